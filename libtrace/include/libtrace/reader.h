@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The other side of a ring: attach to a node's shared-memory object and take its events.
+ *
+ * Everything in the object is another process's word and may change while it is read: the header is copied and checked at
+ * attach, each event is copied and then checked, counters are read once.  A reader never makes a node wait.
+ *
+ * One thread at a time may use a reader.  The functions do not log; reasons come back as values. */
+#ifndef LIBTRACE_READER_H
+#define LIBTRACE_READER_H
+
+#include <p2ptrace/shm.h>
+#include <stdbool.h>
+
+struct trace_reader;
+
+/* Why an object was not attached.  -EAGAIN and this together: the node is still making it, look again. */
+enum trace_attach_fault {
+    TRACE_ATTACH_OK = 0,
+    TRACE_ATTACH_NOT_READY,  /* magic is not there yet */
+    TRACE_ATTACH_BAD_OBJECT, /* not a regular file, or a symbolic link */
+    TRACE_ATTACH_BAD_OWNER,  /* another user's */
+    TRACE_ATTACH_BAD_MAGIC,
+    TRACE_ATTACH_BAD_VERSION, /* another ABI */
+    TRACE_ATTACH_BAD_SIZE,    /* sizes that do not fit each other, or the object */
+    TRACE_ATTACH_BAD_CLOCK,   /* ticks that this machine cannot read */
+    TRACE_ATTACH_SYSTEM,      /* open or mmap failed: the negative errno says why */
+};
+
+/* A sentence for a log or an answer, without a full stop. */
+const char *trace_attach_fault_text(enum trace_attach_fault fault);
+
+/* What the header said, checked; constant while attached. */
+struct trace_reader_info {
+    struct trace_node_id node_id;
+    char node_name[TRACE_NODE_NAME_BYTES + 1]; /* valid UTF-8, control characters replaced */
+    int32_t pid;
+    uint32_t lane_count;
+    uint32_t lane_events;
+    enum trace_policy policy;
+    enum trace_clock_source clock_source;
+    uint64_t open_ticks, open_monotonic_ns, open_unix_ns;
+    uint64_t object_bytes;
+};
+
+enum trace_reader_flags {
+    TRACE_READER_CONTROL = 1, /* map the header writable: publish tails, set the control word.  Else nothing is written. */
+};
+
+/* Attaches to the object `name` (no slash) in the directory `shm_dir_fd` (usually /dev/shm).  uid: the owner it must have.
+ * Returns 0, or a negative errno with *ret_fault saying why; then *ret_reader is untouched. */
+int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const char *name, uint32_t uid, unsigned flags,
+                        enum trace_attach_fault *ret_fault);
+void trace_reader_detach(struct trace_reader *reader);
+
+const struct trace_reader_info *trace_reader_info(const struct trace_reader *reader);
+
+enum trace_node_state {
+    TRACE_NODE_LIVE = 0, /* its lock on the object is held */
+    TRACE_NODE_EXITED,   /* it closed its log */
+    TRACE_NODE_CRASHED,  /* its lock is gone and it did not close */
+};
+
+/* Asks for the lock on the object: one system call. */
+enum trace_node_state trace_reader_state(const struct trace_reader *reader);
+
+/* The object has shrunk under us, or its pages could not be had: detach. */
+bool trace_reader_broken(const struct trace_reader *reader);
+
+/* What one call of trace_reader_read found.  The events taken are first ... first + count - 1, in order and without a gap. */
+struct trace_read {
+    uint64_t first;
+    uint32_t count;
+    /* Missing events right before `first`, with their cause; 0: none. */
+    uint64_t lost;
+    enum trace_loss cause;
+    bool more; /* there may be more now: call again */
+};
+
+/* Takes up to `max` committed events of a lane into `out`.  timestamp is left in ticks; sequence becomes the low 32 bits of the
+ * position.  A run ends early at a gap, so that the next call can tell it.  final: the node is dead, so that a slot in the
+ * making will never be committed and is passed over (it counts as unfinished, not as lost).  now_ns: CLOCK_MONOTONIC, which
+ * decides how long a live node may leave a slot in the making before its event counts as abandoned.
+ * Does not block; makes no system call. */
+void trace_reader_read(struct trace_reader *reader, unsigned lane, struct trace_event *out, uint32_t max, bool final,
+                       uint64_t now_ns, struct trace_read *ret_read);
+
+/* Where the next read of a lane begins; a fresh reader begins at the oldest event that is still there.  Events before a
+ * resumed position are not given again: a restarted traced goes on where the last one said it was (ring tails). */
+uint64_t trace_reader_position(const struct trace_reader *reader, unsigned lane);
+
+/* The accounting of one lane, at this moment: emitted = position + discarded + (behind) - unfinished. */
+struct trace_lane_count {
+    uint64_t emitted; /* events that the node made, written or discarded */
+    uint64_t taken;   /* given out by trace_reader_read */
+    uint64_t lost[TRACE_LOSS_COUNT];
+    uint64_t behind; /* emitted and not yet read */
+    bool used;       /* the lane has ever had a writer */
+    uint32_t thread_id;
+};
+void trace_reader_count(struct trace_reader *reader, unsigned lane, struct trace_lane_count *ret_count);
+
+/* Events of threads that got no lane. */
+uint64_t trace_reader_no_lane(const struct trace_reader *reader);
+
+/* Copies app description `index` out of the ring, checked.  Returns 0, -ENOENT when there is none, -EBADMSG for a bad one. */
+int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app);
+
+/* The control word: see TRACE_CONTROL_ALL.  Setting it needs TRACE_READER_CONTROL. */
+uint64_t trace_reader_control(const struct trace_reader *reader);
+void trace_reader_set_control(struct trace_reader *reader, uint64_t control);
+
+/* Removes the object's name, if it still names this object. */
+int trace_reader_unlink(struct trace_reader *reader);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * p2ptrace for the program that is traced: open a log, say what happens, close it.
+ *
+ *     #define TRACE_FULL                        // or -DTRACE_FULL; without any switch all of this compiles to nothing
+ *     #include <p2ptrace/trace.h>
+ *
+ *     TRACE_IF { trace_log_open(&log, &(struct trace_log_options){.node_id = id, .node_name = "alice"}); }
+ *     TRACE_PACKET_SENT(log, &context, &peer, packet_num, size, TRACE_SPACE_1RTT);
+ *     TRACE_IF { trace_log_close(log); }
+ *
+ * Switches, for whoever includes this header:
+ *
+ *     TRACE          logs, events, contexts
+ *     TRACE_APP      also the application registry and its macros
+ *     TRACE_INDEX    also in-process queries that keep an index
+ *     TRACE_FULL     all three
+ *     TRACE_MINIMAL  512 KiB a lane instead of 8 MiB
+ *
+ * With TRACE not defined every macro below vanishes and its arguments are not evaluated.  Put what only tracing needs inside
+ * TRACE_IF or TRACE_ONLY.
+ *
+ * Rules of the house:
+ *   1. A log belongs to one node.  A process may have several.  A NULL log is allowed everywhere and emits nothing: a node whose
+ *      log could not be opened runs on, untraced.
+ *   2. Emitting takes no lock, makes no system call, allocates nothing, never waits and keeps errno.  The one exception is a
+ *      thread's first event to a log, which takes a lane and reserves its memory.
+ *   3. Emitting is safe from any thread and from signal handlers.  A log must not be closed while someone emits to it.
+ *   4. After fork() the child emits nothing until it opens a log of its own.
+ *   5. Oldest events are overwritten.  Whatever traced could not read in time it counts and tells. */
+#ifndef P2PTRACE_TRACE_H
+#define P2PTRACE_TRACE_H
+
+#if defined(TRACE_FULL)
+#ifndef TRACE
+#define TRACE
+#endif
+#ifndef TRACE_APP
+#define TRACE_APP
+#endif
+#ifndef TRACE_INDEX
+#define TRACE_INDEX
+#endif
+#endif
+
+#include <p2ptrace/app.h>
+#include <p2ptrace/event.h>
+#include <p2ptrace/shm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------------
+ * Blocks and members that exist only when tracing is compiled in
+ *
+ *     TRACE_ONLY(text)    the text itself, or nothing: members, declarations, statements
+ *     TRACE_IF { ... }    a block that always compiles and is dead code when off
+ * --------------------------------------------------------------------------------------------------------------------- */
+
+#ifdef TRACE
+#define TRACE_ONLY(...) __VA_ARGS__
+#define TRACE_IF if (1)
+#else
+#define TRACE_ONLY(...)
+#define TRACE_IF if (0)
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------------
+ * Log: one node's ring
+ * --------------------------------------------------------------------------------------------------------------------- */
+
+struct trace_log;
+
+struct trace_log_options {
+    struct trace_node_id node_id;
+    const char *node_name;    /* UTF-8, up to 31 bytes are kept; NULL for none */
+    enum trace_policy policy; /* TRACE_OVERWRITE_OLDEST unless said otherwise */
+    uint64_t control;         /* kinds and sampling to start with (p2ptrace/shm.h); 0 means everything */
+};
+
+#ifdef TRACE_MINIMAL
+#define TRACE_LANE_EVENTS TRACE_LANE_EVENTS_MINIMAL
+#else
+#define TRACE_LANE_EVENTS TRACE_LANE_EVENTS_FULL
+#endif
+
+/* As trace_log_open, with the number of events in a lane: a power of two, 64 to TRACE_LANE_EVENTS_MAX. */
+int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events);
+
+/* Opens a log: makes the shared-memory object, reserves the calling thread's lane, and lets traced find it.
+ * The log is the caller's, until trace_log_close or the end of the process.
+ * Returns 0; -EINVAL for a zero node_id; -ENOSPC or -ENOMEM when /dev/shm has no room; another negative errno of shm_open.  On
+ * failure *ret_log is untouched.  Blocks, allocates; not for signal handlers. */
+static inline int trace_log_open(struct trace_log **ret_log, const struct trace_log_options *options) {
+    return trace__log_open(ret_log, options, TRACE_LANE_EVENTS);
+}
+
+/* Closes a log.  What was emitted stays readable until traced has drained it; without a traced the object is left for the next
+ * one.  NULL is fine.  Nobody may be emitting to it.  Blocks. */
+void trace_log_close(struct trace_log *log);
+
+/* The name of the log's shared-memory object, with its leading slash.  Valid until the log is closed. */
+const char *trace_log_name(const struct trace_log *log);
+
+/* Registers an application protocol, so that its commands and fields are shown by name.  The description is copied.
+ * Registering the same app_id again with the same description does nothing.
+ * Returns 0; -EEXIST for the same app_id with another description; -ENOSPC after TRACE_APPS_MAX; -EINVAL for a description with
+ * a field outside the data bytes, an unknown type or too many commands.  Takes a lock. */
+int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
+
+/* ------------------------------------------------------------------------------------------------------------------------
+ * Context: which request an event belongs to
+ * --------------------------------------------------------------------------------------------------------------------- */
+
+/* Where we are in a trace: the trace, the span of this node's part of it, and the flags its events carry. */
+struct trace_context {
+    struct trace_id trace_id;
+    uint64_t span_id;
+    uint8_t flags; /* TRACE_FLAG_SAMPLED, TRACE_FLAG_DEBUG, TRACE_FLAG_APP_INITIATED */
+};
+
+/* A new trace with a random id and a random span.  Wait-free but for the first call of a thread, which asks the kernel for a
+ * seed. */
+struct trace_context trace_context_new(uint8_t flags);
+
+/* A new span in the same trace. */
+struct trace_context trace_context_child(const struct trace_context *parent);
+
+/* The context on the wire, for a message header: version (0), trace id, span id (big-endian), flags.
+ * TRACE_CONTEXT_BYTES is 0 when tracing is compiled out, so that the header costs nothing then. */
+#define TRACE_CONTEXT_WIRE_BYTES 26
+#ifdef TRACE
+#define TRACE_CONTEXT_BYTES TRACE_CONTEXT_WIRE_BYTES
+#else
+#define TRACE_CONTEXT_BYTES 0
+#endif
+
+/* Writes TRACE_CONTEXT_WIRE_BYTES bytes. */
+void trace_context_encode(uint8_t *out, const struct trace_context *context);
+
+/* Reads them back.  Returns 0; -EINVAL when there are fewer bytes, for another version, and for a zero trace id. */
+int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes, size_t count);
+
+/* ------------------------------------------------------------------------------------------------------------------------
+ * Events
+ *
+ * Each macro takes the log (NULL: nothing happens), the context (NULL: no trace), the peer's node id (NULL: none), then the
+ * fields of its kind as tbl/events.def lists them.  Arguments are evaluated only when the kind is enabled, and then once.
+ * --------------------------------------------------------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef TRACE
+#include <p2ptrace/emit.h>
+#define TRACE_EMIT_(name, NAME, log, ...)                                                               \
+    do {                                                                                                \
+        struct trace_log *trace_log_ = (log);                                                           \
+        if (trace__enabled(trace_log_, TRACE_KIND_##NAME)) trace__emit_##name(trace_log_, __VA_ARGS__); \
+    } while (0)
+#else
+#define TRACE_EMIT_(...) ((void)0)
+#endif
+
+/* endpoint: const struct trace_endpoint * */
+#define TRACE_CONN_INIT(log, context, peer, endpoint, by_remote) \
+    TRACE_EMIT_(conn_init, CONN_INIT, log, context, peer, endpoint, by_remote)
+#define TRACE_CONN_ESTABLISHED(log, context, peer, rtt_ns) \
+    TRACE_EMIT_(conn_established, CONN_ESTABLISHED, log, context, peer, rtt_ns)
+/* reason: const char *, NULL for none, cut to 55 bytes */
+#define TRACE_CONN_CLOSED(log, context, peer, code, by_remote, reason) \
+    TRACE_EMIT_(conn_closed, CONN_CLOSED, log, context, peer, code, by_remote, reason)
+#define TRACE_STREAM_OPENED(log, context, peer, stream_id) \
+    TRACE_EMIT_(stream_opened, STREAM_OPENED, log, context, peer, stream_id)
+#define TRACE_STREAM_DATA(log, context, peer, stream_id, offset, length, fin, sent) \
+    TRACE_EMIT_(stream_data, STREAM_DATA, log, context, peer, stream_id, offset, length, fin, sent)
+#define TRACE_STREAM_CLOSED(log, context, peer, stream_id, code) \
+    TRACE_EMIT_(stream_closed, STREAM_CLOSED, log, context, peer, stream_id, code)
+#define TRACE_PACKET_SENT(log, context, peer, packet_num, size, space) \
+    TRACE_EMIT_(packet_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
+#define TRACE_PACKET_RECEIVED(log, context, peer, packet_num, size, space) \
+    TRACE_EMIT_(packet_received, PACKET_RECEIVED, log, context, peer, packet_num, size, space)
+#define TRACE_PACKET_LOST(log, context, peer, packet_num, space) \
+    TRACE_EMIT_(packet_lost, PACKET_LOST, log, context, peer, packet_num, space)
+#define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes) \
+    TRACE_EMIT_(metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)
+/* data: const void *, up to 44 bytes */
+#define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
+    TRACE_EMIT_(custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
+
+#if defined(TRACE) && defined(TRACE_APP)
+#define TRACE_APP_EMIT_(...) TRACE_EMIT_(__VA_ARGS__)
+#else
+#define TRACE_APP_EMIT_(...) ((void)0)
+#endif
+
+/* app_id: a string of 4 characters, "DMAP".  data: const void *, up to 42 bytes. */
+#define TRACE_APP_COMMAND(log, context, peer, app_id, cmd, data, data_bytes) \
+    TRACE_APP_EMIT_(app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
+/* Begins the span context->span_id, caused by parent_id (0: a root). */
+#define TRACE_APP_START(log, context, peer, parent_id, app_id, cmd) \
+    TRACE_APP_EMIT_(app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
+/* Ends the span context->span_id. */
+#define TRACE_APP_END(log, context, peer, app_id, cmd, ok) TRACE_APP_EMIT_(app_end, APP_END, log, context, peer, app_id, cmd, ok)
+
+#endif

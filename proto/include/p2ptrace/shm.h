@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The shared-memory ring: what a node writes and traced reads.
+ *
+ * The object
+ * ----------
+ * One POSIX shared-memory object per node log, mode 0600, called /p2ptrace.<uid>.<pid>.<16 random hex digits>.  The name only
+ * has to be recognised by a scan and never to repeat; nothing is read out of it.
+ *
+ *      0         4096             header_bytes                                                            object_bytes
+ *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
+ *      | header  | app table      | lane 0             | lane 1             |   ...   | last lane (shared) |
+ *      | + lanes | 16 x 1184      | lane_events x 128  |                    |         |                    |
+ *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
+ *        ^ written by the node,     ^ slots: written by one thread each, the last one by whoever has none
+ *          control and tail by traced
+ *
+ * The whole size is set at open, but only memory that a lane in use needs is reserved (posix_fallocate, before the lane's
+ * first write).  A lane whose state is TRACE_LANE_FREE has never been reserved: a reader must not touch its slots, for a read
+ * of a hole allocates it.
+ *
+ * magic is stored last, with release: until it is there the object is being made and is looked at again later.
+ *
+ * A slot
+ * ------
+ * Positions in a lane count from 0 and never wrap (64 bits); position p lives in slot p % lane_events.  The slot's sequence word
+ * is its commit mark:
+ *
+ *      free         0                       never written
+ *      making p     mark(p) | BUSY          the bytes are not to be trusted
+ *      committed p  mark(p)                 mark(p) = (p + 1) mod 2^31
+ *
+ *              xadd head                store mark|BUSY       plain stores           store-release mark
+ *      writer  ---- reserve p ------------- commit:B --------- 128 bytes ---------------- commit:R ------->
+ *      reader                      read:A load-acquire mark;  copy 128 bytes;  read:B load mark again: the same?
+ *
+ * A writer never waits and never looks at a reader (but for the discard-newest policy).  A reader that finds another mark than
+ * the one it expects has read everything (older mark, or BUSY), or has been lapped (newer mark): then it asks head how far the
+ * writer is, and counts what it missed.  It never polls head: that line belongs to the writer.
+ *
+ * Ordering                                                                             (L: libtrace/, p2ptrace/emit.h)
+ *
+ *      label       where                     pairs with   without it
+ *      commit:B    emit.h trace__begin       read:B       a reader takes a slot whose old mark is still there and whose bytes are
+ * new commit:R    emit.h trace__commit      read:A       a reader takes a slot whose bytes are still on the way read:A reader.c
+ * read_slot        commit:R read:B      reader.c read_slot        commit:B     the second look at the mark is done before the
+ * copy magic:R     log.c open                magic:A      a reader takes a half-made header magic:A     reader.c attach magic:R
+ *      lane:R      log.c take_lane           lane:A       a reader touches slots that are not reserved
+ *      lane:A      reader.c                  lane:R
+ *      app:R       app.c register            app:A        a reader takes a half-written description
+ *      app:A       reader.c                  app:R
+ *
+ * Trust
+ * -----
+ * The node may be broken or hostile, and the bytes may change while they are read.  Whoever reads copies first and checks the
+ * copy; fields are called _untrusted until then.  The object may even shrink under the reader: see libtrace/guard.h. */
+#ifndef P2PTRACE_SHM_H
+#define P2PTRACE_SHM_H
+
+#include <p2ptrace/app.h>
+#include <p2ptrace/event.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRACE_SHM_PREFIX "p2ptrace."
+#define TRACE_SHM_MAGIC UINT64_C(0x3145434152543250) /* "P2TRACE1" in memory */
+#define TRACE_SHM_ABI 1
+
+#define TRACE_NODE_NAME_BYTES 32
+#define TRACE_LANES_MAX 16
+#define TRACE_APPS_MAX 16
+
+/* Events in one lane.  A power of two. */
+#define TRACE_LANE_EVENTS_FULL 65536
+#define TRACE_LANE_EVENTS_MINIMAL 4096
+#define TRACE_LANE_EVENTS_MAX (1U << 24)
+
+#define TRACE_SEQUENCE_BUSY UINT32_C(0x80000000)
+#define TRACE_SEQUENCE_MASK UINT32_C(0x7fffffff)
+
+enum trace_clock_source {
+    TRACE_CLOCK_TSC = 1,       /* invariant time-stamp counter */
+    TRACE_CLOCK_MONOTONIC = 2, /* CLOCK_MONOTONIC, nanoseconds */
+};
+
+enum trace_policy {
+    TRACE_OVERWRITE_OLDEST = 0,
+    TRACE_DISCARD_NEWEST = 1,
+};
+
+enum trace_shm_state {
+    TRACE_SHM_OPEN = 1,
+    TRACE_SHM_CLOSED = 2, /* closed by the node itself; with the lock gone and still OPEN, it crashed */
+};
+
+enum trace_lane_state {
+    TRACE_LANE_FREE = 0,     /* never used: its memory is not reserved */
+    TRACE_LANE_OWNED = 1,    /* one thread writes it */
+    TRACE_LANE_SHARED = 2,   /* whoever has no lane writes it, reserving atomically */
+    TRACE_LANE_RETURNED = 3, /* its thread has gone; its events stay, and the next thread goes on behind them */
+    TRACE_LANE_MAKING = 4,   /* being reserved */
+};
+
+/* One lane.  Each shared word that has a writer of its own has a cache line of its own. */
+struct trace_shm_lane {
+    /* The writer's line.  A reader looks at it when it attaches, when it was lapped, and when the node is dead. */
+    uint64_t head;      /* positions reserved so far */
+    uint64_t discarded; /* events not written: discard-newest and no room */
+    uint64_t contended; /* events reserved, and dropped because their slot was still in the making */
+    uint8_t writer_pad[64 - 24];
+    /* Changes when a thread takes or leaves the lane. */
+    uint32_t state; /* enum trace_lane_state */
+    uint32_t thread_id;
+    uint8_t state_pad[64 - 8];
+    /* The reader's line: the first position that has not been drained.  Only discard-newest writers look at it. */
+    uint64_t tail;
+    uint8_t reader_pad[64 - 8];
+};
+
+/* What may be emitted now, one word so that the emit path loads it once: a bit per kind (kinds from 31 up share bit 31) below,
+ * the sampling threshold above.  A trace is kept when the hash of its id is at most the threshold. */
+#define TRACE_CONTROL_ALL UINT64_MAX
+#define TRACE_CONTROL_KIND_BIT(kind) (UINT64_C(1) << ((kind) < 31 ? (kind) : 31))
+#define TRACE_CONTROL_SAMPLE(control) ((uint32_t)((control) >> 32))
+
+struct trace_shm_header {
+    /* What the node is; constant once magic is there. */
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t header_bytes; /* where lane 0 begins */
+    uint64_t object_bytes;
+    uint32_t event_bytes;
+    uint32_t lane_count;
+    uint32_t lane_events;
+    uint32_t policy; /* enum trace_policy */
+    int32_t pid;     /* in the node's PID namespace */
+    uint32_t clock_source;
+    uint64_t open_ticks;        /* the same moment on the ring's clock, */
+    uint64_t open_monotonic_ns; /* on CLOCK_MONOTONIC, */
+    uint64_t open_unix_ns;      /* and on CLOCK_REALTIME */
+    struct trace_node_id node_id;
+    char node_name[TRACE_NODE_NAME_BYTES]; /* UTF-8, NUL-padded */
+    uint8_t constant_pad[192 - 136];
+
+    /* Written by traced: what to emit from now on. */
+    uint64_t control;
+    uint8_t control_pad[64 - 8];
+
+    /* Written by the node, seldom. */
+    uint32_t state; /* enum trace_shm_state */
+    uint32_t app_count;
+    uint64_t no_lane; /* events of threads that could get no lane */
+    uint8_t state_pad[64 - 16];
+
+    uint8_t reserved[1024 - 320];
+    struct trace_shm_lane lanes[TRACE_LANES_MAX];
+};
+
+/* The app table follows the header.  ready is stored last, with release. */
+struct trace_shm_app {
+    uint32_t ready;
+    uint32_t reserved;
+    struct trace_app app;
+};
+
+#define TRACE_SHM_HEADER_BYTES 4096
+#define TRACE_SHM_LANES_OFFSET 24576 /* header page + 16 app descriptions, rounded up to pages */
+
+TRACE_STATIC_ASSERT_(sizeof(struct trace_shm_lane) == 192, "a lane header is three cache lines");
+TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, control) == 192, "control has its own line");
+TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, state) == 256, "state has its own line");
+TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, lanes) == 1024, "lanes");
+TRACE_STATIC_ASSERT_(sizeof(struct trace_shm_header) == TRACE_SHM_HEADER_BYTES, "the header is one page");
+TRACE_STATIC_ASSERT_(TRACE_SHM_HEADER_BYTES + TRACE_APPS_MAX * sizeof(struct trace_shm_app) <= TRACE_SHM_LANES_OFFSET,
+                     "the app table fits");
+
+/* The commit mark of position p. */
+static inline uint32_t trace_shm_mark(uint64_t position) { return (uint32_t)(position + 1) & TRACE_SEQUENCE_MASK; }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

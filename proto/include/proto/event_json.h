@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The JSON form of an event, written by hand: the stream of events is the bulk of what traced sends, and building a tree for
+ * each would cost ten times as much.  docs/protocol.md is the reference of the form. */
+#ifndef PROTO_EVENT_JSON_H
+#define PROTO_EVENT_JSON_H
+
+#include <p2ptrace/app.h>
+#include <p2ptrace/event.h>
+
+/* An event outside its ring, with what the ring knew about it. */
+struct trace_event_origin {
+    const struct trace_node_id *node_id;
+    uint32_t lane;
+    const struct trace_app *app; /* description for app events; NULL when unknown */
+};
+
+/* Enough for any event. */
+#define TRACE_EVENT_JSON_MAX 2048
+
+/* Writes one JSON object, without a newline or NUL, into at least TRACE_EVENT_JSON_MAX bytes.  event->timestamp is Unix ns.
+ * Returns the end.  The text is valid JSON whatever the event's bytes are: text is UTF-8 checked and escaped. */
+char *trace_event_json(char *out, const struct trace_event *event, const struct trace_event_origin *origin);
+
+/* Writes a JSON string with quotes; invalid UTF-8 becomes U+FFFD.  Needs 6 * count + 2 bytes.  Returns the end. */
+char *trace_json_string(char *out, const char *text, size_t count);
+
+#endif

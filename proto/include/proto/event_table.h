@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The event table at run time: descriptors that JSON, filters, printing and docs loop over.  Pure, constant data. */
+#ifndef PROTO_EVENT_TABLE_H
+#define PROTO_EVENT_TABLE_H
+
+#include <p2ptrace/event.h>
+
+enum trace_type {
+    TRACE_TYPE_u8,
+    TRACE_TYPE_u16,
+    TRACE_TYPE_u32,
+    TRACE_TYPE_u64,
+    TRACE_TYPE_bool,
+    TRACE_TYPE_id64,
+    TRACE_TYPE_space,
+    TRACE_TYPE_loss,
+    TRACE_TYPE_endpoint,
+    TRACE_TYPE_code4,
+    TRACE_TYPE_text,
+    TRACE_TYPE_payload, /* offset is that of the count byte; the bytes follow it */
+};
+
+struct trace_field_info {
+    const char *name;
+    enum trace_type type;
+    uint16_t offset;  /* in the event data */
+    uint16_t length;  /* array length */
+    const char *unit; /* "ns", "bytes" or "" */
+    const char *doc;
+};
+
+struct trace_kind_info {
+    uint16_t id;
+    const char *name;
+    const char *doc;
+    const struct trace_field_info *fields;
+    unsigned field_count;
+};
+
+/* NULL for a kind that this version does not know. */
+const struct trace_kind_info *trace_kind_info(uint16_t kind);
+
+/* All kinds, in the table's order. */
+const struct trace_kind_info *trace_kind_table(unsigned *ret_count);
+
+/* The kind of that name, or 0. */
+uint16_t trace_kind_by_name(const char *name);
+
+/* Names of flags bits, spaces and loss causes; NULL for one that is not in its table. */
+const char *trace_flag_name(unsigned bit);
+const char *trace_space_name(unsigned space);
+const char *trace_loss_name(unsigned cause);
+
+/* An integer field's value (u8 ... u64, bool, id64, space, loss). */
+uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The history: a ring of fixed-size segments of events, with the indices that find them.
+ *
+ * One thread appends (the ingest thread); any number of registered RCU threads read at the same time, and nobody waits for
+ * anybody.  Every event ever appended has a position, counted from 0 and never reused: position / HISTORY_SEGMENT_EVENTS is its
+ * segment's number.  The newest segment is appended to, a full one is sealed and never changes, the oldest is retired through an
+ * RCU grace period and used again.  All memory is taken at create. */
+#ifndef TRACED_HISTORY_H
+#define TRACED_HISTORY_H
+
+#include <p2ptrace/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HISTORY_SEGMENT_EVENTS 65536
+
+struct history;
+
+/* Where an event came from: node_index << 8 | lane.  node_index is the node table's (nodes.h). */
+typedef uint32_t history_source;
+static inline history_source history_source_make(uint32_t node_index, uint32_t lane) { return node_index << 8 | lane; }
+static inline uint32_t history_source_node(history_source source) { return source >> 8; }
+static inline uint32_t history_source_lane(history_source source) { return source & 0xff; }
+
+/* Takes all memory, at most bytes_max, and touches it.  At least 3 segments.  Returns 0, -EINVAL when bytes_max is too small,
+ * -ENOMEM. */
+int history_create(struct history **ret_history, size_t bytes_max);
+void history_destroy(struct history *history);
+
+/* ---- ingest thread ---------------------------------------------------------------------------------------------------- */
+
+/* The place for the next events, inside the newest segment, so that they are copied once.  *ret_room: how many fit, at least 1.
+ * May seal a segment and retire the oldest; then it may wait for a reader that holds an RCU read lock. */
+struct trace_event *history_reserve(struct history *history, uint32_t *ret_room);
+
+/* Indexes and publishes the first `count` events of the reserved place, all of one source.  timestamp must be Unix ns. */
+void history_append(struct history *history, uint32_t count, history_source source);
+
+/* ---- readers: inside rcu_read_lock(), or between two calls where a position says so -------------------------------------- */
+
+/* The position behind the newest event, and of the oldest that is still there. */
+uint64_t history_end(const struct history *history);
+uint64_t history_begin(const struct history *history);
+
+/* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
+const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
+
+/* What is asked for: an event matches when it matches every condition that is set. */
+struct history_query {
+    bool by_trace, by_peer, by_node; /* which of the next three are set */
+    struct trace_id trace_id;
+    struct trace_node_id peer_id;
+    const uint64_t *node_set; /* by_node: bit set of node indices, node_set_bits long */
+    uint32_t node_set_bits;
+    uint64_t kinds;          /* bit set of kinds, bit 63 for all kinds from 63 up; 0: all */
+    uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
+};
+
+/* Does one event match? */
+bool history_match(const struct history_query *query, const struct trace_event *event, history_source source);
+
+/* One event of an answer: a copy, so that it outlives the history's own. */
+struct history_hit {
+    struct trace_event event;
+    history_source source;
+    uint64_t position;
+};
+
+/* The order of answers: time, then node (index), lane, sequence. */
+int history_compare(const struct history_hit *a, const struct history_hit *b);
+
+struct history_answer {
+    struct history_hit *hits; /* sorted; free with history_answer_fini */
+    size_t count;
+    bool more;         /* limit cut the answer */
+    uint64_t examined; /* events looked at */
+    const char *index; /* which index served it: "trace", "peer", "time", "scan" */
+};
+
+/* Runs a query over everything in [begin, end) positions: the `limit` first in answer order, or the last when newest_first (then
+ * sorted newest first).  after: NULL, or only hits that come after this one in the answer's direction.  Takes and gives up the
+ * RCU read lock itself, segment by segment.  Returns 0 or -ENOMEM.  Callable from any registered thread. */
+int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
+                   bool newest_first, const struct history_hit *after, struct history_answer *ret_answer);
+void history_answer_fini(struct history_answer *answer);
+
+/* Ids with a prefix, for unambiguous-prefix params: how many different ids in the history begin so; up to max are written. */
+size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max);
+size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out, size_t max);
+
+/* ---- summaries ---------------------------------------------------------------------------------------------------------- */
+
+#define HISTORY_SUMMARY_NODES_MAX 64
+
+enum history_outcome { HISTORY_OUTCOME_NONE, HISTORY_OUTCOME_OPEN, HISTORY_OUTCOME_OK, HISTORY_OUTCOME_FAILED };
+
+/* What the directory knows of a trace, counted over the events that the history still has. */
+struct history_trace {
+    struct trace_id trace_id;
+    uint64_t first_ns, last_ns;
+    uint64_t events, packets_lost;
+    uint32_t nodes[HISTORY_SUMMARY_NODES_MAX]; /* node indices, in the order of their first event */
+    uint32_t node_count;
+    struct trace_node_id peers[HISTORY_SUMMARY_NODES_MAX];
+    uint32_t peer_count;
+    enum history_outcome outcome;
+    bool has_app;
+    char app_id[4];
+    uint16_t cmd;
+    uint32_t app_node; /* node index whose registration names the command */
+    bool truncated;
+};
+
+/* The traces with an event in [from, to), newest last event first, at most limit; app_id: NULL or 4 characters.
+ * Returns 0 or -ENOMEM; free(*ret_traces). */
+int history_traces(struct history *history, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
+                   struct history_trace **ret_traces, size_t *ret_count, size_t *ret_total);
+
+struct history_peer {
+    struct trace_node_id peer_id;
+    uint64_t first_ns, last_ns;
+    uint64_t events, packets_sent, packets_received, packets_lost, bytes_sent, bytes_received;
+    uint64_t rtt_ns, min_rtt_ns; /* 0: none */
+    uint32_t nodes[HISTORY_SUMMARY_NODES_MAX];
+    uint32_t node_count;
+};
+
+/* What all nodes, or those in the set, say about each peer; most events first.  Returns 0 or -ENOMEM; free(*ret_peers). */
+int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
+                  size_t *ret_count);
+
+struct history_stats {
+    uint64_t events, events_max, evicted;
+    size_t bytes, bytes_max;
+    uint32_t segments, segments_max;
+    uint64_t first_ns, last_ns; /* 0 while empty */
+    uint64_t traces, peers;     /* in the directories */
+};
+void history_stats(struct history *history, struct history_stats *ret_stats);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ingest thread: finds rings, drains them in batches, checks, time-stamps and appends to the history.
+ *
+ * It owns every reader (libtrace/reader.h), the clock, the node table's writing side and the history's.  The others see its work
+ * only through nodes.h, history.h and the counters here. */
+#ifndef TRACED_INGEST_H
+#define TRACED_INGEST_H
+
+#include "history.h"
+#include "nodes.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct ingest;
+
+struct ingest_config {
+    const char *shm_dir; /* "/dev/shm" */
+    uint32_t uid;        /* whose rings to take */
+    struct history *history;
+    struct nodes *nodes;
+    /* Called on the ingest thread after events became visible, or a node's state changed; must not block (uv_async_send). */
+    void (*wake)(void *arg);
+    /* One line for the log: a node that came, went, was rejected; a clock step.  Called on the ingest thread. */
+    void (*say)(void *arg, const char *line);
+    void *arg;
+};
+
+struct ingest_stats {
+    uint64_t events, batches, unknown_kinds;
+    uint64_t nodes_attached, nodes_rejected; /* ever */
+    uint64_t rejected[16];                   /* by enum trace_attach_fault */
+    uint64_t lost[TRACE_LOSS_COUNT];
+    uint64_t clock_steps;
+    double clock_hz; /* of the time-stamp counter; 0 where it is not used */
+};
+
+/* Starts the thread.  Everything in config must outlive it.  Returns 0 or a negative errno. */
+int ingest_start(struct ingest **ret_ingest, const struct ingest_config *config);
+
+/* Drains once more and joins the thread.  Rings stay where they are. */
+void ingest_stop(struct ingest *ingest);
+
+/* Any thread; wait-free. */
+void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats);
+
+#endif
