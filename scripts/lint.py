@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a tool can check of the house style: format, clang-tidy, and rules that need no parser.
+
+Every check runs, then the exit status says whether all passed.  ./dev lint calls this with the build directory, whose
+compile_commands.json says how each source is compiled."""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+SKIP = {".git", "__pycache__", ".cache", "compile_commands.json"}
+LINES_MAX = 700  # conventions: look for the seam near 600 lines
+MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|home)/\w")
+
+
+def tree():
+    """All files of the tree but build directories, as paths from its top."""
+    for top, dirs, files in os.walk("."):
+        dirs[:] = sorted(d for d in dirs if d not in SKIP and not (top == "." and d.startswith("build")))
+        for name in sorted(set(files) - SKIP):
+            yield os.path.relpath(os.path.join(top, name))
+
+
+def is_script(path):
+    if path.endswith((".sh", ".py")):
+        return True
+    if "." in os.path.basename(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) == b"#!"
+
+
+def run(command, quiet_tail=0):
+    shown = command[: len(command) - quiet_tail]
+    print("+", " ".join(shown) + (f" ... ({quiet_tail} files)" if quiet_tail else ""), flush=True)
+    return subprocess.run(command).returncode == 0
+
+
+def check_format(paths):
+    sources = [p for p in paths if p.endswith((".c", ".h"))]
+    return run(["clang-format", "--dry-run", "-Werror"] + sources, len(sources))
+
+
+def tidy_one(build, source):
+    done = subprocess.run(["clang-tidy", "--quiet", "-p", build, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return source, done.returncode, done.stdout, done.stderr
+
+
+def check_tidy(build, jobs, only):
+    """clang-tidy on every source that is compiled.  Sources that are compiled twice are checked once."""
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
+        entries = json.load(file)
+    sources = sorted({os.path.relpath(os.path.join(e["directory"], e["file"])) for e in entries if e["file"].endswith(".c")})
+    sources = [s for s in sources if not s.startswith(("..", "build"))]
+    if only:
+        sources = [s for s in sources if any(word in s for word in only)]
+    print(f"+ clang-tidy --quiet -p {build} ... ({len(sources)} files)", flush=True)
+    good = True
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for source, code, out, err in pool.map(lambda s: tidy_one(build, s), sources):
+            if code != 0:
+                good = False
+                print(out.strip() or err.strip() or f"{source}: clang-tidy failed", flush=True)
+    return good
+
+
+def check_house(paths):
+    """Rules that need no parser: one line for each breach."""
+    faults = []
+    for path in paths:
+        base = os.path.basename(path)
+        script = is_script(path)
+        code = path.endswith((".c", ".h", ".def", ".cc")) or base == "meson.build" or script
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        except UnicodeDecodeError:
+            continue  # fuzz corpora and other data
+        lines = text.split("\n")
+        if code and not path.startswith("tests/") and len(lines) > LINES_MAX:
+            faults.append(f"{path}: {len(lines)} lines; look for the seam near 600")
+        if code and "SPDX-License-Identifier: MIT" not in "\n".join(lines[:3]):
+            faults.append(f"{path}:1: no SPDX-License-Identifier")
+        if (code or path.endswith(".md")) and text and not text.endswith("\n"):
+            faults.append(f"{path}:{len(lines)}: no newline at the end")
+        for number, line in enumerate(lines, 1):
+            if code and line != line.rstrip():
+                faults.append(f"{path}:{number}: space at the end of a line")
+            if code and "\t" in line:
+                faults.append(f"{path}:{number}: tab")
+            if MACHINE_PATH.search(line):
+                faults.append(f"{path}:{number}: a path of one machine")
+        if script:
+            faults += check_script(path, lines[0])
+    for fault in faults:
+        print(fault)
+    return not faults
+
+
+def check_script(path, first):
+    """Does it parse?"""
+    if "bash" in first or path.endswith(".sh"):
+        done = subprocess.run(["bash", "-n", path], stderr=subprocess.PIPE, text=True)
+        return [done.stderr.strip()] if done.returncode else []
+    if path.endswith(".py") or "python" in first:
+        try:
+            with open(path, encoding="utf-8") as file:
+                compile(file.read(), path, "exec")
+        except SyntaxError as error:
+            return [f"{path}:{error.lineno}: {error.msg}"]
+    return []
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("only", nargs="*", help="check with clang-tidy only sources whose path has one of these words")
+    args = parser.parse_args()
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+    paths = list(tree())
+    bad = []
+    for name, check in (
+        ("format", lambda: check_format(paths)),
+        ("house rules", lambda: check_house(paths)),
+        ("clang-tidy", lambda: check_tidy(args.build, args.jobs, args.only)),
+    ):
+        start = time.monotonic()
+        if not check():
+            bad.append(name)
+        print(f"lint: {name}: {'FAILED' if name in bad else 'ok'} ({time.monotonic() - start:.1f} s)", flush=True)
+    sys.exit(f"lint: failed: {', '.join(bad)}" if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
