@@ -5,10 +5,12 @@
  * Everything in the object is another process's word and may change while it is read: the header is copied and checked at
  * attach, each event is copied and then checked, counters are read once.  A reader never makes a node wait.
  *
+ * All functions guard their accesses (guard.h): a mapping that is taken away makes the reader broken, nothing worse.
  * One thread at a time may use a reader.  The functions do not log; reasons come back as values. */
 #ifndef LIBTRACE_READER_H
 #define LIBTRACE_READER_H
 
+#include <p2ptrace/app.h>
 #include <p2ptrace/shm.h>
 #include <stdbool.h>
 
@@ -67,14 +69,14 @@ enum trace_node_state trace_reader_state(const struct trace_reader *reader);
 /* The object has shrunk under us, or its pages could not be had: detach. */
 bool trace_reader_broken(const struct trace_reader *reader);
 
-/* What one call of trace_reader_read found.  The events taken are first ... first + count - 1, in order and without a gap. */
+/* What one call of trace_reader_read found.  The events taken are first ... first + count - 1, in order and without a gap; right
+ * before them, `lost` are missing.  A call may tell a loss and take nothing: then first is where the next read begins. */
 struct trace_read {
     uint64_t first;
     uint32_t count;
-    /* Missing events right before `first`, with their cause; 0: none. */
     uint64_t lost;
-    enum trace_loss cause;
-    bool more; /* there may be more now: call again */
+    enum trace_loss cause; /* of the lost ones */
+    bool more;             /* there may be more now: call again */
 };
 
 /* Takes up to `max` committed events of a lane into `out`.  timestamp is left in ticks; sequence becomes the low 32 bits of the
@@ -85,22 +87,26 @@ struct trace_read {
 void trace_reader_read(struct trace_reader *reader, unsigned lane, struct trace_event *out, uint32_t max, bool final,
                        uint64_t now_ns, struct trace_read *ret_read);
 
-/* Where the next read of a lane begins; a fresh reader begins at the oldest event that is still there.  Events before a
- * resumed position are not given again: a restarted traced goes on where the last one said it was (ring tails). */
+/* Where the next read of a lane begins.  A fresh reader begins at the oldest event that is still in the ring, whoever read it
+ * before; what had been overwritten by then is lost to it, with the cause TRACE_LOSS_BEFORE_ATTACH. */
 uint64_t trace_reader_position(const struct trace_reader *reader, unsigned lane);
 
-/* The accounting of one lane, at this moment: emitted = position + discarded + (behind) - unfinished. */
+/* The accounting of one lane: emitted = taken + the sum of lost + behind, at every moment that no reader call is under way. */
 struct trace_lane_count {
     uint64_t emitted; /* events that the node made, written or discarded */
     uint64_t taken;   /* given out by trace_reader_read */
     uint64_t lost[TRACE_LOSS_COUNT];
-    uint64_t behind; /* emitted and not yet read */
-    bool used;       /* the lane has ever had a writer */
+    uint64_t behind;     /* emitted and not yet read */
+    uint64_t unfinished; /* reserved by a node that died before it committed them: never events, not in emitted */
+    bool used;           /* the lane has ever had a writer */
     uint32_t thread_id;
 };
 void trace_reader_count(struct trace_reader *reader, unsigned lane, struct trace_lane_count *ret_count);
 
 /* Events of threads that got no lane. */
+/* Is a description fit to be used: counts, offsets and types within bounds? */
+bool trace_app_is_valid(const struct trace_app *app);
+
 uint64_t trace_reader_no_lane(const struct trace_reader *reader);
 
 /* Copies app description `index` out of the ring, checked.  Returns 0, -ENOENT when there is none, -EBADMSG for a bad one. */

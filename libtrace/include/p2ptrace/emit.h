@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include <p2ptrace/context.h>
 #include <p2ptrace/shm.h>
 
 #ifdef __cplusplus
@@ -53,8 +54,8 @@ struct trace__writer {
 #define TRACE__WRITERS 16
 extern __thread struct trace__writer trace__writers[TRACE__WRITERS] __attribute__((tls_model("initial-exec")));
 
-/* Finds or takes the calling thread's lane.  NULL: this event cannot be written, and has been counted. */
-struct trace__writer *trace__writer_find(struct trace_log *log);
+/* Finds or takes the calling thread's lane, and puts it into the table.  lane is NULL when none can be had. */
+struct trace__writer trace__writer_find(struct trace_log *log);
 
 /* A slot that the caller has to fill: its mark says BUSY until trace__commit. */
 struct trace__slot {
@@ -62,11 +63,11 @@ struct trace__slot {
     uint32_t mark;
 };
 
-/* As the short way of trace__begin, for slow writers. */
-struct trace__slot trace__claim_slow(struct trace__writer *writer);
+/* Reserves and marks a slot as trace__begin does, for slow writers. */
+struct trace__slot trace__claim_slow(struct trace_log *log, const struct trace__writer *writer);
 
 /* Counts an event whose slot was still in the making. */
-void trace__contended(struct trace__writer *writer);
+void trace__contended(const struct trace__writer *writer);
 
 static inline int trace__enabled(const struct trace_log *log, unsigned kind) {
     /* relaxed: a change of the mask may take effect a little later */
@@ -128,11 +129,23 @@ static inline void trace__mark_busy(struct trace_event *event, uint32_t mark) {
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
+/* The calling thread's writer.  A signal handler may emit to another log between two of our loads and take over the table's entry;
+ * so the entry is copied, and the copy is good when the serial was the right one before and after. */
+static inline struct trace__writer trace__writer(struct trace_log *log) {
+    const struct trace__writer *entry = &trace__writers[log->serial % TRACE__WRITERS];
+    if (trace__likely(entry->serial == log->serial)) {
+        struct trace__writer writer = *entry;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* only the compiler has to keep the order: it is one thread */
+        if (trace__likely(entry->serial == log->serial)) return writer;
+    }
+    return trace__writer_find(log);
+}
+
 /* Reserves a slot, marks it, and writes the first half of the event and 64 zero bytes. */
 static inline struct trace__slot trace__begin(struct trace_log *log, const struct trace_context *context,
                                               const struct trace_node_id *peer, uint16_t kind) {
     static const struct trace__slot none = {NULL, 0};
-    struct trace__writer *writer = &trace__writers[log->serial % TRACE__WRITERS];
+    struct trace__writer writer;
     struct trace__slot slot;
     uint8_t flags = 0;
 
@@ -141,29 +154,25 @@ static inline struct trace__slot trace__begin(struct trace_log *log, const struc
         if (!trace__sampled(threshold, &context->trace_id) && !(context->flags & TRACE_FLAG_DEBUG)) return none;
         flags = context->flags;
     }
-    if (trace__unlikely(writer->serial != log->serial)) {
-        writer = trace__writer_find(log);
-        if (writer == NULL) return none;
-    }
-
-    if (trace__likely(!writer->slow)) {
-        uint64_t position = trace__reserve(&writer->lane->head);
+    writer = trace__writer(log);
+    if (trace__likely(!writer.slow)) {
+        uint64_t position = trace__reserve(&writer.lane->head);
         TRACE_TESTPOINT("reserved");
-        trace__prefetch(&writer->slots[(position + TRACE__PREFETCH_AHEAD) & writer->slot_mask]);
-        slot.event = &writer->slots[position & writer->slot_mask];
+        trace__prefetch(&writer.slots[(position + TRACE__PREFETCH_AHEAD) & writer.slot_mask]);
+        slot.event = &writer.slots[position & writer.slot_mask];
         slot.mark = trace_shm_mark(position);
         if (trace__unlikely(slot.event->sequence & TRACE_SEQUENCE_BUSY)) { /* an emit that we interrupt, a whole lap behind */
-            trace__contended(writer);
+            trace__contended(&writer);
             return none;
         }
         trace__mark_busy(slot.event, slot.mark);
     } else {
-        slot = trace__claim_slow(writer);
+        slot = trace__claim_slow(log, &writer);
         if (slot.event == NULL) return none;
     }
     TRACE_TESTPOINT("marked");
 
-    slot.event->timestamp = trace__ticks(writer->tsc);
+    slot.event->timestamp = trace__ticks(writer.tsc);
     if (context != NULL)
         slot.event->trace_id = context->trace_id;
     else

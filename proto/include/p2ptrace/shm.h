@@ -40,15 +40,19 @@
  *
  * Ordering                                                                             (L: libtrace/, p2ptrace/emit.h)
  *
- *      label       where                     pairs with   without it
- *      commit:B    emit.h trace__begin       read:B       a reader takes a slot whose old mark is still there and whose bytes are
- * new commit:R    emit.h trace__commit      read:A       a reader takes a slot whose bytes are still on the way read:A reader.c
- * read_slot        commit:R read:B      reader.c read_slot        commit:B     the second look at the mark is done before the
- * copy magic:R     log.c open                magic:A      a reader takes a half-made header magic:A     reader.c attach magic:R
- *      lane:R      log.c take_lane           lane:A       a reader touches slots that are not reserved
- *      lane:A      reader.c                  lane:R
- *      app:R       app.c register            app:A        a reader takes a half-written description
- *      app:A       reader.c                  app:R
+ *      label       where                      pairs with   without it
+ *      commit:B    emit.h trace__mark_busy    read:B       a reader sees its mark before and after, and takes a mixture
+ *      commit:R    emit.h trace__commit       read:A       a reader takes a slot whose bytes are still on the way
+ *      read:A      reader.c read_slot         commit:R
+ *      read:B      reader.c read_slot         commit:B     the second look at the mark is done before the copy
+ *      lane:R      lane.c publish_lane        lane:A       a reader touches slots that are not reserved
+ *      lane:A      reader.c begin_lane        lane:R
+ *      tail:R      reader.c publish_tail      tail:A       a discard-newest writer writes where a reader still copies
+ *      tail:A      lane.c trace__claim_slow   tail:R
+ *      app:R       app.c                      app:A        a reader takes a half-written description
+ *      app:A       reader.c trace_reader_app  app:R
+ *      magic:R     log.c trace__log_open      magic:A      a reader takes a half-made header
+ *      magic:A     attach.c                   magic:R
  *
  * Trust
  * -----

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rings of dead nodes stay until a traced has drained them.  Where none runs, they would fill /dev/shm: so each open keeps
+ * their number down, and a full /dev/shm takes all of them. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log_internal.h"
+
+#define CANDIDATES_MAX 4096
+
+/* An object without a magic may be one that is just being made; after this long its maker must be dead. */
+#define MAKING_SECONDS_MAX 10
+
+struct candidate {
+    char name[80];
+    struct timespec changed;
+};
+
+static int older_first(const void *a, const void *b) {
+    const struct timespec *x = &((const struct candidate *)a)->changed;
+    const struct timespec *y = &((const struct candidate *)b)->changed;
+    if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
+    return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
+}
+
+/* Is this the ring of a dead node of ours? */
+static int is_dead(int shm_dir_fd, const char *name, struct timespec *ret_changed) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    struct stat status;
+    uint64_t magic = 0;
+    int dead = 0;
+    int fd = openat(shm_dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return 0;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() && fcntl(fd, F_OFD_GETLK, &lock) == 0 &&
+        lock.l_type == F_UNLCK) {
+        dead = pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == TRACE_SHM_MAGIC;
+        if (!dead) dead = time(NULL) - status.st_ctime > MAKING_SECONDS_MAX;
+        *ret_changed = status.st_mtim;
+    }
+    close(fd);
+    return dead;
+}
+
+unsigned log__collect_dead(int shm_dir_fd, unsigned keep) {
+    int fd = openat(shm_dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct candidate *dead = NULL;
+    unsigned count = 0, removed = 0;
+    struct dirent *entry;
+
+    if (dir == NULL) {
+        if (fd >= 0) close(fd);
+        return 0;
+    }
+    while ((entry = readdir(dir)) != NULL && count < CANDIDATES_MAX) {
+        struct candidate one;
+        size_t length = strlen(entry->d_name);
+        if (strncmp(entry->d_name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1) != 0 || length >= sizeof one.name) continue;
+        if (!is_dead(shm_dir_fd, entry->d_name, &one.changed)) continue;
+        memcpy(one.name, entry->d_name, length + 1);
+        struct candidate *grown = realloc(dead, (count + 1) * sizeof *dead);
+        if (grown == NULL) break;
+        dead = grown;
+        dead[count++] = one;
+    }
+    closedir(dir);
+    if (count > keep) {
+        qsort(dead, count, sizeof *dead, older_first);
+        for (unsigned i = 0; i < count - keep; i++) removed += unlinkat(shm_dir_fd, dead[i].name, 0) == 0;
+    }
+    free(dead);
+    return removed;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lanes on the writing side: how a thread gets one, keeps it, and hands it on; and the slow ways to a slot.
+ *
+ * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  trace__writer_find blocks
+ * signals while it works, so that the thread's table never shows half an entry. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log_internal.h"
+
+#define PAGE 4096
+
+__thread struct trace__writer trace__writers[TRACE__WRITERS] __attribute__((tls_model("initial-exec")));
+
+static pthread_key_t thread_exit_key;
+
+static uint32_t thread_id(void) {
+    static __thread uint32_t id __attribute__((tls_model("initial-exec")));
+    if (id == 0) id = (uint32_t)syscall(SYS_gettid);
+    return id;
+}
+
+/* Makes sure that a lane's memory is there, so that writing to it can never raise SIGBUS; and maps it, so that the first lap
+ * takes no page faults. */
+static int reserve_memory(const struct log *log, unsigned lane) {
+    size_t bytes = (size_t)log->lane_events * TRACE_EVENT_BYTES;
+    size_t offset = TRACE_SHM_LANES_OFFSET + lane * bytes;
+    int result;
+    do result = posix_fallocate(log->fd, (off_t)offset, (off_t)bytes);
+    while (result == EINTR);
+    if (result != 0) return -result;
+#ifdef MADV_POPULATE_WRITE
+    (void)madvise((char *)log->header + offset, bytes, MADV_POPULATE_WRITE); /* else faults come one by one */
+#endif
+    return 0;
+}
+
+/* lane:R  Publishes a lane.  Pairs with lane:A.  Without it a reader touches slots whose memory is not reserved. */
+static void publish_lane(struct trace_shm_lane *lane, uint32_t state) {
+    __atomic_store_n(&lane->thread_id, state == TRACE_LANE_OWNED ? thread_id() : 0, __ATOMIC_RELAXED); /* state publishes it */
+    __atomic_store_n(&lane->state, state, __ATOMIC_RELEASE);
+}
+
+/* Makes a lane that has never been used.  from: TRACE_LANE_FREE; state: what it becomes. */
+static int make_lane(struct log *log, unsigned index, uint32_t state) {
+    struct trace_shm_lane *lane = &log->header->lanes[index];
+    uint32_t expected = TRACE_LANE_FREE;
+    int result;
+    if (!__atomic_compare_exchange_n(&lane->state, &expected, TRACE_LANE_MAKING, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return -EBUSY; /* relaxed: nothing is read that another thread wrote */
+    result = reserve_memory(log, index);
+    publish_lane(lane, result == 0 ? state : TRACE_LANE_FREE);
+    return result;
+}
+
+static int take_owned_lane(struct log *log) {
+    unsigned owned_count = log->lane_count - 1;
+    for (unsigned i = 0; i < owned_count; i++) { /* one that a thread left behind costs no memory */
+        struct trace_shm_lane *lane = &log->header->lanes[i];
+        uint32_t expected = TRACE_LANE_RETURNED;
+        /* acquire: what the last owner wrote to the lane; pairs with its publish_lane */
+        if (__atomic_compare_exchange_n(&lane->state, &expected, TRACE_LANE_MAKING, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            publish_lane(lane, TRACE_LANE_OWNED);
+            return (int)i;
+        }
+    }
+    for (unsigned i = 0; i < owned_count; i++) {
+        int result = make_lane(log, i, TRACE_LANE_OWNED);
+        if (result == 0) return (int)i;
+        if (result != -EBUSY) return result;
+    }
+    return -EBUSY;
+}
+
+int log__lane_take(struct log *log) {
+    unsigned last = log->lane_count - 1;
+    struct trace_shm_lane *shared = &log->header->lanes[last];
+    int result = take_owned_lane(log);
+    if (result >= 0) {
+        (void)pthread_setspecific(thread_exit_key, log); /* any value: the destructor looks at all logs */
+        return result;
+    }
+    /* A full /dev/shm: the shared lane still serves, if it is there. */
+    for (;;) {
+        uint32_t state = __atomic_load_n(&shared->state, __ATOMIC_ACQUIRE); /* acquire: pairs with publish_lane */
+        if (state == TRACE_LANE_SHARED) return (int)last;
+        if (state == TRACE_LANE_FREE && result != -EBUSY) return result;
+        if (state == TRACE_LANE_FREE && (result = make_lane(log, last, TRACE_LANE_SHARED)) == 0) return (int)last;
+        /* Another thread is making it.  It has its signals blocked, so that we can't be its own handler. */
+        sched_yield();
+    }
+}
+
+void log__lanes_return(struct log *log) {
+    if (log->header == NULL) return;
+    for (unsigned i = 0; i + 1 < log->lane_count; i++) {
+        struct trace_shm_lane *lane = &log->header->lanes[i];
+        /* relaxed: both are our own stores, if they are ours */
+        if (__atomic_load_n(&lane->state, __ATOMIC_RELAXED) == TRACE_LANE_OWNED &&
+            __atomic_load_n(&lane->thread_id, __ATOMIC_RELAXED) == thread_id())
+            publish_lane(lane, TRACE_LANE_RETURNED);
+    }
+}
+
+void log__writers_forget(void) {
+    for (unsigned i = 0; i < TRACE__WRITERS; i++) trace__writers[i].serial = 0;
+}
+
+static void on_thread_exit(void *unused) {
+    (void)unused;
+    log__writers_forget();
+    log__each(log__lanes_return);
+}
+
+void log__thread_exit_init(void) { (void)pthread_key_create(&thread_exit_key, on_thread_exit); }
+
+/* A lane that this thread already has, when the table's entry was given to another log. */
+static int find_own_lane(const struct log *log) {
+    for (unsigned i = 0; i + 1 < log->lane_count; i++) {
+        const struct trace_shm_lane *lane = &log->header->lanes[i];
+        /* relaxed: both are our own stores, if they are ours */
+        if (__atomic_load_n(&lane->thread_id, __ATOMIC_RELAXED) == thread_id() &&
+            __atomic_load_n(&lane->state, __ATOMIC_RELAXED) == TRACE_LANE_OWNED)
+            return (int)i;
+    }
+    return -ENOENT;
+}
+
+static struct trace__writer make_writer(struct log *log, int lane) {
+    struct trace__writer writer = {.serial = log->base.serial, .slow = 1};
+    if (lane < 0) return writer;
+    writer.lane = &log->header->lanes[lane];
+    writer.slots = log->slots + (size_t)lane * log->lane_events;
+    writer.slot_mask = log->lane_events - 1;
+    writer.tsc = log->header->clock_source == TRACE_CLOCK_TSC;
+    writer.shared = (unsigned)lane == log->lane_count - 1;
+    writer.discards = log->header->policy == TRACE_DISCARD_NEWEST;
+    writer.slow = writer.shared || writer.discards;
+    return writer;
+}
+
+struct trace__writer trace__writer_find(struct trace_log *base) {
+    struct log *log = (struct log *)base;
+    struct trace__writer *entry = &trace__writers[base->serial % TRACE__WRITERS];
+    struct trace__writer writer;
+    sigset_t all, old;
+    int saved_errno = errno;
+    int lane;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    lane = find_own_lane(log);
+    if (lane < 0) lane = log__lane_take(log);
+    writer = make_writer(log, lane);
+    if (lane >= 0) *entry = writer; /* a thread without a lane tries again with its next event */
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = saved_errno;
+    return writer;
+}
+
+void trace__contended(const struct trace__writer *writer) {
+    __atomic_fetch_add(&writer->lane->contended, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+}
+
+/* The shared lane: several threads reserve and claim.  A slot is taken only from a committed older event, so that two writers never
+ * write into one slot. */
+static struct trace__slot claim_shared(const struct trace__writer *writer) {
+    uint64_t position = __atomic_fetch_add(&writer->lane->head, 1, __ATOMIC_RELAXED); /* relaxed: the mark publishes */
+    struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
+    uint32_t mark = __atomic_load_n(&slot.event->sequence, __ATOMIC_RELAXED); /* relaxed: the exchange orders */
+    for (;;) {
+        uint32_t ahead = (mark - slot.mark) & TRACE_SEQUENCE_MASK;
+        int newer = mark != 0 && ahead < TRACE_SEQUENCE_MASK / 2;
+        if ((mark & TRACE_SEQUENCE_BUSY) || newer) {
+            trace__contended(writer);
+            return (struct trace__slot){NULL, 0};
+        }
+        /* acquire: our stores to the slot come after those of the writer a lap behind, whose commit:R this pairs with */
+        if (__atomic_compare_exchange_n(&slot.event->sequence, &mark, slot.mark | TRACE_SEQUENCE_BUSY, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            break;
+    }
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* commit:B */
+    return slot;
+}
+
+struct trace__slot trace__claim_slow(struct trace_log *base, const struct trace__writer *writer) {
+    struct log *log = (struct log *)base;
+    struct trace__slot slot = {NULL, 0};
+    if (writer->lane == NULL) {
+        __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+        return slot;
+    }
+    if (writer->discards) {
+        uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: ours, or a few too old */
+        /* tail:A  Pairs with tail:R.  Without it we write into a slot that is still being copied. */
+        uint64_t tail = __atomic_load_n(&writer->lane->tail, __ATOMIC_ACQUIRE);
+        if (head - tail > writer->slot_mask) {
+            __atomic_fetch_add(&writer->lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+            return slot;
+        }
+    }
+    if (writer->shared) return claim_shared(writer);
+    uint64_t position = trace__reserve(&writer->lane->head);
+    slot.event = &writer->slots[position & writer->slot_mask];
+    slot.mark = trace_shm_mark(position);
+    if (slot.event->sequence & TRACE_SEQUENCE_BUSY) {
+        trace__contended(writer);
+        slot.event = NULL;
+        return slot;
+    }
+    trace__mark_busy(slot.event, slot.mark);
+    return slot;
+}

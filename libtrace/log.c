@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening and closing a node's log: the shared-memory object, its header, and what happens to it when the process forks or ends.
+ *
+ * The process keeps a list of its open logs, under a lock that the emit path never takes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libtrace/clock.h>
+#include <p2ptrace/trace.h>
+
+#include "log_internal.h"
+
+/* Rings of dead nodes that nobody has drained: this many may wait for a traced. */
+#define DEAD_RINGS_KEPT 32
+
+#ifdef TRACE_TESTPOINTS
+static void testpoint_nothing(const char *name) { (void)name; }
+void (*trace__testpoint)(const char *name) = testpoint_nothing;
+#endif
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log *list;
+static uint64_t last_serial;
+
+/* What a forked child's logs allow. */
+static const uint64_t control_nothing = 0;
+
+const char *log__shm_dir(void) {
+    const char *dir = getenv("P2PTRACE_SHM_DIR");
+    return dir != NULL && dir[0] != 0 ? dir : "/dev/shm";
+}
+
+void log__each(void (*each)(struct log *log)) {
+    pthread_mutex_lock(&list_lock);
+    for (struct log *log = list; log != NULL; log = log->next) each(log);
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* ---- fork, and the end of the process ---------------------------------------------------------------------------------- */
+
+static void before_fork(void) { pthread_mutex_lock(&list_lock); }
+static void after_fork_parent(void) { pthread_mutex_unlock(&list_lock); }
+
+/* The child must never write into its parent's rings, nor keep their locks alive. */
+static void after_fork_child(void) {
+    log__writers_forget();
+    for (struct log *log = list; log != NULL; log = log->next) {
+        log->base.control = &control_nothing;
+        if (log->header != NULL) munmap(log->header, log->object_bytes);
+        log->header = NULL;
+        if (log->fd >= 0) close(log->fd);
+        log->fd = -1;
+    }
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void mark_closed(struct log *log) {
+    /* release: a reader that sees the log closed sees all that was committed before */
+    if (log->header != NULL) __atomic_store_n(&log->header->state, TRACE_SHM_CLOSED, __ATOMIC_RELEASE);
+}
+
+__attribute__((constructor)) static void on_load(void) {
+    log__thread_exit_init();
+    (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* exit() without trace_log_close is an orderly end too.  Threads may still be emitting: nothing is unmapped. */
+__attribute__((destructor)) static void on_exit_of_process(void) { log__each(mark_closed); }
+
+/* ---- open ---------------------------------------------------------------------------------------------------------------- */
+
+static int check_options(const struct trace_log_options *options, uint32_t lane_events) {
+    static const struct trace_node_id zero;
+    if (memcmp(&options->node_id, &zero, sizeof zero) == 0) return -EINVAL;
+    if (options->policy != TRACE_OVERWRITE_OLDEST && options->policy != TRACE_DISCARD_NEWEST) return -EINVAL;
+    if (lane_events < 64 || lane_events > TRACE_LANE_EVENTS_MAX || (lane_events & (lane_events - 1)) != 0) return -EINVAL;
+    return 0;
+}
+
+/* Makes the object, locked: the lock is held before the object has a size, so that no reader takes it for a dead node's. */
+static int make_object(struct log *log, int dir_fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    uint64_t random;
+    int result;
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
+    snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
+             (unsigned long long)random);
+    log->fd = openat(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (log->fd < 0) return -errno;
+    if (fchmod(log->fd, 0600) != 0 || fcntl(log->fd, F_OFD_SETLK, &lock) != 0 ||
+        ftruncate(log->fd, (off_t)log->object_bytes) != 0)
+        return -errno;
+    do result = posix_fallocate(log->fd, 0, TRACE_SHM_LANES_OFFSET);
+    while (result == EINTR);
+    return -result;
+}
+
+static void write_header(struct log *log, const struct trace_log_options *options) {
+    struct trace_shm_header *header = log->header;
+    struct trace_clock_sample now = trace_clock_read();
+    bool tsc = trace_clock_tsc_usable();
+
+    header->abi = TRACE_SHM_ABI;
+    header->header_bytes = TRACE_SHM_LANES_OFFSET;
+    header->object_bytes = log->object_bytes;
+    header->event_bytes = TRACE_EVENT_BYTES;
+    header->lane_count = log->lane_count;
+    header->lane_events = log->lane_events;
+    header->policy = options->policy;
+    header->pid = getpid();
+    header->clock_source = tsc ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
+    header->open_ticks = tsc ? now.ticks : now.monotonic_ns;
+    header->open_monotonic_ns = now.monotonic_ns;
+    header->open_unix_ns = now.unix_ns;
+    header->node_id = options->node_id;
+    if (options->node_name != NULL)
+        memcpy(header->node_name, options->node_name, strnlen(options->node_name, sizeof header->node_name - 1));
+    header->control = options->control != 0 ? options->control : TRACE_CONTROL_ALL;
+    header->state = TRACE_SHM_OPEN;
+}
+
+static int map_object(struct log *log) {
+    void *base = mmap(NULL, log->object_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, log->fd, 0);
+    if (base == MAP_FAILED) return -errno;
+    log->header = (struct trace_shm_header *)base;
+    log->slots = (struct trace_event *)((char *)base + TRACE_SHM_LANES_OFFSET);
+    log->base.control = &log->header->control;
+    return 0;
+}
+
+/* Reserves the opening thread's lane, so that a full /dev/shm is an error here and not a lost event later.  Dead nodes' rings that
+ * nobody drains make room first. */
+static int take_first_lane(struct log *log, int dir_fd) {
+    sigset_t all, old;
+    int lane;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    lane = log__lane_take(log);
+    if (lane == -ENOSPC && log__collect_dead(dir_fd, 0) > 0) lane = log__lane_take(log);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return lane < 0 ? lane : 0;
+}
+
+static void discard(struct log *log, int dir_fd) {
+    if (log->header != NULL) munmap(log->header, log->object_bytes);
+    if (log->fd >= 0) {
+        unlinkat(dir_fd, log->name + 1, 0);
+        close(log->fd);
+    }
+    free(log);
+}
+
+int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events) {
+    struct log *log;
+    int dir_fd;
+    int result = check_options(options, lane_events);
+    if (result != 0) return result;
+
+    dir_fd = open(log__shm_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0) return -errno;
+    log = calloc(1, sizeof *log);
+    if (log == NULL) {
+        close(dir_fd);
+        return -ENOMEM;
+    }
+    log->fd = -1;
+    log->lane_count = TRACE_LANES_MAX;
+    log->lane_events = lane_events;
+    log->object_bytes = TRACE_SHM_LANES_OFFSET + (size_t)log->lane_count * lane_events * TRACE_EVENT_BYTES;
+
+    (void)log__collect_dead(dir_fd, DEAD_RINGS_KEPT);
+    result = make_object(log, dir_fd);
+    if (result == -ENOSPC && log__collect_dead(dir_fd, 0) > 0) {
+        unlinkat(dir_fd, log->name + 1, 0);
+        close(log->fd);
+        log->fd = -1;
+        result = make_object(log, dir_fd);
+    }
+    if (result == 0) result = map_object(log);
+    if (result != 0) goto fail;
+
+    write_header(log, options);
+    pthread_mutex_lock(&list_lock);
+    log->base.serial = ++last_serial;
+    pthread_mutex_unlock(&list_lock);
+    result = take_first_lane(log, dir_fd);
+    if (result != 0) goto fail;
+
+    /* magic:R  Publishes the header.  Pairs with magic:A.  Without it a reader takes a half-made header. */
+    __atomic_store_n(&log->header->magic, TRACE_SHM_MAGIC, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&list_lock);
+    log->next = list;
+    list = log;
+    pthread_mutex_unlock(&list_lock);
+    close(dir_fd);
+    *ret_log = &log->base;
+    return 0;
+
+fail:
+    discard(log, dir_fd);
+    close(dir_fd);
+    return result;
+}
+
+/* ---- close --------------------------------------------------------------------------------------------------------------- */
+
+void trace_log_close(struct trace_log *base) {
+    struct log *log = (struct log *)base;
+    if (log == NULL) return;
+
+    pthread_mutex_lock(&list_lock);
+    for (struct log **at = &list; *at != NULL; at = &(*at)->next) {
+        if (*at == log) {
+            *at = log->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&list_lock);
+
+    mark_closed(log);
+    if (log->header != NULL) munmap(log->header, log->object_bytes);
+    if (log->fd >= 0) close(log->fd);
+    free(log);
+}
+
+const char *trace_log_name(const struct trace_log *base) { return ((const struct log *)base)->name; }

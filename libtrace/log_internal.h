@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the emitting library share.  Not for anyone else but tests. */
+#ifndef LIBTRACE_LOG_INTERNAL_H
+#define LIBTRACE_LOG_INTERNAL_H
+
+#include <p2ptrace/emit.h>
+
+/* A log, as the library sees it.  base comes first: the emit path sees only that. */
+struct log {
+    struct trace_log base;
+    struct trace_shm_header *header; /* NULL in a forked child */
+    struct trace_event *slots;       /* lane 0, slot 0 */
+    size_t object_bytes;
+    uint32_t lane_count, lane_events;
+    int fd; /* holds the lock that says we live */
+    char name[80];
+    struct log *next; /* in the process's list */
+};
+
+/* lane.c */
+
+/* Takes a lane for the calling thread.  Returns its index, or a negative errno: -ENOSPC, -ENOMEM when a fresh lane's memory can't
+ * be had, -EBUSY when the shared lane is just being made.  Signals must be blocked. */
+int log__lane_take(struct log *log);
+
+/* Gives back every lane of the calling thread. */
+void log__lanes_return(struct log *log);
+
+/* The calling thread forgets all its lanes. */
+void log__writers_forget(void);
+
+/* Makes the thread-exit hook; once, when the library is loaded. */
+void log__thread_exit_init(void);
+
+/* log.c: calls `each` for every open log of the process, under the list's lock. */
+void log__each(void (*each)(struct log *log));
+
+/* collect.c: removes rings of this user whose nodes are dead, oldest first, until at most `keep` are left.  Returns how many were
+ * removed. */
+unsigned log__collect_dead(int shm_dir_fd, unsigned keep);
+
+/* The directory of shared-memory objects: $P2PTRACE_SHM_DIR or /dev/shm. */
+const char *log__shm_dir(void);
+
+#endif

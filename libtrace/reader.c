@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading lanes: see libtrace/reader.h for the contract and p2ptrace/shm.h for the ring and the table of ordering labels.
+ *
+ * A slot's word tells where its writer is, compared with the mark of the position that we want:
+ *
+ *      the same                      committed: copy, look again, take
+ *      older, or the same and BUSY   nothing here yet; or, with a head beyond it, a slot that its writer has left in the making
+ *      newer                         we were lapped: jump, and count */
+#include <errno.h>
+#include <fcntl.h>
+#include <libtrace/guard.h>
+#include <string.h>
+
+#include "reader_internal.h"
+
+/* How long a live node may leave a slot in the making while it commits others behind it.  Then it is taken for left alone: a
+ * handler that jumped out of an emit.  Shorter when the lane says that it has dropped an event so. */
+#define STALL_NS UINT64_C(250000000)
+#define STALL_CONTENDED_NS UINT64_C(1000000)
+
+enum slot_state { SLOT_TAKEN, SLOT_NOT_YET, SLOT_LAPPED, SLOT_INVALID };
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+
+/* Copies the bytes of a slot that may change while we read.  What is read then is thrown away, so any copy will do; under the
+ * thread sanitizer it is made of atomic words, to say that this race is meant. */
+static void copy_slot(struct trace_event *out, const struct trace_event *slot) {
+#ifdef THREAD_SANITIZER
+    const uint64_t *from = (const uint64_t *)slot;
+    uint64_t *to = (uint64_t *)out;
+    for (unsigned i = 0; i < TRACE_EVENT_BYTES / 8; i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+#else
+    memcpy(out, slot, sizeof *out);
+#endif
+}
+
+static void acquire_fence(void) {
+#ifndef THREAD_SANITIZER /* it does not know fences, and reports what they order */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+/* Kinds that a node may write. */
+static bool is_valid(const struct trace_event *event) {
+    return event->kind != 0 && event->kind != TRACE_KIND_EVENTS_LOST && event->reserved == 0;
+}
+
+static enum slot_state classify(uint32_t mark, uint32_t want) {
+    uint32_t ahead = (mark - want) & TRACE_SEQUENCE_MASK;
+    if (ahead == 0 || mark == 0) return SLOT_NOT_YET;
+    return ahead <= TRACE_SEQUENCE_MASK / 2 ? SLOT_LAPPED : SLOT_NOT_YET;
+}
+
+static enum slot_state read_slot(const struct trace_event *slot, uint64_t position, struct trace_event *out) {
+    uint32_t want = trace_shm_mark(position);
+    /* read:A  Pairs with commit:R: with the mark come the slot's bytes. */
+    uint32_t mark = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
+    if (mark != want) return classify(mark, want);
+    copy_slot(out, slot);
+    /* read:B  Pairs with commit:B: had a byte of the copy been new, this would see the busy mark. */
+    acquire_fence();
+    if (__atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) != want) return SLOT_LAPPED; /* relaxed: the fence orders it */
+    out->sequence = (uint32_t)position;
+    return is_valid(out) ? SLOT_TAKEN : SLOT_INVALID;
+}
+
+/* What to do about a slot that is not taken. */
+enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE };
+
+struct decision {
+    enum step step;
+    enum trace_loss cause; /* STEP_LOSE: why, */
+    uint64_t count;        /* and how many */
+};
+
+static struct decision losing(uint64_t count, enum trace_loss cause) {
+    return (struct decision){.step = STEP_LOSE, .cause = cause, .count = count};
+}
+
+/* The writer has overtaken us.  Jump to its oldest event; if that was overwritten before we got there, stay further away. */
+static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind) {
+    uint64_t events = reader->info.lane_events;
+    uint64_t count;
+    if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
+    count = behind - events + lane->margin;
+    lane->margin = lane->margin == 0 ? 16 : lane->margin < events / 2 ? lane->margin * 2 : lane->margin;
+    return losing(count, TRACE_LOSS_OVERWRITTEN);
+}
+
+/* The slot at our position is older than we want, or in the making. */
+static struct decision wait_or_pass(const struct trace_reader *reader, const struct trace_shm_lane *shared,
+                                    struct lane_reader *lane, uint64_t behind, bool final, uint64_t now_ns) {
+    static const struct decision wait = {.step = STEP_WAIT};
+    bool contended;
+    uint64_t patience_ns;
+    if (behind > reader->info.lane_events && behind <= UINT64_MAX / 2)
+        return jump(reader, lane, behind); /* marks have come round */
+    if (behind == 0 || behind > UINT64_MAX / 2) {
+        lane->stalled_ns = 0;
+        return wait;
+    }
+    if (final) return (struct decision){.step = STEP_UNFINISHED}; /* nobody will ever commit it */
+    if (behind == 1) { /* being written right now; or its thread does not run, and nothing is behind it */
+        lane->stalled_ns = 0;
+        return wait;
+    }
+    contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED]; /* relaxed: a counter */
+    patience_ns = contended ? STALL_CONTENDED_NS : STALL_NS;
+    if (lane->stalled_ns == 0) lane->stalled_ns = now_ns;
+    if (now_ns - lane->stalled_ns < patience_ns) return wait;
+    lane->stalled_ns = 0;
+    return losing(1, contended ? TRACE_LOSS_CONTENDED : TRACE_LOSS_ABANDONED);
+}
+
+static struct decision decide(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
+                              enum slot_state state, bool final, uint64_t now_ns) {
+    uint64_t behind;
+    if (state == SLOT_TAKEN) return (struct decision){.step = STEP_TAKE};
+    if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
+    acquire_fence(); /* the head is not older than the mark that we saw */
+    behind = __atomic_load_n(&shared->head, __ATOMIC_RELAXED) - lane->position;
+    if (state == SLOT_LAPPED) return jump(reader, lane, behind);
+    return wait_or_pass(reader, shared, lane, behind, final, now_ns);
+}
+
+static void lose(struct lane_reader *lane, struct trace_read *read, uint64_t count, enum trace_loss cause) {
+    lane->lost[cause] += count;
+    lane->position += count;
+    read->lost += count;
+    read->cause = cause;
+}
+
+/* Begins a lane that a writer has taken at its oldest event.  Returns false while nobody has. */
+static bool begin_lane(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
+                       struct trace_read *read) {
+    /* lane:A  Pairs with lane:R: the slots' memory is there. */
+    uint32_t state = __atomic_load_n(&shared->state, __ATOMIC_ACQUIRE);
+    uint64_t head;
+    if (state != TRACE_LANE_OWNED && state != TRACE_LANE_SHARED && state != TRACE_LANE_RETURNED) return false;
+    head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
+    lane->begun = true;
+    if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
+    return true;
+}
+
+/* tail:R  Tells a discard-newest writer what has been copied.  Pairs with tail:A. */
+static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t position) {
+    if (reader->writable && reader->info.policy == TRACE_DISCARD_NEWEST)
+        __atomic_store_n(&reader->header->lanes[index].tail, position, __ATOMIC_RELEASE);
+}
+
+static void read_lane(struct trace_reader *reader, unsigned index, struct trace_event *out, uint32_t max, bool final,
+                      uint64_t now_ns, struct trace_read *read) {
+    const struct trace_shm_lane *shared = &reader->header->lanes[index];
+    const struct trace_event *slots = reader->slots + (size_t)index * reader->info.lane_events;
+    struct lane_reader *lane = &reader->lanes[index];
+    uint32_t slot_mask = reader->info.lane_events - 1;
+
+    if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
+    for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
+        enum slot_state state = read_slot(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
+        struct decision decision;
+        if (state == SLOT_TAKEN) {
+            read->count++;
+            lane->position++;
+            continue;
+        }
+        if (read->count != 0 && state != SLOT_NOT_YET) break; /* a run ends at a gap */
+        decision = decide(reader, shared, lane, state, final, now_ns);
+        if (decision.step == STEP_WAIT) return;
+        if (read->count != 0 || (decision.step == STEP_LOSE && read->lost != 0 && decision.cause != read->cause)) break;
+        if (decision.step == STEP_LOSE) {
+            lose(lane, read, decision.count, decision.cause);
+        } else {
+            lane->unfinished++;
+            lane->position++;
+        }
+    }
+    read->more = true;
+}
+
+void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace_event *out, uint32_t max, bool final,
+                       uint64_t now_ns, struct trace_read *ret_read) {
+    struct lane_reader *lane = &reader->lanes[index];
+    struct trace_read read = {.count = 0};
+    if (!reader->broken && index < reader->info.lane_count && max > 0) {
+        trace_guard_begin(reader->header, reader->mapped_bytes);
+        read_lane(reader, index, out, max, final, now_ns, &read);
+        publish_tail(reader, index, lane->position);
+        reader->broken = trace_guard_end();
+    }
+    if (read.count != 0) {
+        lane->margin = 0;
+        lane->stalled_ns = 0;
+        lane->taken += read.count;
+    }
+    read.first = lane->position - read.count;
+    *ret_read = read;
+}
+
+uint64_t trace_reader_position(const struct trace_reader *reader, unsigned index) { return reader->lanes[index].position; }
+
+/* ---- accounting and state -------------------------------------------------------------------------------------------------- */
+
+void trace_reader_count(struct trace_reader *reader, unsigned index, struct trace_lane_count *ret_count) {
+    const struct trace_shm_lane *shared = &reader->header->lanes[index];
+    struct lane_reader *lane = &reader->lanes[index];
+    struct trace_lane_count count;
+    uint64_t head = lane->position, discarded = lane->lost[TRACE_LOSS_DISCARDED];
+
+    memset(&count, 0, sizeof count);
+    count.taken = lane->taken;
+    count.unfinished = lane->unfinished;
+
+    if (!reader->broken && index < reader->info.lane_count) {
+        trace_guard_begin(reader->header, reader->mapped_bytes);
+        /* relaxed: counters */
+        count.used = __atomic_load_n(&shared->state, __ATOMIC_RELAXED) != TRACE_LANE_FREE;
+        count.thread_id = __atomic_load_n(&shared->thread_id, __ATOMIC_RELAXED);
+        head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
+        discarded = __atomic_load_n(&shared->discarded, __ATOMIC_RELAXED);
+        reader->broken = trace_guard_end();
+    }
+    if (!reader->broken) lane->lost[TRACE_LOSS_DISCARDED] = discarded;
+    memcpy(count.lost, lane->lost, sizeof count.lost);
+    if (!reader->broken && head > lane->position) count.behind = head - lane->position;
+    count.emitted = count.taken + count.behind;
+    for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) count.emitted += count.lost[i];
+    *ret_count = count;
+}
+
+uint64_t trace_reader_no_lane(const struct trace_reader *reader) {
+    uint64_t count;
+    if (reader->broken) return 0;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    count = __atomic_load_n(&reader->header->no_lane, __ATOMIC_RELAXED); /* relaxed: a counter */
+    return trace_guard_end() ? 0 : count;
+}
+
+const struct trace_reader_info *trace_reader_info(const struct trace_reader *reader) { return &reader->info; }
+
+bool trace_reader_broken(const struct trace_reader *reader) { return reader->broken; }
+
+enum trace_node_state trace_reader_state(const struct trace_reader *reader) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    uint32_t state = TRACE_SHM_OPEN;
+    if (reader->broken) return TRACE_NODE_CRASHED;
+    if (fcntl(reader->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) return TRACE_NODE_LIVE;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    state = __atomic_load_n(&reader->header->state, __ATOMIC_ACQUIRE); /* pairs with mark_closed in log.c */
+    if (trace_guard_end()) return TRACE_NODE_CRASHED;
+    return state == TRACE_SHM_CLOSED ? TRACE_NODE_EXITED : TRACE_NODE_CRASHED;
+}
+
+int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app) {
+    const struct trace_shm_app *table = (const struct trace_shm_app *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
+    struct trace_app app;
+    bool ready;
+    if (reader->broken || index >= TRACE_APPS_MAX) return -ENOENT;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    /* app:A  Pairs with app:R: with the flag come the description's bytes. */
+    ready = __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) != 0;
+    if (ready) memcpy(&app, &table[index].app, sizeof app);
+    if (trace_guard_end() || !ready) return -ENOENT;
+    if (!trace_app_is_valid(&app)) return -EBADMSG;
+    *ret_app = app;
+    return 0;
+}
+
+uint64_t trace_reader_control(const struct trace_reader *reader) {
+    uint64_t control;
+    if (reader->broken) return 0;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    control = __atomic_load_n(&reader->header->control, __ATOMIC_RELAXED); /* relaxed: one word, nothing hangs on it */
+    return trace_guard_end() ? 0 : control;
+}
+
+void trace_reader_set_control(struct trace_reader *reader, uint64_t control) {
+    if (reader->broken || !reader->writable) return;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    __atomic_store_n(&reader->header->control, control, __ATOMIC_RELAXED); /* relaxed: as above */
+    reader->broken = trace_guard_end();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What attach.c and reader.c share. */
+#ifndef LIBTRACE_READER_INTERNAL_H
+#define LIBTRACE_READER_INTERNAL_H
+
+#include <libtrace/reader.h>
+#include <sys/types.h>
+
+struct lane_reader {
+    bool begun;
+    uint64_t position;   /* the next to read */
+    uint64_t taken;      /* given out */
+    uint64_t unfinished; /* passed over, of a dead node */
+    uint64_t stalled_ns; /* since when `position` is reserved and not committed, with others behind it; 0: it is not */
+    uint64_t margin;     /* how far before being lapped again the next jump stays */
+    uint64_t lost[TRACE_LOSS_COUNT];
+};
+
+struct trace_reader {
+    struct trace_shm_header *header; /* the mapping: header and app table, then the lanes, read-only */
+    const struct trace_event *slots;
+    size_t mapped_bytes;
+    struct trace_reader_info info;
+    int fd, shm_dir_fd;
+    bool writable, broken;
+    char name[80];
+    dev_t device;
+    ino_t inode;
+    struct lane_reader lanes[TRACE_LANES_MAX];
+};
+
+#endif
