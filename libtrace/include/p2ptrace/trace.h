@@ -5,9 +5,9 @@
  *     #define TRACE_FULL                        // or -DTRACE_FULL; without any switch all of this compiles to nothing
  *     #include <p2ptrace/trace.h>
  *
- *     TRACE_IF { trace_log_open(&log, &(struct trace_log_options){.node_id = id, .node_name = "alice"}); }
+ *     TRACE_ONLY(trace_log_open(&log, &(struct trace_log_options){.node_id = id, .node_name = "alice"});)
  *     TRACE_PACKET_SENT(log, &context, &peer, packet_num, size, TRACE_SPACE_1RTT);
- *     TRACE_IF { trace_log_close(log); }
+ *     TRACE_ONLY(trace_log_close(log);)
  *
  * Switches, for whoever includes this header:
  *
@@ -57,6 +57,10 @@ extern "C" {
  *
  *     TRACE_ONLY(text)    the text itself, or nothing: members, declarations, statements
  *     TRACE_IF { ... }    a block that always compiles and is dead code when off
+ *
+ * A TRACE_IF block must not declare variables, nor make compound literals: gcc -O0 gives those of dead code room on the stack,
+ * and the object code is no longer that of a program without the block.  A block with variables goes into TRACE_ONLY, braces,
+ * commas and all.
  * --------------------------------------------------------------------------------------------------------------------- */
 
 #ifdef TRACE
