@@ -4,7 +4,7 @@
  *
  * An entry is reused only when its node is gone and no event of it is left in the history; its index is what the history keeps
  * with each event.  Constant fields are set before `used` is published; counters are single words, read relaxed, each exact at
- * the end of a drain. */
+ * the end of a drain.  All memory is taken at create, but pages are only touched with the entries that lie on them. */
 #ifndef TRACED_NODES_H
 #define TRACED_NODES_H
 
@@ -16,15 +16,22 @@
 
 #define NODES_MAX 4096
 
+/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken.
+ */
+#define NODES_KEPT 256
+
+/* Rejected objects that may have an entry; more are only counted. */
+#define NODES_REJECTED_MAX 64
+
 enum node_state { NODE_LIVE, NODE_EXITED, NODE_CRASHED, NODE_REJECTED };
 
 struct node {
     /* constant once published */
     struct trace_reader_info info; /* for a rejected object only node_name (the object's name) is meant */
     uint64_t started_unix_ns;
-    enum trace_attach_fault fault;
-    /* counters, written by the ingest thread */
+    /* written by the ingest thread; fault is set before a state of NODE_REJECTED is stored with release */
     _Atomic uint32_t state; /* enum node_state */
+    _Atomic uint32_t fault; /* enum trace_attach_fault: why it was rejected, also later (its object shrank) */
     _Atomic uint64_t emitted, indexed, unfinished;
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t last_unix_ns; /* 0: none yet */
@@ -38,6 +45,25 @@ struct nodes;
 
 int nodes_create(struct nodes **ret_nodes);
 void nodes_destroy(struct nodes *nodes);
+
+/* ---- ingest thread ------------------------------------------------------------------------------------------------------ */
+
+/* Makes an entry: NODE_LIVE, or NODE_REJECTED with a fault.  history_begin: the position of the oldest event that the history
+ * has; it decides which dead nodes may be forgotten.  May wait for readers that hold an RCU read lock. Returns 0, or -ENOSPC when
+ * every index belongs to a node that is live, or has events in the history, or when a rejected object is one too many. */
+int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_t started_unix_ns, enum trace_attach_fault fault,
+              uint64_t history_begin, uint32_t *ret_index);
+
+/* The node is gone, and its reader too.  history_end: the position behind its last event. */
+void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, enum trace_attach_fault fault, uint64_t history_end);
+
+/* Takes an entry without events out of the table: the name of a rejected object has gone. */
+void nodes_forget(struct nodes *nodes, uint32_t index);
+
+/* Adds a description.  One more than TRACE_APPS_MAX is ignored. */
+void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
+
+/* ---- any thread --------------------------------------------------------------------------------------------------------- */
 
 /* Number of indices ever used: entries are 0 ... count - 1. */
 uint32_t nodes_count(const struct nodes *nodes);

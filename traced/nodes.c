@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The node table: see nodes.h.
+ *
+ * An entry goes EMPTY -> USED -> (dead and without events) -> USED again.  Before its bytes are written again, `used` is cleared
+ * and an RCU grace period passes, so that whoever found it under a read lock has finished with it.
+ *
+ *      label       where             pairs with   without it
+ *      used:R      nodes_add         used:A       a reader finds an entry whose constant fields are still on the way
+ *      used:A      nodes_at          used:R
+ *      count:R     nodes_add         count:A      a reader's loop runs past entries that it may not touch yet
+ *      count:A     nodes_count       count:R
+ *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
+ *      app:A       nodes_app         app:R
+ *      state:R     nodes_end         -            whoever sees the state also sees the fault and the last counters */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <urcu.h>
+
+#include "grace.h"
+#include "nodes.h"
+
+enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
+
+/* What only the ingest thread knows of an entry. */
+struct place {
+    enum place_state state;
+    bool dead, rejected;
+    uint64_t end;   /* dead: the position behind its last event */
+    uint64_t order; /* dead: when, among all that died */
+};
+
+struct nodes {
+    _Atomic uint32_t count;
+    _Atomic bool used[NODES_MAX];
+    /* ingest thread only */
+    struct place places[NODES_MAX];
+    uint64_t deaths;
+    uint32_t rejected;
+    /* both */
+    struct node entries[NODES_MAX];
+};
+
+#ifdef GRACE_TSAN
+char grace__point;
+#endif
+
+int nodes_create(struct nodes **ret_nodes) {
+    /* anonymous memory is zero, and not there until it is touched: 80 MB that no one pays for who has a handful of nodes */
+    struct nodes *nodes = mmap(NULL, sizeof *nodes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (nodes == MAP_FAILED) return -errno;
+    *ret_nodes = nodes;
+    return 0;
+}
+
+void nodes_destroy(struct nodes *nodes) {
+    if (nodes != NULL) munmap(nodes, sizeof *nodes);
+}
+
+/* ---- ingest thread ------------------------------------------------------------------------------------------------------- */
+
+static bool may_forget(const struct place *place, uint64_t history_begin) {
+    return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin);
+}
+
+/* An index that may be used again: one that was forgotten, else the node that died first.  NODES_MAX: none. */
+static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t history_begin) {
+    uint32_t best = NODES_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct place *place = &nodes->places[i];
+        if (!may_forget(place, history_begin)) continue;
+        if (place->state == PLACE_FORGOTTEN) return i;
+        if (best == NODES_MAX || place->order < nodes->places[best].order) best = i;
+    }
+    return best;
+}
+
+/* Makes an old entry's bytes ours alone again. */
+static void clear(struct nodes *nodes, uint32_t index) {
+    struct place *place = &nodes->places[index];
+    /* relaxed: the grace period orders it before the writes that follow */
+    atomic_store_explicit(&nodes->used[index], false, memory_order_relaxed);
+    grace_wait();
+    if (place->state == PLACE_USED && place->rejected) nodes->rejected--;
+    *place = (struct place){.state = PLACE_EMPTY};
+    memset(&nodes->entries[index], 0, sizeof nodes->entries[index]);
+}
+
+int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_t started_unix_ns, enum trace_attach_fault fault,
+              uint64_t history_begin, uint32_t *ret_index) {
+    bool rejected = fault != TRACE_ATTACH_OK;
+    uint32_t count = atomic_load_explicit(&nodes->count, memory_order_relaxed); /* relaxed: only we write it */
+    uint32_t index = NODES_MAX;
+
+    if (rejected && nodes->rejected == NODES_REJECTED_MAX) return -ENOSPC;
+    if (count >= NODES_KEPT) index = find_old(nodes, count, history_begin);
+    if (index == NODES_MAX && count < NODES_MAX) index = count;
+    if (index == NODES_MAX) return -ENOSPC;
+    if (index < count) clear(nodes, index);
+
+    struct node *node = &nodes->entries[index];
+    node->info = *info;
+    node->started_unix_ns = started_unix_ns;
+    /* relaxed: used:R publishes both */
+    atomic_store_explicit(&node->fault, fault, memory_order_relaxed);
+    atomic_store_explicit(&node->state, rejected ? NODE_REJECTED : NODE_LIVE, memory_order_relaxed);
+    nodes->places[index] = (struct place){.state = PLACE_USED, .rejected = rejected};
+    nodes->rejected += rejected;
+
+    /* used:R  Publishes the entry.  Pairs with used:A. */
+    atomic_store_explicit(&nodes->used[index], true, memory_order_release);
+    /* count:R  Pairs with count:A. */
+    if (index == count) atomic_store_explicit(&nodes->count, count + 1, memory_order_release);
+    *ret_index = index;
+    return 0;
+}
+
+void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, enum trace_attach_fault fault, uint64_t history_end) {
+    struct node *node = &nodes->entries[index];
+    struct place *place = &nodes->places[index];
+    place->dead = true;
+    place->end = history_end;
+    place->order = nodes->deaths++;
+    atomic_store_explicit(&node->fault, fault, memory_order_relaxed); /* relaxed: state:R publishes it */
+    /* state:R  Who sees that the node is dead also sees its last counters. */
+    atomic_store_explicit(&node->state, state, memory_order_release);
+}
+
+void nodes_forget(struct nodes *nodes, uint32_t index) {
+    struct place *place = &nodes->places[index];
+    if (place->rejected) nodes->rejected--;
+    *place = (struct place){.state = PLACE_FORGOTTEN};
+    atomic_store_explicit(&nodes->used[index], false, memory_order_relaxed); /* relaxed: its bytes stay until clear() */
+}
+
+void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app) {
+    struct node *node = &nodes->entries[index];
+    uint32_t count = atomic_load_explicit(&node->app_count, memory_order_relaxed); /* relaxed: only we write it */
+    if (count >= TRACE_APPS_MAX) return;
+    node->apps[count] = *app;
+    /* app:R  Publishes the description.  Pairs with app:A. */
+    atomic_store_explicit(&node->app_count, count + 1, memory_order_release);
+}
+
+/* ---- any thread ---------------------------------------------------------------------------------------------------------- */
+
+uint32_t nodes_count(const struct nodes *nodes) {
+    /* count:A  Pairs with count:R. */
+    return atomic_load_explicit(&nodes->count, memory_order_acquire);
+}
+
+struct node *nodes_at(const struct nodes *nodes, uint32_t index) {
+    if (index >= NODES_MAX) return NULL;
+    /* used:A  Pairs with used:R. */
+    if (!atomic_load_explicit(&nodes->used[index], memory_order_acquire)) return NULL;
+    return (struct node *)&nodes->entries[index];
+}
+
+const struct trace_app *nodes_app(const struct node *node, const char app_id[4]) {
+    /* app:A  Pairs with app:R. */
+    uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(node->apps[i].app_id, app_id, 4) == 0) return &node->apps[i];
+    return NULL;
+}
