@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A program that uses everything p2ptrace/trace.h offers, in every place where a program may use it.  test_zero.py compiles it
+ * with tracing off, and again from a text without the tracing, and requires the same object code.  C11 and C++17. */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <p2ptrace/trace.h>
+
+#define MESSAGE_BYTES (4 + TRACE_CONTEXT_BYTES)
+
+struct connection {
+    uint64_t bytes_sent, packets_sent;
+    TRACE_ONLY(struct trace_log *log; struct trace_context context; struct trace_node_id peer;)
+    int open;
+};
+
+int connection_open(struct connection *connection, const uint8_t *address, uint16_t port);
+void connection_send(struct connection *connection, uint64_t packet_num, uint32_t size);
+void connection_stream(struct connection *connection, uint64_t stream_id, const uint8_t *bytes, uint32_t count);
+void connection_close(struct connection *connection, uint64_t code);
+size_t message_encode(const struct connection *connection, uint8_t *out, uint32_t command);
+int message_decode(struct connection *connection, const uint8_t *bytes, size_t count, uint32_t *ret_command);
+int classify(struct connection *connection, int number);
+TRACE_ONLY(uint64_t side_effect(void);)
+
+/* Counted by tests that run this file. */
+unsigned side_effects;
+TRACE_ONLY(uint64_t side_effect(void) { return ++side_effects; })
+
+int connection_open(struct connection *connection, const uint8_t *address, uint16_t port) {
+    memset(connection, 0, sizeof *connection);
+    connection->open = port != 0 && address[0] != 0;
+    TRACE_ONLY({
+        struct trace_log_options options;
+        struct trace_app app;
+        struct trace_endpoint endpoint;
+        memset(&options, 0, sizeof options);
+        memset(&app, 0, sizeof app);
+        memset(&endpoint, 0, sizeof endpoint);
+        options.node_name = "every macro of the library";
+        connection->context = trace_context_new(TRACE_FLAG_SAMPLED);
+        if (trace_log_open(&connection->log, &options) != 0) connection->log = NULL;
+        (void)trace_log_register_app(connection->log, &app);
+        endpoint.port = (uint16_t)(port + TRACE_CONTEXT_BYTES);
+        TRACE_CONN_INIT(connection->log, &connection->context, &connection->peer, &endpoint, 1);
+    })
+    TRACE_IF {
+        side_effects += (unsigned)connection->bytes_sent;
+        TRACE_CONN_ESTABLISHED(connection->log, &connection->context, &connection->peer, 1);
+    }
+    TRACE_CONN_ESTABLISHED(connection->log, &connection->context, &connection->peer, side_effect());
+    return connection->open;
+}
+
+void connection_send(struct connection *connection, uint64_t packet_num, uint32_t size) {
+    connection->bytes_sent += size;
+    connection->packets_sent++;
+    TRACE_PACKET_SENT(connection->log, &connection->context, &connection->peer, packet_num, size, TRACE_SPACE_1RTT);
+    if (packet_num % 7 == 0)
+        TRACE_PACKET_LOST(connection->log, NULL, &connection->peer, packet_num + side_effect(), TRACE_SPACE_1RTT);
+    if (packet_num % 5 == 0)
+        TRACE_PACKET_RECEIVED(connection->log, NULL, &connection->peer, packet_num, size, TRACE_SPACE_INITIAL);
+    else
+        connection->bytes_sent += 2;
+    for (unsigned i = 0; i < 3; i++) TRACE_METRICS(connection->log, NULL, NULL, side_effect(), i, size, i);
+}
+
+void connection_stream(struct connection *connection, uint64_t stream_id, const uint8_t *bytes, uint32_t count) {
+    connection->open = stream_id == 0;
+    TRACE_STREAM_OPENED(connection->log, &connection->context, NULL, stream_id);
+    for (uint32_t i = 0; i < count; i++) connection->bytes_sent += bytes[i];
+    TRACE_STREAM_DATA(connection->log, &connection->context, NULL, stream_id, side_effect(), count, 1, 1);
+    TRACE_STREAM_CLOSED(connection->log, &connection->context, NULL, stream_id, side_effect());
+}
+
+void connection_close(struct connection *connection, uint64_t code) {
+    connection->open = 0;
+    TRACE_CONN_CLOSED(connection->log, &connection->context, &connection->peer, code, 0, "no reason that a binary would keep");
+    TRACE_CUSTOM(connection->log, NULL, NULL, 1, (uint32_t)side_effect(), &code, sizeof code);
+    TRACE_ONLY(trace_log_close(connection->log);)
+    (void)code;
+}
+
+size_t message_encode(const struct connection *connection, uint8_t *out, uint32_t command) {
+    TRACE_ONLY(struct trace_context child = trace_context_child(&connection->context);)
+    memcpy(out, &command, 4);
+    TRACE_ONLY(trace_context_encode(out + 4, &child);)
+    TRACE_APP_START(connection->log, &child, &connection->peer, connection->context.span_id, "DMAP", 1);
+    TRACE_APP_COMMAND(connection->log, &child, &connection->peer, "DMAP", 1, out, side_effect());
+    return connection->open ? MESSAGE_BYTES : 0;
+}
+
+int message_decode(struct connection *connection, const uint8_t *bytes, size_t count, uint32_t *ret_command) {
+    if (count < 4 + TRACE_CONTEXT_BYTES) return -1;
+    TRACE_IF if (TRACE_CONTEXT_BYTES != 0) side_effects++;
+    TRACE_ONLY(if (trace_context_decode(&connection->context, bytes + 4, count - 4) != 0) return -1;)
+    memcpy(ret_command, bytes, 4);
+    TRACE_APP_END(connection->log, &connection->context, &connection->peer, "DMAP", 1, side_effect() != 0);
+    return connection->open;
+}
+
+int classify(struct connection *connection, int number) {
+    switch (number) {
+    case 0: TRACE_CUSTOM(connection->log, NULL, NULL, 2, 0, NULL, 0); break;
+    case 1: TRACE_IF { side_effects++;
+        }
+        return connection->open;
+    default: TRACE_IF { side_effects++;
+        }
+        else {
+            connection->packets_sent++;
+        }
+        break;
+    }
+#ifdef TRACE
+    side_effects++;
+#else
+    connection->bytes_sent++;
+#endif
+    while (number-- > 0) {
+        TRACE_CUSTOM(connection->log, NULL, NULL, 2, side_effects++, NULL, 0);
+        if (number == 2) goto done;
+    }
+done:
+    TRACE_CUSTOM(connection->log, NULL, NULL, 3, 0, NULL, 0);
+    return (int)connection->packets_sent;
+}
+
+#ifdef ZERO_MAIN
+/* Runs everything, and fails when an argument was evaluated. */
+int main(void) {
+    struct connection connection;
+    uint8_t bytes[64] = {1};
+    uint32_t command = 0;
+    connection_open(&connection, bytes, 1);
+    connection_send(&connection, 35, 1200);
+    connection_stream(&connection, 0, bytes, sizeof bytes);
+    if (message_decode(&connection, bytes, message_encode(&connection, bytes, 7), &command) != 1 || command != 7) return 2;
+    for (int i = 0; i < 5; i++) classify(&connection, i);
+    connection_close(&connection, 0);
+    return side_effects == 0 ? 0 : 1;
+}
+#endif

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tracing that is compiled out is nothing: the tests, as TAP.
+
+    test_zero.py headers|code|strip SOURCE_ROOT
+
+headers  every public header alone, and every_macro.c, compile without a warning with each switch, standard and compiler
+code     every_macro.c with tracing off is the same object code as its text without the tracing; and leaks are found
+strip    strip_trace.py removes what it should, and nothing else"""
+import concurrent.futures
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import strip_trace
+import zero
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+LANGUAGES = {
+    "gcc": (["-std=c11"], ["-std=c17"]),
+    "clang": (["-std=c11"], ["-std=c17"]),
+    "g++": (["-x", "c++", "-std=c++17"],),
+    "clang++": (["-x", "c++", "-std=c++17"],),
+}
+PARTS = ([], ["TRACE"], ["TRACE", "TRACE_APP"], ["TRACE", "TRACE_INDEX"], ["TRACE", "TRACE_APP", "TRACE_INDEX"], ["TRACE_FULL"])
+SWITCHES = [a + b for a, b in itertools.product(PARTS, ([], ["TRACE_MINIMAL"]))] + [["TRACE_SAMPLE"], ["TRACE_FULL", "TRACE_SAMPLE"]]
+SWITCHES_FEW = [[], ["TRACE_FULL"]]  # for headers that do not ask for switches
+
+
+class Tap:
+    """Numbers the points and prints the plan at the end."""
+
+    def __init__(self):
+        self.points = 0
+
+    def point(self, good, name, why=""):
+        self.points += 1
+        print(f"{'ok' if good else 'not ok'} {self.points} - {name}")
+        for line in "" if good else why.splitlines():
+            print(f"# {line}")
+
+    def skip(self, name, why):
+        self.points += 1
+        print(f"ok {self.points} - {name} # SKIP {why}")
+
+    def end(self):
+        print(f"1..{self.points}", flush=True)
+
+
+def include_flags(root):
+    return [f"-I{os.path.join(root, d)}" for d in ("proto/include", "proto", "libtrace/include")]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+# ---- headers ---------------------------------------------------------------------------------------------------------------
+
+
+def syntax(command, text):
+    done = subprocess.run(
+        [*command, "-fsyntax-only", "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return "" if done.returncode == 0 else f"{' '.join(command)}\n{done.stdout}"
+
+
+def header_texts(root):
+    """What is compiled, by name.  Each header alone and twice, then every_macro.c with what the context's size must be."""
+    for top in ("proto/include", "libtrace/include"):
+        for name in sorted(os.listdir(os.path.join(root, top, "p2ptrace"))):
+            yield f"p2ptrace/{name}", f"#include <p2ptrace/{name}>\n" * 2 + "extern int nothing_else;\n"
+    size = "#ifdef TRACE\n{0}(TRACE_CONTEXT_BYTES == 26, \"\");\n#else\n{0}(TRACE_CONTEXT_BYTES == 0, \"\");\n#endif\n"
+    yield "every_macro.c", read(os.path.join(root, "tests/zero/every_macro.c")) + size.format("TRACE_STATIC_ASSERT_")
+
+
+def test_headers(tap, root):
+    texts = list(header_texts(root))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for compiler, languages in LANGUAGES.items():
+            for language, (name, text) in itertools.product(languages, texts):
+                what = f"{name} compiles clean with every switch, {compiler} {language[-1]}"
+                if shutil.which(compiler) is None:
+                    tap.skip(what, f"{compiler} is not installed")
+                    continue
+                base = [compiler, *language, *WARNINGS, *include_flags(root)]
+                if not compiler.endswith("++"):
+                    base += ["-x", "c"]
+                switches = SWITCHES if name in ("p2ptrace/trace.h", "p2ptrace/emit.h", "every_macro.c") else SWITCHES_FEW
+                commands = [base + [f"-D{s}" for s in chosen] for chosen in switches]
+                faults = [f for f in pool.map(lambda command, text=text: syntax(command, text), commands) if f]
+                tap.point(not faults, what, "\n".join(faults[:2]))
+
+
+# ---- object code -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_macro_is_used(tap, root):
+    header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
+    macros = set(re.findall(r"^#define (TRACE_(?:[A-Z]+_)*[A-Z]+)(?:\(| if)", header, re.M)) | {"TRACE_CONTEXT_BYTES"}
+    used = set(re.findall(r"\bTRACE_\w+", read(os.path.join(root, "tests/zero/every_macro.c"))))
+    tap.point(len(macros) > 15, "the macros of trace.h are found", f"only {sorted(macros)}")
+    tap.point(macros <= used, "every_macro.c uses every macro of trace.h", f"missing: {sorted(macros - used)}")
+
+
+def test_same_code(tap, root, source):
+    for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
+        what = f"tracing that is off leaves no byte in {os.path.basename(source)}, {compiler} {level}"
+        if shutil.which(compiler) is None:
+            tap.skip(what, f"{compiler} is not installed")
+            continue
+        _, fault = zero.compare(source, compiler, level, ["-std=gnu11", *include_flags(root)])
+        tap.point(not fault, what, fault)
+
+
+LEAKS = {
+    # name: (what stands in trace.h, what stands there in the leaking one)
+    "an event whose log is still evaluated": (
+        "#define TRACE_EMIT_(...) ((void)0)",
+        "void leak(const void *);\n#define TRACE_EMIT_(name, NAME, log, ...) leak(&side_effects)",
+    ),
+    "an event that leaves a string": (
+        "#define TRACE_APP_EMIT_(...) ((void)0)",
+        "#define TRACE_APP_EMIT_(...) do { static const char text[] __attribute__((used)) = \"p2ptrace\"; } while (0)",
+    ),
+    "a TRACE_IF that is decided at run time": (
+        "#define TRACE_IF if (0)",
+        "extern int trace_on;\n#define TRACE_IF if (trace_on)",
+    ),
+    "a TRACE_ONLY that keeps its text": (
+        "#define TRACE_ONLY(...)\n",
+        "#define TRACE_ONLY(...) __VA_ARGS__\n",
+    ),
+    "a context that takes room on the wire": (
+        "#define TRACE_CONTEXT_BYTES 0",
+        "#define TRACE_CONTEXT_BYTES 26",
+    ),
+}
+
+
+def test_leaks_are_found(tap, root, source):
+    """Were the header to leak, would the comparison say so?"""
+    header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
+    for name, (whole, leaking) in LEAKS.items():
+        if whole not in header:
+            tap.point(False, f"the comparison finds {name}", "trace.h no longer has the line that this leak replaces")
+            continue
+        with tempfile.TemporaryDirectory() as top:
+            os.makedirs(os.path.join(top, "p2ptrace"))
+            with open(os.path.join(top, "p2ptrace/trace.h"), "w", encoding="utf-8") as file:
+                file.write(header.replace(whole, leaking))
+            flags = ["-w", "-std=gnu11", f"-I{top}", *include_flags(root)]
+            missed = [
+                f"{compiler} {level}"
+                for compiler, level in itertools.product(zero.compilers(), zero.LEVELS)
+                if not zero.compare(source, compiler, level, flags)[1]
+            ]
+        tap.point(not missed, f"the comparison finds {name}", f"not with {', '.join(missed)}")
+
+
+def test_arguments_are_not_evaluated(tap, root, source):
+    """Runs the file with tracing off, linked with nothing: it counts what the arguments would have done."""
+    for compiler in zero.COMPILERS:
+        what = f"arguments are not evaluated and no library is needed, {compiler}"
+        if shutil.which(compiler) is None:
+            tap.skip(what, f"{compiler} is not installed")
+            continue
+        with tempfile.TemporaryDirectory() as top:
+            program = os.path.join(top, "program")
+            command = [compiler, "-std=gnu11", "-DZERO_MAIN", *include_flags(root), source, "-o", program]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode != 0:
+                tap.point(False, what, done.stdout)
+                continue
+            code = subprocess.run([program]).returncode
+            tap.point(code == 0, what, f"exit status {code}")
+
+
+def test_code(tap, root):
+    source = os.path.join(root, "tests/zero/every_macro.c")
+    test_every_macro_is_used(tap, root)
+    test_same_code(tap, root, source)
+    test_leaks_are_found(tap, root, source)
+    test_arguments_are_not_evaluated(tap, root, source)
+
+
+# ---- the stripper ----------------------------------------------------------------------------------------------------------
+
+STRIPPED = (
+    # name, text, without tracing
+    ("a statement goes with its semicolon", "a(); TRACE_X(b, \"(;\", ')'); c();", "a();  c();"),
+    ("the body of an if becomes empty", "if (a) TRACE_X(b); c();", "if (a) ; c();"),
+    ("the body of an else becomes empty", "if (a) b(); else TRACE_X(c); d();", "if (a) b(); else ; d();"),
+    ("a labelled statement becomes empty", "end: TRACE_X(a); }", "end: ; }"),
+    ("line breaks stay", "TRACE_X(a,\n  b);\nc();", "\n\nc();"),
+    ("a member goes", "struct s { int a; TRACE_ONLY(int b; int c;) int d; };", "struct s { int a;  int d; };"),
+    ("an argument goes", "f(a TRACE_ONLY(, b));", "f(a );"),
+    ("a block goes", "TRACE_IF { a(); { b(); } } c();", " c();"),
+    ("a statement goes", "TRACE_IF if (a) b(); else c(); d();", " d();"),
+    ("a loop goes", "TRACE_IF do { a(); } while (b); c();", " c();"),
+    ("an else stays", "TRACE_IF { a(); } else { b(); }", " { b(); }"),
+    ("the body of a loop becomes empty", "while (a) TRACE_IF { b(); } c();", "while (a) ; c();"),
+    ("the context's size becomes 0", "char a[4 + TRACE_CONTEXT_BYTES];", "char a[4 + 0];"),
+    ("comments and strings stay", "/* TRACE_X(a); */ a(\"TRACE_X(b);\");", "/* TRACE_X(a); */ a(\"TRACE_X(b);\");"),
+    ("the include goes", "#include <p2ptrace/trace.h>\na;", "\na;"),
+    ("an ifdef goes", "#ifdef TRACE\na;\n#else\nb;\n#endif\nc;", "\n\n\nb;\n\nc;"),
+    ("an ifndef stays", "#ifndef TRACE\na;\n#if X\n#endif\n#else\nb;\n#endif\nc;", "\na;\n#if X\n#endif\n\n\n\nc;"),
+    ("a defined() goes", "#if defined(TRACE_APP)\na;\n#endif\nb;", "\n\n\nb;"),
+    ("another ifdef stays", "#ifdef TRACES\na;\n#else\nb;\n#endif", "#ifdef TRACES\na;\n#else\nb;\n#endif"),
+)
+REFUSED = (
+    ("a value", "a = TRACE_X(b);"),
+    ("a bracket that is never closed", "TRACE_X(a; b();"),
+    ("a name that is not called", "a = TRACE_SPACE + b;"),
+)
+
+
+def test_strip(tap, _root):
+    for name, text, expected in STRIPPED:
+        try:
+            got = strip_trace.strip(text)
+        except strip_trace.StripError as error:
+            got = f"refused: {error}"
+        tap.point(got == expected, f"strip: {name}", f"expected {expected!r}\n     got {got!r}")
+    for name, text in REFUSED:
+        try:
+            got = strip_trace.strip(text)
+            bad = not strip_trace.leftovers(got)
+        except strip_trace.StripError:
+            bad = False
+        tap.point(not bad, f"strip: {name} is refused or left to be seen", text)
+
+
+def main():
+    tap = Tap()
+    groups = {"headers": test_headers, "code": test_code, "strip": test_strip}
+    groups[sys.argv[1]](tap, os.path.abspath(sys.argv[2]))
+    tap.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Is tracing that is compiled out really nothing?  Compiles sources as they are with no switch, and again from a text without
+the tracing (strip_trace.py), and compares the object files byte for byte.
+
+    zero.py [--keep-include] [-I DIR]... [--cflags "FLAGS"] SOURCE...
+
+prints one line for each difference and, at the end, how many bytes differ; exit status 1 when any do."""
+import argparse
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import strip_trace
+
+LEVELS = ("-O0", "-O2", "-O3", "-Os")
+COMPILERS = ("gcc", "clang")
+# What an object file of a program must not hold when tracing is off: the library's symbols and file names.
+FOREIGN = (b"trace_log", b"trace_context", b"trace__", b"p2ptrace")
+
+
+class ZeroError(Exception):
+    """A source could not be stripped or compiled."""
+
+
+def compilers():
+    """Those of COMPILERS that are here."""
+    return [c for c in COMPILERS if shutil.which(c)]
+
+
+def write_pair(source, top, keep_include=False):
+    """Copies a source and the headers beside it into top/on, as they are, and into top/off, stripped.  Returns its name there."""
+    beside = os.path.dirname(os.path.abspath(source))
+    names = [os.path.basename(source)] + sorted(n for n in os.listdir(beside) if n.endswith(".h"))
+    for name in names:
+        with open(os.path.join(beside, name), encoding="utf-8") as file:
+            text = file.read()
+        try:
+            stripped = strip_trace.strip(text, keep_include)
+        except strip_trace.StripError as error:
+            raise ZeroError(f"{name}: {error}") from error
+        left = strip_trace.leftovers(stripped)
+        if left and not keep_include:
+            raise ZeroError(f"{name}: still there when the tracing is removed: {', '.join(left[:5])}")
+        for side, content in (("on", text), ("off", stripped)):
+            os.makedirs(os.path.join(top, side), exist_ok=True)
+            with open(os.path.join(top, side, name), "w", encoding="utf-8") as file:
+                file.write(content)
+    return names[0]
+
+
+def compile_object(compiler, level, flags, directory, name):
+    """The bytes of the object file.  Compiled in its own directory under one name, so that no path gets into it."""
+    command = [compiler, level, *flags, "-c", name, "-o", "object.o"]
+    done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise ZeroError(f"{shlex.join(command)} in {directory}:\n{done.stdout.strip()}")
+    path = os.path.join(directory, "object.o")
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def differing_bytes(a, b):
+    return sum(x != y for x, y in itertools.zip_longest(a, b))
+
+
+def sections(path):
+    """Section names and sizes, for a message that says where two objects differ."""
+    done = subprocess.run(["size", "-A", path], stdout=subprocess.PIPE, text=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
+
+
+def explain(top):
+    on, off = (sections(os.path.join(top, side, "object.o")) for side in ("on", "off"))
+    sizes = [f"{n} {off.get(n, 0)} -> {on.get(n, 0)}" for n in sorted(on.keys() | off.keys()) if on.get(n) != off.get(n)]
+    return ", ".join(sizes) or "same sizes, other bytes"
+
+
+def compare(source, compiler, level, flags, keep_include=False, foreign=FOREIGN):
+    """Returns how many bytes differ, and a sentence about them ('' when all is well)."""
+    with tempfile.TemporaryDirectory() as top:
+        name = write_pair(source, top, keep_include)
+        on = compile_object(compiler, level, flags, os.path.join(top, "on"), name)
+        off = compile_object(compiler, level, flags, os.path.join(top, "off"), name)
+        count = differing_bytes(on, off)
+        faults = [f"{count} bytes differ ({explain(top)})"] if count else []
+        faults += [f"the object names {word.decode()}" for word in foreign if word in on]
+        return count, "; ".join(faults)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep-include", action="store_true", help="types of the headers are used without tracing too")
+    parser.add_argument("-I", dest="include", action="append", default=[])
+    parser.add_argument("--cflags", default="")
+    parser.add_argument("source", nargs="+")
+    args = parser.parse_args()
+    flags = [f"-I{os.path.abspath(d)}" for d in args.include] + shlex.split(args.cflags)
+    total = 0
+    bad = False
+    for source, compiler, level in itertools.product(args.source, compilers(), LEVELS):
+        try:
+            count, fault = compare(source, compiler, level, flags, args.keep_include)
+        except ZeroError as error:
+            sys.exit(f"{source}: {error}")
+        total += count
+        if fault:
+            bad = True
+            print(f"{source} {compiler} {level}: {fault}")
+    print(f"{total} bytes differ")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
