@@ -21,6 +21,9 @@ enum trace_type {
     TRACE_TYPE_payload, /* offset is that of the count byte; the bytes follow it */
 };
 
+/* Room for a name as JSON. */
+#define TRACE_TABLE_JSON_BYTES 24
+
 struct trace_field_info {
     const char *name;
     enum trace_type type;
@@ -28,6 +31,8 @@ struct trace_field_info {
     uint16_t length;  /* array length */
     const char *unit; /* "ns", "bytes" or "" */
     const char *doc;
+    uint8_t json_bytes;
+    char json[TRACE_TABLE_JSON_BYTES]; /* "name": with its quotes and colon, NUL-padded: copied whole, counted after */
 };
 
 struct trace_kind_info {
@@ -36,6 +41,8 @@ struct trace_kind_info {
     const char *doc;
     const struct trace_field_info *fields;
     unsigned field_count;
+    uint8_t json_bytes;
+    char json[TRACE_TABLE_JSON_BYTES]; /* "name" with its quotes, NUL-padded */
 };
 
 /* NULL for a kind that this version does not know. */

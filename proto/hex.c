@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Ids as hex digits (proto/hex.h).  Encoding is on the path of every event that is sent: a table of all 256 pairs, two bytes a
+ * look.  Decoding takes upper case too. */
+#include <errno.h>
+#include <proto/hex.h>
+#include <string.h>
+
+#define DIGIT(n) ((n) < 10 ? '0' + (n) : 'a' + (n)-10)
+#define PAIR(n) \
+    { DIGIT((n) >> 4), DIGIT((n)&15) }
+#define PAIRS_4(n) PAIR(n), PAIR((n) + 1), PAIR((n) + 2), PAIR((n) + 3)
+#define PAIRS_16(n) PAIRS_4(n), PAIRS_4((n) + 4), PAIRS_4((n) + 8), PAIRS_4((n) + 12)
+#define PAIRS_64(n) PAIRS_16(n), PAIRS_16((n) + 16), PAIRS_16((n) + 32), PAIRS_16((n) + 48)
+
+static const char pairs[256][2] = {PAIRS_64(0), PAIRS_64(64), PAIRS_64(128), PAIRS_64(192)};
+
+char *trace_hex_encode(char *out, const uint8_t *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) memcpy(out + 2 * i, pairs[bytes[i]], 2);
+    return out + 2 * count;
+}
+
+/* The value of a digit, or -1. */
+static int digit_value(char digit) {
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+    return -1;
+}
+
+int trace_hex_decode(uint8_t *out, const char *digits, size_t count) {
+    /* Checked first: nothing is written on failure, and nothing is read behind a NUL. */
+    for (size_t i = 0; i < 2 * count; i++)
+        if (digit_value(digits[i]) < 0) return -EINVAL;
+    for (size_t i = 0; i < count; i++) out[i] = (uint8_t)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
+    return 0;
+}
+
+int trace_id_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text, unsigned max_digits) {
+    struct trace_id_prefix prefix = {0};
+    if (max_digits > 2 * sizeof prefix.bytes) max_digits = 2 * sizeof prefix.bytes;
+    for (; text[prefix.digits] != 0; prefix.digits++) {
+        int value = digit_value(text[prefix.digits]);
+        if (value < 0 || prefix.digits == max_digits) return -EINVAL;
+        prefix.bytes[prefix.digits / 2] |= (uint8_t)(prefix.digits % 2 == 0 ? value << 4 : value);
+    }
+    if (prefix.digits == 0) return -EINVAL;
+    *ret_prefix = prefix;
+    return 0;
+}
+
+int trace_id_prefix_matches(const struct trace_id_prefix *prefix, const uint8_t *id) {
+    unsigned whole = prefix->digits / 2;
+    if (memcmp(prefix->bytes, id, whole) != 0) return 0;
+    return prefix->digits % 2 == 0 || prefix->bytes[whole] >> 4 == id[whole] >> 4;
+}
