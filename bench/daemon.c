@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A traced of the benchmark's own: see daemon.h. */
+#include "daemon.h"
+
+#include "bench.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_NS_MAX UINT64_C(10000000000)
+
+struct daemon {
+    pid_t pid;
+    char dir[64];
+    char socket[96];
+};
+
+static void pause_ms(long ms) {
+    struct timespec time = {.tv_sec = 0, .tv_nsec = ms * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* BUILD/bench/bench_x -> BUILD/traced/traced */
+static bool find_traced(char *path, size_t bytes) {
+    char self[1024];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash;
+    if (length <= 0) return false;
+    self[length] = 0;
+    for (int up = 0; up < 2; up++) {
+        slash = strrchr(self, '/');
+        if (slash == NULL) return false;
+        *slash = 0;
+    }
+    return (size_t)snprintf(path, bytes, "%s/traced/traced", self) < bytes && access(path, X_OK) == 0;
+}
+
+/* One request on a connection of its own.  NULL when nobody answers. */
+static json_t *ask(const struct daemon *daemon, const char *method) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    json_t *answer = NULL;
+    FILE *stream = NULL;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) bench_die("socket: %s", strerror(errno));
+    strncpy(address.sun_path, daemon->socket, sizeof address.sun_path - 1);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) stream = fdopen(fd, "r");
+    if (stream != NULL && dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n", method) > 0)
+        answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
+    if (stream != NULL)
+        fclose(stream);
+    else
+        close(fd);
+    return answer;
+}
+
+struct daemon *daemon_start(void) {
+    char path[1100];
+    uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
+    struct daemon *daemon;
+    json_t *hello;
+
+    if (!find_traced(path, sizeof path)) return NULL;
+    daemon = calloc(1, sizeof *daemon);
+    if (daemon == NULL) bench_die("out of memory");
+    strcpy(daemon->dir, "/tmp/p2ptrace-bench.XXXXXX");
+    if (mkdtemp(daemon->dir) == NULL) bench_die("%s: %s", daemon->dir, strerror(errno));
+    snprintf(daemon->socket, sizeof daemon->socket, "%s/traced.sock", daemon->dir);
+
+    daemon->pid = fork();
+    if (daemon->pid < 0) bench_die("fork: %s", strerror(errno));
+    if (daemon->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        bench_pin(0);
+        setenv("P2PTRACE_SOCKET", daemon->socket, 1);
+        if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL) _exit(126);
+        execl(path, path, (char *)NULL);
+        _exit(127);
+    }
+    while ((hello = ask(daemon, "hello")) == NULL) {
+        if (waitpid(daemon->pid, NULL, WNOHANG) == daemon->pid || bench_now_ns() > deadline) bench_die("%s did not start", path);
+        pause_ms(5);
+    }
+    json_decref(hello);
+    return daemon;
+}
+
+void daemon_stop(struct daemon *daemon) {
+    if (daemon == NULL) return;
+    kill(daemon->pid, SIGTERM);
+    waitpid(daemon->pid, NULL, 0);
+    unlink(daemon->socket);
+    rmdir(daemon->dir);
+    free(daemon);
+}
+
+static uint64_t number(const json_t *object, const char *name) {
+    return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
+static bool read_node(struct daemon *daemon, const struct trace_node_id *node_id, struct daemon_node *ret_node) {
+    json_t *answer = ask(daemon, "nodes"), *node;
+    char wanted[2 * TRACE_NODE_ID_BYTES + 1];
+    bool found = false;
+    size_t i;
+
+    for (i = 0; i < TRACE_NODE_ID_BYTES; i++) snprintf(wanted + 2 * i, 3, "%02x", node_id->bytes[i]);
+    json_array_foreach(json_object_get(json_object_get(answer, "result"), "nodes"), i, node) {
+        const char *id = json_string_value(json_object_get(node, "node_id"));
+        const char *state = json_string_value(json_object_get(node, "state"));
+        if (id == NULL || strcmp(id, wanted) != 0) continue;
+        *ret_node = (struct daemon_node){.emitted = number(node, "emitted"),
+                                         .indexed = number(node, "indexed"),
+                                         .lost = number(node, "lost"),
+                                         .live = state != NULL && strcmp(state, "live") == 0};
+        found = true;
+    }
+    json_decref(answer);
+    return found;
+}
+
+void daemon_wait_attached(struct daemon *daemon, const struct trace_node_id *node_id) {
+    uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
+    struct daemon_node node;
+    while (!read_node(daemon, node_id, &node) || !node.live) {
+        if (bench_now_ns() > deadline) bench_die("traced does not see the node");
+        pause_ms(2);
+    }
+}
+
+struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id) {
+    uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
+    struct daemon_node node = {.emitted = 1};
+    /* Counters of a live node are brought up to date with each drain: ask twice, so that one lies between. */
+    for (int same = 0; same < 2;) {
+        uint64_t before = node.indexed + node.lost;
+        if (bench_now_ns() > deadline) bench_die("traced does not drain the node");
+        pause_ms(5);
+        if (!read_node(daemon, node_id, &node)) bench_die("traced lost the node");
+        same = node.emitted == node.indexed + node.lost && node.indexed + node.lost == before ? same + 1 : 0;
+    }
+    return node;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A traced of the benchmark's own: a child process with a private socket, pinned to the first processor, so that what is measured
+ * can have the second one for itself. */
+#ifndef BENCH_DAEMON_H
+#define BENCH_DAEMON_H
+
+#include <p2ptrace/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+
+/* What `nodes` says of one node. */
+struct daemon_node {
+    uint64_t emitted, indexed, lost;
+    bool live;
+};
+
+/* Starts the traced of this build directory and waits until it answers.  NULL when there is no such program; any other failure
+ * ends the benchmark. */
+struct daemon *daemon_start(void);
+
+/* Stops it and removes its socket.  NULL is fine. */
+void daemon_stop(struct daemon *daemon);
+
+/* Waits until it has attached to a node.  Ends the benchmark after 10 s. */
+void daemon_wait_attached(struct daemon *daemon, const struct trace_node_id *node_id);
+
+/* Waits until it has drained a node that emits no more, and says what it counted. */
+struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id);
+
+#endif
