@@ -12,11 +12,12 @@
 struct trace_event_origin {
     const struct trace_node_id *node_id;
     uint32_t lane;
-    const struct trace_app *app; /* description for app events; NULL when unknown */
+    const struct trace_app *app; /* description for app events; NULL when unknown.  Another app_id than the event's is ignored */
 };
 
-/* Enough for any event. */
-#define TRACE_EVENT_JSON_MAX 2048
+/* Enough for any event, whatever its bytes and the application's description are (the sum is asserted in event_json.c).  Nearly all
+ * are shorter than 512. */
+#define TRACE_EVENT_JSON_MAX 8192
 
 /* Writes one JSON object, without a newline or NUL, into at least TRACE_EVENT_JSON_MAX bytes.  event->timestamp is Unix ns.
  * Returns the end.  The text is valid JSON whatever the event's bytes are: text is UTF-8 checked and escaped. */
