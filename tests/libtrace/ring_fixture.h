@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <libtrace/reader.h>
 #include <p2ptrace/trace.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

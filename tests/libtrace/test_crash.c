@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Nodes that die: what was committed is read, the slot in the making is not an event, nothing is torn. */
+#include "ring_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define EVENTS 64
+
+static struct trace_event events[8192];
+
+static const struct point {
+    const char *name;
+    unsigned committed; /* of the event in the making */
+    unsigned unfinished;
+} points[] = {
+    {"reserved", 0, 1}, {"marked", 0, 1}, {"half written", 0, 1}, {"written", 0, 1}, {"committed", 1, 0},
+};
+
+static const char *die_at;
+static unsigned die_after;
+
+static void die_here(const char *name) {
+    if (strcmp(name, die_at) == 0 && die_after-- == 0) raise(SIGKILL);
+}
+
+/* Finds the only ring in the directory. */
+static struct trace_reader *attach_the_ring(void) {
+    DIR *dir = opendir(shm_dir);
+    struct trace_reader *reader = NULL;
+    struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, TRACE_SHM_PREFIX, strlen(TRACE_SHM_PREFIX)) == 0) reader = attach(entry->d_name);
+    closedir(dir);
+    ck_assert_ptr_nonnull(reader);
+    return reader;
+}
+
+static uint32_t read_dead(struct trace_reader *reader, uint64_t *ret_lost) {
+    struct trace_read read;
+    uint32_t count = 0;
+    *ret_lost = 0;
+    do {
+        trace_reader_read(reader, 0, events + count, 100, true, 1, &read);
+        count += read.count;
+        *ret_lost += read.lost;
+    } while (read.more || read.count != 0);
+    return count;
+}
+
+static void emit_whole(struct trace_log *log, uint32_t code) {
+    uint32_t words[11];
+    for (unsigned k = 0; k < 11; k++) words[k] = code * 31 + k;
+    TRACE_CUSTOM(log, NULL, NULL, ~code, code, words, sizeof words);
+}
+
+static void expect_whole(const struct trace_event *event, uint32_t code) {
+    uint32_t words[11];
+    memcpy(words, event->data.custom.data, sizeof words);
+    ck_assert_uint_eq(code_of(event), code);
+    ck_assert_uint_eq(event->data.custom.category, ~code);
+    for (unsigned k = 0; k < 11; k++) ck_assert_uint_eq(words[k], code * 31 + k);
+}
+
+/* Killed at each point, in the first lap and in a later one. */
+START_TEST(a_node_killed_inside_an_emit_keeps_all_that_it_committed) {
+    const struct point *point = &points[_i / 2];
+    unsigned before = _i % 2 == 0 ? 10 : 3 * EVENTS + 10;
+    struct trace_reader *reader;
+    struct trace_lane_count count;
+    uint32_t got, first;
+    uint64_t lost;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct trace_log *log = open_log(EVENTS);
+        die_at = point->name;
+        die_after = before;
+        trace__testpoint = die_here;
+        for (uint32_t i = 0; i < 10 * EVENTS; i++) emit_whole(log, i);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+    reader = attach_the_ring();
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_CRASHED);
+    got = read_dead(reader, &lost);
+    trace_reader_count(reader, 0, &count);
+    ck_assert_uint_eq(count.emitted, before + point->committed);
+    ck_assert_uint_eq(count.unfinished, point->unfinished);
+    ck_assert_uint_eq(count.behind, 0);
+    ck_assert_uint_eq(got + lost, before + point->committed);
+    ck_assert_uint_ge(got, before < EVENTS ? before : EVENTS - 1);
+    first = before + point->committed - got;
+    for (uint32_t i = 0; i < got; i++) expect_whole(&events[i], first + i);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(a_node_killed_at_any_moment_leaves_whole_events_in_order) {
+    enum { KILLS = 200 };
+    srand(1);
+    for (unsigned k = 0; k < KILLS; k++) {
+        struct timespec delay = {0, 100000 + rand() % 400000};
+        struct trace_reader *reader;
+        struct trace_lane_count count;
+        uint32_t got;
+        uint64_t lost;
+        int ready[2];
+        char byte;
+        pid_t child;
+        ck_assert_int_eq(pipe(ready), 0);
+        child = fork();
+        if (child == 0) {
+            struct trace_log *log = open_log(4096);
+            (void)!write(ready[1], "r", 1);
+            for (uint32_t i = 0;; i++) emit_whole(log, i);
+        }
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        nanosleep(&delay, NULL);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        close(ready[0]);
+        close(ready[1]);
+
+        reader = attach_the_ring();
+        ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_CRASHED);
+        got = read_dead(reader, &lost);
+        trace_reader_count(reader, 0, &count);
+        ck_assert_uint_eq(count.emitted, got + lost);
+        ck_assert_uint_le(count.unfinished, 1);
+        for (uint32_t i = 0; i < got; i++) expect_whole(&events[i], (uint32_t)lost + i);
+        ck_assert_int_eq(trace_reader_unlink(reader), 0);
+        trace_reader_detach(reader);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("crash");
+    TCase *tcase = tcase_create("killed nodes");
+    tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, a_node_killed_inside_an_emit_keeps_all_that_it_committed, 0, 2 * sizeof points / sizeof points[0]);
+    tcase_add_test(tcase, a_node_killed_at_any_moment_leaves_whole_events_in_order);
+    suite_add_tcase(suite, tcase);
+    run_suite_or_exit(suite);
+}

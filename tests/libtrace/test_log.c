@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A log's life: open, register applications, fork, close; and what happens when /dev/shm has no room. */
+#include "ring_fixture.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static unsigned count_objects(void) {
+    DIR *dir = opendir(shm_dir);
+    unsigned count = 0;
+    struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) count += strncmp(entry->d_name, TRACE_SHM_PREFIX, strlen(TRACE_SHM_PREFIX)) == 0;
+    closedir(dir);
+    return count;
+}
+
+static unsigned count_descriptors(void) {
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned count = 0;
+    while (readdir(dir) != NULL) count++;
+    closedir(dir);
+    return count;
+}
+
+START_TEST(an_object_is_private_and_says_who_made_it) {
+    struct trace_log *log = open_log(4096);
+    struct trace_reader *reader = attach_log(log);
+    const struct trace_reader_info *info = trace_reader_info(reader);
+    struct stat status;
+    struct trace_node_id id = id_of(1);
+    ck_assert_int_eq(fstatat(shm_dir_fd, trace_log_name(log) + 1, &status, 0), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0600);
+    ck_assert_mem_eq(&info->node_id, &id, sizeof id);
+    ck_assert_str_eq(info->node_name, "alice");
+    ck_assert_int_eq(info->pid, getpid());
+    ck_assert_uint_eq(info->lane_events, 4096);
+    ck_assert_uint_eq((uint64_t)status.st_size, info->object_bytes);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_LIVE);
+    trace_log_close(log);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_EXITED);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(only_lanes_in_use_take_memory) {
+    struct trace_log *log = open_log(65536);
+    struct stat status;
+    ck_assert_int_eq(fstatat(shm_dir_fd, trace_log_name(log) + 1, &status, 0), 0);
+    ck_assert_uint_eq((uint64_t)status.st_blocks * 512, TRACE_SHM_LANES_OFFSET + 65536 * 128);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(open_and_close_leave_nothing_open_behind) {
+    unsigned before = count_descriptors();
+    for (int i = 0; i < 5; i++) trace_log_close(open_log(64));
+    trace_log_close(NULL);
+    ck_assert_uint_eq(count_descriptors(), before);
+}
+END_TEST
+
+START_TEST(options_that_make_no_sense_are_refused) {
+    struct trace_log *log = (struct trace_log *)&log;
+    struct trace_log_options none = {.node_name = "x"}, good = {.node_id = id_of(1)}, policy = good;
+    policy.policy = (enum trace_policy)7;
+    ck_assert_int_eq(trace__log_open(&log, &none, 64), -EINVAL);
+    ck_assert_int_eq(trace__log_open(&log, &policy, 64), -EINVAL);
+    ck_assert_int_eq(trace__log_open(&log, &good, 100), -EINVAL);
+    ck_assert_int_eq(trace__log_open(&log, &good, 32), -EINVAL);
+    ck_assert_int_eq(trace__log_open(&log, &good, 1U << 25), -EINVAL);
+    ck_assert_ptr_eq(log, (struct trace_log *)&log);
+    ck_assert_uint_eq(count_objects(), 0);
+}
+END_TEST
+
+START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
+    struct trace_log *log = NULL;
+    struct trace_log_options options = {.node_id = id_of(1)};
+    setenv("P2PTRACE_SHM_DIR", "/nonexistent", 1);
+    ck_assert_int_eq(trace_log_open(&log, &options), -ENOENT);
+    ck_assert_ptr_null(log);
+    emit_codes(log, 0, 10);
+}
+END_TEST
+
+/* A tmpfs of its own, small; needs the right to mount. */
+static bool mount_small(const char *size) {
+    char options[64];
+    snprintf(options, sizeof options, "size=%s,mode=0700", size);
+    if (mount("tmpfs", shm_dir, "tmpfs", 0, options) != 0) return false;
+    close(shm_dir_fd);
+    shm_dir_fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return true;
+}
+
+START_TEST(a_full_shm_is_an_error_at_open_and_never_a_sigbus) {
+    struct trace_log *log = NULL;
+    struct trace_log_options options = {.node_id = id_of(1)};
+    if (!mount_small("4m")) return; /* not root: nothing to try it on */
+    ck_assert_int_eq(trace__log_open(&log, &options, 65536), -ENOSPC);
+    ck_assert_uint_eq(count_objects(), 0);
+    ck_assert_int_eq(trace__log_open(&log, &options, 4096), 0);
+    emit_codes(log, 0, 10000);
+    trace_log_close(log);
+    umount2(shm_dir, MNT_DETACH);
+}
+END_TEST
+
+START_TEST(dead_rings_make_room_when_shm_is_full) {
+    struct trace_log *log;
+    if (!mount_small("3m")) return;
+    for (int i = 0; i < 5; i++) {
+        log = open_log(16384); /* 2 MiB: a second one does not fit */
+        trace_log_close(log);
+    }
+    ck_assert_uint_eq(count_objects(), 1);
+    umount2(shm_dir, MNT_DETACH);
+}
+END_TEST
+
+START_TEST(a_living_ring_never_makes_room) {
+    struct trace_log *log, *second = NULL;
+    struct trace_log_options options = {.node_id = id_of(2)};
+    if (!mount_small("3m")) return;
+    log = open_log(16384);
+    ck_assert_int_eq(trace__log_open(&second, &options, 16384), -ENOSPC);
+    emit_codes(log, 0, 20000);
+    ck_assert_uint_eq(count_objects(), 1);
+    trace_log_close(log);
+    umount2(shm_dir, MNT_DETACH);
+}
+END_TEST
+
+static void *emit_hundred(void *log) {
+    emit_codes(log, 0, 100);
+    return NULL;
+}
+
+START_TEST(a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted) {
+    struct trace_log *log;
+    struct trace_reader *reader;
+    pthread_t thread;
+    if (!mount_small("3m")) return;
+    log = open_log(16384);
+    reader = attach_log(log);
+    pthread_create(&thread, NULL, emit_hundred, log);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 100);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+    umount2(shm_dir, MNT_DETACH);
+}
+END_TEST
+
+START_TEST(rings_of_dead_nodes_do_not_pile_up) {
+    for (int i = 0; i < 60; i++) trace_log_close(open_log(64));
+    ck_assert_uint_le(count_objects(), 33);
+}
+END_TEST
+
+START_TEST(a_forked_child_writes_nothing_into_its_parents_ring) {
+    struct trace_log *log = open_log(1024);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_event event;
+    struct trace_read read;
+    int status;
+    pid_t child;
+    emit_codes(log, 0, 1);
+    child = fork();
+    if (child == 0) {
+        struct trace_log *own = NULL;
+        struct trace_log_options options = {.node_id = id_of(9)};
+        emit_codes(log, 1000, 1100);
+        if (trace__log_open(&own, &options, 64) != 0) _exit(1);
+        emit_codes(own, 0, 5);
+        trace_log_close(log); /* both are the child's to close */
+        trace_log_close(own);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    emit_codes(log, 1, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        trace_reader_read(reader, 0, &event, 1, false, 1, &read);
+        ck_assert_uint_eq(read.count, 1);
+        ck_assert_uint_eq(code_of(&event), i);
+    }
+    trace_reader_read(reader, 0, &event, 1, false, 1, &read);
+    ck_assert_uint_eq(read.count, 0);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_LIVE);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_child_that_lives_on_does_not_keep_its_dead_parent_alive) {
+    int from_parent[2], hold[2];
+    char name[80] = {0};
+    struct trace_reader *reader;
+    pid_t parent;
+    ck_assert_int_eq(pipe(from_parent), 0);
+    ck_assert_int_eq(pipe(hold), 0);
+    parent = fork();
+    if (parent == 0) {
+        struct trace_log *log = open_log(64);
+        char byte;
+        (void)!write(from_parent[1], trace_log_name(log) + 1, strlen(trace_log_name(log)));
+        if (fork() == 0) { /* the grandchild stays until the test closes the pipe */
+            close(hold[1]);
+            (void)!write(from_parent[1], "!", 1);
+            (void)!read(hold[0], &byte, 1);
+            _exit(0);
+        }
+        raise(SIGKILL);
+    }
+    waitpid(parent, NULL, 0);
+    for (size_t got = 0; got == 0 || name[got - 1] != '!'; got++) ck_assert_int_eq(read(from_parent[0], name + got, 1), 1);
+    reader = attach(name);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_CRASHED);
+    close(hold[1]);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(exit_without_close_is_an_orderly_end) {
+    int from_child[2];
+    char name[80] = {0};
+    struct trace_reader *reader;
+    pid_t child;
+    ck_assert_int_eq(pipe(from_child), 0);
+    child = fork();
+    if (child == 0) {
+        struct trace_log *log = open_log(64);
+        emit_codes(log, 0, 3);
+        (void)!write(from_child[1], trace_log_name(log) + 1, strlen(trace_log_name(log)));
+        exit(0);
+    }
+    waitpid(child, NULL, 0);
+    ck_assert_int_gt(read(from_child[0], name, sizeof name - 1), 0);
+    reader = attach(name);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_EXITED);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(one_thread_may_write_to_many_logs) {
+    enum { LOGS = 40 };
+    struct trace_log *logs[LOGS];
+    for (unsigned i = 0; i < LOGS; i++) {
+        struct trace_log_options options = {.node_id = id_of(i + 1)};
+        ck_assert_int_eq(trace__log_open(&logs[i], &options, 64), 0);
+    }
+    for (uint32_t round = 0; round < 10; round++)
+        for (unsigned i = 0; i < LOGS; i++) TRACE_CUSTOM(logs[i], NULL, NULL, i, round, NULL, 0);
+    for (unsigned i = 0; i < LOGS; i++) {
+        struct trace_reader *reader = attach_log(logs[i]);
+        struct trace_event events[20];
+        struct trace_read read;
+        struct trace_lane_count second;
+        trace_reader_read(reader, 0, events, 20, false, 1, &read);
+        ck_assert_uint_eq(read.count, 10);
+        for (uint32_t k = 0; k < 10; k++) ck_assert_uint_eq(code_of(&events[k]), k);
+        for (uint32_t k = 0; k < 10; k++) ck_assert_uint_eq(events[k].data.custom.category, i);
+        trace_reader_count(reader, 1, &second);
+        ck_assert(!second.used);
+        trace_reader_detach(reader);
+        trace_log_close(logs[i]);
+    }
+}
+END_TEST
+
+/* ---- applications ---------------------------------------------------------------------------------------------------------- */
+
+static const struct trace_app datamap = {
+    .app_id = "DMAP",
+    .name = "DataMap",
+    .command_count = 2,
+    .field_count = 2,
+    .commands = {{1, "STORE_CHUNK"}, {2, "GET_CHUNK"}},
+    .fields = {{"hash", TRACE_APP_HASH, 0, 32, 0}, {"size", TRACE_APP_UNSIGNED, 32, 4, 0}},
+};
+
+START_TEST(a_registered_application_is_found_also_after_the_node_is_gone) {
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_app app;
+    ck_assert_int_eq(trace_reader_app(reader, 0, &app), -ENOENT);
+    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
+    trace_log_close(log);
+    ck_assert_int_eq(trace_reader_app(reader, 0, &app), 0);
+    ck_assert_mem_eq(&app, &datamap, sizeof app);
+    ck_assert_int_eq(trace_reader_app(reader, 1, &app), -ENOENT);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(registering_twice_and_too_often_is_defined) {
+    struct trace_log *log = open_log(64);
+    struct trace_app other = datamap;
+    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
+    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
+    other.commands[0].cmd = 9;
+    ck_assert_int_eq(trace_log_register_app(log, &other), -EEXIST);
+    for (int i = 1; i < TRACE_APPS_MAX; i++) {
+        other.app_id[0] = (char)('a' + i);
+        ck_assert_int_eq(trace_log_register_app(log, &other), 0);
+    }
+    other.app_id[0] = 'Z';
+    ck_assert_int_eq(trace_log_register_app(log, &other), -ENOSPC);
+    ck_assert_int_eq(trace_log_register_app(NULL, &datamap), 0);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_description_that_lies_is_refused) {
+    struct trace_log *log = open_log(64);
+    struct trace_app app = datamap;
+    switch (_i) {
+    case 0: app.fields[1].offset = 39; break; /* 39 + 4 > 42 */
+    case 1: app.fields[1].bytes = 3; break;
+    case 2: app.fields[0].type = 99; break;
+    case 3: app.command_count = 33; break;
+    case 4: app.field_count = 17; break;
+    case 5: app.app_id[2] = ' '; break;
+    case 6: app.fields[0].bytes = 0; break;
+    }
+    ck_assert_int_eq(trace_log_register_app(log, &app), -EINVAL);
+    trace_log_close(log);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("log");
+    TCase *tcase = tcase_create("life");
+    tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
+    tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, an_object_is_private_and_says_who_made_it);
+    tcase_add_test(tcase, only_lanes_in_use_take_memory);
+    tcase_add_test(tcase, open_and_close_leave_nothing_open_behind);
+    tcase_add_test(tcase, options_that_make_no_sense_are_refused);
+    tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
+    tcase_add_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus);
+    tcase_add_test(tcase, dead_rings_make_room_when_shm_is_full);
+    tcase_add_test(tcase, a_living_ring_never_makes_room);
+    tcase_add_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted);
+    tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
+    tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
+    tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
+    tcase_add_test(tcase, exit_without_close_is_an_orderly_end);
+    tcase_add_test(tcase, one_thread_may_write_to_many_logs);
+    suite_add_tcase(suite, tcase);
+
+    tcase = tcase_create("applications");
+    tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
+    tcase_add_test(tcase, a_registered_application_is_found_also_after_the_node_is_gone);
+    tcase_add_test(tcase, registering_twice_and_too_often_is_defined);
+    tcase_add_loop_test(tcase, a_description_that_lies_is_refused, 0, 7);
+    suite_add_tcase(suite, tcase);
+    run_suite_or_exit(suite);
+}
