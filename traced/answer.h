@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The pieces that answers are made of.  Any thread that RCU knows. */
+#ifndef TRACED_ANSWER_H
+#define TRACED_ANSWER_H
+
+#include "service.h"
+#include <jansson.h>
+#include <proto/text.h>
+
+/* New references, NULL when memory is short.  json_set_new of jansson passes that on. */
+json_t *answer_unsigned(uint64_t value);                 /* a decimal string above 2^63 - 1 */
+json_t *answer_time(uint64_t unix_ns);                   /* {"timestamp":us,"ns":ns} */
+json_t *answer_time_or_null(uint64_t unix_ns);           /* null for 0 */
+json_t *answer_text(const char *text, size_t bytes_max); /* NUL-padded text of another process */
+json_t *answer_node_id(const struct trace_node_id *id);
+json_t *answer_trace_id(const struct trace_id *id);
+json_t *answer_node_ids(const struct service *service, const uint32_t *node_indices, size_t count);
+
+/* Writes one event as JSON.  Inside rcu_read_lock(), with an event whose place in the history is still there: then its node is in
+ * the table too.  Returns false when it is not. */
+bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source);
+
+/* Writes events, with commas between them; those that have left the history meanwhile are left out, for the table may have given
+ * their node's place to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */
+size_t answer_hits(struct service *service, struct trace_text *out, const struct history_hit *hits, size_t count);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See claim.h. */
+#include "claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTEN_BACKLOG 128
+
+static int fail(char *reason, int error, const char *what, const char *path) {
+    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "%s %s: %s", what, path, strerror(-error));
+    return error;
+}
+
+/* The directory has to be one in which nobody else can put things in our socket's place. */
+static int prepare_directory(const char *path, char *reason) {
+    char directory[TRACE_SOCKET_PATH_BYTES] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash == path)
+        strcpy(directory, "/");
+    else if (slash)
+        snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+    if (mkdir(directory, 0700) && errno != EEXIST) return fail(reason, -errno, "cannot make the socket's directory", directory);
+    struct stat info;
+    if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
+    if (!S_ISDIR(info.st_mode)) return fail(reason, -ENOTDIR, "cannot use the socket's directory", directory);
+    bool owner_fits = info.st_uid == geteuid() || info.st_uid == 0;
+    bool others_write = (info.st_mode & 022) && !(info.st_mode & S_ISVTX);
+    if (!owner_fits || others_write) {
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the socket's directory %s %s", directory,
+                 owner_fits ? "can be written by others" : "belongs to another user");
+        return -EPERM;
+    }
+    return 0;
+}
+
+static int connect_to(const char *path, struct ucred *ret_peer) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -errno;
+    socklen_t bytes = sizeof *ret_peer;
+    int error = 0;
+    *ret_peer = (struct ucred){0};
+    if (connect(fd, (struct sockaddr *)&address, sizeof address))
+        error = -errno;
+    else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes))
+        error = -errno;
+    close(fd);
+    return error;
+}
+
+static int refuse(const char *path, char *reason) {
+    struct ucred peer;
+    if (connect_to(path, &peer) == 0 && peer.pid > 0)
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "another traced (pid %d) already serves %s", (int)peer.pid, path);
+    else
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "another traced is starting or stopping on %s", path);
+    return -EADDRINUSE;
+}
+
+/* Takes the lock.  A holder that leaves unlinks the file while it still holds it, so a lock is worth something only on the file
+ * that the name means at the moment when it is held. */
+static int take_lock(struct claim *claim, char *reason) {
+    for (;;) {
+        int fd = open(claim->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0) return fail(reason, -errno, "cannot open the lock file", claim->lock_path);
+        if (flock(fd, LOCK_EX | LOCK_NB)) {
+            int error = -errno;
+            close(fd);
+            return error == -EWOULDBLOCK ? refuse(claim->path, reason) : fail(reason, error, "cannot lock", claim->lock_path);
+        }
+        struct stat held, named;
+        if (!fstat(fd, &held) && !stat(claim->lock_path, &named) && held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
+            claim->lock_fd = fd;
+            return 0;
+        }
+        close(fd);
+    }
+}
+
+static int remove_stale(const char *path, char *reason) {
+    struct stat info;
+    if (lstat(path, &info)) return errno == ENOENT ? 0 : fail(reason, -errno, "cannot look at", path);
+    if (!S_ISSOCK(info.st_mode)) {
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "%s exists and is not a socket", path);
+        return -EEXIST;
+    }
+    struct ucred peer;
+    int error = connect_to(path, &peer);
+    if (error == 0 || error == -EAGAIN) {
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "another program (pid %d) already serves %s", (int)peer.pid, path);
+        return -EADDRINUSE;
+    }
+    if (error != -ECONNREFUSED && error != -ENOENT) return fail(reason, error, "cannot ask who serves", path);
+    if (unlink(path) && errno != ENOENT) return fail(reason, -errno, "cannot remove the stale socket", path);
+    return 0;
+}
+
+static int bind_and_listen(struct claim *claim, char *reason) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, claim->path, strlen(claim->path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return fail(reason, -errno, "cannot make a socket for", claim->path);
+    /* The mode has to be right from the first moment; nobody can connect before listen(). */
+    mode_t mask = umask(0177);
+    int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
+    int error = bound ? -errno : 0;
+    umask(mask);
+    struct stat info;
+    if (!error && (lstat(claim->path, &info) || listen(fd, LISTEN_BACKLOG))) error = -errno;
+    if (error) {
+        if (!bound) unlink(claim->path);
+        close(fd);
+        return fail(reason, error, "cannot listen on", claim->path);
+    }
+    claim->device = info.st_dev;
+    claim->inode = info.st_ino;
+    claim->listen_fd = fd;
+    return 0;
+}
+
+int claim_socket(struct claim *ret_claim, const char *path, char *reason) {
+    struct claim claim = {.lock_fd = -1, .listen_fd = -1};
+    snprintf(claim.path, sizeof claim.path, "%s", path);
+    snprintf(claim.lock_path, sizeof claim.lock_path, "%s.lock", path);
+    int error = prepare_directory(path, reason);
+    if (error) return error;
+    error = take_lock(&claim, reason);
+    if (error) return error;
+    error = remove_stale(path, reason);
+    if (!error) error = bind_and_listen(&claim, reason);
+    if (error) {
+        unlink(claim.lock_path);
+        close(claim.lock_fd);
+        return error;
+    }
+    *ret_claim = claim;
+    return 0;
+}
+
+void claim_release(struct claim *claim) {
+    struct stat info;
+    if (!lstat(claim->path, &info) && info.st_ino == claim->inode && info.st_dev == claim->device) unlink(claim->path);
+    if (claim->listen_fd >= 0) close(claim->listen_fd);
+    unlink(claim->lock_path);
+    close(claim->lock_fd);
+    claim->lock_fd = claim->listen_fd = -1;
+}

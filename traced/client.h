@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: lines in, lines out, and its subscriptions.  Loop's thread only.
+ *
+ * Memory is bounded: input is one line long at most, output stops growing at LIMIT_OUTPUT_BYTES and one answer.  A client is freed
+ * when its handle is closed and no exchange of it is on the pool. */
+#ifndef TRACED_CLIENT_H
+#define TRACED_CLIENT_H
+
+#include "exchange.h"
+#include "limits.h"
+#include "server.h"
+
+struct output; /* bytes that the socket did not take yet */
+
+struct client {
+    uv_poll_t poll;
+    struct server *server;
+    struct client *previous, *next; /* of all clients */
+    struct client *turn_next;
+    bool has_turn; /* it stands in the queue */
+    int fd;
+    int polled; /* events asked for, -1: none yet */
+
+    char *input; /* LIMIT_LINE_BYTES + 1 */
+    size_t input_begin, input_end, input_scanned;
+    bool skipping; /* until the end of an over-long line */
+    bool ended;    /* the client will send no more */
+
+    struct output *output, **output_last;
+    size_t output_bytes;
+
+    struct exchange exchange;
+    bool closing, closed;
+
+    struct subscription *subscriptions; /* in the order in which they take turns */
+    unsigned subscription_count;
+    int64_t subscription_last; /* the newest number */
+};
+
+/* Takes fd over.  Returns 0 or a negative errno; then fd is closed. */
+int client_create(struct server *server, int fd);
+
+/* Begins to close; may be called again. */
+void client_close(struct client *client);
+
+/* Does a bounded piece of what there is to do; *budget: events that may still be looked at in this round. */
+void client_turn(struct client *client, uint32_t *budget);
+
+/* Sends, or keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
+void client_send(struct client *client, const char *bytes, size_t count);
+void client_send_text(struct client *client, struct trace_text *text);
+
+/* Should it be given more to send? */
+static inline bool client_takes_more(const struct client *client) {
+    return !client->closing && client->output_bytes < LIMIT_OUTPUT_BYTES;
+}
+
+/* Nothing under way and nothing left to send: a stopping server need not wait for it. */
+bool client_is_idle(const struct client *client);
+
+/* From exchange.c: the exchange that was on the pool is over. */
+void client_exchange_done(struct client *client);
+
+#endif

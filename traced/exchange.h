@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One line of a client and its answer: a request, or a batch of them, carried out one after another.
+ *
+ * A client has one exchange at a time; its further lines wait in its input.  That keeps answers in order, gives a client at most
+ * one pool thread, and makes a client that asks faster than it is answered wait, without an error. */
+#ifndef TRACED_EXCHANGE_H
+#define TRACED_EXCHANGE_H
+
+#include "methods.h"
+#include <uv.h>
+
+struct exchange {
+    struct client *client;
+    struct trace_rpc_line line;
+    size_t next;   /* the request under way */
+    bool answered; /* something stands in `out` */
+    bool working;  /* `call` is on the pool: only the pool thread touches it and `out` */
+    size_t before; /* where the answer under way begins in `out` */
+    struct trace_text out;
+    const struct method *method;
+    struct call call;
+    uv_work_t work;
+};
+
+/* Answers one line, now or, when `client->exchange.working`, later: then client_exchange_done is called. */
+void exchange_begin(struct exchange *exchange, struct client *client, const char *line, size_t bytes);
+
+/* The answer to a line that is over-long. */
+void exchange_refuse_line(struct client *client);
+
+/* Gives up an exchange that is not on the pool. */
+void exchange_drop(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See log.h. */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const names[] = {"error", "warning", "info", "debug"};
+static enum log_level level_max = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level) { level_max = level; }
+
+int log_level_by_name(const char *name) {
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (!strcmp(names[i], name)) return i;
+    return -EINVAL;
+}
+
+void log_say(enum log_level level, const char *format, ...) {
+    if (level > level_max) return;
+    char line[1024];
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t head = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
+    head += (size_t)snprintf(line + head, sizeof line - head, ".%06ldZ %s ", now.tv_nsec / 1000, names[level]);
+    va_list arguments;
+    va_start(arguments, format);
+    int count = vsnprintf(line + head, sizeof line - head, format, arguments);
+    va_end(arguments);
+    if (count < 0) return;
+    size_t length = head + (size_t)count;
+    if (length > sizeof line - 1) length = sizeof line - 1;
+    for (size_t i = head; i < length; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
+    line[length++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line, length);
+    (void)written; /* nobody to tell */
+}

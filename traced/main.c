@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * traced: puts the parts together, runs the loop, and takes them apart again. */
+#include "claim.h"
+#include "log.h"
+#include "options.h"
+#include "server.h"
+#include "service.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <urcu.h>
+
+struct daemon {
+    struct claim claim;
+    struct service service;
+    struct server server;
+    uv_loop_t loop;
+};
+
+static void wake(void *arg) {
+    struct daemon *daemon = arg;
+    server_wake(&daemon->server);
+}
+
+static void say(void *arg, const char *line) {
+    (void)arg;
+    log_say(LOG_LEVEL_INFO, "%s", line);
+}
+
+/* Every node's ring and every client takes a descriptor. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit)) log_say(LOG_LEVEL_WARNING, "cannot raise the number of open files");
+}
+
+static int fail(const char *what, int error) {
+    log_say(LOG_LEVEL_ERROR, "%s: %s", what, strerror(-error));
+    return OPTIONS_EXIT_FAILURE;
+}
+
+static void stop_ingest(void *arg) {
+    struct daemon *daemon = arg;
+    ingest_stats(daemon->service.ingest, &daemon->service.last_ingest);
+    ingest_stop(daemon->service.ingest);
+    daemon->service.ingest = NULL;
+}
+
+static int serve(struct daemon *daemon, const struct options *options) {
+    struct service *service = &daemon->service;
+    struct ingest_config config = {
+        .shm_dir = options->shm_dir,
+        .uid = (uint32_t)geteuid(),
+        .history = service->history,
+        .nodes = service->nodes,
+        .wake = wake,
+        .say = say,
+        .arg = daemon,
+    };
+    int error = uv_loop_init(&daemon->loop);
+    if (error) return fail("the loop cannot be made", error);
+    error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd);
+    if (error) return fail("the server cannot be made", error);
+    error = ingest_start(&service->ingest, &config);
+    if (error) return fail("the ingest cannot be started", error);
+    server_set_on_stop(&daemon->server, stop_ingest, daemon);
+    struct history_stats stats;
+    history_stats(service->history, &stats);
+    log_say(LOG_LEVEL_INFO, "listening on %s; the history has %zu MiB and holds %llu events", daemon->claim.path,
+            stats.bytes_max >> 20, (unsigned long long)stats.events_max);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    server_fini(&daemon->server);
+    error = uv_loop_close(&daemon->loop);
+    return error ? fail("the loop was not empty at the end", error) : OPTIONS_EXIT_OK;
+}
+
+/* What is made here is taken apart by the kernel when serve() fails: the process ends. */
+static int run(struct daemon *daemon, const struct options *options) {
+    struct service *service = &daemon->service;
+    service->started_monotonic_ns = service_monotonic_ns();
+    service->instance = service_unix_ns() ^ (uint64_t)getpid() << 40;
+    int error = history_create(&service->history, options->history_bytes);
+    if (error == -EINVAL) {
+        log_say(LOG_LEVEL_ERROR, "--history is too small: %llu bytes do not hold three segments",
+                (unsigned long long)options->history_bytes);
+        return OPTIONS_EXIT_FAILURE;
+    }
+    if (error) return fail("no memory for the history (--history)", error);
+    error = nodes_create(&service->nodes);
+    if (error) return fail("no memory for the node table", error);
+    int code = serve(daemon, options);
+    if (code == OPTIONS_EXIT_OK) {
+        nodes_destroy(service->nodes);
+        history_destroy(service->history);
+        log_say(LOG_LEVEL_INFO, "stopped");
+    }
+    return code;
+}
+
+int main(int argc, char **argv) {
+    static struct daemon daemon;
+    struct options options;
+    struct trace_socket_path path;
+    char reason[TRACE_SOCKET_REASON_BYTES];
+    switch (options_parse(&options, argc, argv, stdout, stderr)) {
+    case OPTIONS_RUN: break;
+    case OPTIONS_DONE: return OPTIONS_EXIT_OK;
+    case OPTIONS_WRONG: return OPTIONS_EXIT_USAGE;
+    }
+    log_set_level(options.log_level);
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    json_object_seed(0); /* before there are threads */
+    if (trace_socket_path(&path, options.socket, reason) || claim_socket(&daemon.claim, path.path, reason)) {
+        log_say(LOG_LEVEL_ERROR, "%s", reason);
+        return OPTIONS_EXIT_FAILURE;
+    }
+    service_enter_thread();
+    int code = run(&daemon, &options);
+    claim_release(&daemon.claim);
+    return code;
+}

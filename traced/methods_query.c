@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `query`: events of the history, page by page. */
+#include "answer.h"
+#include "cursor.h"
+#include "filter.h"
+#include "limits.h"
+#include "methods.h"
+
+#include <string.h>
+#include <urcu.h>
+
+struct query {
+    struct filter filter;
+    uint64_t node_set[IDS_NODE_SET_WORDS];
+    size_t limit;
+    bool newest_first;
+    uint64_t end;
+    bool continues; /* `after` is where the page before ended */
+    struct history_hit after;
+};
+
+/* What the client wrote that is not a filter. */
+struct query_params {
+    struct filter_params filter;
+    json_t *from, *to;
+    int64_t limit;
+    const char *order, *cursor;
+};
+
+static int read_params(struct call *call, struct query_params *params) {
+    *params = (struct query_params){.limit = LIMIT_EVENTS_DEFAULT, .order = "asc"};
+    const struct trace_rpc_param list[] = {
+        {"trace_id", TRACE_RPC_STRING, .string = &params->filter.trace_id},
+        {"peer_id", TRACE_RPC_STRING, .string = &params->filter.peer_id},
+        {"node_id", TRACE_RPC_STRING, .string = &params->filter.node_id},
+        {"kind", TRACE_RPC_STRINGS, .json = &params->filter.kind},
+        {"from", TRACE_RPC_TIME, .json = &params->from},
+        {"to", TRACE_RPC_TIME, .json = &params->to},
+        {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = LIMIT_EVENTS},
+        {"order", TRACE_RPC_STRING, .string = &params->order},
+        {"cursor", TRACE_RPC_STRING, .string = &params->cursor},
+    };
+    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
+    if (strcmp(params->order, "asc") != 0 && strcmp(params->order, "desc") != 0)
+        return trace_rpc_fail_param(&call->error, "order", "order is \"asc\" or \"desc\"");
+    return 0;
+}
+
+/* A first page: everything is resolved now, and the history's end is where it is now. */
+static int begin_query(struct call *call, const struct query_params *params, struct query *query) {
+    uint64_t now = service_unix_ns();
+    if (filter_read(call->service, &params->filter, false, &query->filter, &call->error)) return -1;
+    struct history_query *conditions = &query->filter.query;
+    if (methods_read_time("from", params->from, now, &conditions->from_ns, &call->error) ||
+        methods_read_time("to", params->to, now, &conditions->to_ns, &call->error))
+        return -1;
+    if (params->to && !conditions->to_ns) conditions->to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
+    rcu_read_lock();
+    query->end = history_end(call->service->history);
+    rcu_read_unlock();
+    return 0;
+}
+
+/* A next page: what the first one resolved. */
+static int continue_query(struct call *call, const struct query_params *params, uint64_t binding, struct query *query) {
+    struct cursor cursor;
+    struct filter *filter = &query->filter;
+    rcu_read_lock();
+    uint64_t end = history_end(call->service->history);
+    rcu_read_unlock();
+    if (cursor_decode(&cursor, binding, params->cursor) || cursor.end > end)
+        return trace_rpc_fail_param(&call->error, "cursor", "cursor: not one that this query gave, with these params");
+    if (filter_read_kinds(params->filter.kind, &filter->query, &call->error)) return -1;
+    filter->query.by_trace = cursor.by_trace;
+    filter->query.by_peer = cursor.by_peer;
+    filter->query.trace_id = cursor.trace_id;
+    filter->query.peer_id = cursor.peer_id;
+    filter->query.from_ns = cursor.from_ns;
+    filter->query.to_ns = cursor.to_ns;
+    filter->has_node = cursor.by_node;
+    filter->node_id = cursor.node_id;
+    query->end = cursor.end;
+    query->continues = true;
+    query->after = cursor.after;
+    return 0;
+}
+
+static void write_cursor(struct trace_text *out, const struct query *query, const struct history_hit *last, uint64_t binding) {
+    const struct history_query *conditions = &query->filter.query;
+    struct cursor cursor = {
+        .end = query->end,
+        .from_ns = conditions->from_ns,
+        .to_ns = conditions->to_ns,
+        .by_trace = conditions->by_trace,
+        .by_peer = conditions->by_peer,
+        .by_node = query->filter.has_node,
+        .trace_id = conditions->trace_id,
+        .peer_id = conditions->peer_id,
+        .node_id = query->filter.node_id,
+        .after = *last,
+    };
+    char digits[CURSOR_DIGITS + 1];
+    cursor_encode(&cursor, binding, digits);
+    trace_text_puts(out, "\"");
+    trace_text_puts(out, digits);
+    trace_text_puts(out, "\"");
+}
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* The stretch of time that a page answers for, so that all pages together answer for the whole and no gap is told twice: from the
+ * page before (or `from`, or the first event) to this page's last event (or, on the last page, `to`).  Newest first, mirrored. */
+static bool page_time(const struct query *query, const struct history_answer *answer, uint64_t *ret_from, uint64_t *ret_to) {
+    const struct history_query *conditions = &query->filter.query;
+    uint64_t low = conditions->from_ns, high = conditions->to_ns ? conditions->to_ns : UINT64_MAX;
+    bool low_open = !conditions->from_ns, high_open = !conditions->to_ns;
+    uint64_t after = query->after.event.timestamp;
+    if (query->continues && !query->newest_first) low = most(low, after + 1), low_open = false;
+    if (query->continues && query->newest_first) high = least(high, after), high_open = false;
+    if (answer->count) {
+        uint64_t first = answer->hits[0].event.timestamp, last = answer->hits[answer->count - 1].event.timestamp;
+        if (low_open || (answer->more && query->newest_first)) low = least(first, last);
+        if (high_open || (answer->more && !query->newest_first)) high = most(first, last) + 1;
+    } else if (low_open || high_open) {
+        return false; /* no event says where the open side is */
+    }
+    *ret_from = low;
+    *ret_to = high;
+    return low < high;
+}
+
+static void gap_nodes(const struct query *query, const struct history_answer *answer, uint64_t set[IDS_NODE_SET_WORDS]) {
+    if (query->filter.has_node) {
+        memcpy(set, query->node_set, IDS_NODE_SET_WORDS * sizeof *set);
+        return;
+    }
+    memset(set, 0, IDS_NODE_SET_WORDS * sizeof *set);
+    for (size_t i = 0; i < answer->count; i++) {
+        uint32_t node = history_source_node(answer->hits[i].source);
+        if (node < NODES_MAX) set[node / 64] |= UINT64_C(1) << (node % 64);
+    }
+}
+
+/* Where the nodes of this answer lost events within its time. */
+static int write_gaps(struct call *call, const struct query *query, const struct history_answer *answer) {
+    struct history_answer gaps = {0};
+    uint64_t set[IDS_NODE_SET_WORDS], lost = 0;
+    gap_nodes(query, answer, set);
+    struct history_query conditions = {
+        .by_node = true,
+        .node_set = set,
+        .node_set_bits = NODES_MAX,
+        .kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST,
+    };
+    if (page_time(query, answer, &conditions.from_ns, &conditions.to_ns)) {
+        int error =
+            history_select(call->service->history, &conditions, 0, query->end, LIMIT_GAPS, query->newest_first, NULL, &gaps);
+        if (error) return error;
+    }
+    for (size_t i = 0; i < gaps.count; i++) lost += gaps.hits[i].event.data.events_lost.count;
+    trace_text_puts(call->out, ",\"lost\":");
+    json_t *sum = answer_unsigned(lost);
+    trace_rpc_write_json(call->out, sum);
+    json_decref(sum);
+    trace_text_puts(call->out, ",\"gaps\":[");
+    answer_hits(call->service, call->out, gaps.hits, gaps.count);
+    trace_text_puts(call->out, "]");
+    history_answer_fini(&gaps);
+    return 0;
+}
+
+int methods_query(struct call *call) {
+    struct query_params params;
+    struct query query = {0};
+    if (read_params(call, &params)) return -1;
+    uint64_t binding = cursor_binding(call->service->instance, call->request.params);
+    query.limit = (size_t)params.limit;
+    query.newest_first = params.order[0] == 'd';
+    if (params.cursor ? continue_query(call, &params, binding, &query) : begin_query(call, &params, &query)) return -1;
+    if (query.filter.has_node) {
+        ids_node_set(call->service, &query.filter.node_id, query.node_set);
+        query.filter.query.by_node = true;
+        query.filter.query.node_set = query.node_set;
+        query.filter.query.node_set_bits = NODES_MAX;
+    }
+    struct history_answer answer;
+    int error = history_select(call->service->history, &query.filter.query, 0, query.end, query.limit, query.newest_first,
+                               query.continues ? &query.after : NULL, &answer);
+    if (error) return methods_answer(call, NULL);
+    trace_rpc_begin_result(call->out, call->request.id);
+    trace_text_puts(call->out, "{\"events\":[");
+    answer_hits(call->service, call->out, answer.hits, answer.count);
+    trace_text_puts(call->out, "],\"cursor\":");
+    if (answer.more && answer.count)
+        write_cursor(call->out, &query, &answer.hits[answer.count - 1], binding);
+    else
+        trace_text_puts(call->out, "null");
+    error = write_gaps(call, &query, &answer);
+    trace_text_puts(call->out, "}");
+    trace_rpc_end(call->out);
+    history_answer_fini(&answer);
+    return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
+}

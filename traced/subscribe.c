@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See subscribe.h; and the methods `subscribe` and `unsubscribe`. */
+#include "subscribe.h"
+#include "answer.h"
+#include "client.h"
+#include "limits.h"
+#include "methods.h"
+
+#include <proto/event_json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+void subscription_destroy(struct subscription *subscription) {
+    if (!subscription) return;
+    trace_text_fini(&subscription->recent);
+    free(subscription);
+}
+
+static void put_number(struct trace_text *out, uint64_t number) {
+    char digits[24];
+    char *p = digits + sizeof digits;
+    do *--p = (char)('0' + number % 10);
+    while (number /= 10);
+    trace_text_add(out, p, (size_t)(digits + sizeof digits - p));
+}
+
+static void begin_notification(struct trace_text *out, int64_t number) {
+    trace_rpc_begin_notification(out, "events");
+    trace_text_puts(out, "{\"subscription\":");
+    put_number(out, (uint64_t)number);
+    trace_text_puts(out, ",\"events\":[");
+}
+
+static void end_notification(struct trace_text *out, uint64_t lost) {
+    trace_text_puts(out, "],\"lost\":");
+    put_number(out, lost);
+    trace_text_puts(out, "}");
+    trace_rpc_end(out);
+    trace_text_puts(out, "\n");
+}
+
+/* ---- recent: on a pool thread ------------------------------------------------------------------------------------------- */
+
+/* Room for the end of a notification, its newline included. */
+#define NOTIFICATION_TAIL 64
+
+/* The newest `count` matching events before the position where the stream goes on: nothing missing between the two, and nothing
+ * twice. */
+static int write_recent(struct service *service, struct subscription *subscription, size_t count) {
+    struct history_answer answer;
+    uint64_t set[IDS_NODE_SET_WORDS];
+    struct history_query query = subscription->filter.query;
+    struct trace_text *out = &subscription->recent;
+    if (subscription->filter.node_name[0]) return 0; /* no node is called so yet */
+    if (subscription->filter.has_node) {
+        ids_node_set(service, &subscription->filter.node_id, set);
+        query.by_node = true;
+        query.node_set = set;
+        query.node_set_bits = NODES_MAX;
+    }
+    int error = history_select(service->history, &query, 0, subscription->position, count, true, NULL, &answer);
+    if (error) return error;
+    for (size_t i = 0; i < answer.count / 2; i++) {
+        struct history_hit hit = answer.hits[i];
+        answer.hits[i] = answer.hits[answer.count - 1 - i];
+        answer.hits[answer.count - 1 - i] = hit;
+    }
+    /* As many as surely fit in one notification. */
+    const size_t piece = LIMIT_NOTIFY_BYTES / TRACE_EVENT_JSON_MAX - 1;
+    for (size_t i = 0; i < answer.count; i += piece) {
+        size_t events = answer.count - i < piece ? answer.count - i : piece, before = out->bytes;
+        begin_notification(out, subscription->number);
+        size_t written = answer_hits(service, out, answer.hits + i, events);
+        end_notification(out, 0);
+        if (!written) out->bytes = before;
+    }
+    history_answer_fini(&answer);
+    return out->failed ? -1 : 0;
+}
+
+int methods_subscribe_work(struct call *call) {
+    struct filter_params params = {0};
+    int64_t recent = 0;
+    const struct trace_rpc_param list[] = {
+        {"trace_id", TRACE_RPC_STRING, .string = &params.trace_id},
+        {"peer_id", TRACE_RPC_STRING, .string = &params.peer_id},
+        {"node_id", TRACE_RPC_STRING, .string = &params.node_id},
+        {"kind", TRACE_RPC_STRINGS, .json = &params.kind},
+        {"recent", TRACE_RPC_INTEGER, .integer = &recent, .min = 0, .max = LIMIT_EVENTS},
+    };
+    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
+    struct subscription *subscription = calloc(1, sizeof *subscription);
+    if (!subscription) return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    call->subscription = subscription;
+    subscription->number = call->subscription_next;
+    subscription->recent.bytes_max = LIMIT_ANSWER_BYTES;
+    if (filter_read(call->service, &params, true, &subscription->filter, &call->error)) return -1;
+    rcu_read_lock();
+    subscription->position = history_end(call->service->history);
+    rcu_read_unlock();
+    if (recent && write_recent(call->service, subscription, (size_t)recent))
+        return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    return 0;
+}
+
+/* ---- the loop's thread -------------------------------------------------------------------------------------------------- */
+
+int methods_subscribe_finish(struct call *call) {
+    struct client *client = call->client;
+    struct subscription *subscription = call->subscription;
+    if (client->subscription_count >= LIMIT_SUBSCRIPTIONS)
+        return trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_SUBSCRIPTIONS),
+                              "a connection has at most %d subscriptions", LIMIT_SUBSCRIPTIONS);
+    call->subscription = NULL; /* the client's from here on */
+    struct subscription **last = &client->subscriptions;
+    while (*last) last = &(*last)->next;
+    *last = subscription;
+    client->subscription_count++;
+    client->server->subscription_count++;
+    client->subscription_last = subscription->number;
+    return methods_answer(call, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
+}
+
+int methods_unsubscribe(struct call *call) {
+    int64_t number = 0;
+    const struct trace_rpc_param list[] = {
+        {"subscription", TRACE_RPC_INTEGER, .required = true, .integer = &number, .min = 1, .max = INT64_MAX}};
+    if (trace_rpc_params_read(call->request.params, list, 1, &call->error)) return -1;
+    struct client *client = call->client;
+    struct subscription **at = &client->subscriptions;
+    while (*at && (*at)->number != number) at = &(*at)->next;
+    if (!*at)
+        return trace_rpc_fail(&call->error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "subscription"),
+                              "this connection has no subscription %lld", (long long)number);
+    struct subscription *subscription = *at;
+    *at = subscription->next;
+    client->subscription_count--;
+    client->server->subscription_count--;
+    subscription_destroy(subscription);
+    return methods_answer(call, json_true());
+}
+
+/* Looks at up to *examine events and writes those that match, until the notification is full.  Returns how many it wrote. */
+static uint32_t collect(struct subscription *subscription, struct service *service, struct trace_text *out, uint32_t *examine,
+                        uint64_t *ret_dropped, bool *ret_caught_up) {
+    uint32_t written = 0;
+    uint64_t dropped = 0;
+    rcu_read_lock();
+    uint64_t end = history_end(service->history);
+    while (subscription->position < end && *examine && written < LIMIT_NOTIFY_EVENTS &&
+           out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
+        history_source source;
+        const struct trace_event *event = history_at(service->history, subscription->position, &source);
+        if (!event) {
+            uint64_t begin = history_begin(service->history);
+            if (begin <= subscription->position) break; /* not there yet: the next round sees it */
+            dropped += begin - subscription->position;
+            subscription->position = begin;
+            continue;
+        }
+        --*examine;
+        subscription->position++;
+        if (!filter_match(&subscription->filter, service, event, source)) continue;
+        size_t before = out->bytes;
+        if (written) trace_text_add(out, ",", 1);
+        if (answer_event(service, out, event, source))
+            written++;
+        else
+            out->bytes = before;
+    }
+    *ret_caught_up = subscription->position >= end;
+    rcu_read_unlock();
+    *ret_dropped = dropped;
+    return written;
+}
+
+static void send_recent(struct subscription *subscription, struct client *client) {
+    if (subscription->recent.bytes) client_send_text(client, &subscription->recent);
+    trace_text_fini(&subscription->recent);
+}
+
+bool subscription_pump(struct subscription *subscription, struct client *client, uint32_t *budget) {
+    struct server *server = client->server;
+    uint32_t share = *budget < LIMIT_PUMP_SUBSCRIPTION ? *budget : LIMIT_PUMP_SUBSCRIPTION, examine = share;
+    bool caught_up = false;
+    if (!subscription->announced) return false;
+    send_recent(subscription, client);
+    while (!caught_up && examine && client_takes_more(client)) {
+        struct trace_text *out = &server->scratch;
+        uint64_t dropped;
+        trace_text_clear(out);
+        begin_notification(out, subscription->number);
+        uint32_t written = collect(subscription, server->service, out, &examine, &dropped, &caught_up);
+        subscription->lost += dropped;
+        server->counters.events_dropped += dropped;
+        if (!written && !subscription->lost) continue;
+        if (!written && !caught_up) continue; /* the loss is told with the next event, or at the end */
+        end_notification(out, subscription->lost);
+        subscription->lost = 0;
+        /* A counter, nothing follows from it. */
+        atomic_fetch_add_explicit(&server->service->events_sent, written, memory_order_relaxed);
+        if (out->failed)
+            client_close(client); /* out of memory: better no stream than one with holes that it does not tell */
+        else
+            client_send(client, out->data, out->bytes);
+    }
+    *budget -= share - examine;
+    return !caught_up && client_takes_more(client);
+}
