@@ -27,11 +27,14 @@ void bench_die(const char *format, ...) {
     exit(1);
 }
 
-uint64_t bench_now_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
+
+uint64_t bench_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+uint64_t bench_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 bool bench_pin(unsigned n) {
     /* What the process may use, taken before the first pin narrows it. */

@@ -74,6 +74,9 @@ void bench_skip(struct bench *bench, const char *name, const char *why);
 /* CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);
 
+/* The calling thread's processor time: what others do on the same processor is not in it.  Costs a system call. */
+uint64_t bench_cpu_ns(void);
+
 /* Pins the calling thread to the n-th processor that it may use, counted round.  Returns false where there is only one. */
 bool bench_pin(unsigned n);
 

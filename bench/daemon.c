@@ -5,6 +5,7 @@
 
 #include "bench.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 
 struct daemon {
     pid_t pid;
-    char dir[64];
+    char dir[64]; /* on the file system of the shared memory, so that a log can be moved into it */
     char socket[96];
 };
 
@@ -74,7 +75,7 @@ struct daemon *daemon_start(void) {
     if (!find_traced(path, sizeof path)) return NULL;
     daemon = calloc(1, sizeof *daemon);
     if (daemon == NULL) bench_die("out of memory");
-    strcpy(daemon->dir, "/tmp/p2ptrace-bench.XXXXXX");
+    strcpy(daemon->dir, "/dev/shm/bench-traced.XXXXXX");
     if (mkdtemp(daemon->dir) == NULL) bench_die("%s: %s", daemon->dir, strerror(errno));
     snprintf(daemon->socket, sizeof daemon->socket, "%s/traced.sock", daemon->dir);
 
@@ -85,7 +86,7 @@ struct daemon *daemon_start(void) {
         bench_pin(0);
         setenv("P2PTRACE_SOCKET", daemon->socket, 1);
         if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL) _exit(126);
-        execl(path, path, (char *)NULL);
+        execl(path, path, "--shm-dir", daemon->dir, (char *)NULL);
         _exit(127);
     }
     while ((hello = ask(daemon, "hello")) == NULL) {
@@ -96,12 +97,21 @@ struct daemon *daemon_start(void) {
     return daemon;
 }
 
+/* With what is still in it: the socket's lock, logs that were not drained. */
+static void remove_dir(const char *path) {
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir != NULL) closedir(dir);
+    rmdir(path);
+}
+
 void daemon_stop(struct daemon *daemon) {
     if (daemon == NULL) return;
     kill(daemon->pid, SIGTERM);
     waitpid(daemon->pid, NULL, 0);
-    unlink(daemon->socket);
-    rmdir(daemon->dir);
+    remove_dir(daemon->dir);
     free(daemon);
 }
 
@@ -130,9 +140,15 @@ static bool read_node(struct daemon *daemon, const struct trace_node_id *node_id
     return found;
 }
 
-void daemon_wait_attached(struct daemon *daemon, const struct trace_node_id *node_id) {
+void daemon_attach(struct daemon *daemon, const char *log_name, const struct trace_node_id *node_id) {
     uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
+    char from[128], to[192];
     struct daemon_node node;
+
+    snprintf(from, sizeof from, "/dev/shm%s", log_name);
+    snprintf(to, sizeof to, "%s%s", daemon->dir, log_name);
+    if (link(from, to) != 0) bench_die("%s: %s", to, strerror(errno));
+    unlink(from);
     while (!read_node(daemon, node_id, &node) || !node.live) {
         if (bench_now_ns() > deadline) bench_die("traced does not see the node");
         pause_ms(2);

@@ -17,15 +17,16 @@ struct daemon_node {
     bool live;
 };
 
-/* Starts the traced of this build directory and waits until it answers.  NULL when there is no such program; any other failure
+/* Starts the traced of this build directory, which sees no nodes but those it is given, and waits until it answers.  NULL when there is no such program; any other failure
  * ends the benchmark. */
 struct daemon *daemon_start(void);
 
 /* Stops it and removes its socket.  NULL is fine. */
 void daemon_stop(struct daemon *daemon);
 
-/* Waits until it has attached to a node.  Ends the benchmark after 10 s. */
-void daemon_wait_attached(struct daemon *daemon, const struct trace_node_id *node_id);
+/* Gives it a node's log, named as trace_log_name says, takes that from any other traced, and waits until it has attached.  Ends
+ * the benchmark after 10 s. */
+void daemon_attach(struct daemon *daemon, const char *log_name, const struct trace_node_id *node_id);
 
 /* Waits until it has drained a node that emits no more, and says what it counted. */
 struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id);
