@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading ngtcp2's qlog records: see qlog_tap.h.
+ *
+ * The records of ngtcp2 0.12, the only ones that are taken (1E and LF around them left out):
+ *
+ *   {"time":22,"name":"transport:packet_sent","data":{"frames":[{"frame_type":"stream","stream_id":0,...}],
+ *    "header":{"packet_type":"1RTT","packet_number":2},"raw":{"length":31}}}
+ *   {"time":23,"name":"recovery:packet_lost","data":{"header":{"packet_type":"1RTT","packet_number":31}}} */
+#include "qlog_tap.h"
+
+#include <p2ptrace/event.h>
+#include <string.h>
+
+#define NAME_WITHIN 64    /* "name" is among the first bytes of a record ... */
+#define HEADER_WITHIN 160 /* ... and "header" and "raw" among the last */
+
+/* A cursor over a record.  Every step stays inside; a step that does not fit makes it NULL, and it stays so. */
+struct cursor {
+    const char *at, *end;
+};
+
+static void skip(struct cursor *cursor, const char *text) {
+    size_t count = strlen(text);
+    if (cursor->at == NULL) return;
+    if ((size_t)(cursor->end - cursor->at) < count || memcmp(cursor->at, text, count) != 0)
+        cursor->at = NULL;
+    else
+        cursor->at += count;
+}
+
+static bool skip_if(struct cursor *cursor, const char *text) {
+    struct cursor trial = *cursor;
+    skip(&trial, text);
+    if (trial.at == NULL) return false;
+    *cursor = trial;
+    return true;
+}
+
+/* To right behind the first `text`. */
+static void seek(struct cursor *cursor, const char *text) {
+    const char *found;
+    if (cursor->at == NULL) return;
+    found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
+    cursor->at = found == NULL ? NULL : found + strlen(text);
+}
+
+static uint64_t number(struct cursor *cursor) {
+    uint64_t value = 0;
+    const char *begin = cursor->at;
+    if (begin == NULL) return 0;
+    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
+        value = value * 10 + (uint64_t)(*cursor->at++ - '0');
+    if (cursor->at == begin) cursor->at = NULL;
+    return value;
+}
+
+static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
+    if (skip_if(cursor, "initial"))
+        *ret_space = TRACE_SPACE_INITIAL;
+    else if (skip_if(cursor, "handshake"))
+        *ret_space = TRACE_SPACE_HANDSHAKE;
+    else if (skip_if(cursor, "1RTT") || skip_if(cursor, "0RTT"))
+        *ret_space = TRACE_SPACE_1RTT;
+    else
+        return false; /* retry, version negotiation, stateless reset: no number */
+    return true;
+}
+
+bool qlog_packet_parse(struct qlog_packet *ret_packet, const char *record, size_t count) {
+    struct qlog_packet packet = {.stream_id = -1};
+    const char *end = record + count;
+    struct cursor head = {record, count < NAME_WITHIN ? end : record + NAME_WITHIN};
+    struct cursor tail = {count < HEADER_WITHIN ? record : end - HEADER_WITHIN, end};
+
+    seek(&head, "\"name\":\"");
+    if (head.at == NULL) return false;
+    if (skip_if(&head, "transport:packet_sent\""))
+        packet.what = QLOG_PACKET_SENT;
+    else if (skip_if(&head, "transport:packet_received\""))
+        packet.what = QLOG_PACKET_RECEIVED;
+    else if (skip_if(&head, "recovery:packet_lost\""))
+        packet.what = QLOG_PACKET_LOST;
+    else
+        return false;
+
+    seek(&tail, "\"header\":{\"packet_type\":\"");
+    if (tail.at == NULL || !packet_space(&tail, &packet.space)) return false;
+    skip(&tail, "\",\"packet_number\":");
+    packet.number = number(&tail);
+    if (packet.what != QLOG_PACKET_LOST) {
+        struct cursor frames = {record, tail.at};
+        skip(&tail, "},\"raw\":{\"length\":");
+        packet.bytes = (uint32_t)number(&tail);
+        if (tail.at != NULL) seek(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
+        if (tail.at != NULL && frames.at != NULL) packet.stream_id = (int64_t)number(&frames);
+    }
+    if (tail.at == NULL) return false;
+    *ret_packet = packet;
+    return true;
+}
+
+FILE *qlog_file_open(const char *dir, const char *name, unsigned file_number) {
+    char path[4096];
+    int count = snprintf(path, sizeof path, "%s/%s-%u.sqlog", dir, name, file_number);
+    return count < 0 || (size_t)count >= sizeof path ? NULL : fopen(path, "we");
+}
