@@ -23,12 +23,19 @@ static inline history_source history_source_make(uint32_t node_index, uint32_t l
 static inline uint32_t history_source_node(history_source source) { return source >> 8; }
 static inline uint32_t history_source_lane(history_source source) { return source & 0xff; }
 
-/* Takes all memory, at most bytes_max, and touches it.  At least 3 segments.  Returns 0, -EINVAL when bytes_max is too small,
+/* Enough for the least history: 3 segments, of which one is on its way to be used again. */
+#define HISTORY_BYTES_MIN ((size_t)56 << 20)
+
+/* Takes all memory, at most bytes_max, and touches it.  At least 3 segments.  Where more than a quarter of the events are traces
+ * of their own, or more than a sixteenth are first words of a node about a peer, the history reaches less far back than
+ * events_max.  Returns 0, -EINVAL when bytes_max is too small,
  * -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 void history_destroy(struct history *history);
 
 /* ---- ingest thread ---------------------------------------------------------------------------------------------------- */
+
+/* Not inside rcu_read_lock(). */
 
 /* The place for the next events, inside the newest segment, so that they are copied once.  *ret_room: how many fit, at least 1.
  * May seal a segment and retire the oldest; then it may wait for a reader that holds an RCU read lock. */
@@ -121,8 +128,8 @@ struct history_peer {
     struct trace_node_id peer_id;
     uint64_t first_ns, last_ns;
     uint64_t events, packets_sent, packets_received, packets_lost, bytes_sent, bytes_received;
-    uint64_t rtt_ns, min_rtt_ns; /* 0: none */
-    uint32_t nodes[HISTORY_SUMMARY_NODES_MAX];
+    uint64_t rtt_ns, min_rtt_ns;               /* 0: none */
+    uint32_t nodes[HISTORY_SUMMARY_NODES_MAX]; /* node indices, ascending; of more than fit, the lowest */
     uint32_t node_count;
 };
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A slow history that is obviously right, and random workloads, for the tests of the real one. */
+#ifndef TESTS_HISTORY_MODEL_H
+#define TESTS_HISTORY_MODEL_H
+
+#include "history.h"
+
+struct model_event {
+    struct trace_event event;
+    history_source source;
+    bool evicted_part; /* a retired segment held an older event of this trace, and the trace lived on */
+};
+
+/* Every event ever appended, by position; what is before `begin` is gone. */
+struct model {
+    struct model_event *events;
+    uint64_t begin, end, capacity;
+};
+
+void model_init(struct model *model, uint64_t capacity);
+void model_fini(struct model *model);
+void model_append(struct model *model, const struct trace_event *event, history_source source);
+
+/* Tells the model that the history has evicted, segment by segment, up to `begin`. */
+void model_evict(struct model *model, uint64_t begin);
+
+/* As history_select, with the hits in an array of the caller's to free. */
+struct history_hit *model_select(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
+                                 size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
+                                 bool *ret_more);
+
+/* As history_traces and history_peers. */
+struct history_trace *model_traces(const struct model *model, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
+                                   size_t *ret_count, size_t *ret_total);
+struct history_peer *model_peers(const struct model *model, const uint64_t *node_set, uint32_t node_set_bits, size_t *ret_count);
+size_t model_find(const struct model *model, bool peers, const uint8_t *prefix, unsigned digits);
+
+/* ---- random workloads --------------------------------------------------------------------------------------------------- */
+
+struct workload {
+    const char *name;
+    uint32_t traces, peers, nodes, lanes; /* how many different ones; 0 traces or peers: each event its own */
+    uint64_t step_ns;                     /* between events; 0: all at one moment */
+    uint64_t jitter_ns;                   /* times of a lane go back by up to this */
+    uint64_t skew_ns;                     /* node n's clock is n * skew_ns ahead */
+    bool drifting;                        /* traces and peers come and go: new ones take the place of old ones */
+    uint32_t run_max;                     /* events of one append */
+};
+
+struct generator {
+    const struct workload *load;
+    uint64_t random;
+    uint64_t made;
+    uint32_t sequences[256][8];
+};
+
+void generator_init(struct generator *generator, const struct workload *load, uint64_t seed);
+uint64_t generator_random(struct generator *generator);
+uint64_t generator_below(struct generator *generator, uint64_t bound);
+struct trace_id generator_trace_id(const struct generator *generator, uint64_t number);
+struct trace_node_id generator_peer_id(uint64_t number);
+history_source generator_source(struct generator *generator);
+void generator_event(struct generator *generator, history_source source, struct trace_event *ret_event);
+
+/* Appends `count` random events to both, in runs. */
+void workload_append(struct generator *generator, struct history *history, struct model *model, uint64_t count);
+
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The history against the model: random workloads, random questions. */
+#include "history_model.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#define LIMIT_ALL ((size_t)1 << 40)
+
+static const struct workload loads[] = {
+    {"ordinary", 3000, 40, 5, 2, 1000, 5000, 0, true, 500},
+    {"clocks apart", 500, 30, 70, 3, 1000, 100000, 3600000000000, false, 40},
+    {"one moment", 1000, 1000, 3, 8, 0, 0, 0, true, 3},
+    {"backwards by hours", 200, 5, 4, 1, 10, 7200000000000, 0, false, 3000},
+    {"many traces", 60000, 1000, 20, 4, 50, 1000, 10, false, 9000},
+    {"few of all", 2, 1, 1, 1, 7, 30, 0, false, 65536},
+    {"short lives", 20, 3, 200, 5, 1000, 20, 100, true, 10},
+};
+#define LOADS ((int)(sizeof loads / sizeof loads[0]))
+
+static struct history *history;
+static struct model model;
+static struct generator generator;
+
+static void begin(const struct workload *load, uint64_t seed, uint64_t capacity) {
+    ck_assert_int_eq(history_create(&history, HISTORY_BYTES_MIN), 0);
+    model_init(&model, capacity);
+    generator_init(&generator, load, seed);
+}
+
+static void end(void) {
+    history_destroy(history);
+    model_fini(&model);
+}
+
+static void assert_hits_equal(const struct history_hit *a, const struct history_hit *b, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_uint_eq(a[i].position, b[i].position);
+        ck_assert_uint_eq(a[i].source, b[i].source);
+        ck_assert_mem_eq(&a[i].event, &b[i].event, sizeof a[i].event);
+    }
+}
+
+static void check_select(const struct history_query *query, uint64_t from, uint64_t to, size_t limit, bool newest_first,
+                         const struct history_hit *after) {
+    struct history_answer answer;
+    size_t count;
+    bool more;
+    struct history_hit *hits = model_select(&model, query, from, to, limit, newest_first, after, &count, &more);
+
+    ck_assert_int_eq(history_select(history, query, from, to, limit, newest_first, after, &answer), 0);
+    ck_assert_uint_eq(answer.count, count);
+    ck_assert_int_eq(answer.more, more);
+    ck_assert_uint_ge(answer.examined, count);
+    ck_assert_uint_le(answer.examined, model.end - model.begin);
+    assert_hits_equal(answer.hits, hits, count);
+    history_answer_fini(&answer);
+    free(hits);
+}
+
+/* A position that is probably still there. */
+static uint64_t any_position(void) { return model.begin + generator_below(&generator, model.end - model.begin); }
+
+static void random_query(struct history_query *ret_query, uint64_t node_set[4]) {
+    struct history_query query = {0};
+    const struct model_event *like = &model.events[any_position()], *other = &model.events[any_position()];
+
+    query.by_trace = generator_below(&generator, 3) == 0;
+    query.trace_id = like->event.trace_id;
+    query.by_peer = generator_below(&generator, 4) == 0;
+    query.peer_id = like->event.peer_id;
+    query.by_node = generator_below(&generator, 3) == 0;
+    for (unsigned i = 0; i < 4; i++) node_set[i] = generator_random(&generator) & generator_random(&generator);
+    if (generator_below(&generator, 2) == 0) {
+        memset(node_set, 0, 4 * sizeof node_set[0]);
+        node_set[like->source >> 14 & 3] = UINT64_C(1) << (like->source >> 8 & 63);
+    }
+    query.node_set = node_set;
+    query.node_set_bits = 1 + (uint32_t)generator_below(&generator, 256);
+    if (generator_below(&generator, 3) == 0) query.kinds = generator_random(&generator) & generator_random(&generator);
+    if (generator_below(&generator, 3) == 0) query.from_ns = like->event.timestamp;
+    if (generator_below(&generator, 3) == 0) query.to_ns = other->event.timestamp + generator_below(&generator, 2);
+    *ret_query = query;
+}
+
+static void check_random_select(void) {
+    static const size_t limits[] = {0, 1, 7, 100, 5000, LIMIT_ALL};
+    struct history_query query;
+    struct history_hit after;
+    uint64_t node_set[4], from = 0, to = UINT64_MAX, position = any_position();
+    bool newest_first = generator_below(&generator, 2) == 0;
+
+    random_query(&query, node_set);
+    if (generator_below(&generator, 4) == 0) from = any_position();
+    if (generator_below(&generator, 4) == 0) to = any_position();
+    after = (struct history_hit){model.events[position].event, model.events[position].source, position};
+    check_select(&query, from, to, limits[generator_below(&generator, 6)], newest_first,
+                 generator_below(&generator, 3) == 0 ? &after : NULL);
+}
+
+static void check_traces(uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit) {
+    struct history_trace *traces = NULL, *expected;
+    size_t count, total, expected_count, expected_total;
+
+    expected = model_traces(&model, from_ns, to_ns, app_id, limit, &expected_count, &expected_total);
+    ck_assert_int_eq(history_traces(history, from_ns, to_ns, app_id, limit, &traces, &count, &total), 0);
+    ck_assert_uint_eq(total, expected_total);
+    ck_assert_uint_eq(count, expected_count);
+    for (size_t i = 0; i < count; i++) {
+        const struct history_trace *a = &traces[i], *b = &expected[i];
+        ck_assert_mem_eq(&a->trace_id, &b->trace_id, sizeof a->trace_id);
+        ck_assert_uint_eq(a->events, b->events);
+        ck_assert_uint_eq(a->first_ns, b->first_ns);
+        ck_assert_uint_eq(a->last_ns, b->last_ns);
+        ck_assert_uint_eq(a->packets_lost, b->packets_lost);
+        ck_assert_uint_eq(a->node_count, b->node_count);
+        ck_assert_mem_eq(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]);
+        ck_assert_uint_eq(a->peer_count, b->peer_count);
+        ck_assert_mem_eq(a->peers, b->peers, a->peer_count * sizeof a->peers[0]);
+        ck_assert_int_eq(a->outcome, b->outcome);
+        ck_assert_int_eq(a->has_app, b->has_app);
+        ck_assert_mem_eq(a->app_id, b->app_id, 4);
+        ck_assert_uint_eq(a->cmd, b->cmd);
+        ck_assert_uint_eq(a->app_node, b->app_node);
+        ck_assert_int_eq(a->truncated, b->truncated);
+    }
+    free(traces);
+    free(expected);
+}
+
+static void check_random_traces(void) {
+    static const char *const apps[] = {NULL, NULL, "DMAP", "none"};
+    static const size_t limits[] = {0, 1, 20, 300};
+    uint64_t from_ns = 0, to_ns = 0;
+
+    if (generator_below(&generator, 2) == 0) from_ns = model.events[any_position()].event.timestamp;
+    if (generator_below(&generator, 2) == 0) to_ns = model.events[any_position()].event.timestamp;
+    check_traces(from_ns, to_ns, apps[generator_below(&generator, 4)], limits[generator_below(&generator, 4)]);
+}
+
+static void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
+    struct history_peer *peers = NULL, *expected;
+    size_t count, expected_count;
+
+    expected = model_peers(&model, node_set, node_set_bits, &expected_count);
+    ck_assert_int_eq(history_peers(history, node_set, node_set_bits, &peers, &count), 0);
+    ck_assert_uint_eq(count, expected_count);
+    for (size_t i = 0; i < count; i++) {
+        const struct history_peer *a = &peers[i], *b = &expected[i];
+        ck_assert_mem_eq(&a->peer_id, &b->peer_id, sizeof a->peer_id);
+        ck_assert_uint_eq(a->events, b->events);
+        ck_assert_uint_eq(a->first_ns, b->first_ns);
+        ck_assert_uint_eq(a->last_ns, b->last_ns);
+        ck_assert_uint_eq(a->packets_sent, b->packets_sent);
+        ck_assert_uint_eq(a->packets_received, b->packets_received);
+        ck_assert_uint_eq(a->packets_lost, b->packets_lost);
+        ck_assert_uint_eq(a->bytes_sent, b->bytes_sent);
+        ck_assert_uint_eq(a->bytes_received, b->bytes_received);
+        ck_assert_uint_eq(a->rtt_ns, b->rtt_ns);
+        ck_assert_uint_eq(a->min_rtt_ns, b->min_rtt_ns);
+        ck_assert_uint_eq(a->node_count, b->node_count);
+        ck_assert_mem_eq(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]);
+    }
+    free(peers);
+    free(expected);
+}
+
+static void check_random_peers(void) {
+    uint64_t node_set[4];
+    for (unsigned i = 0; i < 4; i++) node_set[i] = generator_random(&generator) & generator_random(&generator);
+    check_peers(generator_below(&generator, 2) == 0 ? node_set : NULL, 1 + (uint32_t)generator_below(&generator, 256));
+}
+
+static void check_find(void) {
+    const struct trace_event *like = &model.events[any_position()].event;
+    unsigned digits = 1 + (unsigned)generator_below(&generator, generator_below(&generator, 2) == 0 ? 32 : 4);
+    struct trace_id traces[8];
+    struct trace_node_id peers[8];
+    size_t found = model_find(&model, false, like->trace_id.bytes, digits);
+
+    ck_assert_uint_eq(history_find_traces(history, like->trace_id.bytes, digits, traces, 8), found);
+    for (size_t i = 0; i < found && i < 8; i++) {
+        ck_assert_uint_ge(model_find(&model, false, traces[i].bytes, 32), 1);
+        ck_assert_mem_eq(traces[i].bytes, like->trace_id.bytes, digits / 2);
+        for (size_t j = 0; j < i; j++) ck_assert_mem_ne(&traces[i], &traces[j], sizeof traces[i]);
+    }
+    found = model_find(&model, true, like->peer_id.bytes, 2 * digits);
+    ck_assert_uint_eq(history_find_peers(history, like->peer_id.bytes, 2 * digits, peers, 8), found);
+}
+
+static void check_stats(void) {
+    struct history_stats stats;
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+
+    for (uint64_t i = model.begin; i < model.end; i++) {
+        if (model.events[i].event.timestamp < first_ns) first_ns = model.events[i].event.timestamp;
+        if (model.events[i].event.timestamp > last_ns) last_ns = model.events[i].event.timestamp;
+    }
+    history_stats(history, &stats);
+    ck_assert_uint_eq(stats.events, model.end - model.begin);
+    ck_assert_uint_eq(stats.evicted, model.begin);
+    ck_assert_uint_le(stats.events, stats.events_max);
+    ck_assert_uint_le(stats.bytes, stats.bytes_max);
+    ck_assert_uint_eq(stats.first_ns, first_ns);
+    ck_assert_uint_eq(stats.last_ns, last_ns);
+    ck_assert_uint_eq(stats.traces, model_find(&model, false, (const uint8_t *)"", 0));
+    ck_assert_uint_eq(stats.peers, model_find(&model, true, (const uint8_t *)"", 0));
+}
+
+static void check_positions(void) {
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t position = generator_below(&generator, model.end + 1000);
+        history_source source;
+        const struct trace_event *event;
+        rcu_read_lock();
+        event = history_at(history, position, &source);
+        if (position < model.begin || position >= model.end) {
+            ck_assert_ptr_null(event);
+        } else {
+            ck_assert_ptr_nonnull(event);
+            ck_assert_mem_eq(event, &model.events[position].event, sizeof *event);
+            ck_assert_uint_eq(source, model.events[position].source);
+        }
+        rcu_read_unlock();
+    }
+}
+
+static void check_everything(unsigned rounds) {
+    for (unsigned i = 0; i < rounds; i++) check_random_select();
+    for (unsigned i = 0; i < rounds / 8 + 1; i++) {
+        check_random_traces();
+        check_random_peers();
+        check_find();
+    }
+    check_stats();
+    check_positions();
+}
+
+START_TEST(answers_are_those_of_the_model) {
+    const struct workload *load = &loads[_i];
+    begin(load, 1 + (uint64_t)_i, 700000);
+    workload_append(&generator, history, &model, 1);
+    check_everything(8);
+    workload_append(&generator, history, &model, 1000);
+    check_everything(64);
+    for (unsigned i = 0; i < 5; i++) { /* over the end of a segment, and later through evictions */
+        workload_append(&generator, history, &model, 40000 + generator_below(&generator, 60000));
+        check_everything(24);
+    }
+    ck_assert_uint_gt(model.begin, 0);
+    end();
+}
+END_TEST
+
+START_TEST(an_empty_history_answers_nothing) {
+    struct history_query query = {0};
+    struct history_trace *traces;
+    struct history_stats stats;
+    struct history_answer answer;
+    size_t count, total;
+
+    begin(&loads[0], 1, 1);
+    ck_assert_uint_eq(history_begin(history), 0);
+    ck_assert_uint_eq(history_end(history), 0);
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 10, true, NULL, &answer), 0);
+    ck_assert_uint_eq(answer.count, 0);
+    ck_assert(!answer.more);
+    history_answer_fini(&answer);
+    ck_assert_int_eq(history_traces(history, 0, 0, NULL, 10, &traces, &count, &total), 0);
+    ck_assert_uint_eq(count + total, 0);
+    free(traces);
+    check_peers(NULL, 0);
+    history_stats(history, &stats);
+    ck_assert_uint_eq(stats.events + stats.first_ns + stats.last_ns + stats.traces + stats.peers, 0);
+    end();
+}
+END_TEST
+
+/* Goes through an answer page by page while events arrive and are evicted. */
+static void check_pages(bool newest_first) {
+    struct history_query query = {0};
+    struct history_hit after;
+    uint64_t begin_first = history_begin(history), end_first = history_end(history), given = 0;
+    uint8_t *seen = calloc(model.capacity, 1);
+    bool any = false, more = true;
+
+    while (more) {
+        struct history_answer answer;
+        ck_assert_int_eq(
+            history_select(history, &query, begin_first, end_first, 9000, newest_first, any ? &after : NULL, &answer), 0);
+        for (size_t i = 0; i < answer.count; i++) {
+            ck_assert_uint_lt(answer.hits[i].position, end_first);
+            ck_assert_uint_eq(seen[answer.hits[i].position]++, 0);
+            if (any) {
+                int order = history_compare(&answer.hits[i], &after);
+                ck_assert(newest_first ? order < 0 : order > 0);
+            }
+            after = answer.hits[i];
+            any = true;
+        }
+        given += answer.count;
+        more = answer.more;
+        history_answer_fini(&answer);
+        workload_append(&generator, history, &model, 5000);
+    }
+    /* whatever is still there was given */
+    for (uint64_t i = model.begin; i < end_first; i++) ck_assert_uint_eq(seen[i], 1);
+    ck_assert_uint_gt(given, 0);
+    free(seen);
+}
+
+START_TEST(pages_give_each_event_once_while_the_history_moves_on) {
+    begin(&loads[_i], 7, 900000);
+    workload_append(&generator, history, &model, 150000);
+    check_pages(false);
+    check_pages(true);
+    end();
+}
+END_TEST
+
+START_TEST(one_trace_in_all_events_is_found_whole) {
+    static const struct workload one = {"one trace", 1, 1, 1, 1, 100, 0, 0, false, 4000};
+    struct history_query query = {.by_trace = true};
+
+    begin(&one, 3, 400000);
+    workload_append(&generator, history, &model, 200000);
+    query.trace_id = generator_trace_id(&generator, 0);
+    check_select(&query, 0, UINT64_MAX, LIMIT_ALL, false, NULL);
+    check_select(&query, 0, UINT64_MAX, 50, true, NULL);
+    query.by_peer = true;
+    query.peer_id = generator_peer_id(0);
+    check_select(&query, 0, UINT64_MAX, 50, true, NULL);
+    query.by_trace = false;
+    check_select(&query, 0, UINT64_MAX, LIMIT_ALL, true, NULL);
+    check_peers(NULL, 0);
+    check_stats();
+    end();
+}
+END_TEST
+
+/* The pools are made for less: the history reaches less far back, and stays exact. */
+START_TEST(events_with_traces_and_peers_of_their_own_shorten_the_history) {
+    static const struct workload own[] = {
+        {"own traces", 0, 5, 2, 2, 100, 50, 0, false, 5000},
+        {"own peers", 10, 0, 2, 2, 100, 50, 0, false, 5000},
+        {"own both", 0, 0, 3, 2, 100, 50, 0, false, 100},
+    };
+    begin(&own[_i], 5, 700000);
+    for (unsigned i = 0; i < 6; i++) {
+        workload_append(&generator, history, &model, 90000);
+        if (own[_i].peers != 0) ck_assert_uint_ge(model.end - model.begin, HISTORY_SEGMENT_EVENTS - 8192);
+        check_everything(6);
+    }
+    end();
+}
+END_TEST
+
+START_TEST(a_query_says_which_index_served_it) {
+    struct history_query query = {0};
+    uint64_t node_set[1] = {1};
+    struct history_answer answer;
+
+    begin(&loads[0], 9, 100000);
+    workload_append(&generator, history, &model, 60000);
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);
+    ck_assert_str_eq(answer.index, "scan");
+    ck_assert_uint_lt(answer.examined, 5000); /* whole blocks cannot better what was found */
+    history_answer_fini(&answer);
+    query = (struct history_query){.from_ns = 1};
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);
+    ck_assert_str_eq(answer.index, "time");
+    history_answer_fini(&answer);
+    query = (struct history_query){.by_peer = true, .by_node = true, .node_set = node_set, .node_set_bits = 1};
+    query.peer_id = generator_peer_id(3);
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
+    ck_assert_str_eq(answer.index, "peer");
+    ck_assert_uint_eq(answer.examined, answer.count); /* the pair's chain, and nothing else */
+    history_answer_fini(&answer);
+    query = (struct history_query){.by_trace = true, .trace_id = model.events[59999].event.trace_id};
+    query.trace_id = generator_trace_id(&generator, 100);
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
+    ck_assert_str_eq(answer.index, "trace");
+    ck_assert_uint_gt(answer.count, 0);
+    ck_assert_uint_eq(answer.examined, answer.count);
+    history_answer_fini(&answer);
+    end();
+}
+END_TEST
+
+static long resident_bytes(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    long total = 0, resident = 0;
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%ld %ld", &total, &resident), 2);
+    fclose(file);
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+START_TEST(create_takes_and_touches_no_more_than_it_may) {
+    static const size_t sizes[] = {HISTORY_BYTES_MIN, HISTORY_BYTES_MIN + 4096, (size_t)100 << 20, (size_t)200 << 20};
+    struct history_stats stats;
+    long before = resident_bytes(), after;
+
+    ck_assert_int_eq(history_create(&history, sizes[_i]), 0);
+    after = resident_bytes();
+    history_stats(history, &stats);
+    ck_assert_uint_le(stats.bytes, sizes[_i]);
+    ck_assert_uint_eq(stats.bytes_max, sizes[_i]);
+    ck_assert_uint_ge(stats.segments_max, 2);
+    ck_assert_int_ge(after - before, (long)stats.bytes - (4 << 20)); /* touched */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert_int_le(after - before, (long)sizes[_i] + (1 << 20)); /* a thread's stack */
+#endif
+    history_destroy(history);
+}
+END_TEST
+
+START_TEST(create_refuses_less_than_three_segments_need) {
+    ck_assert_int_eq(history_create(&history, 0), -EINVAL);
+    ck_assert_int_eq(history_create(&history, (size_t)40 << 20), -EINVAL);
+}
+END_TEST
+
+START_TEST(destroying_nothing_is_fine) { history_destroy(NULL); }
+END_TEST
+
+static void enter(void) { rcu_register_thread(); }
+static void leave(void) { rcu_unregister_thread(); }
+
+int main(void) {
+    Suite *suite = suite_create("history");
+    TCase *tcase = tcase_create("model");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tcase, 300);
+    tcase_add_checked_fixture(tcase, enter, leave);
+    tcase_add_loop_test(tcase, answers_are_those_of_the_model, 0, LOADS);
+    tcase_add_test(tcase, an_empty_history_answers_nothing);
+    tcase_add_loop_test(tcase, pages_give_each_event_once_while_the_history_moves_on, 0, 4);
+    tcase_add_test(tcase, one_trace_in_all_events_is_found_whole);
+    tcase_add_loop_test(tcase, events_with_traces_and_peers_of_their_own_shorten_the_history, 0, 3);
+    tcase_add_test(tcase, a_query_says_which_index_served_it);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("life");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, enter, leave);
+    tcase_add_loop_test(tcase, create_takes_and_touches_no_more_than_it_may, 0, 4);
+    tcase_add_test(tcase, create_refuses_less_than_three_segments_need);
+    tcase_add_test(tcase, destroying_nothing_is_fine);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The history's segments: their memory, the appending end, positions, retiring.
+ *
+ * Invariants
+ *   - The newest segment always exists; at least one other block of memory is spare or on its way through a grace period
+ *     whenever the newest is full, so that appending waits only for readers that hold the RCU read lock that long.
+ *   - Segments are reachable in the order of their numbers without a gap: begin ... newest.
+ *   - bytes_max is never exceeded: one arena, taken and touched at create; nothing is allocated afterwards but answers.
+ *
+ * history_reserve and history_append belong to one thread, the ingest thread. */
+#include "history_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+
+/* What a history of that many segments needs. */
+struct budget {
+    uint32_t segments_max;
+    uint32_t traces_max, peers_max;
+    uint32_t chunks_max;
+    size_t bytes;
+};
+
+static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+#define SEGMENT_BYTES_(events)                                                                                              \
+    ((events) * (sizeof(struct trace_event) + sizeof(history_source) + sizeof(struct trace_tally) + 2 * sizeof(uint16_t)) + \
+     3 * TABLE_SLOTS * sizeof(uint32_t) + BLOCKS * sizeof(struct block))
+
+/* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
+ * events, a pair in every 16 and a peer in every 64; but always for two whole segments of events that are all traces of their
+ * own, and for one of all peers of their own. */
+static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
+    size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
+    uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
+    unsigned bits;
+
+    if (events_max / 4 > traces_max) traces_max = (uint32_t)(events_max / 4);
+    if (events_max / 64 > peers_max) peers_max = (uint32_t)(events_max / 64);
+    if (events_max / 16 / CHUNK_PAIRS > chunks_max) chunks_max = (uint32_t)(events_max / 16 / CHUNK_PAIRS);
+
+    bytes += line_up(segments_max * sizeof(struct segment)) + line_up(segments_max * sizeof(struct segment *));
+    bytes += segments_max * SEGMENT_BYTES_((size_t)HISTORY_SEGMENT_EVENTS);
+    bits = history__directory_bits(traces_max);
+    bytes += line_up((traces_max + 1) * sizeof(struct trace_entry));
+    bytes += history__directory_slot_bytes(bits, 0) + history__directory_slot_bytes(bits, 1);
+    bits = history__directory_bits(peers_max);
+    bytes += line_up((peers_max + 1) * sizeof(struct peer_entry));
+    bytes += history__directory_slot_bytes(bits, 0) + history__directory_slot_bytes(bits, 1);
+    bytes += (size_t)chunks_max * CHUNK_PAIRS * sizeof(struct pair_tally) + line_up(chunks_max * sizeof(uint32_t));
+    bytes += sizeof(struct history);
+
+    *ret_budget = (struct budget){segments_max, traces_max, peers_max, chunks_max, bytes};
+}
+
+/* The largest that fits. */
+static int budget_find(size_t bytes_max, struct budget *ret_budget) {
+    struct budget budget;
+    uint32_t low = SEGMENTS_MIN, high = SEGMENTS_MAX;
+
+    budget_for(low, &budget);
+    if (budget.bytes > bytes_max) return -EINVAL;
+    while (low < high) {
+        uint32_t middle = low + (high - low + 1) / 2;
+        budget_for(middle, &budget);
+        if (budget.bytes <= bytes_max)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    budget_for(low, ret_budget);
+    return 0;
+}
+
+static void *carve(char **cursor, size_t bytes) {
+    char *place = *cursor;
+    *cursor += line_up(bytes);
+    return place;
+}
+
+static void carve_segment(struct segment *segment, char **cursor) {
+    segment->events = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->events);
+    segment->sources = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->sources);
+    segment->traces = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->traces);
+    segment->trace_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->trace_links);
+    segment->pair_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->pair_links);
+    segment->trace_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->trace_slots);
+    segment->pair_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->pair_slots);
+    segment->peer_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->peer_slots);
+    segment->blocks = carve(cursor, BLOCKS * sizeof *segment->blocks);
+}
+
+static void carve_directory(struct directory *directory, uint32_t capacity, size_t entry_bytes, char **cursor) {
+    unsigned bits = history__directory_bits(capacity);
+    void *entries = carve(cursor, (capacity + 1) * entry_bytes);
+    void *even = carve(cursor, history__directory_slot_bytes(bits, 0));
+    void *odd = carve(cursor, history__directory_slot_bytes(bits, 1));
+    history__directory_init(directory, capacity, entries, entry_bytes, even, odd);
+}
+
+static int arena_take(struct history *history, const struct budget *budget) {
+    char *cursor;
+    void *arena = mmap(NULL, budget->bytes - sizeof *history, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (arena == MAP_FAILED) return -ENOMEM;
+    history->arena = arena;
+    history->arena_bytes = budget->bytes - sizeof *history;
+    (void)madvise(arena, history->arena_bytes, MADV_HUGEPAGE); /* only a wish */
+    memset(arena, 0, history->arena_bytes);                    /* touched: what we said is what is resident */
+
+    cursor = arena;
+    history->segments_max = budget->segments_max;
+    history->segments = carve(&cursor, budget->segments_max * sizeof *history->segments);
+    history->ring = carve(&cursor, budget->segments_max * sizeof *history->ring);
+    carve_directory(&history->traces, budget->traces_max, sizeof(struct trace_entry), &cursor);
+    carve_directory(&history->peers, budget->peers_max, sizeof(struct peer_entry), &cursor);
+    history->chunks_max = history->chunks_free_count = budget->chunks_max;
+    history->pairs = carve(&cursor, (size_t)budget->chunks_max * CHUNK_PAIRS * sizeof *history->pairs);
+    history->chunks_free = carve(&cursor, budget->chunks_max * sizeof *history->chunks_free);
+    for (uint32_t i = 0; i < budget->chunks_max; i++) history->chunks_free[i] = budget->chunks_max - 1 - i;
+    for (uint32_t i = budget->segments_max; i-- > 0;) {
+        struct segment *segment = &history->segments[i];
+        carve_segment(segment, &cursor);
+        segment->next = history->spare;
+        history->spare = segment;
+    }
+    assert((size_t)(cursor - (char *)arena) <= history->arena_bytes);
+    return 0;
+}
+
+/* ---- the reclaimer ------------------------------------------------------------------------------------------------------ */
+
+static void *reclaimer_main(void *arg) {
+    struct history *history = arg;
+
+    pthread_mutex_lock(&history->lock);
+    for (;;) {
+        struct segment *segments, *last;
+        while (history->retired == NULL && !history->stop) pthread_cond_wait(&history->work, &history->lock);
+        if (history->retired == NULL) break;
+        segments = history->retired;
+        history->retired = NULL;
+        pthread_mutex_unlock(&history->lock);
+
+        grace_wait();
+
+        pthread_mutex_lock(&history->lock);
+        for (last = segments; last->next != NULL;) last = last->next;
+        last->next = history->idle;
+        history->idle = segments;
+        pthread_cond_signal(&history->done);
+    }
+    pthread_mutex_unlock(&history->lock);
+    return NULL;
+}
+
+/* Signals are for the threads that expect them. */
+static int reclaimer_start(struct history *history) {
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&history->reclaimer, NULL, reclaimer_main, history);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+/* Makes a segment and all that hung on it free again. */
+static void reclaim_segment(struct history *history, struct segment *segment) {
+    history__directory_free(&history->traces, segment->dead_traces);
+    history__directory_free(&history->peers, segment->dead_peers);
+    segment->dead_traces = segment->dead_peers = 0;
+    while (segment->chunk_count > 0) history->chunks_free[history->chunks_free_count++] = segment->chunks[--segment->chunk_count];
+    segment->next = history->spare;
+    history->spare = segment;
+    history->in_grace--;
+}
+
+/* Takes back what has had its grace period; when asked to wait, at least one segment. */
+static void reclaim(struct history *history, bool wait) {
+    struct segment *segment;
+
+    if (history->in_grace == 0) return;
+    pthread_mutex_lock(&history->lock);
+    while (wait && history->idle == NULL) pthread_cond_wait(&history->done, &history->lock);
+    segment = history->idle;
+    history->idle = NULL;
+    pthread_mutex_unlock(&history->lock);
+    while (segment != NULL) {
+        struct segment *next = segment->next;
+        reclaim_segment(history, segment);
+        segment = next;
+    }
+}
+
+/* ---- segments ----------------------------------------------------------------------------------------------------------- */
+
+struct segment *history__segment(const struct history *history, uint64_t number) {
+    /* ring:A  Pairs with ring:R.  Without it we could see a reused segment as it was before. */
+    struct segment *segment = atomic_load_explicit(&history->ring[number % history->segments_max], memory_order_acquire);
+    return segment != NULL && segment->number == number ? segment : NULL;
+}
+
+/* Takes the oldest segment away from new readers, and sends it through a grace period. */
+static void retire_oldest(struct history *history) {
+    uint64_t number = history_begin(history) / HISTORY_SEGMENT_EVENTS;
+    struct segment *segment = history__segment(history, number);
+
+    assert(segment != NULL && segment != history->newest);
+    history__store(&history->begin, (number + 1) * HISTORY_SEGMENT_EVENTS);
+    /* relaxed: nothing is published by this; the grace period orders it before the segment's next life */
+    atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_relaxed);
+    history__store32(&history->live, history__load32(&history->live) - 1);
+    history__unindex(history, segment);
+
+    history->in_grace++;
+    pthread_mutex_lock(&history->lock);
+    segment->next = history->retired;
+    history->retired = segment;
+    pthread_cond_signal(&history->work);
+    pthread_mutex_unlock(&history->lock);
+}
+
+/* The newest segment is full (or there is none): begins the next, and retires the oldest when no other memory is left, so that
+ * its grace period passes while the new one fills. */
+static void rotate(struct history *history) {
+    struct segment *segment;
+    uint64_t number = history->newest == NULL ? 0 : history->newest->number + 1;
+
+    reclaim(history, false);
+    while (history->spare == NULL) {
+        if (history->in_grace == 0) retire_oldest(history);
+        reclaim(history, true);
+    }
+    segment = history->spare;
+    history->spare = segment->next;
+
+    segment->number = number;
+    segment->next = NULL;
+    segment->trace_count = segment->pair_count = 0;
+    memset((void *)segment->trace_slots, 0, TABLE_SLOTS * sizeof *segment->trace_slots);
+    memset((void *)segment->pair_slots, 0, TABLE_SLOTS * sizeof *segment->pair_slots);
+    memset((void *)segment->peer_slots, 0, TABLE_SLOTS * sizeof *segment->peer_slots);
+    memset((void *)segment->blocks, 0, BLOCKS * sizeof *segment->blocks);
+    for (unsigned i = 0; i < BLOCKS; i++) history__store(&segment->blocks[i].min_ns, UINT64_MAX);
+    history__store32(&segment->pairs_published, 0);
+
+    /* ring:R  Publishes the segment, empty.  Pairs with ring:A. */
+    atomic_store_explicit(&history->ring[number % history->segments_max], segment, memory_order_release);
+    history__store32(&history->live, history__load32(&history->live) + 1);
+    history->newest = segment;
+    history->filled = 0;
+    if (history->spare == NULL && history->in_grace == 0) retire_oldest(history);
+}
+
+/* Do the pools have what that many events could need at worst? */
+static bool pools_suffice(const struct history *history, uint32_t events) {
+    const struct segment *newest = history->newest;
+    uint32_t pairs = newest->chunk_count * CHUNK_PAIRS - newest->pair_count + history->chunks_free_count * CHUNK_PAIRS;
+    return pairs >= events && history->traces.capacity - history->traces.used >= events &&
+           history->peers.capacity - history->peers.used >= events;
+}
+
+struct trace_event *history_reserve(struct history *history, uint32_t *ret_room) {
+    uint32_t room;
+
+    if (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
+    room = HISTORY_SEGMENT_EVENTS - history->filled;
+    if (room > RESERVE_MAX) room = RESERVE_MAX;
+    while (!pools_suffice(history, room)) {
+        /* the newest alone never needs more than there is: so there is another to retire, or one in its grace period */
+        reclaim(history, false);
+        if (pools_suffice(history, room)) break;
+        if (history->in_grace == 0) retire_oldest(history);
+        reclaim(history, true);
+    }
+    history->reserved = room;
+    *ret_room = room;
+    return &history->newest->events[history->filled];
+}
+
+void history_append(struct history *history, uint32_t count, history_source source) {
+    assert(count <= history->reserved);
+    history->reserved = 0;
+    if (count == 0) return;
+    history__index(history, history->newest, history->filled, count, source);
+    history->filled += count;
+    /* end:R  Publishes the events, their links, heads and bounds.  Pairs with end:A.
+     * Without it a reader takes an event that is still being written. */
+    atomic_store_explicit(&history->end, history->newest->number * HISTORY_SEGMENT_EVENTS + history->filled,
+                          memory_order_release);
+}
+
+/* ---- positions ---------------------------------------------------------------------------------------------------------- */
+
+uint64_t history_end(const struct history *history) {
+    /* end:A  Pairs with end:R. */
+    return atomic_load_explicit(&history->end, memory_order_acquire);
+}
+
+uint64_t history_begin(const struct history *history) { return history__load(&history->begin); }
+
+const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source) {
+    struct segment *segment;
+
+    if (position >= history_end(history)) return NULL;
+    segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
+    if (segment == NULL) return NULL;
+    if (ret_source != NULL) *ret_source = segment->sources[position % HISTORY_SEGMENT_EVENTS];
+    return &segment->events[position % HISTORY_SEGMENT_EVENTS];
+}
+
+void history_stats(struct history *history, struct history_stats *ret_stats) {
+    struct history_stats stats = {0};
+    uint64_t end = history_end(history), begin = history_begin(history), min_ns = UINT64_MAX, max_ns = 0;
+
+    stats.events = end - begin;
+    stats.evicted = begin;
+    stats.events_max = (uint64_t)(history->segments_max - 1) * HISTORY_SEGMENT_EVENTS;
+    stats.bytes = history->arena_bytes + sizeof *history;
+    stats.bytes_max = history->bytes_max;
+    stats.segments = history__load32(&history->live);
+    stats.segments_max = history->segments_max - 1;
+    stats.traces = history__load32(&history->traces.alive);
+    stats.peers = history__load32(&history->peers.alive);
+    for (uint64_t number = begin / HISTORY_SEGMENT_EVENTS; number * HISTORY_SEGMENT_EVENTS < end; number++) {
+        struct segment *segment;
+        grace_read_lock();
+        segment = history__segment(history, number);
+        for (unsigned i = 0; segment != NULL && i < BLOCKS; i++) {
+            uint64_t least = history__load(&segment->blocks[i].min_ns), greatest = history__load(&segment->blocks[i].max_ns);
+            if (least < min_ns) min_ns = least;
+            if (greatest > max_ns) max_ns = greatest;
+        }
+        grace_read_unlock();
+    }
+    stats.first_ns = stats.events == 0 ? 0 : min_ns;
+    stats.last_ns = stats.events == 0 ? 0 : max_ns;
+    *ret_stats = stats;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+
+int history_create(struct history **ret_history, size_t bytes_max) {
+    struct history *history;
+    struct budget budget;
+    int error = budget_find(bytes_max, &budget);
+
+    if (error < 0) return error;
+    history = aligned_alloc(64, line_up(sizeof *history));
+    if (history == NULL) return -ENOMEM;
+    memset((void *)history, 0, sizeof *history);
+    history->bytes_max = bytes_max;
+    if (getrandom(history->keys, sizeof history->keys, 0) != (ssize_t)sizeof history->keys) {
+        error = -EIO;
+        goto fail_history;
+    }
+    history->keys[3] |= 1;
+    error = arena_take(history, &budget);
+    if (error < 0) goto fail_history;
+    pthread_mutex_init(&history->lock, NULL);
+    pthread_cond_init(&history->work, NULL);
+    pthread_cond_init(&history->done, NULL);
+    error = reclaimer_start(history);
+    if (error < 0) goto fail_arena;
+    *ret_history = history;
+    return 0;
+
+fail_arena:
+    munmap(history->arena, history->arena_bytes);
+fail_history:
+    free(history);
+    return error;
+}
+
+void history_destroy(struct history *history) {
+    if (history == NULL) return;
+    pthread_mutex_lock(&history->lock);
+    history->stop = true;
+    pthread_cond_signal(&history->work);
+    pthread_mutex_unlock(&history->lock);
+    pthread_join(history->reclaimer, NULL);
+    pthread_cond_destroy(&history->done);
+    pthread_cond_destroy(&history->work);
+    pthread_mutex_destroy(&history->lock);
+    munmap(history->arena, history->arena_bytes);
+    free(history);
+}

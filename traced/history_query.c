@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * history_select: which events match, in exact order.
+ *
+ * Each segment is searched on its own under the RCU read lock: by the trace's chain, by the chains of the peer's pairs, or block
+ * by block, past the blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the best
+ * limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
+ * the order of their times.
+ *
+ * Called from any registered thread. */
+#include "history_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- matching ----------------------------------------------------------------------------------------------------------- */
+
+static inline bool match_node(const struct history_query *query, uint32_t node) {
+    return node < query->node_set_bits && (query->node_set[node / 64] >> node % 64 & 1) != 0;
+}
+
+bool history_match(const struct history_query *query, const struct trace_event *event, history_source source) {
+    if (event->timestamp < query->from_ns) return false;
+    if (query->to_ns != 0 && event->timestamp >= query->to_ns) return false;
+    if (query->kinds != 0 && (query->kinds & history__kind_bit(event->kind)) == 0) return false;
+    if (query->by_node && !match_node(query, history_source_node(source))) return false;
+    if (query->by_trace && !history__id_equal(&query->trace_id, &event->trace_id)) return false;
+    if (query->by_peer && (!(event->flags & TRACE_FLAG_HAS_PEER) || !history__peer_equal(&query->peer_id, &event->peer_id)))
+        return false;
+    return true;
+}
+
+static struct history_key hit_key(const struct history_hit *hit) { return history__key(&hit->event, hit->source, hit->position); }
+
+int history_compare(const struct history_hit *a, const struct history_hit *b) {
+    struct history_key x = hit_key(a), y = hit_key(b);
+    return history__key_compare(&x, &y);
+}
+
+/* ---- the best limit + 1 ------------------------------------------------------------------------------------------------- */
+
+struct selection {
+    const struct history *history;
+    const struct history_query *query;
+    uint64_t begin, end;
+    bool newest_first;
+    const struct history_key *after; /* or NULL */
+    struct history_key after_key;
+
+    struct history_hit *hits;
+    uint32_t *heap; /* indices of hits; the root is the last in the answer's order */
+    size_t count, capacity, capacity_max;
+    uint64_t examined;
+    int error;
+};
+
+/* Negative when a comes before b in the answer. */
+static int answer_compare(const struct selection *selection, const struct history_key *a, const struct history_key *b) {
+    int order = history__key_compare(a, b);
+    return selection->newest_first ? -order : order;
+}
+
+static bool heap_after(const struct selection *selection, uint32_t a, uint32_t b) {
+    struct history_key x = hit_key(&selection->hits[a]), y = hit_key(&selection->hits[b]);
+    return answer_compare(selection, &x, &y) > 0;
+}
+
+static void heap_up(struct selection *selection, size_t at) {
+    uint32_t *heap = selection->heap, moving = heap[at];
+    while (at > 0 && heap_after(selection, moving, heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = moving;
+}
+
+static void heap_down(struct selection *selection) {
+    uint32_t *heap = selection->heap, moving = heap[0];
+    size_t at = 0, child;
+    while ((child = 2 * at + 1) < selection->count) {
+        if (child + 1 < selection->count && heap_after(selection, heap[child + 1], heap[child])) child++;
+        if (!heap_after(selection, heap[child], moving)) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moving;
+}
+
+static int make_room(struct selection *selection) {
+    size_t capacity = selection->capacity == 0 ? 64 : selection->capacity * 2;
+    struct history_hit *hits;
+    uint32_t *heap;
+
+    if (capacity > selection->capacity_max) capacity = selection->capacity_max;
+    hits = realloc(selection->hits, capacity * sizeof *hits);
+    if (hits == NULL) return -ENOMEM;
+    selection->hits = hits;
+    heap = realloc(selection->heap, capacity * sizeof *heap);
+    if (heap == NULL) return -ENOMEM;
+    selection->heap = heap;
+    selection->capacity = capacity;
+    return 0;
+}
+
+static bool full(const struct selection *selection) { return selection->count == selection->capacity_max; }
+
+static void offer(struct selection *selection, const struct trace_event *event, history_source source, uint64_t position) {
+    struct history_key key = history__key(event, source, position);
+    uint32_t place;
+
+    if (selection->after != NULL && answer_compare(selection, &key, selection->after) <= 0) return;
+    if (full(selection)) {
+        struct history_key worst = hit_key(&selection->hits[selection->heap[0]]);
+        if (answer_compare(selection, &key, &worst) >= 0) return;
+        place = selection->heap[0];
+        selection->hits[place] = (struct history_hit){*event, source, position};
+        heap_down(selection);
+        return;
+    }
+    if (selection->count == selection->capacity) {
+        selection->error = make_room(selection);
+        if (selection->error < 0) return;
+    }
+    place = (uint32_t)selection->count++;
+    selection->hits[place] = (struct history_hit){*event, source, position};
+    selection->heap[place] = place;
+    heap_up(selection, place);
+}
+
+/* ---- searching a segment ------------------------------------------------------------------------------------------------ */
+
+static inline void examine(struct selection *selection, const struct segment *segment, uint32_t index) {
+    const struct trace_event *event = &segment->events[index];
+    selection->examined++;
+    if (history_match(selection->query, event, segment->sources[index]))
+        offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
+}
+
+static void search_chain(struct selection *selection, const struct segment *segment, const _Atomic uint16_t *head,
+                         const uint16_t *links, uint32_t first, uint32_t behind) {
+    struct chain chain;
+    uint32_t index;
+
+    for (history__chain_begin(&chain, head, links); history__chain_next(&chain, &index);) {
+        if (index >= behind) continue; /* not published yet, or newer than what is asked for */
+        if (index < first) break;
+        examine(selection, segment, index);
+        if (selection->error < 0) return;
+    }
+}
+
+static void search_peer(struct selection *selection, const struct segment *segment, uint64_t hash, uint32_t first,
+                        uint32_t behind) {
+    const struct history_query *query = selection->query;
+    const struct pair_tally *pair = history__find_peer(selection->history, segment, &query->peer_id, hash);
+
+    while (pair != NULL) {
+        const struct pair_tally *next = history__pair(selection->history, segment, pair->sibling);
+        if (!query->by_node || match_node(query, pair->node))
+            search_chain(selection, segment, &pair->head, segment->pair_links, first, behind);
+        pair = next != pair ? next : NULL;
+    }
+}
+
+/* What a query can find is at least in these bounds. */
+static bool bounds_match(const struct selection *selection, uint64_t min_ns, uint64_t max_ns) {
+    const struct history_query *query = selection->query;
+
+    if (max_ns < query->from_ns || (query->to_ns != 0 && min_ns >= query->to_ns)) return false;
+    if (selection->after != NULL) {
+        if (selection->newest_first ? min_ns > selection->after->time_ns : max_ns < selection->after->time_ns) return false;
+    }
+    if (full(selection)) {
+        uint64_t worst_ns = selection->hits[selection->heap[0]].event.timestamp;
+        if (selection->newest_first ? max_ns < worst_ns : min_ns > worst_ns) return false;
+    }
+    return true;
+}
+
+static bool block_matches(const struct selection *selection, const struct block *block, uint64_t node_bits) {
+    const struct history_query *query = selection->query;
+
+    if (query->kinds != 0 && (query->kinds & history__load(&block->kinds)) == 0) return false;
+    if (query->by_node && (node_bits & history__load(&block->nodes)) == 0) return false;
+    return bounds_match(selection, history__load(&block->min_ns), history__load(&block->max_ns));
+}
+
+static void search_block(struct selection *selection, const struct segment *segment, uint32_t first, uint32_t behind) {
+    const struct history_query *query = selection->query;
+
+    for (uint32_t index = first; index < behind; index++) {
+        if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
+        examine(selection, segment, index);
+        if (selection->error < 0) return;
+    }
+}
+
+static void search_blocks(struct selection *selection, const struct segment *segment, uint64_t node_bits, uint32_t first,
+                          uint32_t behind) {
+    uint32_t first_block = first / BLOCK_EVENTS, blocks = (behind - 1) / BLOCK_EVENTS - first_block + 1;
+
+    for (uint32_t i = 0; i < blocks && selection->error == 0; i++) {
+        uint32_t block = first_block + (selection->newest_first ? blocks - 1 - i : i);
+        uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
+        if (!block_matches(selection, &segment->blocks[block], node_bits)) continue;
+        search_block(selection, segment, from > first ? from : first, to < behind ? to : behind);
+    }
+}
+
+/* The nodes that are asked for, folded to the 64 bits of a block. */
+static uint64_t fold_nodes(const struct history_query *query) {
+    uint64_t bits = 0;
+    for (uint32_t word = 0; query->by_node && word < (query->node_set_bits + 63) / 64; word++) bits |= query->node_set[word];
+    return bits;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+
+enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_SCAN };
+static const char *const search_names[] = {"trace", "peer", "time", "scan"};
+
+static enum search choose(const struct history_query *query) {
+    if (query->by_trace && !history__id_none(&query->trace_id)) return SEARCH_TRACE; /* events without a trace have no chain */
+    if (query->by_peer) return SEARCH_PEER;
+    return query->from_ns != 0 || query->to_ns != 0 ? SEARCH_TIME : SEARCH_SCAN;
+}
+
+static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
+    uint64_t base = number * HISTORY_SEGMENT_EVENTS;
+    uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
+    uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
+    struct segment *segment;
+    const struct trace_tally *tally;
+
+    grace_read_lock();
+    segment = history__segment(selection->history, number);
+    if (segment == NULL) {
+        /* evicted meanwhile */
+    } else if (how == SEARCH_TRACE) {
+        tally = history__find_trace(selection->history, segment, &selection->query->trace_id, hash);
+        if (tally != NULL) search_chain(selection, segment, &tally->head, segment->trace_links, first, behind);
+    } else if (how == SEARCH_PEER) {
+        search_peer(selection, segment, hash, first, behind);
+    } else {
+        search_blocks(selection, segment, node_bits, first, behind);
+    }
+    grace_read_unlock();
+}
+
+static int ascending(const void *a, const void *b) { return history_compare(a, b); }
+static int descending(const void *a, const void *b) { return history_compare(b, a); }
+
+int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
+                   bool newest_first, const struct history_hit *after, struct history_answer *ret_answer) {
+    struct selection selection = {.history = history, .query = query, .newest_first = newest_first};
+    enum search how = choose(query);
+    uint64_t hash = 0, node_bits = fold_nodes(query), segments, first;
+
+    if (how == SEARCH_TRACE) hash = history__hash_trace(history, &query->trace_id);
+    if (how == SEARCH_PEER) hash = history__hash_peer(history, &query->peer_id);
+    selection.begin = begin > history_begin(history) ? begin : history_begin(history);
+    selection.end = end < history_end(history) ? end : history_end(history);
+    selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
+    if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
+    if (after != NULL) {
+        selection.after_key = hit_key(after);
+        selection.after = &selection.after_key;
+    }
+
+    first = selection.begin / HISTORY_SEGMENT_EVENTS;
+    segments = selection.end > selection.begin ? (selection.end - 1) / HISTORY_SEGMENT_EVENTS - first + 1 : 0;
+    for (uint64_t i = 0; i < segments && selection.error == 0; i++)
+        search_segment(&selection, first + (newest_first ? segments - 1 - i : i), how, hash, node_bits);
+
+    free(selection.heap);
+    if (selection.error < 0) {
+        free(selection.hits);
+        return selection.error;
+    }
+    if (selection.count > 0)
+        qsort(selection.hits, selection.count, sizeof *selection.hits, newest_first ? descending : ascending);
+    *ret_answer = (struct history_answer){.hits = selection.hits,
+                                          .count = selection.count < limit ? selection.count : limit,
+                                          .more = selection.count > limit,
+                                          .examined = selection.examined,
+                                          .index = search_names[how]};
+    return 0;
+}
+
+void history_answer_fini(struct history_answer *answer) {
+    free(answer->hits);
+    *answer = (struct history_answer){0};
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The summaries of traces and of peers, and ids by prefix: what is answered out of the directories and the tallies.
+ *
+ * Which traces there are, and which of them was active last, the directory knows; the rest of a summary is gathered along the
+ * chains of the few traces that are shown (history_trace.c).  Peers are added up from the pairs of each segment.
+ *
+ * The RCU read lock is given up between segments and after every so many entries.  Called from any registered thread. */
+#include "history_internal.h"
+#include "history_trace.h"
+
+#include <errno.h>
+#include <proto/hex.h>
+#include <stdlib.h>
+
+#define ENTRIES_A_LOCK 16384
+
+/* ---- ids by prefix ------------------------------------------------------------------------------------------------------ */
+
+/* Visits the ids of a directory that begin with a prefix. */
+static size_t find_ids(struct directory *directory, size_t id_offset, size_t id_bytes, const uint8_t *prefix, unsigned digits,
+                       uint8_t *out, size_t max) {
+    struct trace_id_prefix wanted = {.digits = digits};
+    uint32_t high = history__load32(&directory->high), state;
+    size_t found = 0;
+
+    memcpy(wanted.bytes, prefix, (digits + 1) / 2);
+    for (uint32_t from = 1; from < high; from += ENTRIES_A_LOCK) {
+        grace_read_lock();
+        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK; index++) {
+            const struct entry *entry = history__entry(directory, index);
+            const uint8_t *id = (const uint8_t *)entry + id_offset;
+            bool again = false;
+            if (!history__entry_alive(entry, &state) || !trace_id_prefix_matches(&wanted, id)) continue;
+            /* one that died and came back while we were on our way is still one */
+            for (size_t i = 0; i < found && i < max && !again; i++) again = memcmp(out + i * id_bytes, id, id_bytes) == 0;
+            if (again) continue;
+            if (found < max) memcpy(out + found * id_bytes, id, id_bytes);
+            found++;
+        }
+        grace_read_unlock();
+    }
+    return found;
+}
+
+static bool trace_exists(struct history *history, const struct trace_id *id) {
+    uint64_t hash = history__hash_trace(history, id), end = history_end(history);
+    bool found = false;
+
+    for (uint64_t n = history_begin(history) / HISTORY_SEGMENT_EVENTS; !found && n * HISTORY_SEGMENT_EVENTS < end; n++) {
+        struct segment *segment;
+        grace_read_lock();
+        segment = history__segment(history, n);
+        found = segment != NULL && history__find_trace(history, segment, id, hash) != NULL;
+        grace_read_unlock();
+    }
+    return found;
+}
+
+size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max) {
+    if (digits == 2 * TRACE_ID_BYTES) { /* whole: the segments' tables know it without a walk over the directory */
+        struct trace_id id;
+        memcpy(id.bytes, prefix, sizeof id.bytes);
+        if (history__id_none(&id) || !trace_exists(history, &id)) return 0;
+        if (max > 0) *out = id;
+        return 1;
+    }
+    return find_ids(&history->traces, offsetof(struct trace_entry, id), TRACE_ID_BYTES, prefix, digits, (uint8_t *)out, max);
+}
+
+size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out,
+                          size_t max) {
+    return find_ids(&history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits, (uint8_t *)out, max);
+}
+
+/* ---- traces: which ------------------------------------------------------------------------------------------------------ */
+
+/* A set of directory entries. */
+static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) / 64, sizeof(uint64_t)); }
+static void bits_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
+static bool bits_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
+
+/* Marks the entries of all traces with an event in [from, to), of the application when app_id is set. */
+static void mark_segment(const struct history *history, const struct segment *segment, uint32_t behind,
+                         const struct history_query *query, const char *app_id, uint64_t *bits) {
+    for (uint32_t at = 0; at < behind; at++) {
+        const struct trace_event *event = &segment->events[at];
+        const struct trace_tally *tally;
+        if (at % BLOCK_EVENTS == 0) {
+            const struct block *block = &segment->blocks[at / BLOCK_EVENTS];
+            if ((query->kinds != 0 && (query->kinds & history__load(&block->kinds)) == 0) ||
+                history__load(&block->max_ns) < query->from_ns ||
+                (query->to_ns != 0 && history__load(&block->min_ns) >= query->to_ns)) {
+                at += BLOCK_EVENTS - 1;
+                continue;
+            }
+        }
+        if (history__id_none(&event->trace_id) || !history_match(query, event, segment->sources[at])) continue;
+        if (app_id != NULL && !history__app_is(event, app_id)) continue;
+        tally = history__find_trace(history, segment, &event->trace_id, history__hash_trace(history, &event->trace_id));
+        if (tally != NULL) bits_set(bits, tally->entry);
+    }
+}
+
+static int mark_traces(struct history *history, const struct history_span *span, const struct history_query *query,
+                       const char *app_id, uint64_t **ret_bits) {
+    uint64_t *bits = bits_new(history->traces.capacity + 1);
+
+    if (bits == NULL) return -ENOMEM;
+    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
+        const struct segment *segment;
+        uint32_t behind;
+        grace_read_lock();
+        segment = history__span_segment(history, span, n, &behind);
+        if (segment != NULL) mark_segment(history, segment, behind, query, app_id, bits);
+        grace_read_unlock();
+    }
+    *ret_bits = bits;
+    return 0;
+}
+
+struct candidate {
+    uint64_t last_ns;
+    struct trace_id id;
+    bool truncated;
+};
+
+/* The best `limit` candidates: when twice as many are there, they are sorted and the worse half is dropped. */
+struct candidates {
+    struct candidate *list;
+    size_t count, limit, capacity;
+    size_t total;
+};
+
+static int candidate_compare(const void *a, const void *b) {
+    const struct candidate *x = a, *y = b;
+    if (x->last_ns != y->last_ns) return x->last_ns > y->last_ns ? -1 : 1;
+    return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
+}
+
+static void candidates_cut(struct candidates *candidates) {
+    if (candidates->count == 0) return;
+    qsort(candidates->list, candidates->count, sizeof *candidates->list, candidate_compare);
+    if (candidates->count > candidates->limit) candidates->count = candidates->limit;
+}
+
+static void candidates_add(struct candidates *candidates, const struct candidate *candidate) {
+    candidates->total++;
+    if (candidates->limit == 0) return;
+    if (candidates->count == candidates->capacity) candidates_cut(candidates);
+    candidates->list[candidates->count++] = *candidate;
+}
+
+/* What history_traces was asked for. */
+struct listing {
+    struct history *history;
+    struct history_span span;
+    uint64_t from_ns, to_ns;
+    uint64_t *in_window;     /* marked when to_ns is set: the directory alone does not know what happened in between */
+    uint64_t *of_app;        /* marked when an application was asked for */
+    struct candidate *stale; /* whose last event is to be found yet: at most ENTRIES_A_LOCK */
+    size_t stale_count;
+    struct candidates candidates;
+};
+
+static void list_entry(struct listing *listing, uint32_t index) {
+    struct trace_entry *entry = history__trace_entry(listing->history, index);
+    struct candidate candidate;
+    uint32_t state;
+
+    if (!history__entry_alive(&entry->entry, &state)) return;
+    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
+    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
+    candidate = (struct candidate){history__load(&entry->last_ns), entry->id, (state & ENTRY_TRUNCATED) != 0};
+    if (candidate.last_ns < listing->from_ns) return;
+    if (state & ENTRY_STALE)
+        listing->stale[listing->stale_count++] = candidate; /* a walk: not under this lock */
+    else
+        candidates_add(&listing->candidates, &candidate);
+}
+
+static void list_stale(struct listing *listing) {
+    for (size_t i = 0; i < listing->stale_count; i++) {
+        struct candidate *candidate = &listing->stale[i];
+        candidate->last_ns = history__trace_last(listing->history, &listing->span, &candidate->id);
+        if (candidate->last_ns >= listing->from_ns && candidate->last_ns != 0) candidates_add(&listing->candidates, candidate);
+    }
+    listing->stale_count = 0;
+}
+
+static int list_traces(struct listing *listing, const char *app_id) {
+    struct history *history = listing->history;
+    struct history_query query = {.from_ns = listing->from_ns, .to_ns = listing->to_ns};
+    uint32_t high;
+    int error;
+
+    if (listing->to_ns != 0) {
+        error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
+        if (error < 0) return error;
+    }
+    if (app_id != NULL) {
+        query = (struct history_query){.kinds = HISTORY_APP_KINDS};
+        error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
+        if (error < 0) return error;
+    }
+    high = history__load32(&history->traces.high);
+    for (uint32_t from = 1; from < high; from += ENTRIES_A_LOCK) {
+        grace_read_lock();
+        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK; index++) list_entry(listing, index);
+        grace_read_unlock();
+        list_stale(listing);
+    }
+    candidates_cut(&listing->candidates);
+    return 0;
+}
+
+static int trace_compare(const void *a, const void *b) {
+    const struct history_trace *x = a, *y = b;
+    if (x->last_ns != y->last_ns) return x->last_ns > y->last_ns ? -1 : 1;
+    return memcmp(x->trace_id.bytes, y->trace_id.bytes, sizeof x->trace_id.bytes);
+}
+
+/* Fills the summaries of the chosen; those that were evicted meanwhile fall out. */
+static int fill_traces(struct listing *listing, struct history_trace **ret_traces, size_t *ret_count) {
+    const struct candidates *candidates = &listing->candidates;
+    struct history_trace *traces = calloc(candidates->count > 0 ? candidates->count : 1, sizeof *traces);
+    size_t count = 0, kept = 0;
+
+    if (traces == NULL) return -ENOMEM;
+    for (size_t i = 0; i < candidates->count; i++) {
+        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, &traces[count]);
+        if (error < 0) {
+            free(traces);
+            return error;
+        }
+        traces[count].truncated = candidates->list[i].truncated;
+        if (traces[count].events > 0) count++;
+    }
+    if (count > 0) qsort(traces, count, sizeof *traces, trace_compare);
+    for (size_t i = 0; i < count; i++) { /* one that died and came back was listed twice */
+        if (kept > 0 && history__id_equal(&traces[kept - 1].trace_id, &traces[i].trace_id)) continue;
+        if (kept != i) traces[kept] = traces[i];
+        kept++;
+    }
+    *ret_traces = traces;
+    *ret_count = kept;
+    return 0;
+}
+
+int history_traces(struct history *history, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
+                   struct history_trace **ret_traces, size_t *ret_count, size_t *ret_total) {
+    struct listing listing = {.history = history, .from_ns = from_ns, .to_ns = to_ns};
+    int error = -ENOMEM;
+
+    listing.span = history__span(history);
+    if (limit > history->traces.capacity) limit = history->traces.capacity;
+    listing.candidates.limit = limit;
+    listing.candidates.capacity = 2 * limit;
+    listing.candidates.list = calloc(limit > 0 ? 2 * limit : 1, sizeof *listing.candidates.list);
+    listing.stale = calloc(ENTRIES_A_LOCK, sizeof *listing.stale);
+    if (listing.candidates.list == NULL || listing.stale == NULL) goto out;
+    error = list_traces(&listing, app_id);
+    if (error < 0) goto out;
+    error = fill_traces(&listing, ret_traces, ret_count);
+    if (error == 0 && ret_total != NULL) *ret_total = listing.candidates.total;
+out:
+    free(listing.stale);
+    free(listing.candidates.list);
+    free(listing.of_app);
+    free(listing.in_window);
+    return error;
+}
+
+/* ---- peers -------------------------------------------------------------------------------------------------------------- */
+
+struct peer_sum {
+    struct history_peer peer;
+    uint64_t rtt_time_ns;
+    uint32_t rtt_node;
+};
+
+struct peer_sums {
+    struct history__seen seen; /* number of an id's sum */
+    struct peer_sum *list;
+    size_t capacity;
+};
+
+/* Keeps nodes[] ascending; of more than fit, the lowest stay. */
+static void peer_add_node(struct history_peer *peer, uint32_t node) {
+    uint32_t at = peer->node_count;
+
+    while (at > 0 && peer->nodes[at - 1] > node) at--;
+    if (at > 0 && peer->nodes[at - 1] == node) return;
+    if (at == HISTORY_SUMMARY_NODES_MAX) return;
+    if (peer->node_count == HISTORY_SUMMARY_NODES_MAX) peer->node_count--;
+    memmove(&peer->nodes[at + 1], &peer->nodes[at], (peer->node_count - at) * sizeof peer->nodes[0]);
+    peer->nodes[at] = node;
+    peer->node_count++;
+}
+
+static void peer_add(struct peer_sum *sum, const struct pair_tally *pair) {
+    struct history_peer *peer = &sum->peer;
+    uint64_t first_ns = history__load(&pair->first_ns), last_ns = history__load(&pair->last_ns);
+    uint64_t rtt_ns = history__load(&pair->rtt_ns), rtt_time_ns = history__load(&pair->rtt_time_ns);
+    uint64_t min_rtt_ns = history__load(&pair->min_rtt_ns);
+
+    for (unsigned class = 0; class < PACKET_CLASSES; class ++) peer->events += history__load32(&pair->packets[class]);
+    peer->packets_sent += history__load32(&pair->packets[PACKET_SENT]);
+    peer->packets_received += history__load32(&pair->packets[PACKET_RECEIVED]);
+    peer->packets_lost += history__load32(&pair->packets[PACKET_LOST]);
+    peer->bytes_sent += history__load(&pair->bytes[PACKET_SENT]);
+    peer->bytes_received += history__load(&pair->bytes[PACKET_RECEIVED]);
+    if (first_ns < peer->first_ns) peer->first_ns = first_ns;
+    if (last_ns > peer->last_ns) peer->last_ns = last_ns;
+    if (min_rtt_ns < peer->min_rtt_ns) peer->min_rtt_ns = min_rtt_ns;
+    /* segments come in order, so that of one node's samples of one moment the later counts; else the greater node's */
+    if ((rtt_time_ns != 0 || rtt_ns != 0) &&
+        (rtt_time_ns > sum->rtt_time_ns || (rtt_time_ns == sum->rtt_time_ns && pair->node >= sum->rtt_node))) {
+        peer->rtt_ns = rtt_ns;
+        sum->rtt_time_ns = rtt_time_ns;
+        sum->rtt_node = pair->node;
+    }
+    peer_add_node(peer, pair->node);
+}
+
+static int add_pair(struct history *history, struct peer_sums *sums, const struct pair_tally *pair) {
+    uint32_t index, count = sums->seen.count;
+    int error = history__seen_add(history, &sums->seen, &pair->peer_id, &index);
+
+    if (error < 0) return error;
+    if (index == count) { /* new */
+        if (index >= sums->capacity) {
+            size_t capacity = sums->capacity == 0 ? 64 : 2 * sums->capacity;
+            struct peer_sum *list = realloc(sums->list, capacity * sizeof *list);
+            if (list == NULL) return -ENOMEM;
+            sums->list = list;
+            sums->capacity = capacity;
+        }
+        sums->list[index] =
+            (struct peer_sum){.peer = {.peer_id = pair->peer_id, .first_ns = UINT64_MAX, .min_rtt_ns = UINT64_MAX}};
+    }
+    peer_add(&sums->list[index], pair);
+    return 0;
+}
+
+static int add_segment(struct history *history, const struct segment *segment, const uint64_t *node_set, uint32_t node_set_bits,
+                       struct peer_sums *sums) {
+    /* pair:A  Pairs with pair:R. */
+    uint32_t count = atomic_load_explicit(&segment->pairs_published, memory_order_acquire);
+    int error = 0;
+
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        const struct pair_tally *pair = history__pair(history, segment, i);
+        if (node_set != NULL && (pair->node >= node_set_bits || (node_set[pair->node / 64] >> pair->node % 64 & 1) == 0))
+            continue;
+        error = add_pair(history, sums, pair);
+    }
+    return error;
+}
+
+static int peer_compare(const void *a, const void *b) {
+    const struct history_peer *x = a, *y = b;
+    if (x->events != y->events) return x->events > y->events ? -1 : 1;
+    return memcmp(x->peer_id.bytes, y->peer_id.bytes, sizeof x->peer_id.bytes);
+}
+
+int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
+                  size_t *ret_count) {
+    struct peer_sums sums = {0};
+    struct history_peer *peers = NULL;
+    uint64_t end = history_end(history);
+    int error = 0;
+
+    for (uint64_t n = history_begin(history) / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < end && error == 0; n++) {
+        const struct segment *segment;
+        grace_read_lock();
+        segment = history__segment(history, n);
+        if (segment != NULL) error = add_segment(history, segment, node_set, node_set_bits, &sums);
+        grace_read_unlock();
+    }
+    if (error < 0) goto out;
+    error = -ENOMEM;
+    peers = calloc(sums.seen.count > 0 ? sums.seen.count : 1, sizeof *peers);
+    if (peers == NULL) goto out;
+    for (uint32_t i = 0; i < sums.seen.count; i++) {
+        peers[i] = sums.list[i].peer;
+        if (peers[i].min_rtt_ns == UINT64_MAX) peers[i].min_rtt_ns = 0;
+    }
+    if (sums.seen.count > 0) qsort(peers, sums.seen.count, sizeof *peers, peer_compare);
+    *ret_peers = peers;
+    *ret_count = sums.seen.count;
+    error = 0;
+out:
+    history__seen_fini(&sums.seen);
+    free(sums.list);
+    return error;
+}

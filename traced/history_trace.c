@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One trace's summary, gathered along its chains.
+ *
+ * Chains go from the newest arrival to the oldest, and arrival is not the order of time; so everything that is "first" is the
+ * least in the order of answers, and spans are matched when all events have been seen. */
+#include "history_trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- a set of ids ------------------------------------------------------------------------------------------------------- */
+
+static int seen_grow(const struct history *history, struct history__seen *seen) {
+    uint32_t slot_count = seen->slot_count == 0 ? 64 : 2 * seen->slot_count;
+    struct trace_node_id *ids = realloc(seen->ids, slot_count / 2 * sizeof *ids);
+    uint32_t *slots;
+
+    if (ids == NULL) return -ENOMEM;
+    seen->ids = ids;
+    slots = calloc(slot_count, sizeof *slots);
+    if (slots == NULL) return -ENOMEM;
+    for (uint32_t i = 0; i < seen->count; i++) {
+        uint32_t at = (uint32_t)history__hash_peer(history, &seen->ids[i]) & (slot_count - 1);
+        while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
+        slots[at] = i + 1;
+    }
+    free(seen->slots);
+    seen->slots = slots;
+    seen->slot_count = slot_count;
+    return 0;
+}
+
+int history__seen_add(const struct history *history, struct history__seen *seen, const struct trace_node_id *id,
+                      uint32_t *ret_index) {
+    uint32_t at;
+
+    if (2 * seen->count >= seen->slot_count) {
+        int error = seen_grow(history, seen);
+        if (error < 0) return error;
+    }
+    at = (uint32_t)history__hash_peer(history, id) & (seen->slot_count - 1);
+    for (; seen->slots[at] != 0; at = (at + 1) & (seen->slot_count - 1)) {
+        *ret_index = seen->slots[at] - 1;
+        if (history__peer_equal(&seen->ids[*ret_index], id)) return 0;
+    }
+    *ret_index = seen->count;
+    seen->ids[seen->count] = *id;
+    seen->slots[at] = ++seen->count;
+    return 0;
+}
+
+void history__seen_fini(struct history__seen *seen) {
+    free(seen->ids);
+    free(seen->slots);
+    *seen = (struct history__seen){0};
+}
+
+/* ---- ids in the order of their first event ------------------------------------------------------------------------------ */
+
+struct first {
+    uint32_t index; /* in `seen` */
+    struct history_key key;
+};
+
+struct firsts {
+    struct history__seen seen;
+    struct first *list; /* by number */
+    uint32_t capacity;
+};
+
+static int firsts_note(const struct history *history, struct firsts *firsts, const struct trace_node_id *id,
+                       const struct history_key *key) {
+    uint32_t index, count = firsts->seen.count;
+    int error = history__seen_add(history, &firsts->seen, id, &index);
+
+    if (error < 0) return error;
+    if (index < count) {
+        if (history__key_compare(key, &firsts->list[index].key) < 0) firsts->list[index].key = *key;
+        return 0;
+    }
+    if (index == firsts->capacity) {
+        uint32_t capacity = firsts->capacity == 0 ? 32 : 2 * firsts->capacity;
+        struct first *list = realloc(firsts->list, capacity * sizeof *list);
+        if (list == NULL) return -ENOMEM;
+        firsts->list = list;
+        firsts->capacity = capacity;
+    }
+    firsts->list[index] = (struct first){index, *key};
+    return 0;
+}
+
+static int first_compare(const void *a, const void *b) {
+    const struct first *x = a, *y = b;
+    return history__key_compare(&x->key, &y->key);
+}
+
+/* Sorts; the list's numbers stay those of `seen`.  Returns how many a summary shows. */
+static uint32_t firsts_sort(struct firsts *firsts) {
+    if (firsts->seen.count > 0) qsort(firsts->list, firsts->seen.count, sizeof *firsts->list, first_compare);
+    return firsts->seen.count < HISTORY_SUMMARY_NODES_MAX ? firsts->seen.count : HISTORY_SUMMARY_NODES_MAX;
+}
+
+static void firsts_fini(struct firsts *firsts) {
+    history__seen_fini(&firsts->seen);
+    free(firsts->list);
+}
+
+/* ---- application events ------------------------------------------------------------------------------------------------- */
+
+struct span_mark {
+    uint64_t span_id;
+    struct history_key key;
+    bool ok; /* of an end */
+};
+
+struct span_marks {
+    struct span_mark *list;
+    size_t count, capacity;
+};
+
+static int marks_add(struct span_marks *marks, const struct span_mark *mark) {
+    if (marks->count == marks->capacity) {
+        size_t capacity = marks->capacity == 0 ? 16 : 2 * marks->capacity;
+        struct span_mark *list = realloc(marks->list, capacity * sizeof *list);
+        if (list == NULL) return -ENOMEM;
+        marks->list = list;
+        marks->capacity = capacity;
+    }
+    marks->list[marks->count++] = *mark;
+    return 0;
+}
+
+/* By span, then in the order of answers. */
+static int mark_compare(const void *a, const void *b) {
+    const struct span_mark *x = a, *y = b;
+    if (x->span_id != y->span_id) return x->span_id < y->span_id ? -1 : 1;
+    return history__key_compare(&x->key, &y->key);
+}
+
+/* The first end of a span, or NULL. */
+static const struct span_mark *marks_find(const struct span_marks *sorted, uint64_t span_id) {
+    size_t low = 0, high = sorted->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sorted->list[middle].span_id < span_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sorted->count && sorted->list[low].span_id == span_id ? &sorted->list[low] : NULL;
+}
+
+/* Which application, command and node speak for the trace: those of the first start, else of the first app event. */
+struct app_first {
+    bool set, start;
+    struct history_key key;
+    char app_id[4];
+    uint16_t cmd;
+};
+
+static void app_note(struct app_first *first, const struct trace_event *event, const struct history_key *key) {
+    bool start = event->kind == TRACE_KIND_APP_START;
+
+    if (first->set && (first->start > start || (first->start == start && history__key_compare(key, &first->key) >= 0))) return;
+    first->set = true;
+    first->start = start;
+    first->key = *key;
+    if (start) {
+        memcpy(first->app_id, event->data.app_start.app_id, 4);
+        first->cmd = event->data.app_start.cmd;
+    } else if (event->kind == TRACE_KIND_APP_END) {
+        memcpy(first->app_id, event->data.app_end.app_id, 4);
+        first->cmd = event->data.app_end.cmd;
+    } else {
+        memcpy(first->app_id, event->data.app_command.app_id, 4);
+        first->cmd = event->data.app_command.cmd;
+    }
+}
+
+bool history__app_is(const struct trace_event *event, const char app_id[4]) {
+    switch (event->kind) {
+    case TRACE_KIND_APP_COMMAND: return memcmp(event->data.app_command.app_id, app_id, 4) == 0;
+    case TRACE_KIND_APP_START: return memcmp(event->data.app_start.app_id, app_id, 4) == 0;
+    case TRACE_KIND_APP_END: return memcmp(event->data.app_end.app_id, app_id, 4) == 0;
+    default: return false;
+    }
+}
+
+/* ---- gathering ---------------------------------------------------------------------------------------------------------- */
+
+struct gather {
+    const struct history *history;
+    struct history_trace *trace;
+    struct firsts nodes, peers;
+    struct span_marks starts, ends;
+    struct app_first app;
+};
+
+static int gather_app(struct gather *gather, const struct trace_event *event, const struct history_key *key) {
+    struct span_mark mark = {.key = *key};
+
+    app_note(&gather->app, event, key);
+    if (event->kind == TRACE_KIND_APP_START) {
+        mark.span_id = event->data.app_start.span_id;
+        return marks_add(&gather->starts, &mark);
+    }
+    if (event->kind == TRACE_KIND_APP_END) {
+        mark.span_id = event->data.app_end.span_id;
+        mark.ok = event->data.app_end.ok != 0;
+        return marks_add(&gather->ends, &mark);
+    }
+    return 0;
+}
+
+static int gather_event(struct gather *gather, const struct trace_event *event, history_source source, uint64_t position) {
+    struct history_key key = history__key(event, source, position);
+    struct history_trace *trace = gather->trace;
+    uint32_t node = history_source_node(source);
+    struct trace_node_id node_as_id = {{0}};
+    int error;
+
+    trace->events++;
+    if (event->timestamp < trace->first_ns) trace->first_ns = event->timestamp;
+    if (event->timestamp > trace->last_ns) trace->last_ns = event->timestamp;
+    if (event->kind == TRACE_KIND_PACKET_LOST) trace->packets_lost++;
+    memcpy(node_as_id.bytes, &node, sizeof node);
+    error = firsts_note(gather->history, &gather->nodes, &node_as_id, &key);
+    if (error == 0 && (event->flags & TRACE_FLAG_HAS_PEER) != 0)
+        error = firsts_note(gather->history, &gather->peers, &event->peer_id, &key);
+    if (error == 0 && (history__kind_bit(event->kind) & HISTORY_APP_KINDS) != 0) error = gather_app(gather, event, &key);
+    return error;
+}
+
+const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
+                                            uint32_t *ret_behind) {
+    uint64_t base = number * HISTORY_SEGMENT_EVENTS;
+    const struct segment *segment = history__segment(history, number);
+
+    *ret_behind = span->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(span->end - base) : HISTORY_SEGMENT_EVENTS;
+    return segment;
+}
+
+/* Goes along the trace's chain in one segment. */
+static int gather_segment(struct gather *gather, const struct history_span *span, uint64_t number, uint64_t hash) {
+    const struct trace_id *id = &gather->trace->trace_id;
+    const struct segment *segment;
+    const struct trace_tally *tally;
+    struct chain chain;
+    uint32_t index, behind;
+    int error = 0;
+
+    grace_read_lock();
+    segment = history__span_segment(gather->history, span, number, &behind);
+    tally = segment != NULL ? history__find_trace(gather->history, segment, id, hash) : NULL;
+    if (tally != NULL) {
+        for (history__chain_begin(&chain, &tally->head, segment->trace_links);
+             history__chain_next(&chain, &index) && error == 0;) {
+            if (index >= behind) continue;
+            error =
+                gather_event(gather, &segment->events[index], segment->sources[index], number * HISTORY_SEGMENT_EVENTS + index);
+        }
+    }
+    grace_read_unlock();
+    return error;
+}
+
+static enum history_outcome outcome(struct gather *gather) {
+    const struct span_mark *first = NULL, *end;
+    bool open = false;
+
+    if (gather->starts.count == 0) return HISTORY_OUTCOME_NONE;
+    if (gather->ends.count > 0) qsort(gather->ends.list, gather->ends.count, sizeof *gather->ends.list, mark_compare);
+    for (size_t i = 0; i < gather->starts.count; i++) {
+        const struct span_mark *start = &gather->starts.list[i];
+        if (marks_find(&gather->ends, start->span_id) == NULL) open = true;
+        if (first == NULL || history__key_compare(&start->key, &first->key) < 0) first = start;
+    }
+    end = marks_find(&gather->ends, first->span_id);
+    if (end != NULL && !end->ok) return HISTORY_OUTCOME_FAILED;
+    return open ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
+}
+
+static void gather_finish(struct gather *gather) {
+    struct history_trace *trace = gather->trace;
+
+    trace->node_count = firsts_sort(&gather->nodes);
+    for (uint32_t i = 0; i < trace->node_count; i++)
+        memcpy(&trace->nodes[i], gather->nodes.seen.ids[gather->nodes.list[i].index].bytes, sizeof trace->nodes[i]);
+    trace->peer_count = firsts_sort(&gather->peers);
+    for (uint32_t i = 0; i < trace->peer_count; i++) trace->peers[i] = gather->peers.seen.ids[gather->peers.list[i].index];
+    trace->outcome = outcome(gather);
+    trace->has_app = gather->app.set;
+    if (gather->app.set) {
+        memcpy(trace->app_id, gather->app.app_id, sizeof trace->app_id);
+        trace->cmd = gather->app.cmd;
+        trace->app_node = history_source_node(gather->app.key.source);
+    }
+}
+
+int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
+                          struct history_trace *ret_trace) {
+    struct gather gather = {.history = history, .trace = ret_trace};
+    uint64_t hash = history__hash_trace(history, id);
+    int error = 0;
+
+    memset(ret_trace, 0, sizeof *ret_trace);
+    ret_trace->trace_id = *id;
+    ret_trace->first_ns = UINT64_MAX;
+    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end && error == 0; n++)
+        error = gather_segment(&gather, span, n, hash);
+    if (error == 0) gather_finish(&gather);
+    firsts_fini(&gather.nodes);
+    firsts_fini(&gather.peers);
+    free(gather.starts.list);
+    free(gather.ends.list);
+    return error;
+}
+
+uint64_t history__trace_last(const struct history *history, const struct history_span *span, const struct trace_id *id) {
+    uint64_t hash = history__hash_trace(history, id), last_ns = 0;
+
+    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
+        const struct segment *segment;
+        const struct trace_tally *tally;
+        struct chain chain;
+        uint32_t index, behind;
+
+        grace_read_lock();
+        segment = history__span_segment(history, span, n, &behind);
+        tally = segment != NULL ? history__find_trace(history, segment, id, hash) : NULL;
+        if (tally != NULL) {
+            for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
+                if (index < behind && segment->events[index].timestamp > last_ns) last_ns = segment->events[index].timestamp;
+        }
+        grace_read_unlock();
+    }
+    return last_ns;
+}

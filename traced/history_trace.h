@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only traced/history_*.c include this. */
+#ifndef TRACED_HISTORY_TRACE_H
+#define TRACED_HISTORY_TRACE_H
+
+#include "history_internal.h"
+
+#define HISTORY_APP_KINDS \
+    (UINT64_C(1) << TRACE_KIND_APP_COMMAND | UINT64_C(1) << TRACE_KIND_APP_START | UINT64_C(1) << TRACE_KIND_APP_END)
+
+/* Is it an app event of that application? */
+bool history__app_is(const struct trace_event *event, const char app_id[4]);
+
+/* Ids, numbered from 0 in the order in which they came. */
+struct history__seen {
+    struct trace_node_id *ids;
+    uint32_t *slots; /* number + 1; 0: empty */
+    uint32_t count, slot_count;
+};
+
+/* The number of an id, new or not.  Returns 0 or -ENOMEM. */
+int history__seen_add(const struct history *history, struct history__seen *seen, const struct trace_node_id *id,
+                      uint32_t *ret_index);
+void history__seen_fini(struct history__seen *seen);
+
+/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
+struct history_span {
+    uint64_t begin, end;
+};
+
+static inline struct history_span history__span(const struct history *history) {
+    uint64_t begin = history_begin(history);
+    return (struct history_span){begin, history_end(history)};
+}
+
+/* Segment n and how many of its events lie in the span, or NULL.  Under the RCU read lock. */
+const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
+                                            uint32_t *ret_behind);
+
+/* Greatest time of the trace's events, 0 when there are none. */
+uint64_t history__trace_last(const struct history *history, const struct history_span *span, const struct trace_id *id);
+
+/* Everything about a trace but `truncated`; events is 0 when there are none.  Returns 0 or -ENOMEM. */
+int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
+                          struct history_trace *ret_trace);
+
+#endif
