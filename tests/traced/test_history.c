@@ -233,7 +233,7 @@ static void check_positions(void) {
 
 static void check_everything(unsigned rounds) {
     for (unsigned i = 0; i < rounds; i++) check_random_select();
-    for (unsigned i = 0; i < rounds / 8 + 1; i++) {
+    for (unsigned i = 0; i < rounds / 16 + 1; i++) {
         check_random_traces();
         check_random_peers();
         check_find();
@@ -248,10 +248,10 @@ START_TEST(answers_are_those_of_the_model) {
     workload_append(&generator, history, &model, 1);
     check_everything(8);
     workload_append(&generator, history, &model, 1000);
-    check_everything(64);
-    for (unsigned i = 0; i < 5; i++) { /* over the end of a segment, and later through evictions */
-        workload_append(&generator, history, &model, 40000 + generator_below(&generator, 60000));
-        check_everything(24);
+    check_everything(48);
+    for (unsigned i = 0; i < 4; i++) { /* over the end of a segment, and later through evictions */
+        workload_append(&generator, history, &model, 55000 + generator_below(&generator, 60000));
+        check_everything(16);
     }
     ck_assert_uint_gt(model.begin, 0);
     end();
@@ -355,7 +355,7 @@ START_TEST(events_with_traces_and_peers_of_their_own_shorten_the_history) {
     for (unsigned i = 0; i < 6; i++) {
         workload_append(&generator, history, &model, 90000);
         if (own[_i].peers != 0) ck_assert_uint_ge(model.end - model.begin, HISTORY_SEGMENT_EVENTS - 8192);
-        check_everything(6);
+        check_everything(4);
     }
     end();
 }
