@@ -370,6 +370,50 @@ START_TEST(the_shared_lane_takes_events_of_many_threads_at_once) {
 }
 END_TEST
 
+static void *overtake_itself_in_the_shared_lane(void *arg) {
+    struct trace_log *log = arg;
+    struct trace__slot slow = trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM);
+    emit_codes(log, 1, 64 + 10); /* position 64 would be the slow one's slot */
+    slow.event->data.custom.code = 12345;
+    slow.event->data.custom.category = 12345;
+    trace__commit(slow);
+    return NULL;
+}
+
+static void *hold_a_lane(void *arg) {
+    emit_codes(arg, 0, 1);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+START_TEST(a_slot_in_the_making_in_the_shared_lane_is_not_taken_by_another_emit) {
+    enum { HOLDERS = TRACE_LANES_MAX - 2 }; /* lane 0 is the opener's */
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_lane_count count;
+    pthread_t holders[HOLDERS], thread;
+    uint32_t got;
+    uint64_t lost;
+    pthread_barrier_init(&barrier, NULL, HOLDERS + 1);
+    for (unsigned i = 0; i < HOLDERS; i++) pthread_create(&holders[i], NULL, hold_a_lane, log);
+    pthread_barrier_wait(&barrier);
+    pthread_create(&thread, NULL, overtake_itself_in_the_shared_lane, log);
+    pthread_join(thread, NULL);
+    pthread_barrier_wait(&barrier);
+    for (unsigned i = 0; i < HOLDERS; i++) pthread_join(holders[i], NULL);
+
+    got = read_all(reader, TRACE_LANES_MAX - 1, true, &lost); /* as of a dead node: nothing is waited for */
+    trace_reader_count(reader, TRACE_LANES_MAX - 1, &count);
+    ck_assert_uint_eq(count.unfinished, 1);
+    ck_assert_uint_eq(got + lost, 73);
+    for (uint32_t i = 0; i < got; i++) ck_assert_uint_ne(code_of(&events[i]), 12345);
+    pthread_barrier_destroy(&barrier);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(a_lane_is_handed_on_when_its_thread_ends) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
@@ -565,6 +609,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, each_thread_has_a_lane_of_its_own_and_the_rest_share_the_last);
     tcase_add_test(tcase, the_shared_lane_takes_events_of_many_threads_at_once);
+    tcase_add_test(tcase, a_slot_in_the_making_in_the_shared_lane_is_not_taken_by_another_emit);
     tcase_add_test(tcase, a_lane_is_handed_on_when_its_thread_ends);
     tcase_add_test(tcase, handlers_that_interrupt_an_emit_lose_and_tear_nothing);
     tcase_add_loop_test(tcase, a_reader_beside_a_fast_writer_takes_no_torn_event_and_counts_all, 0, 2);
