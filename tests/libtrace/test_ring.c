@@ -332,6 +332,7 @@ START_TEST(each_thread_has_a_lane_of_its_own_and_the_rest_share_the_last) {
 END_TEST
 
 static pthread_barrier_t barrier;
+static struct trace_log *the_log;
 
 static void *emit_while_all_hold_lanes(void *arg) {
     struct emitter *emitter = arg;
@@ -370,12 +371,14 @@ START_TEST(the_shared_lane_takes_events_of_many_threads_at_once) {
 }
 END_TEST
 
-static void *overtake_itself_in_the_shared_lane(void *arg) {
-    struct trace_log *log = arg;
-    struct trace__slot slow = trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM);
-    emit_codes(log, 1, 64 + 10); /* position 64 would be the slow one's slot */
+static uint32_t got_before_commit;
+
+/* The slow one's bytes arrive late: whoever had taken its slot would show them as its own. */
+static void *overtake_itself_in_the_shared_lane(void *reader) {
+    struct trace__slot slow = trace__begin(the_log, NULL, NULL, TRACE_KIND_CUSTOM);
+    emit_codes(the_log, 1, 64 + 10); /* position 64 would be the slow one's slot */
     slow.event->data.custom.code = 12345;
-    slow.event->data.custom.category = 12345;
+    got_before_commit = read_all(reader, TRACE_LANES_MAX - 1, true, NULL); /* as of a dead node: nothing is waited for */
     trace__commit(slow);
     return NULL;
 }
@@ -389,25 +392,22 @@ static void *hold_a_lane(void *arg) {
 
 START_TEST(a_slot_in_the_making_in_the_shared_lane_is_not_taken_by_another_emit) {
     enum { HOLDERS = TRACE_LANES_MAX - 2 }; /* lane 0 is the opener's */
-    struct trace_log *log = open_log(64);
+    struct trace_log *log = the_log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace_lane_count count;
     pthread_t holders[HOLDERS], thread;
-    uint32_t got;
-    uint64_t lost;
     pthread_barrier_init(&barrier, NULL, HOLDERS + 1);
     for (unsigned i = 0; i < HOLDERS; i++) pthread_create(&holders[i], NULL, hold_a_lane, log);
     pthread_barrier_wait(&barrier);
-    pthread_create(&thread, NULL, overtake_itself_in_the_shared_lane, log);
+    pthread_create(&thread, NULL, overtake_itself_in_the_shared_lane, reader);
     pthread_join(thread, NULL);
     pthread_barrier_wait(&barrier);
     for (unsigned i = 0; i < HOLDERS; i++) pthread_join(holders[i], NULL);
 
-    got = read_all(reader, TRACE_LANES_MAX - 1, true, &lost); /* as of a dead node: nothing is waited for */
     trace_reader_count(reader, TRACE_LANES_MAX - 1, &count);
     ck_assert_uint_eq(count.unfinished, 1);
-    ck_assert_uint_eq(got + lost, 73);
-    for (uint32_t i = 0; i < got; i++) ck_assert_uint_ne(code_of(&events[i]), 12345);
+    ck_assert_uint_ge(got_before_commit, 60);
+    for (uint32_t i = 0; i < got_before_commit; i++) ck_assert_uint_ne(code_of(&events[i]), 12345);
     pthread_barrier_destroy(&barrier);
     trace_reader_detach(reader);
     trace_log_close(log);
@@ -432,12 +432,11 @@ START_TEST(a_lane_is_handed_on_when_its_thread_ends) {
 }
 END_TEST
 
-static struct trace_log *signal_log;
 static volatile sig_atomic_t handled;
 
 static void emit_from_handler(int signal) {
     (void)signal;
-    TRACE_CUSTOM(signal_log, NULL, NULL, 1, (uint32_t)handled, NULL, 0);
+    TRACE_CUSTOM(the_log, NULL, NULL, 1, (uint32_t)handled, NULL, 0);
     handled = handled + 1;
 }
 
@@ -453,7 +452,7 @@ static void *bombard(void *arg) {
 }
 
 START_TEST(handlers_that_interrupt_an_emit_lose_and_tear_nothing) {
-    struct trace_log *log = signal_log = open_log(1 << 16);
+    struct trace_log *log = the_log = open_log(1 << 16);
     struct trace_reader *reader = attach_log(log);
     pthread_t self = pthread_self(), thread;
     uint32_t emitted = 0, next[2] = {0, 0}, count = 0, got;
