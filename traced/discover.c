@@ -179,6 +179,12 @@ int discover_create(struct discover **ret_discover, const char *dir, const struc
     return 0;
 }
 
+void discover_each(struct discover *discover, void (*each)(void *arg, const char *name, void *slot)) {
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (struct entry *entry = discover->buckets[i]; entry != NULL; entry = entry->next)
+            each(discover->handler.arg, entry->name, entry->slot);
+}
+
 void discover_destroy(struct discover *discover) {
     if (discover == NULL) return;
     for (unsigned i = 0; i < BUCKETS; i++) {

@@ -46,6 +46,9 @@ int discover_dir_fd(const struct discover *discover);
  */
 void discover_run(struct discover *discover, bool readable, uint64_t now_ns);
 
+/* Calls `each` for every name that is known, with the slot that appeared has set. */
+void discover_each(struct discover *discover, void (*each)(void *arg, const char *name, void *slot));
+
 /* How many names are known now, and how often one was left out because there were too many. */
 uint32_t discover_count(const struct discover *discover);
 uint64_t discover_ignored(const struct discover *discover);

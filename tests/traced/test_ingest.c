@@ -1,0 +1,953 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ingest: real rings in a directory of their own, passes driven by hand with a time that the test makes, and the real history.
+ * Only the last tests run the thread. */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TRACE_FULL
+#include <p2ptrace/trace.h>
+
+#include "grace.h"
+#include "ingest_internal.h"
+
+#define MS UINT64_C(1000000)
+#define HISTORY_BYTES (UINT64_C(64) << 20)
+
+static char dir[64];
+static struct history *history;
+static struct nodes *nodes;
+static struct ingest *ingest;
+static uint64_t now_ns;
+static unsigned wakes, lines;
+static char said[8192];
+static unsigned fds_before, maps_before;
+
+/* ---- fixture ------------------------------------------------------------------------------------------------------------- */
+
+static unsigned open_files(void) {
+    unsigned count = 0;
+    DIR *fds = opendir("/proc/self/fd");
+    while (readdir(fds) != NULL) count++;
+    closedir(fds);
+    return count;
+}
+
+static unsigned mapped_rings(void) {
+    char line[512];
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, maps) != NULL) count += strstr(line, "/p2ptrace.") != NULL;
+    fclose(maps);
+    return count;
+}
+
+static void wake(void *arg) {
+    ck_assert_ptr_eq(arg, &ingest);
+    wakes++;
+}
+
+static void say(void *arg, const char *line) {
+    size_t at = strlen(said);
+    ck_assert_ptr_eq(arg, &ingest);
+    lines++;
+    snprintf(said + at, sizeof said - at, "%s\n", line);
+}
+
+static void open_ingest(void) {
+    struct ingest_config config = {
+        .shm_dir = dir, .uid = (uint32_t)geteuid(), .history = history, .nodes = nodes, .wake = wake, .say = say, .arg = &ingest};
+    ingest = calloc(1, sizeof *ingest);
+    ck_assert_int_eq(ingest_init(ingest, &config, true), 0);
+}
+
+static void close_ingest(void) {
+    if (ingest == NULL) return;
+    ingest_fini(ingest);
+    free(ingest);
+    ingest = NULL;
+}
+
+static void setup(void) {
+    rcu_register_thread();
+    fds_before = open_files();
+    maps_before = mapped_rings();
+    snprintf(dir, sizeof dir, "/dev/shm/test-ingest-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(setenv("P2PTRACE_SHM_DIR", dir, 1), 0);
+    ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
+    ck_assert_int_eq(nodes_create(&nodes), 0);
+    now_ns = trace_clock_read().monotonic_ns;
+    open_ingest();
+}
+
+static void teardown(void) {
+    char command[128];
+    close_ingest();
+    history_destroy(history);
+    nodes_destroy(nodes);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_uint_eq(open_files(), fds_before);
+    ck_assert_uint_eq(mapped_rings(), maps_before);
+    rcu_unregister_thread();
+}
+
+static uint64_t pass(void) {
+    struct pollfd pollfd = {.fd = discover_fd(ingest->discover), .events = POLLIN};
+    bool readable = pollfd.fd >= 0 && poll(&pollfd, 1, 0) == 1;
+    now_ns += 2 * MS;
+    return ingest_pass(ingest, readable, now_ns);
+}
+
+/* As many passes as it takes for everything that is done by time to be done. */
+static void settle(void) {
+    for (unsigned i = 0; i < 60; i++) pass();
+}
+
+static void pass_time(uint64_t ns) {
+    for (uint64_t end_ns = now_ns + ns; now_ns < end_ns;) pass();
+}
+
+/* ---- nodes under test ---------------------------------------------------------------------------------------------------- */
+
+static struct trace_log *open_log_with(const char *name, uint32_t lane_events, enum trace_policy policy) {
+    struct trace_log_options options = {.node_name = name, .policy = policy};
+    struct trace_log *log;
+    memset(&options.node_id, 0x11, sizeof options.node_id);
+    memcpy(&options.node_id, name, strlen(name) < 16 ? strlen(name) : 16);
+    ck_assert_int_eq(trace__log_open(&log, &options, lane_events), 0);
+    return log;
+}
+
+static struct trace_log *open_log(const char *name) { return open_log_with(name, 1024, TRACE_OVERWRITE_OLDEST); }
+
+static void emit(struct trace_log *log, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) TRACE_CUSTOM(log, NULL, NULL, 7, i, NULL, 0);
+}
+
+static struct node *node_named(const char *name) {
+    for (uint32_t i = nodes_count(nodes); i-- > 0;) {
+        struct node *node = nodes_at(nodes, i);
+        if (node != NULL && strcmp(node->info.node_name, name) == 0) return node;
+    }
+    return NULL;
+}
+
+static uint64_t lost_of(const struct node *node) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) sum += node->lost[i];
+    return sum;
+}
+
+static void assert_settled(const struct node *node, uint64_t emitted, uint64_t indexed) {
+    ck_assert_uint_eq(node->emitted, emitted);
+    ck_assert_uint_eq(node->indexed, indexed);
+    ck_assert_uint_eq(lost_of(node), emitted - indexed);
+}
+
+/* The event at a position of the history, which must be there. */
+static struct trace_event at(uint64_t position, history_source *ret_source) {
+    struct trace_event event;
+    grace_read_lock();
+    const struct trace_event *found = history_at(history, position, ret_source);
+    ck_assert_ptr_nonnull(found);
+    event = *found;
+    grace_read_unlock();
+    return event;
+}
+
+/* The history's events from `position` on are custom events with codes from ... to - 1, of that source. */
+static void assert_codes(uint64_t position, history_source source, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++, position++) {
+        history_source found;
+        struct trace_event event = at(position, &found);
+        ck_assert_uint_eq(event.kind, TRACE_KIND_CUSTOM);
+        ck_assert_uint_eq(event.data.custom.code, i);
+        ck_assert_uint_eq(event.sequence, i);
+        ck_assert_uint_eq(found, source);
+    }
+}
+
+static void assert_gap(struct trace_event event, uint64_t first, uint64_t count, enum trace_loss cause) {
+    ck_assert_uint_eq(event.kind, TRACE_KIND_EVENTS_LOST);
+    ck_assert_uint_eq(event.data.events_lost.first, first);
+    ck_assert_uint_eq(event.data.events_lost.count, count);
+    ck_assert_uint_eq(event.data.events_lost.cause, cause);
+    ck_assert_uint_eq(event.sequence, (uint32_t)first);
+    ck_assert_uint_eq(event.flags, 0);
+}
+
+static const char *path(const char *name) {
+    static char text[512];
+    snprintf(text, sizeof text, "%s/%s", dir, name);
+    return text;
+}
+
+static bool exists(const char *object_name) {
+    struct stat status;
+    return lstat(path(object_name), &status) == 0;
+}
+
+/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(nodes_that_were_there_before_and_that_come_later_are_found) {
+    struct trace_log *before = open_log("before"), *after;
+    emit(before, 0, 3);
+    pass();
+    after = open_log("after");
+    emit(after, 0, 2);
+    pass();
+    ck_assert_uint_eq(node_named("before")->indexed, 3);
+    ck_assert_uint_eq(node_named("after")->indexed, 2);
+    ck_assert_uint_eq(node_named("after")->state, NODE_LIVE);
+    ck_assert_int_eq(node_named("after")->info.pid, getpid());
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 2);
+    ck_assert_ptr_nonnull(strstr(said, "node before"));
+    ck_assert_ptr_nonnull(strstr(said, "node after"));
+    trace_log_close(before);
+    trace_log_close(after);
+}
+END_TEST
+
+START_TEST(events_come_complete_in_order_and_once) {
+    struct trace_log *log = open_log("alice");
+    uint64_t begin_ns, end_ns, last_ns = 0;
+    pass();
+    begin_ns = trace_clock_read().unix_ns;
+    for (uint32_t i = 0; i < 7000; i += 700) {
+        emit(log, i, i + 700);
+        pass();
+        pass();
+    }
+    end_ns = trace_clock_read().unix_ns;
+    ck_assert_uint_eq(history_end(history), 7000);
+    assert_codes(0, history_source_make(0, 0), 0, 7000);
+    for (uint64_t i = 0; i < 7000; i++) {
+        history_source source;
+        uint64_t time_ns = at(i, &source).timestamp;
+        ck_assert_uint_ge(time_ns, last_ns);
+        last_ns = time_ns;
+        /* the clock's slope comes from 5 ms; the time-stamps are true to well below a second */
+        ck_assert(time_ns + 1000 * MS > begin_ns && time_ns < end_ns + 1000 * MS);
+    }
+    ck_assert_uint_eq(node_named("alice")->last_unix_ns, last_ns);
+    assert_settled(node_named("alice"), 7000, 7000);
+    ck_assert_uint_eq(ingest->counters.events, 7000);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(events_come_complete_over_the_end_of_a_segment) {
+    struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
+    emit(log, 0, 300);
+    pass();
+    for (uint32_t i = 300; i < 100300; i += 20000) {
+        emit(log, i, i + 20000);
+        while (pass() == 0) {}
+    }
+    ck_assert_uint_eq(history_end(history), 100300);
+    assert_codes(0, history_source_make(0, 0), 0, 100300);
+    assert_settled(node_named("alice"), 100300, 100300);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_node_that_exits_is_drained_and_its_object_removed) {
+    struct trace_log *log = open_log("alice");
+    char name[128];
+    snprintf(name, sizeof name, "%s", trace_log_name(log) + 1);
+    pass();
+    emit(log, 0, 500);
+    trace_log_close(log);
+    ck_assert(exists(name));
+    settle();
+    ck_assert(!exists(name));
+    ck_assert_uint_eq(node_named("alice")->state, NODE_EXITED);
+    assert_settled(node_named("alice"), 500, 500);
+    assert_codes(0, history_source_make(0, 0), 0, 500);
+    ck_assert_uint_eq(discover_count(ingest->discover), 0);
+    ck_assert_uint_eq(ingest->attached_count, 0);
+    ck_assert_ptr_nonnull(strstr(said, "exited: 500 events emitted, 500 indexed, 0 lost"));
+}
+END_TEST
+
+START_TEST(a_node_that_died_before_the_ingest_began_is_drained_at_once) {
+    struct trace_log *log = open_log("alice");
+    emit(log, 0, 500);
+    trace_log_close(log);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_EXITED);
+    assert_settled(node_named("alice"), 500, 500);
+}
+END_TEST
+
+/* A child that opens a log, emits, tells so, and waits to be killed. */
+static pid_t spawn(const char *name, uint32_t count) {
+    int fds[2];
+    char byte;
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        emit(open_log(name), 0, count);
+        if (write(fds[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    close(fds[1]);
+    ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+    close(fds[0]);
+    return pid;
+}
+
+START_TEST(a_killed_node_has_crashed_and_all_it_committed_is_kept) {
+    pid_t pid = spawn("alice", _i == 0 ? 0 : 900);
+    if (_i == 2) pass(); /* attached and half drained before, or only found dead */
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_CRASHED);
+    ck_assert_int_eq(node_named("alice")->info.pid, pid);
+    assert_settled(node_named("alice"), _i == 0 ? 0 : 900, _i == 0 ? 0 : 900);
+    ck_assert_uint_eq(history_end(history), _i == 0 ? 0 : 900);
+    ck_assert_uint_eq(discover_count(ingest->discover), 0);
+    ck_assert_ptr_nonnull(strstr(said, "crashed"));
+}
+END_TEST
+
+START_TEST(an_event_that_a_dead_node_never_finished_is_told_as_unfinished) {
+    struct trace_log *log = open_log("alice");
+    emit(log, 0, 10);
+    (void)trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM); /* reserved, marked, never committed */
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 10);
+    trace_log_close(log);
+    settle();
+    assert_settled(node_named("alice"), 10, 10);
+    ck_assert_uint_eq(node_named("alice")->unfinished, 1);
+}
+END_TEST
+
+START_TEST(a_lapped_ring_tells_exactly_what_it_lost) {
+    struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
+    history_source source;
+    emit(log, 0, 10);
+    pass();
+    emit(log, 10, 1000);
+    pass();
+    /* 10 read, then the last 64 are left */
+    assert_codes(0, history_source_make(0, 0), 0, 10);
+    struct trace_event gap = at(10, &source);
+    ck_assert_uint_eq(source, history_source_make(0, 0));
+    assert_gap(gap, 10, 1000 - 64 - 10, TRACE_LOSS_OVERWRITTEN);
+    ck_assert_uint_eq(gap.timestamp, at(11, &source).timestamp);
+    assert_codes(11, history_source_make(0, 0), 1000 - 64, 1000);
+    ck_assert_uint_eq(history_end(history), 10 + 1 + 64);
+    assert_settled(node_named("alice"), 1000, 74);
+    ck_assert_uint_eq(node_named("alice")->lost[TRACE_LOSS_OVERWRITTEN], 926);
+    ck_assert_uint_eq(ingest->counters.lost[TRACE_LOSS_OVERWRITTEN], 926);
+    ck_assert_uint_eq(ingest->counters.events, 74);
+    trace_log_close(log);
+    settle();
+    assert_settled(node_named("alice"), 1000, 74);
+}
+END_TEST
+
+START_TEST(a_ring_lapped_before_it_was_found_tells_what_it_lost) {
+    struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
+    history_source source;
+    emit(log, 0, 1000);
+    pass();
+    assert_gap(at(0, &source), 0, 1000 - 64, TRACE_LOSS_BEFORE_ATTACH);
+    assert_codes(1, history_source_make(0, 0), 1000 - 64, 1000);
+    assert_settled(node_named("alice"), 1000, 64);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(events_that_a_full_ring_discarded_are_told) {
+    struct trace_log *log = open_log_with("alice", 64, TRACE_DISCARD_NEWEST);
+    history_source source;
+    emit(log, 0, 100); /* 36 too many */
+    pass();
+    assert_codes(0, history_source_make(0, 0), 0, 64);
+    assert_gap(at(64, &source), 64, 36, TRACE_LOSS_DISCARDED);
+    assert_settled(node_named("alice"), 100, 64);
+    TRACE_CUSTOM(log, NULL, NULL, 7, 64, NULL, 0); /* there is room again */
+    pass();
+    assert_codes(65, history_source_make(0, 0), 64, 65);
+    assert_settled(node_named("alice"), 101, 65);
+    settle();
+    ck_assert_uint_eq(history_end(history), 66); /* told once */
+    ck_assert_uint_eq(ingest->counters.lost[TRACE_LOSS_DISCARDED], 36);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(events_of_threads_without_a_lane_are_told) {
+    struct trace_log *log = open_log("alice");
+    uint64_t count = 5;
+    history_source source;
+    int fd = open(path(trace_log_name(log)), O_WRONLY);
+    pass();
+    ck_assert_int_eq(pwrite(fd, &count, sizeof count, offsetof(struct trace_shm_header, no_lane)), sizeof count);
+    close(fd);
+    settle();
+    assert_gap(at(0, &source), 0, 5, TRACE_LOSS_NO_LANE);
+    ck_assert_uint_eq(history_end(history), 1);
+    assert_settled(node_named("alice"), 5, 0);
+    ck_assert_uint_eq(node_named("alice")->lost[TRACE_LOSS_NO_LANE], 5);
+    trace_log_close(log);
+    settle();
+    assert_settled(node_named("alice"), 5, 0);
+}
+END_TEST
+
+START_TEST(unknown_kinds_are_kept_and_counted_and_ours_are_invalid) {
+    struct trace_log *log = open_log("alice");
+    history_source source;
+    trace__commit(trace__begin(log, NULL, NULL, 77));
+    trace__commit(trace__begin(log, NULL, NULL, TRACE_KIND_EVENTS_LOST));
+    trace__commit(trace__begin(log, NULL, NULL, 1000));
+    pass();
+    ck_assert_uint_eq(at(0, &source).kind, 77);
+    assert_gap(at(1, &source), 1, 1, TRACE_LOSS_INVALID);
+    ck_assert_uint_eq(at(2, &source).kind, 1000);
+    ck_assert_uint_eq(ingest->counters.unknown_kinds, 2);
+    assert_settled(node_named("alice"), 3, 2);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(losses_in_a_row_are_told_in_one_and_each_cause_by_itself) {
+    struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
+    history_source source;
+    emit(log, 0, 80); /* 16 lost before; then 64, of which the last 3 are: invalid, invalid, good */
+    trace__commit(trace__begin(log, NULL, NULL, 0));
+    trace__commit(trace__begin(log, NULL, NULL, 0));
+    emit(log, 82, 83);
+    pass();
+    assert_gap(at(0, &source), 0, 19, TRACE_LOSS_BEFORE_ATTACH);
+    assert_codes(1, history_source_make(0, 0), 19, 80);
+    assert_gap(at(62, &source), 80, 2, TRACE_LOSS_INVALID);
+    assert_codes(63, history_source_make(0, 0), 82, 83);
+    assert_settled(node_named("alice"), 83, 62);
+    trace_log_close(log);
+}
+END_TEST
+
+static void *emit_from_thread(void *log) {
+    emit(log, 0, 800);
+    return NULL;
+}
+
+START_TEST(nodes_and_lanes_are_kept_apart) {
+    /* a lane that a thread leaves is taken by the next: room for all of them */
+    struct trace_log *alice = open_log_with("alice", 4096, TRACE_OVERWRITE_OLDEST);
+    struct trace_log *bob = open_log_with("bob", 4096, TRACE_OVERWRITE_OLDEST);
+    pthread_t threads[4];
+    uint32_t next[2][4] = {{0}};
+    pass();
+    for (unsigned i = 0; i < 4; i++) pthread_create(&threads[i], NULL, emit_from_thread, i % 2 ? alice : bob);
+    emit_from_thread(alice);
+    for (unsigned i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    pass();
+    assert_settled(node_named("alice"), 2400, 2400);
+    assert_settled(node_named("bob"), 1600, 1600);
+    ck_assert_uint_ge(node_named("alice")->lanes_used, 2);
+    ck_assert_uint_eq(history_end(history), 4000);
+    for (uint64_t i = 0; i < 4000; i++) { /* within a lane each event follows the one before */
+        history_source source;
+        struct trace_event event = at(i, &source);
+        uint32_t *expected = &next[history_source_node(source)][history_source_lane(source)];
+        ck_assert_uint_eq(event.sequence, *expected);
+        ++*expected;
+    }
+    trace_log_close(alice);
+    trace_log_close(bob);
+}
+END_TEST
+
+START_TEST(descriptions_of_applications_are_there_with_their_first_event) {
+    struct trace_log *log = open_log("alice");
+    struct trace_app app = {.app_id = "DMAP", .name = "DataMap", .command_count = 1};
+    app.commands[0].cmd = 2;
+    strcpy(app.commands[0].name, "GET_CHUNK");
+    pass();
+    ck_assert_int_eq(trace_log_register_app(log, &app), 0);
+    TRACE_APP_COMMAND(log, NULL, NULL, "DMAP", 2, NULL, 0);
+    pass();
+    ck_assert_uint_eq(history_end(history), 1);
+    const struct trace_app *found = nodes_app(node_named("alice"), "DMAP");
+    ck_assert_ptr_nonnull(found);
+    ck_assert_str_eq(found->commands[0].name, "GET_CHUNK");
+
+    memcpy(app.app_id, "CHAT", 4);
+    ck_assert_int_eq(trace_log_register_app(log, &app), 0);
+    settle(); /* without an event it comes a little later */
+    ck_assert_ptr_nonnull(nodes_app(node_named("alice"), "CHAT"));
+    ck_assert_uint_eq(node_named("alice")->app_count, 2);
+    trace_log_close(log);
+}
+END_TEST
+
+/* ---- bad objects --------------------------------------------------------------------------------------------------------- */
+
+#define BAD "p2ptrace.1.2.bad"
+
+static void make_file(const char *name, size_t bytes, const void *content, size_t content_bytes) {
+    int fd = open(path(name), O_CREAT | O_EXCL | O_RDWR, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
+    ck_assert_int_eq(pwrite(fd, content, content_bytes, 0), (ssize_t)content_bytes);
+    close(fd);
+}
+
+/* A header that is good, made by the library elsewhere. */
+static struct trace_shm_header good_header(uint64_t *ret_object_bytes) {
+    struct trace_shm_header header;
+    char elsewhere[] = "/dev/shm/test-ingest-other-XXXXXX", command[64];
+    ck_assert_ptr_nonnull(mkdtemp(elsewhere));
+    setenv("P2PTRACE_SHM_DIR", elsewhere, 1);
+    struct trace_log *log = open_log_with("model", 64, TRACE_OVERWRITE_OLDEST);
+    setenv("P2PTRACE_SHM_DIR", dir, 1);
+    char object[256];
+    snprintf(object, sizeof object, "%s%s", elsewhere, trace_log_name(log));
+    int fd = open(object, O_RDONLY);
+    ck_assert_int_eq(read(fd, &header, sizeof header), sizeof header);
+    close(fd);
+    trace_log_close(log);
+    snprintf(command, sizeof command, "rm -rf %s", elsewhere);
+    ck_assert_int_eq(system(command), 0);
+    *ret_object_bytes = header.object_bytes;
+    return header;
+}
+
+static void make_symlink(void) { ck_assert_int_eq(symlink("/dev/null", path(BAD)), 0); }
+static void make_fifo(void) { ck_assert_int_eq(mkfifo(path(BAD), 0600), 0); }
+static void make_directory(void) { ck_assert_int_eq(mkdir(path(BAD), 0700), 0); }
+static void make_short(void) { make_file(BAD, 100, "P2TRACE1", 8); }
+
+static void make_wrong_magic(void) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    header.magic++;
+    make_file(BAD, bytes, &header, sizeof header);
+}
+
+static void make_wrong_version(void) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    header.abi++;
+    make_file(BAD, bytes, &header, sizeof header);
+}
+
+static void make_wrong_size(void) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    make_file(BAD, bytes - 1, &header, sizeof header);
+}
+
+static void make_wrong_clock(void) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    header.clock_source = 99;
+    make_file(BAD, bytes, &header, sizeof header);
+}
+
+static const struct {
+    void (*make)(void);
+    enum trace_attach_fault fault;
+} bad_objects[] = {
+    {make_symlink, TRACE_ATTACH_BAD_OBJECT},    {make_fifo, TRACE_ATTACH_BAD_OBJECT},
+    {make_directory, TRACE_ATTACH_BAD_OBJECT},  {make_short, TRACE_ATTACH_BAD_SIZE},
+    {make_wrong_magic, TRACE_ATTACH_BAD_MAGIC}, {make_wrong_version, TRACE_ATTACH_BAD_VERSION},
+    {make_wrong_size, TRACE_ATTACH_BAD_SIZE},   {make_wrong_clock, TRACE_ATTACH_BAD_CLOCK},
+};
+
+START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
+    struct trace_log *log = open_log("alice");
+    bad_objects[_i].make();
+    pass();
+    lines = 0;
+    pass_time(12000 * MS); /* over several scans */
+    ck_assert_uint_eq(lines, 0);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
+    ck_assert_uint_eq(ingest->counters.rejected[bad_objects[_i].fault], 1);
+    ck_assert_ptr_nonnull(strstr(said, "object " BAD " rejected: "));
+    ck_assert_ptr_nonnull(strstr(said, trace_attach_fault_text(bad_objects[_i].fault)));
+    const struct node *node = node_named(BAD);
+    ck_assert_ptr_nonnull(node);
+    ck_assert_uint_eq(node->state, NODE_REJECTED);
+    ck_assert_uint_eq(node->fault, bad_objects[_i].fault);
+
+    emit(log, 0, 10); /* nobody else is disturbed */
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 10);
+
+    ck_assert_int_eq(remove(path(BAD)), 0);
+    pass();
+    ck_assert_ptr_null(node_named(BAD));
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(another_users_object_is_rejected) {
+    struct trace_log *log = open_log("alice");
+    ingest->config.uid++;
+    pass();
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], 1);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_name_that_is_too_long_is_rejected) {
+    char name[200] = "p2ptrace.";
+    memset(name + strlen(name), 'x', sizeof name - strlen(name) - 1);
+    make_file(name, 0, "", 0);
+    pass();
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_OBJECT], 1);
+}
+END_TEST
+
+START_TEST(an_object_that_gets_ready_later_is_attached) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    make_file(BAD, 0, "", 0);
+    pass();
+    ck_assert_uint_eq(ingest->pending_count, 1);
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 0);
+    ck_assert_uint_lt(pass(), 3 * MS); /* looked at again soon */
+    ck_assert_int_eq(truncate(path(BAD), (off_t)bytes), 0);
+    pass_time(100 * MS);
+    ck_assert_uint_eq(ingest->pending_count, 1); /* no magic yet */
+    int fd = open(path(BAD), O_RDWR);
+    ck_assert_int_eq(pwrite(fd, &header, sizeof header, 0), sizeof header);
+    close(fd);
+    pass_time(INGEST_RETRY_MAX_NS);
+    ck_assert_uint_eq(ingest->pending_count, 0);
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 0);
+    ck_assert_ptr_nonnull(strstr(said, "node model")); /* and as nobody holds its lock: */
+    ck_assert_uint_eq(node_named("model")->state, NODE_CRASHED);
+}
+END_TEST
+
+START_TEST(an_object_that_never_gets_ready_is_rejected_in_the_end) {
+    make_file(BAD, 0, "", 0);
+    pass_time(INGEST_RETRY_END_NS - 10 * MS);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 0);
+    pass_time(INGEST_RETRY_MAX_NS + 20 * MS);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_NOT_READY], 1);
+    ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_NOT_READY);
+}
+END_TEST
+
+START_TEST(a_pending_object_whose_name_goes_is_forgotten) {
+    make_file(BAD, 0, "", 0);
+    pass();
+    ck_assert_uint_eq(ingest->pending_count, 1);
+    ck_assert_int_eq(remove(path(BAD)), 0);
+    pass();
+    ck_assert_uint_eq(ingest->pending_count, 0);
+    pass_time(INGEST_RETRY_END_NS * 2);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 0);
+}
+END_TEST
+
+START_TEST(a_ring_that_shrinks_costs_only_its_own_node) {
+    pid_t alice = spawn("alice", 20);
+    struct trace_log *bob = open_log("bob");
+    char object[512] = "";
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 20);
+    DIR *entries = opendir(dir);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, trace_log_name(bob) + 1) != 0)
+            snprintf(object, sizeof object, "%s/%s", dir, entry->d_name);
+    closedir(entries);
+    ck_assert_int_eq(truncate(object, _i == 0 ? 0 : 8192), 0);
+    emit(bob, 0, 30);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_REJECTED);
+    ck_assert_uint_eq(node_named("alice")->fault, TRACE_ATTACH_BAD_SIZE);
+    assert_settled(node_named("alice"), 20, 20);
+    ck_assert_uint_eq(node_named("bob")->state, NODE_LIVE);
+    ck_assert_uint_eq(node_named("bob")->indexed, 30);
+    ck_assert_ptr_nonnull(strstr(said, "the object shrank"));
+    kill(alice, SIGKILL);
+    waitpid(alice, NULL, 0);
+    trace_log_close(bob);
+    settle();
+    ck_assert_uint_eq(node_named("bob")->state, NODE_EXITED);
+    ck_assert_ptr_nonnull(node_named("alice")); /* its events are in the history: it is still known */
+}
+END_TEST
+
+/* ---- life ---------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them) {
+    struct trace_log *alice = open_log("alice"), *bob = open_log_with("bob", 64, TRACE_OVERWRITE_OLDEST);
+    emit(alice, 0, 100);
+    emit(bob, 0, 50);
+    pass();
+    close_ingest();
+    ck_assert(exists(trace_log_name(alice) + 1));
+    emit(alice, 100, 150);
+    emit(bob, 50, 200);
+
+    nodes_destroy(nodes);
+    history_destroy(history);
+    ck_assert_int_eq(nodes_create(&nodes), 0);
+    ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
+    open_ingest();
+    pass();
+    assert_settled(node_named("alice"), 150, 150);
+    assert_settled(node_named("bob"), 200, 64);
+    ck_assert_uint_eq(node_named("bob")->lost[TRACE_LOSS_BEFORE_ATTACH], 136);
+    ck_assert_uint_eq(history_end(history), 150 + 1 + 64);
+    emit(alice, 150, 160);
+    trace_log_close(alice);
+    trace_log_close(bob);
+    settle();
+    assert_settled(node_named("alice"), 160, 160);
+    assert_settled(node_named("bob"), 200, 64);
+}
+END_TEST
+
+START_TEST(a_node_whose_name_was_removed_goes_on) {
+    struct trace_log *log = open_log("alice");
+    emit(log, 0, 10);
+    pass();
+    ck_assert_int_eq(remove(path(trace_log_name(log) + 1)), 0);
+    settle();
+    emit(log, 10, 20);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_LIVE);
+    assert_settled(node_named("alice"), 20, 20);
+    trace_log_close(log);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_EXITED);
+    ck_assert_uint_eq(ingest->attached_count, 0);
+}
+END_TEST
+
+START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
+    struct trace_log *log = open_log("first");
+    emit(log, 0, 1);
+    pass();
+    trace_log_close(log);
+    settle();
+    for (uint32_t i = 1; i < NODES_KEPT; i++) {
+        log = open_log_with(i == 1 ? "second" : "filler", 64, TRACE_OVERWRITE_OLDEST);
+        trace_log_close(log);
+        pass();
+    }
+    ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT);
+    log = open_log("newcomer");
+    pass();
+    /* "second" died when the history's one event was there: it may be forgotten only when that is gone.  Nobody may, so far. */
+    ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT + 1);
+    for (uint32_t i = 0; history_begin(history) == 0; i++) {
+        emit(log, i * 1000, (i + 1) * 1000);
+        while (pass() == 0) {}
+    }
+    struct trace_log *last = open_log("last");
+    pass();
+    ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT + 1);
+    ck_assert_ptr_null(node_named("first"));
+    ck_assert_str_eq(nodes_at(nodes, 0)->info.node_name, "last");
+    trace_log_close(log);
+    trace_log_close(last);
+}
+END_TEST
+
+START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
+    struct trace_log *log = open_log("alice");
+    pass();
+    wakes = 0;
+    pass();
+    ck_assert_uint_eq(wakes, 0);
+    emit(log, 0, 900);
+    pass();
+    ck_assert_uint_eq(wakes, 1);
+    settle();
+    ck_assert_uint_eq(wakes, 1);
+    trace_log_close(log);
+    settle();
+    ck_assert_uint_eq(wakes, 2);
+}
+END_TEST
+
+START_TEST(the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end) {
+    uint64_t last_ns = 0;
+    for (uint64_t quiet_ns = 0; quiet_ns < 100000 * MS; quiet_ns += MS) {
+        uint64_t wait_ns = ingest_wait_ns(quiet_ns);
+        ck_assert_uint_ge(wait_ns, last_ns);
+        last_ns = wait_ns;
+    }
+    ck_assert_uint_eq(ingest_wait_ns(0), INGEST_WAIT_BUSY_NS);
+    ck_assert_uint_eq(last_ns, INGEST_WAIT_MAX_NS);
+
+    struct trace_log *log = open_log("alice");
+    pass_time(2000 * MS);
+    ck_assert_uint_eq(pass(), INGEST_WAIT_MAX_NS);
+    emit(log, 0, 1);
+    ck_assert_uint_eq(pass(), INGEST_WAIT_BUSY_NS);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_busy_node_does_not_keep_a_pass_from_ending) {
+    struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST), *other;
+    pass();
+    emit(log, 0, 60000);
+    other = open_log("bob");
+    emit(other, 0, 10);
+    ck_assert_uint_eq(pass(), 0);
+    ck_assert_uint_eq(node_named("alice")->indexed, INGEST_LANE_EVENTS);
+    ck_assert_uint_eq(node_named("bob")->indexed, 10);
+    while (pass() == 0) {}
+    assert_settled(node_named("alice"), 60000, 60000);
+    trace_log_close(log);
+    trace_log_close(other);
+}
+END_TEST
+
+START_TEST(many_busy_nodes_all_get_their_turn) {
+    struct trace_log *logs[8];
+    for (unsigned i = 0; i < 8; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "node %u", i);
+        logs[i] = open_log_with(name, 16384, TRACE_OVERWRITE_OLDEST);
+    }
+    pass();
+    for (unsigned i = 0; i < 8; i++) emit(logs[i], 0, 16000);
+    unsigned rounds = 0;
+    while (pass() == 0) rounds++;
+    ck_assert_uint_ge(rounds, 3); /* 128,000 events, at most 40,000 a pass */
+    ck_assert_uint_eq(history_end(history), 8 * 16000);
+    for (unsigned i = 0; i < nodes_count(nodes); i++) assert_settled(nodes_at(nodes, i), 16000, 16000);
+    for (unsigned i = 0; i < 8; i++) trace_log_close(logs[i]);
+}
+END_TEST
+
+/* ---- the thread ---------------------------------------------------------------------------------------------------------- */
+
+static sem_t woken;
+static void wake_test(void *arg) { sem_post(arg); }
+static void say_nothing(void *arg, const char *line) { (void)arg, (void)line; }
+
+static struct ingest *start(void) {
+    struct ingest *running;
+    struct ingest_config config = {.shm_dir = dir,
+                                   .uid = (uint32_t)geteuid(),
+                                   .history = history,
+                                   .nodes = nodes,
+                                   .wake = wake_test,
+                                   .say = say_nothing,
+                                   .arg = &woken};
+    close_ingest();
+    sem_init(&woken, 0, 0);
+    ck_assert_int_eq(ingest_start(&running, &config), 0);
+    return running;
+}
+
+START_TEST(the_thread_finds_drains_and_wakes) {
+    struct ingest *running = start();
+    struct ingest_stats stats = {.events = 0};
+    struct trace_log *log = open_log("alice");
+    for (uint32_t i = 0; i < 10; i++) {
+        emit(log, i * 100, (i + 1) * 100);
+        while (stats.events < (i + 1) * 100) {
+            sem_wait(&woken);
+            ingest_stats(running, &stats);
+        }
+    }
+    trace_log_close(log);
+    while (history_end(history) < 1000 || node_named("alice")->state != NODE_EXITED) sem_wait(&woken);
+    ingest_stop(running);
+    assert_codes(0, history_source_make(0, 0), 0, 1000);
+    assert_settled(node_named("alice"), 1000, 1000);
+}
+END_TEST
+
+START_TEST(what_was_emitted_before_the_stop_comes_in) {
+    struct ingest *running = start();
+    struct trace_log *log = open_log("alice");
+    while (nodes_count(nodes) == 0) sem_wait(&woken);
+    emit(log, 0, 900);
+    ingest_stop(running);
+    assert_settled(node_named("alice"), 900, 900);
+    ck_assert(exists(trace_log_name(log) + 1));
+    trace_log_close(log);
+    ingest_stop(NULL);
+}
+END_TEST
+
+START_TEST(a_missing_directory_is_an_error_at_start) {
+    struct ingest *running = NULL;
+    struct ingest_config config = {.shm_dir = "/dev/shm/there-is-no-such-directory"};
+    ck_assert_int_eq(ingest_start(&running, &config), -ENOENT);
+    ck_assert_ptr_null(running);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("ingest");
+    TCase *tcase = tcase_create("ingest");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, nodes_that_were_there_before_and_that_come_later_are_found);
+    tcase_add_test(tcase, events_come_complete_in_order_and_once);
+    tcase_add_test(tcase, events_come_complete_over_the_end_of_a_segment);
+    tcase_add_test(tcase, a_node_that_exits_is_drained_and_its_object_removed);
+    tcase_add_test(tcase, a_node_that_died_before_the_ingest_began_is_drained_at_once);
+    tcase_add_loop_test(tcase, a_killed_node_has_crashed_and_all_it_committed_is_kept, 0, 3);
+    tcase_add_test(tcase, an_event_that_a_dead_node_never_finished_is_told_as_unfinished);
+    tcase_add_test(tcase, a_lapped_ring_tells_exactly_what_it_lost);
+    tcase_add_test(tcase, a_ring_lapped_before_it_was_found_tells_what_it_lost);
+    tcase_add_test(tcase, events_that_a_full_ring_discarded_are_told);
+    tcase_add_test(tcase, events_of_threads_without_a_lane_are_told);
+    tcase_add_test(tcase, unknown_kinds_are_kept_and_counted_and_ours_are_invalid);
+    tcase_add_test(tcase, losses_in_a_row_are_told_in_one_and_each_cause_by_itself);
+    tcase_add_test(tcase, nodes_and_lanes_are_kept_apart);
+    tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);
+    tcase_add_loop_test(tcase, a_bad_object_is_rejected_once_and_forgotten_with_its_name, 0,
+                        sizeof bad_objects / sizeof *bad_objects);
+    tcase_add_test(tcase, another_users_object_is_rejected);
+    tcase_add_test(tcase, a_name_that_is_too_long_is_rejected);
+    tcase_add_test(tcase, an_object_that_gets_ready_later_is_attached);
+    tcase_add_test(tcase, an_object_that_never_gets_ready_is_rejected_in_the_end);
+    tcase_add_test(tcase, a_pending_object_whose_name_goes_is_forgotten);
+    tcase_add_loop_test(tcase, a_ring_that_shrinks_costs_only_its_own_node, 0, 2);
+    tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
+    tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);
+    tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
+    tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
+    tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
+    tcase_add_test(tcase, a_busy_node_does_not_keep_a_pass_from_ending);
+    tcase_add_test(tcase, many_busy_nodes_all_get_their_turn);
+    tcase_add_test(tcase, the_thread_finds_drains_and_wakes);
+    tcase_add_test(tcase, what_was_emitted_before_the_stop_comes_in);
+    tcase_add_test(tcase, a_missing_directory_is_an_error_at_start);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ingest: which rings there are, in what order and how often they are looked at, and the thread that does it.
+ *
+ * A pass costs what the events cost; a silent ring costs a look at the next slot's mark in each of its lanes.  Between passes the
+ * thread sleeps on the directory watch and a stop signal: it never spins, so that it never follows a writer slot by slot.
+ *
+ * An object's way:   appeared -> PENDING -> ATTACHED -> OVER -> vanished
+ *                                   \-----(bad)----------^
+ * Its ring is freed when both its name and its reader are gone. */
+#include <errno.h>
+#include <inttypes.h>
+#include <libtrace/guard.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "ingest_internal.h"
+
+void ingest_say(struct ingest *ingest, const char *format, ...) {
+    char line[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    ingest->config.say(ingest->config.arg, line);
+}
+
+static uint64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- objects come, are attached or rejected, and go ---------------------------------------------------------------------- */
+
+static void remove_from(struct ingest_ring **rings, uint32_t *count, const struct ingest_ring *ring) {
+    for (uint32_t i = 0; i < *count; i++) {
+        if (rings[i] != ring) continue;
+        rings[i] = rings[--*count];
+        return;
+    }
+}
+
+/* What another process called its object, fit for a log. */
+static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
+    size_t i;
+    for (i = 0; i + 1 < bytes && name_untrusted[i] != 0; i++)
+        out[i] = name_untrusted[i] >= 0x20 && name_untrusted[i] < 0x7f ? name_untrusted[i] : '?';
+    out[i] = 0;
+}
+
+static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
+    struct trace_reader_info info = {.pid = 0};
+    char name[sizeof ring->name];
+    ring->state = RING_OVER;
+    ingest->changed = true;
+    ingest_add(&ingest->counters.nodes_rejected, 1);
+    ingest_add(&ingest->counters.rejected[fault], 1);
+
+    clean_name(name, sizeof name, ring->name);
+    if (result == -ENOSPC)
+        ingest_say(ingest, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
+    else if (fault == TRACE_ATTACH_SYSTEM)
+        ingest_say(ingest, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault), strerror(-result));
+    else
+        ingest_say(ingest, "object %s rejected: %s", name, trace_attach_fault_text(fault));
+
+    const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
+    snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
+    ring->has_node =
+        nodes_add(ingest->config.nodes, &info, 0, fault, history_begin(ingest->config.history), &ring->node_index) == 0;
+}
+
+static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
+    enum trace_attach_fault fault;
+    int result = ring_attach(ingest, ring, &fault);
+    if (result == -EAGAIN && ingest->now_ns - ring->seen_ns < INGEST_RETRY_END_NS) {
+        ring->retry_due_ns = ingest->now_ns + ring->retry_wait_ns;
+        ring->retry_wait_ns = ring->retry_wait_ns * 2 < INGEST_RETRY_MAX_NS ? ring->retry_wait_ns * 2 : INGEST_RETRY_MAX_NS;
+        return;
+    }
+    remove_from(ingest->pending, &ingest->pending_count, ring);
+    if (result == -ENOENT) {
+        ring->state = RING_OVER; /* gone already; discovery will say so */
+    } else if (result != 0) {
+        reject(ingest, ring, fault, result);
+    } else {
+        ingest->attached[ingest->attached_count++] = ring; /* never more than the node table has entries */
+        ring->check_due_ns = ingest->now_ns;               /* it may be dead: somebody who ran while we did not */
+        ingest->serial++;
+        ingest->changed = true;
+        ingest->activity_ns = ingest->now_ns;
+        ingest_add(&ingest->counters.nodes_attached, 1);
+        ingest_say(ingest, "node %s (pid %d) attached: %u lanes of %u events", ring->node->info.node_name,
+                   (int)ring->node->info.pid, ring->node->info.lane_count, ring->node->info.lane_events);
+    }
+}
+
+static void on_appeared(void *arg, const char *name, void **slot) {
+    struct ingest *ingest = arg;
+    struct ingest_ring *ring = calloc(1, sizeof *ring);
+    if (ring == NULL) {
+        ingest_say(ingest, "out of memory: an object was left out");
+        return;
+    }
+    snprintf(ring->name, sizeof ring->name, "%s", name);
+    ring->state = RING_PENDING;
+    ring->seen_ns = ring->retry_due_ns = ingest->now_ns;
+    ring->retry_wait_ns = INGEST_RETRY_MIN_NS;
+    ingest->pending[ingest->pending_count++] = ring; /* discovery knows at most DISCOVER_NAMES_MAX */
+    *slot = ring;
+    if (strlen(name) < sizeof ring->name) return;
+    remove_from(ingest->pending, &ingest->pending_count, ring);
+    reject(ingest, ring, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
+}
+
+static void on_vanished(void *arg, const char *name, void *slot) {
+    struct ingest *ingest = arg;
+    struct ingest_ring *ring = slot;
+    (void)name;
+    if (ring == NULL) return;
+    ring->name_gone = true;
+    if (ring->state == RING_ATTACHED) { /* its memory is still ours: look whether the node died, and read on */
+        ring->check_due_ns = 0;
+        return;
+    }
+    if (ring->state == RING_PENDING) remove_from(ingest->pending, &ingest->pending_count, ring);
+    if (ring->has_node) {
+        nodes_forget(ingest->config.nodes, ring->node_index);
+        ingest->changed = true;
+    }
+    free(ring);
+}
+
+static void try_pending(struct ingest *ingest) {
+    for (uint32_t i = ingest->pending_count; i-- > 0;) /* backwards: a ring that leaves is replaced by the last */
+        if (ingest->pending[i]->retry_due_ns <= ingest->now_ns) try_attach(ingest, ingest->pending[i]);
+}
+
+/* ---- a pass -------------------------------------------------------------------------------------------------------------- */
+
+static void end_ring(struct ingest *ingest, struct ingest_ring *ring) {
+    ring_end(ingest, ring);
+    remove_from(ingest->attached, &ingest->attached_count, ring);
+    if (ring->name_gone) free(ring);
+}
+
+/* Drains what is due, from the cursor on, until INGEST_PASS_EVENTS.  Returns true when there is more. */
+static bool drain_rings(struct ingest *ingest) {
+    uint64_t found = 0;
+    bool any_more = false;
+    for (uint32_t left = ingest->attached_count; left > 0; left--) {
+        bool more = false;
+        if (found >= INGEST_PASS_EVENTS) return true;
+        if (ingest->cursor >= ingest->attached_count) ingest->cursor = 0;
+        struct ingest_ring *ring = ingest->attached[ingest->cursor];
+        if (ring->drain_due_ns <= ingest->now_ns) {
+            found += ring_drain(ingest, ring, &more);
+            any_more |= more;
+            if (trace_reader_broken(ring->reader) || (ring->end != NODE_LIVE && !more)) {
+                end_ring(ingest, ring); /* the last one has its place now */
+                continue;
+            }
+        }
+        ingest->cursor++;
+    }
+    return any_more;
+}
+
+static void check_rings(struct ingest *ingest) {
+    for (uint32_t i = 0; i < ingest->attached_count; i++) {
+        struct ingest_ring *ring = ingest->attached[i];
+        if (ring->end != NODE_LIVE || ring->check_due_ns > ingest->now_ns) continue;
+        ring_check(ring);
+        /* between half the time and the whole, differently each time: the nodes of a start-up do not stay in step */
+        ingest->serial = ingest->serial * UINT64_C(6364136223846793005) + 1;
+        ring->check_due_ns = ingest->now_ns + INGEST_CHECK_NS / 2 + (ingest->serial >> 32) * (INGEST_CHECK_NS / 2) / UINT32_MAX;
+    }
+}
+
+static void update_clock(struct ingest *ingest) {
+    uint64_t steps = ingest->clock.steps;
+    int64_t offset_ns = ingest->clock.unix_offset_ns;
+    if (ingest->now_ns < ingest->clock_due_ns) return;
+    ingest->clock_due_ns = ingest->now_ns + INGEST_CLOCK_NS;
+    if (trace_clock_update(&ingest->clock, trace_clock_read()))
+        ingest_say(ingest, "the system time was stepped by %.3f s", (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
+    ingest_add(&ingest->counters.clock_steps, ingest->clock.steps - steps);
+    double hz = trace_clock_tsc_usable() ? 1e9 / ingest->clock.ns_per_tick : 0;
+    atomic_store_explicit(&ingest->counters.clock_hz, hz, memory_order_relaxed); /* relaxed: one value */
+}
+
+uint64_t ingest_wait_ns(uint64_t quiet_ns) {
+    static const struct {
+        uint64_t quiet_ns, wait_ns;
+    } steps[] = {{INGEST_QUIET_NS, INGEST_WAIT_BUSY_NS}, {100000000, 1000000}, {1000000000, 2000000}};
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (quiet_ns < steps[i].quiet_ns) return steps[i].wait_ns;
+    return INGEST_WAIT_MAX_NS;
+}
+
+uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
+    ingest->now_ns = now_ns;
+    ingest->changed = false;
+
+    update_clock(ingest);
+    discover_run(ingest->discover, readable, now_ns);
+    try_pending(ingest);
+    check_rings(ingest); /* before draining, so that a dead node's last events come in this pass */
+    bool more = drain_rings(ingest);
+
+    if (ingest->changed) ingest->config.wake(ingest->config.arg);
+    if (more) return 0;
+    uint64_t wait_ns = ingest_wait_ns(now_ns - ingest->activity_ns);
+    for (uint32_t i = 0; i < ingest->pending_count; i++) {
+        uint64_t due_ns = ingest->pending[i]->retry_due_ns;
+        if (due_ns < now_ns + wait_ns) wait_ns = due_ns > now_ns ? due_ns - now_ns : INGEST_WAIT_MIN_NS;
+    }
+    return wait_ns;
+}
+
+int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch) {
+    static const struct timespec pause = {.tv_nsec = 5000000};
+    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .arg = ingest};
+    struct trace_clock_sample first = trace_clock_read();
+    int result = trace_guard_install();
+    if (result < 0) return result;
+    ingest->config = *config;
+    result = discover_create(&ingest->discover, config->shm_dir, &handler, watch);
+    if (result < 0) return result;
+    while (nanosleep(&pause, NULL) != 0 && errno == EINTR) {} /* the slope of the clock needs a distance */
+    trace_clock_init(&ingest->clock, first, trace_clock_read());
+    return 0;
+}
+
+static void detach_and_free(void *arg, const char *name, void *slot) {
+    struct ingest_ring *ring = slot;
+    (void)arg;
+    (void)name;
+    if (ring == NULL) return;
+    trace_reader_detach(ring->reader);
+    free(ring);
+}
+
+void ingest_fini(struct ingest *ingest) {
+    if (ingest->discover == NULL) return;
+    /* rings whose names have gone are known to attached[] alone */
+    for (uint32_t i = 0; i < ingest->attached_count; i++)
+        if (ingest->attached[i]->name_gone) detach_and_free(NULL, NULL, ingest->attached[i]);
+    discover_each(ingest->discover, detach_and_free);
+    discover_destroy(ingest->discover);
+    ingest->discover = NULL;
+}
+
+/* ---- the thread ---------------------------------------------------------------------------------------------------------- */
+
+/* Sleeps until it is time, the directory has news, or the end.  Returns false at the end. */
+static bool sleep_until_due(struct ingest *ingest, uint64_t wait_ns, bool *ret_readable) {
+    struct pollfd fds[] = {{.fd = ingest->stop_fd, .events = POLLIN}, {.fd = discover_fd(ingest->discover), .events = POLLIN}};
+    struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
+    int ready = ppoll(fds, 2, &timeout, NULL); /* a negative fd is left out */
+    *ret_readable = ready > 0 && fds[1].revents != 0;
+    return ready <= 0 || fds[0].revents == 0;
+}
+
+static void *run(void *arg) {
+    struct ingest *ingest = arg;
+    bool readable = true;
+    uint64_t wait_ns;
+
+    rcu_register_thread();
+    (void)prctl(PR_SET_NAME, "ingest");
+    (void)prctl(PR_SET_TIMERSLACK, 10000UL); /* the default, 50 us, is a fifth of the shortest wait */
+    do {
+        uint64_t begin_ns = monotonic_ns();
+        wait_ns = ingest_pass(ingest, readable, begin_ns);
+        if (wait_ns == 0) continue;
+        uint64_t spent_ns = monotonic_ns() - begin_ns;
+        wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
+    } while (sleep_until_due(ingest, wait_ns, &readable));
+
+    /* What was emitted before we were told to stop still comes in. */
+    for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i]->drain_due_ns = 0;
+    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, monotonic_ns()) == 0; i++) {}
+    rcu_unregister_thread();
+    return NULL;
+}
+
+/* Signals are for the others; faults come to the thread that makes them, blocked or not. */
+static int start_thread(struct ingest *ingest) {
+    sigset_t all, old;
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int result = -pthread_create(&ingest->thread, NULL, run, ingest);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return result;
+}
+
+int ingest_start(struct ingest **ret_ingest, const struct ingest_config *config) {
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    int result;
+    if (ingest == NULL) return -ENOMEM;
+    ingest->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (ingest->stop_fd < 0) {
+        result = -errno;
+        goto fail_eventfd;
+    }
+    result = ingest_init(ingest, config, true);
+    if (result < 0) goto fail_init;
+    result = start_thread(ingest);
+    if (result < 0) goto fail_thread;
+    *ret_ingest = ingest;
+    return 0;
+
+fail_thread:
+    ingest_fini(ingest);
+fail_init:
+    close(ingest->stop_fd);
+fail_eventfd:
+    free(ingest);
+    return result;
+}
+
+void ingest_stop(struct ingest *ingest) {
+    if (ingest == NULL) return;
+    (void)eventfd_write(ingest->stop_fd, 1);
+    pthread_join(ingest->thread, NULL);
+    ingest_fini(ingest);
+    close(ingest->stop_fd);
+    free(ingest);
+}
+
+void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats) {
+    const struct ingest_counters *counters = &ingest->counters;
+    /* relaxed: single counters, a picture of about now */
+#define LOAD(member) ret_stats->member = atomic_load_explicit(&counters->member, memory_order_relaxed)
+    LOAD(events);
+    LOAD(batches);
+    LOAD(unknown_kinds);
+    LOAD(nodes_attached);
+    LOAD(nodes_rejected);
+    for (unsigned i = 0; i < sizeof counters->rejected / sizeof *counters->rejected; i++) LOAD(rejected[i]);
+    for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) LOAD(lost[i]);
+    LOAD(clock_steps);
+    LOAD(clock_hz);
+#undef LOAD
+}

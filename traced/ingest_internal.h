@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the ingest share, and what its tests and benchmarks drive without a thread: ingest_init, ingest_pass,
+ * ingest_fini.  Everything here belongs to one thread, which must be registered with liburcu. */
+#ifndef TRACED_INGEST_INTERNAL_H
+#define TRACED_INGEST_INTERNAL_H
+
+#include <libtrace/clock.h>
+#include <pthread.h>
+
+#include "discover.h"
+#include "ingest.h"
+
+/* ---- pace ---------------------------------------------------------------------------------------------------------------- */
+
+/* Events that are read, indexed and published together: 64 KiB, so that they are still in the cache when they are indexed. */
+#define INGEST_BATCH_EVENTS 512
+
+/* A busy lane hands over to the next after this many events, a pass ends (and wakes the others) after that many. */
+#define INGEST_LANE_EVENTS 8192
+#define INGEST_PASS_EVENTS 32768
+
+/* How long to wait between passes: the first while events come, then in steps as it has been quiet for longer.  A reader that
+ * follows more closely takes cache lines away from the writers; one that waits longer makes events late. */
+#define INGEST_WAIT_BUSY_NS UINT64_C(250000)
+#define INGEST_WAIT_MIN_NS UINT64_C(50000)
+#define INGEST_WAIT_MAX_NS UINT64_C(5000000)
+
+/* A ring without events for QUIET is looked at only every SILENT while others are busy. */
+#define INGEST_QUIET_NS UINT64_C(10000000)
+#define INGEST_SILENT_NS UINT64_C(1500000)
+
+/* Is the node alive, has it new lanes, new descriptions: asked at least this often, twice as often by some, so that the nodes
+ * spread. */
+#define INGEST_CHECK_NS UINT64_C(100000000)
+#define INGEST_CLOCK_NS UINT64_C(1000000000)
+
+/* An object without a header is looked at again after the first of these, then less and less often, until the last of them. */
+#define INGEST_RETRY_MIN_NS UINT64_C(1000000)
+#define INGEST_RETRY_MAX_NS UINT64_C(100000000)
+#define INGEST_RETRY_END_NS UINT64_C(5000000000)
+
+/* Losses of a lane that wait for the event behind them. */
+#define INGEST_GAPS_MAX 4
+
+/* ---- one object ---------------------------------------------------------------------------------------------------------- */
+
+enum ring_state {
+    RING_PENDING,  /* not ready yet: in ingest.pending */
+    RING_ATTACHED, /* in ingest.attached */
+    RING_OVER,     /* rejected, or drained to its end: waits for its name to go */
+};
+
+struct ingest_lane {
+    uint64_t indexed;                /* events that went into the history */
+    uint64_t told[TRACE_LOSS_COUNT]; /* losses that an events_lost event has told */
+    uint64_t last_unix_ns;           /* time of the newest event */
+    struct trace_lane_count count;   /* as of the end of the last drain that took something */
+};
+
+/* From the moment its name appears until its name and its reader are gone. */
+struct ingest_ring {
+    /* looked at in every pass */
+    struct trace_reader *reader; /* NULL unless attached */
+    uint64_t drain_due_ns, check_due_ns;
+    uint64_t event_ns;   /* CLOCK_MONOTONIC of the pass that took the last event */
+    uint32_t lanes_used; /* bit set */
+    enum node_state end; /* NODE_LIVE; or what it died of, while it is drained to its end */
+    enum ring_state state;
+    bool settle_due; /* the counters are to be looked at when it is drained */
+    bool name_gone;
+    bool has_node; /* node_index is meant */
+    uint32_t node_index;
+    struct node *node;
+    struct trace_ring_clock clock;
+    uint32_t apps_read; /* descriptions looked at */
+    uint64_t no_lane_told;
+    /* pending */
+    uint64_t seen_ns, retry_due_ns, retry_wait_ns;
+    char name[80]; /* a longer one is no ring, and is cut */
+    struct ingest_lane lanes[TRACE_LANES_MAX];
+};
+
+/* ---- the ingest ---------------------------------------------------------------------------------------------------------- */
+
+/* As struct ingest_stats; written by the ingest thread, read by any. */
+struct ingest_counters {
+    _Atomic uint64_t events, batches, unknown_kinds;
+    _Atomic uint64_t nodes_attached, nodes_rejected;
+    _Atomic uint64_t rejected[16];
+    _Atomic uint64_t lost[TRACE_LOSS_COUNT];
+    _Atomic uint64_t clock_steps;
+    _Atomic double clock_hz;
+};
+
+struct ingest {
+    struct ingest_config config;
+    struct ingest_counters counters;
+    struct discover *discover;
+    struct trace_clock clock;
+    uint64_t clock_due_ns;
+    uint64_t now_ns;      /* of the pass under way */
+    uint64_t activity_ns; /* the last pass in which events came, or a node */
+    uint64_t serial;      /* of attachments, to spread the checks */
+    bool changed;         /* something to wake the others for */
+    uint32_t attached_count, pending_count;
+    uint32_t cursor; /* where in attached[] the next pass begins */
+    struct ingest_ring *attached[NODES_MAX];
+    struct ingest_ring *pending[DISCOVER_NAMES_MAX];
+    struct trace_event spill[INGEST_BATCH_EVENTS]; /* events that wait while the losses before them are told */
+    /* the thread; not used by ingest_pass */
+    pthread_t thread;
+    int stop_fd;
+};
+
+/* ingest.c */
+
+/* Opens the directory and starts the clock (sleeps 5 ms).  Returns 0 or a negative errno; ingest must be zero. */
+int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch);
+void ingest_fini(struct ingest *ingest);
+
+/* One round: news of rings, what they have, who died.  readable: discover_fd has something.  now_ns: CLOCK_MONOTONIC, given so that
+ * tests need not wait.  Returns how long to wait until the next, 0 when there is more to do right now. */
+uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns);
+
+/* How long to wait when nothing has happened for so long. */
+uint64_t ingest_wait_ns(uint64_t quiet_ns);
+
+/* Adds to a counter that only the calling thread writes. */
+static inline void ingest_add(_Atomic uint64_t *counter, uint64_t count) {
+    /* relaxed: single counters, nothing hangs on their order */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_relaxed);
+}
+
+/* A line for the log, about a ring. */
+void ingest_say(struct ingest *ingest, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ingest_ring.c */
+
+/* Tries to attach.  Returns 0: the ring is RING_ATTACHED; -EAGAIN: try again later; -ENOENT: it is gone; another negative errno, and
+ * *ret_fault: it is bad. */
+int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault);
+
+/* Takes what the ring has, at most about INGEST_LANE_EVENTS of each lane.  Returns how many events; *ret_more: it has more. */
+uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
+
+/* Asks whether the node lives; and the next drain will look at everything that is looked at less often than in each pass: all lanes,
+ * descriptions, losses that only counters tell. */
+void ring_check(struct ingest_ring *ring);
+
+/* The ring is drained to its end, or broken: tells the rest, settles the node's entry and detaches. */
+void ring_end(struct ingest *ingest, struct ingest_ring *ring);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One ring, from attach to end: its lanes are drained straight into the history's own memory, ticks become Unix time, losses are
+ * told where they happened, and the node's counters follow.
+ *
+ * Accounting: for each lane the reader's  emitted = taken + lost + behind  holds at every moment.  indexed is counted here, at the
+ * append, so that a defect on the way would show as  emitted != indexed + lost  at the node's end.  events_lost events are ours:
+ * they are never counted as indexed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "ingest_internal.h"
+
+/* ---- losses -------------------------------------------------------------------------------------------------------------- */
+
+struct gap {
+    uint64_t first, count;
+    enum trace_loss cause;
+};
+
+/* Losses found on the way to the next event. */
+struct gaps {
+    struct gap gaps[INGEST_GAPS_MAX];
+    uint32_t count;
+};
+
+static uint64_t unix_now(const struct ingest *ingest) {
+    static const struct trace_ring_clock monotonic = {.source = TRACE_CLOCK_MONOTONIC};
+    return trace_clock_unix_ns(&ingest->clock, &monotonic, trace_clock_read().monotonic_ns);
+}
+
+static history_source source_of(const struct ingest_ring *ring, unsigned lane) {
+    return history_source_make(ring->node_index, lane);
+}
+
+/* Appends events that lie elsewhere. */
+static void append_copies(struct history *history, const struct trace_event *events, uint32_t count, history_source source) {
+    while (count > 0) {
+        uint32_t room;
+        struct trace_event *place = history_reserve(history, &room);
+        uint32_t now = count < room ? count : room;
+        memcpy(place, events, now * sizeof *events);
+        history_append(history, now, source);
+        events += now;
+        count -= now;
+    }
+}
+
+/* Tells losses by events_lost events at that time, and counts them. */
+static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, uint64_t unix_ns) {
+    for (uint32_t i = 0; i < gaps->count; i++) {
+        const struct gap *gap = &gaps->gaps[i];
+        struct trace_event event = {.timestamp = unix_ns, .sequence = (uint32_t)gap->first, .kind = TRACE_KIND_EVENTS_LOST};
+        event.data.events_lost.count = gap->count;
+        event.data.events_lost.first = gap->first;
+        event.data.events_lost.cause = (uint8_t)gap->cause;
+        append_copies(ingest->config.history, &event, 1, source_of(ring, lane));
+        ring->lanes[lane].told[gap->cause] += gap->count;
+        ingest_add(&ingest->counters.lost[gap->cause], gap->count);
+        ingest->changed = true;
+    }
+    gaps->count = 0;
+}
+
+static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, struct gap gap) {
+    struct gap *last = gaps->count > 0 ? &gaps->gaps[gaps->count - 1] : NULL;
+    if (last != NULL && last->cause == gap.cause && last->first + last->count == gap.first) {
+        last->count += gap.count;
+        return;
+    }
+    if (gaps->count == INGEST_GAPS_MAX) tell_gaps(ingest, ring, lane, gaps, unix_now(ingest));
+    gaps->gaps[gaps->count++] = gap;
+}
+
+/* Tells what a lane's counters say was lost and no read has told: events discarded by the node's policy, which have no position. */
+static void tell_counted(struct ingest *ingest, struct ingest_ring *ring, unsigned lane) {
+    const struct trace_lane_count *count = &ring->lanes[lane].count;
+    struct gaps gaps = {.count = 0};
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) {
+        uint64_t told = ring->lanes[lane].told[cause];
+        /* a counter that went back is a node that lies: what was told stays told */
+        if (count->lost[cause] <= told) continue;
+        add_gap(ingest, ring, lane, &gaps,
+                (struct gap){trace_reader_position(ring->reader, lane), count->lost[cause] - told, (enum trace_loss)cause});
+    }
+    if (gaps.count > 0) tell_gaps(ingest, ring, lane, &gaps, unix_now(ingest));
+}
+
+static void tell_no_lane(struct ingest *ingest, struct ingest_ring *ring) {
+    uint64_t count = trace_reader_no_lane(ring->reader);
+    struct gaps gaps = {.count = 0};
+    if (count <= ring->no_lane_told) return;
+    add_gap(ingest, ring, 0, &gaps,
+            (struct gap){trace_reader_position(ring->reader, 0), count - ring->no_lane_told, TRACE_LOSS_NO_LANE});
+    ring->no_lane_told = count;
+    tell_gaps(ingest, ring, 0, &gaps, unix_now(ingest));
+    ring->lanes[0].told[TRACE_LOSS_NO_LANE] = 0; /* the node's, not the lane's */
+}
+
+/* ---- accounting ---------------------------------------------------------------------------------------------------------- */
+
+/* relaxed: single counters; a reader may meet them between two of our stores, and each of them is true */
+static void store(_Atomic uint64_t *counter, uint64_t value) { atomic_store_explicit(counter, value, memory_order_relaxed); }
+
+static void count_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned lane) {
+    trace_reader_count(ring->reader, lane, &ring->lanes[lane].count);
+    tell_counted(ingest, ring, lane);
+}
+
+/* The node's counters are the sums of its lanes'. */
+static void publish_counts(struct ingest_ring *ring) {
+    uint64_t emitted = ring->no_lane_told, indexed = 0, unfinished = 0, last_unix_ns = 0;
+    uint64_t lost[TRACE_LOSS_COUNT] = {[TRACE_LOSS_NO_LANE] = ring->no_lane_told};
+    uint32_t used = 0;
+    for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1) {
+        const struct ingest_lane *lane = &ring->lanes[__builtin_ctz(left)];
+        emitted += lane->count.emitted;
+        indexed += lane->indexed;
+        unfinished += lane->count.unfinished;
+        for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) lost[cause] += lane->told[cause];
+        if (lane->last_unix_ns > last_unix_ns) last_unix_ns = lane->last_unix_ns;
+        used++;
+    }
+    store(&ring->node->emitted, emitted);
+    store(&ring->node->indexed, indexed);
+    store(&ring->node->unfinished, unfinished);
+    store(&ring->node->last_unix_ns, last_unix_ns);
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) store(&ring->node->lost[cause], lost[cause]);
+    atomic_store_explicit(&ring->node->lanes_used, used, memory_order_relaxed); /* relaxed: as store() */
+}
+
+/* ---- attach -------------------------------------------------------------------------------------------------------------- */
+
+/* Our own want of something, or a node that is not ready: another try may succeed. */
+static bool passes_by(int result) {
+    return result == -EAGAIN || result == -EINTR || result == -EMFILE || result == -ENFILE || result == -ENOMEM;
+}
+
+int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault) {
+    struct trace_reader *reader;
+    int result = trace_reader_attach(&reader, discover_dir_fd(ingest->discover), ring->name, ingest->config.uid,
+                                     TRACE_READER_CONTROL, ret_fault);
+    if (result == -ENOENT) return result;
+    if (result < 0) return passes_by(result) ? -EAGAIN : result;
+
+    const struct trace_reader_info *info = trace_reader_info(reader);
+    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns};
+    uint64_t started_unix_ns = trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks);
+    result = nodes_add(ingest->config.nodes, info, started_unix_ns, TRACE_ATTACH_OK, history_begin(ingest->config.history),
+                       &ring->node_index);
+    if (result < 0) {
+        trace_reader_detach(reader);
+        *ret_fault = TRACE_ATTACH_SYSTEM;
+        return result;
+    }
+    ring->reader = reader;
+    ring->state = RING_ATTACHED;
+    ring->has_node = true;
+    ring->node = nodes_at(ingest->config.nodes, ring->node_index);
+    ring->end = NODE_LIVE;
+    ring->drain_due_ns = ring->check_due_ns = 0;
+    ring->event_ns = ingest->now_ns;
+    return 0;
+}
+
+/* ---- drain --------------------------------------------------------------------------------------------------------------- */
+
+/* The kinds of tbl/events.def, as a bit set. */
+static const uint64_t known_kinds = 0
+#define TRACE_FIELD(type, name, length, unit, doc)
+#define TRACE_KIND(id, name, NAME, doc, fields) | UINT64_C(1) << (id)
+#include "tbl/events.def"
+    ;
+
+static bool is_known(uint16_t kind) { return kind < 64 && (known_kinds >> kind & 1) != 0; }
+
+static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
+    struct trace_app app;
+    for (; ring->apps_read < TRACE_APPS_MAX; ring->apps_read++) {
+        int result = trace_reader_app(ring->reader, ring->apps_read, &app);
+        if (result == -ENOENT) return;
+        if (result == 0) {
+            nodes_add_app(ingest->config.nodes, ring->node_index, &app);
+            ingest->changed = true;
+        } else {
+            ingest_say(ingest, "node %s (pid %d): a bad description of an application was left out", ring->node->info.node_name,
+                       (int)ring->node->info.pid);
+        }
+    }
+}
+
+/* Makes ring events into history events, in place. */
+static void convert(struct ingest *ingest, struct ingest_ring *ring, struct ingest_lane *lane, struct trace_event *events,
+                    uint32_t count) {
+    bool has_app = false;
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t kind = events[i].kind;
+        events[i].timestamp = trace_clock_unix_ns(&ingest->clock, &ring->clock, events[i].timestamp);
+        has_app |= kind >= TRACE_KIND_APP_COMMAND && kind <= TRACE_KIND_APP_END;
+        unknown += !is_known(kind);
+    }
+    lane->last_unix_ns = events[count - 1].timestamp;
+    if (unknown > 0) ingest_add(&ingest->counters.unknown_kinds, unknown);
+    /* Who sees an event of an application also sees its description, if the node registered it before. */
+    if (has_app) read_apps(ingest, ring);
+}
+
+static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned index, bool *ret_more) {
+    struct history *history = ingest->config.history;
+    struct ingest_lane *lane = &ring->lanes[index];
+    struct gaps gaps = {.count = 0};
+    struct trace_read read;
+    uint64_t taken = 0;
+    unsigned rounds = 0;
+    bool told = false;
+
+    do {
+        uint32_t room;
+        struct trace_event *place = history_reserve(history, &room);
+        uint32_t max = room < INGEST_BATCH_EVENTS ? room : INGEST_BATCH_EVENTS;
+        trace_reader_read(ring->reader, index, place, max, ring->end != NODE_LIVE, ingest->now_ns, &read);
+        if (read.lost > 0) {
+            add_gap(ingest, ring, index, &gaps, (struct gap){read.first - read.lost, read.lost, read.cause});
+            told = true;
+        }
+        if (read.count == 0) continue;
+        convert(ingest, ring, lane, place, read.count);
+        if (gaps.count == 0) {
+            history_append(history, read.count, source_of(ring, index));
+        } else { /* seldom: the losses come first */
+            memcpy(ingest->spill, place, read.count * sizeof *place);
+            tell_gaps(ingest, ring, index, &gaps, ingest->spill[0].timestamp);
+            append_copies(history, ingest->spill, read.count, source_of(ring, index));
+        }
+        lane->indexed += read.count;
+        taken += read.count;
+        ingest_add(&ingest->counters.batches, 1);
+    } while (read.more && ++rounds < INGEST_LANE_EVENTS / INGEST_BATCH_EVENTS);
+
+    if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* nothing came behind them */
+    *ret_more |= read.more;
+    if (taken > 0 || told) count_lane(ingest, ring, index);
+    ingest_add(&ingest->counters.events, taken);
+    return taken + told;
+}
+
+/* Lanes that have got a writer.  They are taken in their order, so usually one look is enough: at the first that was free.
+ * all: look at each. */
+static void find_lanes(struct ingest_ring *ring, bool all) {
+    for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
+        struct trace_lane_count count;
+        if (ring->lanes_used >> lane & 1) continue;
+        trace_reader_count(ring->reader, lane, &count);
+        if (count.used)
+            ring->lanes_used |= 1U << lane;
+        else if (!all)
+            return;
+    }
+}
+
+/* Brings every counter up to date.  After a drain, so that what a full ring discarded is told behind what it kept. */
+static void settle(struct ingest *ingest, struct ingest_ring *ring) {
+    find_lanes(ring, true);
+    for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1) count_lane(ingest, ring, (unsigned)__builtin_ctz(left));
+    tell_no_lane(ingest, ring);
+    read_apps(ingest, ring);
+    publish_counts(ring);
+}
+
+uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
+    uint64_t found = 0;
+    find_lanes(ring, ring->end != NODE_LIVE);
+    for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1)
+        found += drain_lane(ingest, ring, (unsigned)__builtin_ctz(left), ret_more);
+
+    if (ring->settle_due && !*ret_more) {
+        ring->settle_due = false;
+        settle(ingest, ring);
+    } else if (found > 0) {
+        publish_counts(ring);
+    }
+    if (found > 0) {
+        ring->event_ns = ingest->activity_ns = ingest->now_ns;
+        ingest->changed = true;
+    }
+    ring->drain_due_ns = ingest->now_ns - ring->event_ns < INGEST_QUIET_NS ? 0 : ingest->now_ns + INGEST_SILENT_NS;
+    return found;
+}
+
+/* ---- check and end ------------------------------------------------------------------------------------------------------- */
+
+void ring_check(struct ingest_ring *ring) {
+    enum trace_node_state state = trace_reader_state(ring->reader);
+    if (state == TRACE_NODE_EXITED) ring->end = NODE_EXITED;
+    if (state == TRACE_NODE_CRASHED) ring->end = NODE_CRASHED;
+    ring->drain_due_ns = 0;
+    ring->settle_due = true;
+}
+
+static uint64_t sum_of_lost(const struct node *node) {
+    uint64_t sum = 0;
+    /* relaxed: only we write them */
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++)
+        sum += atomic_load_explicit(&node->lost[cause], memory_order_relaxed);
+    return sum;
+}
+
+void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
+    static const char *const words[] = {[NODE_LIVE] = "left",
+                                        [NODE_EXITED] = "exited",
+                                        [NODE_CRASHED] = "crashed",
+                                        [NODE_REJECTED] = "rejected: the object shrank"};
+    bool broken = trace_reader_broken(ring->reader);
+    enum node_state end = broken ? NODE_REJECTED : ring->end;
+    const struct node *node = ring->node;
+
+    settle(ingest, ring);
+    /* relaxed: only we write them */
+    ingest_say(ingest, "node %s (pid %d) %s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost",
+               node->info.node_name, (int)node->info.pid, words[end], atomic_load_explicit(&node->emitted, memory_order_relaxed),
+               atomic_load_explicit(&node->indexed, memory_order_relaxed), sum_of_lost(node));
+    if (broken) {
+        ingest_add(&ingest->counters.nodes_rejected, 1);
+        ingest_add(&ingest->counters.rejected[TRACE_ATTACH_BAD_SIZE], 1);
+    } else {
+        /* Drained to its end: nobody needs it any more.  -ENOENT is fine, another may have removed it. */
+        (void)trace_reader_unlink(ring->reader);
+    }
+    nodes_end(ingest->config.nodes, ring->node_index, end, broken ? TRACE_ATTACH_BAD_SIZE : TRACE_ATTACH_OK,
+              history_end(ingest->config.history));
+    trace_reader_detach(ring->reader);
+    ring->reader = NULL;
+    ring->state = RING_OVER;
+    ring->has_node = false; /* the table forgets it by itself */
+    ingest->changed = true;
+}
