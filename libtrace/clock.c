@@ -29,22 +29,30 @@ static uint64_t unix_ns(void) {
 
 bool trace_clock_tsc_usable(void) {
 #if defined(__x86_64__)
-    unsigned a, b, c, d;
-    return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0; /* invariant TSC */
+    static int usable = -1;                                 /* asked once: under a hypervisor the instruction is slow */
+    int known = __atomic_load_n(&usable, __ATOMIC_RELAXED); /* relaxed: whoever asks finds the same */
+    if (known < 0) {
+        unsigned a, b, c, d;
+        known = __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0; /* invariant TSC */
+        __atomic_store_n(&usable, known, __ATOMIC_RELAXED);
+    }
+    return known;
 #else
     return false;
 #endif
 }
 
+static uint64_t read_ticks(void) { return trace_clock_tsc_usable() ? trace__tsc() : trace__monotonic_ns(); }
+
 struct trace_clock_sample trace_clock_read(void) {
     struct trace_clock_sample best = {0};
     uint64_t best_width = UINT64_MAX;
     for (int i = 0; i < 5; i++) { /* the narrowest of a few: an interrupt between two reads spoils one */
-        uint64_t before = trace__ticks(1);
+        uint64_t before = read_ticks();
         uint64_t monotonic = trace__monotonic_ns();
         uint64_t real = unix_ns();
         uint64_t monotonic_after = trace__monotonic_ns();
-        uint64_t after = trace__ticks(1);
+        uint64_t after = read_ticks();
         if (after - before >= best_width) continue;
         best_width = after - before;
         best.ticks = before + (after - before) / 2;

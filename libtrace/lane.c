@@ -2,13 +2,14 @@
  *
  * Lanes on the writing side: how a thread gets one, keeps it, and hands it on; and the slow ways to a slot.
  *
- * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  trace__writer_find blocks
+ * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  find_writer blocks
  * signals while it works, so that the thread's table never shows half an entry. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 
 #define PAGE 4096
 
-__thread struct trace__writer trace__writers[TRACE__WRITERS] __attribute__((tls_model("initial-exec")));
+__thread struct trace__writer trace__writers[TRACE__WRITERS + 1] __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t thread_exit_key;
 
@@ -121,7 +122,7 @@ static void on_thread_exit(void *unused) {
 
 void log__thread_exit_init(void) { (void)pthread_key_create(&thread_exit_key, on_thread_exit); }
 
-/* A lane that this thread already has, when the table's entry was given to another log. */
+/* A lane that this thread already has, of a log that is not in the table. */
 static int find_own_lane(const struct log *log) {
     for (unsigned i = 0; i + 1 < log->lane_count; i++) {
         const struct trace_shm_lane *lane = &log->header->lanes[i];
@@ -133,36 +134,39 @@ static int find_own_lane(const struct log *log) {
     return -ENOENT;
 }
 
-static struct trace__writer make_writer(struct log *log, int lane) {
-    struct trace__writer writer = {.serial = log->base.serial, .slow = 1};
-    if (lane < 0) return writer;
-    writer.lane = &log->header->lanes[lane];
-    writer.slots = log->slots + (size_t)lane * log->lane_events;
-    writer.slot_mask = log->lane_events - 1;
-    writer.tsc = log->header->clock_source == TRACE_CLOCK_TSC;
-    writer.shared = (unsigned)lane == log->lane_count - 1;
-    writer.discards = log->header->policy == TRACE_DISCARD_NEWEST;
-    writer.slow = writer.shared || writer.discards;
+static struct trace__writer make_writer(struct log *log, unsigned lane) {
+    struct trace__writer writer = {
+        .serial = log->base.serial,
+        .lane = &log->header->lanes[lane],
+        .slots = log->slots + (size_t)lane * log->lane_events,
+        .slot_mask = log->lane_events - 1,
+        .shared = lane == log->lane_count - 1,
+        .discards = log->header->policy == TRACE_DISCARD_NEWEST,
+        .monotonic = log->header->clock_source == TRACE_CLOCK_MONOTONIC,
+    };
+    writer.slow = writer.shared || writer.discards || writer.monotonic;
     return writer;
 }
 
-struct trace__writer trace__writer_find(struct trace_log *base) {
-    struct log *log = (struct log *)base;
-    struct trace__writer *entry = &trace__writers[base->serial % TRACE__WRITERS];
-    struct trace__writer writer;
+/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; then the thread tries again with its next event. */
+static int find_writer(struct log *log, struct trace__writer *ret_writer) {
+    struct trace__writer *entry = &trace__writers[log->base.writer];
     sigset_t all, old;
-    int saved_errno = errno;
     int lane;
-
+    if (entry->serial == log->base.serial) {
+        *ret_writer = *entry;
+        return 0;
+    }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     lane = find_own_lane(log);
     if (lane < 0) lane = log__lane_take(log);
-    writer = make_writer(log, lane);
-    if (lane >= 0) *entry = writer; /* a thread without a lane tries again with its next event */
+    if (lane >= 0) {
+        *ret_writer = make_writer(log, (unsigned)lane);
+        if (log->base.writer < TRACE__WRITERS) *entry = *ret_writer;
+    }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    errno = saved_errno;
-    return writer;
+    return lane < 0 ? lane : 0;
 }
 
 void trace__contended(const struct trace__writer *writer) {
@@ -175,6 +179,7 @@ static struct trace__slot claim_shared(const struct trace__writer *writer) {
     uint64_t position = __atomic_fetch_add(&writer->lane->head, 1, __ATOMIC_RELAXED); /* relaxed: the mark publishes */
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
     uint32_t mark = __atomic_load_n(&slot.event->sequence, __ATOMIC_RELAXED); /* relaxed: the exchange orders */
+    TRACE_TESTPOINT("reserved");
     for (;;) {
         uint32_t ahead = (mark - slot.mark) & TRACE_SEQUENCE_MASK;
         int newer = mark != 0 && ahead < TRACE_SEQUENCE_MASK / 2;
@@ -191,31 +196,42 @@ static struct trace__slot claim_shared(const struct trace__writer *writer) {
     return slot;
 }
 
-struct trace__slot trace__claim_slow(struct trace_log *base, const struct trace__writer *writer) {
-    struct log *log = (struct log *)base;
-    struct trace__slot slot = {NULL, 0};
-    if (writer->lane == NULL) {
-        __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
-        return slot;
-    }
-    if (writer->discards) {
-        uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: ours, or a few too old */
-        /* tail:A  Pairs with tail:R.  Without it we write into a slot that is still being copied. */
-        uint64_t tail = __atomic_load_n(&writer->lane->tail, __ATOMIC_ACQUIRE);
-        if (head - tail > writer->slot_mask) {
-            __atomic_fetch_add(&writer->lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
-            return slot;
-        }
-    }
-    if (writer->shared) return claim_shared(writer);
+static struct trace__slot claim_owned(const struct trace__writer *writer) {
     uint64_t position = trace__reserve(&writer->lane->head);
-    slot.event = &writer->slots[position & writer->slot_mask];
-    slot.mark = trace_shm_mark(position);
+    struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
+    TRACE_TESTPOINT("reserved");
     if (slot.event->sequence & TRACE_SEQUENCE_BUSY) {
         trace__contended(writer);
-        slot.event = NULL;
-        return slot;
+        return (struct trace__slot){NULL, 0};
     }
     trace__mark_busy(slot.event, slot.mark);
+    return slot;
+}
+
+static bool has_room(const struct trace__writer *writer) {
+    uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: ours, or a few too old */
+    /* tail:A  Pairs with tail:R.  Without it we write into a slot that is still being copied. */
+    uint64_t tail = __atomic_load_n(&writer->lane->tail, __ATOMIC_ACQUIRE);
+    return head - tail <= writer->slot_mask;
+}
+
+struct trace__slot trace__claim_slow(struct trace_log *base) {
+    static const struct trace__slot none = {NULL, 0};
+    struct log *log = (struct log *)base;
+    struct trace__writer writer;
+    struct trace__slot slot;
+    int saved_errno = errno;
+    int result = find_writer(log, &writer);
+    errno = saved_errno;
+    if (result != 0) {
+        __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+        return none;
+    }
+    if (writer.discards && !has_room(&writer)) {
+        __atomic_fetch_add(&writer.lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+        return none;
+    }
+    slot = writer.shared ? claim_shared(&writer) : claim_owned(&writer);
+    if (slot.event != NULL) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
     return slot;
 }

@@ -40,6 +40,21 @@ const char *log__shm_dir(void) {
     return dir != NULL && dir[0] != 0 ? dir : "/dev/shm";
 }
 
+/* Places in the threads' tables of writers, under the list's lock. */
+static uint64_t writer_indices_taken;
+TRACE_STATIC_ASSERT_(TRACE__WRITERS < 64, "a bit for each");
+
+static uint32_t take_writer_index(void) {
+    uint32_t index = 0;
+    while (index < TRACE__WRITERS && (writer_indices_taken >> index & 1)) index++;
+    if (index < TRACE__WRITERS) writer_indices_taken |= UINT64_C(1) << index;
+    return index;
+}
+
+static void give_back_writer_index(const struct log *log) {
+    if (log->base.serial != 0 && log->base.writer < TRACE__WRITERS) writer_indices_taken &= ~(UINT64_C(1) << log->base.writer);
+}
+
 void log__each(void (*each)(struct log *log)) {
     pthread_mutex_lock(&list_lock);
     for (struct log *log = list; log != NULL; log = log->next) each(log);
@@ -193,6 +208,7 @@ int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *
     write_header(log, options);
     pthread_mutex_lock(&list_lock);
     log->base.serial = ++last_serial;
+    log->base.writer = take_writer_index();
     pthread_mutex_unlock(&list_lock);
     result = take_first_lane(log, dir_fd);
     if (result != 0) goto fail;
@@ -208,6 +224,9 @@ int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *
     return 0;
 
 fail:
+    pthread_mutex_lock(&list_lock);
+    give_back_writer_index(log);
+    pthread_mutex_unlock(&list_lock);
     discard(log, dir_fd);
     close(dir_fd);
     return result;
@@ -226,6 +245,7 @@ void trace_log_close(struct trace_log *base) {
             break;
         }
     }
+    give_back_writer_index(log);
     pthread_mutex_unlock(&list_lock);
 
     mark_closed(log);

@@ -223,7 +223,7 @@ END_TEST
 START_TEST(an_unknown_kind_is_an_event) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
-    struct trace__slot slot = trace__begin(log, NULL, NULL, 777);
+    struct trace__slot slot = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 777);
     trace__commit(slot);
     ck_assert_uint_eq(read_all(reader, 0, false, NULL), 1);
     ck_assert_uint_eq(events[0].kind, 777);
@@ -375,7 +375,7 @@ static uint32_t got_before_commit;
 
 /* The slow one's bytes arrive late: whoever had taken its slot would show them as its own. */
 static void *overtake_itself_in_the_shared_lane(void *reader) {
-    struct trace__slot slow = trace__begin(the_log, NULL, NULL, TRACE_KIND_CUSTOM);
+    struct trace__slot slow = trace__begin(the_log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
     emit_codes(the_log, 1, 64 + 10); /* position 64 would be the slow one's slot */
     slow.event->data.custom.code = 12345;
     got_before_commit = read_all(reader, TRACE_LANES_MAX - 1, true, NULL); /* as of a dead node: nothing is waited for */
@@ -542,7 +542,7 @@ START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned
     struct trace_read read;
     uint64_t now = 1000;
     emit_codes(log, 0, 3);
-    (void)trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM); /* a handler that jumped away */
+    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* a handler that jumped away */
     emit_codes(log, 4, 6);
     trace_reader_read(reader, 0, events, 10, false, now, &read);
     ck_assert_uint_eq(read.count, 3);
@@ -562,7 +562,7 @@ END_TEST
 START_TEST(a_slot_in_the_making_is_never_written_by_an_emit_a_lap_later) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
-    struct trace__slot slow = trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM);
+    struct trace__slot slow = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
     struct trace_lane_count count;
     uint64_t lost;
     emit_codes(log, 1, 64 + 10); /* position 64 would be the slow one's slot */

@@ -2,7 +2,7 @@
  *
  * The emit path, inlined into the traced program.  Not an interface: use the macros of p2ptrace/trace.h.
  *
- * One emit is: find this thread's writer for the log (thread-local, no lookup in the usual case), reserve the next position of
+ * One emit is: load the control word, find this thread's writer for the log in a thread-local table, reserve the next position of
  * its lane, mark the slot, write 128 bytes, commit.  Ordering labels are those of the table in p2ptrace/shm.h.
  *
  * Invariants
@@ -36,6 +36,7 @@ extern void (*trace__testpoint)(const char *name);
 struct trace_log {
     const uint64_t *control;
     uint64_t serial; /* of the process's logs; never used again, so that a stale writer cannot match a new log */
+    uint32_t writer; /* where in a thread's table its writer for this log stands; TRACE__WRITERS: nowhere */
 };
 
 /* A thread's access to its lane of one log. */
@@ -44,18 +45,17 @@ struct trace__writer {
     struct trace_shm_lane *lane;
     struct trace_event *slots;
     uint32_t slot_mask;
-    uint8_t tsc;  /* the ring's clock is TRACE_CLOCK_TSC */
-    uint8_t slow; /* the shared lane, no lane, or discard-newest: the library reserves */
+    uint8_t slow; /* any of the next: the library reserves, and reads the clock */
     uint8_t shared;
     uint8_t discards;
+    uint8_t monotonic;
 };
 
-/* Each thread's writers, one entry per log.  A process with more logs than entries looks its lanes up more often, no more. */
-#define TRACE__WRITERS 16
-extern __thread struct trace__writer trace__writers[TRACE__WRITERS] __attribute__((tls_model("initial-exec")));
-
-/* Finds or takes the calling thread's lane, and puts it into the table.  lane is NULL when none can be had. */
-struct trace__writer trace__writer_find(struct trace_log *log);
+/* Each thread's writers, one entry for each log that is open.  No two open logs have the same entry, so that a signal handler
+ * which emits to another log never changes the one that we are using; logs beyond the table's size are looked up each time, in
+ * the last entry's place, which stays empty. */
+#define TRACE__WRITERS 32
+extern __thread struct trace__writer trace__writers[TRACE__WRITERS + 1] __attribute__((tls_model("initial-exec")));
 
 /* A slot that the caller has to fill: its mark says BUSY until trace__commit. */
 struct trace__slot {
@@ -63,15 +63,16 @@ struct trace__slot {
     uint32_t mark;
 };
 
-/* Reserves and marks a slot as trace__begin does, for slow writers. */
-struct trace__slot trace__claim_slow(struct trace_log *log, const struct trace__writer *writer);
+/* Finds the thread's lane, takes one if it has none, and then reserves, marks and time-stamps a slot as trace__begin does. */
+struct trace__slot trace__claim_slow(struct trace_log *log);
 
 /* Counts an event whose slot was still in the making. */
 void trace__contended(const struct trace__writer *writer);
 
-static inline int trace__enabled(const struct trace_log *log, unsigned kind) {
-    /* relaxed: a change of the mask may take effect a little later */
-    return log != NULL && (__atomic_load_n(log->control, __ATOMIC_RELAXED) & TRACE_CONTROL_KIND_BIT(kind)) != 0;
+/* The log's control word; nothing is enabled without a log. */
+static inline uint64_t trace__control(const struct trace_log *log) {
+    /* relaxed: a change may take effect a little later */
+    return log != NULL ? __atomic_load_n(log->control, __ATOMIC_RELAXED) : 0;
 }
 
 /* Traces whose id hashes above the threshold are left out, on every node alike; events without a trace stay. */
@@ -87,13 +88,13 @@ static inline int trace__sampled(uint32_t threshold, const struct trace_id *id) 
 /* CLOCK_MONOTONIC in nanoseconds: the ring's clock where the time-stamp counter is not invariant. */
 uint64_t trace__monotonic_ns(void);
 
-static inline uint64_t trace__ticks(int tsc) {
+/* The time-stamp counter; elsewhere every writer is slow, and this is never called. */
+static inline uint64_t trace__tsc(void) {
 #if defined(__x86_64__)
-    if (trace__likely(tsc)) return __builtin_ia32_rdtsc();
+    return __builtin_ia32_rdtsc();
 #else
-    (void)tsc;
+    return 0;
 #endif
-    return trace__monotonic_ns();
 }
 
 /* Takes the next position of a lane that only this thread writes.  One instruction, hence atomic towards this thread's own
@@ -129,50 +130,37 @@ static inline void trace__mark_busy(struct trace_event *event, uint32_t mark) {
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
-/* The calling thread's writer.  A signal handler may emit to another log between two of our loads and take over the table's entry;
- * so the entry is copied, and the copy is good when the serial was the right one before and after. */
-static inline struct trace__writer trace__writer(struct trace_log *log) {
-    const struct trace__writer *entry = &trace__writers[log->serial % TRACE__WRITERS];
-    if (trace__likely(entry->serial == log->serial)) {
-        struct trace__writer writer = *entry;
-        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* only the compiler has to keep the order: it is one thread */
-        if (trace__likely(entry->serial == log->serial)) return writer;
-    }
-    return trace__writer_find(log);
-}
-
-/* Reserves a slot, marks it, and writes the first half of the event and 64 zero bytes. */
-static inline struct trace__slot trace__begin(struct trace_log *log, const struct trace_context *context,
+/* Reserves a slot, marks it, and writes the first half of the event and 64 zero bytes.  control: the log's, as just loaded. */
+static inline struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                               const struct trace_node_id *peer, uint16_t kind) {
     static const struct trace__slot none = {NULL, 0};
-    struct trace__writer writer;
+    const struct trace__writer *writer = &trace__writers[log->writer];
     struct trace__slot slot;
     uint8_t flags = 0;
 
     if (context != NULL) {
-        uint32_t threshold = TRACE_CONTROL_SAMPLE(__atomic_load_n(log->control, __ATOMIC_RELAXED)); /* relaxed: as above */
-        if (!trace__sampled(threshold, &context->trace_id) && !(context->flags & TRACE_FLAG_DEBUG)) return none;
+        if (!trace__sampled(TRACE_CONTROL_SAMPLE(control), &context->trace_id) && !(context->flags & TRACE_FLAG_DEBUG))
+            return none;
         flags = context->flags;
     }
-    writer = trace__writer(log);
-    if (trace__likely(!writer.slow)) {
-        uint64_t position = trace__reserve(&writer.lane->head);
+    if (trace__likely(writer->serial == log->serial && !writer->slow)) {
+        uint64_t position = trace__reserve(&writer->lane->head);
         TRACE_TESTPOINT("reserved");
-        trace__prefetch(&writer.slots[(position + TRACE__PREFETCH_AHEAD) & writer.slot_mask]);
-        slot.event = &writer.slots[position & writer.slot_mask];
+        trace__prefetch(&writer->slots[(position + TRACE__PREFETCH_AHEAD) & writer->slot_mask]);
+        slot.event = &writer->slots[position & writer->slot_mask];
         slot.mark = trace_shm_mark(position);
         if (trace__unlikely(slot.event->sequence & TRACE_SEQUENCE_BUSY)) { /* an emit that we interrupt, a whole lap behind */
-            trace__contended(&writer);
+            trace__contended(writer);
             return none;
         }
         trace__mark_busy(slot.event, slot.mark);
+        slot.event->timestamp = trace__tsc();
     } else {
-        slot = trace__claim_slow(log, &writer);
+        slot = trace__claim_slow(log);
         if (slot.event == NULL) return none;
     }
     TRACE_TESTPOINT("marked");
 
-    slot.event->timestamp = trace__ticks(writer.tsc);
     if (context != NULL)
         slot.event->trace_id = context->trace_id;
     else
@@ -201,26 +189,26 @@ static inline void trace__commit(struct trace__slot slot) {
 
 /* One function per kind: begin, fill the fields, commit. */
 
-static inline void trace__emit_conn_init(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_conn_init(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                          const struct trace_node_id *peer, const struct trace_endpoint *endpoint, int by_remote) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_CONN_INIT);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_INIT);
     if (slot.event == NULL) return;
     slot.event->data.conn_init.endpoint = *endpoint;
     slot.event->data.conn_init.by_remote = by_remote != 0;
     trace__commit(slot);
 }
 
-static inline void trace__emit_conn_established(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_conn_established(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                                 const struct trace_node_id *peer, uint64_t rtt_ns) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_CONN_ESTABLISHED);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_ESTABLISHED);
     if (slot.event == NULL) return;
     slot.event->data.conn_established.rtt = rtt_ns;
     trace__commit(slot);
 }
 
-static inline void trace__emit_conn_closed(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_conn_closed(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t code, int by_remote, const char *reason) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_CONN_CLOSED);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_CLOSED);
     if (slot.event == NULL) return;
     slot.event->data.conn_closed.code = code;
     slot.event->data.conn_closed.by_remote = by_remote != 0;
@@ -229,18 +217,18 @@ static inline void trace__emit_conn_closed(struct trace_log *log, const struct t
     trace__commit(slot);
 }
 
-static inline void trace__emit_stream_opened(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_stream_opened(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                              const struct trace_node_id *peer, uint64_t stream_id) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_STREAM_OPENED);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_OPENED);
     if (slot.event == NULL) return;
     slot.event->data.stream_opened.stream_id = stream_id;
     trace__commit(slot);
 }
 
-static inline void trace__emit_stream_data(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_stream_data(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t stream_id, uint64_t offset, uint32_t length,
                                            int fin, int sent) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_STREAM_DATA);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_DATA);
     if (slot.event == NULL) return;
     slot.event->data.stream_data.stream_id = stream_id;
     slot.event->data.stream_data.offset = offset;
@@ -250,18 +238,18 @@ static inline void trace__emit_stream_data(struct trace_log *log, const struct t
     trace__commit(slot);
 }
 
-static inline void trace__emit_stream_closed(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_stream_closed(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                              const struct trace_node_id *peer, uint64_t stream_id, uint64_t code) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_STREAM_CLOSED);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_CLOSED);
     if (slot.event == NULL) return;
     slot.event->data.stream_closed.stream_id = stream_id;
     slot.event->data.stream_closed.code = code;
     trace__commit(slot);
 }
 
-static inline void trace__emit_packet_sent(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, uint32_t size, unsigned space) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_PACKET_SENT);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
     if (slot.event == NULL) return;
     slot.event->data.packet_sent.packet_num = packet_num;
     slot.event->data.packet_sent.size = size;
@@ -269,10 +257,10 @@ static inline void trace__emit_packet_sent(struct trace_log *log, const struct t
     trace__commit(slot);
 }
 
-static inline void trace__emit_packet_received(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_packet_received(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                                const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
                                                unsigned space) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_PACKET_RECEIVED);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_RECEIVED);
     if (slot.event == NULL) return;
     slot.event->data.packet_received.packet_num = packet_num;
     slot.event->data.packet_received.size = size;
@@ -280,19 +268,19 @@ static inline void trace__emit_packet_received(struct trace_log *log, const stru
     trace__commit(slot);
 }
 
-static inline void trace__emit_packet_lost(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_packet_lost(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, unsigned space) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_PACKET_LOST);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_LOST);
     if (slot.event == NULL) return;
     slot.event->data.packet_lost.packet_num = packet_num;
     slot.event->data.packet_lost.space = (uint8_t)space;
     trace__commit(slot);
 }
 
-static inline void trace__emit_metrics(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_metrics(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                        const struct trace_node_id *peer, uint64_t rtt_ns, uint64_t min_rtt_ns,
                                        uint64_t cwnd_bytes, uint64_t in_flight_bytes) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_METRICS);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_METRICS);
     if (slot.event == NULL) return;
     slot.event->data.metrics.rtt = rtt_ns;
     slot.event->data.metrics.min_rtt = min_rtt_ns;
@@ -301,10 +289,10 @@ static inline void trace__emit_metrics(struct trace_log *log, const struct trace
     trace__commit(slot);
 }
 
-static inline void trace__emit_app_command(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_app_command(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, const char *app_id, uint16_t cmd, const void *data,
                                            size_t data_bytes) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_APP_COMMAND);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_COMMAND);
     if (slot.event == NULL) return;
     if (data_bytes > TRACE_APP_DATA_BYTES) data_bytes = TRACE_APP_DATA_BYTES;
     memcpy(slot.event->data.app_command.app_id, app_id, 4);
@@ -314,9 +302,9 @@ static inline void trace__emit_app_command(struct trace_log *log, const struct t
     trace__commit(slot);
 }
 
-static inline void trace__emit_app_start(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_app_start(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                          const struct trace_node_id *peer, uint64_t parent_id, const char *app_id, uint16_t cmd) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_APP_START);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_START);
     if (slot.event == NULL) return;
     slot.event->data.app_start.span_id = context != NULL ? context->span_id : 0;
     slot.event->data.app_start.parent_id = parent_id;
@@ -325,9 +313,9 @@ static inline void trace__emit_app_start(struct trace_log *log, const struct tra
     trace__commit(slot);
 }
 
-static inline void trace__emit_app_end(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                        const struct trace_node_id *peer, const char *app_id, uint16_t cmd, int ok) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_APP_END);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
     if (slot.event == NULL) return;
     slot.event->data.app_end.span_id = context != NULL ? context->span_id : 0;
     memcpy(slot.event->data.app_end.app_id, app_id, 4);
@@ -336,10 +324,10 @@ static inline void trace__emit_app_end(struct trace_log *log, const struct trace
     trace__commit(slot);
 }
 
-static inline void trace__emit_custom(struct trace_log *log, const struct trace_context *context,
+static inline void trace__emit_custom(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {
-    struct trace__slot slot = trace__begin(log, context, peer, TRACE_KIND_CUSTOM);
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CUSTOM);
     if (slot.event == NULL) return;
     if (data_bytes > sizeof slot.event->data.custom.data) data_bytes = sizeof slot.event->data.custom.data;
     slot.event->data.custom.category = category;

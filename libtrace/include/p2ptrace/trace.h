@@ -140,10 +140,12 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 
 #ifdef TRACE
 #include <p2ptrace/emit.h>
-#define TRACE_EMIT_(name, NAME, log, ...)                                                               \
-    do {                                                                                                \
-        struct trace_log *trace_log_ = (log);                                                           \
-        if (trace__enabled(trace_log_, TRACE_KIND_##NAME)) trace__emit_##name(trace_log_, __VA_ARGS__); \
+#define TRACE_EMIT_(name, NAME, log, ...)                                \
+    do {                                                                 \
+        struct trace_log *trace_log_ = (log);                            \
+        uint64_t trace_control_ = trace__control(trace_log_);            \
+        if (trace_control_ & TRACE_CONTROL_KIND_BIT(TRACE_KIND_##NAME))  \
+            trace__emit_##name(trace_log_, trace_control_, __VA_ARGS__); \
     } while (0)
 #else
 #define TRACE_EMIT_(...) ((void)0)
