@@ -329,7 +329,7 @@ END_TEST
 START_TEST(an_event_that_a_dead_node_never_finished_is_told_as_unfinished) {
     struct trace_log *log = open_log("alice");
     emit(log, 0, 10);
-    (void)trace__begin(log, NULL, NULL, TRACE_KIND_CUSTOM); /* reserved, marked, never committed */
+    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* reserved, marked, never committed */
     pass();
     ck_assert_uint_eq(node_named("alice")->indexed, 10);
     trace_log_close(log);
@@ -417,9 +417,9 @@ END_TEST
 START_TEST(unknown_kinds_are_kept_and_counted_and_ours_are_invalid) {
     struct trace_log *log = open_log("alice");
     history_source source;
-    trace__commit(trace__begin(log, NULL, NULL, 77));
-    trace__commit(trace__begin(log, NULL, NULL, TRACE_KIND_EVENTS_LOST));
-    trace__commit(trace__begin(log, NULL, NULL, 1000));
+    trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 77));
+    trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_EVENTS_LOST));
+    trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 1000));
     pass();
     ck_assert_uint_eq(at(0, &source).kind, 77);
     assert_gap(at(1, &source), 1, 1, TRACE_LOSS_INVALID);
@@ -434,8 +434,8 @@ START_TEST(losses_in_a_row_are_told_in_one_and_each_cause_by_itself) {
     struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
     history_source source;
     emit(log, 0, 80); /* 16 lost before; then 64, of which the last 3 are: invalid, invalid, good */
-    trace__commit(trace__begin(log, NULL, NULL, 0));
-    trace__commit(trace__begin(log, NULL, NULL, 0));
+    trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
+    trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
     emit(log, 82, 83);
     pass();
     assert_gap(at(0, &source), 0, 19, TRACE_LOSS_BEFORE_ATTACH);
