@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The connection to traced, as calls that wait.  Inside is a libuv loop that runs only while something is waited for: what is not
+ * waited for is not read, so that a slow reader of ours slows the socket and not our memory.  One thread. */
+#ifndef INSPECTOR_CLIENT_H
+#define INSPECTOR_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct client;
+
+/* Why something did not work, as one line for the user, and what the program exits with. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
+    EXIT_USAGE = 2,     /* the command line is wrong */
+    EXIT_NOT_THERE = 3, /* no traced could be reached */
+};
+
+struct failure {
+    enum exit_code code;
+    bool disconnected; /* traced went away: connecting again may help */
+    int64_t rpc_code;  /* of an error answer, else 0 */
+    char text[768];
+};
+
+/* Fills in a failure.  Returns -1 always. */
+int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#define WAIT_FOREVER UINT64_MAX
+
+/* Connects.  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or -1. */
+int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure);
+void client_close(struct client *client);
+
+/* Asks, and waits for the answer.  params_new is stolen and may be NULL.  *ret_result is the caller's.  Returns 0 or -1. */
+int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure);
+
+/* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params (the caller's) in
+ * *ret_params; 0 when the time is over, or the output is gone (client_watch_output); -1 on failure. */
+int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);
+
+/* Looks out for the end of a pipe that we write to, so that client_next does not wait for events that nobody wants. */
+void client_watch_output(struct client *client, int fd);
+bool client_output_gone(const struct client *client);
+
+/* A clock for deadlines, in milliseconds. */
+uint64_t client_now_ms(struct client *client);
+
+#endif

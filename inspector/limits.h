@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every limit of the inspector, in one place. */
+#ifndef INSPECTOR_LIMITS_H
+#define INSPECTOR_LIMITS_H
+
+#define LINE_BYTES_MAX (64U << 20)   /* one answer of traced; 10000 events are about 20 MiB */
+#define LINE_BYTES_FIRST (64U << 10) /* what the buffer for it begins with */
+#define REQUEST_BYTES_MAX 65536U     /* docs/protocol.md: longer lines are refused there */
+#define CALL_TIMEOUT_MS 30000U       /* a traced that says nothing for so long is given up */
+#define CONNECT_RETRY_MS 100U        /* --wait: between two attempts */
+#define PAGE_EVENTS 2000U            /* events asked for at once */
+#define TIMELINE_EVENTS_MAX 200000U  /* `trace ID` keeps them all in memory */
+#define IDS_MAX 65536U               /* ids remembered to shorten them without ambiguity */
+#define NAMES_MAX 16384U             /* node names remembered */
+#define ID_DIGITS_MIN 8U             /* a shortened id has at least so many */
+#define CELL_COLUMNS_MAX 160U        /* text of a node in one table cell or field */
+#define SPAN_DEPTH_MAX 63U           /* deeper hops are drawn as this deep */
+#define SPAN_INDENT_MAX 12U          /* deeper hops are indented as this deep */
+#define VERDICTS_MAX 8U              /* lines of one sort at the head of a timeline */
+#define FOLD_MIN 4U                  /* so many packets of a sort make one line */
+#define FOLD_GROUPS_MAX 64U          /* groups within one run; more are printed one by one */
+#define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most so often */
+#define ARGS_MAX 4U
+
+#endif

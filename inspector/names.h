@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What ids are called: node names where they are known, else as many digits as tell the ids of this answer apart. */
+#ifndef INSPECTOR_NAMES_H
+#define INSPECTOR_NAMES_H
+
+#include "strbuf.h"
+
+#include <jansson.h>
+
+/* A set of ids, and how many digits tell them apart. */
+struct id_set {
+    char **ids; /* sorted */
+    size_t count;
+    size_t capacity;
+    unsigned digits;
+};
+
+struct names {
+    struct id_set nodes;  /* node and peer ids seen */
+    struct id_set traces; /* trace ids seen */
+    json_t *by_id;        /* node id: name */
+    json_t *by_name;      /* name: the node id that has it, or null when several have */
+    json_t *ranks;        /* node id: its number, in the order they were learned */
+    unsigned columns;     /* of the widest name known, ID_DIGITS_MIN at least */
+};
+
+int names_init(struct names *names); /* 0 or -ENOMEM */
+void names_fini(struct names *names);
+
+/* Learns the names in an answer to `nodes`. */
+void names_learn(struct names *names, const json_t *nodes_answer);
+
+/* Takes notice of every id in a value, so that they are shortened without ambiguity.  Walks objects and arrays. */
+void names_see(struct names *names, const json_t *value);
+
+/* 1 when a node's name is known. */
+int names_knows(const struct names *names, const char *node_id);
+
+/* A number that a node keeps, 0 for one without a name: for instance for its colour. */
+unsigned names_rank(const struct names *names, const char *node_id);
+
+/* Appends the name of a node or peer, made harmless; "bob/3fa2b1c0" when several nodes are called bob; else its shortened id.
+ * "-" for NULL. */
+void names_node(struct strbuf *out, const struct names *names, const char *node_id);
+
+/* Appends a shortened id. */
+void names_short_node(struct strbuf *out, const struct names *names, const char *node_id);
+void names_short_trace(struct strbuf *out, const struct names *names, const char *trace_id);
+
+#endif

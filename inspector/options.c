@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const struct option_info option_table[OPTION_COUNT_] = {
+#define OPTION(NAME, spelling, value, type, help) {spelling, value, VALUE_##type, help},
+    OPTIONS(OPTION)
+#undef OPTION
+};
+
+int parse_count(const char *text, uint64_t *ret_count) {
+    if (!*text || strlen(text) > 18 || text[strspn(text, "0123456789")]) return -1;
+    *ret_count = strtoull(text, NULL, 10);
+    return 0;
+}
+
+/* Reads "1.5s"; a number without a unit is in unit_ms.  The end of the text must follow. */
+static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
+    char *end;
+    if (!isdigit((unsigned char)*text) && *text != '.') return -1;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (errno || end == text || !(value >= 0)) return -1;
+    for (size_t i = 0; *end && i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].name)) continue;
+        unit_ms = units[i].ms;
+        end += strlen(end);
+    }
+    if (*end || value * unit_ms > 1e15) return -1;
+    *ret_ms = (uint64_t)(value * unit_ms);
+    return 0;
+}
+
+static int bad_value(enum option option, const char *value, const char *expected, struct failure *failure) {
+    return failure_set(failure, EXIT_USAGE, "--%s %s: %s is expected", option_table[option].spelling, value, expected);
+}
+
+/* Notes an option with its value (NULL: none). */
+static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
+    options->given |= 1U << option;
+    options->texts[option] = value;
+    switch (option_table[option].type) {
+    case VALUE_COUNT:
+        if (parse_count(value, &options->numbers[option])) return bad_value(option, value, "a whole number", failure);
+        return 0;
+    case VALUE_DURATION:
+        if (parse_duration(value, 1e3, &options->numbers[option]))
+            return bad_value(option, value, "a duration like 2s or 500ms", failure);
+        return 0;
+    case VALUE_SECONDS:
+        options->numbers[option] = WAIT_FOREVER;
+        if (value && parse_duration(value, 1e3, &options->numbers[option]))
+            return bad_value(option, value, "a number of seconds", failure);
+        return 0;
+    case VALUE_COLOR:
+        if (strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never"))
+            return bad_value(option, value, "auto, always or never", failure);
+        return 0;
+    default: return 0;
+    }
+}
+
+/* The option of that spelling; OPTION_COUNT_ when there is none. */
+static enum option find_option(const char *name, size_t bytes) {
+    unsigned i = 0;
+    while (i < OPTION_COUNT_ && (strncmp(option_table[i].spelling, name, bytes) || option_table[i].spelling[bytes])) i++;
+    return (enum option)i;
+}
+
+/* Reads the option at argv[i].  Returns how many arguments it took, or -1. */
+static int take_option(struct options *options, char **argv, int argc, int i, struct failure *failure) {
+    const char *text = argv[i];
+    enum option option;
+    const char *value = NULL;
+    if (!strcmp(text, "-o"))
+        option = OPTION_OUTPUT;
+    else if (!strcmp(text, "-h"))
+        option = OPTION_HELP;
+    else if (!strcmp(text, "-V"))
+        option = OPTION_VERSION;
+    else {
+        const char *equals = strchr(text, '=');
+        option = strncmp(text, "--", 2) ? OPTION_COUNT_
+                                        : find_option(text + 2, equals ? (size_t)(equals - text - 2) : strlen(text + 2));
+        value = equals ? equals + 1 : NULL;
+    }
+    if (option == OPTION_COUNT_) return failure_set(failure, EXIT_USAGE, "unknown option %s; see inspector help", text);
+    enum value_type type = option_table[option].type;
+    if (type == VALUE_NONE && value)
+        return failure_set(failure, EXIT_USAGE, "--%s takes no value", option_table[option].spelling);
+    bool next = type != VALUE_NONE && type != VALUE_SECONDS && !value;
+    if (next && i + 1 >= argc)
+        return failure_set(failure, EXIT_USAGE, "--%s needs a value: %s", option_table[option].spelling,
+                           option_table[option].value);
+    if (next) value = argv[i + 1];
+    if (take(options, option, value, failure)) return -1;
+    return next ? 2 : 1;
+}
+
+/* "-5s" is a time, no option. */
+static bool is_option(const char *text) {
+    return text[0] == '-' && text[1] && !isdigit((unsigned char)text[1]) && text[1] != '.';
+}
+
+int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure) {
+    struct options options = {0};
+    bool only_args = false;
+    for (int i = 1; i < argc;) {
+        if (!only_args && !strcmp(argv[i], "--")) {
+            only_args = true;
+            i++;
+        } else if (!only_args && is_option(argv[i])) {
+            int taken = take_option(&options, argv, argc, i, failure);
+            if (taken < 0) return -1;
+            i += taken;
+        } else if (options.arg_count < ARGS_MAX) {
+            options.args[options.arg_count++] = argv[i++];
+        } else {
+            return failure_set(failure, EXIT_USAGE, "too many arguments at %s; see inspector help", argv[i]);
+        }
+    }
+    *ret_options = options;
+    return 0;
+}
+
+/* ---- times ---- */
+
+/* Reads HH:MM[:SS[.fraction]].  Returns 0 or -1. */
+static int parse_time_of_day(const char *text, int *ret_seconds, unsigned *ret_us) {
+    int hour, minute, second = 0, used = 0;
+    unsigned us = 0;
+    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2) return -1;
+    text += used;
+    if (*text == ':') {
+        if (sscanf(text, ":%2d%n", &second, &used) != 1) return -1;
+        text += used;
+    }
+    if (*text == '.') {
+        unsigned digit_us = 100000;
+        for (text++; isdigit((unsigned char)*text); text++, digit_us /= 10) us += (unsigned)(*text - '0') * digit_us;
+    }
+    if (*text || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return -1;
+    *ret_seconds = hour * 3600 + minute * 60 + second;
+    *ret_us = us;
+    return 0;
+}
+
+/* The last moment that a clock showed that time of day, in Unix microseconds. */
+static json_int_t last_moment(int seconds, unsigned us, bool utc, uint64_t now_unix_us) {
+    time_t now = (time_t)(now_unix_us / 1000000);
+    struct tm tm;
+    json_int_t moment = 0;
+    for (int days_ago = 0; days_ago < 2; days_ago++) {
+        if (!(utc ? gmtime_r(&now, &tm) : localtime_r(&now, &tm))) return 0;
+        tm.tm_mday -= days_ago;
+        tm.tm_hour = seconds / 3600, tm.tm_min = seconds / 60 % 60, tm.tm_sec = seconds % 60;
+        tm.tm_isdst = -1;
+        moment = (json_int_t)(utc ? timegm(&tm) : mktime(&tm)) * 1000000 + us;
+        if ((uint64_t)moment <= now_unix_us) break;
+    }
+    return moment;
+}
+
+json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us) {
+    uint64_t number;
+    int seconds;
+    unsigned us;
+    if (!parse_count(text, &number)) return json_integer((json_int_t)number);
+    if (!strcmp(text, "now")) return json_string("-0s");
+    if (!parse_time_of_day(text, &seconds, &us)) return json_integer(last_moment(seconds, us, utc, now_unix_us));
+    return json_string(text);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line, read into values.  Which command takes which option is the command table's matter (commands.c). */
+#ifndef INSPECTOR_OPTIONS_H
+#define INSPECTOR_OPTIONS_H
+
+#include "client.h"
+#include "limits.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* OPTION(NAME, "spelling", "VALUE" or "", what the value is, help) */
+#define OPTIONS(OPTION)                                                                                               \
+    OPTION(SOCKET, "socket", "PATH", TEXT, "traced's socket, instead of where it usually is")                         \
+    OPTION(WAIT, "wait", "[=SECONDS]", SECONDS, "wait for traced to come, for ever or so long")                       \
+    OPTION(JSON, "json", "", NONE, "for machines: one JSON object a line")                                            \
+    OPTION(NO_HEADER, "no-header", "", NONE, "no column titles and closing notes")                                    \
+    OPTION(UTC, "utc", "", NONE, "times in UTC instead of local time")                                                \
+    OPTION(COLOR, "color", "WHEN", COLOR, "always, never, or auto: on a terminal without NO_COLOR")                   \
+    OPTION(HELP, "help", "", NONE, "this help")                                                                       \
+    OPTION(VERSION, "version", "", NONE, "the version of this program")                                               \
+    OPTION(LIMIT, "limit", "N", COUNT, "at most so many")                                                             \
+    OPTION(KIND, "kind", "K[,K...]", TEXT, "only events of these kinds: packet_lost,app_start")                       \
+    OPTION(NODE, "node", "NODE", TEXT, "only of this node: its name, or the beginning of its id")                     \
+    OPTION(PEER, "peer", "PEER", TEXT, "only with this peer: its name, or the beginning of its id")                   \
+    OPTION(TRACE, "trace", "ID", TEXT, "only of this trace: the beginning of its id")                                 \
+    OPTION(FROM, "from", "TIME", TEXT, "only from then on: -5s, 12:00:03.5, 2026-01-31T12:00:00Z, Unix microseconds") \
+    OPTION(TO, "to", "TIME", TEXT, "only before then, written like --from")                                           \
+    OPTION(APP, "app", "APP", TEXT, "only traces with an event of this application id: DMAP")                         \
+    OPTION(RECENT, "recent", "N", COUNT, "begin with the newest N events of the history")                             \
+    OPTION(COUNT, "count", "N", COUNT, "end after N events")                                                          \
+    OPTION(FOR, "for", "DURATION", DURATION, "end after so long: 2s, 500ms, 5m")                                      \
+    OPTION(ALL, "all", "", NONE, "every event: do not fold runs of similar packets")                                  \
+    OPTION(OUTPUT, "output", "FILE", TEXT, "write to FILE (-o FILE), complete or not at all")
+
+enum option {
+#define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
+    OPTIONS(OPTION)
+#undef OPTION
+        OPTION_COUNT_
+};
+
+#define OPTION_BIT(NAME) (1U << OPTION_##NAME)
+
+/* What every command takes. */
+#define OPTIONS_COMMON                                                                                                        \
+    (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
+     OPTION_BIT(HELP) | OPTION_BIT(VERSION))
+
+enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COLOR, VALUE_DURATION, VALUE_SECONDS /* may be left out */ };
+
+struct option_info {
+    const char *spelling;
+    const char *value; /* how help calls it, "" for none */
+    enum value_type type;
+    const char *help;
+};
+
+extern const struct option_info option_table[OPTION_COUNT_];
+
+struct options {
+    const char *args[ARGS_MAX]; /* the first is the command */
+    unsigned arg_count;
+    uint32_t given;                   /* OPTION_BITs */
+    const char *texts[OPTION_COUNT_]; /* NULL when not given */
+    uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
+};
+
+/* Reads argv.  Everything is borrowed from it.  Returns 0, or -1 with the reason. */
+int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure);
+
+static inline bool option_given(const struct options *options, enum option option) { return options->given >> option & 1; }
+
+/* A count, or what it is otherwise. */
+static inline uint64_t option_number(const struct options *options, enum option option, uint64_t otherwise) {
+    return option_given(options, option) ? options->numbers[option] : otherwise;
+}
+
+/* Reads a whole number.  Returns 0 or -1. */
+int parse_count(const char *text, uint64_t *ret_count);
+
+/* A time for a request: Unix microseconds become a number; "now" and a time of day ("12:00:03.5": the last such moment, local or UTC) become
+ * what traced understands; everything else goes as it is, for traced to judge.  NULL without memory. */
+json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "pages.h"
+
+#include "json_get.h"
+
+int pages_init(struct pages *pages, struct session *session, json_t *params_new, uint64_t events_max) {
+    *pages = (struct pages){.session = session, .params = params_new, .left = events_max, .done = events_max == 0};
+    return params_new ? 0 : session_out_of_memory(session);
+}
+
+void pages_fini(struct pages *pages) { json_decref(pages->params); }
+
+int pages_next(struct pages *pages, json_t **ret_answer) {
+    json_t *answer;
+    uint64_t limit = pages->left < PAGE_EVENTS ? pages->left : PAGE_EVENTS;
+    *ret_answer = NULL;
+    if (pages->done) return 0;
+    if (json_object_set_new(pages->params, "limit", json_integer((json_int_t)limit)))
+        return session_out_of_memory(pages->session);
+    if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
+    uint64_t count = json_array_size(json_get_array(answer, "events"));
+    json_t *cursor = json_object_get(answer, "cursor");
+    pages->left = count < pages->left ? pages->left - count : 0;
+    /* A page without events and with a cursor would go on for ever. */
+    pages->done = !json_is_string(cursor) || !count || !pages->left;
+    if (!pages->done && json_object_set(pages->params, "cursor", cursor)) {
+        json_decref(answer);
+        return session_out_of_memory(pages->session);
+    }
+    *ret_answer = answer;
+    return 0;
+}
+
+int pages_collect(struct session *session, json_t *params_new, uint64_t events_max, json_t **ret_answer) {
+    struct pages pages;
+    json_t *answer = NULL, *page, *all = json_pack("{s:[],s:[]}", "events", "gaps");
+    int result = pages_init(&pages, session, params_new, events_max);
+    if (!result && !all) result = session_out_of_memory(session);
+    while (!result && !(result = pages_next(&pages, &page)) && page) {
+        json_t *events = json_object_get(page, "events"), *gaps = json_object_get(page, "gaps");
+        int failed = json_is_array(events) && json_array_extend(json_object_get(all, "events"), events);
+        failed |= json_is_array(gaps) && json_array_extend(json_object_get(all, "gaps"), gaps);
+        failed |= json_object_set_new(all, "more", json_boolean(json_is_string(json_object_get(page, "cursor"))));
+        json_decref(page);
+        if (failed) result = session_out_of_memory(session);
+    }
+    if (!result) answer = json_incref(all);
+    json_decref(all);
+    pages_fini(&pages);
+    if (!result) *ret_answer = answer;
+    return result;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Views: a JSON answer of traced in, text for people out.  Pure: no I/O, no clock, nothing kept between calls but the names that
+ * the view points to.  Whatever the answer holds, the text is harmless to a terminal and every line ends in a newline; what
+ * is missing is shown as "-".  Lines are as long as they are: who writes to a terminal cuts them (text_cut_lines). */
+#ifndef INSPECTOR_RENDER_H
+#define INSPECTOR_RENDER_H
+
+#include "names.h"
+#include "text.h"
+
+#include <jansson.h>
+
+struct view {
+    const struct names *names;
+    bool color;
+    bool utc;
+    bool header; /* column titles and closing notes */
+    bool all;    /* a timeline with nothing folded */
+};
+
+/* ---- pieces of an event (render_event.c) ---- */
+
+/* What happened, in words: "packet 7 sent, 1.2 KiB, 1rtt". */
+void event_describe(struct strbuf *out, const struct view *view, const json_t *event);
+
+/* How much it should catch the eye. */
+enum style event_style(const json_t *event);
+
+/* "->" when the event went to its peer, "<-" when it came from there, "<>" when there is no direction, "" without a peer. */
+const char *event_arrow(const json_t *event);
+
+/* "GET_CHUNK", else "DMAP 2". */
+void event_command(struct strbuf *out, const json_t *event);
+
+/* Appends a string member made harmless; "-" when it is missing. */
+void render_text(struct strbuf *out, const json_t *object, const char *key);
+
+/* Appends a {timestamp, ns} as a time of day; "-" when it is missing. */
+void render_time(struct strbuf *out, const struct view *view, const json_t *time, bool date);
+
+/* Appends a node's name in that node's colour. */
+void render_node(struct strbuf *out, const struct view *view, const char *node_id);
+
+/* ---- views: each takes the answer of its method ---- */
+
+void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_peers(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_traces(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_apps(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
+
+/* An answer to `query`, or the params of an `events` notification: a line an event.  `lost` of a notification is told. */
+void render_events_titles(struct strbuf *out, const struct view *view);
+void render_events(struct strbuf *out, const struct view *view, const json_t *answer);
+
+/* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
+ * "more" true says that there are events behind these that were not fetched. */
+void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
+
+/* {"peer": a row of `peers`, "events"}. */
+void render_peer(struct strbuf *out, const struct view *view, const json_t *answer);
+
+#endif

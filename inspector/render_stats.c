@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The counters of traced, with its worries in red. */
+#include "json_get.h"
+#include "limits.h"
+#include "render.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LABEL_COLUMNS 11
+
+static void label(struct strbuf *out, const struct view *view, const char *text) {
+    text_styled(out, view->color, STYLE_HEAD, "%-*s", LABEL_COLUMNS, text);
+}
+
+/* ", 12 words" with an eye-catching style when the count is not zero. */
+static void worry(struct strbuf *out, const struct view *view, uint64_t count, const char *words) {
+    text_styled(out, view->color, STYLE_DIM, ", ");
+    text_styled(out, view->color, count ? STYLE_BAD : STYLE_PLAIN, "%" PRIu64 " %s", count, words);
+}
+
+/* "name count" of each counter that is not zero; `none` when all are. */
+static void counters(struct strbuf *out, const struct view *view, const json_t *object, const char *none) {
+    const char *key, *separator = "";
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        uint64_t count = 0;
+        (void)value;
+        if (!json_get_unsigned(object, key, &count) || !count) continue;
+        strbuf_puts(out, separator);
+        text_style_on(out, view->color, STYLE_BAD);
+        text_untrusted(out, key, strlen(key), CELL_COLUMNS_MAX);
+        strbuf_printf(out, " %" PRIu64, count);
+        text_style_off(out, view->color, STYLE_BAD);
+        separator = ", ";
+    }
+    if (!*separator) strbuf_puts(out, none);
+    strbuf_puts(out, "\n");
+}
+
+static void ingest(struct strbuf *out, const struct view *view, const json_t *part) {
+    uint64_t batches = json_get_count(part, "batches");
+    label(out, view, "ingest");
+    text_count(out, json_get_count(part, "events"), "event");
+    strbuf_printf(out, " in %" PRIu64 " batch%s; ", batches, batches == 1 ? "" : "es");
+    text_count(out, json_get_count(part, "nodes_attached"), "node");
+    strbuf_puts(out, " attached");
+    worry(out, view, json_get_count(part, "nodes_rejected"), "rejected");
+    worry(out, view, json_get_count(part, "unknown_kinds"), "of unknown kinds");
+    strbuf_puts(out, "\n");
+    label(out, view, "lost");
+    counters(out, view, json_object_get(part, "lost"), "nothing");
+    if (json_get_count(part, "nodes_rejected")) {
+        label(out, view, "rejected");
+        counters(out, view, json_object_get(part, "rejected"), "-");
+    }
+}
+
+static void history(struct strbuf *out, const struct view *view, const json_t *part) {
+    uint64_t first, last;
+    label(out, view, "history");
+    strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " events, ", json_get_count(part, "events"), json_get_count(part, "events_max"));
+    text_bytes(out, json_get_count(part, "bytes"));
+    strbuf_puts(out, " of ");
+    text_bytes(out, json_get_count(part, "bytes_max"));
+    strbuf_printf(out, "; %" PRIu64 " evicted; ", json_get_count(part, "evicted"));
+    text_count(out, json_get_count(part, "traces"), "trace");
+    strbuf_puts(out, ", ");
+    text_count(out, json_get_count(part, "peers"), "peer");
+    strbuf_puts(out, "\n");
+    label(out, view, "time");
+    if (json_get_time(json_object_get(part, "first"), &first) && json_get_time(json_object_get(part, "last"), &last)) {
+        text_time(out, first, view->utc, true);
+        strbuf_puts(out, " to ");
+        text_time(out, last, view->utc, false);
+        strbuf_puts(out, ", ");
+        text_duration(out, last > first ? last - first : 0);
+        strbuf_puts(out, "\n");
+    } else {
+        strbuf_puts(out, "the history is empty\n");
+    }
+}
+
+static void clients(struct strbuf *out, const struct view *view, const json_t *part) {
+    label(out, view, "clients");
+    strbuf_printf(out, "%" PRIu64 " connected of %" PRIu64 " accepted", json_get_count(part, "connected"),
+                  json_get_count(part, "accepted"));
+    worry(out, view, json_get_count(part, "refused"), "refused");
+    strbuf_puts(out, "; ");
+    text_count(out, json_get_count(part, "requests"), "request");
+    worry(out, view, json_get_count(part, "errors"), "refused as wrong");
+    strbuf_puts(out, "\n");
+    label(out, view, "streams");
+    text_count(out, json_get_count(part, "subscriptions"), "subscription");
+    strbuf_puts(out, ", ");
+    text_count(out, json_get_count(part, "events_sent"), "event");
+    strbuf_puts(out, " sent");
+    worry(out, view, json_get_count(part, "events_dropped"), "dropped for slow readers");
+    strbuf_puts(out, "\n");
+}
+
+static void process(struct strbuf *out, const struct view *view, const json_t *answer) {
+    const json_t *part = json_object_get(answer, "process"), *clock = json_object_get(answer, "clock");
+    double uptime = json_get_real(answer, "uptime_s", 0);
+    label(out, view, "process");
+    strbuf_puts(out, "up ");
+    text_duration(out, uptime > 0 && uptime < 1e9 ? (uint64_t)(uptime * 1e9) : 0);
+    strbuf_puts(out, ", ");
+    text_bytes(out, json_get_count(part, "resident_bytes"));
+    strbuf_printf(out, " resident, %.2f s user, %.2f s system\n", json_get_real(part, "user_s", 0),
+                  json_get_real(part, "system_s", 0));
+    label(out, view, "clock");
+    render_text(out, clock, "source");
+    if (json_get_real(clock, "hz", 0) > 0) strbuf_printf(out, " at %.1f MHz", json_get_real(clock, "hz", 0) / 1e6);
+    strbuf_puts(out, ", ");
+    text_count(out, json_get_count(clock, "steps"), "step");
+    strbuf_puts(out, "\n");
+}
+
+void render_stats(struct strbuf *out, const struct view *view, const json_t *answer) {
+    ingest(out, view, json_object_get(answer, "ingest"));
+    history(out, view, json_object_get(answer, "history"));
+    clients(out, view, json_object_get(answer, "clients"));
+    process(out, view, answer);
+}

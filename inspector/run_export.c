@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What leaves the inspector for other programs: one trace as a document, and any method's result. */
+#include "commands.h"
+#include "json_get.h"
+#include "pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- rpc ---- */
+
+int run_rpc(struct session *session) {
+    const struct options *options = session->options;
+    json_t *params = NULL, *result;
+    json_error_t error;
+    if (options->arg_count > 2) {
+        params = json_loads(options->args[2], JSON_REJECT_DUPLICATES, &error);
+        if (!params)
+            return failure_set(&session->failure, EXIT_USAGE, "the params are not JSON: %s (at byte %d)", error.text,
+                               error.position);
+        if (!json_is_object(params)) {
+            json_decref(params);
+            return failure_set(&session->failure, EXIT_USAGE, "the params must be a JSON object, like '{\"limit\":1}'");
+        }
+    }
+    if (session_call(session, options->args[1], params, &result)) return -1;
+    if (option_given(options, OPTION_JSON)) {
+        int failed = session_json(session, result);
+        json_decref(result);
+        return failed;
+    }
+    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    json_decref(result);
+    if (!text) return session_out_of_memory(session);
+    strbuf_puts(&session->text, text);
+    strbuf_puts(&session->text, "\n");
+    free(text);
+    return 0;
+}
+
+/* ---- export ---- */
+
+struct export {
+    struct session *session;
+    char trace_id[TRACE_DIGITS + 1]; /* in full */
+    json_t *hello;
+    json_t *gaps;
+    json_t *node_ids; /* a set: of the events' nodes */
+    uint64_t events;
+};
+
+/* Adds `,"key":` and a value. */
+static int member(struct session *session, const char *key, const json_t *value) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (!text) return session_out_of_memory(session);
+    strbuf_printf(&session->text, ",\n\"%s\":%s", key, text);
+    free(text);
+    return 0;
+}
+
+static int export_head(struct export *export) {
+    struct session *session = export->session;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    json_int_t us = (json_int_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    json_t *exported = json_pack("{s:I,s:i}", "timestamp", us, "ns", (int)(now.tv_nsec % 1000));
+    strbuf_printf(&session->text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
+    int result = member(session, "exported", exported) || member(session, "traced", export->hello) ? -1 : 0;
+    strbuf_puts(&session->text, ",\n\"events\":[");
+    json_decref(exported);
+    return result;
+}
+
+static int export_page(struct export *export, const json_t *page) {
+    struct session *session = export->session;
+    size_t i;
+    const json_t *event;
+    json_t *gaps = json_object_get(page, "gaps");
+    json_array_foreach(json_get_array(page, "events"), i, event) {
+        const char *trace_id = json_get_hex(event, "trace_id", TRACE_DIGITS),
+                   *node_id = json_get_hex(event, "node_id", NODE_DIGITS);
+        if (!export->events) {
+            snprintf(export->trace_id, sizeof export->trace_id, "%s", trace_id ? trace_id : "");
+            if (export_head(export)) return -1;
+        }
+        if (node_id) json_object_set_new(export->node_ids, node_id, json_true());
+        strbuf_puts(&session->text, export->events++ ? ",\n" : "\n");
+        char *text = json_dumps(event, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        if (!text) return session_out_of_memory(session);
+        strbuf_puts(&session->text, text);
+        free(text);
+    }
+    if (json_is_array(gaps) && json_array_extend(export->gaps, gaps)) return session_out_of_memory(session);
+    return session_flush(session);
+}
+
+/* The rows of `nodes` whose events were exported. */
+static json_t *involved_new(const struct export *export, const json_t *nodes) {
+    size_t i;
+    json_t *row, *involved = json_array();
+    json_array_foreach(json_get_array(nodes, "nodes"), i, row) {
+        const char *id = json_get_hex(row, "node_id", NODE_DIGITS);
+        if (involved && id && json_object_get(export->node_ids, id)) json_array_append(involved, row);
+    }
+    return involved;
+}
+
+static int export_tail(struct export *export) {
+    struct session *session = export->session;
+    json_t *nodes = NULL, *apps = NULL, *involved = NULL, *lost = NULL;
+    uint64_t lost_count = 0;
+    size_t i;
+    const json_t *gap;
+    int result = -1;
+    json_array_foreach(export->gaps, i, gap) lost_count += json_get_count(json_object_get(gap, "data"), "count");
+    lost = json_integer((json_int_t)lost_count);
+    if (session_call(session, "nodes", NULL, &nodes) || session_call(session, "apps", NULL, &apps)) goto out;
+    involved = involved_new(export, nodes);
+    strbuf_puts(&session->text, "\n]");
+    if (member(session, "gaps", export->gaps) || member(session, "lost", lost) || member(session, "nodes", involved) ||
+        member(session, "apps", json_object_get(apps, "apps")))
+        goto out;
+    strbuf_puts(&session->text, "}\n");
+    result = session_flush(session);
+out:
+    json_decref(nodes);
+    json_decref(apps);
+    json_decref(involved);
+    json_decref(lost);
+    return result;
+}
+
+/* Writes the document to session->fd. */
+static int export_to_fd(struct session *session) {
+    const char *prefix = session->options->args[1];
+    struct export export = {.session = session, .gaps = json_array(), .node_ids = json_object()};
+    struct pages pages = {0};
+    json_t *page;
+    int result =
+        export.gaps && export.node_ids ? session_call(session, "hello", NULL, &export.hello) : session_out_of_memory(session);
+    if (!result) result = pages_init(&pages, session, json_pack("{s:s}", "trace_id", prefix), PAGES_ALL);
+    while (!result && !(result = pages_next(&pages, &page)) && page) {
+        result = export_page(&export, page);
+        json_decref(page);
+    }
+    if (!result && !export.events)
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
+    if (!result) result = export_tail(&export);
+    pages_fini(&pages);
+    json_decref(export.hello);
+    json_decref(export.gaps);
+    json_decref(export.node_ids);
+    return result;
+}
+
+/* Writes beside the file and renames: there is a whole document under its name, or what was there before. */
+int run_export(struct session *session) {
+    const char *file = session->options->texts[OPTION_OUTPUT];
+    char *temporary = NULL;
+    if (!file) return export_to_fd(session);
+    if (asprintf(&temporary, "%s.XXXXXX", file) < 0) return session_out_of_memory(session);
+    int out = session->fd, fd = mkstemp(temporary), result;
+    if (fd < 0) {
+        result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", file, strerror(errno));
+        free(temporary);
+        return result;
+    }
+    session->fd = fd;
+    result = export_to_fd(session);
+    session->fd = out;
+    mode_t mask = umask(0);
+    umask(mask);
+    bool bad = fchmod(fd, 0666 & ~mask) != 0;
+    bad = close(fd) != 0 || bad;
+    if (!result && (bad || rename(temporary, file)))
+        result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", file, strerror(errno));
+    if (result) unlink(temporary);
+    free(temporary);
+    return result;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commands that ask one method and show its whole answer. */
+#include "commands.h"
+
+#include "json_get.h"
+
+#include <string.h>
+
+/* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer). */
+static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
+                        void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
+    json_t *answer;
+    bool json = option_given(session->options, OPTION_JSON);
+    if (!json && session_learn_names(session)) {
+        json_decref(params_new);
+        return -1;
+    }
+    if (session_call(session, method, params_new, &answer)) return -1;
+    int result = 0;
+    if (json && member) {
+        result = session_json_lines(session, json_get_array(answer, member));
+    } else if (json) {
+        result = session_json(session, answer);
+    } else {
+        names_see(&session->names, answer);
+        render(&session->text, &session->view, answer);
+    }
+    json_decref(answer);
+    return result;
+}
+
+int run_nodes(struct session *session) { return ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
+int run_stats(struct session *session) { return ask_and_show(session, "stats", NULL, NULL, render_stats); }
+int run_apps(struct session *session) { return ask_and_show(session, "apps", NULL, "apps", render_apps); }
+
+int run_peers(struct session *session) {
+    json_t *params = session_filter_new(session);
+    return params ? ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
+}
+
+int run_traces(struct session *session) {
+    const struct options *options = session->options;
+    const char *app = options->texts[OPTION_APP];
+    json_t *params = session_filter_new(session);
+    int failed = !params;
+    if (app) failed |= json_object_set_new(params, "app", json_string(app));
+    if (option_given(options, OPTION_LIMIT))
+        failed |= json_object_set_new(params, "limit", json_integer((json_int_t)options->numbers[OPTION_LIMIT]));
+    if (failed) {
+        json_decref(params);
+        return session_out_of_memory(session);
+    }
+    return ask_and_show(session, "traces", params, "traces", render_traces);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include "json_get.h"
+
+#include <errno.h>
+#include <proto/socket_path.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Colours are for terminals that have them and people who want them (no-color.org). */
+static bool wants_color(const struct options *options, bool terminal) {
+    const char *when = options->texts[OPTION_COLOR], *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (when && strcmp(when, "auto")) return !strcmp(when, "always");
+    return terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+}
+
+int session_out_of_memory(struct session *session) { return failure_set(&session->failure, EXIT_FAILED, "out of memory"); }
+
+int session_init(struct session *session, const struct options *options) {
+    char reason[TRACE_SOCKET_REASON_BYTES];
+    struct trace_socket_path path;
+    *session = (struct session){.options = options, .fd = STDOUT_FILENO, .terminal = isatty(STDOUT_FILENO)};
+    if (trace_socket_path(&path, options->texts[OPTION_SOCKET], reason))
+        return failure_set(&session->failure, EXIT_USAGE, "%s", reason);
+    snprintf(session->path, sizeof session->path, "%s", path.path);
+    if (names_init(&session->names)) return session_out_of_memory(session);
+    session->view = (struct view){.names = &session->names,
+                                  .color = wants_color(options, session->terminal),
+                                  .utc = option_given(options, OPTION_UTC),
+                                  .header = !option_given(options, OPTION_NO_HEADER),
+                                  .all = option_given(options, OPTION_ALL)};
+    return 0;
+}
+
+void session_fini(struct session *session) {
+    session_disconnect(session);
+    names_fini(&session->names);
+    strbuf_fini(&session->text);
+}
+
+int session_connect(struct session *session) {
+    return client_open(&session->client, session->path, option_number(session->options, OPTION_WAIT, 0), &session->failure);
+}
+
+void session_disconnect(struct session *session) {
+    client_close(session->client);
+    session->client = NULL;
+}
+
+int session_call(struct session *session, const char *method, json_t *params_new, json_t **ret_result) {
+    return client_call(session->client, method, params_new, ret_result, &session->failure);
+}
+
+int session_learn_names(struct session *session) {
+    json_t *nodes;
+    if (session_call(session, "nodes", NULL, &nodes)) return -1;
+    names_learn(&session->names, nodes);
+    json_decref(nodes);
+    return 0;
+}
+
+int session_json(struct session *session, const json_t *value) {
+    /* ASCII only: what a node wrote must not reach a terminal as a control character here either. */
+    char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (!line) return session_out_of_memory(session);
+    strbuf_puts(&session->text, line);
+    strbuf_puts(&session->text, "\n");
+    free(line);
+    return 0;
+}
+
+int session_json_lines(struct session *session, const json_t *array) {
+    size_t i;
+    const json_t *element;
+    json_array_foreach(array, i, element) {
+        if (session_json(session, element)) return -1;
+    }
+    return 0;
+}
+
+void session_note(const struct session *session, const char *text) {
+    (void)session;
+    fprintf(stderr, "inspector: %s\n", text);
+}
+
+/* ---- output ---- */
+
+static int write_all(struct session *session, const char *text, size_t bytes) {
+    while (bytes) {
+        ssize_t written = write(session->fd, text, bytes);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EPIPE) return failure_set(&session->failure, EXIT_OK, "%s", "");
+        if (written < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write: %s", strerror(errno));
+        text += written;
+        bytes -= (size_t)written;
+    }
+    return 0;
+}
+
+int session_flush(struct session *session) {
+    struct winsize size = {0};
+    int result;
+    if (session->text.failed) return session_out_of_memory(session);
+    bool cut = session->terminal && session->fd == STDOUT_FILENO && !option_given(session->options, OPTION_JSON) &&
+               !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > 0;
+    if (cut) {
+        struct strbuf lines = {0};
+        text_cut_lines(&lines, strbuf_text(&session->text), session->text.bytes, size.ws_col);
+        result = lines.failed ? session_out_of_memory(session) : write_all(session, strbuf_text(&lines), lines.bytes);
+        strbuf_fini(&lines);
+    } else {
+        result = write_all(session, strbuf_text(&session->text), session->text.bytes);
+    }
+    strbuf_clear(&session->text);
+    return result;
+}
+
+/* ---- filters ---- */
+
+/* "a,b" as an array. */
+static json_t *kinds_new(const char *text) {
+    json_t *kinds = json_array();
+    while (kinds && *text) {
+        size_t bytes = strcspn(text, ",");
+        if (bytes && json_array_append_new(kinds, json_stringn(text, bytes))) {
+            json_decref(kinds);
+            return NULL;
+        }
+        text += bytes + (text[bytes] == ',');
+    }
+    return kinds;
+}
+
+const char *session_peer_id(const struct session *session, const char *name) {
+    const char *id = json_string_value(json_object_get(session->names.by_name, name));
+    return id ? id : name;
+}
+
+json_t *session_filter_new(const struct session *session) {
+    const struct options *options = session->options;
+    const char *kind = options->texts[OPTION_KIND], *peer = options->texts[OPTION_PEER];
+    const char *from = options->texts[OPTION_FROM], *to = options->texts[OPTION_TO];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    json_t *filter = json_object();
+    int failed = !filter;
+    if (kind) failed |= json_object_set_new(filter, "kind", kinds_new(kind));
+    if (peer) failed |= json_object_set_new(filter, "peer_id", json_string(session_peer_id(session, peer)));
+    if (options->texts[OPTION_NODE]) failed |= json_object_set_new(filter, "node_id", json_string(options->texts[OPTION_NODE]));
+    if (options->texts[OPTION_TRACE])
+        failed |= json_object_set_new(filter, "trace_id", json_string(options->texts[OPTION_TRACE]));
+    if (from) failed |= json_object_set_new(filter, "from", time_param_new(from, session->view.utc, now_us));
+    if (to) failed |= json_object_set_new(filter, "to", time_param_new(to, session->view.utc, now_us));
+    if (!failed) return filter;
+    json_decref(filter);
+    return NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a running command has: its options, the connection, the names, and the way out. */
+#ifndef INSPECTOR_SESSION_H
+#define INSPECTOR_SESSION_H
+
+#include "client.h"
+#include "names.h"
+#include "options.h"
+#include "render.h"
+
+struct session {
+    const struct options *options;
+    char path[128]; /* of the socket */
+    struct client *client;
+    struct names names;
+    struct view view;
+    struct strbuf text; /* not yet written */
+    int fd;             /* where it goes */
+    bool terminal;
+    struct failure failure;
+};
+
+/* Everything below returns 0, or -1 with session->failure filled in. */
+
+int session_init(struct session *session, const struct options *options);
+void session_fini(struct session *session);
+
+/* Connects to where the options say. */
+int session_connect(struct session *session);
+void session_disconnect(struct session *session);
+
+/* client_call. */
+int session_call(struct session *session, const char *method, json_t *params_new, json_t **ret_result);
+
+/* Asks for the nodes and learns their names. */
+int session_learn_names(struct session *session);
+
+/* Adds a value as one line of JSON to the text. */
+int session_json(struct session *session, const json_t *value);
+
+/* Adds each element of an array so. */
+int session_json_lines(struct session *session, const json_t *array);
+
+/* Writes the text out, cut to the width of a terminal.  A reader that has gone is a quiet end: -1 with EXIT_OK. */
+int session_flush(struct session *session);
+
+/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
+json_t *session_filter_new(const struct session *session);
+
+/* The id of the peer that is called so, else the text itself.  Borrowed. */
+const char *session_peer_id(const struct session *session, const char *name);
+
+/* Tells the user something that is not part of the output. */
+void session_note(const struct session *session, const char *text);
+
+int session_out_of_memory(struct session *session);
+
+#endif

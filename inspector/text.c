@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- colours ---- */
+
+static const char *style_sequence(enum style style) {
+    static const char *const nodes[STYLE_NODES] = {"36", "35", "34", "33", "96", "95"};
+    switch (style) {
+    case STYLE_PLAIN: return NULL;
+    case STYLE_HEAD: return "1";
+    case STYLE_DIM: return "2";
+    case STYLE_GOOD: return "32";
+    case STYLE_WARN: return "33";
+    case STYLE_BAD: return "1;31";
+    case STYLE_ID: return "2";
+    default: return nodes[(unsigned)(style - STYLE_NODE) % STYLE_NODES];
+    }
+}
+
+void text_style_on(struct strbuf *out, bool color, enum style style) {
+    if (color && style != STYLE_PLAIN) strbuf_printf(out, "\x1b[%sm", style_sequence(style));
+}
+
+void text_style_off(struct strbuf *out, bool color, enum style style) {
+    if (color && style != STYLE_PLAIN) strbuf_puts(out, "\x1b[0m");
+}
+
+void text_styled(struct strbuf *out, bool color, enum style style, const char *format, ...) {
+    va_list args;
+    text_style_on(out, color, style);
+    va_start(args, format);
+    strbuf_vprintf(out, format, args);
+    va_end(args);
+    text_style_off(out, color, style);
+}
+
+/* ---- UTF-8 ---- */
+
+/* Reads one character.  Returns its bytes, 0 at the end or for what is no UTF-8 (RFC 3629: shortest form, no surrogates). */
+static unsigned decode(const unsigned char *text, size_t bytes, uint32_t *ret_code) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (!bytes) return 0;
+    if (text[0] < 0x80) {
+        *ret_code = text[0];
+        return 1;
+    }
+    unsigned count = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 0;
+    if (!count || count > bytes || text[0] > 0xf4) return 0;
+    uint32_t code = text[0] & (0x7fu >> count);
+    for (unsigned i = 1; i < count; i++) {
+        if ((text[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (text[i] & 0x3f);
+    }
+    if (code < least[count] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return 0;
+    *ret_code = code;
+    return count;
+}
+
+struct range {
+    uint32_t first, last;
+};
+
+static bool in_ranges(const struct range *ranges, size_t count, uint32_t code) {
+    for (size_t i = 0; i < count; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last) return true;
+    return false;
+}
+
+/* What changes the state of a terminal, or the order or the look of the text around it. */
+static bool is_dangerous(uint32_t code) {
+    static const struct range ranges[] = {{0, 0x1f},          {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200b, 0x200f},
+                                          {0x2028, 0x202e},   {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+                                          {0xe0000, 0xe0fff}, {0xad, 0xad},     {0x180e, 0x180e}, {0xe000, 0xf8ff}};
+    return in_ranges(ranges, sizeof ranges / sizeof *ranges, code);
+}
+
+/* Columns of a printable character.  Coarse on purpose: the ranges that occur in names, not all of Unicode. */
+static unsigned columns_of(uint32_t code) {
+    static const struct range none[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
+                                        {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
+    static const struct range two[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},  {0x3041, 0xa4cf}, {0xac00, 0xd7a3},
+                                       {0xf900, 0xfaff},   {0xfe30, 0xfe6f},  {0xff00, 0xff60}, {0xffe0, 0xffe6},
+                                       {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    if (code < 0x300) return 1;
+    if (in_ranges(none, sizeof none / sizeof *none, code)) return 0;
+    return in_ranges(two, sizeof two / sizeof *two, code) ? 2 : 1;
+}
+
+/* Writes what stands for one character, and returns its columns; *ret_used are the bytes read. */
+static unsigned harmless(char out[12], const unsigned char *text, size_t bytes, unsigned *ret_used) {
+    uint32_t code = 0;
+    unsigned count = decode(text, bytes, &code);
+    *ret_used = count ? count : 1;
+    if (!count) return (unsigned)snprintf(out, 12, "\\x%02x", text[0]);
+    if (is_dangerous(code)) return (unsigned)snprintf(out, 12, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
+    memcpy(out, text, count);
+    out[count] = 0;
+    return columns_of(code);
+}
+
+void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max) {
+    const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
+    unsigned columns = 0;
+    size_t fits = out->bytes; /* where the text can be cut so that ".." still fits */
+    while (at < end) {
+        char piece[12];
+        unsigned used, wide = harmless(piece, at, (size_t)(end - at), &used);
+        if (columns + wide > columns_max) {
+            if (fits <= out->bytes && out->text) {
+                out->bytes = fits;
+                out->text[fits] = 0;
+            }
+            strbuf_puts(out, "..");
+            return;
+        }
+        strbuf_puts(out, piece);
+        columns += wide;
+        if (columns + 2 <= columns_max) fits = out->bytes;
+        at += used;
+    }
+}
+
+/* The bytes of one of our colour sequences at text, or 0. */
+static size_t style_bytes(const char *text, size_t bytes) {
+    if (bytes < 3 || text[0] != '\x1b' || text[1] != '[') return 0;
+    size_t i = 2;
+    while (i < bytes && (text[i] == ';' || (text[i] >= '0' && text[i] <= '9'))) i++;
+    return i < bytes && text[i] == 'm' ? i + 1 : 0;
+}
+
+unsigned text_columns(const char *text, size_t bytes) {
+    unsigned columns = 0;
+    for (size_t i = 0; i < bytes;) {
+        size_t style = style_bytes(text + i, bytes - i);
+        uint32_t code = 0;
+        unsigned used = style ? 0 : decode((const unsigned char *)text + i, bytes - i, &code);
+        columns += style ? 0 : used ? columns_of(code) : 1;
+        i += style ? style : used ? used : 1;
+    }
+    return columns;
+}
+
+/* Appends one line without its newline. */
+static void cut_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    unsigned at = 0;
+    bool styled = false;
+    for (size_t i = 0; i < bytes;) {
+        size_t style = style_bytes(text + i, bytes - i), used = style;
+        if (style) {
+            styled = style != 4 || text[i + 2] != '0';
+        } else {
+            uint32_t code = 0;
+            used = decode((const unsigned char *)text + i, bytes - i, &code);
+            at += used ? columns_of(code) : 1;
+            if (!used) used = 1;
+            if (at > columns) break;
+        }
+        strbuf_add(out, text + i, used);
+        i += used;
+    }
+    if (styled) strbuf_puts(out, "\x1b[0m");
+}
+
+void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    const char *end = text + bytes;
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        cut_line(out, text, (size_t)((newline ? newline : end) - text), columns);
+        if (!newline) return;
+        strbuf_puts(out, "\n");
+        text = newline + 1;
+    }
+}
+
+/* ---- numbers ---- */
+
+/* Three digits. */
+static void three(struct strbuf *out, double value, const char *unit) {
+    int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+    strbuf_printf(out, "%.*f %s", decimals, value, unit);
+}
+
+void text_duration(struct strbuf *out, uint64_t ns) {
+    if (ns == 0) {
+        strbuf_puts(out, "0");
+    } else if (ns < 1000) {
+        strbuf_printf(out, "%" PRIu64 " ns", ns);
+    } else if (ns < UINT64_C(999500)) {
+        three(out, (double)ns / 1e3, "us");
+    } else if (ns < UINT64_C(999500000)) {
+        three(out, (double)ns / 1e6, "ms");
+    } else if (ns < UINT64_C(59950000000)) {
+        three(out, (double)ns / 1e9, "s");
+    } else {
+        uint64_t s = ns / 1000000000 + (ns % 1000000000 >= 500000000), m = s / 60, h = m / 60;
+        if (h >= 48) {
+            strbuf_printf(out, "%" PRIu64 "d%02" PRIu64 "h", h / 24, h % 24);
+        } else if (h) {
+            strbuf_printf(out, "%" PRIu64 "h%02" PRIu64 "m", h, m % 60);
+        } else {
+            strbuf_printf(out, "%" PRIu64 "m%02" PRIu64 "s", m, s % 60);
+        }
+    }
+}
+
+void text_bytes(struct strbuf *out, uint64_t bytes) {
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    if (bytes < 1024) {
+        strbuf_printf(out, "%" PRIu64 " B", bytes);
+        return;
+    }
+    double value = (double)bytes / 1024;
+    unsigned unit = 0;
+    while (value >= 1023.5 && unit < 5) value /= 1024, unit++;
+    strbuf_printf(out, "%.*f %s", value < 99.95 ? 1 : 0, value, units[unit]);
+}
+
+void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date) {
+    time_t seconds = (time_t)(unix_ns / 1000000000);
+    struct tm tm;
+    if (!(utc ? gmtime_r(&seconds, &tm) : localtime_r(&seconds, &tm))) {
+        strbuf_puts(out, "?");
+        return;
+    }
+    if (date) strbuf_printf(out, "%04d-%02d-%02d ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+    strbuf_printf(out, "%02d:%02d:%02d.%06u", tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(unix_ns % 1000000000 / 1000));
+}
+
+void text_count(struct strbuf *out, uint64_t count, const char *noun) {
+    strbuf_printf(out, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
+}

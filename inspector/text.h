@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Text for people: colours, numbers with units, times, and what another process wrote, made harmless.
+ * All functions append to a strbuf and are pure but for the time zone. */
+#ifndef INSPECTOR_TEXT_H
+#define INSPECTOR_TEXT_H
+
+#include "strbuf.h"
+
+#include <stdint.h>
+
+/* What a piece of text means; the colour follows. */
+enum style {
+    STYLE_PLAIN,
+    STYLE_HEAD, /* bold */
+    STYLE_DIM,
+    STYLE_GOOD,
+    STYLE_WARN,
+    STYLE_BAD,
+    STYLE_ID,
+    STYLE_NODE, /* STYLE_NODE + n: the n-th of STYLE_NODES colours that tell nodes apart */
+    STYLE_NODES = 6,
+};
+
+/* Switches the colour on and off; STYLE_PLAIN and color == false write nothing. */
+void text_style_on(struct strbuf *out, bool color, enum style style);
+void text_style_off(struct strbuf *out, bool color, enum style style);
+
+/* Text in a style. */
+void text_styled(struct strbuf *out, bool color, enum style style, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Bytes that another process chose, for a terminal: control characters, escape sequences, bidirectional controls and invalid
+ * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; what is cut off ends in "..". */
+void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max);
+
+/* Columns that text takes on a terminal.  Our own colour sequences take none. */
+unsigned text_columns(const char *text, size_t bytes);
+
+/* Appends text (whole lines), each line cut to that many columns and its colour switched off at the cut. */
+void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
+
+/* 1.53 ms, 12.3 us, 850 ns, 2m05s: three digits. */
+void text_duration(struct strbuf *out, uint64_t ns);
+
+/* 512 B, 1.2 KiB, 117 MiB. */
+void text_bytes(struct strbuf *out, uint64_t bytes);
+
+/* 12:00:00.123456, local or UTC; with the date before it when asked. */
+void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date);
+
+/* "1 event", "12 events". */
+void text_count(struct strbuf *out, uint64_t count, const char *noun);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What one trace's events mean together: which span each belongs to, how deep its hop is, how long nothing happened, and where
+ * the time went.  Computed from the events alone, for any part of them may be missing.
+ *
+ * An event belongs to the span that is open on its node and began last; before the node's first span to that one, after its last
+ * to that.  A span is as deep as its chain of parents is long.  Time belongs to the deepest open span. */
+#ifndef INSPECTOR_TIMELINE_H
+#define INSPECTOR_TIMELINE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NO_SPAN (-1)
+
+struct timeline_item {
+    const json_t *event;
+    uint64_t time_ns;
+    uint64_t gap_ns; /* since the item before; 0 for the first */
+    bool gap_is_big; /* a fifth of the whole, or the longest */
+    bool is_gap;     /* events_lost */
+    unsigned node;
+    int span; /* NO_SPAN when its node has none */
+    unsigned depth;
+};
+
+struct timeline_span {
+    const json_t *start; /* NULL when it was lost */
+    const json_t *end;   /* NULL when there is none */
+    uint64_t start_ns, end_ns;
+    int parent; /* NO_SPAN for a root, and when the parent is not here */
+    bool parent_missing;
+    unsigned node;
+    unsigned depth;
+    bool ok;
+    /* While walking: neighbours among the open spans of its node, and of its depth. */
+    int node_next, node_previous;
+    int depth_next, depth_previous;
+    bool open;
+};
+
+struct timeline_node {
+    const char *node_id; /* NULL for events without one */
+    uint64_t time_ns;    /* while its spans were the deepest open */
+    uint64_t events_missing;
+    int open_head, first_span, last_span;
+};
+
+struct timeline {
+    struct timeline_item *items;
+    size_t item_count;
+    struct timeline_span *spans;
+    size_t span_count;
+    struct timeline_node *nodes; /* in order of appearance */
+    size_t node_count;
+    uint64_t start_ns, end_ns;
+    uint64_t outside_ns; /* no span was open */
+    uint64_t longest_gap_ns;
+    size_t longest_gap; /* the item that ends it */
+    uint64_t packets_lost;
+    uint64_t events_missing;
+};
+
+/* events: an array in time order (events_merge).  It must outlive the timeline.  0 or -ENOMEM. */
+int timeline_init(struct timeline *timeline, const json_t *events);
+void timeline_fini(struct timeline *timeline);
+
+/* The head of its drawing, above the lines (render_trace_head.c; render.h says what the arguments are). */
+struct strbuf;
+struct view;
+void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
+
+#endif

@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: MIT
+"""The inspector as its user has it: a program, its exit code, its two outputs, in front of a traced that behaves or does not.
+
+usage: test_client.py INSPECTOR"""
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+from fake_traced import Error, FakeTraced, Raw
+
+INSPECTOR = sys.argv.pop(1)
+ALICE, BOB = "a1" * 32, "b2" * 32
+TRACE = "c3" * 16
+BASE = 1767225600123456
+NODES = {"nodes": [{"node_id": ALICE, "name": "alice", "state": "live"}, {"node_id": BOB, "name": "bob", "state": "live"}]}
+
+
+def event(i, **more):
+    return {"timestamp": BASE + i, "ns": 0, "node_id": ALICE, "peer_id": BOB, "trace_id": TRACE, "sequence": i, "lane": 0,
+            "kind": "packet_sent", "flags": [], "data": {"packet_num": i, "size": 1200, "space": "1rtt"}} | more
+
+
+def notification(*events, lost=0):
+    return {"jsonrpc": "2.0", "method": "events", "params": {"subscription": 1, "events": list(events), "lost": lost}}
+
+
+def pages(count, page=7):
+    """A `query` over that many events, a few at a time, whatever limit is asked for."""
+
+    def query(params):
+        begin = int(params.get("cursor") or 0)
+        end = min(begin + min(page, params["limit"]), count)
+        events = [event(i) for i in range(count)]
+        if params.get("order") == "desc":
+            events.reverse()
+        return {"events": events[begin:end], "cursor": str(end) if end < count else None, "lost": 0, "gaps": []}
+
+    return query
+
+
+class InspectorTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.path = os.path.join(self.directory.name, "traced.sock")
+        self.env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
+        self.env |= {"P2PTRACE_SOCKET": self.path, "TZ": "UTC"}
+
+    def start(self, *args, **more):
+        return subprocess.Popen([INSPECTOR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env, **more)
+
+    def run_inspector(self, *args):
+        """Returns (exit code, stdout, stderr)."""
+        process = self.start(*args)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def traced(self, answers=None, **more):
+        return FakeTraced(self.path, {"nodes": NODES} | (answers or {}), **more)
+
+    def fails(self, code, reason, *args):
+        got, out, err = self.run_inspector(*args)
+        self.assertEqual(got, code, err)
+        self.assertEqual(out, "")
+        self.assertEqual(err.count("\n"), 1, err)
+        self.assertIn(reason, err)
+
+
+class Connecting(InspectorTest):
+    def test_no_socket_is_told_with_what_to_do(self):
+        self.fails(3, f"cannot connect to {self.path}: no traced is running there; start traced, or pass --socket", "nodes")
+
+    def test_a_stale_socket_is_told_the_same(self):
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(self.path)
+        stale.close()
+        self.fails(3, "no traced is running there", "nodes")
+
+    def test_wait_with_a_time_ends(self):
+        self.fails(3, "none came in time", "nodes", "--wait=0.05")
+
+    def test_wait_finds_a_traced_that_comes_later(self):
+        process = self.start("nodes", "--wait=30")
+        self.assertIsNone(process.poll())
+        with self.traced():
+            out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, ""))
+        self.assertIn("alice", out)
+
+    def test_the_socket_option_comes_before_the_environment(self):
+        self.env["P2PTRACE_SOCKET"] = "/nonexistent/socket"
+        with self.traced():
+            code, out, _ = self.run_inspector("nodes", "--socket", self.path)
+        self.assertEqual(code, 0)
+        self.assertIn("bob", out)
+
+    def test_a_path_that_fits_no_address_is_wrong_usage(self):
+        self.fails(2, "", "nodes", "--socket", "/" + "x" * 200)
+
+
+class Answers(InspectorTest):
+    def test_a_garbage_line_is_told(self):
+        with self.traced({"nodes": Raw(b"\x00\xff garbage\n")}):
+            self.fails(1, "not JSON-RPC", "nodes")
+
+    def test_an_answer_to_nobody_is_told(self):
+        with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":77,"result":{}}\n')}):
+            self.fails(1, "a request that was not made", "nodes")
+
+    def test_a_connection_that_ends_within_a_line_is_told(self):
+        with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":1,"res', close=True)}):
+            self.fails(1, "went away", "nodes")
+
+    def test_an_error_is_told_with_its_candidates(self):
+        error = Error(-32002, "Ambiguous id", {"candidates": ["aa" * 16, "ab" * 16]})
+        with self.traced({"query": error}):
+            self.fails(1, f"Ambiguous id; it could be {'aa' * 16}, {'ab' * 16}", "trace", "a")
+
+    def test_an_error_cannot_write_to_the_terminal(self):
+        with self.traced({"stats": Error(-32603, "\x1b]0;owned\x07")}):
+            self.fails(1, r"\x1b]0;owned\x07", "stats")
+
+    def test_answers_of_any_shape_are_survived(self):
+        shapes = [None, 7, "text", [], {}, {"nodes": 7}, {"nodes": [7, None, {}]}, {"events": {}}, {"traces": [[]], "peers": [3]},
+                  {"events": [None, {}, {"timestamp": "x"}], "cursor": 5, "gaps": [1]}]
+        commands = [["nodes"], ["peers"], ["traces"], ["apps"], ["stats"], ["recent"], ["range", "-5s", "now"], ["trace", "aa"],
+                    ["peer", "bob"], ["export", "aa"], ["follow", "--for", "1ms"]]
+        for shape in shapes:
+            methods = ["nodes", "peers", "traces", "apps", "stats", "query", "hello", "subscribe"]
+            with FakeTraced(self.path, {method: shape for method in methods}):
+                for command in commands:
+                    for more in ([], ["--json"]):
+                        code, _, err = self.run_inspector(*command, *more)
+                        self.assertIn(code, (0, 1), (shape, command, err))
+                        self.assertLessEqual(err.count("\n"), 1)
+
+    def test_a_long_answer_comes_whole(self):
+        many = {"nodes": [{"node_id": f"{i:064x}", "name": f"node{i}"} for i in range(20000)]}
+        with self.traced({"nodes": many}):
+            code, out, _ = self.run_inspector("nodes", "--json")
+        self.assertEqual(code, 0)
+        self.assertEqual([json.loads(line) for line in out.splitlines()], many["nodes"])
+
+
+class Queries(InspectorTest):
+    def test_a_trace_is_fetched_to_its_last_page(self):
+        with self.traced({"query": pages(100), "traces": {"traces": []}}) as traced:
+            code, out, err = self.run_inspector("trace", TRACE[:8], "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], list(range(100)))
+        queries = [r["params"] for r in traced.requests if r["method"] == "query"]
+        self.assertEqual({q["trace_id"] for q in queries}, {TRACE[:8]})
+        self.assertEqual(len(queries), 15)
+
+    def test_a_trace_takes_its_outcome_from_traced(self):
+        row = {"trace_id": TRACE, "outcome": "failed", "app": "DataMap", "command": "GET_CHUNK"}
+        with self.traced({"query": pages(3), "traces": {"traces": [{"trace_id": "00" * 16, "outcome": "ok"}, row]}}) as traced:
+            code, out, _ = self.run_inspector("trace", TRACE[:8])
+        self.assertEqual(code, 0)
+        self.assertIn("DataMap GET_CHUNK: FAILED", out)
+        params = [r["params"] for r in traced.requests if r["method"] == "traces"][0]
+        self.assertEqual((params["from"], params["to"]), (BASE, BASE + 1))
+
+    def test_recent_is_the_newest_with_the_newest_last(self):
+        with self.traced({"query": pages(100)}):
+            code, out, _ = self.run_inspector("recent", "9", "--json")
+        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], list(range(91, 100)))
+
+    def test_range_sends_its_times_and_filters(self):
+        with self.traced({"query": pages(10)}) as traced:
+            code, out, err = self.run_inspector("range", "-5s", "now", "--kind", "packet_sent,metrics", "--node", "alice", "--peer",
+                                                "bob", "--trace", "c3", "--limit", "8", "--no-header")
+        self.assertEqual((code, err, len(out.splitlines())), (0, "", 8))
+        params = [r["params"] for r in traced.requests if r["method"] == "query"]
+        self.assertEqual(params[0], {"from": "-5s", "to": "-0s", "kind": ["packet_sent", "metrics"], "node_id": "alice",
+                                     "peer_id": BOB, "trace_id": "c3", "limit": 8})
+        self.assertEqual([p["limit"] for p in params], [8, 1])
+
+    def test_a_time_of_day_is_its_last_moment(self):
+        with self.traced({"query": pages(0)}) as traced:
+            self.assertEqual(self.run_inspector("range", "12:00:03.25", "1767225600000000", "--utc")[0], 0)
+        params = [r["params"] for r in traced.requests if r["method"] == "query"][0]
+        self.assertEqual(params["from"] % 86400000000, 43203250000)
+        self.assertEqual(params["to"], 1767225600000000)
+
+    def test_a_page_that_is_empty_and_goes_on_does_not_go_on_for_ever(self):
+        with self.traced({"query": {"events": [], "cursor": "x", "gaps": []}}):
+            self.assertEqual(self.run_inspector("range", "-5s", "now")[0], 0)
+
+    def test_nothing_found_is_a_failure(self):
+        empty = {"events": [], "cursor": None, "gaps": []}
+        with self.traced({"query": empty, "peers": {"peers": []}, "hello": {}}):
+            self.fails(1, "no event in the history belongs to a trace 77", "trace", "77")
+            self.fails(1, "no event in the history has a peer 77", "peer", "77")
+            self.fails(1, "no event in the history belongs to a trace 77", "export", "77")
+
+    def test_a_peer_is_found_by_name(self):
+        with self.traced({"query": pages(3), "peers": {"peers": [{"peer_id": BOB, "name": "bob", "events": 3}]}}) as traced:
+            code, out, _ = self.run_inspector("peer", "bob")
+        self.assertEqual(code, 0)
+        self.assertIn(f"peer {BOB}", out)
+        self.assertEqual([r["params"]["peer_id"] for r in traced.requests if r["method"] == "query"], [BOB])
+
+    def test_rpc_sends_the_params_and_prints_the_result(self):
+        with self.traced({"anything": lambda params: {"got": params}}):
+            code, out, _ = self.run_inspector("rpc", "anything", '{"a":[1,"x"]}', "--json")
+            self.fails(2, "must be a JSON object", "rpc", "anything", "[1]")
+            self.fails(2, "not JSON", "rpc", "anything", "{")
+            self.fails(1, "Method not found", "rpc", "nothing")
+        self.assertEqual((code, json.loads(out)), (0, {"got": {"a": [1, "x"]}}))
+
+
+class Export(InspectorTest):
+    ANSWERS = {"query": pages(20), "hello": {"name": "traced", "version": "9"}, "apps": {"apps": [{"app_id": "DMAP"}]}}
+
+    def test_a_document_has_the_events_and_what_explains_them(self):
+        with self.traced(self.ANSWERS):
+            code, out, _ = self.run_inspector("export", TRACE[:8])
+        document = json.loads(out)
+        self.assertEqual((code, document["export"], document["trace_id"], document["lost"]), (0, 1, TRACE, 0))
+        self.assertEqual([e["sequence"] for e in document["events"]], list(range(20)))
+        self.assertEqual([n["name"] for n in document["nodes"]], ["alice"])
+        self.assertEqual(document["apps"], [{"app_id": "DMAP"}])
+
+    def test_a_file_is_complete_or_as_it_was(self):
+        file = os.path.join(self.directory.name, "trace.json")
+        with self.traced(self.ANSWERS):
+            self.assertEqual(self.run_inspector("export", TRACE, "-o", file), (0, "", ""))
+        with open(file) as f:
+            before = f.read()
+        self.assertEqual(len(json.loads(before)["events"]), 20)
+        with self.traced(self.ANSWERS | {"apps": Raw(b"", close=True)}):
+            self.fails(1, "went away", "export", TRACE, "-o", file)
+        with open(file) as f:
+            self.assertEqual(f.read(), before)
+        self.assertEqual(sorted(os.listdir(self.directory.name)), ["trace.json", "traced.sock"])
+
+    def test_a_file_that_cannot_be_made_is_told(self):
+        with self.traced(self.ANSWERS):
+            self.fails(1, "cannot write /nonexistent/x", "export", TRACE, "-o", "/nonexistent/x")
+
+
+class Follow(InspectorTest):
+    SUBSCRIBE = {"subscribe": {"subscription": 1}}
+
+    def test_count_ends_it(self):
+        stream = [notification(event(1), event(2)), notification(event(3), event(4))]
+        with self.traced(self.SUBSCRIBE, stream=stream):
+            code, out, err = self.run_inspector("follow", "--count", "3", "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], [1, 2, 3])
+
+    def test_time_ends_it(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
+            self.assertEqual(self.run_inspector("follow", "--for", "50ms")[0], 0)
+
+    def test_losses_are_told(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
+            self.assertIn("!! 12 events missed here", self.run_inspector("follow", "--count", "1")[1])
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
+            out = self.run_inspector("follow", "--count", "1", "--json")[1]
+        self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12})
+
+    def test_what_comes_before_the_answer_is_not_lost(self):
+        early = json.dumps(notification(event(1))).encode() + b"\n"
+        answer = Raw(early + b'{"jsonrpc":"2.0","id":2,"result":{"subscription":1}}\n' + early)
+        with self.traced({"subscribe": answer}):
+            code, out, _ = self.run_inspector("follow", "--count", "2", "--no-header")
+        self.assertEqual((code, len(out.splitlines())), (0, 2))
+
+    def test_the_end_of_traced_ends_it_with_a_reason(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))], close_after_stream=True):
+            code, out, err = self.run_inspector("follow", "--no-header")
+        self.assertEqual((code, len(out.splitlines())), (1, 1))
+        self.assertIn("went away", err)
+
+    def test_with_wait_it_connects_again(self):
+        stream = [notification(event(1))]
+        with self.traced(self.SUBSCRIBE, stream=stream, close_after_stream=True) as traced:
+            code, out, err = self.run_inspector("follow", "--count", "3", "--wait", "--recent", "5", "--no-header")
+        self.assertEqual((code, len(out.splitlines())), (0, 3))
+        self.assertIn("connected again", err)
+        recent = [r.get("params", {}).get("recent") for r in traced.requests if r["method"] == "subscribe"]
+        self.assertEqual(recent, [5, None, None])
+
+    def test_filters_and_recent_are_sent(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
+            self.run_inspector("follow", "--count", "1", "--recent", "7", "--kind", "metrics", "--peer", "bob", "--trace", TRACE)
+        params = [r["params"] for r in traced.requests if r["method"] == "subscribe"]
+        self.assertEqual(params, [{"recent": 7, "kind": ["metrics"], "peer_id": BOB, "trace_id": TRACE}])
+
+    def test_the_name_of_a_new_node_is_asked_for(self):
+        late = {"nodes": [{"node_id": ALICE, "name": "latecomer"}]}
+        asked = []
+
+        def nodes(_):
+            asked.append(1)
+            return {"nodes": []} if len(asked) == 1 else late
+
+        with self.traced(self.SUBSCRIBE | {"nodes": nodes}) as traced:
+            process = self.start("follow", "--for", "60s", "--no-header")
+            lines = []
+            for i in range(1, 200):
+                while not any(r["method"] == "subscribe" for r in traced.requests):
+                    threading.Event().wait(0.01)
+                traced.clients[0].sendall(json.dumps(notification(event(i))).encode() + b"\n")
+                lines.append(process.stdout.readline())
+                if "latecomer" in lines[-1]:
+                    break
+                threading.Event().wait(0.02)
+            process.kill()
+            process.communicate(timeout=60)
+        self.assertIn("latecomer", lines[-1])
+
+    def test_interrupt_works_at_once_and_lines_are_whole(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1), event(2))]):
+            process = self.start("follow", "--no-header")
+            lines = [process.stdout.readline(), process.stdout.readline()]
+            process.send_signal(signal.SIGINT)
+            rest, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, rest, err), (-signal.SIGINT, "", ""))
+        self.assertTrue(all(line.endswith("\n") for line in lines))
+
+    def test_a_reader_that_goes_away_ends_it_quietly(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
+            process = self.start("follow", "--no-header")
+            process.stdout.readline()
+            process.stdout.close()  # and no event comes any more
+            self.assertEqual(process.wait(timeout=60), 0)
+            self.assertEqual(process.stderr.read(), "")
+            process.stderr.close()
+
+
+class Terminal(InspectorTest):
+    def on_terminal(self, *args, columns=60, **env):
+        """Runs on a pseudo-terminal; returns what it shows."""
+        import fcntl
+        import struct
+        import termios
+        primary, secondary = pty.openpty()
+        fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([INSPECTOR, *args], stdout=secondary, stderr=subprocess.PIPE, env=self.env | env)
+        os.close(secondary)
+        shown = b""
+        while True:
+            try:
+                chunk = os.read(primary, 65536)
+            except OSError:
+                break
+            if not chunk:
+                break
+            shown += chunk
+        process.communicate(timeout=60)
+        os.close(primary)
+        return shown.decode()
+
+    def test_colours_are_for_terminals_that_want_them(self):
+        with self.traced():
+            self.assertIn("\x1b[", self.on_terminal("nodes", TERM="xterm"))
+            for env in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {}):
+                self.assertNotIn("\x1b", self.on_terminal("nodes", **env), env)
+            self.assertNotIn("\x1b", self.on_terminal("nodes", "--color", "never", TERM="xterm"))
+            self.assertNotIn("\x1b", self.run_inspector("nodes")[1])
+            self.assertIn("\x1b", self.run_inspector("nodes", "--color=always")[1])
+
+    def test_lines_are_cut_at_a_terminal_and_never_in_a_pipe(self):
+        with self.traced({"query": pages(1)}):
+            shown = self.on_terminal("recent", columns=40).replace("\r\n", "\n")
+            piped = self.run_inspector("recent")[1]
+        self.assertEqual({len(line) for line in shown.splitlines()}, {40})
+        for whole, part in zip(piped.splitlines(), shown.splitlines()):
+            self.assertTrue(whole.startswith(part) and len(whole) > 40)
+
+    def test_json_is_not_cut_at_a_terminal(self):
+        with self.traced({"query": pages(1)}):
+            self.assertEqual(json.loads(self.on_terminal("recent", "--json", columns=40)), event(0))
+
+
+class Usage(InspectorTest):
+    def test_wrong_usage_is_told_before_anything_is_asked(self):
+        for args, reason in [([], "a command is missing"), (["trase", "x"], "did you mean trace?"), (["zzzzzzzzzzzz"], "see inspector help"),
+                             (["trace"], "usage: inspector trace ID"), (["nodes", "x"], "usage: inspector nodes"),
+                             (["nodes", "--limit", "3"], "takes no --limit"), (["recent", "--limt", "3"], "unknown option --limt"),
+                             (["recent", "-x"], "unknown option -x"), (["traces", "--limit"], "--limit needs a value: N"),
+                             (["traces", "--limit", "-3"], "a whole number"), (["recent", "many"], "a whole number"),
+                             (["follow", "--for", "fast"], "a duration"), (["nodes", "--color", "pink"], "auto, always or never"),
+                             (["nodes", "--json=yes"], "takes no value"), (["nodes", "--wait=soon"], "a number of seconds"),
+                             (["help", "trase"], "did you mean trace?"), (["a", "b", "c", "d", "e"], "too many arguments")]:
+            with self.subTest(args=args):
+                if args == ["recent", "many"]:
+                    with self.traced():
+                        self.fails(2, reason, *args)
+                else:
+                    self.fails(2, reason, *args)
+
+    def test_help_and_version_need_no_traced(self):
+        code, out, err = self.run_inspector("help")
+        self.assertEqual((code, err), (0, ""))
+        for command in "nodes peers traces trace peer recent range follow stats apps rpc export".split():
+            self.assertIn(f"\n  {command} ", out)
+            code, text, err = self.run_inspector("help", command)
+            self.assertEqual((code, err), (0, ""))
+            self.assertTrue(text.startswith(f"usage: inspector {command}"))
+            self.assertEqual(self.run_inspector(command, "--help")[1], text)
+        self.assertEqual(self.run_inspector("--help")[1], out)
+        self.assertRegex(self.run_inspector("--version")[1], r"^inspector \d+\.\d+\.\d+\n$")
+
+    def test_an_output_that_cannot_be_written_is_told(self):
+        with self.traced(), open("/dev/full", "w") as full:
+            process = subprocess.run([INSPECTOR, "nodes"], stdout=full, stderr=subprocess.PIPE, text=True, env=self.env, check=False)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("cannot write", process.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

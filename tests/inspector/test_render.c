@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Views against recorded answers: each data/NAME.json is rendered and compared with data/NAME.txt.  A new case is a new pair.
+ *
+ *     {"view": "trace", "nodes": an answer to `nodes`, "answer": what the view gets,
+ *      "color": false, "header": true, "all": false, "columns": 0}
+ *
+ * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the difference before it is committed. */
+#include "render.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *directory;
+static struct dirent **cases;
+static int case_count;
+
+static const struct {
+    const char *name;
+    void (*render)(struct strbuf *out, const struct view *view, const json_t *answer);
+} views[] = {{"nodes", render_nodes}, {"peers", render_peers},   {"traces", render_traces}, {"apps", render_apps},
+             {"stats", render_stats}, {"events", render_events}, {"trace", render_trace},   {"peer", render_peer}};
+
+static bool flag(const json_t *test, const char *key, bool otherwise) {
+    const json_t *value = json_object_get(test, key);
+    return value ? json_is_true(value) : otherwise;
+}
+
+static void render_case(struct strbuf *out, const json_t *test) {
+    struct names names;
+    struct strbuf text = {0};
+    const char *name = json_string_value(json_object_get(test, "view"));
+    const json_t *answer = json_object_get(test, "answer");
+    unsigned columns = (unsigned)json_integer_value(json_object_get(test, "columns"));
+    size_t i = 0;
+    ck_assert_ptr_nonnull(name);
+    while (i < sizeof views / sizeof *views && strcmp(views[i].name, name)) i++;
+    ck_assert_msg(i < sizeof views / sizeof *views, "no view is called %s", name);
+    ck_assert_int_eq(names_init(&names), 0);
+    names_learn(&names, json_object_get(test, "nodes"));
+    names_see(&names, answer);
+    struct view view = {.names = &names,
+                        .utc = true,
+                        .color = flag(test, "color", false),
+                        .header = flag(test, "header", true),
+                        .all = flag(test, "all", false)};
+    views[i].render(&text, &view, answer);
+    ck_assert(!text.failed);
+    if (columns)
+        text_cut_lines(out, strbuf_text(&text), text.bytes, columns);
+    else
+        strbuf_add(out, strbuf_text(&text), text.bytes);
+    strbuf_fini(&text);
+    names_fini(&names);
+}
+
+static char *read_file(const char *path) {
+    struct strbuf text = {0};
+    char chunk[4096];
+    ssize_t bytes;
+    int fd = open(path, O_RDONLY);
+    ck_assert_msg(fd >= 0, "there is no %s", path);
+    while ((bytes = read(fd, chunk, sizeof chunk)) > 0) strbuf_add(&text, chunk, (size_t)bytes);
+    close(fd);
+    strbuf_puts(&text, "");
+    return text.text;
+}
+
+START_TEST(a_view_of_a_recorded_answer_is_the_recorded_text) {
+    char path[4096];
+    json_error_t error;
+    struct strbuf text = {0};
+    int stem = (int)strlen(cases[_i]->d_name) - 5;
+    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
+    json_t *test = json_load_file(path, JSON_ALLOW_NUL, &error);
+    ck_assert_msg(test != NULL, "%s:%d: %s", path, error.line, error.text);
+    render_case(&text, test);
+    json_decref(test);
+    snprintf(path, sizeof path, "%s/%.*s.txt", directory, stem, cases[_i]->d_name);
+    if (getenv("INSPECTOR_GOLDEN_UPDATE")) {
+        FILE *file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        fwrite(strbuf_text(&text), 1, text.bytes, file);
+        fclose(file);
+    }
+    char *expected = read_file(path);
+    ck_assert_msg(!strcmp(expected, strbuf_text(&text)), "%s is expected, but this came:\n%s", path, strbuf_text(&text));
+    free(expected);
+    strbuf_fini(&text);
+}
+END_TEST
+
+/* Whatever a node wrote, nothing reaches the terminal but text, newlines and our own colours. */
+START_TEST(no_view_lets_a_control_character_through) {
+    char path[4096];
+    struct strbuf text = {0};
+    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
+    json_t *test = json_load_file(path, JSON_ALLOW_NUL, NULL);
+    ck_assert_ptr_nonnull(test);
+    json_object_set_new(test, "color", json_false());
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        json_object_set_new(test, "view", json_string(views[i].name)); /* also the views that the answer is not for */
+        strbuf_clear(&text);
+        render_case(&text, test);
+        for (size_t j = 0; j < text.bytes; j++) {
+            unsigned char byte = (unsigned char)text.text[j];
+            ck_assert_msg(byte == '\n' || (byte >= 0x20 && byte != 0x7f), "%s: byte 0x%02x at %zu", views[i].name, byte, j);
+            ck_assert_msg(byte != 0xc2 || (unsigned char)text.text[j + 1] >= 0xa0, "%s: a C1 control at %zu", views[i].name, j);
+        }
+    }
+    json_decref(test);
+    strbuf_fini(&text);
+}
+END_TEST
+
+static int is_case(const struct dirent *entry) {
+    size_t bytes = strlen(entry->d_name);
+    return bytes > 5 && !strcmp(entry->d_name + bytes - 5, ".json");
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) return 2;
+    directory = argv[1];
+    case_count = scandir(directory, &cases, is_case, alphasort);
+    if (case_count <= 0) return 2;
+    Suite *suite = suite_create("render");
+    TCase *tcase = tcase_create("recorded answers");
+    tcase_add_loop_test(tcase, a_view_of_a_recorded_answer_is_the_recorded_text, 0, case_count);
+    tcase_add_loop_test(tcase, no_view_lets_a_control_character_through, 0, case_count);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    for (int i = 0; i < case_count; i++) free(cases[i]);
+    free(cases);
+    return failed != 0;
+}
