@@ -83,7 +83,7 @@ bool bench_pin(unsigned n);
 /* Ends the program with a message: a benchmark has nobody to hand an error to. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
 
-/* The compiler must have `object` in memory here, and forget what it knew of it. */
-#define BENCH_TOUCH(object) __asm__ volatile("" : "+m"(object))
+/* The compiler must have the value in a register here, and forget what it knew of it. */
+#define BENCH_OPAQUE(value) __asm__ volatile("" : "+r"(value))
 
 #endif
