@@ -54,11 +54,11 @@ static int on_handshake_completed(ngtcp2_conn *ngtcp2, void *arg) {
         return NGTCP2_ERR_CALLBACK_FAILURE; /* we dialled ourselves */
     conn->has_peer = true;
     conn->state = QUIC_ESTABLISHED;
-    TRACE_IF {
+    TRACE_ONLY({
         ngtcp2_conn_stat stat;
         ngtcp2_conn_get_conn_stat(ngtcp2, &stat);
         TRACE_CONN_ESTABLISHED(conn->endpoint->config.log, &conn->trace.context, &conn->peer_id, stat.latest_rtt);
-    }
+    })
     return 0;
 }
 

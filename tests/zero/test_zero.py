@@ -3,14 +3,17 @@
 """Tracing that is compiled out is nothing: the tests, as TAP.
 
     test_zero.py headers|code|strip SOURCE_ROOT
+    test_zero.py examples SOURCE_ROOT CFLAGS SOURCE...
 
 headers  every public header alone, and every_macro.c, compile without a warning with each switch, standard and compiler
 code     every_macro.c with tracing off is the same object code as its text without the tracing; and leaks are found
+examples the sources of an example with tracing off are the same object code as without the tracing
 strip    strip_trace.py removes what it should, and nothing else"""
 import concurrent.futures
 import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -99,6 +102,28 @@ def test_headers(tap, root):
 
 
 # ---- object code -----------------------------------------------------------------------------------------------------------
+
+
+def test_examples(tap, root, cflags, *sources):
+    """Sources that use the library's plain types (ids) without tracing too: the headers stay, the tracing goes."""
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", *include_flags(root), *shlex.split(cflags)]
+
+    def one(case):
+        source, compiler, level = case
+        try:
+            return zero.compare(source, compiler, level, flags, keep_include=True)[1]
+        except zero.ZeroError as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
+            what = f"tracing that is off leaves no byte in {len(sources)} sources of the example, {compiler} {level}"
+            if shutil.which(compiler) is None:
+                tap.skip(what, f"{compiler} is not installed")
+                continue
+            faults = pool.map(one, [(source, compiler, level) for source in sources])
+            text = "\n".join(f"{os.path.basename(s)}: {f}" for s, f in zip(sources, faults) if f)
+            tap.point(not text and len(sources) > 0, what, text)
 
 
 def test_every_macro_is_used(tap, root):
@@ -239,8 +264,8 @@ def test_strip(tap, _root):
 
 def main():
     tap = Tap()
-    groups = {"headers": test_headers, "code": test_code, "strip": test_strip}
-    groups[sys.argv[1]](tap, os.path.abspath(sys.argv[2]))
+    groups = {"headers": test_headers, "code": test_code, "examples": test_examples, "strip": test_strip}
+    groups[sys.argv[1]](tap, os.path.abspath(sys.argv[2]), *sys.argv[3:])
     tap.end()
 
 
