@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How fast traced takes events out of rings and into its history: real rings, filled before each repetition, drained by the
+ * ingest's own passes (traced/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
+ * smaller than what goes through it.
+ *
+ * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory into
+ * as much memory as the history has: no ingest that keeps events is faster. */
+#include "bench.h"
+
+#include "history.h"
+#include "ingest_internal.h"
+#include "nodes.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <p2ptrace/trace.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#define TRACES 60000
+#define PEERS 1000
+#define HISTORY_BYTES (256U << 20)
+#define RINGS_BYTES (128U << 20) /* of events in all rings together: more than the processor's caches hold */
+#define RINGS_MAX 1000
+#define REPETITIONS 15
+
+struct rig {
+    char dir[64];
+    unsigned ring_count, ring_events;
+    struct trace_log *logs[RINGS_MAX];
+    const struct trace_event *slots[RINGS_MAX]; /* of the first lane */
+    struct history *history;
+    struct nodes *nodes;
+    struct ingest *ingest;
+};
+
+static struct trace_context traces[TRACES];
+static struct trace_node_id peers[PEERS];
+
+static uint64_t random_next(void) {
+    static uint64_t state = 88172645463325252U; /* xorshift64 (Marsaglia 2003): the same events in every run */
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static void random_bytes(void *out, size_t count) {
+    for (size_t i = 0; i < count; i += 8) {
+        uint64_t word = random_next();
+        memcpy((char *)out + i, &word, 8);
+    }
+}
+
+/* What a node's log holds, about: packets, some losses, streams, samples. */
+static void emit_one(struct trace_log *log, uint64_t number) {
+    uint64_t random = random_next();
+    const struct trace_context *context = &traces[(random >> 32) % TRACES];
+    const struct trace_node_id *peer = &peers[(random >> 8) % PEERS];
+    switch (random % 16) {
+    case 0: TRACE_STREAM_DATA(log, context, peer, random & 0xfff, number, 1000, 0, 1); break;
+    case 1: TRACE_METRICS(log, context, peer, random & 0xfffff, 1000, 12000, 2400); break;
+    case 2: TRACE_PACKET_LOST(log, context, peer, number, TRACE_SPACE_1RTT); break;
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8: TRACE_PACKET_RECEIVED(log, context, peer, number, 1200, TRACE_SPACE_1RTT); break;
+    default: TRACE_PACKET_SENT(log, context, peer, number, 1200, TRACE_SPACE_1RTT); break;
+    }
+}
+
+static void fill(struct rig *rig) {
+    for (unsigned i = 0; i < rig->ring_count; i++)
+        for (uint64_t number = 0; number < rig->ring_events; number++) emit_one(rig->logs[i], number);
+}
+
+/* Opens a log and moves its name into the rig's directory, out of sight of any traced.  Maps its first lane. */
+static void open_ring(struct rig *rig, unsigned index) {
+    struct trace_log_options options = {.node_name = "bench"};
+    size_t bytes = TRACE_SHM_LANES_OFFSET + (size_t)rig->ring_events * TRACE_EVENT_BYTES;
+    char from[128], to[192];
+    char *base;
+    int fd, result;
+
+    random_bytes(&options.node_id, sizeof options.node_id);
+    result = trace__log_open(&rig->logs[index], &options, rig->ring_events);
+    if (result != 0) bench_die("a log could not be opened: %s", strerror(-result));
+    snprintf(from, sizeof from, "/dev/shm%s", trace_log_name(rig->logs[index]));
+    snprintf(to, sizeof to, "%s%s", rig->dir, trace_log_name(rig->logs[index]));
+    if (rename(from, to) != 0) bench_die("%s: %s", to, strerror(errno));
+    emit_one(rig->logs[index], 0); /* so that the lane has its memory */
+    fd = open(to, O_RDONLY | O_CLOEXEC);
+    base = fd < 0 ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED) bench_die("%s: %s", to, strerror(errno));
+    close(fd);
+    rig->slots[index] = (const struct trace_event *)(base + TRACE_SHM_LANES_OFFSET);
+}
+
+static void ignore(void *arg) { (void)arg; }
+static void ignore_line(void *arg, const char *line) {
+    (void)arg;
+    (void)line;
+}
+
+static uint64_t ingested(const struct rig *rig) {
+    return atomic_load_explicit(&rig->ingest->counters.events, memory_order_relaxed); /* relaxed: written by this thread */
+}
+
+/* Passes until `events` more are in the history. */
+static void drain(struct rig *rig, uint64_t events) {
+    uint64_t end = ingested(rig) + events, deadline = bench_now_ns() + UINT64_C(20000000000);
+    while (ingested(rig) < end) {
+        uint64_t now_ns = bench_now_ns();
+        if (now_ns > deadline) bench_die("the ingest took %llu events too few", (unsigned long long)(end - ingested(rig)));
+        ingest_pass(rig->ingest, false, now_ns);
+    }
+}
+
+static void start_ingest(struct rig *rig) {
+    struct ingest_config config = {.shm_dir = rig->dir, .uid = geteuid(), .wake = ignore, .say = ignore_line};
+    int result = history_create(&rig->history, HISTORY_BYTES);
+    if (result == 0) result = nodes_create(&rig->nodes);
+    if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
+    rig->ingest = calloc(1, sizeof *rig->ingest);
+    if (rig->ingest == NULL) bench_die("out of memory");
+    config.history = rig->history;
+    config.nodes = rig->nodes;
+    result = ingest_init(rig->ingest, &config, false);
+    if (result != 0) bench_die("the ingest did not start: %s", strerror(-result));
+    drain(rig, rig->ring_count); /* the events of open_ring: all rings are attached then */
+}
+
+/* Rings of ring_events each, RINGS_BYTES together, or as many as half of the shared memory holds. */
+static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_events) {
+    struct statvfs room;
+    struct rlimit files;
+    uint64_t bytes_max;
+
+    if (statvfs("/dev/shm", &room) != 0) bench_die("/dev/shm: %s", strerror(errno));
+    bytes_max = (uint64_t)room.f_bavail * room.f_bsize / 2;
+    memset(rig, 0, sizeof *rig);
+    rig->ring_events = ring_events;
+    rig->ring_count = rings_wanted;
+    while (rig->ring_count > 1 && (uint64_t)rig->ring_count * (ring_events * TRACE_EVENT_BYTES + 65536U) > bytes_max)
+        rig->ring_count--;
+    /* A descriptor here and one in the ingest for each. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    random_bytes(traces, sizeof traces);
+    for (unsigned i = 0; i < TRACES; i++) traces[i].flags = TRACE_FLAG_SAMPLED;
+    random_bytes(peers, sizeof peers);
+
+    strcpy(rig->dir, "/dev/shm/bench-rings.XXXXXX");
+    if (mkdtemp(rig->dir) == NULL) bench_die("%s: %s", rig->dir, strerror(errno));
+    for (unsigned i = 0; i < rig->ring_count; i++) open_ring(rig, i);
+    rcu_register_thread();
+    start_ingest(rig);
+}
+
+static void rig_fini(struct rig *rig) {
+    DIR *dir;
+    struct dirent *entry;
+
+    ingest_fini(rig->ingest);
+    free(rig->ingest);
+    nodes_destroy(rig->nodes);
+    history_destroy(rig->history);
+    rcu_unregister_thread();
+    for (unsigned i = 0; i < rig->ring_count; i++) {
+        munmap((char *)rig->slots[i] - TRACE_SHM_LANES_OFFSET,
+               TRACE_SHM_LANES_OFFSET + (size_t)rig->ring_events * TRACE_EVENT_BYTES);
+        trace_log_close(rig->logs[i]);
+    }
+    dir = opendir(rig->dir);
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.') (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir != NULL) closedir(dir);
+    rmdir(rig->dir);
+}
+
+/* M events/s of one repetition of the ingest. */
+static double ingest_once(struct rig *rig) {
+    uint64_t events = (uint64_t)rig->ring_count * rig->ring_events, start, end;
+    fill(rig);
+    start = bench_cpu_ns();
+    drain(rig, events);
+    end = bench_cpu_ns();
+    return (double)events * 1e3 / (double)(end - start);
+}
+
+/* The same events, copied out of the rings into memory that is used in turns, as the history's is. */
+static double copy_once(struct rig *rig, struct trace_event *memory, size_t *at) {
+    const uint64_t events = (uint64_t)rig->ring_count * rig->ring_events;
+    const size_t memory_events = HISTORY_BYTES / TRACE_EVENT_BYTES;
+    uint64_t start, end;
+
+    start = bench_cpu_ns();
+    for (unsigned i = 0; i < rig->ring_count; i++) {
+        for (unsigned done = 0; done < rig->ring_events; done += INGEST_BATCH_EVENTS) {
+            if (*at + INGEST_BATCH_EVENTS > memory_events) *at = 0;
+            memcpy(memory + *at, rig->slots[i] + done, INGEST_BATCH_EVENTS * sizeof *memory);
+            *at += INGEST_BATCH_EVENTS;
+        }
+    }
+    end = bench_cpu_ns();
+    return (double)events * 1e3 / (double)(end - start);
+}
+
+struct rates {
+    struct bench_series indexed, copy;
+    uint64_t lost;
+};
+
+/* One ring (RINGS_BYTES), or a thousand; measured once, whoever asks. */
+static const struct rates *measure_one_ring(struct bench *bench) {
+    static struct rates rates;
+    static struct rig rig;
+    struct trace_event *memory;
+    size_t at = 0;
+
+    if (rates.indexed.count > 0) return &rates;
+    bench_pin(1);
+    rig_init(&rig, 1, RINGS_BYTES / TRACE_EVENT_BYTES);
+    memory = mmap(NULL, HISTORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED) bench_die("out of memory");
+    ingest_once(&rig);
+    ingest_once(&rig); /* from here on the history is full */
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
+        bench_series_add(&rates.indexed, ingest_once(&rig));
+        bench_series_add(&rates.copy, copy_once(&rig, memory, &at));
+    }
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) rates.lost += atomic_load(&rig.ingest->counters.lost[cause]);
+    munmap(memory, HISTORY_BYTES);
+    rig_fini(&rig);
+    return &rates;
+}
+
+static void run_indexed(struct bench *bench) {
+    const struct rates *rates = measure_one_ring(bench);
+    bench_report(bench, &(struct bench_result){.name = "indexed",
+                                               .unit = "M events/s",
+                                               .values = &rates->indexed,
+                                               .floor = &rates->copy,
+                                               .peer = "copy",
+                                               .extras = {{"lost", (double)rates->lost}}});
+}
+
+static void run_copy(struct bench *bench) {
+    bench_report(bench, &(struct bench_result){.name = "copy", .unit = "M events/s", .values = &measure_one_ring(bench)->copy});
+}
+
+static void run_rings(struct bench *bench) {
+    static struct bench_series values;
+    static struct rig rig;
+    const struct rates *one = measure_one_ring(bench);
+
+    rig_init(&rig, RINGS_MAX, RINGS_BYTES / TRACE_EVENT_BYTES / 1024);
+    ingest_once(&rig);
+    ingest_once(&rig);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) bench_series_add(&values, ingest_once(&rig));
+    bench_report(bench, &(struct bench_result){.name = "rings-1000",
+                                               .unit = "M events/s",
+                                               .values = &values,
+                                               .floor = &one->indexed,
+                                               .peer = "indexed",
+                                               .extras = {{"rings", rig.ring_count}}});
+    rig_fini(&rig);
+}
+
+int main(int argc, char **argv) {
+    static const struct bench_case cases[] = {{"indexed", run_indexed}, {"copy", run_copy}, {"rings-1000", run_rings}};
+    return bench_main(argc, argv, "ingest", cases, sizeof cases / sizeof cases[0]);
+}
