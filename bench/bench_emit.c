@@ -73,7 +73,7 @@ struct floor_ring {
 
 static inline void floor_store(struct floor_ring *ring, const struct payload *payload) {
     struct trace_event *slot = &ring->slots[ring->head & (TRACE_LANE_EVENTS - 1)];
-    slot->timestamp = trace__tsc();
+    slot->timestamp = ring->tsc ? trace__tsc() : trace__monotonic_ns();
     slot->trace_id = payload_context(payload)->trace_id;
     slot->kind = TRACE_KIND_PACKET_SENT;
     slot->flags = payload_context(payload)->flags | TRACE_FLAG_HAS_PEER;
