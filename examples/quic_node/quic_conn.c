@@ -84,13 +84,9 @@ static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint6
 static int on_stream_close(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint64_t code, void *arg, void *stream_arg) {
     struct quic_stream *stream = stream_arg;
     bool has_code = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0;
-    (void)arg, (void)has_code, (void)code;
+    (void)arg;
 
-    if (stream != NULL) {
-        TRACE_STREAM_CLOSED(stream->conn->endpoint->config.log, stream_trace_context(stream), quic_conn_peer(stream->conn),
-                            (uint64_t)id, has_code ? code : 0);
-        stream_bury(stream);
-    }
+    if (stream != NULL) stream_bury(stream, has_code ? code : 0);
     if (!ngtcp2_conn_is_local_stream(ngtcp2, id)) ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1);
     return 0;
 }
@@ -246,14 +242,14 @@ static void conn_over(struct quic_conn *conn, enum quic_state state, uint64_t co
     conn->state = state;
     conn->app_knows = false;
     conn->gone_ns = monotonic_ns() + 3 * ngtcp2_conn_get_pto(conn->ngtcp2);
-    TRACE_CONN_CLOSED(conn->endpoint->config.log, &conn->trace.context, quic_conn_peer(conn), code, by_remote, reason);
-    (void)code, (void)by_remote, (void)reason;
     if (conn->target != NULL) {
         conn->target->conn = NULL;
         conn->target->dial_ns = monotonic_ns() + REDIAL_MS * NS_PER_MS;
         conn->target = NULL;
     }
-    while (conn->streams != NULL) stream_bury(conn->streams);
+    while (conn->streams != NULL) stream_bury(conn->streams, code);
+    TRACE_CONN_CLOSED(conn->endpoint->config.log, &conn->trace.context, quic_conn_peer(conn), code, by_remote, reason);
+    (void)by_remote, (void)reason;
     if (app_knew) app->peer_left(app->arg, conn);
 }
 

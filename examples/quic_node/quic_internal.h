@@ -142,8 +142,8 @@ void conn_path(struct quic_conn *conn, ngtcp2_path *path);
 /* quic_stream.c */
 struct quic_stream *stream_create(struct quic_conn *conn, int64_t id, void *app_data);
 int stream_received(struct quic_stream *stream, uint64_t offset, const uint8_t *bytes, size_t count, bool fin);
-/* The stream is over for the application; its memory stays until streams_free_buried. */
-void stream_bury(struct quic_stream *stream);
+/* The stream is over, by itself or with its connection; its memory stays until streams_free_buried. */
+void stream_bury(struct quic_stream *stream, uint64_t code);
 void streams_free_buried(struct quic_conn *conn);
 /* Writes and sends all packets that may be sent now. */
 void conn_write(struct quic_conn *conn);

@@ -104,7 +104,7 @@ int stream_received(struct quic_stream *stream, uint64_t offset, const uint8_t *
     return 0;
 }
 
-void stream_bury(struct quic_stream *stream) {
+void stream_bury(struct quic_stream *stream, uint64_t code) {
     const struct quic_app *app = &stream->conn->endpoint->config.app;
     struct quic_stream **link = &stream->conn->streams;
 
@@ -112,6 +112,9 @@ void stream_bury(struct quic_stream *stream) {
     *link = stream->next;
     stream->next = stream->conn->buried;
     stream->conn->buried = stream;
+    TRACE_STREAM_CLOSED(stream->conn->endpoint->config.log, stream_trace_context(stream), quic_conn_peer(stream->conn),
+                        (uint64_t)stream->id, code);
+    (void)code;
     app->stream_closed(app->arg, stream);
 }
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Starting traced on a socket of its own and asking it, for the tests of this directory.  Nothing but the standard library."""
+
+import json
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+from nodes import PATIENCE_S
+
+
+def wait_for(condition, what):
+    """Calls condition until it returns something true, and returns that."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE_S} s for {what}; last: {result!r}")
+        time.sleep(0.02)
+
+
+class Traced:
+    """A traced process, and one connection to it."""
+
+    def __init__(self, binary, directory, more=()):
+        directory = pathlib.Path(directory)
+        self.socket_path = directory / "traced.sock"
+        self.shm_dir = directory / "shm"
+        self.shm_dir.mkdir(exist_ok=True)
+        self.log = open(directory / "traced.log", "a+", encoding="utf-8")
+        self.process = subprocess.Popen([str(binary), "--socket", str(self.socket_path), "--shm-dir", str(self.shm_dir), *more],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.socket = wait_for(self._connect, "traced's socket")
+        self.file = self.socket.makefile("rw", encoding="utf-8", newline="\n")
+        self.id = 0
+
+    def _connect(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"traced ended with {self.process.returncode}: {self.said()}")
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(PATIENCE_S)
+        try:
+            client.connect(str(self.socket_path))
+        except OSError:
+            client.close()
+            return None
+        return client
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()
+
+    def ask(self, method, **params):
+        self.id += 1
+        json.dump({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}, self.file)
+        self.file.write("\n")
+        self.file.flush()
+        answer = json.loads(self.file.readline())
+        assert answer["id"] == self.id, answer
+        if "error" in answer:
+            raise AssertionError(f"{method} {params}: {answer['error']}")
+        return answer["result"]
+
+    def query(self, **params):
+        """All events of a query, page by page; and nothing may be missing between them."""
+        events, cursor = [], None
+        while True:
+            page = self.ask("query", **params, **({"cursor": cursor} if cursor else {}))
+            assert page["lost"] == 0 and page["gaps"] == [], page["gaps"]
+            events += page["events"]
+            cursor = page["cursor"]
+            if cursor is None:
+                return events
+
+    def wait_drained(self, node_ids):
+        """Until these nodes have ended and are read to their end.  Returns their entries by id."""
+        def drained():
+            nodes = {node["node_id"]: node for node in self.ask("nodes")["nodes"] if node["node_id"] in node_ids}
+            done = [node for node in nodes.values()
+                    if node["state"] != "live" and node["emitted"] == node["indexed"] + node["lost"]]
+            return nodes if len(done) == len(node_ids) else None
+        return wait_for(drained, "all rings to be drained")
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_S)
+        self.file.close()
+        self.socket.close()
+        self.log.close()
+        return status

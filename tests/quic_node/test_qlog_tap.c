@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading ngtcp2's qlog records. */
+#include "qlog_tap.h"
+
+#include "run.h"
+#include <p2ptrace/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SENT "\x1e{\"time\":22,\"name\":\"transport:packet_sent\",\"data\":{\"frames\":["
+#define RECEIVED "\x1e{\"time\":22,\"name\":\"transport:packet_received\",\"data\":{\"frames\":["
+#define LOST "\x1e{\"time\":23,\"name\":\"recovery:packet_lost\",\"data\":{"
+#define HEADER(type, number) "\"header\":{\"packet_type\":\"" type "\",\"packet_number\":" number "}"
+#define RAW(length) ",\"raw\":{\"length\":" length "}}}\n"
+#define STREAM(id) "{\"frame_type\":\"stream\",\"stream_id\":" id ",\"offset\":0,\"length\":5,\"fin\":true}"
+#define ACK "{\"frame_type\":\"ack\",\"ack_delay\":0,\"acked_ranges\":[[0,3]]}"
+
+static const struct {
+    const char *record;
+    struct qlog_packet packet;
+} packets[] = {
+    {SENT "]," HEADER("1RTT", "2") RAW("31"), {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 2, 31, -1}},
+    {SENT ACK "]," HEADER("initial", "0") RAW("1200"), {QLOG_PACKET_SENT, TRACE_SPACE_INITIAL, 0, 1200, -1}},
+    {RECEIVED ACK "]," HEADER("handshake", "7") RAW("87"), {QLOG_PACKET_RECEIVED, TRACE_SPACE_HANDSHAKE, 7, 87, -1}},
+    {RECEIVED STREAM("0") "]," HEADER("0RTT", "1") RAW("99"), {QLOG_PACKET_RECEIVED, TRACE_SPACE_1RTT, 1, 99, 0}},
+    {SENT ACK "," STREAM("8") "," STREAM("4") "]," HEADER("1RTT", "5") RAW("1406"),
+     {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 5, 1406, 8}},
+    {SENT STREAM("4611686018427387903") "]," HEADER("1RTT", "4611686018427387903") RAW("65535"),
+     {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, INT64_C(4611686018427387903), 65535, INT64_C(4611686018427387903)}},
+    {LOST HEADER("1RTT", "31") "}}\n", {QLOG_PACKET_LOST, TRACE_SPACE_1RTT, 31, 0, -1}},
+    {LOST HEADER("initial", "1") "}}\n", {QLOG_PACKET_LOST, TRACE_SPACE_INITIAL, 1, 0, -1}},
+};
+
+static void check_packet(const char *record, size_t count, const struct qlog_packet *expected) {
+    struct qlog_packet packet;
+    ck_assert_msg(qlog_packet_parse(&packet, record, count), "refused: %.*s", (int)count, record);
+    ck_assert_int_eq(packet.what, expected->what);
+    ck_assert_uint_eq(packet.space, expected->space);
+    ck_assert_uint_eq(packet.number, expected->number);
+    ck_assert_uint_eq(packet.bytes, expected->bytes);
+    ck_assert_int_eq(packet.stream_id, expected->stream_id);
+}
+
+START_TEST(a_packet_record_gives_its_kind_space_number_size_and_stream) {
+    check_packet(packets[_i].record, strlen(packets[_i].record), &packets[_i].packet);
+}
+END_TEST
+
+START_TEST(many_frames_hide_neither_the_header_nor_the_stream) {
+    char record[100000];
+    size_t count = (size_t)sprintf(record, "%s", SENT);
+    for (int i = 0; i < 1000; i++) count += (size_t)sprintf(record + count, "%s,", ACK);
+    count += (size_t)sprintf(record + count, "%s", STREAM("12") "]," HEADER("1RTT", "77") RAW("1444"));
+    check_packet(record, count, &(struct qlog_packet){QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 77, 1444, 12});
+}
+END_TEST
+
+static const char *const others[] = {
+    "",
+    "\x1e{}\n",
+    "\x1e{\"qlog_format\":\"JSON-SEQ\",\"qlog_version\":\"0.3\"}\n",
+    "\x1e{\"time\":22,\"name\":\"recovery:metrics_updated\",\"data\":{\"min_rtt\":1,\"bytes_in_flight\":3}}\n",
+    SENT "]," HEADER("retry", "0") RAW("99"),
+    SENT "]," HEADER("1RTT", "") RAW("99"),
+    SENT "]," HEADER("1RTT", "-1") RAW("99"),
+    SENT "]," HEADER("1RTT", "1") "}}\n",
+    SENT "],\"raw\":{\"length\":31}}}\n",
+    LOST HEADER("stateless_reset", "1") "}}\n",
+    /* the words in the wrong place */
+    "\x1e{\"time\":22,\"title\":\"transport:packet_sent\",\"data\":{" HEADER("1RTT", "1") RAW("31"),
+};
+
+START_TEST(a_record_that_is_about_no_packet_is_refused) {
+    struct qlog_packet packet;
+    ck_assert(!qlog_packet_parse(&packet, others[_i], strlen(others[_i])));
+}
+END_TEST
+
+START_TEST(a_record_cut_anywhere_is_read_to_its_end_and_not_beyond) {
+    const char *record = packets[_i].record;
+    size_t whole = strlen(record);
+    for (size_t count = 0; count < whole; count++) {
+        char *cut = malloc(count + 1); /* exactly as long: the sanitizers see a step too far */
+        struct qlog_packet packet;
+        ck_assert_ptr_nonnull(cut);
+        memcpy(cut + 1, record, count);
+        qlog_packet_parse(&packet, cut + 1, count);
+        free(cut);
+    }
+}
+END_TEST
+
+static void add(TCase *tcase) {
+    tcase_add_loop_test(tcase, a_packet_record_gives_its_kind_space_number_size_and_stream, 0,
+                        sizeof packets / sizeof packets[0]);
+    tcase_add_test(tcase, many_frames_hide_neither_the_header_nor_the_stream);
+    tcase_add_loop_test(tcase, a_record_that_is_about_no_packet_is_refused, 0, sizeof others / sizeof others[0]);
+    tcase_add_loop_test(tcase, a_record_cut_anywhere_is_read_to_its_end_and_not_beyond, 0, sizeof packets / sizeof packets[0]);
+}
+
+int main(void) { return run_tests("qlog_tap", add); }
