@@ -13,6 +13,7 @@
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
+#include <proto/utf8.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -140,26 +141,6 @@ static char *put_endpoint(char *out, const uint8_t *bytes) {
 
 /* ---- strings ------------------------------------------------------------------------------------------------------------ */
 
-/* The length of the character at text, a byte from 0x80 up, if it is well-formed (Unicode 15.0, table 3-7).  Otherwise 0, and
- * *ret_bad is how many bytes one U+FFFD stands for: those that could have begun a character (ibid., "maximal subpart"). */
-static size_t utf8_sequence(const uint8_t *text, size_t count, size_t *ret_bad) {
-    uint8_t lead = text[0], least = 0x80, most = 0xbf;
-    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    *ret_bad = 1;
-    if (lead < 0xc2 || lead > 0xf4) return 0;
-    if (lead == 0xe0) least = 0xa0; /* shorter forms exist */
-    if (lead == 0xed) most = 0x9f;  /* surrogates */
-    if (lead == 0xf0) least = 0x90; /* shorter forms exist */
-    if (lead == 0xf4) most = 0x8f;  /* beyond U+10FFFF */
-    for (size_t i = 1; i < length; i++) {
-        if (i >= count || text[i] < least || text[i] > most) return 0;
-        *ret_bad = i + 1;
-        least = 0x80;
-        most = 0xbf;
-    }
-    return length;
-}
-
 static char *put_escape(char *out, uint8_t character) {
     *out++ = '\\';
     switch (character) {
@@ -185,7 +166,7 @@ char *trace_json_string(char *out, const char *text, size_t count) {
             *out++ = (char)character;
             i++;
         } else {
-            size_t length = utf8_sequence(in + i, count - i, &bad);
+            size_t length = trace_utf8_length(text + i, count - i, &bad);
             out = length != 0 ? put(out, text + i, length) : PUT(out, "\xef\xbf\xbd");
             i += length != 0 ? length : bad;
         }

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <proto/rpc.h>
+#include <proto/utf8.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,27 +31,36 @@ const char *trace_rpc_code_message(int code) {
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* The length of text cut to at most max bytes, not inside a character. */
-static size_t utf8_cut(const char *text, size_t max) {
-    size_t bytes = strlen(text);
-    if (bytes <= max) return bytes;
-    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80) max--;
-    return max;
+/* Copies text of less than TRACE_RPC_MESSAGE_BYTES: what is not UTF-8, for instance a name that was cut, becomes ?. */
+static void copy_message(char *ret_message, const char *text) {
+    size_t count = strlen(text), used = 0, bad;
+    for (size_t i = 0; i < count;) {
+        size_t length = trace_utf8_length(text + i, count - i, &bad);
+        if (length == 0) {
+            ret_message[used++] = '?';
+            i += bad;
+        } else {
+            memcpy(ret_message + used, text + i, length);
+            used += length;
+            i += length;
+        }
+    }
+    ret_message[used] = 0;
 }
 
 __attribute__((format(printf, 4, 0))) static int vfail(struct trace_rpc_error *ret_error, int code, json_t *data_new,
                                                        const char *reason_format, va_list arguments) {
-    /* Longer than what is kept, so that the cut can see where a character begins. */
-    char text[TRACE_RPC_MESSAGE_BYTES + 4];
-    int head = snprintf(text, sizeof text, "%s", trace_rpc_code_message(code));
-    assert(head > 0 && head < TRACE_RPC_MESSAGE_BYTES / 2);
+    char text[TRACE_RPC_MESSAGE_BYTES];
+    const char *message = trace_rpc_code_message(code);
+    size_t head = strlen(message);
+    assert(head + 3 <= sizeof text);
+    memcpy(text, message, head + 1);
     if (reason_format != NULL) {
         memcpy(text + head, ": ", 3);
-        vsnprintf(text + head + 2, sizeof text - (size_t)head - 2, reason_format, arguments);
+        int wanted = vsnprintf(text + head + 2, sizeof text - head - 2, reason_format, arguments);
+        if (wanted > 0 && (size_t)wanted >= sizeof text - head - 2) memcpy(text + sizeof text - 4, "...", 4);
     }
-    size_t bytes = utf8_cut(text, sizeof ret_error->message - 1);
-    memcpy(ret_error->message, text, bytes);
-    ret_error->message[bytes] = 0;
+    copy_message(ret_error->message, text);
     ret_error->code = code;
     ret_error->data = data_new;
     return -EINVAL;
@@ -214,10 +224,7 @@ void trace_rpc_write_result(struct trace_text *out, const json_t *id, json_t *re
 }
 
 void trace_rpc_write_error(struct trace_text *out, const json_t *id, const struct trace_rpc_error *error) {
-    /* A message that is not UTF-8 would be no JSON: then the code's own has to do. */
-    json_t *message = json_string(error->message);
-    if (message == NULL) message = json_string(trace_rpc_code_message(error->code));
-    json_t *value = json_pack("{s:i, s:o, s:O*}", "code", error->code, "message", message, "data", error->data);
+    json_t *value = json_pack("{s:i, s:s, s:O*}", "code", error->code, "message", error->message, "data", error->data);
     begin_answer(out, id, "error");
     trace_rpc_write_json(out, value);
     trace_rpc_end(out);

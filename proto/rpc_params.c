@@ -5,7 +5,7 @@
  * Two passes: everything is checked before anything is written, so that a method never runs on half of its params. */
 #include <inttypes.h>
 #include <proto/rpc.h>
-#include <stdio.h>
+#include <proto/utf8.h>
 #include <string.h>
 
 /* How much of an unknown name is repeated in the message; data.param has all of it. */
@@ -59,11 +59,7 @@ static int fail_type(struct trace_rpc_error *ret_error, const struct trace_rpc_p
 
 /* Names the stranger, and in data.params the names that there are. */
 static int fail_unknown(struct trace_rpc_error *ret_error, const char *name, const struct trace_rpc_param *list, size_t count) {
-    size_t shown = strlen(name);
-    if (shown > NAME_SHOWN_BYTES) {
-        shown = NAME_SHOWN_BYTES;
-        while (shown > 0 && ((unsigned char)name[shown] & 0xc0) == 0x80) shown--;
-    }
+    size_t shown = trace_utf8_cut(name, strlen(name), NAME_SHOWN_BYTES);
     json_t *names = json_array();
     for (size_t i = 0; i < count; i++) json_array_append_new(names, json_string(list[i].name));
     return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_PARAMS, json_pack("{s:s, s:o}", "param", name, "params", names),
