@@ -143,7 +143,7 @@ static int run_command(const struct command *command, const struct options *opti
 
 static int help(const struct options *options, const char *topic, struct failure *failure) {
     const struct command *command = topic ? find_command(topic) : NULL;
-    if (topic && strcmp(topic, "help") && !command) return unknown_command(topic, failure);
+    if (topic && strcmp(topic, "help") != 0 && !command) return unknown_command(topic, failure);
     if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND]");
     if (command)
         help_command(stdout, command);

@@ -109,7 +109,7 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
         const json_t *owner = json_object_get(names->by_name, name);
         if (!owner)
             json_object_set_new(names->by_name, name, json_string(id));
-        else if (json_is_string(owner) && strcmp(json_string_value(owner), id))
+        else if (json_is_string(owner) && strcmp(json_string_value(owner), id) != 0)
             json_object_set_new(names->by_name, name, json_null());
     }
     measure(names);

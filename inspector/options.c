@@ -32,7 +32,7 @@ static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
     double value = strtod(text, &end);
     if (errno || end == text || !(value >= 0)) return -1;
     for (size_t i = 0; *end && i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].name)) continue;
+        if (strcmp(end, units[i].name) != 0) continue;
         unit_ms = units[i].ms;
         end += strlen(end);
     }
@@ -63,7 +63,7 @@ static int take(struct options *options, enum option option, const char *value, 
             return bad_value(option, value, "a number of seconds", failure);
         return 0;
     case VALUE_COLOR:
-        if (strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never"))
+        if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
             return bad_value(option, value, "auto, always or never", failure);
         return 0;
     default: return 0;
@@ -73,7 +73,7 @@ static int take(struct options *options, enum option option, const char *value, 
 /* The option of that spelling; OPTION_COUNT_ when there is none. */
 static enum option find_option(const char *name, size_t bytes) {
     unsigned i = 0;
-    while (i < OPTION_COUNT_ && (strncmp(option_table[i].spelling, name, bytes) || option_table[i].spelling[bytes])) i++;
+    while (i < OPTION_COUNT_ && (strncmp(option_table[i].spelling, name, bytes) != 0 || option_table[i].spelling[bytes])) i++;
     return (enum option)i;
 }
 
@@ -135,21 +135,28 @@ int options_parse(struct options *ret_options, int argc, char **argv, struct fai
 
 /* ---- times ---- */
 
+/* Reads two digits.  Returns what is behind them, or NULL. */
+static const char *two_digits(const char *text, int *ret_number) {
+    if (!text || !isdigit((unsigned char)text[0]) || !isdigit((unsigned char)text[1])) return NULL;
+    *ret_number = (text[0] - '0') * 10 + (text[1] - '0');
+    return text + 2;
+}
+
 /* Reads HH:MM[:SS[.fraction]].  Returns 0 or -1. */
 static int parse_time_of_day(const char *text, int *ret_seconds, unsigned *ret_us) {
-    int hour, minute, second = 0, used = 0;
+    int hour, minute, second = 0;
     unsigned us = 0;
-    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2) return -1;
-    text += used;
-    if (*text == ':') {
-        if (sscanf(text, ":%2d%n", &second, &used) != 1) return -1;
-        text += used;
+    text = two_digits(text, &hour);
+    if (!text || *text != ':') return -1;
+    text = two_digits(text + 1, &minute);
+    if (text && *text == ':') {
+        text = two_digits(text + 1, &second);
+        if (text && *text == '.') {
+            unsigned digit_us = 100000;
+            for (text++; isdigit((unsigned char)*text); text++, digit_us /= 10) us += (unsigned)(*text - '0') * digit_us;
+        }
     }
-    if (*text == '.') {
-        unsigned digit_us = 100000;
-        for (text++; isdigit((unsigned char)*text); text++, digit_us /= 10) us += (unsigned)(*text - '0') * digit_us;
-    }
-    if (*text || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return -1;
+    if (!text || *text || hour > 23 || minute > 59 || second > 60) return -1;
     *ret_seconds = hour * 3600 + minute * 60 + second;
     *ret_us = us;
     return 0;

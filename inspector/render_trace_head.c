@@ -60,7 +60,7 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
         text_styled(out, view->color, STYLE_WARN, "NOT ENDED");
     else
         strbuf_puts(out, "no outcome");
-    if (root && root->start && root->end && strcmp(word, "open")) {
+    if (root && root->start && root->end && strcmp(word, "open") != 0) {
         strbuf_puts(out, " after ");
         text_duration(out, root->end_ns - root->start_ns);
     }
@@ -176,7 +176,7 @@ static void packets_lost(struct strbuf *out, const struct view *view, const stru
     for (size_t i = 0; i < timeline->item_count; i++) {
         const struct timeline_item *item = &timeline->items[i];
         const char *kind = json_get_text(item->event, "kind");
-        if (!kind || strcmp(kind, "packet_lost") || shown == VERDICTS_MAX) continue;
+        if (!kind || strcmp(kind, "packet_lost") != 0 || shown == VERDICTS_MAX) continue;
         if (shown++) strbuf_puts(out, ", ");
         names_node(out, view->names, timeline->nodes[item->node].node_id);
         strbuf_puts(out, " -> ");

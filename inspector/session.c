@@ -15,8 +15,8 @@
 /* Colours are for terminals that have them and people who want them (no-color.org). */
 static bool wants_color(const struct options *options, bool terminal) {
     const char *when = options->texts[OPTION_COLOR], *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    if (when && strcmp(when, "auto")) return !strcmp(when, "always");
-    return terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+    if (when && strcmp(when, "auto") != 0) return !strcmp(when, "always");
+    return terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 int session_out_of_memory(struct session *session) { return failure_set(&session->failure, EXIT_FAILED, "out of memory"); }

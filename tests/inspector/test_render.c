@@ -39,7 +39,7 @@ static void render_case(struct strbuf *out, const json_t *test) {
     unsigned columns = (unsigned)json_integer_value(json_object_get(test, "columns"));
     size_t i = 0;
     ck_assert_ptr_nonnull(name);
-    while (i < sizeof views / sizeof *views && strcmp(views[i].name, name)) i++;
+    while (i < sizeof views / sizeof *views && strcmp(views[i].name, name) != 0) i++;
     ck_assert_msg(i < sizeof views / sizeof *views, "no view is called %s", name);
     ck_assert_int_eq(names_init(&names), 0);
     names_learn(&names, json_object_get(test, "nodes"));
