@@ -36,6 +36,19 @@ START_TEST(decoding_refuses_what_is_not_hex_and_writes_nothing) {
 }
 END_TEST
 
+START_TEST(decoding_takes_the_22_digits_and_no_other_byte) {
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t bytes[2];
+        struct trace_id_prefix prefix;
+        char digits[5] = "0000";
+        digits[_i] = (char)byte;
+        int expected = byte != 0 && strchr("0123456789abcdefABCDEF", (int)byte) != NULL ? 0 : -EINVAL;
+        ck_assert_int_eq(trace_hex_decode(bytes, digits, 2), expected);
+        if (byte != 0) ck_assert_int_eq(trace_id_prefix_parse(&prefix, digits, 64), expected);
+    }
+}
+END_TEST
+
 static const struct {
     const char *text;
     unsigned max_digits;
@@ -102,6 +115,7 @@ int main(void) {
     tcase_add_loop_test(digits, every_byte_is_two_lower_case_digits_and_comes_back, 0, 256);
     tcase_add_test(digits, decoding_takes_upper_case);
     tcase_add_loop_test(digits, decoding_refuses_what_is_not_hex_and_writes_nothing, 0, COUNT_OF(not_hex));
+    tcase_add_loop_test(digits, decoding_takes_the_22_digits_and_no_other_byte, 0, 4);
     suite_add_tcase(suite, digits);
     TCase *prefix = tcase_create("prefix");
     tcase_add_loop_test(prefix, a_prefix_is_1_to_max_digits, 0, COUNT_OF(prefixes));
