@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LISTEN_BACKLOG 128
+#define LISTEN_BACKLOG 1024 /* clients that do not block fail at once when it is full */
 
 static int fail(char *reason, int error, const char *what, const char *path) {
     snprintf(reason, TRACE_SOCKET_REASON_BYTES, "%s %s: %s", what, path, strerror(-error));

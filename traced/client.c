@@ -81,6 +81,10 @@ static void on_closed(uv_handle_t *handle) {
     struct client *client = handle->data;
     struct server *server = client->server;
     close(client->fd);
+    for (struct subscription *s; (s = client->subscriptions);) {
+        client->subscriptions = s->next;
+        subscription_destroy(s);
+    }
     client->closed = true;
     free_if_gone(client);
     server_client_gone(server);
@@ -97,12 +101,9 @@ void client_close(struct client *client) {
         server->clients = client->next;
     if (client->next) client->next->previous = client->previous;
     server->client_count--;
-    for (struct subscription *s; (s = client->subscriptions);) {
-        client->subscriptions = s->next;
-        server->subscription_count--;
-        subscription_destroy(s);
-    }
+    server->subscription_count -= client->subscription_count;
     client->subscription_count = 0;
+    /* The subscriptions stay until the handle is closed: it may be one of them whose notification failed. */
     free_output(client);
     if (client->exchange.working) uv_cancel((uv_req_t *)&client->exchange.work); /* if it has not begun */
     uv_close((uv_handle_t *)&client->poll, on_closed);

@@ -111,10 +111,11 @@ int methods_traces(struct call *call) {
         {"app", TRACE_RPC_STRING, .string = &app},
     };
     if (trace_rpc_params_read(call->request.params, params, sizeof params / sizeof *params, &call->error)) return -1;
-    uint64_t now = service_unix_ns(), from_ns = 0, to_ns = UINT64_MAX;
+    uint64_t now = service_unix_ns(), from_ns = 0, to_ns = 0;
     char app_id[4] = {0};
     if (methods_read_time("from", from, now, &from_ns, &call->error) || methods_read_time("to", to, now, &to_ns, &call->error))
         return -1;
+    if (to && !to_ns) to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
     if (app && strlen(app) > sizeof app_id)
         return trace_rpc_fail_param(&call->error, "app", "app: an application id has at most %zu characters", sizeof app_id);
     if (app) memcpy(app_id, app, strlen(app));

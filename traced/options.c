@@ -21,7 +21,8 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
                            "                     /tmp/p2ptrace-UID/traced.sock)\n"
                            "  --history SIZE     memory for events and their indices (default 256MiB)\n"
-                           "  --shm-dir DIR      where nodes' logs are (default /dev/shm)\n"
+                           "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
+                           "                     else /dev/shm)\n"
                            "  --log-level LEVEL  error, warning, info (default) or debug\n"
                            "  --version          print the version and exit\n"
                            "  --help             print this and exit\n"
@@ -53,6 +54,12 @@ int options_parse_bytes(const char *text, uint64_t *ret_bytes) {
     return -EINVAL;
 }
 
+/* The same rule as the nodes' (libtrace/log.c), so that they meet. */
+static const char *default_shm_dir(void) {
+    const char *directory = getenv("P2PTRACE_SHM_DIR");
+    return directory && *directory ? directory : "/dev/shm";
+}
+
 static enum options_verdict wrong(FILE *err, const char *what, const char *text) {
     fprintf(err, "traced: %s%s (try --help)\n", what, text);
     return OPTIONS_WRONG;
@@ -69,7 +76,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
-    struct options options = {.shm_dir = "/dev/shm", .history_bytes = LIMIT_HISTORY_BYTES_DEFAULT, .log_level = LOG_LEVEL_INFO};
+    struct options options = {
+        .shm_dir = default_shm_dir(), .history_bytes = LIMIT_HISTORY_BYTES_DEFAULT, .log_level = LOG_LEVEL_INFO};
     optind = 0; /* glibc: begin anew, also for a second call */
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":", table, NULL)) != -1;) {

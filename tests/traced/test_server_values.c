@@ -131,6 +131,7 @@ static const struct {
 };
 
 START_TEST(a_command_line_is_taken_or_refused_in_words) {
+    unsetenv("P2PTRACE_SHM_DIR");
     char name[] = "traced", *argv[8] = {name};
     int argc = 1;
     for (int i = 0; i < 6 && lines[_i].arguments[i]; i++) argv[argc++] = strdup(lines[_i].arguments[i]);
