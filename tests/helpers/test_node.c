@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A traced program that does what it is told: the other end of tests that run a real traced.
+ *
+ *     test_node NAME NODE_ID_HEX      then commands on stdin, each answered with "ok" on stdout when it is done
+ *
+ *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, numbered on from the last; ids are 32 and 64 digits, "-" for none
+ *     metrics RTT MIN_RTT PEER        a sample
+ *     app                             registers DMAP
+ *     start TRACE SPAN PARENT CMD     app_start of DMAP
+ *     command TRACE SPAN CMD TEXT     app_command of DMAP
+ *     end TRACE SPAN CMD OK           app_end of DMAP
+ *     custom TEXT                     a custom event with these bytes
+ *     stream MICROSECONDS             one packet_sent every so often, until the next command comes
+ *     close                           closes the log and ends
+ *
+ * At the end of stdin it ends without closing, as a crash does. */
+#define TRACE_FULL
+#include <p2ptrace/trace.h>
+
+#include <poll.h>
+#include <proto/hex.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct trace_log *trace_log;
+static uint64_t packet_num;
+
+static struct trace_context read_context(const char *trace, uint64_t span) {
+    struct trace_context context = {.span_id = span, .flags = TRACE_FLAG_SAMPLED};
+    if (trace_hex_decode(context.trace_id.bytes, trace, TRACE_ID_BYTES)) exit(3);
+    return context;
+}
+
+static struct trace_node_id read_node_id(const char *text) {
+    struct trace_node_id id;
+    if (strlen(text) != 64 || trace_hex_decode(id.bytes, text, sizeof id.bytes)) exit(3);
+    return id;
+}
+
+static void emit_packets(unsigned long count, const char *trace, const char *peer) {
+    struct trace_context context = {0};
+    struct trace_node_id peer_id = {{0}};
+    bool has_trace = trace && *trace && *trace != '-', has_peer = peer && *peer && *peer != '-';
+    if (has_trace) context = read_context(trace, 1);
+    if (has_peer) peer_id = read_node_id(peer);
+    for (unsigned long i = 0; i < count; i++)
+        TRACE_PACKET_SENT(trace_log, has_trace ? &context : NULL, has_peer ? &peer_id : NULL, packet_num++, 1200,
+                          TRACE_SPACE_1RTT);
+}
+
+static void register_app(void) {
+    static const struct trace_app app = {
+        .app_id = "DMAP",
+        .name = "DataMap",
+        .command_count = 2,
+        .field_count = 1,
+        .commands = {{1, "STORE_CHUNK"}, {2, "GET_CHUNK"}},
+        .fields = {{.name = "key", .type = TRACE_APP_TEXT, .offset = 0, .bytes = 8}},
+    };
+    if (trace_log_register_app(trace_log, &app)) exit(4);
+}
+
+/* Emits at a steady pace while there is nothing to read. */
+static void stream(unsigned long microseconds) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct timespec pause = {.tv_nsec = (long)microseconds * 1000};
+    while (poll(&input, 1, 0) == 0) {
+        emit_packets(1, NULL, NULL);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static bool obey(char *line) {
+    char *word[6] = {0}, *rest = NULL;
+    unsigned count = 0;
+    for (char *p = strtok_r(line, " \n", &rest); p && count < 6; p = strtok_r(NULL, " \n", &rest)) word[count++] = p;
+    if (!count) return true;
+    if (!strcmp(word[0], "packets") && count >= 2) {
+        emit_packets(strtoul(word[1], NULL, 10), word[2], word[3]);
+    } else if (!strcmp(word[0], "metrics") && count == 4) {
+        struct trace_node_id peer = read_node_id(word[3]);
+        TRACE_METRICS(trace_log, NULL, &peer, strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10), 12000, 3000);
+    } else if (!strcmp(word[0], "app")) {
+        register_app();
+    } else if (!strcmp(word[0], "start") && count == 5) {
+        struct trace_context context = read_context(word[1], strtoull(word[2], NULL, 16));
+        TRACE_APP_START(trace_log, &context, NULL, strtoull(word[3], NULL, 16), "DMAP", (uint16_t)atoi(word[4]));
+    } else if (!strcmp(word[0], "command") && count == 5) {
+        struct trace_context context = read_context(word[1], strtoull(word[2], NULL, 16));
+        TRACE_APP_COMMAND(trace_log, &context, NULL, "DMAP", (uint16_t)atoi(word[3]), word[4], strlen(word[4]));
+    } else if (!strcmp(word[0], "end") && count == 5) {
+        struct trace_context context = read_context(word[1], strtoull(word[2], NULL, 16));
+        TRACE_APP_END(trace_log, &context, NULL, "DMAP", (uint16_t)atoi(word[3]), atoi(word[4]) != 0);
+    } else if (!strcmp(word[0], "custom") && count == 2) {
+        TRACE_CUSTOM(trace_log, NULL, NULL, 1, 2, word[1], strlen(word[1]));
+    } else if (!strcmp(word[0], "stream") && count == 2) {
+        puts("ok"); /* it has begun */
+        fflush(stdout);
+        stream(strtoul(word[1], NULL, 10));
+        return true;
+    } else if (!strcmp(word[0], "close")) {
+        return false;
+    } else {
+        exit(2);
+    }
+    puts("ok");
+    fflush(stdout);
+    return true;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) return 2;
+    struct trace_log_options options = {.node_id = read_node_id(argv[2]), .node_name = argv[1]};
+    int error = trace_log_open(&trace_log, &options);
+    if (error) {
+        fprintf(stderr, "test_node: %s\n", strerror(-error));
+        return 1;
+    }
+    puts("ok");
+    fflush(stdout);
+    char line[512];
+    while (fgets(line, sizeof line, stdin)) {
+        if (obey(line)) continue;
+        trace_log_close(trace_log);
+        puts("ok");
+        return 0;
+    }
+    return 0;
+}

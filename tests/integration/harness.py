@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Runs a real traced, real nodes and connections to it, for tests.  Standard library only.
+
+Everything lives in a directory of its own, so that tests can run side by side.  Nothing here sleeps to wait for somebody:
+what is waited for is asked for, with a deadline."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+DEADLINE_S = 30.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
+
+
+def until(condition, what):
+    """Asks again and again until the condition holds; returns what it returned."""
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError("waited too long for " + what)
+        time.sleep(0.002)
+
+
+class Connection:
+    """A connection that sends requests and reads lines."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)  # waits while the backlog is full; with a timeout it would fail at once
+        self.socket.settimeout(DEADLINE_S)
+        self.file = self.socket.makefile("rb")
+        self.last = 0
+        self.notifications = []
+
+    def send_raw(self, data):
+        self.socket.sendall(data)
+
+    def read_line(self):
+        """One line, parsed; None at the end."""
+        line = self.file.readline()
+        if not line:
+            return None
+        assert line.endswith(b"\n"), line[:200]
+        return json.loads(line)
+
+    def ask(self, method, **params):
+        """The whole reply; notifications that come before it are kept."""
+        self.last += 1
+        request = {"jsonrpc": "2.0", "id": self.last, "method": method}
+        if params:
+            request["params"] = params
+        self.send_raw(json.dumps(request).encode() + b"\n")
+        while True:
+            reply = self.read_line()
+            assert reply is not None, "the connection ended"
+            if "id" in reply:
+                assert reply["jsonrpc"] == "2.0" and reply["id"] == self.last, reply
+                return reply
+            self.notifications.append(reply)
+
+    def call(self, method, **params):
+        reply = self.ask(method, **params)
+        assert "error" not in reply, reply
+        return reply["result"]
+
+    def fail(self, method, **params):
+        reply = self.ask(method, **params)
+        assert "result" not in reply, reply
+        return reply["error"]
+
+    def notification(self):
+        """The params of the next notification."""
+        reply = self.notifications.pop(0) if self.notifications else self.read_line()
+        assert reply is not None, "the connection ended"
+        assert reply["method"] == "events" and "id" not in reply, reply
+        return reply["params"]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Node:
+    """tests/helpers/test_node: emits what it is told to."""
+
+    def __init__(self, place, name, node_id):
+        self.name, self.node_id = name, node_id
+        self.process = subprocess.Popen([os.environ["TEST_NODE"], name, node_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=place.environment)
+        self._ok()
+
+    def _ok(self):
+        line = self.process.stdout.readline()
+        assert line == b"ok\n", line
+
+    def do(self, *words):
+        self.process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
+        self.process.stdin.flush()
+        self._ok()
+
+    def close(self):
+        self.do("close")
+        self.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.wait()
+
+    def wait(self):
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Place:
+    """A directory for rings and a socket, with at most one traced that serves it and any number of nodes."""
+
+    def __init__(self):
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.directory = tempfile.mkdtemp(prefix="test-p2ptrace-", dir=base)
+        self.path = os.path.join(self.directory, "traced.sock")
+        self.environment = dict(os.environ, P2PTRACE_SHM_DIR=self.directory, P2PTRACE_SOCKET=self.path)
+        # Under the address sanitizer: freed memory that is kept aside would look like growth.
+        self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+        self.traced = None
+        self.nodes = []
+        self.connections = []
+
+    def spawn(self, *options, **popen):
+        return subprocess.Popen([os.environ["TRACED"], *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                env=self.environment, **popen)
+
+    def start(self, *options, **popen):
+        self.traced = self.spawn("--history", "64M", *options, **popen)
+        self.log = []
+        while True:
+            line = self.traced.stderr.readline().decode()
+            assert line, "traced ended: " + "".join(self.log)
+            self.log.append(line)
+            if "listening on" in line:
+                return
+
+    def stop(self, number=signal.SIGTERM):
+        """Stops traced; returns its exit code and the rest of its log."""
+        self.traced.send_signal(number)
+        return self.finish()
+
+    def finish(self):
+        _, rest = self.traced.communicate(timeout=DEADLINE_S)
+        code, self.traced = self.traced.returncode, None
+        return code, rest.decode()
+
+    def connect(self):
+        connection = Connection(self.path)
+        self.connections.append(connection)
+        return connection
+
+    def node(self, name, node_id):
+        node = Node(self, name, node_id)
+        self.nodes.append(node)
+        return node
+
+    def settle(self, connection, events):
+        """Waits until traced has indexed so many events in all."""
+        return until(lambda: connection.call("stats")["ingest"]["events"] >= events, "%d events" % events)
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.kill()
+        code, log = self.stop() if self.traced else (0, "")
+        shutil.rmtree(self.directory)
+        assert code == 0, "traced ended with %d:\n%s" % (code, log)
+
+
+def hex_id(byte, digits=64):
+    return ("%02x" % byte) * (digits // 2)
+
+
+class ProtocolTest(unittest.TestCase):
+    def setUp(self):
+        self.place = Place()
+        self.addCleanup(self.place.close)
+
+    def start(self, *options, **popen):
+        self.place.start(*options, **popen)
+        return self.place.connect()
