@@ -234,6 +234,7 @@ class Life(ProtocolTest):
         client = self.start()
         alice = self.place.node("alice", ALICE)
         client.call("subscribe")
+        until(lambda: client.call("nodes")["nodes"], "traced to find the node")
         alice.do("packets", 100)
         code, log = self.place.stop()
         self.assertEqual(code, 0, log)
