@@ -6,6 +6,7 @@ usage: test_node.py QUIC_NODE"""
 import hashlib
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,15 @@ import unittest
 from nodes import Node, line_of_nodes, qlog_packets
 
 BINARY = None
+
+
+def has_ipv6():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
 
 
 class NodeTest(unittest.TestCase):
@@ -110,6 +120,23 @@ class NodeTest(unittest.TestCase):
         other = self.start("other", peers=[stays])
         self.assertEqual(other.ask("wait-peers 1"), ["peers", "1"])
         self.assertIsNone(stays.process.poll())
+
+    def test_a_node_without_room_for_a_log_says_so_and_runs_untraced(self):
+        alice = self.start("alice")
+        traced = alice.ask("store x")[3] != "-"  # else tracing is compiled out, and there is nothing to say
+        self.shm_dir = self.shm_dir / "not" / "there"
+        bob = self.start("bob", peers=[alice])
+        self.assertEqual(bob.ask("wait-peers 1"), ["peers", "1"])
+        self.assertEqual(bob.ask("get " + hashlib.sha256(b"x").hexdigest())[0], "ok")
+        self.assertEqual(bob.end(), 0)
+        self.assertEqual([line.split(":")[0] for line in bob.errors], ["tracing off"] if traced else [])
+
+    @unittest.skipUnless(has_ipv6(), "no IPv6 on the loopback here")
+    def test_nodes_speak_ipv6(self):
+        alice = self.start("alice", more=["--listen", "[::1]:0"])
+        bob = self.start("bob", peers=[alice], more=["--listen", "[::1]:0"])
+        self.assertEqual(bob.ask("wait-peers 1"), ["peers", "1"])
+        self.assertEqual(bob.ask("peers")[2], f"{alice.id}@{alice.address}")
 
     def test_wrong_commands_are_answered_with_what_is_wrong(self):
         node = self.start("a")
