@@ -18,7 +18,6 @@
 #define SPAN_DEPTH_MAX 63U           /* deeper hops are drawn as this deep */
 #define SPAN_INDENT_MAX 12U          /* deeper hops are indented as this deep */
 #define VERDICTS_MAX 8U              /* lines of one sort at the head of a timeline */
-#define FOLD_MIN 4U                  /* so many packets of a sort make one line */
 #define FOLD_GROUPS_MAX 64U          /* groups within one run; more are printed one by one */
 #define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most so often */
 #define ARGS_MAX 4U

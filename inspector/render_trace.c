@@ -3,6 +3,7 @@
  * The view that the product is for: one request across its nodes.  First what went wrong, then what happened line by line, at
  * last where the time went. */
 #include "events.h"
+#include "fold.h"
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
@@ -12,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIME_COLUMNS 9
+#define GAP_COLUMNS 8
 #define INDENT 2
 
 struct drawing {
     struct strbuf *out;
     const struct view *view;
     const struct timeline *timeline;
+    unsigned since_columns;
     unsigned node_columns;
     unsigned peer_columns; /* arrow included */
 };
@@ -36,17 +38,20 @@ static void right(struct strbuf *out, bool color, enum style style, const struct
     text_styled(out, color, style, "%s", strbuf_text(text));
 }
 
+static void since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
+    text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
+}
+
 /* The columns before the text: time since the start, gap, node, peer. */
-static void line_begin(const struct drawing *drawing, const struct timeline_item *item) {
+static void line_begin(const struct drawing *drawing, const struct timeline_item *item, const char *arrow) {
     struct strbuf *out = drawing->out, number = {0};
     bool color = drawing->view->color, first = item == drawing->timeline->items;
-    strbuf_puts(&number, "+");
-    text_duration(&number, item->time_ns - drawing->timeline->start_ns);
-    right(out, color, STYLE_PLAIN, &number, TIME_COLUMNS);
+    since(&number, drawing->timeline, item->time_ns);
+    right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
     strbuf_clear(&number);
     if (!first) text_duration(&number, item->gap_ns);
     strbuf_puts(out, "  ");
-    right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, TIME_COLUMNS);
+    right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, GAP_COLUMNS);
     strbuf_fini(&number);
     text_styled(out, color, item->gap_is_big ? STYLE_WARN : STYLE_PLAIN, item->gap_is_big ? " * " : "   ");
 
@@ -55,7 +60,6 @@ static void line_begin(const struct drawing *drawing, const struct timeline_item
     pad(out, begin, drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
-    const char *arrow = event_arrow(item->event);
     if (*arrow && !item->is_gap) {
         text_styled(out, color, STYLE_DIM, "%s ", arrow);
         render_node(out, drawing->view, json_get_hex(item->event, "peer_id", NODE_DIGITS));
@@ -74,7 +78,7 @@ static void draw_item(const struct drawing *drawing, const struct timeline_item 
     struct strbuf *out = drawing->out;
     bool color = drawing->view->color;
     enum style style = event_style(item->event);
-    line_begin(drawing, item);
+    line_begin(drawing, item, event_arrow(item->event));
     text_style_on(out, color, style);
     event_describe(out, drawing->view, item->event);
     text_style_off(out, color, style);
@@ -88,115 +92,58 @@ static void draw_item(const struct drawing *drawing, const struct timeline_item 
     strbuf_puts(out, "\n");
 }
 
-/* ---- runs of similar packets ---- */
+/* ---- runs of transport events ---- */
 
-struct group {
-    const struct timeline_item *first, *last;
-    const char *kind, *peer;
-    uint64_t stream_id, bytes, count;
-    bool sent;
-};
-
-static bool is_foldable(const struct timeline_item *item) {
-    static const char *const kinds[] = {"packet_sent", "packet_received", "stream_data", "metrics"};
-    const char *kind = json_get_text(item->event, "kind");
-    for (size_t i = 0; kind && i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(kinds[i], kind)) return true;
-    return false;
-}
-
-static struct group group_of(const struct timeline_item *item) {
-    const json_t *data = json_object_get(item->event, "data");
-    bool stream = !strcmp(json_get_text(item->event, "kind"), "stream_data");
-    return (struct group){.first = item,
-                          .last = item,
-                          .kind = json_get_text(item->event, "kind"),
-                          .peer = json_get_hex(item->event, "peer_id", NODE_DIGITS),
-                          .stream_id = json_get_count(data, "stream_id"),
-                          .bytes = json_get_count(data, stream ? "length" : "size"),
-                          .count = 1,
-                          .sent = json_get_bool(data, "sent")};
-}
-
-static bool same_group(const struct group *a, const struct group *b) {
-    bool same_peer = a->peer && b->peer ? !strcmp(a->peer, b->peer) : a->peer == b->peer;
-    return a->first->node == b->first->node && same_peer && !strcmp(a->kind, b->kind) && a->stream_id == b->stream_id &&
-           a->sent == b->sent;
-}
-
-/* The group of an item, or NULL when it was not noted. */
-static struct group *find_group(struct group *groups, size_t count, const struct group *like) {
-    for (size_t i = 0; i < count; i++)
-        if (same_group(&groups[i], like)) return &groups[i];
-    return NULL;
-}
-
-static void draw_group(const struct drawing *drawing, const struct group *group) {
-    struct strbuf *out = drawing->out;
+static void draw_fold(const struct drawing *drawing, const struct fold *fold) {
     bool color = drawing->view->color;
-    line_begin(drawing, group->first);
-    text_style_on(out, color, STYLE_DIM);
-    strbuf_puts(out, "... ");
-    if (!strcmp(group->kind, "metrics")) {
-        strbuf_printf(out, "%" PRIu64 " samples, the last ", group->count);
-        event_describe(out, drawing->view, group->last->event);
-    } else if (!strcmp(group->kind, "stream_data")) {
-        strbuf_printf(out, "stream %" PRIu64 ": %s ", group->stream_id, group->sent ? "sent" : "received");
-        text_bytes(out, group->bytes);
-        strbuf_printf(out, " in %" PRIu64 " pieces", group->count);
-    } else {
-        text_count(out, group->count, "packet");
-        strbuf_puts(out, !strcmp(group->kind, "packet_sent") ? " sent, " : " received, ");
-        text_bytes(out, group->bytes);
-    }
-    strbuf_puts(out, " over ");
-    text_duration(out, group->last->time_ns - group->first->time_ns);
-    text_style_off(out, color, STYLE_DIM);
-    strbuf_puts(out, "\n");
+    line_begin(drawing, fold->first, fold->arrow);
+    text_style_on(drawing->out, color, STYLE_DIM);
+    strbuf_puts(drawing->out, "... ");
+    fold_describe(drawing->out, drawing->view, fold);
+    text_style_off(drawing->out, color, STYLE_DIM);
+    strbuf_puts(drawing->out, "\n");
 }
 
-/* Draws items [begin, end), all foldable: a group of FOLD_MIN or more is one line where its first item is. */
-static void draw_run(const struct drawing *drawing, size_t begin, size_t end) {
-    struct group groups[FOLD_GROUPS_MAX];
-    size_t group_count = 0;
-    const struct timeline_item *items = drawing->timeline->items;
-    for (size_t i = begin; i < end; i++) {
-        struct group one = group_of(&items[i]), *group = find_group(groups, group_count, &one);
-        if (group) {
-            group->count++;
-            group->bytes = group->bytes > UINT64_MAX - one.bytes ? UINT64_MAX : group->bytes + one.bytes;
-            group->last = &items[i];
-        } else if (group_count < FOLD_GROUPS_MAX) {
-            groups[group_count++] = one;
-        }
+/* Draws items that fold takes: those of a group as one line where its first is. */
+static void draw_run(const struct drawing *drawing, const struct timeline_item *items, size_t count) {
+    struct fold groups[FOLD_GROUPS_MAX];
+    int *group_of = calloc(count, sizeof *group_of);
+    if (!group_of) {
+        drawing->out->failed = true;
+        return;
     }
-    for (size_t i = begin; i < end; i++) {
-        struct group one = group_of(&items[i]), *group = find_group(groups, group_count, &one);
-        if (!group || group->count < FOLD_MIN)
+    fold_groups(items, count, groups, group_of);
+    for (size_t i = 0; i < count; i++) {
+        const struct fold *fold = group_of[i] < 0 ? NULL : &groups[group_of[i]];
+        if (!fold || fold->items == 1)
             draw_item(drawing, &items[i]);
-        else if (group->first == &items[i])
-            draw_group(drawing, group);
+        else if (fold->first == &items[i])
+            draw_fold(drawing, fold);
     }
+    free(group_of);
 }
 
 static void draw_items(const struct drawing *drawing) {
     const struct timeline *timeline = drawing->timeline;
     for (size_t begin = 0; begin < timeline->item_count;) {
         size_t end = begin;
-        while (!drawing->view->all && end < timeline->item_count && is_foldable(&timeline->items[end]) &&
+        while (!drawing->view->all && end < timeline->item_count && fold_takes(&timeline->items[end]) &&
                (end == begin || !timeline->items[end].gap_is_big))
             end++;
         if (end > begin)
-            draw_run(drawing, begin, end);
+            draw_run(drawing, timeline->items + begin, end - begin);
         else
             draw_item(drawing, &timeline->items[end++]);
         begin = end;
     }
 }
 
-/* The widest node name and the widest peer with its arrow. */
+/* The widest time, node name, and peer with its arrow. */
 static void measure(struct drawing *drawing) {
     struct strbuf name = {0};
+    since(&name, drawing->timeline, drawing->timeline->end_ns);
+    drawing->since_columns = text_columns(strbuf_text(&name), name.bytes);
+    if (drawing->since_columns < strlen("since")) drawing->since_columns = strlen("since");
     for (size_t i = 0; i < drawing->timeline->item_count; i++) {
         const struct timeline_item *item = &drawing->timeline->items[i];
         strbuf_clear(&name);
@@ -217,9 +164,9 @@ static void draw_titles(const struct drawing *drawing) {
     bool color = drawing->view->color;
     text_style_on(out, color, STYLE_HEAD);
     size_t begin = out->bytes;
-    strbuf_printf(out, "%*s  %*s   ", TIME_COLUMNS, "since", TIME_COLUMNS, "gap");
+    strbuf_printf(out, "%*s  %*s   ", (int)drawing->since_columns, "since", GAP_COLUMNS, "gap");
     strbuf_puts(out, "node");
-    pad(out, begin, 2 * TIME_COLUMNS + 5 + drawing->node_columns);
+    pad(out, begin, drawing->since_columns + GAP_COLUMNS + 5 + drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
     if (drawing->peer_columns) strbuf_puts(out, "peer");
@@ -232,42 +179,50 @@ static void draw_titles(const struct drawing *drawing) {
 
 /* ---- the summary: a line for the nodes, one for the gap ---- */
 
+static void draw_times(const struct drawing *drawing) {
+    const struct timeline *timeline = drawing->timeline;
+    struct strbuf *out = drawing->out;
+    const char *separator = "time went to: ";
+    uint64_t inside_ns = 0;
+    for (size_t i = 0; i < timeline->node_count; i++) inside_ns += timeline->nodes[i].time_ns;
+    if (!inside_ns) return;
+    for (size_t i = 0; i < timeline->node_count; i++) {
+        uint64_t ns = timeline->nodes[i].time_ns;
+        if (!ns) continue;
+        strbuf_puts(out, separator);
+        render_node(out, drawing->view, timeline->nodes[i].node_id);
+        strbuf_puts(out, " ");
+        text_duration(out, ns);
+        text_styled(out, drawing->view->color, STYLE_DIM, " (%.0f %%)", 100.0 * (double)ns / (double)inside_ns);
+        separator = ", ";
+    }
+    if (timeline->outside_ns) {
+        strbuf_puts(out, "; and ");
+        text_duration(out, timeline->outside_ns);
+        strbuf_puts(out, " outside of it");
+    }
+    strbuf_puts(out, "\n");
+}
+
 static void draw_summary(const struct drawing *drawing) {
     const struct timeline *timeline = drawing->timeline;
     struct strbuf *out = drawing->out;
     bool color = drawing->view->color;
-    uint64_t whole = timeline->end_ns - timeline->start_ns;
-    const char *separator = "time went to: ";
-    if (!whole) return;
-    for (size_t i = 0; timeline->span_count && i <= timeline->node_count; i++) {
-        bool outside = i == timeline->node_count;
-        uint64_t ns = outside ? timeline->outside_ns : timeline->nodes[i].time_ns;
-        if (!ns) continue;
-        strbuf_puts(out, separator);
-        if (outside)
-            strbuf_puts(out, "outside any request");
-        else
-            render_node(out, drawing->view, timeline->nodes[i].node_id);
-        strbuf_puts(out, " ");
-        text_duration(out, ns);
-        text_styled(out, color, STYLE_DIM, " (%.0f %%)", 100.0 * (double)ns / (double)whole);
-        separator = ", ";
-    }
+    draw_times(drawing);
     if (timeline->longest_gap_ns) {
         const struct timeline_item *item = &timeline->items[timeline->longest_gap];
-        if (timeline->span_count) strbuf_puts(out, "\n");
         strbuf_puts(out, "longest gap: ");
         text_style_on(out, color, STYLE_WARN);
         text_duration(out, timeline->longest_gap_ns);
         text_style_off(out, color, STYLE_WARN);
-        strbuf_puts(out, ", until +");
-        text_duration(out, item->time_ns - timeline->start_ns);
+        strbuf_puts(out, ", until ");
+        since(out, timeline, item->time_ns);
         strbuf_puts(out, " at ");
         render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
         strbuf_puts(out, ": ");
         event_describe(out, drawing->view, item->event);
+        strbuf_puts(out, "\n");
     }
-    strbuf_puts(out, "\n");
 }
 
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer) {

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
+    text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
+}
+
 /* The request's own span: the first without a parent, else the first.  NULL without spans. */
 static const struct timeline_span *root_of(const struct timeline *timeline) {
     for (size_t i = 0; i < timeline->span_count; i++)
@@ -128,8 +132,8 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
         event_command(out, span->end);
         strbuf_puts(out, " failed at ");
         names_node(out, view->names, timeline->nodes[span->node].node_id);
-        strbuf_puts(out, ", at +");
-        text_duration(out, span->end_ns - timeline->start_ns);
+        strbuf_puts(out, ", at ");
+        since(out, timeline, span->end_ns);
         worry_end(out, view, STYLE_BAD);
     }
     worry_more(out, view, count);
@@ -157,8 +161,8 @@ static void unended(struct strbuf *out, const struct view *view, const struct ti
         event_command(out, span->start);
         strbuf_puts(out, " at ");
         names_node(out, view->names, node->node_id);
-        strbuf_puts(out, " began at +");
-        text_duration(out, span->start_ns - timeline->start_ns);
+        strbuf_puts(out, " began at ");
+        since(out, timeline, span->start_ns);
         strbuf_puts(out, " and has not ended");
         if (node->events_missing) strbuf_puts(out, "; its end may be among the missing events");
         worry_end(out, view, STYLE_WARN);
@@ -181,8 +185,8 @@ static void packets_lost(struct strbuf *out, const struct view *view, const stru
         names_node(out, view->names, timeline->nodes[item->node].node_id);
         strbuf_puts(out, " -> ");
         names_node(out, view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
-        strbuf_puts(out, " at +");
-        text_duration(out, item->time_ns - timeline->start_ns);
+        strbuf_puts(out, " at ");
+        since(out, timeline, item->time_ns);
     }
     if (shown < timeline->packets_lost) strbuf_puts(out, ", ...");
     worry_end(out, view, STYLE_BAD);

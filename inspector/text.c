@@ -208,6 +208,15 @@ void text_duration(struct strbuf *out, uint64_t ns) {
     }
 }
 
+void text_since(struct strbuf *out, uint64_t ns, uint64_t whole_ns) {
+    if (whole_ns < UINT64_C(1000000))
+        strbuf_printf(out, "+%.1f us", (double)ns / 1e3);
+    else if (whole_ns < UINT64_C(10000000000))
+        strbuf_printf(out, "+%.3f ms", (double)ns / 1e6);
+    else
+        strbuf_printf(out, "+%.6f s", (double)ns / 1e9);
+}
+
 void text_bytes(struct strbuf *out, uint64_t bytes) {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     if (bytes < 1024) {

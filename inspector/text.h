@@ -42,6 +42,10 @@ void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned
 /* 1.53 ms, 12.3 us, 850 ns, 2m05s: three digits. */
 void text_duration(struct strbuf *out, uint64_t ns);
 
+/* +109.034 ms: a time since the start of something that took whole_ns, which decides the unit, so that all such times
+ * of it line up. */
+void text_since(struct strbuf *out, uint64_t ns, uint64_t whole_ns);
+
 /* 512 B, 1.2 KiB, 117 MiB. */
 void text_bytes(struct strbuf *out, uint64_t bytes);
 

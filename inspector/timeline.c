@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A gap is big from this part of the whole on, and from this time on. */
-#define BIG_GAP_PART 5
+#define BIG_GAP_PART 10
 #define BIG_GAP_NS_MIN 50000
 
 static bool kind_is(const json_t *event, const char *name) {
@@ -80,10 +80,6 @@ static int take_items(struct timeline *timeline, const json_t *events, json_t *n
         *item = (struct timeline_item){.event = event, .time_ns = time_ns, .span = NO_SPAN, .is_gap = event_is_gap(event)};
         if (add_node(timeline, node_index, json_get_hex(event, "node_id", NODE_DIGITS), &item->node)) return -ENOMEM;
         if (i) item->gap_ns = time_ns > item[-1].time_ns ? time_ns - item[-1].time_ns : 0;
-        if (item->gap_ns > timeline->longest_gap_ns) {
-            timeline->longest_gap_ns = item->gap_ns;
-            timeline->longest_gap = i;
-        }
         if (kind_is(event, "packet_lost")) timeline->packets_lost++;
         if (item->is_gap) {
             uint64_t missing = json_get_count(json_object_get(event, "data"), "count");
@@ -152,14 +148,15 @@ static void close_span(struct timeline *timeline, int *depth_heads, int index) {
         depth_heads[span->depth] = span->depth_next;
 }
 
-/* Gives a stretch of time to the node whose span is the deepest open. */
-static void spend(struct timeline *timeline, const int *depth_heads, uint64_t ns) {
+/* Gives a stretch of time to the node whose span is the deepest open.  False when there is none. */
+static bool spend(struct timeline *timeline, const int *depth_heads, uint64_t ns) {
     for (unsigned depth = SPAN_DEPTH_MAX + 1; depth-- > 0;) {
         if (depth_heads[depth] == NO_SPAN) continue;
         timeline->nodes[timeline->spans[depth_heads[depth]].node].time_ns += ns;
-        return;
+        return true;
     }
     timeline->outside_ns += ns;
+    return false;
 }
 
 static void walk(struct timeline *timeline, const json_t *span_index) {
@@ -174,7 +171,7 @@ static void walk(struct timeline *timeline, const json_t *span_index) {
         struct timeline_item *item = &timeline->items[i];
         struct timeline_node *node = &timeline->nodes[item->node];
         int own = lookup(span_index, span_id_of(item->event));
-        spend(timeline, depth_heads, item->gap_ns);
+        item->gap_counts = spend(timeline, depth_heads, item->gap_ns) || !timeline->span_count;
         if (own != NO_SPAN && timeline->spans[own].start == item->event) {
             open_span(timeline, depth_heads, own);
             timeline->nodes[timeline->spans[own].node].last_span = own;
@@ -193,10 +190,17 @@ static void walk(struct timeline *timeline, const json_t *span_index) {
 
 static void mark_big_gaps(struct timeline *timeline) {
     uint64_t whole = timeline->end_ns - timeline->start_ns;
+    if (timeline->span_count) whole -= timeline->outside_ns < whole ? timeline->outside_ns : whole;
+    for (size_t i = 1; i < timeline->item_count; i++) {
+        const struct timeline_item *item = &timeline->items[i];
+        if (!item->gap_counts || item->gap_ns <= timeline->longest_gap_ns) continue;
+        timeline->longest_gap_ns = item->gap_ns;
+        timeline->longest_gap = i;
+    }
     for (size_t i = 1; i < timeline->item_count; i++) {
         struct timeline_item *item = &timeline->items[i];
         bool part = item->gap_ns >= whole / BIG_GAP_PART || i == timeline->longest_gap;
-        item->gap_is_big = timeline->item_count > 2 && item->gap_ns >= BIG_GAP_NS_MIN && part;
+        item->gap_is_big = item->gap_counts && timeline->item_count > 2 && item->gap_ns >= BIG_GAP_NS_MIN && part;
     }
 }
 

@@ -18,7 +18,8 @@ struct timeline_item {
     const json_t *event;
     uint64_t time_ns;
     uint64_t gap_ns; /* since the item before; 0 for the first */
-    bool gap_is_big; /* a fifth of the whole, or the longest */
+    bool gap_counts; /* the request was under way: not when it was over, or before it began */
+    bool gap_is_big; /* a tenth of the request, or the longest */
     bool is_gap;     /* events_lost */
     unsigned node;
     int span; /* NO_SPAN when its node has none */
@@ -55,9 +56,9 @@ struct timeline {
     struct timeline_node *nodes; /* in order of appearance */
     size_t node_count;
     uint64_t start_ns, end_ns;
-    uint64_t outside_ns; /* no span was open */
-    uint64_t longest_gap_ns;
-    size_t longest_gap; /* the item that ends it */
+    uint64_t outside_ns;     /* no span was open: before the request, after it, between two */
+    uint64_t longest_gap_ns; /* of those that count */
+    size_t longest_gap;      /* the item that ends it */
     uint64_t packets_lost;
     uint64_t events_missing;
 };

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "fold.h"
+
+#include "json_get.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A group that took longer says how long. */
+#define TELL_TIME_NS 10000
+
+enum part { PART_NONE, PART_PACKET, PART_DATA, PART_OPENED, PART_CLOSED, PART_METRICS };
+
+static enum part part_of(const json_t *event) {
+    static const struct {
+        const char *kind;
+        enum part part;
+    } parts[] = {{"packet_sent", PART_PACKET},   {"packet_received", PART_PACKET}, {"stream_data", PART_DATA},
+                 {"stream_opened", PART_OPENED}, {"stream_closed", PART_CLOSED},   {"metrics", PART_METRICS}};
+    const char *kind = json_get_text(event, "kind");
+    for (size_t i = 0; kind && i < sizeof parts / sizeof *parts; i++)
+        if (!strcmp(parts[i].kind, kind)) return parts[i].part;
+    return PART_NONE;
+}
+
+bool fold_takes(const struct timeline_item *item) {
+    enum part part = part_of(item->event);
+    /* A stream that was reset is news. */
+    return part != PART_NONE && !(part == PART_CLOSED && json_get_count(json_object_get(item->event, "data"), "code"));
+}
+
+static bool same_text(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
+
+static bool has_direction(const char *arrow) { return !strcmp(arrow, "->") || !strcmp(arrow, "<-"); }
+
+/* The group that an event belongs to: of the same node, peer and direction; what has no direction goes with any. */
+static int find_group(const struct fold *groups, size_t count, const struct timeline_item *item, const char *peer,
+                      const char *arrow, bool metrics) {
+    for (size_t i = count; i-- > 0;) {
+        const struct fold *group = &groups[i];
+        if (group->first->node != item->node || !same_text(group->peer, peer) || group->metrics != metrics) continue;
+        if (!has_direction(arrow) || !has_direction(group->arrow) || !strcmp(arrow, group->arrow)) return (int)i;
+    }
+    return -1;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+static void add_item(struct fold *group, const struct timeline_item *item, enum part part, const char *arrow) {
+    const json_t *data = json_object_get(item->event, "data");
+    uint64_t stream_id = json_get_count(data, "stream_id");
+    group->last = item;
+    group->items++;
+    if (has_direction(arrow)) group->arrow = arrow;
+    if (part == PART_PACKET) {
+        group->packets++;
+        group->packet_bytes = sum(group->packet_bytes, json_get_count(data, "size"));
+    } else if (part != PART_METRICS) {
+        group->many_streams |= group->has_stream && group->stream_id != stream_id;
+        group->has_stream = true;
+        group->stream_id = stream_id;
+        group->opened |= part == PART_OPENED;
+        group->closed |= part == PART_CLOSED;
+        group->stream_pieces += part == PART_DATA;
+        group->fin |= part == PART_DATA && json_get_bool(data, "fin");
+        group->stream_bytes = sum(group->stream_bytes, part == PART_DATA ? json_get_count(data, "length") : 0);
+    }
+}
+
+size_t fold_groups(const struct timeline_item *items, size_t count, struct fold *ret_groups, int *ret_group_of) {
+    size_t group_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum part part = part_of(items[i].event);
+        const char *peer = json_get_hex(items[i].event, "peer_id", NODE_DIGITS), *arrow = event_arrow(items[i].event);
+        int group = find_group(ret_groups, group_count, &items[i], peer, arrow, part == PART_METRICS);
+        if (group < 0 && group_count < FOLD_GROUPS_MAX) {
+            group = (int)group_count++;
+            ret_groups[group] = (struct fold){.first = &items[i], .peer = peer, .arrow = arrow, .metrics = part == PART_METRICS};
+        }
+        ret_group_of[i] = group;
+        if (group >= 0) add_item(&ret_groups[group], &items[i], part, arrow);
+    }
+    return group_count;
+}
+
+static void describe_stream(struct strbuf *out, const struct fold *fold) {
+    const char *separator = " ";
+    if (fold->many_streams)
+        strbuf_puts(out, "streams");
+    else
+        strbuf_printf(out, "stream %" PRIu64, fold->stream_id);
+    if (fold->opened) strbuf_puts(out, " opened"), separator = ", ";
+    if (fold->stream_pieces) {
+        strbuf_puts(out, fold->opened ? ", " : ": ");
+        text_bytes(out, fold->stream_bytes);
+        strbuf_puts(out, !strcmp(fold->arrow, "<-") ? " received" : " sent");
+        if (fold->fin) strbuf_puts(out, ", the end");
+        separator = ", ";
+    }
+    if (fold->closed) strbuf_printf(out, "%sclosed", separator);
+}
+
+void fold_describe(struct strbuf *out, const struct view *view, const struct fold *fold) {
+    uint64_t took_ns = fold->last->time_ns - fold->first->time_ns;
+    if (fold->metrics) {
+        strbuf_printf(out, "%" PRIu64 " samples, the last: ", fold->items);
+        event_describe(out, view, fold->last->event);
+    }
+    if (fold->has_stream) describe_stream(out, fold);
+    if (fold->packets) {
+        if (fold->has_stream) strbuf_puts(out, "; ");
+        text_count(out, fold->packets, "packet");
+        if (!fold->has_stream) strbuf_puts(out, !strcmp(fold->arrow, "<-") ? " received" : " sent");
+        strbuf_puts(out, ", ");
+        text_bytes(out, fold->packet_bytes);
+    }
+    if (took_ns >= TELL_TIME_NS) {
+        strbuf_puts(out, "; over ");
+        text_duration(out, took_ns);
+    }
+}

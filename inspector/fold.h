@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the transport did between two events that matter, told in a line for each node, peer and direction: its packets and the
+ * stream bytes that they carried are one thing to the reader. */
+#ifndef INSPECTOR_FOLD_H
+#define INSPECTOR_FOLD_H
+
+#include "limits.h"
+#include "render.h"
+#include "timeline.h"
+
+struct fold {
+    const struct timeline_item *first, *last;
+    const char *peer;  /* NULL for none */
+    const char *arrow; /* as event_arrow; "<>" while no event of it has a direction */
+    bool metrics;      /* samples, and nothing else */
+    uint64_t items;
+    uint64_t packets, packet_bytes;
+    uint64_t stream_id, stream_bytes, stream_pieces;
+    bool has_stream, many_streams, opened, closed, fin;
+};
+
+/* True for an event that may be folded: a packet that was not lost, stream events, metrics. */
+bool fold_takes(const struct timeline_item *item);
+
+/* Sorts items, all of which fold takes, into groups.  ret_groups has FOLD_GROUPS_MAX, ret_group_of has count: the item's group,
+ * or -1 when there were too many.  Returns the number of groups. */
+size_t fold_groups(const struct timeline_item *items, size_t count, struct fold *ret_groups, int *ret_group_of);
+
+/* "stream 4 opened, 4.9 KiB sent, the end; 4 packets, 5.0 KiB; over 37 us". */
+void fold_describe(struct strbuf *out, const struct view *view, const struct fold *fold);
+
+#endif
