@@ -5,20 +5,29 @@
 
 int pages_init(struct pages *pages, struct session *session, json_t *params_new, uint64_t events_max) {
     *pages = (struct pages){.session = session, .params = params_new, .left = events_max, .done = events_max == 0};
-    return params_new ? 0 : session_out_of_memory(session);
+    json_int_t limit = (json_int_t)(events_max < PAGE_EVENTS ? events_max : PAGE_EVENTS);
+    if (params_new && !json_object_set_new(params_new, "limit", json_integer(limit))) return 0;
+    return session_out_of_memory(session);
 }
 
 void pages_fini(struct pages *pages) { json_decref(pages->params); }
 
+/* Drops the events behind the last that is wanted, and then says by a cursor that there are more.  Every page has the same limit
+ * (docs/protocol.md asks for the same params), so the last one may bring too many.  Returns how many are left. */
+static uint64_t cut(json_t *answer, uint64_t wanted) {
+    json_t *events = json_object_get(answer, "events");
+    if (!json_is_array(events)) return 0;
+    if (json_array_size(events) > wanted) json_object_set_new(answer, "cursor", json_string("more"));
+    while (json_array_size(events) > wanted) json_array_remove(events, json_array_size(events) - 1);
+    return json_array_size(events);
+}
+
 int pages_next(struct pages *pages, json_t **ret_answer) {
     json_t *answer;
-    uint64_t limit = pages->left < PAGE_EVENTS ? pages->left : PAGE_EVENTS;
     *ret_answer = NULL;
     if (pages->done) return 0;
-    if (json_object_set_new(pages->params, "limit", json_integer((json_int_t)limit)))
-        return session_out_of_memory(pages->session);
     if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
-    uint64_t count = json_array_size(json_get_array(answer, "events"));
+    uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;
     /* A page without events and with a cursor would go on for ever. */

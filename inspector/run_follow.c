@@ -104,9 +104,7 @@ int run_follow(struct session *session) {
                             .left = option_number(options, OPTION_COUNT, UINT64_MAX),
                             .deadline_ms = WAIT_FOREVER,
                             .json = option_given(options, OPTION_JSON)};
-    if (!follow.json || option_given(options, OPTION_PEER)) {
-        if (session_learn_names(session)) return -1;
-    }
+    if (!follow.json && session_learn_names(session)) return -1;
     follow.names_ms = client_now_ms(session->client);
     if (option_given(options, OPTION_FOR)) follow.deadline_ms = follow.names_ms + options->numbers[OPTION_FOR];
     if (subscribe(&follow, false)) return -1;

@@ -86,13 +86,13 @@ int run_range(struct session *session) {
 
 /* ---- one peer ---- */
 
-/* The peer's row in `peers`, or NULL; and its full id, borrowed from the answers. */
-static json_t *find_peer(const json_t *peers, const char *peer_id) {
+/* The row in `peers` of that full id, or without one of that name; or NULL. */
+static json_t *find_peer(const json_t *peers, const char *peer_id, const char *name) {
     size_t i;
     json_t *row;
     json_array_foreach(json_get_array(peers, "peers"), i, row) {
-        const char *id = json_get_hex(row, "peer_id", NODE_DIGITS);
-        if (id && peer_id && !strcmp(id, peer_id)) return row;
+        const char *found = json_get_text(row, peer_id ? "peer_id" : "name");
+        if (found && !strcmp(found, peer_id ? peer_id : name)) return row;
     }
     return NULL;
 }
@@ -102,7 +102,7 @@ int run_peer(struct session *session) {
     json_t *answer, *peers, *filter;
     if (session_learn_names(session)) return -1;
     filter = session_filter_new(session);
-    if (!filter || json_object_set_new(filter, "peer_id", json_string(session_peer_id(session, name)))) {
+    if (!filter || json_object_set_new(filter, "peer_id", json_string(name))) {
         json_decref(filter);
         return session_out_of_memory(session);
     }
@@ -113,7 +113,7 @@ int run_peer(struct session *session) {
     }
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
     const char *id = json_get_hex(first, "peer_id", NODE_DIGITS);
-    json_t *row = find_peer(peers, id ? id : session_peer_id(session, name));
+    json_t *row = find_peer(peers, id, name);
     int result = 0;
     if (!row && !first)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s", name);

@@ -136,11 +136,6 @@ static json_t *kinds_new(const char *text) {
     return kinds;
 }
 
-const char *session_peer_id(const struct session *session, const char *name) {
-    const char *id = json_string_value(json_object_get(session->names.by_name, name));
-    return id ? id : name;
-}
-
 json_t *session_filter_new(const struct session *session) {
     const struct options *options = session->options;
     const char *kind = options->texts[OPTION_KIND], *peer = options->texts[OPTION_PEER];
@@ -151,7 +146,7 @@ json_t *session_filter_new(const struct session *session) {
     json_t *filter = json_object();
     int failed = !filter;
     if (kind) failed |= json_object_set_new(filter, "kind", kinds_new(kind));
-    if (peer) failed |= json_object_set_new(filter, "peer_id", json_string(session_peer_id(session, peer)));
+    if (peer) failed |= json_object_set_new(filter, "peer_id", json_string(peer));
     if (options->texts[OPTION_NODE]) failed |= json_object_set_new(filter, "node_id", json_string(options->texts[OPTION_NODE]));
     if (options->texts[OPTION_TRACE])
         failed |= json_object_set_new(filter, "trace_id", json_string(options->texts[OPTION_TRACE]));

@@ -48,9 +48,6 @@ int session_flush(struct session *session);
 /* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
 json_t *session_filter_new(const struct session *session);
 
-/* The id of the peer that is called so, else the text itself.  Borrowed. */
-const char *session_peer_id(const struct session *session, const char *name);
-
 /* Tells the user something that is not part of the output. */
 void session_note(const struct session *session, const char *text);
 

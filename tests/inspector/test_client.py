@@ -35,8 +35,15 @@ def notification(*events, lost=0):
 def pages(count, page=7):
     """A `query` over that many events, a few at a time, whatever limit is asked for."""
 
+    asked = {}
+
     def query(params):
+        if "cursor" not in params:
+            asked.clear()
         begin = int(params.get("cursor") or 0)
+        others = {k: v for k, v in params.items() if k != "cursor"}
+        if others != asked.setdefault("params", others):
+            return Error(-32602, "Invalid params: cursor: the other params must be the same")
         end = min(begin + min(page, params["limit"]), count)
         events = [event(i) for i in range(count)]
         if params.get("order") == "desc":
@@ -160,6 +167,11 @@ class Queries(InspectorTest):
         self.assertEqual({q["trace_id"] for q in queries}, {TRACE[:8]})
         self.assertEqual(len(queries), 15)
 
+    def test_a_trace_that_is_cut_says_so(self):
+        with self.traced({"query": pages(100), "traces": {"traces": []}}):
+            self.assertIn("there are more events", self.run_inspector("trace", TRACE[:8], "--limit", "9")[1])
+            self.assertNotIn("there are more events", self.run_inspector("trace", TRACE[:8], "--limit", "100")[1])
+
     def test_a_trace_takes_its_outcome_from_traced(self):
         row = {"trace_id": TRACE, "outcome": "failed", "app": "DataMap", "command": "GET_CHUNK"}
         with self.traced({"query": pages(3), "traces": {"traces": [{"trace_id": "00" * 16, "outcome": "ok"}, row]}}) as traced:
@@ -181,8 +193,8 @@ class Queries(InspectorTest):
         self.assertEqual((code, err, len(out.splitlines())), (0, "", 8))
         params = [r["params"] for r in traced.requests if r["method"] == "query"]
         self.assertEqual(params[0], {"from": "-5s", "to": "-0s", "kind": ["packet_sent", "metrics"], "node_id": "alice",
-                                     "peer_id": BOB, "trace_id": "c3", "limit": 8})
-        self.assertEqual([p["limit"] for p in params], [8, 1])
+                                     "peer_id": "bob", "trace_id": "c3", "limit": 8})
+        self.assertEqual([p.get("cursor") for p in params], [None, "7"])
 
     def test_a_time_of_day_is_its_last_moment(self):
         with self.traced({"query": pages(0)}) as traced:
@@ -207,7 +219,7 @@ class Queries(InspectorTest):
             code, out, _ = self.run_inspector("peer", "bob")
         self.assertEqual(code, 0)
         self.assertIn(f"peer {BOB}", out)
-        self.assertEqual([r["params"]["peer_id"] for r in traced.requests if r["method"] == "query"], [BOB])
+        self.assertEqual([r["params"]["peer_id"] for r in traced.requests if r["method"] == "query"], ["bob"])
 
     def test_rpc_sends_the_params_and_prints_the_result(self):
         with self.traced({"anything": lambda params: {"got": params}}):
@@ -295,7 +307,7 @@ class Follow(InspectorTest):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
             self.run_inspector("follow", "--count", "1", "--recent", "7", "--kind", "metrics", "--peer", "bob", "--trace", TRACE)
         params = [r["params"] for r in traced.requests if r["method"] == "subscribe"]
-        self.assertEqual(params, [{"recent": 7, "kind": ["metrics"], "peer_id": BOB, "trace_id": TRACE}])
+        self.assertEqual(params, [{"recent": 7, "kind": ["metrics"], "peer_id": "bob", "trace_id": TRACE}])
 
     def test_the_name_of_a_new_node_is_asked_for(self):
         late = {"nodes": [{"node_id": ALICE, "name": "latecomer"}]}
