@@ -20,18 +20,20 @@ char *trace_hex_encode(char *out, const uint8_t *bytes, size_t count) {
     return out + 2 * count;
 }
 
-/* The value of a digit, or -1. */
-static int digit_value(char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-    return -1;
+#define NO_DIGIT 16
+
+/* The value of a digit, or NO_DIGIT. */
+static unsigned digit_value(char digit) {
+    if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
+    if (digit >= 'a' && digit <= 'f') return (unsigned)(digit - 'a') + 10;
+    if (digit >= 'A' && digit <= 'F') return (unsigned)(digit - 'A') + 10;
+    return NO_DIGIT;
 }
 
 int trace_hex_decode(uint8_t *out, const char *digits, size_t count) {
     /* Checked first: nothing is written on failure, and nothing is read behind a NUL. */
     for (size_t i = 0; i < 2 * count; i++)
-        if (digit_value(digits[i]) < 0) return -EINVAL;
+        if (digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
     for (size_t i = 0; i < count; i++) out[i] = (uint8_t)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
     return 0;
 }
@@ -40,8 +42,8 @@ int trace_id_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text, 
     struct trace_id_prefix prefix = {0};
     if (max_digits > 2 * sizeof prefix.bytes) max_digits = 2 * sizeof prefix.bytes;
     for (; text[prefix.digits] != 0; prefix.digits++) {
-        int value = digit_value(text[prefix.digits]);
-        if (value < 0 || prefix.digits == max_digits) return -EINVAL;
+        unsigned value = digit_value(text[prefix.digits]);
+        if (value == NO_DIGIT || prefix.digits == max_digits) return -EINVAL;
         prefix.bytes[prefix.digits / 2] |= (uint8_t)(prefix.digits % 2 == 0 ? value << 4 : value);
     }
     if (prefix.digits == 0) return -EINVAL;

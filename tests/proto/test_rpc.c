@@ -233,7 +233,7 @@ START_TEST(a_line_has_at_most_65536_bytes) {
     char *line = malloc(TRACE_RPC_LINE_BYTES_MAX + 2);
     static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nodes\"}";
     memset(line, ' ', TRACE_RPC_LINE_BYTES_MAX + 2);
-    memcpy(line, request, strlen(request));
+    memcpy(line, request, sizeof request - 1);
     ck_assert_text(serve(line, TRACE_RPC_LINE_BYTES_MAX), "ok");
     line[TRACE_RPC_LINE_BYTES_MAX] = '\n';
     ck_assert_text(serve(line, TRACE_RPC_LINE_BYTES_MAX + 1), "ok");
@@ -271,7 +271,7 @@ START_TEST(a_damaged_line_gets_an_answer_that_is_json) {
         const char *good = requests[random_below(COUNT_OF(requests))].line;
         size_t bytes = strlen(good);
         char *text = malloc(bytes + 16);
-        memcpy(text, good, bytes);
+        memcpy(text, good, bytes + 1);
         for (uint32_t damage = random_below(4); damage < 4 && bytes > 0; damage++) {
             size_t at = random_below((uint32_t)bytes);
             switch (random_below(3)) {

@@ -36,11 +36,11 @@ struct trace_field_info {
 };
 
 struct trace_kind_info {
-    uint16_t id;
     const char *name;
     const char *doc;
     const struct trace_field_info *fields;
     unsigned field_count;
+    uint16_t id;
     uint8_t json_bytes;
     char json[TRACE_TABLE_JSON_BYTES]; /* "name" with its quotes, NUL-padded */
 };
