@@ -18,7 +18,7 @@
 #include "discover.h"
 
 #define BUCKETS 1024 /* a power of two */
-#define WATCH_MASK (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
+#define WATCH_MASK (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
 
 struct entry {
     struct entry *next;
@@ -124,10 +124,10 @@ static void handle(struct discover *discover, const struct inotify_event *event)
         discover->scan_now = true;
     } else if (event->len > 0 && is_ours(event->name)) {
         if (event->mask & (IN_CREATE | IN_MOVED_TO)) come(discover, event->name);
-        if (event->mask & (IN_DELETE | IN_MOVED_FROM)) {
-            struct entry **at = find(discover, event->name);
-            if (*at != NULL) go(discover, at);
-        }
+        struct entry **at = find(discover, event->name);
+        if (*at == NULL) return;
+        if (event->mask & IN_CLOSE_WRITE) discover->handler.closed(discover->handler.arg, (*at)->name, (*at)->slot);
+        if (event->mask & (IN_DELETE | IN_MOVED_FROM)) go(discover, at);
     }
 }
 

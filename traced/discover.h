@@ -26,6 +26,9 @@ struct discover_handler {
     /* A name came.  *slot is the handler's own, NULL at first; it is given back when the name goes. */
     void (*appeared)(void *arg, const char *name, void **slot);
     void (*vanished)(void *arg, const char *name, void *slot);
+    /* Someone who could write to the object has closed it for good: its node may have died.  Only a hint, from inotify alone; it may
+     * come a moment before the node's lock is gone. */
+    void (*closed)(void *arg, const char *name, void *slot);
     void *arg;
 };
 

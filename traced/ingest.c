@@ -43,10 +43,10 @@ static uint64_t monotonic_ns(void) {
 
 /* ---- objects come, are attached or rejected, and go ---------------------------------------------------------------------- */
 
-static void remove_from(struct ingest_ring **rings, uint32_t *count, const struct ingest_ring *ring) {
-    for (uint32_t i = 0; i < *count; i++) {
-        if (rings[i] != ring) continue;
-        rings[i] = rings[--*count];
+static void remove_pending(struct ingest *ingest, const struct ingest_ring *ring) {
+    for (uint32_t i = 0; i < ingest->pending_count; i++) {
+        if (ingest->pending[i] != ring) continue;
+        ingest->pending[i] = ingest->pending[--ingest->pending_count];
         return;
     }
 }
@@ -89,15 +89,15 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
         ring->retry_wait_ns = ring->retry_wait_ns * 2 < INGEST_RETRY_MAX_NS ? ring->retry_wait_ns * 2 : INGEST_RETRY_MAX_NS;
         return;
     }
-    remove_from(ingest->pending, &ingest->pending_count, ring);
+    remove_pending(ingest, ring);
     if (result == -ENOENT) {
         ring->state = RING_OVER; /* gone already; discovery will say so */
     } else if (result != 0) {
         reject(ingest, ring, fault, result);
     } else {
-        ingest->attached[ingest->attached_count++] = ring; /* never more than the node table has entries */
-        ring->check_due_ns = ingest->now_ns;               /* it may be dead: somebody who ran while we did not */
-        ingest->serial++;
+        ring->slot = ingest->attached_count++; /* never more than the node table has entries */
+        ingest->attached[ring->slot].ring = ring;
+        ingest->attached[ring->slot].due_ns = 0;
         ingest->changed = true;
         ingest->activity_ns = ingest->now_ns;
         ingest_add(&ingest->counters.nodes_attached, 1);
@@ -120,8 +120,21 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     ingest->pending[ingest->pending_count++] = ring; /* discovery knows at most DISCOVER_NAMES_MAX */
     *slot = ring;
     if (strlen(name) < sizeof ring->name) return;
-    remove_from(ingest->pending, &ingest->pending_count, ring);
+    remove_pending(ingest, ring);
     reject(ingest, ring, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
+}
+
+/* Has the next check of a ring at this time, or before. */
+static void look_at(struct ingest *ingest, struct ingest_ring *ring, uint64_t due_ns) {
+    if (ring->check_due_ns > due_ns) ring->check_due_ns = due_ns;
+    if (ingest->attached[ring->slot].due_ns > due_ns) ingest->attached[ring->slot].due_ns = due_ns;
+}
+
+static void on_closed(void *arg, const char *name, void *slot) {
+    struct ingest *ingest = arg;
+    struct ingest_ring *ring = slot;
+    (void)name;
+    if (ring != NULL && ring->state == RING_ATTACHED) look_at(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
 }
 
 static void on_vanished(void *arg, const char *name, void *slot) {
@@ -131,10 +144,10 @@ static void on_vanished(void *arg, const char *name, void *slot) {
     if (ring == NULL) return;
     ring->name_gone = true;
     if (ring->state == RING_ATTACHED) { /* its memory is still ours: look whether the node died, and read on */
-        ring->check_due_ns = 0;
+        look_at(ingest, ring, 0);
         return;
     }
-    if (ring->state == RING_PENDING) remove_from(ingest->pending, &ingest->pending_count, ring);
+    if (ring->state == RING_PENDING) remove_pending(ingest, ring);
     if (ring->has_node) {
         nodes_forget(ingest->config.nodes, ring->node_index);
         ingest->changed = true;
@@ -150,42 +163,54 @@ static void try_pending(struct ingest *ingest) {
 /* ---- a pass -------------------------------------------------------------------------------------------------------------- */
 
 static void end_ring(struct ingest *ingest, struct ingest_ring *ring) {
+    uint32_t last = --ingest->attached_count;
     ring_end(ingest, ring);
-    remove_from(ingest->attached, &ingest->attached_count, ring);
+    ingest->attached[ring->slot] = ingest->attached[last];
+    ingest->attached[ring->slot].ring->slot = ring->slot;
     if (ring->name_gone) free(ring);
 }
 
-/* Drains what is due, from the cursor on, until INGEST_PASS_EVENTS.  Returns true when there is more. */
-static bool drain_rings(struct ingest *ingest) {
+/* Looks at one ring.  Returns how many events came. */
+static uint64_t visit(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
     uint64_t found = 0;
-    bool any_more = false;
-    for (uint32_t left = ingest->attached_count; left > 0; left--) {
-        bool more = false;
-        if (found >= INGEST_PASS_EVENTS) return true;
-        if (ingest->cursor >= ingest->attached_count) ingest->cursor = 0;
-        struct ingest_ring *ring = ingest->attached[ingest->cursor];
-        if (ring->drain_due_ns <= ingest->now_ns) {
-            found += ring_drain(ingest, ring, &more);
-            any_more |= more;
-            if (trace_reader_broken(ring->reader) || (ring->end != NODE_LIVE && !more)) {
-                end_ring(ingest, ring); /* the last one has its place now */
-                continue;
-            }
-        }
-        ingest->cursor++;
+    bool more = false;
+    /* before draining, so that a dead node's last events come in this pass */
+    if (ring->check_due_ns <= ingest->now_ns && ring->end == NODE_LIVE) ring_check(ingest, ring);
+    if (ring->drain_due_ns <= ingest->now_ns) found = ring_drain(ingest, ring, &more);
+    if (trace_reader_broken(ring->reader) || (ring->end != NODE_LIVE && !more)) {
+        end_ring(ingest, ring);
+    } else {
+        uint64_t due_ns = ring->drain_due_ns < ring->check_due_ns ? ring->drain_due_ns : ring->check_due_ns;
+        ingest->attached[ring->slot].due_ns = due_ns;
     }
-    return any_more;
+    *ret_more |= more;
+    return found;
 }
 
-static void check_rings(struct ingest *ingest) {
+/* Events after a quiet time: the others may have some too, and be late. */
+static void rouse(struct ingest *ingest) {
     for (uint32_t i = 0; i < ingest->attached_count; i++) {
-        struct ingest_ring *ring = ingest->attached[i];
-        if (ring->end != NODE_LIVE || ring->check_due_ns > ingest->now_ns) continue;
-        ring_check(ring);
-        /* between half the time and the whole, differently each time: the nodes of a start-up do not stay in step */
-        ingest->serial = ingest->serial * UINT64_C(6364136223846793005) + 1;
-        ring->check_due_ns = ingest->now_ns + INGEST_CHECK_NS / 2 + (ingest->serial >> 32) * (INGEST_CHECK_NS / 2) / UINT32_MAX;
+        ingest->attached[i].due_ns = 0;
+        ingest->attached[i].ring->drain_due_ns = 0;
     }
+}
+
+/* Visits the rings that are due, from the cursor on, until INGEST_PASS_EVENTS.  Returns true when there is more to do now. */
+static bool visit_rings(struct ingest *ingest) {
+    bool was_quiet = ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS;
+    uint64_t found = 0;
+    bool more = false;
+    for (uint32_t left = ingest->attached_count; left > 0 && found < INGEST_PASS_EVENTS; left--) {
+        if (ingest->cursor >= ingest->attached_count) ingest->cursor = 0;
+        struct ingest_ring *ring = ingest->attached[ingest->cursor].ring;
+        uint32_t count = ingest->attached_count;
+        if (ingest->attached[ingest->cursor].due_ns <= ingest->now_ns) found += visit(ingest, ring, &more);
+        if (ingest->attached_count == count) ingest->cursor++; /* else the last one has its place now */
+    }
+    if (found == 0) return more;
+    ingest->activity_ns = ingest->now_ns;
+    if (was_quiet) rouse(ingest);
+    return more || was_quiet || found >= INGEST_PASS_EVENTS;
 }
 
 static void update_clock(struct ingest *ingest) {
@@ -216,8 +241,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
     update_clock(ingest);
     discover_run(ingest->discover, readable, now_ns);
     try_pending(ingest);
-    check_rings(ingest); /* before draining, so that a dead node's last events come in this pass */
-    bool more = drain_rings(ingest);
+    bool more = visit_rings(ingest);
 
     if (ingest->changed) ingest->config.wake(ingest->config.arg);
     if (more) return 0;
@@ -231,7 +255,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
 
 int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch) {
     static const struct timespec pause = {.tv_nsec = 5000000};
-    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .arg = ingest};
+    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest};
     struct trace_clock_sample first = trace_clock_read();
     int result = trace_guard_install();
     if (result < 0) return result;
@@ -256,7 +280,7 @@ void ingest_fini(struct ingest *ingest) {
     if (ingest->discover == NULL) return;
     /* rings whose names have gone are known to attached[] alone */
     for (uint32_t i = 0; i < ingest->attached_count; i++)
-        if (ingest->attached[i]->name_gone) detach_and_free(NULL, NULL, ingest->attached[i]);
+        if (ingest->attached[i].ring->name_gone) detach_and_free(NULL, NULL, ingest->attached[i].ring);
     discover_each(ingest->discover, detach_and_free);
     discover_destroy(ingest->discover);
     ingest->discover = NULL;
@@ -290,7 +314,7 @@ static void *run(void *arg) {
     } while (sleep_until_due(ingest, wait_ns, &readable));
 
     /* What was emitted before we were told to stop still comes in. */
-    for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i]->drain_due_ns = 0;
+    rouse(ingest);
     for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, monotonic_ns()) == 0; i++) {}
     rcu_unregister_thread();
     return NULL;

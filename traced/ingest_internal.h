@@ -24,15 +24,21 @@
  * follows more closely takes cache lines away from the writers; one that waits longer makes events late. */
 #define INGEST_WAIT_BUSY_NS UINT64_C(250000)
 #define INGEST_WAIT_MIN_NS UINT64_C(50000)
-#define INGEST_WAIT_MAX_NS UINT64_C(5000000)
+#define INGEST_WAIT_MAX_NS UINT64_C(10000000)
 
-/* A ring without events for QUIET is looked at only every SILENT while others are busy. */
+/* A ring without events for QUIET is not looked at in every pass.  While others are busy, every SILENT and a little more for each
+ * ring that there is; when nobody is, the less often the longer it has been silent: its next event will be late by at most a
+ * 32nd of its silence, and by SILENT_MAX.  The first event anywhere after a quiet time makes all rings due. */
 #define INGEST_QUIET_NS UINT64_C(10000000)
 #define INGEST_SILENT_NS UINT64_C(1500000)
+#define INGEST_SILENT_RING_NS UINT64_C(10000)
+#define INGEST_SILENT_MAX_NS UINT64_C(30000000)
 
-/* Is the node alive, has it new lanes, new descriptions: asked at least this often, twice as often by some, so that the nodes
- * spread. */
+/* Is the node alive, has it new lanes, new descriptions: asked at least this often, of a ring that has been silent for a second less
+ * often; and at once when discovery says that the object was closed. */
 #define INGEST_CHECK_NS UINT64_C(100000000)
+#define INGEST_CHECK_SILENT_NS UINT64_C(500000000)
+#define INGEST_CLOSED_NS UINT64_C(1000000)
 #define INGEST_CLOCK_NS UINT64_C(1000000000)
 
 /* An object without a header is looked at again after the first of these, then less and less often, until the last of them. */
@@ -64,6 +70,7 @@ struct ingest_ring {
     struct trace_reader *reader; /* NULL unless attached */
     uint64_t drain_due_ns, check_due_ns;
     uint64_t event_ns;   /* CLOCK_MONOTONIC of the pass that took the last event */
+    uint32_t slot;       /* in ingest.attached */
     uint32_t lanes_used; /* bit set */
     enum node_state end; /* NODE_LIVE; or what it died of, while it is drained to its end */
     enum ring_state state;
@@ -101,11 +108,14 @@ struct ingest {
     uint64_t clock_due_ns;
     uint64_t now_ns;      /* of the pass under way */
     uint64_t activity_ns; /* the last pass in which events came, or a node */
-    uint64_t serial;      /* of attachments, to spread the checks */
+    uint64_t random;      /* to spread the checks */
     bool changed;         /* something to wake the others for */
     uint32_t attached_count, pending_count;
     uint32_t cursor; /* where in attached[] the next pass begins */
-    struct ingest_ring *attached[NODES_MAX];
+    struct {
+        uint64_t due_ns; /* the earlier of drain_due_ns and check_due_ns: a pass touches nothing else of a ring before that */
+        struct ingest_ring *ring;
+    } attached[NODES_MAX];
     struct ingest_ring *pending[DISCOVER_NAMES_MAX];
     struct trace_event spill[INGEST_BATCH_EVENTS]; /* events that wait while the losses before them are told */
     /* the thread; not used by ingest_pass */
@@ -144,9 +154,9 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
 /* Takes what the ring has, at most about INGEST_LANE_EVENTS of each lane.  Returns how many events; *ret_more: it has more. */
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
 
-/* Asks whether the node lives; and the next drain will look at everything that is looked at less often than in each pass: all lanes,
+/* Asks whether the node lives.  The next drain will look at everything that is looked at less often than in each pass: all lanes,
  * descriptions, losses that only counters tell. */
-void ring_check(struct ingest_ring *ring);
+void ring_check(struct ingest *ingest, struct ingest_ring *ring);
 
 /* The ring is drained to its end, or broken: tells the rest, settles the node's entry and detaches. */
 void ring_end(struct ingest *ingest, struct ingest_ring *ring);

@@ -64,11 +64,6 @@ static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned 
 }
 
 static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, struct gap gap) {
-    struct gap *last = gaps->count > 0 ? &gaps->gaps[gaps->count - 1] : NULL;
-    if (last != NULL && last->cause == gap.cause && last->first + last->count == gap.first) {
-        last->count += gap.count;
-        return;
-    }
     if (gaps->count == INGEST_GAPS_MAX) tell_gaps(ingest, ring, lane, gaps, unix_now(ingest));
     gaps->gaps[gaps->count++] = gap;
 }
@@ -103,9 +98,10 @@ static void tell_no_lane(struct ingest *ingest, struct ingest_ring *ring) {
 /* relaxed: single counters; a reader may meet them between two of our stores, and each of them is true */
 static void store(_Atomic uint64_t *counter, uint64_t value) { atomic_store_explicit(counter, value, memory_order_relaxed); }
 
-static void count_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned lane) {
+/* drained: the lane has nothing left.  Then what its owner discarded is told, behind what it kept. */
+static void count_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, bool drained) {
     trace_reader_count(ring->reader, lane, &ring->lanes[lane].count);
-    tell_counted(ingest, ring, lane);
+    if (drained) tell_counted(ingest, ring, lane);
 }
 
 /* The node's counters are the sums of its lanes'. */
@@ -159,7 +155,8 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     ring->has_node = true;
     ring->node = nodes_at(ingest->config.nodes, ring->node_index);
     ring->end = NODE_LIVE;
-    ring->drain_due_ns = ring->check_due_ns = 0;
+    ring->drain_due_ns = 0;
+    ring->check_due_ns = 0; /* it may be dead: somebody who ran while we did not */
     ring->event_ns = ingest->now_ns;
     return 0;
 }
@@ -241,7 +238,7 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
 
     if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* nothing came behind them */
     *ret_more |= read.more;
-    if (taken > 0 || told) count_lane(ingest, ring, index);
+    if (taken > 0 || told) count_lane(ingest, ring, index, !read.more);
     ingest_add(&ingest->counters.events, taken);
     return taken + told;
 }
@@ -262,16 +259,34 @@ static void find_lanes(struct ingest_ring *ring, bool all) {
 
 /* Brings every counter up to date.  After a drain, so that what a full ring discarded is told behind what it kept. */
 static void settle(struct ingest *ingest, struct ingest_ring *ring) {
-    find_lanes(ring, true);
-    for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1) count_lane(ingest, ring, (unsigned)__builtin_ctz(left));
+    for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1)
+        count_lane(ingest, ring, (unsigned)__builtin_ctz(left), true);
     tell_no_lane(ingest, ring);
     read_apps(ingest, ring);
     publish_counts(ring);
 }
 
+static uint64_t silence_ns(const struct ingest *ingest, const struct ingest_ring *ring) {
+    return ingest->now_ns - ring->event_ns;
+}
+
+/* When to look at a ring again. */
+static uint64_t drain_pause_ns(const struct ingest *ingest, const struct ingest_ring *ring) {
+    uint64_t silent_ns = silence_ns(ingest, ring), pause_ns;
+    if (silent_ns < INGEST_QUIET_NS) return 0;
+    if (ingest->now_ns - ingest->activity_ns < INGEST_QUIET_NS) {
+        pause_ns = INGEST_SILENT_NS + ingest->attached_count * INGEST_SILENT_RING_NS;
+    } else {
+        pause_ns = silent_ns / 32;
+        if (pause_ns < INGEST_SILENT_NS) pause_ns = INGEST_SILENT_NS;
+    }
+    return pause_ns < INGEST_SILENT_MAX_NS ? pause_ns : INGEST_SILENT_MAX_NS;
+}
+
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
+    bool recent = silence_ns(ingest, ring) < INGEST_QUIET_NS;
     uint64_t found = 0;
-    find_lanes(ring, ring->end != NODE_LIVE);
+    if (recent || ring->settle_due) find_lanes(ring, ring->settle_due);
     for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1)
         found += drain_lane(ingest, ring, (unsigned)__builtin_ctz(left), ret_more);
 
@@ -282,21 +297,25 @@ uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_m
         publish_counts(ring);
     }
     if (found > 0) {
-        ring->event_ns = ingest->activity_ns = ingest->now_ns;
+        ring->event_ns = ingest->now_ns;
         ingest->changed = true;
     }
-    ring->drain_due_ns = ingest->now_ns - ring->event_ns < INGEST_QUIET_NS ? 0 : ingest->now_ns + INGEST_SILENT_NS;
+    ring->drain_due_ns = *ret_more ? 0 : ingest->now_ns + drain_pause_ns(ingest, ring);
     return found;
 }
 
 /* ---- check and end ------------------------------------------------------------------------------------------------------- */
 
-void ring_check(struct ingest_ring *ring) {
+void ring_check(struct ingest *ingest, struct ingest_ring *ring) {
     enum trace_node_state state = trace_reader_state(ring->reader);
+    uint64_t period_ns = silence_ns(ingest, ring) < UINT64_C(1000000000) ? INGEST_CHECK_NS : INGEST_CHECK_SILENT_NS;
     if (state == TRACE_NODE_EXITED) ring->end = NODE_EXITED;
     if (state == TRACE_NODE_CRASHED) ring->end = NODE_CRASHED;
     ring->drain_due_ns = 0;
     ring->settle_due = true;
+    /* between half the time and the whole, differently each time: the nodes of a start-up do not stay in step */
+    ingest->random = ingest->random * UINT64_C(6364136223846793005) + 1;
+    ring->check_due_ns = ingest->now_ns + period_ns / 2 + (ingest->random >> 32) * (period_ns / 2) / UINT32_MAX;
 }
 
 static uint64_t sum_of_lost(const struct node *node) {

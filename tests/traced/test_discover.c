@@ -18,7 +18,7 @@
 static char dir[64];
 static struct discover *discover;
 static char told[4096]; /* "+name -name ..." */
-static unsigned told_count;
+static unsigned told_count, closes;
 static unsigned fds_before;
 
 static unsigned open_files(void) {
@@ -50,14 +50,20 @@ static void vanished(void *arg, const char *name, void *slot) {
     tell('-', name);
 }
 
-static const struct discover_handler handler = {appeared, vanished, &discover};
+static void closed(void *arg, const char *name, void *slot) {
+    ck_assert_ptr_eq(arg, &discover);
+    ck_assert_str_eq(slot, name);
+    closes++;
+}
+
+static const struct discover_handler handler = {appeared, vanished, closed, &discover};
 
 static void setup(void) {
     fds_before = open_files();
     snprintf(dir, sizeof dir, "/dev/shm/test-discover-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     told[0] = 0;
-    told_count = 0;
+    told_count = closes = 0;
     discover = NULL;
 }
 
@@ -134,6 +140,24 @@ START_TEST(inotify_tells_names_that_come_and_go_at_once) {
     run(4);
     ck_assert_str_eq(told, "+a +b -a -b +c");
     make_away("p2ptrace.c");
+    run(5);
+}
+END_TEST
+
+START_TEST(inotify_tells_that_a_writer_has_closed_an_object_for_good) {
+    ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
+    int fd = open(path("p2ptrace.a"), O_CREAT | O_RDWR, 0600), copy = dup(fd);
+    run(1);
+    close(fd);
+    run(2);
+    ck_assert_uint_eq(closes, 0);
+    close(copy);
+    run(3);
+    ck_assert_uint_eq(closes, 1);
+    close(open(path("p2ptrace.a"), O_RDONLY)); /* no writer */
+    run(4);
+    ck_assert_uint_eq(closes, 1);
+    make_away("p2ptrace.a");
     run(5);
 }
 END_TEST
@@ -238,6 +262,7 @@ int main(void) {
     tcase_add_test(tcase, a_missing_directory_is_an_error);
     tcase_add_loop_test(tcase, names_that_were_there_before_are_told_by_the_first_run, 0, 2);
     tcase_add_test(tcase, inotify_tells_names_that_come_and_go_at_once);
+    tcase_add_test(tcase, inotify_tells_that_a_writer_has_closed_an_object_for_good);
     tcase_add_test(tcase, a_name_is_told_once_by_inotify_and_scan_together);
     tcase_add_test(tcase, without_inotify_scans_tell_when_they_are_due);
     tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_tells_the_rest);

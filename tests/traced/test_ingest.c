@@ -395,14 +395,44 @@ START_TEST(events_that_a_full_ring_discarded_are_told) {
 }
 END_TEST
 
+START_TEST(what_a_full_ring_discarded_is_told_behind_all_it_kept) {
+    struct trace_log *log = open_log_with("alice", 16384, TRACE_DISCARD_NEWEST); /* more than one pass takes */
+    history_source source;
+    emit(log, 0, 16384 + 10);
+    while (pass() == 0) {}
+    assert_codes(0, history_source_make(0, 0), 0, 16384);
+    assert_gap(at(16384, &source), 16384, 10, TRACE_LOSS_DISCARDED);
+    assert_settled(node_named("alice"), 16394, 16384);
+    trace_log_close(log);
+}
+END_TEST
+
+static void poke(const struct trace_log *log, size_t offset, const void *value, size_t bytes) {
+    int fd = open(path(trace_log_name(log)), O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, value, bytes, (off_t)offset), (ssize_t)bytes);
+    close(fd);
+}
+
+START_TEST(a_lane_behind_a_free_one_is_found_too) {
+    struct trace_log *log = open_log("alice");
+    uint32_t state = TRACE_LANE_RETURNED;
+    pass();
+    ck_assert_uint_eq(node_named("alice")->lanes_used, 1);
+    poke(log,
+         offsetof(struct trace_shm_header, lanes) + 5 * sizeof(struct trace_shm_lane) + offsetof(struct trace_shm_lane, state),
+         &state, sizeof state);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->lanes_used, 2);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(events_of_threads_without_a_lane_are_told) {
     struct trace_log *log = open_log("alice");
     uint64_t count = 5;
     history_source source;
-    int fd = open(path(trace_log_name(log)), O_WRONLY);
     pass();
-    ck_assert_int_eq(pwrite(fd, &count, sizeof count, offsetof(struct trace_shm_header, no_lane)), sizeof count);
-    close(fd);
+    poke(log, offsetof(struct trace_shm_header, no_lane), &count, sizeof count);
     settle();
     assert_gap(at(0, &source), 0, 5, TRACE_LOSS_NO_LANE);
     ck_assert_uint_eq(history_end(history), 1);
@@ -593,7 +623,7 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
     ck_assert_uint_eq(node->fault, bad_objects[_i].fault);
 
     emit(log, 0, 10); /* nobody else is disturbed */
-    pass();
+    settle();
     ck_assert_uint_eq(node_named("alice")->indexed, 10);
 
     ck_assert_int_eq(remove(path(BAD)), 0);
@@ -806,8 +836,50 @@ START_TEST(the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end) {
     pass_time(2000 * MS);
     ck_assert_uint_eq(pass(), INGEST_WAIT_MAX_NS);
     emit(log, 0, 1);
+    while (history_end(history) == 0) pass();
     ck_assert_uint_eq(pass(), INGEST_WAIT_BUSY_NS);
     trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_node_that_closes_is_seen_at_once_however_long_it_was_silent) {
+    struct trace_log *log = open_log("alice");
+    pass_time(5000 * MS);
+    trace_log_close(log);
+    pass();
+    pass();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_EXITED);
+}
+END_TEST
+
+START_TEST(the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due) {
+    struct trace_log *alice = open_log("alice"), *bob = open_log("bob");
+    pass_time(20000 * MS);
+    emit(alice, 0, 1);
+    emit(bob, 0, 1);
+    uint64_t begin_ns = now_ns;
+    while (history_end(history) == 0) pass();
+    ck_assert_uint_le(now_ns - begin_ns, INGEST_SILENT_MAX_NS + 2 * MS);
+    pass();
+    ck_assert_uint_eq(history_end(history), 2);
+    trace_log_close(alice);
+    trace_log_close(bob);
+}
+END_TEST
+
+START_TEST(a_silent_ring_beside_a_busy_one_is_looked_at_soon) {
+    struct trace_log *alice = open_log("alice"), *bob = open_log("bob");
+    for (uint32_t i = 0; i < 2000; i++) {
+        emit(alice, i, i + 1);
+        pass();
+    }
+    emit(bob, 0, 1);
+    emit(alice, 2000, 2001);
+    pass();
+    pass();
+    ck_assert_uint_eq(node_named("bob")->indexed, 1);
+    trace_log_close(alice);
+    trace_log_close(bob);
 }
 END_TEST
 
@@ -889,6 +961,8 @@ START_TEST(what_was_emitted_before_the_stop_comes_in) {
     struct ingest *running = start();
     struct trace_log *log = open_log("alice");
     while (nodes_count(nodes) == 0) sem_wait(&woken);
+    /* so quiet that it is not looked at in each pass: not to wait for something, only to make the test sharper */
+    usleep(_i * 100000);
     emit(log, 0, 900);
     ingest_stop(running);
     assert_settled(node_named("alice"), 900, 900);
@@ -921,6 +995,8 @@ int main(void) {
     tcase_add_test(tcase, a_lapped_ring_tells_exactly_what_it_lost);
     tcase_add_test(tcase, a_ring_lapped_before_it_was_found_tells_what_it_lost);
     tcase_add_test(tcase, events_that_a_full_ring_discarded_are_told);
+    tcase_add_test(tcase, what_a_full_ring_discarded_is_told_behind_all_it_kept);
+    tcase_add_test(tcase, a_lane_behind_a_free_one_is_found_too);
     tcase_add_test(tcase, events_of_threads_without_a_lane_are_told);
     tcase_add_test(tcase, unknown_kinds_are_kept_and_counted_and_ours_are_invalid);
     tcase_add_test(tcase, losses_in_a_row_are_told_in_one_and_each_cause_by_itself);
@@ -939,10 +1015,13 @@ int main(void) {
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
     tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
+    tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);
+    tcase_add_test(tcase, the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due);
+    tcase_add_test(tcase, a_silent_ring_beside_a_busy_one_is_looked_at_soon);
     tcase_add_test(tcase, a_busy_node_does_not_keep_a_pass_from_ending);
     tcase_add_test(tcase, many_busy_nodes_all_get_their_turn);
     tcase_add_test(tcase, the_thread_finds_drains_and_wakes);
-    tcase_add_test(tcase, what_was_emitted_before_the_stop_comes_in);
+    tcase_add_loop_test(tcase, what_was_emitted_before_the_stop_comes_in, 0, 2);
     tcase_add_test(tcase, a_missing_directory_is_an_error_at_start);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
