@@ -88,8 +88,7 @@ static int run(struct daemon *daemon, const struct options *options) {
     service->instance = service_unix_ns() ^ (uint64_t)getpid() << 40;
     int error = history_create(&service->history, options->history_bytes);
     if (error == -EINVAL) {
-        log_say(LOG_LEVEL_ERROR, "--history is too small: %llu bytes do not hold three segments",
-                (unsigned long long)options->history_bytes);
+        log_say(LOG_LEVEL_ERROR, "--history is too small: it takes at least %zu MiB", HISTORY_BYTES_MIN >> 20);
         return OPTIONS_EXIT_FAILURE;
     }
     if (error) return fail("no memory for the history (--history)", error);

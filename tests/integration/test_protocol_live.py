@@ -147,7 +147,7 @@ class Subscriptions(ProtocolTest):
                 self.assertEqual(told["lost"], 0)
                 self.assertEqual(told["events"][0]["sequence"], received)
                 received += len(told["events"])
-            if i == 3:  # the history is full of touched pages from the start; let the rest settle
+            if i == 8:  # the history has gone round once: whatever it touches it has touched
                 resident = self.client.call("stats")["process"]["resident_bytes"]
         self.assertEqual(received, chunk * chunks)
         self.assertLess(self.client.call("stats")["process"]["resident_bytes"], resident + (8 << 20))
@@ -235,8 +235,10 @@ class Life(ProtocolTest):
         alice = self.place.node("alice", ALICE)
         client.call("subscribe")
         until(lambda: client.call("nodes")["nodes"], "traced to find the node")
+        os.kill(self.place.traced.pid, signal.SIGSTOP)  # so that it learns of both at once
         alice.do("packets", 100)
-        code, log = self.place.stop()
+        self.place.traced.send_signal(signal.SIGTERM)
+        code, log = self.place.stop(signal.SIGCONT)
         self.assertEqual(code, 0, log)
         events = []
         while True:
@@ -281,6 +283,21 @@ class Life(ProtocolTest):
             self.assertEqual(other.read_line()["id"], 1)
             other.close()
         until(lambda: first.call("stats")["clients"]["connected"] == 1, "the others to be gone")
+        code, log = self.place.stop()
+        self.assertEqual(code, 0)
+        self.assertIn("no new connections for now", log)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_another_user_is_not_served(self):
+        client = self.start()
+        os.chmod(self.place.directory, 0o711)  # the doors are open, and still
+        os.chmod(self.place.path, 0o666)
+        code = ("import os, socket, sys\nos.setuid(65534)\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+                "try:\n    s.sendall(b'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\\n')\n"
+                "    print(len(s.recv(1000)))\nexcept OSError:\n    print(0)\n")
+        done = subprocess.run([sys.executable, "-c", code, self.place.path], stdout=subprocess.PIPE, check=True)
+        self.assertEqual(done.stdout, b"0\n")
+        self.assertEqual(client.call("stats")["clients"]["refused"], 1)
 
     def test_too_many_clients_are_told_so(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -173,6 +173,32 @@ START_TEST(of_many_that_start_at_once_one_wins) {
 }
 END_TEST
 
+START_TEST(those_that_come_and_go_are_never_two) {
+    enum { PROCESSES = 6, ROUNDS = 400 };
+    char inside[sizeof directory + 8];
+    snprintf(inside, sizeof inside, "%s/inside", directory);
+    for (int i = 0; i < PROCESSES; i++) {
+        if (fork()) continue;
+        for (int round = 0; round < ROUNDS; round++) {
+            struct claim claim;
+            int error = claim_socket(&claim, path, reason);
+            if (error == -EADDRINUSE) continue;
+            int fd = error ? -1 : open(inside, O_CREAT | O_EXCL | O_WRONLY, 0600);
+            if (fd < 0) _exit(1);
+            close(fd);
+            unlink(inside);
+            claim_release(&claim);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        ck_assert_int_gt(wait(&status), 0);
+        ck_assert_int_eq(status, 0);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("server_claim");
     TCase *claims = tcase_create("claims");
@@ -185,6 +211,7 @@ int main(void) {
     tcase_add_test(claims, a_listener_without_the_lock_is_not_robbed);
     tcase_add_test(claims, a_directory_that_others_can_write_is_refused);
     tcase_add_test(claims, of_many_that_start_at_once_one_wins);
+    tcase_add_test(claims, those_that_come_and_go_are_never_two);
     suite_add_tcase(suite, claims);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
