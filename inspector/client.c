@@ -71,6 +71,12 @@ static void wait_begin(struct client *client, uint64_t deadline_ms) {
 
 static void wait_end(struct client *client) { uv_timer_stop(&client->timer); }
 
+void client_pause(struct client *client, uint64_t ms) {
+    wait_begin(client, client_now_ms(client) + ms);
+    while (!client->timer_fired) uv_run(&client->loop, UV_RUN_ONCE);
+    wait_end(client);
+}
+
 /* ---- connecting ---- */
 
 static void on_closed(uv_handle_t *handle) { *(bool *)handle->data = false; }
@@ -122,9 +128,7 @@ static int connect_and_wait(struct client *client, uint64_t wait_ms, struct fail
         bool may_come = error == UV_ENOENT || error == UV_ECONNREFUSED;
         if (!may_come || passed >= wait_ms) return cannot_connect(client, error, wait_ms > 0, failure);
         uint64_t left = wait_ms - passed;
-        wait_begin(client, now + (left < CONNECT_RETRY_MS ? left : CONNECT_RETRY_MS));
-        while (!client->timer_fired) uv_run(&client->loop, UV_RUN_ONCE);
-        wait_end(client);
+        client_pause(client, left < CONNECT_RETRY_MS ? left : CONNECT_RETRY_MS);
     }
 }
 

@@ -46,7 +46,10 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
 void client_watch_output(struct client *client, int fd);
 bool client_output_gone(const struct client *client);
 
-/* A clock for deadlines, in milliseconds. */
+/* A clock for deadlines, in milliseconds: the system's, the same for every client. */
 uint64_t client_now_ms(struct client *client);
+
+/* Waits so long, whatever comes. */
+void client_pause(struct client *client, uint64_t ms);
 
 #endif

@@ -79,11 +79,8 @@ void render_events(struct strbuf *out, const struct view *view, const json_t *an
             text_style_off(out, view->color, STYLE_BAD);
             strbuf_puts(out, "\n");
         }
-        json_array_foreach(json_get_array(answer, "events"), i, event) {
-            if (json_is_object(event)) render_line(out, view, event);
-        }
-        return;
     }
+    /* Also those of a notification: several lanes are drained one after another, and read better in the order of time. */
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     if (!events) out->failed = true;
     json_array_foreach(events, i, event) render_line(out, view, event);

@@ -3,6 +3,7 @@
  * The live stream.  Every batch of events is written at once, whole lines only; Ctrl-C needs no handler for that reason. */
 #include "commands.h"
 #include "json_get.h"
+#include "limits.h"
 
 #include <string.h>
 
@@ -84,18 +85,26 @@ static int watch(struct follow *follow) {
     return 0;
 }
 
-/* Connects again after traced went away.  The time of --for goes on. */
+/* Connects again after traced went away, also when it goes away again at once: one that ends still accepts.  Within --wait, and
+ * within what is left of --for.  Returns 1 when connected, 0 when the time of --for is over, -1 on failure. */
 static int reconnect(struct follow *follow) {
     struct session *session = follow->session;
-    uint64_t now_ms = client_now_ms(session->client);
-    uint64_t left_ms = follow->deadline_ms == WAIT_FOREVER ? WAIT_FOREVER : follow->deadline_ms - now_ms;
-    session_note(session, "traced went away; waiting for it to come back");
-    session_disconnect(session);
-    if (session_connect(session)) return -1;
-    if (left_ms != WAIT_FOREVER) follow->deadline_ms = client_now_ms(session->client) + left_ms;
-    if (subscribe(follow, true)) return -1;
-    session_note(session, "connected again; events in between are in the history, not here");
-    return 0;
+    uint64_t wait_ms = option_number(session->options, OPTION_WAIT, 0);
+    session_note("traced went away; waiting for it to come back");
+    do {
+        uint64_t now_ms = client_now_ms(session->client), left_ms = WAIT_FOREVER;
+        if (follow->deadline_ms != WAIT_FOREVER) left_ms = follow->deadline_ms > now_ms ? follow->deadline_ms - now_ms : 0;
+        client_close(session->client);
+        session->client = NULL;
+        if (client_open(&session->client, session->path, left_ms < wait_ms ? left_ms : wait_ms, &session->failure))
+            return left_ms < wait_ms && session->failure.disconnected ? 0 : -1;
+        if (!subscribe(follow, true)) {
+            session_note("connected again; events in between are in the history, not here");
+            return 1;
+        }
+        client_pause(session->client, CONNECT_RETRY_MS);
+    } while (session->failure.disconnected);
+    return -1;
 }
 
 int run_follow(struct session *session) {
@@ -113,6 +122,7 @@ int run_follow(struct session *session) {
     for (;;) {
         int result = watch(&follow);
         if (!result || !session->failure.disconnected || !option_given(options, OPTION_WAIT)) return result;
-        if (reconnect(&follow)) return -1;
+        result = reconnect(&follow);
+        if (result <= 0) return result;
     }
 }

@@ -38,18 +38,13 @@ int session_init(struct session *session, const struct options *options) {
 }
 
 void session_fini(struct session *session) {
-    session_disconnect(session);
+    client_close(session->client);
     names_fini(&session->names);
     strbuf_fini(&session->text);
 }
 
 int session_connect(struct session *session) {
     return client_open(&session->client, session->path, option_number(session->options, OPTION_WAIT, 0), &session->failure);
-}
-
-void session_disconnect(struct session *session) {
-    client_close(session->client);
-    session->client = NULL;
 }
 
 int session_call(struct session *session, const char *method, json_t *params_new, json_t **ret_result) {
@@ -83,10 +78,7 @@ int session_json_lines(struct session *session, const json_t *array) {
     return 0;
 }
 
-void session_note(const struct session *session, const char *text) {
-    (void)session;
-    fprintf(stderr, "inspector: %s\n", text);
-}
+void session_note(const char *text) { fprintf(stderr, "inspector: %s\n", text); }
 
 /* ---- output ---- */
 

@@ -28,7 +28,6 @@ void session_fini(struct session *session);
 
 /* Connects to where the options say. */
 int session_connect(struct session *session);
-void session_disconnect(struct session *session);
 
 /* client_call. */
 int session_call(struct session *session, const char *method, json_t *params_new, json_t **ret_result);
@@ -49,7 +48,7 @@ int session_flush(struct session *session);
 json_t *session_filter_new(const struct session *session);
 
 /* Tells the user something that is not part of the output. */
-void session_note(const struct session *session, const char *text);
+void session_note(const char *text);
 
 int session_out_of_memory(struct session *session);
 

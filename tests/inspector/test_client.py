@@ -303,6 +303,37 @@ class Follow(InspectorTest):
         recent = [r.get("params", {}).get("recent") for r in traced.requests if r["method"] == "subscribe"]
         self.assertEqual(recent, [5, None, None])
 
+    def test_with_wait_it_connects_to_one_that_just_ends_and_again(self):
+        asked = []
+
+        def subscribe(_):
+            asked.append(1)
+            return Raw(b"", close=True) if len(asked) == 2 else {"subscription": 1}
+
+        with self.traced({"subscribe": subscribe}, stream=[notification(event(1))], close_after_stream=True):
+            code, out, err = self.run_inspector("follow", "--count", "2", "--wait", "--no-header")
+        self.assertEqual((code, len(out.splitlines()), len(asked)), (0, 2, 3))
+        self.assertEqual(err.count("connected again"), 1)
+
+    def test_waiting_ends_with_the_time_or_with_the_wait(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
+            timed = self.start("follow", "--no-header", "--wait", "--for", "1500ms")
+            waiting = self.start("follow", "--no-header", "--wait=0.1")
+            for process in (timed, waiting):
+                process.stdout.readline()
+            os.unlink(self.path)
+            for client in traced.clients:
+                client.shutdown(socket.SHUT_RDWR)
+            timed.communicate(timeout=60)
+            waiting_err = waiting.communicate(timeout=60)[1]
+        self.assertEqual((timed.returncode, waiting.returncode), (0, 3))
+        self.assertIn("none came in time", waiting_err)
+
+    def test_events_of_a_batch_are_shown_in_order_of_time(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(2), event(3, lane=1), event(1, node_id=BOB))]):
+            code, out, _ = self.run_inspector("follow", "--count", "3", "--no-header")
+        self.assertEqual((code, [line.split()[-5] for line in out.splitlines()]), (0, ["1", "2", "3"]))
+
     def test_filters_and_recent_are_sent(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
             self.run_inspector("follow", "--count", "1", "--recent", "7", "--kind", "metrics", "--peer", "bob", "--trace", TRACE)
