@@ -8,12 +8,14 @@
 #include "limits.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <proto/rpc.h>
 #include <proto/socket_path.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 struct client {
@@ -367,9 +369,15 @@ static void on_output(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll);
 }
 
+/* uv_poll_init makes the descriptor non-blocking, for everybody who shares it; we write to it and want to wait. */
 void client_watch_output(struct client *client, int fd) {
-    if (client->has_output || uv_poll_init(&client->loop, &client->output, fd)) return; /* files cannot be polled, and need not */
-    client->has_output = true;
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+    bool ends = !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+    if (client->has_output || !ends || flags < 0) return;
+    client->has_output = !uv_poll_init(&client->loop, &client->output, fd);
+    fcntl(fd, F_SETFL, flags);
+    if (!client->has_output) return;
     client->output.data = client;
     uv_poll_start(&client->output, UV_DISCONNECT, on_output);
     uv_unref((uv_handle_t *)&client->output);

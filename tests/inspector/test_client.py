@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 from fake_traced import Error, FakeTraced, Raw
@@ -157,6 +158,22 @@ class Answers(InspectorTest):
         self.assertEqual([json.loads(line) for line in out.splitlines()], many["nodes"])
 
 
+    def test_json_cannot_write_to_the_terminal_either(self):
+        name = "\x9b31m\x1b\u202e\x7f"
+        with self.traced({"nodes": {"nodes": [{"name": name}]}}):
+            out = self.run_inspector("nodes", "--json")[1]
+        self.assertEqual(json.loads(out), {"name": name})
+        self.assertTrue(out.isascii())
+
+    def test_a_reader_that_has_gone_is_no_failure(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with self.traced():
+            process = subprocess.run([INSPECTOR, "nodes"], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60)
+        os.close(writer)
+        self.assertEqual((process.returncode, process.stderr), (0, b""))
+
+
 class Queries(InspectorTest):
     def test_a_trace_is_fetched_to_its_last_page(self):
         with self.traced({"query": pages(100), "traces": {"traces": []}}) as traced:
@@ -202,6 +219,19 @@ class Queries(InspectorTest):
         params = [r["params"] for r in traced.requests if r["method"] == "query"][0]
         self.assertEqual(params["from"] % 86400000000, 43203250000)
         self.assertEqual(params["to"], 1767225600000000)
+
+    def test_a_time_of_day_is_never_in_the_future(self):
+        soon = time.time() + 60
+        with self.traced({"query": pages(0)}) as traced:
+            self.run_inspector("range", time.strftime("%H:%M:%S", time.gmtime(soon)), "now", "--utc")
+        params = [r["params"] for r in traced.requests if r["method"] == "query"][0]
+        self.assertEqual(params["from"] // 1000000, int(soon) - 86400)
+
+    def test_recent_keeps_the_order_of_events_of_one_moment(self):
+        newest_first = {"events": [event(0, sequence=i) for i in (3, 2, 1)], "cursor": None, "gaps": []}
+        with self.traced({"query": newest_first}):
+            out = self.run_inspector("recent", "--json")[1]
+        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], [1, 2, 3])
 
     def test_a_page_that_is_empty_and_goes_on_does_not_go_on_for_ever(self):
         with self.traced({"query": {"events": [], "cursor": "x", "gaps": []}}):
@@ -269,6 +299,15 @@ class Follow(InspectorTest):
             code, out, err = self.run_inspector("follow", "--count", "3", "--json")
         self.assertEqual((code, err), (0, ""))
         self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], [1, 2, 3])
+
+    def test_a_long_stream_comes_whole(self):
+        lines = [json.dumps(notification(event(i, padding="x" * (i * 37 % 1000)))).encode() + b"\n" for i in range(2000)]
+        whole = b"".join(lines)
+        chunks = [whole[i:i + 4097] for i in range(0, len(whole), 4097)]
+        with self.traced(self.SUBSCRIBE, stream=chunks):
+            code, out, err = self.run_inspector("follow", "--count", "2000", "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], list(range(2000)))
 
     def test_time_ends_it(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
