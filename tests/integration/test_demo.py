@@ -97,8 +97,8 @@ def test_once(source, build):
     point(any(" failed " in line for line in hops), "traces: a GET failed after it asked everybody", traces)
 
     trace = section(output, 7)
-    begun = [m.group(1) for m in re.finditer(r"^ .*?\s(alice|bob|carol|dave|erin)\S*\s.*> GET_CHUNK$", trace, re.M)]
-    ended = [m.group(1) for m in re.finditer(r"^ .*?\s(alice|bob|carol|dave|erin)\S*\s.*< GET_CHUNK ok", trace, re.M)]
+    begun = [m.group(1) for m in re.finditer(r"^ *\+.*?\s(alice|bob|carol|dave|erin)\S*\s.*> GET_CHUNK$", trace, re.M)]
+    ended = [m.group(1) for m in re.finditer(r"^ *\+.*?\s(alice|bob|carol|dave|erin)\S*\s.*< GET_CHUNK ok", trace, re.M)]
     point(begun == list(NAMES), "trace: the request begins on the five nodes in their order", f"{begun}\n{trace}")
     point(ended == list(reversed(NAMES)), "trace: the answer comes back in the reverse order", f"{ended}\n{trace}")
 
