@@ -13,10 +13,10 @@ struct fold {
     const struct timeline_item *first, *last;
     const char *peer;  /* NULL for none */
     const char *arrow; /* as event_arrow; "<>" while no event of it has a direction */
-    bool metrics;      /* samples, and nothing else */
     uint64_t items;
     uint64_t packets, packet_bytes;
     uint64_t stream_id, stream_bytes, stream_pieces;
+    bool metrics; /* samples, and nothing else */
     bool has_stream, many_streams, opened, closed, fin;
 };
 
