@@ -46,11 +46,11 @@ static int prepare_directory(const char *path, char *reason) {
 static int connect_to(const char *path, struct ucred *ret_peer) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strlen(path) + 1);
+    *ret_peer = (struct ucred){0};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     socklen_t bytes = sizeof *ret_peer;
     int error = 0;
-    *ret_peer = (struct ucred){0};
     if (connect(fd, (struct sockaddr *)&address, sizeof address))
         error = -errno;
     else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes))

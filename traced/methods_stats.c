@@ -8,6 +8,8 @@
 
 #include <proto/event_table.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <urcu.h>
@@ -77,12 +79,12 @@ static json_t *clients_json(const struct server *server) {
 }
 
 static uint64_t resident_bytes(void) {
-    unsigned long pages = 0;
+    char line[128], *resident = NULL;
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file) return 0;
-    if (fscanf(file, "%*u %lu", &pages) != 1) pages = 0;
+    if (fgets(line, sizeof line, file)) resident = strchr(line, ' '); /* size resident ..., in pages */
     fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static json_t *process_json(void) {

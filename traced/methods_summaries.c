@@ -116,9 +116,10 @@ int methods_traces(struct call *call) {
     if (methods_read_time("from", from, now, &from_ns, &call->error) || methods_read_time("to", to, now, &to_ns, &call->error))
         return -1;
     if (to && !to_ns) to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
-    if (app && strlen(app) > sizeof app_id)
+    size_t app_bytes = app ? strlen(app) : 0;
+    if (app_bytes > sizeof app_id)
         return trace_rpc_fail_param(&call->error, "app", "app: an application id has at most %zu characters", sizeof app_id);
-    if (app) memcpy(app_id, app, strlen(app));
+    for (size_t i = 0; i < app_bytes; i++) app_id[i] = app[i]; /* padded with NUL, not ended by one */
     struct history_trace *traces;
     size_t count, total;
     if (history_traces(call->service->history, from_ns, to_ns, app ? app_id : NULL, (size_t)limit, &traces, &count, &total))

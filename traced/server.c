@@ -69,9 +69,9 @@ static void close_all(struct server *server) {
     uv_handle_t *handles[] = {(uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause,
                               (uv_handle_t *)&server->stop_limit, (uv_handle_t *)&server->wake,
                               (uv_handle_t *)&server->again,      (uv_handle_t *)&server->signals[0],
-                              (uv_handle_t *)&server->signals[1]};
-    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
-        if (!uv_is_closing(handles[i])) uv_close(handles[i], NULL);
+                              (uv_handle_t *)&server->signals[1], NULL};
+    for (uv_handle_t **handle = handles; *handle; handle++)
+        if (!uv_is_closing(*handle)) uv_close(*handle, NULL);
 }
 
 static void on_stop_limit(uv_timer_t *timer) {

@@ -37,8 +37,8 @@ START_TEST(a_bad_first_slope_is_mended_without_a_jump) {
     second.monotonic_ns += 100; /* 20 ppm off */
     trace_clock_init(&clock, sample_at(10), second);
     for (int i = 1; i <= 60; i++) {
-        for (double t = 10 + i - 1; t < 10 + i; t += 0.01) {
-            uint64_t now = trace_clock_unix_ns(&clock, &ring, (uint64_t)(t * 3e9));
+        for (uint64_t ms = (10 + (uint64_t)i - 1) * 1000; ms < (10 + (uint64_t)i) * 1000; ms += 10) {
+            uint64_t now = trace_clock_unix_ns(&clock, &ring, ms * 3000000);
             ck_assert_uint_ge(now, last);
             last = now;
         }

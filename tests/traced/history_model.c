@@ -352,7 +352,7 @@ size_t model_find(const struct model *model, bool peers, const uint8_t *prefix, 
         const struct trace_event *event = &model->events[order[i]].event;
         const struct trace_event *before = i > 0 ? &model->events[order[i - 1]].event : NULL;
         if (before == NULL ||
-            (peers ? memcmp(&event->peer_id, &before->peer_id, 32) : memcmp(&event->trace_id, &before->trace_id, 16)))
+            (peers ? memcmp(&event->peer_id, &before->peer_id, 32) : memcmp(&event->trace_id, &before->trace_id, 16)) != 0)
             found++;
     }
     free(order);

@@ -67,6 +67,12 @@ static void check_select(const struct history_query *query, uint64_t from, uint6
 /* A position that is probably still there. */
 static uint64_t any_position(void) { return model.begin + generator_below(&generator, model.end - model.begin); }
 
+/* Each bit is set with one chance in four. */
+static uint64_t sparse_bits(void) {
+    uint64_t bits = generator_random(&generator);
+    return bits & generator_random(&generator);
+}
+
 static void random_query(struct history_query *ret_query, uint64_t node_set[4]) {
     struct history_query query = {0};
     const struct model_event *like = &model.events[any_position()], *other = &model.events[any_position()];
@@ -76,14 +82,14 @@ static void random_query(struct history_query *ret_query, uint64_t node_set[4]) 
     query.by_peer = generator_below(&generator, 4) == 0;
     query.peer_id = like->event.peer_id;
     query.by_node = generator_below(&generator, 3) == 0;
-    for (unsigned i = 0; i < 4; i++) node_set[i] = generator_random(&generator) & generator_random(&generator);
+    for (unsigned i = 0; i < 4; i++) node_set[i] = sparse_bits();
     if (generator_below(&generator, 2) == 0) {
         memset(node_set, 0, 4 * sizeof node_set[0]);
         node_set[like->source >> 14 & 3] = UINT64_C(1) << (like->source >> 8 & 63);
     }
     query.node_set = node_set;
     query.node_set_bits = 1 + (uint32_t)generator_below(&generator, 256);
-    if (generator_below(&generator, 3) == 0) query.kinds = generator_random(&generator) & generator_random(&generator);
+    if (generator_below(&generator, 3) == 0) query.kinds = sparse_bits();
     if (generator_below(&generator, 3) == 0) query.from_ns = like->event.timestamp;
     if (generator_below(&generator, 3) == 0) query.to_ns = other->event.timestamp + generator_below(&generator, 2);
     *ret_query = query;
@@ -173,7 +179,7 @@ static void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
 
 static void check_random_peers(void) {
     uint64_t node_set[4];
-    for (unsigned i = 0; i < 4; i++) node_set[i] = generator_random(&generator) & generator_random(&generator);
+    for (unsigned i = 0; i < 4; i++) node_set[i] = sparse_bits();
     check_peers(generator_below(&generator, 2) == 0 ? node_set : NULL, 1 + (uint32_t)generator_below(&generator, 256));
 }
 
