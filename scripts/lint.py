@@ -46,12 +46,20 @@ def check_format(paths):
     return run(["clang-format", "--dry-run", "-Werror"] + sources, len(sources))
 
 
-def tidy_one(build, source):
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", build, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+# The analyzer's checks.  It takes `return -errno` for a possible success, so that its core checks are noise here.
+DEEP = (
+    "--checks=clang-analyzer-*,-clang-analyzer-core.*,-clang-analyzer-optin.*,-clang-analyzer-security.insecureAPI.strcpy,"
+    "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling"
+)
+
+
+def tidy_one(build, deep, source):
+    command = ["clang-tidy", "--quiet", "-p", build, *([DEEP] if deep else []), source]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return source, done.returncode, done.stdout, done.stderr
 
 
-def check_tidy(build, jobs, only):
+def check_tidy(build, jobs, only, deep):
     """clang-tidy on every source that is compiled.  Sources that are compiled twice are checked once."""
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         entries = json.load(file)
@@ -62,7 +70,7 @@ def check_tidy(build, jobs, only):
     print(f"+ clang-tidy --quiet -p {build} ... ({len(sources)} files)", flush=True)
     good = True
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for source, code, out, err in pool.map(lambda s: tidy_one(build, s), sources):
+        for source, code, out, err in pool.map(lambda s: tidy_one(build, deep, s), sources):
             if code != 0:
                 good = False
                 print(out.strip() or err.strip() or f"{source}: clang-tidy failed", flush=True)
@@ -120,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--deep", action="store_true", help="with clang's static analyzer, some minutes")
     parser.add_argument("only", nargs="*", help="check with clang-tidy only sources whose path has one of these words")
     args = parser.parse_args()
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -129,7 +138,7 @@ def main():
     for name, check in (
         ("format", lambda: check_format(paths)),
         ("house rules", lambda: check_house(paths)),
-        ("clang-tidy", lambda: check_tidy(args.build, args.jobs, args.only)),
+        ("clang-tidy", lambda: check_tidy(args.build, args.jobs, args.only, args.deep)),
     ):
         start = time.monotonic()
         if not check():
