@@ -93,18 +93,22 @@ static void carve_segment(struct segment *segment, char **cursor) {
     segment->traces = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->traces);
     segment->trace_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->trace_links);
     segment->pair_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->pair_links);
-    segment->trace_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->trace_slots);
-    segment->pair_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->pair_slots);
-    segment->peer_slots = carve(cursor, TABLE_SLOTS * sizeof *segment->peer_slots);
+    segment->by_trace.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_trace.slots);
+    segment->by_pair.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_pair.slots);
+    segment->by_peer.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_peer.slots);
     segment->blocks = carve(cursor, BLOCKS * sizeof *segment->blocks);
 }
 
-static void carve_directory(struct directory *directory, uint32_t capacity, size_t entry_bytes, char **cursor) {
+static uint64_t hash_of_trace(const struct history *history, const void *id) { return history__hash_trace(history, id); }
+static uint64_t hash_of_peer(const struct history *history, const void *id) { return history__hash_peer(history, id); }
+
+static void carve_directory(struct directory *directory, uint32_t capacity, size_t entry_bytes, char **cursor,
+                            uint64_t (*hash_of)(const struct history *history, const void *id)) {
     unsigned bits = history__directory_bits(capacity);
     void *entries = carve(cursor, (capacity + 1) * entry_bytes);
     void *even = carve(cursor, history__directory_slot_bytes(bits, 0));
     void *odd = carve(cursor, history__directory_slot_bytes(bits, 1));
-    history__directory_init(directory, capacity, entries, entry_bytes, even, odd);
+    history__directory_init(directory, capacity, entries, entry_bytes, even, odd, hash_of);
 }
 
 static int arena_take(struct history *history, const struct budget *budget) {
@@ -121,8 +125,8 @@ static int arena_take(struct history *history, const struct budget *budget) {
     history->segments_max = budget->segments_max;
     history->segments = carve(&cursor, budget->segments_max * sizeof *history->segments);
     history->ring = carve(&cursor, budget->segments_max * sizeof *history->ring);
-    carve_directory(&history->traces, budget->traces_max, sizeof(struct trace_entry), &cursor);
-    carve_directory(&history->peers, budget->peers_max, sizeof(struct peer_entry), &cursor);
+    carve_directory(&history->traces, budget->traces_max, sizeof(struct trace_entry), &cursor, hash_of_trace);
+    carve_directory(&history->peers, budget->peers_max, sizeof(struct peer_entry), &cursor, hash_of_peer);
     history->chunks_max = history->chunks_free_count = budget->chunks_max;
     history->pairs = carve(&cursor, (size_t)budget->chunks_max * CHUNK_PAIRS * sizeof *history->pairs);
     history->chunks_free = carve(&cursor, budget->chunks_max * sizeof *history->chunks_free);
@@ -177,9 +181,9 @@ static int reclaimer_start(struct history *history) {
 
 /* Makes a segment and all that hung on it free again. */
 static void reclaim_segment(struct history *history, struct segment *segment) {
-    history__directory_free(&history->traces, segment->dead_traces);
-    history__directory_free(&history->peers, segment->dead_peers);
-    segment->dead_traces = segment->dead_peers = 0;
+    history__directory_free(&history->traces, segment->swept_traces);
+    history__directory_free(&history->peers, segment->swept_peers);
+    segment->swept_traces = segment->swept_peers = 0;
     while (segment->chunk_count > 0) history->chunks_free[history->chunks_free_count++] = segment->chunks[--segment->chunk_count];
     segment->next = history->spare;
     history->spare = segment;
@@ -211,6 +215,25 @@ struct segment *history__segment(const struct history *history, uint64_t number)
     return segment != NULL && segment->number == number ? segment : NULL;
 }
 
+/* Hands a segment that readers cannot find any more to the reclaimer, and with it what has been swept up. */
+static void send_through_grace(struct history *history, struct segment *segment) {
+    segment->swept_traces = history->traces.swept;
+    segment->swept_peers = history->peers.swept;
+    history->traces.swept = history->peers.swept = 0;
+    history->in_grace++;
+    pthread_mutex_lock(&history->lock);
+    segment->next = history->retired;
+    history->retired = segment;
+    pthread_cond_signal(&history->work);
+    pthread_mutex_unlock(&history->lock);
+}
+
+/* So many of a directory's entries that all are looked at while the history turns over once. */
+static void sweep_some(struct history *history, struct directory *directory) {
+    uint32_t count = history__load32(&directory->high) / (history->segments_max - 1) + 256;
+    history__directory_sweep(history, directory, count, UINT32_MAX);
+}
+
 /* Takes the oldest segment away from new readers, and sends it through a grace period. */
 static void retire_oldest(struct history *history) {
     uint64_t number = history_begin(history) / HISTORY_SEGMENT_EVENTS;
@@ -221,21 +244,16 @@ static void retire_oldest(struct history *history) {
     /* relaxed: nothing is published by this; the grace period orders it before the segment's next life */
     atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_relaxed);
     history__store32(&history->live, history__load32(&history->live) - 1);
-    history__unindex(history, segment);
-
-    history->in_grace++;
-    pthread_mutex_lock(&history->lock);
-    segment->next = history->retired;
-    history->retired = segment;
-    pthread_cond_signal(&history->work);
-    pthread_mutex_unlock(&history->lock);
+    sweep_some(history, &history->traces);
+    sweep_some(history, &history->peers);
+    send_through_grace(history, segment);
 }
 
 /* The newest segment is full (or there is none): begins the next, and retires the oldest when no other memory is left, so that
  * its grace period passes while the new one fills. */
 static void rotate(struct history *history) {
-    struct segment *segment;
-    uint64_t number = history->newest == NULL ? 0 : history->newest->number + 1;
+    struct segment *segment, *before = history->newest;
+    uint64_t number = before == NULL ? 0 : before->number + 1;
 
     reclaim(history, false);
     while (history->spare == NULL) {
@@ -248,11 +266,12 @@ static void rotate(struct history *history) {
     segment->number = number;
     segment->next = NULL;
     segment->trace_count = segment->pair_count = 0;
-    memset((void *)segment->trace_slots, 0, TABLE_SLOTS * sizeof *segment->trace_slots);
-    memset((void *)segment->pair_slots, 0, TABLE_SLOTS * sizeof *segment->pair_slots);
-    memset((void *)segment->peer_slots, 0, TABLE_SLOTS * sizeof *segment->peer_slots);
+    history__table_clear(&segment->by_trace, before == NULL ? 0 : before->by_trace.used);
+    history__table_clear(&segment->by_pair, before == NULL ? 0 : before->by_pair.used);
+    history__table_clear(&segment->by_peer, before == NULL ? 0 : before->by_peer.used);
     memset((void *)segment->blocks, 0, BLOCKS * sizeof *segment->blocks);
     for (unsigned i = 0; i < BLOCKS; i++) history__store(&segment->blocks[i].min_ns, UINT64_MAX);
+    history__store32(&segment->traces_published, 0);
     history__store32(&segment->pairs_published, 0);
 
     /* ring:R  Publishes the segment, empty.  Pairs with ring:A. */
@@ -271,19 +290,34 @@ static bool pools_suffice(const struct history *history, uint32_t events) {
            history->peers.capacity - history->peers.used >= events;
 }
 
+/* Makes room in the pools: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
+ * never needs more than there is, so in the end there is room. */
+static void make_room(struct history *history, uint32_t events) {
+    bool swept = false;
+
+    for (reclaim(history, false); !pools_suffice(history, events); reclaim(history, true)) {
+        if (history->in_grace > 0) continue; /* there may be enough in what is coming back */
+        if (swept) {
+            retire_oldest(history);
+        } else {
+            struct segment *segment = history->spare; /* for its grace period; live segments leave at least one */
+            assert(segment != NULL);
+            history->spare = segment->next;
+            history__directory_sweep(history, &history->traces, UINT32_MAX, HISTORY_SEGMENT_EVENTS);
+            history__directory_sweep(history, &history->peers, UINT32_MAX, HISTORY_SEGMENT_EVENTS);
+            send_through_grace(history, segment);
+        }
+        swept = !swept;
+    }
+}
+
 struct trace_event *history_reserve(struct history *history, uint32_t *ret_room) {
     uint32_t room;
 
     if (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
     room = HISTORY_SEGMENT_EVENTS - history->filled;
     if (room > RESERVE_MAX) room = RESERVE_MAX;
-    while (!pools_suffice(history, room)) {
-        /* the newest alone never needs more than there is: so there is another to retire, or one in its grace period */
-        reclaim(history, false);
-        if (pools_suffice(history, room)) break;
-        if (history->in_grace == 0) retire_oldest(history);
-        reclaim(history, true);
-    }
+    if (!pools_suffice(history, room)) make_room(history, room);
     history->reserved = room;
     *ret_room = room;
     return &history->newest->events[history->filled];
@@ -320,6 +354,13 @@ const struct trace_event *history_at(const struct history *history, uint64_t pos
     return &segment->events[position % HISTORY_SEGMENT_EVENTS];
 }
 
+static uint64_t count_alive(const struct directory *directory, uint64_t begin) {
+    uint64_t count = 0;
+    for (uint32_t index = history__load32(&directory->high); index-- > 1;)
+        count += history__entry_alive(history__entry(directory, index), begin);
+    return count;
+}
+
 void history_stats(struct history *history, struct history_stats *ret_stats) {
     struct history_stats stats = {0};
     uint64_t end = history_end(history), begin = history_begin(history), min_ns = UINT64_MAX, max_ns = 0;
@@ -331,8 +372,8 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     stats.bytes_max = history->bytes_max;
     stats.segments = history__load32(&history->live);
     stats.segments_max = history->segments_max - 1;
-    stats.traces = history__load32(&history->traces.alive);
-    stats.peers = history__load32(&history->peers.alive);
+    stats.traces = count_alive(&history->traces, begin);
+    stats.peers = count_alive(&history->peers, begin);
     for (uint64_t number = begin / HISTORY_SEGMENT_EVENTS; number * HISTORY_SEGMENT_EVENTS < end; number++) {
         struct segment *segment;
         grace_read_lock();

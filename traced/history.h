@@ -24,7 +24,7 @@ static inline uint32_t history_source_node(history_source source) { return sourc
 static inline uint32_t history_source_lane(history_source source) { return source & 0xff; }
 
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
-#define HISTORY_BYTES_MIN ((size_t)56 << 20)
+#define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
 /* Takes all memory, at most bytes_max, and touches it.  At least 3 segments.  Where more than a quarter of the events are traces
  * of their own, or more than a sixteenth are first words of a node about a peer, the history reaches less far back than

@@ -5,7 +5,7 @@
  *
  * Invariants
  *   - Between a slot and its home there is no empty slot: removing closes the gap.
- *   - An entry number is given out again only after history__directory_free, that is after a grace period.
+ *   - An entry number is given out again only after it was swept and a grace period has passed (history__directory_free).
  *
  * Only the ingest thread calls these. */
 #include "history_internal.h"
@@ -28,7 +28,7 @@ size_t history__directory_slot_bytes(unsigned bits_max, unsigned parity) {
 }
 
 void history__directory_init(struct directory *directory, uint32_t capacity, void *entries, size_t entry_bytes, void *slots_even,
-                             void *slots_odd) {
+                             void *slots_odd, uint64_t (*hash_of)(const struct history *history, const void *id)) {
     memset((void *)directory, 0, sizeof *directory);
     directory->bits = DIRECTORY_BITS_MIN;
     directory->bits_max = history__directory_bits(capacity);
@@ -38,6 +38,8 @@ void history__directory_init(struct directory *directory, uint32_t capacity, voi
     directory->entries = entries;
     directory->entry_bytes = entry_bytes;
     directory->capacity = capacity;
+    directory->sweep_at = 1;
+    directory->hash_of = hash_of;
     history__store32(&directory->high, 1);
 }
 
@@ -64,20 +66,19 @@ uint32_t history__directory_add(struct directory *directory, uint64_t hash) {
 
     assert(directory->used < directory->capacity);
     if (entry != 0) {
-        directory->free_list = history__entry(directory, entry)->next;
+        directory->free_list = (uint32_t)history__load(&history__entry(directory, entry)->first_in);
     } else {
         entry = history__load32(&directory->high);
         history__store32(&directory->high, entry + 1);
     }
     directory->used++;
     directory->hashed++;
-    history__store32(&directory->alive, directory->hashed);
     if (crowded(directory->hashed, directory->bits)) grow(directory);
     place(directory, (struct directory_slot){(uint32_t)(hash >> 32), entry});
     return entry;
 }
 
-void history__directory_remove(struct directory *directory, uint64_t hash, uint32_t entry) {
+static void remove_slot(struct directory *directory, uint64_t hash, uint32_t entry) {
     struct directory_slot *slots = directory->slots;
     uint32_t mask = ((uint32_t)1 << directory->bits) - 1;
     uint32_t hole = history__directory_home(directory, (uint32_t)(hash >> 32)), at;
@@ -95,14 +96,33 @@ void history__directory_remove(struct directory *directory, uint64_t hash, uint3
     }
     slots[hole] = (struct directory_slot){0, 0};
     directory->hashed--;
-    history__store32(&directory->alive, directory->hashed);
+}
+
+void history__directory_sweep(struct history *history, struct directory *directory, uint32_t count, uint32_t enough) {
+    uint64_t begin = history_begin(history);
+    uint32_t high = history__load32(&directory->high), found = 0;
+
+    if (count > high - 1) count = high - 1;
+    for (; count > 0 && found < enough; count--, directory->sweep_at++) {
+        struct entry *entry;
+        uint64_t last_in;
+        if (directory->sweep_at >= high) directory->sweep_at = 1;
+        entry = history__entry(directory, directory->sweep_at);
+        last_in = history__load(&entry->last_in);
+        if (last_in == 0 || last_in > begin / HISTORY_SEGMENT_EVENTS) continue;
+        remove_slot(directory, directory->hash_of(history, entry + 1), directory->sweep_at);
+        history__store(&entry->last_in, 0);
+        history__store(&entry->first_in, directory->swept);
+        directory->swept = directory->sweep_at;
+        found++;
+    }
 }
 
 void history__directory_free(struct directory *directory, uint32_t list) {
     while (list != 0) {
         struct entry *entry = history__entry(directory, list);
-        uint32_t next = entry->next;
-        entry->next = directory->free_list;
+        uint32_t next = (uint32_t)history__load(&entry->first_in);
+        history__store(&entry->first_in, directory->free_list);
         directory->free_list = list;
         directory->used--;
         list = next;

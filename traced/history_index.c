@@ -40,77 +40,89 @@ static inline void link_first(_Atomic uint16_t *head, uint16_t *links, uint32_t 
     atomic_store_explicit(head, (uint16_t)index, memory_order_release); /* head:R */
 }
 
-/* slot:R  Publishes a tally.  Pairs with slot:A.  Without it a reader follows a slot to a tally that is not filled. */
-static inline void slot_publish(_Atomic uint32_t *slot, uint64_t hash, uint32_t index) {
-    atomic_store_explicit(slot, history__fingerprint(hash) << 16 | index, memory_order_release);
-}
-
-/* entry:R  Makes an entry alive that was filled, or counts one tally more.  Pairs with entry:A.
- * Without it a reader lists an entry whose id is not there yet. */
-static inline void entry_count(struct entry *entry, uint32_t state) {
-    atomic_store_explicit(&entry->tallies, state, memory_order_release);
+/* The entry's id is in the newest segment.  entry:R  Publishes a new entry's id.  Pairs with entry:A.
+ * Without it a reader sees that an entry is alive, and an id that it had before. */
+static inline void entry_seen(const struct history *history, struct entry *entry) {
+    uint64_t now = history->newest->number + 1;
+    if (!history__entry_alive(entry, history_begin(history)))
+        history__store(&entry->first_in, now); /* new, or back from the dead */
+    atomic_store_explicit(&entry->last_in, now, memory_order_release);
 }
 
 /* ---- traces ------------------------------------------------------------------------------------------------------------- */
 
-/* Finds or makes the directory entry of a trace. */
-static uint32_t trace_entry_take(struct history *history, const struct trace_id *id, uint64_t hash, uint64_t now_ns) {
+/* Finds or makes the directory entry of a trace.  guess: where it most likely is, or 0. */
+static uint32_t trace_entry_take(struct history *history, const struct trace_id *id, uint64_t hash, uint32_t guess) {
     struct directory *directory = &history->traces;
-    uint32_t mask = ((uint32_t)1 << directory->bits) - 1, tag = (uint32_t)(hash >> 32), index;
-    struct trace_entry *entry;
+    struct trace_entry *entry = history__trace_entry(history, guess);
+    uint32_t mask = ((uint32_t)1 << directory->bits) - 1, tag = (uint32_t)(hash >> 32), index = guess;
 
-    for (uint32_t at = history__directory_home(directory, tag); directory->slots[at].entry != 0; at = (at + 1) & mask) {
-        if (directory->slots[at].tag != tag) continue;
-        index = directory->slots[at].entry;
-        entry = history__trace_entry(history, index);
-        if (!history__id_equal(&entry->id, id)) continue;
-        entry_count(&entry->entry, history__load32(&entry->entry.tallies) + 1);
-        return index;
+    if (index == 0 || !history__id_equal(&entry->id, id)) {
+        for (uint32_t at = history__directory_home(directory, tag); (index = directory->slots[at].entry) != 0;
+             at = (at + 1) & mask) {
+            entry = history__trace_entry(history, index);
+            if (directory->slots[at].tag == tag && history__id_equal(&entry->id, id)) break;
+        }
     }
-    index = history__directory_add(directory, hash);
-    entry = history__trace_entry(history, index);
-    entry->id = *id;
-    history__store(&entry->last_ns, now_ns);
-    entry_count(&entry->entry, 1);
+    if (index == 0) {
+        index = history__directory_add(directory, hash);
+        entry = history__trace_entry(history, index);
+        entry->id = *id;
+    }
+    entry_seen(history, &entry->entry);
     return index;
 }
 
-static inline void trace_entry_touch(struct trace_entry *entry, uint64_t now_ns) {
-    uint64_t last_ns = history__load(&entry->last_ns);
-    uint32_t state = history__load32(&entry->entry.tallies);
-
-    history__store(&entry->last_ns, now_ns > last_ns ? now_ns : last_ns);
-    if (__builtin_expect((state & ENTRY_STALE) != 0, 0) && now_ns >= last_ns) /* the bound is an event's time again */
-        history__store32(&entry->entry.tallies, state & ~ENTRY_STALE);
+static uint64_t hash_of_trace(const struct history *history, const struct segment *segment, uint32_t number) {
+    return history__hash_trace(history, &segment->traces[number].id);
 }
 
-static inline void index_trace(struct history *history, struct segment *segment, uint32_t index, uint64_t hash) {
+/* A trace's first event in the segment.  at: the empty slot for it. */
+static void trace_make(struct history *history, struct segment *segment, uint32_t index, uint64_t hash, uint32_t at,
+                       uint32_t guess) {
     const struct trace_event *event = &segment->events[index];
-    uint32_t at = history__home(hash), fingerprint = history__fingerprint(hash), slot, entry;
-    struct trace_tally *tally;
+    struct table *table = &segment->by_trace;
+    uint32_t number = segment->trace_count++;
+    struct trace_tally *tally = &segment->traces[number];
+
+    tally->id = event->trace_id;
+    history__store(&tally->last_ns, event->timestamp);
+    tally->entry = trace_entry_take(history, &event->trace_id, hash, guess);
+    link_first(&tally->head, segment->trace_links, index);
+    if (__builtin_expect(history__table_crowded(table), 0)) {
+        uint32_t mask;
+        history__table_grow(table, history, segment, number, hash_of_trace, NULL);
+        mask = history__load32(&table->mask);
+        for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
+    }
+    history__slot_publish(&table->slots[at], hash, number);
+    table->used++;
+}
+
+/* tally and event are of one trace. */
+static inline void trace_hit(struct segment *segment, struct trace_tally *tally, const struct trace_event *event,
+                             uint32_t index) {
+    greatest64(&tally->last_ns, event->timestamp);
+    link_event(&tally->head, segment->trace_links, index);
+}
+
+static inline void index_trace(struct history *history, struct segment *segment, uint32_t index, uint64_t hash, uint32_t guess) {
+    const struct trace_event *event = &segment->events[index];
+    const _Atomic uint32_t *slots = segment->by_trace.slots;
+    uint32_t mask = history__load32(&segment->by_trace.mask), at = history__home(hash, mask);
+    uint32_t fingerprint = history__fingerprint(hash), slot;
 
     if (__builtin_expect(history__id_none(&event->trace_id), 0)) {
         segment->trace_links[index] = (uint16_t)index;
         return;
     }
-    for (; (slot = history__load32(&segment->trace_slots[at])) != 0; at = (at + 1) & TABLE_MASK) {
-        struct trace_entry *found;
-        if (slot >> 16 != fingerprint) continue;
-        tally = &segment->traces[slot & 0xffff];
-        found = history__trace_entry(history, tally->entry);
-        if (__builtin_expect(!history__id_equal(&found->id, &event->trace_id), 0)) continue;
-        tally->last_ns = event->timestamp > tally->last_ns ? event->timestamp : tally->last_ns;
-        trace_entry_touch(found, event->timestamp);
-        link_event(&tally->head, segment->trace_links, index);
+    for (; (slot = history__load32(&slots[at])) != 0; at = (at + 1) & mask) {
+        struct trace_tally *tally = &segment->traces[slot & 0xffff];
+        if (!history__slot_like(slot, fingerprint) || !history__id_equal(&tally->id, &event->trace_id)) continue;
+        trace_hit(segment, tally, event, index);
         return;
     }
-    entry = trace_entry_take(history, &event->trace_id, hash, event->timestamp);
-    trace_entry_touch(history__trace_entry(history, entry), event->timestamp);
-    tally = &segment->traces[segment->trace_count];
-    tally->last_ns = event->timestamp;
-    tally->entry = entry;
-    link_first(&tally->head, segment->trace_links, index);
-    slot_publish(&segment->trace_slots[at], hash, segment->trace_count++);
+    trace_make(history, segment, index, hash, at, guess);
 }
 
 /* ---- peers -------------------------------------------------------------------------------------------------------------- */
@@ -118,67 +130,91 @@ static inline void index_trace(struct history *history, struct segment *segment,
 static uint32_t peer_entry_take(struct history *history, const struct trace_node_id *id, uint64_t hash) {
     struct directory *directory = &history->peers;
     uint32_t mask = ((uint32_t)1 << directory->bits) - 1, tag = (uint32_t)(hash >> 32), index;
-    struct peer_entry *entry;
+    struct peer_entry *entry = NULL;
 
-    for (uint32_t at = history__directory_home(directory, tag); directory->slots[at].entry != 0; at = (at + 1) & mask) {
-        if (directory->slots[at].tag != tag) continue;
-        index = directory->slots[at].entry;
+    for (uint32_t at = history__directory_home(directory, tag); (index = directory->slots[at].entry) != 0; at = (at + 1) & mask) {
         entry = history__peer_entry(history, index);
-        if (!history__peer_equal(&entry->id, id)) continue;
-        entry_count(&entry->entry, history__load32(&entry->entry.tallies) + 1);
-        return index;
+        if (directory->slots[at].tag == tag && history__peer_equal(&entry->id, id)) break;
     }
-    index = history__directory_add(directory, hash);
-    entry = history__peer_entry(history, index);
-    entry->id = *id;
-    entry_count(&entry->entry, 1);
+    if (index == 0) {
+        index = history__directory_add(directory, hash);
+        entry = history__peer_entry(history, index);
+        entry->id = *id;
+    }
+    entry_seen(history, &entry->entry);
     return index;
 }
 
-/* Puts a new pair in front of the others of its peer.  The list's head is the peer's slot. */
-static void pair_join_peer(struct history *history, struct segment *segment, struct pair_tally *pair, uint32_t index,
-                           uint64_t hash) {
-    uint32_t at = history__home(hash), fingerprint = history__fingerprint(hash), slot;
-
-    pair->sibling = (uint16_t)index;
-    for (; (slot = history__load32(&segment->peer_slots[at])) != 0; at = (at + 1) & TABLE_MASK) {
-        if (slot >> 16 != fingerprint) continue;
-        if (!history__peer_equal(&history__pair(history, segment, slot & 0xffff)->peer_id, &pair->peer_id)) continue;
-        pair->sibling = slot & 0xffff;
-        break;
-    }
-    slot_publish(&segment->peer_slots[at], hash, index);
+static uint64_t hash_of_peer(const struct history *history, const struct segment *segment, uint32_t number) {
+    return history__hash_peer(history, &history__pair(history, segment, number)->peer_id);
 }
 
-static struct pair_tally *pair_make(struct history *history, struct segment *segment, const struct trace_event *event,
-                                    uint32_t node, uint64_t peer_hash, uint32_t *ret_index) {
-    uint32_t index = segment->pair_count;
+static uint64_t hash_of_pair(const struct history *history, const struct segment *segment, uint32_t number) {
+    const struct pair_tally *pair = history__pair(history, segment, number);
+    return history__hash_peer_by(history, &pair->peer_id, history__pair_keys(history, pair->node));
+}
+
+static bool same_peer(const struct history *history, const struct segment *segment, uint32_t a, uint32_t b) {
+    return history__peer_equal(&history__pair(history, segment, a)->peer_id, &history__pair(history, segment, b)->peer_id);
+}
+
+/* Puts a new pair in front of the others of its peer.  The list's head is the peer's slot. */
+static void pair_join_peer(struct history *history, struct segment *segment, struct pair_tally *pair, uint32_t number,
+                           uint64_t hash) {
+    struct table *table = &segment->by_peer;
+    uint32_t fingerprint = history__fingerprint(hash), mask, slot, at;
+
+    if (history__table_crowded(table)) history__table_grow(table, history, segment, number, hash_of_peer, same_peer);
+    mask = history__load32(&table->mask);
+    for (at = history__home(hash, mask); (slot = history__load32(&table->slots[at])) != 0; at = (at + 1) & mask)
+        if (history__slot_like(slot, fingerprint) && same_peer(history, segment, slot & 0xffff, number)) break;
+    pair->sibling = slot != 0 ? slot & 0xffff : (uint16_t)number;
+    if (slot == 0) table->used++;
+    history__slot_publish(&table->slots[at], hash, number);
+}
+
+static struct pair_tally *pair_new(struct history *history, struct segment *segment, const struct trace_event *event,
+                                   uint32_t node) {
+    uint32_t number = segment->pair_count;
     struct pair_tally *pair;
 
-    if (index % CHUNK_PAIRS == 0) {
+    if (number % CHUNK_PAIRS == 0) {
         assert(history->chunks_free_count > 0);
         segment->chunks[segment->chunk_count++] = history->chunks_free[--history->chunks_free_count];
     }
-    pair = history__pair(history, segment, index);
+    pair = history__pair(history, segment, number);
     memset((void *)pair, 0, sizeof *pair);
     pair->peer_id = event->peer_id;
     pair->node = node;
-    pair->entry = peer_entry_take(history, &event->peer_id, peer_hash);
     history__store(&pair->first_ns, UINT64_MAX);
     history__store(&pair->min_rtt_ns, UINT64_MAX);
-    segment->pair_count++;
-    *ret_index = index;
     return pair;
 }
 
+/* By kind: what it counts as, and whether it holds a round-trip sample. */
+#define RTT_SAMPLE 4
 static const uint8_t packet_classes[16] = {
-    PACKET_NONE,     PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_SENT,
-    PACKET_RECEIVED, PACKET_LOST, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE, PACKET_NONE,
+    PACKET_NONE,
+    [1] = PACKET_NONE,
+    [TRACE_KIND_CONN_ESTABLISHED] = PACKET_NONE | RTT_SAMPLE,
+    [3] = PACKET_NONE,
+    [4] = PACKET_NONE,
+    [5] = PACKET_NONE,
+    [6] = PACKET_NONE,
+    [TRACE_KIND_PACKET_SENT] = PACKET_SENT,
+    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED,
+    [TRACE_KIND_PACKET_LOST] = PACKET_LOST,
+    [TRACE_KIND_METRICS] = PACKET_NONE | RTT_SAMPLE,
+    [11] = PACKET_NONE,
+    [12] = PACKET_NONE,
+    [13] = PACKET_NONE,
+    [14] = PACKET_NONE,
+    [15] = PACKET_NONE,
 };
-TRACE_STATIC_ASSERT_(TRACE_KIND_PACKET_SENT == 7 && TRACE_KIND_PACKET_RECEIVED == 8 && TRACE_KIND_PACKET_LOST == 9,
-                     "packet_classes");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_packet_sent, size) == offsetof(struct trace_packet_received, size),
                      "one load gives the size of a packet, sent or received");
+TRACE_STATIC_ASSERT_(PACKET_SENT == 0 && PACKET_RECEIVED == 1 && PACKET_NONE == 2 && PACKET_LOST == 3,
+                     "the bit 2 of a class says that bytes are not counted");
 
 /* A round-trip sample of one node: the newest counts, and of two of one moment the later one in the lane. */
 static void pair_sample(struct pair_tally *pair, const struct trace_event *event) {
@@ -193,86 +229,187 @@ static void pair_sample(struct pair_tally *pair, const struct trace_event *event
 }
 
 static inline void pair_count(struct pair_tally *pair, const struct trace_event *event) {
-    unsigned class = event->kind < 16 ? packet_classes[event->kind] : PACKET_NONE;
-    uint64_t bytes = class <= PACKET_RECEIVED ? event->data.packet_sent.size : 0;
+    uint32_t what = packet_classes[event->kind < 16 ? event->kind : 0], class = what & 3;
+    uint64_t counted = (uint64_t)(class >> 1) - 1; /* all bits for a packet sent or received, else none */
 
     add32(&pair->packets[class], 1);
-    add64(&pair->bytes[class & 1], bytes); /* PACKET_NONE and PACKET_LOST add nothing to either */
+    add64(&pair->bytes[class & 1], event->data.packet_sent.size & counted);
     least64(&pair->first_ns, event->timestamp);
     greatest64(&pair->last_ns, event->timestamp);
-    if (event->kind == TRACE_KIND_METRICS || event->kind == TRACE_KIND_CONN_ESTABLISHED) pair_sample(pair, event);
+    if (what & RTT_SAMPLE) pair_sample(pair, event);
 }
 
-static inline void index_peer(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t peer_hash,
-                              uint64_t hash) {
+/* What a node says first about a peer in the segment. */
+static void pair_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
     const struct trace_event *event = &segment->events[index];
-    uint32_t at = history__home(hash), fingerprint = history__fingerprint(hash), slot, pair_index;
-    struct pair_tally *pair;
+    struct table *table = &segment->by_pair;
+    struct pair_tally *pair = pair_new(history, segment, event, node);
+    uint32_t number = segment->pair_count++, mask, at;
+    uint64_t peer_hash = history__hash_peer(history, &event->peer_id);
 
-    if (!(event->flags & TRACE_FLAG_HAS_PEER)) {
-        segment->pair_links[index] = (uint16_t)index;
-        return;
-    }
-    for (; (slot = history__load32(&segment->pair_slots[at])) != 0; at = (at + 1) & TABLE_MASK) {
-        if (slot >> 16 != fingerprint) continue;
-        pair = history__pair(history, segment, slot & 0xffff);
-        if (__builtin_expect(pair->node != node || !history__peer_equal(&pair->peer_id, &event->peer_id), 0)) continue;
-        pair_count(pair, event);
-        link_event(&pair->head, segment->pair_links, index);
-        return;
-    }
-    pair = pair_make(history, segment, event, node, peer_hash, &pair_index);
+    pair->entry = peer_entry_take(history, &event->peer_id, peer_hash);
     pair_count(pair, event);
     link_first(&pair->head, segment->pair_links, index);
-    slot_publish(&segment->pair_slots[at], hash, pair_index);
-    pair_join_peer(history, segment, pair, pair_index, peer_hash);
+    if (history__table_crowded(table)) history__table_grow(table, history, segment, number, hash_of_pair, NULL);
+    mask = history__load32(&table->mask);
+    for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
+    history__slot_publish(&table->slots[at], hash, number);
+    table->used++;
+    pair_join_peer(history, segment, pair, number, peer_hash);
     /* pair:R  Publishes the pair to history_peers.  Pairs with pair:A.  Without it a pair is added up that is not filled. */
     atomic_store_explicit(&segment->pairs_published, segment->pair_count, memory_order_release);
+}
+
+static inline bool pair_is(const struct pair_tally *pair, uint32_t node, const struct trace_event *event) {
+    return pair->node == node && history__peer_equal(&pair->peer_id, &event->peer_id);
+}
+
+static inline void pair_hit(struct segment *segment, struct pair_tally *pair, const struct trace_event *event, uint32_t index) {
+    pair_count(pair, event);
+    link_event(&pair->head, segment->pair_links, index);
+}
+
+static void index_peer(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
+    const struct trace_event *event = &segment->events[index];
+    uint32_t mask = history__load32(&segment->by_pair.mask), fingerprint = history__fingerprint(hash), slot;
+
+    for (uint32_t at = history__home(hash, mask); (slot = history__load32(&segment->by_pair.slots[at])) != 0;
+         at = (at + 1) & mask) {
+        struct pair_tally *pair = history__pair(history, segment, slot & 0xffff);
+        if (!history__slot_like(slot, fingerprint) || !pair_is(pair, node, event)) continue;
+        pair_hit(segment, pair, event, index);
+        return;
+    }
+    pair_make(history, segment, index, node, hash);
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------------------- */
 
 struct group {
-    uint64_t trace_hash[GROUP], peer_hash[GROUP], pair_hash[GROUP];
-    const uint32_t *entry_at[GROUP]; /* where the number of the directory entry most likely stands */
+    uint64_t trace_hash[GROUP], pair_hash[GROUP];
+    uint32_t trace_at[GROUP];             /* where the search for a trace ended */
+    uint32_t trace_slot[GROUP];           /* what is there: a slot with its fingerprint, or 0 */
+    struct pair_tally *pair[GROUP];       /* likewise for a pair; no_pair */
+    uint8_t known[GROUP], unknown[GROUP]; /* events whose trace_slot is not 0, or is: all of a trace are in one of the two */
+    uint32_t entry[GROUP];                /* most likely entries of the unknown, in their order */
+    uint32_t known_count, unknown_count;
+    uint32_t trace_mask; /* of the table, at that time */
 };
+
+static struct pair_tally no_pair = {.node = UINT32_MAX}; /* no event's: a node index has 24 bits */
 
 /* Stage 1: hashes; asks for the slots. */
 static inline void group_hash(const struct history *history, const struct segment *segment, const struct trace_event *events,
-                              uint32_t count, uint32_t node, struct group *group) {
+                              uint32_t count, struct history_peer_keys pair_keys, struct group *group) {
+    const _Atomic uint32_t *trace_slots = segment->by_trace.slots, *pair_slots = segment->by_pair.slots;
+    uint32_t trace_mask = history__load32(&segment->by_trace.mask), pair_mask = history__load32(&segment->by_pair.mask);
+
     for (uint32_t i = 0; i < count; i++) {
         uint64_t trace_hash = history__hash_trace(history, &events[i].trace_id);
-        uint64_t peer_hash = history__hash_peer(history, &events[i].peer_id);
-        uint64_t pair_hash = history__hash_pair(history, peer_hash, node);
+        uint64_t pair_hash = history__hash_peer_by(history, &events[i].peer_id, pair_keys);
         group->trace_hash[i] = trace_hash;
-        group->peer_hash[i] = peer_hash;
         group->pair_hash[i] = pair_hash;
-        __builtin_prefetch((const void *)&segment->trace_slots[history__home(trace_hash)], 1);
-        __builtin_prefetch((const void *)&segment->pair_slots[history__home(pair_hash)], 1);
+        __builtin_prefetch((const void *)&trace_slots[history__home(trace_hash, trace_mask)], 1);
+        __builtin_prefetch((const void *)&pair_slots[history__home(pair_hash, pair_mask)], 1);
     }
+}
+
+/* The first slot from the home on that has the hash's fingerprint, or is empty. */
+static inline uint32_t slot_look(const _Atomic uint32_t *slots, uint32_t mask, uint64_t hash, uint32_t *ret_at) {
+    uint32_t fingerprint = history__fingerprint(hash), at = history__home(hash, mask), slot;
+    while ((slot = history__load32(&slots[at])) != 0 && !history__slot_like(slot, fingerprint)) at = (at + 1) & mask;
+    *ret_at = at;
+    return slot;
 }
 
 /* Stage 2: looks at the slots; asks for the tallies, or for the directory's slot where there is no tally yet. */
-static inline void group_look(const struct history *history, const struct segment *segment, uint32_t count, struct group *group) {
+static inline void group_look_traces(const struct history *history, const struct segment *segment, uint32_t count,
+                                     struct group *group) {
+    const _Atomic uint32_t *slots = segment->by_trace.slots;
+    uint32_t mask = history__load32(&segment->by_trace.mask), known = 0, unknown = 0;
+
     for (uint32_t i = 0; i < count; i++) {
         uint64_t hash = group->trace_hash[i];
-        uint32_t slot = history__load32(&segment->trace_slots[history__home(hash)]);
-        const uint32_t *known = &segment->traces[slot & 0xffff].entry;
-        const uint32_t *unknown = &history->traces.slots[history__directory_home(&history->traces, (uint32_t)(hash >> 32))].entry;
-        const char *pair;
+        uint32_t slot = slot_look(slots, mask, hash, &group->trace_at[i]);
+        const void *tally = &segment->traces[slot & 0xffff];
+        const void *home = &history->traces.slots[history__directory_home(&history->traces, (uint32_t)(hash >> 32))];
+        __builtin_prefetch(slot != 0 ? tally : home, 1);
+        group->trace_slot[i] = slot;
+        group->known[known] = group->unknown[unknown] = (uint8_t)i;
+        known += slot != 0;
+        unknown += slot == 0;
+    }
+    group->trace_mask = mask;
+    group->known_count = known;
+    group->unknown_count = unknown;
+}
 
-        group->entry_at[i] = slot >> 16 == history__fingerprint(hash) ? known : unknown;
-        __builtin_prefetch(group->entry_at[i], 1);
-        slot = history__load32(&segment->pair_slots[history__home(group->pair_hash[i])]);
-        pair = (const char *)history__pair(history, segment, slot & 0xffff);
+static inline void group_look_pairs(const struct history *history, const struct segment *segment, uint32_t count,
+                                    struct group *group) {
+    const _Atomic uint32_t *slots = segment->by_pair.slots;
+    uint32_t mask = history__load32(&segment->by_pair.mask);
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at, slot = slot_look(slots, mask, group->pair_hash[i], &at);
+        struct pair_tally *pair = slot != 0 ? history__pair(history, segment, slot & 0xffff) : &no_pair;
         __builtin_prefetch(pair, 1);
-        __builtin_prefetch(pair + 64, 1);
+        __builtin_prefetch((const char *)pair + 64, 1);
+        group->pair[i] = pair;
     }
 }
 
-/* Stage 3: asks for the directory entries. */
-static inline void group_ask(const struct history *history, uint32_t count, const struct group *group) {
-    for (uint32_t i = 0; i < count; i++) __builtin_prefetch(history__trace_entry(history, *group->entry_at[i]), 1);
+/* Stage 3: looks for the directory entries of traces that have no tally here, and asks for them. */
+static inline void group_ask(const struct history *history, struct group *group) {
+    const struct directory *directory = &history->traces;
+    const struct directory_slot *slots = directory->slots;
+    uint32_t mask = ((uint32_t)1 << directory->bits) - 1;
+
+    for (uint32_t i = 0; i < group->unknown_count; i++) {
+        uint32_t tag = (uint32_t)(group->trace_hash[group->unknown[i]] >> 32), at = history__directory_home(directory, tag);
+        while (slots[at].entry != 0 && slots[at].tag != tag) at = (at + 1) & mask;
+        group->entry[i] = slots[at].entry;
+        __builtin_prefetch(history__trace_entry(history, slots[at].entry), 1);
+    }
+}
+
+/* Stage 4: the work. */
+static inline void group_index_traces(struct history *history, struct segment *segment, uint32_t first,
+                                      const struct group *group) {
+    for (uint32_t k = 0; k < group->known_count; k++) {
+        uint32_t i = group->known[k];
+        struct trace_tally *tally = &segment->traces[group->trace_slot[i] & 0xffff];
+        const struct trace_event *event = &segment->events[first + i];
+        if (__builtin_expect(history__id_equal(&tally->id, &event->trace_id), 1))
+            trace_hit(segment, tally, event, first + i);
+        else
+            index_trace(history, segment, first + i, group->trace_hash[i], 0);
+    }
+    for (uint32_t k = 0; k < group->unknown_count; k++) {
+        uint32_t i = group->unknown[k], at = group->trace_at[i];
+        /* unless an event of the same trace came before, or the table was made anew, or the event is of no trace */
+        if (__builtin_expect(history__load32(&segment->by_trace.slots[at]) == 0 &&
+                                 history__load32(&segment->by_trace.mask) == group->trace_mask &&
+                                 !history__id_none(&segment->events[first + i].trace_id),
+                             1))
+            trace_make(history, segment, first + i, group->trace_hash[i], at, group->entry[k]);
+        else
+            index_trace(history, segment, first + i, group->trace_hash[i], group->entry[k]);
+    }
+    /* traces:R  Publishes new tallies to those that list them.  Pairs with traces:A.  Without it one is read half filled. */
+    atomic_store_explicit(&segment->traces_published, segment->trace_count, memory_order_release);
+}
+
+static inline void group_index_peers(struct history *history, struct segment *segment, uint32_t first, uint32_t count,
+                                     uint32_t node, const struct group *group) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct trace_event *event = &segment->events[first + i];
+        if (!(event->flags & TRACE_FLAG_HAS_PEER))
+            segment->pair_links[first + i] = (uint16_t)(first + i);
+        else if (__builtin_expect(pair_is(group->pair[i], node, event), 1))
+            pair_hit(segment, group->pair[i], event, first + i);
+        else
+            index_peer(history, segment, first + i, node, group->pair_hash[i]);
+    }
 }
 
 /* The bounds of the block that the group lies in. */
@@ -294,6 +431,7 @@ static inline void group_bound(struct segment *segment, uint32_t first, uint32_t
 
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source) {
     uint32_t node = history_source_node(source);
+    struct history_peer_keys pair_keys = history__pair_keys(history, node);
     struct group group;
 
     while (count > 0) {
@@ -301,83 +439,68 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
         uint32_t n = count < GROUP ? count : GROUP;
         if (n > left_in_block) n = left_in_block;
 
-        group_hash(history, segment, &segment->events[first], n, node, &group);
+        group_hash(history, segment, &segment->events[first], n, pair_keys, &group);
         group_bound(segment, first, n, node);
-        group_look(history, segment, n, &group);
-        group_ask(history, n, &group);
+        group_look_traces(history, segment, n, &group);
+        group_look_pairs(history, segment, n, &group);
+        group_ask(history, &group);
         for (uint32_t i = 0; i < n; i++) segment->sources[first + i] = source;
-        for (uint32_t i = 0; i < n; i++) {
-            index_trace(history, segment, first + i, group.trace_hash[i]);
-            index_peer(history, segment, first + i, node, group.peer_hash[i], group.pair_hash[i]);
-        }
+        group_index_peers(history, segment, first, n, node, &group);
+        group_index_traces(history, segment, first, &group);
         first += n;
         count -= n;
     }
 }
 
-/* ---- retiring ----------------------------------------------------------------------------------------------------------- */
-
-static void unindex_trace(struct history *history, struct segment *segment, const struct trace_tally *tally) {
-    struct trace_entry *entry = history__trace_entry(history, tally->entry);
-    uint32_t state = history__load32(&entry->entry.tallies) - 1;
-
-    if ((state & ENTRY_TALLIES) == 0) {
-        history__store32(&entry->entry.tallies, 0); /* dead; its id stays until the grace period is over */
-        history__directory_remove(&history->traces, history__hash_trace(history, &entry->id), tally->entry);
-        entry->entry.next = segment->dead_traces;
-        segment->dead_traces = tally->entry;
-        return;
-    }
-    state |= ENTRY_TRUNCATED;
-    if (tally->last_ns >= history__load(&entry->last_ns)) state |= ENTRY_STALE;
-    entry_count(&entry->entry, state);
-}
-
-static void unindex_pair(struct history *history, struct segment *segment, const struct pair_tally *pair) {
-    struct peer_entry *entry = history__peer_entry(history, pair->entry);
-    uint32_t tallies = history__load32(&entry->entry.tallies) - 1;
-
-    entry_count(&entry->entry, tallies);
-    if (tallies > 0) return;
-    history__directory_remove(&history->peers, history__hash_peer(history, &entry->id), pair->entry);
-    entry->entry.next = segment->dead_peers;
-    segment->dead_peers = pair->entry;
-}
-
-void history__unindex(struct history *history, struct segment *segment) {
-    for (uint32_t i = 0; i < segment->trace_count; i++) {
-        if (i + GROUP < segment->trace_count)
-            __builtin_prefetch(history__trace_entry(history, segment->traces[i + GROUP].entry), 1);
-        unindex_trace(history, segment, &segment->traces[i]);
-    }
-    for (uint32_t i = 0; i < segment->pair_count; i++) unindex_pair(history, segment, history__pair(history, segment, i));
-}
-
 /* ---- finding: readers --------------------------------------------------------------------------------------------------- */
+
+/* table:A  A table that was made anew while we looked is looked at again.  Pairs with table:R. */
+static uint32_t table_enter(const struct table *table) {
+    uint32_t version;
+    while ((version = atomic_load_explicit(&table->version, memory_order_acquire)) & 1) caa_cpu_relax();
+    return version;
+}
+static bool table_left(const struct table *table, uint32_t version) {
+    return history__load32(&table->version) == version; /* relaxed: the slots before it were read with acquire */
+}
 
 struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
                                         uint64_t hash) {
-    uint32_t fingerprint = history__fingerprint(hash), slot;
+    const struct table *table = &segment->by_trace;
+    uint32_t fingerprint = history__fingerprint(hash), version, slot;
+    struct trace_tally *found = NULL;
 
-    for (uint32_t at = history__home(hash);; at = (at + 1) & TABLE_MASK) {
-        /* slot:A  Pairs with slot:R.  Without it we could read a tally that is not filled. */
-        slot = atomic_load_explicit(&segment->trace_slots[at], memory_order_acquire);
-        if (slot == 0) return NULL;
-        if (slot >> 16 != fingerprint) continue;
-        struct trace_tally *tally = &segment->traces[slot & 0xffff];
-        if (history__id_equal(&history__trace_entry(history, tally->entry)->id, id)) return tally;
-    }
+    (void)history;
+    do {
+        version = table_enter(table);
+        uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
+        for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+            /* slot:A  Pairs with slot:R.  Without it we could read a tally that is not filled. */
+            slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
+            if (slot == 0) break;
+            if (history__slot_like(slot, fingerprint) && history__id_equal(&segment->traces[slot & 0xffff].id, id))
+                found = &segment->traces[slot & 0xffff];
+        }
+    } while (found == NULL && !table_left(table, version));
+    return found;
 }
 
 struct pair_tally *history__find_peer(const struct history *history, const struct segment *segment,
                                       const struct trace_node_id *id, uint64_t hash) {
-    uint32_t fingerprint = history__fingerprint(hash), slot;
+    const struct table *table = &segment->by_peer;
+    uint32_t fingerprint = history__fingerprint(hash), version, slot;
+    struct pair_tally *found;
 
-    for (uint32_t at = history__home(hash);; at = (at + 1) & TABLE_MASK) {
-        slot = atomic_load_explicit(&segment->peer_slots[at], memory_order_acquire); /* slot:A */
-        if (slot == 0) return NULL;
-        if (slot >> 16 != fingerprint) continue;
-        struct pair_tally *pair = history__pair(history, segment, slot & 0xffff);
-        if (history__peer_equal(&pair->peer_id, id)) return pair;
-    }
+    do {
+        found = NULL;
+        version = table_enter(table);
+        uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
+        for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+            slot = atomic_load_explicit(&table->slots[at], memory_order_acquire); /* slot:A */
+            if (slot == 0) break;
+            struct pair_tally *pair = history__pair(history, segment, slot & 0xffff);
+            if (history__slot_like(slot, fingerprint) && history__peer_equal(&pair->peer_id, id)) found = pair;
+        }
+    } while (!table_left(table, version)); /* also when found: while it is made anew the slot may name an older pair */
+    return found;
 }

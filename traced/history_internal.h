@@ -4,24 +4,28 @@
  *
  * A segment
  * ---------
- *      trace_slots  [131072]  fingerprint << 16 | tally     by trace id: open addressing, linear probing, 0 is empty
+ *      by_trace     [131072]  fingerprint << 16 | tally     by trace id: open addressing, linear probing, 0 is empty
  *      traces        [65536]  tally of one trace here: its newest event and its directory entry
  *      trace_links   [65536]  for each event the one before it of the same trace; one that links to itself ends the chain
- *      pair_slots   [131072]  as trace_slots, by (peer, node): what one node says about one peer
+ *      by_pair      [131072]  as by_trace, by (peer, node): what one node says about one peer
  *      pair_links    [65536]  as trace_links
- *      peer_slots   [131072]  by peer alone: the first of its pairs; the others follow by `sibling`
+ *      by_peer      [131072]  by peer alone: the first of its pairs; the others follow by `sibling`
  *      blocks          [256]  of 256 events each: least and greatest time, kinds, nodes
  *      sources       [65536]  node and lane of each event
  *      events        [65536]
+ *
+ * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up, it
+ * is made anew over the same memory with its version odd; a reader that meets this looks again.
  *
  * The tallies of pairs are big and usually few, so that they come in chunks from a pool that all segments share.
  *
  * Directories
  * -----------
- * One entry for each different trace (and peer) in the history.  Entries are counted, not events: an entry lives while a segment
- * has a tally of it, and a retired segment's tallies take exactly what they gave.  The hash table of a directory is private to
- * the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes before a grace
- * period after its death.
+ * One entry for each different trace (and peer) in the history.  An entry says in which segment its id was first and last seen,
+ * and nothing else has to be told when a segment is retired: an entry whose last segment is gone is dead, one whose first is gone
+ * has lost events.  The dead are swept up little by little, or at once when entries run short.  The hash table of a directory is
+ * private to the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes
+ * before a grace period after it was swept.
  *
  * When a pool (directory entries, chunks) runs low, the oldest segment is retired early: memory is fixed and answers stay exact,
  * the history only reaches less far back.
@@ -37,8 +41,12 @@
  *      label      where                               pairs with   without it
  *      end:R      history_append                      end:A        a reader takes an event that is still being written
  *      end:A      history_end                         end:R
- *      slot:R     history_index.c, new tally          slot:A       a reader follows a slot to a tally that is not filled
+ *      slot:R     history_table.c, new tally          slot:A       a reader follows a slot to a tally that is not filled
  *      slot:A     history__find_*                     slot:R
+ *      table:R    history_table.c grow                table:A      a reader looks in a table that is being made anew, and misses
+ *      table:A    history__find_*                     table:R
+ *      traces:R   history_index.c index_traces        traces:A     a reader lists a tally that is not filled
+ *      traces:A   history_summary.c last_times        traces:R
  *      head:R     history_index.c, link_event         head:A       a reader follows the link of an event that has none yet
  *      head:A     history__chain_*                    head:R
  *      ring:R     history.c rotate                    ring:A       a reader sees a segment's former events under its new number
@@ -61,9 +69,8 @@
 
 #define BLOCK_EVENTS 256
 #define BLOCKS (HISTORY_SEGMENT_EVENTS / BLOCK_EVENTS)
-#define TABLE_BITS 17
-#define TABLE_SLOTS (1U << TABLE_BITS)
-#define TABLE_MASK (TABLE_SLOTS - 1)
+#define TABLE_SLOTS_MIN 1024
+#define TABLE_SLOTS (1U << 17)
 #define CHUNK_PAIRS 256
 #define SEGMENT_CHUNKS (HISTORY_SEGMENT_EVENTS / CHUNK_PAIRS)
 #define RESERVE_MAX 8192 /* events in one reserved place, so that the pools' slack is small */
@@ -81,14 +88,15 @@ struct block {
     _Atomic uint64_t nodes; /* bit node % 64 */
 };
 
-/* A trace in a segment.  Only entry and head are read by readers. */
+/* A trace in a segment. */
 struct trace_tally {
-    uint64_t last_ns; /* greatest */
-    uint32_t entry;   /* in the directory of traces */
+    struct trace_id id;
+    _Atomic uint64_t last_ns; /* greatest */
+    uint32_t entry;           /* in the directory of traces */
     _Atomic uint16_t head;
     uint16_t unused;
 };
-TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 16, "four tallies a cache line");
+TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line");
 
 /* What an event counts as for its peer. */
 enum packet_class { PACKET_SENT, PACKET_RECEIVED, PACKET_NONE, PACKET_LOST, PACKET_CLASSES };
@@ -111,36 +119,41 @@ struct pair_tally {
 };
 TRACE_STATIC_ASSERT_(sizeof(struct pair_tally) == 128, "two cache lines");
 
+/* From the hash of an id to a number of 16 bits. */
+struct table {
+    _Atomic uint32_t *slots;  /* TABLE_SLOTS of memory */
+    _Atomic uint32_t mask;    /* slots in use - 1 */
+    _Atomic uint32_t version; /* odd: being made anew */
+    uint32_t used;            /* slots taken; the ingest thread's */
+};
+
 struct segment {
-    uint64_t number;      /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
-    struct segment *next; /* in the list of spare, retired or idle segments */
-    uint32_t trace_count; /* tallies in use; the ingest thread's */
-    uint32_t pair_count;  /* likewise */
-    uint32_t dead_traces; /* directory entries that died with this segment, a list */
-    uint32_t dead_peers;  /* likewise */
-    uint32_t chunk_count; /* of chunks[] */
+    uint64_t number;       /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
+    struct segment *next;  /* in the list of spare, retired or idle segments */
+    uint32_t trace_count;  /* tallies in use; the ingest thread's */
+    uint32_t pair_count;   /* likewise */
+    uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
+    uint32_t swept_peers;  /* likewise */
+    uint32_t chunk_count;  /* of chunks[] */
     struct block *blocks;
     struct trace_event *events;
     history_source *sources;
     struct trace_tally *traces;
     uint16_t *trace_links, *pair_links;
-    _Atomic uint32_t *trace_slots, *pair_slots, *peer_slots;
-    _Atomic uint32_t pairs_published; /* pairs that history_peers may look at */
+    struct table by_trace, by_pair, by_peer;
+    _Atomic uint32_t traces_published; /* tallies and pairs that may be looked at in a row */
+    _Atomic uint32_t pairs_published;
     uint32_t chunks[SEGMENT_CHUNKS];
 };
 
-/* Head of a directory entry. */
+/* Head of a directory entry.  The two numbers are segment numbers + 1; last_in is 0 for an entry that nobody has. */
 struct entry {
-    _Atomic uint32_t tallies; /* segments (traces) or pairs (peers) that have it; 0: dead.  Upper bits: ENTRY_* */
-    uint32_t next;            /* in the list of the free or of a segment's dead */
+    _Atomic uint64_t last_in;
+    _Atomic uint64_t first_in; /* of this life; of an entry that nobody has, the next in its list */
 };
-#define ENTRY_TRUNCATED UINT32_C(0x80000000) /* a retired segment held older events of it */
-#define ENTRY_STALE UINT32_C(0x40000000)     /* last_ns is only an upper bound: its event was retired */
-#define ENTRY_TALLIES UINT32_C(0x3fffffff)
 
 struct trace_entry {
     struct entry entry;
-    _Atomic uint64_t last_ns; /* greatest time of its events */
     struct trace_id id;
 };
 TRACE_STATIC_ASSERT_(sizeof(struct trace_entry) == 32, "two entries a cache line");
@@ -162,12 +175,14 @@ struct directory {
     unsigned bits, bits_max;
     void *entries;
     size_t entry_bytes;
-    uint32_t capacity;      /* entries that there may be at a time */
-    uint32_t used;          /* alive, or dead and still to be reclaimed */
-    uint32_t hashed;        /* in the slots */
-    uint32_t free_list;     /* were used before */
-    _Atomic uint32_t high;  /* entries 1 ... high - 1 have been used */
-    _Atomic uint32_t alive; /* as hashed, for others */
+    uint32_t capacity;     /* entries that there may be at a time */
+    uint32_t used;         /* all but the free: alive, dead, or swept and in their grace period */
+    uint32_t hashed;       /* in the slots */
+    uint32_t swept;        /* entries on their way to be free: a list */
+    uint32_t free_list;    /* were used before */
+    uint32_t sweep_at;     /* where the next sweep goes on */
+    _Atomic uint32_t high; /* entries 1 ... high - 1 have been used */
+    uint64_t (*hash_of)(const struct history *history, const void *id);
 };
 
 struct history {
@@ -216,52 +231,60 @@ static inline uint64_t history__fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Word by word: a copy of the whole would go through vector registers and the stack. */
+static inline uint64_t history__word(const uint8_t *bytes, unsigned index) {
+    uint64_t word;
+    memcpy(&word, bytes + 8 * index, sizeof word);
+    return word;
+}
+
 static inline uint64_t history__hash_trace(const struct history *history, const struct trace_id *id) {
     const uint64_t *keys = history->keys;
-    uint64_t words[2];
-    memcpy(words, id->bytes, sizeof words);
-    return history__fold(history__fold(words[0] ^ keys[0], words[1] ^ keys[1]) ^ keys[2], keys[3]);
+    uint64_t half = history__fold(history__word(id->bytes, 0) ^ keys[0], history__word(id->bytes, 1) ^ keys[1]);
+    return history__fold(half ^ keys[2], keys[3]);
 }
 
+struct history_peer_keys {
+    uint64_t low, high;
+};
+static inline uint64_t history__hash_peer_by(const struct history *history, const struct trace_node_id *id,
+                                             struct history_peer_keys keys) {
+    const uint64_t *words = history->keys;
+    uint64_t low = history__fold(history__word(id->bytes, 0) ^ words[0], history__word(id->bytes, 1) ^ words[1]);
+    uint64_t high = history__fold(history__word(id->bytes, 2) ^ words[2], history__word(id->bytes, 3) ^ words[3]);
+    return history__fold(low ^ keys.low, high ^ keys.high);
+}
 static inline uint64_t history__hash_peer(const struct history *history, const struct trace_node_id *id) {
-    const uint64_t *keys = history->keys;
-    uint64_t words[4];
-    memcpy(words, id->bytes, sizeof words);
-    return history__fold(history__fold(words[0] ^ keys[0], words[1] ^ keys[1]) ^ keys[4],
-                         history__fold(words[2] ^ keys[2], words[3] ^ keys[3]) ^ keys[5]);
+    return history__hash_peer_by(history, id, (struct history_peer_keys){history->keys[4], history->keys[5]});
 }
 
-static inline uint64_t history__hash_pair(const struct history *history, uint64_t peer_hash, uint32_t node) {
-    return history__fold(peer_hash ^ history->keys[6], history->keys[7] + ((uint64_t)node << 1));
+/* Of (peer, node): as that of the peer, under keys that the node changed. */
+static inline struct history_peer_keys history__pair_keys(const struct history *history, uint32_t node) {
+    uint64_t mixed = history__fold(history->keys[6] ^ node, history->keys[7]);
+    return (struct history_peer_keys){history->keys[4] ^ mixed, history->keys[5] + mixed};
 }
 
-/* A slot of a segment's table: the home is the hash's top bits, the fingerprint its lowest, and never 0. */
-static inline uint32_t history__home(uint64_t hash) { return (uint32_t)(hash >> (64 - TABLE_BITS)); }
-static inline uint32_t history__fingerprint(uint64_t hash) {
-    uint32_t fingerprint = hash & 0xffff;
-    return fingerprint != 0 ? fingerprint : 1;
-}
+/* A slot of a segment's table is fingerprint << 16 | number: the upper half of the hash says where, and the lower half gives the
+ * fingerprint, one bit of which is always set, so that 0 is empty. */
+static inline uint32_t history__home(uint64_t hash, uint32_t mask) { return (uint32_t)(hash >> 32) & mask; }
+static inline uint32_t history__fingerprint(uint64_t hash) { return ((uint32_t)hash | 0x10000) & 0xffff0000; }
+static inline bool history__slot_like(uint32_t slot, uint32_t fingerprint) { return (slot ^ fingerprint) < 0x10000; }
 
 /* ---- parts of a segment ------------------------------------------------------------------------------------------------ */
 
 static inline bool history__id_equal(const struct trace_id *a, const struct trace_id *b) {
-    uint64_t x[2], y[2];
-    memcpy(x, a->bytes, sizeof x);
-    memcpy(y, b->bytes, sizeof y);
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    return ((history__word(a->bytes, 0) ^ history__word(b->bytes, 0)) |
+            (history__word(a->bytes, 1) ^ history__word(b->bytes, 1))) == 0;
 }
 
 static inline bool history__peer_equal(const struct trace_node_id *a, const struct trace_node_id *b) {
-    uint64_t x[4], y[4];
-    memcpy(x, a->bytes, sizeof x);
-    memcpy(y, b->bytes, sizeof y);
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+    uint64_t differ = 0;
+    for (unsigned i = 0; i < 4; i++) differ |= history__word(a->bytes, i) ^ history__word(b->bytes, i);
+    return differ == 0;
 }
 
 static inline bool history__id_none(const struct trace_id *id) {
-    uint64_t words[2];
-    memcpy(words, id->bytes, sizeof words);
-    return (words[0] | words[1]) == 0;
+    return (history__word(id->bytes, 0) | history__word(id->bytes, 1)) == 0;
 }
 
 static inline struct pair_tally *history__pair(const struct history *history, const struct segment *segment, uint32_t index) {
@@ -296,13 +319,34 @@ static inline void history__store32(_Atomic uint32_t *word, uint32_t value) {
 /* The segment of that number, or NULL when it has been retired. */
 struct segment *history__segment(const struct history *history, uint64_t number);
 
+/* ---- history_table.c: the ingest thread's side ----------------------------------------------------------------------------- */
+
+/* Empties a table, for about `expected` ids.  Nobody may be reading it. */
+void history__table_clear(struct table *table, uint32_t expected);
+
+/* Must the table grow before it takes one more? */
+static inline bool history__table_crowded(const struct table *table) {
+    uint32_t mask = history__load32(&table->mask);
+    return table->used >= mask / 8 * 5 && mask + 1 < TABLE_SLOTS;
+}
+
+/* Makes it anew with twice the slots: hashes[i] is the hash of number i; of several numbers with the same id, `same` says so, and
+ * the last is kept. */
+struct history;
+struct segment;
+void history__table_grow(struct table *table, const struct history *history, const struct segment *segment, uint32_t count,
+                         uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number),
+                         bool (*same)(const struct history *history, const struct segment *segment, uint32_t a, uint32_t b));
+
+/* slot:R  Publishes a number that stands for a filled tally.  Pairs with slot:A. */
+static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, uint32_t number) {
+    atomic_store_explicit(slot, history__fingerprint(hash) | number, memory_order_release);
+}
+
 /* ---- history_index.c ---------------------------------------------------------------------------------------------------- */
 
 /* Ingest thread: indexes `count` events from `first` on; the pools have room for them. */
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source);
-
-/* Ingest thread: takes a retired segment's tallies out of the directories. */
-void history__unindex(struct history *history, struct segment *segment);
 
 /* Readers: the tally of a trace or of the first pair of a peer in a segment, or NULL.  Under the RCU read lock. */
 struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
@@ -339,15 +383,15 @@ size_t history__directory_slot_bytes(unsigned bits_max, unsigned parity);
 
 /* The memory is zeroed and the caller's. */
 void history__directory_init(struct directory *directory, uint32_t capacity, void *entries, size_t entry_bytes, void *slots_even,
-                             void *slots_odd);
+                             void *slots_odd, uint64_t (*hash_of)(const struct history *history, const void *id));
 
 /* A new entry, in the slots and not yet alive: the caller fills it and then makes it so (entry:R).  There must be room. */
 uint32_t history__directory_add(struct directory *directory, uint64_t hash);
 
-/* Takes an entry out of the slots; it may be reused after history__directory_free. */
-void history__directory_remove(struct directory *directory, uint64_t hash, uint32_t entry);
+/* Looks at up to `count` entries, in turn, and takes the dead out, until `enough` are in the list `swept`. */
+void history__directory_sweep(struct history *history, struct directory *directory, uint32_t count, uint32_t enough);
 
-/* Gives back a list of removed entries, linked by `next`, after their grace period. */
+/* Gives back a list of swept entries after their grace period. */
 void history__directory_free(struct directory *directory, uint32_t list);
 
 static inline struct entry *history__entry(const struct directory *directory, uint32_t index) {
@@ -359,11 +403,15 @@ static inline uint32_t history__directory_home(const struct directory *directory
     return tag >> (32 - directory->bits);
 }
 
-/* Readers: is the entry alive?  Then its id may be read until rcu_read_unlock(). */
-static inline bool history__entry_alive(const struct entry *entry, uint32_t *ret_state) {
-    /* entry:A  Pairs with entry:R.  Without it we could see the count of an entry and not its id. */
-    *ret_state = atomic_load_explicit(&entry->tallies, memory_order_acquire);
-    return (*ret_state & ENTRY_TALLIES) != 0;
+/* Has the history, from position `begin` on, events of the entry's id?  Then the id may be read until rcu_read_unlock(). */
+static inline bool history__entry_alive(const struct entry *entry, uint64_t begin) {
+    /* entry:A  Pairs with entry:R.  Without it we could see that an entry is alive, and an id that it had before. */
+    return atomic_load_explicit(&entry->last_in, memory_order_acquire) > begin / HISTORY_SEGMENT_EVENTS;
+}
+
+/* Have events of it left the history? */
+static inline bool history__entry_truncated(const struct entry *entry, uint64_t begin) {
+    return history__load(&entry->first_in) <= begin / HISTORY_SEGMENT_EVENTS;
 }
 
 /* ---- history_query.c ---------------------------------------------------------------------------------------------------- */

@@ -18,10 +18,11 @@
 /* ---- ids by prefix ------------------------------------------------------------------------------------------------------ */
 
 /* Visits the ids of a directory that begin with a prefix. */
-static size_t find_ids(struct directory *directory, size_t id_offset, size_t id_bytes, const uint8_t *prefix, unsigned digits,
-                       uint8_t *out, size_t max) {
+static size_t find_ids(const struct history *history, const struct directory *directory, size_t id_offset, size_t id_bytes,
+                       const uint8_t *prefix, unsigned digits, uint8_t *out, size_t max) {
     struct trace_id_prefix wanted = {.digits = digits};
-    uint32_t high = history__load32(&directory->high), state;
+    uint32_t high = history__load32(&directory->high);
+    uint64_t begin = history_begin(history);
     size_t found = 0;
 
     memcpy(wanted.bytes, prefix, (digits + 1) / 2);
@@ -31,7 +32,7 @@ static size_t find_ids(struct directory *directory, size_t id_offset, size_t id_
             const struct entry *entry = history__entry(directory, index);
             const uint8_t *id = (const uint8_t *)entry + id_offset;
             bool again = false;
-            if (!history__entry_alive(entry, &state) || !trace_id_prefix_matches(&wanted, id)) continue;
+            if (!history__entry_alive(entry, begin) || !trace_id_prefix_matches(&wanted, id)) continue;
             /* one that died and came back while we were on our way is still one */
             for (size_t i = 0; i < found && i < max && !again; i++) again = memcmp(out + i * id_bytes, id, id_bytes) == 0;
             if (again) continue;
@@ -65,12 +66,14 @@ size_t history_find_traces(struct history *history, const uint8_t *prefix, unsig
         if (max > 0) *out = id;
         return 1;
     }
-    return find_ids(&history->traces, offsetof(struct trace_entry, id), TRACE_ID_BYTES, prefix, digits, (uint8_t *)out, max);
+    return find_ids(history, &history->traces, offsetof(struct trace_entry, id), TRACE_ID_BYTES, prefix, digits, (uint8_t *)out,
+                    max);
 }
 
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out,
                           size_t max) {
-    return find_ids(&history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits, (uint8_t *)out, max);
+    return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
+                    (uint8_t *)out, max);
 }
 
 /* ---- traces: which ------------------------------------------------------------------------------------------------------ */
@@ -156,59 +159,62 @@ struct listing {
     struct history *history;
     struct history_span span;
     uint64_t from_ns, to_ns;
-    uint64_t *in_window;     /* marked when to_ns is set: the directory alone does not know what happened in between */
-    uint64_t *of_app;        /* marked when an application was asked for */
-    struct candidate *stale; /* whose last event is to be found yet: at most ENTRIES_A_LOCK */
-    size_t stale_count;
+    uint64_t *last_ns;   /* by entry: greatest time of its events */
+    uint64_t *in_window; /* marked when to_ns is set: the last time alone does not tell what happened before */
+    uint64_t *of_app;    /* marked when an application was asked for */
     struct candidates candidates;
 };
 
-static void list_entry(struct listing *listing, uint32_t index) {
-    struct trace_entry *entry = history__trace_entry(listing->history, index);
-    struct candidate candidate;
-    uint32_t state;
+/* The last time of each trace is that of its tallies: entries need not be told of every event. */
+static int last_times(struct listing *listing) {
+    const struct history *history = listing->history;
+    const struct history_span *span = &listing->span;
 
-    if (!history__entry_alive(&entry->entry, &state)) return;
-    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
-    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
-    candidate = (struct candidate){history__load(&entry->last_ns), entry->id, (state & ENTRY_TRUNCATED) != 0};
-    if (candidate.last_ns < listing->from_ns) return;
-    if (state & ENTRY_STALE)
-        listing->stale[listing->stale_count++] = candidate; /* a walk: not under this lock */
-    else
-        candidates_add(&listing->candidates, &candidate);
+    listing->last_ns = calloc((size_t)history->traces.capacity + 1, sizeof *listing->last_ns);
+    if (listing->last_ns == NULL) return -ENOMEM;
+    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
+        const struct segment *segment;
+        uint32_t count;
+        grace_read_lock();
+        segment = history__segment(history, n);
+        /* traces:A  Pairs with traces:R. */
+        count = segment != NULL ? atomic_load_explicit(&segment->traces_published, memory_order_acquire) : 0;
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t *last_ns = &listing->last_ns[segment->traces[i].entry],
+                     tally_ns = history__load(&segment->traces[i].last_ns);
+            if (tally_ns > *last_ns) *last_ns = tally_ns;
+        }
+        grace_read_unlock();
+    }
+    return 0;
 }
 
-static void list_stale(struct listing *listing) {
-    for (size_t i = 0; i < listing->stale_count; i++) {
-        struct candidate *candidate = &listing->stale[i];
-        candidate->last_ns = history__trace_last(listing->history, &listing->span, &candidate->id);
-        if (candidate->last_ns >= listing->from_ns && candidate->last_ns != 0) candidates_add(&listing->candidates, candidate);
-    }
-    listing->stale_count = 0;
+static void list_entry(struct listing *listing, uint32_t index) {
+    struct trace_entry *entry = history__trace_entry(listing->history, index);
+
+    if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
+    if (listing->last_ns[index] < listing->from_ns) return;
+    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
+    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
+    candidates_add(&listing->candidates, &(struct candidate){listing->last_ns[index], entry->id,
+                                                             history__entry_truncated(&entry->entry, listing->span.begin)});
 }
 
 static int list_traces(struct listing *listing, const char *app_id) {
     struct history *history = listing->history;
     struct history_query query = {.from_ns = listing->from_ns, .to_ns = listing->to_ns};
     uint32_t high;
-    int error;
+    int error = last_times(listing);
 
-    if (listing->to_ns != 0) {
-        error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
-        if (error < 0) return error;
-    }
-    if (app_id != NULL) {
-        query = (struct history_query){.kinds = HISTORY_APP_KINDS};
-        error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
-        if (error < 0) return error;
-    }
+    if (error == 0 && listing->to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
+    query = (struct history_query){.kinds = HISTORY_APP_KINDS};
+    if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
+    if (error < 0) return error;
     high = history__load32(&history->traces.high);
     for (uint32_t from = 1; from < high; from += ENTRIES_A_LOCK) {
         grace_read_lock();
         for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK; index++) list_entry(listing, index);
         grace_read_unlock();
-        list_stale(listing);
     }
     candidates_cut(&listing->candidates);
     return 0;
@@ -257,14 +263,13 @@ int history_traces(struct history *history, uint64_t from_ns, uint64_t to_ns, co
     listing.candidates.limit = limit;
     listing.candidates.capacity = 2 * limit;
     listing.candidates.list = calloc(limit > 0 ? 2 * limit : 1, sizeof *listing.candidates.list);
-    listing.stale = calloc(ENTRIES_A_LOCK, sizeof *listing.stale);
-    if (listing.candidates.list == NULL || listing.stale == NULL) goto out;
+    if (listing.candidates.list == NULL) goto out;
     error = list_traces(&listing, app_id);
     if (error < 0) goto out;
     error = fill_traces(&listing, ret_traces, ret_count);
     if (error == 0 && ret_total != NULL) *ret_total = listing.candidates.total;
 out:
-    free(listing.stale);
+    free(listing.last_ns);
     free(listing.candidates.list);
     free(listing.of_app);
     free(listing.in_window);

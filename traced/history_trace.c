@@ -316,24 +316,3 @@ int history__trace_gather(const struct history *history, const struct history_sp
     free(gather.ends.list);
     return error;
 }
-
-uint64_t history__trace_last(const struct history *history, const struct history_span *span, const struct trace_id *id) {
-    uint64_t hash = history__hash_trace(history, id), last_ns = 0;
-
-    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
-        const struct segment *segment;
-        const struct trace_tally *tally;
-        struct chain chain;
-        uint32_t index, behind;
-
-        grace_read_lock();
-        segment = history__span_segment(history, span, n, &behind);
-        tally = segment != NULL ? history__find_trace(history, segment, id, hash) : NULL;
-        if (tally != NULL) {
-            for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
-                if (index < behind && segment->events[index].timestamp > last_ns) last_ns = segment->events[index].timestamp;
-        }
-        grace_read_unlock();
-    }
-    return last_ns;
-}

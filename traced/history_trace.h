@@ -38,9 +38,6 @@ static inline struct history_span history__span(const struct history *history) {
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind);
 
-/* Greatest time of the trace's events, 0 when there are none. */
-uint64_t history__trace_last(const struct history *history, const struct history_span *span, const struct trace_id *id);
-
 /* Everything about a trace but `truncated`; events is 0 when there are none.  Returns 0 or -ENOMEM. */
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
                           struct history_trace *ret_trace);
