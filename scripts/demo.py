@@ -281,7 +281,8 @@ class Demo:
         """Ends the children, the nodes before traced, so that it can take their logs away; and removes the files."""
         nodes = [node.process for node in self.nodes.values()]
         self.end(nodes)
-        logs = [f"/dev/shm/p2ptrace.{os.geteuid()}.{process.pid}.*" for process in nodes]
+        shm_dir = os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
+        logs = [f"{shm_dir}/p2ptrace.{os.geteuid()}.{process.pid}.*" for process in nodes]
         deadline = time.monotonic() + 2
         while any(glob.glob(log) for log in logs) and time.monotonic() < deadline:
             time.sleep(0.02)
