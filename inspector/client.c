@@ -249,8 +249,8 @@ static int next_line(struct client *client, uint64_t deadline_ms, char **ret_lin
 
 /* Waits for a line and parses it.  As next_line. */
 static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_rpc_reply *ret_reply, struct failure *failure) {
-    char *line;
-    size_t bytes;
+    char *line = NULL;
+    size_t bytes = 0;
     int result = next_line(client, deadline_ms, &line, &bytes, failure);
     if (result <= 0) return result;
     struct trace_rpc_error error = {0};
