@@ -54,6 +54,10 @@
  *      magic:R     log.c trace__log_open      magic:A      a reader takes a half-made header
  *      magic:A     attach.c                   magic:R
  *
+ * What tests can see of it: dropping the busy mark, the second look or a slot's claim turns tests/libtrace/test_ring.c or test_crash.c red.
+ * Weakening an ordering alone does not, on x86-64, where stores are not reordered with stores nor loads with loads and only the
+ * compiler is held; nor can a thread sanitizer help, which is blind across the two mappings of the object.
+ *
  * Trust
  * -----
  * The node may be broken or hostile, and the bytes may change while they are read.  Whoever reads copies first and checks the
