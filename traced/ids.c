@@ -66,15 +66,20 @@ static json_t *candidate_ids(const struct candidates *candidates) {
     return ids;
 }
 
-/* Nodes of the table that have this name, and those whose id has this prefix (NULL: none has). */
+/* Nodes of the table that have this name, those of them that live, and those whose id has this prefix (NULL: none has). */
 static void search_nodes(const struct service *service, const char *name, const struct trace_id_prefix *prefix,
-                         struct candidates *by_name, struct candidates *by_prefix) {
+                         struct candidates *by_name, struct candidates *by_live_name, struct candidates *by_prefix) {
     uint32_t count = nodes_count(service->nodes);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(service->nodes, i);
         if (!node || !ids_is_known(&node->info.node_id)) continue;
-        if (!strcmp(node->info.node_name, name)) candidates_add(by_name, &node->info.node_id);
+        if (!strcmp(node->info.node_name, name)) {
+            candidates_add(by_name, &node->info.node_id);
+            /* Relaxed: only the state itself is looked at. */
+            if (atomic_load_explicit(&node->state, memory_order_relaxed) == NODE_LIVE)
+                candidates_add(by_live_name, &node->info.node_id);
+        }
         if (prefix && trace_id_prefix_matches(prefix, node->info.node_id.bytes)) candidates_add(by_prefix, &node->info.node_id);
     }
     rcu_read_unlock();
@@ -97,8 +102,10 @@ static int find_node_or_peer(const struct service *service, const char *param, c
         memcpy(ret_id->bytes, prefix.bytes, sizeof ret_id->bytes);
         return 0;
     }
-    struct candidates by_name = {0}, by_prefix = {0};
-    search_nodes(service, text, hex && !peer ? &prefix : NULL, &by_name, &by_prefix);
+    struct candidates by_name = {0}, by_live_name = {0}, by_prefix = {0};
+    search_nodes(service, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
+    /* Whoever starts a program again with a new id means the one that runs. */
+    if (by_live_name.count == 1) by_name = by_live_name;
     if (by_name.count && !whole) return choose(&by_name, param, text, ret_id, ret_error);
     if (hex && peer) {
         by_prefix.count = history_find_peers(service->history, prefix.bytes, prefix.digits, by_prefix.ids, LIMIT_CANDIDATES);

@@ -311,6 +311,18 @@ class Methods(ProtocolTest):
         error = self.client.fail("query", node_id="alice")
         self.assertEqual((error["code"], sorted(error["data"]["candidates"])), (-32002, [ALICE, CAROL]))
 
+    def test_a_name_that_two_nodes_have_had_means_the_one_that_lives(self):
+        carol = self.place.node("alice", CAROL)
+        carol.do("packets", 1)
+        self.place.settle(self.client, self.total + 1)
+        live = lambda: [node["node_id"] for node in self.client.call("nodes")["nodes"] if (node["name"], node["state"]) == ("alice", "live")]
+        self.alice.close()
+        until(lambda: live() == [CAROL], "the end of the first alice")
+        self.assertEqual({event["node_id"] for event in self.events(node_id="alice")}, {CAROL})
+        carol.kill()
+        until(lambda: live() == [], "the end of the second alice")
+        self.assertEqual(self.client.fail("query", node_id="alice")["code"], -32002)
+
     def test_a_node_that_was_started_again_is_one_node(self):
         self.alice.close()
         again = self.place.node("alice", ALICE)
