@@ -69,7 +69,10 @@ static int serve(struct daemon *daemon, const struct options *options) {
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd);
     if (error) return fail("the server cannot be made", error);
     error = ingest_start(&service->ingest, &config);
-    if (error) return fail("the ingest cannot be started", error);
+    if (error) {
+        log_say(LOG_LEVEL_ERROR, "cannot watch %s for nodes: %s", options->shm_dir, strerror(-error));
+        return OPTIONS_EXIT_FAILURE;
+    }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
     struct history_stats stats;
     history_stats(service->history, &stats);
