@@ -51,7 +51,7 @@ static void help_options(FILE *out, uint32_t bits) {
         bool space = option->value[0] && option->value[0] != '[';
         snprintf(spelling, sizeof spelling, "--%s%s%s", option->spelling, space ? " " : "",
                  option->type == VALUE_NONE ? "" : option->value);
-        fprintf(out, "  %-18s %s\n", spelling, option->help);
+        fprintf(out, "  %-19s %s\n", spelling, option->help);
     }
 }
 
@@ -60,9 +60,9 @@ static void help_all(FILE *out) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char line[64];
         snprintf(line, sizeof line, "%s %s", commands[i].name, commands[i].args);
-        fprintf(out, "  %-18s %s\n", line, commands[i].summary);
+        fprintf(out, "  %-19s %s\n", line, commands[i].summary);
     }
-    fprintf(out, "  %-18s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
+    fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
     fprintf(out, "options of every command:\n");
     help_options(out, OPTIONS_COMMON);
     fprintf(out, "\nexit codes: 0 done; 1 refused, not found, or the connection was lost; 2 wrong usage; 3 no traced there\n");
@@ -86,7 +86,7 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* Letters to add, take away or change (Levenshtein), for names up to 15 letters; 99 for longer ones. */
+/* Letters to add, take away or change (the edit distance), for names up to 15 letters; 99 for longer ones. */
 static unsigned distance(const char *a, const char *b) {
     unsigned row[16];
     size_t a_count = strlen(a), b_count = strlen(b);
@@ -109,7 +109,7 @@ static int unknown_command(const char *name, struct failure *failure) {
     const struct command *nearest = commands;
     for (size_t i = 1; i < COMMAND_COUNT; i++)
         if (distance(name, commands[i].name) < distance(name, nearest->name)) nearest = &commands[i];
-    if (distance(name, nearest->name) <= 3)
+    if (distance(name, nearest->name) <= 2)
         return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest->name);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
 }
@@ -120,8 +120,8 @@ static int check_usage(const struct command *command, const struct options *opti
     unsigned args = options->arg_count - 1;
     uint32_t wrong = options->given & ~(command->options | OPTIONS_COMMON);
     if (args < command->args_min || args > command->args_max)
-        return failure_set(failure, EXIT_USAGE, "usage: inspector %s %s; see inspector help %s", command->name, command->args,
-                           command->name);
+        return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
+                           *command->args ? " " : "", command->args, command->name);
     if (!wrong) return 0;
     unsigned first = (unsigned)__builtin_ctz(wrong);
     return failure_set(failure, EXIT_USAGE, "inspector %s takes no --%s; see inspector help %s", command->name,

@@ -469,7 +469,7 @@ class Terminal(InspectorTest):
 class Usage(InspectorTest):
     def test_wrong_usage_is_told_before_anything_is_asked(self):
         for args, reason in [([], "a command is missing"), (["trase", "x"], "did you mean trace?"), (["zzzzzzzzzzzz"], "see inspector help"),
-                             (["trace"], "usage: inspector trace ID"), (["nodes", "x"], "usage: inspector nodes"),
+                             (["trace"], "usage: inspector trace ID"), (["nodes", "x"], "usage: inspector nodes; see"), (["bogus"], "no command bogus; see"),
                              (["nodes", "--limit", "3"], "takes no --limit"), (["recent", "--limt", "3"], "unknown option --limt"),
                              (["recent", "-x"], "unknown option -x"), (["traces", "--limit"], "--limit needs a value: N"),
                              (["traces", "--limit", "-3"], "a whole number"), (["recent", "many"], "a whole number"),
