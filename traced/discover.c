@@ -44,7 +44,7 @@ struct discover {
 
 static bool is_ours(const char *name) { return strncmp(name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1) == 0; }
 
-/* FNV-1a (Fowler, Noll, Vo): names are short and there are few. */
+/* FNV-1a: names are short and there are few. */
 static struct entry **find(struct discover *discover, const char *name) {
     uint32_t hash = 2166136261U;
     for (const char *c = name; *c != 0; c++) hash = (hash ^ (uint8_t)*c) * 16777619U;
