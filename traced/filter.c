@@ -45,12 +45,16 @@ int filter_read_kinds(json_t *kind, struct history_query *query, struct trace_rp
 
 static int read_node(const struct service *service, const char *text, bool wait, struct filter *filter,
                      struct trace_rpc_error *ret_error) {
+    uint64_t named[IDS_NODE_SET_WORDS];
     filter->has_node = true;
-    int error = ids_find_node(service, "node_id", text, wait, &filter->node_id, ret_error);
-    if (!error || !wait || ret_error->code != TRACE_RPC_NOT_FOUND) return error;
-    /* Nothing known is called so or begins so: it is the name of a node that is still to come. */
-    trace_rpc_error_fini(ret_error);
-    *ret_error = (struct trace_rpc_error){0};
+    /* A stream that is asked for by a name is of whoever is called so, also of a node that is started again with a new id. */
+    if (!wait || !ids_node_set_of_name(service, text, named)) {
+        int error = ids_find_node(service, "node_id", text, wait, &filter->node_id, ret_error);
+        if (!error || !wait || ret_error->code != TRACE_RPC_NOT_FOUND) return error;
+        /* Nothing known is called so or begins so: it is the name of a node that is still to come. */
+        trace_rpc_error_fini(ret_error);
+        *ret_error = (struct trace_rpc_error){0};
+    }
     size_t bytes = strlen(text);
     if (bytes >= TRACE_NODE_NAME_BYTES)
         return trace_rpc_fail_param(ret_error, "node_id", "node_id: a node's name has at most %d bytes",

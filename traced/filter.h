@@ -18,7 +18,7 @@ struct filter {
     struct history_query query; /* by_node is left to the next three */
     bool has_node;
     struct trace_node_id node_id;
-    char node_name[TRACE_NODE_NAME_BYTES + 1]; /* subscribe: not empty: the name that is waited for, instead of node_id */
+    char node_name[TRACE_NODE_NAME_BYTES + 1]; /* subscribe: not empty: events of nodes of this name, instead of node_id */
 };
 
 /* Finds the ids and kinds.  wait: `subscribe`, where a whole id or a node's name need not be known yet.

@@ -138,6 +138,21 @@ void ids_node_set(const struct service *service, const struct trace_node_id *id,
     rcu_read_unlock();
 }
 
+bool ids_node_set_of_name(const struct service *service, const char *name, uint64_t set[IDS_NODE_SET_WORDS]) {
+    bool found = false;
+    memset(set, 0, IDS_NODE_SET_WORDS * sizeof *set);
+    uint32_t count = nodes_count(service->nodes);
+    rcu_read_lock();
+    for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
+        const struct node *node = nodes_at(service->nodes, i);
+        if (!node || !ids_is_known(&node->info.node_id) || strcmp(node->info.node_name, name) != 0) continue;
+        set[i / 64] |= UINT64_C(1) << (i % 64);
+        found = true;
+    }
+    rcu_read_unlock();
+    return found;
+}
+
 static int compare_names(const void *a, const void *b) {
     const struct ids_name *x = a, *y = b;
     int order = memcmp(&x->id, &y->id, sizeof x->id);

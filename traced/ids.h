@@ -25,6 +25,8 @@ bool ids_is_known(const struct trace_node_id *id);
 /* The node table's indices that are logs of this node: a bit set of NODES_MAX bits. */
 #define IDS_NODE_SET_WORDS (NODES_MAX / 64)
 void ids_node_set(const struct service *service, const struct trace_node_id *id, uint64_t set[IDS_NODE_SET_WORDS]);
+/* Those that are logs of nodes with this name.  Returns whether there are any. */
+bool ids_node_set_of_name(const struct service *service, const char *name, uint64_t set[IDS_NODE_SET_WORDS]);
 
 /* Names of nodes by id, for answers that show many: sorted once, then searched. */
 struct ids_names {

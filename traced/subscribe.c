@@ -53,9 +53,11 @@ static int write_recent(struct service *service, struct subscription *subscripti
     uint64_t set[IDS_NODE_SET_WORDS];
     struct history_query query = subscription->filter.query;
     struct trace_text *out = &subscription->recent;
-    if (subscription->filter.node_name[0]) return 0; /* no node is called so yet */
     if (subscription->filter.has_node) {
-        ids_node_set(service, &subscription->filter.node_id, set);
+        if (subscription->filter.node_name[0])
+            (void)ids_node_set_of_name(service, subscription->filter.node_name, set); /* empty: no node is called so yet */
+        else
+            ids_node_set(service, &subscription->filter.node_id, set);
         query.by_node = true;
         query.node_set = set;
         query.node_set_bits = NODES_MAX;

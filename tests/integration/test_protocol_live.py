@@ -69,6 +69,22 @@ class Subscriptions(ProtocolTest):
         self.assertEqual([self.client.notification()["subscription"]], [by_kind])
         self.assertEqual(self.client.notifications, [])
 
+    def test_a_name_stays_subscribed_when_its_node_is_started_again_with_a_new_id(self):
+        alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        alice.do("packets", 3)
+        bob.do("packets", 1)
+        self.place.settle(self.client, 4)
+        self.client.call("subscribe", node_id="alice", recent=2)
+        events, _ = self.collect(self.client, 2)
+        self.assertEqual([event["sequence"] for event in events], [1, 2])
+        alice.close()
+        again = self.place.node("alice", CAROL)
+        bob.do("packets", 1)
+        again.do("packets", 4)
+        events, lost = self.collect(self.client, 4)
+        self.assertEqual([(event["node_id"], event["sequence"]) for event in events], [(CAROL, i) for i in range(4)])
+        self.assertEqual(lost, 0)
+
     def test_an_unknown_prefix_cannot_be_waited_for(self):
         self.assertEqual(self.client.fail("subscribe", trace_id="77")["code"], -32001)
         self.assertEqual(self.client.fail("subscribe", peer_id="nobody")["code"], -32001)
