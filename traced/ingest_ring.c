@@ -284,9 +284,8 @@ static uint64_t drain_pause_ns(const struct ingest *ingest, const struct ingest_
 }
 
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
-    bool recent = silence_ns(ingest, ring) < INGEST_QUIET_NS;
     uint64_t found = 0;
-    if (recent || ring->settle_due) find_lanes(ring, ring->settle_due);
+    find_lanes(ring, ring->settle_due);
     for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1)
         found += drain_lane(ingest, ring, (unsigned)__builtin_ctz(left), ret_more);
 
