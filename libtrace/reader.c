@@ -84,13 +84,14 @@ static struct decision losing(uint64_t count, enum trace_loss cause) {
     return (struct decision){.step = STEP_LOSE, .cause = cause, .count = count};
 }
 
-/* The writer has overtaken us.  Jump to its oldest event; if that was overwritten before we got there, stay further away. */
+/* The writer has overtaken us.  Jump to its oldest event.  Overtaken again before we had caught up, we are too slow for it: then
+ * jump half a ring further, for right in front of the writer each slot that we read is one that it wants, and both wait for it. */
 static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind) {
     uint64_t events = reader->info.lane_events;
     uint64_t count;
     if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
-    count = behind - events + lane->margin;
-    lane->margin = lane->margin == 0 ? 16 : lane->margin < events / 2 ? lane->margin * 2 : lane->margin;
+    count = behind - events + (lane->lapped ? events / 2 : 0);
+    lane->lapped = true;
     return losing(count, TRACE_LOSS_OVERWRITTEN);
 }
 
@@ -174,7 +175,10 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
         }
         if (read->count != 0 && state != SLOT_NOT_YET) break; /* a run ends at a gap */
         decision = decide(reader, shared, lane, state, final, now_ns);
-        if (decision.step == STEP_WAIT) return;
+        if (decision.step == STEP_WAIT) {
+            lane->lapped = false;
+            return;
+        }
         if (read->count != 0 || (decision.step == STEP_LOSE && read->lost != 0 && decision.cause != read->cause)) break;
         if (decision.step == STEP_LOSE) {
             lose(lane, read, decision.count, decision.cause);
@@ -197,7 +201,6 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
         reader->broken = trace_guard_end();
     }
     if (read.count != 0) {
-        lane->margin = 0;
         lane->stalled_ns = 0;
         lane->taken += read.count;
     }

@@ -13,7 +13,7 @@ struct lane_reader {
     uint64_t taken;      /* given out */
     uint64_t unfinished; /* passed over, of a dead node */
     uint64_t stalled_ns; /* since when `position` is reserved and not committed, with others behind it; 0: it is not */
-    uint64_t margin;     /* how far before being lapped again the next jump stays */
+    bool lapped;         /* since it had last caught up with the writer */
     uint64_t lost[TRACE_LOSS_COUNT];
 };
 
