@@ -8,6 +8,7 @@
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -106,7 +107,14 @@ static int run(struct daemon *daemon, const struct options *options) {
     return code;
 }
 
+/* A ring or a socket must not get the number of a standard stream that was closed: the log would be written into it. */
+static void fill_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return; /* the lowest number is the one that is free */
+}
+
 int main(int argc, char **argv) {
+    fill_standard_streams();
     static struct daemon daemon;
     struct options options;
     struct trace_socket_path path;

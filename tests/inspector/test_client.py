@@ -483,6 +483,13 @@ class Usage(InspectorTest):
                 else:
                     self.fails(2, reason, *args)
 
+    def test_an_output_that_is_closed_is_told(self):
+        with self.traced():
+            done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', INSPECTOR, "nodes", "--socket", self.path], stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stderr, "inspector: cannot write: Bad file descriptor\n")
+
     def test_help_and_version_need_no_traced(self):
         code, out, err = self.run_inspector("help")
         self.assertEqual((code, err), (0, ""))

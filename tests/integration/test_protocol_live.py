@@ -246,6 +246,20 @@ class Life(ProtocolTest):
             self.assertIsNone(client.read_line())
             self.assertEqual([name for name in os.listdir(self.place.directory) if name.startswith("traced.sock")], [])
 
+    def test_it_serves_without_standard_streams(self):
+        self.place.traced = subprocess.Popen(["sh", "-c", 'exec "$0" --history 64M <&- >&- 2>&-', os.environ["TRACED"]],
+                                             stderr=subprocess.PIPE, env=self.place.environment)
+
+        def listens():
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(self.place.path) == 0
+
+        until(listens, "the socket")
+        client = self.place.connect()
+        self.place.node("alice", ALICE).do("packets", 3)
+        self.place.settle(client, 3)
+        self.assertEqual(self.place.stop()[0], 0)
+
     def test_a_stop_sends_what_was_emitted_and_asked(self):
         client = self.start()
         alice = self.place.node("alice", ALICE)
