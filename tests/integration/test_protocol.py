@@ -264,13 +264,11 @@ class Methods(ProtocolTest):
                 if page["cursor"] is None:
                     break
                 self.alice.do("packets", 2)  # what comes after the first page is not in it
+                self.total += 2
                 page = self.client.call("query", cursor=page["cursor"], **params)
             self.assertEqual(pages, whole if order == "asc" else whole[::-1])
-            whole = self.settled_events()
-
-    def settled_events(self):
-        until(lambda: all(node["emitted"] == node["indexed"] for node in self.client.call("nodes")["nodes"]), "all to be indexed")
-        return self.events()
+            self.place.settle(self.client, self.total)
+            whole = self.events()
 
     def test_a_cursor_belongs_to_its_query_and_its_traced(self):
         cursor = self.client.call("query", limit=3, trace_id="11")["cursor"]
