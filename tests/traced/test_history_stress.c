@@ -25,11 +25,13 @@
 #endif
 #define READERS 2
 #define NODES 6
+#define RUN_EVENTS 2048 /* of one source: what is appended at once, at most */
 #define ALL ((size_t)1 << 40)
 
 static struct history *history;
 static _Atomic bool done;
 static _Atomic uint64_t answers;
+static _Atomic bool alone; /* nobody asks */
 
 static uint64_t mix(uint64_t x) {
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -47,7 +49,7 @@ static uint64_t peer_of(uint64_t position) {
     uint64_t segment = position / HISTORY_SEGMENT_EVENTS, many = segment % 2 != 0 ? 3000 : 7;
     return segment / 2 * 100 + mix(position + 1) % many;
 }
-static uint32_t node_of(uint64_t position) { return (uint32_t)(mix(position / 64) % NODES); } /* in runs of 64 */
+static uint32_t node_of(uint64_t position) { return (uint32_t)(mix(position / RUN_EVENTS) % NODES); }
 
 static struct trace_id trace_id(uint64_t number) {
     uint64_t words[2] = {mix(number + 100), ~mix(number + 100)};
@@ -116,7 +118,7 @@ static void ask_for_events(uint64_t random) {
 
     if (end == begin) return;
     like = begin + random % (end - begin);
-    if (random / 7 % 4 == 0) like = end - 1; /* what is being appended */
+    if (random / 8 % 2 == 0) like = end + random / 16 % RUN_EVENTS; /* what is just being appended */
     switch (random % 8) {
     case 0:
         query.by_node = true;
@@ -168,11 +170,10 @@ static void ask_for_summaries(uint64_t random) {
 static void ask_for_positions(uint64_t random) {
     grace_read_lock();
     for (unsigned i = 0; i < 100; i++) {
-        uint64_t begin = history_begin(history), end = history_end(history);
-        uint64_t position = end == begin ? 0 : begin + mix(random + i) % (end - begin);
+        uint64_t position = mix(random + i) % (history_end(history) + 1);
         history_source source;
         const struct trace_event *event = history_at(history, position, &source);
-        if (event == NULL) continue; /* evicted meanwhile */
+        if (event == NULL) continue; /* evicted */
         assert_untorn(event, position);
         ck_assert_uint_eq(history_source_node(source), node_of(position));
     }
@@ -185,11 +186,11 @@ static void *reader_main(void *arg) {
     rcu_register_thread();
     while (!atomic_load(&done)) {
         random = mix(random + 1);
-        if (random % 64 == 0)
-            ask_for_summaries(random / 64);
+        if (random % 8 == 0)
+            ask_for_summaries(random / 8);
         else
-            ask_for_events(random / 64);
-        if (random % 4 == 0) ask_for_positions(random);
+            ask_for_events(random / 8);
+        ask_for_positions(random);
         atomic_fetch_add(&answers, 1);
     }
     rcu_unregister_thread();
@@ -198,19 +199,19 @@ static void *reader_main(void *arg) {
 
 /* ---- the appender ------------------------------------------------------------------------------------------------------- */
 
-static void append_all(void) {
-    for (uint64_t position = 0; position < EVENTS;) {
-        uint32_t room, run = (uint32_t)(64 - position % 64), count = 1 + (uint32_t)(mix(position + 4) % 64);
-        struct trace_event *place = history_reserve(history, &room);
-        if (count > run) count = run;
-        if (count > room) count = room;
-        if (count > EVENTS - position) count = (uint32_t)(EVENTS - position);
-        for (uint32_t i = 0; i < count; i++) make(position + i, &place[i]);
-        history_append(history, count, history_source_make(node_of(position), 0));
-        position += count;
-        /* whoever asks has a say at any stage, also on a machine that is fast or has one processor */
-        while (atomic_load(&answers) < position / 20000) sched_yield();
-    }
+static void append_run(uint64_t *position, uint64_t max) {
+    uint32_t room, run = (uint32_t)(RUN_EVENTS - *position % RUN_EVENTS), count = 1 + (uint32_t)(mix(*position + 4) % RUN_EVENTS);
+    struct trace_event *place = history_reserve(history, &room);
+
+    /* whoever asks has a say at any stage, also while a segment is new and empty, and on a machine with one processor */
+    if (*position % HISTORY_SEGMENT_EVENTS == 0 && !atomic_load(&alone))
+        for (uint64_t before = atomic_load(&answers); atomic_load(&answers) - before < 20;) sched_yield();
+    if (count > run) count = run;
+    if (count > room) count = room;
+    if (count > max) count = (uint32_t)max;
+    for (uint32_t i = 0; i < count; i++) make(*position + i, &place[i]);
+    history_append(history, count, history_source_make(node_of(*position), 0));
+    *position += count;
 }
 
 START_TEST(readers_see_whole_events_and_whole_chains_while_events_arrive_and_are_evicted) {
@@ -220,13 +221,49 @@ START_TEST(readers_see_whole_events_and_whole_chains_while_events_arrive_and_are
     rcu_register_thread();
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES_MIN), 0);
     for (uintptr_t i = 0; i < READERS; i++) ck_assert_int_eq(pthread_create(&readers[i], NULL, reader_main, (void *)(i + 1)), 0);
-    append_all();
+    for (uint64_t position = 0; position < EVENTS;) append_run(&position, EVENTS - position);
     atomic_store(&done, true);
     for (unsigned i = 0; i < READERS; i++) pthread_join(readers[i], NULL);
     history_stats(history, &stats);
     ck_assert_uint_eq(stats.events + stats.evicted, EVENTS);
     ck_assert_uint_gt(stats.evicted, 0);
-    ck_assert_uint_ge(atomic_load(&answers), EVENTS / 20000);
+    history_destroy(history);
+    rcu_unregister_thread();
+}
+END_TEST
+
+/* Three segments of memory: when the first is retired and the third is full, the appender needs the first again. */
+static _Atomic uint64_t appended;
+static void *appender_main(void *arg) {
+    uint64_t position = *(uint64_t *)arg;
+    while (position < 4 * HISTORY_SEGMENT_EVENTS) {
+        append_run(&position, 4 * HISTORY_SEGMENT_EVENTS - position);
+        atomic_store(&appended, position);
+    }
+    return NULL;
+}
+
+START_TEST(an_event_stays_as_it_is_while_its_reader_holds_the_lock) {
+    const struct trace_event *event;
+    pthread_t appender;
+    uint64_t position = 0;
+
+    rcu_register_thread();
+    atomic_store(&alone, true);
+    ck_assert_int_eq(history_create(&history, HISTORY_BYTES_MIN), 0);
+    while (position < 100) append_run(&position, 100 - position);
+    grace_read_lock();
+    event = history_at(history, 10, NULL);
+    ck_assert_ptr_nonnull(event);
+    ck_assert_int_eq(pthread_create(&appender, NULL, appender_main, &position), 0);
+    while (atomic_load(&appended) < 3 * HISTORY_SEGMENT_EVENTS) sched_yield();
+    for (unsigned i = 0; i < 20000 && atomic_load(&appended) == 3 * HISTORY_SEGMENT_EVENTS; i++) sched_yield();
+    ck_assert_uint_eq(atomic_load(&appended), 3 * HISTORY_SEGMENT_EVENTS); /* it waits for us */
+    ck_assert_ptr_null(history_at(history, 10, NULL));                     /* evicted, */
+    assert_untorn(event, 10);                                              /* and still there */
+    grace_read_unlock();
+    pthread_join(appender, NULL);
+    ck_assert_uint_eq(atomic_load(&appended), 4 * HISTORY_SEGMENT_EVENTS);
     history_destroy(history);
     rcu_unregister_thread();
 }
@@ -240,6 +277,7 @@ int main(void) {
 
     tcase_set_timeout(tcase, 280);
     tcase_add_test(tcase, readers_see_whole_events_and_whole_chains_while_events_arrive_and_are_evicted);
+    tcase_add_test(tcase, an_event_stays_as_it_is_while_its_reader_holds_the_lock);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
