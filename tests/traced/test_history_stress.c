@@ -46,7 +46,7 @@ static uint64_t trace_of(uint64_t position) {
     return segment / 2 * 1000 + mix(position) % many;
 }
 static uint64_t peer_of(uint64_t position) {
-    uint64_t segment = position / HISTORY_SEGMENT_EVENTS, many = segment % 2 != 0 ? 3000 : 7;
+    uint64_t segment = position / HISTORY_SEGMENT_EVENTS, many = segment % 2 != 0 ? 12000 : 7;
     return segment / 2 * 100 + mix(position + 1) % many;
 }
 static uint32_t node_of(uint64_t position) { return (uint32_t)(mix(position / RUN_EVENTS) % NODES); }
@@ -186,8 +186,8 @@ static void *reader_main(void *arg) {
     rcu_register_thread();
     while (!atomic_load(&done)) {
         random = mix(random + 1);
-        if (random % 8 == 0)
-            ask_for_summaries(random / 8);
+        if (random % 4 == 0)
+            ask_for_summaries(random / 4);
         else
             ask_for_events(random / 8);
         ask_for_positions(random);
