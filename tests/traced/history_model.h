@@ -6,6 +6,14 @@
 
 #include "history.h"
 
+#include <check.h>
+
+/* An assertion for loops: ck_assert makes a system call even when all is well. */
+#define quick_assert(condition)                                   \
+    do {                                                          \
+        if (!(condition)) ck_abort_msg("failed: %s", #condition); \
+    } while (0)
+
 struct model_event {
     struct trace_event event;
     history_source source;

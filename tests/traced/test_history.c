@@ -3,7 +3,6 @@
  * The history against the model: random workloads, random questions. */
 #include "history_model.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +40,9 @@ static void end(void) {
 
 static void assert_hits_equal(const struct history_hit *a, const struct history_hit *b, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        ck_assert_uint_eq(a[i].position, b[i].position);
-        ck_assert_uint_eq(a[i].source, b[i].source);
-        ck_assert_mem_eq(&a[i].event, &b[i].event, sizeof a[i].event);
+        quick_assert(a[i].position == b[i].position);
+        quick_assert(a[i].source == b[i].source);
+        quick_assert(memcmp(&a[i].event, &b[i].event, sizeof a[i].event) == 0);
     }
 }
 
@@ -120,21 +119,21 @@ static void check_traces(uint64_t from_ns, uint64_t to_ns, const char *app_id, s
     ck_assert_uint_eq(count, expected_count);
     for (size_t i = 0; i < count; i++) {
         const struct history_trace *a = &traces[i], *b = &expected[i];
-        ck_assert_mem_eq(&a->trace_id, &b->trace_id, sizeof a->trace_id);
-        ck_assert_uint_eq(a->events, b->events);
-        ck_assert_uint_eq(a->first_ns, b->first_ns);
-        ck_assert_uint_eq(a->last_ns, b->last_ns);
-        ck_assert_uint_eq(a->packets_lost, b->packets_lost);
-        ck_assert_uint_eq(a->node_count, b->node_count);
-        ck_assert_mem_eq(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]);
-        ck_assert_uint_eq(a->peer_count, b->peer_count);
-        ck_assert_mem_eq(a->peers, b->peers, a->peer_count * sizeof a->peers[0]);
-        ck_assert_int_eq(a->outcome, b->outcome);
-        ck_assert_int_eq(a->has_app, b->has_app);
-        ck_assert_mem_eq(a->app_id, b->app_id, 4);
-        ck_assert_uint_eq(a->cmd, b->cmd);
-        ck_assert_uint_eq(a->app_node, b->app_node);
-        ck_assert_int_eq(a->truncated, b->truncated);
+        quick_assert(memcmp(&a->trace_id, &b->trace_id, sizeof a->trace_id) == 0);
+        quick_assert(a->events == b->events);
+        quick_assert(a->first_ns == b->first_ns);
+        quick_assert(a->last_ns == b->last_ns);
+        quick_assert(a->packets_lost == b->packets_lost);
+        quick_assert(a->node_count == b->node_count);
+        quick_assert(memcmp(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]) == 0);
+        quick_assert(a->peer_count == b->peer_count);
+        quick_assert(memcmp(a->peers, b->peers, a->peer_count * sizeof a->peers[0]) == 0);
+        quick_assert(a->outcome == b->outcome);
+        quick_assert(a->has_app == b->has_app);
+        quick_assert(memcmp(a->app_id, b->app_id, 4) == 0);
+        quick_assert(a->cmd == b->cmd);
+        quick_assert(a->app_node == b->app_node);
+        quick_assert(a->truncated == b->truncated);
     }
     free(traces);
     free(expected);
@@ -159,19 +158,19 @@ static void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
     ck_assert_uint_eq(count, expected_count);
     for (size_t i = 0; i < count; i++) {
         const struct history_peer *a = &peers[i], *b = &expected[i];
-        ck_assert_mem_eq(&a->peer_id, &b->peer_id, sizeof a->peer_id);
-        ck_assert_uint_eq(a->events, b->events);
-        ck_assert_uint_eq(a->first_ns, b->first_ns);
-        ck_assert_uint_eq(a->last_ns, b->last_ns);
-        ck_assert_uint_eq(a->packets_sent, b->packets_sent);
-        ck_assert_uint_eq(a->packets_received, b->packets_received);
-        ck_assert_uint_eq(a->packets_lost, b->packets_lost);
-        ck_assert_uint_eq(a->bytes_sent, b->bytes_sent);
-        ck_assert_uint_eq(a->bytes_received, b->bytes_received);
-        ck_assert_uint_eq(a->rtt_ns, b->rtt_ns);
-        ck_assert_uint_eq(a->min_rtt_ns, b->min_rtt_ns);
-        ck_assert_uint_eq(a->node_count, b->node_count);
-        ck_assert_mem_eq(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]);
+        quick_assert(memcmp(&a->peer_id, &b->peer_id, sizeof a->peer_id) == 0);
+        quick_assert(a->events == b->events);
+        quick_assert(a->first_ns == b->first_ns);
+        quick_assert(a->last_ns == b->last_ns);
+        quick_assert(a->packets_sent == b->packets_sent);
+        quick_assert(a->packets_received == b->packets_received);
+        quick_assert(a->packets_lost == b->packets_lost);
+        quick_assert(a->bytes_sent == b->bytes_sent);
+        quick_assert(a->bytes_received == b->bytes_received);
+        quick_assert(a->rtt_ns == b->rtt_ns);
+        quick_assert(a->min_rtt_ns == b->min_rtt_ns);
+        quick_assert(a->node_count == b->node_count);
+        quick_assert(memcmp(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]) == 0);
     }
     free(peers);
     free(expected);
@@ -301,11 +300,11 @@ static void check_pages(bool newest_first) {
         ck_assert_int_eq(
             history_select(history, &query, begin_first, end_first, 9000, newest_first, any ? &after : NULL, &answer), 0);
         for (size_t i = 0; i < answer.count; i++) {
-            ck_assert_uint_lt(answer.hits[i].position, end_first);
-            ck_assert_uint_eq(seen[answer.hits[i].position]++, 0);
+            quick_assert(answer.hits[i].position < end_first);
+            quick_assert(seen[answer.hits[i].position]++ == 0);
             if (any) {
                 int order = history_compare(&answer.hits[i], &after);
-                ck_assert(newest_first ? order < 0 : order > 0);
+                quick_assert(newest_first ? order < 0 : order > 0);
             }
             after = answer.hits[i];
             any = true;
@@ -316,7 +315,7 @@ static void check_pages(bool newest_first) {
         workload_append(&generator, history, &model, 5000);
     }
     /* whatever is still there was given */
-    for (uint64_t i = model.begin; i < end_first; i++) ck_assert_uint_eq(seen[i], 1);
+    for (uint64_t i = model.begin; i < end_first; i++) quick_assert(seen[i] == 1);
     ck_assert_uint_gt(given, 0);
     free(seen);
 }

@@ -10,9 +10,8 @@
  * ordering at end, slot, head, ring, table, entry, traces or pair, ThreadSanitizer reports a race (x86 itself does not reorder
  * these stores). */
 #include "grace.h"
-#include "history.h"
+#include "history_model.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -83,7 +82,7 @@ static void make(uint64_t position, struct trace_event *ret_event) {
 static void assert_untorn(const struct trace_event *event, uint64_t position) {
     struct trace_event expected;
     make(position, &expected);
-    ck_assert_mem_eq(event, &expected, sizeof expected);
+    quick_assert(memcmp(event, &expected, sizeof expected) == 0);
 }
 
 /* ---- readers ------------------------------------------------------------------------------------------------------------ */
@@ -96,14 +95,14 @@ static void assert_complete(const struct history_answer *answer, uint64_t end, b
     for (uint64_t position = begin; position < end; position++) expected += belongs(position, what);
     for (size_t i = 0; i < answer->count; i++) {
         const struct history_hit *hit = &answer->hits[i];
-        ck_assert_uint_lt(hit->position, end);
-        ck_assert(belongs(hit->position, what));
-        ck_assert_uint_eq(history_source_node(hit->source), node_of(hit->position));
+        quick_assert(hit->position < end);
+        quick_assert(belongs(hit->position, what));
+        quick_assert(history_source_node(hit->source) == node_of(hit->position));
         assert_untorn(&hit->event, hit->position);
-        if (i > 0) ck_assert_int_lt(history_compare(&answer->hits[i - 1], hit), 0);
+        if (i > 0) quick_assert(history_compare(&answer->hits[i - 1], hit) < 0);
         found += hit->position >= begin;
     }
-    ck_assert_uint_eq(found, expected);
+    quick_assert(found == expected);
 }
 
 static bool is_trace(uint64_t position, uint64_t what) { return trace_of(position) == what; }
@@ -164,7 +163,7 @@ static void ask_for_summaries(uint64_t random) {
     for (size_t i = 1; i < count; i++) ck_assert_mem_ne(&peers[i - 1].peer_id, &peers[i].peer_id, sizeof peers[i].peer_id);
     free(peers);
     count = history_find_traces(history, &prefix, 2, ids, 4);
-    for (size_t i = 0; i < count && i < 4; i++) ck_assert_uint_eq(ids[i].bytes[0], prefix);
+    for (size_t i = 0; i < count && i < 4; i++) quick_assert(ids[i].bytes[0] == prefix);
 }
 
 static void ask_for_positions(uint64_t random) {
@@ -175,7 +174,7 @@ static void ask_for_positions(uint64_t random) {
         const struct trace_event *event = history_at(history, position, &source);
         if (event == NULL) continue; /* evicted */
         assert_untorn(event, position);
-        ck_assert_uint_eq(history_source_node(source), node_of(position));
+        quick_assert(history_source_node(source) == node_of(position));
     }
     grace_read_unlock();
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Parts of the history that random workloads do not reach, or do not spell out: ids whose hashes are equal, and what the outcome
+ * of a trace is. */
+#include "history_internal.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct history *history;
+
+static void begin(void) {
+    rcu_register_thread();
+    ck_assert_int_eq(history_create(&history, HISTORY_BYTES_MIN), 0);
+}
+
+static void end(void) {
+    history_destroy(history);
+    rcu_unregister_thread();
+}
+
+static void append(const struct trace_event *event, uint32_t node) {
+    uint32_t room;
+    *history_reserve(history, &room) = *event;
+    history_append(history, 1, history_source_make(node, 0));
+}
+
+/* ---- equal hashes ------------------------------------------------------------------------------------------------------- */
+
+/* With these keys the hash of an id is 0 when one word of each half is. */
+static void without_keys(void) { memset(history->keys, 0, sizeof history->keys); }
+
+static struct trace_id colliding_trace(uint32_t number) {
+    struct trace_id id = {{0}};
+    memcpy(id.bytes + 8, &(uint64_t){number + 1}, 8);
+    return id;
+}
+
+static struct trace_node_id colliding_peer(uint32_t number) {
+    struct trace_node_id id = {{0}};
+    memcpy(id.bytes + 8, &(uint64_t){number}, 8);
+    memcpy(id.bytes + 24, &(uint64_t){number / 3}, 8);
+    return id;
+}
+
+static size_t count_of(const struct history_query *query) {
+    struct history_answer answer;
+    size_t count;
+    ck_assert_int_eq(history_select(history, query, 0, UINT64_MAX, SIZE_MAX, false, NULL, &answer), 0);
+    count = answer.count;
+    history_answer_fini(&answer);
+    return count;
+}
+
+#define COLLIDING 700 /* more than the least table has room for at once */
+
+START_TEST(ids_whose_hashes_are_equal_stay_apart) {
+    struct trace_event event = {.timestamp = 5, .kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER};
+    struct history_peer *peers;
+    struct history_stats stats;
+    size_t count;
+
+    without_keys();
+    for (uint32_t round = 0; round < 3; round++)
+        for (uint32_t number = 0; number < COLLIDING; number++) {
+            event.trace_id = colliding_trace(number);
+            event.peer_id = colliding_peer(number);
+            event.sequence++;
+            if (round < 2 || number % 2 == 0) append(&event, round);
+        }
+    ck_assert_uint_eq(history__hash_trace(history, &event.trace_id), 0);
+    for (uint32_t number = 0; number < COLLIDING; number++) {
+        struct history_query query = {.by_trace = true, .trace_id = colliding_trace(number)};
+        ck_assert_uint_eq(count_of(&query), number % 2 == 0 ? 3 : 2);
+        query = (struct history_query){.by_peer = true, .peer_id = colliding_peer(number)};
+        ck_assert_uint_eq(count_of(&query), number % 2 == 0 ? 3 : 2);
+    }
+    history_stats(history, &stats);
+    ck_assert_uint_eq(stats.traces, COLLIDING);
+    ck_assert_uint_eq(stats.peers, COLLIDING);
+    ck_assert_int_eq(history_peers(history, NULL, 0, &peers, &count), 0);
+    ck_assert_uint_eq(count, COLLIDING);
+    ck_assert_uint_eq(peers[0].events, 3);
+    ck_assert_uint_eq(peers[0].node_count, 3);
+    free(peers);
+}
+END_TEST
+
+START_TEST(two_histories_hash_one_id_differently) {
+    struct trace_id id = colliding_trace(1);
+    uint64_t hash = history__hash_trace(history, &id);
+    struct history *other;
+    ck_assert_int_eq(history_create(&other, HISTORY_BYTES_MIN), 0);
+    ck_assert_uint_ne(history__hash_trace(other, &id), hash);
+    history_destroy(other);
+}
+END_TEST
+
+/* ---- outcomes ----------------------------------------------------------------------------------------------------------- */
+
+/* Steps: s/e/f + digit: start, good end, failed end of a span; c: a command; p: a packet.  Each a moment after the one before. */
+struct outcome_case {
+    const char *name, *steps;
+    enum history_outcome outcome;
+    bool has_app;
+    uint16_t cmd; /* a step's place in the text */
+};
+
+static const struct outcome_case outcomes[] = {
+    {"no application event", "pp", HISTORY_OUTCOME_NONE, false, 0},
+    {"commands alone are no span", "pcc", HISTORY_OUTCOME_NONE, true, 1},
+    {"one good span", "s1e1", HISTORY_OUTCOME_OK, true, 0},
+    {"a span within a span", "s1s2e2e1", HISTORY_OUTCOME_OK, true, 0},
+    {"the first span failed", "s1s2e2f1", HISTORY_OUTCOME_FAILED, true, 0},
+    {"a failure further down that was made good", "s1s2f2s3e3e1", HISTORY_OUTCOME_OK, true, 0},
+    {"the first span is open", "s1s2e2", HISTORY_OUTCOME_OPEN, true, 0},
+    {"another span is open", "s1s2e1", HISTORY_OUTCOME_OPEN, true, 0},
+    {"failed, though another is open", "s1s2f1", HISTORY_OUTCOME_FAILED, true, 0},
+    {"an end whose start has left the history", "e1", HISTORY_OUTCOME_NONE, true, 0},
+    {"the command is that of the first start", "cps1e1", HISTORY_OUTCOME_OK, true, 2},
+    {"the first of two ends counts", "s1f1e1", HISTORY_OUTCOME_FAILED, true, 0},
+};
+
+static void append_step(char step, char digit, uint16_t place, uint64_t time_ns) {
+    struct trace_event event = {.timestamp = time_ns, .trace_id = {{1}}, .kind = TRACE_KIND_PACKET_SENT};
+
+    switch (step) {
+    case 'c':
+        event.kind = TRACE_KIND_APP_COMMAND;
+        memcpy(event.data.app_command.app_id, "DMAP", 4);
+        event.data.app_command.cmd = place;
+        break;
+    case 's':
+        event.kind = TRACE_KIND_APP_START;
+        memcpy(event.data.app_start.app_id, "DMAP", 4);
+        event.data.app_start.span_id = (uint64_t)digit;
+        event.data.app_start.cmd = place;
+        break;
+    case 'e':
+    case 'f':
+        event.kind = TRACE_KIND_APP_END;
+        memcpy(event.data.app_end.app_id, "DMAP", 4);
+        event.data.app_end.span_id = (uint64_t)digit;
+        event.data.app_end.cmd = place;
+        event.data.app_end.ok = step == 'e';
+        break;
+    default: break;
+    }
+    append(&event, place);
+}
+
+/* In the order of the steps, or arriving the other way round: times decide. */
+static void check_outcome(const struct outcome_case *expected, bool backwards) {
+    struct history_trace *traces;
+    size_t count, total, length = strlen(expected->steps);
+
+    for (size_t i = 0; i < length; i++) {
+        size_t at = backwards ? length - 1 - i : i;
+        char step = expected->steps[at];
+        if (step >= '0' && step <= '9') continue;
+        append_step(step, expected->steps[at + 1], (uint16_t)at, 1000 + at);
+    }
+    ck_assert_int_eq(history_traces(history, 0, 0, NULL, 10, &traces, &count, &total), 0);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_msg(traces[0].outcome == expected->outcome, "%s: outcome %d", expected->name, traces[0].outcome);
+    ck_assert_msg(traces[0].has_app == expected->has_app, "%s: has_app", expected->name);
+    if (expected->has_app) {
+        ck_assert_mem_eq(traces[0].app_id, "DMAP", 4);
+        ck_assert_msg(traces[0].cmd == expected->cmd, "%s: cmd %u", expected->name, traces[0].cmd);
+        ck_assert_uint_eq(traces[0].app_node, expected->cmd);
+    }
+    ck_assert_uint_eq(traces[0].nodes[0], 0); /* of the first event in time */
+    ck_assert(!traces[0].truncated);
+    free(traces);
+}
+
+START_TEST(the_outcome_of_a_trace_is_that_of_its_first_span) { check_outcome(&outcomes[_i], false); }
+END_TEST
+START_TEST(the_outcome_does_not_depend_on_the_order_of_arrival) { check_outcome(&outcomes[_i], true); }
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("history parts");
+    TCase *tcase = tcase_create("parts");
+    SRunner *runner;
+    int failed, count = (int)(sizeof outcomes / sizeof outcomes[0]);
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, ids_whose_hashes_are_equal_stay_apart);
+    tcase_add_test(tcase, two_histories_hash_one_id_differently);
+    tcase_add_loop_test(tcase, the_outcome_of_a_trace_is_that_of_its_first_span, 0, count);
+    tcase_add_loop_test(tcase, the_outcome_does_not_depend_on_the_order_of_arrival, 0, count);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
