@@ -86,6 +86,27 @@ START_TEST(ids_whose_hashes_are_equal_stay_apart) {
 }
 END_TEST
 
+/* Tables begin small and are made anew several times on the way. */
+START_TEST(nothing_is_lost_when_a_table_grows) {
+    struct trace_event event = {.timestamp = 5, .kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER};
+    const uint32_t ids = 9000, nodes = 3;
+
+    for (uint32_t number = 0; number < ids; number++)
+        for (uint32_t node = 0; node < nodes; node++) {
+            event.trace_id = colliding_trace(number);
+            event.peer_id = colliding_peer(number);
+            event.sequence++;
+            append(&event, node);
+        }
+    for (uint32_t number = 0; number < ids; number++) {
+        struct history_query query = {.by_trace = true, .trace_id = colliding_trace(number)};
+        ck_assert_uint_eq(count_of(&query), nodes);
+        query = (struct history_query){.by_peer = true, .peer_id = colliding_peer(number)};
+        ck_assert_uint_eq(count_of(&query), nodes);
+    }
+}
+END_TEST
+
 START_TEST(two_histories_hash_one_id_differently) {
     struct trace_id id = colliding_trace(1);
     uint64_t hash = history__hash_trace(history, &id);
@@ -188,6 +209,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, ids_whose_hashes_are_equal_stay_apart);
+    tcase_add_test(tcase, nothing_is_lost_when_a_table_grows);
     tcase_add_test(tcase, two_histories_hash_one_id_differently);
     tcase_add_loop_test(tcase, the_outcome_of_a_trace_is_that_of_its_first_span, 0, count);
     tcase_add_loop_test(tcase, the_outcome_does_not_depend_on_the_order_of_arrival, 0, count);
