@@ -102,6 +102,15 @@ static int check_options(const struct trace_log_options *options, uint32_t lane_
     return 0;
 }
 
+/* A program that closed its standard streams must not get the ring as one of them: what it prints would be written into it. */
+static int open_above_standard_streams(int dir_fd, const char *name, int flags) {
+    int fd = openat(dir_fd, name, flags, 0600), above;
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return above;
+}
+
 /* Makes the object, locked: the lock is held before the object has a size, so that no reader takes it for a dead node's. */
 static int make_object(struct log *log, int dir_fd) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -111,7 +120,7 @@ static int make_object(struct log *log, int dir_fd) {
     if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
     snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
              (unsigned long long)random);
-    log->fd = openat(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    log->fd = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW);
     if (log->fd < 0) return -errno;
     if (fchmod(log->fd, 0600) != 0 || fcntl(log->fd, F_OFD_SETLK, &lock) != 0 ||
         ftruncate(log->fd, (off_t)log->object_bytes) != 0)

@@ -24,6 +24,8 @@ struct daemon {
     uv_loop_t loop;
 };
 
+TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c tells the least");
+
 static void wake(void *arg) {
     struct daemon *daemon = arg;
     server_wake(&daemon->server);

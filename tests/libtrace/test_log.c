@@ -61,6 +61,21 @@ START_TEST(open_and_close_leave_nothing_open_behind) {
 }
 END_TEST
 
+START_TEST(a_program_without_standard_streams_does_not_print_into_its_ring) {
+    struct trace_log *log;
+    ssize_t written[2];
+    int saved[2];
+    for (int i = 0; i < 2; i++) saved[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, 100);
+    for (int i = 0; i < 2; i++) close(STDOUT_FILENO + i);
+    log = open_log(64);
+    for (int i = 0; i < 2; i++) written[i] = write(STDOUT_FILENO + i, "overwritten", 11);
+    for (int i = 0; i < 2; i++) dup2(saved[i], STDOUT_FILENO + i);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(written[i], -1);
+    trace_reader_detach(attach_log(log));
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(options_that_make_no_sense_are_refused) {
     struct trace_log *log = (struct trace_log *)&log;
     struct trace_log_options none = {.node_name = "x"}, good = {.node_id = id_of(1)}, policy = good;
@@ -339,6 +354,7 @@ int main(void) {
     tcase_add_test(tcase, an_object_is_private_and_says_who_made_it);
     tcase_add_test(tcase, only_lanes_in_use_take_memory);
     tcase_add_test(tcase, open_and_close_leave_nothing_open_behind);
+    tcase_add_test(tcase, a_program_without_standard_streams_does_not_print_into_its_ring);
     tcase_add_test(tcase, options_that_make_no_sense_are_refused);
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
     tcase_add_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus);
