@@ -42,7 +42,7 @@ static void assert_hits_equal(const struct history_hit *a, const struct history_
     for (size_t i = 0; i < count; i++) {
         quick_assert(a[i].position == b[i].position);
         quick_assert(a[i].source == b[i].source);
-        quick_assert(memcmp(&a[i].event, &b[i].event, sizeof a[i].event) == 0);
+        quick_assert(memcmp((const char *)&a[i].event, (const char *)&b[i].event, sizeof a[i].event) == 0); /* all 128 bytes */
     }
 }
 

@@ -82,7 +82,7 @@ static void make(uint64_t position, struct trace_event *ret_event) {
 static void assert_untorn(const struct trace_event *event, uint64_t position) {
     struct trace_event expected;
     make(position, &expected);
-    quick_assert(memcmp(event, &expected, sizeof expected) == 0);
+    quick_assert(memcmp((const char *)event, (const char *)&expected, sizeof expected) == 0); /* all 128 bytes */
 }
 
 /* ---- readers ------------------------------------------------------------------------------------------------------------ */
