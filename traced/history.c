@@ -33,12 +33,12 @@ struct budget {
 static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 #define SEGMENT_BYTES_(events)                                                                                              \
-    ((events) * (sizeof(struct trace_event) + sizeof(history_source) + sizeof(struct trace_tally) + 2 * sizeof(uint16_t)) + \
-     3 * TABLE_SLOTS * sizeof(uint32_t) + BLOCKS * sizeof(struct block))
+    ((events) * (sizeof(struct trace_event) + sizeof(history_source) + sizeof(struct trace_tally) + 3 * sizeof(uint16_t)) + \
+     2 * TABLE_SLOTS * sizeof(uint32_t) + BLOCKS * sizeof(struct block))
 
 /* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
- * events, a pair in every 16 and a peer in every 64; but always for two whole segments of events that are all traces of their
- * own, and for one of all peers of their own. */
+ * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all traces
+ * of their own, and for one of all peers of their own. */
 static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
     size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
     uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
@@ -46,7 +46,7 @@ static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
 
     if (events_max / 4 > traces_max) traces_max = (uint32_t)(events_max / 4);
     if (events_max / 64 > peers_max) peers_max = (uint32_t)(events_max / 64);
-    if (events_max / 16 / CHUNK_PAIRS > chunks_max) chunks_max = (uint32_t)(events_max / 16 / CHUNK_PAIRS);
+    if (events_max / 16 / CHUNK_PEERS > chunks_max) chunks_max = (uint32_t)(events_max / 16 / CHUNK_PEERS);
 
     bytes += line_up(segments_max * sizeof(struct segment)) + line_up(segments_max * sizeof(struct segment *));
     bytes += segments_max * SEGMENT_BYTES_((size_t)HISTORY_SEGMENT_EVENTS);
@@ -56,7 +56,7 @@ static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
     bits = history__directory_bits(peers_max);
     bytes += line_up((peers_max + 1) * sizeof(struct peer_entry));
     bytes += history__directory_slot_bytes(bits, 0) + history__directory_slot_bytes(bits, 1);
-    bytes += (size_t)chunks_max * CHUNK_PAIRS * sizeof(struct pair_tally) + line_up(chunks_max * sizeof(uint32_t));
+    bytes += (size_t)chunks_max * CHUNK_PEERS * sizeof(struct peer_tally) + line_up(chunks_max * sizeof(uint32_t));
     bytes += sizeof(struct history);
 
     *ret_budget = (struct budget){segments_max, traces_max, peers_max, chunks_max, bytes};
@@ -92,9 +92,9 @@ static void carve_segment(struct segment *segment, char **cursor) {
     segment->sources = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->sources);
     segment->traces = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->traces);
     segment->trace_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->trace_links);
-    segment->pair_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->pair_links);
+    segment->peer_links = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->peer_links);
+    segment->peer_numbers = carve(cursor, HISTORY_SEGMENT_EVENTS * sizeof *segment->peer_numbers);
     segment->by_trace.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_trace.slots);
-    segment->by_pair.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_pair.slots);
     segment->by_peer.slots = carve(cursor, TABLE_SLOTS * sizeof *segment->by_peer.slots);
     segment->blocks = carve(cursor, BLOCKS * sizeof *segment->blocks);
 }
@@ -128,7 +128,7 @@ static int arena_take(struct history *history, const struct budget *budget) {
     carve_directory(&history->traces, budget->traces_max, sizeof(struct trace_entry), &cursor, hash_of_trace);
     carve_directory(&history->peers, budget->peers_max, sizeof(struct peer_entry), &cursor, hash_of_peer);
     history->chunks_max = history->chunks_free_count = budget->chunks_max;
-    history->pairs = carve(&cursor, (size_t)budget->chunks_max * CHUNK_PAIRS * sizeof *history->pairs);
+    history->peer_tallies = carve(&cursor, (size_t)budget->chunks_max * CHUNK_PEERS * sizeof *history->peer_tallies);
     history->chunks_free = carve(&cursor, budget->chunks_max * sizeof *history->chunks_free);
     for (uint32_t i = 0; i < budget->chunks_max; i++) history->chunks_free[i] = budget->chunks_max - 1 - i;
     for (uint32_t i = budget->segments_max; i-- > 0;) {
@@ -265,14 +265,13 @@ static void rotate(struct history *history) {
 
     segment->number = number;
     segment->next = NULL;
-    segment->trace_count = segment->pair_count = 0;
+    segment->trace_count = segment->peer_count = 0;
     history__table_clear(&segment->by_trace, before == NULL ? 0 : before->by_trace.used);
-    history__table_clear(&segment->by_pair, before == NULL ? 0 : before->by_pair.used);
     history__table_clear(&segment->by_peer, before == NULL ? 0 : before->by_peer.used);
     memset((void *)segment->blocks, 0, BLOCKS * sizeof *segment->blocks);
     for (unsigned i = 0; i < BLOCKS; i++) history__store(&segment->blocks[i].min_ns, UINT64_MAX);
     history__store32(&segment->traces_published, 0);
-    history__store32(&segment->pairs_published, 0);
+    history__store32(&segment->peers_published, 0);
 
     /* ring:R  Publishes the segment, empty.  Pairs with ring:A. */
     atomic_store_explicit(&history->ring[number % history->segments_max], segment, memory_order_release);
@@ -285,8 +284,8 @@ static void rotate(struct history *history) {
 /* Do the pools have what that many events could need at worst? */
 static bool pools_suffice(const struct history *history, uint32_t events) {
     const struct segment *newest = history->newest;
-    uint32_t pairs = newest->chunk_count * CHUNK_PAIRS - newest->pair_count + history->chunks_free_count * CHUNK_PAIRS;
-    return pairs >= events && history->traces.capacity - history->traces.used >= events &&
+    uint32_t tallies = newest->chunk_count * CHUNK_PEERS - newest->peer_count + history->chunks_free_count * CHUNK_PEERS;
+    return tallies >= events && history->traces.capacity - history->traces.used >= events &&
            history->peers.capacity - history->peers.used >= events;
 }
 
@@ -325,6 +324,7 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
 
 void history_append(struct history *history, uint32_t count, history_source source) {
     assert(count <= history->reserved);
+    assert(history_source_node(source) < HISTORY_NODES_MAX);
     history->reserved = 0;
     if (count == 0) return;
     history__index(history, history->newest, history->filled, count, source);

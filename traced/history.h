@@ -17,7 +17,9 @@
 
 struct history;
 
-/* Where an event came from: node_index << 8 | lane.  node_index is the node table's (nodes.h). */
+#define HISTORY_NODES_MAX 4096
+
+/* Where an event came from: node_index << 8 | lane.  node_index is the node table's (nodes.h), below HISTORY_NODES_MAX. */
 typedef uint32_t history_source;
 static inline history_source history_source_make(uint32_t node_index, uint32_t lane) { return node_index << 8 | lane; }
 static inline uint32_t history_source_node(history_source source) { return source >> 8; }
@@ -26,10 +28,9 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
-/* Takes all memory, at most bytes_max, and touches it.  At least 3 segments.  Where more than a quarter of the events are traces
- * of their own, or more than a sixteenth are first words of a node about a peer, the history reaches less far back than
- * events_max.  Returns 0, -EINVAL when bytes_max is too small,
- * -ENOMEM. */
+/* Takes all memory, at most bytes_max, and touches it.  Where more than a quarter of the events are traces of their own, or more
+ * than a sixteenth are the first of a peer in their segment, the history reaches less far back than events_max says.
+ * Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 void history_destroy(struct history *history);
 

@@ -13,19 +13,7 @@
 
 #define GROUP 32
 
-/* ---- counting ----------------------------------------------------------------------------------------------------------- */
-
-/* One writer: an add needs no locked instruction. */
-static inline void add32(_Atomic uint32_t *word, uint32_t by) { history__store32(word, history__load32(word) + by); }
-static inline void add64(_Atomic uint64_t *word, uint64_t by) { history__store(word, history__load(word) + by); }
-static inline void least64(_Atomic uint64_t *word, uint64_t value) {
-    uint64_t old = history__load(word);
-    history__store(word, value < old ? value : old);
-}
-static inline void greatest64(_Atomic uint64_t *word, uint64_t value) {
-    uint64_t old = history__load(word);
-    history__store(word, value > old ? value : old);
-}
+/* ---- publishing --------------------------------------------------------------------------------------------------------- */
 
 /* head:R  Makes the event the newest of its chain, its link first.  Pairs with head:A.
  * Without it a reader follows the link of an event that has none yet. */
@@ -91,7 +79,7 @@ static void trace_make(struct history *history, struct segment *segment, uint32_
     link_first(&tally->head, segment->trace_links, index);
     if (__builtin_expect(history__table_crowded(table), 0)) {
         uint32_t mask;
-        history__table_grow(table, history, segment, number, hash_of_trace, NULL);
+        history__table_grow(table, history, segment, number, hash_of_trace);
         mask = history__load32(&table->mask);
         for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
     }
@@ -102,7 +90,7 @@ static void trace_make(struct history *history, struct segment *segment, uint32_
 /* tally and event are of one trace. */
 static inline void trace_hit(struct segment *segment, struct trace_tally *tally, const struct trace_event *event,
                              uint32_t index) {
-    greatest64(&tally->last_ns, event->timestamp);
+    history__greatest(&tally->last_ns, event->timestamp);
     link_event(&tally->head, segment->trace_links, index);
 }
 
@@ -146,171 +134,83 @@ static uint32_t peer_entry_take(struct history *history, const struct trace_node
 }
 
 static uint64_t hash_of_peer(const struct history *history, const struct segment *segment, uint32_t number) {
-    return history__hash_peer(history, &history__pair(history, segment, number)->peer_id);
+    return history__hash_peer(history, &history__peer_tally(history, segment, number)->id);
 }
 
-static uint64_t hash_of_pair(const struct history *history, const struct segment *segment, uint32_t number) {
-    const struct pair_tally *pair = history__pair(history, segment, number);
-    return history__hash_peer_by(history, &pair->peer_id, history__pair_keys(history, pair->node));
-}
-
-static bool same_peer(const struct history *history, const struct segment *segment, uint32_t a, uint32_t b) {
-    return history__peer_equal(&history__pair(history, segment, a)->peer_id, &history__pair(history, segment, b)->peer_id);
-}
-
-/* Puts a new pair in front of the others of its peer.  The list's head is the peer's slot. */
-static void pair_join_peer(struct history *history, struct segment *segment, struct pair_tally *pair, uint32_t number,
-                           uint64_t hash) {
+/* What is first said about a peer in the segment. */
+static void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
+    const struct trace_event *event = &segment->events[index];
     struct table *table = &segment->by_peer;
-    uint32_t fingerprint = history__fingerprint(hash), mask, slot, at;
+    uint32_t number = segment->peer_count++, mask, at;
+    struct peer_tally *tally;
 
-    if (history__table_crowded(table)) history__table_grow(table, history, segment, number, hash_of_peer, same_peer);
-    mask = history__load32(&table->mask);
-    for (at = history__home(hash, mask); (slot = history__load32(&table->slots[at])) != 0; at = (at + 1) & mask)
-        if (history__slot_like(slot, fingerprint) && same_peer(history, segment, slot & 0xffff, number)) break;
-    pair->sibling = slot != 0 ? slot & 0xffff : (uint16_t)number;
-    if (slot == 0) table->used++;
-    history__slot_publish(&table->slots[at], hash, number);
-}
-
-static struct pair_tally *pair_new(struct history *history, struct segment *segment, const struct trace_event *event,
-                                   uint32_t node) {
-    uint32_t number = segment->pair_count;
-    struct pair_tally *pair;
-
-    if (number % CHUNK_PAIRS == 0) {
+    if (number % CHUNK_PEERS == 0) {
         assert(history->chunks_free_count > 0);
         segment->chunks[segment->chunk_count++] = history->chunks_free[--history->chunks_free_count];
     }
-    pair = history__pair(history, segment, number);
-    memset((void *)pair, 0, sizeof *pair);
-    pair->peer_id = event->peer_id;
-    pair->node = node;
-    history__store(&pair->first_ns, UINT64_MAX);
-    history__store(&pair->min_rtt_ns, UINT64_MAX);
-    return pair;
-}
-
-/* By kind: what it counts as, and whether it holds a round-trip sample. */
-#define RTT_SAMPLE 4
-static const uint8_t packet_classes[16] = {
-    PACKET_NONE,
-    [1] = PACKET_NONE,
-    [TRACE_KIND_CONN_ESTABLISHED] = PACKET_NONE | RTT_SAMPLE,
-    [3] = PACKET_NONE,
-    [4] = PACKET_NONE,
-    [5] = PACKET_NONE,
-    [6] = PACKET_NONE,
-    [TRACE_KIND_PACKET_SENT] = PACKET_SENT,
-    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED,
-    [TRACE_KIND_PACKET_LOST] = PACKET_LOST,
-    [TRACE_KIND_METRICS] = PACKET_NONE | RTT_SAMPLE,
-    [11] = PACKET_NONE,
-    [12] = PACKET_NONE,
-    [13] = PACKET_NONE,
-    [14] = PACKET_NONE,
-    [15] = PACKET_NONE,
-};
-TRACE_STATIC_ASSERT_(offsetof(struct trace_packet_sent, size) == offsetof(struct trace_packet_received, size),
-                     "one load gives the size of a packet, sent or received");
-TRACE_STATIC_ASSERT_(PACKET_SENT == 0 && PACKET_RECEIVED == 1 && PACKET_NONE == 2 && PACKET_LOST == 3,
-                     "the bit 2 of a class says that bytes are not counted");
-
-/* A round-trip sample of one node: the newest counts, and of two of one moment the later one in the lane. */
-static void pair_sample(struct pair_tally *pair, const struct trace_event *event) {
-    bool metrics = event->kind == TRACE_KIND_METRICS;
-    uint64_t rtt_ns = metrics ? event->data.metrics.rtt : event->data.conn_established.rtt;
-
-    if (event->timestamp >= history__load(&pair->rtt_time_ns)) {
-        history__store(&pair->rtt_time_ns, event->timestamp);
-        history__store(&pair->rtt_ns, rtt_ns);
-    }
-    if (metrics) least64(&pair->min_rtt_ns, event->data.metrics.min_rtt);
-}
-
-static inline void pair_count(struct pair_tally *pair, const struct trace_event *event) {
-    uint32_t what = packet_classes[event->kind < 16 ? event->kind : 0], class = what & 3;
-    uint64_t counted = (uint64_t)(class >> 1) - 1; /* all bits for a packet sent or received, else none */
-
-    add32(&pair->packets[class], 1);
-    add64(&pair->bytes[class & 1], event->data.packet_sent.size & counted);
-    least64(&pair->first_ns, event->timestamp);
-    greatest64(&pair->last_ns, event->timestamp);
-    if (what & RTT_SAMPLE) pair_sample(pair, event);
-}
-
-/* What a node says first about a peer in the segment. */
-static void pair_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
-    const struct trace_event *event = &segment->events[index];
-    struct table *table = &segment->by_pair;
-    struct pair_tally *pair = pair_new(history, segment, event, node);
-    uint32_t number = segment->pair_count++, mask, at;
-    uint64_t peer_hash = history__hash_peer(history, &event->peer_id);
-
-    pair->entry = peer_entry_take(history, &event->peer_id, peer_hash);
-    pair_count(pair, event);
-    link_first(&pair->head, segment->pair_links, index);
-    if (history__table_crowded(table)) history__table_grow(table, history, segment, number, hash_of_pair, NULL);
+    tally = history__peer_tally(history, segment, number);
+    history__peer_init(tally, &event->peer_id);
+    tally->entry = peer_entry_take(history, &event->peer_id, hash);
+    history__peer_count(tally, event, node);
+    segment->peer_numbers[index] = (uint16_t)number;
+    link_first(&tally->head, segment->peer_links, index);
+    if (history__table_crowded(table)) history__table_grow(table, history, segment, number, hash_of_peer);
     mask = history__load32(&table->mask);
     for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
     history__slot_publish(&table->slots[at], hash, number);
     table->used++;
-    pair_join_peer(history, segment, pair, number, peer_hash);
-    /* pair:R  Publishes the pair to history_peers.  Pairs with pair:A.  Without it a pair is added up that is not filled. */
-    atomic_store_explicit(&segment->pairs_published, segment->pair_count, memory_order_release);
+    /* peers:R  Publishes the tally to history_peers.  Pairs with peers:A.  Without it a tally is added up that is not filled. */
+    atomic_store_explicit(&segment->peers_published, segment->peer_count, memory_order_release);
 }
 
-static inline bool pair_is(const struct pair_tally *pair, uint32_t node, const struct trace_event *event) {
-    return pair->node == node && history__peer_equal(&pair->peer_id, &event->peer_id);
-}
-
-static inline void pair_hit(struct segment *segment, struct pair_tally *pair, const struct trace_event *event, uint32_t index) {
-    pair_count(pair, event);
-    link_event(&pair->head, segment->pair_links, index);
+static inline void peer_hit(struct segment *segment, struct peer_tally *tally, uint32_t number, const struct trace_event *event,
+                            uint32_t node, uint32_t index) {
+    history__peer_count(tally, event, node);
+    segment->peer_numbers[index] = (uint16_t)number;
+    link_event(&tally->head, segment->peer_links, index);
 }
 
 static void index_peer(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
     const struct trace_event *event = &segment->events[index];
-    uint32_t mask = history__load32(&segment->by_pair.mask), fingerprint = history__fingerprint(hash), slot;
+    uint32_t mask = history__load32(&segment->by_peer.mask), fingerprint = history__fingerprint(hash), slot;
 
-    for (uint32_t at = history__home(hash, mask); (slot = history__load32(&segment->by_pair.slots[at])) != 0;
+    for (uint32_t at = history__home(hash, mask); (slot = history__load32(&segment->by_peer.slots[at])) != 0;
          at = (at + 1) & mask) {
-        struct pair_tally *pair = history__pair(history, segment, slot & 0xffff);
-        if (!history__slot_like(slot, fingerprint) || !pair_is(pair, node, event)) continue;
-        pair_hit(segment, pair, event, index);
+        struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
+        if (!history__slot_like(slot, fingerprint) || !history__peer_equal(&tally->id, &event->peer_id)) continue;
+        peer_hit(segment, tally, slot & 0xffff, event, node, index);
         return;
     }
-    pair_make(history, segment, index, node, hash);
+    peer_make(history, segment, index, node, hash);
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------------------- */
 
 struct group {
-    uint64_t trace_hash[GROUP], pair_hash[GROUP];
-    uint32_t trace_at[GROUP];             /* where the search for a trace ended */
-    uint32_t trace_slot[GROUP];           /* what is there: a slot with its fingerprint, or 0 */
-    struct pair_tally *pair[GROUP];       /* likewise for a pair; no_pair */
+    uint64_t trace_hash[GROUP], peer_hash[GROUP];
+    uint32_t trace_at[GROUP];   /* where the search for a trace ended */
+    uint32_t trace_slot[GROUP]; /* what is there: a slot with its fingerprint, or 0 */
+    uint32_t peer_slot[GROUP];  /* likewise for a peer */
+    struct peer_tally *peer[GROUP];
     uint8_t known[GROUP], unknown[GROUP]; /* events whose trace_slot is not 0, or is: all of a trace are in one of the two */
     uint32_t entry[GROUP];                /* most likely entries of the unknown, in their order */
     uint32_t known_count, unknown_count;
     uint32_t trace_mask; /* of the table, at that time */
 };
 
-static struct pair_tally no_pair = {.node = UINT32_MAX}; /* no event's: a node index has 24 bits */
-
 /* Stage 1: hashes; asks for the slots. */
 static inline void group_hash(const struct history *history, const struct segment *segment, const struct trace_event *events,
-                              uint32_t count, struct history_peer_keys pair_keys, struct group *group) {
-    const _Atomic uint32_t *trace_slots = segment->by_trace.slots, *pair_slots = segment->by_pair.slots;
-    uint32_t trace_mask = history__load32(&segment->by_trace.mask), pair_mask = history__load32(&segment->by_pair.mask);
+                              uint32_t count, struct group *group) {
+    const _Atomic uint32_t *trace_slots = segment->by_trace.slots, *peer_slots = segment->by_peer.slots;
+    uint32_t trace_mask = history__load32(&segment->by_trace.mask), peer_mask = history__load32(&segment->by_peer.mask);
 
     for (uint32_t i = 0; i < count; i++) {
         uint64_t trace_hash = history__hash_trace(history, &events[i].trace_id);
-        uint64_t pair_hash = history__hash_peer_by(history, &events[i].peer_id, pair_keys);
+        uint64_t peer_hash = history__hash_peer(history, &events[i].peer_id);
         group->trace_hash[i] = trace_hash;
-        group->pair_hash[i] = pair_hash;
+        group->peer_hash[i] = peer_hash;
         __builtin_prefetch((const void *)&trace_slots[history__home(trace_hash, trace_mask)], 1);
-        __builtin_prefetch((const void *)&pair_slots[history__home(pair_hash, pair_mask)], 1);
+        __builtin_prefetch((const void *)&peer_slots[history__home(peer_hash, peer_mask)], 1);
     }
 }
 
@@ -344,17 +244,18 @@ static inline void group_look_traces(const struct history *history, const struct
     group->unknown_count = unknown;
 }
 
-static inline void group_look_pairs(const struct history *history, const struct segment *segment, uint32_t count,
+static inline void group_look_peers(const struct history *history, const struct segment *segment, uint32_t count,
                                     struct group *group) {
-    const _Atomic uint32_t *slots = segment->by_pair.slots;
-    uint32_t mask = history__load32(&segment->by_pair.mask);
+    const _Atomic uint32_t *slots = segment->by_peer.slots;
+    uint32_t mask = history__load32(&segment->by_peer.mask);
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at, slot = slot_look(slots, mask, group->pair_hash[i], &at);
-        struct pair_tally *pair = slot != 0 ? history__pair(history, segment, slot & 0xffff) : &no_pair;
-        __builtin_prefetch(pair, 1);
-        __builtin_prefetch((const char *)pair + 64, 1);
-        group->pair[i] = pair;
+        uint32_t at, slot = slot_look(slots, mask, group->peer_hash[i], &at);
+        struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
+        __builtin_prefetch(tally, 1);
+        __builtin_prefetch((const char *)tally + 64, 1);
+        group->peer_slot[i] = slot;
+        group->peer[i] = tally;
     }
 }
 
@@ -403,12 +304,15 @@ static inline void group_index_peers(struct history *history, struct segment *se
                                      uint32_t node, const struct group *group) {
     for (uint32_t i = 0; i < count; i++) {
         const struct trace_event *event = &segment->events[first + i];
-        if (!(event->flags & TRACE_FLAG_HAS_PEER))
-            segment->pair_links[first + i] = (uint16_t)(first + i);
-        else if (__builtin_expect(pair_is(group->pair[i], node, event), 1))
-            pair_hit(segment, group->pair[i], event, first + i);
-        else
-            index_peer(history, segment, first + i, node, group->pair_hash[i]);
+        uint32_t slot = group->peer_slot[i];
+        if (!(event->flags & TRACE_FLAG_HAS_PEER)) {
+            segment->peer_links[first + i] = (uint16_t)(first + i);
+            segment->peer_numbers[first + i] = PEER_NONE;
+        } else if (__builtin_expect(slot != 0 && history__peer_equal(&group->peer[i]->id, &event->peer_id), 1)) {
+            peer_hit(segment, group->peer[i], slot & 0xffff, event, node, first + i);
+        } else {
+            index_peer(history, segment, first + i, node, group->peer_hash[i]);
+        }
     }
 }
 
@@ -431,7 +335,6 @@ static inline void group_bound(struct segment *segment, uint32_t first, uint32_t
 
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source) {
     uint32_t node = history_source_node(source);
-    struct history_peer_keys pair_keys = history__pair_keys(history, node);
     struct group group;
 
     while (count > 0) {
@@ -439,10 +342,10 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
         uint32_t n = count < GROUP ? count : GROUP;
         if (n > left_in_block) n = left_in_block;
 
-        group_hash(history, segment, &segment->events[first], n, pair_keys, &group);
+        group_hash(history, segment, &segment->events[first], n, &group);
         group_bound(segment, first, n, node);
         group_look_traces(history, segment, n, &group);
-        group_look_pairs(history, segment, n, &group);
+        group_look_peers(history, segment, n, &group);
         group_ask(history, &group);
         for (uint32_t i = 0; i < n; i++) segment->sources[first + i] = source;
         group_index_peers(history, segment, first, n, node, &group);
@@ -485,22 +388,21 @@ struct trace_tally *history__find_trace(const struct history *history, const str
     return found;
 }
 
-struct pair_tally *history__find_peer(const struct history *history, const struct segment *segment,
+struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
                                       const struct trace_node_id *id, uint64_t hash) {
     const struct table *table = &segment->by_peer;
     uint32_t fingerprint = history__fingerprint(hash), version, slot;
-    struct pair_tally *found;
+    struct peer_tally *found = NULL;
 
     do {
-        found = NULL;
         version = table_enter(table);
         uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
         for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
             slot = atomic_load_explicit(&table->slots[at], memory_order_acquire); /* slot:A */
             if (slot == 0) break;
-            struct pair_tally *pair = history__pair(history, segment, slot & 0xffff);
-            if (history__slot_like(slot, fingerprint) && history__peer_equal(&pair->peer_id, id)) found = pair;
+            struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
+            if (history__slot_like(slot, fingerprint) && history__peer_equal(&tally->id, id)) found = tally;
         }
-    } while (!table_left(table, version)); /* also when found: while it is made anew the slot may name an older pair */
+    } while (found == NULL && !table_left(table, version));
     return found;
 }

@@ -7,9 +7,9 @@
  *      by_trace     [131072]  fingerprint << 16 | tally     by trace id: open addressing, linear probing, 0 is empty
  *      traces        [65536]  tally of one trace here: its newest event and its directory entry
  *      trace_links   [65536]  for each event the one before it of the same trace; one that links to itself ends the chain
- *      by_pair      [131072]  as by_trace, by (peer, node): what one node says about one peer
- *      pair_links    [65536]  as trace_links
- *      by_peer      [131072]  by peer alone: the first of its pairs; the others follow by `sibling`
+ *      by_peer      [131072]  as by_trace, by peer
+ *      peer_links    [65536]  as trace_links
+ *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer
  *      blocks          [256]  of 256 events each: least and greatest time, kinds, nodes
  *      sources       [65536]  node and lane of each event
  *      events        [65536]
@@ -17,7 +17,7 @@
  * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up, it
  * is made anew over the same memory with its version odd; a reader that meets this looks again.
  *
- * The tallies of pairs are big and usually few, so that they come in chunks from a pool that all segments share.
+ * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.
  *
  * Directories
  * -----------
@@ -53,8 +53,8 @@
  *      ring:A     history__segment                    ring:R
  *      entry:R    history_index.c, new entry          entry:A      a reader lists an entry whose id is not there yet
  *      entry:A    history__entry_alive                entry:R
- *      pair:R     history_index.c index_peer          pair:A       a reader adds up a pair that is not filled
- *      pair:A     history_summary.c add_segment       pair:R
+ *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
+ *      peers:A    history_peers.c add_segment         peers:R
  *
  * What was removed (ring slot, entry count) is reused only after grace_wait(); the reclaimer hands it back under a mutex. */
 #ifndef TRACED_HISTORY_INTERNAL_H
@@ -71,8 +71,8 @@
 #define BLOCKS (HISTORY_SEGMENT_EVENTS / BLOCK_EVENTS)
 #define TABLE_SLOTS_MIN 1024
 #define TABLE_SLOTS (1U << 17)
-#define CHUNK_PAIRS 256
-#define SEGMENT_CHUNKS (HISTORY_SEGMENT_EVENTS / CHUNK_PAIRS)
+#define CHUNK_PEERS 256
+#define SEGMENT_CHUNKS (HISTORY_SEGMENT_EVENTS / CHUNK_PEERS)
 #define RESERVE_MAX 8192 /* events in one reserved place, so that the pools' slack is small */
 #define SEGMENTS_MIN 3
 #define SEGMENTS_MAX 8192
@@ -101,23 +101,23 @@ TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line
 /* What an event counts as for its peer. */
 enum packet_class { PACKET_SENT, PACKET_RECEIVED, PACKET_NONE, PACKET_LOST, PACKET_CLASSES };
 
-/* What one node says about one peer in a segment. */
-struct pair_tally {
-    struct trace_node_id peer_id;
-    uint32_t node;
+/* A peer in a segment: what all nodes say about it. */
+struct peer_tally {
+    struct trace_node_id id;
     uint32_t entry; /* in the directory of peers */
     _Atomic uint16_t head;
-    uint16_t sibling; /* the next pair of the same peer; itself ends the list */
-    uint32_t unused;
+    uint16_t unused;
+    _Atomic uint32_t rtt_node;
+    uint32_t unused2;
     _Atomic uint32_t packets[PACKET_CLASSES]; /* their sum is the number of events */
     /* second cache line */
     _Atomic uint64_t bytes[2]; /* PACKET_SENT, PACKET_RECEIVED */
-    uint64_t unused2;
+    uint64_t unused3;
     _Atomic uint64_t first_ns, last_ns;
     _Atomic uint64_t rtt_ns, rtt_time_ns; /* the newest sample, and when; 0: none */
     _Atomic uint64_t min_rtt_ns;
 };
-TRACE_STATIC_ASSERT_(sizeof(struct pair_tally) == 128, "two cache lines");
+TRACE_STATIC_ASSERT_(sizeof(struct peer_tally) == 128, "two cache lines");
 
 /* From the hash of an id to a number of 16 bits. */
 struct table {
@@ -127,11 +127,13 @@ struct table {
     uint32_t used;            /* slots taken; the ingest thread's */
 };
 
+#define PEER_NONE 0xffff
+
 struct segment {
     uint64_t number;       /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
     struct segment *next;  /* in the list of spare, retired or idle segments */
     uint32_t trace_count;  /* tallies in use; the ingest thread's */
-    uint32_t pair_count;   /* likewise */
+    uint32_t peer_count;   /* likewise */
     uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
     uint32_t swept_peers;  /* likewise */
     uint32_t chunk_count;  /* of chunks[] */
@@ -139,10 +141,10 @@ struct segment {
     struct trace_event *events;
     history_source *sources;
     struct trace_tally *traces;
-    uint16_t *trace_links, *pair_links;
-    struct table by_trace, by_pair, by_peer;
-    _Atomic uint32_t traces_published; /* tallies and pairs that may be looked at in a row */
-    _Atomic uint32_t pairs_published;
+    uint16_t *trace_links, *peer_links, *peer_numbers;
+    struct table by_trace, by_peer;
+    _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
+    _Atomic uint32_t peers_published;
     uint32_t chunks[SEGMENT_CHUNKS];
 };
 
@@ -191,12 +193,12 @@ struct history {
     _Atomic uint64_t begin; /* position of the oldest */
     char end_pad[64 - 16];
 
-    uint64_t keys[8]; /* of the hashes; random, so that nobody outside can make ids collide */
+    uint64_t keys[6]; /* of the hashes; random, so that nobody outside can make ids collide */
     uint32_t segments_max;
     _Atomic(struct segment *) *ring; /* segment n is in ring[n % segments_max], or nothing is */
     struct segment *segments;
     struct directory traces, peers;
-    struct pair_tally *pairs; /* the pool of chunks */
+    struct peer_tally *peer_tallies; /* the pool of chunks */
     uint32_t *chunks_free;
     uint32_t chunks_max;
     void *arena;
@@ -244,24 +246,11 @@ static inline uint64_t history__hash_trace(const struct history *history, const 
     return history__fold(half ^ keys[2], keys[3]);
 }
 
-struct history_peer_keys {
-    uint64_t low, high;
-};
-static inline uint64_t history__hash_peer_by(const struct history *history, const struct trace_node_id *id,
-                                             struct history_peer_keys keys) {
-    const uint64_t *words = history->keys;
-    uint64_t low = history__fold(history__word(id->bytes, 0) ^ words[0], history__word(id->bytes, 1) ^ words[1]);
-    uint64_t high = history__fold(history__word(id->bytes, 2) ^ words[2], history__word(id->bytes, 3) ^ words[3]);
-    return history__fold(low ^ keys.low, high ^ keys.high);
-}
 static inline uint64_t history__hash_peer(const struct history *history, const struct trace_node_id *id) {
-    return history__hash_peer_by(history, id, (struct history_peer_keys){history->keys[4], history->keys[5]});
-}
-
-/* Of (peer, node): as that of the peer, under keys that the node changed. */
-static inline struct history_peer_keys history__pair_keys(const struct history *history, uint32_t node) {
-    uint64_t mixed = history__fold(history->keys[6] ^ node, history->keys[7]);
-    return (struct history_peer_keys){history->keys[4] ^ mixed, history->keys[5] + mixed};
+    const uint64_t *keys = history->keys;
+    uint64_t low = history__fold(history__word(id->bytes, 0) ^ keys[0], history__word(id->bytes, 1) ^ keys[1]);
+    uint64_t high = history__fold(history__word(id->bytes, 2) ^ keys[2], history__word(id->bytes, 3) ^ keys[3]);
+    return history__fold(low ^ keys[4], high ^ keys[5]);
 }
 
 /* A slot of a segment's table is fingerprint << 16 | number: the upper half of the hash says where, and the lower half gives the
@@ -287,8 +276,9 @@ static inline bool history__id_none(const struct trace_id *id) {
     return (history__word(id->bytes, 0) | history__word(id->bytes, 1)) == 0;
 }
 
-static inline struct pair_tally *history__pair(const struct history *history, const struct segment *segment, uint32_t index) {
-    return &history->pairs[(size_t)segment->chunks[index / CHUNK_PAIRS] * CHUNK_PAIRS + index % CHUNK_PAIRS];
+static inline struct peer_tally *history__peer_tally(const struct history *history, const struct segment *segment,
+                                                     uint32_t number) {
+    return &history->peer_tallies[(size_t)segment->chunks[number / CHUNK_PEERS] * CHUNK_PEERS + number % CHUNK_PEERS];
 }
 
 static inline struct trace_entry *history__trace_entry(const struct history *history, uint32_t index) {
@@ -314,6 +304,53 @@ static inline void history__store32(_Atomic uint32_t *word, uint32_t value) {
     atomic_store_explicit(word, value, memory_order_relaxed); /* relaxed: likewise */
 }
 
+/* ---- counting ----------------------------------------------------------------------------------------------------------- */
+
+/* One writer: an add needs no locked instruction. */
+static inline void history__add32(_Atomic uint32_t *word, uint32_t by) { history__store32(word, history__load32(word) + by); }
+static inline void history__add(_Atomic uint64_t *word, uint64_t by) { history__store(word, history__load(word) + by); }
+static inline void history__least(_Atomic uint64_t *word, uint64_t value) {
+    uint64_t old = history__load(word);
+    history__store(word, value < old ? value : old);
+}
+static inline void history__greatest(_Atomic uint64_t *word, uint64_t value) {
+    uint64_t old = history__load(word);
+    history__store(word, value > old ? value : old);
+}
+
+/* A round-trip sample.  The newest counts; of two of one moment that of the greater node, and of one node the later one.  Samples
+ * come in the order of their positions. */
+static inline void history__peer_rtt(struct peer_tally *tally, uint64_t time_ns, uint32_t node, uint64_t rtt_ns) {
+    uint64_t old_ns = history__load(&tally->rtt_time_ns);
+
+    if (time_ns < old_ns || (time_ns == old_ns && node < history__load32(&tally->rtt_node))) return;
+    history__store(&tally->rtt_time_ns, time_ns);
+    history__store(&tally->rtt_ns, rtt_ns);
+    history__store32(&tally->rtt_node, node);
+}
+
+static inline void history__peer_init(struct peer_tally *tally, const struct trace_node_id *id) {
+    memset((void *)tally, 0, sizeof *tally);
+    tally->id = *id;
+    history__store(&tally->first_ns, UINT64_MAX);
+    history__store(&tally->min_rtt_ns, UINT64_MAX);
+}
+
+/* Counts one event of the peer (history_peers.c). */
+extern const uint8_t history__packet_classes[16];
+#define RTT_SAMPLE 4
+void history__peer_sample(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
+static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
+    uint32_t what = history__packet_classes[event->kind < 16 ? event->kind : 0], class = what & 3;
+    uint64_t counted = (uint64_t)(class >> 1) - 1; /* all bits for a packet sent or received, else none */
+
+    history__add32(&tally->packets[class], 1);
+    history__add(&tally->bytes[class & 1], event->data.packet_sent.size & counted);
+    history__least(&tally->first_ns, event->timestamp);
+    history__greatest(&tally->last_ns, event->timestamp);
+    if (what & RTT_SAMPLE) history__peer_sample(tally, event, node);
+}
+
 /* ---- history.c: segments; readers' side, under the RCU read lock --------------------------------------------------------- */
 
 /* The segment of that number, or NULL when it has been retired. */
@@ -330,13 +367,9 @@ static inline bool history__table_crowded(const struct table *table) {
     return table->used >= mask / 8 * 5 && mask + 1 < TABLE_SLOTS;
 }
 
-/* Makes it anew with twice the slots: hashes[i] is the hash of number i; of several numbers with the same id, `same` says so, and
- * the last is kept. */
-struct history;
-struct segment;
+/* Makes it anew with twice the slots for numbers 0 ... count - 1, whose hashes hash_of tells. */
 void history__table_grow(struct table *table, const struct history *history, const struct segment *segment, uint32_t count,
-                         uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number),
-                         bool (*same)(const struct history *history, const struct segment *segment, uint32_t a, uint32_t b));
+                         uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number));
 
 /* slot:R  Publishes a number that stands for a filled tally.  Pairs with slot:A. */
 static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, uint32_t number) {
@@ -348,10 +381,10 @@ static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, 
 /* Ingest thread: indexes `count` events from `first` on; the pools have room for them. */
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source);
 
-/* Readers: the tally of a trace or of the first pair of a peer in a segment, or NULL.  Under the RCU read lock. */
+/* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock. */
 struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
                                         uint64_t hash);
-struct pair_tally *history__find_peer(const struct history *history, const struct segment *segment,
+struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
                                       const struct trace_node_id *id, uint64_t hash);
 
 /* A walk over a chain, newest event first:

@@ -2,7 +2,7 @@
  *
  * history_select: which events match, in exact order.
  *
- * Each segment is searched on its own under the RCU read lock: by the trace's chain, by the chains of the peer's pairs, or block
+ * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
  * by block, past the blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the best
  * limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
  * the order of their times.
@@ -149,19 +149,6 @@ static void search_chain(struct selection *selection, const struct segment *segm
     }
 }
 
-static void search_peer(struct selection *selection, const struct segment *segment, uint64_t hash, uint32_t first,
-                        uint32_t behind) {
-    const struct history_query *query = selection->query;
-    const struct pair_tally *pair = history__find_peer(selection->history, segment, &query->peer_id, hash);
-
-    while (pair != NULL) {
-        const struct pair_tally *next = history__pair(selection->history, segment, pair->sibling);
-        if (!query->by_node || match_node(query, pair->node))
-            search_chain(selection, segment, &pair->head, segment->pair_links, first, behind);
-        pair = next != pair ? next : NULL;
-    }
-}
-
 /* What a query can find is at least in these bounds. */
 static bool bounds_match(const struct selection *selection, uint64_t min_ns, uint64_t max_ns) {
     const struct history_query *query = selection->query;
@@ -230,17 +217,19 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
     uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
     struct segment *segment;
-    const struct trace_tally *tally;
+    const struct trace_tally *trace;
+    const struct peer_tally *peer;
 
     grace_read_lock();
     segment = history__segment(selection->history, number);
     if (segment == NULL) {
         /* evicted meanwhile */
     } else if (how == SEARCH_TRACE) {
-        tally = history__find_trace(selection->history, segment, &selection->query->trace_id, hash);
-        if (tally != NULL) search_chain(selection, segment, &tally->head, segment->trace_links, first, behind);
+        trace = history__find_trace(selection->history, segment, &selection->query->trace_id, hash);
+        if (trace != NULL) search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
-        search_peer(selection, segment, hash, first, behind);
+        peer = history__find_peer(selection->history, segment, &selection->query->peer_id, hash);
+        if (peer != NULL) search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The summaries of traces and of peers, and ids by prefix: what is answered out of the directories and the tallies.
+ * The summaries of traces, and ids by prefix: what is answered out of the directories and the tallies.
  *
  * Which traces there are, and which of them was active last, the directory knows; the rest of a summary is gathered along the
- * chains of the few traces that are shown (history_trace.c).  Peers are added up from the pairs of each segment.
+ * chains of the few traces that are shown (history_trace.c).
  *
  * The RCU read lock is given up between segments and after every so many entries.  Called from any registered thread. */
 #include "history_internal.h"
@@ -273,130 +273,5 @@ out:
     free(listing.candidates.list);
     free(listing.of_app);
     free(listing.in_window);
-    return error;
-}
-
-/* ---- peers -------------------------------------------------------------------------------------------------------------- */
-
-struct peer_sum {
-    struct history_peer peer;
-    uint64_t rtt_time_ns;
-    uint32_t rtt_node;
-};
-
-struct peer_sums {
-    struct history__seen seen; /* number of an id's sum */
-    struct peer_sum *list;
-    size_t capacity;
-};
-
-/* Keeps nodes[] ascending; of more than fit, the lowest stay. */
-static void peer_add_node(struct history_peer *peer, uint32_t node) {
-    uint32_t at = peer->node_count;
-
-    while (at > 0 && peer->nodes[at - 1] > node) at--;
-    if (at > 0 && peer->nodes[at - 1] == node) return;
-    if (at == HISTORY_SUMMARY_NODES_MAX) return;
-    if (peer->node_count == HISTORY_SUMMARY_NODES_MAX) peer->node_count--;
-    memmove(&peer->nodes[at + 1], &peer->nodes[at], (peer->node_count - at) * sizeof peer->nodes[0]);
-    peer->nodes[at] = node;
-    peer->node_count++;
-}
-
-static void peer_add(struct peer_sum *sum, const struct pair_tally *pair) {
-    struct history_peer *peer = &sum->peer;
-    uint64_t first_ns = history__load(&pair->first_ns), last_ns = history__load(&pair->last_ns);
-    uint64_t rtt_ns = history__load(&pair->rtt_ns), rtt_time_ns = history__load(&pair->rtt_time_ns);
-    uint64_t min_rtt_ns = history__load(&pair->min_rtt_ns);
-
-    for (unsigned class = 0; class < PACKET_CLASSES; class ++) peer->events += history__load32(&pair->packets[class]);
-    peer->packets_sent += history__load32(&pair->packets[PACKET_SENT]);
-    peer->packets_received += history__load32(&pair->packets[PACKET_RECEIVED]);
-    peer->packets_lost += history__load32(&pair->packets[PACKET_LOST]);
-    peer->bytes_sent += history__load(&pair->bytes[PACKET_SENT]);
-    peer->bytes_received += history__load(&pair->bytes[PACKET_RECEIVED]);
-    if (first_ns < peer->first_ns) peer->first_ns = first_ns;
-    if (last_ns > peer->last_ns) peer->last_ns = last_ns;
-    if (min_rtt_ns < peer->min_rtt_ns) peer->min_rtt_ns = min_rtt_ns;
-    /* segments come in order, so that of one node's samples of one moment the later counts; else the greater node's */
-    if ((rtt_time_ns != 0 || rtt_ns != 0) &&
-        (rtt_time_ns > sum->rtt_time_ns || (rtt_time_ns == sum->rtt_time_ns && pair->node >= sum->rtt_node))) {
-        peer->rtt_ns = rtt_ns;
-        sum->rtt_time_ns = rtt_time_ns;
-        sum->rtt_node = pair->node;
-    }
-    peer_add_node(peer, pair->node);
-}
-
-static int add_pair(struct history *history, struct peer_sums *sums, const struct pair_tally *pair) {
-    uint32_t index, count = sums->seen.count;
-    int error = history__seen_add(history, &sums->seen, &pair->peer_id, &index);
-
-    if (error < 0) return error;
-    if (index == count) { /* new */
-        if (index >= sums->capacity) {
-            size_t capacity = sums->capacity == 0 ? 64 : 2 * sums->capacity;
-            struct peer_sum *list = realloc(sums->list, capacity * sizeof *list);
-            if (list == NULL) return -ENOMEM;
-            sums->list = list;
-            sums->capacity = capacity;
-        }
-        sums->list[index] =
-            (struct peer_sum){.peer = {.peer_id = pair->peer_id, .first_ns = UINT64_MAX, .min_rtt_ns = UINT64_MAX}};
-    }
-    peer_add(&sums->list[index], pair);
-    return 0;
-}
-
-static int add_segment(struct history *history, const struct segment *segment, const uint64_t *node_set, uint32_t node_set_bits,
-                       struct peer_sums *sums) {
-    /* pair:A  Pairs with pair:R. */
-    uint32_t count = atomic_load_explicit(&segment->pairs_published, memory_order_acquire);
-    int error = 0;
-
-    for (uint32_t i = 0; i < count && error == 0; i++) {
-        const struct pair_tally *pair = history__pair(history, segment, i);
-        if (node_set != NULL && (pair->node >= node_set_bits || (node_set[pair->node / 64] >> pair->node % 64 & 1) == 0))
-            continue;
-        error = add_pair(history, sums, pair);
-    }
-    return error;
-}
-
-static int peer_compare(const void *a, const void *b) {
-    const struct history_peer *x = a, *y = b;
-    if (x->events != y->events) return x->events > y->events ? -1 : 1;
-    return memcmp(x->peer_id.bytes, y->peer_id.bytes, sizeof x->peer_id.bytes);
-}
-
-int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
-                  size_t *ret_count) {
-    struct peer_sums sums = {0};
-    struct history_peer *peers = NULL;
-    uint64_t end = history_end(history);
-    int error = 0;
-
-    for (uint64_t n = history_begin(history) / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < end && error == 0; n++) {
-        const struct segment *segment;
-        grace_read_lock();
-        segment = history__segment(history, n);
-        if (segment != NULL) error = add_segment(history, segment, node_set, node_set_bits, &sums);
-        grace_read_unlock();
-    }
-    if (error < 0) goto out;
-    error = -ENOMEM;
-    peers = calloc(sums.seen.count > 0 ? sums.seen.count : 1, sizeof *peers);
-    if (peers == NULL) goto out;
-    for (uint32_t i = 0; i < sums.seen.count; i++) {
-        peers[i] = sums.list[i].peer;
-        if (peers[i].min_rtt_ns == UINT64_MAX) peers[i].min_rtt_ns = 0;
-    }
-    if (sums.seen.count > 0) qsort(peers, sums.seen.count, sizeof *peers, peer_compare);
-    *ret_peers = peers;
-    *ret_count = sums.seen.count;
-    error = 0;
-out:
-    history__seen_fini(&sums.seen);
-    free(sums.list);
     return error;
 }

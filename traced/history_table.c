@@ -19,8 +19,7 @@ void history__table_clear(struct table *table, uint32_t expected) {
 }
 
 void history__table_grow(struct table *table, const struct history *history, const struct segment *segment, uint32_t count,
-                         uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number),
-                         bool (*same)(const struct history *history, const struct segment *segment, uint32_t a, uint32_t b)) {
+                         uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number)) {
     uint32_t mask = 2 * history__load32(&table->mask) + 1, version = history__load32(&table->version);
 
     assert(mask < TABLE_SLOTS);
@@ -29,13 +28,11 @@ void history__table_grow(struct table *table, const struct history *history, con
     history__store32(&table->version, version + 1);
     atomic_store_explicit(&table->mask, mask, memory_order_release);
     for (uint32_t i = 0; i <= mask; i++) atomic_store_explicit(&table->slots[i], 0, memory_order_release);
-    table->used = 0;
+    table->used = count;
     for (uint32_t number = 0; number < count; number++) {
         uint64_t hash = hash_of(history, segment, number);
-        uint32_t at = history__home(hash, mask), fingerprint = history__fingerprint(hash), slot;
-        for (; (slot = history__load32(&table->slots[at])) != 0; at = (at + 1) & mask)
-            if (same != NULL && history__slot_like(slot, fingerprint) && same(history, segment, slot & 0xffff, number)) break;
-        if (slot == 0) table->used++;
+        uint32_t at = history__home(hash, mask);
+        while (history__load32(&table->slots[at]) != 0) at = (at + 1) & mask;
         history__slot_publish(&table->slots[at], hash, number);
     }
     atomic_store_explicit(&table->version, version + 2, memory_order_release);

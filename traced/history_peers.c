@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the nodes say about each peer.
+ *
+ * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source and
+ * number of the peer).  For a set of nodes their events are counted one by one.  Both are exact for the events that were there at
+ * the beginning; the newest segment's tallies may already know of a few more.
+ *
+ * Called from any registered thread; gives up the RCU read lock between segments. */
+#include "history_trace.h"
+#include "nodes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define NODE_WORDS (HISTORY_NODES_MAX / 64)
+#define NO_SUM UINT32_MAX
+
+TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
+
+/* By kind: what it counts as, and whether it holds a round-trip sample. */
+const uint8_t history__packet_classes[16] = {
+    PACKET_NONE,
+    [1] = PACKET_NONE,
+    [TRACE_KIND_CONN_ESTABLISHED] = PACKET_NONE | RTT_SAMPLE,
+    [3] = PACKET_NONE,
+    [4] = PACKET_NONE,
+    [5] = PACKET_NONE,
+    [6] = PACKET_NONE,
+    [TRACE_KIND_PACKET_SENT] = PACKET_SENT,
+    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED,
+    [TRACE_KIND_PACKET_LOST] = PACKET_LOST,
+    [TRACE_KIND_METRICS] = PACKET_NONE | RTT_SAMPLE,
+    [11] = PACKET_NONE,
+    [12] = PACKET_NONE,
+    [13] = PACKET_NONE,
+    [14] = PACKET_NONE,
+    [15] = PACKET_NONE,
+};
+TRACE_STATIC_ASSERT_(offsetof(struct trace_packet_sent, size) == offsetof(struct trace_packet_received, size),
+                     "one load gives the size of a packet, sent or received");
+TRACE_STATIC_ASSERT_(PACKET_SENT == 0 && PACKET_RECEIVED == 1 && PACKET_NONE == 2 && PACKET_LOST == 3,
+                     "bit 1 of a class says that bytes are not counted");
+
+void history__peer_sample(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
+    if (event->kind == TRACE_KIND_METRICS) {
+        history__peer_rtt(tally, event->timestamp, node, event->data.metrics.rtt);
+        history__least(&tally->min_rtt_ns, event->data.metrics.min_rtt);
+    } else {
+        history__peer_rtt(tally, event->timestamp, node, event->data.conn_established.rtt);
+    }
+}
+
+/* ---- sums --------------------------------------------------------------------------------------------------------------- */
+
+struct peer_sum {
+    struct peer_tally tally;
+    uint64_t nodes[NODE_WORDS];
+};
+
+struct peer_sums {
+    const struct history *history;
+    const uint64_t *node_set; /* NULL: all */
+    uint32_t node_set_bits;
+    uint64_t end;
+    struct history__seen seen; /* number of an id's sum */
+    struct peer_sum *list;
+    size_t capacity;
+    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet */
+};
+
+/* The sum of the peer that has this number in the segment.  Returns NULL when there is no memory. */
+static struct peer_sum *sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number) {
+    const struct trace_node_id *id = &history__peer_tally(sums->history, segment, number)->id;
+    uint32_t *index = &sums->sum_of[number], count = sums->seen.count;
+
+    if (*index != NO_SUM) return &sums->list[*index];
+    if (history__seen_add(sums->history, &sums->seen, id, index) < 0) return NULL;
+    if (*index < count) return &sums->list[*index];
+    if (count == sums->capacity) {
+        size_t capacity = sums->capacity == 0 ? 64 : 2 * sums->capacity;
+        struct peer_sum *list = realloc(sums->list, capacity * sizeof *list);
+        if (list == NULL) return NULL;
+        sums->list = list;
+        sums->capacity = capacity;
+    }
+    history__peer_init(&sums->list[count].tally, id);
+    memset(sums->list[count].nodes, 0, sizeof sums->list[count].nodes);
+    return &sums->list[count];
+}
+
+static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
+    uint64_t rtt_ns = history__load(&tally->rtt_ns), rtt_time_ns = history__load(&tally->rtt_time_ns);
+
+    for (unsigned class = 0; class < PACKET_CLASSES; class ++)
+        history__add32(&sum->packets[class], history__load32(&tally->packets[class]));
+    history__add(&sum->bytes[PACKET_SENT], history__load(&tally->bytes[PACKET_SENT]));
+    history__add(&sum->bytes[PACKET_RECEIVED], history__load(&tally->bytes[PACKET_RECEIVED]));
+    history__least(&sum->first_ns, history__load(&tally->first_ns));
+    history__greatest(&sum->last_ns, history__load(&tally->last_ns));
+    history__least(&sum->min_rtt_ns, history__load(&tally->min_rtt_ns));
+    if (rtt_time_ns != 0 || rtt_ns != 0) history__peer_rtt(sum, rtt_time_ns, history__load32(&tally->rtt_node), rtt_ns);
+}
+
+/* ---- a segment ---------------------------------------------------------------------------------------------------------- */
+
+static void note_node(struct peer_sum *sum, uint32_t node) { sum->nodes[node / 64] |= UINT64_C(1) << node % 64; }
+
+static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
+    for (uint32_t number = 0; number < count; number++) {
+        struct peer_sum *sum = sum_of(sums, segment, number);
+        if (sum == NULL) return -ENOMEM;
+        add_tally(&sum->tally, history__peer_tally(sums->history, segment, number));
+    }
+    for (uint32_t i = 0; i < behind; i++) {
+        uint32_t number = segment->peer_numbers[i];
+        if (number < count) note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
+    }
+    return 0;
+}
+
+static bool node_asked(const struct peer_sums *sums, uint32_t node) {
+    return node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0;
+}
+
+static int add_some_nodes(struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
+    for (uint32_t i = 0; i < behind; i++) {
+        uint32_t number = segment->peer_numbers[i], node = history_source_node(segment->sources[i]);
+        struct peer_sum *sum;
+        if (number >= count || !node_asked(sums, node)) continue;
+        sum = sum_of(sums, segment, number);
+        if (sum == NULL) return -ENOMEM;
+        history__peer_count(&sum->tally, &segment->events[i], node);
+        note_node(sum, node);
+    }
+    return 0;
+}
+
+static int add_segment(struct peer_sums *sums, uint64_t number) {
+    struct history_span span = {0, sums->end};
+    const struct segment *segment;
+    uint32_t behind, count;
+    int error = 0;
+
+    grace_read_lock();
+    segment = history__span_segment(sums->history, &span, number, &behind);
+    if (segment != NULL) {
+        /* peers:A  Pairs with peers:R. */
+        count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
+        for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
+        /* PEER_NONE is a number only where each of 65536 events has a peer of its own, and then no event has none */
+        error =
+            sums->node_set == NULL ? add_all_nodes(sums, segment, behind, count) : add_some_nodes(sums, segment, behind, count);
+    }
+    grace_read_unlock();
+    return error;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+
+static void fill(const struct peer_sum *sum, struct history_peer *ret_peer) {
+    const struct peer_tally *tally = &sum->tally;
+    struct history_peer *peer = ret_peer;
+    uint64_t min_rtt_ns = history__load(&tally->min_rtt_ns);
+
+    memset(peer, 0, sizeof *peer);
+    peer->peer_id = tally->id;
+    peer->first_ns = history__load(&tally->first_ns);
+    peer->last_ns = history__load(&tally->last_ns);
+    for (unsigned class = 0; class < PACKET_CLASSES; class ++) peer->events += history__load32(&tally->packets[class]);
+    peer->packets_sent = history__load32(&tally->packets[PACKET_SENT]);
+    peer->packets_received = history__load32(&tally->packets[PACKET_RECEIVED]);
+    peer->packets_lost = history__load32(&tally->packets[PACKET_LOST]);
+    peer->bytes_sent = history__load(&tally->bytes[PACKET_SENT]);
+    peer->bytes_received = history__load(&tally->bytes[PACKET_RECEIVED]);
+    peer->rtt_ns = history__load(&tally->rtt_ns);
+    peer->min_rtt_ns = min_rtt_ns != UINT64_MAX ? min_rtt_ns : 0;
+    for (uint32_t node = 0; node < HISTORY_NODES_MAX && peer->node_count < HISTORY_SUMMARY_NODES_MAX; node++)
+        if ((sum->nodes[node / 64] >> node % 64 & 1) != 0) peer->nodes[peer->node_count++] = node;
+}
+
+static int peer_compare(const void *a, const void *b) {
+    const struct history_peer *x = a, *y = b;
+    if (x->events != y->events) return x->events > y->events ? -1 : 1;
+    return memcmp(x->peer_id.bytes, y->peer_id.bytes, sizeof x->peer_id.bytes);
+}
+
+int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
+                  size_t *ret_count) {
+    struct peer_sums sums = {.history = history, .node_set = node_set, .node_set_bits = node_set_bits};
+    uint64_t begin = history_begin(history);
+    struct history_peer *peers;
+    int error = -ENOMEM;
+
+    sums.end = history_end(history);
+    sums.sum_of = malloc(HISTORY_SEGMENT_EVENTS * sizeof *sums.sum_of);
+    if (sums.sum_of == NULL) goto out;
+    error = 0;
+    for (uint64_t n = begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums.end && error == 0; n++)
+        error = add_segment(&sums, n);
+    if (error < 0) goto out;
+    error = -ENOMEM;
+    peers = malloc((sums.seen.count > 0 ? sums.seen.count : 1) * sizeof *peers);
+    if (peers == NULL) goto out;
+    for (uint32_t i = 0; i < sums.seen.count; i++) fill(&sums.list[i], &peers[i]);
+    if (sums.seen.count > 0) qsort(peers, sums.seen.count, sizeof *peers, peer_compare);
+    *ret_peers = peers;
+    *ret_count = sums.seen.count;
+    error = 0;
+out:
+    history__seen_fini(&sums.seen);
+    free(sums.list);
+    free(sums.sum_of);
+    return error;
+}
