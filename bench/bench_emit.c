@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <libtrace/clock.h>
+#include <libtrace/writer.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
  *
  * Ticks to Unix time: see libtrace/clock.h. */
 #include <libtrace/clock.h>
-#include <p2ptrace/emit.h>
 #include <time.h>
 
 #if defined(__x86_64__)

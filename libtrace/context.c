@@ -8,8 +8,9 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include <libtrace/clock.h>
+#include <libtrace/writer.h>
 #include <p2ptrace/context.h>
-#include <p2ptrace/emit.h>
 
 struct generator {
     uint64_t counter;

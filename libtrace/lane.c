@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <libtrace/clock.h>
+
 #include "log_internal.h"
 
 #define PAGE 4096
@@ -175,7 +177,7 @@ void trace__contended(const struct trace__writer *writer) {
 
 /* The shared lane: several threads reserve and claim.  A slot is taken only from a committed older event, so that two writers never
  * write into one slot. */
-static struct trace__slot claim_shared(const struct trace__writer *writer) {
+static struct trace__slot claim_shared(const struct trace__writer *writer, struct trace__stamp stamp) {
     uint64_t position = __atomic_fetch_add(&writer->lane->head, 1, __ATOMIC_RELAXED); /* relaxed: the mark publishes */
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
     uint32_t mark = __atomic_load_n(&slot.event->sequence, __ATOMIC_RELAXED); /* relaxed: the exchange orders */
@@ -192,11 +194,12 @@ static struct trace__slot claim_shared(const struct trace__writer *writer) {
                                         __ATOMIC_RELAXED))
             break;
     }
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* commit:B */
+    stamp.mark = slot.mark;
+    trace__mark_busy(slot.event, stamp); /* the same mark again, with the rest of its word and commit:B */
     return slot;
 }
 
-static struct trace__slot claim_owned(const struct trace__writer *writer) {
+static struct trace__slot claim_owned(const struct trace__writer *writer, struct trace__stamp stamp) {
     uint64_t position = trace__reserve(&writer->lane->head);
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
     TRACE_TESTPOINT("reserved");
@@ -204,7 +207,8 @@ static struct trace__slot claim_owned(const struct trace__writer *writer) {
         trace__contended(writer);
         return (struct trace__slot){NULL, 0};
     }
-    trace__mark_busy(slot.event, slot.mark);
+    stamp.mark = slot.mark;
+    trace__mark_busy(slot.event, stamp);
     return slot;
 }
 
@@ -215,7 +219,7 @@ static bool has_room(const struct trace__writer *writer) {
     return head - tail <= writer->slot_mask;
 }
 
-struct trace__slot trace__claim_slow(struct trace_log *base) {
+struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp stamp) {
     static const struct trace__slot none = {NULL, 0};
     struct log *log = (struct log *)base;
     struct trace__writer writer;
@@ -231,7 +235,7 @@ struct trace__slot trace__claim_slow(struct trace_log *base) {
         __atomic_fetch_add(&writer.lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
         return none;
     }
-    slot = writer.shared ? claim_shared(&writer) : claim_owned(&writer);
+    slot = writer.shared ? claim_shared(&writer, stamp) : claim_owned(&writer, stamp);
     if (slot.event != NULL) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
     return slot;
 }

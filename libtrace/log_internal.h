@@ -4,7 +4,7 @@
 #ifndef LIBTRACE_LOG_INTERNAL_H
 #define LIBTRACE_LOG_INTERNAL_H
 
-#include <p2ptrace/emit.h>
+#include <libtrace/writer.h>
 
 /* A log, as the library sees it.  base comes first: the emit path sees only that. */
 struct log {

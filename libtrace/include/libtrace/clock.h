@@ -35,6 +35,18 @@ struct trace_ring_clock {
     uint64_t open_ticks, open_monotonic_ns;
 };
 
+/* CLOCK_MONOTONIC in nanoseconds: the ring's clock where the time-stamp counter is not usable. */
+uint64_t trace__monotonic_ns(void);
+
+/* The time-stamp counter; not to be called where it is not usable. */
+static inline uint64_t trace__tsc(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
+}
+
 /* Reads the three clocks, as close together as can be had. */
 struct trace_clock_sample trace_clock_read(void);
 

@@ -41,7 +41,7 @@
  * Ordering                                                                             (L: libtrace/, p2ptrace/emit.h)
  *
  *      label       where                      pairs with   without it
- *      commit:B    emit.h trace__mark_busy    read:B       a reader sees its mark before and after, and takes a mixture
+ *      commit:B    writer.h trace__mark_busy   read:B       a reader sees its mark before and after, and takes a mixture
  *      commit:R    emit.h trace__commit       read:A       a reader takes a slot whose bytes are still on the way
  *      read:A      reader.c read_slot         commit:R
  *      read:B      reader.c read_slot         commit:B     the second look at the mark is done before the copy

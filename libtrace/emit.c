@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The emit path: from a macro's control word to a slot that is marked, stamped and half written.
+ *
+ * One copy for the whole program, not one a macro: a call costs less here than the code's room, and the clock is read at a distance
+ * from the stores of the event before, which it would wait for. */
+#include <libtrace/clock.h>
+#include <libtrace/writer.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+
+/* Traces whose id hashes above the threshold are left out, on every node alike; events without a trace stay. */
+static bool is_sampled(uint32_t threshold, const struct trace_context *context) {
+    uint64_t low, high;
+    if (likely(threshold == UINT32_MAX) || (context->flags & TRACE_FLAG_DEBUG)) return true;
+    memcpy(&low, context->trace_id.bytes, 8);
+    memcpy(&high, context->trace_id.bytes + 8, 8);
+    if ((low | high) == 0) return true;
+    return (uint32_t)(((low ^ high) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) <= threshold;
+}
+
+/* The usual way: a lane that only this thread writes, on the time-stamp counter. */
+static inline struct trace__slot claim(const struct trace__writer *writer, struct trace__stamp stamp) {
+    uint64_t position = trace__reserve(&writer->lane->head), now;
+    struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
+    TRACE_TESTPOINT("reserved");
+    trace__prefetch(&writer->slots[(position + TRACE__PREFETCH_AHEAD) & writer->slot_mask]);
+    if (!likely((slot.event->sequence & TRACE_SEQUENCE_BUSY) == 0)) { /* an emit that we interrupt, a whole lap behind */
+        trace__contended(writer);
+        return (struct trace__slot){NULL, 0};
+    }
+    now = trace__tsc(); /* right behind a store it would take 2 ns longer */
+    stamp.mark = slot.mark;
+    trace__mark_busy(slot.event, stamp);
+    slot.event->timestamp = now;
+    return slot;
+}
+
+struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                const struct trace_node_id *peer, uint16_t kind) {
+    const struct trace__writer *writer = &trace__writers[log->writer];
+    struct trace__stamp stamp = {.kind = kind};
+    struct trace__slot slot;
+
+    if (context != NULL) {
+        if (!is_sampled(TRACE_CONTROL_SAMPLE(control), context)) return (struct trace__slot){NULL, 0};
+        stamp.flags = context->flags;
+    }
+    if (peer != NULL) stamp.flags |= TRACE_FLAG_HAS_PEER;
+    if (likely(writer->serial == log->serial && !writer->slow))
+        slot = claim(writer, stamp);
+    else
+        slot = trace__claim_slow(log, stamp);
+    if (!likely(slot.event != NULL)) return slot;
+    TRACE_TESTPOINT("marked");
+
+    if (context != NULL)
+        slot.event->trace_id = context->trace_id;
+    else
+        memset(&slot.event->trace_id, 0, sizeof slot.event->trace_id);
+    if (peer != NULL)
+        slot.event->peer_id = *peer;
+    else
+        memset(&slot.event->peer_id, 0, sizeof slot.event->peer_id);
+    memset(&slot.event->data, 0, sizeof slot.event->data);
+    TRACE_TESTPOINT("half written");
+    return slot;
+}
