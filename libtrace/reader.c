@@ -1,75 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading lanes: see libtrace/reader.h for the contract and p2ptrace/shm.h for the ring and the table of ordering labels.
- *
- * A slot's word tells where its writer is, compared with the mark of the position that we want:
- *
- *      the same                      committed: copy, look again, take
- *      older, or the same and BUSY   nothing here yet; or, with a head beyond it, a slot that its writer has left in the making
- *      newer                         we were lapped: jump, and count */
+ * Reading lanes: see libtrace/reader.h for the contract, p2ptrace/shm.h for the ring and the table of ordering labels, and slot.h for
+ * what one slot tells: an event is taken; one that is not there yet is waited for, but not for ever; lapped, we jump and count. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/guard.h>
 #include <string.h>
 
 #include "reader_internal.h"
+#include "slot.h"
 
 /* How long a live node may leave a slot in the making while it commits others behind it.  Then it is taken for left alone: a
  * handler that jumped out of an emit.  Shorter when the lane says that it has dropped an event so. */
 #define STALL_NS UINT64_C(250000000)
 #define STALL_CONTENDED_NS UINT64_C(1000000)
-
-enum slot_state { SLOT_TAKEN, SLOT_NOT_YET, SLOT_LAPPED, SLOT_INVALID };
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-
-/* Copies the bytes of a slot that may change while we read.  What is read then is thrown away, so any copy will do; under the
- * thread sanitizer it is made of atomic words, to say that this race is meant. */
-static void copy_slot(struct trace_event *out, const struct trace_event *slot) {
-#ifdef THREAD_SANITIZER
-    const uint64_t *from = (const uint64_t *)slot;
-    uint64_t *to = (uint64_t *)out;
-    for (unsigned i = 0; i < TRACE_EVENT_BYTES / 8; i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
-#else
-    memcpy(out, slot, sizeof *out);
-#endif
-}
-
-static void acquire_fence(void) {
-#ifndef THREAD_SANITIZER /* it does not know fences, and reports what they order */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-#endif
-}
-
-/* Kinds that a node may write. */
-static bool is_valid(const struct trace_event *event) {
-    return event->kind != 0 && event->kind != TRACE_KIND_EVENTS_LOST && event->reserved == 0;
-}
-
-static enum slot_state classify(uint32_t mark, uint32_t want) {
-    uint32_t ahead = (mark - want) & TRACE_SEQUENCE_MASK;
-    if (ahead == 0 || mark == 0) return SLOT_NOT_YET;
-    return ahead <= TRACE_SEQUENCE_MASK / 2 ? SLOT_LAPPED : SLOT_NOT_YET;
-}
-
-static enum slot_state read_slot(const struct trace_event *slot, uint64_t position, struct trace_event *out) {
-    uint32_t want = trace_shm_mark(position);
-    /* read:A  Pairs with commit:R: with the mark come the slot's bytes. */
-    uint32_t mark = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
-    if (mark != want) return classify(mark, want);
-    copy_slot(out, slot);
-    /* read:B  Pairs with commit:B: had a byte of the copy been new, this would see the busy mark. */
-    acquire_fence();
-    if (__atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) != want) return SLOT_LAPPED; /* relaxed: the fence orders it */
-    out->sequence = (uint32_t)position;
-    return is_valid(out) ? SLOT_TAKEN : SLOT_INVALID;
-}
 
 /* What to do about a slot that is not taken. */
 enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE };
@@ -125,7 +69,7 @@ static struct decision decide(const struct trace_reader *reader, const struct tr
     uint64_t behind;
     if (state == SLOT_TAKEN) return (struct decision){.step = STEP_TAKE};
     if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
-    acquire_fence(); /* the head is not older than the mark that we saw */
+    slot_fence(); /* the head is not older than the mark that we saw */
     behind = __atomic_load_n(&shared->head, __ATOMIC_RELAXED) - lane->position;
     if (state == SLOT_LAPPED) return jump(reader, lane, behind);
     return wait_or_pass(reader, shared, lane, behind, final, now_ns);
@@ -166,7 +110,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
 
     if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
     for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
-        enum slot_state state = read_slot(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
+        enum slot_state state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
         struct decision decision;
         if (state == SLOT_TAKEN) {
             read->count++;

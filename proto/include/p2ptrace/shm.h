@@ -43,8 +43,8 @@
  *      label       where                      pairs with   without it
  *      commit:B    writer.h trace__mark_busy   read:B       a reader sees its mark before and after, and takes a mixture
  *      commit:R    emit.h trace__commit       read:A       a reader takes a slot whose bytes are still on the way
- *      read:A      reader.c read_slot         commit:R
- *      read:B      reader.c read_slot         commit:B     the second look at the mark is done before the copy
+ *      read:A      slot.h slot_read           commit:R
+ *      read:B      slot.h slot_read           commit:B     the second look at the mark is done before the copy
  *      lane:R      lane.c publish_lane        lane:A       a reader touches slots that are not reserved
  *      lane:A      reader.c begin_lane        lane:R
  *      tail:R      reader.c publish_tail      tail:A       a discard-newest writer writes where a reader still copies
