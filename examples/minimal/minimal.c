@@ -6,14 +6,14 @@
 #include <stdio.h>
 
 int main(void) {
-    struct trace_log *log = NULL;
-    TRACE_IF { trace_log_open(&log, &(struct trace_log_options){.node_id = {"32 bytes that only I have"}, .node_name = "me"}); }
+    TRACE_ONLY(struct trace_log *log = NULL;)
+    TRACE_ONLY(trace_log_open(&log, &(struct trace_log_options){.node_id = {"32 bytes that only I have"}, .node_name = "me"});)
     TRACE_ONLY(struct trace_context request = trace_context_new(TRACE_FLAG_SAMPLED);)
 
     TRACE_APP_START(log, &request, NULL, 0, "DEMO", 1);
     puts("the request's work is done here");
     TRACE_APP_END(log, &request, NULL, "DEMO", 1, 1);
 
-    TRACE_IF { trace_log_close(log); }
+    TRACE_ONLY(trace_log_close(log);)
     return 0;
 }

@@ -23,11 +23,12 @@ void connection_close(struct connection *connection, uint64_t code);
 size_t message_encode(const struct connection *connection, uint8_t *out, uint32_t command);
 int message_decode(struct connection *connection, const uint8_t *bytes, size_t count, uint32_t *ret_command);
 int classify(struct connection *connection, int number);
-TRACE_ONLY(uint64_t side_effect(void);)
+uint64_t side_effect(void);
+void report(uint64_t bytes, uint32_t packets, int fin);
 
 /* Counted by tests that run this file. */
 unsigned side_effects;
-TRACE_ONLY(uint64_t side_effect(void) { return ++side_effects; })
+uint64_t side_effect(void) { return ++side_effects; }
 
 int connection_open(struct connection *connection, const uint8_t *address, uint16_t port) {
     memset(connection, 0, sizeof *connection);
@@ -80,7 +81,6 @@ void connection_close(struct connection *connection, uint64_t code) {
     TRACE_CONN_CLOSED(connection->log, &connection->context, &connection->peer, code, 0, "no reason that a binary would keep");
     TRACE_CUSTOM(connection->log, NULL, NULL, 1, (uint32_t)side_effect(), &code, sizeof code);
     TRACE_ONLY(trace_log_close(connection->log);)
-    (void)code;
 }
 
 size_t message_encode(const struct connection *connection, uint8_t *out, uint32_t command) {
@@ -128,6 +128,19 @@ done:
     return (int)connection->packets_sent;
 }
 
+/* Values that nothing but trace lines uses do not become unused, however they came about. */
+void report(uint64_t bytes, uint32_t packets, int fin) {
+    static uint32_t reports;
+    uint64_t rate = bytes / (packets + 1), rest, by_packet[2] = {bytes, packets};
+    const char *reason = fin ? "the end" : "more";
+    const uint16_t command = 3;
+    rest = bytes % (packets + 1);
+    TRACE_METRICS(NULL, NULL, NULL, rate, rest, by_packet[1], (uint64_t)fin);
+    TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);
+    TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
+    TRACE_APP_END(NULL, NULL, NULL, "DMAP", command, 1);
+}
+
 #ifdef ZERO_MAIN
 /* Runs everything, and fails when an argument was evaluated. */
 int main(void) {
@@ -139,6 +152,7 @@ int main(void) {
     connection_stream(&connection, 0, bytes, sizeof bytes);
     if (message_decode(&connection, bytes, message_encode(&connection, bytes, 7), &command) != 1 || command != 7) return 2;
     for (int i = 0; i < 5; i++) classify(&connection, i);
+    report(1, 2, 3);
     connection_close(&connection, 0);
     return side_effects == 0 ? 0 : 1;
 }

@@ -9,16 +9,29 @@
  *     TRACE_PACKET_SENT(log, &context, &peer, packet_num, size, TRACE_SPACE_1RTT);
  *     TRACE_ONLY(trace_log_close(log);)
  *
- * Switches, for whoever includes this header:
+ * Switches, for whoever includes this header.  They are the program's, not the library's: one library serves all of them.
  *
  *     TRACE          logs, events, contexts
- *     TRACE_APP      also the application registry and its macros
- *     TRACE_INDEX    also in-process queries that keep an index
+ *     TRACE_APP      with TRACE: also the application registry and its macros
+ *     TRACE_INDEX    with TRACE: also in-process queries that keep an index
  *     TRACE_FULL     all three
  *     TRACE_MINIMAL  512 KiB a lane instead of 8 MiB
+ *     TRACE_SAMPLE=N a log that is opened without a `control` of its own starts by keeping one trace in N.  The trace's id decides,
+ *                    so that all nodes keep the same ones; events without a trace and traces flagged debug always stay.
+ *                    TRACE_SAMPLE alone, 0 and 1 mean all.
  *
- * With TRACE not defined every macro below vanishes and its arguments are not evaluated.  Put what only tracing needs inside
- * TRACE_IF or TRACE_ONLY.
+ * With TRACE not defined every macro below vanishes.  Its arguments are not evaluated, and the object code is that of a program
+ * without the line, byte for byte, at every level of optimisation (tests/zero).  Then
+ *
+ *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size) are not even
+ *     read by the compiler: they may name what exists only inside TRACE_ONLY.
+ *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
+ *     become unused because only a trace line used it.  They have to be declared.
+ *
+ * Two things cost bytes when off, at gcc -O0 only, which gives everything that it has read its room on the stack: a compound literal
+ * among the program's own values, and variables inside TRACE_IF.  One warns when off: a static function or variable that nothing
+ * but trace lines uses, in C++ with clang.  All three belong into TRACE_ONLY, as does a value that is computed for tracing alone,
+ * for its computation would stay.
  *
  * Rules of the house:
  *   1. A log belongs to one node.  A process may have several.  A NULL log is allowed everywhere and emits nothing: a node whose
@@ -47,6 +60,14 @@
 #include <p2ptrace/context.h>
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
+
+#if !defined(TRACE_SAMPLE) || TRACE_SAMPLE + 0 == 0
+#define TRACE_CONTROL_AT_OPEN TRACE_CONTROL_ALL
+#elif TRACE_SAMPLE + 0 < 0 || TRACE_SAMPLE + 0 > 0xffffffff
+#error "TRACE_SAMPLE=N keeps one trace in N: 1 to 2^32 - 1"
+#else
+#define TRACE_CONTROL_AT_OPEN TRACE_CONTROL_ONE_IN(TRACE_SAMPLE)
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -81,7 +102,7 @@ struct trace_log_options {
     struct trace_node_id node_id;
     const char *node_name;    /* UTF-8, up to 31 bytes are kept; NULL for none */
     enum trace_policy policy; /* TRACE_OVERWRITE_OLDEST unless said otherwise */
-    uint64_t control;         /* kinds and sampling to start with (p2ptrace/shm.h); 0 means everything */
+    uint64_t control;         /* kinds and sampling to start with (p2ptrace/shm.h); 0: all kinds, sampled as TRACE_SAMPLE says */
 };
 
 #ifdef TRACE_MINIMAL
@@ -90,7 +111,8 @@ struct trace_log_options {
 #define TRACE_LANE_EVENTS TRACE_LANE_EVENTS_FULL
 #endif
 
-/* As trace_log_open, with the number of events in a lane: a power of two, 64 to TRACE_LANE_EVENTS_MAX. */
+/* As trace_log_open, with what the switches decide said in full: a control (0 means everything), and the number of events in a
+ * lane, a power of two, 64 to TRACE_LANE_EVENTS_MAX. */
 int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events);
 
 /* Opens a log: makes the shared-memory object, reserves the calling thread's lane, and lets traced find it.
@@ -98,7 +120,9 @@ int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *
  * Returns 0; -EINVAL for a zero node_id; -ENOSPC or -ENOMEM when /dev/shm has no room; another negative errno of shm_open.  On
  * failure *ret_log is untouched.  Blocks, allocates; not for signal handlers. */
 static inline int trace_log_open(struct trace_log **ret_log, const struct trace_log_options *options) {
-    return trace__log_open(ret_log, options, TRACE_LANE_EVENTS);
+    struct trace_log_options chosen = *options;
+    if (chosen.control == 0) chosen.control = TRACE_CONTROL_AT_OPEN;
+    return trace__log_open(ret_log, &chosen, TRACE_LANE_EVENTS);
 }
 
 /* Closes a log.  What was emitted stays readable until traced has drained it; without a traced the object is left for the next
@@ -132,15 +156,24 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  *
  * Each macro takes the log (NULL: nothing happens), the context (NULL: no trace), the peer's node id (NULL: none), then the
  * fields of its kind as tbl/events.def lists them.  Arguments are evaluated only when the kind is enabled, and then once.
+ *
+ * Within: TRACE_EMIT_((the program's own values), name, NAME, all arguments).
  * --------------------------------------------------------------------------------------------------------------------- */
+
+/* Never defined, never called.  C++ must not evaluate its call at all, lest a lambda captures what is named; in C a call that is folded
+ * away counts as a use of static functions too. */
+int trace__mention(int nothing, ...);
 
 #ifdef __cplusplus
 }
+#define TRACE_MENTION_(...) ((void)sizeof(trace__mention(0, __VA_ARGS__)))
+#else
+#define TRACE_MENTION_(...) ((void)(0 && trace__mention(0, __VA_ARGS__)))
 #endif
 
 #ifdef TRACE
 #include <p2ptrace/emit.h>
-#define TRACE_EMIT_(name, NAME, log, ...)                                \
+#define TRACE_EMIT_(own, name, NAME, log, ...)                           \
     do {                                                                 \
         struct trace_log *trace_log_ = (log);                            \
         uint64_t trace_control_ = trace__control(trace_log_);            \
@@ -148,48 +181,52 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
             trace__emit_##name(trace_log_, trace_control_, __VA_ARGS__); \
     } while (0)
 #else
-#define TRACE_EMIT_(...) ((void)0)
+#define TRACE_EMIT_(own, ...) TRACE_MENTION_ own
 #endif
 
 /* endpoint: const struct trace_endpoint * */
 #define TRACE_CONN_INIT(log, context, peer, endpoint, by_remote) \
-    TRACE_EMIT_(conn_init, CONN_INIT, log, context, peer, endpoint, by_remote)
+    TRACE_EMIT_((by_remote), conn_init, CONN_INIT, log, context, peer, endpoint, by_remote)
 #define TRACE_CONN_ESTABLISHED(log, context, peer, rtt_ns) \
-    TRACE_EMIT_(conn_established, CONN_ESTABLISHED, log, context, peer, rtt_ns)
+    TRACE_EMIT_((rtt_ns), conn_established, CONN_ESTABLISHED, log, context, peer, rtt_ns)
 /* reason: const char *, NULL for none, cut to 55 bytes */
 #define TRACE_CONN_CLOSED(log, context, peer, code, by_remote, reason) \
-    TRACE_EMIT_(conn_closed, CONN_CLOSED, log, context, peer, code, by_remote, reason)
+    TRACE_EMIT_((code, by_remote, reason), conn_closed, CONN_CLOSED, log, context, peer, code, by_remote, reason)
 #define TRACE_STREAM_OPENED(log, context, peer, stream_id) \
-    TRACE_EMIT_(stream_opened, STREAM_OPENED, log, context, peer, stream_id)
-#define TRACE_STREAM_DATA(log, context, peer, stream_id, offset, length, fin, sent) \
-    TRACE_EMIT_(stream_data, STREAM_DATA, log, context, peer, stream_id, offset, length, fin, sent)
+    TRACE_EMIT_((stream_id), stream_opened, STREAM_OPENED, log, context, peer, stream_id)
+#define TRACE_STREAM_DATA(log, context, peer, stream_id, offset, length, fin, sent)                                              \
+    TRACE_EMIT_((stream_id, offset, length, fin, sent), stream_data, STREAM_DATA, log, context, peer, stream_id, offset, length, \
+                fin, sent)
 #define TRACE_STREAM_CLOSED(log, context, peer, stream_id, code) \
-    TRACE_EMIT_(stream_closed, STREAM_CLOSED, log, context, peer, stream_id, code)
+    TRACE_EMIT_((stream_id, code), stream_closed, STREAM_CLOSED, log, context, peer, stream_id, code)
 #define TRACE_PACKET_SENT(log, context, peer, packet_num, size, space) \
-    TRACE_EMIT_(packet_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
+    TRACE_EMIT_((packet_num, size, space), packet_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
 #define TRACE_PACKET_RECEIVED(log, context, peer, packet_num, size, space) \
-    TRACE_EMIT_(packet_received, PACKET_RECEIVED, log, context, peer, packet_num, size, space)
+    TRACE_EMIT_((packet_num, size, space), packet_received, PACKET_RECEIVED, log, context, peer, packet_num, size, space)
 #define TRACE_PACKET_LOST(log, context, peer, packet_num, space) \
-    TRACE_EMIT_(packet_lost, PACKET_LOST, log, context, peer, packet_num, space)
-#define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes) \
-    TRACE_EMIT_(metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)
+    TRACE_EMIT_((packet_num, space), packet_lost, PACKET_LOST, log, context, peer, packet_num, space)
+#define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)                                   \
+    TRACE_EMIT_((rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes), metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, \
+                cwnd_bytes, in_flight_bytes)
 /* data: const void *, up to 44 bytes */
 #define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
-    TRACE_EMIT_(custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
+    TRACE_EMIT_((category, code), custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
 
-#if defined(TRACE) && defined(TRACE_APP)
+/* With TRACE alone the contexts of these are there, and must not become unused either. */
+#if !defined(TRACE) || defined(TRACE_APP)
 #define TRACE_APP_EMIT_(...) TRACE_EMIT_(__VA_ARGS__)
 #else
-#define TRACE_APP_EMIT_(...) ((void)0)
+#define TRACE_APP_EMIT_(own, name, NAME, ...) TRACE_MENTION_(__VA_ARGS__)
 #endif
 
 /* app_id: a string of 4 characters, "DMAP".  data: const void *, up to 42 bytes. */
 #define TRACE_APP_COMMAND(log, context, peer, app_id, cmd, data, data_bytes) \
-    TRACE_APP_EMIT_(app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
+    TRACE_APP_EMIT_((app_id, cmd), app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
 /* Begins the span context->span_id, caused by parent_id (0: a root). */
 #define TRACE_APP_START(log, context, peer, parent_id, app_id, cmd) \
-    TRACE_APP_EMIT_(app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
+    TRACE_APP_EMIT_((app_id, cmd), app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
 /* Ends the span context->span_id. */
-#define TRACE_APP_END(log, context, peer, app_id, cmd, ok) TRACE_APP_EMIT_(app_end, APP_END, log, context, peer, app_id, cmd, ok)
+#define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
+    TRACE_APP_EMIT_((app_id, cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
 
 #endif
