@@ -31,6 +31,12 @@ static const struct command commands[] = {
      "events as they come",
      "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away.  When traced goes away it ends too (exit\n"
      "code 1), or with --wait connects again.  With --json, {\"missed\":N} tells events that were not read fast enough."},
+    {"control", "", 0, 0, OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET), run_control,
+     "what the live nodes emit, and change it",
+     "Without --kinds, --sample and --reset it changes nothing.  Kinds are chosen alone, or traces, or both; what is not given "
+     "stays.\n"
+     "Which traces are kept follows from their ids, so that all nodes keep the same; events without a trace stay.  Nodes that\n"
+     "are started later begin with what their program says.  The setting outlives traced."},
     {"stats", "", 0, 0, 0, run_stats, "traced's own counters", ""},
     {"apps", "", 0, 0, 0, run_apps, "the applications that nodes registered", ""},
     {"rpc", "METHOD [PARAMS]", 1, 2, 0, run_rpc, "any method of the socket",

@@ -21,8 +21,13 @@ struct command {
 
 command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* run_tables.c */
 command_run run_recent, run_range, run_peer, run_trace;            /* run_query.c */
+command_run run_control;                                           /* run_control.c */
 command_run run_follow;                                            /* run_follow.c */
 command_run run_rpc, run_export;                                   /* run_export.c */
+
+/* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  run_tables.c */
+int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
+                     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer));
 
 /* The whole program: parses, runs, tells failures on stderr.  Returns the exit code. */
 int inspector_main(int argc, char **argv);

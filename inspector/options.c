@@ -41,12 +41,29 @@ static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
     return 0;
 }
 
+int parse_share(const char *text, double *ret_share) {
+    char *end;
+    double share, divisor = 1;
+    if (text[strspn(text, "0123456789./%")]) return -1; /* strtod reads more than that */
+    share = strtod(text, &end);
+    if (*end == '/' && isdigit((unsigned char)end[1])) {
+        divisor = strtod(end + 1, &end);
+    } else if (*end == '%') {
+        divisor = 100;
+        end++;
+    }
+    if (*end || !(share > 0) || !(share <= divisor)) return -1;
+    *ret_share = share / divisor;
+    return 0;
+}
+
 static int bad_value(enum option option, const char *value, const char *expected, struct failure *failure) {
     return failure_set(failure, EXIT_USAGE, "--%s %s: %s is expected", option_table[option].spelling, value, expected);
 }
 
 /* Notes an option with its value (NULL: none). */
 static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
+    double share;
     options->given |= 1U << option;
     options->texts[option] = value;
     switch (option_table[option].type) {
@@ -56,6 +73,9 @@ static int take(struct options *options, enum option option, const char *value, 
     case VALUE_DURATION:
         if (parse_duration(value, 1e3, &options->numbers[option]))
             return bad_value(option, value, "a duration like 2s or 500ms", failure);
+        return 0;
+    case VALUE_SHARE:
+        if (parse_share(value, &share)) return bad_value(option, value, "a share like 1/100, 0.01 or 1%, up to 1,", failure);
         return 0;
     case VALUE_SECONDS:
         options->numbers[option] = WAIT_FOREVER;

@@ -33,7 +33,10 @@
     OPTION(COUNT, "count", "N", COUNT, "end after N events")                                                          \
     OPTION(FOR, "for", "DURATION", DURATION, "end after so long: 2s, 500ms, 5m")                                      \
     OPTION(ALL, "all", "", NONE, "every event: do not fold runs of similar packets")                                  \
-    OPTION(OUTPUT, "output", "FILE", TEXT, "write to FILE (-o FILE), complete or not at all")
+    OPTION(OUTPUT, "output", "FILE", TEXT, "write to FILE (-o FILE), complete or not at all")                         \
+    OPTION(KINDS, "kinds", "K[,K...]", TEXT, "emit these kinds alone; all; none")                                     \
+    OPTION(SAMPLE, "sample", "SHARE", SHARE, "emit events of so many traces alone: 1/100, 0.01, 1%; all: 1")          \
+    OPTION(RESET, "reset", "", NONE, "back to what the node began with, before anything else")
 
 enum option {
 #define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
@@ -49,7 +52,15 @@ enum option {
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(HELP) | OPTION_BIT(VERSION))
 
-enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COLOR, VALUE_DURATION, VALUE_SECONDS /* may be left out */ };
+enum value_type {
+    VALUE_NONE,
+    VALUE_TEXT,
+    VALUE_COUNT,
+    VALUE_COLOR,
+    VALUE_DURATION,
+    VALUE_SHARE,
+    VALUE_SECONDS /* may be left out */
+};
 
 struct option_info {
     const char *spelling;
@@ -80,6 +91,9 @@ static inline uint64_t option_number(const struct options *options, enum option 
 
 /* Reads a whole number.  Returns 0 or -1. */
 int parse_count(const char *text, uint64_t *ret_count);
+
+/* Reads a part of a whole, above 0 and at most 1: "1/100", "0.01", "1%".  Returns 0 or -1. */
+int parse_share(const char *text, double *ret_share);
 
 /* A time for a request: Unix microseconds become a number; "now" and a time of day ("12:00:03.5": the last such moment, local or UTC) become
  * what traced understands; everything else goes as it is, for traced to judge.  NULL without memory. */

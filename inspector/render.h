@@ -42,12 +42,16 @@ void render_time(struct strbuf *out, const struct view *view, const json_t *time
 /* Appends a node's name in that node's colour. */
 void render_node(struct strbuf *out, const struct view *view, const char *node_id);
 
+/* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its policy. */
+void render_node_notes(struct strbuf *out, const json_t *row);
+
 /* ---- views: each takes the answer of its method ---- */
 
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_peers(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_traces(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_apps(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_control(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* An answer to `query`, or the params of an `events` notification: a line an event.  `lost` of a notification is told. */

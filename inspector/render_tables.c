@@ -149,13 +149,7 @@ void render_nodes(struct strbuf *out, const struct view *view, const json_t *ans
         cell_apps(&table, row);
     }
     finish(out, view, &table, "no nodes: none has been seen yet");
-    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
-        if (!json_get_text(row, "reason")) continue;
-        render_text(out, row, "name");
-        strbuf_puts(out, ": ");
-        render_text(out, row, "reason");
-        strbuf_puts(out, "\n");
-    }
+    json_array_foreach(json_get_array(answer, "nodes"), i, row) render_node_notes(out, row);
 }
 
 /* ---- peers ---- */

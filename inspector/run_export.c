@@ -36,7 +36,7 @@ int run_rpc(struct session *session) {
         json_decref(result);
         return failed;
     }
-    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
     json_decref(result);
     if (!text) return session_out_of_memory(session);
     strbuf_puts(&session->text, text);

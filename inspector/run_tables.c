@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-/* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer). */
-static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
-                        void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
+int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
+                     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     json_t *answer;
     bool json = option_given(session->options, OPTION_JSON);
     if (!json && session_learn_names(session)) {
@@ -30,13 +29,13 @@ static int ask_and_show(struct session *session, const char *method, json_t *par
     return result;
 }
 
-int run_nodes(struct session *session) { return ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
-int run_stats(struct session *session) { return ask_and_show(session, "stats", NULL, NULL, render_stats); }
-int run_apps(struct session *session) { return ask_and_show(session, "apps", NULL, "apps", render_apps); }
+int run_nodes(struct session *session) { return run_ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
+int run_stats(struct session *session) { return run_ask_and_show(session, "stats", NULL, NULL, render_stats); }
+int run_apps(struct session *session) { return run_ask_and_show(session, "apps", NULL, "apps", render_apps); }
 
 int run_peers(struct session *session) {
     json_t *params = session_filter_new(session);
-    return params ? ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
+    return params ? run_ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
 }
 
 int run_traces(struct session *session) {
@@ -51,5 +50,5 @@ int run_traces(struct session *session) {
         json_decref(params);
         return session_out_of_memory(session);
     }
-    return ask_and_show(session, "traces", params, "traces", render_traces);
+    return run_ask_and_show(session, "traces", params, "traces", render_traces);
 }

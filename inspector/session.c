@@ -61,7 +61,7 @@ int session_learn_names(struct session *session) {
 
 int session_json(struct session *session, const json_t *value) {
     /* ASCII only: what a node wrote must not reach a terminal as a control character here either. */
-    char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
     if (!line) return session_out_of_memory(session);
     strbuf_puts(&session->text, line);
     strbuf_puts(&session->text, "\n");
@@ -114,8 +114,7 @@ int session_flush(struct session *session) {
 
 /* ---- filters ---- */
 
-/* "a,b" as an array. */
-static json_t *kinds_new(const char *text) {
+json_t *session_kinds_new(const char *text) {
     json_t *kinds = json_array();
     while (kinds && *text) {
         size_t bytes = strcspn(text, ",");
@@ -137,7 +136,7 @@ json_t *session_filter_new(const struct session *session) {
     uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     json_t *filter = json_object();
     int failed = !filter;
-    if (kind) failed |= json_object_set_new(filter, "kind", kinds_new(kind));
+    if (kind) failed |= json_object_set_new(filter, "kind", session_kinds_new(kind));
     if (peer) failed |= json_object_set_new(filter, "peer_id", json_string(peer));
     if (options->texts[OPTION_NODE]) failed |= json_object_set_new(filter, "node_id", json_string(options->texts[OPTION_NODE]));
     if (options->texts[OPTION_TRACE])

@@ -44,6 +44,9 @@ int session_json_lines(struct session *session, const json_t *array);
 /* Writes the text out, cut to the width of a terminal.  A reader that has gone is a quiet end: -1 with EXIT_OK. */
 int session_flush(struct session *session);
 
+/* "a,b" as an array.  NULL without memory. */
+json_t *session_kinds_new(const char *text);
+
 /* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
 json_t *session_filter_new(const struct session *session);
 

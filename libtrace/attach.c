@@ -138,6 +138,7 @@ static void fill_info(struct trace_reader_info *info, const struct trace_shm_hea
     info->open_monotonic_ns = header->open_monotonic_ns;
     info->open_unix_ns = header->open_unix_ns;
     info->object_bytes = header->object_bytes;
+    info->open_control = header->open_control != 0 ? header->open_control : TRACE_CONTROL_ALL;
 }
 
 int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const char *name, uint32_t uid, unsigned flags,

@@ -150,7 +150,8 @@ static void write_header(struct log *log, const struct trace_log_options *option
     header->node_id = options->node_id;
     if (options->node_name != NULL)
         memcpy(header->node_name, options->node_name, strnlen(options->node_name, sizeof header->node_name - 1));
-    header->control = options->control != 0 ? options->control : TRACE_CONTROL_ALL;
+    header->open_control = options->control != 0 ? options->control : TRACE_CONTROL_ALL;
+    header->control = header->open_control;
     header->state = TRACE_SHM_OPEN;
 }
 

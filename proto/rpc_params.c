@@ -35,6 +35,7 @@ static bool fits(const struct trace_rpc_param *param, const json_t *value) {
         return json_is_integer(value) && (is_any_integer(param) || (integer >= param->min && integer <= param->max));
     }
     case TRACE_RPC_BOOLEAN: return json_is_boolean(value);
+    case TRACE_RPC_SHARE: return json_number_value(value) > 0 && json_number_value(value) <= 1;
     case TRACE_RPC_TIME: return json_is_number(value) || json_string_length(value) != 0;
     case TRACE_RPC_STRINGS: return is_strings(value);
     case TRACE_RPC_OBJECT: return json_is_object(value);
@@ -47,6 +48,7 @@ static int fail_type(struct trace_rpc_error *ret_error, const struct trace_rpc_p
         [TRACE_RPC_STRING] = "a string that is not empty",
         [TRACE_RPC_INTEGER] = "an integer",
         [TRACE_RPC_BOOLEAN] = "true or false",
+        [TRACE_RPC_SHARE] = "a number above 0 and at most 1",
         [TRACE_RPC_TIME] = "a number or a string",
         [TRACE_RPC_STRINGS] = "a string or an array of strings",
         [TRACE_RPC_OBJECT] = "an object",
@@ -71,6 +73,7 @@ static void store(const struct trace_rpc_param *param, json_t *value) {
     case TRACE_RPC_STRING: *param->string = json_string_value(value); return;
     case TRACE_RPC_INTEGER: *param->integer = json_integer_value(value); return;
     case TRACE_RPC_BOOLEAN: *param->boolean = json_is_true(value); return;
+    case TRACE_RPC_SHARE: *param->real = json_number_value(value); return;
     case TRACE_RPC_TIME:
     case TRACE_RPC_STRINGS:
     case TRACE_RPC_OBJECT: *param->json = value; return;

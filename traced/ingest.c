@@ -241,6 +241,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
     update_clock(ingest);
     discover_run(ingest->discover, readable, now_ns);
     try_pending(ingest);
+    if (ingest->config.control != NULL) control_serve(ingest->config.control, ingest_control, ingest);
     bool more = visit_rings(ingest);
 
     if (ingest->changed) ingest->config.wake(ingest->config.arg);
@@ -288,11 +289,14 @@ void ingest_fini(struct ingest *ingest) {
 
 /* ---- the thread ---------------------------------------------------------------------------------------------------------- */
 
-/* Sleeps until it is time, the directory has news, or the end.  Returns false at the end. */
+/* Sleeps until it is time, the directory has news, somebody asks for control, or the end.  Returns false at the end. */
 static bool sleep_until_due(struct ingest *ingest, uint64_t wait_ns, bool *ret_readable) {
-    struct pollfd fds[] = {{.fd = ingest->stop_fd, .events = POLLIN}, {.fd = discover_fd(ingest->discover), .events = POLLIN}};
+    struct control *control = ingest->config.control;
+    struct pollfd fds[] = {{.fd = ingest->stop_fd, .events = POLLIN},
+                           {.fd = discover_fd(ingest->discover), .events = POLLIN},
+                           {.fd = control != NULL ? control_fd(control) : -1, .events = POLLIN}};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
-    int ready = ppoll(fds, 2, &timeout, NULL); /* a negative fd is left out */
+    int ready = ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL); /* a negative fd is left out */
     *ret_readable = ready > 0 && fds[1].revents != 0;
     return ready <= 0 || fds[0].revents == 0;
 }
@@ -316,6 +320,7 @@ static void *run(void *arg) {
     /* What was emitted before we were told to stop still comes in. */
     rouse(ingest);
     for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, monotonic_ns()) == 0; i++) {}
+    if (ingest->config.control != NULL) control_close(ingest->config.control);
     rcu_unregister_thread();
     return NULL;
 }

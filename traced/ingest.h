@@ -7,6 +7,7 @@
 #ifndef TRACED_INGEST_H
 #define TRACED_INGEST_H
 
+#include "control.h"
 #include "history.h"
 #include "nodes.h"
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct ingest_config {
     uint32_t uid;        /* whose rings to take */
     struct history *history;
     struct nodes *nodes;
+    struct control *control; /* who asks for run-time control; NULL: nobody */
     /* Called on the ingest thread after events became visible, or a node's state changed; must not block (uv_async_send). */
     void (*wake)(void *arg);
     /* One line for the log: a node that came, went, was rejected; a clock step.  Called on the ingest thread. */

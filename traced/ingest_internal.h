@@ -145,6 +145,9 @@ static inline void ingest_add(_Atomic uint64_t *counter, uint64_t count) {
 /* A line for the log, about a ring. */
 void ingest_say(struct ingest *ingest, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ingest_control.c: carries out a change; for control_serve.  arg: the ingest. */
+void ingest_control(void *arg, const struct control_change *change, struct control_result *result);
+
 /* ingest_ring.c */
 
 /* Tries to attach.  Returns 0: the ring is RING_ATTACHED; -EAGAIN: try again later; -ENOENT: it is gone; another negative errno, and

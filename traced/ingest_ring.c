@@ -154,6 +154,7 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     ring->state = RING_ATTACHED;
     ring->has_node = true;
     ring->node = nodes_at(ingest->config.nodes, ring->node_index);
+    store(&ring->node->control, trace_reader_control(reader));
     ring->end = NODE_LIVE;
     ring->drain_due_ns = 0;
     ring->check_due_ns = 0; /* it may be dead: somebody who ran while we did not */
@@ -263,6 +264,7 @@ static void settle(struct ingest *ingest, struct ingest_ring *ring) {
         count_lane(ingest, ring, (unsigned)__builtin_ctz(left), true);
     tell_no_lane(ingest, ring);
     read_apps(ingest, ring);
+    store(&ring->node->control, trace_reader_control(ring->reader)); /* another traced may have changed it */
     publish_counts(ring);
 }
 

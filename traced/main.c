@@ -63,6 +63,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
         .uid = (uint32_t)geteuid(),
         .history = service->history,
         .nodes = service->nodes,
+        .control = service->control,
         .wake = wake,
         .say = say,
         .arg = daemon,
@@ -100,8 +101,11 @@ static int run(struct daemon *daemon, const struct options *options) {
     if (error) return fail("no memory for the history (--history)", error);
     error = nodes_create(&service->nodes);
     if (error) return fail("no memory for the node table", error);
+    error = control_create(&service->control);
+    if (error) return fail("the way to the ingest cannot be made", error);
     int code = serve(daemon, options);
     if (code == OPTIONS_EXIT_OK) {
+        control_destroy(service->control);
         nodes_destroy(service->nodes);
         history_destroy(service->history);
         log_say(LOG_LEVEL_INFO, "stopped");

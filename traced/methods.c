@@ -22,6 +22,7 @@ static const struct method table[] = {
     {"subscribe", methods_subscribe_work, methods_subscribe_finish},
     {"unsubscribe", NULL, methods_unsubscribe},
     {"apps", methods_apps, NULL},
+    {"control", methods_control, NULL},
 };
 #define TABLE_COUNT (sizeof table / sizeof *table)
 

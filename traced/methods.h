@@ -45,12 +45,16 @@ int methods_hello(struct call *call);            /* methods.c, finish */
 int methods_stats(struct call *call);            /* methods_stats.c, finish */
 int methods_nodes(struct call *call);            /* methods_nodes.c, work */
 int methods_apps(struct call *call);             /* methods_nodes.c, work */
+int methods_control(struct call *call);          /* methods_control.c, work */
 int methods_peers(struct call *call);            /* methods_summaries.c, work */
 int methods_traces(struct call *call);           /* methods_summaries.c, work */
 int methods_query(struct call *call);            /* methods_query.c, work */
 int methods_subscribe_work(struct call *call);   /* subscribe.c */
 int methods_subscribe_finish(struct call *call); /* subscribe.c */
 int methods_unsubscribe(struct call *call);      /* subscribe.c, finish */
+
+/* Sets `kinds` and `sample` of an answer: what a control word lets through.  methods_control.c */
+void methods_set_control(json_t *object, uint64_t word);
 
 /* A time param; absent (NULL) leaves *ret_ns as it is.  Returns 0 or -EINVAL with the error. */
 int methods_read_time(const char *param, const json_t *value, uint64_t now_ns, uint64_t *ret_ns,

@@ -70,6 +70,12 @@ static json_t *node_json(const struct node *node) {
                         rejected
                             ? json_null()
                             : json_string(node->info.policy == TRACE_OVERWRITE_OLDEST ? "overwrite_oldest" : "discard_newest"));
+    if (state == NODE_LIVE) {
+        methods_set_control(json, load(&node->control));
+    } else {
+        json_object_set_new(json, "kinds", json_null());
+        json_object_set_new(json, "sample", json_null());
+    }
     json_object_set_new(json, "started", answer_time_or_null(node->started_unix_ns));
     json_object_set_new(json, "last", answer_time_or_null(load(&node->last_unix_ns)));
     json_object_set_new(json, "apps", app_ids(node));

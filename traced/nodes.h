@@ -36,6 +36,7 @@ struct node {
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t last_unix_ns; /* 0: none yet */
     _Atomic uint32_t lanes_used;
+    _Atomic uint64_t control; /* while it lives: its ring's control word (p2ptrace/shm.h) */
     /* app descriptions, in the order of registration; app_count is stored with release after the description */
     _Atomic uint32_t app_count;
     struct trace_app apps[TRACE_APPS_MAX];

@@ -5,6 +5,7 @@
 #ifndef TRACED_SERVICE_H
 #define TRACED_SERVICE_H
 
+#include "control.h"
 #include "history.h"
 #include "ingest.h"
 #include "nodes.h"
@@ -15,6 +16,7 @@
 struct service {
     struct history *history;
     struct nodes *nodes;
+    struct control *control;
     struct ingest *ingest;           /* NULL once it has stopped; loop's thread */
     struct ingest_stats last_ingest; /* what it had counted then */
     uint64_t started_monotonic_ns;

@@ -2,7 +2,10 @@
  *
  * A traced program that does what it is told: the other end of tests that run a real traced.
  *
- *     test_node NAME NODE_ID_HEX      then commands on stdin, each answered with "ok" on stdout when it is done
+ *     test_node NAME NODE_ID_HEX [POLICY [CONTROL [LANE_EVENTS]]]
+ *
+ * POLICY is "overwrite_oldest" or "discard_newest", CONTROL the control word to begin with in hexadecimal (0: everything).  Then commands
+ * on stdin, each answered with "ok" on stdout when it is done:
  *
  *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, numbered on from the last; ids are 32 and 64 digits, "-" for none
  *     metrics RTT MIN_RTT PEER        a sample
@@ -114,9 +117,12 @@ static bool obey(char *line) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) return 2;
+    if (argc < 3 || argc > 6) return 2;
     struct trace_log_options options = {.node_id = read_node_id(argv[2]), .node_name = argv[1]};
-    int error = trace_log_open(&trace_log, &options);
+    if (argc > 3 && !strcmp(argv[3], "discard_newest")) options.policy = TRACE_DISCARD_NEWEST;
+    if (argc > 4) options.control = strtoull(argv[4], NULL, 16);
+    uint32_t lane_events = argc > 5 ? (uint32_t)strtoul(argv[5], NULL, 10) : TRACE_LANE_EVENTS;
+    int error = trace__log_open(&trace_log, &options, lane_events);
     if (error) {
         fprintf(stderr, "test_node: %s\n", strerror(-error));
         return 1;

@@ -213,6 +213,28 @@ class Queries(InspectorTest):
                                      "peer_id": "bob", "trace_id": "c3", "limit": 8})
         self.assertEqual([p.get("cursor") for p in params], [None, "7"])
 
+    def test_control_sends_what_is_given_and_shows_what_came_of_it(self):
+        answer = {"nodes": [{"node_id": ALICE, "name": "alice", "kinds": ["packet_lost", "custom"], "sample": 0.3333333333}]}
+        cases = {
+            (): {},
+            ("--node", "alice", "--reset"): {"node_id": "alice", "reset": True},
+            ("--kinds", "packet_lost,custom", "--sample", "1/4"): {"kinds": ["packet_lost", "custom"], "sample": 0.25},
+            ("--kinds", "all", "--sample", "1"): {"kinds": "all", "sample": 1},
+            ("--kinds=none",): {"kinds": "none"}, ("--sample=12.5%",): {"sample": 0.125}, ("--sample=.5",): {"sample": 0.5},
+        }
+        with self.traced({"control": answer}) as traced:
+            for args, params in cases.items():
+                code, out, err = self.run_inspector("control", *args, "--no-header")
+                self.assertEqual((code, out, err), (0, "alice  a1a1a1a1  packet_lost, custom  1 in 3 traces\n", ""))
+                asked = [request.get("params", {}) for request in traced.requests if request["method"] == "control"]
+                self.assertEqual(asked[-1], params)
+            self.assertEqual(json.loads(self.run_inspector("control", "--json")[1]), answer["nodes"][0])
+            self.assertIn('"sample":0.3333333333}', self.run_inspector("control", "--json")[1])
+
+    def test_a_share_that_is_none_is_wrong_usage(self):
+        for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
+            self.fails(2, f"--sample {share}: a share like 1/100, 0.01 or 1%, up to 1, is expected", "control", "--sample", share)
+
     def test_a_time_of_day_is_its_last_moment(self):
         with self.traced({"query": pages(0)}) as traced:
             self.assertEqual(self.run_inspector("range", "12:00:03.25", "1767225600000000", "--utc")[0], 0)

@@ -90,10 +90,10 @@ class Connection:
 class Node:
     """tests/helpers/test_node: emits what it is told to."""
 
-    def __init__(self, place, name, node_id):
+    def __init__(self, place, name, node_id, *options, **environment):
         self.name, self.node_id = name, node_id
-        self.process = subprocess.Popen([os.environ["TEST_NODE"], name, node_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env=place.environment)
+        self.process = subprocess.Popen([os.environ["TEST_NODE"], name, node_id, *options], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env=place.environment | environment)
         self._ok()
 
     def _ok(self):
@@ -162,8 +162,8 @@ class Place:
         self.connections.append(connection)
         return connection
 
-    def node(self, name, node_id):
-        node = Node(self, name, node_id)
+    def node(self, name, node_id, *options, **environment):
+        node = Node(self, name, node_id, *options, **environment)
         self.nodes.append(node)
         return node
 

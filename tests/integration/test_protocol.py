@@ -59,7 +59,7 @@ class Framing(ProtocolTest):
     def test_an_unknown_method_lists_those_that_there_are(self):
         error = self.client.fail("frobnicate")
         self.assertEqual(error["code"], -32601)
-        self.assertEqual(sorted(error["data"]["methods"]), ["apps", "hello", "nodes", "peers", "query", "stats", "subscribe",
+        self.assertEqual(sorted(error["data"]["methods"]), ["apps", "control", "hello", "nodes", "peers", "query", "stats", "subscribe",
                                                             "traces", "unsubscribe"])
 
     def test_params_are_checked_by_name_type_and_range(self):
@@ -72,7 +72,11 @@ class Framing(ProtocolTest):
             ("query", {"from": True}, "from"), ("query", {"order": "up"}, "order"), ("query", {"cursor": "00"}, "cursor"),
             ("query", {"cursor": "0" * 280}, "cursor"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
             ("traces", {"from": "-5"}, "from"), ("peers", {"peer": "x"}, "peer"), ("hello", {"a": 1}, "a"), ("stats", {"b": 1}, "b"),
-            ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"), ("subscribe", {"from": 1}, "from"),
+            ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"),
+            ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
+            ("control", {"kinds": []}, "kinds"), ("control", {"kinds": ["all"]}, "kinds"), ("control", {"sample": 0}, "sample"),
+            ("control", {"sample": 1.5}, "sample"), ("control", {"sample": "1/2"}, "sample"), ("control", {"reset": 1}, "reset"),
+            ("control", {"node": "a"}, "node"), ("subscribe", {"from": 1}, "from"),
             ("subscribe", {"recent": -1}, "recent"), ("subscribe", {"node_id": "n" * 32}, "node_id"), ("unsubscribe", {}, "subscription"),
             ("unsubscribe", {"subscription": "1"}, "subscription"),
         ]

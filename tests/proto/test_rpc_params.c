@@ -10,6 +10,7 @@ struct wanted {
     const char *trace_id;
     int64_t limit, any;
     bool newest;
+    double part;
     json_t *from, *kind, *filter;
 };
 
@@ -21,6 +22,7 @@ static int read_params(const char *text, struct wanted *wanted, json_t **ret_par
         {"newest", TRACE_RPC_BOOLEAN, .boolean = &wanted->newest},
         {"from", TRACE_RPC_TIME, .json = &wanted->from},
         {"kind", TRACE_RPC_STRINGS, .json = &wanted->kind},
+        {"part", TRACE_RPC_SHARE, .real = &wanted->part},
         {"filter", TRACE_RPC_OBJECT, .json = &wanted->filter},
     };
     *ret_params = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
@@ -32,25 +34,29 @@ START_TEST(params_that_fit_are_written_where_the_list_says) {
     struct wanted wanted = {.any = 77};
     struct trace_rpc_error error = {0};
     json_t *params;
-    ck_assert_int_eq(read_params("{\"trace_id\":\"4b\",\"limit\":10000,\"newest\":true,\"from\":\"-5s\",\"kind\":[\"a\",\"b\"],"
-                                 "\"filter\":{\"x\":1}}",
-                                 &wanted, &params, &error),
-                     0);
+    ck_assert_int_eq(
+        read_params("{\"trace_id\":\"4b\",\"limit\":10000,\"newest\":true,\"part\":0.01,\"from\":\"-5s\",\"kind\":[\"a\",\"b\"],"
+                    "\"filter\":{\"x\":1}}",
+                    &wanted, &params, &error),
+        0);
     ck_assert_str_eq(wanted.trace_id, "4b");
     ck_assert_int_eq(wanted.limit, 10000);
     ck_assert_int_eq(wanted.any, 77);
     ck_assert(wanted.newest);
+    ck_assert_double_eq(wanted.part, 0.01);
     ck_assert_str_eq(json_string_value(wanted.from), "-5s");
     ck_assert_uint_eq(json_array_size(wanted.kind), 2);
     ck_assert_uint_eq(json_object_size(wanted.filter), 1);
     ck_assert_int_eq(error.code, 0);
     json_decref(params);
-    ck_assert_int_eq(read_params("{\"limit\":1,\"any\":-9223372036854775808,\"newest\":false,\"from\":1.5,\"kind\":\"a\"}",
-                                 &wanted, &params, &error),
-                     0);
+    ck_assert_int_eq(
+        read_params("{\"limit\":1,\"part\":1,\"any\":-9223372036854775808,\"newest\":false,\"from\":1.5,\"kind\":\"a\"}", &wanted,
+                    &params, &error),
+        0);
     ck_assert_int_eq(wanted.limit, 1);
     ck_assert_int_eq(wanted.any, INT64_MIN);
     ck_assert(!wanted.newest);
+    ck_assert_double_eq(wanted.part, 1);
     ck_assert(json_is_real(wanted.from));
     ck_assert_str_eq(json_string_value(wanted.kind), "a");
     json_decref(params);
@@ -91,6 +97,11 @@ static const struct {
     {"{\"limit\":1,\"trace_id\":null}", "trace_id", "trace_id must be a string that is not empty"},
     {"{\"limit\":1,\"newest\":1}", "newest", "newest must be true or false"},
     {"{\"limit\":1,\"newest\":\"true\"}", "newest", "newest must be true or false"},
+    {"{\"limit\":1,\"part\":0}", "part", "part must be a number above 0 and at most 1"},
+    {"{\"limit\":1,\"part\":1.001}", "part", "part must be a number above 0 and at most 1"},
+    {"{\"limit\":1,\"part\":-1}", "part", "part must be a number above 0 and at most 1"},
+    {"{\"limit\":1,\"part\":\"1/2\"}", "part", "part must be a number above 0 and at most 1"},
+    {"{\"limit\":1,\"part\":null}", "part", "part must be a number above 0 and at most 1"},
     {"{\"limit\":1,\"from\":true}", "from", "from must be a number or a string"},
     {"{\"limit\":1,\"from\":{}}", "from", "from must be a number or a string"},
     {"{\"limit\":1,\"from\":\"\"}", "from", "from must be a number or a string"},
@@ -123,7 +134,7 @@ START_TEST(an_unknown_param_is_told_which_there_are) {
     json_t *params;
     ck_assert_int_eq(read_params("{\"x\":1}", &wanted, &params, &error), -EINVAL);
     const json_t *names = json_object_get(error.data, "params");
-    ck_assert_uint_eq(json_array_size(names), 7);
+    ck_assert_uint_eq(json_array_size(names), 8);
     ck_assert_str_eq(json_string_value(json_array_get(names, 0)), "trace_id");
     trace_rpc_error_fini(&error);
     json_decref(params);

@@ -43,6 +43,7 @@ struct trace_reader_info {
     enum trace_clock_source clock_source;
     uint64_t open_ticks, open_monotonic_ns, open_unix_ns;
     uint64_t object_bytes;
+    uint64_t open_control; /* the control word that it opened with */
 };
 
 enum trace_reader_flags {

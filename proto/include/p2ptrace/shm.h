@@ -152,7 +152,8 @@ struct trace_shm_header {
     uint64_t open_unix_ns;      /* and on CLOCK_REALTIME */
     struct trace_node_id node_id;
     char node_name[TRACE_NODE_NAME_BYTES]; /* UTF-8, NUL-padded */
-    uint8_t constant_pad[192 - 136];
+    uint64_t open_control;                 /* what control was at the open, to go back to */
+    uint8_t constant_pad[192 - 144];
 
     /* Written by traced: what to emit from now on. */
     uint64_t control;

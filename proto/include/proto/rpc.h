@@ -87,6 +87,7 @@ enum trace_rpc_type {
     TRACE_RPC_STRING,  /* const char *, borrowed; not empty */
     TRACE_RPC_INTEGER, /* int64_t, min to max */
     TRACE_RPC_BOOLEAN, /* bool */
+    TRACE_RPC_SHARE,   /* double: above 0, at most 1 */
     TRACE_RPC_TIME,    /* json_t *: a number or a string */
     TRACE_RPC_STRINGS, /* json_t *: a string, or an array of 1 or more strings */
     TRACE_RPC_OBJECT,  /* json_t *: an object */
@@ -102,6 +103,7 @@ struct trace_rpc_param {
     const char **string;
     int64_t *integer;
     bool *boolean;
+    double *real;  /* TRACE_RPC_SHARE */
     json_t **json; /* TRACE_RPC_TIME, TRACE_RPC_STRINGS, TRACE_RPC_OBJECT: borrowed from params */
 };
 

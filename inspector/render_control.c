@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What nodes emit, in words: the answer to `control`, and the notes below the list of nodes. */
+#include "json_get.h"
+#include "limits.h"
+#include "render.h"
+#include "table.h"
+
+#include <string.h>
+
+/* Below one in 2^32 there is nothing: what was told is no share. */
+#define SHARE_MIN 1e-10
+
+static bool is_all(const char *kinds) { return kinds && !strcmp(kinds, "all"); }
+
+/* "all kinds", "nothing", "packet_lost, app_start"; "-" when it is not told. */
+static void emitted_kinds(struct strbuf *out, const json_t *row) {
+    const char *kinds = json_get_text(row, "kinds");
+    const json_t *names = json_get_array(row, "kinds");
+    size_t i;
+    const json_t *name;
+    if (kinds)
+        strbuf_puts(out, is_all(kinds) ? "all kinds" : "nothing");
+    else if (!json_array_size(names))
+        strbuf_puts(out, "-");
+    json_array_foreach(names, i, name) {
+        const char *text = json_string_value(name);
+        if (i) strbuf_puts(out, ", ");
+        if (text) text_untrusted(out, text, strlen(text), CELL_COLUMNS_MAX);
+    }
+}
+
+/* "every trace", "1 in 100 traces", "66.7 % of traces"; "-" when it is not told. */
+static void sampled_traces(struct strbuf *out, const json_t *row) {
+    double share = json_get_real(row, "sample", 0), every;
+    if (!(share >= SHARE_MIN && share <= 1)) {
+        strbuf_puts(out, "-");
+        return;
+    }
+    every = (double)(uint64_t)(1 / share + 0.5);
+    if (share == 1)
+        strbuf_puts(out, "every trace");
+    else if (every * share > 0.999 && every * share < 1.001)
+        strbuf_printf(out, "1 in %.0f traces", every);
+    else
+        strbuf_printf(out, "%.3g %% of traces", 100 * share);
+}
+
+void render_control(struct strbuf *out, const struct view *view, const json_t *answer) {
+    static const struct table_column columns[] = {
+        {"node", TABLE_LEFT}, {"id", TABLE_LEFT}, {"emits", TABLE_LEFT}, {"of", TABLE_LEFT}};
+    struct table table;
+    size_t i;
+    const json_t *row;
+    table_init(&table, sizeof columns / sizeof *columns, columns);
+    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
+        render_text(table_cell_begin(&table, STYLE_HEAD), row, "name");
+        table_cell_end(&table);
+        names_short_node(table_cell_begin(&table, STYLE_ID), view->names, json_get_hex(row, "node_id", NODE_DIGITS));
+        table_cell_end(&table);
+        emitted_kinds(table_cell_begin(&table, STYLE_PLAIN), row);
+        table_cell_end(&table);
+        sampled_traces(table_cell_begin(&table, STYLE_PLAIN), row);
+        table_cell_end(&table);
+    }
+    if (table.cell_count)
+        table_print(out, &table, view->header, view->color);
+    else if (view->header)
+        strbuf_puts(out, "no node lives\n");
+    out->failed |= table.text.failed;
+    table_fini(&table);
+}
+
+void render_node_notes(struct strbuf *out, const json_t *row) {
+    const char *clock = json_get_text(row, "clock"), *policy = json_get_text(row, "policy"), *kinds = json_get_text(row, "kinds");
+    bool masked = (kinds && !is_all(kinds)) || json_get_array(row, "kinds");
+    double share = json_get_real(row, "sample", 1);
+    if (json_get_text(row, "reason")) {
+        render_text(out, row, "name");
+        strbuf_puts(out, ": ");
+        render_text(out, row, "reason");
+        strbuf_puts(out, "\n");
+        return;
+    }
+    if (masked || share < 1) {
+        render_text(out, row, "name");
+        strbuf_puts(out, " emits ");
+        emitted_kinds(out, row);
+        if (!kinds || is_all(kinds)) {
+            strbuf_puts(out, " of ");
+            sampled_traces(out, row);
+        }
+        strbuf_puts(out, "; see inspector control\n");
+    }
+    if (clock && !strcmp(clock, "monotonic")) {
+        render_text(out, row, "name");
+        strbuf_puts(out, " stamps its events with CLOCK_MONOTONIC instead of the TSC\n");
+    }
+    if (policy && !strcmp(policy, "discard_newest")) {
+        render_text(out, row, "name");
+        strbuf_puts(out, " discards its newest events when its ring is full\n");
+    }
+}

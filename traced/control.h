@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Run-time control: what nodes emit from now on, changed while they run.
+ *
+ * Only the ingest thread may touch rings.  So whoever wants a change leaves it in this box and waits; the ingest thread is woken,
+ * carries out all that is waiting between two drains, and answers.  The box outlives the ingest: who asks when that has ended is
+ * told so, and nobody waits for ever. */
+#ifndef TRACED_CONTROL_H
+#define TRACED_CONTROL_H
+
+#include "nodes.h"
+
+/* What is to change.  Parts that are not meant stay as they are; a change without any part only asks. */
+struct control_change {
+    bool one_node; /* node_id is meant; else all nodes that live */
+    bool reset;    /* first of all, back to what the node opened with */
+    bool has_kinds, has_sample;
+    struct trace_node_id node_id;
+    uint32_t kinds;     /* TRACE_CONTROL_KIND_BIT of each kind to emit */
+    uint32_t threshold; /* TRACE_CONTROL_SAMPLE: traces whose hash is at most this are kept */
+};
+
+/* The live nodes that were meant, and what they emit now. */
+struct control_result {
+    uint32_t count;
+    struct control_told {
+        struct trace_node_id node_id;
+        char name[TRACE_NODE_NAME_BYTES + 1];
+        uint64_t word; /* as TRACE_CONTROL_ALL describes */
+    } nodes[NODES_MAX];
+};
+
+struct control;
+
+int control_create(struct control **ret_control);
+/* Nobody may be asking. */
+void control_destroy(struct control *control);
+
+/* Any thread but the ingest's and the loop's.  Blocks until the ingest thread has done it: usually well below a millisecond, at most a
+ * pass.  result must be zero.  Returns 0, or -ESHUTDOWN when the ingest has ended. */
+int control_ask(struct control *control, const struct control_change *change, struct control_result *result);
+
+/* ---- ingest thread ------------------------------------------------------------------------------------------------------ */
+
+/* Readable when somebody asks. */
+int control_fd(const struct control *control);
+
+/* Carries out what is waiting, in the order in which it was asked; one load when there is nothing. */
+void control_serve(struct control *control,
+                   void (*carry_out)(void *arg, const struct control_change *change, struct control_result *result), void *arg);
+
+/* The ingest ends: who waits and who comes later gets -ESHUTDOWN. */
+void control_close(struct control *control);
+
+/* ---- pure --------------------------------------------------------------------------------------------------------------- */
+
+/* The control word that a change makes of one; opened: the word that the node opened with. */
+uint64_t control_apply(const struct control_change *change, uint64_t word, uint64_t opened);
+
+/* A share of all traces, above 0 and at most 1, as a sampling threshold; and back: the shortest decimal number that means this
+ * threshold, so that 0.01 comes back as 0.01. */
+uint32_t control_threshold(double share);
+double control_share(uint32_t threshold);
+
+#endif
