@@ -2,6 +2,8 @@
  *
  * Ticks to Unix time: see libtrace/clock.h. */
 #include <libtrace/clock.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -26,13 +28,21 @@ static uint64_t unix_ns(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+#if defined(__x86_64__)
+static bool has_invariant_tsc(void) {
+    unsigned a, b, c, d;
+    const char *wanted = getenv("P2PTRACE_CLOCK");
+    if (wanted != NULL && strcmp(wanted, "monotonic") == 0) return false;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;
+}
+#endif
+
 bool trace_clock_tsc_usable(void) {
 #if defined(__x86_64__)
     static int usable = -1;                                 /* asked once: under a hypervisor the instruction is slow */
     int known = __atomic_load_n(&usable, __ATOMIC_RELAXED); /* relaxed: whoever asks finds the same */
     if (known < 0) {
-        unsigned a, b, c, d;
-        known = __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0; /* invariant TSC */
+        known = has_invariant_tsc();
         __atomic_store_n(&usable, known, __ATOMIC_RELAXED);
     }
     return known;

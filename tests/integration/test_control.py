@@ -201,6 +201,32 @@ class HowANodeEmits(NodesTest):
     def test_a_full_ring_that_overwrites_keeps_its_newest_and_says_so(self):
         self.assertEqual(self.overrun("overwrite_oldest"), ("overwritten", list(range(10)) + list(range(46, 110))))
 
+    def test_without_an_invariant_tsc_times_come_from_the_monotonic_clock_and_are_right(self):
+        for name, node_id, clock, environment in (("alice", ALICE, "monotonic", {"P2PTRACE_CLOCK": "monotonic"}), ("bob", BOB, None, {})):
+            before = time.time_ns()
+            node = self.node(name, node_id, **environment)
+            node.do("packets", 3)
+            after = time.time_ns()
+            until(lambda name=name: self.entry(name)["indexed"] == 3, "its events")
+            entry = self.entry(name)
+            if clock:
+                self.assertEqual(entry["clock"], clock)
+            for event in self.client.call("query", node_id=name)["events"] + [entry["started"]]:
+                stamp = event["timestamp"] * 1000 + event["ns"]
+                self.assertTrue(before - 1000000 <= stamp <= after + 1000000, (name, before, stamp, after))
+
+    def test_a_traced_that_may_not_use_the_tsc_reads_rings_of_its_kind(self):
+        self.assertEqual(self.place.stop()[0], 0)
+        self.place.environment["P2PTRACE_CLOCK"] = "monotonic"
+        self.client = self.start()
+        self.assertEqual(self.client.call("stats")["clock"]["source"], "monotonic")
+        before = time.time_ns()
+        self.node("alice", ALICE).do("packets", 3)
+        after = time.time_ns()
+        self.indexed(3)
+        for event in self.client.call("query")["events"]:
+            self.assertTrue(before - 1000000 <= event["timestamp"] * 1000 + event["ns"] <= after + 1000000, event)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -50,7 +50,8 @@ static inline uint64_t trace__tsc(void) {
 /* Reads the three clocks, as close together as can be had. */
 struct trace_clock_sample trace_clock_read(void);
 
-/* The machine has a time-stamp counter that the ring can use: x86-64, invariant by CPUID. */
+/* The machine has a time-stamp counter that the ring can use: x86-64, invariant by CPUID; and P2PTRACE_CLOCK is not "monotonic" in the
+ * environment, for machines whose counters cannot be trusted all the same.  Asked once in a process's life. */
 bool trace_clock_tsc_usable(void);
 
 /* Starts a clock from two samples some milliseconds apart (or more: the longer, the better the slope). */
