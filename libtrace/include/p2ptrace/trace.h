@@ -21,7 +21,8 @@
  *                    TRACE_SAMPLE alone, 0 and 1 mean all.
  *
  * With TRACE not defined every macro below vanishes.  Its arguments are not evaluated, and the object code is that of a program
- * without the line, byte for byte, at every level of optimisation (tests/zero).  Then
+ * without the line, byte for byte, at every level of optimisation (tests/zero; debug information apart, which lists the headers).
+ * Then
  *
  *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size) are not even
  *     read by the compiler: they may name what exists only inside TRACE_ONLY.
