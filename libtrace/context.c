@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Trace contexts: fresh ids, and the form that crosses the wire.
+ * Trace contexts: fresh ids, and the two forms that cross the wire.
  *
  * Ids are a counter, mixed with a random seed: taking one is a single instruction on thread-local memory, so that a signal handler
  * can't draw the same one.  A forked child seeds anew. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <libtrace/clock.h>
 #include <libtrace/writer.h>
 #include <p2ptrace/context.h>
+
+/* ---- ids ----------------------------------------------------------------------------------------------------------------- */
 
 struct generator {
     uint64_t counter;
@@ -58,7 +62,7 @@ struct trace_context trace_context_new(uint8_t flags) {
     memcpy(context.trace_id.bytes, &high, 8);
     memcpy(context.trace_id.bytes + 8, &low, 8);
     context.span_id = draw(NULL);
-    context.flags = flags;
+    context.flags = flags & TRACE_CONTEXT_FLAGS;
     return context;
 }
 
@@ -68,21 +72,99 @@ struct trace_context trace_context_child(const struct trace_context *parent) {
     return context;
 }
 
+/* ---- 26 bytes ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_zero(const struct trace_id *id) {
+    static const struct trace_id zero;
+    return memcmp(id, &zero, sizeof zero) == 0;
+}
+
+static void put_span_id(uint8_t *out, uint64_t span_id) {
+    for (unsigned i = 0; i < 8; i++) out[i] = (uint8_t)(span_id >> (56 - 8 * i));
+}
+
+static uint64_t get_span_id(const uint8_t *bytes) {
+    uint64_t span_id = 0;
+    for (unsigned i = 0; i < 8; i++) span_id = span_id << 8 | bytes[i];
+    return span_id;
+}
+
 void trace_context_encode(uint8_t *out, const struct trace_context *context) {
     out[0] = 0; /* version */
     memcpy(out + 1, context->trace_id.bytes, TRACE_ID_BYTES);
-    for (unsigned i = 0; i < 8; i++) out[17 + i] = (uint8_t)(context->span_id >> (56 - 8 * i));
+    put_span_id(out + 17, context->span_id);
     out[25] = context->flags;
 }
 
 int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes, size_t count) {
-    static const struct trace_id zero;
-    struct trace_context context = {.flags = 0};
+    struct trace_context context;
     if (count < TRACE_CONTEXT_WIRE_BYTES || bytes[0] != 0) return -EINVAL;
     memcpy(context.trace_id.bytes, bytes + 1, TRACE_ID_BYTES);
-    if (memcmp(&context.trace_id, &zero, sizeof zero) == 0) return -EINVAL;
-    for (unsigned i = 0; i < 8; i++) context.span_id = context.span_id << 8 | bytes[17 + i];
-    context.flags = bytes[25] & (TRACE_FLAG_SAMPLED | TRACE_FLAG_DEBUG | TRACE_FLAG_APP_INITIATED);
+    if (is_zero(&context.trace_id)) return -EINVAL;
+    context.span_id = get_span_id(bytes + 17);
+    context.flags = bytes[25] & TRACE_CONTEXT_FLAGS;
+    *ret_context = context;
+    return 0;
+}
+
+/* ---- traceparent: https://www.w3.org/TR/trace-context-1/#traceparent-header ------------------------------------------------ */
+
+#define TRACEPARENT_LENGTH (TRACE_TRACEPARENT_BYTES - 1)
+#define TRACEPARENT_SAMPLED 1 /* the one flag of version 00 */
+
+/* Where each field begins; a '-' stands before all but the first. */
+enum { AT_VERSION = 0, AT_TRACE_ID = 3, AT_SPAN_ID = 36, AT_FLAGS = 53 };
+
+static void put_hex(char *out, const uint8_t *bytes, size_t count) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+}
+
+/* The value of a lower-case hex digit; 16 for anything else. */
+static unsigned digit_value(char digit) {
+    if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
+    return digit >= 'a' && digit <= 'f' ? (unsigned)(digit - 'a') + 10 : 16;
+}
+
+static bool get_hex(uint8_t *out, const char *text, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned high = digit_value(text[2 * i]), low = digit_value(text[2 * i + 1]);
+        if (high > 15 || low > 15) return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+int trace_context_to_traceparent(char out[TRACE_TRACEPARENT_BYTES], const struct trace_context *context) {
+    const uint8_t version = 0, flags = context->flags & TRACE_FLAG_SAMPLED ? TRACEPARENT_SAMPLED : 0;
+    uint8_t span_id[8];
+    if (is_zero(&context->trace_id) || context->span_id == 0) return -EINVAL;
+    put_span_id(span_id, context->span_id);
+    put_hex(out + AT_VERSION, &version, 1);
+    put_hex(out + AT_TRACE_ID, context->trace_id.bytes, TRACE_ID_BYTES);
+    put_hex(out + AT_SPAN_ID, span_id, sizeof span_id);
+    put_hex(out + AT_FLAGS, &flags, 1);
+    out[AT_TRACE_ID - 1] = out[AT_SPAN_ID - 1] = out[AT_FLAGS - 1] = '-';
+    out[TRACEPARENT_LENGTH] = 0;
+    return 0;
+}
+
+int trace_context_from_traceparent(struct trace_context *ret_context, const char *text, size_t length) {
+    struct trace_context context;
+    uint8_t version, flags, span_id[8];
+    if (length < TRACEPARENT_LENGTH) return -EINVAL;
+    if (text[AT_TRACE_ID - 1] != '-' || text[AT_SPAN_ID - 1] != '-' || text[AT_FLAGS - 1] != '-') return -EINVAL;
+    if (!get_hex(&version, text + AT_VERSION, 1) || !get_hex(context.trace_id.bytes, text + AT_TRACE_ID, TRACE_ID_BYTES) ||
+        !get_hex(span_id, text + AT_SPAN_ID, sizeof span_id) || !get_hex(&flags, text + AT_FLAGS, 1))
+        return -EINVAL;
+    if (version == 0xff) return -EINVAL;
+    if (length > TRACEPARENT_LENGTH && (version == 0 || text[TRACEPARENT_LENGTH] != '-')) return -EINVAL;
+    context.span_id = get_span_id(span_id);
+    context.flags = flags & TRACEPARENT_SAMPLED ? TRACE_FLAG_SAMPLED : 0;
+    if (is_zero(&context.trace_id) || context.span_id == 0) return -EINVAL;
     *ret_context = context;
     return 0;
 }

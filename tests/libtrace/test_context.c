@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Contexts: ids never repeat, and the wire form is what it says. */
+ * Contexts: ids never repeat, and both forms that cross the wire are what they say. */
 #include "ring_fixture.h"
 
 #include <sys/wait.h>
@@ -47,6 +47,11 @@ START_TEST(a_child_span_stays_in_its_trace) {
 }
 END_TEST
 
+START_TEST(only_flags_of_a_context_get_into_one) {
+    ck_assert_uint_eq(trace_context_new(0xff).flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_DEBUG | TRACE_FLAG_APP_INITIATED);
+}
+END_TEST
+
 START_TEST(the_wire_form_is_fixed_and_comes_back) {
     struct trace_context context = {.span_id = UINT64_C(0x0102030405060708), .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_DEBUG},
                          back;
@@ -79,14 +84,144 @@ START_TEST(what_is_no_context_is_refused) {
 }
 END_TEST
 
+/* ---- traceparent ----------------------------------------------------------------------------------------------------------- */
+
+#define TRACE_ID "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN_ID "00f067aa0ba902b7"
+#define GOOD "00-" TRACE_ID "-" SPAN_ID "-01"
+static const struct trace_id w3c_id = {
+    {0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36}};
+static const uint64_t w3c_span = UINT64_C(0x00f067aa0ba902b7);
+
+/* Parses a copy of exactly its length, so that a sanitizer sees a read behind it. */
+static int parse(struct trace_context *ret_context, const char *text, size_t length) {
+    char *copy = malloc(length != 0 ? length : 1);
+    memcpy(copy, text, length);
+    int result = trace_context_from_traceparent(ret_context, copy, length);
+    free(copy);
+    return result;
+}
+
+START_TEST(a_traceparent_is_what_w3c_says) {
+    static const struct {
+        uint8_t flags;
+        const char *text;
+    } cases[] = {{0, "00-" TRACE_ID "-" SPAN_ID "-00"},
+                 {TRACE_FLAG_SAMPLED, GOOD},
+                 {TRACE_FLAG_DEBUG | TRACE_FLAG_APP_INITIATED, "00-" TRACE_ID "-" SPAN_ID "-00"},
+                 {TRACE_CONTEXT_FLAGS, GOOD}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct trace_context context = {w3c_id, w3c_span, cases[i].flags}, back;
+        char out[TRACE_TRACEPARENT_BYTES + 1];
+        out[TRACE_TRACEPARENT_BYTES] = '~';
+        ck_assert_int_eq(trace_context_to_traceparent(out, &context), 0);
+        ck_assert_str_eq(out, cases[i].text);
+        ck_assert_int_eq(out[TRACE_TRACEPARENT_BYTES], '~');
+        ck_assert_int_eq(parse(&back, out, strlen(out)), 0);
+        ck_assert_mem_eq(&back.trace_id, &w3c_id, sizeof w3c_id);
+        ck_assert_uint_eq(back.span_id, w3c_span);
+        ck_assert_uint_eq(back.flags, cases[i].flags & TRACE_FLAG_SAMPLED);
+    }
+}
+END_TEST
+
+START_TEST(a_context_without_a_trace_or_a_span_is_no_traceparent) {
+    struct trace_context none = {{{0}}, w3c_span, 0}, no_span = {w3c_id, 0, 0};
+    char out[TRACE_TRACEPARENT_BYTES] = "untouched";
+    ck_assert_int_eq(trace_context_to_traceparent(out, &none), -EINVAL);
+    ck_assert_int_eq(trace_context_to_traceparent(out, &no_span), -EINVAL);
+    ck_assert_str_eq(out, "untouched");
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    uint8_t flags;
+} readable[] = {
+    {GOOD, TRACE_FLAG_SAMPLED},
+    {"00-" TRACE_ID "-" SPAN_ID "-00", 0},
+    {"00-" TRACE_ID "-" SPAN_ID "-02", 0}, /* a flag that this version does not know */
+    {"00-" TRACE_ID "-" SPAN_ID "-ff", TRACE_FLAG_SAMPLED},
+    {"01-" TRACE_ID "-" SPAN_ID "-01", TRACE_FLAG_SAMPLED},
+    {"01-" TRACE_ID "-" SPAN_ID "-01-", TRACE_FLAG_SAMPLED},
+    {"cc-" TRACE_ID "-" SPAN_ID "-01-what-the-future-will-be-like", TRACE_FLAG_SAMPLED},
+    {"fe-" TRACE_ID "-" SPAN_ID "-00", 0},
+};
+
+START_TEST(a_good_traceparent_is_read) {
+    struct trace_context context;
+    ck_assert_int_eq(parse(&context, readable[_i].text, strlen(readable[_i].text)), 0);
+    ck_assert_mem_eq(&context.trace_id, &w3c_id, sizeof w3c_id);
+    ck_assert_uint_eq(context.span_id, w3c_span);
+    ck_assert_uint_eq(context.flags, readable[_i].flags);
+}
+END_TEST
+
+static const char *const unreadable[] = {
+    "ff-" TRACE_ID "-" SPAN_ID "-01",  /* the version that is none */
+    "00-" TRACE_ID "-" SPAN_ID "-01-", /* more than version 00 has */
+    "00-" TRACE_ID "-" SPAN_ID "-01-more",
+    "00-" TRACE_ID "-" SPAN_ID "-01 ",
+    "00-" TRACE_ID "-" SPAN_ID "-010",
+    "01-" TRACE_ID "-" SPAN_ID "-01.more", /* a later version goes on with a '-' */
+    "01-" TRACE_ID "-" SPAN_ID "-010",
+    "00-00000000000000000000000000000000-" SPAN_ID "-01", /* zero ids */
+    "00-" TRACE_ID "-0000000000000000-01",
+    "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN_ID "-01", /* upper case */
+    "00-" TRACE_ID "-00F067AA0BA902B7-01",
+    "0A-" TRACE_ID "-" SPAN_ID "-01",
+    "00-" TRACE_ID "-" SPAN_ID "-0B",
+    "0x-" TRACE_ID "-" SPAN_ID "-01", /* no digits */
+    ".0-" TRACE_ID "-" SPAN_ID "-01",
+    "00-4bf92f3577b34da6a3ce929d0e0e473g-" SPAN_ID "-01",
+    "00-" TRACE_ID "-00f067aa0ba902b`-01",
+    "00-" TRACE_ID "-" SPAN_ID "-0/",
+    "00-" TRACE_ID "-" SPAN_ID "-:0",
+    "00_" TRACE_ID "-" SPAN_ID "-01", /* no '-' */
+    "00-" TRACE_ID "_" SPAN_ID "-01",
+    "00-" TRACE_ID "-" SPAN_ID "_01",
+    "00-4bf92f3577b34da6a3ce929d0e0e47360-" SPAN_ID "-1", /* fields of other lengths */
+    "0-" TRACE_ID "0-" SPAN_ID "-01",
+    " " GOOD,
+};
+
+START_TEST(what_is_no_traceparent_is_refused) {
+    struct trace_context context, untouched;
+    memset(&context, 0x5a, sizeof context);
+    memset(&untouched, 0x5a, sizeof untouched);
+    ck_assert_int_eq(parse(&context, unreadable[_i], strlen(unreadable[_i])), -EINVAL);
+    ck_assert_mem_eq(&context, &untouched, sizeof context);
+}
+END_TEST
+
+START_TEST(a_traceparent_that_is_cut_short_is_refused) {
+    struct trace_context context;
+    for (size_t length = 0; length < strlen(GOOD); length++) ck_assert_int_eq(parse(&context, GOOD, length), -EINVAL);
+    for (size_t i = 0; i < strlen(GOOD); i++) { /* a NUL anywhere */
+        char text[] = GOOD;
+        text[i] = 0;
+        ck_assert_int_eq(parse(&context, text, strlen(GOOD)), -EINVAL);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("context");
     TCase *tcase = tcase_create("context");
     tcase_add_test(tcase, ids_never_repeat);
     tcase_add_test(tcase, a_forked_child_draws_other_ids);
     tcase_add_test(tcase, a_child_span_stays_in_its_trace);
+    tcase_add_test(tcase, only_flags_of_a_context_get_into_one);
     tcase_add_test(tcase, the_wire_form_is_fixed_and_comes_back);
     tcase_add_test(tcase, what_is_no_context_is_refused);
+    suite_add_tcase(suite, tcase);
+
+    tcase = tcase_create("traceparent");
+    tcase_add_test(tcase, a_traceparent_is_what_w3c_says);
+    tcase_add_test(tcase, a_context_without_a_trace_or_a_span_is_no_traceparent);
+    tcase_add_loop_test(tcase, a_good_traceparent_is_read, 0, sizeof readable / sizeof *readable);
+    tcase_add_loop_test(tcase, what_is_no_traceparent_is_refused, 0, sizeof unreadable / sizeof *unreadable);
+    tcase_add_test(tcase, a_traceparent_that_is_cut_short_is_refused);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }
