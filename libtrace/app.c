@@ -1,20 +1,75 @@
 /* SPDX-License-Identifier: MIT
  *
- * The application registry of a log: descriptions in the ring's header area, added and never changed. */
+ * The application registry of a log: descriptions in the ring's header area, added and never changed.
+ *
+ * What lies there is in one form: counts are set, and every byte that says nothing is zero.  So two descriptions that say the same are
+ * the same bytes. */
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
-#include <libtrace/reader.h>
 #include <p2ptrace/trace.h>
 
 #include "log_internal.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static bool is_valid_field(const struct trace_app_field *field) {
-    if (field->bytes == 0 || field->offset + field->bytes > TRACE_APP_DATA_BYTES) return false;
+/* ---- one form ---------------------------------------------------------------------------------------------------------- */
+
+static uint16_t count_commands(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->command_count != 0) return app->command_count;
+    while (count < TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
+    return count;
+}
+
+static uint16_t count_fields(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->field_count != 0) return app->field_count;
+    while (count < TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
+    return count;
+}
+
+static void copy_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
+
+/* Returns false when there is more than fits. */
+static bool normalise(struct trace_app *ret_app, const struct trace_app *app) {
+    struct trace_app one = {.command_count = count_commands(app), .field_count = count_fields(app)};
+    if (one.command_count > TRACE_APP_COMMANDS_MAX || one.field_count > TRACE_APP_FIELDS_MAX) return false;
+    memcpy(one.app_id, app->app_id, sizeof one.app_id);
+    copy_name(one.name, app->name, sizeof one.name);
+    for (unsigned i = 0; i < one.command_count; i++) {
+        one.commands[i].cmd = app->commands[i].cmd;
+        copy_name(one.commands[i].name, app->commands[i].name, sizeof one.commands[i].name);
+    }
+    for (unsigned i = 0; i < one.field_count; i++) {
+        one.fields[i].type = app->fields[i].type;
+        one.fields[i].offset = app->fields[i].offset;
+        one.fields[i].bytes = app->fields[i].bytes;
+        copy_name(one.fields[i].name, app->fields[i].name, sizeof one.fields[i].name);
+    }
+    *ret_app = one;
+    return true;
+}
+
+/* ---- what is refused: p2ptrace/app.h ------------------------------------------------------------------------------------ */
+
+static bool is_valid_command(const struct trace_app *app, unsigned index) {
+    const struct trace_app_command_name *command = &app->commands[index];
+    if (command->name[0] == 0) return false;
+    for (unsigned i = 0; i < index; i++)
+        if (app->commands[i].cmd == command->cmd || memcmp(app->commands[i].name, command->name, sizeof command->name) == 0)
+            return false;
+    return true;
+}
+
+static bool is_valid_field(const struct trace_app *app, unsigned index) {
+    const struct trace_app_field *field = &app->fields[index];
+    if (field->name[0] == 0 || field->bytes == 0 || field->offset + field->bytes > TRACE_APP_DATA_BYTES) return false;
+    for (unsigned i = 0; i < index; i++)
+        if (memcmp(app->fields[i].name, field->name, sizeof field->name) == 0) return false;
     switch (field->type) {
-    case TRACE_APP_UNSIGNED: return field->bytes == 1 || field->bytes == 2 || field->bytes == 4 || field->bytes == 8;
+    case TRACE_APP_UNSIGNED: return TRACE_APP_IS_WIDTH_(field->bytes);
     case TRACE_APP_BYTES:
     case TRACE_APP_HASH:
     case TRACE_APP_TEXT: return true;
@@ -22,36 +77,40 @@ static bool is_valid_field(const struct trace_app_field *field) {
     }
 }
 
-bool trace_app_is_valid(const struct trace_app *app) {
-    if (app->command_count > TRACE_APP_COMMANDS_MAX || app->field_count > TRACE_APP_FIELDS_MAX) return false;
-    for (unsigned i = 0; i < 4; i++)
+static bool is_valid(const struct trace_app *app) {
+    for (unsigned i = 0; i < sizeof app->app_id; i++)
         if (app->app_id[i] < 0x21 || app->app_id[i] > 0x7e) return false;
+    if (app->name[0] == 0) return false;
+    for (unsigned i = 0; i < app->command_count; i++)
+        if (!is_valid_command(app, i)) return false;
     for (unsigned i = 0; i < app->field_count; i++)
-        if (!is_valid_field(&app->fields[i])) return false;
+        if (!is_valid_field(app, i)) return false;
     return true;
 }
 
+/* ---- the table ---------------------------------------------------------------------------------------------------------- */
+
 static int add(struct log *log, const struct trace_app *app) {
     struct trace_shm_app *table = (struct trace_shm_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
-    uint32_t count = log->header->app_count;
-    for (uint32_t i = 0; i < count; i++)
-        if (memcmp(table[i].app.app_id, app->app_id, sizeof app->app_id) == 0)
-            return memcmp(&table[i].app, app, sizeof *app) == 0 ? 0 : -EEXIST;
+    unsigned count = 0;
+    for (; count < TRACE_APPS_MAX && table[count].ready != 0; count++)
+        if (memcmp(table[count].app.app_id, app->app_id, sizeof app->app_id) == 0)
+            return memcmp(&table[count].app, app, sizeof *app) == 0 ? 0 : -EEXIST;
     if (count == TRACE_APPS_MAX) return -ENOSPC;
     table[count].app = *app;
     /* app:R  Publishes the description.  Pairs with app:A.  Without it a reader takes a half-written description. */
     __atomic_store_n(&table[count].ready, 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&log->header->app_count, count + 1, __ATOMIC_RELEASE); /* readers look at ready; this is a hint */
     return 0;
 }
 
 int trace_log_register_app(struct trace_log *base, const struct trace_app *app) {
     struct log *log = (struct log *)base;
+    struct trace_app one;
     int result;
-    if (log == NULL || log->header == NULL) return 0; /* an untraced node */
-    if (!trace_app_is_valid(app)) return -EINVAL;
+    if (!normalise(&one, app) || !is_valid(&one)) return -EINVAL;
+    if (log == NULL || log->header == NULL) return 0; /* an untraced node, or a forked child */
     pthread_mutex_lock(&registry_lock);
-    result = add(log, app);
+    result = add(log, &one);
     pthread_mutex_unlock(&registry_lock);
     return result;
 }

@@ -66,3 +66,16 @@ struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const s
     TRACE_TESTPOINT("half written");
     return slot;
 }
+
+/* The application's own functions come before the slot: they may emit, and however long they take no reader waits for them.  That is
+ * why sampling is decided here and, of the same control word, again in trace__begin. */
+void trace__emit_app_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                             const struct trace_node_id *peer, const struct trace_app_protocol *protocol, uint16_t cmd,
+                             const void *message) {
+    uint8_t data[TRACE_APP_DATA_BYTES] = {0};
+    size_t data_bytes = 0;
+    if (context != NULL && !is_sampled(TRACE_CONTROL_SAMPLE(control), context)) return;
+    if (protocol->should_trace != NULL && !protocol->should_trace(cmd, message)) return;
+    if (protocol->to_trace_data != NULL) data_bytes = protocol->to_trace_data(data, cmd, message);
+    trace__emit_app_command(log, control, context, peer, protocol->description.app_id, cmd, data, data_bytes);
+}

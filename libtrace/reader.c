@@ -206,6 +206,13 @@ enum trace_node_state trace_reader_state(const struct trace_reader *reader) {
     return state == TRACE_SHM_CLOSED ? TRACE_NODE_EXITED : TRACE_NODE_CRASHED;
 }
 
+static bool is_within_bounds(const struct trace_app *app_untrusted) {
+    if (app_untrusted->command_count > TRACE_APP_COMMANDS_MAX || app_untrusted->field_count > TRACE_APP_FIELDS_MAX) return false;
+    for (unsigned i = 0; i < app_untrusted->field_count; i++)
+        if (app_untrusted->fields[i].offset + app_untrusted->fields[i].bytes > TRACE_APP_DATA_BYTES) return false;
+    return true;
+}
+
 int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app) {
     const struct trace_shm_app *table = (const struct trace_shm_app *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
     struct trace_app app;
@@ -216,7 +223,7 @@ int trace_reader_app(const struct trace_reader *reader, unsigned index, struct t
     ready = __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) != 0;
     if (ready) memcpy(&app, &table[index].app, sizeof app);
     if (trace_guard_end() || !ready) return -ENOENT;
-    if (!trace_app_is_valid(&app)) return -EBADMSG;
+    if (!is_within_bounds(&app)) return -EBADMSG;
     *ret_app = app;
     return 0;
 }

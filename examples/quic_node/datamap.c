@@ -48,7 +48,7 @@ struct request {
     struct trace_node_id caller; /* the peer it came from */
     struct trace_node_id asked[CONNS_MAX];
     unsigned asked_count;
-    TRACE_ONLY(struct trace_context context;)
+    TRACE_ONLY(struct trace_context context; const struct datamap *datamap;)
 };
 
 struct datamap {
@@ -70,33 +70,44 @@ static void request_step(struct datamap *datamap, struct request *request);
 
 /* ---- telling ----------------------------------------------------------------------------------------------------------- */
 
-#ifdef TRACE
+#ifdef TRACE_APP
+/* The data bytes of DMAP's app_command events. */
+struct command_data {
+    uint8_t hash[HASH_BYTES];
+    uint32_t size; /* of the chunk, where this node knows it */
+};
+
+static size_t to_trace_data(uint8_t out[TRACE_APP_DATA_BYTES], uint16_t cmd, const void *message) {
+    const struct request *request = message;
+    const struct chunk *chunk = chunks_find(&request->datamap->chunks, request->what.hash);
+    struct command_data data = {.size = (uint32_t)(chunk != NULL ? chunk->count : request->what.count)};
+
+    (void)cmd; /* all commands look alike */
+    memcpy(data.hash, request->what.hash, HASH_BYTES);
+    memcpy(out, &data, sizeof data);
+    return sizeof data;
+}
+
+/* Its messages are struct request. */
+static const struct trace_app_protocol protocol = {
+    .description =
+        {
+            .app_id = {'D', 'M', 'A', 'P'},
+            .name = "DataMap",
+            .commands = {{DMAP_STORE_CHUNK, "STORE_CHUNK"}, {DMAP_GET_CHUNK, "GET_CHUNK"}, {DMAP_DELETE_CHUNK, "DELETE_CHUNK"}},
+            .fields = {TRACE_APP_FIELD(TRACE_APP_HASH, struct command_data, hash),
+                       TRACE_APP_FIELD(TRACE_APP_UNSIGNED, struct command_data, size)},
+        },
+    .to_trace_data = to_trace_data,
+};
+
 static void register_app(struct trace_log *log) {
-    static const struct trace_app app = {
-        .app_id = {'D', 'M', 'A', 'P'},
-        .name = "DataMap",
-        .command_count = 3,
-        .commands = {{DMAP_STORE_CHUNK, "STORE_CHUNK"}, {DMAP_GET_CHUNK, "GET_CHUNK"}, {DMAP_DELETE_CHUNK, "DELETE_CHUNK"}},
-        .field_count = 2,
-        .fields = {{.name = "hash", .type = TRACE_APP_HASH, .offset = 0, .bytes = HASH_BYTES},
-                   {.name = "size", .type = TRACE_APP_UNSIGNED, .offset = HASH_BYTES, .bytes = 4}},
-    };
-    int rv = log == NULL ? 0 : trace_log_register_app(log, &app);
+    int rv = trace_log_register_app(log, &protocol.description);
     if (rv != 0) fprintf(stderr, "the application is not named in the trace: %s\n", strerror(-rv));
 }
+#endif
 
-/* What the request is about: the hash, and the chunk's size where this node knows it. */
-static void trace_command(struct datamap *datamap, const struct request *request) {
-    const struct chunk *chunk = chunks_find(&datamap->chunks, request->what.hash);
-    uint32_t size = (uint32_t)(chunk != NULL ? chunk->count : request->what.count);
-    uint8_t data[HASH_BYTES + sizeof size];
-
-    memcpy(data, request->what.hash, HASH_BYTES);
-    memcpy(data + HASH_BYTES, &size, sizeof size);
-    TRACE_APP_COMMAND(datamap->log, &request->context, request->has_caller ? &request->caller : NULL, APP_ID,
-                      request->what.command, data, sizeof data);
-}
-
+#ifdef TRACE
 static void trace_chunks(struct datamap *datamap, const struct request *request, unsigned code) {
     struct {
         uint64_t bytes;
@@ -268,6 +279,7 @@ static struct request *request_create(struct datamap *datamap, const struct dmap
         request->what.bytes = copy;
     }
     request->deadline_ns = monotonic_ns() + REQUEST_TIMEOUT_MS * NS_PER_MS;
+    TRACE_ONLY(request->datamap = datamap;)
     request->next = datamap->requests;
     datamap->requests = request;
     datamap->request_count++;
@@ -289,7 +301,7 @@ void datamap_request(struct datamap *datamap, const struct dmap_request *what, d
     request->arg = arg;
     TRACE_ONLY(request->context = trace_context_new(TRACE_FLAG_SAMPLED | TRACE_FLAG_APP_INITIATED);)
     TRACE_APP_START(datamap->log, &request->context, NULL, 0, APP_ID, what->command);
-    TRACE_ONLY(trace_command(datamap, request);)
+    TRACE_APP_MESSAGE(datamap->log, &request->context, NULL, &protocol, what->command, request);
     request_step(datamap, request);
 }
 
@@ -311,7 +323,7 @@ static void request_received(struct datamap *datamap, struct exchange *exchange)
     TRACE_ONLY(const struct trace_context *caller = quic_stream_context(exchange->stream);)
     TRACE_ONLY(request->context = trace_context_child(caller);)
     TRACE_APP_START(datamap->log, &request->context, &request->caller, caller->span_id, APP_ID, what.command);
-    TRACE_ONLY(trace_command(datamap, request);)
+    TRACE_APP_MESSAGE(datamap->log, &request->context, &request->caller, &protocol, what.command, request);
     if (seen_before(datamap, what.id))
         request_fail(datamap, request, DMAP_LOOP);
     else
@@ -437,7 +449,8 @@ static void on_sweep(uv_timer_t *timer) {
 int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop TRACE_ONLY(, struct trace_log *log)) {
     struct datamap *datamap = calloc(1, sizeof *datamap);
     if (datamap == NULL) return -ENOMEM;
-    TRACE_ONLY(datamap->log = log; register_app(log);)
+    TRACE_ONLY(datamap->log = log;)
+    TRACE_APP_ONLY(register_app(log);)
     uv_timer_init(loop, &datamap->sweep);
     datamap->sweep.data = datamap;
     uv_timer_start(&datamap->sweep, on_sweep, SWEEP_MS, SWEEP_MS);

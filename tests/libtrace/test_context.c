@@ -84,6 +84,19 @@ START_TEST(what_is_no_context_is_refused) {
 }
 END_TEST
 
+START_TEST(the_macros_write_and_read_the_wire_form) {
+    struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED), back;
+    uint8_t message[TRACE_CONTEXT_BYTES + 1] = {[TRACE_CONTEXT_BYTES] = 0x5a}, expected[TRACE_CONTEXT_WIRE_BYTES];
+    trace_context_encode(expected, &context);
+    TRACE_CONTEXT_ENCODE(message, &context);
+    ck_assert_mem_eq(message, expected, sizeof expected);
+    ck_assert_uint_eq(message[TRACE_CONTEXT_BYTES], 0x5a);
+    ck_assert_int_eq(TRACE_CONTEXT_DECODE(&back, message, sizeof message), 0);
+    ck_assert_uint_eq(back.span_id, context.span_id);
+    ck_assert_int_eq(TRACE_CONTEXT_DECODE(&back, message, TRACE_CONTEXT_BYTES - 1), -EINVAL);
+}
+END_TEST
+
 /* ---- traceparent ----------------------------------------------------------------------------------------------------------- */
 
 #define TRACE_ID "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -214,6 +227,7 @@ int main(void) {
     tcase_add_test(tcase, only_flags_of_a_context_get_into_one);
     tcase_add_test(tcase, the_wire_form_is_fixed_and_comes_back);
     tcase_add_test(tcase, what_is_no_context_is_refused);
+    tcase_add_test(tcase, the_macros_write_and_read_the_wire_form);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("traceparent");

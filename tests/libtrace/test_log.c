@@ -286,66 +286,6 @@ START_TEST(one_thread_may_write_to_many_logs) {
 }
 END_TEST
 
-/* ---- applications ---------------------------------------------------------------------------------------------------------- */
-
-static const struct trace_app datamap = {
-    .app_id = "DMAP",
-    .name = "DataMap",
-    .command_count = 2,
-    .field_count = 2,
-    .commands = {{1, "STORE_CHUNK"}, {2, "GET_CHUNK"}},
-    .fields = {{"hash", TRACE_APP_HASH, 0, 32, 0}, {"size", TRACE_APP_UNSIGNED, 32, 4, 0}},
-};
-
-START_TEST(a_registered_application_is_found_also_after_the_node_is_gone) {
-    struct trace_log *log = open_log(64);
-    struct trace_reader *reader = attach_log(log);
-    struct trace_app app;
-    ck_assert_int_eq(trace_reader_app(reader, 0, &app), -ENOENT);
-    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
-    trace_log_close(log);
-    ck_assert_int_eq(trace_reader_app(reader, 0, &app), 0);
-    ck_assert_mem_eq(&app, &datamap, sizeof app);
-    ck_assert_int_eq(trace_reader_app(reader, 1, &app), -ENOENT);
-    trace_reader_detach(reader);
-}
-END_TEST
-
-START_TEST(registering_twice_and_too_often_is_defined) {
-    struct trace_log *log = open_log(64);
-    struct trace_app other = datamap;
-    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
-    ck_assert_int_eq(trace_log_register_app(log, &datamap), 0);
-    other.commands[0].cmd = 9;
-    ck_assert_int_eq(trace_log_register_app(log, &other), -EEXIST);
-    for (int i = 1; i < TRACE_APPS_MAX; i++) {
-        other.app_id[0] = (char)('a' + i);
-        ck_assert_int_eq(trace_log_register_app(log, &other), 0);
-    }
-    other.app_id[0] = 'Z';
-    ck_assert_int_eq(trace_log_register_app(log, &other), -ENOSPC);
-    ck_assert_int_eq(trace_log_register_app(NULL, &datamap), 0);
-    trace_log_close(log);
-}
-END_TEST
-
-START_TEST(a_description_that_lies_is_refused) {
-    struct trace_log *log = open_log(64);
-    struct trace_app app = datamap;
-    switch (_i) {
-    case 0: app.fields[1].offset = 39; break; /* 39 + 4 > 42 */
-    case 1: app.fields[1].bytes = 3; break;
-    case 2: app.fields[0].type = 99; break;
-    case 3: app.command_count = 33; break;
-    case 4: app.field_count = 17; break;
-    case 5: app.app_id[2] = ' '; break;
-    case 6: app.fields[0].bytes = 0; break;
-    }
-    ck_assert_int_eq(trace_log_register_app(log, &app), -EINVAL);
-    trace_log_close(log);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("life");
@@ -366,13 +306,6 @@ int main(void) {
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
     tcase_add_test(tcase, exit_without_close_is_an_orderly_end);
     tcase_add_test(tcase, one_thread_may_write_to_many_logs);
-    suite_add_tcase(suite, tcase);
-
-    tcase = tcase_create("applications");
-    tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
-    tcase_add_test(tcase, a_registered_application_is_found_also_after_the_node_is_gone);
-    tcase_add_test(tcase, registering_twice_and_too_often_is_defined);
-    tcase_add_loop_test(tcase, a_description_that_lies_is_refused, 0, 7);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

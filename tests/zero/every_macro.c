@@ -30,20 +30,39 @@ void report(uint64_t bytes, uint32_t packets, int fin);
 unsigned side_effects;
 uint64_t side_effect(void) { return ++side_effects; }
 
+TRACE_APP_ONLY(
+    struct message_data {
+        uint32_t command;
+        uint8_t bytes[8];
+    };
+    static size_t message_to_trace_data(uint8_t out[TRACE_APP_DATA_BYTES], uint16_t cmd, const void *message) {
+        memcpy(out, message, 4);
+        side_effects += cmd;
+        return sizeof(struct message_data);
+    } static bool message_should_trace(uint16_t cmd, const void *message) {
+        return cmd != 0 && message != NULL;
+    } static const struct trace_app_protocol messages = {{{'D', 'M', 'A', 'P'},
+                                                          "every macro's protocol",
+                                                          0,
+                                                          0,
+                                                          {{1, "MESSAGE"}},
+                                                          {TRACE_APP_FIELD(TRACE_APP_UNSIGNED, struct message_data, command),
+                                                           TRACE_APP_FIELD(TRACE_APP_BYTES, struct message_data, bytes)}},
+                                                         message_to_trace_data,
+                                                         message_should_trace};)
+
 int connection_open(struct connection *connection, const uint8_t *address, uint16_t port) {
     memset(connection, 0, sizeof *connection);
     connection->open = port != 0 && address[0] != 0;
     TRACE_ONLY({
         struct trace_log_options options;
-        struct trace_app app;
         struct trace_endpoint endpoint;
         memset(&options, 0, sizeof options);
-        memset(&app, 0, sizeof app);
         memset(&endpoint, 0, sizeof endpoint);
         options.node_name = "every macro of the library";
         connection->context = trace_context_new(TRACE_FLAG_SAMPLED);
         if (trace_log_open(&connection->log, &options) != 0) connection->log = NULL;
-        (void)trace_log_register_app(connection->log, &app);
+        TRACE_APP_ONLY((void)trace_log_register_app(connection->log, &messages.description);)
         endpoint.port = (uint16_t)(port + TRACE_CONTEXT_BYTES);
         TRACE_CONN_INIT(connection->log, &connection->context, &connection->peer, &endpoint, 1);
     })
@@ -86,16 +105,17 @@ void connection_close(struct connection *connection, uint64_t code) {
 size_t message_encode(const struct connection *connection, uint8_t *out, uint32_t command) {
     TRACE_ONLY(struct trace_context child = trace_context_child(&connection->context);)
     memcpy(out, &command, 4);
-    TRACE_ONLY(trace_context_encode(out + 4, &child);)
+    TRACE_CONTEXT_ENCODE(out + 4 + side_effect(), &child);
     TRACE_APP_START(connection->log, &child, &connection->peer, connection->context.span_id, "DMAP", 1);
     TRACE_APP_COMMAND(connection->log, &child, &connection->peer, "DMAP", 1, out, side_effect());
+    TRACE_APP_MESSAGE(connection->log, &child, &connection->peer, &messages, (uint16_t)side_effect(), out);
     return connection->open ? MESSAGE_BYTES : 0;
 }
 
 int message_decode(struct connection *connection, const uint8_t *bytes, size_t count, uint32_t *ret_command) {
     if (count < 4 + TRACE_CONTEXT_BYTES) return -1;
     TRACE_IF if (TRACE_CONTEXT_BYTES != 0) side_effects++;
-    TRACE_ONLY(if (trace_context_decode(&connection->context, bytes + 4, count - 4) != 0) return -1;)
+    if (TRACE_CONTEXT_DECODE(&connection->context, bytes + 4, count - 4 + side_effect()) != 0) return -1;
     memcpy(ret_command, bytes, 4);
     TRACE_APP_END(connection->log, &connection->context, &connection->peer, "DMAP", 1, side_effect() != 0);
     return connection->open;
@@ -134,6 +154,7 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     uint64_t rate = bytes / (packets + 1), rest, by_packet[2] = {bytes, packets};
     const char *reason = fin ? "the end" : "more";
     const uint16_t command = 3;
+    TRACE_APP_ONLY(side_effects++;)
     rest = bytes % (packets + 1);
     TRACE_METRICS(NULL, NULL, NULL, rate, rest, by_packet[1], (uint64_t)fin);
     TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);

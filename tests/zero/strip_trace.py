@@ -5,9 +5,10 @@
 What counts as tracing:
 
     TRACE_NAME(...);       a statement                        deleted, with its semicolon
-    TRACE_ONLY(...)        anywhere                           deleted
+    TRACE_ONLY(...)        anywhere, also TRACE_APP_ONLY      deleted
     TRACE_IF { ... }       or one statement                   deleted; of `TRACE_IF a else b`, b stays
     TRACE_CONTEXT_BYTES    in an expression                   becomes 0
+    TRACE_CONTEXT_DECODE() as in if (... != 0) a else b       deleted, b stays; elsewhere in an expression becomes 0
     #include <p2ptrace/trace.h>                               deleted, unless asked to keep it
     #ifdef TRACE ... #else ... #endif                         deleted, the other branch stays (also #ifndef, #if defined)
 
@@ -132,14 +133,25 @@ class Stripper:
                     self.blank(start, at + 1 if goes else start + 1)
                     self.blank(at, at + 1)
 
-    def strip_if(self, at):
-        end = self.statement_end(at + 1)
+    def strip_if(self, at, body):
+        end = self.statement_end(body)
         other = self.significant(end)
         if self.text(other) == "else":
             self.blank(at, other + 1)
             return
         before = self.significant(at - 1, -1)
         self.blank(at, end, ";" if self.must_stay_a_statement(before) else "")
+
+    def strip_decode(self, at):
+        open_at = self.significant(at - 1, -1)
+        if_at = self.significant(open_at - 1, -1)
+        end = self.closing(self.significant(at + 1)) + 1
+        if self.text(open_at) == "(" and self.text(if_at) == "if":
+            close_at = self.closing(open_at)
+            if "".join(text for _, text in self.tokens[end:close_at]).split() == ["!=", "0"]:
+                self.strip_if(if_at, close_at + 1)
+                return
+        self.blank(at, end, "0")
 
     def strip_call(self, at, name):
         open_at = self.significant(at + 1)
@@ -150,7 +162,7 @@ class Stripper:
         after = self.significant(end)
         if self.text(after) == ";" and (before is None or self.text(before) in (";", "{", "}")):
             end = after + 1
-        elif name != "TRACE_ONLY" and not (self.text(after) == ";" and self.must_stay_a_statement(before)):
+        elif name not in ("TRACE_ONLY", "TRACE_APP_ONLY") and not (self.text(after) == ";" and self.must_stay_a_statement(before)):
             raise StripError(f"line {self.line(at)}: {name} is not a statement")
         self.blank(at, end)
 
@@ -165,9 +177,11 @@ class Stripper:
             elif kind != "name" or not text.startswith("TRACE_"):
                 continue
             elif text == "TRACE_IF":
-                self.strip_if(at)
+                self.strip_if(at, at + 1)
             elif text == "TRACE_CONTEXT_BYTES":
                 self.tokens[at][1] = "0"
+            elif text == "TRACE_CONTEXT_DECODE":
+                self.strip_decode(at)
             elif self.text(self.significant(at + 1)) == "(":
                 self.strip_call(at, text)
         return "".join(text for _, text in self.tokens)

@@ -134,6 +134,39 @@ def test_every_macro_is_used(tap, root):
     tap.point(macros <= used, "every_macro.c uses every macro of trace.h", f"missing: {sorted(macros - used)}")
 
 
+def kinds_of_table(root):
+    """Of each kind of events.def: its name, and the fields as (type, name, unit)."""
+    table = read(os.path.join(root, "proto/tbl/events.def"))
+    for part in re.split(r"^TRACE_KIND\(", table, flags=re.M)[1:]:
+        name = re.match(r"\d+, \w+, (\w+),", part).group(1)
+        yield name, re.findall(r"TRACE_FIELD\((\w+),\s*(\w+),\s*\d+,\s*([\w-]+),", part)
+
+
+def expected_parameters(fields):
+    """What a kind's macro takes behind log, context and peer: the fields of the table, with their units."""
+    for kind, name, unit in fields:
+        if name == "span_id":
+            continue  # the context's
+        yield name if unit == "-" or name in ("offset", "length", "size") else f"{name}_{unit}"
+        if kind == "payload":
+            yield f"{name}_bytes"
+
+
+def test_every_kind_has_a_macro(tap, root):
+    """Nothing but events_lost, which no node may write, is left out."""
+    header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
+    macros = dict(re.findall(r"^#define TRACE_(\w+)\(log, context, peer, ([\w, ]+)\)", header, re.M))
+    kinds = dict(kinds_of_table(root))
+    tap.point(len(kinds) > 10 and "EVENTS_LOST" in kinds, "the kinds of events.def are found", f"only {sorted(kinds)}")
+    for name, fields in kinds.items():
+        if name == "EVENTS_LOST":
+            tap.point(name not in macros, "events_lost has no macro")
+            continue
+        expected = list(expected_parameters(fields))
+        got = macros.get(name, "no such macro").split(", ")
+        tap.point(got == expected, f"TRACE_{name} takes the fields of its kind", f"expected {expected}\n     got {got}")
+
+
 def test_same_code(tap, root, source):
     for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
         what = f"tracing that is off leaves no byte in {os.path.basename(source)}, {compiler} {level}"
@@ -161,6 +194,22 @@ LEAKS = {
     "a TRACE_ONLY that keeps its text": (
         "#define TRACE_ONLY(...)\n",
         "#define TRACE_ONLY(...) __VA_ARGS__\n",
+    ),
+    "a context that is still encoded": (
+        "#define TRACE_CONTEXT_ENCODE(out, context) TRACE_MENTION_(out)",
+        "#define TRACE_CONTEXT_ENCODE(out, context) (*(out) = 0)",
+    ),
+    "a context that is still looked for": (
+        "#define TRACE_CONTEXT_DECODE(ret_context, bytes, count) (TRACE_MENTION_(bytes, count), 0)",
+        "#define TRACE_CONTEXT_DECODE(ret_context, bytes, count) (*(bytes))",
+    ),
+    "a message that is still evaluated": (
+        "TRACE_EMIT_((cmd, message), app_message,",
+        "(void)(cmd); TRACE_EMIT_((cmd, message), app_message,",
+    ),
+    "an application's text that is kept": (
+        "#define TRACE_APP_ONLY(...)\n",
+        "#define TRACE_APP_ONLY(...) __VA_ARGS__\n",
     ),
     "a context that takes room on the wire": (
         "#define TRACE_CONTEXT_BYTES 0",
@@ -207,9 +256,29 @@ def test_arguments_are_not_evaluated(tap, root, source):
             tap.point(code == 0, what, f"exit status {code}")
 
 
+def test_core_has_no_application(tap, root, source):
+    """With TRACE and without TRACE_APP: the events of the core, and nothing of the application's."""
+    for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
+        what = f"TRACE alone leaves nothing of application events, {compiler} {level}"
+        if shutil.which(compiler) is None:
+            tap.skip(what, f"{compiler} is not installed")
+            continue
+        with tempfile.TemporaryDirectory() as top:
+            name = zero.write_pair(source, top)
+            flags = ["-std=gnu11", *include_flags(root)]
+            core, full = (zero.compile_object(compiler, level, flags + more, f"{top}/on", name) for more in (["-DTRACE"], ["-DTRACE_FULL"]))
+        words = (b"trace_log_register_app", b"trace__emit_app_message", b"every macro's protocol", b"DMAP")
+        kept = [word.decode() for word in words if word in core]
+        unseen = [word.decode() for word in words if word not in full]
+        tap.point(not kept and b"trace__begin" in core, what, f"kept: {kept}")
+        tap.point(not unseen, f"and TRACE_FULL has it all, {compiler} {level}", f"not found: {unseen}")
+
+
 def test_code(tap, root):
     source = os.path.join(root, "tests/zero/every_macro.c")
     test_every_macro_is_used(tap, root)
+    test_every_kind_has_a_macro(tap, root)
+    test_core_has_no_application(tap, root, source)
     test_same_code(tap, root, source)
     test_leaks_are_found(tap, root, source)
     test_arguments_are_not_evaluated(tap, root, source)
@@ -232,6 +301,10 @@ STRIPPED = (
     ("an else stays", "TRACE_IF { a(); } else { b(); }", " { b(); }"),
     ("the body of a loop becomes empty", "while (a) TRACE_IF { b(); } c();", "while (a) ; c();"),
     ("the context's size becomes 0", "char a[4 + TRACE_CONTEXT_BYTES];", "char a[4 + 0];"),
+    ("an application's text goes", "TRACE_APP_ONLY(static int a;) b();", " b();"),
+    ("the decoding of a context goes with what it guards", "a(); if (TRACE_CONTEXT_DECODE(&b, c, d) != 0) return -1; e();", "a();  e();"),
+    ("and its else stays", "if (TRACE_CONTEXT_DECODE(&b) != 0) { a(); } else b();", " b();"),
+    ("in an expression it becomes 0", "if (a || TRACE_CONTEXT_DECODE(b, (c)) != 0) d();", "if (a || 0 != 0) d();"),
     ("comments and strings stay", "/* TRACE_X(a); */ a(\"TRACE_X(b);\");", "/* TRACE_X(a); */ a(\"TRACE_X(b);\");"),
     ("the include goes", "#include <p2ptrace/trace.h>\na;", "\na;"),
     ("an ifdef goes", "#ifdef TRACE\na;\n#else\nb;\n#endif\nc;", "\n\n\nb;\n\nc;"),

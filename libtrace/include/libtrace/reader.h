@@ -105,12 +105,10 @@ struct trace_lane_count {
 void trace_reader_count(struct trace_reader *reader, unsigned lane, struct trace_lane_count *ret_count);
 
 /* Events of threads that got no lane. */
-/* Is a description fit to be used: counts, offsets and types within bounds? */
-bool trace_app_is_valid(const struct trace_app *app);
-
 uint64_t trace_reader_no_lane(const struct trace_reader *reader);
 
-/* Copies app description `index` out of the ring, checked.  Returns 0, -ENOENT when there is none, -EBADMSG for a bad one. */
+/* Copies app description `index` out of the ring, checked: its counts and fields stay within their arrays.  More is not asked of it, so that
+ * what a newer node describes is shown as far as it is understood.  Returns 0, -ENOENT when there is none, -EBADMSG for a bad one. */
 int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app);
 
 /* The control word: see TRACE_CONTROL_ALL.  Setting it needs TRACE_READER_CONTROL. */

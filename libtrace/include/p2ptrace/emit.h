@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include <p2ptrace/app_protocol.h>
 #include <p2ptrace/context.h>
 #include <p2ptrace/shm.h>
 
@@ -172,6 +173,11 @@ static inline void trace__emit_app_command(struct trace_log *log, uint64_t contr
     if (data_bytes != 0) memcpy(slot.event->data.app_command.data, data, data_bytes);
     trace__commit(slot);
 }
+
+/* An app_command event of the application's own message, if its trace is sampled and the protocol wants it. */
+void trace__emit_app_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                             const struct trace_node_id *peer, const struct trace_app_protocol *protocol, uint16_t cmd,
+                             const void *message);
 
 static inline void trace__emit_app_start(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                          const struct trace_node_id *peer, uint64_t parent_id, const char *app_id, uint16_t cmd) {

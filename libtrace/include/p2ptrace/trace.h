@@ -24,7 +24,8 @@
  * without the line, byte for byte, at every level of optimisation (tests/zero; debug information apart, which lists the headers).
  * Then
  *
- *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size) are not even
+ *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size, a
+ *     protocol) are not even
  *     read by the compiler: they may name what exists only inside TRACE_ONLY.
  *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
  *     become unused because only a trace line used it.  They have to be declared.
@@ -57,7 +58,14 @@
 #endif
 #endif
 
+/* Parts of nothing are nothing: a program may ask #ifdef TRACE_APP. */
+#ifndef TRACE
+#undef TRACE_APP
+#undef TRACE_INDEX
+#endif
+
 #include <p2ptrace/app.h>
+#include <p2ptrace/app_protocol.h>
 #include <p2ptrace/context.h>
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
@@ -81,8 +89,21 @@ extern "C" {
  *     TRACE_IF { ... }    a block that always compiles and is dead code when off
  *
  * A TRACE_IF block must not declare variables, nor make compound literals: gcc -O0 gives those of dead code room on the stack,
- * and the object code is no longer that of a program without the block.  A block with variables goes into TRACE_ONLY, braces,
- * commas and all.
+ * and the object code is no longer that of a program without the block.  (No spelling of a dead block helps: gcc keeps the variables
+ * of a function from before it finds out what is dead.)  A block with variables goes into TRACE_ONLY, braces, commas and all.
+ *
+ * A member, a parameter, an argument, an initialiser: TRACE_ONLY holds it with the punctuation that belongs to it, and there is none
+ * left behind.  A struct needs at least one member that stays, for C has no empty struct; one of tracing alone goes away as a whole.
+ *
+ *     struct request {
+ *         uint64_t id;
+ *         TRACE_ONLY(struct trace_context context; uint64_t began_ns;)
+ *     };
+ *     int request_send(struct request *request, int fd TRACE_ONLY(, struct trace_log *log));
+ *     request_send(request, fd TRACE_ONLY(, log));
+ *     struct request request = {.id = 7, TRACE_ONLY(.context = trace_context_new(TRACE_FLAG_SAMPLED), )};
+ *
+ * TRACE_APP_ONLY is the same for what only application events need: descriptions, their functions, their registration.
  * --------------------------------------------------------------------------------------------------------------------- */
 
 #ifdef TRACE
@@ -91,6 +112,21 @@ extern "C" {
 #else
 #define TRACE_ONLY(...)
 #define TRACE_IF if (0)
+#endif
+
+#ifdef TRACE_APP
+#define TRACE_APP_ONLY(...) __VA_ARGS__
+#else
+#define TRACE_APP_ONLY(...)
+#endif
+
+/* What the compiler reads and forgets.  Never defined, never called.  C++ must not evaluate its call at all, lest a lambda captures
+ * what is named; in C a call that is folded away counts as a use of static functions too. */
+int trace__mention(int nothing, ...);
+#ifdef __cplusplus
+#define TRACE_MENTION_(...) ((void)sizeof(trace__mention(0, __VA_ARGS__)))
+#else
+#define TRACE_MENTION_(...) ((void)(0 && trace__mention(0, __VA_ARGS__)))
 #endif
 
 /* ------------------------------------------------------------------------------------------------------------------------
@@ -133,23 +169,41 @@ void trace_log_close(struct trace_log *log);
 /* The name of the log's shared-memory object, with its leading slash.  Valid until the log is closed. */
 const char *trace_log_name(const struct trace_log *log);
 
-/* Registers an application protocol, so that its commands and fields are shown by name.  The description is copied.
- * Registering the same app_id again with the same description does nothing.
- * Returns 0; -EEXIST for the same app_id with another description; -ENOSPC after TRACE_APPS_MAX; -EINVAL for a description with
- * a field outside the data bytes, an unknown type or too many commands.  Takes a lock. */
+/* Registers an application protocol, so that its commands and fields are shown by name: those of events from before, too, though who is
+ * told of events as they happen has seen those already.  The description (p2ptrace/app.h says what makes a good one) is copied; it
+ * stays as long as the ring, and cannot be changed.  Registering again what says the same does nothing.
+ * Returns 0, also without a log and in a forked child, where nothing is registered; -EINVAL for a description that breaks a rule of
+ * p2ptrace/app.h; -EEXIST for an app_id that is registered with another description, which stays; -ENOSPC after TRACE_APPS_MAX.
+ * Any thread; takes a lock, not for signal handlers. */
 int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 
 /* ------------------------------------------------------------------------------------------------------------------------
  * Context: which request an event belongs to
  * --------------------------------------------------------------------------------------------------------------------- */
 
-/* struct trace_context, trace_context_new, trace_context_child, trace_context_encode, trace_context_decode: p2ptrace/context.h.
+/* p2ptrace/context.h tells how contexts link the parts of a request, with an example.
  *
- * A message header carries TRACE_CONTEXT_BYTES bytes: 0 when tracing is compiled out, so that it costs nothing then. */
+ * A message header carries TRACE_CONTEXT_BYTES bytes: 0 when tracing is compiled out, so that it costs nothing then.
+ *
+ *     uint8_t message[TRACE_CONTEXT_BYTES + HEADER_BYTES];                     // the sender
+ *     TRACE_CONTEXT_ENCODE(message, &context);
+ *     header_encode(message + TRACE_CONTEXT_BYTES, header);
+ *
+ *     if (TRACE_CONTEXT_DECODE(&caller, message, count) != 0) return -EPROTO;  // the receiver
+ *     header_decode(&header, message + TRACE_CONTEXT_BYTES, count - TRACE_CONTEXT_BYTES);
+ *
+ * TRACE_CONTEXT_ENCODE(uint8_t *out, const struct trace_context *context)
+ *     A statement: trace_context_encode, or nothing.
+ * TRACE_CONTEXT_DECODE(struct trace_context *ret_context, const uint8_t *bytes, size_t count)
+ *     A value: that of trace_context_decode, or 0. */
 #ifdef TRACE
 #define TRACE_CONTEXT_BYTES TRACE_CONTEXT_WIRE_BYTES
+#define TRACE_CONTEXT_ENCODE(out, context) trace_context_encode(out, context)
+#define TRACE_CONTEXT_DECODE(ret_context, bytes, count) trace_context_decode(ret_context, bytes, count)
 #else
 #define TRACE_CONTEXT_BYTES 0
+#define TRACE_CONTEXT_ENCODE(out, context) TRACE_MENTION_(out)
+#define TRACE_CONTEXT_DECODE(ret_context, bytes, count) (TRACE_MENTION_(bytes, count), 0)
 #endif
 
 /* ------------------------------------------------------------------------------------------------------------------------
@@ -161,15 +215,8 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * Within: TRACE_EMIT_((the program's own values), name, NAME, all arguments).
  * --------------------------------------------------------------------------------------------------------------------- */
 
-/* Never defined, never called.  C++ must not evaluate its call at all, lest a lambda captures what is named; in C a call that is folded
- * away counts as a use of static functions too. */
-int trace__mention(int nothing, ...);
-
 #ifdef __cplusplus
 }
-#define TRACE_MENTION_(...) ((void)sizeof(trace__mention(0, __VA_ARGS__)))
-#else
-#define TRACE_MENTION_(...) ((void)(0 && trace__mention(0, __VA_ARGS__)))
 #endif
 
 #ifdef TRACE
@@ -216,14 +263,39 @@ int trace__mention(int nothing, ...);
 /* With TRACE alone the contexts of these are there, and must not become unused either. */
 #if !defined(TRACE) || defined(TRACE_APP)
 #define TRACE_APP_EMIT_(...) TRACE_EMIT_(__VA_ARGS__)
+#define TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message) \
+    TRACE_EMIT_((cmd, message), app_message, APP_COMMAND, log, context, peer, protocol, cmd, message)
 #else
 #define TRACE_APP_EMIT_(own, name, NAME, ...) TRACE_MENTION_(__VA_ARGS__)
+#define TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message) TRACE_MENTION_(log, context, peer, cmd, message)
 #endif
 
-/* app_id: a string of 4 characters, "DMAP".  data: const void *, up to 42 bytes. */
+/* app_id: 4 characters, "DMAP" or description.app_id.  data: const void *, up to 42 bytes. */
 #define TRACE_APP_COMMAND(log, context, peer, app_id, cmd, data, data_bytes) \
     TRACE_APP_EMIT_((app_id, cmd), app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
-/* Begins the span context->span_id, caused by parent_id (0: a root). */
+/* An app_command event made of the application's own message.  protocol: const struct trace_app_protocol *, whose to_trace_data turns the
+ * message into the data bytes and whose should_trace may refuse it (p2ptrace/app_protocol.h).  message: const void *, what these two
+ * expect.  A message that is refused leaves nothing in the ring, no loss either.
+ *
+ *     static size_t dmap_to_trace_data(uint8_t out[TRACE_APP_DATA_BYTES], uint16_t cmd, const void *message) {
+ *         const struct dmap_request *request = message;
+ *         struct dmap_data data = {.size = request->size};
+ *         memcpy(data.hash, request->hash, sizeof data.hash);
+ *         memcpy(out, &data, sizeof data);
+ *         return sizeof data;
+ *     }
+ *     static bool dmap_should_trace(uint16_t cmd, const void *message) { return cmd != DMAP_KEEP_ALIVE; }
+ *     static const struct trace_app_protocol dmap = {
+ *         .description = ...,                                   // as in p2ptrace/app.h
+ *         .to_trace_data = dmap_to_trace_data,
+ *         .should_trace = dmap_should_trace,
+ *     };
+ *     trace_log_register_app(log, &dmap.description);
+ *     TRACE_APP_MESSAGE(log, &context, &peer, &dmap, request.cmd, &request);
+ */
+#define TRACE_APP_MESSAGE(log, context, peer, protocol, cmd, message) \
+    TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message)
+/* Begins the span context->span_id, caused by parent_id, a span here or on another node (0: a root). */
 #define TRACE_APP_START(log, context, peer, parent_id, app_id, cmd) \
     TRACE_APP_EMIT_((app_id, cmd), app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
 /* Ends the span context->span_id. */

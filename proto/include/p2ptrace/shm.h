@@ -161,7 +161,7 @@ struct trace_shm_header {
 
     /* Written by the node, seldom. */
     uint32_t state; /* enum trace_shm_state */
-    uint32_t app_count;
+    uint32_t state_reserved;
     uint64_t no_lane; /* events of threads that could get no lane */
     uint8_t state_pad[64 - 16];
 
