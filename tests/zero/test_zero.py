@@ -95,7 +95,7 @@ def test_headers(tap, root):
                 base = [compiler, *language, *WARNINGS, *include_flags(root)]
                 if not compiler.endswith("++"):
                     base += ["-x", "c"]
-                switches = SWITCHES if name in ("p2ptrace/trace.h", "p2ptrace/emit.h", "every_macro.c") else SWITCHES_FEW
+                switches = SWITCHES if name in ("p2ptrace/trace.h", "p2ptrace/emit.h", "p2ptrace/query.h", "every_macro.c") else SWITCHES_FEW
                 commands = [base + [f"-D{s}" for s in chosen] for chosen in switches]
                 faults = [f for f in pool.map(lambda command, text=text: syntax(command, text), commands) if f]
                 tap.point(not faults, what, "\n".join(faults[:2]))

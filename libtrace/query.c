@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Questions to a log's own ring: see p2ptrace/query.h.
+ *
+ * An object maps the log's object a second time, read-only: so it cannot write into the ring, and does not care when the log is
+ * closed.  The process believes its own ring, so that nothing here is guarded as libtrace/reader.h is. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "log_internal.h"
+#include "query_internal.h"
+
+struct trace_query {
+    struct query_ring ring;
+    size_t mapped_bytes;
+    pid_t pid;                 /* who opened it */
+    struct query_index *index; /* NULL: none */
+    struct query_clock clock;
+    struct query_collector collector;
+};
+
+/* ---- open, close --------------------------------------------------------------------------------------------------------- */
+
+static int map_ring(struct trace_query *query, const struct log *log) {
+    const char *base = mmap(NULL, log->object_bytes, PROT_READ, MAP_SHARED, log->fd, 0);
+    if (base == MAP_FAILED) return -errno;
+    query->mapped_bytes = log->object_bytes;
+    query->ring.header = (const struct trace_shm_header *)(const void *)base;
+    query->ring.slots = (const struct trace_event *)(const void *)(base + TRACE_SHM_LANES_OFFSET);
+    query->ring.lane_count = log->lane_count;
+    query->ring.lane_events = log->lane_events;
+    return 0;
+}
+
+int trace__query_open(struct trace_query **ret_query, struct trace_log *base, enum trace_query_mode mode) {
+    const struct log *log = (const struct log *)base;
+    struct trace_query *query;
+    int result;
+    if (log == NULL) {
+        *ret_query = NULL;
+        return 0;
+    }
+    if (log->header == NULL) return -ECHILD;
+    query = query__memory(sizeof *query);
+    if (query == NULL) return -ENOMEM;
+    query->pid = getpid();
+    result = map_ring(query, log);
+    if (result == 0 && mode == TRACE_QUERY_INDEXED) {
+        query->index = query__index_create(log->lane_events);
+        if (query->index == NULL) result = -ENOMEM;
+    }
+    if (result != 0) {
+        trace_query_close(query);
+        return result;
+    }
+    query__clock_init(&query->clock, query->ring.header, true);
+    *ret_query = query;
+    return 0;
+}
+
+void trace_query_close(struct trace_query *query) {
+    if (query == NULL) return;
+    query__collector_fini(&query->collector);
+    query__index_destroy(query->index);
+    if (query->ring.header != NULL) munmap((void *)query->ring.header, query->mapped_bytes);
+    query__memory_free(query, sizeof *query);
+}
+
+/* ---- a question ------------------------------------------------------------------------------------------------------------ */
+
+static int search_lane(struct query_lane *lane, struct query_index *index, const struct query_search *search) {
+    uint64_t end = 0;
+    bool indexed = index != NULL && (search->filter.trace_id != NULL || search->filter.peer_id != NULL);
+    int result = indexed ? query__index_catch_up(index, lane, &end) : 0;
+    if (result != 0) return result;
+    query__scan(lane, end, search);
+    if (indexed) query__index_search(index, lane, search);
+    return 0;
+}
+
+int query__run(const struct query_ring *ring, struct query_index *index, const struct query_search *search,
+               struct trace_query_ring *ret_ring) {
+    struct trace_query_ring sum = {0};
+    for (unsigned i = 0; i < ring->lane_count; i++) {
+        struct query_lane lane;
+        int result;
+        if (!query__lane_init(&lane, ring, i)) continue;
+        result = search_lane(&lane, index, search);
+        if (result != 0) return result;
+        sum.emitted += lane.head;
+        sum.gone += lane.begin;
+        sum.overwritten += lane.floor - lane.begin;
+        sum.unfinished += lane.unfinished;
+    }
+    *ret_ring = sum;
+    return 0;
+}
+
+/* query is not NULL. */
+static int ask(struct trace_query *query, const struct trace_query_filter *filter, struct query_sink *sink,
+               struct trace_query_ring *ret_ring) {
+    struct query_search search = {.clock = &query->clock, .sink = sink};
+    if (getpid() != query->pid) return -ECHILD;
+    if (filter != NULL) search.filter = *filter;
+    query__clock_update(&query->clock);
+    return query__run(&query->ring, query->index, &search, ret_ring);
+}
+
+int trace_query_find(struct trace_query *query, const struct trace_query_filter *filter, struct trace_query_answer *ret_answer) {
+    struct trace_query_answer answer = {0};
+    int result;
+    if (query != NULL) {
+        struct query_collector *collector = &query->collector;
+        query__collector_begin(collector, filter != NULL ? filter->limit : 0);
+        result = ask(query, filter, &collector->sink, &answer.ring);
+        if (result == 0) result = query__collector_finish(collector);
+        if (result != 0) return result;
+        answer.events = collector->events;
+        answer.count = collector->count;
+        answer.matched = collector->matched;
+    }
+    *ret_answer = answer;
+    return 0;
+}
+
+int trace_query_trace(struct trace_query *query, const struct trace_id *trace_id, struct trace_query_answer *ret_answer) {
+    return trace_query_find(query, &(struct trace_query_filter){.trace_id = trace_id}, ret_answer);
+}
+
+int trace_query_peer(struct trace_query *query, const struct trace_node_id *peer_id, struct trace_query_answer *ret_answer) {
+    return trace_query_find(query, &(struct trace_query_filter){.peer_id = peer_id}, ret_answer);
+}
+
+int trace_query_recent(struct trace_query *query, size_t limit, struct trace_query_answer *ret_answer) {
+    return trace_query_find(query, &(struct trace_query_filter){.limit = limit}, ret_answer);
+}
+
+int trace_query_between(struct trace_query *query, uint64_t from_ns, uint64_t to_ns, struct trace_query_answer *ret_answer) {
+    return trace_query_find(query, &(struct trace_query_filter){.from_ns = from_ns, .to_ns = to_ns}, ret_answer);
+}
+
+/* ---- counting -------------------------------------------------------------------------------------------------------------- */
+
+struct counter {
+    struct query_sink sink;
+    struct trace_query_counts counts;
+};
+
+static void count_one(struct query_sink *sink, const struct trace_query_event *found) {
+    struct counter *counter = (struct counter *)sink;
+    unsigned kind = found->event.kind;
+    counter->counts.total++;
+    counter->counts.by_kind[kind < TRACE_QUERY_KINDS - 1 ? kind : TRACE_QUERY_KINDS - 1]++;
+}
+
+int trace_query_count(struct trace_query *query, const struct trace_query_filter *filter, struct trace_query_counts *ret_counts) {
+    struct counter counter = {.sink = {count_one}};
+    int result = query != NULL ? ask(query, filter, &counter.sink, &counter.counts.ring) : 0;
+    if (result == 0) *ret_counts = counter.counts;
+    return result;
+}
+
+/* ---- export ---------------------------------------------------------------------------------------------------------------- */
+
+int trace_query_json(struct trace_query *query, const struct trace_query_filter *filter, trace_query_write *write, void *arg) {
+    struct trace_query_answer answer;
+    int result = trace_query_find(query, filter, &answer);
+    char *line;
+    if (result != 0 || answer.count == 0) return result;
+    line = query__memory(QUERY_LINE_BYTES);
+    if (line == NULL) return -ENOMEM;
+    for (size_t i = 0; result == 0 && i < answer.count; i++) {
+        char *end = query__json(line, &query->ring, &answer.events[i]);
+        *end++ = '\n';
+        result = write(arg, line, (size_t)(end - line));
+    }
+    query__memory_free(line, QUERY_LINE_BYTES);
+    return result;
+}
+
+static int write_to_file(void *file, const char *line, size_t bytes) { return fwrite(line, 1, bytes, file) == bytes ? 0 : -EIO; }
+
+int trace_query_json_file(struct trace_query *query, const struct trace_query_filter *filter, FILE *file) {
+    int result = trace_query_json(query, filter, write_to_file, file);
+    return result == 0 && fflush(file) != 0 ? -EIO : result;
+}

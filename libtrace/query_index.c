@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The index of a query: for each lane, chains of positions by trace and by peer.
+ *
+ *      newest[bucket of the id] -> position -> back[] -> position -> back[] -> ... until one is below the lane's floor
+ *
+ * An id's bucket has the newest position whose id falls into it, and each slot the distance back to the one before in the same bucket.
+ * Distances and slots need no clearing: a chain ends where it would leave the ring, and what hangs behind that is never looked at.
+ * Ids are not kept.  An event is read from the ring when it is asked for, and compared: what the ring no longer has cannot be told,
+ * and other ids in the bucket cost time alone.
+ *
+ * Everything below `end` is in the chains.  end stops at the first slot that holds no event (yet); what lies behind it is
+ * scanned by each question, until that slot is written, or overwritten. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "query_internal.h"
+#include "slot.h"
+
+/* Slots per bucket.  Traces have some ten events in a node: about one id a bucket then. */
+#define SLOTS_PER_BUCKET 4
+
+enum { BY_TRACE, BY_PEER, CHAIN_COUNT };
+
+struct chain {
+    uint64_t *newest; /* per bucket: position + 1; 0: none */
+    uint32_t *back;   /* per slot: how far the one before is; 0: there is none */
+};
+
+struct lane_index {
+    uint64_t end;
+    struct chain chains[CHAIN_COUNT]; /* pointers are NULL until the lane has events */
+};
+
+struct query_index {
+    uint32_t lane_events;
+    unsigned bucket_bits;
+    struct lane_index lanes[TRACE_LANES_MAX];
+};
+
+static size_t newest_bytes(const struct query_index *index) { return sizeof(uint64_t) << index->bucket_bits; }
+static size_t back_bytes(const struct query_index *index) { return sizeof(uint32_t) * index->lane_events; }
+static size_t lane_bytes(const struct query_index *index) { return CHAIN_COUNT * (newest_bytes(index) + back_bytes(index)); }
+
+struct query_index *query__index_create(uint32_t lane_events) {
+    struct query_index *index = query__memory(sizeof *index);
+    if (index == NULL) return NULL;
+    index->lane_events = lane_events;
+    index->bucket_bits = (unsigned)__builtin_ctz(lane_events / SLOTS_PER_BUCKET);
+    return index;
+}
+
+void query__index_destroy(struct query_index *index) {
+    if (index == NULL) return;
+    for (unsigned i = 0; i < TRACE_LANES_MAX; i++)
+        query__memory_free(index->lanes[i].chains[0].newest, lane_bytes(index)); /* the first of its lane's memory */
+    query__memory_free(index, sizeof *index);
+}
+
+static int make_lane(const struct query_index *index, struct lane_index *lane) {
+    char *memory;
+    if (lane->chains[0].newest != NULL) return 0;
+    memory = query__memory(lane_bytes(index));
+    if (memory == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < CHAIN_COUNT; i++) lane->chains[i].newest = (uint64_t *)(void *)(memory + i * newest_bytes(index));
+    for (unsigned i = 0; i < CHAIN_COUNT; i++)
+        lane->chains[i].back = (uint32_t *)(void *)(memory + CHAIN_COUNT * newest_bytes(index) + i * back_bytes(index));
+    return 0;
+}
+
+/* bytes: a multiple of 8. */
+static uint32_t bucket_of(const struct query_index *index, const void *id, size_t bytes) {
+    uint64_t hash = 0, word;
+    for (size_t i = 0; i < bytes; i += sizeof word) {
+        memcpy(&word, (const char *)id + i, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - index->bucket_bits));
+}
+
+static uint32_t trace_bucket(const struct query_index *index, const struct trace_id *id) {
+    return bucket_of(index, id->bytes, sizeof id->bytes);
+}
+
+static uint32_t peer_bucket(const struct query_index *index, const struct trace_node_id *id) {
+    return bucket_of(index, id->bytes, sizeof id->bytes);
+}
+
+/* In the first pass of a catch-up back[] holds buckets instead of distances, and this for an event without a peer. */
+#define NO_BUCKET UINT32_MAX
+
+/* Reads what is new, newest first as always, and notes each event's buckets in the places of its distances.  Returns where the
+ * run of events that begins at *from ends. */
+static uint64_t note_buckets(const struct query_index *index, struct lane_index *at, struct query_lane *lane, uint64_t *from) {
+    uint64_t end = lane->head, position = lane->head;
+    struct trace_event event;
+    while (position > *from) {
+        uint32_t slot = (uint32_t)--position & lane->slot_mask;
+        enum slot_state state = slot_read(&lane->slots[slot], position, &event);
+        if (state == SLOT_TAKEN) {
+            at->chains[BY_TRACE].back[slot] = trace_bucket(index, &event.trace_id);
+            at->chains[BY_PEER].back[slot] = event.flags & TRACE_FLAG_HAS_PEER ? peer_bucket(index, &event.peer_id) : NO_BUCKET;
+        } else if (state == SLOT_LAPPED) {
+            *from = lane->floor = position + 1;
+        } else {
+            end = position;
+        }
+    }
+    return end;
+}
+
+static void link_event(struct chain *chain, uint64_t position, uint32_t slot, uint32_t slot_mask) {
+    uint32_t bucket = chain->back[slot];
+    uint64_t *newest;
+    chain->back[slot] = 0;
+    if (bucket == NO_BUCKET) return;
+    newest = &chain->newest[bucket];
+    if (*newest != 0 && position - (*newest - 1) <= slot_mask) chain->back[slot] = (uint32_t)(position - (*newest - 1));
+    *newest = position + 1;
+}
+
+int query__index_catch_up(struct query_index *index, struct query_lane *lane, uint64_t *ret_end) {
+    struct lane_index *at = &index->lanes[lane->number];
+    uint64_t from = at->end > lane->floor ? at->end : lane->floor, end;
+    int result = make_lane(index, at);
+    if (result != 0) return result;
+    end = note_buckets(index, at, lane, &from);
+    for (uint64_t position = from; position < end; position++)
+        for (unsigned i = 0; i < CHAIN_COUNT; i++)
+            link_event(&at->chains[i], position, (uint32_t)position & lane->slot_mask, lane->slot_mask);
+    *ret_end = at->end = end;
+    return 0;
+}
+
+void query__index_search(struct query_index *index, struct query_lane *lane, const struct query_search *search) {
+    const struct trace_query_filter *filter = &search->filter;
+    const struct chain *chains = index->lanes[lane->number].chains;
+    const struct chain *chain = &chains[filter->trace_id != NULL ? BY_TRACE : BY_PEER];
+    uint32_t bucket = filter->trace_id != NULL ? trace_bucket(index, filter->trace_id) : peer_bucket(index, filter->peer_id);
+    uint64_t next = chain->newest[bucket]; /* position + 1 */
+    struct trace_event event;
+    while (next > lane->floor) {
+        uint64_t position = next - 1;
+        uint32_t slot = (uint32_t)position & lane->slot_mask;
+        if (slot_read(&lane->slots[slot], position, &event) != SLOT_TAKEN) { /* it was there when it was indexed */
+            lane->floor = position + 1;
+            return;
+        }
+        query__offer(search, &event, lane, position);
+        next = chain->back[slot] != 0 ? next - chain->back[slot] : 0;
+    }
+}

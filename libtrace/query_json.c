@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An event of the ring as JSON: proto's form, with the names that the log's own registry has for its application. */
+#include <string.h>
+
+#include "query_internal.h"
+
+static const char *app_id_of(const struct trace_event *event) {
+    switch (event->kind) {
+    case TRACE_KIND_APP_COMMAND: return event->data.app_command.app_id;
+    case TRACE_KIND_APP_START: return event->data.app_start.app_id;
+    case TRACE_KIND_APP_END: return event->data.app_end.app_id;
+    default: return NULL;
+    }
+}
+
+static const struct trace_app *find_app(const struct query_ring *ring, const struct trace_event *event) {
+    const struct trace_shm_app *table =
+        (const struct trace_shm_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
+    const char *app_id = app_id_of(event);
+    if (app_id == NULL) return NULL;
+    for (unsigned i = 0; i < TRACE_APPS_MAX; i++) {
+        /* app:A  Pairs with app:R: with the flag come the description's bytes. */
+        if (__atomic_load_n(&table[i].ready, __ATOMIC_ACQUIRE) == 0) return NULL;
+        if (memcmp(table[i].app.app_id, app_id, sizeof table[i].app.app_id) == 0) return &table[i].app;
+    }
+    return NULL;
+}
+
+char *query__json(char *out, const struct query_ring *ring, const struct trace_query_event *found) {
+    struct trace_event_origin origin = {&ring->header->node_id, found->lane, find_app(ring, &found->event)};
+    return trace_event_json(out, &found->event, &origin);
+}
