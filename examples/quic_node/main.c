@@ -2,8 +2,8 @@
  *
  * quic_node: a peer-to-peer node on ngtcp2, GnuTLS and libuv, instrumented with p2ptrace.
  *
- * Begin with README.md beside this file.  What is instrumented is in quic_trace.c (packets, metrics), quic_conn.c (connections),
- * quic_stream.c (streams) and datamap.c (the application); a log is opened and closed here. */
+ * Begin with README.md beside this file.  What is instrumented is in quic_conn.c (a connection's tracing, made and ended),
+ * quic_stream.c (streams and their requests) and datamap.c (the application); a log is opened and closed here. */
 #include "commands.h"
 
 #include "util.h"
@@ -28,6 +28,7 @@ struct node {
     union quic_address peers[TARGETS_MAX];
     unsigned peer_count;
     TRACE_ONLY(struct trace_log *log;)
+    TRACE_ONLY(enum trace_ngtcp2_source trace_source;)
 };
 
 static const char usage[] =
@@ -36,28 +37,40 @@ static const char usage[] =
     "  --listen HOST:PORT   where to listen; port 0 takes any (default: 127.0.0.1:0)\n"
     "  --peer HOST:PORT     keep a connection to that node; may be repeated\n"
     "  --drop N             drop every Nth datagram instead of sending it, N at least 2\n"
-    "  --qlog-dir DIR       write a qlog file for each connection\n"
-    "  --exit-on-eof        stop when stdin is at its end\n"
-    "  --help\n"
-    "Commands are read from stdin: store TEXT, store-random BYTES, put HOPS BYTES, get HASH, delete HASH,\n"
-    "peers, wait-peers N, quit.\n";
+    "  --qlog-dir DIR       write a qlog file for each connection\n" TRACE_ONLY(
+        "  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n") "  --exit-on-eof        stop when stdin "
+                                                                                         "is at its end\n"
+                                                                                         "  --help\n"
+                                                                                         "Commands are read from stdin: store "
+                                                                                         "TEXT, store-random BYTES, put HOPS "
+                                                                                         "BYTES, get HASH, delete HASH,\n"
+                                                                                         "peers, wait-peers N, quit.\n";
 
 __attribute__((noreturn)) static void wrong_usage(const char *what, const char *value) {
     fprintf(stderr, "quic_node: %s: %s\n%s", what, value, usage);
     exit(2);
 }
 
+#ifdef TRACE
+static enum trace_ngtcp2_source trace_source(const char *word) {
+    if (strcmp(word, "qlog") == 0) return TRACE_NGTCP2_QLOG;
+    if (strcmp(word, "crypto") == 0) return TRACE_NGTCP2_CRYPTO_LOST; /* a lost packet is in the qlog only */
+    wrong_usage("not a source of packets", word);
+}
+#endif
+
 static void parse_arguments(struct node *node, int argc, char **argv) {
     static const struct option options[] = {
         {"name", required_argument, NULL, 'n'},     {"listen", required_argument, NULL, 'l'},
         {"peer", required_argument, NULL, 'p'},     {"drop", required_argument, NULL, 'd'},
         {"qlog-dir", required_argument, NULL, 'q'}, {"exit-on-eof", no_argument, NULL, 'e'},
-        {"help", no_argument, NULL, 'h'},           {0},
+        {"help", no_argument, NULL, 'h'},           TRACE_ONLY({"trace-source", required_argument, NULL, 't'}, ){0},
     };
     char *end;
     int option;
 
     node->name = "node";
+    TRACE_ONLY(node->trace_source = TRACE_NGTCP2_QLOG;)
     quic_address_parse(&node->listen, "127.0.0.1:0");
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) switch (option) {
         case 'n':
@@ -76,7 +89,10 @@ static void parse_arguments(struct node *node, int argc, char **argv) {
             if (*end != 0 || node->drop_every < 2) wrong_usage("not a number from 2", optarg);
             break;
         case 'q': node->qlog_dir = optarg; break;
-        case 'e': node->exit_on_eof = true; break;
+        case 'e':
+            node->exit_on_eof = true;
+            break;
+            TRACE_ONLY(case 't' : node->trace_source = trace_source(optarg); break;)
         case 'h': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(2);
         }
@@ -120,7 +136,7 @@ static int open_node(struct node *node) {
                                  .qlog_dir = node->qlog_dir,
                                  .drop_every = node->drop_every,
                                  .listen = node->listen,
-                                 TRACE_ONLY(.log = node->log, )};
+                                 TRACE_ONLY(.log = node->log, .trace_source = node->trace_source, )};
     int rv = datamap_create(&node->datamap, &node->loop TRACE_ONLY(, node->log));
     if (rv != 0) return rv;
     config.app = datamap_app(node->datamap);

@@ -13,7 +13,7 @@
 
 #include "identity.h"
 #include <netinet/in.h>
-#include <p2ptrace/trace.h>
+#include <p2ptrace/ngtcp2.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -51,6 +51,7 @@ struct quic_config {
     union quic_address listen;         /* port 0: any */
     struct quic_app app;               /* copied */
     TRACE_ONLY(struct trace_log *log;) /* NULL: runs untraced */
+    TRACE_ONLY(enum trace_ngtcp2_source trace_source;)
 };
 
 /* Binds the socket and begins.  Returns 0 or a negative errno. */

@@ -4,7 +4,6 @@
  *
  * Life: handshake -> established -> closing or draining -> freed by the endpoint.  conn_over is the only way out of the first
  * two, and is never called from inside an ngtcp2 callback. */
-#include "qlog_tap.h"
 #include "quic_internal.h"
 
 #include <errno.h>
@@ -17,7 +16,9 @@
 
 const struct trace_node_id *quic_conn_peer(const struct quic_conn *conn) { return conn->has_peer ? &conn->peer_id : NULL; }
 const union quic_address *quic_conn_address(const struct quic_conn *conn) { return &conn->remote; }
-TRACE_ONLY(const struct trace_context *quic_conn_context(const struct quic_conn *conn) { return &conn->trace.context; })
+TRACE_ONLY(const struct trace_context *quic_conn_context(const struct quic_conn *conn) {
+    return trace_ngtcp2_context(conn->trace);
+})
 
 /* ---- what ngtcp2 calls ------------------------------------------------------------------------------------------------- */
 
@@ -54,11 +55,7 @@ static int on_handshake_completed(ngtcp2_conn *ngtcp2, void *arg) {
         return NGTCP2_ERR_CALLBACK_FAILURE; /* we dialled ourselves */
     conn->has_peer = true;
     conn->state = QUIC_ESTABLISHED;
-    TRACE_ONLY({
-        ngtcp2_conn_stat stat;
-        ngtcp2_conn_get_conn_stat(ngtcp2, &stat);
-        TRACE_CONN_ESTABLISHED(conn->endpoint->config.log, &conn->trace.context, &conn->peer_id, stat.latest_rtt);
-    })
+    TRACE_NGTCP2_PEER(conn->trace, &conn->peer_id);
     return 0;
 }
 
@@ -71,9 +68,9 @@ static int on_stream_open(ngtcp2_conn *ngtcp2, int64_t id, void *arg) {
 static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint64_t offset, const uint8_t *bytes, size_t count,
                           void *arg, void *stream_arg) {
     struct quic_stream *stream = stream_arg;
-    (void)arg;
+    (void)arg, (void)offset;
 
-    if (stream != NULL && stream_received(stream, offset, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
+    if (stream != NULL && stream_received(stream, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
         ngtcp2_conn_shutdown_stream(ngtcp2, id, NGTCP2_INTERNAL_ERROR);
     /* The application has taken the bytes: the peer may send as many again. */
     ngtcp2_conn_extend_max_stream_offset(ngtcp2, id, count);
@@ -83,22 +80,18 @@ static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint6
 
 static int on_stream_close(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint64_t code, void *arg, void *stream_arg) {
     struct quic_stream *stream = stream_arg;
-    bool has_code = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0;
-    (void)arg;
+    (void)arg, (void)flags, (void)code;
 
-    if (stream != NULL) stream_bury(stream, has_code ? code : 0);
+    if (stream != NULL) stream_bury(stream);
     if (!ngtcp2_conn_is_local_stream(ngtcp2, id)) ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1);
     return 0;
 }
 
-/* Every record of ngtcp2's qlog, whole.  May come once more from ngtcp2_conn_del. */
+/* May come once more from ngtcp2_conn_del. */
 static void on_qlog(void *arg, uint32_t flags, const void *record, size_t count) {
     struct quic_conn *conn = arg;
     (void)flags;
-
-    if (count == 0) return;
-    if (conn->qlog != NULL) fwrite(record, 1, count, conn->qlog);
-    TRACE_ONLY(conn_trace_record(conn, record, count);)
+    if (count != 0) fwrite(record, 1, count, conn->qlog);
 }
 
 static const ngtcp2_callbacks callbacks = {
@@ -140,7 +133,6 @@ static void settings_fill(struct quic_conn *conn, ngtcp2_settings *settings) {
     settings->initial_rtt = NS_PER_MS_(100); /* peers are near: what is lost in the handshake is sent again after 3 of these */
     settings->handshake_timeout = NS_PER_MS_(HANDSHAKE_TIMEOUT_MS);
     if (conn->qlog != NULL) settings->qlog.write = on_qlog;
-    TRACE_ONLY(if (conn->endpoint->config.log != NULL) settings->qlog.write = on_qlog;)
 }
 
 static void params_fill(ngtcp2_transport_params *params) {
@@ -153,33 +145,41 @@ static void params_fill(ngtcp2_transport_params *params) {
     params->active_connection_id_limit = 4;
 }
 
-/* Makes the ngtcp2 side of a connection; *ret_original is the destination id of the first packet, the same on both ends. */
-static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd, ngtcp2_cid *ret_original) {
+/* Accepting: what the first packet of the peer decides. */
+static void accept_fill(struct quic_endpoint *endpoint, const ngtcp2_pkt_hd *hd, const ngtcp2_cid *own, ngtcp2_settings *settings,
+                        ngtcp2_transport_params *params) {
+    settings->qlog.odcid = hd->dcid;
+    params->original_dcid = hd->dcid;
+    params->stateless_reset_token_present = 1;
+    ngtcp2_crypto_generate_stateless_reset_token(params->stateless_reset_token, endpoint->secret, sizeof endpoint->secret, own);
+}
+
+/* Makes the ngtcp2 side of a connection. */
+static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd) {
     struct quic_endpoint *endpoint = conn->endpoint;
     ngtcp2_settings settings;
     ngtcp2_transport_params params;
     ngtcp2_path path;
-    ngtcp2_cid own = {.datalen = CID_BYTES};
+    ngtcp2_cid own = {.datalen = CID_BYTES}, original = {.datalen = CID_BYTES};
+    /* Tracing points these three at its own, which lead back here. */
+    const ngtcp2_callbacks *used_callbacks = &callbacks;
+    const ngtcp2_settings *used_settings = &settings;
+    void *arg = conn;
     int rv;
 
     gnutls_rnd(GNUTLS_RND_NONCE, own.data, own.datalen);
     settings_fill(conn, &settings);
     params_fill(&params);
     conn_path(conn, &path);
+    if (hd != NULL) accept_fill(endpoint, hd, &own, &settings, &params);
+    TRACE_NGTCP2_CREATE(&conn->trace, endpoint->config.log, endpoint->config.trace_source, &used_callbacks, &used_settings, &arg);
     if (hd == NULL) {
-        ret_original->datalen = CID_BYTES;
-        gnutls_rnd(GNUTLS_RND_NONCE, ret_original->data, ret_original->datalen);
-        rv = ngtcp2_conn_client_new(&conn->ngtcp2, ret_original, &own, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,
-                                    NULL, conn);
+        gnutls_rnd(GNUTLS_RND_NONCE, original.data, original.datalen);
+        rv = ngtcp2_conn_client_new(&conn->ngtcp2, &original, &own, &path, NGTCP2_PROTO_VER_V1, used_callbacks, used_settings,
+                                    &params, NULL, arg);
     } else {
-        *ret_original = hd->dcid;
-        settings.qlog.odcid = hd->dcid;
-        params.original_dcid = hd->dcid;
-        params.stateless_reset_token_present = 1;
-        ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, endpoint->secret, sizeof endpoint->secret,
-                                                     &own);
-        rv = ngtcp2_conn_server_new(&conn->ngtcp2, &hd->scid, &own, &path, hd->version, &callbacks, &settings, &params, NULL,
-                                    conn);
+        rv = ngtcp2_conn_server_new(&conn->ngtcp2, &hd->scid, &own, &path, hd->version, used_callbacks, used_settings, &params,
+                                    NULL, arg);
     }
     if (rv != 0) return -ENOMEM;
     if (endpoint_cid_add(endpoint, conn, &own) != 0) return -ENOMEM;
@@ -187,10 +187,17 @@ static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd, ngtcp2_ci
     return 0;
 }
 
+/* Makes DIR/NAME-NUMBER.sqlog for the connection's qlog.  NULL with errno when it cannot be made. */
+static FILE *qlog_open(struct quic_endpoint *endpoint) {
+    char path[4096];
+    int count =
+        snprintf(path, sizeof path, "%s/%s-%u.sqlog", endpoint->config.qlog_dir, endpoint->config.name, endpoint->qlog_count++);
+    return count < 0 || (size_t)count >= sizeof path ? NULL : fopen(path, "we");
+}
+
 int conn_create(struct quic_conn **ret_conn, struct quic_endpoint *endpoint, const union quic_address *remote,
                 const ngtcp2_pkt_hd *hd) {
     struct quic_conn *conn;
-    ngtcp2_cid original;
     int rv;
 
     if (endpoint->conn_count >= CONNS_MAX) return -ENOSPC;
@@ -200,17 +207,16 @@ int conn_create(struct quic_conn **ret_conn, struct quic_endpoint *endpoint, con
     conn->state = QUIC_HANDSHAKE;
     conn->tls_ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_tls, .user_data = conn};
     if (endpoint->config.qlog_dir != NULL) {
-        conn->qlog = qlog_file_open(endpoint->config.qlog_dir, endpoint->config.name, endpoint->qlog_count++);
+        conn->qlog = qlog_open(endpoint);
         if (conn->qlog == NULL) fprintf(stderr, "no qlog: %s: %s\n", endpoint->config.qlog_dir, strerror(errno));
     }
     rv = -ENOMEM;
     if (identity_session(endpoint->config.identity, hd == NULL, &conn->tls) != 0) goto fail;
     gnutls_session_set_ptr(conn->tls, &conn->tls_ref);
-    if ((rv = conn_start(conn, hd, &original)) != 0) goto fail;
+    if ((rv = conn_start(conn, hd)) != 0) goto fail;
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->tls);
     ngtcp2_conn_set_keep_alive_timeout(conn->ngtcp2, NS_PER_MS_(KEEP_ALIVE_MS));
 
-    TRACE_ONLY(conn_trace_begin(conn, &original, hd != NULL);)
     conn->dirty = true;
     conn->next = endpoint->conns;
     endpoint->conns = conn;
@@ -224,7 +230,8 @@ fail:
 
 void conn_destroy(struct quic_conn *conn) {
     endpoint_cid_remove_all(conn->endpoint, conn);
-    if (conn->ngtcp2 != NULL) ngtcp2_conn_del(conn->ngtcp2); /* may write to the qlog once more */
+    if (conn->ngtcp2 != NULL) ngtcp2_conn_del(conn->ngtcp2); /* calls back once more */
+    TRACE_NGTCP2_DESTROY(conn->trace);
     if (conn->tls != NULL) gnutls_deinit(conn->tls);
     if (conn->qlog != NULL) fclose(conn->qlog);
     streams_free_buried(conn);
@@ -235,7 +242,7 @@ void conn_destroy(struct quic_conn *conn) {
 /* ---- end --------------------------------------------------------------------------------------------------------------- */
 
 /* The connection is over: nothing goes out any more but goodbyes, and the application hears of it. */
-static void conn_over(struct quic_conn *conn, enum quic_state state, uint64_t code, bool by_remote, const char *reason) {
+static void conn_over(struct quic_conn *conn, enum quic_state state) {
     const struct quic_app *app = &conn->endpoint->config.app;
     bool app_knew = conn->app_knows;
 
@@ -247,9 +254,7 @@ static void conn_over(struct quic_conn *conn, enum quic_state state, uint64_t co
         conn->target->dial_ns = monotonic_ns() + REDIAL_MS * NS_PER_MS;
         conn->target = NULL;
     }
-    while (conn->streams != NULL) stream_bury(conn->streams, code);
-    TRACE_CONN_CLOSED(conn->endpoint->config.log, &conn->trace.context, quic_conn_peer(conn), code, by_remote, reason);
-    (void)by_remote, (void)reason;
+    while (conn->streams != NULL) stream_bury(conn->streams);
     if (app_knew) app->peer_left(app->arg, conn);
 }
 
@@ -258,6 +263,7 @@ void conn_close(struct quic_conn *conn, int error, const char *reason) {
     uint8_t packet[PACKET_BYTES_MAX];
     ngtcp2_ssize count;
 
+    TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state >= QUIC_CLOSING) return;
     ngtcp2_connection_close_error_default(&close_error);
     if (error == 0)
@@ -278,18 +284,14 @@ void conn_close(struct quic_conn *conn, int error, const char *reason) {
             conn->goodbye_left = 3;
         }
     }
-    conn_over(conn, QUIC_CLOSING, close_error.error_code, false, reason);
+    TRACE_NGTCP2_CLOSED(conn->trace, 0, &close_error);
+    conn_over(conn, QUIC_CLOSING);
 }
 
-static void conn_closed_by_remote(struct quic_conn *conn) {
-    ngtcp2_connection_close_error close_error;
-    char reason[56] = "";
-    size_t count;
-
-    ngtcp2_conn_get_connection_close_error(conn->ngtcp2, &close_error);
-    count = close_error.reasonlen < sizeof reason - 1 ? close_error.reasonlen : sizeof reason - 1;
-    if (count != 0) memcpy(reason, close_error.reason, count);
-    conn_over(conn, QUIC_DRAINING, close_error.error_code, true, reason);
+/* The peer said goodbye, or nothing was heard for too long: `result` of ngtcp2 says which. */
+static void conn_gone(struct quic_conn *conn, int result) {
+    TRACE_NGTCP2_CLOSED(conn->trace, result, NULL);
+    conn_over(conn, QUIC_DRAINING);
 }
 
 /* ---- reading and time -------------------------------------------------------------------------------------------------- */
@@ -301,6 +303,7 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
     union quic_address remote = *from;
     int rv;
 
+    TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state == QUIC_CLOSING) {
         /* Not for ever: the peer may be closing too, and answer each with its own. */
         if (conn->goodbye == NULL || conn->goodbye_left == 0) return;
@@ -314,13 +317,10 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
     path.remote = (ngtcp2_addr){&remote.any, quic_address_bytes(&remote)};
     rv = ngtcp2_conn_read_pkt(conn->ngtcp2, &path, &info, packet, count, monotonic_ns());
     conn->dirty = true;
-    if (rv == NGTCP2_ERR_DRAINING)
-        conn_closed_by_remote(conn);
-    else if (rv == NGTCP2_ERR_DROP_CONN || rv == NGTCP2_ERR_RETRY)
-        conn_over(conn, QUIC_DRAINING, 0, false, "dropped");
+    if (rv == NGTCP2_ERR_DRAINING || rv == NGTCP2_ERR_DROP_CONN || rv == NGTCP2_ERR_RETRY)
+        conn_gone(conn, rv);
     else if (rv != 0 && rv != NGTCP2_ERR_CLOSING)
         conn_close(conn, rv, ngtcp2_strerror(rv));
-    TRACE_ONLY(conn_trace_metrics(conn);)
     streams_free_buried(conn);
 
     if (conn->state == QUIC_ESTABLISHED && !conn->app_knows) {
@@ -340,11 +340,8 @@ void conn_expire(struct quic_conn *conn, uint64_t now) {
     if (conn->state >= QUIC_CLOSING || ngtcp2_conn_get_expiry(conn->ngtcp2) > now) return;
     rv = ngtcp2_conn_handle_expiry(conn->ngtcp2, now);
     conn->dirty = true;
-    if (rv == NGTCP2_ERR_IDLE_CLOSE)
-        conn_over(conn, QUIC_DRAINING, 0, false, "idle timeout");
-    else if (rv == NGTCP2_ERR_HANDSHAKE_TIMEOUT)
-        conn_over(conn, QUIC_DRAINING, 0, false, "handshake timeout");
+    if (rv == NGTCP2_ERR_IDLE_CLOSE || rv == NGTCP2_ERR_HANDSHAKE_TIMEOUT)
+        conn_gone(conn, rv);
     else if (rv != 0)
         conn_close(conn, rv, ngtcp2_strerror(rv));
-    TRACE_ONLY(conn_trace_metrics(conn);)
 }

@@ -5,7 +5,6 @@
  *   quic_endpoint.c  the socket, connection ids, dialling and accepting, the timer: when something happens, and to whom
  *   quic_conn.c      one connection: ngtcp2's callbacks, reading, closing
  *   quic_stream.c    streams, and writing packets
- *   quic_trace.c     from packets to events; empty with tracing off
  *
  * Who may free what: nothing is freed while ngtcp2 or the application may still be on the stack.  A connection that is over waits
  * in the endpoint's list until the loop comes round (endpoint_tidy); a closed stream waits until its packet has been read. */
@@ -24,22 +23,6 @@
 #define CID_BUCKETS 256 /* a power of two */
 #define PACKET_BYTES_MAX 1500
 
-#ifdef TRACE
-/* Which request a packet in flight was for, so that its loss can be told of that request: a ring by packet number. */
-#define PACKETS_KEPT 1024 /* a power of two */
-struct quic_sent {
-    uint64_t number_next; /* packet number + 1; 0: none yet */
-    struct trace_context context;
-};
-
-struct quic_trace {
-    struct trace_context context; /* the connection's own trace */
-    struct quic_sent sent[PACKETS_KEPT];
-    uint64_t metrics_ns; /* when metrics were last told, and what */
-    uint64_t rtt, cwnd, in_flight;
-};
-#endif
-
 struct quic_stream {
     struct quic_stream *next;
     struct quic_conn *conn;
@@ -51,7 +34,6 @@ struct quic_stream {
     bool blocked; /* by flow control, for this round of writing */
 #ifdef TRACE
     bool has_context;
-    bool announced;         /* stream_opened was emitted */
     uint8_t preamble_bytes; /* of the peer's context, so far */
     uint8_t preamble[TRACE_CONTEXT_WIRE_BYTES];
     struct trace_context context;
@@ -91,7 +73,7 @@ struct quic_conn {
     size_t goodbye_bytes;
     unsigned goodbye_left;
     FILE *qlog;
-    TRACE_ONLY(struct quic_trace trace;)
+    TRACE_ONLY(struct trace_ngtcp2 *trace;)
 };
 
 /* One of the connection ids by which a datagram finds its connection. */
@@ -141,23 +123,11 @@ void conn_path(struct quic_conn *conn, ngtcp2_path *path);
 
 /* quic_stream.c */
 struct quic_stream *stream_create(struct quic_conn *conn, int64_t id, void *app_data);
-int stream_received(struct quic_stream *stream, uint64_t offset, const uint8_t *bytes, size_t count, bool fin);
+int stream_received(struct quic_stream *stream, const uint8_t *bytes, size_t count, bool fin);
 /* The stream is over, by itself or with its connection; its memory stays until streams_free_buried. */
-void stream_bury(struct quic_stream *stream, uint64_t code);
+void stream_bury(struct quic_stream *stream);
 void streams_free_buried(struct quic_conn *conn);
 /* Writes and sends all packets that may be sent now. */
 void conn_write(struct quic_conn *conn);
-
-/* quic_trace.c */
-#ifdef TRACE
-/* A record of ngtcp2's qlog. */
-void conn_trace_record(struct quic_conn *conn, const char *record, size_t count);
-/* Metrics, when they changed, and not more often than each 10 ms. */
-void conn_trace_metrics(struct quic_conn *conn);
-/* Begins the connection's own trace. */
-void conn_trace_begin(struct quic_conn *conn, const ngtcp2_cid *original_cid, bool by_remote);
-/* Where an event about a stream belongs: its request, or while that is not known the connection. */
-const struct trace_context *stream_trace_context(const struct quic_stream *stream);
-#endif
 
 #endif

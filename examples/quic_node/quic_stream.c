@@ -39,8 +39,8 @@ struct quic_stream *quic_stream_open(struct quic_conn *conn, void *app_data TRAC
         return NULL;
     }
     ngtcp2_conn_set_stream_user_data(conn->ngtcp2, id, stream);
-    TRACE_ONLY(stream->context = *context; stream->has_context = stream->announced = true;)
-    TRACE_STREAM_OPENED(conn->endpoint->config.log, &stream->context, &conn->peer_id, (uint64_t)id);
+    TRACE_ONLY(stream->context = *context; stream->has_context = true;)
+    TRACE_NGTCP2_STREAM(conn->trace, id, context);
     return stream;
 }
 
@@ -76,35 +76,22 @@ static int take_preamble(struct quic_stream *stream, const uint8_t *bytes, size_
     if (stream->preamble_bytes < TRACE_CONTEXT_BYTES) return fin ? -EPROTO : (int)take;
     if (trace_context_decode(&stream->context, stream->preamble, TRACE_CONTEXT_BYTES) != 0) return -EPROTO;
     stream->has_context = true;
+    trace_ngtcp2_stream(stream->conn->trace, stream->id, &stream->context);
     return (int)take;
-}
-
-/* A stream of the peer is told of here, not when ngtcp2 says that it was opened: only its first bytes say to which request it
- * belongs.  Returns as take_preamble. */
-static int trace_received(struct quic_stream *stream, uint64_t offset, const uint8_t *bytes, size_t count, bool fin) {
-    struct trace_log *log = stream->conn->endpoint->config.log;
-    const struct trace_node_id *peer = quic_conn_peer(stream->conn);
-    int taken = take_preamble(stream, bytes, count, fin);
-
-    if (!stream->announced) TRACE_STREAM_OPENED(log, stream_trace_context(stream), peer, (uint64_t)stream->id);
-    stream->announced = true;
-    TRACE_STREAM_DATA(log, stream_trace_context(stream), peer, (uint64_t)stream->id, offset, (uint32_t)count, fin, 0);
-    return taken;
 }
 #endif
 
-int stream_received(struct quic_stream *stream, uint64_t offset, const uint8_t *bytes, size_t count, bool fin) {
+int stream_received(struct quic_stream *stream, const uint8_t *bytes, size_t count, bool fin) {
     const struct quic_app *app = &stream->conn->endpoint->config.app;
     int taken = 0;
 
-    TRACE_ONLY(taken = trace_received(stream, offset, bytes, count, fin);)
-    (void)offset;
+    TRACE_ONLY(taken = take_preamble(stream, bytes, count, fin);)
     if (taken < 0) return taken;
     if (count > (size_t)taken || fin) app->stream_data(app->arg, stream, bytes + taken, count - (size_t)taken, fin);
     return 0;
 }
 
-void stream_bury(struct quic_stream *stream, uint64_t code) {
+void stream_bury(struct quic_stream *stream) {
     const struct quic_app *app = &stream->conn->endpoint->config.app;
     struct quic_stream **link = &stream->conn->streams;
 
@@ -112,9 +99,6 @@ void stream_bury(struct quic_stream *stream, uint64_t code) {
     *link = stream->next;
     stream->next = stream->conn->buried;
     stream->conn->buried = stream;
-    TRACE_STREAM_CLOSED(stream->conn->endpoint->config.log, stream_trace_context(stream), quic_conn_peer(stream->conn),
-                        (uint64_t)stream->id, code);
-    (void)code;
     app->stream_closed(app->arg, stream);
 }
 
@@ -137,8 +121,7 @@ static struct quic_stream *next_writable(struct quic_conn *conn) {
 /* `taken` bytes of the message went into a packet. */
 static void stream_written(struct quic_stream *stream, size_t taken) {
     bool fin = stream->out_sent + taken == stream->out_bytes;
-    TRACE_STREAM_DATA(stream->conn->endpoint->config.log, stream_trace_context(stream), &stream->conn->peer_id,
-                      (uint64_t)stream->id, stream->out_sent, (uint32_t)taken, fin, 1);
+    TRACE_NGTCP2_STREAM_SENT(stream->conn->trace, stream->id, (ngtcp2_ssize)taken, fin);
     stream->out_sent += taken;
     stream->out_finished = fin;
 }
@@ -150,6 +133,7 @@ static ngtcp2_ssize write_packet(struct quic_conn *conn, struct quic_stream *str
     ngtcp2_ssize taken = -1, count;
     ngtcp2_path_storage path;
 
+    TRACE_NGTCP2_SCOPE(conn->trace);
     if (stream != NULL) rest = (ngtcp2_vec){stream->out + stream->out_sent, stream->out_bytes - stream->out_sent};
     ngtcp2_path_storage_zero(&path);
     count = ngtcp2_conn_writev_stream(conn->ngtcp2, &path.path, NULL, packet, packet_bytes, &taken,

@@ -5,6 +5,9 @@ Five nodes in a row, each losing every ninth datagram, store and find chunks.  B
 files.  What traced answers must be what the qlog says: every packet sent, received and lost, by number, space and size; none
 missing, none twice.  And each request must be told whole: its spans form one chain over the right nodes, in causal order.
 
+All of it twice: once with the packets from the qlog hook, and once with those that are counted where they are encrypted and
+decrypted, which has nothing in common with what ngtcp2 records (but for the losses, docs/decisions/007).
+
 usage: test_witness.py TRACED INSPECTOR QUIC_NODE"""
 
 import collections
@@ -29,8 +32,10 @@ def at(event):
     return event["timestamp"], event["ns"]
 
 
-class WitnessTest(unittest.TestCase):
-    """One run of five nodes; the tests only look at what it left."""
+class Witness:
+    """One run of five nodes; the tests only look at what it left.  source: where the nodes see packets."""
+
+    source = None
 
     @classmethod
     def setUpClass(cls):
@@ -40,7 +45,8 @@ class WitnessTest(unittest.TestCase):
         qlog_dir.mkdir()
         cls.traced = Traced(TRACED, directory.name)
         cls.addClassCleanup(cls.traced.end)
-        cls.nodes = line_of_nodes(BINARY, NAMES, shm_dir=cls.traced.shm_dir, drop=9, qlog_dir=qlog_dir)
+        cls.nodes = line_of_nodes(BINARY, NAMES, shm_dir=cls.traced.shm_dir, drop=9, qlog_dir=qlog_dir,
+                                 more=["--trace-source", cls.source])
         for node in cls.nodes:
             cls.addClassCleanup(node.end, signal.SIGKILL)
         cls.requests = cls.use(*cls.nodes)
@@ -217,6 +223,14 @@ class WitnessTest(unittest.TestCase):
                              ("DataMap", command, "ok" if ok else "failed"))
             self.assertEqual([self.name_of(node_id) for node_id in summary["nodes"]], chain)
             self.assertEqual(summary["events"], len(self.traced.query(trace_id=trace)))
+
+
+class QlogWitnessTest(Witness, unittest.TestCase):
+    source = "qlog"
+
+
+class CryptoWitnessTest(Witness, unittest.TestCase):
+    source = "crypto"
 
 
 if __name__ == "__main__":

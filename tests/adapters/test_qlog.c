@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reading ngtcp2's qlog records. */
-#include "qlog_tap.h"
+#include "ngtcp2_packet.h"
 
 #include "run.h"
-#include <p2ptrace/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,23 +18,23 @@
 
 static const struct {
     const char *record;
-    struct qlog_packet packet;
+    struct trace_ngtcp2_packet packet;
 } packets[] = {
-    {SENT "]," HEADER("1RTT", "2") RAW("31"), {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 2, 31, -1}},
-    {SENT ACK "]," HEADER("initial", "0") RAW("1200"), {QLOG_PACKET_SENT, TRACE_SPACE_INITIAL, 0, 1200, -1}},
-    {RECEIVED ACK "]," HEADER("handshake", "7") RAW("87"), {QLOG_PACKET_RECEIVED, TRACE_SPACE_HANDSHAKE, 7, 87, -1}},
-    {RECEIVED STREAM("0") "]," HEADER("0RTT", "1") RAW("99"), {QLOG_PACKET_RECEIVED, TRACE_SPACE_1RTT, 1, 99, 0}},
+    {SENT "]," HEADER("1RTT", "2") RAW("31"), {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 2, 31, -1}},
+    {SENT ACK "]," HEADER("initial", "0") RAW("1200"), {TRACE_NGTCP2_SENT, TRACE_SPACE_INITIAL, 0, 1200, -1}},
+    {RECEIVED ACK "]," HEADER("handshake", "7") RAW("87"), {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_HANDSHAKE, 7, 87, -1}},
+    {RECEIVED STREAM("0") "]," HEADER("0RTT", "1") RAW("99"), {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_1RTT, 1, 99, 0}},
     {SENT ACK "," STREAM("8") "," STREAM("4") "]," HEADER("1RTT", "5") RAW("1406"),
-     {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 5, 1406, 8}},
+     {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 5, 1406, 8}},
     {SENT STREAM("4611686018427387903") "]," HEADER("1RTT", "4611686018427387903") RAW("65535"),
-     {QLOG_PACKET_SENT, TRACE_SPACE_1RTT, INT64_C(4611686018427387903), 65535, INT64_C(4611686018427387903)}},
-    {LOST HEADER("1RTT", "31") "}}\n", {QLOG_PACKET_LOST, TRACE_SPACE_1RTT, 31, 0, -1}},
-    {LOST HEADER("initial", "1") "}}\n", {QLOG_PACKET_LOST, TRACE_SPACE_INITIAL, 1, 0, -1}},
+     {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, INT64_C(4611686018427387903), 65535, INT64_C(4611686018427387903)}},
+    {LOST HEADER("1RTT", "31") "}}\n", {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 31, 0, -1}},
+    {LOST HEADER("initial", "1") "}}\n", {TRACE_NGTCP2_LOST, TRACE_SPACE_INITIAL, 1, 0, -1}},
 };
 
-static void check_packet(const char *record, size_t count, const struct qlog_packet *expected) {
-    struct qlog_packet packet;
-    ck_assert_msg(qlog_packet_parse(&packet, record, count), "refused: %.*s", (int)count, record);
+static void check_packet(const char *record, size_t count, const struct trace_ngtcp2_packet *expected) {
+    struct trace_ngtcp2_packet packet;
+    ck_assert_msg(trace_ngtcp2__qlog_packet(&packet, record, count, false), "refused: %.*s", (int)count, record);
     ck_assert_int_eq(packet.what, expected->what);
     ck_assert_uint_eq(packet.space, expected->space);
     ck_assert_uint_eq(packet.number, expected->number);
@@ -52,7 +52,7 @@ START_TEST(many_frames_hide_neither_the_header_nor_the_stream) {
     size_t count = (size_t)sprintf(record, "%s", SENT);
     for (int i = 0; i < 1000; i++) count += (size_t)sprintf(record + count, "%s,", ACK);
     count += (size_t)sprintf(record + count, "%s", STREAM("12") "]," HEADER("1RTT", "77") RAW("1444"));
-    check_packet(record, count, &(struct qlog_packet){QLOG_PACKET_SENT, TRACE_SPACE_1RTT, 77, 1444, 12});
+    check_packet(record, count, &(struct trace_ngtcp2_packet){TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 77, 1444, 12});
 }
 END_TEST
 
@@ -72,8 +72,15 @@ static const char *const others[] = {
 };
 
 START_TEST(a_record_that_is_about_no_packet_is_refused) {
-    struct qlog_packet packet;
-    ck_assert(!qlog_packet_parse(&packet, others[_i], strlen(others[_i])));
+    struct trace_ngtcp2_packet packet;
+    ck_assert(!trace_ngtcp2__qlog_packet(&packet, others[_i], strlen(others[_i]), false));
+}
+END_TEST
+
+START_TEST(of_the_lost_ones_only_the_lost_ones_are_taken) {
+    struct trace_ngtcp2_packet packet;
+    ck_assert_int_eq(trace_ngtcp2__qlog_packet(&packet, packets[_i].record, strlen(packets[_i].record), true),
+                     packets[_i].packet.what == TRACE_NGTCP2_LOST);
 }
 END_TEST
 
@@ -82,10 +89,10 @@ START_TEST(a_record_cut_anywhere_is_read_to_its_end_and_not_beyond) {
     size_t whole = strlen(record);
     for (size_t count = 0; count < whole; count++) {
         char *cut = malloc(count + 1); /* exactly as long: the sanitizers see a step too far */
-        struct qlog_packet packet;
+        struct trace_ngtcp2_packet packet;
         ck_assert_ptr_nonnull(cut);
         memcpy(cut + 1, record, count);
-        qlog_packet_parse(&packet, cut + 1, count);
+        trace_ngtcp2__qlog_packet(&packet, cut + 1, count, false);
         free(cut);
     }
 }
@@ -96,7 +103,8 @@ static void add(TCase *tcase) {
                         sizeof packets / sizeof packets[0]);
     tcase_add_test(tcase, many_frames_hide_neither_the_header_nor_the_stream);
     tcase_add_loop_test(tcase, a_record_that_is_about_no_packet_is_refused, 0, sizeof others / sizeof others[0]);
+    tcase_add_loop_test(tcase, of_the_lost_ones_only_the_lost_ones_are_taken, 0, sizeof packets / sizeof packets[0]);
     tcase_add_loop_test(tcase, a_record_cut_anywhere_is_read_to_its_end_and_not_beyond, 0, sizeof packets / sizeof packets[0]);
 }
 
-int main(void) { return run_tests("qlog_tap", add); }
+int main(void) { return run_tests("qlog", add); }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading ngtcp2's qlog records: see qlog_tap.h.
+ * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read once, from its end, where its fixed part is; the frames
+ * before it are only searched for the first STREAM frame.
  *
  * The records of ngtcp2 0.12, the only ones that are taken (1E and LF around them left out):
  *
  *   {"time":22,"name":"transport:packet_sent","data":{"frames":[{"frame_type":"stream","stream_id":0,...}],
  *    "header":{"packet_type":"1RTT","packet_number":2},"raw":{"length":31}}}
  *   {"time":23,"name":"recovery:packet_lost","data":{"header":{"packet_type":"1RTT","packet_number":31}}} */
-#include "qlog_tap.h"
+#include "ngtcp2_packet.h"
 
-#include <p2ptrace/event.h>
 #include <string.h>
 
 #define NAME_WITHIN 64    /* "name" is among the first bytes of a record ... */
@@ -67,28 +67,34 @@ static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
     return true;
 }
 
-bool qlog_packet_parse(struct qlog_packet *ret_packet, const char *record, size_t count) {
-    struct qlog_packet packet = {.stream_id = -1};
-    const char *end = record + count;
-    struct cursor head = {record, count < NAME_WITHIN ? end : record + NAME_WITHIN};
-    struct cursor tail = {count < HEADER_WITHIN ? record : end - HEADER_WITHIN, end};
+/* What a record is about, by its name; false when it is about no packet. */
+static bool packet_what(const char *record, size_t count, enum trace_ngtcp2_what *ret_what) {
+    struct cursor head = {record, record + (count < NAME_WITHIN ? count : NAME_WITHIN)};
 
     seek(&head, "\"name\":\"");
     if (head.at == NULL) return false;
     if (skip_if(&head, "transport:packet_sent\""))
-        packet.what = QLOG_PACKET_SENT;
+        *ret_what = TRACE_NGTCP2_SENT;
     else if (skip_if(&head, "transport:packet_received\""))
-        packet.what = QLOG_PACKET_RECEIVED;
+        *ret_what = TRACE_NGTCP2_RECEIVED;
     else if (skip_if(&head, "recovery:packet_lost\""))
-        packet.what = QLOG_PACKET_LOST;
+        *ret_what = TRACE_NGTCP2_LOST;
     else
         return false;
+    return true;
+}
 
+bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const char *record, size_t count, bool only_lost) {
+    struct trace_ngtcp2_packet packet = {.stream_id = -1};
+    const char *end = record + count;
+    struct cursor tail = {count < HEADER_WITHIN ? record : end - HEADER_WITHIN, end};
+
+    if (!packet_what(record, count, &packet.what) || (only_lost && packet.what != TRACE_NGTCP2_LOST)) return false;
     seek(&tail, "\"header\":{\"packet_type\":\"");
     if (tail.at == NULL || !packet_space(&tail, &packet.space)) return false;
     skip(&tail, "\",\"packet_number\":");
     packet.number = number(&tail);
-    if (packet.what != QLOG_PACKET_LOST) {
+    if (packet.what != TRACE_NGTCP2_LOST) {
         struct cursor frames = {record, tail.at};
         skip(&tail, "},\"raw\":{\"length\":");
         packet.bytes = (uint32_t)number(&tail);
@@ -98,10 +104,4 @@ bool qlog_packet_parse(struct qlog_packet *ret_packet, const char *record, size_
     if (tail.at == NULL) return false;
     *ret_packet = packet;
     return true;
-}
-
-FILE *qlog_file_open(const char *dir, const char *name, unsigned file_number) {
-    char path[4096];
-    int count = snprintf(path, sizeof path, "%s/%s-%u.sqlog", dir, name, file_number);
-    return count < 0 || (size_t)count >= sizeof path ? NULL : fopen(path, "we");
 }

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between ngtcp2 and the user.  ngtcp2's user_data is the connection's tracing; so every callback that carries user_data is taken, to
+ * hand the user's on, also those that say nothing worth telling
+ * (ngtcp2_callbacks.def).  A callback that the user did not set stays unset, but
+ * for those that are told of.
+ *
+ * Order: what happened is emitted before the user hears of it, so that it comes before what the user emits; but for the end of the
+ * handshake, where the user has to say first who the peer is. */
+#include "ngtcp2_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PASS_ON(name, parameters, arguments) +1
+enum {
+    PASSED_ON = 0
+#include "ngtcp2_callbacks.def"
+};
+
+/* A callback that ngtcp2 has and we do not know would hand our user_data to the user: 8 more are taken below, and 4 have none. */
+_Static_assert(sizeof(ngtcp2_callbacks) == (PASSED_ON + 8 + 4) * sizeof(void (*)(void)), "the callbacks of ngtcp2 0.12");
+
+/* ---- told of ----------------------------------------------------------------------------------------------------------- */
+
+static int on_client_initial(ngtcp2_conn *conn, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__begin(trace, conn);
+    return trace->user.client_initial(conn, trace->user_data);
+}
+
+static int on_recv_client_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__begin(trace, conn);
+    return trace->user.recv_client_initial(conn, dcid, trace->user_data);
+}
+
+static int on_handshake_completed(ngtcp2_conn *conn, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    int rv = trace->user.handshake_completed != NULL ? trace->user.handshake_completed(conn, trace->user_data) : 0;
+    if (rv == 0) trace_ngtcp2__established(trace);
+    return rv;
+}
+
+static int on_stream_open(ngtcp2_conn *conn, int64_t stream_id, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__stream_opened(trace, stream_id);
+    return trace->user.stream_open != NULL ? trace->user.stream_open(conn, stream_id, trace->user_data) : 0;
+}
+
+static int on_recv_stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t offset, const uint8_t *data,
+                               size_t datalen, void *user_data, void *stream_user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    struct trace_ngtcp2_pending bytes = {true, stream_id, offset, (uint32_t)datalen, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0};
+    int rv = 0;
+
+    trace_ngtcp2__stream_received(trace, &bytes);
+    if (trace->user.recv_stream_data != NULL)
+        rv = trace->user.recv_stream_data(conn, flags, stream_id, offset, data, datalen, trace->user_data, stream_user_data);
+    trace_ngtcp2__flush(trace);
+    return rv;
+}
+
+static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t code, void *user_data,
+                           void *stream_user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__stream_closed(trace, stream_id, flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET ? code : 0);
+    if (trace->user.stream_close == NULL) return 0;
+    return trace->user.stream_close(conn, flags, stream_id, code, trace->user_data, stream_user_data);
+}
+
+/* Each call is a whole record; ngtcp2_conn_del writes the last. */
+static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t count) {
+    struct trace_ngtcp2 *trace = user_data;
+    struct trace_ngtcp2_packet packet;
+
+    if (trace->user_qlog != NULL) trace->user_qlog(trace->user_data, flags, record, count);
+    if (trace->source != TRACE_NGTCP2_QLOG && trace->source != TRACE_NGTCP2_CRYPTO_LOST) return;
+    if (!trace_ngtcp2__wants_packets(trace)) return;
+    if (trace_ngtcp2__qlog_packet(&packet, record, count, trace->source == TRACE_NGTCP2_CRYPTO_LOST))
+        trace_ngtcp2__packet(trace, &packet);
+}
+
+/* ---- handed on ----------------------------------------------------------------------------------------------------------- */
+
+/* Not a va_list's, for the user's function takes its arguments one by one: it gets the finished text.  ngtcp2's lines are shorter. */
+__attribute__((format(printf, 2, 3))) static void on_printf(void *user_data, const char *format, ...) {
+    struct trace_ngtcp2 *trace = user_data;
+    char text[4096];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    trace->user_printf(trace->user_data, "%s", text);
+}
+
+static void on_delete_crypto_aead_ctx(ngtcp2_conn *conn, ngtcp2_crypto_aead_ctx *ctx, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace->user.delete_crypto_aead_ctx(conn, ctx, trace->user_data);
+}
+
+static void on_delete_crypto_cipher_ctx(ngtcp2_conn *conn, ngtcp2_crypto_cipher_ctx *ctx, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace->user.delete_crypto_cipher_ctx(conn, ctx, trace->user_data);
+}
+
+#define MINE ((struct trace_ngtcp2 *)user_data)->user_data
+#define PASS_ON(name, parameters, arguments) \
+    static int on_##name parameters { return ((struct trace_ngtcp2 *)user_data)->user.name arguments; }
+#include "ngtcp2_callbacks.def"
+
+void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
+    ngtcp2_callbacks *callbacks = &trace->callbacks;
+    ngtcp2_settings *settings = &trace->settings;
+
+    if (callbacks->client_initial != NULL) callbacks->client_initial = on_client_initial;
+    if (callbacks->recv_client_initial != NULL) callbacks->recv_client_initial = on_recv_client_initial;
+    callbacks->handshake_completed = on_handshake_completed;
+    callbacks->stream_open = on_stream_open;
+    callbacks->recv_stream_data = on_recv_stream_data;
+    callbacks->stream_close = on_stream_close;
+    if (callbacks->delete_crypto_aead_ctx != NULL) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
+    if (callbacks->delete_crypto_cipher_ctx != NULL) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;
+#define PASS_ON(name, parameters, arguments) \
+    if (callbacks->name != NULL) callbacks->name = on_##name;
+#include "ngtcp2_callbacks.def"
+    trace->user_qlog = settings->qlog.write;
+    if (trace->source == TRACE_NGTCP2_QLOG || trace->source == TRACE_NGTCP2_CRYPTO_LOST || settings->qlog.write != NULL)
+        settings->qlog.write = on_qlog;
+    trace->user_printf = settings->log_printf;
+    if (settings->log_printf != NULL) settings->log_printf = on_printf;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * p2ptrace for a program that speaks QUIC with ngtcp2: all QUIC events in a few lines.  Link with -lp2ptrace-ngtcp2 -lp2ptrace.
+ *
+ * The adapter puts itself between ngtcp2 and your callbacks.  Yours are called as before, with your own user_data; those that you
+ * did not set stay unset for you.  What it cannot see from there, you tell it, one line each:
+ *
+ *     struct peer {
+ *         ngtcp2_conn *conn;
+ *         TRACE_ONLY(struct trace_ngtcp2 *trace;)
+ *     };
+ *
+ *     static int peer_dial(struct peer *peer, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
+ *                          const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings,
+ *                          const ngtcp2_transport_params *params) {
+ *         void *user_data = peer;
+ *         TRACE_NGTCP2_CREATE(&peer->trace, log, TRACE_NGTCP2_QLOG, &callbacks, &settings, &user_data); // points them at its own
+ *         return ngtcp2_conn_client_new(&peer->conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL,
+ *                                       user_data); // or ngtcp2_conn_server_new
+ *     }
+ *
+ *     static int on_handshake_completed(ngtcp2_conn *conn, void *user_data) {
+ *         struct peer *peer = user_data;
+ *         (void)conn;
+ *         TRACE_NGTCP2_PEER(peer->trace, &id_of_the_authenticated_peer);
+ *         return 0;
+ *     }
+ *
+ *     static int64_t peer_request(struct peer *peer, const struct trace_context *context) {
+ *         int64_t id = -1;
+ *         (void)context;
+ *         if (ngtcp2_conn_open_bidi_stream(peer->conn, &id, NULL) != 0) return -1;
+ *         TRACE_NGTCP2_STREAM(peer->trace, id, context); // the other side says the same, when it has read whose request it is
+ *         return id;
+ *     }
+ *
+ *     static ngtcp2_ssize peer_write(struct peer *peer, int64_t id, const ngtcp2_vec *vec, uint8_t *packet, size_t bytes) {
+ *         ngtcp2_ssize taken = -1, count;
+ *         TRACE_NGTCP2_SCOPE(peer->trace); // needed for the sources TRACE_NGTCP2_CRYPTO and TRACE_NGTCP2_CRYPTO_LOST only
+ *         count = ngtcp2_conn_writev_stream(peer->conn, NULL, NULL, packet, bytes, &taken, NGTCP2_WRITE_STREAM_FLAG_FIN, id, vec,
+ *                                           1, now());
+ *         TRACE_NGTCP2_STREAM_SENT(peer->trace, id, taken, (size_t)taken == vec->len);
+ *         return count;
+ *     }
+ *
+ *     static void peer_read(struct peer *peer, const ngtcp2_path *path, const uint8_t *packet, size_t bytes) {
+ *         int result;
+ *         TRACE_NGTCP2_SCOPE(peer->trace);
+ *         result = ngtcp2_conn_read_pkt(peer->conn, path, NULL, packet, bytes, now());
+ *         if (result == NGTCP2_ERR_DRAINING) TRACE_NGTCP2_CLOSED(peer->trace, result, NULL);
+ *     }
+ *
+ *     static void peer_forget(struct peer *peer) {
+ *         ngtcp2_conn_del(peer->conn);
+ *         TRACE_NGTCP2_DESTROY(peer->trace); // not before: ngtcp2_conn_del calls back
+ *     }
+ *
+ * Without TRACE every macro here vanishes, arguments unevaluated, and nothing of the library is referenced.
+ *
+ * What comes out
+ *
+ *     conn_init, conn_established, conn_closed, stream_opened, stream_data, stream_closed      always
+ *     packet_sent, packet_received, metrics                                                    from all sources but NONE
+ *     packet_lost                                                                              from QLOG and CRYPTO_LOST
+ *
+ * In which trace it is
+ *
+ *     A connection is one trace on both its nodes: the id is the original destination connection id, which both know, cut to
+ *     16 bytes or filled up with zeros.  A qlog calls the same bytes group_id.
+ *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are packets that carry its bytes, also when they
+ *     are lost.  A packet that carries bytes of several streams belongs to the first of them.
+ *     A stream that the peer opened is told of when its first bytes come: right away if TRACE_NGTCP2_STREAM is called from your
+ *     recv_stream_data callback, so that it comes before whatever you emit yourself; else when that callback returns.
+ *
+ * Where packets are seen: the source, chosen for each connection
+ *
+ *     TRACE_NGTCP2_QLOG    ngtcp2's own record of each packet is written and read.  Nothing else to wire.
+ *     TRACE_NGTCP2_CRYPTO  the encrypt and decrypt callbacks are wrapped, and the packet's header is read there: a fraction of the
+ *                          cost, independent of what ngtcp2 records.  Wants TRACE_NGTCP2_SCOPE where ngtcp2 reads or writes packets.
+ *                          A duplicate of a packet that was received counts again: it is known as such only behind this point.
+ *                          A lost packet is not encrypted again, so nothing is heard of it here.
+ *     TRACE_NGTCP2_CRYPTO_LOST  the same, and losses from the qlog, whose records are made again for this.
+ *
+ * bench/bench_adapter.c says what each costs.
+ *
+ * A connection's trace is used by the thread that uses the connection.  ngtcp2 0.12. */
+#ifndef P2PTRACE_NGTCP2_H
+#define P2PTRACE_NGTCP2_H
+
+#include <ngtcp2/ngtcp2.h>
+#include <p2ptrace/trace.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum trace_ngtcp2_source {
+    TRACE_NGTCP2_NONE, /* no packets: connections and streams only */
+    TRACE_NGTCP2_QLOG,
+    TRACE_NGTCP2_CRYPTO,
+    TRACE_NGTCP2_CRYPTO_LOST,
+};
+
+/* One connection's tracing.  NULL is fine everywhere and does nothing. */
+struct trace_ngtcp2;
+
+/* Makes a connection's tracing, and points *callbacks, *settings and *user_data at its own: give those to ngtcp2_conn_client_new
+ * or ngtcp2_conn_server_new.  What they pointed at is copied, and stays as it is; the functions in there are called with your
+ * user_data.  Complete them before; another connection begins with yours again.
+ * A NULL log: *ret_trace becomes NULL, and the three stay as they are.  So they do on failure, and the connection runs untraced.
+ * Returns 0; -EINVAL for no such source; -ENOMEM; for the CRYPTO sources -EBUSY when another connection of the process protects its
+ * packets with other functions (those callbacks do not say for which connection they are called).  Allocates 17 KiB. */
+int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, enum trace_ngtcp2_source source,
+                        const ngtcp2_callbacks **callbacks, const ngtcp2_settings **settings, void **user_data);
+
+/* After ngtcp2_conn_del.  A connection whose end was not told has its end here. */
+void trace_ngtcp2_destroy(struct trace_ngtcp2 *trace);
+
+/* Who the peer is, as soon as it is authenticated: events carry it from here on.  Called from your handshake_completed callback,
+ * conn_established has it too. */
+void trace_ngtcp2_peer(struct trace_ngtcp2 *trace, const struct trace_node_id *peer);
+
+/* To which request a stream belongs: of a stream that was opened here, when it has been opened; of the peer's, when it is known.
+ * context is copied; NULL means the connection's own trace.  Emits stream_opened, once.  Allocates when there are many streams. */
+void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const struct trace_context *context);
+
+/* What ngtcp2_conn_writev_stream took of a stream: its *pdatalen, also with NGTCP2_ERR_WRITE_MORE; less than 0: nothing.
+ * fin: NGTCP2_WRITE_STREAM_FLAG_FIN was set, and all was taken. */
+void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngtcp2_ssize taken, int fin);
+
+/* The connection is over: we close it with `error`; or, for a NULL error, ngtcp2_conn_read_pkt or ngtcp2_conn_handle_expiry
+ * returned `result`.  Of NGTCP2_ERR_DRAINING the peer's code and reason are asked for.  Its streams are closed with it.  Only the
+ * first call counts. */
+void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const ngtcp2_connection_close_error *error);
+
+/* The context of the connection's own trace, for events of yours; NULL before its first packet, and for a NULL trace. */
+const struct trace_context *trace_ngtcp2_context(const struct trace_ngtcp2 *trace);
+
+/* Not an interface: TRACE_NGTCP2_SCOPE. */
+struct trace_ngtcp2 *trace_ngtcp2__enter(struct trace_ngtcp2 *trace);
+void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef TRACE
+#define TRACE_NGTCP2_CREATE(ret_trace, log, source, callbacks, settings, user_data) \
+    ((void)trace_ngtcp2_create(ret_trace, log, source, callbacks, settings, user_data))
+#define TRACE_NGTCP2_DESTROY(trace) trace_ngtcp2_destroy(trace)
+#define TRACE_NGTCP2_PEER(trace, peer) trace_ngtcp2_peer(trace, peer)
+#define TRACE_NGTCP2_STREAM(trace, stream_id, context) trace_ngtcp2_stream(trace, stream_id, context)
+#define TRACE_NGTCP2_STREAM_SENT(trace, stream_id, taken, fin) trace_ngtcp2_stream_sent(trace, stream_id, taken, fin)
+#define TRACE_NGTCP2_CLOSED(trace, result, error) trace_ngtcp2_closed(trace, result, error)
+/* From here to the end of the block this thread reads and writes packets of that connection: ngtcp2_conn_read_pkt,
+ * ngtcp2_conn_writev_stream and its kin, ngtcp2_conn_write_connection_close.  Scopes nest.  One to a block. */
+#define TRACE_NGTCP2_SCOPE(trace)                                                                           \
+    struct trace_ngtcp2 *const trace_ngtcp2_before_ __attribute__((cleanup(trace_ngtcp2__leave), unused)) = \
+        trace_ngtcp2__enter(trace)
+#else
+#define TRACE_NGTCP2_CREATE(...) ((void)0)
+#define TRACE_NGTCP2_DESTROY(...) ((void)0)
+#define TRACE_NGTCP2_PEER(...) ((void)0)
+#define TRACE_NGTCP2_STREAM(trace, stream_id, context) TRACE_MENTION_(stream_id)
+#define TRACE_NGTCP2_STREAM_SENT(trace, stream_id, taken, fin) TRACE_MENTION_(stream_id, taken, fin)
+#define TRACE_NGTCP2_CLOSED(trace, result, error) TRACE_MENTION_(result, error)
+#define TRACE_NGTCP2_SCOPE(...) ((void)0)
+#endif
+
+#endif
