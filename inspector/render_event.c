@@ -112,6 +112,21 @@ void event_command(struct strbuf *out, const json_t *event) {
     number(out, data, "cmd");
 }
 
+bool event_request(struct strbuf *out, const json_t *named, const json_t *numbered) {
+    const char *app = json_get_text(named, "app"), *command = json_get_text(named, "command");
+    if (!app && !json_get_text(numbered, "app_id")) return false;
+    if (app && *app)
+        render_text(out, named, "app");
+    else
+        render_text(out, numbered, "app_id");
+    strbuf_puts(out, " ");
+    if (command && *command)
+        render_text(out, named, "command");
+    else
+        number(out, numbered, "cmd");
+    return true;
+}
+
 /* ---- kinds ---- */
 
 static void conn_init(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {

@@ -202,14 +202,7 @@ static void cell_outcome(struct table *table, const json_t *row) {
 
 static void cell_request(struct table *table, const json_t *row) {
     struct strbuf *cell = table_cell_begin(table, STYLE_HEAD);
-    const char *app = json_get_text(row, "app") ? "app" : "app_id";
-    if (!json_get_text(row, app) && !json_get_text(row, "command")) {
-        strbuf_puts(cell, "-");
-    } else {
-        render_text(cell, row, app);
-        strbuf_puts(cell, " ");
-        render_text(cell, row, "command");
-    }
+    if (!event_request(cell, row, row)) strbuf_puts(cell, "-");
     table_cell_end(table);
 }
 

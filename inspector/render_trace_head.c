@@ -36,17 +36,9 @@ static const char *outcome_of(const struct timeline *timeline, const struct time
 }
 
 static void title(struct strbuf *out, const struct view *view, const struct timeline_span *root, const json_t *summary) {
-    const json_t *from = json_get_text(summary, "app") || !root ? summary : span_event(root);
+    const json_t *first = root ? span_event(root) : NULL;
     text_style_on(out, view->color, STYLE_HEAD);
-    if (json_get_text(from, "app")) {
-        render_text(out, from, "app");
-        strbuf_puts(out, " ");
-    }
-    if (json_get_text(from, "command"))
-        render_text(out, from, "command");
-    else if (root)
-        event_command(out, span_event(root));
-    else
+    if (!event_request(out, summary, summary) && !event_request(out, first, json_object_get(first, "data")))
         strbuf_puts(out, "no application request");
     text_style_off(out, view->color, STYLE_HEAD);
 }

@@ -66,7 +66,7 @@ static const char *outcome_name(enum history_outcome outcome) {
     }
 }
 
-/* The application's and the command's names, as the node that began the trace registered them. */
+/* The application and the command by number, and by the names that the node which began the trace registered. */
 static void set_app(const struct service *service, json_t *json, const struct history_trace *trace) {
     json_t *name = NULL, *command = NULL;
     if (trace->has_app) {
@@ -80,6 +80,7 @@ static void set_app(const struct service *service, json_t *json, const struct hi
     }
     json_object_set_new(json, "app_id", trace->has_app ? answer_text(trace->app_id, sizeof trace->app_id) : json_null());
     json_object_set_new(json, "app", name ? name : json_null());
+    json_object_set_new(json, "cmd", trace->has_app ? json_integer(trace->cmd) : json_null());
     json_object_set_new(json, "command", command ? command : json_null());
 }
 

@@ -10,6 +10,8 @@
  *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, numbered on from the last; ids are 32 and 64 digits, "-" for none
  *     metrics RTT MIN_RTT PEER        a sample
  *     app                             registers DMAP
+ *     app NAME CMD COMMAND FIELD TYPE BYTES
+ *                                     the same, as another program: one command, one field at offset 0 (TYPE: enum trace_app_type)
  *     start TRACE SPAN PARENT CMD     app_start of DMAP
  *     command TRACE SPAN CMD TEXT     app_command of DMAP
  *     end TRACE SPAN CMD OK           app_end of DMAP
@@ -68,6 +70,18 @@ static void register_app(void) {
     if (trace_log_register_app(trace_log, &app)) exit(4);
 }
 
+/* NAME CMD COMMAND FIELD TYPE BYTES */
+static void register_app_of(char *const *word) {
+    struct trace_app app = {.app_id = {'D', 'M', 'A', 'P'}};
+    memcpy(app.name, word[0], strnlen(word[0], sizeof app.name));
+    app.commands[0].cmd = (uint16_t)atoi(word[1]);
+    memcpy(app.commands[0].name, word[2], strnlen(word[2], sizeof app.commands[0].name));
+    memcpy(app.fields[0].name, word[3], strnlen(word[3], sizeof app.fields[0].name));
+    app.fields[0].type = (uint8_t)atoi(word[4]);
+    app.fields[0].bytes = (uint8_t)atoi(word[5]);
+    if (trace_log_register_app(trace_log, &app)) exit(4);
+}
+
 /* Emits at a steady pace while there is nothing to read. */
 static void stream(unsigned long microseconds) {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -79,16 +93,18 @@ static void stream(unsigned long microseconds) {
 }
 
 static bool obey(char *line) {
-    char *word[6] = {0}, *rest = NULL;
+    char *word[7] = {0}, *rest = NULL;
     unsigned count = 0;
-    for (char *p = strtok_r(line, " \n", &rest); p && count < 6; p = strtok_r(NULL, " \n", &rest)) word[count++] = p;
+    for (char *p = strtok_r(line, " \n", &rest); p && count < 7; p = strtok_r(NULL, " \n", &rest)) word[count++] = p;
     if (!count) return true;
     if (!strcmp(word[0], "packets") && count >= 2) {
         emit_packets(strtoul(word[1], NULL, 10), word[2], word[3]);
     } else if (!strcmp(word[0], "metrics") && count == 4) {
         struct trace_node_id peer = read_node_id(word[3]);
         TRACE_METRICS(trace_log, NULL, &peer, strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10), 12000, 3000);
-    } else if (!strcmp(word[0], "app")) {
+    } else if (!strcmp(word[0], "app") && count == 7) {
+        register_app_of(word + 1);
+    } else if (!strcmp(word[0], "app") && count == 1) {
         register_app();
     } else if (!strcmp(word[0], "start") && count == 5) {
         struct trace_context context = read_context(word[1], strtoull(word[2], NULL, 16));
