@@ -18,9 +18,11 @@
 
 #include "log_internal.h"
 
-#define PAGE 4096
-
 __thread struct trace__writer trace__writers[TRACE__WRITERS + 1] __attribute__((tls_model("initial-exec")));
+
+/* The writers of logs beyond that table: level l has the TRACE__WRITERS << l indices from TRACE__WRITERS << l on.  A level is mapped when the
+ * thread first needs it and stays where it is until the thread ends, for a signal handler may come while an entry is read. */
+static __thread struct trace__writer *more_writers[WRITER_LEVELS] __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t thread_exit_key;
 
@@ -112,8 +114,39 @@ void log__lanes_return(struct log *log) {
     }
 }
 
+static size_t level_bytes(unsigned level) { return ((size_t)TRACE__WRITERS << level) * sizeof(struct trace__writer); }
+
 void log__writers_forget(void) {
     for (unsigned i = 0; i < TRACE__WRITERS; i++) trace__writers[i].serial = 0;
+    for (unsigned level = 0; level < WRITER_LEVELS; level++) {
+        struct trace__writer *writers = more_writers[level];
+        more_writers[level] = NULL; /* first: a handler may come */
+        if (writers != NULL) munmap(writers, level_bytes(level));
+    }
+}
+
+/* Where the thread keeps its writer for a log; NULL: nowhere, or not yet. */
+static struct trace__writer *place_of(const struct log *log) {
+    uint32_t index = log->writer_index;
+    unsigned level;
+    if (index < TRACE__WRITERS) return &trace__writers[index];
+    if (index >= WRITER_INDICES) return NULL;
+    level = 31U - (unsigned)__builtin_clz(index / TRACE__WRITERS);
+    return more_writers[level] != NULL ? &more_writers[level][index - (TRACE__WRITERS << level)] : NULL;
+}
+
+/* As place_of, and makes the level if need be.  Signals must be blocked. */
+static struct trace__writer *make_place(const struct log *log) {
+    struct trace__writer *place = place_of(log);
+    unsigned level;
+    void *writers;
+    if (place != NULL || log->writer_index >= WRITER_INDICES) return place;
+    level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
+    writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (writers == MAP_FAILED) return NULL;
+    more_writers[level] = (struct trace__writer *)writers;
+    (void)pthread_setspecific(thread_exit_key, log); /* also for a thread that has only shared lanes */
+    return place_of(log);
 }
 
 static void on_thread_exit(void *unused) {
@@ -152,11 +185,12 @@ static struct trace__writer make_writer(struct log *log, unsigned lane) {
 
 /* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; then the thread tries again with its next event. */
 static int find_writer(struct log *log, struct trace__writer *ret_writer) {
-    struct trace__writer *entry = &trace__writers[log->base.writer];
+    const struct trace__writer *known = place_of(log);
+    struct trace__writer *place;
     sigset_t all, old;
     int lane;
-    if (entry->serial == log->base.serial) {
-        *ret_writer = *entry;
+    if (known != NULL && known->serial == log->base.serial) {
+        *ret_writer = *known;
         return 0;
     }
     sigfillset(&all);
@@ -165,7 +199,8 @@ static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     if (lane < 0) lane = log__lane_take(log);
     if (lane >= 0) {
         *ret_writer = make_writer(log, (unsigned)lane);
-        if (log->base.writer < TRACE__WRITERS) *entry = *ret_writer;
+        place = make_place(log);
+        if (place != NULL) *place = *ret_writer;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return lane < 0 ? lane : 0;

@@ -40,19 +40,24 @@ const char *log__shm_dir(void) {
     return dir != NULL && dir[0] != 0 ? dir : "/dev/shm";
 }
 
-/* Places in the threads' tables of writers, under the list's lock. */
-static uint64_t writer_indices_taken;
-TRACE_STATIC_ASSERT_(TRACE__WRITERS < 64, "a bit for each");
+/* Places in the threads' tables of writers, a bit each, under the list's lock. */
+static uint64_t writer_indices_taken[WRITER_INDICES / 64];
 
-static uint32_t take_writer_index(void) {
-    uint32_t index = 0;
-    while (index < TRACE__WRITERS && (writer_indices_taken >> index & 1)) index++;
-    if (index < TRACE__WRITERS) writer_indices_taken |= UINT64_C(1) << index;
-    return index;
+/* The lowest that is free: the first logs have the short way.  WRITER_INDICES: none. */
+static void take_writer_index(struct log *log) {
+    uint32_t word = 0, index = WRITER_INDICES;
+    while (word < WRITER_INDICES / 64 && writer_indices_taken[word] == UINT64_MAX) word++;
+    if (word < WRITER_INDICES / 64) {
+        index = word * 64 + (uint32_t)__builtin_ctzll(~writer_indices_taken[word]);
+        writer_indices_taken[word] |= UINT64_C(1) << index % 64;
+    }
+    log->writer_index = index;
+    log->base.writer = index < TRACE__WRITERS ? index : TRACE__WRITERS;
 }
 
 static void give_back_writer_index(const struct log *log) {
-    if (log->base.serial != 0 && log->base.writer < TRACE__WRITERS) writer_indices_taken &= ~(UINT64_C(1) << log->base.writer);
+    if (log->base.serial != 0 && log->writer_index < WRITER_INDICES)
+        writer_indices_taken[log->writer_index / 64] &= ~(UINT64_C(1) << log->writer_index % 64);
 }
 
 void log__each(void (*each)(struct log *log)) {
@@ -218,7 +223,7 @@ int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *
     write_header(log, options);
     pthread_mutex_lock(&list_lock);
     log->base.serial = ++last_serial;
-    log->base.writer = take_writer_index();
+    take_writer_index(log);
     pthread_mutex_unlock(&list_lock);
     result = take_first_lane(log, dir_fd);
     if (result != 0) goto fail;

@@ -13,12 +13,18 @@ struct log {
     struct trace_event *slots;       /* lane 0, slot 0 */
     size_t object_bytes;
     uint32_t lane_count, lane_events;
-    int fd; /* holds the lock that says we live */
+    uint32_t writer_index; /* among the open logs; base.writer is what the emit path needs of it */
+    int fd;                /* holds the lock that says we live */
     char name[80];
     struct log *next; /* in the process's list */
 };
 
 /* lane.c */
+
+/* Places for writers that a thread can have: of its fixed table and of WRITER_LEVELS more, each as large as all before it.  A log
+ * beyond them is looked up with every event, which costs system calls. */
+#define WRITER_LEVELS 7
+#define WRITER_INDICES (TRACE__WRITERS << WRITER_LEVELS) /* 4096: as many as traced attaches */
 
 /* Takes a lane for the calling thread.  Returns its index, or a negative errno: -ENOSPC, -ENOMEM when a fresh lane's memory can't
  * be had, -EBUSY when the shared lane is just being made.  Signals must be blocked. */

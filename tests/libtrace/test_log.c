@@ -260,32 +260,6 @@ START_TEST(exit_without_close_is_an_orderly_end) {
 }
 END_TEST
 
-START_TEST(one_thread_may_write_to_many_logs) {
-    enum { LOGS = 40 };
-    struct trace_log *logs[LOGS];
-    for (unsigned i = 0; i < LOGS; i++) {
-        struct trace_log_options options = {.node_id = id_of(i + 1)};
-        ck_assert_int_eq(trace__log_open(&logs[i], &options, 64), 0);
-    }
-    for (uint32_t round = 0; round < 10; round++)
-        for (unsigned i = 0; i < LOGS; i++) TRACE_CUSTOM(logs[i], NULL, NULL, i, round, NULL, 0);
-    for (unsigned i = 0; i < LOGS; i++) {
-        struct trace_reader *reader = attach_log(logs[i]);
-        struct trace_event events[20];
-        struct trace_read read;
-        struct trace_lane_count second;
-        trace_reader_read(reader, 0, events, 20, false, 1, &read);
-        ck_assert_uint_eq(read.count, 10);
-        for (uint32_t k = 0; k < 10; k++) ck_assert_uint_eq(code_of(&events[k]), k);
-        for (uint32_t k = 0; k < 10; k++) ck_assert_uint_eq(events[k].data.custom.category, i);
-        trace_reader_count(reader, 1, &second);
-        ck_assert(!second.used);
-        trace_reader_detach(reader);
-        trace_log_close(logs[i]);
-    }
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("life");
@@ -305,7 +279,6 @@ int main(void) {
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
     tcase_add_test(tcase, exit_without_close_is_an_orderly_end);
-    tcase_add_test(tcase, one_thread_may_write_to_many_logs);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

@@ -24,8 +24,8 @@ struct trace__writer {
     uint8_t monotonic;
 };
 
-/* Each thread's writers, one entry for each log that is open.  Logs beyond the table's size are looked up each time, in the last
- * entry's place, which stays empty. */
+/* Each thread's writers of the process's first logs, one entry for each.  Those of more logs stand in tables that lane.c makes when they
+ * are needed: here such a log has the last entry, which stays empty. */
 #define TRACE__WRITERS 32
 extern __thread struct trace__writer trace__writers[TRACE__WRITERS + 1] __attribute__((tls_model("initial-exec")));
 
