@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,9 +120,12 @@ static int open_above_standard_streams(int dir_fd, const char *name, int flags) 
 /* Makes the object, locked: the lock is held before the object has a size, so that no reader takes it for a dead node's. */
 static int make_object(struct log *log, int dir_fd) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct rlimit file_limit;
     uint64_t random;
     int result;
 
+    /* Beyond this limit ftruncate would raise SIGXFSZ, which ends the program. */
+    if (getrlimit(RLIMIT_FSIZE, &file_limit) == 0 && log->object_bytes > file_limit.rlim_cur) return -EFBIG;
     if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
     snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
              (unsigned long long)random);

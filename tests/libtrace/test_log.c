@@ -4,6 +4,7 @@
 #include "ring_fixture.h"
 
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -100,51 +101,85 @@ START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
 }
 END_TEST
 
-/* A tmpfs of its own, small; needs the right to mount. */
-static bool mount_small(const char *size) {
+/* ---- a small /dev/shm ------------------------------------------------------------------------------------------------------
+ * Each of these tests runs twice: on a tmpfs of its own, which takes the right to mount, and with reservations that fail as they would
+ * on one, which anybody may have. */
+
+static size_t room_bytes; /* in the tests' directory; 0: as much as there is */
+
+static size_t used_bytes(void) {
+    DIR *dir = opendir(shm_dir);
+    struct dirent *entry;
+    struct stat status;
+    size_t bytes = 0;
+    while ((entry = readdir(dir)) != NULL)
+        if (entry->d_type == DT_REG && fstatat(dirfd(dir), entry->d_name, &status, 0) == 0)
+            bytes += (size_t)status.st_blocks * 512;
+    closedir(dir);
+    return bytes;
+}
+
+/* In the place of the C library's. */
+int posix_fallocate(int fd, off_t offset, off_t bytes) {
+    if (room_bytes != 0 && used_bytes() + (size_t)bytes > room_bytes) return ENOSPC;
+    return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;
+}
+
+/* False: this way cannot be had here, there is nothing to test. */
+static bool make_small(int way, size_t mebibytes) {
     char options[64];
-    snprintf(options, sizeof options, "size=%s,mode=0700", size);
+    room_bytes = 0;
+    if (way == 1) {
+        room_bytes = mebibytes << 20;
+        return true;
+    }
+    snprintf(options, sizeof options, "size=%zum,mode=0700", mebibytes);
     if (mount("tmpfs", shm_dir, "tmpfs", 0, options) != 0) return false;
     close(shm_dir_fd);
     shm_dir_fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return true;
 }
 
+static void unmake_small(int way) {
+    room_bytes = 0;
+    if (way == 0) umount2(shm_dir, MNT_DETACH);
+}
+
 START_TEST(a_full_shm_is_an_error_at_open_and_never_a_sigbus) {
     struct trace_log *log = NULL;
     struct trace_log_options options = {.node_id = id_of(1)};
-    if (!mount_small("4m")) return; /* not root: nothing to try it on */
+    if (!make_small(_i, 4)) return;
     ck_assert_int_eq(trace__log_open(&log, &options, 65536), -ENOSPC);
     ck_assert_uint_eq(count_objects(), 0);
     ck_assert_int_eq(trace__log_open(&log, &options, 4096), 0);
     emit_codes(log, 0, 10000);
     trace_log_close(log);
-    umount2(shm_dir, MNT_DETACH);
+    unmake_small(_i);
 }
 END_TEST
 
 START_TEST(dead_rings_make_room_when_shm_is_full) {
     struct trace_log *log;
-    if (!mount_small("3m")) return;
+    if (!make_small(_i, 3)) return;
     for (int i = 0; i < 5; i++) {
         log = open_log(16384); /* 2 MiB: a second one does not fit */
         trace_log_close(log);
     }
     ck_assert_uint_eq(count_objects(), 1);
-    umount2(shm_dir, MNT_DETACH);
+    unmake_small(_i);
 }
 END_TEST
 
 START_TEST(a_living_ring_never_makes_room) {
     struct trace_log *log, *second = NULL;
     struct trace_log_options options = {.node_id = id_of(2)};
-    if (!mount_small("3m")) return;
+    if (!make_small(_i, 3)) return;
     log = open_log(16384);
     ck_assert_int_eq(trace__log_open(&second, &options, 16384), -ENOSPC);
     emit_codes(log, 0, 20000);
     ck_assert_uint_eq(count_objects(), 1);
     trace_log_close(log);
-    umount2(shm_dir, MNT_DETACH);
+    unmake_small(_i);
 }
 END_TEST
 
@@ -157,7 +192,7 @@ START_TEST(a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted) {
     struct trace_log *log;
     struct trace_reader *reader;
     pthread_t thread;
-    if (!mount_small("3m")) return;
+    if (!make_small(_i, 3)) return;
     log = open_log(16384);
     reader = attach_log(log);
     pthread_create(&thread, NULL, emit_hundred, log);
@@ -165,7 +200,50 @@ START_TEST(a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted) {
     ck_assert_uint_eq(trace_reader_no_lane(reader), 100);
     trace_reader_detach(reader);
     trace_log_close(log);
-    umount2(shm_dir, MNT_DETACH);
+    unmake_small(_i);
+}
+END_TEST
+
+START_TEST(a_limit_of_file_sizes_is_an_error_at_open_and_no_signal) {
+    struct trace_log *log = NULL;
+    struct trace_log_options options = {.node_id = id_of(1)};
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = 1 << 20;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(trace_log_open(&log, &options), -EFBIG);
+    ck_assert_ptr_null(log);
+    ck_assert_uint_eq(count_objects(), 0);
+    ck_assert_int_eq(trace__log_open(&log, &options, 64), 0); /* one that fits */
+    trace_log_close(log);
+}
+END_TEST
+
+/* Bytes of this process that are locked in memory. */
+static unsigned long locked_kib(void) {
+    char line[256];
+    unsigned long kib = 1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "VmLck: %lu", &kib) == 1) break;
+    fclose(file);
+    return kib;
+}
+
+START_TEST(a_log_locks_no_memory_and_needs_no_right_to) {
+    struct rlimit none = {0, 0};
+    struct trace_log *log;
+    struct trace_reader *reader;
+    struct trace_lane_count count;
+    ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+    log = open_log(65536);
+    emit_codes(log, 0, 70000); /* more than a lap */
+    ck_assert_uint_eq(locked_kib(), 0);
+    reader = attach_log(log);
+    trace_reader_count(reader, 0, &count);
+    ck_assert_uint_eq(count.behind, 70000);
+    trace_reader_detach(reader);
+    trace_log_close(log);
 }
 END_TEST
 
@@ -271,10 +349,12 @@ int main(void) {
     tcase_add_test(tcase, a_program_without_standard_streams_does_not_print_into_its_ring);
     tcase_add_test(tcase, options_that_make_no_sense_are_refused);
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
-    tcase_add_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus);
-    tcase_add_test(tcase, dead_rings_make_room_when_shm_is_full);
-    tcase_add_test(tcase, a_living_ring_never_makes_room);
-    tcase_add_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted);
+    tcase_add_loop_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus, 0, 2);
+    tcase_add_loop_test(tcase, dead_rings_make_room_when_shm_is_full, 0, 2);
+    tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
+    tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
+    tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
+    tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_right_to);
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);

@@ -805,6 +805,29 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
 }
 END_TEST
 
+START_TEST(a_step_of_the_system_time_is_counted_said_and_followed) {
+    struct trace_log *log = open_log("alice");
+    history_source source;
+    uint64_t before, after;
+    settle();
+    ck_assert_uint_eq(ingest->counters.clock_steps, 0);
+    emit(log, 0, 1);
+    settle();
+    before = at(0, &source).timestamp;
+    ingest->clock.unix_offset_ns -= (int64_t)(5000 * MS); /* as if the system time had been 5 s less until now */
+    pass_time(2000 * MS);
+    ck_assert_uint_eq(ingest->counters.clock_steps, 1);
+    ck_assert_ptr_nonnull(strstr(said, "the system time was stepped by 5.000 s"));
+    emit(log, 1, 2);
+    settle();
+    after = at(1, &source).timestamp;
+    ck_assert_uint_ge(after, before); /* the clock shows the right time again */
+    pass_time(3000 * MS);
+    ck_assert_uint_eq(ingest->counters.clock_steps, 1);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
     struct trace_log *log = open_log("alice");
     pass();
@@ -1040,6 +1063,7 @@ int main(void) {
     tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
     tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
+    tcase_add_test(tcase, a_step_of_the_system_time_is_counted_said_and_followed);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
     tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
     tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);
