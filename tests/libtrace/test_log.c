@@ -170,6 +170,15 @@ START_TEST(dead_rings_make_room_when_shm_is_full) {
 }
 END_TEST
 
+START_TEST(dead_rings_make_room_when_there_is_none_even_for_a_header) {
+    trace_log_close(open_log(64));
+    room_bytes = used_bytes();
+    trace_log_close(open_log(64));
+    ck_assert_uint_eq(count_objects(), 1);
+    room_bytes = 0;
+}
+END_TEST
+
 START_TEST(a_living_ring_never_makes_room) {
     struct trace_log *log, *second = NULL;
     struct trace_log_options options = {.node_id = id_of(2)};
@@ -351,6 +360,7 @@ int main(void) {
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
     tcase_add_loop_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus, 0, 2);
     tcase_add_loop_test(tcase, dead_rings_make_room_when_shm_is_full, 0, 2);
+    tcase_add_test(tcase, dead_rings_make_room_when_there_is_none_even_for_a_header);
     tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
     tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
     tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
