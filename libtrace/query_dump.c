@@ -2,12 +2,12 @@
  *
  * Timelines for people (p2ptrace/query.h), made without malloc, locks or stdio streams: the process may have been stopped anywhere.
  *
- *      alice: the newest 3 of 3 events; 3 emitted, 0 overwritten, 0 unfinished
+ *      alice: the newest: 2 of 41 events; the ring: 41 emitted, 0 overwritten, 0 unfinished
  *      2026-01-31 12:00:00.000000123 UTC
- *            +0.000 us  lane 0  5a356ada19cc  -             app_start span_id="..." app_id="DMAP" cmd=2
- *           +12.345 us  lane 0  5a356ada19cc  > 0badcafe    packet_sent packet_num=7 size=1200 space="1rtt"
+ *          +0.000000 ms  lane 0   5a356ada19cc  -         app_start span_id="..." app_id="DMAP" cmd=2
+ *          +0.012345 ms  lane 0   5a356ada19cc  0badcafe  packet_sent packet_num=7 size=1200 space="1rtt"
  *
- * An event's own part is its JSON form with less punctuation. */
+ * After the time come the lane, the ids' first digits of the trace and of the peer, and the event's JSON form with less punctuation. */
 #include <errno.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
@@ -115,7 +115,7 @@ static void put_event(struct dump *dump, const struct trace_query_event *found, 
     const char *members = memmem(dump->json, (size_t)(end - dump->json), data, sizeof data - 1);
 
     begin_line(dump);
-    put(dump, "%+10lld.%03u us  lane %-2u  ", (long long)(ns / 1000), (unsigned)(ns % 1000), found->lane);
+    put(dump, "%+6lld.%06u ms  lane %-2u  ", (long long)(ns / 1000000), (unsigned)(ns % 1000000), found->lane);
     if (memcmp(&event->trace_id, &no_trace, sizeof no_trace) != 0)
         put_hex(dump, event->trace_id.bytes, 6);
     else

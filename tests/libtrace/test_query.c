@@ -485,14 +485,14 @@ START_TEST(a_timeline_tells_each_event_on_a_line) {
     ck_assert_int_eq(trace_query_dump(log, NULL, fd), 0);
     expect_text(read_text(fd),
                 "alice: all: 6 of 6 events; the ring: 6 emitted, 0 overwritten, 0 unfinished\n#UTC\n"
-                "#us  lane 0   010000000000  -         app_start span_id=\"0000000000000001\" parent_id=\"0000000000000000\" "
+                "#ms  lane 0   010000000000  -         app_start span_id=\"0000000000000001\" parent_id=\"0000000000000000\" "
                 "app_id=\"DMAP\" cmd=2 app=\"DataMap\" command=\"GET_CHUNK\"\n"
-                "#us  lane 0   010000000000  02000000  app_command app_id=\"DMAP\" cmd=2 data=\"67120000\" app=\"DataMap\" "
+                "#ms  lane 0   010000000000  02000000  app_command app_id=\"DMAP\" cmd=2 data=\"67120000\" app=\"DataMap\" "
                 "command=\"GET_CHUNK\" size=4711\n"
-                "#us  lane 0   010000000000  02000000  app_command app_id=\"ELSE\" cmd=2 data=\"67120000\"\n"
-                "#us  lane 0   -             02000000  conn_closed code=5 by_remote=true reason=\"\\\"bye\\\"\\n??\"\n"
-                "#us  lane 0   -             -         unknown kind_id=777 bytes=\"#\"\n"
-                "#us  lane 0   010000000000  -         app_end span_id=\"0000000000000001\" app_id=\"DMAP\" cmd=2 ok=true "
+                "#ms  lane 0   010000000000  02000000  app_command app_id=\"ELSE\" cmd=2 data=\"67120000\"\n"
+                "#ms  lane 0   -             02000000  conn_closed code=5 by_remote=true reason=\"\\\"bye\\\"\\n??\"\n"
+                "#ms  lane 0   -             -         unknown kind_id=777 bytes=\"#\"\n"
+                "#ms  lane 0   010000000000  -         app_end span_id=\"0000000000000001\" app_id=\"DMAP\" cmd=2 ok=true "
                 "app=\"DataMap\" command=\"GET_CHUNK\"\n");
     ck_assert_int_eq(trace_query_dump(log, &context.trace_id, fd), 0);
     read_text(fd);
@@ -534,16 +534,16 @@ START_TEST(timelines_for_debuggers_go_to_stderr) {
     expect_text(
         read_text(fd),
         "alice: the newest: 2 of 6 events; the ring: 6 emitted, 0 overwritten, 0 unfinished\n#UTC\n"
-        "#us  lane 0   ac0000000000  -         custom category=0 code=4 data=\"\"\n"
-        "#us  lane 0   ac0000000000  -         custom category=0 code=5 data=\"\"\n"
+        "#ms  lane 0   ac0000000000  -         custom category=0 code=4 data=\"\"\n"
+        "#ms  lane 0   ac0000000000  -         custom category=0 code=5 data=\"\"\n"
         "alice: traces aB0...: 3 of 3 events; the ring: 6 emitted, 0 overwritten, 0 unfinished\n#UTC\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=0 data=\"\"\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=1 data=\"\"\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=2 data=\"\"\n"
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=0 data=\"\"\n"
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=1 data=\"\"\n"
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=2 data=\"\"\n"
         "alice: trace ab000000000000000000000000000000: 3 of 3 events; the ring: 6 emitted, 0 overwritten, 0 unfinished\n#UTC\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=0 data=\"\"\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=1 data=\"\"\n"
-        "#us  lane 0   ab0000000000  -         custom category=0 code=2 data=\"\"\n");
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=0 data=\"\"\n"
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=1 data=\"\"\n"
+        "#ms  lane 0   ab0000000000  -         custom category=0 code=2 data=\"\"\n");
     ck_assert_int_eq(results[0], 0);
     ck_assert_int_eq(results[1], 0);
     ck_assert_int_eq(results[2], -EINVAL);

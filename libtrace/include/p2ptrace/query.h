@@ -7,16 +7,15 @@
  *
  *     TRACE_DUMP(log, &request);                         // what happened to this request here: a timeline on stderr
  *
- *     TRACE_ONLY(struct trace_query *query = NULL;)
- *     TRACE_IF { trace_query_open(&query, log); }
  *     TRACE_ONLY({
+ *         struct trace_query *query = NULL;
  *         struct trace_query_answer answer;
- *         if (trace_query_trace(query, &request.trace_id, &answer) == 0)
+ *         if (trace_query_open(&query, log) == 0 && trace_query_trace(query, &request.trace_id, &answer) == 0)
  *             for (size_t i = 0; i < answer.count; i++) look_at(&answer.events[i].event);
+ *         trace_query_close(query);
  *     })
- *     TRACE_IF { trace_query_close(query); }
  *
- * In a debugger, or in a handler of a crash:
+ * All of it is in examples/self_query.  In a debugger, or in a handler of a crash:
  *
  *     (gdb) call trace_query_dump_recent(log, 20)
  *     (gdb) call trace_query_dump_trace(log, "5a356ada")
