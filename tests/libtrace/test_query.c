@@ -122,7 +122,7 @@ END_TEST
 START_TEST(the_common_questions_ask_what_they_say) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i);
-    struct trace_node_id peer = id_of(5);
+    struct trace_node_id peer = id_of(5), nobody = {{0}};
     struct trace_query_answer answer;
     struct trace_query_counts counts;
     struct trace_id none = {{0}};
@@ -136,6 +136,8 @@ START_TEST(the_common_questions_ask_what_they_say) {
     ck_assert_int_eq(trace_query_peer(query, &peer, &answer), 0);
     ck_assert_uint_eq(answer.count, 1);
     ck_assert_uint_eq(answer.events[0].position, 4);
+    ck_assert_int_eq(trace_query_peer(query, &nobody, &answer), 0); /* an id of zeros is not the want of one */
+    ck_assert_uint_eq(answer.count, 0);
     ck_assert_int_eq(trace_query_trace(query, &none, &answer), 0); /* events of no trace */
     ck_assert_uint_eq(answer.count, 3);
     ck_assert_uint_eq(ask_trace(query, 1).count, 4);

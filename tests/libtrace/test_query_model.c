@@ -237,6 +237,7 @@ static void expect_answer(struct trace_query *query, const struct trace_query_fi
     ck_assert_uint_eq(counts.total, matched);
     ck_assert_mem_eq(counts.by_kind, by_kind, sizeof by_kind);
     ck_assert_uint_eq(counts.ring.emitted, answer.ring.emitted);
+    ck_assert_uint_eq(answer.ring.overwritten, 0);
 }
 
 START_TEST(scan_and_index_answer_as_the_slow_model_does) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of a query that the ring cannot be made to try: equal times, hours of clock, and the order of what is gathered. */
+ * Parts of a query, met by what a whole one cannot be made to meet: a writer at a chosen moment, equal times, hours of clock. */
 #include "ring_fixture.h"
 
+#include "log_internal.h"
 #include "query_internal.h"
 
 static uint64_t seed = 1;
@@ -11,6 +12,112 @@ static uint32_t random_below(uint32_t limit) {
     seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
     return (uint32_t)(seed >> 33) % limit;
 }
+
+/* ---- a writer that comes by while we read ------------------------------------------------------------------------------------ */
+
+#define EVENTS 64
+#define EMITTED 100 /* before the question: positions 36 ... 99 are in the ring */
+#define BEGIN (EMITTED - EVENTS)
+
+static const struct trace_id asked = {{7}};
+
+/* Every third event is of another trace; the code is the position. */
+static void emit_numbered(struct trace_log *log, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        struct trace_context context = {.trace_id = asked};
+        context.trace_id.bytes[1] = i % 3 == 0;
+        TRACE_CUSTOM(log, &context, NULL, 0, i, NULL, 0);
+    }
+}
+
+/* Emits when it has taken so many. */
+struct emitting_sink {
+    struct query_sink sink;
+    struct trace_log *log;
+    unsigned emit_at, burst, taken;
+    uint64_t last; /* position */
+    unsigned wrong;
+};
+
+static void take_and_emit(struct query_sink *sink, const struct trace_query_event *found) {
+    struct emitting_sink *self = (struct emitting_sink *)sink;
+    if (found->event.data.custom.code != found->position || found->position % 3 == 0 || found->position >= self->last)
+        self->wrong++;
+    self->last = found->position;
+    if (++self->taken == self->emit_at) emit_numbered(self->log, EMITTED, EMITTED + self->burst);
+}
+
+/* How many of the asked trace are in [from, to). */
+static unsigned asked_in(uint64_t from, uint64_t to) {
+    unsigned count = 0;
+    for (; from < to; from++) count += from % 3 != 0;
+    return count;
+}
+
+static struct query_ring ring_of(const struct trace_log *base) {
+    const struct log *log = (const struct log *)base;
+    return (struct query_ring){log->header, log->slots, log->lane_count, log->lane_events};
+}
+
+/* _i: the burst.  Whatever of it, what is told is whole, and the overwritten are counted to the event. */
+START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
+    for (unsigned variant = 0; variant < 6; variant++) {
+        struct trace_log *log = open_log(EVENTS);
+        struct query_ring ring = ring_of(log);
+        struct query_index *index = variant % 2 != 0 ? query__index_create(EVENTS) : NULL;
+        struct query_clock clock;
+        struct emitting_sink sink = {.sink = {take_and_emit}, .log = log, .burst = (unsigned)_i, .last = UINT64_MAX};
+        struct query_search search = {.clock = &clock, .filter = {.trace_id = &asked}, .sink = &sink.sink};
+        struct trace_query_ring told;
+        uint64_t oldest = EMITTED + (uint64_t)_i - EVENTS, met; /* in the ring after the burst; where we stand then */
+        emit_numbered(log, 0, EMITTED);
+        memset(&clock, 0, sizeof clock);
+        query__clock_init(&clock, ring.header, false);
+        sink.emit_at = (const unsigned[]){1, 5, 30}[variant / 2];
+        for (met = EMITTED; asked_in(met, EMITTED) < sink.emit_at;) met--;
+        ck_assert_int_eq(query__run(&ring, index, &search, &told), 0);
+        ck_assert_uint_eq(sink.wrong, 0);
+        ck_assert_uint_eq(sink.taken, asked_in(oldest < met ? oldest : met, EMITTED));
+        ck_assert_uint_eq(told.emitted, EMITTED);
+        ck_assert_uint_eq(told.gone, BEGIN);
+        if (index == NULL) ck_assert_uint_eq(told.overwritten, (oldest < met ? oldest : met) - BEGIN);
+        if (index != NULL && oldest > BEGIN + 2) ck_assert_uint_gt(told.overwritten, 0); /* it does not look at other traces */
+        ck_assert_uint_le(told.overwritten, (oldest < met ? oldest : met) - BEGIN);
+        query__index_destroy(index);
+        trace_log_close(log);
+    }
+}
+END_TEST
+
+/* _i: the burst, between the question and the catch-up. */
+START_TEST(an_index_that_is_lapped_before_it_has_caught_up_says_so) {
+    struct trace_log *log = open_log(EVENTS);
+    struct query_ring ring = ring_of(log);
+    struct query_index *index = query__index_create(EVENTS);
+    struct query_clock clock;
+    struct emitting_sink sink = {.sink = {take_and_emit}, .log = log, .last = UINT64_MAX};
+    struct query_search search = {.clock = &clock, .filter = {.trace_id = &asked}, .sink = &sink.sink};
+    struct query_lane lane;
+    uint64_t end, oldest = BEGIN + (uint64_t)_i < EMITTED ? BEGIN + (uint64_t)_i : EMITTED;
+    memset(&clock, 0, sizeof clock);
+    query__clock_init(&clock, ring.header, false);
+    emit_numbered(log, 0, 50);
+    ck_assert(query__lane_init(&lane, &ring, 0));
+    ck_assert_int_eq(query__index_catch_up(index, &lane, &end), 0);
+    emit_numbered(log, 50, EMITTED);
+    ck_assert(query__lane_init(&lane, &ring, 0));
+    emit_numbered(log, EMITTED, EMITTED + (uint32_t)_i);
+    ck_assert_int_eq(query__index_catch_up(index, &lane, &end), 0);
+    ck_assert_uint_eq(end, EMITTED);
+    /* what was known before the catch-up is not looked at by it: only what is asked for is missed */
+    if (oldest > 50) ck_assert_uint_eq(lane.floor, oldest);
+    query__index_search(index, &lane, &search);
+    ck_assert_uint_eq(sink.wrong, 0);
+    ck_assert_uint_eq(sink.taken, asked_in(oldest, EMITTED));
+    query__index_destroy(index);
+    trace_log_close(log);
+}
+END_TEST
 
 /* ---- the collector ------------------------------------------------------------------------------------------------------- */
 
@@ -153,7 +260,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("query parts");
     TCase *tcase = tcase_create("query parts");
+    tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, a_writer_that_passes_by_ends_the_lane_and_is_counted, 0, EVENTS + 10);
+    tcase_add_loop_test(tcase, an_index_that_is_lapped_before_it_has_caught_up_says_so, 0, EVENTS + 10);
     tcase_add_loop_test(tcase, the_newest_are_kept_in_order_whatever_order_they_come_in, 0, 2);
     tcase_add_loop_test(tcase, a_time_that_was_told_stays_and_time_never_goes_back, 0, 2);
     tcase_add_test(tcase, times_stay_near_the_measure_over_hours_of_questions);
