@@ -50,7 +50,7 @@ int quic_stream_send(struct quic_stream *stream, const uint8_t *bytes, size_t co
     if (stream->out_ready) return -EALREADY;
     if (ngtcp2_conn_is_local_stream(stream->conn->ngtcp2, stream->id)) before = TRACE_CONTEXT_BYTES;
     if (before + count != 0 && (stream->out = malloc(before + count)) == NULL) return -ENOMEM;
-    TRACE_ONLY(if (before != 0) trace_context_encode(stream->out, &stream->context);)
+    if (before != 0) TRACE_CONTEXT_ENCODE(stream->out, &stream->context);
     if (count != 0) memcpy(stream->out + before, bytes, count);
     stream->out_bytes = before + count;
     stream->out_ready = true;

@@ -209,7 +209,10 @@ END_TEST
 
 START_TEST(a_traceparent_that_is_cut_short_is_refused) {
     struct trace_context context;
-    for (size_t length = 0; length < strlen(GOOD); length++) ck_assert_int_eq(parse(&context, GOOD, length), -EINVAL);
+    for (size_t length = 0; length < strlen(GOOD); length++) {
+        ck_assert_int_eq(parse(&context, GOOD, length), -EINVAL);
+        ck_assert_int_eq(trace_context_from_traceparent(&context, GOOD, length), -EINVAL); /* also when the rest lies behind it */
+    }
     for (size_t i = 0; i < strlen(GOOD); i++) { /* a NUL anywhere */
         char text[] = GOOD;
         text[i] = 0;

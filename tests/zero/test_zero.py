@@ -99,6 +99,41 @@ def test_headers(tap, root):
                 commands = [base + [f"-D{s}" for s in chosen] for chosen in switches]
                 faults = [f for f in pool.map(lambda command, text=text: syntax(command, text), commands) if f]
                 tap.point(not faults, what, "\n".join(faults[:2]))
+    test_fields(tap, root)
+
+
+FIELDS = """
+#include <p2ptrace/app.h>
+struct data {
+    uint8_t three[3], nineteen_characters, twenty__characters__;
+    uint64_t number;
+    uint8_t beyond[27];
+};
+extern const struct trace_app_field fields[1];
+const struct trace_app_field fields[1] = {TRACE_APP_FIELD(%s, struct data, %s)};
+"""
+FIELD_CASES = (
+    # type, member, what is wrong with it
+    ("TRACE_APP_BYTES", "three", None),
+    ("TRACE_APP_UNSIGNED", "number", None),
+    ("TRACE_APP_UNSIGNED", "three", "is no number"),
+    ("TRACE_APP_BYTES", "beyond", "ends behind the data bytes"),
+    ("TRACE_APP_BYTES", "nineteen_characters", None),
+    ("TRACE_APP_BYTES", "twenty__characters__", "has too long a name"),
+)
+
+
+def test_fields(tap, root):
+    """TRACE_APP_FIELD refuses what registration would refuse."""
+    for compiler, languages in LANGUAGES.items():
+        if shutil.which(compiler) is None:
+            tap.skip(f"fields of structs, {compiler}", f"{compiler} is not installed")
+            continue
+        base = [compiler, *languages[0], *WARNINGS, *include_flags(root)] + ([] if compiler.endswith("++") else ["-x", "c"])
+        for kind, member, fault in FIELD_CASES:
+            why = syntax(base, FIELDS % (kind, member))
+            what = f"a member that {fault} is no field" if fault else f"a member is a field: {kind} {member}"
+            tap.point(bool(why) == bool(fault), f"{what}, {compiler}", why or "it compiles")
 
 
 # ---- object code -----------------------------------------------------------------------------------------------------------
