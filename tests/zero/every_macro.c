@@ -58,6 +58,7 @@ int connection_open(struct connection *connection, const uint8_t *address, uint1
         struct trace_log_options options;
         struct trace_endpoint endpoint;
         memset(&options, 0, sizeof options);
+        options.node_id.bytes[0] = 1;
         memset(&endpoint, 0, sizeof endpoint);
         options.node_name = "every macro of the library";
         connection->context = trace_context_new(TRACE_FLAG_SAMPLED);
@@ -161,6 +162,32 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
     TRACE_APP_END(NULL, NULL, NULL, "DMAP", command, 1);
 }
+
+#ifdef __cplusplus
+/* What only C++ has: captures, which naming a variable would enlarge, templates, and functions that exist when they are used. */
+inline uint64_t grow(uint64_t by) { return side_effect() + by; }
+template <class Number> uint64_t twice(Number number) { return side_effect() + 2 * (uint64_t)number; }
+struct counter {
+    uint64_t count;
+    static uint64_t any() { return side_effect(); }
+    uint64_t next() { return ++count; }
+};
+
+uint64_t lambdas(uint64_t bytes, bool fin);
+uint64_t lambdas(uint64_t bytes, bool fin) {
+    const uint64_t rate = bytes / 3, packets = bytes / 1200;
+    counter mine = {bytes};
+    auto all = [&] {
+        TRACE_METRICS(NULL, NULL, NULL, rate, packets, mine.next(), counter::any());
+        return bytes;
+    };
+    auto copies = [=]() mutable {
+        TRACE_STREAM_DATA(NULL, NULL, NULL, packets, grow(bytes), (uint32_t)twice(rate), fin, 1);
+        return bytes++;
+    };
+    return all() + copies();
+}
+#endif
 
 #ifdef ZERO_MAIN
 /* Runs everything, and fails when an argument was evaluated. */

@@ -9,7 +9,7 @@ What counts as tracing:
     TRACE_IF { ... }       or one statement                   deleted; of `TRACE_IF a else b`, b stays
     TRACE_CONTEXT_BYTES    in an expression                   becomes 0
     TRACE_CONTEXT_DECODE() as in if (... != 0) a else b       deleted, b stays; elsewhere in an expression becomes 0
-    #include <p2ptrace/trace.h>                               deleted, unless asked to keep it
+    #include <p2ptrace/...h>                                  deleted, unless asked to keep it
     #ifdef TRACE ... #else ... #endif                         deleted, the other branch stays (also #ifndef, #if defined)
 
 Line breaks stay where they were, so that __LINE__ and assert() say the same.  A statement that is the whole body of an
@@ -30,7 +30,7 @@ TOKEN = re.compile(
     re.X | re.S,
 )
 SWITCH = r"TRACE(?:_APP|_INDEX|_FULL)?"
-INCLUDE = re.compile(r"\s*#\s*include\s*[<\"]p2ptrace/trace\.h[>\"]")
+INCLUDE = re.compile(r"\s*#\s*include\s*[<\"]p2ptrace/\w+\.h[>\"]")
 IF_ON = re.compile(rf"\s*#\s*(?:ifdef\s+{SWITCH}\b|if\s+defined\s*\(?\s*{SWITCH}\s*\)?\s*(?:/\*.*)?$)", re.S)
 IF_OFF = re.compile(rf"\s*#\s*(?:ifndef\s+{SWITCH}\b|if\s+!\s*defined\s*\(?\s*{SWITCH}\s*\)?\s*(?:/\*.*)?$)", re.S)
 IF_ANY = re.compile(r"\s*#\s*if")

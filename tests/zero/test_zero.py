@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: MIT
 """Tracing that is compiled out is nothing: the tests, as TAP.
 
-    test_zero.py headers|code|strip SOURCE_ROOT
-    test_zero.py examples SOURCE_ROOT CFLAGS SOURCE...
+    test_zero.py GROUP SOURCE_ROOT BUILD_ROOT LIBRARY
 
-headers  every public header alone, and every_macro.c, compile without a warning with each switch, standard and compiler
-code     every_macro.c with tracing off is the same object code as its text without the tracing; and leaks are found
-examples the sources of an example with tracing off are the same object code as without the tracing
+headers  every public header alone, and every_*.c, compile without a warning with each switch, standard and compiler
+code     every_*.c with tracing off is the same object code as its text without the tracing; and leaks are found
+calls    with tracing off nothing is evaluated and nothing allocated; with tracing on the same count sees it
+examples the sources of all examples with tracing off are the same object code as without the tracing
 strip    strip_trace.py removes what it should, and nothing else"""
 import concurrent.futures
+import glob
 import itertools
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -31,8 +31,12 @@ LANGUAGES = {
     "clang++": (["-x", "c++", "-std=c++17"],),
 }
 PARTS = ([], ["TRACE"], ["TRACE", "TRACE_APP"], ["TRACE", "TRACE_INDEX"], ["TRACE", "TRACE_APP", "TRACE_INDEX"], ["TRACE_FULL"])
-SWITCHES = [a + b for a, b in itertools.product(PARTS, ([], ["TRACE_MINIMAL"]))] + [["TRACE_SAMPLE"], ["TRACE_FULL", "TRACE_SAMPLE"]]
+# Every choice of the switches, sensible or not; and what -DTRACE_SAMPLE can be.
+ALL_SWITCHES = ("TRACE", "TRACE_APP", "TRACE_INDEX", "TRACE_FULL", "TRACE_MINIMAL", "TRACE_SAMPLE=100")
+SWITCHES = [list(c) for n in range(len(ALL_SWITCHES) + 1) for c in itertools.combinations(ALL_SWITCHES, n)]
+SWITCHES += [["TRACE_FULL", s] for s in ("TRACE_SAMPLE", "TRACE_SAMPLE=0", "TRACE_SAMPLE=1", "TRACE_SAMPLE=4294967295")]
 SWITCHES_FEW = [[], ["TRACE_FULL"]]  # for headers that do not ask for switches
+ASKS_FOR_SWITCHES = re.compile(r"^#\s*(?:if|elif).*\bTRACE(?:_APP|_INDEX|_FULL|_MINIMAL|_SAMPLE)?\b", re.M)
 
 
 class Tap:
@@ -67,38 +71,83 @@ def read(path):
 # ---- headers ---------------------------------------------------------------------------------------------------------------
 
 
-def syntax(command, text):
-    done = subprocess.run(
-        [*command, "-fsyntax-only", "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return "" if done.returncode == 0 else f"{' '.join(command)}\n{done.stdout}"
+def accepts(command, text):
+    """Does the compiler take the text without a word?  Returns what it says."""
+    done = subprocess.run([*command, "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return "" if done.returncode == 0 and not done.stdout else f"{' '.join(command)}\n{done.stdout}"
+
+
+def public_headers(root):
+    """Each header that is installed, with its text."""
+    for top in ("proto/include", "libtrace/include"):
+        for name in sorted(os.listdir(os.path.join(root, top, "p2ptrace"))):
+            yield f"p2ptrace/{name}", read(os.path.join(root, top, "p2ptrace", name))
+
+
+def every_source(root):
+    """The programs that use every macro: every_macro.c, and one for each library beside."""
+    return sorted(glob.glob(os.path.join(root, "tests/zero/every_*.c")))
+
+
+# What the switches decide, said once more for the compiler to check.
+DECIDED = """
+#if defined(TRACE) || defined(TRACE_FULL)
+TRACE_STATIC_ASSERT_(TRACE_CONTEXT_BYTES == 26, "");
+#else
+TRACE_STATIC_ASSERT_(TRACE_CONTEXT_BYTES == 0, "");
+#endif
+#ifdef TRACE_MINIMAL
+TRACE_STATIC_ASSERT_(TRACE_LANE_EVENTS == 4096, "");
+#else
+TRACE_STATIC_ASSERT_(TRACE_LANE_EVENTS == 65536, "");
+#endif
+#if defined(TRACE_SAMPLE) && TRACE_SAMPLE > 1
+TRACE_STATIC_ASSERT_(TRACE_CONTROL_SAMPLE(TRACE_CONTROL_AT_OPEN) + UINT64_C(1) == (UINT64_C(1) << 32) / TRACE_SAMPLE, "");
+TRACE_STATIC_ASSERT_((uint32_t)TRACE_CONTROL_AT_OPEN == UINT32_MAX, "");
+#else
+TRACE_STATIC_ASSERT_(TRACE_CONTROL_AT_OPEN == TRACE_CONTROL_ALL, "");
+#endif
+"""
 
 
 def header_texts(root):
-    """What is compiled, by name.  Each header alone and twice, then every_macro.c with what the context's size must be."""
-    for top in ("proto/include", "libtrace/include"):
-        for name in sorted(os.listdir(os.path.join(root, top, "p2ptrace"))):
-            yield f"p2ptrace/{name}", f"#include <p2ptrace/{name}>\n" * 2 + "extern int nothing_else;\n"
-    size = "#ifdef TRACE\n{0}(TRACE_CONTEXT_BYTES == 26, \"\");\n#else\n{0}(TRACE_CONTEXT_BYTES == 0, \"\");\n#endif\n"
-    yield "every_macro.c", read(os.path.join(root, "tests/zero/every_macro.c")) + size.format("TRACE_STATIC_ASSERT_")
+    """What is compiled, by name, and with which switches.  Each header alone and twice; then the programs, every_macro.c with
+    every choice of switches."""
+    for name, text in public_headers(root):
+        switches = PARTS if ASKS_FOR_SWITCHES.search(text) else SWITCHES_FEW
+        yield name, f"#include <{name}>\n" * 2 + "extern int nothing_else;\n", switches
+    for source in every_source(root):
+        name = os.path.basename(source)
+        yield name, read(source) + DECIDED, SWITCHES if name == "every_macro.c" else PARTS
+
+
+def clean(tap, pool, what, commands, text):
+    faults = [f for f in pool.map(lambda command: accepts(command, text), commands) if f]
+    tap.point(not faults and commands, what, "\n".join(faults[:2]))
 
 
 def test_headers(tap, root):
     texts = list(header_texts(root))
+    source = dict(text[:2] for text in texts)["every_macro.c"]
+    off = [chosen for chosen in SWITCHES if not {"TRACE", "TRACE_FULL"} & set(chosen)]
+    unused = ["-Wunused", "-Wunused-parameter", "-Wunused-const-variable", "-o", os.devnull, "-c"]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for compiler, languages in LANGUAGES.items():
-            for language, (name, text) in itertools.product(languages, texts):
-                what = f"{name} compiles clean with every switch, {compiler} {language[-1]}"
-                if shutil.which(compiler) is None:
-                    tap.skip(what, f"{compiler} is not installed")
-                    continue
-                base = [compiler, *language, *WARNINGS, *include_flags(root)]
-                if not compiler.endswith("++"):
-                    base += ["-x", "c"]
-                switches = SWITCHES if name in ("p2ptrace/trace.h", "p2ptrace/emit.h", "p2ptrace/query.h", "every_macro.c") else SWITCHES_FEW
-                commands = [base + [f"-D{s}" for s in chosen] for chosen in switches]
-                faults = [f for f in pool.map(lambda command, text=text: syntax(command, text), commands) if f]
-                tap.point(not faults, what, "\n".join(faults[:2]))
+            if shutil.which(compiler) is None:
+                tap.skip(f"headers compile clean, {compiler}", f"{compiler} is not installed")
+                continue
+            for language in languages:
+                base = [compiler, *(() if compiler.endswith("++") else ("-x", "c")), *language, *WARNINGS, *include_flags(root)]
+                for name, text, switches in texts:
+                    commands = [[*base, *(f"-D{s}" for s in chosen), "-fsyntax-only"] for chosen in switches]
+                    clean(tap, pool, f"{name} compiles clean with its switches, {compiler} {language[-1]}", commands, text)
+                for level, choices in (("-O0", off), ("-O2", PARTS)):
+                    commands = [[*base, level, *unused, *(f"-D{s}" for s in chosen)] for chosen in choices]
+                    clean(tap, pool, f"nothing becomes unused when parts of tracing are off, {compiler} {language[-1]} {level}", commands, source)
+        for wrong in ("-1", "4294967296"):
+            refused = accepts(["gcc", "-x", "c", f"-DTRACE_SAMPLE={wrong}", *include_flags(root), "-fsyntax-only"],
+                              "#include <p2ptrace/trace.h>\n")
+            tap.point(refused, f"TRACE_SAMPLE={wrong} is refused")
     test_fields(tap, root)
 
 
@@ -131,7 +180,7 @@ def test_fields(tap, root):
             continue
         base = [compiler, *languages[0], *WARNINGS, *include_flags(root)] + ([] if compiler.endswith("++") else ["-x", "c"])
         for kind, member, fault in FIELD_CASES:
-            why = syntax(base, FIELDS % (kind, member))
+            why = accepts([*base, "-fsyntax-only"], FIELDS % (kind, member))
             what = f"a member that {fault} is no field" if fault else f"a member is a field: {kind} {member}"
             tap.point(bool(why) == bool(fault), f"{what}, {compiler}", why or "it compiles")
 
@@ -139,34 +188,51 @@ def test_fields(tap, root):
 # ---- object code -----------------------------------------------------------------------------------------------------------
 
 
-def test_examples(tap, root, cflags, *sources):
-    """Sources that use the library's plain types (ids) without tracing too: the headers stay, the tracing goes."""
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", *include_flags(root), *shlex.split(cflags)]
+def test_examples(tap, root, build):
+    """The headers stay, for their plain types (ids) are used without tracing too; the tracing goes."""
+    found = list(zero.examples(build))
+    tap.point({"minimal", "quic_node"} <= {name for name, _ in found}, "the build's examples are found", str([n for n, _ in found]))
 
     def one(case):
-        source, compiler, level = case
+        (source, flags), compiler, level = case
         try:
-            return zero.compare(source, compiler, level, flags, keep_include=True)[1]
+            fault = zero.compare(source, compiler, level, flags, keep_include=True)[1]
         except zero.ZeroError as error:
-            return str(error)
+            fault = str(error)
+        return f"{os.path.basename(source)}: {fault}" if fault else ""
+
+    def warns(case):
+        (source, flags), compiler, chosen = case
+        switches = [f"-D{s}" for s in chosen]
+        return accepts([compiler, "-x", "c", *WARNINGS, *flags, f"-I{os.path.dirname(source)}", *switches, "-fsyntax-only"], read(source))
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
-            what = f"tracing that is off leaves no byte in {len(sources)} sources of the example, {compiler} {level}"
+        for (name, sources), compiler in itertools.product(found, zero.COMPILERS):
             if shutil.which(compiler) is None:
-                tap.skip(what, f"{compiler} is not installed")
+                tap.skip(f"tracing that is off leaves no byte in {name}, {compiler}", f"{compiler} is not installed")
                 continue
-            faults = pool.map(one, [(source, compiler, level) for source in sources])
-            text = "\n".join(f"{os.path.basename(s)}: {f}" for s, f in zip(sources, faults) if f)
-            tap.point(not text and len(sources) > 0, what, text)
+            for level in zero.LEVELS:
+                faults = [f for f in pool.map(one, [(source, compiler, level) for source in sources]) if f]
+                what = f"tracing that is off leaves no byte in the {len(sources)} source(s) of {name}, {compiler} {level}"
+                tap.point(not faults and sources, what, "\n".join(faults))
+            faults = [f for f in pool.map(warns, itertools.product(sources, [compiler], PARTS)) if f]
+            tap.point(not faults, f"{name} compiles clean with every part of tracing, {compiler}", "\n".join(faults[:2]))
 
 
 def test_every_macro_is_used(tap, root):
-    header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
-    macros = set(re.findall(r"^#define (TRACE_(?:[A-Z]+_)*[A-Z]+)(?:\(| if)", header, re.M)) | {"TRACE_CONTEXT_BYTES"}
-    used = set(re.findall(r"\bTRACE_\w+", read(os.path.join(root, "tests/zero/every_macro.c"))))
-    tap.point(len(macros) > 15, "the macros of trace.h are found", f"only {sorted(macros)}")
-    tap.point(macros <= used, "every_macro.c uses every macro of trace.h", f"missing: {sorted(macros - used)}")
+    """Every macro of the headers that the switches change."""
+    text = "".join(text for _, text in public_headers(root) if ASKS_FOR_SWITCHES.search(text))
+    macros = set(re.findall(r"^#define (TRACE_(?:[A-Z0-9]+_)*[A-Z0-9]+)(?:\(| if)", text, re.M)) | {"TRACE_CONTEXT_BYTES"}
+    used = set(re.findall(r"\bTRACE_\w+", "".join(map(read, every_source(root)))))
+    tap.point(len(macros) > 15, "the macros of the headers are found", f"only {sorted(macros)}")
+    tap.point(macros <= used, "every_*.c use every macro that the switches change", f"missing: {sorted(macros - used)}")
+
+
+def variants(root):
+    """The compilers that every_macro.c is compared with, as C and as C++: name, compiler, flags."""
+    for compiler in zero.compilers():
+        yield f"{compiler}", compiler, ["-std=gnu11", *include_flags(root)]
+        yield f"{compiler} as C++", compiler, ["-x", "c++", "-std=c++17", *include_flags(root)]
 
 
 def kinds_of_table(root):
@@ -203,13 +269,11 @@ def test_every_kind_has_a_macro(tap, root):
 
 
 def test_same_code(tap, root, source):
-    for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
-        what = f"tracing that is off leaves no byte in {os.path.basename(source)}, {compiler} {level}"
-        if shutil.which(compiler) is None:
-            tap.skip(what, f"{compiler} is not installed")
-            continue
-        _, fault = zero.compare(source, compiler, level, ["-std=gnu11", *include_flags(root)])
-        tap.point(not fault, what, fault)
+    for compiler in set(zero.COMPILERS) - set(zero.compilers()):
+        tap.skip(f"tracing that is off leaves no byte, {compiler}", f"{compiler} is not installed")
+    for (name, compiler, flags), level in itertools.product(variants(root), zero.LEVELS):
+        _, fault = zero.compare(source, compiler, level, flags)
+        tap.point(not fault, f"tracing that is off leaves no byte in {os.path.basename(source)}, {name} {level}", fault)
 
 
 LEAKS = {
@@ -246,6 +310,10 @@ LEAKS = {
         "#define TRACE_APP_ONLY(...)\n",
         "#define TRACE_APP_ONLY(...) __VA_ARGS__\n",
     ),
+    "values of the program that are evaluated": (
+        "((void)(0 && trace__mention(0, __VA_ARGS__)))",
+        "((void)(0, __VA_ARGS__))",
+    ),
     "a context that takes room on the wire": (
         "#define TRACE_CONTEXT_BYTES 0",
         "#define TRACE_CONTEXT_BYTES 26",
@@ -253,42 +321,44 @@ LEAKS = {
 }
 
 
+# What a header may leave in every object that includes it: the bytes are the same with and without the tracing, and the names tell.
+LEAKS_OF_HEADERS = {
+    "a header that refers to the library": "extern int trace_version;\nstatic int *keep __attribute__((used)) = &trace_version;\n",
+    "a header that calls the library": "void trace_log_start(void);\n__attribute__((constructor)) static void on(void) { trace_log_start(); }\n",
+    "a header that defines a symbol": "int trace_is_here;\n",
+    "a header that leaves a string": "static const char text[] __attribute__((used)) = \"p2ptrace 0.1\";\n",
+}
+
+
+def leaking_header(top, leaking):
+    """Writes a trace.h that comes before the real one; returns the flags."""
+    os.makedirs(os.path.join(top, "p2ptrace"), exist_ok=True)
+    with open(os.path.join(top, "p2ptrace/trace.h"), "w", encoding="utf-8") as file:
+        file.write(leaking)
+    return ["-w", "-std=gnu11", f"-I{top}"]
+
+
+def missed_leaks(source, flags, keep_include):
+    return [
+        f"{compiler} {level}"
+        for compiler, level in itertools.product(zero.compilers(), zero.LEVELS)
+        if not zero.compare(source, compiler, level, flags, keep_include)[1]
+    ]
+
+
 def test_leaks_are_found(tap, root, source):
     """Were the header to leak, would the comparison say so?"""
     header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
-    for name, (whole, leaking) in LEAKS.items():
-        if whole not in header:
+    texts = {name: (header.replace(*leak) if leak[0] in header else None, False) for name, leak in LEAKS.items()}
+    texts |= {name: (header + leak, True) for name, leak in LEAKS_OF_HEADERS.items()}
+    for name, (leaking, keep_include) in texts.items():
+        if leaking is None:
             tap.point(False, f"the comparison finds {name}", "trace.h no longer has the line that this leak replaces")
             continue
         with tempfile.TemporaryDirectory() as top:
-            os.makedirs(os.path.join(top, "p2ptrace"))
-            with open(os.path.join(top, "p2ptrace/trace.h"), "w", encoding="utf-8") as file:
-                file.write(header.replace(whole, leaking))
-            flags = ["-w", "-std=gnu11", f"-I{top}", *include_flags(root)]
-            missed = [
-                f"{compiler} {level}"
-                for compiler, level in itertools.product(zero.compilers(), zero.LEVELS)
-                if not zero.compare(source, compiler, level, flags)[1]
-            ]
+            flags = [*leaking_header(top, leaking), *include_flags(root)]
+            missed = missed_leaks(source, flags, keep_include)
         tap.point(not missed, f"the comparison finds {name}", f"not with {', '.join(missed)}")
-
-
-def test_arguments_are_not_evaluated(tap, root, source):
-    """Runs the file with tracing off, linked with nothing: it counts what the arguments would have done."""
-    for compiler in zero.COMPILERS:
-        what = f"arguments are not evaluated and no library is needed, {compiler}"
-        if shutil.which(compiler) is None:
-            tap.skip(what, f"{compiler} is not installed")
-            continue
-        with tempfile.TemporaryDirectory() as top:
-            program = os.path.join(top, "program")
-            command = [compiler, "-std=gnu11", "-DZERO_MAIN", *include_flags(root), source, "-o", program]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode != 0:
-                tap.point(False, what, done.stdout)
-                continue
-            code = subprocess.run([program]).returncode
-            tap.point(code == 0, what, f"exit status {code}")
 
 
 def test_core_has_no_application(tap, root, source):
@@ -314,9 +384,48 @@ def test_code(tap, root):
     test_every_macro_is_used(tap, root)
     test_every_kind_has_a_macro(tap, root)
     test_core_has_no_application(tap, root, source)
-    test_same_code(tap, root, source)
+    for each in every_source(root):
+        test_same_code(tap, root, each)
     test_leaks_are_found(tap, root, source)
-    test_arguments_are_not_evaluated(tap, root, source)
+
+
+# ---- what it does --------------------------------------------------------------------------------------------------------------
+
+
+def run_every_macro(root, compiler, flags, library=()):
+    """Runs every_macro.c with its calls counted: exit status (0: no argument was evaluated), and how many calls asked for memory."""
+    zero_dir = os.path.join(root, "tests/zero")
+    counted = re.findall(r"^COUNT\([^,]*, (\w+),", read(os.path.join(zero_dir, "count_calls.c")), re.M)
+    sources = [os.path.join(zero_dir, name) for name in ("every_macro.c", "count_calls.c")]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as top:
+        program = os.path.join(top, "program")
+        wraps = [f"-Wl,--wrap={name}" for name in counted]
+        command = [compiler, "-std=gnu11", "-DZERO_MAIN", *flags, *include_flags(root), *sources, *library, "-pthread", *wraps, "-o", program]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise zero.ZeroError(done.stdout)
+        done = subprocess.run([program], stdout=subprocess.PIPE, text=True, env=dict(os.environ, P2PTRACE_SHM_DIR=top))
+        rings = [name for name in os.listdir(top) if name.startswith("p2ptrace.")]
+        return done.returncode, int(done.stdout.split()[0]), len(rings)
+
+
+def test_calls(tap, root, library):
+    header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
+    for compiler in zero.COMPILERS:
+        if shutil.which(compiler) is None:
+            tap.skip(f"nothing is done, {compiler}", f"{compiler} is not installed")
+            continue
+        got = run_every_macro(root, compiler, [])
+        tap.point(got[0] == 0, f"with tracing off no argument is evaluated and no library is needed, {compiler}", str(got))
+        tap.point(got[1:] == (0, 0), f"with tracing off nothing is allocated and no ring made, {compiler}", str(got))
+        got = run_every_macro(root, compiler, ["-DTRACE_FULL"], [library])
+        tap.point(got[0] == 1, f"with tracing on the same program evaluates its arguments, {compiler}", str(got))
+        tap.point(got[1] > 2 and got[2] == 1, f"with tracing on the same count sees the log being made, {compiler}", str(got))
+        with tempfile.TemporaryDirectory() as top:
+            leak = LEAKS["values of the program that are evaluated"]
+            flags = leaking_header(top, header.replace(*leak))
+            got = run_every_macro(root, compiler, flags)
+        tap.point(got[0] == 1, f"arguments that are evaluated with tracing off are noticed, {compiler}", str(got))
 
 
 # ---- the stripper ----------------------------------------------------------------------------------------------------------
@@ -354,7 +463,7 @@ REFUSED = (
 )
 
 
-def test_strip(tap, _root):
+def test_strip(tap):
     for name, text, expected in STRIPPED:
         try:
             got = strip_trace.strip(text)
@@ -372,8 +481,14 @@ def test_strip(tap, _root):
 
 def main():
     tap = Tap()
-    groups = {"headers": test_headers, "code": test_code, "examples": test_examples, "strip": test_strip}
-    groups[sys.argv[1]](tap, os.path.abspath(sys.argv[2]), *sys.argv[3:])
+    group, root, build, library = sys.argv[1], *map(os.path.abspath, sys.argv[2:5])
+    {
+        "headers": lambda: test_headers(tap, root),
+        "code": lambda: test_code(tap, root),
+        "calls": lambda: test_calls(tap, root, library),
+        "examples": lambda: test_examples(tap, root, build),
+        "strip": lambda: test_strip(tap),
+    }[group]()
     tap.end()
 
 

@@ -8,7 +8,9 @@ the tracing (strip_trace.py), and compares the object files byte for byte.
 prints one line for each difference and, at the end, how many bytes differ; exit status 1 when any do."""
 import argparse
 import itertools
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,8 +22,10 @@ import strip_trace
 
 LEVELS = ("-O0", "-O2", "-O3", "-Os")
 COMPILERS = ("gcc", "clang")
-# What an object file of a program must not hold when tracing is off: the library's symbols and file names.
+# What an object file of a program must not hold when tracing is off: the library's file names and names, as strings,
 FOREIGN = (b"trace_log", b"trace_context", b"trace__", b"p2ptrace")
+# and as symbols, of its own or asked of others, also by relocations.
+FOREIGN_SYMBOL = re.compile(r"\b(?:trace_|p2ptrace)\w*")
 
 
 class ZeroError(Exception):
@@ -65,6 +69,15 @@ def compile_object(compiler, level, flags, directory, name):
         return file.read()
 
 
+def foreign_symbols(path):
+    """Names of the library in an object's or a program's symbol tables and relocations."""
+    text = "".join(
+        subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for command in (["readelf", "-sW", path], ["readelf", "-rW", path])
+    )
+    return sorted(set(FOREIGN_SYMBOL.findall(text)))
+
+
 def differing_bytes(a, b):
     return sum(x != y for x, y in itertools.zip_longest(a, b))
 
@@ -82,7 +95,7 @@ def explain(top):
     return ", ".join(sizes) or "same sizes, other bytes"
 
 
-def compare(source, compiler, level, flags, keep_include=False, foreign=FOREIGN):
+def compare(source, compiler, level, flags, keep_include=False):
     """Returns how many bytes differ, and a sentence about them ('' when all is well)."""
     with tempfile.TemporaryDirectory() as top:
         name = write_pair(source, top, keep_include)
@@ -90,8 +103,27 @@ def compare(source, compiler, level, flags, keep_include=False, foreign=FOREIGN)
         off = compile_object(compiler, level, flags, os.path.join(top, "off"), name)
         count = differing_bytes(on, off)
         faults = [f"{count} bytes differ ({explain(top)})"] if count else []
-        faults += [f"the object names {word.decode()}" for word in foreign if word in on]
+        faults += [f"the object holds the string {word.decode()}" for word in FOREIGN if word in on]
+        faults += [f"the object refers to {name}" for name in foreign_symbols(os.path.join(top, "on", "object.o"))]
         return count, "; ".join(faults)
+
+
+def examples(build):
+    """The examples that a build directory has: pairs of name and sources, each source with the flags that it needs.
+
+    The flags are the build's, without its warnings, its optimisation, its tracing, and the folders of the examples themselves, where
+    a header would be found that was not stripped."""
+    with open(os.path.join(build, "meson-info/intro-targets.json"), encoding="utf-8") as file:
+        targets = json.load(file)
+    for target in targets:
+        if target["type"] != "executable" or "/examples/" not in target["defined_in"]:
+            continue
+        parts = [part for part in target["target_sources"] if part.get("language") == "c"]
+        yield target["name"], [
+            (source, [f for f in part["parameters"] if re.match(r"-I(?!.*/examples/)|-isystem|-D(?!TRACE)|-std=|-pthread", f)])
+            for part in parts
+            for source in part["sources"]
+        ]
 
 
 def main():
