@@ -7,6 +7,7 @@
  *
  *     struct peer {
  *         ngtcp2_conn *conn;
+ *         struct trace_node_id id; // once it is authenticated
  *         TRACE_ONLY(struct trace_ngtcp2 *trace;)
  *     };
  *
@@ -14,15 +15,16 @@
  *                          const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings,
  *                          const ngtcp2_transport_params *params) {
  *         void *user_data = peer;
- *         TRACE_NGTCP2_CREATE(&peer->trace, log, TRACE_NGTCP2_QLOG, &callbacks, &settings, &user_data); // points them at its own
+ *         // points the last three at its own
+ *         TRACE_NGTCP2_CREATE(&peer->trace, node_log, TRACE_NGTCP2_QLOG, &callbacks, &settings, &user_data);
  *         return ngtcp2_conn_client_new(&peer->conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL,
  *                                       user_data); // or ngtcp2_conn_server_new
  *     }
  *
  *     static int on_handshake_completed(ngtcp2_conn *conn, void *user_data) {
  *         struct peer *peer = user_data;
- *         (void)conn;
- *         TRACE_NGTCP2_PEER(peer->trace, &id_of_the_authenticated_peer);
+ *         if (authenticate(conn, &peer->id) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
+ *         TRACE_NGTCP2_PEER(peer->trace, &peer->id);
  *         return 0;
  *     }
  *
@@ -153,9 +155,12 @@ void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
 #define TRACE_NGTCP2_STREAM_SENT(trace, stream_id, taken, fin) trace_ngtcp2_stream_sent(trace, stream_id, taken, fin)
 #define TRACE_NGTCP2_CLOSED(trace, result, error) trace_ngtcp2_closed(trace, result, error)
 /* From here to the end of the block this thread reads and writes packets of that connection: ngtcp2_conn_read_pkt,
- * ngtcp2_conn_writev_stream and its kin, ngtcp2_conn_write_connection_close.  Scopes nest.  One to a block. */
-#define TRACE_NGTCP2_SCOPE(trace)                                                                           \
-    struct trace_ngtcp2 *const trace_ngtcp2_before_ __attribute__((cleanup(trace_ngtcp2__leave), unused)) = \
+ * ngtcp2_conn_writev_stream and its kin, ngtcp2_conn_write_connection_close.  Scopes nest.  A connection may be destroyed within its
+ * own scope, but not within that of another one which is inside of it. */
+#define TRACE_NGTCP2_SCOPE(trace) TRACE_NGTCP2_SCOPE_(trace, __LINE__)
+#define TRACE_NGTCP2_SCOPE_(trace, line) TRACE_NGTCP2_SCOPE_AT_(trace, line)
+#define TRACE_NGTCP2_SCOPE_AT_(trace, line)                                                                       \
+    struct trace_ngtcp2 *const trace_ngtcp2_before_##line __attribute__((cleanup(trace_ngtcp2__leave), unused)) = \
         trace_ngtcp2__enter(trace)
 #else
 #define TRACE_NGTCP2_CREATE(...) ((void)0)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two ngtcp2 connections in one process, a client and a server, that hand each other datagrams without a socket: what the tests of
+ * the adapter and its benchmark run on.  Time is counted, not passed: whenever neither has anything to say, the clock is set to
+ * when the first of them wakes up.
+ *
+ * Whatever goes wrong here ends the program: it is the scene, not what is tested. */
+#ifndef TESTS_ADAPTERS_QUIC_PAIR_H
+#define TESTS_ADAPTERS_QUIC_PAIR_H
+
+#include "identity.h"
+
+#include <ngtcp2/ngtcp2_crypto.h>
+#include <p2ptrace/ngtcp2.h>
+
+struct quic_pair;
+
+struct quic_end {
+    struct quic_pair *pair;
+    struct quic_end *other;
+    ngtcp2_conn *conn; /* NULL when it was deleted */
+    ngtcp2_crypto_conn_ref tls_ref;
+    gnutls_session_t tls;
+    struct trace_ngtcp2 *trace;
+
+    int64_t out_id; /* the stream that is being sent, -1: none */
+    size_t out_left;
+    uint64_t received, stream_opens, stream_closes; /* as the callbacks said */
+    uint64_t qlog_records, qlog_ends, log_lines;
+    int result; /* of the last ngtcp2_conn_read_pkt */
+};
+
+struct quic_pair_options {
+    struct trace_log *logs[2]; /* of the client and the server; NULL: untraced */
+    enum trace_ngtcp2_source source;
+    const ngtcp2_callbacks *callbacks; /* NULL: those of the pair */
+    bool user_qlog, user_log;          /* the user has writers of their own */
+    bool unscoped;                     /* TRACE_NGTCP2_SCOPE is forgotten */
+    /* Called from the receiver's callback, before the bytes are taken. */
+    void (*received)(struct quic_end *end, int64_t stream_id);
+};
+
+struct quic_pair {
+    struct quic_pair_options options;
+    struct quic_end ends[2]; /* client, server */
+    struct identity identity;
+    ngtcp2_cid original;
+    uint64_t now_ns;
+    uint64_t datagrams;
+    unsigned drop_every; /* drop each Nth datagram; 0: none */
+};
+
+/* The callbacks of both ends. */
+extern const ngtcp2_callbacks quic_pair_callbacks;
+
+/* Makes both connections and runs them until the handshake is complete. */
+void quic_pair_open(struct quic_pair *pair, const struct quic_pair_options *options);
+
+/* Opens a stream and hands `count` bytes and the end to it, whole, before anything else is sent.  Returns its id. */
+int64_t quic_pair_send(struct quic_end *end, size_t count, const struct trace_context *context);
+
+/* Answers on a stream of the other end. */
+void quic_pair_answer(struct quic_end *end, int64_t stream_id, size_t count);
+
+/* Runs until nothing more is to be sent, and nothing is unacknowledged. */
+void quic_pair_run(struct quic_pair *pair);
+
+/* The end says goodbye, and the other end hears it. */
+void quic_pair_say_goodbye(struct quic_end *end, uint64_t code, const char *reason);
+
+/* Deletes both connections. */
+void quic_pair_close(struct quic_pair *pair);
+
+#endif

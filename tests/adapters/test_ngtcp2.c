@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
+#include "quic_pair.h"
+#include "ring_fixture.h"
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#define LANE_EVENTS 65536
+#define CODE_OF_THE_USER 77
+
+/* Without memory: the adapter is linked with --wrap=calloc. */
+static int allocations_left = -1; /* -1: as many as wanted */
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes) {
+    if (allocations_left == 0) return NULL;
+    if (allocations_left > 0) allocations_left--;
+    return __real_calloc(count, bytes);
+}
+
+/* ---- reading what was emitted ---------------------------------------------------------------------------------------------- */
+
+struct events {
+    struct trace_event *all;
+    uint32_t count;
+};
+
+static struct trace_log *logs[2];
+static struct trace_context request;
+static struct quic_pair pair;
+static struct events client, server;
+
+static struct events read_events(struct trace_log *log) {
+    struct trace_reader *reader = attach_log(log);
+    struct events events = {.all = calloc(LANE_EVENTS, sizeof *events.all)};
+    struct trace_read read;
+
+    do {
+        trace_reader_read(reader, 0, events.all + events.count, LANE_EVENTS - events.count, false, 0, &read);
+        ck_assert_uint_eq(read.lost, 0);
+        events.count += read.count;
+    } while (read.count != 0);
+    trace_reader_detach(reader);
+    return events;
+}
+
+static void setup(void) {
+    setup_shm_dir();
+    for (unsigned i = 0; i < 2; i++) {
+        struct trace_log_options options = {.node_id = id_of(i + 1), .node_name = "end"};
+        ck_assert_int_eq(trace__log_open(&logs[i], &options, LANE_EVENTS), 0);
+    }
+    request = trace_context_new(TRACE_FLAG_SAMPLED);
+}
+
+static void teardown(void) {
+    free(client.all);
+    free(server.all);
+    client.all = server.all = NULL;
+    for (unsigned i = 0; i < 2; i++) trace_log_close(logs[i]);
+    teardown_shm_dir();
+}
+
+static void open_pair(enum trace_ngtcp2_source source, struct quic_pair_options more) {
+    more.logs[0] = logs[0];
+    more.logs[1] = logs[1];
+    more.source = source;
+    quic_pair_open(&pair, &more);
+}
+
+static void read_both(void) {
+    client = read_events(logs[0]);
+    server = read_events(logs[1]);
+}
+
+static unsigned count_of(const struct events *events, enum trace_kind kind) {
+    unsigned count = 0;
+    for (uint32_t i = 0; i < events->count; i++) count += events->all[i].kind == kind;
+    return count;
+}
+
+/* The first of its kind; there must be one. */
+static const struct trace_event *first(const struct events *events, enum trace_kind kind) {
+    for (uint32_t i = 0; i < events->count; i++)
+        if (events->all[i].kind == kind) return &events->all[i];
+    ck_abort_msg("no event of kind %d", kind);
+}
+
+static bool is_in(const struct trace_event *event, const struct trace_context *context) {
+    return memcmp(&event->trace_id, &context->trace_id, sizeof event->trace_id) == 0;
+}
+
+static bool is_of_connection(const struct trace_event *event) {
+    return memcmp(&event->trace_id, pair.original.data, sizeof event->trace_id) == 0;
+}
+
+static bool sees_packets(enum trace_ngtcp2_source source) { return source != TRACE_NGTCP2_NONE; }
+static bool sees_losses(enum trace_ngtcp2_source source) {
+    return source == TRACE_NGTCP2_QLOG || source == TRACE_NGTCP2_CRYPTO_LOST;
+}
+#define add_for_each_source(tcase, test) tcase_add_loop_test(tcase, test, TRACE_NGTCP2_NONE, TRACE_NGTCP2_CRYPTO_LOST + 1)
+
+/* ---- packets --------------------------------------------------------------------------------------------------------------- */
+
+struct packets {
+    uint64_t keys[4096];
+    unsigned count;
+};
+
+static int compare(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint64_t key_of(const struct trace_event *event) {
+    const union trace_event_data *data = &event->data;
+    switch (event->kind) {
+    case TRACE_KIND_PACKET_SENT:
+        return (uint64_t)data->packet_sent.space << 60 | data->packet_sent.packet_num << 20 | data->packet_sent.size;
+    case TRACE_KIND_PACKET_RECEIVED:
+        return (uint64_t)data->packet_received.space << 60 | data->packet_received.packet_num << 20 | data->packet_received.size;
+    default: return (uint64_t)data->packet_lost.space << 60 | data->packet_lost.packet_num << 20;
+    }
+}
+
+/* Every packet of a kind as one number of space, packet number and size, in order. */
+static void list_packets(struct packets *list, const struct events *events, enum trace_kind kind) {
+    list->count = 0;
+    for (uint32_t i = 0; i < events->count; i++) {
+        if (events->all[i].kind != kind) continue;
+        ck_assert_uint_lt(list->count, 4096);
+        list->keys[list->count++] = key_of(&events->all[i]);
+    }
+    qsort(list->keys, list->count, sizeof list->keys[0], compare);
+}
+
+START_TEST(what_one_end_sends_is_what_the_other_receives) {
+    static struct packets sent, received;
+
+    open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){0});
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    quic_pair_send(&pair.ends[1], 300000, NULL);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    for (unsigned i = 0; i < 2; i++) {
+        list_packets(&sent, i == 0 ? &client : &server, TRACE_KIND_PACKET_SENT);
+        list_packets(&received, i == 0 ? &server : &client, TRACE_KIND_PACKET_RECEIVED);
+        ck_assert_int_eq(sent.count > 200, sees_packets((enum trace_ngtcp2_source)_i)); /* the numbers go over one byte */
+        ck_assert_uint_eq(sent.count, received.count);
+        for (unsigned j = 0; j < sent.count; j++) ck_assert_uint_eq(sent.keys[j], received.keys[j]);
+        if (sent.count == 0) continue;
+        ck_assert_uint_eq(sent.keys[0] >> 60, TRACE_SPACE_INITIAL);
+        ck_assert_uint_eq(sent.keys[sent.count - 1] >> 60, TRACE_SPACE_1RTT);
+    }
+    ck_assert_int_eq(count_of(&client, TRACE_KIND_METRICS) != 0, sees_packets((enum trace_ngtcp2_source)_i));
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_PACKET_LOST), 0);
+}
+END_TEST
+
+START_TEST(what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted) {
+    static struct packets crypto, lost;
+
+    open_pair(TRACE_NGTCP2_CRYPTO_LOST, (struct quic_pair_options){.user_qlog = true});
+    pair.drop_every = 9;
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    list_packets(&crypto, &client, TRACE_KIND_PACKET_SENT);
+    list_packets(&lost, &client, TRACE_KIND_PACKET_LOST);
+    ck_assert_uint_gt(lost.count, 0);
+    /* What was lost had been sent: the qlog's numbers are those that were put together from the headers. */
+    for (unsigned i = 0; i < lost.count; i++) {
+        bool found = false;
+        for (unsigned j = 0; j < crypto.count; j++) found = found || crypto.keys[j] >> 20 == lost.keys[i] >> 20;
+        ck_assert_msg(found, "packet %llu was lost but never sent", (unsigned long long)(lost.keys[i] >> 20 & 0xffffffff));
+    }
+}
+END_TEST
+
+START_TEST(packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses) {
+    enum trace_ngtcp2_source source = (enum trace_ngtcp2_source)_i;
+    unsigned sent = 0, lost = 0;
+
+    open_pair(source, (struct quic_pair_options){0});
+    pair.drop_every = 9;
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    for (uint32_t i = 0; i < client.count; i++) {
+        const struct trace_event *event = &client.all[i];
+        if (event->kind == TRACE_KIND_PACKET_SENT && event->data.packet_sent.size > 1000 &&
+            event->data.packet_sent.space == TRACE_SPACE_1RTT)
+            sent += is_in(event, &request);
+        if (event->kind == TRACE_KIND_PACKET_LOST) lost += is_in(event, &request);
+    }
+    ck_assert_int_eq(sent > 400, sees_packets(source));
+    ck_assert_int_eq(lost > 20, sees_losses(source));
+    ck_assert_int_eq(count_of(&client, TRACE_KIND_PACKET_LOST) != 0, sees_losses(source));
+    ck_assert(is_of_connection(first(&server, TRACE_KIND_CONN_INIT)));
+}
+END_TEST
+
+START_TEST(a_packet_outside_of_a_scope_is_protected_and_not_told_of) {
+    open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){.unscoped = true});
+    quic_pair_send(&pair.ends[0], 10000, &request);
+    quic_pair_run(&pair);
+    ck_assert_uint_eq(pair.ends[1].received, 10000);
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_PACKET_SENT) + count_of(&server, TRACE_KIND_PACKET_RECEIVED), 0);
+    ck_assert_uint_gt(count_of(&client, TRACE_KIND_STREAM_DATA), 0);
+}
+END_TEST
+
+START_TEST(packets_that_are_masked_are_not_told_of_and_those_after_them_have_their_numbers) {
+    struct trace_reader *reader = attach_log(logs[0]);
+    uint64_t packets = TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_SENT) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_RECEIVED) |
+                       TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_METRICS);
+    static struct packets sent, received;
+
+    trace_reader_set_control(reader, TRACE_CONTROL_ALL & ~packets);
+    open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){0});
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    client = read_events(logs[0]);
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_PACKET_SENT) + count_of(&client, TRACE_KIND_METRICS), 0);
+    free(client.all);
+    trace_reader_set_control(reader, TRACE_CONTROL_ALL);
+    quic_pair_send(&pair.ends[0], 100000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    list_packets(&sent, &client, TRACE_KIND_PACKET_SENT);
+    list_packets(&received, &server, TRACE_KIND_PACKET_RECEIVED);
+    ck_assert_uint_gt(sent.count, 0);
+    for (unsigned i = 0; i < sent.count; i++) ck_assert_uint_eq(sent.keys[i], received.keys[received.count - sent.count + i]);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* ---- streams --------------------------------------------------------------------------------------------------------------- */
+
+static void tell_request(struct quic_end *end, int64_t stream_id) {
+    TRACE_NGTCP2_STREAM(end->trace, stream_id, &request);
+    TRACE_CUSTOM(logs[1], &request, NULL, 0, CODE_OF_THE_USER, NULL, 0);
+}
+
+static void only_emit(struct quic_end *end, int64_t stream_id) {
+    (void)end, (void)stream_id;
+    TRACE_CUSTOM(logs[1], NULL, NULL, 0, CODE_OF_THE_USER, NULL, 0);
+}
+
+START_TEST(a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace) {
+    enum trace_ngtcp2_source source = (enum trace_ngtcp2_source)_i;
+    uint32_t i;
+
+    open_pair(source, (struct quic_pair_options){.received = tell_request});
+    quic_pair_send(&pair.ends[0], 100, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    i = (uint32_t)(first(&server, TRACE_KIND_STREAM_OPENED) - server.all);
+    ck_assert(is_in(&server.all[i], &request));
+    ck_assert_uint_eq(server.all[i + 1].kind, TRACE_KIND_STREAM_DATA);
+    ck_assert(is_in(&server.all[i + 1], &request));
+    ck_assert_uint_eq(server.all[i + 1].data.stream_data.length, 100);
+    ck_assert_uint_eq(server.all[i + 1].data.stream_data.fin, 1);
+    ck_assert_uint_eq(server.all[i + 1].data.stream_data.sent, 0);
+    if (source == TRACE_NGTCP2_CRYPTO || source == TRACE_NGTCP2_CRYPTO_LOST) {
+        i++; /* the packet that brought it waited for that */
+        ck_assert_uint_eq(server.all[i + 1].kind, TRACE_KIND_PACKET_RECEIVED);
+        ck_assert(is_in(&server.all[i + 1], &request));
+    }
+    ck_assert_uint_eq(server.all[i + 2].kind, TRACE_KIND_CUSTOM);
+    ck_assert_uint_eq(count_of(&server, TRACE_KIND_STREAM_OPENED), 1);
+}
+END_TEST
+
+START_TEST(a_stream_of_which_nothing_is_said_is_in_the_connections_trace) {
+    int64_t id;
+
+    open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){.received = only_emit});
+    id = quic_pair_send(&pair.ends[0], 100, NULL);
+    quic_pair_run(&pair);
+    quic_pair_answer(&pair.ends[1], id, 50);
+    quic_pair_run(&pair);
+    ck_assert_uint_eq(pair.ends[0].stream_closes, 1);
+    ck_assert_uint_eq(pair.ends[1].stream_opens, 1);
+    quic_pair_close(&pair);
+    read_both();
+    for (unsigned i = 0; i < 2; i++) {
+        const struct events *events = i == 0 ? &client : &server;
+        ck_assert_uint_eq(count_of(events, TRACE_KIND_STREAM_OPENED), 1);
+        ck_assert_uint_eq(count_of(events, TRACE_KIND_STREAM_CLOSED), 1);
+        ck_assert_uint_eq(count_of(events, TRACE_KIND_STREAM_DATA), 2);
+        for (uint32_t j = 0; j < events->count; j++)
+            ck_assert(events->all[j].kind == TRACE_KIND_CUSTOM || is_of_connection(&events->all[j]));
+    }
+}
+END_TEST
+
+START_TEST(bytes_that_are_sent_have_their_offsets_without_a_hole) {
+    uint64_t offset = 0;
+
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
+    pair.drop_every = 9; /* what is sent again is not told again */
+    quic_pair_send(&pair.ends[0], 100000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    for (uint32_t i = 0; i < client.count; i++) {
+        const struct trace_event *event = &client.all[i];
+        if (event->kind != TRACE_KIND_STREAM_DATA) continue;
+        ck_assert(is_in(event, &request));
+        ck_assert_uint_eq(event->data.stream_data.offset, offset);
+        ck_assert_uint_eq(event->data.stream_data.sent, 1);
+        offset += event->data.stream_data.length;
+        ck_assert_int_eq(event->data.stream_data.fin, offset == 100000);
+    }
+    ck_assert_uint_eq(offset, 100000);
+}
+END_TEST
+
+/* ---- the connection ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip) {
+    struct events *both[2] = {&client, &server};
+
+    open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){0});
+    ck_assert_mem_eq(trace_ngtcp2_context(pair.ends[0].trace)->trace_id.bytes, pair.original.data, TRACE_ID_BYTES);
+    quic_pair_close(&pair);
+    read_both();
+    for (unsigned i = 0; i < 2; i++) {
+        const struct trace_event *init = &both[i]->all[0], *established = first(both[i], TRACE_KIND_CONN_ESTABLISHED);
+        ck_assert_uint_eq(init->kind, TRACE_KIND_CONN_INIT);
+        ck_assert_uint_eq(init->data.conn_init.by_remote, i);
+        ck_assert_uint_eq(init->data.conn_init.endpoint.family, 4);
+        ck_assert_uint_eq(init->data.conn_init.endpoint.port, 4001 - i);
+        ck_assert_uint_eq(init->data.conn_init.endpoint.address[0], 127);
+        ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED);
+        ck_assert_uint_eq(established->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
+        ck_assert_uint_eq(established->peer_id.bytes[0], 2 - i);
+        ck_assert_uint_gt(established->data.conn_established.rtt, 0);
+        ck_assert_uint_eq(count_of(both[i], TRACE_KIND_CONN_INIT), 1);
+        for (uint32_t j = 0; j < both[i]->count; j++) ck_assert(is_of_connection(&both[i]->all[j]));
+    }
+}
+END_TEST
+
+static void check_end(const struct events *events, uint64_t code, bool by_remote, const char *reason) {
+    const struct trace_event *closed = first(events, TRACE_KIND_CONN_CLOSED), *stream = first(events, TRACE_KIND_STREAM_CLOSED);
+    ck_assert_uint_eq(count_of(events, TRACE_KIND_CONN_CLOSED), 1);
+    ck_assert_uint_eq(closed->data.conn_closed.code, code);
+    ck_assert_int_eq(closed->data.conn_closed.by_remote, by_remote);
+    ck_assert_int_eq(strncmp(closed->data.conn_closed.reason, reason, sizeof closed->data.conn_closed.reason), 0);
+    ck_assert_uint_eq(count_of(events, TRACE_KIND_STREAM_CLOSED), 1);
+    ck_assert_uint_eq(stream->data.stream_closed.code, code);
+    ck_assert(stream < closed);
+}
+
+START_TEST(both_ends_say_why_a_connection_ended_and_that_its_stream_did) {
+    static const char longest[] = "1234567890123456789012345678901234567890123456789012345";
+
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
+    quic_pair_send(&pair.ends[0], 100, &request);
+    quic_pair_run(&pair);
+    quic_pair_say_goodbye(&pair.ends[0], 42, "1234567890123456789012345678901234567890123456789012345 and more");
+    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, NGTCP2_ERR_IDLE_CLOSE, NULL); /* the first word counts */
+    quic_pair_close(&pair);
+    read_both();
+    check_end(&client, 42, false, longest);
+    check_end(&server, 42, true, longest);
+}
+END_TEST
+
+START_TEST(an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_told_at_last) {
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
+    quic_pair_send(&pair.ends[0], 100, &request);
+    quic_pair_run(&pair);
+    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, NGTCP2_ERR_IDLE_CLOSE, NULL);
+    quic_pair_close(&pair);
+    read_both();
+    check_end(&client, 0, false, "ERR_IDLE_CLOSE");
+    check_end(&server, 0, false, "deleted");
+}
+END_TEST
+
+/* ---- the user's own ---------------------------------------------------------------------------------------------------------- */
+
+/* That user_data is the user's in every callback, the pair checks itself. */
+START_TEST(the_users_writers_get_every_record_to_the_last) {
+    struct quic_pair untraced;
+
+    open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){.user_qlog = true, .user_log = true});
+    quic_pair_close(&pair);
+    quic_pair_open(&untraced, &(struct quic_pair_options){.user_qlog = true, .user_log = true});
+    quic_pair_close(&untraced);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(pair.ends[i].qlog_ends, 1);
+        ck_assert_uint_gt(pair.ends[i].qlog_records, 10);
+        ck_assert_uint_gt(pair.ends[i].log_lines, 10);
+        ck_assert_uint_eq(untraced.ends[i].qlog_ends, 1);
+    }
+}
+END_TEST
+
+/* What create does to the three pointers. */
+struct wiring {
+    ngtcp2_callbacks own_callbacks;
+    ngtcp2_settings own_settings;
+    const ngtcp2_callbacks *callbacks;
+    const ngtcp2_settings *settings;
+    void *user_data;
+};
+
+static void wiring_init(struct wiring *wiring) {
+    wiring->own_callbacks = quic_pair_callbacks;
+    ngtcp2_settings_default(&wiring->own_settings);
+    wiring->callbacks = &wiring->own_callbacks;
+    wiring->settings = &wiring->own_settings;
+    wiring->user_data = wiring;
+}
+
+static int create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, unsigned source, struct wiring *wiring) {
+    return trace_ngtcp2_create(ret_trace, log, (enum trace_ngtcp2_source)source, &wiring->callbacks, &wiring->settings,
+                               &wiring->user_data);
+}
+
+static void check_untouched(const struct wiring *wiring) {
+    ck_assert_ptr_eq(wiring->callbacks, &wiring->own_callbacks);
+    ck_assert_ptr_eq(wiring->settings, &wiring->own_settings);
+    ck_assert_ptr_eq(wiring->user_data, wiring);
+}
+
+START_TEST(a_connection_that_cannot_be_traced_is_left_as_it_is) {
+    struct trace_ngtcp2 *trace = (struct trace_ngtcp2 *)logs;
+    struct wiring wiring;
+
+    wiring_init(&wiring);
+    ck_assert_int_eq(create(&trace, NULL, TRACE_NGTCP2_QLOG, &wiring), 0);
+    ck_assert_ptr_null(trace);
+    ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_CRYPTO_LOST + 1, &wiring), -EINVAL);
+    allocations_left = 0;
+    ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_QLOG, &wiring), -ENOMEM);
+    allocations_left = -1;
+    ck_assert_ptr_null(trace);
+    check_untouched(&wiring);
+
+    /* NULL is fine everywhere. */
+    TRACE_NGTCP2_SCOPE(trace);
+    TRACE_NGTCP2_PEER(trace, &(struct trace_node_id){{1}});
+    TRACE_NGTCP2_STREAM(trace, 0, &request);
+    TRACE_NGTCP2_STREAM_SENT(trace, 0, 1, 1);
+    TRACE_NGTCP2_CLOSED(trace, NGTCP2_ERR_DRAINING, NULL);
+    ck_assert_ptr_null(trace_ngtcp2_context(trace));
+    TRACE_NGTCP2_DESTROY(trace);
+    client = read_events(logs[0]);
+    ck_assert_uint_eq(client.count, 0);
+}
+END_TEST
+
+static int other_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *ctx,
+                         const uint8_t *plaintext, size_t count, const uint8_t *nonce, size_t nonce_bytes, const uint8_t *aad,
+                         size_t aad_bytes) {
+    return ngtcp2_crypto_encrypt_cb(dest, aead, ctx, plaintext, count, nonce, nonce_bytes, aad, aad_bytes);
+}
+
+static int other_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *ctx,
+                         const uint8_t *ciphertext, size_t count, const uint8_t *nonce, size_t nonce_bytes, const uint8_t *aad,
+                         size_t aad_bytes) {
+    return ngtcp2_crypto_decrypt_cb(dest, aead, ctx, ciphertext, count, nonce, nonce_bytes, aad, aad_bytes);
+}
+
+START_TEST(one_process_protects_its_packets_in_one_way) {
+    struct trace_ngtcp2 *trace, *other;
+    struct wiring wiring;
+
+    wiring_init(&wiring);
+    ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
+    ck_assert(wiring.callbacks->encrypt != wiring.own_callbacks.encrypt);
+    ck_assert(wiring.own_callbacks.encrypt == quic_pair_callbacks.encrypt); /* the user's are as they were */
+    wiring_init(&wiring);
+    if (_i == 0)
+        wiring.own_callbacks.encrypt = other_encrypt;
+    else
+        wiring.own_callbacks.decrypt = other_decrypt;
+    ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_CRYPTO_LOST, &wiring), -EBUSY);
+    ck_assert_ptr_null(other);
+    check_untouched(&wiring);
+    ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_QLOG, &wiring), 0); /* which asks nothing of them */
+    trace_ngtcp2_destroy(other);
+    wiring_init(&wiring);
+    ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
+    trace_ngtcp2_destroy(other);
+    trace_ngtcp2_destroy(trace);
+}
+END_TEST
+
+START_TEST(a_trace_may_go_within_its_own_scope_and_scopes_nest) {
+    struct trace_ngtcp2 *outer, *inner;
+    struct wiring wiring;
+
+    wiring_init(&wiring);
+    ck_assert_int_eq(create(&outer, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
+    wiring_init(&wiring);
+    ck_assert_int_eq(create(&inner, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
+    {
+        TRACE_NGTCP2_SCOPE(outer);
+        {
+            TRACE_NGTCP2_SCOPE(inner);
+            trace_ngtcp2_destroy(inner);
+        }
+        /* Left where it was entered: what the next one finds before it is the outer one. */
+        struct trace_ngtcp2 *before = trace_ngtcp2__enter(NULL);
+        ck_assert_ptr_eq(before, outer);
+        trace_ngtcp2__leave(&before);
+        trace_ngtcp2_destroy(outer);
+    }
+    ck_assert_ptr_null(trace_ngtcp2__enter(NULL));
+}
+END_TEST
+
+START_TEST(a_stream_for_which_there_is_no_memory_is_not_told_of) {
+    open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){0});
+    allocations_left = 0;
+    quic_pair_send(&pair.ends[0], 100, &request);
+    allocations_left = -1;
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_STREAM_OPENED), 0);
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_CONN_CLOSED), 1);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("adapter");
+    TCase *tcase = tcase_create("adapter");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    add_for_each_source(tcase, what_one_end_sends_is_what_the_other_receives);
+    tcase_add_test(tcase, what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted);
+    add_for_each_source(tcase, packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses);
+    tcase_add_test(tcase, a_packet_outside_of_a_scope_is_protected_and_not_told_of);
+    tcase_add_loop_test(tcase, packets_that_are_masked_are_not_told_of_and_those_after_them_have_their_numbers, TRACE_NGTCP2_QLOG,
+                        TRACE_NGTCP2_CRYPTO_LOST + 1);
+    add_for_each_source(tcase, a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace);
+    tcase_add_test(tcase, a_stream_of_which_nothing_is_said_is_in_the_connections_trace);
+    tcase_add_test(tcase, bytes_that_are_sent_have_their_offsets_without_a_hole);
+    add_for_each_source(tcase, a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip);
+    tcase_add_test(tcase, both_ends_say_why_a_connection_ended_and_that_its_stream_did);
+    tcase_add_test(tcase, an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_told_at_last);
+    add_for_each_source(tcase, the_users_writers_get_every_record_to_the_last);
+    tcase_add_test(tcase, a_connection_that_cannot_be_traced_is_left_as_it_is);
+    tcase_add_loop_test(tcase, one_process_protects_its_packets_in_one_way, 0, 2);
+    tcase_add_test(tcase, a_trace_may_go_within_its_own_scope_and_scopes_nest);
+    tcase_add_test(tcase, a_stream_for_which_there_is_no_memory_is_not_told_of);
+    suite_add_tcase(suite, tcase);
+    run_suite_or_exit(suite);
+}
