@@ -275,8 +275,9 @@ void trace_ngtcp2__release(struct trace_ngtcp2 *trace) {
     emit_packet(trace, &trace->held);
 }
 
+/* A loss is found while a packet is read, by its ACK frame: the packet goes on waiting for the STREAM frame behind that. */
 void trace_ngtcp2__packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    trace_ngtcp2__release(trace);
+    if (packet->what != TRACE_NGTCP2_LOST) trace_ngtcp2__release(trace);
     emit_packet(trace, packet);
     if (packet->what == TRACE_NGTCP2_RECEIVED) tell_metrics(trace);
 }

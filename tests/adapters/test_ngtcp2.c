@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
+#include "ngtcp2_internal.h"
 #include "quic_pair.h"
 #include "ring_fixture.h"
 
@@ -281,6 +282,28 @@ START_TEST(a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_tr
 }
 END_TEST
 
+/* One packet with an ACK frame, by which another is found lost, and behind it the first frame of a stream. */
+START_TEST(a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream) {
+    const struct trace_ngtcp2_packet packet = {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_1RTT, 1000, 118, 0};
+    const struct trace_ngtcp2_packet lost = {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 999, 0, -1};
+    const struct trace_ngtcp2_packet sent = {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 1001, 50, -1};
+    struct trace_ngtcp2 *trace;
+
+    open_pair(TRACE_NGTCP2_CRYPTO_LOST, (struct quic_pair_options){0});
+    trace = pair.ends[1].trace;
+    trace_ngtcp2__hold(trace, &packet);
+    trace_ngtcp2__packet(trace, _i == 0 ? &lost : &sent);
+    trace_ngtcp2__stream_received(trace, &(struct trace_ngtcp2_pending){true, 0, 0, 72, true});
+    trace_ngtcp2_stream(trace, 0, &request);
+    quic_pair_close(&pair);
+    read_both();
+    for (uint32_t i = 0; i < server.count; i++)
+        if (server.all[i].kind == TRACE_KIND_PACKET_RECEIVED && server.all[i].data.packet_received.packet_num == 1000)
+            ck_assert_int_eq(is_in(&server.all[i], &request), _i == 0);
+    ck_assert_uint_eq(count_of(&server, TRACE_KIND_PACKET_LOST), _i == 0);
+}
+END_TEST
+
 START_TEST(a_stream_of_which_nothing_is_said_is_in_the_connections_trace) {
     int64_t id;
 
@@ -549,6 +572,7 @@ int main(void) {
     tcase_add_loop_test(tcase, packets_that_are_masked_are_not_told_of_and_those_after_them_have_their_numbers, TRACE_NGTCP2_QLOG,
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
     add_for_each_source(tcase, a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace);
+    tcase_add_loop_test(tcase, a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream, 0, 2);
     tcase_add_test(tcase, a_stream_of_which_nothing_is_said_is_in_the_connections_trace);
     tcase_add_test(tcase, bytes_that_are_sent_have_their_offsets_without_a_hole);
     add_for_each_source(tcase, a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip);
