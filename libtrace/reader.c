@@ -15,6 +15,9 @@
 #define STALL_NS UINT64_C(250000000)
 #define STALL_CONTENDED_NS UINT64_C(1000000)
 
+/* A writer is near when it is so many events behind us, or an eighth of its lane: 1 MiB, what a processor's own cache holds. */
+#define NEAR_EVENTS UINT64_C(8192)
+
 /* What to do about a slot that is not taken. */
 enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE };
 
@@ -36,6 +39,8 @@ static struct decision jump(const struct trace_reader *reader, struct lane_reade
     if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
     count = behind - events + (lane->lapped ? events / 2 : 0);
     lane->lapped = true;
+    lane->seen_head = lane->position + behind;
+    lane->seen_at = lane->position + count;
     return losing(count, TRACE_LOSS_OVERWRITTEN);
 }
 
@@ -91,7 +96,9 @@ static bool begin_lane(const struct trace_reader *reader, const struct trace_shm
     if (state != TRACE_LANE_OWNED && state != TRACE_LANE_SHARED && state != TRACE_LANE_RETURNED) return false;
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
     lane->begun = true;
+    lane->seen_head = head;
     if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
+    lane->seen_at = lane->position;
     return true;
 }
 
@@ -101,14 +108,34 @@ static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t p
         __atomic_store_n(&reader->header->lanes[index].tail, position, __ATOMIC_RELEASE);
 }
 
+/* Keeps out of the way of a writer that is about to lap us.
+ *
+ * A line that is in our cache costs the writer tens of nanoseconds.  So a writer that is faster than we are would be stopped right
+ * behind us and pushed along at our pace: nothing would be lost, and every event would take the node three times as long.  Hence,
+ * when it comes near and gains on us, we give up half of the ring, which could not have been read in time anyway.  One look at its
+ * line each time that a run of events is read costs it little. */
+static void keep_away(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
+                      struct trace_read *read) {
+    uint64_t events = reader->info.lane_events, near = events / 8 < NEAR_EVENTS ? events / 8 : NEAR_EVENTS;
+    uint64_t head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: a hint */
+    uint64_t behind = head - lane->position, read_since = lane->position - lane->seen_at, made_since = head - lane->seen_head;
+    bool gains = read_since != 0 && made_since > read_since / 2;
+    if (gains && behind > events - near && behind <= events) lose(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
+    lane->seen_head = head;
+    lane->seen_at = lane->position;
+}
+
 static void read_lane(struct trace_reader *reader, unsigned index, struct trace_event *out, uint32_t max, bool final,
                       uint64_t now_ns, struct trace_read *read) {
     const struct trace_shm_lane *shared = &reader->header->lanes[index];
     const struct trace_event *slots = reader->slots + (size_t)index * reader->info.lane_events;
     struct lane_reader *lane = &reader->lanes[index];
     uint32_t slot_mask = reader->info.lane_events - 1;
+    bool may_be_lapped = !final && reader->info.policy == TRACE_OVERWRITE_OLDEST;
 
     if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
+    if (may_be_lapped && slot_is_committed(&slots[lane->position & slot_mask], lane->position))
+        keep_away(reader, shared, lane, read);
     for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
         enum slot_state state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
         struct decision decision;

@@ -57,6 +57,11 @@ static inline enum slot_state slot_classify(uint32_t mark, uint32_t want) {
     return ahead <= TRACE_SEQUENCE_MASK / 2 ? SLOT_LAPPED : SLOT_NOT_YET;
 }
 
+/* Is the event there?  A look at the mark alone: what is done about it must not hang on the slot's bytes. */
+static inline bool slot_is_committed(const struct trace_event *slot, uint64_t position) {
+    return __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == trace_shm_mark(position); /* relaxed: slot_read looks again */
+}
+
 /* Copies the event at `position` out of its slot.  Only when the result is SLOT_TAKEN is `out` an event: whole, of this position,
  * timestamp in ticks, sequence the low 32 bits of the position.  SLOT_INVALID: committed, and nothing that a node may write. */
 static inline enum slot_state slot_read(const struct trace_event *slot, uint64_t position, struct trace_event *out) {

@@ -161,6 +161,38 @@ START_TEST(a_lapped_reader_counts_exactly_what_it_missed) {
 }
 END_TEST
 
+/* The writer makes `made` events for each 16 that are read, and comes near from behind. */
+static uint64_t lost_beside_a_writer(unsigned made, uint64_t *ret_emitted) {
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_read read;
+    uint64_t emitted = EVENTS - EVENTS / 8 + 1, lost = 0; /* one more than it takes to be near */
+    emit_codes(log, 0, emitted);
+    for (unsigned round = 0; round < 8; round++) {
+        trace_reader_read(reader, 0, events, 16, false, 1, &read);
+        lost += read.lost;
+        ck_assert(read.lost == 0 || read.cause == TRACE_LOSS_OVERWRITTEN);
+        ck_assert_uint_eq(code_of(&events[0]), read.first);
+        if (round > 0 && read.lost != 0) ck_assert_uint_eq(emitted - read.first, EVENTS / 2);
+        emit_codes(log, (unsigned)emitted, (unsigned)emitted + made);
+        emitted += made;
+    }
+    expect_balance(reader, 0, emitted);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+    *ret_emitted = emitted;
+    return lost;
+}
+
+START_TEST(a_reader_makes_way_for_a_faster_writer_and_for_no_other) {
+    uint64_t emitted;
+    ck_assert_uint_gt(lost_beside_a_writer(32, &emitted), 0);
+    ck_assert_uint_gt(lost_beside_a_writer(16, &emitted), 0); /* as fast: it may be so because we hold it up */
+    ck_assert_uint_eq(lost_beside_a_writer(4, &emitted), 0);
+    ck_assert_uint_eq(lost_beside_a_writer(0, &emitted), 0);
+}
+END_TEST
+
 START_TEST(a_late_reader_begins_at_the_oldest_event_and_counts_those_before) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader;
@@ -601,6 +633,7 @@ int main(void) {
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
+    tcase_add_test(tcase, a_reader_makes_way_for_a_faster_writer_and_for_no_other);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);
     tcase_add_test(tcase, two_readers_see_the_same_events);
     tcase_add_loop_test(tcase, an_event_that_is_none_costs_its_place_and_is_counted, 0, 3);
