@@ -304,6 +304,42 @@ START_TEST(a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_s
 }
 END_TEST
 
+static void tell_request_once(struct quic_end *end, int64_t stream_id) {
+    if (end->received == 0) TRACE_NGTCP2_STREAM(end->trace, stream_id, &request);
+    TRACE_CUSTOM(logs[1], &request, NULL, 0, CODE_OF_THE_USER, NULL, 0);
+}
+
+START_TEST(bytes_of_a_stream_that_is_known_are_told_before_what_the_user_emits) {
+    unsigned bytes = 0, by_user = 0;
+
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){.received = tell_request_once});
+    quic_pair_send(&pair.ends[0], 20000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    for (uint32_t i = 0; i < server.count; i++) {
+        bytes += server.all[i].kind == TRACE_KIND_STREAM_DATA;
+        by_user += server.all[i].kind == TRACE_KIND_CUSTOM;
+        ck_assert_uint_le(by_user, bytes);
+    }
+    ck_assert_uint_gt(by_user, 5);
+}
+END_TEST
+
+START_TEST(a_stream_that_is_given_up_has_its_code) {
+    int64_t id;
+
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
+    id = quic_pair_send(&pair.ends[0], 100, &request);
+    quic_pair_run(&pair);
+    ck_assert_int_eq(ngtcp2_conn_shutdown_stream(pair.ends[1].conn, id, 7), 0);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_uint_eq(first(&client, TRACE_KIND_STREAM_CLOSED)->data.stream_closed.code, 7);
+}
+END_TEST
+
 START_TEST(a_stream_of_which_nothing_is_said_is_in_the_connections_trace) {
     int64_t id;
 
@@ -524,6 +560,107 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
 }
 END_TEST
 
+/* ---- the wrap, packet by packet: what it wraps are functions of the test, and the connection is only said to have begun -------- */
+
+static int protect_result;
+
+static int protect(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *from,
+                   size_t count, const uint8_t *nonce, size_t nonce_bytes, const uint8_t *aad, size_t aad_bytes) {
+    (void)aead, (void)ctx, (void)nonce, (void)nonce_bytes, (void)aad, (void)aad_bytes;
+    memset(dest, 0xff, count); /* in place: what was there is gone */
+    if (from != dest) memcpy(dest, from, count);
+    return protect_result;
+}
+
+static struct trace_ngtcp2 *create_wrapped(void) {
+    struct trace_ngtcp2 *trace;
+    struct wiring wiring;
+
+    wiring_init(&wiring);
+    wiring.own_callbacks.encrypt = wiring.own_callbacks.decrypt = protect;
+    ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
+    trace->conn = (ngtcp2_conn *)logs; /* nothing here asks it anything */
+    return trace;
+}
+
+/* A short header of a packet number in two bytes or one; the payload is a PING and a tag. */
+static void pass(ngtcp2_encrypt function, unsigned number, unsigned number_bytes, size_t payload_bytes) {
+    const ngtcp2_crypto_aead aead = {.max_overhead = 16};
+    uint8_t payload[64] = {1}, header[3] = {(uint8_t)(0x40 | (number_bytes - 1)), (uint8_t)(number >> 8), (uint8_t)number};
+    if (number_bytes == 1) header[1] = (uint8_t)number;
+    function(payload, &aead, NULL, payload, payload_bytes, NULL, 0, header, 1 + number_bytes);
+}
+
+START_TEST(only_what_is_a_packet_and_authentic_is_told_of) {
+    struct trace_ngtcp2 *trace = create_wrapped();
+    TRACE_NGTCP2_SCOPE(trace);
+
+    pass(trace->callbacks.encrypt, 0, 1, 0); /* the tag of a Retry */
+    pass(trace->callbacks.decrypt, 0, 1, 16);
+    protect_result = NGTCP2_ERR_DECRYPT;
+    pass(trace->callbacks.encrypt, 0, 1, 20);
+    pass(trace->callbacks.decrypt, 0xff00, 2, 20);
+    protect_result = 0;
+    pass(trace->callbacks.decrypt, 5, 1, 20);
+    trace_ngtcp2_destroy(trace);
+    client = read_events(logs[0]);
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_PACKET_SENT), 0);
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_PACKET_RECEIVED), 1);
+    ck_assert_uint_eq(first(&client, TRACE_KIND_PACKET_RECEIVED)->data.packet_received.packet_num, 5);
+    ck_assert_uint_eq(first(&client, TRACE_KIND_PACKET_RECEIVED)->data.packet_received.size, 22);
+}
+END_TEST
+
+START_TEST(a_packet_that_comes_late_does_not_set_the_numbers_back) {
+    struct trace_ngtcp2 *trace = create_wrapped();
+    TRACE_NGTCP2_SCOPE(trace);
+
+    pass(trace->callbacks.decrypt, 300, 2, 20);
+    pass(trace->callbacks.decrypt, 200, 2, 20);
+    pass(trace->callbacks.decrypt, 0x50, 1, 20); /* 336 with 300 before it, 80 with 200 */
+    trace_ngtcp2_destroy(trace);
+    client = read_events(logs[0]);
+    ck_assert_uint_eq(client.all[2].data.packet_received.packet_num, 336);
+}
+END_TEST
+
+START_TEST(a_packet_of_which_nothing_more_is_heard_is_told_of_at_the_end_of_the_scope) {
+    const struct trace_ngtcp2_packet packet = {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_1RTT, 1000, 118, 0};
+
+    open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){0});
+    server = read_events(logs[1]);
+    {
+        uint32_t before = server.count;
+        TRACE_NGTCP2_SCOPE(pair.ends[1].trace);
+        trace_ngtcp2__hold(pair.ends[1].trace, &packet);
+        free(server.all);
+        server = read_events(logs[1]);
+        ck_assert_uint_eq(server.count, before);
+        free(server.all);
+    }
+    server = read_events(logs[1]);
+    ck_assert_uint_eq(server.all[server.count - 1].data.packet_received.packet_num, 1000);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(a_loss_belongs_to_the_stream_of_the_very_packet) {
+    const struct trace_ngtcp2_packet sent = {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 1005, 118, 0};
+    const struct trace_ngtcp2_packet lost[] = {{TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 1005, 0, -1},
+                                               {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 1005 - PACKETS_KEPT / 2, 0, -1},
+                                               {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 1005 + PACKETS_KEPT, 0, -1},
+                                               {TRACE_NGTCP2_LOST, TRACE_SPACE_HANDSHAKE, 1005, 0, -1}};
+
+    open_pair(TRACE_NGTCP2_CRYPTO_LOST, (struct quic_pair_options){0});
+    trace_ngtcp2_stream(pair.ends[0].trace, 0, &request);
+    trace_ngtcp2__packet(pair.ends[0].trace, &sent);
+    trace_ngtcp2__packet(pair.ends[0].trace, &lost[_i]);
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_int_eq(is_in(first(&client, TRACE_KIND_PACKET_LOST), &request), _i == 0);
+}
+END_TEST
+
 START_TEST(a_trace_may_go_within_its_own_scope_and_scopes_nest) {
     struct trace_ngtcp2 *outer, *inner;
     struct wiring wiring;
@@ -573,6 +710,8 @@ int main(void) {
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
     add_for_each_source(tcase, a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace);
     tcase_add_loop_test(tcase, a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream, 0, 2);
+    tcase_add_test(tcase, bytes_of_a_stream_that_is_known_are_told_before_what_the_user_emits);
+    tcase_add_test(tcase, a_stream_that_is_given_up_has_its_code);
     tcase_add_test(tcase, a_stream_of_which_nothing_is_said_is_in_the_connections_trace);
     tcase_add_test(tcase, bytes_that_are_sent_have_their_offsets_without_a_hole);
     add_for_each_source(tcase, a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip);
@@ -581,6 +720,10 @@ int main(void) {
     add_for_each_source(tcase, the_users_writers_get_every_record_to_the_last);
     tcase_add_test(tcase, a_connection_that_cannot_be_traced_is_left_as_it_is);
     tcase_add_loop_test(tcase, one_process_protects_its_packets_in_one_way, 0, 2);
+    tcase_add_test(tcase, only_what_is_a_packet_and_authentic_is_told_of);
+    tcase_add_test(tcase, a_packet_that_comes_late_does_not_set_the_numbers_back);
+    tcase_add_test(tcase, a_packet_of_which_nothing_more_is_heard_is_told_of_at_the_end_of_the_scope);
+    tcase_add_loop_test(tcase, a_loss_belongs_to_the_stream_of_the_very_packet, 0, 4);
     tcase_add_test(tcase, a_trace_may_go_within_its_own_scope_and_scopes_nest);
     tcase_add_test(tcase, a_stream_for_which_there_is_no_memory_is_not_told_of);
     suite_add_tcase(suite, tcase);
