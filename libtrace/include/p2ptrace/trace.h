@@ -24,9 +24,8 @@
  * without the line, byte for byte, at every level of optimisation (tests/zero; debug information apart, which lists the headers).
  * Then
  *
- *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size, a
- *     protocol) are not even
- *     read by the compiler: they may name what exists only inside TRACE_ONLY.
+ *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size, a protocol)
+ *     are not even read by the compiler: they may name what exists only inside TRACE_ONLY.
  *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
  *     become unused because only a trace line used it.  They have to be declared.
  *
