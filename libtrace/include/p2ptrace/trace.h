@@ -25,7 +25,8 @@
  * Then
  *
  *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size, a protocol)
- *     are not even read by the compiler: they may name what exists only inside TRACE_ONLY.
+ *     are not even read by the compiler: they may name what exists only inside TRACE_ONLY; and a variable or parameter that nothing
+ *     but trace lines uses should, for it is unused when off.
  *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
  *     become unused because only a trace line used it.  They have to be declared.
  *
