@@ -47,26 +47,42 @@ static bool find_traced(char *path, size_t bytes) {
     return (size_t)snprintf(path, bytes, "%s/traced/traced", self) < bytes && access(path, X_OK) == 0;
 }
 
-/* One request on a connection of its own.  NULL when nobody answers. */
-static json_t *ask(const struct daemon *daemon, const char *method) {
+/* Returns a descriptor, or -1 when nobody listens. */
+static int try_connect(const struct daemon *daemon) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    json_t *answer = NULL;
-    FILE *stream = NULL;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0) bench_die("socket: %s", strerror(errno));
     strncpy(address.sun_path, daemon->socket, sizeof address.sun_path - 1);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) stream = fdopen(fd, "r");
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+int daemon_connect(const struct daemon *daemon) {
+    int fd = try_connect(daemon);
+    if (fd < 0) bench_die("traced does not listen");
+    return fd;
+}
+
+pid_t daemon_pid(const struct daemon *daemon) { return daemon->pid; }
+
+/* One request on a connection of its own.  NULL when nobody answers. */
+static json_t *ask(const struct daemon *daemon, const char *method) {
+    json_t *answer = NULL;
+    int fd = try_connect(daemon);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
     if (stream != NULL && dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n", method) > 0)
         answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
-    if (stream != NULL)
-        fclose(stream);
-    else
-        close(fd);
+    if (stream != NULL) fclose(stream);
     return answer;
 }
 
 struct daemon *daemon_start(void) {
+    return daemon_start_with(&(struct daemon_options){.history = NULL});
+}
+
+struct daemon *daemon_start_with(const struct daemon_options *options) {
     char path[1100];
     uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
     struct daemon *daemon;
@@ -83,10 +99,11 @@ struct daemon *daemon_start(void) {
     if (daemon->pid < 0) bench_die("fork: %s", strerror(errno));
     if (daemon->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        bench_pin(0);
+        if (!options->unpinned) bench_pin(0);
         setenv("P2PTRACE_SOCKET", daemon->socket, 1);
         if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL) _exit(126);
-        execl(path, path, "--shm-dir", daemon->dir, (char *)NULL);
+        execl(path, path, "--shm-dir", daemon->dir, options->history == NULL ? NULL : "--history", options->history,
+              (char *)NULL);
         _exit(127);
     }
     while ((hello = ask(daemon, "hello")) == NULL) {

@@ -8,6 +8,7 @@
 #include <p2ptrace/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct daemon;
 
@@ -17,9 +18,15 @@ struct daemon_node {
     bool live;
 };
 
+struct daemon_options {
+    const char *history; /* --history; NULL: the default */
+    bool unpinned;       /* on any processor */
+};
+
 /* Starts the traced of this build directory, which sees no nodes but those it is given, and waits until it answers.  NULL when there is no such program; any other failure
  * ends the benchmark. */
-struct daemon *daemon_start(void);
+struct daemon *daemon_start_with(const struct daemon_options *options);
+struct daemon *daemon_start(void); /* with none */
 
 /* Stops it and removes its socket.  NULL is fine. */
 void daemon_stop(struct daemon *daemon);
@@ -27,6 +34,11 @@ void daemon_stop(struct daemon *daemon);
 /* Gives it a node's log, named as trace_log_name says, takes that from any other traced, and waits until it has attached.  Ends
  * the benchmark after 10 s. */
 void daemon_attach(struct daemon *daemon, const char *log_name, const struct trace_node_id *node_id);
+
+/* A new connection to it, blocking.  Ends the benchmark when there is none to be had. */
+int daemon_connect(const struct daemon *daemon);
+
+pid_t daemon_pid(const struct daemon *daemon);
 
 /* Waits until it has drained a node that emits no more, and says what it counted. */
 struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id);
