@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""docs/guide.md is true: its programs compile as they stand there, its commands run in order, and say what it shows.
+
+    test_guide.py SOURCE_ROOT BUILD_ROOT MESON TEST_NODE
+
+What a block is, its language tells: `c` with a file's name in its first line is (a part of) that file, other C is a fragment, for which
+PRELUDES has what it speaks of; `console` is commands, each after a `$`, with all that they print; `meson` is a part of a meson.build."""
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from daemon import Traced, wait_for
+
+SOURCE, BUILD = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
+MESON, TEST_NODE = sys.argv[3:5]
+GUIDE = (SOURCE / "docs/guide.md").read_text(encoding="utf-8")
+ZERO = SOURCE / "tests/zero/zero.py"
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+# What fragments speak of, by a word that only that fragment has; one that is no function is put into the last one's braces.
+PRELUDES = {
+    "TRACE_NGTCP2_CREATE": """#include <p2ptrace/ngtcp2.h>
+        struct peer { ngtcp2_conn *conn; struct trace_node_id id; TRACE_ONLY(struct trace_ngtcp2 *trace;) };
+        TRACE_ONLY(extern struct trace_log *node_log; extern struct trace_context request;
+            extern const ngtcp2_callbacks *callbacks; extern const ngtcp2_settings *settings; extern void *user_data;)
+        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize taken, int fin, int result);
+        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize taken, int fin, int result) {
+            (void)peer;""",
+    "conn_context": """struct conn { struct trace_node_id peer_id; TRACE_ONLY(struct trace_log *log; struct trace_context context;) };""",
+    "traceparent": """struct http; void http_header_add(struct http *http, const char *name, const char *value);
+        void http_send(struct http *http);""",
+    "pitfalls": """struct conn { int fd; TRACE_ONLY(struct trace_log *log; struct trace_context context;) };
+        TRACE_ONLY(struct trace_endpoint endpoint_of(struct conn *conn); uint64_t queue_length(struct conn *conn);)
+        void conn_work(struct conn *conn TRACE_ONLY(, const struct trace_context *context));""",
+    "careful": """TRACE_ONLY(extern const struct trace_log_options careful;)
+        extern int nothing_else;""",
+}
+DUMP = "TRACE_DUMP"  # the fragment that is two lines more in first.c
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.M | re.S)
+
+
+def programs():
+    """The files that the guide shows, by name; and asks.c, which it tells how to make."""
+    files = {}
+    for block in blocks("c"):
+        named = re.match(r"/\* (\w+\.c)\b", block)
+        if named:
+            files[named[1]] = files.get(named[1], "") + block
+    [dump] = [block for block in blocks("c") if DUMP in block]
+    assert files["first.c"].count("    puts(") == 1
+    files["asks.c"] = files["first.c"].replace("p2ptrace/trace.h", "p2ptrace/query.h").replace("    puts(", dump + "    puts(")
+    return files
+
+
+def fragments():
+    """Fragments of C, each behind its prelude, by the prelude's word."""
+    texts = {}
+    for block in blocks("c"):
+        if not re.match(r"/\* \w+\.c\b", block) and DUMP not in block:
+            [word] = [word for word in PRELUDES if word in block]
+            texts[word] = f"#include <p2ptrace/trace.h>\n#include <string.h>\n{PRELUDES[word]}\n{block}"
+            texts[word] += "}\n" * (texts[word].count("{") - texts[word].count("}"))
+    return texts
+
+
+def run(command, directory, **environment):
+    """What it prints, errors too; an exception when it fails."""
+    base = {name: value for name, value in os.environ.items() if name not in ("DESTDIR", "MAKEFLAGS")}
+    done = subprocess.run(command, cwd=directory, env=dict(base, **environment), stdin=subprocess.DEVNULL, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=200)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+# Ids, times, and what follows from times.
+VARIABLE = (
+    (r"\d{4}-\d\d-\d\d ", ""),
+    (r"\d\d:\d\d:\d\d\.\d+", "CLOCK"),
+    (r"\b[0-9a-f]{8,}\b", "ID"),
+    (r"[+]?\b\d+(?:\.\d+)? (?:ns|us|ms|s)\b", "TIME"),
+    (r"(?<=TIME) \*", ""),
+    (r"\(\d+ %\)", "SHARE"),
+    (r"; and TIME outside of it", ""),
+    (r"(?<=longest gap: ).*", ""),
+    (r"\b(exited|crashed|live) +\d+", r"\1 PID"),
+)
+
+
+def normal(text):
+    """The lines of an output, without what differs from run to run."""
+    lines = []
+    for line in text.splitlines():
+        for pattern, instead in VARIABLE:
+            line = re.sub(pattern, instead, line)
+        lines.append(" ".join(line.split()))
+    return lines
+
+
+class Guide(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.staged = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        [lines] = blocks("sh")
+        [install] = re.findall(r"^meson (install .*)", lines, re.M)
+        words = [str(BUILD) if word == "build" else word for word in install.split()]
+        run([MESON, *words, "--no-rebuild", "--quiet"], "/", DESTDIR=str(cls.staged))
+        [pc_file] = cls.staged.rglob("p2ptrace.pc")
+        [traced] = cls.staged.rglob("bin/traced")
+        cls.traced_exe = traced
+        known = subprocess.run(["pkg-config", "--variable", "pc_path", "pkg-config"], text=True, stdout=subprocess.PIPE, check=True)
+        cls.environment = {"PATH": f"{traced.parent}:{os.environ['PATH']}", "PKG_CONFIG_SYSROOT_DIR": str(cls.staged),
+                           "PKG_CONFIG_LIBDIR": f"{pc_file.parent}:{known.stdout.strip()}"}
+
+    def setUp(self):
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.traced = None
+
+    def write_programs(self):
+        for name, text in programs().items():
+            (self.directory / name).write_text(text, encoding="utf-8")
+
+    def start_traced(self):
+        self.traced = Traced(self.traced_exe, self.directory, ["--history", "64MiB"])
+        self.addCleanup(self.traced.end)
+        self.environment = dict(self.environment, P2PTRACE_SOCKET=str(self.traced.socket_path),
+                                P2PTRACE_SHM_DIR=str(self.traced.shm_dir))
+
+    def wait_for_the_dead(self):
+        """Until traced has read what ended; it removes such a ring then."""
+        def read():
+            nodes = self.traced.ask("nodes")["nodes"]
+            return len(list(self.traced.shm_dir.glob("p2ptrace.*"))) == sum(node["state"] == "live" for node in nodes)
+        wait_for(read, "what the programs emitted")
+
+    def start_carol(self):
+        carol = subprocess.Popen([TEST_NODE, "carol", "1".zfill(64)], env=dict(os.environ, **self.environment), stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE)
+        self.addCleanup(carol.communicate)
+        self.assertEqual(carol.stdout.readline(), b"ok\n")
+        wait_for(lambda: any(node["state"] == "live" for node in self.traced.ask("nodes")["nodes"]), "carol")
+
+    def check(self, command, shown):
+        """Runs a command of the guide and compares."""
+        if command == "traced &":
+            self.start_traced()
+            return
+        if command.startswith("inspector"):
+            self.wait_for_the_dead()
+        if command.startswith("inspector trace "):
+            command = f"inspector trace {self.traced.ask('traces', limit=1)['traces'][0]['trace_id']}"
+        if command.startswith("inspector control") and not self.traced.ask("control")["nodes"]:
+            self.start_carol()
+        said = run(["sh", "-c", command], self.directory, **self.environment)
+        if command.startswith("gdb"):
+            said = said[said.index("me: the newest"):said.index("$1 = 0")]
+        self.assertEqual(normal(said), normal(shown), command)
+
+    def test_every_command_says_what_is_shown(self):
+        self.write_programs()
+        (self.directory / "tests").symlink_to(SOURCE / "tests")
+        commands = 0
+        for block in blocks("console"):
+            for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M):
+                if command.startswith("gdb") and not self.gdb_works():
+                    continue
+                self.check(command, shown)
+                commands += 1
+        self.assertEqual(commands, len(re.findall(r"^\$ ", GUIDE, re.M)) - (not self.gdb_works()))
+
+    def gdb_works(self):
+        """In some containers a process may not be traced by another one."""
+        return shutil.which("gdb") and "exited normally" in run(["sh", "-c", "gdb -q -batch -ex run /bin/true || :"], self.directory)
+
+    def test_the_programs_compile_without_a_warning_on_and_off(self):
+        self.write_programs()
+        for name, package, compiler in itertools.product(programs(), ("p2ptrace-query", "p2ptrace-off"), ("gcc", "clang")):
+            flags = run(["pkg-config", "--cflags", package], "/", **self.environment).split()
+            self.assertEqual(run([compiler, "-std=c11", *WARNINGS, *flags, "-fsyntax-only", name], self.directory), "")
+
+    def test_fragments_compile_and_leave_nothing_when_off(self):
+        self.assertEqual(set(fragments()), set(PRELUDES))
+        for word, text in fragments().items():
+            package = "p2ptrace-ngtcp2" if "NGTCP2" in word else "p2ptrace"
+            if not list(self.staged.rglob(f"{package}.pc")):
+                continue
+            (self.directory / "fragment.c").write_text(text, encoding="utf-8")
+            flags = run(["pkg-config", "--cflags", package], "/", **self.environment).split()
+            off = [flag for flag in flags if not flag.startswith("-DTRACE")]
+            self.assertNotEqual(flags, off)
+            for chosen in (flags, off):
+                self.assertEqual(run(["cc", "-std=gnu11", *WARNINGS, *chosen, "-fsyntax-only", "fragment.c"], self.directory), "")
+            said = run([sys.executable, str(ZERO), "--keep-include", f"--cflags={' '.join(off)}", "fragment.c"], self.directory)
+            self.assertEqual(said, "0 bytes differ\n")
+
+    def test_a_superproject_is_traced_unless_it_is_a_release(self):
+        self.write_programs()
+        (self.directory / "subprojects").mkdir()
+        (self.directory / "subprojects/p2ptrace").symlink_to(SOURCE)
+        [block] = blocks("meson")
+        (self.directory / "meson.build").write_text("project('yours', 'c')\n" + block, encoding="utf-8")
+        for kind in ("debug", "release"):
+            run([MESON, "setup", f"--buildtype={kind}", kind], self.directory, PKG_CONFIG_LIBDIR=str(self.directory))
+            run([MESON, "compile", "-C", kind], self.directory)
+            traced = "trace_log_open" in run(["nm", "-a", f"{kind}/first"], self.directory)
+            self.assertEqual(traced, kind == "debug")
+
+    def test_its_figures_are_those_of_the_readme(self):
+        readme = (SOURCE / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| .* \| ([\d.]+ \w+) \| `\./dev bench (\w+)/([\w-]+)` \|$", GUIDE, re.M)
+        self.assertGreater(len(rows), 3)
+        for figure, bench, case in rows:
+            [row] = re.findall(rf"^\| {bench} {case} \|.*", readme, re.M)
+            self.assertIn(f"| {figure} ", row)
+
+    def test_links_lead_to_files(self):
+        for name in ("README.md", "docs/guide.md", "docs/architecture.md"):
+            path = SOURCE / name
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", path.read_text(encoding="utf-8")):
+                self.assertTrue((path.parent / link).exists(), f"{name}: {link}")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:])
