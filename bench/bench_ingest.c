@@ -106,7 +106,8 @@ static void open_ring(struct rig *rig, unsigned index) {
 }
 
 static void ignore(void *arg) { (void)arg; }
-static void ignore_line(void *arg, const char *line) {
+static void ignore_line(void *arg, enum log_level level, const char *line) {
+    (void)level;
     (void)arg;
     (void)line;
 }

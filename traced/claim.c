@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -129,13 +130,40 @@ static int bind_and_listen(struct claim *claim, char *reason) {
     return 0;
 }
 
-int claim_socket(struct claim *ret_claim, const char *path, char *reason) {
-    struct claim claim = {.lock_fd = -1, .listen_fd = -1};
-    snprintf(claim.path, sizeof claim.path, "%s", path);
-    snprintf(claim.lock_path, sizeof claim.lock_path, "%s.lock", path);
+/* Fills in the paths, and takes the directory and the lock. */
+static int begin(struct claim *claim, const char *path, char *reason) {
+    *claim = (struct claim){.lock_fd = -1, .listen_fd = -1};
+    snprintf(claim->path, sizeof claim->path, "%s", path);
+    snprintf(claim->lock_path, sizeof claim->lock_path, "%s.lock", path);
     int error = prepare_directory(path, reason);
-    if (error) return error;
-    error = take_lock(&claim, reason);
+    return error ? error : take_lock(claim, reason);
+}
+
+int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
+    struct claim claim;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t bytes = sizeof address;
+    int error = getsockname(listen_fd, (struct sockaddr *)&address, &bytes) ? -errno : 0;
+    if (error || bytes <= offsetof(struct sockaddr_un, sun_path) || !address.sun_path[0]) {
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the service manager's socket has no path");
+        error = -EINVAL;
+    } else {
+        char path[TRACE_SOCKET_PATH_BYTES + 1] = "";
+        memcpy(path, address.sun_path, bytes - offsetof(struct sockaddr_un, sun_path));
+        error = begin(&claim, path, reason);
+    }
+    if (error) {
+        close(listen_fd);
+        return error;
+    }
+    claim.listen_fd = listen_fd;
+    *ret_claim = claim;
+    return 0;
+}
+
+int claim_socket(struct claim *ret_claim, const char *path, char *reason) {
+    struct claim claim;
+    int error = begin(&claim, path, reason);
     if (error) return error;
     error = remove_stale(path, reason);
     if (!error) error = bind_and_listen(&claim, reason);
@@ -150,7 +178,8 @@ int claim_socket(struct claim *ret_claim, const char *path, char *reason) {
 
 void claim_release(struct claim *claim) {
     struct stat info;
-    if (!lstat(claim->path, &info) && info.st_ino == claim->inode && info.st_dev == claim->device) unlink(claim->path);
+    if (claim->inode && !lstat(claim->path, &info) && info.st_ino == claim->inode && info.st_dev == claim->device)
+        unlink(claim->path);
     if (claim->listen_fd >= 0) close(claim->listen_fd);
     unlink(claim->lock_path);
     close(claim->lock_fd);

@@ -15,7 +15,7 @@ struct claim {
     char path[TRACE_SOCKET_PATH_BYTES];
     char lock_path[TRACE_SOCKET_PATH_BYTES + 8];
     int lock_fd, listen_fd;
-    dev_t device; /* what the socket was when it was made */
+    dev_t device; /* what the socket was when we made it; inode 0: we did not */
     ino_t inode;
 };
 
@@ -23,6 +23,10 @@ struct claim {
  * Returns 0, or a negative errno with a sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES); -EADDRINUSE when somebody
  * else serves the path. */
 int claim_socket(struct claim *ret_claim, const char *path, char *reason);
+
+/* The same for a socket that is bound and listens already: a service manager made it, and keeps it when we go.  Its path goes into
+ * the claim.  Takes listen_fd over, also when it fails.  -EINVAL when the socket has no path. */
+int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason);
 
 /* Removes the socket, if it is still ours, and the lock.  Does not close listen_fd when it has been taken (-1). */
 void claim_release(struct claim *claim);

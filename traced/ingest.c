@@ -26,13 +26,13 @@
 
 #include "ingest_internal.h"
 
-void ingest_say(struct ingest *ingest, const char *format, ...) {
+void ingest_say(struct ingest *ingest, enum log_level level, const char *format, ...) {
     char line[256];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    ingest->config.say(ingest->config.arg, line);
+    ingest->config.say(ingest->config.arg, level, line);
 }
 
 static uint64_t monotonic_ns(void) {
@@ -69,11 +69,12 @@ static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_a
 
     clean_name(name, sizeof name, ring->name);
     if (result == -ENOSPC)
-        ingest_say(ingest, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
     else if (fault == TRACE_ATTACH_SYSTEM)
-        ingest_say(ingest, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault), strerror(-result));
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault),
+                   strerror(-result));
     else
-        ingest_say(ingest, "object %s rejected: %s", name, trace_attach_fault_text(fault));
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s", name, trace_attach_fault_text(fault));
 
     const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
     snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
@@ -101,7 +102,7 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
         ingest->changed = true;
         ingest->activity_ns = ingest->now_ns;
         ingest_add(&ingest->counters.nodes_attached, 1);
-        ingest_say(ingest, "node %s (pid %d) attached: %u lanes of %u events", ring->node->info.node_name,
+        ingest_say(ingest, LOG_LEVEL_INFO, "node %s (pid %d) attached: %u lanes of %u events", ring->node->info.node_name,
                    (int)ring->node->info.pid, ring->node->info.lane_count, ring->node->info.lane_events);
     }
 }
@@ -110,7 +111,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) {
-        ingest_say(ingest, "out of memory: an object was left out");
+        ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was left out");
         return;
     }
     snprintf(ring->name, sizeof ring->name, "%s", name);
@@ -219,7 +220,8 @@ static void update_clock(struct ingest *ingest) {
     if (ingest->now_ns < ingest->clock_due_ns) return;
     ingest->clock_due_ns = ingest->now_ns + INGEST_CLOCK_NS;
     if (trace_clock_update(&ingest->clock, trace_clock_read()))
-        ingest_say(ingest, "the system time was stepped by %.3f s", (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
+        ingest_say(ingest, LOG_LEVEL_WARNING, "the system time was stepped by %.3f s",
+                   (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
     ingest_add(&ingest->counters.clock_steps, ingest->clock.steps - steps);
     double hz = trace_clock_tsc_usable() ? 1e9 / ingest->clock.ns_per_tick : 0;
     atomic_store_explicit(&ingest->counters.clock_hz, hz, memory_order_relaxed); /* relaxed: one value */

@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "history.h"
+#include "log.h"
 #include "nodes.h"
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ struct ingest_config {
     /* Called on the ingest thread after events became visible, or a node's state changed; must not block (uv_async_send). */
     void (*wake)(void *arg);
     /* One line for the log: a node that came, went, was rejected; a clock step.  Called on the ingest thread. */
-    void (*say)(void *arg, const char *line);
+    void (*say)(void *arg, enum log_level level, const char *line);
     void *arg;
 };
 

@@ -143,7 +143,7 @@ static inline void ingest_add(_Atomic uint64_t *counter, uint64_t count) {
 }
 
 /* A line for the log, about a ring. */
-void ingest_say(struct ingest *ingest, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ingest_say(struct ingest *ingest, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ingest_control.c: carries out a change; for control_serve.  arg: the ingest. */
 void ingest_control(void *arg, const struct control_change *change, struct control_result *result);

@@ -182,8 +182,8 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
             nodes_add_app(ingest->config.nodes, ring->node_index, &app);
             ingest->changed = true;
         } else {
-            ingest_say(ingest, "node %s (pid %d): a bad description of an application was left out", ring->node->info.node_name,
-                       (int)ring->node->info.pid);
+            ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): a bad description of an application was left out",
+                       ring->node->info.node_name, (int)ring->node->info.pid);
         }
     }
 }
@@ -338,8 +338,9 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
 
     settle(ingest, ring);
     /* relaxed: only we write them */
-    ingest_say(ingest, "node %s (pid %d) %s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost",
-               node->info.node_name, (int)node->info.pid, words[end], atomic_load_explicit(&node->emitted, memory_order_relaxed),
+    ingest_say(ingest, broken || end == NODE_CRASHED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+               "node %s (pid %d) %s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost", node->info.node_name,
+               (int)node->info.pid, words[end], atomic_load_explicit(&node->emitted, memory_order_relaxed),
                atomic_load_explicit(&node->indexed, memory_order_relaxed), sum_of_lost(node));
     if (broken) {
         ingest_add(&ingest->counters.nodes_rejected, 1);

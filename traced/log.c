@@ -4,6 +4,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +13,40 @@
 
 static const char *const names[] = {"error", "warning", "info", "debug"};
 static enum log_level level_max = LOG_LEVEL_INFO;
+static const char *file_path;
+static int log_fd = STDERR_FILENO;
 
 void log_set_level(enum log_level level) { level_max = level; }
 
 int log_level_by_name(const char *name) {
+    if (!strcmp(name, "warn")) return LOG_LEVEL_WARNING;
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (!strcmp(names[i], name)) return i;
     return -EINVAL;
+}
+
+static int open_file(const char *path) {
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+int log_open(const char *path) {
+    int fd = open_file(path);
+    if (fd < 0) return fd;
+    file_path = path;
+    log_fd = fd;
+    return 0;
+}
+
+bool log_has_file(void) { return file_path; }
+
+int log_reopen(void) {
+    int fd = open_file(file_path);
+    if (fd < 0) return fd;
+    /* The number stays, so that a thread that is about to write needs to know nothing. */
+    int error = dup3(fd, log_fd, O_CLOEXEC) < 0 ? -errno : 0;
+    close(fd);
+    return error;
 }
 
 void log_say(enum log_level level, const char *format, ...) {
@@ -40,6 +68,7 @@ void log_say(enum log_level level, const char *format, ...) {
     for (size_t i = head; i < length; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
     line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
+    ssize_t written = write(log_fd, line, length);
+    if (level == LOG_LEVEL_ERROR && log_fd != STDERR_FILENO) written = write(STDERR_FILENO, line, length);
     (void)written; /* nobody to tell */
 }

@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * The daemon's log: one line each on stderr, "time level text".  Callable from any thread: a line is one write. */
+ * The daemon's log: one line each, "time level text", on stderr or in a file.  Callable from any thread: a line is one write. */
 #ifndef TRACED_LOG_H
 #define TRACED_LOG_H
+
+#include <stdbool.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Set once, before other threads start.  The default is info. */
 void log_set_level(enum log_level level);
 
-/* The level of that name ("error", "warning", "info", "debug"), or -EINVAL. */
+/* The level of that name ("error", "warning" or "warn", "info", "debug"), or -EINVAL. */
 int log_level_by_name(const char *name);
+
+/* From here on lines are appended to this file, made with mode 0600 when it is missing; errors go to stderr as well.  `path` is
+ * kept, not copied.  Once, before other threads start.  Returns 0 or a negative errno; then the log stays where it was. */
+int log_open(const char *path);
+
+/* Opens the file of log_open anew, by its name: somebody has moved the old one away.  No line is lost or cut, whatever other threads
+ * write meanwhile.  Returns 0 or a negative errno; then lines go where they went. */
+int log_reopen(void);
+
+/* Is there a file to open anew? */
+bool log_has_file(void);
 
 /* Control characters in the text are replaced, so that a node's name cannot forge a line. */
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -4,13 +4,16 @@
 #include "claim.h"
 #include "log.h"
 #include "options.h"
+#include "pidfile.h"
 #include "server.h"
 #include "service.h"
+#include "systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -31,9 +34,9 @@ static void wake(void *arg) {
     server_wake(&daemon->server);
 }
 
-static void say(void *arg, const char *line) {
+static void say(void *arg, enum log_level level, const char *line) {
     (void)arg;
-    log_say(LOG_LEVEL_INFO, "%s", line);
+    log_say(level, "%s", line);
 }
 
 /* Every node's ring and every client takes a descriptor. */
@@ -51,6 +54,7 @@ static int fail(const char *what, int error) {
 
 static void stop_ingest(void *arg) {
     struct daemon *daemon = arg;
+    systemd_notify("STOPPING=1");
     ingest_stats(daemon->service.ingest, &daemon->service.last_ingest);
     ingest_stop(daemon->service.ingest);
     daemon->service.ingest = NULL;
@@ -82,7 +86,11 @@ static int serve(struct daemon *daemon, const struct options *options) {
     history_stats(service->history, &stats);
     log_say(LOG_LEVEL_INFO, "listening on %s; the history has %zu MiB and holds %llu events", daemon->claim.path,
             stats.bytes_max >> 20, (unsigned long long)stats.events_max);
+    error = options->pidfile ? pidfile_write(options->pidfile) : 0;
+    if (error) return fail("the pidfile cannot be written (--pidfile)", error);
+    systemd_notify("READY=1");
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (options->pidfile) pidfile_remove(options->pidfile);
     server_fini(&daemon->server);
     error = uv_loop_close(&daemon->loop);
     return error ? fail("the loop was not empty at the end", error) : OPTIONS_EXIT_OK;
@@ -119,11 +127,25 @@ static void fill_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return; /* the lowest number is the one that is free */
 }
 
+/* The socket that the service manager passes, else one of our own. */
+static int claim_a_socket(struct claim *claim, const struct options *options, char *reason) {
+    struct trace_socket_path path;
+    int listen_fd, passed = systemd_take_socket(&listen_fd, reason);
+    if (passed < 0) return passed;
+    int error = passed ? claim_adopt(claim, listen_fd, reason) : trace_socket_path(&path, options->socket, reason);
+    if (error) return error;
+    if (!passed) return claim_socket(claim, path.path, reason);
+    if (!options->socket || !strcmp(options->socket, claim->path)) return 0;
+    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the service manager passes the socket %s, not --socket %.200s", claim->path,
+             options->socket);
+    claim_release(claim);
+    return -EINVAL;
+}
+
 int main(int argc, char **argv) {
     fill_standard_streams();
     static struct daemon daemon;
     struct options options;
-    struct trace_socket_path path;
     char reason[TRACE_SOCKET_REASON_BYTES];
     switch (options_parse(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN: break;
@@ -131,10 +153,12 @@ int main(int argc, char **argv) {
     case OPTIONS_WRONG: return OPTIONS_EXIT_USAGE;
     }
     log_set_level(options.log_level);
+    int error = options.log ? log_open(options.log) : 0;
+    if (error) return fail("the log cannot be opened (--log)", error);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     json_object_seed(0); /* before there are threads */
-    if (trace_socket_path(&path, options.socket, reason) || claim_socket(&daemon.claim, path.path, reason)) {
+    if (claim_a_socket(&daemon.claim, &options, reason)) {
         log_say(LOG_LEVEL_ERROR, "%s", reason);
         return OPTIONS_EXIT_FAILURE;
     }

@@ -14,22 +14,26 @@
 #define TRACED_VERSION "unknown"
 #endif
 
-static const char help[] = "Usage: traced [OPTION]...\n"
-                           "Collects the traces of this user's nodes and answers questions about them on a socket.\n"
-                           "\n"
-                           "  --socket PATH      where to listen (default: $P2PTRACE_SOCKET, else\n"
-                           "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
-                           "                     /tmp/p2ptrace-UID/traced.sock)\n"
-                           "  --history SIZE     memory for events and their indices, all taken at the\n"
-                           "                     start (default 256MiB; 60MiB is the least)\n"
-                           "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
-                           "                     else /dev/shm)\n"
-                           "  --log-level LEVEL  error, warning, info (default) or debug\n"
-                           "  --version          print the version and exit\n"
-                           "  --help             print this and exit\n"
-                           "\n"
-                           "SIZE is a number and a unit: K, M, G or KiB, MiB, GiB (1024), KB, MB, GB (1000).\n"
-                           "SIGTERM or SIGINT stops it.  Exit codes: 0 stopped cleanly, 1 failure, 2 usage.\n";
+static const char help[] =
+    "Usage: traced [OPTION]...\n"
+    "Collects the traces of this user's nodes and answers questions about them on a socket.\n"
+    "\n"
+    "  --socket PATH      where to listen (default: $P2PTRACE_SOCKET, else\n"
+    "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
+    "                     /tmp/p2ptrace-UID/traced.sock)\n"
+    "  --history SIZE     memory for events and their indices, all taken at the\n"
+    "                     start (default 256MiB; 60MiB is the least)\n"
+    "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
+    "                     else /dev/shm)\n"
+    "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
+    "  --log-level LEVEL  error, warn, info (default) or debug\n"
+    "  --pidfile FILE     write the process id to FILE while it serves\n"
+    "  --foreground       stay in the foreground; it always does\n"
+    "  --version          print the version and exit\n"
+    "  --help             print this and exit\n"
+    "\n"
+    "SIZE is a number and a unit: K, M, G or KiB, MiB, GiB (1024), KB, MB, GB (1000).\n"
+    "SIGTERM or SIGINT stops it; without --log, so does SIGHUP.  Exit codes: 0 stopped cleanly, 1 failure, 2 usage.\n";
 
 int options_parse_bytes(const char *text, uint64_t *ret_bytes) {
     static const struct {
@@ -67,12 +71,15 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
 }
 
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG_LEVEL, VERSION, HELP };
+    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, FOREGROUND, VERSION, HELP };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
         {"shm-dir", required_argument, NULL, SHM_DIR},
+        {"log", required_argument, NULL, LOG},
         {"log-level", required_argument, NULL, LOG_LEVEL},
+        {"pidfile", required_argument, NULL, PIDFILE},
+        {"foreground", no_argument, NULL, FOREGROUND},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
@@ -84,13 +91,16 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
     for (int option; (option = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
         switch (option) {
         case SOCKET: options.socket = optarg; break;
+        case LOG: options.log = optarg; break;
+        case PIDFILE: options.pidfile = optarg; break;
+        case FOREGROUND: break;
         case SHM_DIR: options.shm_dir = optarg; break;
         case HISTORY:
             if (options_parse_bytes(optarg, &options.history_bytes)) return wrong(err, "--history is not a size: ", optarg);
             break;
         case LOG_LEVEL: {
             int level = log_level_by_name(optarg);
-            if (level < 0) return wrong(err, "--log-level is not error, warning, info or debug: ", optarg);
+            if (level < 0) return wrong(err, "--log-level is not error, warn, info or debug: ", optarg);
             options.log_level = (enum log_level)level;
             break;
         }

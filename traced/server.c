@@ -66,10 +66,10 @@ void server_wake(struct server *server) { uv_async_send(&server->wake); }
 
 static void close_all(struct server *server) {
     while (server->clients) client_close(server->clients);
-    uv_handle_t *handles[] = {(uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause,
-                              (uv_handle_t *)&server->stop_limit, (uv_handle_t *)&server->wake,
-                              (uv_handle_t *)&server->again,      (uv_handle_t *)&server->signals[0],
-                              (uv_handle_t *)&server->signals[1], NULL};
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause, (uv_handle_t *)&server->stop_limit,
+        (uv_handle_t *)&server->wake,       (uv_handle_t *)&server->again,        (uv_handle_t *)&server->signals[0],
+        (uv_handle_t *)&server->signals[1], (uv_handle_t *)&server->signals[2],   NULL};
     for (uv_handle_t **handle = handles; *handle; handle++)
         if (!uv_is_closing(*handle)) uv_close(*handle, NULL);
 }
@@ -101,7 +101,13 @@ void server_stop(struct server *server) {
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
-    log_say(LOG_LEVEL_INFO, "stopping (%s)", number == SIGINT ? "SIGINT" : "SIGTERM");
+    if (number == SIGHUP && log_has_file()) {
+        int error = log_reopen();
+        log_say(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, error ? "the log cannot be opened anew: %s" : "the log begins anew%s",
+                error ? strerror(-error) : "");
+        return;
+    }
+    log_say(LOG_LEVEL_INFO, "stopping (SIG%s)", sigabbrev_np(number));
     server_stop(signal->data);
 }
 
@@ -177,10 +183,15 @@ static void on_connection(uv_poll_t *listener, int status, int events) {
     }
 }
 
+static bool is_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd) {
-    static const int signals[2] = {SIGTERM, SIGINT};
+    static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
     *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd};
     server->turn_last = &server->turn_first;
     /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
@@ -189,13 +200,15 @@ int server_init(struct server *server, uv_loop_t *loop, struct service *service,
     uv_idle_init(loop, &server->again);
     uv_signal_init(loop, &server->signals[0]);
     uv_signal_init(loop, &server->signals[1]);
+    uv_signal_init(loop, &server->signals[2]);
     int error = uv_poll_init(loop, &server->listener, listen_fd);
     if (error) return error;
     error = uv_async_init(loop, &server->wake, on_wake);
     if (error) return error;
     server->listener.data = server->accept_pause.data = server->stop_limit.data = server->again.data = server->wake.data = server;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         server->signals[i].data = server;
+        if (signals[i] == SIGHUP && !log_has_file() && is_ignored(SIGHUP)) continue; /* nohup */
         error = uv_signal_start(&server->signals[i], on_signal, signals[i]);
         if (error) return error;
     }

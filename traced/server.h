@@ -26,7 +26,7 @@ struct server {
     uv_timer_t accept_pause, stop_limit;
     uv_async_t wake;
     uv_idle_t again; /* active while clients wait for a turn */
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     int listen_fd;
     bool accepting, accept_paused, stopping;
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */

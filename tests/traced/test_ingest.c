@@ -59,11 +59,11 @@ static void wake(void *arg) {
     wakes++;
 }
 
-static void say(void *arg, const char *line) {
+static void say(void *arg, enum log_level level, const char *line) {
     size_t at = strlen(said);
     ck_assert_ptr_eq(arg, &ingest);
     lines++;
-    snprintf(said + at, sizeof said - at, "%s\n", line);
+    snprintf(said + at, sizeof said - at, "%s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
 }
 
 static void open_ingest(void) {
@@ -615,7 +615,7 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
     ck_assert_uint_eq(lines, 0);
     ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
     ck_assert_uint_eq(ingest->counters.rejected[bad_objects[_i].fault], 1);
-    ck_assert_ptr_nonnull(strstr(said, "object " BAD " rejected: "));
+    ck_assert_ptr_nonnull(strstr(said, "warning: object " BAD " rejected: "));
     ck_assert_ptr_nonnull(strstr(said, trace_attach_fault_text(bad_objects[_i].fault)));
     const struct node *node = node_named(BAD);
     ck_assert_ptr_nonnull(node);
@@ -971,7 +971,7 @@ END_TEST
 
 static sem_t woken;
 static void wake_test(void *arg) { sem_post(arg); }
-static void say_nothing(void *arg, const char *line) { (void)arg, (void)line; }
+static void say_nothing(void *arg, enum log_level level, const char *line) { (void)arg, (void)level, (void)line; }
 
 static struct ingest *start(void) {
     struct ingest *running;

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""traced as a service: its log, its pidfile, who starts it and how it ends."""
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+
+from harness import DEADLINE_S, ProtocolTest, until
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+class ServiceTest(ProtocolTest):
+    def path(self, name):
+        return os.path.join(self.place.directory, name)
+
+    def fails(self, *options, **popen):
+        """What a traced that cannot start says."""
+        process = self.place.spawn("--history", "64M", *options, **popen)
+        _, text = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 1, text)
+        return text.decode()
+
+    def start_quietly(self, *options, **popen):
+        """A traced whose log is not on stderr: it serves when its socket does."""
+        self.place.traced = self.place.spawn("--history", "64M", *options, **popen)
+        until(lambda: self.place.traced.poll() is not None or os.path.exists(self.place.path), "the socket")
+        self.assertIsNone(self.place.traced.poll())
+
+        def connect():
+            try:
+                return self.place.connect()
+            except ConnectionRefusedError:  # bound and not yet listening
+                return None
+        return until(connect, "traced to listen")
+
+
+class Log(ServiceTest):
+    def test_a_log_that_was_moved_away_begins_anew_on_sighup(self):
+        log, old = self.path("log"), self.path("log.1")
+        self.start_quietly("--log", log).call("hello")
+        until(lambda: "listening on" in read(log), "the first lines")
+        os.rename(log, old)
+        self.place.traced.send_signal(signal.SIGHUP)
+        until(lambda: os.path.exists(log) and "the log begins anew" in read(log), "the new log")
+        self.assertNotIn("begins anew", read(old))
+        self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
+        code, rest = self.place.stop()
+        self.assertEqual((code, rest), (0, ""))
+        self.assertIn("stopped", read(log))
+
+    def test_a_log_that_cannot_be_opened_anew_goes_on_where_it_was(self):
+        directory = self.path("logs")
+        os.mkdir(directory)
+        client = self.start_quietly("--log", os.path.join(directory, "log"))
+        client.call("hello")
+        os.rename(directory, self.path("moved"))
+        self.place.traced.send_signal(signal.SIGHUP)
+        until(lambda: "cannot be opened anew" in read(self.path("moved/log")), "the complaint")
+        client.call("hello")
+
+    def test_without_a_log_file_sighup_ends_it_like_a_terminal_that_went_away(self):
+        self.start()
+        code, log = self.place.stop(signal.SIGHUP)
+        self.assertEqual(code, 0)
+        self.assertIn("stopping (SIGHUP)", log)
+
+    def test_under_nohup_it_stays(self):
+        client = self.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.place.traced.send_signal(signal.SIGHUP)
+        client.call("hello")
+        self.assertEqual(self.place.stop()[0], 0)
+
+    def test_a_level_leaves_out_what_is_below_it(self):
+        log = self.path("log")
+        with open(self.path("p2ptrace.bad"), "wb") as bad:
+            bad.write(b"no ring" * 1000)
+        client = self.start_quietly("--log", log, "--log-level", "warn")
+        until(lambda: client.call("stats")["ingest"]["nodes_rejected"], "the bad object to be seen")
+        until(lambda: read(log), "a line")
+        levels = {line.split()[1] for line in read(log).splitlines()}
+        self.assertEqual(levels, {"warning"})
+        self.assertIn("object p2ptrace.bad rejected", read(log))
+
+    def test_an_error_at_the_start_is_told_on_stderr_and_in_the_log(self):
+        log = self.path("log")
+        text = self.fails("--log", log, "--shm-dir", self.path("none"))
+        self.assertIn("none", text)
+        self.assertEqual(read(log), text)
+        self.assertIn("--log", self.fails("--log", self.path("none/log")))
+
+
+class Pidfile(ServiceTest):
+    def test_it_has_the_pid_while_traced_serves_and_is_gone_afterwards(self):
+        pidfile = self.path("pid")
+        self.start_quietly("--pidfile", pidfile).call("hello")
+        until(lambda: os.path.exists(pidfile), "the pidfile")
+        self.assertEqual(read(pidfile), "%d\n" % self.place.traced.pid)
+        self.assertEqual(self.place.stop()[0], 0)
+        self.assertFalse(os.path.exists(pidfile))
+
+    def test_that_of_a_killed_one_is_replaced_and_that_of_another_left_alone(self):
+        pidfile = self.path("pid")
+        with open(pidfile, "w", encoding="utf-8") as file:
+            file.write("1\n")
+        self.start_quietly("--pidfile", pidfile).call("hello")
+        until(lambda: read(pidfile) == "%d\n" % self.place.traced.pid, "the pidfile")
+        with open(pidfile, "w", encoding="utf-8") as file:
+            file.write("1\n")
+        self.assertEqual(self.place.stop()[0], 0)
+        self.assertEqual(read(pidfile), "1\n")
+
+    def test_one_that_cannot_be_written_is_an_error(self):
+        self.assertIn("--pidfile", self.fails("--pidfile", self.path("none/pid")))
+
+
+# Becomes traced as a service manager starts one: the descriptors of argv[1] are 3, 4, ... and LISTEN_PID is right.
+ACTIVATE = """
+import os, sys
+for number, fd in enumerate(sys.argv[1].split(","), 3):
+    os.dup2(int(fd), number, inheritable=True)
+os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[2]))
+os.environ["LISTEN_FDS"] = str(len(sys.argv[1].split(",")))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class ServiceManager(ServiceTest):
+    def setUp(self):
+        super().setUp()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listener.close)
+
+    def listen(self):
+        self.listener.bind(self.place.path)
+        self.listener.listen(8)
+
+    def activate(self, *sockets, off=0, options=()):
+        """traced, with these sockets passed to the process whose id is `off` from its own."""
+        fds = [fcntl.fcntl(s, fcntl.F_DUPFD, 20) for s in sockets]
+        process = subprocess.Popen([sys.executable, "-c", ACTIVATE, ",".join(map(str, fds)), str(off), os.environ["TRACED"],
+                                    "--history", "64M", *options],
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=fds, env=self.place.environment)
+        for fd in fds:
+            os.close(fd)
+        return process
+
+    def refused(self, *sockets, **more):
+        _, text = self.activate(*sockets, **more).communicate(timeout=DEADLINE_S)
+        return text.decode()
+
+    def test_it_serves_the_socket_that_is_passed_and_leaves_it_there(self):
+        self.listen()
+        early = self.place.connect()  # waits: nobody serves yet
+        self.place.traced = self.activate(self.listener)
+        self.assertEqual(early.call("hello")["pid"], self.place.traced.pid)
+        self.assertEqual(self.place.stop()[0], 0)
+        late = self.place.connect()
+        self.place.traced = self.activate(self.listener)
+        self.assertEqual(late.call("hello")["pid"], self.place.traced.pid)
+        second = self.fails()
+        self.assertIn("another traced", second)
+
+    def test_what_is_passed_to_another_process_is_not_taken(self):
+        self.listen()
+        self.assertIn("already serves", self.refused(self.listener, off=1))
+
+    def test_what_is_passed_has_to_be_one_listening_socket(self):
+        plain, other = socket.socketpair()
+        self.addCleanup(plain.close)
+        self.addCleanup(other.close)
+        self.assertIn("no listening Unix stream socket", self.refused(plain))
+        self.listener.bind("\0" + self.place.path)
+        self.listener.listen(8)
+        self.assertIn("has no path", self.refused(self.listener))
+        self.assertIn("passes 2 sockets", self.refused(self.listener, plain))
+
+    def test_a_socket_option_that_says_otherwise_is_refused(self):
+        self.listen()
+        self.assertIn("not --socket /elsewhere", self.refused(self.listener, options=("--socket", "/elsewhere")))
+
+    def test_the_manager_is_told_when_it_serves_and_when_it_stops(self):
+        for name in (self.path("notify"), "\0" + self.path("abstract")):
+            with self.subTest(name=name):
+                notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self.addCleanup(notify.close)
+                notify.settimeout(DEADLINE_S)
+                notify.bind(name)
+                self.place.environment["NOTIFY_SOCKET"] = name.replace("\0", "@")
+                self.start_quietly("--pidfile", self.path("pid"))
+                self.assertEqual(notify.recv(1000), b"READY=1")
+                self.assertTrue(os.path.exists(self.path("pid")))
+                self.assertEqual(self.place.stop()[0], 0)
+                self.assertEqual(notify.recv(1000), b"STOPPING=1")
+
+    def test_a_manager_that_does_not_listen_is_no_harm(self):
+        self.place.environment["NOTIFY_SOCKET"] = self.path("nobody")
+        self.start().call("hello")
+        self.assertEqual(self.place.stop()[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
