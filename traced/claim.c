@@ -23,14 +23,19 @@ static int fail(char *reason, int error, const char *what, const char *path) {
 }
 
 /* The directory has to be one in which nobody else can put things in our socket's place. */
-static int prepare_directory(const char *path, char *reason) {
+static int prepare_directory(const char *path, gid_t group, char *reason) {
     char directory[TRACE_SOCKET_PATH_BYTES] = ".";
     const char *slash = strrchr(path, '/');
     if (slash == path)
         strcpy(directory, "/");
     else if (slash)
         snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
-    if (mkdir(directory, 0700) && errno != EEXIST) return fail(reason, -errno, "cannot make the socket's directory", directory);
+    if (!mkdir(directory, 0700)) {
+        if (group != PEER_NO_GROUP && (chown(directory, (uid_t)-1, group) || chmod(directory, 0710)))
+            return fail(reason, -errno, "cannot let the group into", directory);
+    } else if (errno != EEXIST) {
+        return fail(reason, -errno, "cannot make the socket's directory", directory);
+    }
     struct stat info;
     if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
     if (!S_ISDIR(info.st_mode)) return fail(reason, -ENOTDIR, "cannot use the socket's directory", directory);
@@ -40,6 +45,22 @@ static int prepare_directory(const char *path, char *reason) {
         snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the socket's directory %s %s", directory,
                  owner_fits ? "can be written by others" : "belongs to another user");
         return -EPERM;
+    }
+    return 0;
+}
+
+/* May the group's members pass all directories on the way to the socket? */
+static int check_way(const char *path, gid_t group, char *reason) {
+    char directory[TRACE_SOCKET_PATH_BYTES];
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        struct stat info;
+        snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+        if (stat(directory, &info)) return fail(reason, -errno, "cannot look at", directory);
+        if (info.st_mode & (info.st_gid == group ? S_IXGRP : S_IXOTH)) continue;
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES,
+                 "the group cannot enter %s (mode %04o): give it the right (chgrp, chmod g+x), or choose another --socket",
+                 directory, (unsigned)info.st_mode & 07777);
+        return -EACCES;
     }
     return 0;
 }
@@ -107,7 +128,7 @@ static int remove_stale(const char *path, char *reason) {
     return 0;
 }
 
-static int bind_and_listen(struct claim *claim, char *reason) {
+static int bind_and_listen(struct claim *claim, gid_t group, char *reason) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, claim->path, strlen(claim->path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -117,6 +138,7 @@ static int bind_and_listen(struct claim *claim, char *reason) {
     int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
     int error = bound ? -errno : 0;
     umask(mask);
+    if (!error && group != PEER_NO_GROUP && (chown(claim->path, (uid_t)-1, group) || chmod(claim->path, 0660))) error = -errno;
     struct stat info;
     if (!error && (lstat(claim->path, &info) || listen(fd, LISTEN_BACKLOG))) error = -errno;
     if (error) {
@@ -131,11 +153,12 @@ static int bind_and_listen(struct claim *claim, char *reason) {
 }
 
 /* Fills in the paths, and takes the directory and the lock. */
-static int begin(struct claim *claim, const char *path, char *reason) {
+static int begin(struct claim *claim, const char *path, gid_t group, char *reason) {
     *claim = (struct claim){.lock_fd = -1, .listen_fd = -1};
     snprintf(claim->path, sizeof claim->path, "%s", path);
     snprintf(claim->lock_path, sizeof claim->lock_path, "%s.lock", path);
-    int error = prepare_directory(path, reason);
+    int error = prepare_directory(path, group, reason);
+    if (!error && group != PEER_NO_GROUP) error = check_way(path, group, reason);
     return error ? error : take_lock(claim, reason);
 }
 
@@ -150,7 +173,7 @@ int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
     } else {
         char path[TRACE_SOCKET_PATH_BYTES + 1] = "";
         memcpy(path, address.sun_path, bytes - offsetof(struct sockaddr_un, sun_path));
-        error = begin(&claim, path, reason);
+        error = begin(&claim, path, PEER_NO_GROUP, reason); /* its mode is the manager's business */
     }
     if (error) {
         close(listen_fd);
@@ -161,12 +184,12 @@ int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
     return 0;
 }
 
-int claim_socket(struct claim *ret_claim, const char *path, char *reason) {
+int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *reason) {
     struct claim claim;
-    int error = begin(&claim, path, reason);
+    int error = begin(&claim, path, group, reason);
     if (error) return error;
     error = remove_stale(path, reason);
-    if (!error) error = bind_and_listen(&claim, reason);
+    if (!error) error = bind_and_listen(&claim, group, reason);
     if (error) {
         unlink(claim.lock_path);
         close(claim.lock_fd);

@@ -8,6 +8,7 @@
 #ifndef TRACED_CLAIM_H
 #define TRACED_CLAIM_H
 
+#include "peer.h"
 #include <proto/socket_path.h>
 #include <sys/types.h>
 
@@ -19,10 +20,12 @@ struct claim {
     ino_t inode;
 };
 
-/* Makes the directory (0700) when it is missing, takes the lock, removes a stale socket, binds (0600) and listens.
+/* Makes the directory (0700) when it is missing, takes the lock, removes a stale socket, binds (0600) and listens.  group: whose
+ * members may reach the socket, too (0710 and 0660); PEER_NO_GROUP: nobody's.  A directory that is there already stays as it is:
+ * when one of those on the way keeps the group out, that is -EACCES.
  * Returns 0, or a negative errno with a sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES); -EADDRINUSE when somebody
  * else serves the path. */
-int claim_socket(struct claim *ret_claim, const char *path, char *reason);
+int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *reason);
 
 /* The same for a socket that is bound and listens already: a service manager made it, and keeps it when we go.  Its path goes into
  * the claim.  Takes listen_fd over, also when it fails.  -EINVAL when the socket has no path. */

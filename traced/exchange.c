@@ -27,9 +27,11 @@ static void begin_answer(struct exchange *exchange) {
 static void end_call(struct exchange *exchange) {
     struct call *call = &exchange->call;
     struct trace_text *out = &exchange->out;
-    if (out->failed && !call->error.code)
+    if (out->failed && !call->error.code) {
+        exchange->client->server->counters.limits.answer_bytes++;
         trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{sI}", "limit", (json_int_t)LIMIT_ANSWER_BYTES),
                        "the answer is longer than %u bytes", LIMIT_ANSWER_BYTES);
+    }
     if (call->request.notification) {
         if (call->error.code) exchange->client->server->counters.errors++;
         trace_rpc_error_fini(&call->error);
@@ -148,6 +150,7 @@ void exchange_refuse_line(struct client *client) {
     struct exchange *exchange = &client->exchange;
     *exchange = (struct exchange){.client = client, .out.bytes_max = LIMIT_ANSWER_BYTES};
     client->server->counters.requests++;
+    client->server->counters.limits.line_bytes++;
     trace_rpc_fail(&error, TRACE_RPC_INVALID_REQUEST, json_pack("{si}", "limit", LIMIT_LINE_BYTES), "a line has at most %d bytes",
                    LIMIT_LINE_BYTES);
     write_error(exchange, NULL, &error);

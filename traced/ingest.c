@@ -68,6 +68,7 @@ static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_a
     ingest_add(&ingest->counters.rejected[fault], 1);
 
     clean_name(name, sizeof name, ring->name);
+    if (result == -ENOSPC) ingest_add(&ingest->counters.nodes_left_out, 1);
     if (result == -ENOSPC)
         ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
     else if (fault == TRACE_ATTACH_SYSTEM)
@@ -111,6 +112,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) {
+        ingest_add(&ingest->counters.nodes_left_out, 1);
         ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was left out");
         return;
     }
@@ -384,6 +386,7 @@ void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats) {
     LOAD(unknown_kinds);
     LOAD(nodes_attached);
     LOAD(nodes_rejected);
+    LOAD(nodes_left_out);
     for (unsigned i = 0; i < sizeof counters->rejected / sizeof *counters->rejected; i++) LOAD(rejected[i]);
     for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) LOAD(lost[i]);
     LOAD(clock_steps);

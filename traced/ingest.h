@@ -33,6 +33,7 @@ struct ingest_stats {
     uint64_t events, batches, unknown_kinds;
     uint64_t nodes_attached, nodes_rejected; /* ever */
     uint64_t rejected[16];                   /* by enum trace_attach_fault */
+    uint64_t nodes_left_out;                 /* objects that there was no room for */
     uint64_t lost[TRACE_LOSS_COUNT];
     uint64_t clock_steps;
     double clock_hz; /* of the time-stamp counter; 0 where it is not used */

@@ -93,7 +93,7 @@ struct ingest_ring {
 /* As struct ingest_stats; written by the ingest thread, read by any. */
 struct ingest_counters {
     _Atomic uint64_t events, batches, unknown_kinds;
-    _Atomic uint64_t nodes_attached, nodes_rejected;
+    _Atomic uint64_t nodes_attached, nodes_rejected, nodes_left_out;
     _Atomic uint64_t rejected[16];
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t clock_steps;

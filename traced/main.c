@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <urcu.h>
 
 struct daemon {
+    gid_t group; /* PEER_NO_GROUP: none */
     struct claim claim;
     struct service service;
     struct server server;
@@ -74,7 +76,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     };
     int error = uv_loop_init(&daemon->loop);
     if (error) return fail("the loop cannot be made", error);
-    error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd);
+    error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("the server cannot be made", error);
     error = ingest_start(&service->ingest, &config);
     if (error) {
@@ -127,14 +129,30 @@ static void fill_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return; /* the lowest number is the one that is free */
 }
 
+/* --group: a name, or a number. */
+static int find_group(const char *name, gid_t *ret_group, char *reason) {
+    char *end;
+    *ret_group = PEER_NO_GROUP;
+    if (!name) return 0;
+    const struct group *group = getgrnam(name);
+    unsigned long number = strtoul(name, &end, 10);
+    if (group)
+        *ret_group = group->gr_gid;
+    else if (*name >= '0' && *name <= '9' && !*end && number < PEER_NO_GROUP)
+        *ret_group = (gid_t)number;
+    else
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "there is no group %.100s (--group)", name);
+    return *ret_group == PEER_NO_GROUP ? -ENOENT : 0;
+}
+
 /* The socket that the service manager passes, else one of our own. */
-static int claim_a_socket(struct claim *claim, const struct options *options, char *reason) {
+static int claim_a_socket(struct claim *claim, const struct options *options, gid_t group, char *reason) {
     struct trace_socket_path path;
     int listen_fd, passed = systemd_take_socket(&listen_fd, reason);
     if (passed < 0) return passed;
     int error = passed ? claim_adopt(claim, listen_fd, reason) : trace_socket_path(&path, options->socket, reason);
     if (error) return error;
-    if (!passed) return claim_socket(claim, path.path, reason);
+    if (!passed) return claim_socket(claim, path.path, group, reason);
     if (!options->socket || !strcmp(options->socket, claim->path)) return 0;
     snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the service manager passes the socket %s, not --socket %.200s", claim->path,
              options->socket);
@@ -158,7 +176,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     json_object_seed(0); /* before there are threads */
-    if (claim_a_socket(&daemon.claim, &options, reason)) {
+    if (find_group(options.group, &daemon.group, reason) || claim_a_socket(&daemon.claim, &options, daemon.group, reason)) {
         log_say(LOG_LEVEL_ERROR, "%s", reason);
         return OPTIONS_EXIT_FAILURE;
     }

@@ -78,6 +78,19 @@ static json_t *clients_json(const struct server *server) {
     return json;
 }
 
+/* How often each limit was met; hello and docs/protocol.md say what they are. */
+static json_t *limits_json(const struct server *server, const struct ingest_stats *ingest) {
+    const struct server_counters *counters = &server->counters;
+    json_t *json = json_object();
+    set_unsigned(json, "nodes", ingest->nodes_left_out);
+    set_unsigned(json, "clients", counters->limits.clients);
+    set_unsigned(json, "subscriptions", counters->limits.subscriptions);
+    set_unsigned(json, "line_bytes", counters->limits.line_bytes);
+    set_unsigned(json, "answer_bytes", counters->limits.answer_bytes);
+    set_unsigned(json, "descriptors", counters->limits.descriptors);
+    return json;
+}
+
 static uint64_t resident_bytes(void) {
     char line[128], *resident = NULL;
     FILE *file = fopen("/proc/self/statm", "re");
@@ -113,6 +126,7 @@ int methods_stats(struct call *call) {
     json_object_set_new(json, "ingest", ingest_json(&ingest));
     json_object_set_new(json, "history", history_json(service->history));
     json_object_set_new(json, "clients", clients_json(call->client->server));
+    json_object_set_new(json, "limits", limits_json(call->client->server, &ingest));
     json_object_set_new(json, "process", process_json());
     json_object_set_new(json, "clock", clock);
     return methods_answer(call, json);

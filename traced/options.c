@@ -21,6 +21,7 @@ static const char help[] =
     "  --socket PATH      where to listen (default: $P2PTRACE_SOCKET, else\n"
     "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
     "                     /tmp/p2ptrace-UID/traced.sock)\n"
+    "  --group GROUP      serve the members of GROUP, too, and not only this user and root\n"
     "  --history SIZE     memory for events and their indices, all taken at the\n"
     "                     start (default 256MiB; 60MiB is the least)\n"
     "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
@@ -71,7 +72,7 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
 }
 
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, FOREGROUND, VERSION, HELP };
+    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, GROUP, FOREGROUND, VERSION, HELP };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
@@ -79,6 +80,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         {"log", required_argument, NULL, LOG},
         {"log-level", required_argument, NULL, LOG_LEVEL},
         {"pidfile", required_argument, NULL, PIDFILE},
+        {"group", required_argument, NULL, GROUP},
         {"foreground", no_argument, NULL, FOREGROUND},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
@@ -93,6 +95,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         case SOCKET: options.socket = optarg; break;
         case LOG: options.log = optarg; break;
         case PIDFILE: options.pidfile = optarg; break;
+        case GROUP: options.group = optarg; break;
         case FOREGROUND: break;
         case SHM_DIR: options.shm_dir = optarg; break;
         case HISTORY:

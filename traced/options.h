@@ -16,7 +16,7 @@ struct options {
     const char *socket; /* NULL: by the rules of proto/socket_path.h */
     const char *shm_dir;
     uint64_t history_bytes;
-    const char *log, *pidfile; /* NULL: none */
+    const char *log, *pidfile, *group; /* NULL: none */
     enum log_level log_level;
 };
 

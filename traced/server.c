@@ -128,41 +128,50 @@ static void pause_accept(struct server *server, int error) {
     if (uv_timer_start(&server->accept_pause, on_accept_pause, LIMIT_ACCEPT_PAUSE_MS, 0)) return;
     uv_poll_stop(&server->listener);
     server->accepting = false;
-    if (!server->accept_paused) log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
-    server->accept_paused = true; /* said once, until one is accepted again */
+    if (server->accept_paused) return; /* said and counted once, until one is accepted again */
+    server->accept_paused = true;
+    server->counters.limits.descriptors++;
+    log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
 }
 
 void server_client_gone(struct server *server) { resume_accept(server); }
 
-static void refuse_for_limit(struct server *server, int fd) {
-    struct trace_rpc_error error = {0};
+/* Says why, and closes: error_new is all that this connection gets. */
+static void refuse(struct server *server, int fd, struct trace_rpc_error *error_new) {
     struct trace_text line = {0};
-    trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
-    trace_rpc_write_error(&line, NULL, &error);
+    trace_rpc_write_error(&line, NULL, error_new);
     trace_text_puts(&line, "\n");
     /* A fresh socket has room for one line. */
     ssize_t sent = line.failed ? 0 : send(fd, line.data, line.bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     trace_text_fini(&line);
-    trace_rpc_error_fini(&error);
+    trace_rpc_error_fini(error_new);
+    /* With a request that came already and was not read, close() would end the connection by a reset. */
+    char unread[4096];
+    sent = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
     close(fd);
-    if (!server->counters.refused++) log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
+    server->counters.refused++;
 }
 
 static void greet(struct server *server, int fd) {
-    struct ucred peer = {0};
-    socklen_t bytes = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) || (peer.uid != geteuid() && peer.uid != 0)) {
+    struct trace_rpc_error error = {0};
+    struct peer peer = {.uid = (uid_t)-1};
+    int look = peer_look(&peer, fd);
+    if (look || !peer_may_enter(&peer, geteuid(), server->group)) {
         log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused", (unsigned)peer.uid, (int)peer.pid);
-        server->counters.refused++;
-        close(fd);
+        trace_rpc_fail(&error, TRACE_RPC_REFUSED, NULL, "this traced serves user %u%s", (unsigned)geteuid(),
+                       server->group == PEER_NO_GROUP ? "" : " and one group");
+        refuse(server, fd, &error);
     } else if (server->client_count >= LIMIT_CLIENTS) {
-        refuse_for_limit(server, fd);
+        if (!server->counters.limits.clients++) log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
+        trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
+        refuse(server, fd, &error);
     } else {
         server->counters.accepted++;
-        int error = client_create(server, fd);
-        if (error) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-error));
+        int failed = client_create(server, fd);
+        if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
     }
+    if (!look) peer_fini(&peer);
 }
 
 static void on_connection(uv_poll_t *listener, int status, int events) {
@@ -190,9 +199,9 @@ static bool is_ignored(int number) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd) {
+int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group) {
     static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
-    *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd};
+    *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd, .group = group};
     server->turn_last = &server->turn_first;
     /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
     uv_timer_init(loop, &server->accept_pause);

@@ -9,6 +9,7 @@
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 
+#include "peer.h"
 #include "service.h"
 #include <proto/text.h>
 #include <uv.h>
@@ -17,6 +18,10 @@ struct client;
 
 struct server_counters {
     uint64_t accepted, refused, requests, errors, events_dropped;
+    /* How often a limit of limits.h was met; descriptors: how often accepting paused. */
+    struct {
+        uint64_t clients, subscriptions, line_bytes, answer_bytes, descriptors;
+    } limits;
 };
 
 struct server {
@@ -28,6 +33,7 @@ struct server {
     uv_idle_t again; /* active while clients wait for a turn */
     uv_signal_t signals[3];
     int listen_fd;
+    gid_t group; /* who is served besides this user and root; PEER_NO_GROUP: nobody */
     bool accepting, accept_paused, stopping;
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
     void *on_stop_arg;
@@ -40,9 +46,9 @@ struct server {
     struct server_counters counters;
 };
 
-/* Prepares the handles on `loop`; listen_fd stays the caller's.  Returns 0 or a negative errno; then the process had
+/* Prepares the handles on `loop`; listen_fd stays the caller's; group: see peer_may_enter.  Returns 0 or a negative errno; then the process had
  * better end. */
-int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd);
+int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
 
 /* What to call when a signal asks to stop, before what is under way is sent. */
 void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void *arg);

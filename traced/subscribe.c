@@ -112,9 +112,11 @@ int methods_subscribe_work(struct call *call) {
 int methods_subscribe_finish(struct call *call) {
     struct client *client = call->client;
     struct subscription *subscription = call->subscription;
-    if (client->subscription_count >= LIMIT_SUBSCRIPTIONS)
+    if (client->subscription_count >= LIMIT_SUBSCRIPTIONS) {
+        client->server->counters.limits.subscriptions++;
         return trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_SUBSCRIPTIONS),
                               "a connection has at most %d subscriptions", LIMIT_SUBSCRIPTIONS);
+    }
     call->subscription = NULL; /* the client's from here on */
     struct subscription **last = &client->subscriptions;
     while (*last) last = &(*last)->next;

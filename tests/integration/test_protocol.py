@@ -137,6 +137,7 @@ class Framing(ProtocolTest):
         self.assertEqual(self.client.read_line()["error"]["code"], -32600)
         self.client.send_raw(b"y" * 1000000 + b'\n{"jsonrpc":"2.0","id":2,"method":"hello"}\n')
         self.assertEqual(self.client.read_line()["id"], 2)
+        self.assertEqual(self.client.call("stats")["limits"]["line_bytes"], 2)
 
     def test_the_end_of_the_stream_ends_the_last_line(self):
         self.client.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"query"}\n{"jsonrpc":"2.0","id":2,"method":"hello"}')
@@ -346,6 +347,7 @@ class Methods(ProtocolTest):
         self.assertTrue(served and refused)
         self.assertTrue(all(len(reply["result"]["events"]) == 10000 for reply in served))
         self.assertTrue(all(error["code"] == -32003 and error["data"]["limit"] == 32 << 20 for error in refused))
+        self.assertEqual(self.client.call("stats")["limits"]["answer_bytes"], len(refused))
 
 
 class Gaps(ProtocolTest):

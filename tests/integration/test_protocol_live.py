@@ -94,6 +94,7 @@ class Subscriptions(ProtocolTest):
             self.assertEqual(self.client.call("subscribe")["subscription"], i + 1)
         error = self.client.fail("subscribe", recent=1)
         self.assertEqual((error["code"], error["data"]["limit"]), (-32003, 16))
+        self.assertEqual(self.client.call("stats")["limits"]["subscriptions"], 1)
         self.client.call("unsubscribe", subscription=3)
         self.assertEqual(self.client.call("subscribe")["subscription"], 17)
         alice = self.place.node("alice", ALICE)
@@ -313,9 +314,11 @@ class Life(ProtocolTest):
             self.assertEqual(other.read_line()["id"], 1)
             other.close()
         until(lambda: first.call("stats")["clients"]["connected"] == 1, "the others to be gone")
+        met = first.call("stats")["limits"]["descriptors"]
+        self.assertGreaterEqual(met, 1)
         code, log = self.place.stop()
         self.assertEqual(code, 0)
-        self.assertIn("no new connections for now", log)
+        self.assertEqual(log.count("no new connections for now"), met)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
     def test_another_user_is_not_served(self):
@@ -323,10 +326,11 @@ class Life(ProtocolTest):
         os.chmod(self.place.directory, 0o711)  # the doors are open, and still
         os.chmod(self.place.path, 0o666)
         code = ("import os, socket, sys\nos.setuid(65534)\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
-                "try:\n    s.sendall(b'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\\n')\n"
-                "    print(len(s.recv(1000)))\nexcept OSError:\n    print(0)\n")
+                "sys.stdout.buffer.write(s.makefile('rb').read())\n")
         done = subprocess.run([sys.executable, "-c", code, self.place.path], stdout=subprocess.PIPE, check=True)
-        self.assertEqual(done.stdout, b"0\n")
+        [line] = done.stdout.splitlines()
+        reply = json.loads(line)
+        self.assertEqual((reply["error"]["code"], reply["id"]), (-32004, None))
         self.assertEqual(client.call("stats")["clients"]["refused"], 1)
 
     def test_too_many_clients_are_told_so(self):
@@ -338,10 +342,16 @@ class Life(ProtocolTest):
         first = self.start()
         others = [self.place.connect() for _ in range(1023)]
         until(lambda: first.call("stats")["clients"]["connected"] == 1024, "all to be accepted")
+        self.assertEqual(first.call("stats")["limits"]["clients"], 0)
         one_more = self.place.connect()
         reply = one_more.read_line()
         self.assertEqual((reply["error"]["code"], reply["error"]["data"]["limit"], reply["id"]), (-32003, 1024, None))
         self.assertIsNone(one_more.read_line())
+        self.assertEqual(first.call("stats")["limits"]["clients"], 1)
+        for other in others:  # a thousand at once, and each gets its own answer
+            other.send_raw(b'{"jsonrpc":"2.0","id":%d,"method":"stats"}\n' % other.socket.fileno())
+        for other in others:
+            self.assertEqual(other.read_line()["id"], other.socket.fileno())
         others[5].close()
         until(lambda: first.call("stats")["clients"]["connected"] == 1023, "one to be gone")
         self.place.connect().call("hello")

@@ -120,6 +120,75 @@ class Pidfile(ServiceTest):
         self.assertIn("--pidfile", self.fails("--pidfile", self.path("none/pid")))
 
 
+# Connects as another user, and says what it gets for a request.
+VISIT = """
+import os, socket, sys
+path, uid, gid, groups = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), [int(word) for word in sys.argv[4:]]
+os.setgroups(groups); os.setgid(gid); os.setuid(uid)
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect(path)
+    s.settimeout(20)
+    try:
+        s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"hello"}\\n')
+    except BrokenPipeError:
+        pass
+    print(s.makefile("r").readline(), end="")
+except PermissionError:
+    print("no way")
+"""
+
+OTHER, GROUP, STRANGERS = 65534, 54321, 54322
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class Group(ServiceTest):
+    def visit(self, gid, *groups):
+        done = subprocess.run([sys.executable, "-c", VISIT, self.place.path, str(OTHER), str(gid), *map(str, groups)],
+                              stdout=subprocess.PIPE, check=True, text=True)
+        return done.stdout
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.place.directory, 0o711)
+
+    def in_a_directory_below(self):
+        """As traced makes one."""
+        self.place.path = self.path("run/traced.sock")
+        self.place.environment["P2PTRACE_SOCKET"] = self.place.path
+        return self.path("run")
+
+    def test_its_members_are_served_and_others_find_the_door_closed(self):
+        directory = self.in_a_directory_below()
+        self.start("--group", str(GROUP))
+        for gid, groups in ((GROUP, ()), (STRANGERS, (7, GROUP, 8))):
+            self.assertIn('"result"', self.visit(gid, *groups))
+        self.assertEqual(self.visit(STRANGERS, 7, 8), "no way\n")
+        for path, mode in ((directory, 0o710), (self.place.path, 0o660)):
+            info = os.stat(path)
+            self.assertEqual((info.st_mode & 0o777, info.st_gid), (mode, GROUP))
+
+    def test_who_gets_in_without_belonging_is_told_so(self):
+        client = self.start("--group", str(GROUP))
+        os.chmod(self.place.path, 0o666)
+        self.assertIn('"code":-32004', self.visit(STRANGERS, 7, 8))
+        self.assertIn('"result"', self.visit(STRANGERS, 7, GROUP))
+        self.assertEqual(client.call("stats")["clients"]["refused"], 1)
+
+    def test_a_directory_that_keeps_the_group_out_is_told_at_the_start(self):
+        os.chmod(self.place.directory, 0o700)
+        text = self.fails("--group", str(GROUP))
+        self.assertIn("the group cannot enter " + self.place.directory, text)
+        os.chown(self.place.directory, -1, GROUP)
+        self.assertIn("cannot enter", self.fails("--group", str(GROUP)))
+        os.chmod(self.place.directory, 0o710)
+        self.start("--group", str(GROUP))
+        self.assertIn('"result"', self.visit(GROUP))
+
+    def test_a_group_that_is_not_there_is_an_error(self):
+        self.assertIn("no group nonsense", self.fails("--group", "nonsense"))
+
+
 # Becomes traced as a service manager starts one: the descriptors of argv[1] are 3, 4, ... and LISTEN_PID is right.
 ACTIVATE = """
 import os, sys

@@ -46,7 +46,7 @@ START_TEST(directory_and_socket_are_for_the_user_alone_and_go_away) {
     char inner[TRACE_SOCKET_PATH_BYTES];
     snprintf(inner, sizeof inner, "%s/d", directory);
     umask(0);
-    ck_assert_msg(claim_socket(&claim, path, reason) == 0, "%s", reason);
+    ck_assert_msg(claim_socket(&claim, path, PEER_NO_GROUP, reason) == 0, "%s", reason);
     ck_assert_uint_eq(mode_of(inner), 0700);
     ck_assert_uint_eq(mode_of(path), 0600);
     ck_assert_uint_eq(mode_of(lock_path), 0600);
@@ -60,12 +60,12 @@ START_TEST(a_second_one_is_refused_and_told_the_pid_of_the_first) {
     struct claim first, second;
     char pid[32];
     snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
-    ck_assert_int_eq(claim_socket(&first, path, reason), 0);
-    ck_assert_int_eq(claim_socket(&second, path, reason), -EADDRINUSE);
+    ck_assert_int_eq(claim_socket(&first, path, PEER_NO_GROUP, reason), 0);
+    ck_assert_int_eq(claim_socket(&second, path, PEER_NO_GROUP, reason), -EADDRINUSE);
     ck_assert_msg(strstr(reason, pid) && strstr(reason, path), "%s", reason);
     ck_assert_int_eq(access(path, F_OK), 0);
     claim_release(&first);
-    ck_assert_int_eq(claim_socket(&second, path, reason), 0);
+    ck_assert_int_eq(claim_socket(&second, path, PEER_NO_GROUP, reason), 0);
     claim_release(&second);
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(the_socket_of_one_that_was_killed_is_taken_over) {
     pid_t child = fork();
     if (!child) {
         struct claim claim;
-        int error = claim_socket(&claim, path, reason);
+        int error = claim_socket(&claim, path, PEER_NO_GROUP, reason);
         _exit(error ? 1 : 0); /* without a release */
     }
     int status;
@@ -82,7 +82,7 @@ START_TEST(the_socket_of_one_that_was_killed_is_taken_over) {
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(access(path, F_OK), 0);
     struct claim claim;
-    ck_assert_msg(claim_socket(&claim, path, reason) == 0, "%s", reason);
+    ck_assert_msg(claim_socket(&claim, path, PEER_NO_GROUP, reason) == 0, "%s", reason);
     claim_release(&claim);
 }
 END_TEST
@@ -93,7 +93,7 @@ START_TEST(a_file_that_is_no_socket_is_left_alone) {
     mkdir(inner, 0700);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, reason), -EEXIST);
+    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EEXIST);
     ck_assert_msg(strstr(reason, "not a socket"), "%s", reason);
     ck_assert_int_eq(access(path, F_OK), 0);
 }
@@ -109,7 +109,7 @@ START_TEST(a_listener_without_the_lock_is_not_robbed) {
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 4), 0);
     struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, reason), -EADDRINUSE);
+    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EADDRINUSE);
     ck_assert_msg(strstr(reason, "already serves"), "%s", reason);
     close(fd);
 }
@@ -121,10 +121,10 @@ START_TEST(a_directory_that_others_can_write_is_refused) {
     mkdir(inner, 0700);
     chmod(inner, 0777);
     struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, reason), -EPERM);
+    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EPERM);
     ck_assert_msg(strstr(reason, "can be written by others"), "%s", reason);
     chmod(inner, 01777); /* sticky, like /tmp */
-    ck_assert_int_eq(claim_socket(&claim, path, reason), 0);
+    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), 0);
     claim_release(&claim);
 }
 END_TEST
@@ -140,7 +140,7 @@ START_TEST(of_many_that_start_at_once_one_wins) {
             char byte;
             close(go[1]);
             while (read(go[0], &byte, 1) > 0) continue; /* all go when the parent closes */
-            if (!claim_socket(&claim, path, reason)) {
+            if (!claim_socket(&claim, path, PEER_NO_GROUP, reason)) {
                 ssize_t n = write(won[1], "w", 1);
                 (void)n;
                 close(won[1]);
@@ -181,7 +181,7 @@ START_TEST(those_that_come_and_go_are_never_two) {
         if (fork()) continue;
         for (int round = 0; round < ROUNDS; round++) {
             struct claim claim;
-            int error = claim_socket(&claim, path, reason);
+            int error = claim_socket(&claim, path, PEER_NO_GROUP, reason);
             if (error == -EADDRINUSE) continue;
             int fd = error ? -1 : open(inside, O_CREAT | O_EXCL | O_WRONLY, 0600);
             if (fd < 0) _exit(1);
