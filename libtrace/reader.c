@@ -39,8 +39,6 @@ static struct decision jump(const struct trace_reader *reader, struct lane_reade
     if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
     count = behind - events + (lane->lapped ? events / 2 : 0);
     lane->lapped = true;
-    lane->seen_head = lane->position + behind;
-    lane->seen_at = lane->position + count;
     return losing(count, TRACE_LOSS_OVERWRITTEN);
 }
 
@@ -96,9 +94,7 @@ static bool begin_lane(const struct trace_reader *reader, const struct trace_shm
     if (state != TRACE_LANE_OWNED && state != TRACE_LANE_SHARED && state != TRACE_LANE_RETURNED) return false;
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
     lane->begun = true;
-    lane->seen_head = head;
     if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
-    lane->seen_at = lane->position;
     return true;
 }
 
@@ -112,15 +108,21 @@ static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t p
  *
  * A line that is in our cache costs the writer tens of nanoseconds.  So a writer that is faster than we are would be stopped right
  * behind us and pushed along at our pace: nothing would be lost, and every event would take the node three times as long.  Hence,
- * when it comes near and gains on us, we give up half of the ring, which could not have been read in time anyway.  One look at its
- * line each time that a run of events is read costs it little. */
+ * when it is near and gains on us, we give up half of the ring, which could not have been read in time anyway.  Whether it gains is
+ * judged between two looks that find it near: what it did while nobody read, in a burst or while we did not run, says nothing of its
+ * pace.  One look at its line each time that a run of events is read costs it little. */
 static void keep_away(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                       struct trace_read *read) {
     uint64_t events = reader->info.lane_events, near = events / 8 < NEAR_EVENTS ? events / 8 : NEAR_EVENTS;
     uint64_t head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: a hint */
-    uint64_t behind = head - lane->position, read_since = lane->position - lane->seen_at, made_since = head - lane->seen_head;
-    bool gains = read_since != 0 && made_since > read_since / 2;
-    if (gains && behind > events - near && behind <= events) lose(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
+    uint64_t behind = head - lane->position;
+    bool is_near = behind > events - near && behind <= events;
+    bool gains = head - lane->seen_head > (lane->position - lane->seen_at) / 2;
+    if (is_near && lane->seen_near && gains) {
+        lose(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
+        is_near = false;
+    }
+    lane->seen_near = is_near;
     lane->seen_head = head;
     lane->seen_at = lane->position;
 }

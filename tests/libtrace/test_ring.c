@@ -166,8 +166,10 @@ static uint64_t lost_beside_a_writer(unsigned made, uint64_t *ret_emitted) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_read read;
-    uint64_t emitted = EVENTS - EVENTS / 8 + 1, lost = 0; /* one more than it takes to be near */
-    emit_codes(log, 0, emitted);
+    uint64_t emitted = 2 * EVENTS - EVENTS / 16, lost = 0; /* the writer is near, and stays so for some rounds */
+    emit_codes(log, 0, EVENTS);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
+    emit_codes(log, EVENTS, (unsigned)emitted);
     for (unsigned round = 0; round < 8; round++) {
         trace_reader_read(reader, 0, events, 16, false, 1, &read);
         lost += read.lost;
@@ -190,6 +192,28 @@ START_TEST(a_reader_makes_way_for_a_faster_writer_and_for_no_other) {
     ck_assert_uint_gt(lost_beside_a_writer(16, &emitted), 0); /* as fast: it may be so because we hold it up */
     ck_assert_uint_eq(lost_beside_a_writer(4, &emitted), 0);
     ck_assert_uint_eq(lost_beside_a_writer(0, &emitted), 0);
+}
+END_TEST
+
+/* What a writer did while nobody read does not make it fast. */
+START_TEST(a_burst_that_fits_into_the_ring_is_read_whole) {
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_read read;
+    unsigned emitted = 0;
+    for (unsigned lap = 0; lap < 3; lap++) { /* each when the one before has been read to its end */
+        emit_codes(log, emitted, emitted + EVENTS);
+        emitted += EVENTS;
+        ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
+    }
+    emit_codes(log, emitted, emitted + EVENTS / 2); /* and one while the half of another has been read */
+    trace_reader_read(reader, 0, events, EVENTS / 4, false, 1, &read);
+    ck_assert_uint_eq(read.count, EVENTS / 4);
+    emit_codes(log, emitted + EVENTS / 2, emitted + EVENTS + EVENTS / 4);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
+    expect_balance(reader, 0, emitted + EVENTS + EVENTS / 4);
+    trace_reader_detach(reader);
+    trace_log_close(log);
 }
 END_TEST
 
@@ -634,6 +658,7 @@ int main(void) {
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
     tcase_add_test(tcase, a_reader_makes_way_for_a_faster_writer_and_for_no_other);
+    tcase_add_test(tcase, a_burst_that_fits_into_the_ring_is_read_whole);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);
     tcase_add_test(tcase, two_readers_see_the_same_events);
     tcase_add_loop_test(tcase, an_event_that_is_none_costs_its_place_and_is_counted, 0, 3);
