@@ -65,7 +65,37 @@ int daemon_connect(const struct daemon *daemon) {
     return fd;
 }
 
-pid_t daemon_pid(const struct daemon *daemon) { return daemon->pid; }
+uint64_t daemon_cpu_ns(const struct daemon *daemon) {
+    struct timespec time;
+    clockid_t clock;
+    if (clock_getcpuclockid(daemon->pid, &clock) != 0 || clock_gettime(clock, &time) != 0) bench_die("traced has no clock");
+    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+/* The number behind `what` in a text file; 0 where it is not. */
+static uint64_t number_in_file(const char *path, const char *what) {
+    FILE *file = fopen(path, "r");
+    uint64_t value = 0;
+    char line[512];
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        const char *at = strstr(line, what);
+        if (at != NULL) value = strtoull(at + strlen(what), NULL, 10);
+    }
+    if (file != NULL) fclose(file);
+    return value;
+}
+
+uint64_t daemon_resident_bytes(const struct daemon *daemon) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)daemon->pid);
+    return (number_in_file(path, "RssAnon:") + number_in_file(path, "RssFile:")) << 10;
+}
+
+uint64_t daemon_promised_mib(const struct daemon *daemon) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/log", daemon->dir);
+    return number_in_file(path, "the history has ");
+}
 
 /* One request on a connection of its own.  NULL when nobody answers. */
 static json_t *ask(const struct daemon *daemon, const char *method) {
@@ -101,7 +131,8 @@ struct daemon *daemon_start_with(const struct daemon_options *options) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (!options->unpinned) bench_pin(0);
         setenv("P2PTRACE_SOCKET", daemon->socket, 1);
-        if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL) _exit(126);
+        if (chdir(daemon->dir) != 0 || freopen("log", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)
+            _exit(126);
         execl(path, path, "--shm-dir", daemon->dir, options->history == NULL ? NULL : "--history", options->history,
               (char *)NULL);
         _exit(127);

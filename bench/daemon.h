@@ -8,7 +8,6 @@
 #include <p2ptrace/event.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct daemon;
 
@@ -38,7 +37,14 @@ void daemon_attach(struct daemon *daemon, const char *log_name, const struct tra
 /* A new connection to it, blocking.  Ends the benchmark when there is none to be had. */
 int daemon_connect(const struct daemon *daemon);
 
-pid_t daemon_pid(const struct daemon *daemon);
+/* The processor time that it has used. */
+uint64_t daemon_cpu_ns(const struct daemon *daemon);
+
+/* What it has resident now, without the rings, which are the nodes'. */
+uint64_t daemon_resident_bytes(const struct daemon *daemon);
+
+/* The memory that it promised in its log when it started. */
+uint64_t daemon_promised_mib(const struct daemon *daemon);
 
 /* Waits until it has drained a node that emits no more, and says what it counted. */
 struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id);

@@ -6,7 +6,9 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define PEERS 1000
@@ -31,7 +33,7 @@ void bench_node_open(struct bench_node *node, struct daemon *daemon, uint32_t la
         uint64_t word = mix(i);
         memcpy((char *)peers + 8 * i, &word, 8);
     }
-    *node = (struct bench_node){.emitted = 0};
+    atomic_init(&node->emitted, 0);
     memset(&node->id, 0xbe, sizeof node->id);
     memcpy(&node->id, &random.trace_id, sizeof random.trace_id);
     options.node_id = node->id;
@@ -42,7 +44,7 @@ void bench_node_open(struct bench_node *node, struct daemon *daemon, uint32_t la
 
 void bench_node_close(struct bench_node *node) { trace_log_close(node->log); }
 
-struct trace_id bench_node_trace(const struct bench_node *node, uint64_t event) {
+static struct trace_id trace_of(const struct bench_node *node, uint64_t event) {
     const uint64_t generation = BENCH_TRACE_EVENTS * BENCH_TRACES_AT_ONCE;
     uint64_t words[2] = {mix(event / generation * BENCH_TRACES_AT_ONCE + event % BENCH_TRACES_AT_ONCE), 0};
     struct trace_id id;
@@ -51,9 +53,16 @@ struct trace_id bench_node_trace(const struct bench_node *node, uint64_t event) 
     return id;
 }
 
+void bench_node_trace_params(const struct bench_node *node, uint64_t event, char ret_params[BENCH_TRACE_PARAMS_BYTES]) {
+    struct trace_id id = trace_of(node, event);
+    char *at = ret_params + sprintf(ret_params, "{\"trace_id\":\"");
+    for (size_t i = 0; i < sizeof id.bytes; i++) at += sprintf(at, "%02x", id.bytes[i]);
+    strcpy(at, "\"}");
+}
+
 static void emit_one(struct bench_node *node) {
-    uint64_t number = node->emitted++, random = mix(number);
-    struct trace_context context = {.trace_id = bench_node_trace(node, number), .flags = TRACE_FLAG_SAMPLED};
+    uint64_t number = atomic_load_explicit(&node->emitted, memory_order_relaxed), random = mix(number); /* relaxed: ours */
+    struct trace_context context = {.trace_id = trace_of(node, number), .flags = TRACE_FLAG_SAMPLED};
     const struct trace_node_id *peer = &peers[(random >> 8) % PEERS];
     switch (random % 16) {
     case 0: TRACE_STREAM_DATA(node->log, &context, peer, random >> 52, number, 1000, 0, 1); break;
@@ -67,6 +76,7 @@ static void emit_one(struct bench_node *node) {
     case 8: TRACE_PACKET_RECEIVED(node->log, &context, peer, number, 1200, TRACE_SPACE_1RTT); break;
     default: TRACE_PACKET_SENT(node->log, &context, peer, number, 1200, TRACE_SPACE_1RTT); break;
     }
+    atomic_store_explicit(&node->emitted, number + 1, memory_order_relaxed); /* relaxed: a picture of about now */
 }
 
 void bench_node_emit(struct bench_node *node, uint64_t count) {
@@ -80,11 +90,12 @@ static void wait_until(uint64_t due_ns, bool sleeps) {
     while (bench_now_ns() < due_ns) continue;
 }
 
-void bench_node_emit_paced(struct bench_node *node, double rate, uint64_t period_ns, uint64_t end_ns) {
+void bench_node_emit_paced(struct bench_node *node, const struct bench_pace *pace) {
     uint64_t start_ns = bench_now_ns(), done = 0;
-    for (uint64_t due_ns = start_ns; due_ns < end_ns; due_ns += period_ns) {
-        uint64_t wanted = (uint64_t)(rate * 1e-9 * (double)(due_ns + period_ns - start_ns));
-        wait_until(due_ns, period_ns >= SLEEP_NS_MIN);
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default, 50 us, is as much as a short period */
+    for (uint64_t due_ns = start_ns; due_ns < pace->end_ns; due_ns += pace->period_ns) {
+        uint64_t wanted = (uint64_t)(pace->rate * 1e-9 * (double)(due_ns + pace->period_ns - start_ns));
+        wait_until(due_ns, pace->period_ns >= SLEEP_NS_MIN);
         bench_node_emit(node, wanted - done);
         done = wanted;
     }

@@ -8,6 +8,7 @@
 #include "daemon.h"
 
 #include <p2ptrace/trace.h>
+#include <stdatomic.h>
 
 #define BENCH_TRACE_EVENTS 20
 #define BENCH_TRACES_AT_ONCE 1000
@@ -15,25 +16,32 @@
 struct bench_node {
     struct trace_log *log;
     struct trace_node_id id;
-    uint64_t emitted;
+    _Atomic uint64_t emitted; /* the emitting thread's; others may look */
 };
 
-/* Opens its log, with lanes of lane_events, and hands it to the daemon, which has attached to it when this returns.  Emit in this thread: it has
- * the first lane. */
+/* Opens its log, with lanes of lane_events, and hands it to the daemon, which has attached to it when this returns.  One thread at a time
+ * may emit. */
 void bench_node_open(struct bench_node *node, struct daemon *daemon, uint32_t lane_events);
 void bench_node_close(struct bench_node *node);
 
 /* As fast as it can. */
 void bench_node_emit(struct bench_node *node, uint64_t count);
 
-/* `rate` events a second from now on until `end_ns` (bench_now_ns), those of each period together.  Between two periods it sleeps, or spins
- * where the period is too short to sleep.  When it could not go on for a while it makes up for that. */
-void bench_node_emit_paced(struct bench_node *node, double rate, uint64_t period_ns, uint64_t end_ns);
+struct bench_pace {
+    double rate; /* events a second */
+    uint64_t
+        period_ns; /* those of one period are emitted together; between two it sleeps, or spins where that is too short to sleep */
+    uint64_t end_ns; /* bench_now_ns */
+};
+
+/* From now until the end.  When it could not go on for a while it makes up for that. */
+void bench_node_emit_paced(struct bench_node *node, const struct bench_pace *pace);
 
 /* `count` events, never more at a time than the ring holds: none is lost. */
 void bench_node_emit_all(struct bench_node *node, struct daemon *daemon, uint64_t count);
 
-/* The trace of its n-th event, counted from 0. */
-struct trace_id bench_node_trace(const struct bench_node *node, uint64_t event);
+/* The params of a query for the trace of its n-th event, counted from 0. */
+#define BENCH_TRACE_PARAMS_BYTES 64
+void bench_node_trace_params(const struct bench_node *node, uint64_t event, char ret_params[BENCH_TRACE_PARAMS_BYTES]);
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How fast questions are answered that are put to a history of four million events.
+ *
+ * trace-20-idle: over the socket, one after the other on one connection, each for one of 200,000 traces, by its whole id.  A trace has
+ * 20 events, between which lie 1,000 others each.  The time is from before send() until after recv().
+ *
+ * trace-20-loaded: likewise, while a node emits 5 million events a second, for traces that it made within the last 100 ms to 500 ms.
+ * The history is full: for each event that comes one goes.
+ *
+ * scan: history_select itself, for a kind that every block of 256 events has once, all over the history, so that each event is looked
+ * at and 0.4 % are found and sorted.  Processor time of one thread. */
+#include "bench.h"
+#include "client.h"
+#include "node.h"
+
+#include <history.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <urcu.h>
+
+#define HISTORY "1GiB"
+#define HISTORY_BYTES ((size_t)1 << 30)
+#define EVENTS 4000000U
+#define QUERIES 1000
+#define REPETITIONS 15
+#define SECOND_NS UINT64_C(1000000000)
+
+struct times {
+    struct bench_series p50, p99;
+};
+
+/* The event whose trace is asked for next. */
+static uint64_t choose_event(const struct bench_node *node, bool loaded, uint64_t number) {
+    uint64_t emitted = atomic_load_explicit(&node->emitted, memory_order_relaxed); /* relaxed: about now */
+    return loaded ? emitted - 500000 - number * 7919 % 2000000 : number * 7919 % EVENTS;
+}
+
+static void measure(struct bench *bench, const struct daemon *daemon, const struct bench_node *node, bool loaded,
+                    struct times *times) {
+    static struct bench_series one;
+    struct client client;
+    uint64_t number = 0;
+
+    client_open(&client, daemon);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS) + 1; i++) {
+        bench_series_init(&one);
+        for (unsigned k = 0; k < QUERIES; k++, number++) {
+            char params[BENCH_TRACE_PARAMS_BYTES];
+            const char *line;
+            uint64_t start_ns;
+            size_t bytes;
+            bench_node_trace_params(node, choose_event(node, loaded, number), params);
+            start_ns = bench_now_ns();
+            line = client_call(&client, "query", params, &bytes);
+            bench_series_add(&one, (double)(bench_now_ns() - start_ns) / 1e3);
+            if (client_line_events(line, bytes) != BENCH_TRACE_EVENTS) bench_die("not the whole trace: %.*s", (int)bytes, line);
+        }
+        if (i == 0) continue; /* a warm-up */
+        bench_series_add(&times->p50, bench_series_quantile(&one, 0.5));
+        bench_series_add(&times->p99, bench_series_quantile(&one, 0.99));
+    }
+    client_close(&client);
+}
+
+struct producer {
+    struct bench_node *node;
+    atomic_bool stop;
+};
+
+static void *produce(void *arg) {
+    struct producer *producer = arg;
+    bench_pin(1);
+    while (!atomic_load(&producer->stop))
+        bench_node_emit_paced(producer->node,
+                              &(struct bench_pace){.rate = 5e6, .period_ns = 500000, .end_ns = bench_now_ns() + SECOND_NS / 10});
+    return NULL;
+}
+
+static void run_trace(struct bench *bench, const char *name, bool loaded) {
+    static struct times times;
+    struct daemon *daemon = daemon_start_with(&(struct daemon_options){.history = HISTORY});
+    struct bench_node node;
+    struct producer producer = {.node = &node};
+    struct daemon_node counted;
+    pthread_t thread;
+
+    if (daemon == NULL) {
+        bench_skip(bench, name, "there is no traced in this build");
+        return;
+    }
+    bench_pin(1);
+    bench_series_init(&times.p50);
+    bench_series_init(&times.p99);
+    bench_node_open(&node, daemon, TRACE_LANE_EVENTS_FULL * 4);
+    bench_node_emit_all(&node, daemon, EVENTS);
+    if (loaded && pthread_create(&thread, NULL, produce, &producer) != 0) bench_die("no thread");
+    measure(bench, daemon, &node, loaded, &times);
+    atomic_store(&producer.stop, true);
+    if (loaded) pthread_join(thread, NULL);
+    counted = daemon_wait_drained(daemon, &node.id);
+    bench_node_close(&node);
+    daemon_stop(daemon);
+    bench_report(bench, &(struct bench_result){.name = name,
+                                               .unit = "us",
+                                               .values = &times.p50,
+                                               .extras = {{"p99", bench_series_quantile(&times.p99, 0.5)},
+                                                          {"emitted", (double)counted.emitted},
+                                                          {"lost", (double)counted.lost}}});
+}
+
+static void run_idle(struct bench *bench) { run_trace(bench, "trace-20-idle", false); }
+static void run_loaded(struct bench *bench) { run_trace(bench, "trace-20-loaded", true); }
+
+/* ---- scan ---------------------------------------------------------------------------------------------------------------- */
+
+#define RARE 256
+
+static void fill(struct history *history) {
+    for (uint64_t done = 0; done < EVENTS;) {
+        uint32_t room;
+        struct trace_event *place = history_reserve(history, &room);
+        for (uint32_t i = 0; i < room; i++, done++) {
+            place[i] = (struct trace_event){.timestamp = UINT64_C(1700000000000000000) + done * 100,
+                                            .sequence = (uint32_t)done,
+                                            .kind = done % RARE == 0 ? TRACE_KIND_PACKET_LOST : TRACE_KIND_PACKET_SENT,
+                                            .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER};
+            uint64_t trace = done % 60000 + 1, peer = done % 1000 + 1;
+            memcpy(&place[i].trace_id, &trace, sizeof trace);
+            memcpy(&place[i].peer_id, &peer, sizeof peer);
+        }
+        history_append(history, room, history_source_make(1, 0));
+    }
+}
+
+static void run_scan(struct bench *bench) {
+    static struct bench_series rates;
+    const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_PACKET_LOST};
+    struct history *history;
+
+    if (history_create(&history, HISTORY_BYTES) != 0) bench_die("no memory for the history");
+    rcu_register_thread();
+    bench_pin(1);
+    fill(history);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
+        struct history_answer answer;
+        uint64_t start_ns = bench_cpu_ns();
+        if (history_select(history, &query, 0, UINT64_MAX, EVENTS, false, NULL, &answer) != 0) bench_die("out of memory");
+        bench_series_add(&rates, (double)answer.examined * 1e3 / (double)(bench_cpu_ns() - start_ns));
+        if (answer.examined < EVENTS || answer.count != answer.examined / RARE) bench_die("the scan found %zu", answer.count);
+        history_answer_fini(&answer);
+    }
+    history_destroy(history);
+    rcu_unregister_thread();
+    bench_report(bench, &(struct bench_result){.name = "scan", .unit = "M events/s", .values = &rates});
+}
+
+int main(int argc, char **argv) {
+    static const struct bench_case cases[] = {{"trace-20-idle", run_idle}, {"trace-20-loaded", run_loaded}, {"scan", run_scan}};
+    return bench_main(argc, argv, "query", cases, sizeof cases / sizeof cases[0]);
+}
