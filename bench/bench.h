@@ -63,7 +63,7 @@ struct bench_result {
     const struct bench_series *values;
     const struct bench_series *floor; /* NULL: none */
     const char *peer;                 /* what `floor` is when it is not the floor; NULL otherwise */
-    struct bench_extra extras[4];     /* more members of the JSON line, up to the first without a name */
+    struct bench_extra extras[6];     /* more members of the JSON line, up to the first without a name */
     const char *note;                 /* shown at the end of the table's row; NULL: none */
 };
 void bench_report(struct bench *bench, const struct bench_result *result);
