@@ -83,15 +83,38 @@ static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_a
         nodes_add(ingest->config.nodes, &info, 0, fault, history_begin(ingest->config.history), &ring->node_index) == 0;
 }
 
+/* Not ready, or we are out of something: when to look again. */
+static void put_off(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault) {
+    uint64_t wait_ns = ring->retry_wait_ns;
+    if (ingest->now_ns - ring->seen_ns >= INGEST_RETRY_END_NS) {
+        if (!ring->has_node) reject(ingest, ring, fault, -EAGAIN);
+        if (!ring->has_node) { /* the table has no room for it: like others that are only counted, it is left alone */
+            remove_pending(ingest, ring);
+            return;
+        }
+        ring->state = RING_PENDING;
+        wait_ns = INGEST_RETRY_LATE_NS;
+    } else if (ring->retry_wait_ns < INGEST_RETRY_MAX_NS) {
+        ring->retry_wait_ns *= 2;
+        if (ring->retry_wait_ns > INGEST_RETRY_MAX_NS) ring->retry_wait_ns = INGEST_RETRY_MAX_NS;
+    }
+    ring->retry_due_ns = ingest->now_ns + wait_ns;
+}
+
 static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
     enum trace_attach_fault fault;
+    uint32_t told_index = ring->node_index;
+    bool told = ring->has_node;
     int result = ring_attach(ingest, ring, &fault);
-    if (result == -EAGAIN && ingest->now_ns - ring->seen_ns < INGEST_RETRY_END_NS) {
-        ring->retry_due_ns = ingest->now_ns + ring->retry_wait_ns;
-        ring->retry_wait_ns = ring->retry_wait_ns * 2 < INGEST_RETRY_MAX_NS ? ring->retry_wait_ns * 2 : INGEST_RETRY_MAX_NS;
+    if (result == -EAGAIN) {
+        put_off(ingest, ring, fault);
         return;
     }
     remove_pending(ingest, ring);
+    if (told) { /* it is no longer what it was told as */
+        nodes_forget(ingest->config.nodes, told_index);
+        ring->has_node = result == 0;
+    }
     if (result == -ENOENT) {
         ring->state = RING_OVER; /* gone already; discovery will say so */
     } else if (result != 0) {

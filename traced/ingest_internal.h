@@ -41,10 +41,12 @@
 #define INGEST_CLOSED_NS UINT64_C(1000000)
 #define INGEST_CLOCK_NS UINT64_C(1000000000)
 
-/* An object without a header is looked at again after the first of these, then less and less often, until the last of them. */
+/* An object without a header is looked at again after the first of these, then less and less often.  After END it is told as
+ * rejected, and looked at every LATE: its node may have been stopped half-way, and go on. */
 #define INGEST_RETRY_MIN_NS UINT64_C(1000000)
 #define INGEST_RETRY_MAX_NS UINT64_C(100000000)
 #define INGEST_RETRY_END_NS UINT64_C(5000000000)
+#define INGEST_RETRY_LATE_NS UINT64_C(2000000000)
 
 /* Losses of a lane that wait for the event behind them. */
 #define INGEST_GAPS_MAX 4
@@ -52,7 +54,7 @@
 /* ---- one object ---------------------------------------------------------------------------------------------------------- */
 
 enum ring_state {
-    RING_PENDING,  /* not ready yet: in ingest.pending */
+    RING_PENDING,  /* not ready yet: in ingest.pending; with an entry in the node table once it is told as rejected */
     RING_ATTACHED, /* in ingest.attached */
     RING_OVER,     /* rejected, or drained to its end: waits for its name to go */
 };

@@ -683,6 +683,53 @@ START_TEST(an_object_that_never_gets_ready_is_rejected_in_the_end) {
     ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
     ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_NOT_READY], 1);
     ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_NOT_READY);
+    lines = 0;
+    pass_time(5 * INGEST_RETRY_LATE_NS);
+    ck_assert_uint_eq(lines, 0); /* told once */
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
+    ck_assert_int_eq(remove(path(BAD)), 0);
+    pass();
+    ck_assert_ptr_null(node_named(BAD));
+    ck_assert_uint_eq(ingest->pending_count, 0);
+}
+END_TEST
+
+/* A node that was stopped while it made its log, for longer than we wait at first. */
+START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_rejected_anew) {
+    uint64_t bytes;
+    struct trace_shm_header header = good_header(&bytes);
+    make_file(BAD, 0, "", 0);
+    pass_time(INGEST_RETRY_END_NS + 2 * INGEST_RETRY_LATE_NS);
+    ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_NOT_READY);
+    if (_i == 1) header.abi++;
+    ck_assert_int_eq(truncate(path(BAD), (off_t)bytes), 0);
+    int fd = open(path(BAD), O_RDWR);
+    ck_assert_int_eq(pwrite(fd, &header, sizeof header, 0), sizeof header);
+    close(fd);
+    pass_time(INGEST_RETRY_LATE_NS);
+    ck_assert_uint_eq(ingest->pending_count, 0);
+    ck_assert_uint_eq(nodes_count(nodes), 2); /* the entry of before is another one, and out of use */
+    ck_assert_ptr_null(nodes_at(nodes, 0));
+    if (_i == 0) {
+        ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
+        ck_assert_ptr_nonnull(node_named("model"));
+    } else {
+        ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_VERSION], 1);
+        ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_BAD_VERSION);
+    }
+}
+END_TEST
+
+/* The table keeps 64 rejected objects; the 65th costs nothing more once it is counted. */
+START_TEST(objects_that_are_not_ready_are_looked_at_for_ever_only_while_the_table_has_room) {
+    char name[64];
+    for (unsigned i = 0; i <= NODES_REJECTED_MAX; i++) {
+        snprintf(name, sizeof name, "p2ptrace.%u", i);
+        make_file(name, 0, "", 0);
+    }
+    pass_time(INGEST_RETRY_END_NS + INGEST_RETRY_LATE_NS);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, NODES_REJECTED_MAX + 1);
+    ck_assert_uint_eq(ingest->pending_count, NODES_REJECTED_MAX);
 }
 END_TEST
 
@@ -1058,6 +1105,8 @@ int main(void) {
     tcase_add_test(tcase, a_name_that_is_too_long_is_rejected);
     tcase_add_test(tcase, an_object_that_gets_ready_later_is_attached);
     tcase_add_test(tcase, an_object_that_never_gets_ready_is_rejected_in_the_end);
+    tcase_add_loop_test(tcase, an_object_that_gets_ready_after_it_was_rejected_is_attached_or_rejected_anew, 0, 2);
+    tcase_add_test(tcase, objects_that_are_not_ready_are_looked_at_for_ever_only_while_the_table_has_room);
     tcase_add_test(tcase, a_pending_object_whose_name_goes_is_forgotten);
     tcase_add_loop_test(tcase, a_ring_that_shrinks_costs_only_its_own_node, 0, 2);
     tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
