@@ -22,31 +22,39 @@ static int fail(char *reason, int error, const char *what, const char *path) {
     return error;
 }
 
-/* The directory has to be one in which nobody else can put things in our socket's place. */
-static int prepare_directory(const char *path, gid_t group, char *reason) {
-    char directory[TRACE_SOCKET_PATH_BYTES] = ".";
+static void directory_of(const char *path, char directory[TRACE_SOCKET_PATH_BYTES]) {
     const char *slash = strrchr(path, '/');
-    if (slash == path)
-        strcpy(directory, "/");
-    else if (slash)
-        snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+    if (!slash)
+        strcpy(directory, ".");
+    else
+        snprintf(directory, TRACE_SOCKET_PATH_BYTES, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+/* It has to be one in which nobody else can put things in our socket's place. */
+static int judge_directory(const char *directory, char *reason) {
+    struct stat info;
+    if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
+    if (!S_ISDIR(info.st_mode)) return fail(reason, -ENOTDIR, "cannot use the socket's directory", directory);
+    bool owner_fits = info.st_uid == geteuid() || info.st_uid == 0;
+    bool others_write = (info.st_mode & 022) && !(info.st_mode & S_ISVTX);
+    if (owner_fits && !others_write) return 0;
+    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the socket's directory %s (mode %04o) %s", directory,
+             (unsigned)info.st_mode & 07777,
+             owner_fits ? "can be written by others: chmod go-w, or choose another --socket"
+                        : "belongs to another user: choose another --socket");
+    return -EPERM;
+}
+
+static int prepare_directory(const char *path, gid_t group, char *reason) {
+    char directory[TRACE_SOCKET_PATH_BYTES];
+    directory_of(path, directory);
     if (!mkdir(directory, 0700)) {
         if (group != PEER_NO_GROUP && (chown(directory, (uid_t)-1, group) || chmod(directory, 0710)))
             return fail(reason, -errno, "cannot let the group into", directory);
     } else if (errno != EEXIST) {
         return fail(reason, -errno, "cannot make the socket's directory", directory);
     }
-    struct stat info;
-    if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
-    if (!S_ISDIR(info.st_mode)) return fail(reason, -ENOTDIR, "cannot use the socket's directory", directory);
-    bool owner_fits = info.st_uid == geteuid() || info.st_uid == 0;
-    bool others_write = (info.st_mode & 022) && !(info.st_mode & S_ISVTX);
-    if (!owner_fits || others_write) {
-        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the socket's directory %s %s", directory,
-                 owner_fits ? "can be written by others" : "belongs to another user");
-        return -EPERM;
-    }
-    return 0;
+    return judge_directory(directory, reason);
 }
 
 /* May the group's members pass all directories on the way to the socket? */
@@ -110,7 +118,8 @@ static int take_lock(struct claim *claim, char *reason) {
     }
 }
 
-static int remove_stale(const char *path, char *reason) {
+/* Returns 0 when nobody serves the path: there is nothing, or a socket that somebody left. */
+static int look_for_server(const char *path, char *reason) {
     struct stat info;
     if (lstat(path, &info)) return errno == ENOENT ? 0 : fail(reason, -errno, "cannot look at", path);
     if (!S_ISSOCK(info.st_mode)) {
@@ -123,9 +132,13 @@ static int remove_stale(const char *path, char *reason) {
         snprintf(reason, TRACE_SOCKET_REASON_BYTES, "another program (pid %d) already serves %s", (int)peer.pid, path);
         return -EADDRINUSE;
     }
-    if (error != -ECONNREFUSED && error != -ENOENT) return fail(reason, error, "cannot ask who serves", path);
-    if (unlink(path) && errno != ENOENT) return fail(reason, -errno, "cannot remove the stale socket", path);
-    return 0;
+    return error == -ECONNREFUSED || error == -ENOENT ? 0 : fail(reason, error, "cannot ask who serves", path);
+}
+
+static int remove_stale(const char *path, char *reason) {
+    int error = look_for_server(path, reason);
+    if (error) return error;
+    return unlink(path) && errno != ENOENT ? fail(reason, -errno, "cannot remove the stale socket", path) : 0;
 }
 
 static int bind_and_listen(struct claim *claim, gid_t group, char *reason) {
@@ -197,6 +210,25 @@ int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *r
     }
     *ret_claim = claim;
     return 0;
+}
+
+int claim_examine(const char *path, gid_t group, char *reason) {
+    char directory[TRACE_SOCKET_PATH_BYTES], above[TRACE_SOCKET_PATH_BYTES];
+    char lock_path[TRACE_SOCKET_PATH_BYTES + 8];
+    directory_of(path, directory);
+    if (access(directory, F_OK) && errno == ENOENT) {
+        directory_of(directory, above);
+        return access(above, W_OK | X_OK) ? fail(reason, -errno, "cannot make the socket's directory in", above) : 1;
+    }
+    int error = judge_directory(directory, reason);
+    if (!error && group != PEER_NO_GROUP) error = check_way(path, group, reason);
+    if (error) return error;
+    if (access(directory, W_OK | X_OK)) return fail(reason, -errno, "cannot put a socket into", directory);
+    snprintf(lock_path, sizeof lock_path, "%s.lock", path);
+    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    if (fd >= 0) close(fd);
+    return held ? refuse(path, reason) : look_for_server(path, reason);
 }
 
 void claim_release(struct claim *claim) {

@@ -31,6 +31,10 @@ int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *r
  * the claim.  Takes listen_fd over, also when it fails.  -EINVAL when the socket has no path. */
 int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason);
 
+/* Whether claim_socket would succeed, without a change: 0; 1 when it would have to make the directory; or a negative errno with a
+ * sentence in `reason`. */
+int claim_examine(const char *path, gid_t group, char *reason);
+
 /* Removes the socket, if it is still ours, and the lock.  Does not close listen_fd when it has been taken (-1). */
 void claim_release(struct claim *claim);
 

@@ -19,6 +19,7 @@ struct ingest;
 struct ingest_config {
     const char *shm_dir; /* "/dev/shm" */
     uint32_t uid;        /* whose rings to take */
+    bool read_only;      /* change nothing in them, and remove none: another one drains them */
     struct history *history;
     struct nodes *nodes;
     struct control *control; /* who asks for run-time control; NULL: nobody */

@@ -136,7 +136,7 @@ static bool passes_by(int result) {
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault) {
     struct trace_reader *reader;
     int result = trace_reader_attach(&reader, discover_dir_fd(ingest->discover), ring->name, ingest->config.uid,
-                                     TRACE_READER_CONTROL, ret_fault);
+                                     ingest->config.read_only ? 0 : TRACE_READER_CONTROL, ret_fault);
     if (result == -ENOENT) return result;
     if (result < 0) return passes_by(result) ? -EAGAIN : result;
 
@@ -345,7 +345,7 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     if (broken) {
         ingest_add(&ingest->counters.nodes_rejected, 1);
         ingest_add(&ingest->counters.rejected[TRACE_ATTACH_BAD_SIZE], 1);
-    } else {
+    } else if (!ingest->config.read_only) {
         /* Drained to its end: nobody needs it any more.  -ENOENT is fine, another may have removed it. */
         (void)trace_reader_unlink(ring->reader);
     }

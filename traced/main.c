@@ -2,9 +2,11 @@
  *
  * traced: puts the parts together, runs the loop, and takes them apart again. */
 #include "claim.h"
+#include "drain_lock.h"
 #include "log.h"
 #include "options.h"
 #include "pidfile.h"
+#include "preflight.h"
 #include "server.h"
 #include "service.h"
 #include "systemd.h"
@@ -24,6 +26,7 @@
 struct daemon {
     gid_t group; /* PEER_NO_GROUP: none */
     struct claim claim;
+    struct drain_lock drain_lock;
     struct service service;
     struct server server;
     uv_loop_t loop;
@@ -67,6 +70,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     struct ingest_config config = {
         .shm_dir = options->shm_dir,
         .uid = (uint32_t)geteuid(),
+        .read_only = options->read_only,
         .history = service->history,
         .nodes = service->nodes,
         .control = service->control,
@@ -101,6 +105,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
 /* What is made here is taken apart by the kernel when serve() fails: the process ends. */
 static int run(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
+    service->read_only = options->read_only;
     service->started_monotonic_ns = service_monotonic_ns();
     service->instance = service_unix_ns() ^ (uint64_t)getpid() << 40;
     int error = history_create(&service->history, options->history_bytes);
@@ -160,6 +165,15 @@ static int claim_a_socket(struct claim *claim, const struct options *options, gi
     return -EINVAL;
 }
 
+/* Where no lock can be had (another user took the name, a read-only file system) there is no other traced to be found by it. */
+static int lock_rings(struct daemon *daemon, const struct options *options, char *reason) {
+    if (options->read_only) return 0;
+    int error = drain_lock_take(&daemon->drain_lock, options->shm_dir, daemon->claim.path, reason);
+    if (!error || error == -EADDRINUSE || error == -ENOENT) return error;
+    log_say(LOG_LEVEL_WARNING, "%s; another traced would not be noticed", reason);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     fill_standard_streams();
     static struct daemon daemon;
@@ -171,17 +185,25 @@ int main(int argc, char **argv) {
     case OPTIONS_WRONG: return OPTIONS_EXIT_USAGE;
     }
     log_set_level(options.log_level);
-    int error = options.log ? log_open(options.log) : 0;
+    int error = options.log && !options.check ? log_open(options.log) : 0;
     if (error) return fail("the log cannot be opened (--log)", error);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     json_object_seed(0); /* before there are threads */
-    if (find_group(options.group, &daemon.group, reason) || claim_a_socket(&daemon.claim, &options, daemon.group, reason)) {
+    error = find_group(options.group, &daemon.group, reason);
+    if (!error && options.check) return preflight_run(&options, daemon.group, stdout) ? OPTIONS_EXIT_FAILURE : OPTIONS_EXIT_OK;
+    if (error || claim_a_socket(&daemon.claim, &options, daemon.group, reason)) {
         log_say(LOG_LEVEL_ERROR, "%s", reason);
+        return OPTIONS_EXIT_FAILURE;
+    }
+    if (lock_rings(&daemon, &options, reason)) {
+        log_say(LOG_LEVEL_ERROR, "%s", reason);
+        claim_release(&daemon.claim);
         return OPTIONS_EXIT_FAILURE;
     }
     service_enter_thread();
     int code = run(&daemon, &options);
+    drain_lock_release(&daemon.drain_lock);
     claim_release(&daemon.claim);
     return code;
 }

@@ -114,6 +114,8 @@ static json_t *result_json(struct control_result *result) {
 int methods_control(struct call *call) {
     struct control_change change = {0};
     if (read_change(call, &change)) return -1;
+    if (call->service->read_only && (change.reset || change.has_kinds || change.has_sample))
+        return trace_rpc_fail(&call->error, TRACE_RPC_REFUSED, NULL, "this traced only watches (--read-only)");
     struct control_result *result = calloc(1, sizeof *result); /* pages are only touched for nodes that there are */
     if (!result) return methods_answer(call, NULL);
     int error = control_ask(call->service->control, &change, result);

@@ -14,27 +14,30 @@
 #define TRACED_VERSION "unknown"
 #endif
 
-static const char help[] =
-    "Usage: traced [OPTION]...\n"
-    "Collects the traces of this user's nodes and answers questions about them on a socket.\n"
-    "\n"
-    "  --socket PATH      where to listen (default: $P2PTRACE_SOCKET, else\n"
-    "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
-    "                     /tmp/p2ptrace-UID/traced.sock)\n"
-    "  --group GROUP      serve the members of GROUP, too, and not only this user and root\n"
-    "  --history SIZE     memory for events and their indices, all taken at the\n"
-    "                     start (default 256MiB; 60MiB is the least)\n"
-    "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
-    "                     else /dev/shm)\n"
-    "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
-    "  --log-level LEVEL  error, warn, info (default) or debug\n"
-    "  --pidfile FILE     write the process id to FILE while it serves\n"
-    "  --foreground       stay in the foreground; it always does\n"
-    "  --version          print the version and exit\n"
-    "  --help             print this and exit\n"
-    "\n"
-    "SIZE is a number and a unit: K, M, G or KiB, MiB, GiB (1024), KB, MB, GB (1000).\n"
-    "SIGTERM or SIGINT stops it; without --log, so does SIGHUP.  Exit codes: 0 stopped cleanly, 1 failure, 2 usage.\n";
+static const char help[] = "Usage: traced [OPTION]...\n"
+                           "Collects the traces of this user's nodes and answers questions about them on a socket.\n"
+                           "\n"
+                           "  --socket PATH      where to listen (default: $P2PTRACE_SOCKET, else\n"
+                           "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
+                           "                     /tmp/p2ptrace-UID/traced.sock)\n"
+                           "  --group GROUP      serve the members of GROUP, too; else only this user and root\n"
+                           "  --history SIZE     memory for events and their indices, all taken at the\n"
+                           "                     start (default 256MiB; 60MiB is the least)\n"
+                           "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
+                           "                     else /dev/shm)\n"
+                           "  --read-only        only watch: change nothing in the rings and remove none, so that\n"
+                           "                     another traced may drain them\n"
+                           "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
+                           "  --log-level LEVEL  error, warn, info (default) or debug\n"
+                           "  --pidfile FILE     write the process id to FILE while it serves\n"
+                           "  --foreground       stay in the foreground; it always does\n"
+                           "  --check            say what it would do here and what is wrong, and change nothing\n"
+                           "  --version          print the version and exit\n"
+                           "  --help             print this and exit\n"
+                           "\n"
+                           "SIZE is a number and a unit: K, M, G or KiB, MiB, GiB (1024), KB, MB, GB (1000).\n"
+                           "SIGTERM or SIGINT stops it; without --log, so does SIGHUP.\n"
+                           "Exit codes: 0 stopped cleanly, 1 failure (or --check found one), 2 usage.\n";
 
 int options_parse_bytes(const char *text, uint64_t *ret_bytes) {
     static const struct {
@@ -72,7 +75,7 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
 }
 
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, GROUP, FOREGROUND, VERSION, HELP };
+    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, GROUP, READ_ONLY, CHECK, FOREGROUND, VERSION, HELP };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
@@ -81,6 +84,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         {"log-level", required_argument, NULL, LOG_LEVEL},
         {"pidfile", required_argument, NULL, PIDFILE},
         {"group", required_argument, NULL, GROUP},
+        {"read-only", no_argument, NULL, READ_ONLY},
+        {"check", no_argument, NULL, CHECK},
         {"foreground", no_argument, NULL, FOREGROUND},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
@@ -96,6 +101,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         case LOG: options.log = optarg; break;
         case PIDFILE: options.pidfile = optarg; break;
         case GROUP: options.group = optarg; break;
+        case READ_ONLY: options.read_only = true; break;
+        case CHECK: options.check = true; break;
         case FOREGROUND: break;
         case SHM_DIR: options.shm_dir = optarg; break;
         case HISTORY:

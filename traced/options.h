@@ -5,6 +5,7 @@
 #define TRACED_OPTIONS_H
 
 #include "log.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct options {
     const char *shm_dir;
     uint64_t history_bytes;
     const char *log, *pidfile, *group; /* NULL: none */
+    bool read_only, check;
     enum log_level log_level;
 };
 

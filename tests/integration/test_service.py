@@ -2,13 +2,16 @@
 """traced as a service: its log, its pidfile, who starts it and how it ends."""
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import unittest
 
-from harness import DEADLINE_S, ProtocolTest, until
+from harness import DEADLINE_S, ProtocolTest, hex_id, until
+
+ALICE = hex_id(0xa1)
 
 
 def read(path):
@@ -118,6 +121,129 @@ class Pidfile(ServiceTest):
 
     def test_one_that_cannot_be_written_is_an_error(self):
         self.assertIn("--pidfile", self.fails("--pidfile", self.path("none/pid")))
+
+
+class OneDrains(ServiceTest):
+    def other_socket(self):
+        self.place.environment["P2PTRACE_SOCKET"] = self.place.path = self.path("other.sock")
+
+    def test_a_second_one_for_the_same_rings_is_refused_and_told_where_the_first_listens(self):
+        self.start().call("hello")
+        first, socket_path = self.place.traced, self.place.path
+        self.other_socket()
+        text = self.fails()
+        self.assertIn("another traced (pid %d) drains the rings in %s already" % (first.pid, self.place.directory), text)
+        self.assertIn("ask it at %s," % socket_path, text)
+        self.assertEqual(len(text.splitlines()), 1)
+        self.assertFalse(os.path.exists(self.place.path))
+        self.place.stop()
+        self.start().call("hello")  # the right is free again
+
+    def test_the_right_of_one_that_was_killed_is_free(self):
+        self.start()
+        self.place.traced.kill()
+        self.place.finish()
+        self.start().call("hello")
+
+    def test_one_that_only_watches_sees_all_and_changes_nothing(self):
+        client = self.start()
+        drains = self.place.traced
+        self.other_socket()
+        watcher = self.start("--read-only")
+        alice = self.place.node("alice", ALICE)
+        alice.do("packets", 100)
+        for each in (client, watcher):
+            self.place.settle(each, 100)
+        self.assertEqual(watcher.fail("control", kinds="none")["code"], -32004)
+        self.assertEqual(client.call("nodes")["nodes"][0]["kinds"], "all")
+        self.assertEqual(len(watcher.call("control")["nodes"]), 1)  # it may ask
+        watches, self.place.traced = self.place.traced, drains
+        self.assertEqual(self.place.stop()[0], 0)
+        self.place.traced = watches
+        alice.close()
+        until(lambda: watcher.call("nodes")["nodes"][0]["state"] == "exited", "the end")
+        self.assertEqual(len([name for name in os.listdir(self.place.directory) if name.startswith("p2ptrace.")]), 1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make another's file")
+    def test_a_name_that_another_user_took_first_is_told_and_no_obstacle(self):
+        lock = self.path(".p2ptrace.%d.drain" % os.geteuid())
+        with open(lock, "w", encoding="utf-8"):
+            os.chown(lock, 65534, -1)
+        self.start().call("hello")
+        self.assertIn("another traced would not be noticed", "".join(self.place.log))
+        self.place.stop()
+        self.assertTrue(os.path.exists(lock))
+
+
+class Check(ServiceTest):
+    def check(self, *options, **popen):
+        """The exit code, and the lines by what they are about: {"socket": [("ok", "would listen on ...")], ...}"""
+        done = subprocess.run([os.environ["TRACED"], "--check", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=self.place.environment, text=True, check=False, **popen)
+        self.assertEqual(done.stderr, "")
+        lines = {}
+        for line in done.stdout.splitlines():
+            verdict, what, sentence = line.split(maxsplit=2)
+            lines.setdefault(what, []).append((verdict, sentence))
+        return done.returncode, lines
+
+    def wrong(self, what, *options, **popen):
+        """The one thing that is wrong."""
+        code, lines = self.check(*options, **popen)
+        self.assertEqual(code, 1, lines)
+        [(found, sentence)] = [(w, text) for w, told in lines.items() for verdict, text in told if verdict == "wrong"]
+        self.assertEqual(found, what)
+        return sentence
+
+    def test_where_nothing_is_wrong_it_says_what_it_would_do_and_leaves_nothing(self):
+        self.place.environment["P2PTRACE_SOCKET"] = self.path("run/s")
+        node = self.place.node("alice", ALICE)
+        before = sorted(os.listdir(self.place.directory))
+        code, lines = self.check("--history", "64M", "--log", self.path("log"), "--pidfile", self.path("pid"))
+        self.assertEqual(code, 0, lines)
+        self.assertEqual(set(lines), {"socket", "memory", "rings", "history", "files", "clock"})
+        self.assertIn("would listen on %s (from $P2PTRACE_SOCKET) and make its directory" % self.path("run/s"), lines["socket"][0][1])
+        self.assertIn("1 of this user", lines["rings"][0][1])
+        self.assertIn("64 MiB for 131072 events", lines["history"][0][1])
+        self.assertEqual(sorted(os.listdir(self.place.directory)), before)
+        node.close()
+
+    def test_each_thing_that_is_wrong_is_named_with_a_remedy(self):
+        self.assertIn("choose another --shm-dir", self.wrong("memory", "--shm-dir", self.path("none")))
+        self.assertIn("the least is 60 MiB", self.wrong("history", "--history", "1M"))
+        self.assertIn("choose a smaller --history", self.wrong("history", "--history", "900000G"))
+        self.assertIn("cannot make the socket's directory in", self.wrong("socket", "--socket", self.path("none/none/s")))
+        os.chmod(self.place.directory, 0o777)
+        self.assertIn("chmod go-w", self.wrong("socket"))
+        os.chmod(self.place.directory, 0o700)
+        self.assertIn("the group cannot enter", self.wrong("socket", "--group", "54321"))
+        with open(self.place.path, "w", encoding="utf-8"):
+            pass
+        self.assertIn("is not a socket", self.wrong("socket"))
+
+    def test_one_that_runs_already_is_named(self):
+        self.start().call("hello")
+        pid = "(pid %d)" % self.place.traced.pid
+        self.assertIn("another traced " + pid, self.wrong("socket", "--shm-dir", "/"))
+        sentence = self.wrong("rings", "--socket", self.path("other.sock"))
+        self.assertIn(pid, sentence)
+        self.assertIn(self.place.path, sentence)
+        self.assertEqual(self.check("--socket", self.path("other.sock"), "--read-only")[0], 0)
+
+    def test_few_files_and_no_usable_counter_are_notes(self):
+        self.place.environment["P2PTRACE_CLOCK"] = "monotonic"
+        code, lines = self.check(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+        self.assertEqual(code, 0)
+        self.assertEqual((lines["files"][0][0], lines["clock"][0][0]), ("note", "note"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make another's file")
+    def test_rings_of_other_users_are_counted_by_user(self):
+        for number, user in enumerate((65534, 65534, 4711)):
+            with open(self.path("p2ptrace.%d" % number), "w", encoding="utf-8") as file:
+                os.chown(file.fileno(), user, -1)
+        told = self.check()[1]["rings"]
+        self.assertEqual({(verdict, sentence.split(",")[0]) for verdict, sentence in told},
+                         {("ok", "0 of this user"), ("note", "2 of user 65534"), ("note", "1 of user 4711")})
 
 
 # Connects as another user, and says what it gets for a request.
