@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ids as hex digits (proto/hex.h).  Encoding is on the path of every event that is sent: a table of all 256 pairs, two bytes a
- * look.  Decoding takes upper case too. */
+ * Ids as hex digits (proto/hex.h).  Encoding is on the path of every event that is sent, 80 bytes of it: 16 bytes at once, as the
+ * compiler makes it of its vectors on any processor; what is left of them by a table of all 256 pairs.  Decoding takes upper case
+ * too. */
 #include <errno.h>
 #include <proto/hex.h>
 #include <string.h>
@@ -15,7 +16,25 @@
 
 static const char pairs[256][2] = {PAIRS_64(0), PAIRS_64(64), PAIRS_64(128), PAIRS_64(192)};
 
+typedef uint8_t bytes_16 __attribute__((vector_size(16)));
+
+static inline bytes_16 digits_of(bytes_16 values) {
+    return values + '0' + ((bytes_16)(values > 9) & ('a' - '0' - 10)); /* a comparison gives all ones where it holds */
+}
+
+static inline void encode_16(char *out, const uint8_t *bytes) {
+    bytes_16 both, high, low, first, second;
+    memcpy(&both, bytes, sizeof both);
+    high = digits_of(both >> 4);
+    low = digits_of(both & 15);
+    first = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    second = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    memcpy(out, &first, sizeof first);
+    memcpy(out + sizeof first, &second, sizeof second);
+}
+
 char *trace_hex_encode(char *out, const uint8_t *bytes, size_t count) {
+    for (; count >= 16; count -= 16, bytes += 16, out += 32) encode_16(out, bytes);
     for (size_t i = 0; i < count; i++) memcpy(out + 2 * i, pairs[bytes[i]], 2);
     return out + 2 * count;
 }

@@ -19,6 +19,23 @@ START_TEST(every_byte_is_two_lower_case_digits_and_comes_back) {
 }
 END_TEST
 
+/* Every value at every place of a run, in runs of every length up to the longest that an event has, and one more. */
+START_TEST(a_run_of_any_length_is_the_digits_of_its_bytes) {
+    uint8_t bytes[65];
+    char digits[2 * sizeof bytes + 1], expected[2 * sizeof bytes + 1] = "";
+    for (int first = 0; first < 256; first++) {
+        for (int i = 0; i < _i; i++) {
+            bytes[i] = (uint8_t)(first + 37 * i);
+            snprintf(expected + 2 * i, 3, "%02x", bytes[i]);
+        }
+        memset(digits, '~', sizeof digits);
+        ck_assert_ptr_eq(trace_hex_encode(digits, bytes, (size_t)_i), digits + 2 * _i);
+        ck_assert_int_eq(digits[2 * _i], '~');
+        ck_assert_mem_eq(digits, expected, (size_t)(2 * _i));
+    }
+}
+END_TEST
+
 START_TEST(decoding_takes_upper_case) {
     uint8_t bytes[3];
     ck_assert_int_eq(trace_hex_decode(bytes, "aBCdEF", 3), 0);
@@ -113,6 +130,7 @@ int main(void) {
     Suite *suite = suite_create("hex");
     TCase *digits = tcase_create("digits");
     tcase_add_loop_test(digits, every_byte_is_two_lower_case_digits_and_comes_back, 0, 256);
+    tcase_add_loop_test(digits, a_run_of_any_length_is_the_digits_of_its_bytes, 0, 66);
     tcase_add_test(digits, decoding_takes_upper_case);
     tcase_add_loop_test(digits, decoding_refuses_what_is_not_hex_and_writes_nothing, 0, COUNT_OF(not_hex));
     tcase_add_loop_test(digits, decoding_takes_the_22_digits_and_no_other_byte, 0, 4);
