@@ -16,15 +16,16 @@ static const struct command commands[] = {
     {"traces", "", 0, 0, OPTION_BIT(LIMIT) | OPTION_BIT(APP) | TIMES, run_traces, "the newest traces and how they ended",
      "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n20 traces unless --limit says "
      "otherwise."},
-    {"trace", "ID", 1, 1, OPTION_BIT(ALL) | OPTION_BIT(LIMIT), run_trace, "one request across its nodes, in time order",
+    {"trace", "ID", 1, 1, OPTION_BIT(ALL) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN), run_trace,
+     "one request across its nodes, in time order",
      "ID is the beginning of a trace id.  A line tells the time since the trace began, the gap since the event before it, the\n"
      "node, its peer (-> to it, <- from it) and the event, indented by hop: > a part of the request begins, < it ends.\n"
      "Long gaps are marked *; !! marks events that were lost before traced could read them."},
-    {"peer", "PEER", 1, 1, OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | TIMES, run_peer,
+    {"peer", "PEER", 1, 1, OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(EXPLAIN) | TIMES, run_peer,
      "one peer, and its latest events", "PEER is a name or the beginning of an id.  20 events unless --limit says otherwise."},
-    {"recent", "[N]", 0, 1, EVENT_FILTERS | TIMES, run_recent, "the newest N events",
+    {"recent", "[N]", 0, 1, EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES, run_recent, "the newest N events",
      "N is 20 unless given.  The newest comes last."},
-    {"range", "FROM TO", 2, 2, EVENT_FILTERS | OPTION_BIT(LIMIT), run_range, "the events of a time",
+    {"range", "FROM TO", 2, 2, EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN), run_range, "the events of a time",
      "FROM is included, TO is not.  Times: -5s (units ns us ms s m h), now, 12:00:03.5 (the last such moment),\n"
      "2026-01-31T12:00:00.5Z, Unix microseconds."},
     {"follow", "", 0, 0, EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(COUNT) | OPTION_BIT(FOR), run_follow,
@@ -41,7 +42,7 @@ static const struct command commands[] = {
     {"apps", "", 0, 0, 0, run_apps, "the applications that nodes registered", ""},
     {"rpc", "METHOD [PARAMS]", 1, 2, 0, run_rpc, "any method of the socket",
      "PARAMS is a JSON object: inspector rpc query '{\"limit\":1}'"},
-    {"export", "ID", 1, 1, OPTION_BIT(OUTPUT), run_export, "all events of a trace as one JSON document",
+    {"export", "ID", 1, 1, OPTION_BIT(OUTPUT) | OPTION_BIT(EXPLAIN), run_export, "all events of a trace as one JSON document",
      "{\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", \"nodes\":[...], "
      "\"apps\":[...]}"},
 };
@@ -142,6 +143,7 @@ static int run_command(const struct command *command, const struct options *opti
     if (!result) result = session_connect(&session);
     if (!result) result = command->run(&session);
     if (!result) result = session_flush(&session);
+    if (!result) session_explain(&session);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;

@@ -33,6 +33,7 @@
     OPTION(COUNT, "count", "N", COUNT, "end after N events")                                                          \
     OPTION(FOR, "for", "DURATION", DURATION, "end after so long: 2s, 500ms, 5m")                                      \
     OPTION(ALL, "all", "", NONE, "every event: do not fold runs of similar packets")                                  \
+    OPTION(EXPLAIN, "explain", "", NONE, "tell on stderr which index served, and how many events were looked at")     \
     OPTION(OUTPUT, "output", "FILE", TEXT, "write to FILE (-o FILE), complete or not at all")                         \
     OPTION(KINDS, "kinds", "K[,K...]", TEXT, "emit these kinds alone; all; none")                                     \
     OPTION(SAMPLE, "sample", "SHARE", SHARE, "emit events of so many traces alone: 1/100, 0.01, 1%; all: 1")          \

@@ -3,11 +3,14 @@
 
 #include "json_get.h"
 
+#include <string.h>
+
 int pages_init(struct pages *pages, struct session *session, json_t *params_new, uint64_t events_max) {
     *pages = (struct pages){.session = session, .params = params_new, .left = events_max, .done = events_max == 0};
     json_int_t limit = (json_int_t)(events_max < PAGE_EVENTS ? events_max : PAGE_EVENTS);
-    if (params_new && !json_object_set_new(params_new, "limit", json_integer(limit))) return 0;
-    return session_out_of_memory(session);
+    bool failed = !params_new || json_object_set_new(params_new, "limit", json_integer(limit)) ||
+                  (option_given(session->options, OPTION_EXPLAIN) && json_object_set_new(params_new, "explain", json_true()));
+    return failed ? session_out_of_memory(session) : 0;
 }
 
 void pages_fini(struct pages *pages) { json_decref(pages->params); }
@@ -22,11 +25,21 @@ static uint64_t cut(json_t *answer, uint64_t wanted) {
     return json_array_size(events);
 }
 
+/* Keeps what a page says of itself.  The index's name is a word of letters, or it goes nowhere near a terminal. */
+static void note_explanation(struct session *session, const json_t *answer) {
+    const json_t *explain = json_object_get(answer, "explain");
+    const char *index = json_get_text(explain, "index");
+    if (!index || strlen(index) >= sizeof session->explain.index || index[strspn(index, "abcdefghijklmnopqrstuvwxyz")]) return;
+    strcpy(session->explain.index, index);
+    session->explain.examined += json_get_count(explain, "examined");
+}
+
 int pages_next(struct pages *pages, json_t **ret_answer) {
     json_t *answer;
     *ret_answer = NULL;
     if (pages->done) return 0;
     if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
+    note_explanation(pages->session, answer);
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;

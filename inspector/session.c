@@ -4,6 +4,7 @@
 #include "json_get.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <proto/socket_path.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,11 @@ int session_json_lines(struct session *session, const json_t *array) {
 }
 
 void session_note(const char *text) { fprintf(stderr, "inspector: %s\n", text); }
+
+void session_explain(const struct session *session) {
+    if (!*session->explain.index) return;
+    fprintf(stderr, "inspector: index %s; events looked at: %" PRIu64 "\n", session->explain.index, session->explain.examined);
+}
 
 /* ---- output ---- */
 

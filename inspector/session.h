@@ -18,6 +18,10 @@ struct session {
     struct strbuf text; /* not yet written */
     int fd;             /* where it goes */
     bool terminal;
+    struct {
+        char index[16];    /* empty: no page said */
+        uint64_t examined; /* by all pages */
+    } explain;             /* --explain */
     struct failure failure;
 };
 
@@ -49,6 +53,9 @@ json_t *session_kinds_new(const char *text);
 
 /* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
 json_t *session_filter_new(const struct session *session);
+
+/* Tells what --explain asks for, if pages were fetched. */
+void session_explain(const struct session *session);
 
 /* Tells the user something that is not part of the output. */
 void session_note(const char *text);

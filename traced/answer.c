@@ -3,8 +3,10 @@
  * See answer.h. */
 #include "answer.h"
 
+#include <inttypes.h>
 #include <proto/event_json.h>
 #include <proto/hex.h>
+#include <stdio.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -13,6 +15,12 @@
 
 json_t *answer_unsigned(uint64_t value) {
     return value > INT64_MAX ? json_sprintf("%llu", (unsigned long long)value) : json_integer((json_int_t)value);
+}
+
+void answer_put_unsigned(struct trace_text *out, uint64_t value) {
+    char digits[24];
+    int bytes = snprintf(digits, sizeof digits, value > INT64_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, value);
+    trace_text_add(out, digits, (size_t)bytes);
 }
 
 json_t *answer_time(uint64_t unix_ns) {

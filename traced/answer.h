@@ -17,6 +17,9 @@ json_t *answer_node_id(const struct trace_node_id *id);
 json_t *answer_trace_id(const struct trace_id *id);
 json_t *answer_node_ids(const struct service *service, const uint32_t *node_indices, size_t count);
 
+/* Writes a number, as answer_unsigned has it. */
+void answer_put_unsigned(struct trace_text *out, uint64_t value);
+
 /* Writes one event as JSON.  Inside rcu_read_lock(), with an event whose place in the history is still there: then its node is in
  * the table too.  Returns false when it is not. */
 bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source);

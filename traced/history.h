@@ -83,7 +83,7 @@ struct history_answer {
     size_t count;
     bool more;         /* limit cut the answer */
     uint64_t examined; /* events looked at */
-    const char *index; /* which index served it: "trace", "peer", "time", "scan" */
+    const char *index; /* the narrowest that serves it: "trace", "peer", "time", "kind", "node", or "scan" for none */
 };
 
 /* Runs a query over everything in [begin, end) positions: the `limit` first in answer order, or the last when newest_first (then

@@ -203,13 +203,16 @@ static uint64_t fold_nodes(const struct history_query *query) {
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_SCAN };
-static const char *const search_names[] = {"trace", "peer", "time", "scan"};
+/* The last four go block by block, past those whose bounds exclude them; they are told apart for whoever asks how. */
+enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_KIND, SEARCH_NODE, SEARCH_SCAN };
+static const char *const search_names[] = {"trace", "peer", "time", "kind", "node", "scan"};
 
 static enum search choose(const struct history_query *query) {
     if (query->by_trace && !history__id_none(&query->trace_id)) return SEARCH_TRACE; /* events without a trace have no chain */
     if (query->by_peer) return SEARCH_PEER;
-    return query->from_ns != 0 || query->to_ns != 0 ? SEARCH_TIME : SEARCH_SCAN;
+    if (query->from_ns != 0 || query->to_ns != 0) return SEARCH_TIME;
+    if (query->kinds != 0) return SEARCH_KIND;
+    return query->by_node ? SEARCH_NODE : SEARCH_SCAN;
 }
 
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {

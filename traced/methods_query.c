@@ -26,6 +26,7 @@ struct query_params {
     json_t *from, *to;
     int64_t limit;
     const char *order, *cursor;
+    bool explain;
 };
 
 static int read_params(struct call *call, struct query_params *params) {
@@ -40,6 +41,7 @@ static int read_params(struct call *call, struct query_params *params) {
         {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = LIMIT_EVENTS},
         {"order", TRACE_RPC_STRING, .string = &params->order},
         {"cursor", TRACE_RPC_STRING, .string = &params->cursor},
+        {"explain", TRACE_RPC_BOOLEAN, .boolean = &params->explain},
     };
     if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
     if (strcmp(params->order, "asc") != 0 && strcmp(params->order, "desc") != 0)
@@ -161,14 +163,20 @@ static int write_gaps(struct call *call, const struct query *query, const struct
     }
     for (size_t i = 0; i < gaps.count; i++) lost += gaps.hits[i].event.data.events_lost.count;
     trace_text_puts(call->out, ",\"lost\":");
-    json_t *sum = answer_unsigned(lost);
-    trace_rpc_write_json(call->out, sum);
-    json_decref(sum);
+    answer_put_unsigned(call->out, lost);
     trace_text_puts(call->out, ",\"gaps\":[");
     answer_hits(call->service, call->out, gaps.hits, gaps.count);
     trace_text_puts(call->out, "]");
     history_answer_fini(&gaps);
     return 0;
+}
+
+static void write_explanation(struct trace_text *out, const struct history_answer *answer) {
+    trace_text_puts(out, ",\"explain\":{\"index\":\"");
+    trace_text_puts(out, answer->index);
+    trace_text_puts(out, "\",\"examined\":");
+    answer_put_unsigned(out, answer->examined);
+    trace_text_puts(out, "}");
 }
 
 int methods_query(struct call *call) {
@@ -198,6 +206,7 @@ int methods_query(struct call *call) {
     else
         trace_text_puts(call->out, "null");
     error = write_gaps(call, &query, &answer);
+    if (params.explain) write_explanation(call->out, &answer);
     trace_text_puts(call->out, "}");
     trace_rpc_end(call->out);
     history_answer_fini(&answer);

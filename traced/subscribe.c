@@ -18,24 +18,16 @@ void subscription_destroy(struct subscription *subscription) {
     free(subscription);
 }
 
-static void put_number(struct trace_text *out, uint64_t number) {
-    char digits[24];
-    char *p = digits + sizeof digits;
-    do *--p = (char)('0' + number % 10);
-    while (number /= 10);
-    trace_text_add(out, p, (size_t)(digits + sizeof digits - p));
-}
-
 static void begin_notification(struct trace_text *out, int64_t number) {
     trace_rpc_begin_notification(out, "events");
     trace_text_puts(out, "{\"subscription\":");
-    put_number(out, (uint64_t)number);
+    answer_put_unsigned(out, (uint64_t)number);
     trace_text_puts(out, ",\"events\":[");
 }
 
 static void end_notification(struct trace_text *out, uint64_t lost) {
     trace_text_puts(out, "],\"lost\":");
-    put_number(out, lost);
+    answer_put_unsigned(out, lost);
     trace_text_puts(out, "}");
     trace_rpc_end(out);
     trace_text_puts(out, "\n");

@@ -213,6 +213,26 @@ class Queries(InspectorTest):
                                      "peer_id": "bob", "trace_id": "c3", "limit": 8})
         self.assertEqual([p.get("cursor") for p in params], [None, "7"])
 
+    def test_explain_tells_the_index_and_sums_up_the_pages(self):
+        def explained(params):
+            return pages_10(params) | ({"explain": {"index": "trace", "examined": 20}} if params.get("explain") is True else {})
+        pages_10 = pages(10)
+        with self.traced({"query": explained, "traces": {"traces": []}, "peers": {"peers": []}, "apps": {"apps": []}, "hello": {}}):
+            for command in (["trace", "c3"], ["range", "-5s", "now"], ["recent", "10"], ["peer", "bob"], ["export", "c3"]):
+                code, plain, err = self.run_inspector(*command, "--json")
+                self.assertEqual((code, err), (0, ""))
+                code, out, err = self.run_inspector(*command, "--json", "--explain")
+                self.assertEqual((code, err), (0, "inspector: index trace; events looked at: 40\n"))
+                if command[0] != "export":  # it says when it was made
+                    self.assertEqual(out, plain)
+            self.fails(2, "inspector stats takes no --explain", "stats", "--explain")
+
+    def test_an_explanation_that_is_none_is_not_shown(self):
+        for explain in ({"index": "\x1b[2J", "examined": 1}, {"index": "x" * 100}, {"index": 5}, "trace", None, {"index": ""}):
+            with self.traced({"query": pages(1)({"limit": 1}) | {"explain": explain}}):
+                code, _, err = self.run_inspector("recent", "--explain")
+            self.assertEqual((code, err), (0, ""))
+
     def test_control_sends_what_is_given_and_shows_what_came_of_it(self):
         answer = {"nodes": [{"node_id": ALICE, "name": "alice", "kinds": ["packet_lost", "custom"], "sample": 0.3333333333}]}
         cases = {

@@ -70,7 +70,7 @@ class Framing(ProtocolTest):
             ("query", {"trace_id": "0" * 33}, "trace_id"), ("query", {"kind": "nonsense"}, "kind"), ("query", {"kind": []}, "kind"),
             ("query", {"kind": ["metrics", 5]}, "kind"), ("query", {"from": "yesterday"}, "from"), ("query", {"to": -1}, "to"),
             ("query", {"from": True}, "from"), ("query", {"order": "up"}, "order"), ("query", {"cursor": "00"}, "cursor"),
-            ("query", {"cursor": "0" * 280}, "cursor"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
+            ("query", {"cursor": "0" * 280}, "cursor"), ("query", {"explain": 1}, "explain"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
             ("traces", {"from": "-5"}, "from"), ("peers", {"peer": "x"}, "peer"), ("hello", {"a": 1}, "a"), ("stats", {"b": 1}, "b"),
             ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"),
             ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
@@ -258,6 +258,24 @@ class Methods(ProtocolTest):
         self.assertEqual(len(before) + len(same) + len(after), self.total)
         command = self.events(kind="app_command")[0]
         self.assertEqual((command["app"], command["command"], command["fields"]), ("DataMap", "GET_CHUNK", {"key": "chunk-77"}))
+
+    def test_a_query_takes_the_narrowest_index_and_says_so(self):
+        self.alice.do("packets", 20000, TRACE_2, BOB)
+        self.place.settle(self.client, self.total + 20000)
+        trace, peer, recent = {"trace_id": TRACE_1}, {"peer_id": ALICE}, {"from": "-1h"}
+        kind, node = {"kind": "custom"}, {"node_id": "bob"}
+        block = 256
+        for conditions, index, examined_max in (
+                (trace | peer | recent | kind | node, "trace", 13), (trace, "trace", 13), (peer | recent | kind | node, "peer", 5),
+                (recent | kind | node, "time", block), (kind | node, "kind", block), (kind, "kind", block), (node, "node", block),
+                (recent, "time", 20020), ({}, "scan", 20020)):
+            with self.subTest(conditions=conditions):
+                answer = self.client.call("query", explain=True, limit=10000, **conditions)
+                self.assertEqual(answer["explain"]["index"], index)
+                self.assertLessEqual(answer["explain"]["examined"], examined_max)
+                self.assertGreaterEqual(answer["explain"]["examined"], len(answer["events"]))
+        for conditions in ({}, {"explain": False}):
+            self.assertNotIn("explain", self.client.call("query", **conditions))
 
     def test_pages_give_each_event_once(self):
         whole = self.events()
