@@ -225,6 +225,17 @@ class Guide(unittest.TestCase):
             [row] = re.findall(rf"^\| {bench} {case} \|.*", readme, re.M)
             self.assertIn(f"| {figure} ", row)
 
+    def test_what_the_history_holds_is_as_the_readme_and_the_protocol_say(self):
+        self.traced = Traced(self.traced_exe, self.directory)
+        self.addCleanup(self.traced.end)
+        history = self.traced.ask("stats")["history"]
+        protocol = (SOURCE / "docs/protocol.md").read_text(encoding="utf-8")
+        for name in ("events_max", "bytes_max", "segments_max"):
+            self.assertEqual(re.findall(rf'"{name}":(\d+)', protocol), [str(history[name])])
+        bytes_per_event = history["bytes"] / history["events_max"]
+        self.assertIn(f"{history['events_max'] / 1e6:.1f} million events at {bytes_per_event:.0f} bytes",
+                      (SOURCE / "README.md").read_text(encoding="utf-8"))
+
     def test_links_lead_to_files(self):
         for name in ("README.md", "docs/guide.md", "docs/architecture.md"):
             path = SOURCE / name
