@@ -217,6 +217,10 @@ class Guide(unittest.TestCase):
             traced = "trace_log_open" in run(["nm", "-a", f"{kind}/first"], self.directory)
             self.assertEqual(traced, kind == "debug")
 
+    def test_the_service_that_it_names_is_installed(self):
+        [name] = re.findall(r"systemctl --user enable --now ([\w.]+)", GUIDE)
+        self.assertEqual(len(list(self.staged.rglob(f"systemd/user/{name}"))), 1)
+
     def test_its_figures_are_those_of_the_readme(self):
         readme = (SOURCE / "README.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| .* \| ([\d.]+ \w+) \| `\./dev bench (\w+)/([\w-]+)` \|$", GUIDE, re.M)
