@@ -63,7 +63,8 @@ struct emit_turn {
 };
 
 /* Measures each of turns[] and both forms of the floor, in turns, after a lap of each to warm up; the faster floor is copied to
- * `floor`.  settle, if there is one, is called before each turn and not measured. */
+ * `floor`.  settle, if there is one, is called before each turn, and the turn's loop then runs as long again
+ * before it is measured, so that whoever reads it is awake; neither is measured. */
 void emit_measure(struct bench *bench, const struct emit_turn turns[], unsigned turn_count, void (*settle)(void),
                   struct bench_series *floor);
 
