@@ -94,16 +94,21 @@ class Node:
         self.name, self.node_id = name, node_id
         self.process = subprocess.Popen([os.environ["TEST_NODE"], name, node_id, *options], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env=place.environment | environment)
-        self._ok()
+        self.finish()
 
-    def _ok(self):
+    def begin(self, *words):
+        """Tells it to do something, and does not wait."""
+        self.process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
+        self.process.stdin.flush()
+
+    def finish(self):
+        """Waits until it has done the next thing that it was told."""
         line = self.process.stdout.readline()
         assert line == b"ok\n", line
 
     def do(self, *words):
-        self.process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
-        self.process.stdin.flush()
-        self._ok()
+        self.begin(*words)
+        self.finish()
 
     def close(self):
         self.do("close")

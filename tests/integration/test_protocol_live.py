@@ -135,11 +135,10 @@ class Subscriptions(ProtocolTest):
     def test_recent_while_a_burst_comes(self):
         alice = self.place.node("alice", ALICE)
         for _ in range(10):
-            alice.process.stdin.write(b"packets 3000\n")
-            alice.process.stdin.flush()
+            alice.begin("packets", 3000)
             client = self.place.connect()
             client.call("subscribe", recent=10000)
-            alice._ok()
+            alice.finish()
             alice.do("custom", "last")
             events = []
             while not events or events[-1]["kind"] != "custom" or events[-1]["sequence"] < alice_end(self.client):
