@@ -58,6 +58,8 @@ SEEDS = {
                                           (POLICY, 0), (CLOCK, 2))
                       for value in (0, 1, 3, 17, 65, 0x7fffffff, 0x80000000, 0xffffffff)),
     "object_bytes": b"".join(header(OBJECT_BYTES, "Q", value) + attach() + read() for value in (0, 1, 24576, 2**32, 2**63, 2**64 - 1)),
+    "events_are_no_power_of_two": header(LANE_COUNT, "2I", 1, 96) + header(OBJECT_BYTES, "Q", 24576 + 96 * 128) + attach() + read(),
+    "no_lanes": header(LANE_COUNT, "I", 0) + header(OBJECT_BYTES, "Q", 24576) + attach() + read(),
     "head_runs_backwards": commit(0, 0, 40) + attach() + read(most=20) + head(0, 5) + read() + head(0, 0) + read(final=1) + ask_all(),
     "head_is_huge": commit(0, 0, 10) + attach() + read(most=5) + head(0, 2**64 - 1) + every_lane() + head(0, 2**63) + every_lane(),
     "marks_run_backwards": commit(0, 0, 64) + attach() + b"".join(slot(i, "I", 64 - i) for i in range(64)) + every_lane(),
