@@ -82,6 +82,18 @@ START_TEST(a_share_is_as_wide_as_it_says) {
 }
 END_TEST
 
+START_TEST(kinds_that_a_log_opens_with_are_emitted_for_every_trace) {
+    static uint8_t kept[TRACES];
+    struct trace_log *log = open_as_a_program_does(TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_CUSTOM)));
+    for (uint32_t i = 0; i < 100; i++) {
+        struct trace_context context = trace_context_new(0);
+        TRACE_CUSTOM(log, &context, NULL, 0, i, NULL, 0);
+        TRACE_STREAM_OPENED(log, &context, NULL, i);
+    }
+    ck_assert_uint_eq(read_codes(log, kept), 100); /* which knows no other kind */
+}
+END_TEST
+
 START_TEST(a_minimal_lane_has_4096_events) {
     struct trace_log *log = open_as_a_program_does(0);
     struct trace_reader *reader = attach_log(log);
@@ -99,6 +111,7 @@ int main(void) {
     tcase_add_test(tcase, events_without_a_trace_and_traces_for_debugging_always_stay);
     tcase_add_test(tcase, a_control_of_its_own_comes_first);
     tcase_add_test(tcase, a_share_is_as_wide_as_it_says);
+    tcase_add_test(tcase, kinds_that_a_log_opens_with_are_emitted_for_every_trace);
     tcase_add_test(tcase, a_minimal_lane_has_4096_events);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

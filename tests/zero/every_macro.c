@@ -107,7 +107,9 @@ size_t message_encode(const struct connection *connection, uint8_t *out, uint32_
     TRACE_ONLY(struct trace_context child = trace_context_child(&connection->context);)
     memcpy(out, &command, 4);
     TRACE_CONTEXT_ENCODE(out + 4 + side_effect(), &child);
-    TRACE_APP_START(connection->log, &child, &connection->peer, connection->context.span_id, "DMAP", 1);
+    TRACE_APP_ONLY(struct message_data data = {command, {1}};)
+    TRACE_APP_START(connection->log, &child, &connection->peer, connection->context.span_id, messages.description.app_id, 1);
+    TRACE_APP_COMMAND(connection->log, &child, &connection->peer, messages.description.app_id, 1, &data, sizeof data);
     TRACE_APP_COMMAND(connection->log, &child, &connection->peer, "DMAP", 1, out, side_effect());
     TRACE_APP_MESSAGE(connection->log, &child, &connection->peer, &messages, (uint16_t)side_effect(), out);
     return connection->open ? MESSAGE_BYTES : 0;
@@ -118,7 +120,7 @@ int message_decode(struct connection *connection, const uint8_t *bytes, size_t c
     TRACE_IF if (TRACE_CONTEXT_BYTES != 0) side_effects++;
     if (TRACE_CONTEXT_DECODE(&connection->context, bytes + 4, count - 4 + side_effect()) != 0) return -1;
     memcpy(ret_command, bytes, 4);
-    TRACE_APP_END(connection->log, &connection->context, &connection->peer, "DMAP", 1, side_effect() != 0);
+    TRACE_APP_END(connection->log, &connection->context, &connection->peer, messages.description.app_id, 1, side_effect() != 0);
     return connection->open;
 }
 

@@ -24,9 +24,9 @@
  * without the line, byte for byte, at every level of optimisation (tests/zero; debug information apart, which lists the headers).
  * Then
  *
- *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, data and its size, a protocol)
- *     are not even read by the compiler: they may name what exists only inside TRACE_ONLY; and a variable or parameter that nothing
- *     but trace lines uses should, for it is unused when off.
+ *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, an app_id, data and its size, a
+ *     protocol) are not even read by the compiler: they may name what exists only inside TRACE_ONLY; and a variable or parameter
+ *     that nothing but trace lines uses should, for it is unused when off.
  *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
  *     become unused because only a trace line used it.  They have to be declared.
  *
@@ -103,7 +103,8 @@ extern "C" {
  *     request_send(request, fd TRACE_ONLY(, log));
  *     struct request request = {.id = 7, TRACE_ONLY(.context = trace_context_new(TRACE_FLAG_SAMPLED), )};
  *
- * TRACE_APP_ONLY is the same for what only application events need: descriptions, their functions, their registration.
+ * TRACE_APP_ONLY is the same for what only application events need: descriptions, their functions, their registration, a variable for
+ * their data.
  * --------------------------------------------------------------------------------------------------------------------- */
 
 #ifdef TRACE
@@ -139,7 +140,7 @@ struct trace_log_options {
     struct trace_node_id node_id;
     const char *node_name;    /* UTF-8, up to 31 bytes are kept; NULL for none */
     enum trace_policy policy; /* TRACE_OVERWRITE_OLDEST unless said otherwise */
-    uint64_t control;         /* kinds and sampling to start with (p2ptrace/shm.h); 0: all kinds, sampled as TRACE_SAMPLE says */
+    uint64_t control; /* kinds and sampling to start with, TRACE_CONTROL_KINDS(...); 0: all kinds, sampled as TRACE_SAMPLE says */
 };
 
 #ifdef TRACE_MINIMAL
@@ -163,10 +164,10 @@ static inline int trace_log_open(struct trace_log **ret_log, const struct trace_
 }
 
 /* Closes a log.  What was emitted stays readable until traced has drained it; without a traced the object is left for the next
- * one.  NULL is fine.  Nobody may be emitting to it.  Blocks. */
+ * one, among the newest 32 of logs that nobody writes any more.  NULL is fine.  Nobody may be emitting to it.  Blocks. */
 void trace_log_close(struct trace_log *log);
 
-/* The name of the log's shared-memory object, with its leading slash.  Valid until the log is closed. */
+/* The name of the log's shared-memory object, with its leading slash; "" for a NULL log.  Valid until the log is closed. */
 const char *trace_log_name(const struct trace_log *log);
 
 /* Registers an application protocol, so that its commands and fields are shown by name: those of events from before, too, though who is
@@ -266,13 +267,13 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message) \
     TRACE_EMIT_((cmd, message), app_message, APP_COMMAND, log, context, peer, protocol, cmd, message)
 #else
-#define TRACE_APP_EMIT_(own, name, NAME, ...) TRACE_MENTION_(__VA_ARGS__)
+#define TRACE_APP_EMIT_(own, name, NAME, log, context, peer, ...) (TRACE_MENTION_(log, context, peer), TRACE_MENTION_ own)
 #define TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message) TRACE_MENTION_(log, context, peer, cmd, message)
 #endif
 
 /* app_id: 4 characters, "DMAP" or description.app_id.  data: const void *, up to 42 bytes. */
 #define TRACE_APP_COMMAND(log, context, peer, app_id, cmd, data, data_bytes) \
-    TRACE_APP_EMIT_((app_id, cmd), app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
+    TRACE_APP_EMIT_((cmd), app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
 /* An app_command event made of the application's own message.  protocol: const struct trace_app_protocol *, whose to_trace_data turns the
  * message into the data bytes and whose should_trace may refuse it (p2ptrace/app_protocol.h).  message: const void *, what these two
  * expect.  A message that is refused leaves nothing in the ring, no loss either.
@@ -297,9 +298,9 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
     TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message)
 /* Begins the span context->span_id, caused by parent_id, a span here or on another node (0: a root). */
 #define TRACE_APP_START(log, context, peer, parent_id, app_id, cmd) \
-    TRACE_APP_EMIT_((app_id, cmd), app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
+    TRACE_APP_EMIT_((cmd), app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
 /* Ends the span context->span_id. */
 #define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
-    TRACE_APP_EMIT_((app_id, cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
+    TRACE_APP_EMIT_((cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
 
 #endif

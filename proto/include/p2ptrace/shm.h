@@ -132,6 +132,8 @@ struct trace_shm_lane {
 #define TRACE_CONTROL_ALL UINT64_MAX
 #define TRACE_CONTROL_KIND_BIT(kind) (UINT64_C(1) << ((kind) < 31 ? (kind) : 31))
 #define TRACE_CONTROL_SAMPLE(control) ((uint32_t)((control) >> 32))
+/* These kinds alone, of all traces: TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | ...). */
+#define TRACE_CONTROL_KINDS(bits) ((UINT64_C(0xffffffff) << 32) | (bits))
 /* All kinds, and of the traces one in n: 1 to 2^32 - 1. */
 #define TRACE_CONTROL_ONE_IN(n) (((UINT64_C(0x100000000) / (n)-1) << 32) | UINT32_MAX)
 
