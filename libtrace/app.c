@@ -5,14 +5,11 @@
  * What lies there is in one form: counts are set, and every byte that says nothing is zero.  So two descriptions that say the same are
  * the same bytes. */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <p2ptrace/trace.h>
 
 #include "log_internal.h"
-
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- one form ---------------------------------------------------------------------------------------------------------- */
 
@@ -109,8 +106,8 @@ int trace_log_register_app(struct trace_log *base, const struct trace_app *app) 
     int result;
     if (!normalise(&one, app) || !is_valid(&one)) return -EINVAL;
     if (log == NULL || log->header == NULL) return 0; /* an untraced node, or a forked child */
-    pthread_mutex_lock(&registry_lock);
+    log__change_begin();
     result = add(log, &one);
-    pthread_mutex_unlock(&registry_lock);
+    log__change_end();
     return result;
 }

@@ -26,10 +26,11 @@ static __thread struct trace__writer *more_writers[WRITER_LEVELS] __attribute__(
 
 static pthread_key_t thread_exit_key;
 
+static __thread uint32_t own_thread_id __attribute__((tls_model("initial-exec"))); /* 0: not asked yet */
+
 static uint32_t thread_id(void) {
-    static __thread uint32_t id __attribute__((tls_model("initial-exec")));
-    if (id == 0) id = (uint32_t)syscall(SYS_gettid);
-    return id;
+    if (own_thread_id == 0) own_thread_id = (uint32_t)syscall(SYS_gettid);
+    return own_thread_id;
 }
 
 /* Makes sure that a lane's memory is there, so that writing to it can never raise SIGBUS; and maps it, so that the first lap
@@ -117,6 +118,7 @@ void log__lanes_return(struct log *log) {
 static size_t level_bytes(unsigned level) { return ((size_t)TRACE__WRITERS << level) * sizeof(struct trace__writer); }
 
 void log__writers_forget(void) {
+    own_thread_id = 0; /* in a forked child it is another */
     for (unsigned i = 0; i < TRACE__WRITERS; i++) trace__writers[i].serial = 0;
     for (unsigned level = 0; level < WRITER_LEVELS; level++) {
         struct trace__writer *writers = more_writers[level];
@@ -149,10 +151,16 @@ static struct trace__writer *make_place(const struct log *log) {
     return place_of(log);
 }
 
+/* A handler that came in between would find the lane again, and go on with it when it is another thread's. */
 static void on_thread_exit(void *unused) {
+    sigset_t all, old;
     (void)unused;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     log__writers_forget();
+    TRACE_TESTPOINT("forgotten");
     log__each(log__lanes_return);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void log__thread_exit_init(void) { (void)pthread_key_create(&thread_exit_key, on_thread_exit); }
@@ -259,8 +267,9 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
     struct log *log = (struct log *)base;
     struct trace__writer writer;
     struct trace__slot slot;
-    int saved_errno = errno;
-    int result = find_writer(log, &writer);
+    int saved_errno = errno, result;
+    if (log->header == NULL) return none; /* a child that was forked after the control word was read: by an argument, say */
+    result = find_writer(log, &writer);
     errno = saved_errno;
     if (result != 0) {
         __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */

@@ -2,7 +2,9 @@
  *
  * Opening and closing a node's log: the shared-memory object, its header, and what happens to it when the process forks or ends.
  *
- * The process keeps a list of its open logs, under a lock that the emit path never takes. */
+ * The process keeps a list of its open logs, under a lock that the emit path never takes.  Another one, which is taken first, is held
+ * while a log is opened, closed, or gets a description: a fork waits for that, so that its child never has half of a log, nor the
+ * descriptor of one that it cannot find. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,6 +31,7 @@ static void testpoint_nothing(const char *name) { (void)name; }
 void (*trace__testpoint)(const char *name) = testpoint_nothing;
 #endif
 
+static pthread_mutex_t change_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log *list;
 static uint64_t last_serial;
@@ -61,6 +64,9 @@ static void give_back_writer_index(const struct log *log) {
         writer_indices_taken[log->writer_index / 64] &= ~(UINT64_C(1) << log->writer_index % 64);
 }
 
+void log__change_begin(void) { pthread_mutex_lock(&change_lock); }
+void log__change_end(void) { pthread_mutex_unlock(&change_lock); }
+
 void log__each(void (*each)(struct log *log)) {
     pthread_mutex_lock(&list_lock);
     for (struct log *log = list; log != NULL; log = log->next) each(log);
@@ -69,8 +75,15 @@ void log__each(void (*each)(struct log *log)) {
 
 /* ---- fork, and the end of the process ---------------------------------------------------------------------------------- */
 
-static void before_fork(void) { pthread_mutex_lock(&list_lock); }
-static void after_fork_parent(void) { pthread_mutex_unlock(&list_lock); }
+static void before_fork(void) {
+    log__change_begin();
+    pthread_mutex_lock(&list_lock);
+}
+
+static void after_fork_parent(void) {
+    pthread_mutex_unlock(&list_lock);
+    log__change_end();
+}
 
 /* The child must never write into its parent's rings, nor keep their locks alive. */
 static void after_fork_child(void) {
@@ -82,7 +95,7 @@ static void after_fork_child(void) {
         if (log->fd >= 0) close(log->fd);
         log->fd = -1;
     }
-    pthread_mutex_unlock(&list_lock);
+    after_fork_parent();
 }
 
 static void mark_closed(struct log *log) {
@@ -108,11 +121,15 @@ static int check_options(const struct trace_log_options *options, uint32_t lane_
     return 0;
 }
 
-/* A program that closed its standard streams must not get the ring as one of them: what it prints would be written into it. */
+/* A program that closed its standard streams must not get the ring as one of them: what it prints would be written into it.
+ * Returns a descriptor or a negative errno. */
 static int open_above_standard_streams(int dir_fd, const char *name, int flags) {
     int fd = openat(dir_fd, name, flags, 0600), above;
-    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    if (fd < 0) return -errno;
+    if (fd > STDERR_FILENO) return fd;
     above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (above < 0) above = -errno;
+    if (above < 0) unlinkat(dir_fd, name, 0);
     close(fd);
     return above;
 }
@@ -129,8 +146,9 @@ static int make_object(struct log *log, int dir_fd) {
     if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
     snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
              (unsigned long long)random);
-    log->fd = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW);
-    if (log->fd < 0) return -errno;
+    result = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW);
+    if (result < 0) return result;
+    log->fd = result;
     if (fchmod(log->fd, 0600) != 0 || fcntl(log->fd, F_OFD_SETLK, &lock) != 0 ||
         ftruncate(log->fd, (off_t)log->object_bytes) != 0)
         return -errno;
@@ -195,11 +213,9 @@ static void discard(struct log *log, int dir_fd) {
     free(log);
 }
 
-int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events) {
+static int open_log(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events) {
     struct log *log;
-    int dir_fd;
-    int result = check_options(options, lane_events);
-    if (result != 0) return result;
+    int dir_fd, result;
 
     dir_fd = open(log__shm_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0) return -errno;
@@ -251,12 +267,22 @@ fail:
     return result;
 }
 
+int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events) {
+    int result = check_options(options, lane_events);
+    if (result != 0) return result;
+    log__change_begin();
+    result = open_log(ret_log, options, lane_events);
+    log__change_end();
+    return result;
+}
+
 /* ---- close --------------------------------------------------------------------------------------------------------------- */
 
 void trace_log_close(struct trace_log *base) {
     struct log *log = (struct log *)base;
     if (log == NULL) return;
 
+    log__change_begin();
     pthread_mutex_lock(&list_lock);
     for (struct log **at = &list; *at != NULL; at = &(*at)->next) {
         if (*at == log) {
@@ -270,7 +296,8 @@ void trace_log_close(struct trace_log *base) {
     mark_closed(log);
     if (log->header != NULL) munmap(log->header, log->object_bytes);
     if (log->fd >= 0) close(log->fd);
+    log__change_end();
     free(log);
 }
 
-const char *trace_log_name(const struct trace_log *base) { return ((const struct log *)base)->name; }
+const char *trace_log_name(const struct trace_log *base) { return base != NULL ? ((const struct log *)base)->name : ""; }

@@ -39,6 +39,10 @@ void log__writers_forget(void);
 /* Makes the thread-exit hook; once, when the library is loaded. */
 void log__thread_exit_init(void);
 
+/* log.c: one thread at a time opens a log, closes one, or registers an application; and no fork comes in between. */
+void log__change_begin(void);
+void log__change_end(void);
+
 /* log.c: calls `each` for every open log of the process, under the list's lock. */
 void log__each(void (*each)(struct log *log));
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes that die: what was committed is read, the slot in the making is not an event, nothing is torn. */
+ * Nodes that die: what was committed is read, the slot in the making is not an event, nothing is torn.  And threads that end. */
 #include "ring_fixture.h"
 
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -146,6 +147,70 @@ START_TEST(a_node_killed_at_any_moment_leaves_whole_events_in_order) {
 }
 END_TEST
 
+/* ---- a thread that ends ------------------------------------------------------------------------------------------------- */
+
+static struct trace_log *ending_log;
+static sem_t successor_has_emitted, successor_may_end;
+
+static void emit_in_handler(int signal) {
+    (void)signal;
+    emit_codes(ending_log, 1, 2);
+}
+
+static void signal_when_forgotten(const char *name) {
+    static bool done;
+    if (strcmp(name, "forgotten") != 0 || done) return;
+    done = true;
+    raise(SIGUSR1);
+}
+
+static void *succeed(void *unused) {
+    emit_codes(ending_log, 10, 11);
+    sem_post(&successor_has_emitted);
+    sem_wait(&successor_may_end);
+    return unused;
+}
+
+/* Comes after the library's own destructor, for its key is younger. */
+static void emit_after_a_successor(void *successor) {
+    pthread_create(successor, NULL, succeed, NULL);
+    sem_wait(&successor_has_emitted);
+    emit_codes(ending_log, 2, 3);
+}
+
+static void *emit_and_end(void *key_and_successor) {
+    void **given = key_and_successor;
+    emit_codes(ending_log, 0, 1);
+    pthread_setspecific(*(pthread_key_t *)given[0], given[1]);
+    return NULL;
+}
+
+START_TEST(a_handler_in_a_thread_that_ends_never_writes_into_a_lane_that_was_handed_on) {
+    struct trace_reader *reader;
+    struct trace_lane_count ended, next;
+    pthread_key_t key;
+    pthread_t thread, successor;
+    void *given[2] = {&key, &successor};
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = emit_in_handler}, NULL);
+    ending_log = open_log(64);
+    reader = attach_log(ending_log);
+    sem_init(&successor_has_emitted, 0, 0);
+    sem_init(&successor_may_end, 0, 0);
+    pthread_key_create(&key, emit_after_a_successor);
+    trace__testpoint = signal_when_forgotten;
+    pthread_create(&thread, NULL, emit_and_end, given);
+    pthread_join(thread, NULL);
+    sem_post(&successor_may_end);
+    pthread_join(successor, NULL);
+    trace_reader_count(reader, 1, &ended); /* lane 0 is who opened the log */
+    trace_reader_count(reader, 2, &next);
+    ck_assert_uint_eq(ended.emitted, 3);
+    ck_assert_uint_eq(next.emitted, 1);
+    trace_reader_detach(reader);
+    trace_log_close(ending_log);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("crash");
     TCase *tcase = tcase_create("killed nodes");
@@ -153,6 +218,7 @@ int main(void) {
     tcase_set_timeout(tcase, 100);
     tcase_add_loop_test(tcase, a_node_killed_inside_an_emit_keeps_all_that_it_committed, 0, 2 * sizeof points / sizeof points[0]);
     tcase_add_test(tcase, a_node_killed_at_any_moment_leaves_whole_events_in_order);
+    tcase_add_test(tcase, a_handler_in_a_thread_that_ends_never_writes_into_a_lane_that_was_handed_on);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

@@ -3,6 +3,7 @@
  * A log's life: open, register applications, fork, close; and what happens when /dev/shm has no room. */
 #include "ring_fixture.h"
 
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -77,6 +78,23 @@ START_TEST(a_program_without_standard_streams_does_not_print_into_its_ring) {
 }
 END_TEST
 
+START_TEST(a_program_with_no_descriptor_left_above_them_leaves_no_object_behind) {
+    struct trace_log *log = NULL;
+    struct trace_log_options options = {.node_id = id_of(1)};
+    struct rlimit three = {3, 3};
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        for (int fd = 0; fd < 3; fd++) close(fd);
+        setrlimit(RLIMIT_NOFILE, &three);
+        _exit(trace__log_open(&log, &options, 64) == -EINVAL && log == NULL ? 0 : 1); /* fcntl's own word for it */
+    }
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_eq(count_objects(), 0);
+}
+END_TEST
+
 START_TEST(options_that_make_no_sense_are_refused) {
     struct trace_log *log = (struct trace_log *)&log;
     struct trace_log_options none = {.node_name = "x"}, good = {.node_id = id_of(1)}, policy = good;
@@ -97,6 +115,7 @@ START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
     setenv("P2PTRACE_SHM_DIR", "/nonexistent", 1);
     ck_assert_int_eq(trace_log_open(&log, &options), -ENOENT);
     ck_assert_ptr_null(log);
+    ck_assert_str_eq(trace_log_name(log), "");
     emit_codes(log, 0, 10);
 }
 END_TEST
@@ -326,6 +345,121 @@ START_TEST(a_child_that_lives_on_does_not_keep_its_dead_parent_alive) {
 }
 END_TEST
 
+START_TEST(a_childs_lane_bears_the_name_of_the_childs_own_thread) {
+    struct trace_log *log = open_log(64);
+    int status;
+    pid_t child;
+    emit_codes(log, 0, 1);
+    child = fork();
+    if (child == 0) {
+        struct trace_log *own = open_log(64);
+        struct trace_lane_count count;
+        emit_codes(own, 0, 1);
+        trace_reader_count(attach_log(own), 0, &count);
+        _exit(count.thread_id == (uint32_t)getpid() ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    trace_log_close(log);
+}
+END_TEST
+
+static uint32_t fork_and_say(pid_t *ret_child) {
+    *ret_child = fork();
+    return 0;
+}
+
+/* The control word has been read when the arguments are evaluated. */
+START_TEST(a_child_that_is_forked_by_an_argument_emits_nothing) {
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_lane_count count;
+    int status;
+    pid_t child = -1;
+    TRACE_CUSTOM(log, NULL, NULL, 0, fork_and_say(&child), NULL, 0);
+    if (child == 0) _exit(0);
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    trace_reader_count(reader, 0, &count);
+    ck_assert_uint_eq(count.emitted, 1);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
+#define FORKS 40
+
+static atomic_bool enough;
+
+static void *open_and_close(void *unused) {
+    while (!enough) trace_log_close(open_log(64));
+    return unused;
+}
+
+static void *register_again_and_again(void *log) {
+    static const struct trace_app app = {.app_id = {'D', 'E', 'M', 'O'}, .name = "demo"};
+    while (!enough) trace_log_register_app(log, &app);
+    return NULL;
+}
+
+/* Children that live on while their parent opens and closes logs. */
+START_TEST(a_fork_in_the_midst_of_an_open_or_a_close_keeps_no_log_alive) {
+    pthread_t thread;
+    pid_t children[FORKS];
+    int hold[2], ready[2];
+    char byte;
+    struct dirent *entry;
+    DIR *dir;
+    ck_assert_int_eq(pipe(hold), 0);
+    ck_assert_int_eq(pipe(ready), 0);
+    pthread_create(&thread, NULL, open_and_close, NULL);
+    for (unsigned i = 0; i < FORKS; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            close(hold[1]);
+            (void)!write(ready[1], "!", 1);
+            (void)!read(hold[0], &byte, 1);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < FORKS; i++) ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    enough = true;
+    pthread_join(thread, NULL);
+    dir = opendir(shm_dir);
+    while ((entry = readdir(dir)) != NULL) {
+        struct trace_reader *reader;
+        if (strncmp(entry->d_name, TRACE_SHM_PREFIX, strlen(TRACE_SHM_PREFIX)) != 0) continue;
+        reader = attach(entry->d_name);
+        ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_EXITED);
+        trace_reader_detach(reader);
+    }
+    closedir(dir);
+    close(hold[1]);
+    for (unsigned i = 0; i < FORKS; i++) waitpid(children[i], NULL, 0);
+}
+END_TEST
+
+START_TEST(a_child_forked_in_the_midst_of_a_registration_may_register_its_own) {
+    static const struct trace_app app = {.app_id = {'O', 'W', 'N', '1'}, .name = "own"};
+    struct trace_log *log = open_log(64);
+    pthread_t thread;
+    int status;
+    pthread_create(&thread, NULL, register_again_and_again, log);
+    for (unsigned i = 0; i < FORKS; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10); /* were it to wait for a thread that it does not have */
+            _exit(trace_log_register_app(open_log(64), &app) == 0 ? 0 : 1);
+        }
+        waitpid(child, &status, 0);
+        ck_assert_int_eq(status, 0);
+    }
+    enough = true;
+    pthread_join(thread, NULL);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(exit_without_close_is_an_orderly_end) {
     int from_child[2];
     char name[80] = {0};
@@ -356,6 +490,7 @@ int main(void) {
     tcase_add_test(tcase, only_lanes_in_use_take_memory);
     tcase_add_test(tcase, open_and_close_leave_nothing_open_behind);
     tcase_add_test(tcase, a_program_without_standard_streams_does_not_print_into_its_ring);
+    tcase_add_test(tcase, a_program_with_no_descriptor_left_above_them_leaves_no_object_behind);
     tcase_add_test(tcase, options_that_make_no_sense_are_refused);
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
     tcase_add_loop_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus, 0, 2);
@@ -368,6 +503,10 @@ int main(void) {
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
+    tcase_add_test(tcase, a_childs_lane_bears_the_name_of_the_childs_own_thread);
+    tcase_add_test(tcase, a_child_that_is_forked_by_an_argument_emits_nothing);
+    tcase_add_test(tcase, a_fork_in_the_midst_of_an_open_or_a_close_keeps_no_log_alive);
+    tcase_add_test(tcase, a_child_forked_in_the_midst_of_a_registration_may_register_its_own);
     tcase_add_test(tcase, exit_without_close_is_an_orderly_end);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
