@@ -12,8 +12,16 @@
 #include <sys/wait.h>
 
 #include "log_internal.h"
+#include "slot.h"
 
 #define LOGS_MAX 600
+
+/* The thread sanitizer makes system calls and maps memory of its own: what we make and map can't be told from it. */
+#ifdef THREAD_SANITIZER
+#define SEES_SYSTEM 0
+#else
+#define SEES_SYSTEM 1
+#endif
 
 static struct trace_log *logs[LOGS_MAX];
 
@@ -191,7 +199,7 @@ START_TEST(threads_that_end_leave_neither_lanes_nor_memory_behind) {
         pthread_create(&thread, NULL, emit_once_to_all, &count);
         pthread_join(thread, NULL);
     }
-    ck_assert_uint_lt(mapped_pages(), before + 50); /* a page of each thread; sanitizers map some of their own */
+    ck_assert_uint_lt(mapped_pages(), before + 50); /* a page of each thread; the address sanitizer maps some of its own */
     for (unsigned i = 0; i < count; i++) {
         const struct trace_shm_header *header = ((struct log *)logs[i])->header;
         ck_assert_uint_eq(header->lanes[1].state, TRACE_LANE_RETURNED);
@@ -323,8 +331,8 @@ int main(void) {
     tcase_add_test(tcase, one_thread_writes_to_many_logs_with_one_lane_each);
     tcase_add_test(tcase, open_logs_never_share_a_place);
     tcase_add_test(tcase, a_log_gets_the_place_of_one_that_was_closed_and_none_of_its_events);
-    tcase_add_loop_test(tcase, emitting_makes_no_system_call, 0, sizeof ways / sizeof *ways);
-    tcase_add_test(tcase, threads_that_end_leave_neither_lanes_nor_memory_behind);
+    tcase_add_loop_test(tcase, emitting_makes_no_system_call, 0, SEES_SYSTEM * (int)(sizeof ways / sizeof *ways));
+    tcase_add_loop_test(tcase, threads_that_end_leave_neither_lanes_nor_memory_behind, 0, SEES_SYSTEM);
     tcase_add_test(tcase, logs_are_opened_and_closed_while_others_are_written_to);
     tcase_add_test(tcase, a_child_of_a_process_with_many_logs_writes_only_into_its_own);
     tcase_add_test(tcase, a_handler_may_be_the_first_to_emit_to_many_logs);
