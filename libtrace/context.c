@@ -97,12 +97,13 @@ void trace_context_encode(uint8_t *out, const struct trace_context *context) {
 }
 
 int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes, size_t count) {
-    struct trace_context context;
+    struct trace_context context = {.span_id = 0};
     if (count < TRACE_CONTEXT_WIRE_BYTES || bytes[0] != 0) return -EINVAL;
     memcpy(context.trace_id.bytes, bytes + 1, TRACE_ID_BYTES);
-    if (is_zero(&context.trace_id)) return -EINVAL;
-    context.span_id = get_span_id(bytes + 17);
-    context.flags = bytes[25] & TRACE_CONTEXT_FLAGS;
+    if (!is_zero(&context.trace_id)) {
+        context.span_id = get_span_id(bytes + 17);
+        context.flags = bytes[25] & TRACE_CONTEXT_FLAGS;
+    }
     *ret_context = context;
     return 0;
 }

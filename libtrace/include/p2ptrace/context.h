@@ -62,8 +62,9 @@ struct trace_context trace_context_child(const struct trace_context *parent);
 /* Writes TRACE_CONTEXT_WIRE_BYTES bytes. */
 void trace_context_encode(uint8_t *out, const struct trace_context *context);
 
-/* Reads them back, from the first TRACE_CONTEXT_WIRE_BYTES of `count` bytes.  Flags of a later version are left out.
- * Returns 0; -EINVAL when there are fewer bytes, for another version, and for a zero trace id. */
+/* Reads them back, from the first TRACE_CONTEXT_WIRE_BYTES of `count` bytes.  Flags of a later version are left out.  A zero trace id
+ * is a sender that has no trace, whose message is as good as any: all of the context becomes zero.
+ * Returns 0; -EINVAL when there are fewer bytes, and for another version. */
 int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes, size_t count);
 
 /* The context as the value of a `traceparent` header (W3C Trace Context, level 1), for peers that speak HTTP or

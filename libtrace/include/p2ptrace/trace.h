@@ -41,7 +41,8 @@
  *   2. Emitting takes no lock, makes no system call, allocates nothing, never waits and keeps errno.  The one exception is a
  *      thread's first event to a log, which takes a lane and reserves its memory.
  *   3. Emitting is safe from any thread and from signal handlers.  A log must not be closed while someone emits to it.
- *   4. After fork() the child emits nothing until it opens a log of its own.
+ *   4. After fork() the child emits nothing until it opens a log of its own.  After _Fork() or a raw clone(), of which nobody hears,
+ *      it must not emit at all.
  *   5. Oldest events are overwritten.  Whatever traced could not read in time it counts and tells. */
 #ifndef P2PTRACE_TRACE_H
 #define P2PTRACE_TRACE_H
