@@ -270,6 +270,7 @@ static void rotate(struct history *history) {
     history__table_clear(&segment->by_peer, before == NULL ? 0 : before->by_peer.used);
     memset((void *)segment->blocks, 0, BLOCKS * sizeof *segment->blocks);
     for (unsigned i = 0; i < BLOCKS; i++) history__store(&segment->blocks[i].min_ns, UINT64_MAX);
+    segment->bounds = (struct block){.min_ns = UINT64_MAX};
     history__store32(&segment->traces_published, 0);
     history__store32(&segment->peers_published, 0);
 
@@ -378,8 +379,8 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
         struct segment *segment;
         grace_read_lock();
         segment = history__segment(history, number);
-        for (unsigned i = 0; segment != NULL && i < BLOCKS; i++) {
-            uint64_t least = history__load(&segment->blocks[i].min_ns), greatest = history__load(&segment->blocks[i].max_ns);
+        if (segment != NULL) {
+            uint64_t least = history__load(&segment->bounds.min_ns), greatest = history__load(&segment->bounds.max_ns);
             if (least < min_ns) min_ns = least;
             if (greatest > max_ns) max_ns = greatest;
         }

@@ -333,8 +333,21 @@ static inline void group_bound(struct segment *segment, uint32_t first, uint32_t
     history__store(&block->nodes, history__load(&block->nodes) | UINT64_C(1) << node % 64);
 }
 
+/* The segment's bounds, widened to those of the blocks that the events lie in. */
+static void segment_bound(struct segment *segment, uint32_t first, uint32_t count) {
+    struct block *bounds = &segment->bounds;
+
+    for (uint32_t at = first / BLOCK_EVENTS; at <= (first + count - 1) / BLOCK_EVENTS; at++) {
+        const struct block *block = &segment->blocks[at];
+        history__least(&bounds->min_ns, history__load(&block->min_ns));
+        history__greatest(&bounds->max_ns, history__load(&block->max_ns));
+        history__store(&bounds->kinds, history__load(&bounds->kinds) | history__load(&block->kinds));
+        history__store(&bounds->nodes, history__load(&bounds->nodes) | history__load(&block->nodes));
+    }
+}
+
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source) {
-    uint32_t node = history_source_node(source);
+    uint32_t node = history_source_node(source), begin = first;
     struct group group;
 
     while (count > 0) {
@@ -353,6 +366,7 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
         first += n;
         count -= n;
     }
+    segment_bound(segment, begin, first - begin);
 }
 
 /* ---- finding: readers --------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
  *      peer_links    [65536]  as trace_links
  *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer
  *      blocks          [256]  of 256 events each: least and greatest time, kinds, nodes
+ *      bounds                 the same of all blocks together
  *      sources       [65536]  node and lane of each event
  *      events        [65536]
  *
@@ -80,8 +81,8 @@
 
 TRACE_STATIC_ASSERT_(HISTORY_SEGMENT_EVENTS == 65536, "links, heads and tally numbers are 16 bits wide");
 
-/* Bounds over 256 events.  Written before the events are published and only ever widened, so that a reader that sees more than
- * its events passes over nothing. */
+/* Bounds over 256 events, or over a whole segment.  Written before the events are published and only ever widened, so that a
+ * reader that sees more than its events passes over nothing. */
 struct block {
     _Atomic uint64_t min_ns, max_ns;
     _Atomic uint64_t kinds; /* bit 63: all from 63 up */
@@ -137,6 +138,7 @@ struct segment {
     uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
     uint32_t swept_peers;  /* likewise */
     uint32_t chunk_count;  /* of chunks[] */
+    struct block bounds;
     struct block *blocks;
     struct trace_event *events;
     history_source *sources;

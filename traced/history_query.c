@@ -3,8 +3,8 @@
  * history_select: which events match, in exact order.
  *
  * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
- * by block, past the blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the best
- * limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
+ * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
+ * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
  * the order of their times.
  *
  * Called from any registered thread. */
@@ -186,6 +186,7 @@ static void search_blocks(struct selection *selection, const struct segment *seg
                           uint32_t behind) {
     uint32_t first_block = first / BLOCK_EVENTS, blocks = (behind - 1) / BLOCK_EVENTS - first_block + 1;
 
+    if (!block_matches(selection, &segment->bounds, node_bits)) return;
     for (uint32_t i = 0; i < blocks && selection->error == 0; i++) {
         uint32_t block = first_block + (selection->newest_first ? blocks - 1 - i : i);
         uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
