@@ -152,6 +152,13 @@ class Place:
             if "listening on" in line:
                 return
 
+    def hold(self):
+        """Has traced stand still, all of its threads, until SIGCONT."""
+        tasks = "/proc/%d/task" % self.traced.pid
+        self.traced.send_signal(signal.SIGSTOP)
+        until(lambda: all(open("%s/%s/stat" % (tasks, task)).read().rsplit(")", 1)[1].split()[0] == "T"
+                          for task in os.listdir(tasks)), "traced to stand still")
+
     def stop(self, number=signal.SIGTERM):
         """Stops traced; returns its exit code and the rest of its log."""
         self.traced.send_signal(number)

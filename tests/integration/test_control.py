@@ -169,20 +169,13 @@ class Control(NodesTest):
 class HowANodeEmits(NodesTest):
     """Policies and clocks, as `nodes` tells them."""
 
-    def stop_reading(self):
-        """Holds traced still, all of its threads."""
-        self.place.traced.send_signal(signal.SIGSTOP)
-        tasks = "/proc/%d/task" % self.place.traced.pid
-        until(lambda: all(open("%s/%s/stat" % (tasks, task)).read().rsplit(")", 1)[1].split()[0] == "T"
-                          for task in os.listdir(tasks)), "traced to stand still")
-
     def overrun(self, policy):
         """64 slots, 10 events that are read, and 100 that are not while they are made."""
         node = self.node("alice", ALICE, policy, "0", "64")
         node.do("packets", 10)
         self.indexed(10)
         self.assertEqual(self.entry("alice")["policy"], policy)
-        self.stop_reading()
+        self.place.hold()
         node.do("packets", 100)
         self.place.traced.send_signal(signal.SIGCONT)
         node.do("close")

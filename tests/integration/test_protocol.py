@@ -396,11 +396,11 @@ class Gaps(ProtocolTest):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 10, TRACE_1)
         self.place.settle(client, 10)
-        os.kill(self.place.traced.pid, signal.SIGSTOP)
+        self.place.hold()
         alice.do("packets", 100000, TRACE_2)
         alice.do("packets", 10, TRACE_1)
         alice.do("packets", 5, "77" * 16)
-        os.kill(self.place.traced.pid, signal.SIGCONT)
+        self.place.traced.send_signal(signal.SIGCONT)
         until(lambda: client.call("nodes")["nodes"][0]["indexed"] + client.call("nodes")["nodes"][0]["lost"] == 100025, "all to be read")
         lost = client.call("nodes")["nodes"][0]["lost"]
         self.assertGreater(lost, 0)

@@ -265,7 +265,7 @@ class Life(ProtocolTest):
         alice = self.place.node("alice", ALICE)
         client.call("subscribe")
         until(lambda: client.call("nodes")["nodes"], "traced to find the node")
-        os.kill(self.place.traced.pid, signal.SIGSTOP)  # so that it learns of both at once
+        self.place.hold()  # so that it learns of both at once
         alice.do("packets", 100)
         self.place.traced.send_signal(signal.SIGTERM)
         code, log = self.place.stop(signal.SIGCONT)
