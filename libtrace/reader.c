@@ -108,9 +108,10 @@ static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t p
  *
  * A line that is in our cache costs the writer tens of nanoseconds.  So a writer that is faster than we are would be stopped right
  * behind us and pushed along at our pace: nothing would be lost, and every event would take the node three times as long.  Hence,
- * when it is near and gains on us, we give up half of the ring, which could not have been read in time anyway.  Whether it gains is
- * judged between two looks that find it near: what it did while nobody read, in a burst or while we did not run, says nothing of its
- * pace.  One look at its line each time that a run of events is read costs it little. */
+ * when it is near and seems to gain on us, we give up half of the ring.  Whether it gains is judged between two looks that find it
+ * near: what it did while nobody read, in a burst or while we did not run, says nothing of its pace.  More than half of our pace counts
+ * as gaining, for who is held up looks slow; so a writer that we would have outrun may lose half a ring (docs/decisions/009).
+ * One look at its line each time that a run of events is read costs it little. */
 static void keep_away(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                       struct trace_read *read) {
     uint64_t events = reader->info.lane_events, near = events / 8 < NEAR_EVENTS ? events / 8 : NEAR_EVENTS;
