@@ -50,7 +50,7 @@ static const struct command commands[] = {
 
 /* ---- help ---- */
 
-static void help_options(FILE *out, uint32_t bits) {
+static void help_options(FILE *out, uint64_t bits) {
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         char spelling[32];
         const struct option_info *option = &option_table[i];
@@ -125,12 +125,12 @@ static int unknown_command(const char *name, struct failure *failure) {
 
 static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {
     unsigned args = options->arg_count - 1;
-    uint32_t wrong = options->given & ~(command->options | OPTIONS_COMMON);
+    uint64_t wrong = options->given & ~(command->options | OPTIONS_COMMON);
     if (args < command->args_min || args > command->args_max)
         return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
                            *command->args ? " " : "", command->args, command->name);
     if (!wrong) return 0;
-    unsigned first = (unsigned)__builtin_ctz(wrong);
+    unsigned first = (unsigned)__builtin_ctzll(wrong);
     return failure_set(failure, EXIT_USAGE, "inspector %s takes no --%s; see inspector help %s", command->name,
                        option_table[first].spelling, command->name);
 }

@@ -13,7 +13,7 @@ struct command {
     const char *name;
     const char *args; /* for help */
     unsigned args_min, args_max;
-    uint32_t options; /* OPTION_BITs besides OPTIONS_COMMON */
+    uint64_t options; /* OPTION_BITs besides OPTIONS_COMMON */
     command_run *run;
     const char *summary;
     const char *help;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+_Static_assert(OPTION_COUNT_ <= 64, "options.given has a bit for each");
+
 const struct option_info option_table[OPTION_COUNT_] = {
 #define OPTION(NAME, spelling, value, type, help) {spelling, value, VALUE_##type, help},
     OPTIONS(OPTION)
@@ -64,7 +66,7 @@ static int bad_value(enum option option, const char *value, const char *expected
 /* Notes an option with its value (NULL: none). */
 static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share;
-    options->given |= 1U << option;
+    options->given |= UINT64_C(1) << option;
     options->texts[option] = value;
     switch (option_table[option].type) {
     case VALUE_COUNT:

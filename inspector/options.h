@@ -46,7 +46,8 @@ enum option {
         OPTION_COUNT_
 };
 
-#define OPTION_BIT(NAME) (1U << OPTION_##NAME)
+/* Sets of options are bits. */
+#define OPTION_BIT(NAME) (UINT64_C(1) << OPTION_##NAME)
 
 /* What every command takes. */
 #define OPTIONS_COMMON                                                                                                        \
@@ -75,7 +76,7 @@ extern const struct option_info option_table[OPTION_COUNT_];
 struct options {
     const char *args[ARGS_MAX]; /* the first is the command */
     unsigned arg_count;
-    uint32_t given;                   /* OPTION_BITs */
+    uint64_t given;                   /* OPTION_BITs */
     const char *texts[OPTION_COUNT_]; /* NULL when not given */
     uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
 };
