@@ -5,50 +5,37 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE))
-#define TIMES (OPTION_BIT(FROM) | OPTION_BIT(TO))
-
-static const struct command commands[] = {
-    {"nodes", "", 0, 0, 0, run_nodes, "the nodes that traced knows, and what was lost of them",
-     "emitted = indexed + lost for a node that has been read to its end."},
-    {"peers", "", 0, 0, OPTION_BIT(NODE), run_peers, "the peers: rtt, loss, bytes",
-     "What all nodes say about each peer, or --node alone."},
-    {"traces", "", 0, 0, OPTION_BIT(LIMIT) | OPTION_BIT(APP) | TIMES, run_traces, "the newest traces and how they ended",
-     "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n20 traces unless --limit says "
-     "otherwise."},
-    {"trace", "ID", 1, 1, OPTION_BIT(ALL) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN), run_trace,
-     "one request across its nodes, in time order",
-     "ID is the beginning of a trace id.  A line tells the time since the trace began, the gap since the event before it, the\n"
-     "node, its peer (-> to it, <- from it) and the event, indented by hop: > a part of the request begins, < it ends.\n"
-     "Long gaps are marked *; !! marks events that were lost before traced could read them."},
-    {"peer", "PEER", 1, 1, OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(EXPLAIN) | TIMES, run_peer,
-     "one peer, and its latest events", "PEER is a name or the beginning of an id.  20 events unless --limit says otherwise."},
-    {"recent", "[N]", 0, 1, EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES, run_recent, "the newest N events",
-     "N is 20 unless given.  The newest comes last."},
-    {"range", "FROM TO", 2, 2, EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN), run_range, "the events of a time",
-     "FROM is included, TO is not.  Times: -5s (units ns us ms s m h), now, 12:00:03.5 (the last such moment),\n"
-     "2026-01-31T12:00:00.5Z, Unix microseconds."},
-    {"follow", "", 0, 0, EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(COUNT) | OPTION_BIT(FOR), run_follow,
-     "events as they come",
-     "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away.  When traced goes away it ends too (exit\n"
-     "code 1), or with --wait connects again.  With --json, {\"missed\":N} tells events that were not read fast enough."},
-    {"control", "", 0, 0, OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET), run_control,
-     "what the live nodes emit, and change it",
-     "Without --kinds, --sample and --reset it changes nothing.  Kinds are chosen alone, or traces, or both; what is not given "
-     "stays.\n"
-     "Which traces are kept follows from their ids, so that all nodes keep the same; events without a trace stay.  Nodes that\n"
-     "are started later begin with what their program says.  The setting outlives traced."},
-    {"stats", "", 0, 0, 0, run_stats, "traced's own counters", ""},
-    {"apps", "", 0, 0, 0, run_apps, "the applications that nodes registered", ""},
-    {"rpc", "METHOD [PARAMS]", 1, 2, 0, run_rpc, "any method of the socket",
-     "PARAMS is a JSON object: inspector rpc query '{\"limit\":1}'"},
-    {"export", "ID", 1, 1, OPTION_BIT(OUTPUT) | OPTION_BIT(EXPLAIN), run_export, "all events of a trace as one JSON document",
-     "{\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", \"nodes\":[...], "
-     "\"apps\":[...]}"},
-};
-#define COMMAND_COUNT (sizeof commands / sizeof *commands)
-
 /* ---- help ---- */
+
+#define HELP_COLUMNS 100U
+
+/* A paragraph, broken into lines at its spaces. */
+static void help_paragraph(FILE *out, const char *text, size_t bytes) {
+    size_t column = 0;
+    if (bytes && *text == ' ') {
+        fprintf(out, "%.*s\n", (int)bytes, text);
+        return;
+    }
+    for (const char *end = text + bytes; text < end;) {
+        size_t word = strcspn(text, " \n"), columns = text_columns(text, word);
+        if (column && column + 1 + columns > HELP_COLUMNS) {
+            fputc('\n', out);
+            column = 0;
+        }
+        fprintf(out, "%s%.*s", column ? " " : "", (int)word, text);
+        column += (column > 0) + columns;
+        text += word + (text + word < end);
+    }
+    fputc('\n', out);
+}
+
+static void help_paragraphs(FILE *out, const char *text) {
+    while (*text) {
+        size_t bytes = strcspn(text, "\n");
+        help_paragraph(out, text, bytes);
+        text += bytes + (text[bytes] == '\n');
+    }
+}
 
 static void help_options(FILE *out, uint64_t bits) {
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
@@ -64,10 +51,11 @@ static void help_options(FILE *out, uint64_t bits) {
 
 static void help_all(FILE *out) {
     fprintf(out, "usage: inspector COMMAND [OPTIONS]\n\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+    for (size_t i = 0; i < command_count; i++) {
+        const struct command *command = &command_table[i];
         char line[64];
-        snprintf(line, sizeof line, "%s %s", commands[i].name, commands[i].args);
-        fprintf(out, "  %-19s %s\n", line, commands[i].summary);
+        snprintf(line, sizeof line, "%s %s", command->name, command->args ? command->args : "");
+        fprintf(out, "  %-19s %s\n", line, command->summary);
     }
     fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
     fprintf(out, "options of every command:\n");
@@ -75,21 +63,29 @@ static void help_all(FILE *out) {
     fprintf(out, "\nexit codes: 0 done; 1 refused, not found, or the connection was lost; 2 wrong usage; 3 no traced there\n");
 }
 
+static void help_examples(FILE *out, const struct command_example *example) {
+    if (!example->line) return;
+    fprintf(out, "\nexamples:\n");
+    for (; example->line; example++) fprintf(out, "  %s\n      %s\n", example->line, example->what);
+}
+
 static void help_command(FILE *out, const struct command *command) {
-    fprintf(out, "usage: inspector %s %s%s[OPTIONS]\n%s\n", command->name, command->args, *command->args ? " " : "",
-            command->summary);
-    if (*command->help) fprintf(out, "\n%s\n", command->help);
+    fprintf(out, "usage: inspector %s %s%s[OPTIONS]\n%s\n", command->name, command->args ? command->args : "",
+            command->args ? " " : "", command->summary);
+    if (command->description) fputc('\n', out);
+    if (command->description) help_paragraphs(out, command->description);
     if (command->options) fprintf(out, "\n");
     help_options(out, command->options);
     fprintf(out, "\noptions of every command:\n");
     help_options(out, OPTIONS_COMMON);
+    help_examples(out, command->examples);
 }
 
 /* ---- finding a command ---- */
 
-static const struct command *find_command(const char *name) {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (!strcmp(commands[i].name, name)) return &commands[i];
+const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < command_count; i++)
+        if (!strcmp(command_table[i].name, name)) return &command_table[i];
     return NULL;
 }
 
@@ -113,9 +109,9 @@ static unsigned distance(const char *a, const char *b) {
 }
 
 static int unknown_command(const char *name, struct failure *failure) {
-    const struct command *nearest = commands;
-    for (size_t i = 1; i < COMMAND_COUNT; i++)
-        if (distance(name, commands[i].name) < distance(name, nearest->name)) nearest = &commands[i];
+    const struct command *nearest = command_table;
+    for (size_t i = 1; i < command_count; i++)
+        if (distance(name, command_table[i].name) < distance(name, nearest->name)) nearest = &command_table[i];
     if (distance(name, nearest->name) <= 2)
         return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest->name);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
@@ -128,7 +124,7 @@ static int check_usage(const struct command *command, const struct options *opti
     uint64_t wrong = options->given & ~(command->options | OPTIONS_COMMON);
     if (args < command->args_min || args > command->args_max)
         return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
-                           *command->args ? " " : "", command->args, command->name);
+                           command->args ? " " : "", command->args ? command->args : "", command->name);
     if (!wrong) return 0;
     unsigned first = (unsigned)__builtin_ctzll(wrong);
     return failure_set(failure, EXIT_USAGE, "inspector %s takes no --%s; see inspector help %s", command->name,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands: one table (commands.c), a function each. */
+ * The commands: one table (command_table.c), a function each. */
 #ifndef INSPECTOR_COMMANDS_H
 #define INSPECTOR_COMMANDS_H
 
@@ -9,15 +9,29 @@
 /* Runs a connected session.  args are options->args + 1.  Returns 0, or -1 with session->failure. */
 typedef int command_run(struct session *session);
 
+/* What a command is and all that is said about it.  Help, manual pages and completion are made of it; what is left out is none.
+ * The description is paragraphs with "\n" between them, and whoever shows them breaks the lines, but for those that begin with a
+ * space: they are shown as they are. */
 struct command {
     const char *name;
-    const char *args; /* for help */
+    const char *args; /* as usage shows them: "ID [N]" */
     unsigned args_min, args_max;
-    uint64_t options; /* OPTION_BITs besides OPTIONS_COMMON */
+    enum value_type completes; /* what the first argument is, for the shells */
+    uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
     command_run *run;
-    const char *summary;
-    const char *help;
+    const char *summary; /* a phrase of one line */
+    const char *description;
+    struct command_example {
+        const char *line; /* what to type */
+        const char *what; /* what it is for, a phrase */
+    } examples[8];        /* at most 7: the first without a line ends them */
 };
+
+extern const struct command command_table[];
+extern const size_t command_count;
+
+/* The command of that name, or NULL. */
+const struct command *find_command(const char *name);
 
 command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* run_tables.c */
 command_run run_recent, run_range, run_peer, run_trace;            /* run_query.c */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The commands of the inspector.  Help, the manual pages and the shells' completion are made from this table and that of the options
+ * (options.h): what a user has to know is said here, once.  commands.h tells the fields. */
+#include "commands.h"
+
+// clang-format off
+#define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE))
+#define TIMES (OPTION_BIT(FROM) | OPTION_BIT(TO))
+
+const struct command command_table[] = {
+    {
+        .name = "nodes",
+        .run = run_nodes,
+        .summary = "the nodes that traced knows, and what was lost of them",
+        .description = "emitted = indexed + lost for a node that has been read to its end.",
+        .examples = {{"inspector nodes", "what is traced here, and was anything lost?"}},
+    },
+    {
+        .name = "peers",
+        .options = OPTION_BIT(NODE),
+        .run = run_peers,
+        .summary = "the peers: rtt, loss, bytes",
+        .description = "What all nodes say about each peer, or --node alone.",
+        .examples = {{"inspector peers --node alice", "the peers as alice sees them"},
+                     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "the loss of each peer"}},
+    },
+    {
+        .name = "traces",
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | TIMES,
+        .run = run_traces,
+        .summary = "the newest traces and how they ended",
+        .description = "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
+                       "20 traces unless --limit says otherwise.",
+        .examples = {{"inspector traces --limit 5", "the newest five"},
+                     {"inspector traces --app DMAP --from -1m", "the requests of one application in the last minute"}},
+    },
+    {
+        .name = "trace",
+        .args = "ID", .args_min = 1, .args_max = 1,
+        .completes = VALUE_TRACE,
+        .options = OPTION_BIT(ALL) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .run = run_trace,
+        .summary = "one request across its nodes, in time order",
+        .description = "ID is the beginning of a trace id. A line tells the time since the trace began, the gap since the event before it, "
+                       "the node, its peer (-> to it, <- from it) and the event, indented by hop: > a part of the request begins, < it ends.\n"
+                       "Long gaps are marked *; !! marks events that were lost before traced could read them.",
+        .examples = {{"inspector trace 5a356ada", "where did the time of this request go?"}},
+    },
+    {
+        .name = "peer",
+        .args = "PEER", .args_min = 1, .args_max = 1,
+        .completes = VALUE_PEER,
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(EXPLAIN) | TIMES,
+        .run = run_peer,
+        .summary = "one peer, and its latest events",
+        .description = "PEER is a name or the beginning of an id. 20 events unless --limit says otherwise.",
+        .examples = {{"inspector peer bob --kind packet_lost", "the latest losses towards bob"}},
+    },
+    {
+        .name = "recent",
+        .args = "[N]", .args_max = 1,
+        .options = EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
+        .run = run_recent,
+        .summary = "the newest N events",
+        .description = "N is 20 unless given. The newest comes last.",
+        .examples = {{"inspector recent 100 --kind app_start,app_end", "the newest requests, start and end"}},
+    },
+    {
+        .name = "range",
+        .args = "FROM TO", .args_min = 2, .args_max = 2,
+        .options = EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .run = run_range,
+        .summary = "the events of a time",
+        .description = "FROM is included, TO is not. Times: -5s (units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
+                       "2026-01-31T12:00:00.5Z, Unix microseconds.",
+        .examples = {{"inspector range -5s now", "the last five seconds"},
+                     {"inspector range 12:00:03 12:00:04 --node bob", "one second of one node"}},
+    },
+    {
+        .name = "follow",
+        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .run = run_follow,
+        .summary = "events as they come",
+        .description = "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away. When traced goes away it ends too (exit "
+                       "code 1), or with --wait connects again. With --json, {\"missed\":N} tells events that were not read fast enough.",
+        .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
+                     {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
+    },
+    {
+        .name = "control",
+        .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
+        .run = run_control,
+        .summary = "what the live nodes emit, and change it",
+        .description = "Without --kinds, --sample and --reset it changes nothing. Kinds are chosen alone, or traces, or both; what is not "
+                       "given stays.\n"
+                       "Which traces are kept follows from their ids, so that all nodes keep the same; events without a trace stay. Nodes that "
+                       "are started later begin with what their program says. The setting outlives traced.",
+        .examples = {{"inspector control --kinds packet_lost,app_start,app_end --sample 1/100", "less of everything, whole traces"},
+                     {"inspector control --reset", "everything as it was"}},
+    },
+    {
+        .name = "stats",
+        .run = run_stats,
+        .summary = "traced's own counters",
+        .examples = {{"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
+    },
+    {
+        .name = "apps",
+        .run = run_apps,
+        .summary = "the applications that nodes registered",
+        .examples = {{"inspector apps", "whose commands and fields have names"}},
+    },
+    {
+        .name = "rpc",
+        .args = "METHOD [PARAMS]", .args_min = 1, .args_max = 2,
+        .completes = VALUE_METHOD,
+        .run = run_rpc,
+        .summary = "any method of the socket",
+        .description = "PARAMS is a JSON object.",
+        .examples = {{"inspector rpc query '{\"limit\":1}'", "one event as traced sends it"}},
+    },
+    {
+        .name = "export",
+        .args = "ID", .args_min = 1, .args_max = 1,
+        .completes = VALUE_TRACE,
+        .options = OPTION_BIT(OUTPUT) | OPTION_BIT(EXPLAIN),
+        .run = run_export,
+        .summary = "all events of a trace as one JSON document",
+        .description = "The document: {\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", "
+                       "\"nodes\":[...], \"apps\":[...]}",
+        .examples = {{"inspector export 5a356ada -o slow.json", "to look at it later, or send it to somebody"}},
+    },
+};
+// clang-format on
+
+const size_t command_count = sizeof command_table / sizeof *command_table;
