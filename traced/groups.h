@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A number for each distinct key, in the order in which they come, in bounded memory: the groups of `count`.  A key is any bytes.
+ * One thread. */
+#ifndef TRACED_GROUPS_H
+#define TRACED_GROUPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GROUPS_MAX (1U << 16)
+/* Of all keys together. */
+#define GROUPS_KEY_BYTES_MAX (8U << 20)
+
+struct groups {
+    struct group_key {
+        uint32_t offset, bytes; /* in `bytes` */
+        uint32_t hash;
+    } * keys; /* `count` of them */
+    uint32_t count, capacity;
+    uint32_t *places; /* group + 1, 0 for a free place; open addressing, at most half full */
+    uint32_t place_count;
+    uint8_t *bytes;
+    size_t bytes_used, bytes_capacity;
+};
+
+/* A zeroed struct has no groups. */
+void groups_fini(struct groups *groups);
+
+/* Finds the key's group, or makes it.  Returns its number; -ENOSPC when it is new and GROUPS_MAX or GROUPS_KEY_BYTES_MAX would be
+ * passed; -ENOMEM. */
+int groups_find(struct groups *groups, const void *key, size_t bytes);
+
+/* The key of a group, valid until the next groups_find. */
+static inline const uint8_t *groups_key(const struct groups *groups, uint32_t group) {
+    return groups->bytes + groups->keys[group].offset;
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the numbers of many groups are spread, in fixed memory: what `count` answers percentiles and histograms from.
+ *
+ * A number goes into a bucket.  Numbers below 256 have a bucket each; above, each power of two is divided into 128, so that a
+ * bucket is at most 1/128 of its numbers wide.  (The division is that of log-linear histograms: Tene, HdrHistogram.)  Only
+ * buckets that hold something take memory, in one table for all groups.
+ *
+ * One thread. */
+#ifndef TRACED_SPREAD_H
+#define TRACED_SPREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPREAD_GROUPS_MAX (1U << 16)
+#define SPREAD_BUCKETS 7424U /* 256 + 56 powers of two of 128 */
+/* Buckets with something in them, of all groups together: 12 bytes each, and a quarter more. */
+#define SPREAD_USED_MAX (3U << 18)
+
+/* The bucket of a number, and what it holds: [low, high]. */
+unsigned spread_bucket(uint64_t number);
+uint64_t spread_bucket_low(unsigned bucket);
+uint64_t spread_bucket_high(unsigned bucket);
+
+struct spread {
+    uint32_t *keys; /* group and bucket, 0 for a free place */
+    uint64_t *counts;
+    size_t places; /* a power of two, 0 at first */
+    size_t used;
+};
+
+/* A zeroed struct is an empty spread. */
+void spread_fini(struct spread *spread);
+
+/* Counts a number in a group below SPREAD_GROUPS_MAX.  Returns 0, -ENOMEM, or -ENOSPC when SPREAD_USED_MAX buckets are in use. */
+int spread_add(struct spread *spread, uint32_t group, uint64_t number);
+
+/* One bucket of a group. */
+struct spread_part {
+    uint32_t group;
+    unsigned bucket;
+    uint64_t count;
+};
+
+/* All buckets in use, sorted by group, then bucket; free(*ret_parts).  Returns 0 or -ENOMEM. */
+int spread_parts(const struct spread *spread, struct spread_part **ret_parts, size_t *ret_count);
+
+/* The number that at least `share` (0 to 1) of the numbers in these parts of one group do not exceed, by nearest rank: exact below
+ * 256, else at most 1/128 above it and never below.  count is at least 1. */
+uint64_t spread_quantile(const struct spread_part *parts, size_t count, double share);
+
+#endif
