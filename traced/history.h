@@ -93,6 +93,18 @@ int history_select(struct history *history, const struct history_query *query, u
                    bool newest_first, const struct history_hit *after, struct history_answer *ret_answer);
 void history_answer_fini(struct history_answer *answer);
 
+/* What history_visit found out besides. */
+struct history_visited {
+    uint64_t examined;
+    const char *index; /* as in history_answer */
+};
+
+/* Shows `visit` every event in [begin, end) positions that matches, in no order.  It runs inside rcu_read_lock() and keeps nothing of
+ * the event; what it returns, when it is not 0, ends the visit and is returned.  Callable from any registered thread. */
+int history_visit(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
+                  int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
+                  struct history_visited *ret_visited);
+
 /* Ids with a prefix, for unambiguous-prefix params: how many different ids in the history begin so; up to max are written. */
 size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max);
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out, size_t max);

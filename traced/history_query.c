@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * history_select: which events match, in exact order.
+ * history_select: which events match, in exact order; history_visit: all that match, as they lie.
  *
  * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
  * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
@@ -52,6 +52,10 @@ struct selection {
     size_t count, capacity, capacity_max;
     uint64_t examined;
     int error;
+
+    /* Instead of a heap: history_visit. */
+    int (*visit)(void *context, const struct trace_event *event, history_source source);
+    void *context;
 };
 
 /* Negative when a comes before b in the answer. */
@@ -132,7 +136,10 @@ static void offer(struct selection *selection, const struct trace_event *event, 
 static inline void examine(struct selection *selection, const struct segment *segment, uint32_t index) {
     const struct trace_event *event = &segment->events[index];
     selection->examined++;
-    if (history_match(selection->query, event, segment->sources[index]))
+    if (!history_match(selection->query, event, segment->sources[index])) return;
+    if (selection->visit != NULL)
+        selection->error = selection->visit(selection->context, event, segment->sources[index]);
+    else
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
@@ -145,7 +152,7 @@ static void search_chain(struct selection *selection, const struct segment *segm
         if (index >= behind) continue; /* not published yet, or newer than what is asked for */
         if (index < first) break;
         examine(selection, segment, index);
-        if (selection->error < 0) return;
+        if (selection->error != 0) return;
     }
 }
 
@@ -178,7 +185,7 @@ static void search_block(struct selection *selection, const struct segment *segm
     for (uint32_t index = first; index < behind; index++) {
         if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
         examine(selection, segment, index);
-        if (selection->error < 0) return;
+        if (selection->error != 0) return;
     }
 }
 
@@ -240,30 +247,45 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
     grace_read_unlock();
 }
 
+/* What of [begin, end) there is. */
+static void clip(struct selection *selection) {
+    uint64_t begin = history_begin(selection->history), end = history_end(selection->history);
+
+    if (selection->begin < begin) selection->begin = begin;
+    if (selection->end > end) selection->end = end;
+}
+
+/* Searches all segments in [begin, end). */
+static enum search search(struct selection *selection) {
+    const struct history_query *query = selection->query;
+    enum search how = choose(query);
+    uint64_t hash = 0, node_bits = fold_nodes(query), segments, first;
+
+    if (how == SEARCH_TRACE) hash = history__hash_trace(selection->history, &query->trace_id);
+    if (how == SEARCH_PEER) hash = history__hash_peer(selection->history, &query->peer_id);
+    first = selection->begin / HISTORY_SEGMENT_EVENTS;
+    segments = selection->end > selection->begin ? (selection->end - 1) / HISTORY_SEGMENT_EVENTS - first + 1 : 0;
+    for (uint64_t i = 0; i < segments && selection->error == 0; i++)
+        search_segment(selection, first + (selection->newest_first ? segments - 1 - i : i), how, hash, node_bits);
+    return how;
+}
+
 static int ascending(const void *a, const void *b) { return history_compare(a, b); }
 static int descending(const void *a, const void *b) { return history_compare(b, a); }
 
 int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
                    bool newest_first, const struct history_hit *after, struct history_answer *ret_answer) {
-    struct selection selection = {.history = history, .query = query, .newest_first = newest_first};
-    enum search how = choose(query);
-    uint64_t hash = 0, node_bits = fold_nodes(query), segments, first;
+    struct selection selection = {.history = history, .query = query, .begin = begin, .end = end, .newest_first = newest_first};
+    enum search how;
 
-    if (how == SEARCH_TRACE) hash = history__hash_trace(history, &query->trace_id);
-    if (how == SEARCH_PEER) hash = history__hash_peer(history, &query->peer_id);
-    selection.begin = begin > history_begin(history) ? begin : history_begin(history);
-    selection.end = end < history_end(history) ? end : history_end(history);
+    clip(&selection);
     selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
     if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
     if (after != NULL) {
         selection.after_key = hit_key(after);
         selection.after = &selection.after_key;
     }
-
-    first = selection.begin / HISTORY_SEGMENT_EVENTS;
-    segments = selection.end > selection.begin ? (selection.end - 1) / HISTORY_SEGMENT_EVENTS - first + 1 : 0;
-    for (uint64_t i = 0; i < segments && selection.error == 0; i++)
-        search_segment(&selection, first + (newest_first ? segments - 1 - i : i), how, hash, node_bits);
+    how = search(&selection);
 
     free(selection.heap);
     if (selection.error < 0) {
@@ -278,6 +300,20 @@ int history_select(struct history *history, const struct history_query *query, u
                                           .examined = selection.examined,
                                           .index = search_names[how]};
     return 0;
+}
+
+int history_visit(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
+                  int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
+                  struct history_visited *ret_visited) {
+    struct selection selection = {
+        .history = history, .query = query, .begin = begin, .end = end, .visit = visit, .context = context};
+    enum search how;
+
+    clip(&selection);
+    selection.capacity_max = 1; /* a heap that is never full */
+    how = search(&selection);
+    if (selection.error == 0) *ret_visited = (struct history_visited){selection.examined, search_names[how]};
+    return selection.error;
 }
 
 void history_answer_fini(struct history_answer *answer) {

@@ -63,6 +63,42 @@ static void check_select(const struct history_query *query, uint64_t from, uint6
     free(hits);
 }
 
+/* What a visit has seen, whatever the order. */
+struct sight {
+    uint64_t count, times, sources;
+    uint64_t count_max; /* then it has enough */
+};
+
+static int see(void *context, const struct trace_event *event, history_source source) {
+    struct sight *sight = context;
+    sight->count++;
+    sight->times += event->timestamp * (event->sequence + 1);
+    sight->sources += source;
+    return sight->count == sight->count_max ? 7 : 0;
+}
+
+static void check_visit(const struct history_query *query, uint64_t from, uint64_t to) {
+    struct sight sight = {0}, expected = {0};
+    struct history_visited visited;
+    size_t count;
+    bool more;
+    struct history_hit *hits = model_select(&model, query, from, to, LIMIT_ALL, false, NULL, &count, &more);
+
+    for (size_t i = 0; i < count; i++) see(&expected, &hits[i].event, hits[i].source);
+    ck_assert_int_eq(history_visit(history, query, from, to, see, &sight, &visited), 0);
+    ck_assert_uint_eq(sight.count, expected.count);
+    ck_assert_uint_eq(sight.times, expected.times);
+    ck_assert_uint_eq(sight.sources, expected.sources);
+    ck_assert_uint_ge(visited.examined, count);
+    ck_assert_uint_le(visited.examined, model.end - model.begin);
+    if (count > 0) {
+        sight = (struct sight){.count_max = (count + 1) / 2};
+        ck_assert_int_eq(history_visit(history, query, from, to, see, &sight, &visited), 7);
+        ck_assert_uint_eq(sight.count, sight.count_max);
+    }
+    free(hits);
+}
+
 /* A position that is probably still there. */
 static uint64_t any_position(void) { return model.begin + generator_below(&generator, model.end - model.begin); }
 
@@ -107,6 +143,7 @@ static void check_random_select(void) {
     after = (struct history_hit){model.events[position].event, model.events[position].source, position};
     check_select(&query, from, to, limits[generator_below(&generator, 6)], newest_first,
                  generator_below(&generator, 3) == 0 ? &after : NULL);
+    check_visit(&query, from, to);
 }
 
 static void check_traces(uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit) {
