@@ -17,6 +17,7 @@ enum exit_code {
     EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
     EXIT_USAGE = 2,     /* the command line is wrong */
     EXIT_NOT_THERE = 3, /* no traced could be reached */
+    EXIT_CODES
 };
 
 struct failure {

@@ -72,8 +72,9 @@ const struct command command_table[] = {
         .options = EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_range,
         .summary = "the events of a time",
-        .description = "FROM is included, TO is not. Times: -5s (units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
-                       "2026-01-31T12:00:00.5Z, Unix microseconds.",
+        .description = "FROM is included, TO is not. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
+                       "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5: local, with --utc, Z or +01:00 not. "
+                       "A whole number is Unix microseconds.",
         .examples = {{"inspector range -5s now", "the last five seconds"},
                      {"inspector range 12:00:03 12:00:04 --node bob", "one second of one node"}},
     },
@@ -131,6 +132,30 @@ const struct command command_table[] = {
                        "\"nodes\":[...], \"apps\":[...]}",
         .examples = {{"inspector export 5a356ada -o slow.json", "to look at it later, or send it to somebody"}},
     },
+};
+
+const char *const exit_table[EXIT_CODES] = {
+    [EXIT_OK] = "done",
+    [EXIT_FAILED] = "refused by traced, not found, or the connection or the output was lost",
+    [EXIT_USAGE] = "the command line makes no sense",
+    [EXIT_NOT_THERE] = "no traced is there",
+};
+
+const char program_description[] =
+    "inspector asks the traced of this user what the nodes on this machine did, and shows what it says: tables and timelines for people, "
+    "with --json one object a line for scripts. Each command asks once and ends, but for those that follow what happens; these end with "
+    "Ctrl-C, at once.\n"
+    "Nodes, peers and traces are named by any beginning of their id that is not ambiguous; nodes and peers by the name of the node, too.\n"
+    "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
+    "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; with a Z behind them they are UTC in any case. A whole number is Unix microseconds.\n"
+    "Into a pipe there go whole lines only, without colours; what nodes wrote is shown with control characters made harmless.";
+
+const struct command_example program_examples[] = {
+    {"inspector traces", "the newest requests; the first column is what the next one takes"},
+    {"inspector trace 5a356ada", "where did the time of this one go?"},
+    {"inspector follow --kind packet_lost", "losses as they happen"},
+    {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
+    {0},
 };
 // clang-format on
 

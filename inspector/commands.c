@@ -60,7 +60,8 @@ static void help_all(FILE *out) {
     fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
     fprintf(out, "options of every command:\n");
     help_options(out, OPTIONS_COMMON);
-    fprintf(out, "\nexit codes: 0 done; 1 refused, not found, or the connection was lost; 2 wrong usage; 3 no traced there\n");
+    fprintf(out, "\nexit codes:\n");
+    for (int code = 0; code < EXIT_CODES; code++) fprintf(out, "  %-19d %s\n", code, exit_table[code]);
 }
 
 static void help_examples(FILE *out, const struct command_example *example) {

@@ -30,6 +30,11 @@ struct command {
 extern const struct command command_table[];
 extern const size_t command_count;
 
+/* What concerns all commands alike, for help and the manual page of the program. */
+extern const char *const exit_table[EXIT_CODES]; /* what each exit code means */
+extern const char program_description[];         /* paragraphs, as those of a command */
+extern const struct command_example program_examples[];
+
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 _Static_assert(OPTION_COUNT_ <= 64, "options.given has a bit for each");
 
@@ -153,59 +152,4 @@ int options_parse(struct options *ret_options, int argc, char **argv, struct fai
     }
     *ret_options = options;
     return 0;
-}
-
-/* ---- times ---- */
-
-/* Reads two digits.  Returns what is behind them, or NULL. */
-static const char *two_digits(const char *text, int *ret_number) {
-    if (!text || !isdigit((unsigned char)text[0]) || !isdigit((unsigned char)text[1])) return NULL;
-    *ret_number = (text[0] - '0') * 10 + (text[1] - '0');
-    return text + 2;
-}
-
-/* Reads HH:MM[:SS[.fraction]].  Returns 0 or -1. */
-static int parse_time_of_day(const char *text, int *ret_seconds, unsigned *ret_us) {
-    int hour, minute, second = 0;
-    unsigned us = 0;
-    text = two_digits(text, &hour);
-    if (!text || *text != ':') return -1;
-    text = two_digits(text + 1, &minute);
-    if (text && *text == ':') {
-        text = two_digits(text + 1, &second);
-        if (text && *text == '.') {
-            unsigned digit_us = 100000;
-            for (text++; isdigit((unsigned char)*text); text++, digit_us /= 10) us += (unsigned)(*text - '0') * digit_us;
-        }
-    }
-    if (!text || *text || hour > 23 || minute > 59 || second > 60) return -1;
-    *ret_seconds = hour * 3600 + minute * 60 + second;
-    *ret_us = us;
-    return 0;
-}
-
-/* The last moment that a clock showed that time of day, in Unix microseconds. */
-static json_int_t last_moment(int seconds, unsigned us, bool utc, uint64_t now_unix_us) {
-    time_t now = (time_t)(now_unix_us / 1000000);
-    struct tm tm;
-    json_int_t moment = 0;
-    for (int days_ago = 0; days_ago < 2; days_ago++) {
-        if (!(utc ? gmtime_r(&now, &tm) : localtime_r(&now, &tm))) return 0;
-        tm.tm_mday -= days_ago;
-        tm.tm_hour = seconds / 3600, tm.tm_min = seconds / 60 % 60, tm.tm_sec = seconds % 60;
-        tm.tm_isdst = -1;
-        moment = (json_int_t)(utc ? timegm(&tm) : mktime(&tm)) * 1000000 + us;
-        if ((uint64_t)moment <= now_unix_us) break;
-    }
-    return moment;
-}
-
-json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us) {
-    uint64_t number;
-    int seconds;
-    unsigned us;
-    if (!parse_count(text, &number)) return json_integer((json_int_t)number);
-    if (!strcmp(text, "now")) return json_string("-0s");
-    if (!parse_time_of_day(text, &seconds, &us)) return json_integer(last_moment(seconds, us, utc, now_unix_us));
-    return json_string(text);
 }

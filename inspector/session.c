@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "json_get.h"
+#include "times.h"
 
 #include <errno.h>
 #include <inttypes.h>

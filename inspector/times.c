@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "times.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FRACTION_DIGITS_MAX 9U
+
+/* What was read of a time; the calendar's fields are as they were written, and may name a day that there never was. */
+struct moment {
+    int year, month, day; /* 0: a time of day alone */
+    int hour, minute, second;
+    char fraction[FRACTION_DIGITS_MAX + 1]; /* digits behind the point */
+    bool zoned;                             /* said itself what it is relative to: */
+    int offset_s;                           /* seconds before UTC */
+};
+
+/* Reads exactly so many digits.  Returns what is behind them; NULL when there are others, or text is NULL. */
+static const char *digits(const char *text, unsigned count, int *ret_number) {
+    int number = 0;
+    for (unsigned i = 0; text && i < count; i++) {
+        if (!isdigit((unsigned char)text[i])) return NULL;
+        number = number * 10 + (text[i] - '0');
+    }
+    *ret_number = number;
+    return text ? text + count : NULL;
+}
+
+/* The text behind that character; NULL when it does not begin so. */
+static const char *after(const char *text, char c) { return text && *text == c ? text + 1 : NULL; }
+
+/* YYYY-MM-DD. */
+static const char *read_date(const char *text, struct moment *moment) {
+    text = after(digits(text, 4, &moment->year), '-');
+    text = after(digits(text, 2, &moment->month), '-');
+    return digits(text, 2, &moment->day);
+}
+
+/* HH:MM[:SS[.fraction]]; digits below a nanosecond are dropped. */
+static const char *read_clock(const char *text, struct moment *moment) {
+    text = digits(after(digits(text, 2, &moment->hour), ':'), 2, &moment->minute);
+    if (!after(text, ':')) return text;
+    text = digits(text + 1, 2, &moment->second);
+    if (!after(text, '.')) return text;
+    size_t count = strspn(++text, "0123456789");
+    if (!count) return NULL;
+    snprintf(moment->fraction, sizeof moment->fraction, "%.*s", (int)count, text);
+    return text + count;
+}
+
+/* Nothing, Z, or +HH:MM; then the end. */
+static bool read_zone(const char *text, struct moment *moment) {
+    int hours = 0, minutes = 0;
+    if (!text || !*text) return text != NULL;
+    moment->zoned = true;
+    if (!strcmp(text, "Z")) return true;
+    if (*text != '+' && *text != '-') return false;
+    const char *end = digits(after(digits(text + 1, 2, &hours), ':'), 2, &minutes);
+    moment->offset_s = (*text == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return end && !*end && hours < 24 && minutes < 60;
+}
+
+static bool read_moment(const char *text, struct moment *ret_moment) {
+    *ret_moment = (struct moment){0};
+    const char *end = read_date(text, ret_moment);
+    if (end && (*end == 'T' || *end == ' ')) return read_zone(read_clock(end + 1, ret_moment), ret_moment);
+    if (end) return read_zone(end, ret_moment);
+    *ret_moment = (struct moment){0};
+    return read_zone(read_clock(text, ret_moment), ret_moment);
+}
+
+/* Is there such a day and time of day?  A leap second is one. */
+static bool exists(const struct moment *moment) {
+    struct tm tm = {.tm_year = moment->year - 1900, .tm_mon = moment->month - 1, .tm_mday = moment->day};
+    struct tm asked = tm;
+    timegm(&tm); /* puts in order what is not */
+    bool day = !moment->year || (tm.tm_mon == asked.tm_mon && tm.tm_mday == asked.tm_mday);
+    return day && moment->hour < 24 && moment->minute < 60 && moment->second <= 60;
+}
+
+/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before. */
+static time_t unix_seconds(struct tm *tm, const struct moment *moment, bool utc) {
+    tm->tm_isdst = -1;
+    return utc || moment->zoned ? timegm(tm) - moment->offset_s : mktime(tm);
+}
+
+/* The last moment when a clock showed that time of day, in Unix microseconds. */
+static json_t *last_moment_new(const struct moment *moment, bool utc, uint64_t now_unix_us) {
+    time_t now = (time_t)(now_unix_us / 1000000), shown = now + moment->offset_s;
+    struct tm today, tm;
+    int us = 0;
+    json_int_t unix_us = 0;
+    for (unsigned i = 0; i < 6; i++) us = us * 10 + (i < strlen(moment->fraction) ? moment->fraction[i] - '0' : 0);
+    if (!(utc || moment->zoned ? gmtime_r(&shown, &today) : localtime_r(&now, &today))) return json_integer(0);
+    for (int days_ago = 0; days_ago < 2; days_ago++) {
+        tm = today;
+        tm.tm_mday -= days_ago;
+        tm.tm_hour = moment->hour, tm.tm_min = moment->minute, tm.tm_sec = moment->second;
+        unix_us = (json_int_t)unix_seconds(&tm, moment, utc) * 1000000 + us;
+        if ((uint64_t)unix_us <= now_unix_us) break;
+    }
+    return json_integer(unix_us);
+}
+
+/* A day and its time as traced reads it, in UTC.  One that there never was keeps its fields: traced says so. */
+static json_t *calendar_new(const struct moment *moment, bool utc) {
+    struct tm tm = {.tm_year = moment->year - 1900,
+                    .tm_mon = moment->month - 1,
+                    .tm_mday = moment->day,
+                    .tm_hour = moment->hour,
+                    .tm_min = moment->minute,
+                    .tm_sec = moment->second};
+    time_t seconds = 0;
+    if (exists(moment)) {
+        seconds = unix_seconds(&tm, moment, utc);
+        gmtime_r(&seconds, &tm);
+    }
+    return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d%s%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                        tm.tm_sec, *moment->fraction ? "." : "", moment->fraction);
+}
+
+json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us) {
+    struct moment moment;
+    size_t count = strspn(text, "0123456789");
+    if (count && count <= 18 && !text[count]) return json_integer((json_int_t)strtoull(text, NULL, 10));
+    if (!strcmp(text, "now")) return json_string("-0s");
+    if (!read_moment(text, &moment)) return json_string(text);
+    if (moment.year) return calendar_new(&moment, utc);
+    return exists(&moment) ? last_moment_new(&moment, utc, now_unix_us) : json_string(text);
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The manual pages of the inspector tell all that its help tells, and a formatter has nothing to complain of; of traced's page, too.
+
+    test_man.py INSPECTOR TRACED_PAGE PAGE..."""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+INSPECTOR, TRACED_PAGE = sys.argv[1:3]
+PAGES = {pathlib.Path(page).name: page for page in sys.argv[3:]}
+
+
+def output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def commands():
+    """The names, from the lines of help."""
+    return re.findall(r"^  ([a-z]\S*)", output(INSPECTOR, "help").split("options of")[0], re.MULTILINE)
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def shown(page):
+    """The page as a reader sees it, its lines joined: a word that was broken at its hyphen is whole again."""
+    text = re.sub(r".\x08", "", output("mandoc", "-Tutf8", "-Owidth=1000", PAGES[page]))
+    return words(text.replace("\u2010", "-"))
+
+
+class Man(unittest.TestCase):
+    def test_there_is_a_page_for_each_command_and_one_for_all(self):
+        names = [name for name in commands() if name != "help"]
+        self.assertGreater(len(names), 10)
+        self.assertEqual(sorted(PAGES), sorted(["inspector.1"] + [f"inspector-{name}.1" for name in names]))
+
+    @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
+    def test_no_page_has_anything_that_mandoc_would_complain_of(self):
+        for page in [TRACED_PAGE, *PAGES.values()]:
+            done = subprocess.run(["mandoc", "-Tlint", "-Wall", page], stdout=subprocess.PIPE, text=True, check=False)
+            # A date would be one that nobody keeps; and nobody edits the lines of a page that is made.
+            fine = 'missing date, using "": TH' if page == TRACED_PAGE else 'missing date, using "": TH|line longer than 80 bytes'
+            self.assertEqual([line for line in done.stdout.splitlines() if not re.search(fine, line)], [])
+
+    @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
+    def test_each_page_tells_all_that_help_tells(self):
+        for name in [name for name in commands() if name != "help"]:
+            page = shown(f"inspector-{name}.1")
+            usage, told = output(INSPECTOR, "help", name).split("\n", 1)
+            self.assertIn(usage.removeprefix("usage: "), page)
+            told, _, examples = told.partition("\nexamples:\n")
+            self.assertTrue(examples, f"{name} has no example")
+            for part in re.split(r"\n\n(?:options of every command:)?|\n(?=  --)", told):
+                tag = re.fullmatch(r"  (--\S+(?: [A-Z]\S*)?)\s+(.*)", part)
+                self.assertIn(f"{tag.group(1)} {tag.group(2)}" if tag else words(part), page)
+            for line in examples.splitlines():
+                self.assertIn(words(line), page)
+
+    @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
+    def test_the_page_of_all_has_each_command_and_all_that_is_common(self):
+        page = shown("inspector.1")
+        for line in output(INSPECTOR, "help").splitlines():
+            tag = re.fullmatch(r"  (\S+(?: [A-Z\[]\S*)*)\s+(.*)", line)
+            if tag and not tag.group(1).startswith("help"):
+                self.assertIn(f"{tag.group(1)} {tag.group(2)}", page)
+        for name in commands():
+            self.assertTrue(name == "help" or f"inspector-{name}(1)" in page, name)
+        for title in "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO", "P2PTRACE_SOCKET", "XDG_RUNTIME_DIR", "NO_COLOR":
+            self.assertIn(title, page)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
