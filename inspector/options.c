@@ -11,8 +11,7 @@ _Static_assert(OPTION_COUNT_ <= 64, "options.given has a bit for each");
 
 const struct option_info option_table[OPTION_COUNT_] = {
 #define OPTION(NAME, spelling, value, type, help) {spelling, value, VALUE_##type, help},
-    OPTIONS(OPTION)
-#undef OPTION
+#include "options.def"
 };
 
 int parse_count(const char *text, uint64_t *ret_count) {

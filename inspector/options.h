@@ -10,40 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* OPTION(NAME, "spelling", "VALUE" or "", what the value is, help) */
-#define OPTIONS(OPTION)                                                                                           \
-    OPTION(SOCKET, "socket", "PATH", FILE, "traced's socket, instead of where it usually is")                     \
-    OPTION(WAIT, "wait", "[=SECONDS]", SECONDS, "wait for traced to come, for ever or so long")                   \
-    OPTION(JSON, "json", "", NONE, "for machines: one JSON object a line")                                        \
-    OPTION(NO_HEADER, "no-header", "", NONE, "no column titles and closing notes")                                \
-    OPTION(UTC, "utc", "", NONE, "times in UTC instead of local time")                                            \
-    OPTION(COLOR, "color", "WHEN", COLOR, "always, never, or auto: on a terminal without NO_COLOR")               \
-    OPTION(HELP, "help", "", NONE, "this help")                                                                   \
-    OPTION(VERSION, "version", "", NONE, "the version of this program")                                           \
-    OPTION(LIMIT, "limit", "N", COUNT, "at most so many")                                                         \
-    OPTION(KIND, "kind", "K[,K...]", KINDS, "only events of these kinds: packet_lost,app_start")                  \
-    OPTION(NODE, "node", "NODE", NODE, "only of this node: its name, or the beginning of its id")                 \
-    OPTION(PEER, "peer", "PEER", PEER, "only with this peer: its name, or the beginning of its id")               \
-    OPTION(TRACE, "trace", "ID", TRACE, "only of this trace: the beginning of its id")                            \
-    OPTION(FROM, "from", "TIME", TIME,                                                                            \
-           "only from then on: -5s, 12:00:03.5, 2026-01-31, '2026-01-31 12:00', 2026-01-31T12:00:00Z")            \
-    OPTION(TO, "to", "TIME", TIME, "only before then, written like --from")                                       \
-    OPTION(APP, "app", "APP", APP, "only traces with an event of this application id: DMAP")                      \
-    OPTION(RECENT, "recent", "N", COUNT, "begin with the newest N events of the history")                         \
-    OPTION(COUNT, "count", "N", COUNT, "end after N events")                                                      \
-    OPTION(FOR, "for", "DURATION", DURATION, "end after so long: 2s, 500ms, 5m")                                  \
-    OPTION(ALL, "all", "", NONE, "every event: do not fold runs of similar packets")                              \
-    OPTION(EXPLAIN, "explain", "", NONE, "tell on stderr which index served, and how many events were looked at") \
-    OPTION(OUTPUT, "output", "FILE", FILE, "write to FILE (-o FILE), complete or not at all")                     \
-    OPTION(KINDS, "kinds", "K[,K...]", KINDS, "emit these kinds alone; all; none")                                \
-    OPTION(SAMPLE, "sample", "SHARE", SHARE, "emit events of so many traces alone: 1/100, 0.01, 1%; all: 1")      \
-    OPTION(RESET, "reset", "", NONE, "back to what the node began with, before anything else")
-
 enum option {
 #define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
-    OPTIONS(OPTION)
-#undef OPTION
-        OPTION_COUNT_
+#include "options.def"
+    OPTION_COUNT_
 };
 
 /* Sets of options are bits. */
