@@ -35,6 +35,7 @@ struct client {
     size_t begin, end, capacity;
     size_t searched; /* up to here there is no newline */
 
+    uint64_t call_timeout_ms;
     int64_t id;      /* of the last request */
     json_t *waiting; /* notifications that came while an answer was waited for, oldest first */
     char path[TRACE_SOCKET_PATH_BYTES];
@@ -138,6 +139,7 @@ int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, 
     struct client *client = calloc(1, sizeof *client);
     if (!client) return out_of_memory(failure);
     snprintf(client->path, sizeof client->path, "%s", path);
+    client->call_timeout_ms = CALL_TIMEOUT_MS;
     client->waiting = json_array();
     if (uv_loop_init(&client->loop)) {
         json_decref(client->waiting);
@@ -307,14 +309,14 @@ static int refused(const struct trace_rpc_reply *reply, struct failure *failure)
 
 /* Waits for the answer to request client->id; keeps the notifications that come before it. */
 static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
-    uint64_t deadline_ms = client_now_ms(client) + CALL_TIMEOUT_MS;
+    uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
     for (;;) {
         struct trace_rpc_reply reply;
         int result = next_reply(client, deadline_ms, &reply, failure);
         if (result < 0) return -1;
         if (result == 0)
-            return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %u s", client->path, method,
-                               CALL_TIMEOUT_MS / 1000);
+            return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
+                               (double)client->call_timeout_ms / 1000);
         if (reply.kind == TRACE_RPC_REPLY_NOTIFICATION) {
             json_array_append(client->waiting, reply.root);
             trace_rpc_reply_fini(&reply);
@@ -338,6 +340,8 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
     if (send_request(client, method, params_new, failure)) return -1;
     return await_answer(client, method, ret_result, failure);
 }
+
+void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
 
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {
     for (;;) {

@@ -39,6 +39,9 @@ void client_close(struct client *client);
 /* Asks, and waits for the answer.  params_new is stolen and may be NULL.  *ret_result is the caller's.  Returns 0 or -1. */
 int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure);
 
+/* From now on client_call waits for an answer so long, and not CALL_TIMEOUT_MS. */
+void client_limit_calls(struct client *client, uint64_t timeout_ms);
+
 /* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params (the caller's) in
  * *ret_params; 0 when the time is over, or the output is gone (client_watch_output); -1 on failure. */
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);

@@ -69,6 +69,7 @@ const struct command command_table[] = {
     {
         .name = "range",
         .args = "FROM TO", .args_min = 2, .args_max = 2,
+        .completes = VALUE_TIME,
         .options = EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_range,
         .summary = "the events of a time",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
+#include "complete.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -182,6 +183,7 @@ static void tell(const struct failure *failure) {
 int inspector_main(int argc, char **argv) {
     struct options options;
     struct failure failure = {.code = EXIT_OK};
+    if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2);
     int result = options_parse(&options, argc, argv, &failure);
     if (!result) result = run(&options, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");

@@ -16,7 +16,7 @@ struct command {
     const char *name;
     const char *args; /* as usage shows them: "ID [N]" */
     unsigned args_min, args_max;
-    enum value_type completes; /* what the first argument is, for the shells */
+    enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
     uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
     command_run *run;
     const char *summary; /* a phrase of one line */

@@ -8,6 +8,7 @@
 #define LINE_BYTES_FIRST (64U << 10) /* what the buffer for it begins with */
 #define REQUEST_BYTES_MAX 65536U     /* docs/protocol.md: longer lines are refused there */
 #define CALL_TIMEOUT_MS 30000U       /* a traced that says nothing for so long is given up */
+#define COMPLETE_TIMEOUT_MS 300U     /* the shells' completion: nobody waits for long behind TAB */
 #define CONNECT_RETRY_MS 100U        /* --wait: between two attempts */
 #define PAGE_EVENTS 2000U            /* events asked for at once */
 #define TIMELINE_EVENTS_MAX 200000U  /* `trace ID` keeps them all in memory */

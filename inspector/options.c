@@ -97,23 +97,21 @@ static enum option find_option(const char *name, size_t bytes) {
     return (enum option)i;
 }
 
+enum option option_of_word(const char *word, const char **ret_value) {
+    const char *equals = strchr(word, '=');
+    *ret_value = NULL;
+    if (!strcmp(word, "-o")) return OPTION_OUTPUT;
+    if (!strcmp(word, "-h")) return OPTION_HELP;
+    if (!strcmp(word, "-V")) return OPTION_VERSION;
+    if (strncmp(word, "--", 2) != 0) return OPTION_COUNT_;
+    *ret_value = equals ? equals + 1 : NULL;
+    return find_option(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
+}
+
 /* Reads the option at argv[i].  Returns how many arguments it took, or -1. */
 static int take_option(struct options *options, char **argv, int argc, int i, struct failure *failure) {
-    const char *text = argv[i];
-    enum option option;
-    const char *value = NULL;
-    if (!strcmp(text, "-o"))
-        option = OPTION_OUTPUT;
-    else if (!strcmp(text, "-h"))
-        option = OPTION_HELP;
-    else if (!strcmp(text, "-V"))
-        option = OPTION_VERSION;
-    else {
-        const char *equals = strchr(text, '=');
-        option = strncmp(text, "--", 2) ? OPTION_COUNT_
-                                        : find_option(text + 2, equals ? (size_t)(equals - text - 2) : strlen(text + 2));
-        value = equals ? equals + 1 : NULL;
-    }
+    const char *text = argv[i], *value;
+    enum option option = option_of_word(text, &value);
     if (option == OPTION_COUNT_) return failure_set(failure, EXIT_USAGE, "unknown option %s; see inspector help", text);
     enum value_type type = option_table[option].type;
     if (type == VALUE_NONE && value)
@@ -127,10 +125,7 @@ static int take_option(struct options *options, char **argv, int argc, int i, st
     return next ? 2 : 1;
 }
 
-/* "-5s" is a time, no option. */
-static bool is_option(const char *text) {
-    return text[0] == '-' && text[1] && !isdigit((unsigned char)text[1]) && text[1] != '.';
-}
+bool is_option(const char *text) { return text[0] == '-' && text[1] && !isdigit((unsigned char)text[1]) && text[1] != '.'; }
 
 int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure) {
     struct options options = {0};

@@ -63,6 +63,12 @@ struct options {
 /* Reads argv.  Everything is borrowed from it.  Returns 0, or -1 with the reason. */
 int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure);
 
+/* Is a word meant for an option?  "-5s" is a time. */
+bool is_option(const char *text);
+
+/* The option that a word names, with the value that is in it (NULL: none); OPTION_COUNT_ when it names none. */
+enum option option_of_word(const char *word, const char **ret_value);
+
 static inline bool option_given(const struct options *options, enum option option) { return options->given >> option & 1; }
 
 /* A count, or what it is otherwise. */

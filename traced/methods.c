@@ -54,6 +54,7 @@ int methods_hello(struct call *call) {
     if (trace_rpc_params_read(call->request.params, NULL, 0, &call->error)) return -1;
     json_t *limits = json_pack("{sisisisisi}", "line_bytes", LIMIT_LINE_BYTES, "batch", LIMIT_BATCH, "clients", LIMIT_CLIENTS,
                                "subscriptions", LIMIT_SUBSCRIPTIONS, "events", LIMIT_EVENTS);
-    return methods_answer(call, json_pack("{sssssisiso}", "name", TRACED_NAME, "version", TRACED_VERSION, "protocol",
-                                          TRACE_RPC_PROTOCOL, "pid", (int)getpid(), "limits", limits));
+    return methods_answer(call,
+                          json_pack("{sssssisisoso}", "name", TRACED_NAME, "version", TRACED_VERSION, "protocol",
+                                    TRACE_RPC_PROTOCOL, "pid", (int)getpid(), "methods", methods_names(), "limits", limits));
 }

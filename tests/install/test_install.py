@@ -138,6 +138,15 @@ class Install(unittest.TestCase):
         [event] = daemon.query(kind="packet_sent")
         self.assertEqual(event["data"]["size"], 1200)
 
+    def test_manual_pages_and_completion_are_where_they_are_looked_for(self):
+        [share] = pathlib.Path(SHARED.name, "staged").rglob("share")
+        [inspector] = share.parent.rglob("bin/inspector")
+        commands = re.findall(r"^  ([a-z]\S*)", run(inspector, "help").split("options of")[0], re.MULTILINE)
+        pages = {"traced.1", "inspector.1"} | {f"inspector-{name}.1" for name in commands if name != "help"}
+        self.assertEqual({path.name for path in (share / "man/man1").iterdir()}, pages)
+        for script in ("bash-completion/completions/inspector", "zsh/site-functions/_inspector"):
+            self.assertIn("complete", (share / script).read_text(encoding="utf-8"))
+
     def test_the_library_alone_traces_as_it_was_configured(self):
         self.run_program(self.compile(ALONE, "p2ptrace", "on"))
         [ring] = self.rings()

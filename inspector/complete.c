@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "complete.h"
+
+#include "commands.h"
+#include "json_get.h"
+
+#include <ctype.h>
+#include <proto/event_table.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRACES_OFFERED 40U    /* when nothing of the id is there yet */
+#define TRACES_SEARCHED 2000U /* for the rest of one that was begun */
+#define PHRASE_COLUMNS 60U
+
+/* What the words up to the cursor say. */
+struct completion {
+    struct options options;        /* those that were given */
+    const struct command *command; /* NULL: it is what is to be completed, or there is no such */
+    bool command_given, help;
+    unsigned arg_count;  /* behind the command */
+    bool only_args;      /* after -- */
+    enum option pending; /* the option that the last word is the value of; OPTION_COUNT_: none */
+    const char *word;    /* to be completed */
+    const char *part;    /* what of it a candidate is for: behind --option=, or a comma */
+    struct strbuf out;
+    bool offered;
+};
+
+/* ---- candidates ---- */
+
+static bool is_plain(const char *text) {
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("-_.,+@%/", *text)) return false;
+    return true;
+}
+
+/* Offers a candidate for the part, if it begins like it. */
+static void offer(struct completion *completion, const char *candidate, const char *phrase) {
+    if (!*candidate || !is_plain(candidate) || strncmp(candidate, completion->part, strlen(completion->part)) != 0) return;
+    strbuf_add(&completion->out, completion->word, (size_t)(completion->part - completion->word));
+    strbuf_printf(&completion->out, "%s\t", candidate);
+    text_untrusted(&completion->out, phrase, strlen(phrase), PHRASE_COLUMNS);
+    strbuf_puts(&completion->out, "\n");
+    completion->offered = true;
+}
+
+static void offer_all(struct completion *completion, const char *const *candidates, const char *phrase) {
+    for (; *candidates; candidates++) offer(completion, *candidates, phrase);
+}
+
+static void offer_commands(struct completion *completion) {
+    for (size_t i = 0; i < command_count; i++) offer(completion, command_table[i].name, command_table[i].summary);
+    offer(completion, "help", "all commands, or one with its options");
+}
+
+static void offer_options(struct completion *completion) {
+    uint64_t bits = OPTIONS_COMMON | (completion->command ? completion->command->options : 0);
+    char spelling[32];
+    for (unsigned i = 0; i < OPTION_COUNT_; i++) {
+        if (!((bits & ~completion->options.given) >> i & 1)) continue;
+        snprintf(spelling, sizeof spelling, "--%s", option_table[i].spelling);
+        offer(completion, spelling, option_table[i].help);
+    }
+}
+
+/* Behind the last comma; those before it are not offered again. */
+static void offer_kinds(struct completion *completion) {
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    const char *comma = strrchr(completion->part, ','), *list = completion->part;
+    if (comma) completion->part = comma + 1;
+    for (unsigned i = 0; i < count; i++) {
+        bool given = false;
+        for (const char *name = list; name < completion->part; name = strchr(name, ',') + 1) {
+            size_t bytes = strcspn(name, ",");
+            given |= strlen(kinds[i].name) == bytes && !strncmp(name, kinds[i].name, bytes);
+        }
+        if (!given) offer(completion, kinds[i].name, kinds[i].doc);
+    }
+}
+
+/* ---- what traced knows ---- */
+
+/* Offers an id, as short as it may be; in full once more than that was typed. */
+static void offer_id(struct completion *completion, const struct id_set *ids, const char *id, const char *phrase) {
+    char text[NODE_DIGITS + 1];
+    size_t typed = strlen(completion->part);
+    if (!id) return;
+    snprintf(text, sizeof text, "%.*s", typed > ids->digits ? NODE_DIGITS : (int)ids->digits, id);
+    offer(completion, text, phrase);
+}
+
+/* Nodes or peers: by name; by id when it has none that can be typed, or an id was begun. */
+static void offer_nodes(struct completion *completion, struct session *session, const char *method, const char *id_key) {
+    json_t *answer;
+    size_t i;
+    const json_t *row;
+    if (session_call(session, method, NULL, &answer)) return;
+    names_see(&session->names, answer);
+    json_array_foreach(json_get_array(answer, method), i, row) {
+        const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
+        struct strbuf phrase = {0};
+        strbuf_printf(&phrase, "%s%s%s", name ? name : "", name && state ? ", " : "", state ? state : "");
+        if (name) offer(completion, name, state ? state : "a peer");
+        if (!name || !is_plain(name) || *completion->part)
+            offer_id(completion, &session->names.nodes, json_get_hex(row, id_key, NODE_DIGITS), strbuf_text(&phrase));
+        strbuf_fini(&phrase);
+    }
+    json_decref(answer);
+}
+
+/* "DataMap GET_CHUNK ok, 53.4 ms". */
+static void trace_phrase(struct strbuf *out, const json_t *row) {
+    const char *app = json_get_text(row, "app"), *command = json_get_text(row, "command"),
+               *outcome = json_get_text(row, "outcome");
+    if (app) strbuf_printf(out, "%s ", app);
+    if (command) strbuf_printf(out, "%s ", command);
+    strbuf_printf(out, "%s, ", outcome ? outcome : "");
+    text_duration(out, json_get_count(row, "duration"));
+}
+
+/* The newest first; before those of connections the requests, which are what one looks for. */
+static void offer_traces(struct completion *completion, struct session *session) {
+    json_t *answer;
+    size_t i;
+    const json_t *row;
+    unsigned limit = *completion->part ? TRACES_SEARCHED : TRACES_OFFERED;
+    if (session_call(session, "traces", json_pack("{s:i}", "limit", (int)limit), &answer)) return;
+    names_see(&session->names, answer);
+    for (int requests = 1; requests >= 0; requests--) {
+        json_array_foreach(json_get_array(answer, "traces"), i, row) {
+            struct strbuf phrase = {0};
+            bool request = json_is_string(json_object_get(row, "app_id"));
+            if (request != (requests == 1)) continue;
+            trace_phrase(&phrase, row);
+            offer_id(completion, &session->names.traces, json_get_hex(row, "trace_id", TRACE_DIGITS), strbuf_text(&phrase));
+            strbuf_fini(&phrase);
+        }
+    }
+    json_decref(answer);
+}
+
+static void offer_apps(struct completion *completion, struct session *session) {
+    json_t *answer;
+    size_t i;
+    const json_t *row;
+    if (session_call(session, "apps", NULL, &answer)) return;
+    json_array_foreach(json_get_array(answer, "apps"), i, row) {
+        const char *id = json_get_text(row, "app_id"), *name = json_get_text(row, "name");
+        if (id) offer(completion, id, name ? name : "");
+    }
+    json_decref(answer);
+}
+
+static void offer_methods(struct completion *completion, struct session *session) {
+    json_t *answer;
+    size_t i;
+    const json_t *name;
+    if (session_call(session, "hello", NULL, &answer)) return;
+    json_array_foreach(json_get_array(answer, "methods"), i, name) {
+        if (json_is_string(name)) offer(completion, json_string_value(name), "a method");
+    }
+    json_decref(answer);
+}
+
+static void offer_live(struct completion *completion, enum value_type type) {
+    struct session session;
+    int failed = session_init(&session, &completion->options) || session_connect(&session);
+    if (!failed) client_limit_calls(session.client, COMPLETE_TIMEOUT_MS);
+    if (!failed && type == VALUE_NODE) offer_nodes(completion, &session, "nodes", "node_id");
+    if (!failed && type == VALUE_PEER) offer_nodes(completion, &session, "peers", "peer_id");
+    if (!failed && type == VALUE_TRACE) offer_traces(completion, &session);
+    if (!failed && type == VALUE_APP) offer_apps(completion, &session);
+    if (!failed && type == VALUE_METHOD) offer_methods(completion, &session);
+    session_fini(&session);
+}
+
+static void offer_values(struct completion *completion, enum value_type type) {
+    static const char *const colors[] = {"auto", "always", "never", NULL};
+    static const char *const times[] = {"now", "-1s", "-10s", "-1m", "-10m", "-1h", NULL};
+    static const char *const durations[] = {"1s", "10s", "1m", "10m", NULL};
+    static const char *const shares[] = {"1", "1/10", "1/100", "1/1000", NULL};
+    switch (type) {
+    case VALUE_COLOR: offer_all(completion, colors, ""); break;
+    case VALUE_TIME: offer_all(completion, times, ""); break;
+    case VALUE_DURATION:
+    case VALUE_SECONDS: offer_all(completion, durations, ""); break;
+    case VALUE_SHARE: offer_all(completion, shares, ""); break;
+    case VALUE_KINDS: offer_kinds(completion); break;
+    case VALUE_FILE: strbuf_puts(&completion->out, ":files\n"); break;
+    case VALUE_NODE:
+    case VALUE_PEER:
+    case VALUE_TRACE:
+    case VALUE_APP:
+    case VALUE_METHOD: offer_live(completion, type); break;
+    default: break;
+    }
+}
+
+/* ---- the words before ---- */
+
+static void note_value(struct completion *completion, const char *value) {
+    completion->options.texts[completion->pending] = value;
+    completion->pending = OPTION_COUNT_;
+}
+
+static void note_option(struct completion *completion, const char *word) {
+    const char *value;
+    enum option option = option_of_word(word, &value);
+    if (option == OPTION_COUNT_) return;
+    completion->options.given |= UINT64_C(1) << option;
+    completion->pending = option;
+    if (value || option_table[option].type == VALUE_NONE || option_table[option].type == VALUE_SECONDS)
+        note_value(completion, value);
+}
+
+static void note_word(struct completion *completion, const char *word) {
+    if (completion->pending != OPTION_COUNT_) {
+        note_value(completion, word);
+    } else if (!completion->only_args && !strcmp(word, "--")) {
+        completion->only_args = true;
+    } else if (!completion->only_args && is_option(word)) {
+        note_option(completion, word);
+    } else if (!completion->command_given) {
+        completion->command_given = true;
+        completion->help = !strcmp(word, "help");
+        completion->command = find_command(word);
+    } else {
+        completion->arg_count++;
+    }
+}
+
+/* bash makes three words of --option=value. */
+static bool joins(char **words, int i) {
+    const char *value;
+    return i > 0 && !strcmp(words[i], "=") && !strncmp(words[i - 1], "--", 2) &&
+           option_of_word(words[i - 1], &value) != OPTION_COUNT_;
+}
+
+static void note_words(struct completion *completion, int count, char **words) {
+    for (int i = 0; i < count; i++) {
+        const char *value;
+        if (joins(words, i))
+            completion->pending = option_of_word(words[i - 1], &value);
+        else
+            note_word(completion, words[i]);
+    }
+}
+
+/* ---- the word itself ---- */
+
+static void complete_argument(struct completion *completion) {
+    const struct command *command = completion->command;
+    bool takes = command && completion->arg_count < command->args_max;
+    bool method_chosen = takes && command->completes == VALUE_METHOD && completion->arg_count;
+    if (takes && !method_chosen) offer_values(completion, command->completes);
+    if (command && !*completion->word && (!takes || command->completes == VALUE_NONE)) offer_options(completion);
+}
+
+static void complete_word(struct completion *completion) {
+    const char *equals = strchr(completion->word, '='), *value;
+    bool option = !completion->only_args && completion->word[0] == '-';
+    if (completion->pending != OPTION_COUNT_) {
+        offer_values(completion, option_table[completion->pending].type);
+    } else if (option && equals) {
+        enum option given = option_of_word(completion->word, &value);
+        completion->part = equals + 1;
+        if (given != OPTION_COUNT_) offer_values(completion, option_table[given].type);
+    } else if (!completion->command_given) {
+        if (option)
+            offer_options(completion);
+        else
+            offer_commands(completion);
+    } else if (completion->help) {
+        if (!completion->arg_count) offer_commands(completion);
+    } else {
+        if (option) offer_options(completion);
+        complete_argument(completion);
+    }
+}
+
+int complete_main(int word_count, char **words) {
+    struct completion completion = {.pending = OPTION_COUNT_};
+    if (word_count < 1) return EXIT_OK;
+    completion.word = completion.part = words[word_count - 1];
+    note_words(&completion, word_count - 1, words);
+    complete_word(&completion);
+    if (!completion.out.failed) fputs(strbuf_text(&completion.out), stdout);
+    fflush(stdout);
+    strbuf_fini(&completion.out);
+    return EXIT_OK;
+}
