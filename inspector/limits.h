@@ -22,5 +22,9 @@
 #define FOLD_GROUPS_MAX 64U          /* groups within one run; more are printed one by one */
 #define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most so often */
 #define ARGS_MAX 4U
+#define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
+#define ARROW_ROWS_MAX 100U         /* a longer arrow has its ends drawn alone */
+#define MESSAGE_CANDIDATES_MAX 8U   /* sends of one number that a receive is compared with */
+#define DISORDER_NS_MAX 1000000000U /* a receive so long before its send may be a matter of clocks */
 
 #endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages: which event of a node received what which event of another node sent.  Pure.
+ *
+ * A packet is one message when both ends say the same trace, space and number, and each the other as its peer.  Before a peer is
+ * authenticated its end has no peer; then the trace tells, if just two nodes took part in it.  Several connections
+ * between two nodes count from 0 each, so that within one trace a number may come twice.  Then order decides, and the packets' sizes: a
+ * receive belongs to the one send before it that nothing else has received.  Where two could be meant, neither is:
+ * the message is AMBIGUOUS.  Nothing is matched from one trace to another.
+ *
+ * A receive before its send (by at most DISORDER_NS_MAX, if nothing else fits and no event is missing) is a match with a negative
+ * gap: clocks disagree, or the event was emitted late.  It is told, not mended.
+ *
+ * A request is one message from the span that asked to the span on another node that it caused, an answer the way back. */
+#ifndef INSPECTOR_MESSAGES_H
+#define INSPECTOR_MESSAGES_H
+
+#include "intern.h"
+#include "timeline.h"
+
+#define NO_EVENT ((size_t)-1)
+
+enum packet_role { PACKET_SENT, PACKET_RECEIVED, PACKET_LOST };
+
+/* One end of a packet, as an event tells it. */
+struct packet {
+    enum packet_role role;
+    unsigned node, peer; /* NO_NUMBER for no peer */
+    unsigned trace;      /* NO_NUMBER for none, which is one trace like others */
+    unsigned space;
+    uint64_t number;
+    uint64_t bytes; /* 0 when it is not told */
+    uint64_t time_ns;
+    size_t event; /* the caller's index of the event, rising with time */
+};
+
+/* Reads an event of these three kinds but for node, peer, trace and event.  False for other events. */
+bool packet_read(struct packet *ret_packet, const json_t *event);
+
+enum message_kind { MESSAGE_PACKET, MESSAGE_REQUEST, MESSAGE_ANSWER };
+
+enum message_state {
+    MESSAGE_MATCHED,    /* send and receive */
+    MESSAGE_DUPLICATE,  /* send and receive, but it was received before: another message has that */
+    MESSAGE_AMBIGUOUS,  /* one end: there are several that could be the other */
+    MESSAGE_UNRECEIVED, /* a send alone: lost, under way, or its receive is not here */
+    MESSAGE_UNSENT      /* a receive or a loss alone: its send is not here */
+};
+
+struct message {
+    enum message_kind kind;
+    enum message_state state;
+    unsigned from, to;    /* nodes; NO_NUMBER when not known */
+    size_t send, receive; /* events, or NO_EVENT */
+    size_t lost;          /* the sender gave it up; if it was received all the same, it was wrong */
+    size_t
+        replaces; /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none (messages_of_timeline) */
+    int64_t gap_ns;  /* from send to receive, below 0 when they are in disorder; 0 without both */
+    uint64_t number; /* of a packet, in its space: 0 initial, 1 handshake, 2 1rtt, others above */
+    unsigned space;
+};
+
+struct messages {
+    struct message *items; /* in order of their first event */
+    size_t count;
+};
+
+/* Matches packets; sorts them, and fills in peers that follow from the trace.  whole: no event of these nodes is missing, so that a
+ * receive before the only send is no receive of another.  0 or -ENOMEM. */
+int messages_match(struct messages *ret_messages, struct packet *packets, size_t count, bool whole);
+
+/* All messages of a timeline: packets, requests and answers.  Events are its items, nodes its nodes; a peer that is none of them has
+ * a number from timeline->node_count on.  Also finds what was likely sent again: behind a lost packet, the first to the same peer
+ * that no new stream bytes came with.  0 or -ENOMEM. */
+int messages_of_timeline(struct messages *ret_messages, const struct timeline *timeline);
+
+void messages_fini(struct messages *messages);
+
+/* "packet", "request", "answer". */
+const char *message_kind_name(enum message_kind kind);
+
+/* "matched", "duplicate", "ambiguous", "lost" for an unreceived one that its sender gave up, "unreceived", "unsent". */
+const char *message_state_name(const struct message *message);
+
+#endif
