@@ -39,13 +39,22 @@ const struct command command_table[] = {
         .name = "trace",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(ALL) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_trace,
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. A line tells the time since the trace began, the gap since the event before it, "
                        "the node, its peer (-> to it, <- from it) and the event, indented by hop: > a part of the request begins, < it ends.\n"
-                       "Long gaps are marked *; !! marks events that were lost before traced could read them.",
-        .examples = {{"inspector trace 5a356ada", "where did the time of this request go?"}},
+                       "Long gaps are marked *; !! marks events that were lost before traced could read them.\n"
+                       "With --graph there is a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
+                       "arrives where it was received; double arrows are requests and answers. What is lost, repeated, or received before it "
+                       "was sent, is told beside it; so is an end whose other end is not known, or could be one of several.\n"
+                       "With --graph --json, a line for each message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
+                       "received before sent), \"disorder\", \"repeats\", \"send\", \"receive\", \"lost\"}; the last three are events or null. state is "
+                       "matched, duplicate, ambiguous, lost, unreceived or unsent.",
+        .examples = {{"inspector trace 5a356ada", "where did the time of this request go?"},
+                     {"inspector trace 5a356ada --graph | less -S", "which packet did it wait for? All columns, however many"},
+                     {"inspector trace 5a356ada --graph --json | jq -c 'select(.gap > 1e6) | [.from[:8], .to[:8], .gap]'",
+                      "messages that took more than a millisecond"}},
     },
     {
         .name = "peer",

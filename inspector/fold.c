@@ -29,6 +29,13 @@ bool fold_takes(const struct timeline_item *item) {
     return part != PART_NONE && !(part == PART_CLOSED && json_get_count(json_object_get(item->event, "data"), "code"));
 }
 
+size_t fold_run(const struct timeline *timeline, size_t begin) {
+    size_t end = begin;
+    while (end < timeline->item_count && fold_takes(&timeline->items[end]) && (end == begin || !timeline->items[end].gap_is_big))
+        end++;
+    return end - begin;
+}
+
 static bool same_text(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 
 static bool has_direction(const char *arrow) { return !strcmp(arrow, "->") || !strcmp(arrow, "<-"); }

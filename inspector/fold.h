@@ -23,6 +23,9 @@ struct fold {
 /* True for an event that may be folded: a packet that was not lost, stream events, metrics. */
 bool fold_takes(const struct timeline_item *item);
 
+/* How many items from there on are one run: those that fold takes, up to a long gap.  0 when that item is none. */
+size_t fold_run(const struct timeline *timeline, size_t begin);
+
 /* Sorts items, all of which fold takes, into groups.  ret_groups has FOLD_GROUPS_MAX, ret_group_of has count: the item's group,
  * or -1 when there were too many.  Returns the number of groups. */
 size_t fold_groups(const struct timeline_item *items, size_t count, struct fold *ret_groups, int *ret_group_of);

@@ -15,8 +15,10 @@ struct view {
     const struct names *names;
     bool color;
     bool utc;
-    bool header; /* column titles and closing notes */
-    bool all;    /* a timeline with nothing folded */
+    bool header;      /* column titles and closing notes */
+    bool all;         /* a timeline with nothing folded */
+    bool utf8;        /* a diagram may be drawn with more than ASCII */
+    unsigned columns; /* that a diagram may take; 0: as many as it needs */
 };
 
 /* ---- pieces of an event (render_event.c) ---- */
@@ -66,6 +68,9 @@ void render_events(struct strbuf *out, const struct view *view, const json_t *an
 /* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
  * "more" true says that there are events behind these that were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
+
+/* The same as a space-time diagram: a column for each node, time downwards, arrows from send to receive. */
+void render_graph(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* {"peer": a row of `peers`, "events"}. */
 void render_peer(struct strbuf *out, const struct view *view, const json_t *answer);

@@ -27,26 +27,17 @@ struct drawing {
 
 /* ---- lines ---- */
 
-static void pad(struct strbuf *out, size_t begin, unsigned columns) {
-    unsigned used = text_columns(out->text ? out->text + begin : "", out->bytes - begin);
-    if (used < columns) strbuf_spaces(out, columns - used);
-}
-
 static void right(struct strbuf *out, bool color, enum style style, const struct strbuf *text, unsigned columns) {
     unsigned used = text_columns(strbuf_text(text), text->bytes);
     if (used < columns) strbuf_spaces(out, columns - used);
     text_styled(out, color, style, "%s", strbuf_text(text));
 }
 
-static void since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
-    text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
-}
-
 /* The columns before the text: time since the start, gap, node, peer. */
 static void line_begin(const struct drawing *drawing, const struct timeline_item *item, const char *arrow) {
     struct strbuf *out = drawing->out, number = {0};
     bool color = drawing->view->color, first = item == drawing->timeline->items;
-    since(&number, drawing->timeline, item->time_ns);
+    timeline_since(&number, drawing->timeline, item->time_ns);
     right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
     strbuf_clear(&number);
     if (!first) text_duration(&number, item->gap_ns);
@@ -57,14 +48,14 @@ static void line_begin(const struct drawing *drawing, const struct timeline_item
 
     size_t begin = out->bytes;
     render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
-    pad(out, begin, drawing->node_columns);
+    text_pad(out, begin, drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
     if (*arrow && !item->is_gap) {
         text_styled(out, color, STYLE_DIM, "%s ", arrow);
         render_node(out, drawing->view, json_get_hex(item->event, "peer_id", NODE_DIGITS));
     }
-    pad(out, begin, drawing->peer_columns);
+    text_pad(out, begin, drawing->peer_columns);
     if (drawing->peer_columns) strbuf_puts(out, "  ");
 
     const struct timeline_span *span = item->span == NO_SPAN ? NULL : &drawing->timeline->spans[item->span];
@@ -126,22 +117,19 @@ static void draw_run(const struct drawing *drawing, const struct timeline_item *
 static void draw_items(const struct drawing *drawing) {
     const struct timeline *timeline = drawing->timeline;
     for (size_t begin = 0; begin < timeline->item_count;) {
-        size_t end = begin;
-        while (!drawing->view->all && end < timeline->item_count && fold_takes(&timeline->items[end]) &&
-               (end == begin || !timeline->items[end].gap_is_big))
-            end++;
-        if (end > begin)
-            draw_run(drawing, timeline->items + begin, end - begin);
+        size_t count = drawing->view->all ? 0 : fold_run(timeline, begin);
+        if (count)
+            draw_run(drawing, timeline->items + begin, count);
         else
-            draw_item(drawing, &timeline->items[end++]);
-        begin = end;
+            draw_item(drawing, &timeline->items[begin]);
+        begin += count ? count : 1;
     }
 }
 
 /* The widest time, node name, and peer with its arrow. */
 static void measure(struct drawing *drawing) {
     struct strbuf name = {0};
-    since(&name, drawing->timeline, drawing->timeline->end_ns);
+    timeline_since(&name, drawing->timeline, drawing->timeline->end_ns);
     drawing->since_columns = text_columns(strbuf_text(&name), name.bytes);
     if (drawing->since_columns < strlen("since")) drawing->since_columns = strlen("since");
     for (size_t i = 0; i < drawing->timeline->item_count; i++) {
@@ -166,11 +154,11 @@ static void draw_titles(const struct drawing *drawing) {
     size_t begin = out->bytes;
     strbuf_printf(out, "%*s  %*s   ", (int)drawing->since_columns, "since", GAP_COLUMNS, "gap");
     strbuf_puts(out, "node");
-    pad(out, begin, drawing->since_columns + GAP_COLUMNS + 5 + drawing->node_columns);
+    text_pad(out, begin, drawing->since_columns + GAP_COLUMNS + 5 + drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
     if (drawing->peer_columns) strbuf_puts(out, "peer");
-    pad(out, begin, drawing->peer_columns);
+    text_pad(out, begin, drawing->peer_columns);
     if (drawing->peer_columns) strbuf_puts(out, "  ");
     strbuf_puts(out, "event");
     text_style_off(out, color, STYLE_HEAD);
@@ -216,7 +204,7 @@ static void draw_summary(const struct drawing *drawing) {
         text_duration(out, timeline->longest_gap_ns);
         text_style_off(out, color, STYLE_WARN);
         strbuf_puts(out, ", until ");
-        since(out, timeline, item->time_ns);
+        timeline_since(out, timeline, item->time_ns);
         strbuf_puts(out, " at ");
         render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
         strbuf_puts(out, ": ");

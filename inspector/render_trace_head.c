@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
-    text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
-}
-
 /* The request's own span: the first without a parent, else the first.  NULL without spans. */
 static const struct timeline_span *root_of(const struct timeline *timeline) {
     for (size_t i = 0; i < timeline->span_count; i++)
@@ -125,7 +121,7 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
         strbuf_puts(out, " failed at ");
         names_node(out, view->names, timeline->nodes[span->node].node_id);
         strbuf_puts(out, ", at ");
-        since(out, timeline, span->end_ns);
+        timeline_since(out, timeline, span->end_ns);
         worry_end(out, view, STYLE_BAD);
     }
     worry_more(out, view, count);
@@ -154,7 +150,7 @@ static void unended(struct strbuf *out, const struct view *view, const struct ti
         strbuf_puts(out, " at ");
         names_node(out, view->names, node->node_id);
         strbuf_puts(out, " began at ");
-        since(out, timeline, span->start_ns);
+        timeline_since(out, timeline, span->start_ns);
         strbuf_puts(out, " and has not ended");
         if (node->events_missing) strbuf_puts(out, "; its end may be among the missing events");
         worry_end(out, view, STYLE_WARN);
@@ -178,7 +174,7 @@ static void packets_lost(struct strbuf *out, const struct view *view, const stru
         strbuf_puts(out, " -> ");
         names_node(out, view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
         strbuf_puts(out, " at ");
-        since(out, timeline, item->time_ns);
+        timeline_since(out, timeline, item->time_ns);
     }
     if (shown < timeline->packets_lost) strbuf_puts(out, ", ...");
     worry_end(out, view, STYLE_BAD);

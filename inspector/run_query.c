@@ -5,6 +5,7 @@
 #include "events.h"
 #include "json_get.h"
 #include "pages.h"
+#include "run_graph.h"
 
 #include <string.h>
 
@@ -150,27 +151,34 @@ static int fetch_summary(struct session *session, const json_t *first, const cha
     return 0;
 }
 
+/* The trace as people see it: {"trace_id", "summary"} join the events in answer. */
+static int show_trace(struct session *session, json_t *answer, const json_t *first, const char *trace_id) {
+    json_t *summary;
+    if (fetch_summary(session, first, trace_id, &summary)) return -1;
+    names_see(&session->names, answer);
+    if (json_object_set_new(answer, "trace_id", json_string(trace_id)) ||
+        json_object_set_new(answer, "summary", summary ? summary : json_null()))
+        return session_out_of_memory(session);
+    if (option_given(session->options, OPTION_GRAPH)) return run_trace_graph(session, answer);
+    render_trace(&session->text, &session->view, answer);
+    return 0;
+}
+
 int run_trace(struct session *session) {
     const char *prefix = session->options->args[1];
-    json_t *answer, *summary;
+    json_t *answer;
     if (session_learn_names(session)) return -1;
     json_t *filter = json_pack("{s:s}", "trace_id", prefix);
     if (pages_collect(session, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer)) return -1;
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
     const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
-    int result = 0;
-    if (!trace_id) {
+    int result;
+    if (!trace_id)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
-    } else if (wants_json(session)) {
-        result = show(session, answer);
-    } else if (!(result = fetch_summary(session, first, trace_id, &summary))) {
-        names_see(&session->names, answer);
-        if (json_object_set_new(answer, "trace_id", json_string(trace_id)) ||
-            json_object_set_new(answer, "summary", summary ? summary : json_null()))
-            result = session_out_of_memory(session);
-        else
-            render_trace(&session->text, &session->view, answer);
-    }
+    else if (wants_json(session))
+        result = option_given(session->options, OPTION_GRAPH) ? run_trace_graph(session, answer) : show(session, answer);
+    else
+        result = show_trace(session, answer, first, trace_id);
     json_decref(answer);
     return result;
 }

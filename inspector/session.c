@@ -101,15 +101,20 @@ static int write_all(struct session *session, const char *text, size_t bytes) {
     return 0;
 }
 
-int session_flush(struct session *session) {
+unsigned session_columns(const struct session *session) {
     struct winsize size = {0};
+    bool cut = session->terminal && session->fd == STDOUT_FILENO && !option_given(session->options, OPTION_JSON) &&
+               !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    return cut ? size.ws_col : 0;
+}
+
+int session_flush(struct session *session) {
+    unsigned columns = session_columns(session);
     int result;
     if (session->text.failed) return session_out_of_memory(session);
-    bool cut = session->terminal && session->fd == STDOUT_FILENO && !option_given(session->options, OPTION_JSON) &&
-               !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > 0;
-    if (cut) {
+    if (columns) {
         struct strbuf lines = {0};
-        text_cut_lines(&lines, strbuf_text(&session->text), session->text.bytes, size.ws_col);
+        text_cut_lines(&lines, strbuf_text(&session->text), session->text.bytes, columns);
         result = lines.failed ? session_out_of_memory(session) : write_all(session, strbuf_text(&lines), lines.bytes);
         strbuf_fini(&lines);
     } else {

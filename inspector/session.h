@@ -48,6 +48,9 @@ int session_json_lines(struct session *session, const json_t *array);
 /* Writes the text out, cut to the width of a terminal.  A reader that has gone is a quiet end: -1 with EXIT_OK. */
 int session_flush(struct session *session);
 
+/* How many columns the output has; 0 when it is no terminal, or not one that lines are cut for. */
+unsigned session_columns(const struct session *session);
+
 /* "a,b" as an array.  NULL without memory. */
 json_t *session_kinds_new(const char *text);
 

@@ -145,6 +145,11 @@ unsigned text_columns(const char *text, size_t bytes) {
     return columns;
 }
 
+void text_pad(struct strbuf *out, size_t begin, unsigned columns) {
+    unsigned used = text_columns(out->text ? out->text + begin : "", out->bytes - begin);
+    if (used < columns) strbuf_spaces(out, columns - used);
+}
+
 /* Appends one line without its newline. */
 static void cut_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
     unsigned at = 0;

@@ -36,6 +36,9 @@ void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned
 /* Columns that text takes on a terminal.  Our own colour sequences take none. */
 unsigned text_columns(const char *text, size_t bytes);
 
+/* Appends spaces until what stands in out from that byte on takes so many columns. */
+void text_pad(struct strbuf *out, size_t begin, unsigned columns);
+
 /* Appends text (whole lines), each line cut to that many columns and its colour switched off at the cut. */
 void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
 

@@ -4,6 +4,7 @@
 #include "events.h"
 #include "json_get.h"
 #include "limits.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -233,4 +234,8 @@ void timeline_fini(struct timeline *timeline) {
     free(timeline->spans);
     free(timeline->nodes);
     *timeline = (struct timeline){0};
+}
+
+void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
+    text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
 }

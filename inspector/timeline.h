@@ -67,8 +67,11 @@ struct timeline {
 int timeline_init(struct timeline *timeline, const json_t *events);
 void timeline_fini(struct timeline *timeline);
 
-/* The head of its drawing, above the lines (render_trace_head.c; render.h says what the arguments are). */
+/* Appends a time since its start: "+1.254 ms", all of them with one unit. */
 struct strbuf;
+void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns);
+
+/* The head of its drawing, above the lines (render_trace_head.c; render.h says what the arguments are). */
 struct view;
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 

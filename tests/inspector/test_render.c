@@ -3,7 +3,7 @@
  * Views against recorded answers: each data/NAME.json is rendered and compared with data/NAME.txt.  A new case is a new pair.
  *
  *     {"view": "trace", "nodes": an answer to `nodes`, "answer": what the view gets,
- *      "color": false, "header": true, "all": false, "columns": 0}
+ *      "color": false, "header": true, "all": false, "utf8": false, "columns": 0}
  *
  * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the difference before it is committed. */
 #include "render.h"
@@ -23,9 +23,9 @@ static int case_count;
 static const struct {
     const char *name;
     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer);
-} views[] = {{"nodes", render_nodes},   {"peers", render_peers}, {"traces", render_traces},
-             {"apps", render_apps},     {"stats", render_stats}, {"control", render_control},
-             {"events", render_events}, {"trace", render_trace}, {"peer", render_peer}};
+} views[] = {{"nodes", render_nodes}, {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
+             {"stats", render_stats}, {"control", render_control}, {"events", render_events}, {"trace", render_trace},
+             {"peer", render_peer},   {"graph", render_graph}};
 
 static bool flag(const json_t *test, const char *key, bool otherwise) {
     const json_t *value = json_object_get(test, key);
@@ -49,7 +49,9 @@ static void render_case(struct strbuf *out, const json_t *test) {
                         .utc = true,
                         .color = flag(test, "color", false),
                         .header = flag(test, "header", true),
-                        .all = flag(test, "all", false)};
+                        .all = flag(test, "all", false),
+                        .utf8 = flag(test, "utf8", false),
+                        .columns = columns};
     views[i].render(&text, &view, answer);
     ck_assert(!text.failed);
     if (columns)
