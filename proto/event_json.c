@@ -127,16 +127,21 @@ static char *put_ipv6(char *out, const uint8_t *address) {
     return out;
 }
 
+char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint) {
+    if (endpoint->family != 4 && endpoint->family != 6) return out;
+    out = endpoint->family == 4 ? put_ipv4(out, endpoint->address) : put_ipv6(out, endpoint->address);
+    *out++ = ':';
+    return put_decimal(out, endpoint->port);
+}
+
 static char *put_endpoint(char *out, const uint8_t *bytes) {
     struct trace_endpoint endpoint;
     memcpy(&endpoint, bytes, sizeof endpoint);
-    if (endpoint.family != 4 && endpoint.family != 6) return PUT(out, "null");
-    *out++ = '"';
-    out = endpoint.family == 4 ? put_ipv4(out, endpoint.address) : put_ipv6(out, endpoint.address);
-    *out++ = ':';
-    out = put_decimal(out, endpoint.port);
-    *out++ = '"';
-    return out;
+    char *end = trace_endpoint_text(out + 1, &endpoint);
+    if (end == out + 1) return PUT(out, "null");
+    *out = '"';
+    *end++ = '"';
+    return end;
 }
 
 /* ---- strings ------------------------------------------------------------------------------------------------------------ */

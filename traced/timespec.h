@@ -7,11 +7,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* A number: Unix microseconds.  A string: "-5s" (before now_ns; ns, us, ms, s, m, h; decimals allowed), or
- * "2026-01-31T12:00:00.5Z".  Returns 0, or -EINVAL with *ret_reason a constant sentence part. */
+/* A number: Unix microseconds.  A string: what trace_time_parse takes (proto/quantity.h).  Returns 0, or -EINVAL with *ret_reason a constant sentence part. */
 int timespec_parse(const json_t *value, uint64_t now_ns, uint64_t *ret_ns, const char **ret_reason);
-
-/* The string half. */
-int timespec_parse_text(const char *text, uint64_t now_ns, uint64_t *ret_ns, const char **ret_reason);
 
 #endif

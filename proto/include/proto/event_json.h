@@ -26,4 +26,11 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
 /* Writes a JSON string with quotes; invalid UTF-8 becomes U+FFFD.  Needs 6 * count + 2 bytes.  Returns the end. */
 char *trace_json_string(char *out, const char *text, size_t count);
 
+/* Enough for an endpoint's text. */
+#define TRACE_ENDPOINT_TEXT_MAX 64
+
+/* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint that is none.  Returns the
+ * end. */
+char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
+
 #endif

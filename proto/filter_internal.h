@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of the filter engine.  Only proto/filter*.c include this.
+ *
+ *     text -> filter_lex.c -> tokens -> filter_parse.c -> nodes and tests -> filter_code.c -> code for each kind -> filter_match.c
+ *                                       filter_field.c    what a name means
+ *                                       filter_value.c    what a value means for that field
+ *                                       filter_suggest.c  what was meant instead
+ *
+ * Nodes and tests
+ * ---------------
+ * A node is an operator or a test, in an array; children come before their parents.  A test has a field and values; it is true when the
+ * event has the field and the field's value is among them (negated: when it has the field, and it is not).  Every number, time, bool,
+ * 64-bit id, packet number space and cause of loss is a range of 64-bit numbers by now, so that all the comparisons are one.
+ *
+ * Code
+ * ----
+ * An event's kind decides which fields it has, so each kind has its own code, in which tests of fields that it has not are gone.  An
+ * instruction looks at one thing and says where to go on: another instruction, ACCEPT or REJECT.  `and`, `or` and `not` are only
+ * where the jumps go.  For most kinds of most filters the code is REJECT alone, which makes the kinds of filter_bounds. */
+#ifndef PROTO_FILTER_INTERNAL_H
+#define PROTO_FILTER_INTERNAL_H
+
+#include <proto/event_table.h>
+#include <proto/filter.h>
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------------- */
+
+enum filter_token_type {
+    TOKEN_END,
+    TOKEN_WORD,
+    TOKEN_STRING,
+    TOKEN_COMPARE,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_OPEN_SET,
+    TOKEN_CLOSE_SET,
+    TOKEN_COMMA,
+    TOKEN_RANGE,
+};
+
+enum filter_compare { COMPARE_EQ, COMPARE_NE, COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE, COMPARE_GLOB, COMPARE_IN };
+
+struct filter_token {
+    enum filter_token_type type;
+    enum filter_compare compare;
+    size_t position, length; /* in the text */
+    const char *text;        /* WORD, STRING: NUL-terminated, quotes and escapes gone; lives as long as the filter */
+    size_t bytes;
+};
+
+/* ---- fields ------------------------------------------------------------------------------------------------------------- */
+
+enum filter_field_class {
+    FIELD_DATA, /* of the table: info */
+    FIELD_TIME,
+    FIELD_NODE,
+    FIELD_PEER,
+    FIELD_TRACE,
+    FIELD_KIND,
+    FIELD_KIND_ID,
+    FIELD_FLAGS,
+    FIELD_SEQUENCE,
+    FIELD_LANE,
+    FIELD_APP,
+    FIELD_COMMAND,
+    FIELD_APP_DATA,
+    FIELD_SUMMARY, /* of a trace: summary */
+};
+
+/* What values a field takes. */
+enum filter_type {
+    FILTER_NUMBER,
+    FILTER_TIME,
+    FILTER_BOOL,
+    FILTER_ID, /* bytes, by prefix */
+    FILTER_ID64,
+    FILTER_NODE,  /* an id or a name */
+    FILTER_NAMED, /* one of a few names */
+    FILTER_TEXT,
+    FILTER_HEX,
+    FILTER_ENDPOINT,
+    FILTER_COMMAND,  /* a name or a number */
+    FILTER_APP_DATA, /* whatever the description says when the event comes */
+};
+
+enum filter_unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_SHARE, UNIT_ANY };
+
+struct filter_field {
+    const char *word; /* as it was written */
+    enum filter_field_class class;
+    enum filter_type type;
+    enum filter_unit unit;
+    unsigned length;                     /* ID: bytes of the id; TEXT: the longest that the field holds, 0 for any */
+    const char *(*name_of)(unsigned);    /* NAMED: the name of a number, or NULL */
+    const struct trace_field_info *info; /* DATA: as its first kind has it; fields of one name are alike */
+    uint16_t kind;                       /* DATA: only of this kind; 0: of any that has it */
+    const char *app, *name;              /* APP_DATA; app NULL: any */
+    int summary;                         /* SUMMARY: enum filter_summary_field */
+};
+
+enum filter_summary_field {
+    SUMMARY_TRACE,
+    SUMMARY_FIRST,
+    SUMMARY_LAST,
+    SUMMARY_DURATION,
+    SUMMARY_AGE,
+    SUMMARY_EVENTS,
+    SUMMARY_NODES,
+    SUMMARY_PEERS,
+    SUMMARY_PACKETS_LOST,
+    SUMMARY_OUTCOME,
+    SUMMARY_TRUNCATED,
+    SUMMARY_UNFINISHED,
+    SUMMARY_APP,
+    SUMMARY_COMMAND,
+    SUMMARY_CMD,
+};
+
+/* One of the values that a field is compared with.  Which members are meant follows from the field's type. */
+struct filter_value {
+    uint64_t low, span; /* a number n with n - low <= span */
+    const char *text;
+    uint32_t bytes;
+    uint32_t id_first, id_count; /* NODE: those of this name, in filter->ids, sorted; for a peer */
+    bool is_null;                /* JSON's null: nothing there */
+    bool has_number;             /* low and span are meant */
+    bool never;                  /* no number is meant: `< 0` */
+    bool is_named;               /* NODE: a node of this name is known, so that it is not the beginning of an id */
+    bool any_port;               /* ENDPOINT */
+    struct trace_endpoint endpoint;
+    struct trace_id_prefix prefix; /* digits 0: not one */
+};
+
+struct filter_test {
+    struct filter_field field;
+    bool negated; /* != */
+    bool ordered; /* one of < <= > >=, or a range: only numbers will do */
+    bool glob;
+    uint32_t value_first, value_count; /* in filter->values */
+};
+
+enum filter_node_type { NODE_TEST, NODE_AND, NODE_OR, NODE_NOT, NODE_SUB };
+enum filter_sub_type { SUB_ANY, SUB_ALL, SUB_COUNT };
+
+struct filter_node {
+    uint8_t type;
+    uint8_t sub;          /* SUB: number of the sub filter */
+    uint16_t left, right; /* NOT, SUB: left alone */
+    uint32_t test;        /* TEST */
+};
+
+/* ---- code --------------------------------------------------------------------------------------------------------------- */
+
+enum filter_op {
+    OP_U8, /* byte at offset in the range low, span */
+    OP_U16,
+    OP_U32,
+    OP_U64,
+    OP_MASK,     /* byte at offset & low */
+    OP_LANE,     /* origin->lane in the range */
+    OP_TRACE,    /* is there a trace? */
+    OP_PREFIX,   /* bytes at offset begin with the prefix */
+    OP_PEER_SET, /* peer_id is one of the value's ids */
+    OP_NODE,
+    OP_NODE_GLOB,
+    OP_TEXT, /* NUL-padded text at offset, low bytes long */
+    OP_TEXT_GLOB,
+    OP_HEX_GLOB, /* low bytes at offset as hex digits */
+    OP_PAYLOAD,  /* count byte at offset, then up to low bytes */
+    OP_PAYLOAD_GLOB,
+    OP_ID64_GLOB,
+    OP_ENDPOINT,
+    OP_ENDPOINT_GLOB,
+    OP_NO_ENDPOINT,
+    OP_APP, /* app_id at offset, or its name */
+    OP_APP_GLOB,
+    OP_COMMAND, /* cmd at offset, app_id at low */
+    OP_COMMAND_GLOB,
+    OP_COMMAND_NULL,
+    OP_APP_DATA, /* the whole test: low is its number */
+};
+
+#define FILTER_ACCEPT 0xfffe
+#define FILTER_REJECT 0xffff
+#define FILTER_CODE_MAX 0xfff0
+
+struct filter_instruction {
+    uint8_t op;
+    uint16_t offset; /* in the event */
+    uint16_t on_true, on_false;
+    uint32_t value; /* in filter->values */
+    uint64_t low, span;
+};
+
+/* Kinds are told apart as far as bit sets of them are: all from 63 up are one, unknown to this version like those between. */
+#define FILTER_KINDS 64
+
+/* A filter of events: the whole, or one of those in a filter of traces. */
+struct filter_sub {
+    enum filter_sub_type type;
+    uint16_t root;                /* node */
+    uint64_t low, span;           /* SUB_COUNT: the range, */
+    bool negated, never;          /* or all but it, or none */
+    uint16_t entry[FILTER_KINDS]; /* where the code of each kind begins */
+};
+
+struct trace_filter {
+    enum trace_filter_mode mode;
+    unsigned uses;
+    bool uses_names;
+    uint16_t root;
+    struct filter_node nodes[TRACE_FILTER_NODES_MAX];
+    unsigned node_count;
+    struct filter_test *tests;
+    struct filter_value *values;
+    struct trace_node_id *ids;
+    struct filter_instruction *code;
+    uint32_t test_count, test_capacity, value_count, value_capacity, id_count, id_capacity, code_count, code_capacity;
+    struct filter_sub subs[TRACE_FILTER_SUBS_MAX]; /* of a filter of events: the first */
+    unsigned sub_count;
+    char strings[]; /* of tokens */
+};
+
+/* ---- filter_lex.c ------------------------------------------------------------------------------------------------------- */
+
+/* A text on its way. */
+struct filter_parser {
+    struct trace_filter *filter;
+    const struct trace_filter_options *options;
+    const char *text;
+    size_t bytes, at;
+    struct filter_token token; /* the one that is looked at */
+    char *string_end;          /* of filter->strings */
+    unsigned depth;
+    bool of_traces; /* what is read now is about a trace, not about an event */
+    struct trace_filter_error *error;
+    int status; /* -EINVAL or -ENOMEM once something went wrong */
+};
+
+/* Goes on to the next token.  Returns 0 or -EINVAL. */
+int filter__next(struct filter_parser *parser);
+
+/* Says what is wrong; the first word counts.  suggestion may be NULL.  Returns a negative error always. */
+int filter__fail(struct filter_parser *parser, size_t position, size_t length, const char *suggestion, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+int filter__fail_token(struct filter_parser *parser, const struct filter_token *token, const char *suggestion, const char *format,
+                       ...) __attribute__((format(printf, 4, 5)));
+
+/* Makes room for one more element of an array of the filter.  Returns the array, or NULL with parser->status. */
+void *filter__grow(struct filter_parser *parser, void *array, uint32_t count, uint32_t *capacity, size_t element_bytes);
+
+/* ---- filter_field.c ----------------------------------------------------------------------------------------------------- */
+
+/* The field that a word means.  Returns 0 or negative with the error. */
+int filter__find_field(struct filter_parser *parser, const struct filter_token *word, struct filter_field *ret_field);
+
+/* A word that stands alone: a kind, a bool, a flag.  Makes the whole test.  Returns 0 or negative with the error. */
+int filter__bare_test(struct filter_parser *parser, const struct filter_token *word, struct filter_test *ret_test);
+
+/* ---- filter_value.c ----------------------------------------------------------------------------------------------------- */
+
+/* Reads a value for the test's field into a new filter->values; glob as the test says.  Returns 0 or negative with the error. */
+int filter__add_value(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token);
+
+/* Makes the last value what the comparison asks for: `< 5` is the range 0 to 4. */
+void filter__order_value(struct filter_value *value, enum filter_compare compare);
+
+/* A number of that unit.  Returns 0 or negative with the error. */
+int filter__read_number(struct filter_parser *parser, const struct filter_token *token, enum filter_unit unit, const char *field,
+                        uint64_t *ret_number);
+
+/* ---- filter_suggest.c --------------------------------------------------------------------------------------------------- */
+
+/* Looks for the candidate that comes nearest to a word. */
+struct filter_suggest {
+    const char *word;
+    size_t bytes;
+    unsigned best; /* cost */
+    char text[TRACE_FILTER_SUGGESTION_BYTES];
+};
+void filter__suggest_begin(struct filter_suggest *suggest, const char *word);
+/* prefix: what the suggestion has before the candidate, "" or "metrics." */
+void filter__suggest_add(struct filter_suggest *suggest, const char *prefix, const char *candidate);
+
+/* ---- filter_parse.c, filter_code.c -------------------------------------------------------------------------------------- */
+
+/* Reads the whole text.  Returns 0 or negative. */
+int filter__parse(struct filter_parser *parser);
+
+/* Makes the code of every kind.  Returns 0 or negative. */
+int filter__make_code(struct filter_parser *parser);
+
+/* ---- filter_match.c ----------------------------------------------------------------------------------------------------- */
+
+/* Is the text what the pattern says?  `*` is any number of bytes, `?` is one character, `\` takes the next byte as it is. */
+bool filter__glob(const char *pattern, const char *text, size_t bytes);
+
+bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
+                 const struct trace_filter_origin *origin);
+
+/* Does a node match one value of a NODE test? */
+bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
+                       const char *name);
+
+static inline unsigned filter__kind_index(uint16_t kind) { return kind < FILTER_KINDS - 1 ? kind : FILTER_KINDS - 1; }
+
+static inline bool filter__in_range(const struct filter_value *value, uint64_t number) {
+    return !value->never && number - value->low <= value->span;
+}
+
+#endif

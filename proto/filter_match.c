@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whether an event matches (filter_internal.h): a walk over the instructions of its kind.  Each goes on further ahead in time, that is at
+ * a lower number, so that it always ends.
+ *
+ * Nothing of the event and of the application's description is trusted: counts are clamped to their arrays. */
+#include "filter_internal.h"
+
+#include <proto/event_json.h>
+#include <proto/hex.h>
+#include <string.h>
+
+/* ---- text --------------------------------------------------------------------------------------------------------------- */
+
+/* One `*` at a time is enough: what an earlier one could still take, the later one can take, too. */
+bool filter__glob(const char *pattern, const char *text, size_t bytes) {
+    const char *end = text + bytes, *star = NULL, *retry = NULL;
+    while (text < end) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            retry = text;
+            continue;
+        }
+        const char *literal = *pattern == '\\' && pattern[1] ? pattern + 1 : pattern;
+        if (*pattern == '?' || (*literal && *literal == *text)) {
+            text++;
+            if (*pattern == '?') /* a character, not a byte of it */
+                while (text < end && ((unsigned char)*text & 0xc0) == 0x80) text++;
+            pattern = literal + 1;
+            continue;
+        }
+        if (!star) return false;
+        pattern = star;
+        text = ++retry;
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
+static bool equals(const struct filter_value *value, const char *text, size_t bytes) {
+    return value->bytes == bytes && !memcmp(value->text, text, bytes);
+}
+
+static bool fits(const struct filter_value *value, bool glob, const char *text, size_t bytes) {
+    return glob ? filter__glob(value->text, text, bytes) : equals(value, text, bytes);
+}
+
+static bool hex_fits(const struct filter_value *value, bool glob, const uint8_t *bytes, size_t count) {
+    char digits[2 * TRACE_EVENT_DATA_BYTES];
+    char *end = trace_hex_encode(digits, bytes, count);
+    return fits(value, glob, digits, (size_t)(end - digits));
+}
+
+static bool payload_fits(const struct filter_value *value, bool glob, const uint8_t *at, size_t bytes_max) {
+    return hex_fits(value, glob, at + 1, *at < bytes_max ? *at : bytes_max);
+}
+
+static bool id64_fits(const struct filter_value *value, const uint8_t *at) {
+    uint8_t bytes[8];
+    uint64_t id;
+    memcpy(&id, at, sizeof id);
+    for (unsigned i = 0; i < 8; i++) bytes[i] = (uint8_t)(id >> (56 - 8 * i));
+    return hex_fits(value, true, bytes, sizeof bytes);
+}
+
+/* ---- nodes and endpoints ------------------------------------------------------------------------------------------------ */
+
+static bool node_glob(const struct filter_value *value, const struct trace_node_id *node_id, const char *name) {
+    return (name && filter__glob(value->text, name, strlen(name))) ||
+           hex_fits(value, true, node_id->bytes, sizeof node_id->bytes);
+}
+
+static bool node_equals(const struct filter_value *value, const struct trace_node_id *node_id, const char *name) {
+    if (value->prefix.digits < 2 * TRACE_NODE_ID_BYTES && name && equals(value, name, strlen(name))) return true;
+    return !value->is_named && value->prefix.digits && trace_id_prefix_matches(&value->prefix, node_id->bytes);
+}
+
+bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
+                       const char *name) {
+    return test->glob ? node_glob(value, node_id, name) : node_equals(value, node_id, name);
+}
+
+static bool in_ids(const struct trace_filter *filter, const struct filter_value *value, const uint8_t *id) {
+    const struct trace_node_id *ids = filter->ids + value->id_first;
+    size_t low = 0, high = value->id_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(id, ids[middle].bytes, sizeof ids[middle].bytes);
+        if (!order) return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+static bool endpoint_equals(const struct filter_value *value, const uint8_t *at) {
+    struct trace_endpoint endpoint;
+    memcpy(&endpoint, at, sizeof endpoint);
+    return endpoint.family == value->endpoint.family && (value->any_port || endpoint.port == value->endpoint.port) &&
+           !memcmp(endpoint.address, value->endpoint.address, endpoint.family == 4 ? 4 : 16);
+}
+
+static bool endpoint_glob(const struct filter_value *value, const uint8_t *at) {
+    struct trace_endpoint endpoint;
+    char text[TRACE_ENDPOINT_TEXT_MAX];
+    memcpy(&endpoint, at, sizeof endpoint);
+    return filter__glob(value->text, text, (size_t)(trace_endpoint_text(text, &endpoint) - text));
+}
+
+static bool no_endpoint(const uint8_t *at) {
+    struct trace_endpoint endpoint;
+    memcpy(&endpoint, at, sizeof endpoint);
+    return endpoint.family != 4 && endpoint.family != 6;
+}
+
+/* ---- applications ------------------------------------------------------------------------------------------------------- */
+
+/* The description, if it is of this application. */
+static const struct trace_app *described(const struct trace_filter_origin *origin, const uint8_t *app_id) {
+    const struct trace_app *app = origin->app;
+    return app && !memcmp(app->app_id, app_id, sizeof app->app_id) ? app : NULL;
+}
+
+static bool app_fits(const struct filter_value *value, bool glob, const uint8_t *app_id, const struct trace_app *app) {
+    if (fits(value, glob, (const char *)app_id, strnlen((const char *)app_id, 4))) return true;
+    return app && fits(value, glob, app->name, strnlen(app->name, sizeof app->name));
+}
+
+/* The command's name; NULL when it has none. */
+static const char *command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes) {
+    unsigned count = !app ? 0 : app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        if (app->commands[i].cmd != cmd) continue;
+        *ret_bytes = strnlen(app->commands[i].name, sizeof app->commands[i].name);
+        return app->commands[i].name;
+    }
+    return NULL;
+}
+
+static bool command_fits(const struct filter_value *value, bool glob, const uint8_t *at, const struct trace_app *app) {
+    uint16_t cmd;
+    size_t bytes;
+    memcpy(&cmd, at, sizeof cmd);
+    if (value->has_number && value->low == cmd) return true;
+    const char *name = command_name(app, cmd, &bytes);
+    return value->is_null ? !name : name && fits(value, glob, name, bytes);
+}
+
+/* The application's field, if these data bytes reach it. */
+static const struct trace_app_field *app_field(const struct trace_app *app, const char *name, size_t data_bytes) {
+    unsigned count = app->field_count < TRACE_APP_FIELDS_MAX ? app->field_count : TRACE_APP_FIELDS_MAX;
+    size_t bytes = strlen(name);
+    for (unsigned i = 0; i < count; i++) {
+        const struct trace_app_field *field = &app->fields[i];
+        if ((size_t)field->offset + field->bytes > data_bytes) continue;
+        if (strnlen(field->name, sizeof field->name) == bytes && !memcmp(field->name, name, bytes)) return field;
+    }
+    return NULL;
+}
+
+static bool is_number(const struct trace_app_field *field) {
+    return field->type == TRACE_APP_UNSIGNED &&
+           (field->bytes == 1 || field->bytes == 2 || field->bytes == 4 || field->bytes == 8);
+}
+
+/* Byte order is the machine's, as the event's. */
+static uint64_t read_number(const uint8_t *at, unsigned bytes) {
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    switch (bytes) {
+    case 1: return *at;
+    case 2: memcpy(&u16, at, sizeof u16); return u16;
+    case 4: memcpy(&u32, at, sizeof u32); return u32;
+    default: memcpy(&u64, at, sizeof u64); return u64;
+    }
+}
+
+/* Can a field of this type be compared with this value, and is it that value? */
+static bool app_value_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_app_field *field,
+                           const uint8_t *at, bool *ret_comparable) {
+    *ret_comparable = true;
+    if (is_number(field)) {
+        *ret_comparable = value->has_number && !test->glob;
+        return *ret_comparable && filter__in_range(value, read_number(at, field->bytes));
+    }
+    *ret_comparable = !test->ordered;
+    if (test->ordered) return false;
+    if (field->type == TRACE_APP_TEXT) return fits(value, test->glob, (const char *)at, strnlen((const char *)at, field->bytes));
+    if (test->glob) return hex_fits(value, true, at, field->bytes);
+    *ret_comparable = value->prefix.digits != 0 && value->prefix.digits <= 2 * field->bytes;
+    if (!*ret_comparable) return false;
+    if (field->type != TRACE_APP_HASH && value->prefix.digits != 2 * field->bytes) return false;
+    return trace_id_prefix_matches(&value->prefix, at);
+}
+
+static bool app_data_matches(const struct trace_filter *filter, const struct filter_test *test, const struct trace_event *event,
+                             const struct trace_filter_origin *origin) {
+    const struct trace_app_command *command = &event->data.app_command;
+    const struct trace_app *app = described(origin, (const uint8_t *)command->app_id);
+    size_t data_bytes = command->data_bytes < sizeof command->data ? command->data_bytes : sizeof command->data;
+    bool comparable = false, one;
+    if (!app) return false;
+    const struct filter_value of = {.text = test->field.app, .bytes = test->field.app ? (uint32_t)strlen(test->field.app) : 0};
+    if (of.text && !app_fits(&of, false, (const uint8_t *)command->app_id, app)) return false;
+    const struct trace_app_field *field = app_field(app, test->field.name, data_bytes);
+    if (!field) return false;
+    for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++) {
+        if (app_value_fits(test, &filter->values[i], field, command->data + field->offset, &one)) return !test->negated;
+        comparable = comparable || one;
+    }
+    return test->negated && comparable;
+}
+
+/* ---- the walk ----------------------------------------------------------------------------------------------------------- */
+
+static bool has_trace(const struct trace_event *event) {
+    uint64_t halves[2];
+    memcpy(halves, event->trace_id.bytes, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* What looks at more than a number. */
+static bool look(const struct trace_filter *filter, const struct filter_instruction *instruction, const struct trace_event *event,
+                 const struct trace_filter_origin *origin) {
+    const struct filter_value *value = &filter->values[instruction->value];
+    const uint8_t *at = (const uint8_t *)event + instruction->offset;
+    size_t low = (size_t)instruction->low;
+    switch ((enum filter_op)instruction->op) {
+    case OP_TRACE: return has_trace(event);
+    case OP_PREFIX: return trace_id_prefix_matches(&value->prefix, at);
+    case OP_PEER_SET: return in_ids(filter, value, at);
+    case OP_NODE: return node_equals(value, origin->node_id, origin->node_name);
+    case OP_NODE_GLOB: return node_glob(value, origin->node_id, origin->node_name);
+    case OP_TEXT: return equals(value, (const char *)at, strnlen((const char *)at, low));
+    case OP_TEXT_GLOB: return filter__glob(value->text, (const char *)at, strnlen((const char *)at, low));
+    case OP_HEX_GLOB: return hex_fits(value, true, at, low);
+    case OP_PAYLOAD: return payload_fits(value, false, at, low);
+    case OP_PAYLOAD_GLOB: return payload_fits(value, true, at, low);
+    case OP_ID64_GLOB: return id64_fits(value, at);
+    case OP_ENDPOINT: return endpoint_equals(value, at);
+    case OP_ENDPOINT_GLOB: return endpoint_glob(value, at);
+    case OP_NO_ENDPOINT: return no_endpoint(at);
+    case OP_APP: return app_fits(value, false, at, described(origin, at));
+    case OP_APP_GLOB: return app_fits(value, true, at, described(origin, at));
+    case OP_COMMAND:
+    case OP_COMMAND_NULL: return command_fits(value, false, at, described(origin, (const uint8_t *)event + low));
+    case OP_COMMAND_GLOB: return command_fits(value, true, at, described(origin, (const uint8_t *)event + low));
+    case OP_APP_DATA: return app_data_matches(filter, &filter->tests[low], event, origin);
+    case OP_U8:
+    case OP_U16:
+    case OP_U32:
+    case OP_U64:
+    case OP_MASK:
+    case OP_LANE: break;
+    }
+    return false;
+}
+
+bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
+                 const struct trace_filter_origin *origin) {
+    while (entry < FILTER_ACCEPT) {
+        const struct filter_instruction *instruction = &filter->code[entry];
+        const uint8_t *at = (const uint8_t *)event + instruction->offset;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t number = 0;
+        bool yes;
+        switch (instruction->op) {
+        case OP_U8: number = *at; break;
+        case OP_U16: memcpy(&u16, at, sizeof u16), number = u16; break;
+        case OP_U32: memcpy(&u32, at, sizeof u32), number = u32; break;
+        case OP_U64: memcpy(&number, at, sizeof number); break;
+        case OP_LANE: number = origin->lane; break;
+        default: break;
+        }
+        if (instruction->op == OP_MASK)
+            yes = (*at & instruction->low) != 0;
+        else if (instruction->op <= OP_LANE)
+            yes = number - instruction->low <= instruction->span;
+        else
+            yes = look(filter, instruction, event, origin);
+        entry = yes ? instruction->on_true : instruction->on_false;
+    }
+    return entry == FILTER_ACCEPT;
+}
+
+bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
+                        const struct trace_filter_origin *origin) {
+    return filter__run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin);
+}

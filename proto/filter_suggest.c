@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What may have been meant: the candidate with the least edit distance to a word (insertion, deletion, replacement, and the swap of two
+ * neighbours, each of cost 2; another case of the same letter costs 1), or else the shortest that contains it. */
+#include "filter_internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define WORD_MAX 40 /* longer ones are nobody's typing error */
+#define COST 2
+#define NEVER 1000000U
+#define CONTAINS 1000U /* behind every distance */
+
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+
+static unsigned replace_cost(char a, char b) {
+    if (a == b) return 0;
+    return tolower((unsigned char)a) == tolower((unsigned char)b) ? 1 : COST;
+}
+
+static unsigned distance(const char *a, size_t a_bytes, const char *b, size_t b_bytes) {
+    unsigned rows[3][WORD_MAX + 1];
+    for (size_t j = 0; j <= b_bytes; j++) rows[0][j] = (unsigned)j * COST;
+    for (size_t i = 1; i <= a_bytes; i++) {
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+        row[0] = (unsigned)i * COST;
+        for (size_t j = 1; j <= b_bytes; j++) {
+            row[j] = least(above[j] + COST, row[j - 1] + COST);
+            row[j] = least(row[j], above[j - 1] + replace_cost(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = least(row[j], two_above[j - 2] + COST);
+        }
+    }
+    return rows[a_bytes % 3][b_bytes];
+}
+
+void filter__suggest_begin(struct filter_suggest *suggest, const char *word) {
+    *suggest = (struct filter_suggest){.word = word, .bytes = strlen(word), .best = NEVER};
+}
+
+void filter__suggest_add(struct filter_suggest *suggest, const char *prefix, const char *candidate) {
+    size_t bytes = strlen(candidate);
+    if (!suggest->bytes || suggest->bytes > WORD_MAX || !bytes || bytes > WORD_MAX) return;
+    unsigned cost = distance(suggest->word, suggest->bytes, candidate, bytes);
+    /* One slip for every three characters, and at least one. */
+    unsigned slips = suggest->bytes < 6 ? 1 : (unsigned)suggest->bytes / 3;
+    if (suggest->bytes == 1 && cost > 1) return; /* everything is one slip away from one letter, but for its other case */
+    if (cost > COST * slips) {
+        if (suggest->bytes < 3 || !strcasestr(candidate, suggest->word)) return;
+        cost = CONTAINS + (unsigned)bytes;
+    }
+    if (cost >= suggest->best) return;
+    suggest->best = cost;
+    snprintf(suggest->text, sizeof suggest->text, "%s%s", prefix, candidate);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The filter language: which events, and which traces, are meant.  docs/filter.md is its reference.
+ *
+ *     packet_lost or rtt > 100ms                                   which events
+ *     any packet_lost and duration > 50ms and nodes >= 3           which traces
+ *
+ * A text is compiled once, for a moment and for the nodes and applications that are known then; what comes out never changes, and any
+ * number of threads may ask it at a time.  Who knows events asks it: traced over the socket, a client, a reader of recordings.  There is
+ * no I/O here, no thread, and no memory is taken but by compile.
+ *
+ *     struct trace_filter *filter;
+ *     struct trace_filter_error error;
+ *     struct trace_filter_options options = {.now_ns = now};
+ *     if (trace_filter_compile(&filter, text, strlen(text), &options, &error) == -EINVAL)
+ *         ... error.position, error.length, error.reason, error.suggestion
+ *     if (trace_filter_match(filter, event, &origin)) ...
+ *     trace_filter_destroy(filter);
+ *
+ * What an event does not have
+ * ---------------------------
+ * A comparison with a field that an event does not have is false, whatever the operator: of `size < 100` and `size >= 100` neither
+ * is true of a packet_lost, and neither is `size != 100`.  `not` turns what it stands before, so that `not size == 100` is
+ * true of a packet_lost.  There is no third value. */
+#ifndef PROTO_FILTER_H
+#define PROTO_FILTER_H
+
+#include <p2ptrace/app.h>
+#include <p2ptrace/event.h>
+#include <proto/hex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of a text; depth of its parentheses and `not`s; operators and tests; sub filters (`any`, `all`, `count`) of one that asks
+ * for traces. */
+#define TRACE_FILTER_TEXT_MAX 4096
+#define TRACE_FILTER_DEPTH_MAX 64
+#define TRACE_FILTER_NODES_MAX 512
+#define TRACE_FILTER_SUBS_MAX 16
+
+#define TRACE_FILTER_REASON_BYTES 192
+#define TRACE_FILTER_SUGGESTION_BYTES 64
+
+struct trace_filter;
+
+/* ---- compile ------------------------------------------------------------------------------------------------------------ */
+
+enum trace_filter_mode { TRACE_FILTER_EVENTS, TRACE_FILTER_TRACES };
+
+/* What names mean.  Only read by compile. */
+struct trace_filter_names {
+    /* Nodes by name; a name may come more than once. */
+    const struct trace_filter_name {
+        struct trace_node_id id;
+        const char *name;
+    } * nodes;
+    size_t node_count;
+    /* What nodes registered. */
+    const struct trace_app *const *apps;
+    size_t app_count;
+    /* There are no others: what is neither a listed name nor the beginning of an id is an error.  Otherwise it is the name of one that
+     * may still come. */
+    bool complete;
+};
+
+struct trace_filter_options {
+    enum trace_filter_mode mode;
+    uint64_t now_ns;                        /* Unix time that `-5s` counts back from */
+    const struct trace_filter_names *names; /* NULL: none is known, and any may come */
+};
+
+/* What is wrong, and where.  Position and length are bytes of the text; the end of the text is a position, too. */
+struct trace_filter_error {
+    size_t position, length;
+    char reason[TRACE_FILTER_REASON_BYTES];         /* for people, without a full stop: `there is no field "rrt"` */
+    char suggestion[TRACE_FILTER_SUGGESTION_BYTES]; /* what may have been meant in this place; "" when nothing comes near */
+};
+
+/* Returns 0; -EINVAL with *ret_error filled in; -ENOMEM.  The text need not end with a NUL, and is not needed afterwards.
+ * Allocates; else bounded by the limits above. */
+int trace_filter_compile(struct trace_filter **ret_filter, const char *text, size_t bytes,
+                         const struct trace_filter_options *options, struct trace_filter_error *ret_error);
+void trace_filter_destroy(struct trace_filter *filter);
+
+/* Did it make use of names->nodes?  Then it has to be compiled again (with the same now_ns) when a node comes that it shall know. */
+bool trace_filter_uses_names(const struct trace_filter *filter);
+
+/* ---- events: any thread, wait-free, no allocation ----------------------------------------------------------------------- */
+
+/* What the event itself does not say. */
+struct trace_filter_origin {
+    const struct trace_node_id *node_id;
+    const char *node_name; /* NULL when unknown */
+    uint32_t lane;
+    const struct trace_app *app; /* the node's description of the event's application; NULL when unknown or not an app event */
+};
+
+/* Which of these the filter looks at; the others may be zero. */
+enum trace_filter_use { TRACE_FILTER_USES_NODE = 1, TRACE_FILTER_USES_LANE = 2, TRACE_FILTER_USES_APP = 4 };
+unsigned trace_filter_uses(const struct trace_filter *filter);
+
+/* Does the event match?  event->timestamp is Unix ns.  Of a filter made for events. */
+bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
+                        const struct trace_filter_origin *origin);
+
+/* What every matching event has, for whoever has an index: each is necessary, all together need not suffice.  A filter for traces
+ * says nothing: everything is possible. */
+struct trace_filter_bounds {
+    uint64_t kinds;                     /* bit set of kinds, bit 63 for all from 63 up; ~0: any; 0: nothing can match */
+    uint64_t min_ns, max_ns;            /* both included; min above max: nothing can match */
+    struct trace_id_prefix trace, peer; /* digits 0: any */
+};
+void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_bounds *ret_bounds);
+
+/* Can an event of this node match?  False only when none can.  name may be NULL. */
+bool trace_filter_allows_node(const struct trace_filter *filter, const struct trace_node_id *node_id, const char *name);
+
+/* Is there any node that it does not allow, as far as the text says?  When not, there is no need to ask for each. */
+bool trace_filter_limits_nodes(const struct trace_filter *filter);
+
+/* ---- whole traces ------------------------------------------------------------------------------------------------------- */
+
+/* A filter made for traces decides by the trace's summary, and by how many of the trace's events match each of its sub filters:
+ *
+ *     int known = trace_filter_decide(filter, NULL, &summary);         true, false, or it depends on the events
+ *     if (known < 0) {
+ *         struct trace_filter_tally tally = {0};
+ *         for each event of the trace: trace_filter_tally_add(filter, &tally, event, &origin);
+ *         known = trace_filter_decide(filter, &tally, &summary);
+ *     } */
+struct trace_filter_tally {
+    uint64_t events;
+    uint64_t matched[TRACE_FILTER_SUBS_MAX];
+};
+
+enum trace_filter_outcome {
+    TRACE_FILTER_OUTCOME_NONE,
+    TRACE_FILTER_OUTCOME_OK,
+    TRACE_FILTER_OUTCOME_FAILED,
+    TRACE_FILTER_OUTCOME_OPEN,
+};
+
+/* A trace, as `traces` of the socket has it. */
+struct trace_filter_summary {
+    struct trace_id trace_id;
+    uint64_t first_ns, last_ns;
+    uint64_t now_ns; /* what `age` counts up to */
+    uint64_t events, packets_lost;
+    uint32_t nodes, peers;
+    enum trace_filter_outcome outcome;
+    bool truncated;
+    bool has_app; /* the next four are meant */
+    char app_id[4];
+    uint16_t cmd;
+    const char *app, *command; /* as registered; NULL when not */
+};
+
+/* Counts one event of the trace. */
+void trace_filter_tally_add(const struct trace_filter *filter, struct trace_filter_tally *tally, const struct trace_event *event,
+                            const struct trace_filter_origin *origin);
+
+/* 1: the trace matches, 0: it does not.  Without a tally also -1: that depends on its events. */
+int trace_filter_decide(const struct trace_filter *filter, const struct trace_filter_tally *tally,
+                        const struct trace_filter_summary *summary);
+
+#endif
