@@ -76,7 +76,19 @@ static const struct trace_app *event_app(const struct node *node, const struct t
     }
 }
 
-bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source) {
+/* The ticks at which it was opened are its node's own word, and stay in the ring. */
+json_t *answer_log(const struct node *node) { return json_sprintf("%0*" PRIx64, ANSWER_LOG_DIGITS, node->info.open_ticks); }
+
+/* Adds the member to an object that has just been written. */
+static void put_log(struct trace_text *out, const struct node *node) {
+    char member[sizeof ",\"log\":\"\"}" + ANSWER_LOG_DIGITS];
+    int bytes = snprintf(member, sizeof member, ",\"log\":\"%0*" PRIx64 "\"}", ANSWER_LOG_DIGITS, node->info.open_ticks);
+    out->bytes--; /* its brace */
+    trace_text_add(out, member, (size_t)bytes);
+}
+
+bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source,
+                  bool with_log) {
     const struct node *node = nodes_at(service->nodes, history_source_node(source));
     if (!node) return false;
     struct trace_event_origin origin = {
@@ -87,10 +99,11 @@ bool answer_event(struct service *service, struct trace_text *out, const struct 
     char *begin = trace_text_reserve(out, TRACE_EVENT_JSON_MAX);
     if (!begin) return false;
     out->bytes += (size_t)(trace_event_json(begin, event, &origin) - begin);
+    if (with_log) put_log(out, node);
     return true;
 }
 
-size_t answer_hits(struct service *service, struct trace_text *out, const struct history_hit *hits, size_t count) {
+size_t answer_hits(struct service *service, struct trace_text *out, const struct history_hit *hits, size_t count, bool with_log) {
     size_t written = 0;
     for (size_t i = 0; i < count && !out->failed;) {
         size_t stop = i + HITS_PER_LOCK < count ? i + HITS_PER_LOCK : count;
@@ -100,7 +113,7 @@ size_t answer_hits(struct service *service, struct trace_text *out, const struct
             if (hits[i].position < begin) continue;
             size_t before = out->bytes;
             if (written) trace_text_add(out, ",", 1);
-            if (answer_event(service, out, &hits[i].event, hits[i].source))
+            if (answer_event(service, out, &hits[i].event, hits[i].source, with_log))
                 written++;
             else
                 out->bytes = before;

@@ -20,12 +20,17 @@ json_t *answer_node_ids(const struct service *service, const uint32_t *node_indi
 /* Writes a number, as answer_unsigned has it. */
 void answer_put_unsigned(struct trace_text *out, uint64_t value);
 
-/* Writes one event as JSON.  Inside rcu_read_lock(), with an event whose place in the history is still there: then its node is in
- * the table too.  Returns false when it is not. */
-bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source);
+/* What names a log: with its node's id, and for as long as its ring is there, also for the traced after us.  16 hex digits. */
+#define ANSWER_LOG_DIGITS 16
+json_t *answer_log(const struct node *node);
+
+/* Writes one event as JSON; with_log: with its log as one more member.  Inside rcu_read_lock(), with an event whose place in the
+ * history is still there: then its node is in the table too.  Returns false when it is not. */
+bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source,
+                  bool with_log);
 
 /* Writes events, with commas between them; those that have left the history meanwhile are left out, for the table may have given
  * their node's place to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */
-size_t answer_hits(struct service *service, struct trace_text *out, const struct history_hit *hits, size_t count);
+size_t answer_hits(struct service *service, struct trace_text *out, const struct history_hit *hits, size_t count, bool with_log);
 
 #endif

@@ -53,6 +53,7 @@ static json_t *node_json(const struct node *node) {
     json_t *lost_by = losses(node, &lost);
     json_t *json = json_object();
     json_object_set_new(json, "node_id", !known ? json_null() : answer_node_id(&node->info.node_id));
+    json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
     json_object_set_new(json, "name", answer_text(node->info.node_name, sizeof node->info.node_name));
     json_object_set_new(json, "pid", !known ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));

@@ -165,7 +165,7 @@ static int write_gaps(struct call *call, const struct query *query, const struct
     trace_text_puts(call->out, ",\"lost\":");
     answer_put_unsigned(call->out, lost);
     trace_text_puts(call->out, ",\"gaps\":[");
-    answer_hits(call->service, call->out, gaps.hits, gaps.count);
+    answer_hits(call->service, call->out, gaps.hits, gaps.count, false);
     trace_text_puts(call->out, "]");
     history_answer_fini(&gaps);
     return 0;
@@ -199,7 +199,7 @@ int methods_query(struct call *call) {
     if (error) return methods_answer(call, NULL);
     trace_rpc_begin_result(call->out, call->request.id);
     trace_text_puts(call->out, "{\"events\":[");
-    answer_hits(call->service, call->out, answer.hits, answer.count);
+    answer_hits(call->service, call->out, answer.hits, answer.count, false);
     trace_text_puts(call->out, "],\"cursor\":");
     if (answer.more && answer.count)
         write_cursor(call->out, &query, &answer.hits[answer.count - 1], binding);

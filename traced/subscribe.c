@@ -66,7 +66,7 @@ static int write_recent(struct service *service, struct subscription *subscripti
     for (size_t i = 0; i < answer.count; i += piece) {
         size_t events = answer.count - i < piece ? answer.count - i : piece, before = out->bytes;
         begin_notification(out, subscription->number);
-        size_t written = answer_hits(service, out, answer.hits + i, events);
+        size_t written = answer_hits(service, out, answer.hits + i, events, subscription->with_log);
         end_notification(out, 0);
         if (!written) out->bytes = before;
     }
@@ -74,26 +74,60 @@ static int write_recent(struct service *service, struct subscription *subscripti
     return out->failed ? -1 : 0;
 }
 
+/* Events looked at under one hold of the RCU read lock. */
+#define SKIP_PER_LOCK 4096
+
+/* Where a stream from a time on begins: at the first event in the order of the stream that is not older.  Older ones may follow, and the
+ * filter leaves them out; to begin at the oldest event instead would tell as missed what is evicted meanwhile, and was not meant. */
+static uint64_t position_from(const struct history *history, uint64_t from_ns) {
+    const struct trace_event *event = NULL;
+    uint64_t position = 0;
+    for (bool found = false; !found;) {
+        rcu_read_lock();
+        uint64_t begin = history_begin(history), end = history_end(history);
+        if (position < begin) position = begin;
+        uint64_t stop = end - position > SKIP_PER_LOCK ? position + SKIP_PER_LOCK : end;
+        for (history_source source; position < stop && !found; position += !found) {
+            event = history_at(history, position, &source);
+            found = event && event->timestamp >= from_ns;
+        }
+        found |= position == end;
+        rcu_read_unlock();
+    }
+    return position;
+}
+
 int methods_subscribe_work(struct call *call) {
     struct filter_params params = {0};
     int64_t recent = 0;
+    json_t *from = NULL;
+    bool with_log = false;
+    uint64_t from_ns = 0;
     const struct trace_rpc_param list[] = {
         {"trace_id", TRACE_RPC_STRING, .string = &params.trace_id},
         {"peer_id", TRACE_RPC_STRING, .string = &params.peer_id},
         {"node_id", TRACE_RPC_STRING, .string = &params.node_id},
         {"kind", TRACE_RPC_STRINGS, .json = &params.kind},
         {"recent", TRACE_RPC_INTEGER, .integer = &recent, .min = 0, .max = LIMIT_EVENTS},
+        {"from", TRACE_RPC_TIME, .json = &from},
+        {"log", TRACE_RPC_BOOLEAN, .boolean = &with_log},
     };
-    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
+    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error) ||
+        methods_read_time("from", from, service_unix_ns(), &from_ns, &call->error))
+        return -1;
+    if (from && recent) return trace_rpc_fail_param(&call->error, "from", "from: either this or recent");
     struct subscription *subscription = calloc(1, sizeof *subscription);
     if (!subscription) return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     call->subscription = subscription;
     subscription->number = call->subscription_next;
     subscription->recent.bytes_max = LIMIT_ANSWER_BYTES;
+    subscription->with_log = with_log;
     if (filter_read(call->service, &params, true, &subscription->filter, &call->error)) return -1;
+    subscription->filter.query.from_ns = from_ns;
     rcu_read_lock();
     subscription->position = history_end(call->service->history);
     rcu_read_unlock();
+    if (from) subscription->position = position_from(call->service->history, from_ns);
     if (recent && write_recent(call->service, subscription, (size_t)recent))
         return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     return 0;
@@ -161,7 +195,7 @@ static uint32_t collect(struct subscription *subscription, struct service *servi
         if (!filter_match(&subscription->filter, service, event, source)) continue;
         size_t before = out->bytes;
         if (written) trace_text_add(out, ",", 1);
-        if (answer_event(service, out, event, source))
+        if (answer_event(service, out, event, source, subscription->with_log))
             written++;
         else
             out->bytes = before;

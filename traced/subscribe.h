@@ -17,6 +17,7 @@ struct subscription {
     struct subscription *next;
     int64_t number;
     struct filter filter;
+    bool with_log;            /* events tell their log */
     uint64_t position;        /* the next event to look at */
     uint64_t lost;            /* missed and not yet told */
     bool announced;           /* its answer was sent: notifications may be */

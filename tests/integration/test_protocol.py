@@ -76,7 +76,7 @@ class Framing(ProtocolTest):
             ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
             ("control", {"kinds": []}, "kinds"), ("control", {"kinds": ["all"]}, "kinds"), ("control", {"sample": 0}, "sample"),
             ("control", {"sample": 1.5}, "sample"), ("control", {"sample": "1/2"}, "sample"), ("control", {"reset": 1}, "reset"),
-            ("control", {"node": "a"}, "node"), ("subscribe", {"from": 1}, "from"),
+            ("control", {"node": "a"}, "node"), ("subscribe", {"from": 1, "recent": 1}, "from"), ("subscribe", {"to": 1}, "to"), ("subscribe", {"log": 1}, "log"),
             ("subscribe", {"recent": -1}, "recent"), ("subscribe", {"node_id": "n" * 32}, "node_id"), ("unsubscribe", {}, "subscription"),
             ("unsubscribe", {"subscription": "1"}, "subscription"),
         ]

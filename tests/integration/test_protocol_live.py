@@ -132,6 +132,44 @@ class Subscriptions(ProtocolTest):
                 client.close()
         alice.do("packets", 1)
 
+    def test_a_stream_from_a_time_begins_in_the_history_and_goes_on(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("packets", 9000)
+        self.place.settle(self.client, 9000)
+        events, cursor = [], None
+        while len(events) < 9000:
+            page = self.client.call("query", limit=5000, **({"cursor": cursor} if cursor else {}))
+            events, cursor = events + page["events"], page["cursor"]
+        alice.do("stream", 50)
+        for first in (0, 1, 4500, 8999):
+            while first and events[first]["timestamp"] == events[first - 1]["timestamp"]:
+                first -= 1
+            client = self.place.connect()
+            client.call("subscribe", **{"from": events[first]["timestamp"]})
+            told, lost = self.collect(client, 9000 - first + 30)
+            self.assertEqual([event["sequence"] for event in told], list(range(first, first + len(told))))
+            self.assertEqual(lost, 0)
+            client.close()
+        alice.do("packets", 1)
+
+    def test_the_log_of_an_event_tells_a_node_from_itself_started_again(self):
+        for count in (2, 3):
+            alice = self.place.node("alice", ALICE)
+            alice.do("packets", count)
+            alice.close()
+        self.place.settle(self.client, 5)
+        self.client.call("subscribe", **{"from": "-1h", "log": True})
+        events, _ = self.collect(self.client, 5)
+        self.client.call("unsubscribe", subscription=1)
+        logs = {node["log"]: node["emitted"] for node in self.client.call("nodes")["nodes"]}
+        self.assertEqual(sorted(logs.values()), [2, 3])
+        self.assertEqual({log: [event["sequence"] for event in events if event["log"] == log] for log in logs},
+                         {log: list(range(count)) for log, count in logs.items()})
+        self.client.call("subscribe", recent=5, log=True)
+        self.assertEqual([event["log"] for event in self.collect(self.client, 5)[0]], [event["log"] for event in events])
+        self.client.call("subscribe", recent=1)
+        self.assertNotIn("log", self.collect(self.client, 1)[0][0])
+
     def test_recent_while_a_burst_comes(self):
         alice = self.place.node("alice", ALICE)
         for _ in range(10):
