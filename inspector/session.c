@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/limits.h>
 #include <proto/socket_path.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,9 +91,21 @@ void session_explain(const struct session *session) {
 
 /* ---- output ---- */
 
+/* What to hand to the system at once.  A pipe takes PIPE_BUF bytes whole or not at all: whole lines then, so that a program that is
+ * interrupted, or writes to the same pipe as another one, leaves no half of one.  A line that is longer has no such luck. */
+static size_t piece(const char *text, size_t bytes, bool pipe) {
+    size_t end = bytes < PIPE_BUF ? bytes : PIPE_BUF;
+    if (!pipe || end == bytes) return bytes;
+    const char *newline = memrchr(text, '\n', end);
+    if (!newline) newline = memchr(text, '\n', bytes);
+    return newline ? (size_t)(newline - text) + 1 : bytes;
+}
+
 static int write_all(struct session *session, const char *text, size_t bytes) {
+    struct stat status;
+    bool pipe = !fstat(session->fd, &status) && S_ISFIFO(status.st_mode);
     while (bytes) {
-        ssize_t written = write(session->fd, text, bytes);
+        ssize_t written = write(session->fd, text, piece(text, bytes, pipe));
         if (written < 0 && errno == EINTR) continue;
         if (written < 0 && errno == EPIPE) return failure_set(&session->failure, EXIT_OK, "%s", "");
         if (written < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write: %s", strerror(errno));
