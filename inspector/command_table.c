@@ -90,12 +90,19 @@ const struct command command_table[] = {
     },
     {
         .name = "follow",
-        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .run = run_follow,
         .summary = "events as they come",
-        .description = "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away. When traced goes away it ends too (exit "
-                       "code 1), or with --wait connects again. With --json, {\"missed\":N} tells events that were not read fast enough.",
+        .description = "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away.\n"
+                       "When traced goes away, the stream is taken up again as soon as there is one: what it finds in the rings is shown, "
+                       "nothing twice, and what is missing is told. --wait=SECONDS bounds the waiting (then exit code 3); with --wait=0 the "
+                       "command ends with traced (exit code 1).\n"
+                       "What is missing is told in its place, by events_lost events where a ring was overwritten, and else by a line, with "
+                       "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector did not read fast enough; \"gone\": the events had left "
+                       "the history; \"hidden\": rings were overwritten while traced was away, and which of these events --kind, --peer or "
+                       "--trace would have let through is not known.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
+                     {"inspector follow --recent 100 --node bob", "what bob has just done, and what it does"},
                      {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
     },
     {

@@ -27,6 +27,7 @@ const char *json_get_hex(const json_t *object, const char *key, unsigned digits)
 #define NODE_DIGITS 64
 #define TRACE_DIGITS 32
 #define SPAN_DIGITS 16
+#define LOG_DIGITS 16
 
 /* True when text is exactly so many lower-case hex digits. */
 bool json_is_hex(const char *text, unsigned digits);

@@ -20,6 +20,9 @@
 #define SPAN_INDENT_MAX 12U          /* deeper hops are indented as this deep */
 #define VERDICTS_MAX 8U              /* lines of one sort at the head of a timeline */
 #define FOLD_GROUPS_MAX 64U          /* groups within one run; more are printed one by one */
+#define SHOWN_ENTRIES_MAX 65536U     /* lanes and logs of which `follow` knows what it has shown */
+#define FOLLOW_BACK_S 10U            /* a new traced is asked for what is so much older than the last event shown */
+#define FOLLOW_TOLD_MS 1000U         /* so long after connecting again `follow` tells what it has missed */
 #define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most so often */
 #define ARGS_MAX 4U
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */

@@ -65,6 +65,9 @@ void render_stats(struct strbuf *out, const struct view *view, const json_t *ans
 void render_events_titles(struct strbuf *out, const struct view *view);
 void render_events(struct strbuf *out, const struct view *view, const json_t *answer);
 
+/* A line that says that events of a stream are missing, and why, a phrase. */
+void render_missed(struct strbuf *out, const struct view *view, uint64_t count, const char *why);
+
 /* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
  * "more" true says that there are events behind these that were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);

@@ -66,20 +66,21 @@ void render_events_titles(struct strbuf *out, const struct view *view) {
     strbuf_puts(out, "\n");
 }
 
+void render_missed(struct strbuf *out, const struct view *view, uint64_t count, const char *why) {
+    text_style_on(out, view->color, STYLE_BAD);
+    strbuf_puts(out, "!! ");
+    text_count(out, count, "event");
+    strbuf_printf(out, " missed here: %s", why);
+    text_style_off(out, view->color, STYLE_BAD);
+    strbuf_puts(out, "\n");
+}
+
 void render_events(struct strbuf *out, const struct view *view, const json_t *answer) {
     size_t i;
     json_t *event;
-    if (json_object_get(answer, "subscription")) {
-        uint64_t lost = json_get_count(answer, "lost");
-        if (lost) {
-            text_style_on(out, view->color, STYLE_BAD);
-            strbuf_puts(out, "!! ");
-            text_count(out, lost, "event");
-            strbuf_puts(out, " missed here: this inspector did not read fast enough");
-            text_style_off(out, view->color, STYLE_BAD);
-            strbuf_puts(out, "\n");
-        }
-    }
+    uint64_t lost = json_get_count(answer, "lost");
+    if (lost && json_object_get(answer, "subscription"))
+        render_missed(out, view, lost, "this inspector did not read fast enough");
     /* Also those of a notification: several lanes are drained one after another, and read better in the order of time. */
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     if (!events) out->failed = true;

@@ -6,6 +6,7 @@ usage: test_client.py INSPECTOR"""
 import json
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
@@ -29,8 +30,20 @@ def event(i, **more):
             "kind": "packet_sent", "flags": [], "data": {"packet_num": i, "size": 1200, "space": "1rtt"}} | more
 
 
-def notification(*events, lost=0):
-    return {"jsonrpc": "2.0", "method": "events", "params": {"subscription": 1, "events": list(events), "lost": lost}}
+def notification(*events, lost=0, subscription=1):
+    return {"jsonrpc": "2.0", "method": "events", "params": {"subscription": subscription, "events": list(events), "lost": lost}}
+
+
+OLD_LOG, NEW_LOG = "00" * 8, "11" * 8
+
+
+def logged(sequence, log=OLD_LOG, **more):
+    """An event of alice that says which log it is of."""
+    return event(0, sequence=sequence, log=log, timestamp=BASE + sequence % 1000, **more)
+
+
+def loss(first, count, cause="overwritten"):
+    return logged(first % 2**32, kind="events_lost", data={"count": count, "first": first, "cause": cause})
 
 
 def pages(count, page=7):
@@ -360,7 +373,7 @@ class Follow(InspectorTest):
             self.assertIn("!! 12 events missed here", self.run_inspector("follow", "--count", "1")[1])
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
             out = self.run_inspector("follow", "--count", "1", "--json")[1]
-        self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12})
+        self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12, "why": "slow"})
 
     def test_what_comes_before_the_answer_is_not_lost(self):
         early = json.dumps(notification(event(1))).encode() + b"\n"
@@ -371,20 +384,82 @@ class Follow(InspectorTest):
 
     def test_the_end_of_traced_ends_it_with_a_reason(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))], close_after_stream=True):
-            code, out, err = self.run_inspector("follow", "--no-header")
+            code, out, err = self.run_inspector("follow", "--no-header", "--wait=0")
         self.assertEqual((code, len(out.splitlines())), (1, 1))
         self.assertIn("went away", err)
 
-    def test_with_wait_it_connects_again(self):
-        stream = [notification(event(1))]
-        with self.traced(self.SUBSCRIBE, stream=stream, close_after_stream=True) as traced:
-            code, out, err = self.run_inspector("follow", "--count", "3", "--wait", "--recent", "5", "--no-header")
-        self.assertEqual((code, len(out.splitlines())), (0, 3))
-        self.assertIn("connected again", err)
-        recent = [r.get("params", {}).get("recent") for r in traced.requests if r["method"] == "subscribe"]
-        self.assertEqual(recent, [5, None, None])
+    def resumed(self, *streams, args=(), hidden=()):
+        """Follows a traced that ends after each stream but the last; each (log, lane, sequence) or Loss is an event of alice."""
+        lines = [[notification(*stream)] for stream in streams]
+        logs = {"nodes": [{"node_id": ALICE, "name": "alice", "log": OLD_LOG, "lost_by": {"discarded": 10}}]}
 
-    def test_with_wait_it_connects_to_one_that_just_ends_and_again(self):
+        def subscribe(params):
+            if params.get("kind") == "events_lost":
+                traced.stream = [notification(*hidden, subscription=2)]
+                return {"subscription": 2}
+            traced.stream = lines.pop(0)
+            traced.close_after_stream = bool(lines)
+            return {"subscription": 1}
+
+        with self.traced({"nodes": logs, "subscribe": subscribe, "unsubscribe": True}) as traced:
+            code, out, err = self.run_inspector("follow", "--json", "--for", "30s", *args)
+        asked = [request["params"] for request in traced.requests if request["method"] == "subscribe"]
+        told = []
+        for line in map(json.loads, out.splitlines()):
+            if "missed" in line:
+                told.append((line["why"], line["missed"]))
+            elif line["kind"] == "events_lost":
+                told.append((line["data"]["cause"], line["data"]["first"], line["data"]["count"]))
+            else:
+                told.append(line["sequence"])
+        return code, told, err, asked
+
+    def test_a_stream_is_taken_up_again_and_shows_nothing_twice(self):
+        code, told, err, asked = self.resumed([logged(1), logged(2)], [logged(0), logged(1), logged(2), logged(3), logged(4)],
+                                              [logged(3), logged(4), logged(5)], args=["--count", "5", "--recent", "5"])
+        self.assertEqual((code, told), (0, [1, 2, 3, 4, 5]), err)
+        self.assertGreaterEqual(err.count("went away"), 2)
+        self.assertEqual([params.get("recent") for params in asked], [5, None, None])
+        self.assertEqual([params.get("from") for params in asked[1:]], [BASE + 1, BASE + 1])
+
+    def test_what_it_cost_is_told(self):
+        code, told, err, _ = self.resumed([logged(1)], [loss(0, 9), logged(9), logged(10)], args=["--for", "3s"])
+        self.assertEqual((code, told), (0, [1, ("overwritten", 2, 7), 9, 10]))
+        self.assertRegex(err, r"(?s)went away.*connected again after \d.\d s; missed 7 events\n")
+        code, told, err, _ = self.resumed([logged(1)], [logged(1), logged(2)], args=["--for", "3s"])
+        self.assertRegex(err, r"connected again after \d.\d s; missed nothing\n")
+
+    def test_what_no_loss_explains_is_told_as_gone(self):
+        self.assertEqual(self.resumed([logged(1)], [logged(50), logged(51)], args=["--count", "3"])[1], [1, ("gone", 48), 50, 51])
+
+    def test_the_numbers_go_round_with_a_restart_between(self):
+        end = 2**32
+        code, told, _, _ = self.resumed([logged(end - 2), logged(end - 1)], [loss(end - 9, 7), logged(end - 2), logged(end - 1), logged(0)],
+                                        [loss(0, end + 2), logged(2)], args=["--count", "5"])
+        self.assertEqual((code, told), (0, [end - 2, end - 1, 0, ("overwritten", end + 1, 1), 2]))
+
+    def test_a_second_log_of_a_node_is_another_one(self):
+        code, told, _, _ = self.resumed([logged(5), logged(6)], [logged(6), logged(7), logged(0, log=NEW_LOG), logged(1, log=NEW_LOG)],
+                                        [logged(7), logged(1, log=NEW_LOG), logged(2, log=NEW_LOG)], args=["--count", "6"])
+        self.assertEqual((code, told), (0, [5, 6, 7, 0, 1, 2]))
+
+    def test_a_log_that_is_new_is_missed_from_its_first_event_on(self):
+        code, told, _, _ = self.resumed([logged(5)], [logged(3, log=NEW_LOG), logged(9, lane=3)], args=["--count", "3"])
+        self.assertEqual((code, told), (0, [5, ("gone", 3), 3, 9]))
+
+    def test_losses_without_a_place_are_told_once(self):
+        discards = [loss(6, count, "discarded") for count in (4, 14, 3)]
+        code, told, _, _ = self.resumed([logged(5), discards[0]], [logged(5), discards[1]], [logged(5), discards[1], discards[2], logged(6)],
+                                        args=["--count", "4"])
+        self.assertEqual((code, told), (0, [5, ("discarded", 6, 4), ("discarded", 6, 3), 6]))
+
+    def test_a_filter_hides_losses_and_they_are_told_at_most(self):
+        code, told, err, asked = self.resumed([logged(1)], [logged(9)], hidden=[loss(0, 9)], args=["--kind", "packet_sent", "--for", "3s"])
+        self.assertEqual([params.get("kind") for params in asked], [["packet_sent"], ["packet_sent"], "events_lost"])
+        self.assertEqual(sorted(told, key=str), [("hidden", 7), 1, 9])
+        self.assertIn("missed at most 7 events", err)
+
+    def test_it_connects_to_one_that_just_ends_and_again(self):
         asked = []
 
         def subscribe(_):
@@ -392,13 +467,13 @@ class Follow(InspectorTest):
             return Raw(b"", close=True) if len(asked) == 2 else {"subscription": 1}
 
         with self.traced({"subscribe": subscribe}, stream=[notification(event(1))], close_after_stream=True):
-            code, out, err = self.run_inspector("follow", "--count", "2", "--wait", "--no-header")
+            code, out, err = self.run_inspector("follow", "--count", "2", "--no-header")
         self.assertEqual((code, len(out.splitlines()), len(asked)), (0, 2, 3))
-        self.assertEqual(err.count("connected again"), 1)
+        self.assertEqual(err.count("went away"), 1)
 
     def test_waiting_ends_with_the_time_or_with_the_wait(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
-            timed = self.start("follow", "--no-header", "--wait", "--for", "1500ms")
+            timed = self.start("follow", "--no-header", "--for", "1500ms")
             waiting = self.start("follow", "--no-header", "--wait=0.1")
             for process in (timed, waiting):
                 process.stdout.readline()
@@ -419,7 +494,7 @@ class Follow(InspectorTest):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:
             self.run_inspector("follow", "--count", "1", "--recent", "7", "--kind", "metrics", "--peer", "bob", "--trace", TRACE)
         params = [r["params"] for r in traced.requests if r["method"] == "subscribe"]
-        self.assertEqual(params, [{"recent": 7, "kind": ["metrics"], "peer_id": "bob", "trace_id": TRACE}])
+        self.assertEqual(params, [{"recent": 7, "log": True, "kind": ["metrics"], "peer_id": "bob", "trace_id": TRACE}])
 
     def test_the_name_of_a_new_node_is_asked_for(self):
         late = {"nodes": [{"node_id": ALICE, "name": "latecomer"}]}
@@ -452,6 +527,23 @@ class Follow(InspectorTest):
             rest, err = process.communicate(timeout=60)
         self.assertEqual((process.returncode, rest, err), (-signal.SIGINT, "", ""))
         self.assertTrue(all(line.endswith("\n") for line in lines))
+
+    def test_an_interrupt_leaves_no_half_of_a_line_in_a_full_pipe(self):
+        stream = [notification(*(event(i) for i in range(100)))] * 20
+        with self.traced(self.SUBSCRIBE, stream=stream):
+            reading, writing = os.pipe()
+            process = subprocess.Popen([INSPECTOR, "follow", "--json"], stdout=writing, stderr=subprocess.PIPE, env=self.env)
+            while select.select([], [writing], [], 0)[1]:  # until the pipe is full, and the inspector waits for room in it
+                threading.Event().wait(0.01)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=60), -signal.SIGINT)
+            process.stderr.close()
+            os.close(writing)
+            with os.fdopen(reading, "rb") as pipe:
+                lines = pipe.read().splitlines(keepends=True)
+        self.assertGreater(len(lines), 100)
+        self.assertEqual([json.loads(line)["sequence"] for line in lines[:100]], list(range(100)))
+        self.assertTrue(lines[-1].endswith(b"\n"), lines[-1])
 
     def test_a_reader_that_goes_away_ends_it_quietly(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):

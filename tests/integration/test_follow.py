@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""inspector follow beside a traced that is killed and started again: every event is shown once, or told as missed."""
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import unittest
+
+from harness import ProtocolTest, hex_id, until
+
+INSPECTOR = os.environ["INSPECTOR"]
+ALICE, BOB = hex_id(0xa1), hex_id(0xb2)
+
+
+class Follower:
+    """inspector follow --json; what it says, sorted by what it is."""
+
+    def __init__(self, place, *options, recent="10000"):
+        self.events, self.missed = [], 0
+        self.process = subprocess.Popen([INSPECTOR, "follow", "--json", *(("--recent", recent) if recent else ()), *options],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=place.environment)
+        self.readers = [threading.Thread(target=self.read), threading.Thread(target=self.read_notes)]
+        self.notes = []
+        self.whole = True
+        for reader in self.readers:
+            reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.whole &= line.endswith(b"\n")
+            said = json.loads(line)
+            if "missed" in said:
+                self.missed += said["missed"]  # with a filter: at most
+            elif said["kind"] == "events_lost":
+                self.missed += said["data"]["count"]
+            else:
+                self.events.append(said)
+
+    def read_notes(self):
+        self.notes += [line.decode() for line in self.process.stderr]
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        self.process.wait()
+        for reader in self.readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def names(self):
+        return [(event["node_id"], event["log"], event["lane"], event["sequence"]) for event in self.events]
+
+
+class Follow(ProtocolTest):
+    def follow(self, *options, **more):
+        follower = Follower(self.place, *options, **more)
+        self.addCleanup(lambda: follower.process.poll() is None and follower.end())
+        return follower
+
+    def emitted(self):
+        """Of all nodes, when they have ended and are read to their ends."""
+        client = self.place.connect()
+        until(lambda: all(node["state"] == "exited" for node in client.call("nodes")["nodes"]), "the nodes to be drained")
+        return sum(node["emitted"] for node in client.call("nodes")["nodes"])
+
+    def accounts_for(self, follower, emitted):
+        until(lambda: len(follower.events) + follower.missed >= emitted, "%d events" % emitted)
+        follower.end()
+        names = follower.names()
+        self.assertEqual(len(set(names)), len(names), "an event was shown twice")
+        self.assertEqual(len(names) + follower.missed, emitted)
+        self.assertTrue(follower.whole)
+
+    def test_every_event_is_shown_once_or_told_as_missed_while_traced_is_killed_again_and_again(self):
+        chance = random.Random(5)
+        self.start()
+        followers = [self.follow(), self.follow(recent=None)]
+        some = self.follow("--kind", "metrics")
+        until(lambda: self.place.connect().call("stats")["clients"]["subscriptions"] == 3, "the followers")
+        nodes = [self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096"), self.place.node("bob", BOB)]
+        for turn in range(20):
+            for node in nodes:
+                node.begin("stream", 50)
+            seen = len(followers[0].events)
+            until(lambda seen=seen, more=chance.randrange(600): len(followers[0].events) > seen + more, "more events")
+            self.place.traced.kill()
+            self.place.finish()
+            for number, node in enumerate(nodes):
+                node.do("packets", chance.choice((1, 100, 6000)))  # 6000 go round alice's ring
+                node.finish()
+                node.do("metrics", turn, turn, hex_id(number))
+            self.start()
+        for node in nodes:
+            node.close()
+        emitted = self.emitted()
+        for follower in followers:
+            self.accounts_for(follower, emitted)
+            self.assertGreater(follower.missed, 0)  # else nothing was tried
+            self.assertGreater(sum("traced went away" in note for note in follower.notes), 5)  # some come and go between two tries
+        until(lambda: {(event["node_id"], event["data"]["rtt"]) for event in some.events} >= {(ALICE, 19), (BOB, 19)}, "the last metrics")
+        some.end()
+        self.assertEqual(len(set(some.names())), len(some.names()))
+        self.assertTrue(any("missed at most" in note for note in some.notes), some.notes)
+
+    def test_a_node_that_is_started_again_while_traced_is_away_is_told_from_its_old_log(self):
+        self.start()
+        follower = self.follow()
+        for turn in range(3):
+            node = self.place.node("alice", ALICE)
+            node.do("packets", 50)
+            # All of it: what a traced that is killed had read of a node that ended, and not yet sent, nobody has any more.
+            until(lambda turn=turn: len(follower.events) == turn * 130 + 50, "the first events")
+            self.place.traced.kill()
+            self.place.finish()
+            node.do("packets", 10)
+            node.close()
+            other = self.place.node("alice", ALICE)
+            other.do("packets", 70)
+            self.start()
+            other.close()
+        self.accounts_for(follower, 3 * 130)
+        self.assertEqual(follower.missed, 0)
+
+    def test_a_follower_that_stands_still_holds_up_nobody_and_is_told_what_it_missed(self):
+        client = self.start()
+        node = self.place.node("alice", ALICE)
+        follower = self.follow()
+        node.do("packets", 100)
+        until(lambda: len(follower.events) == 100, "the first events")
+        follower.process.send_signal(signal.SIGSTOP)
+        emitted = 100
+        for _ in range(60):
+            node.do("packets", 10000)
+            emitted += 10000
+            self.place.settle(client, emitted)
+        follower.process.send_signal(signal.SIGCONT)
+        node.close()
+        self.accounts_for(follower, emitted)
+        self.assertGreater(follower.missed, 100000)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
