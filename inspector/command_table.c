@@ -84,7 +84,8 @@ const struct command command_table[] = {
         .summary = "the events of a time",
         .description = "FROM is included, TO is not. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
                        "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5: local, with --utc, Z or +01:00 not. "
-                       "A whole number is Unix microseconds.",
+                       "A whole number is Unix microseconds. Events that leave the history while they are fetched are counted: on stderr, and "
+                       "with --json by a last line {\"evicted\":N}.",
         .examples = {{"inspector range -5s now", "the last five seconds"},
                      {"inspector range 12:00:03 12:00:04 --node bob", "one second of one node"}},
     },
@@ -146,7 +147,7 @@ const struct command command_table[] = {
         .run = run_export,
         .summary = "all events of a trace as one JSON document",
         .description = "The document: {\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", "
-                       "\"nodes\":[...], \"apps\":[...]}",
+                       "\"evicted\", \"nodes\":[...], \"apps\":[...]}. evicted: how many left the history while they were fetched.",
         .examples = {{"inspector export 5a356ada -o slow.json", "to look at it later, or send it to somebody"}},
     },
 };

@@ -142,6 +142,7 @@ static int run_command(const struct command *command, const struct options *opti
     if (!result) result = command->run(&session);
     if (!result) result = session_flush(&session);
     if (!result) session_explain(&session);
+    if (!result) session_tell_evicted(&session);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;

@@ -8,7 +8,9 @@
 int pages_init(struct pages *pages, struct session *session, json_t *params_new, uint64_t events_max) {
     *pages = (struct pages){.session = session, .params = params_new, .left = events_max, .done = events_max == 0};
     json_int_t limit = (json_int_t)(events_max < PAGE_EVENTS ? events_max : PAGE_EVENTS);
-    bool failed = !params_new || json_object_set_new(params_new, "limit", json_integer(limit)) ||
+    /* Whoever goes on to a next page wants to know what it can no longer have. */
+    bool failed = !params_new || (events_max > PAGE_EVENTS && json_object_set_new(params_new, "total", json_true())) ||
+                  json_object_set_new(params_new, "limit", json_integer(limit)) ||
                   (option_given(session->options, OPTION_EXPLAIN) && json_object_set_new(params_new, "explain", json_true()));
     return failed ? session_out_of_memory(session) : 0;
 }
@@ -40,11 +42,13 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     if (pages->done) return 0;
     if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
     note_explanation(pages->session, answer);
+    pages->session->evicted += json_get_count(answer, "evicted");
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;
-    /* A page without events and with a cursor would go on for ever. */
-    pages->done = !json_is_string(cursor) || !count || !pages->left;
+    /* A page without events may have a next one, for what it had was evicted; but not one that begins where it began itself. */
+    bool stuck = !count && json_equal(cursor, json_object_get(pages->params, "cursor"));
+    pages->done = !json_is_string(cursor) || stuck || !pages->left;
     if (!pages->done && json_object_set(pages->params, "cursor", cursor)) {
         json_decref(answer);
         return session_out_of_memory(pages->session);

@@ -114,18 +114,19 @@ static json_t *involved_new(const struct export *export, const json_t *nodes) {
 
 static int export_tail(struct export *export) {
     struct session *session = export->session;
-    json_t *nodes = NULL, *apps = NULL, *involved = NULL, *lost = NULL;
+    json_t *nodes = NULL, *apps = NULL, *involved = NULL, *lost = NULL, *evicted = NULL;
     uint64_t lost_count = 0;
     size_t i;
     const json_t *gap;
     int result = -1;
     json_array_foreach(export->gaps, i, gap) lost_count += json_get_count(json_object_get(gap, "data"), "count");
     lost = json_integer((json_int_t)lost_count);
+    evicted = json_integer((json_int_t)session->evicted);
     if (session_call(session, "nodes", NULL, &nodes) || session_call(session, "apps", NULL, &apps)) goto out;
     involved = involved_new(export, nodes);
     strbuf_puts(&session->text, "\n]");
-    if (member(session, "gaps", export->gaps) || member(session, "lost", lost) || member(session, "nodes", involved) ||
-        member(session, "apps", json_object_get(apps, "apps")))
+    if (member(session, "gaps", export->gaps) || member(session, "lost", lost) || member(session, "evicted", evicted) ||
+        member(session, "nodes", involved) || member(session, "apps", json_object_get(apps, "apps")))
         goto out;
     strbuf_puts(&session->text, "}\n");
     result = session_flush(session);
@@ -134,6 +135,7 @@ out:
     json_decref(apps);
     json_decref(involved);
     json_decref(lost);
+    json_decref(evicted);
     return result;
 }
 

@@ -26,6 +26,9 @@ static int show(struct session *session, const json_t *answer) {
     return result;
 }
 
+/* After the last page. */
+static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
+
 /* Turns newest-first into newest-last. */
 static int reverse_events(json_t *answer) {
     const json_t *events = json_object_get(answer, "events");
@@ -59,7 +62,7 @@ int run_recent(struct session *session) {
     if (text && none && session->view.header) strbuf_puts(&session->text, "no events\n");
     int result = show(session, answer);
     json_decref(answer);
-    return result;
+    return result ? result : show_end(session);
 }
 
 int run_range(struct session *session) {
@@ -82,7 +85,7 @@ int run_range(struct session *session) {
         if (!result) result = session_flush(session);
     }
     pages_fini(&pages);
-    return result;
+    return result ? result : show_end(session);
 }
 
 /* ---- one peer ---- */
@@ -121,7 +124,7 @@ int run_peer(struct session *session) {
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
-        result = (row && session_json(session, row)) || show(session, answer) ? -1 : 0;
+        result = (row && session_json(session, row)) || show(session, answer) || show_end(session) ? -1 : 0;
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->text, &session->view, answer);
@@ -175,8 +178,10 @@ int run_trace(struct session *session) {
     int result;
     if (!trace_id)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
+    else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
+        result = run_trace_graph(session, answer);
     else if (wants_json(session))
-        result = option_given(session->options, OPTION_GRAPH) ? run_trace_graph(session, answer) : show(session, answer);
+        result = show(session, answer) || show_end(session) ? -1 : 0;
     else
         result = show_trace(session, answer, first, trace_id);
     json_decref(answer);

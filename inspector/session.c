@@ -89,6 +89,21 @@ void session_explain(const struct session *session) {
     fprintf(stderr, "inspector: index %s; events looked at: %" PRIu64 "\n", session->explain.index, session->explain.examined);
 }
 
+void session_tell_evicted(const struct session *session) {
+    uint64_t count = session->evicted;
+    if (!count) return;
+    fprintf(stderr, "inspector: %" PRIu64 " event%s left the history before %s could be fetched\n", count, count == 1 ? "" : "s",
+            count == 1 ? "it" : "they");
+}
+
+int session_json_evicted(struct session *session) {
+    if (!session->evicted) return 0;
+    json_t *line = json_pack("{s:I}", "evicted", (json_int_t)session->evicted);
+    int result = line ? session_json(session, line) : session_out_of_memory(session);
+    json_decref(line);
+    return result;
+}
+
 /* ---- output ---- */
 
 /* What to hand to the system at once.  A pipe takes PIPE_BUF bytes whole or not at all: whole lines then, so that a program that is

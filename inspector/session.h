@@ -22,6 +22,7 @@ struct session {
         char index[16];    /* empty: no page said */
         uint64_t examined; /* by all pages */
     } explain;             /* --explain */
+    uint64_t evicted;      /* events that left the history between two pages */
     struct failure failure;
 };
 
@@ -59,6 +60,11 @@ json_t *session_filter_new(const struct session *session);
 
 /* Tells what --explain asks for, if pages were fetched. */
 void session_explain(const struct session *session);
+
+/* Tells of events that left the history before a page could have them: to the user, or as the last line of JSON.  Nothing when there
+ * were none. */
+void session_tell_evicted(const struct session *session);
+int session_json_evicted(struct session *session);
 
 /* Tells the user something that is not part of the output. */
 void session_note(const char *text);

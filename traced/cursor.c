@@ -37,7 +37,8 @@ uint64_t cursor_binding(uint64_t instance, const json_t *params) {
 
 enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
 
-/* Layout: checksum 8, end 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4, trace 16, peer 32, node 32. */
+/* Layout: checksum 8, end 8, begin 8, left 8, total 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4, trace 16,
+ * peer 32, node 32. */
 struct writer {
     uint8_t bytes[CURSOR_BYTES];
     size_t at;
@@ -58,13 +59,16 @@ static uint64_t checksum(const struct writer *writer, uint64_t binding) {
 void cursor_encode(const struct cursor *cursor, uint64_t binding, char out[CURSOR_DIGITS + 1]) {
     struct writer writer = {.at = 8};
     uint32_t flags = (cursor->by_trace ? BY_TRACE : 0U) | (cursor->by_peer ? BY_PEER : 0U) | (cursor->by_node ? BY_NODE : 0U);
-    put(&writer, &cursor->end, 8);
+    put(&writer, &cursor->place.end, 8);
+    put(&writer, &cursor->place.begin, 8);
+    put(&writer, &cursor->place.left, 8);
+    put(&writer, &cursor->place.total, 8);
     put(&writer, &cursor->from_ns, 8);
     put(&writer, &cursor->to_ns, 8);
-    put(&writer, &cursor->after.event.timestamp, 8);
-    put(&writer, &cursor->after.position, 8);
-    put(&writer, &cursor->after.source, 4);
-    put(&writer, &cursor->after.event.sequence, 4);
+    put(&writer, &cursor->place.after.event.timestamp, 8);
+    put(&writer, &cursor->place.after.position, 8);
+    put(&writer, &cursor->place.after.source, 4);
+    put(&writer, &cursor->place.after.event.sequence, 4);
     put(&writer, &flags, 4);
     put(&writer, &cursor->trace_id, sizeof cursor->trace_id);
     put(&writer, &cursor->peer_id, sizeof cursor->peer_id);
@@ -82,18 +86,21 @@ int cursor_decode(struct cursor *ret_cursor, uint64_t binding, const char *text)
     if (strlen(text) != CURSOR_DIGITS || trace_hex_decode(writer.bytes, text, CURSOR_BYTES)) return -EINVAL;
     take(&writer, &sum, 8);
     if (sum != checksum(&writer, binding)) return -EINVAL;
-    take(&writer, &cursor.end, 8);
+    take(&writer, &cursor.place.end, 8);
+    take(&writer, &cursor.place.begin, 8);
+    take(&writer, &cursor.place.left, 8);
+    take(&writer, &cursor.place.total, 8);
     take(&writer, &cursor.from_ns, 8);
     take(&writer, &cursor.to_ns, 8);
-    take(&writer, &cursor.after.event.timestamp, 8);
-    take(&writer, &cursor.after.position, 8);
-    take(&writer, &cursor.after.source, 4);
-    take(&writer, &cursor.after.event.sequence, 4);
+    take(&writer, &cursor.place.after.event.timestamp, 8);
+    take(&writer, &cursor.place.after.position, 8);
+    take(&writer, &cursor.place.after.source, 4);
+    take(&writer, &cursor.place.after.event.sequence, 4);
     take(&writer, &flags, 4);
     take(&writer, &cursor.trace_id, sizeof cursor.trace_id);
     take(&writer, &cursor.peer_id, sizeof cursor.peer_id);
     take(&writer, &cursor.node_id, sizeof cursor.node_id);
-    if (flags & ~(uint32_t)BY_ALL || cursor.after.position >= cursor.end) return -EINVAL;
+    if (flags & ~(uint32_t)BY_ALL || cursor.place.after.position >= cursor.place.end) return -EINVAL;
     cursor.by_trace = flags & BY_TRACE;
     cursor.by_peer = flags & BY_PEER;
     cursor.by_node = flags & BY_NODE;

@@ -2,27 +2,26 @@
  *
  * The cursor of `query`: all that a next page needs, as text that the client keeps for us.
  *
- * It carries what the first call resolved (ids, times, the end of the history then), so that a prefix that became ambiguous or a
- * relative time does not change the question between two pages.  It comes back from a client, so it is checked like anything
+ * It carries what the first call resolved (ids, times), so that a prefix that became ambiguous or a relative time does not change the
+ * question between two pages, and where the page before ended.  It comes back from a client, so it is checked like anything
  * else that does: length, a checksum that also knows this traced and the other params, and ranges.  Whoever forges one asks a
  * question of their own history, no more.  Pure. */
 #ifndef TRACED_CURSOR_H
 #define TRACED_CURSOR_H
 
-#include "history.h"
+#include "page.h"
 #include <jansson.h>
 
 struct cursor {
-    uint64_t end;                    /* positions from here on came after the first call */
     uint64_t from_ns, to_ns;         /* resolved; 0: not given */
     bool by_trace, by_peer, by_node; /* the ids that are meant */
     struct trace_id trace_id;
     struct trace_node_id peer_id, node_id;
-    struct history_hit after; /* of the event: only timestamp and sequence; source; position */
+    struct page_place place;
 };
 
 /* Digits of the text form. */
-#define CURSOR_BYTES 140
+#define CURSOR_BYTES 164
 #define CURSOR_DIGITS (2 * CURSOR_BYTES)
 
 /* What a cursor is bound to: the traced that made it, and the params but for the cursor itself. */

@@ -105,6 +105,14 @@ int history_visit(struct history *history, const struct history_query *query, ui
                   int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
                   struct history_visited *ret_visited);
 
+/* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.  What is
+ * evicted meanwhile may be counted or not.  Callable from any registered thread. */
+uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
+                       bool newest_first, const struct history_hit *after);
+
+/* Do the indices tell that number, but for a few blocks?  If not, every event of the blocks that may match is looked at. */
+bool history_counts_by_index(const struct history_query *query);
+
 /* Ids with a prefix, for unambiguous-prefix params: how many different ids in the history begin so; up to max are written. */
 size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max);
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out, size_t max);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * history_select: which events match, in exact order; history_visit: all that match, as they lie.
+ * history_select: which events match, in exact order; history_visit: all that match, as they lie; history_count: how many.
  *
  * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
  * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
@@ -56,6 +56,10 @@ struct selection {
     /* Instead of a heap: history_visit. */
     int (*visit)(void *context, const struct trace_event *event, history_source source);
     void *context;
+
+    /* Instead of a heap: history_count. */
+    bool counting;
+    uint64_t counted;
 };
 
 /* Negative when a comes before b in the answer. */
@@ -113,6 +117,10 @@ static void offer(struct selection *selection, const struct trace_event *event, 
     uint32_t place;
 
     if (selection->after != NULL && answer_compare(selection, &key, selection->after) <= 0) return;
+    if (selection->counting) {
+        selection->counted++;
+        return;
+    }
     if (full(selection)) {
         struct history_key worst = hit_key(&selection->hits[selection->heap[0]]);
         if (answer_compare(selection, &key, &worst) >= 0) return;
@@ -171,6 +179,23 @@ static bool bounds_match(const struct selection *selection, uint64_t min_ns, uin
     return true;
 }
 
+/* Do these bounds say that all events in them match? */
+static bool bounds_match_all(const struct selection *selection, const struct block *bounds) {
+    const struct history_query *query = selection->query;
+    uint64_t min_ns = history__load(&bounds->min_ns), max_ns = history__load(&bounds->max_ns);
+
+    if (!history_counts_by_index(query) || min_ns < query->from_ns || (query->to_ns != 0 && max_ns >= query->to_ns)) return false;
+    if (selection->after == NULL) return true;
+    return selection->newest_first ? max_ns < selection->after->time_ns : min_ns > selection->after->time_ns;
+}
+
+/* A count need not look into what matches as a whole. */
+static bool count_all(struct selection *selection, const struct block *bounds, uint32_t events) {
+    if (!selection->counting || !bounds_match_all(selection, bounds)) return false;
+    selection->counted += events;
+    return true;
+}
+
 static bool block_matches(const struct selection *selection, const struct block *block, uint64_t node_bits) {
     const struct history_query *query = selection->query;
 
@@ -194,11 +219,15 @@ static void search_blocks(struct selection *selection, const struct segment *seg
     uint32_t first_block = first / BLOCK_EVENTS, blocks = (behind - 1) / BLOCK_EVENTS - first_block + 1;
 
     if (!block_matches(selection, &segment->bounds, node_bits)) return;
+    if (count_all(selection, &segment->bounds, behind - first)) return;
     for (uint32_t i = 0; i < blocks && selection->error == 0; i++) {
         uint32_t block = first_block + (selection->newest_first ? blocks - 1 - i : i);
         uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
         if (!block_matches(selection, &segment->blocks[block], node_bits)) continue;
-        search_block(selection, segment, from > first ? from : first, to < behind ? to : behind);
+        if (from < first) from = first;
+        if (to > behind) to = behind;
+        if (count_all(selection, &segment->blocks[block], to - from)) continue;
+        search_block(selection, segment, from, to);
     }
 }
 
@@ -221,6 +250,11 @@ static enum search choose(const struct history_query *query) {
     if (query->from_ns != 0 || query->to_ns != 0) return SEARCH_TIME;
     if (query->kinds != 0) return SEARCH_KIND;
     return query->by_node ? SEARCH_NODE : SEARCH_SCAN;
+}
+
+bool history_counts_by_index(const struct history_query *query) {
+    enum search how = choose(query);
+    return how == SEARCH_TRACE || how == SEARCH_PEER || (query->kinds == 0 && !query->by_node && !query->by_trace);
 }
 
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
@@ -255,6 +289,12 @@ static void clip(struct selection *selection) {
     if (selection->end > end) selection->end = end;
 }
 
+static void set_after(struct selection *selection, const struct history_hit *after) {
+    if (after == NULL) return;
+    selection->after_key = hit_key(after);
+    selection->after = &selection->after_key;
+}
+
 /* Searches all segments in [begin, end). */
 static enum search search(struct selection *selection) {
     const struct history_query *query = selection->query;
@@ -281,10 +321,7 @@ int history_select(struct history *history, const struct history_query *query, u
     clip(&selection);
     selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
     if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
-    if (after != NULL) {
-        selection.after_key = hit_key(after);
-        selection.after = &selection.after_key;
-    }
+    set_after(&selection, after);
     how = search(&selection);
 
     free(selection.heap);
@@ -314,6 +351,18 @@ int history_visit(struct history *history, const struct history_query *query, ui
     how = search(&selection);
     if (selection.error == 0) *ret_visited = (struct history_visited){selection.examined, search_names[how]};
     return selection.error;
+}
+
+uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
+                       bool newest_first, const struct history_hit *after) {
+    struct selection selection = {
+        .history = history, .query = query, .begin = begin, .end = end, .newest_first = newest_first, .counting = true};
+
+    clip(&selection);
+    selection.capacity_max = 1; /* a heap that is never full */
+    set_after(&selection, after);
+    search(&selection);
+    return selection.counted;
 }
 
 void history_answer_fini(struct history_answer *answer) {

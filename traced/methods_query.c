@@ -6,6 +6,7 @@
 #include "filter.h"
 #include "limits.h"
 #include "methods.h"
+#include "page.h"
 
 #include <string.h>
 #include <urcu.h>
@@ -13,11 +14,9 @@
 struct query {
     struct filter filter;
     uint64_t node_set[IDS_NODE_SET_WORDS];
-    size_t limit;
     bool newest_first;
-    uint64_t end;
-    bool continues; /* `after` is where the page before ended */
-    struct history_hit after;
+    bool continues; /* `from` is the place behind the page before */
+    struct page_place from;
 };
 
 /* What the client wrote that is not a filter. */
@@ -26,7 +25,7 @@ struct query_params {
     json_t *from, *to;
     int64_t limit;
     const char *order, *cursor;
-    bool explain;
+    bool explain, total;
 };
 
 static int read_params(struct call *call, struct query_params *params) {
@@ -42,6 +41,7 @@ static int read_params(struct call *call, struct query_params *params) {
         {"order", TRACE_RPC_STRING, .string = &params->order},
         {"cursor", TRACE_RPC_STRING, .string = &params->cursor},
         {"explain", TRACE_RPC_BOOLEAN, .boolean = &params->explain},
+        {"total", TRACE_RPC_BOOLEAN, .boolean = &params->total},
     };
     if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
     if (strcmp(params->order, "asc") != 0 && strcmp(params->order, "desc") != 0)
@@ -49,7 +49,7 @@ static int read_params(struct call *call, struct query_params *params) {
     return 0;
 }
 
-/* A first page: everything is resolved now, and the history's end is where it is now. */
+/* A first page: everything is resolved now. */
 static int begin_query(struct call *call, const struct query_params *params, struct query *query) {
     uint64_t now = service_unix_ns();
     if (filter_read(call->service, &params->filter, false, &query->filter, &call->error)) return -1;
@@ -58,20 +58,18 @@ static int begin_query(struct call *call, const struct query_params *params, str
         methods_read_time("to", params->to, now, &conditions->to_ns, &call->error))
         return -1;
     if (params->to && !conditions->to_ns) conditions->to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
-    rcu_read_lock();
-    query->end = history_end(call->service->history);
-    rcu_read_unlock();
     return 0;
 }
 
 /* A next page: what the first one resolved. */
-static int continue_query(struct call *call, const struct query_params *params, uint64_t binding, struct query *query) {
+static int continue_query(struct call *call, const struct query_params *params, struct query *query) {
+    uint64_t binding = cursor_binding(call->service->instance, call->request.params);
     struct cursor cursor;
     struct filter *filter = &query->filter;
     rcu_read_lock();
     uint64_t end = history_end(call->service->history);
     rcu_read_unlock();
-    if (cursor_decode(&cursor, binding, params->cursor) || cursor.end > end)
+    if (cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&call->error, "cursor", "cursor: not one that this query gave, with these params");
     if (filter_read_kinds(params->filter.kind, &filter->query, &call->error)) return -1;
     filter->query.by_trace = cursor.by_trace;
@@ -82,16 +80,14 @@ static int continue_query(struct call *call, const struct query_params *params, 
     filter->query.to_ns = cursor.to_ns;
     filter->has_node = cursor.by_node;
     filter->node_id = cursor.node_id;
-    query->end = cursor.end;
     query->continues = true;
-    query->after = cursor.after;
+    query->from = cursor.place;
     return 0;
 }
 
-static void write_cursor(struct trace_text *out, const struct query *query, const struct history_hit *last, uint64_t binding) {
+static void write_cursor(struct trace_text *out, const struct query *query, const struct page_place *place, uint64_t binding) {
     const struct history_query *conditions = &query->filter.query;
     struct cursor cursor = {
-        .end = query->end,
         .from_ns = conditions->from_ns,
         .to_ns = conditions->to_ns,
         .by_trace = conditions->by_trace,
@@ -100,7 +96,7 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
         .trace_id = conditions->trace_id,
         .peer_id = conditions->peer_id,
         .node_id = query->filter.node_id,
-        .after = *last,
+        .place = *place,
     };
     char digits[CURSOR_DIGITS + 1];
     cursor_encode(&cursor, binding, digits);
@@ -118,7 +114,7 @@ static bool page_time(const struct query *query, const struct history_answer *an
     const struct history_query *conditions = &query->filter.query;
     uint64_t low = conditions->from_ns, high = conditions->to_ns ? conditions->to_ns : UINT64_MAX;
     bool low_open = !conditions->from_ns, high_open = !conditions->to_ns;
-    uint64_t after = query->after.event.timestamp;
+    uint64_t after = query->from.after.event.timestamp;
     if (query->continues && !query->newest_first) low = most(low, after + 1), low_open = false;
     if (query->continues && query->newest_first) high = least(high, after), high_open = false;
     if (answer->count) {
@@ -146,7 +142,8 @@ static void gap_nodes(const struct query *query, const struct history_answer *an
 }
 
 /* Where the nodes of this answer lost events within its time. */
-static int write_gaps(struct call *call, const struct query *query, const struct history_answer *answer) {
+static int write_gaps(struct call *call, const struct query *query, const struct page *page) {
+    const struct history_answer *answer = &page->answer;
     struct history_answer gaps = {0};
     uint64_t set[IDS_NODE_SET_WORDS], lost = 0;
     gap_nodes(query, answer, set);
@@ -158,7 +155,7 @@ static int write_gaps(struct call *call, const struct query *query, const struct
     };
     if (page_time(query, answer, &conditions.from_ns, &conditions.to_ns)) {
         int error =
-            history_select(call->service->history, &conditions, 0, query->end, LIMIT_GAPS, query->newest_first, NULL, &gaps);
+            history_select(call->service->history, &conditions, 0, page->place.end, LIMIT_GAPS, query->newest_first, NULL, &gaps);
         if (error) return error;
     }
     for (size_t i = 0; i < gaps.count; i++) lost += gaps.hits[i].event.data.events_lost.count;
@@ -171,6 +168,16 @@ static int write_gaps(struct call *call, const struct query *query, const struct
     return 0;
 }
 
+static void write_number_or_null(struct trace_text *out, const char *name, uint64_t number) {
+    trace_text_puts(out, ",\"");
+    trace_text_puts(out, name);
+    trace_text_puts(out, "\":");
+    if (number == PAGE_UNKNOWN)
+        trace_text_puts(out, "null");
+    else
+        answer_put_unsigned(out, number);
+}
+
 static void write_explanation(struct trace_text *out, const struct history_answer *answer) {
     trace_text_puts(out, ",\"explain\":{\"index\":\"");
     trace_text_puts(out, answer->index);
@@ -179,36 +186,44 @@ static void write_explanation(struct trace_text *out, const struct history_answe
     trace_text_puts(out, "}");
 }
 
+/* The members of the answer. */
+static int write_page(struct call *call, const struct query *query, const struct query_params *params, struct page *page) {
+    struct trace_text *out = call->out;
+    const struct history_answer *answer = &page->answer;
+    trace_text_puts(out, "{\"events\":[");
+    page_given(page, answer_hits(call->service, out, answer->hits, answer->count, false));
+    trace_text_puts(out, "],\"cursor\":");
+    if (answer->more)
+        write_cursor(out, query, &page->place, cursor_binding(call->service->instance, call->request.params));
+    else
+        trace_text_puts(out, "null");
+    write_number_or_null(out, "evicted", page->gone);
+    if (params->total) write_number_or_null(out, "total", page->place.total);
+    int error = write_gaps(call, query, page);
+    if (params->explain) write_explanation(out, answer);
+    trace_text_puts(out, "}");
+    return error;
+}
+
 int methods_query(struct call *call) {
     struct query_params params;
     struct query query = {0};
     if (read_params(call, &params)) return -1;
-    uint64_t binding = cursor_binding(call->service->instance, call->request.params);
-    query.limit = (size_t)params.limit;
     query.newest_first = params.order[0] == 'd';
-    if (params.cursor ? continue_query(call, &params, binding, &query) : begin_query(call, &params, &query)) return -1;
+    if (params.cursor ? continue_query(call, &params, &query) : begin_query(call, &params, &query)) return -1;
     if (query.filter.has_node) {
         ids_node_set(call->service, &query.filter.node_id, query.node_set);
         query.filter.query.by_node = true;
         query.filter.query.node_set = query.node_set;
         query.filter.query.node_set_bits = NODES_MAX;
     }
-    struct history_answer answer;
-    int error = history_select(call->service->history, &query.filter.query, 0, query.end, query.limit, query.newest_first,
-                               query.continues ? &query.after : NULL, &answer);
+    struct page page;
+    int error = page_find(call->service->history, &query.filter.query, (size_t)params.limit, query.newest_first, params.total,
+                          query.continues ? &query.from : NULL, &page);
     if (error) return methods_answer(call, NULL);
     trace_rpc_begin_result(call->out, call->request.id);
-    trace_text_puts(call->out, "{\"events\":[");
-    answer_hits(call->service, call->out, answer.hits, answer.count, false);
-    trace_text_puts(call->out, "],\"cursor\":");
-    if (answer.more && answer.count)
-        write_cursor(call->out, &query, &answer.hits[answer.count - 1], binding);
-    else
-        trace_text_puts(call->out, "null");
-    error = write_gaps(call, &query, &answer);
-    if (params.explain) write_explanation(call->out, &answer);
-    trace_text_puts(call->out, "}");
+    error = write_page(call, &query, &params, &page);
     trace_rpc_end(call->out);
-    history_answer_fini(&answer);
+    history_answer_fini(&page.answer);
     return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
 }

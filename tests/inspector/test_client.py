@@ -292,6 +292,27 @@ class Queries(InspectorTest):
         with self.traced({"query": {"events": [], "cursor": "x", "gaps": []}}):
             self.assertEqual(self.run_inspector("range", "-5s", "now")[0], 0)
 
+    def test_pages_go_on_past_one_that_was_evicted_whole_and_tell_how_many_are_gone(self):
+        answers = {None: {"events": [event(0)], "cursor": "a", "evicted": 0, "gaps": []},
+                   "a": {"events": [], "cursor": "b", "evicted": 2000, "gaps": []},
+                   "b": {"events": [event(5)], "cursor": None, "evicted": 7, "gaps": []}}
+        told = "inspector: 2007 events left the history before they could be fetched\n"
+        with self.traced({"query": lambda params: answers[params.get("cursor")], "hello": {}, "apps": {"apps": []}}) as traced:
+            code, out, err = self.run_inspector("range", "-5s", "now", "--no-header")
+            self.assertEqual((code, len(out.splitlines()), err), (0, 2, told))
+            self.assertTrue(all(r["params"]["total"] for r in traced.requests if r["method"] == "query"))
+            for command in (["range", "-5s", "now"], ["trace", "c3"], ["recent", "5000"]):
+                code, out, err = self.run_inspector(*command, "--json")
+                self.assertEqual((code, len(out.splitlines()), err), (0, 3, told))
+                self.assertEqual(json.loads(out.splitlines()[-1]), {"evicted": 2007})
+            code, out, err = self.run_inspector("export", "c3")
+            self.assertEqual((code, len(json.loads(out)["events"]), json.loads(out)["evicted"], err), (0, 2, 2007, told))
+
+    def test_one_page_needs_no_count(self):
+        with self.traced({"query": pages(3, 1000)}) as traced:
+            self.assertEqual(self.run_inspector("recent", "3")[2], "")
+        self.assertEqual(["total" in r["params"] for r in traced.requests if r["method"] == "query"], [False])
+
     def test_nothing_found_is_a_failure(self):
         empty = {"events": [], "cursor": None, "gaps": []}
         with self.traced({"query": empty, "peers": {"peers": []}, "hello": {}}):

@@ -70,7 +70,7 @@ class Framing(ProtocolTest):
             ("query", {"trace_id": "0" * 33}, "trace_id"), ("query", {"kind": "nonsense"}, "kind"), ("query", {"kind": []}, "kind"),
             ("query", {"kind": ["metrics", 5]}, "kind"), ("query", {"from": "yesterday"}, "from"), ("query", {"to": -1}, "to"),
             ("query", {"from": True}, "from"), ("query", {"order": "up"}, "order"), ("query", {"cursor": "00"}, "cursor"),
-            ("query", {"cursor": "0" * 280}, "cursor"), ("query", {"explain": 1}, "explain"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
+            ("query", {"cursor": "0" * 328}, "cursor"), ("query", {"explain": 1}, "explain"), ("query", {"total": "yes"}, "total"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
             ("traces", {"from": "-5"}, "from"), ("peers", {"peer": "x"}, "peer"), ("hello", {"a": 1}, "a"), ("stats", {"b": 1}, "b"),
             ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"),
             ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
@@ -292,6 +292,42 @@ class Methods(ProtocolTest):
             self.assertEqual(pages, whole if order == "asc" else whole[::-1])
             self.place.settle(self.client, self.total)
             whole = self.events()
+
+    def pages(self, **params):
+        page = {"cursor": None}
+        while page["cursor"] is not None or "events" not in page:
+            page = self.client.call("query", **params, **({"cursor": page["cursor"]} if page["cursor"] else {}))
+            yield page
+
+    def emit(self, count):
+        for _ in range(count // 30000):
+            self.alice.do("packets", 30000, TRACE_1, BOB)
+            self.total += 30000
+            self.place.settle(self.client, self.total)
+
+    def test_what_left_the_history_between_two_pages_is_told(self):
+        questions = ({"trace_id": TRACE_1}, {"peer_id": BOB, "kind": "packet_sent"}, {"from": "-1h"}, {"order": "desc"},
+                     {"kind": "packet_sent", "total": True}, {"node_id": ALICE, "order": "desc", "total": True}, {"kind": "packet_sent"})
+        self.assertEqual(self.client.call("query", limit=2, total=True, trace_id=TRACE_2)["total"], 5)
+        self.emit(60000)
+        there = [sum(len(page["events"]) for page in self.pages(limit=10000, **question)) for question in questions]
+        firsts = [self.client.call("query", limit=1000, **question) for question in questions]
+        self.assertEqual([first["evicted"] for first in firsts], [0] * len(questions))
+        self.emit(90000)
+        self.assertGreater(self.client.call("stats")["history"]["evicted"], 0)
+        for number, (question, first, count) in enumerate(zip(questions, firsts, there)):
+            page, given, evicted = first, len(first["events"]), []
+            while page["cursor"] is not None:
+                if number == 0 and len(evicted) == 3:
+                    self.emit(90000)  # all that these questions are about is gone
+                page = self.client.call("query", limit=1000, cursor=page["cursor"], **question)
+                self.assertEqual(page.get("total"), count if "total" in question else None)
+                given += len(page["events"])
+                evicted.append(page["evicted"])
+            if question == {"kind": "packet_sent"}:
+                self.assertEqual((page["events"], evicted), ([], [None]))
+            else:
+                self.assertEqual(given + sum(evicted), count, question)
 
     def test_a_cursor_belongs_to_its_query_and_its_traced(self):
         cursor = self.client.call("query", limit=3, trace_id="11")["cursor"]

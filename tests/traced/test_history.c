@@ -63,6 +63,14 @@ static void check_select(const struct history_query *query, uint64_t from, uint6
     free(hits);
 }
 
+static void check_count(const struct history_query *query, uint64_t from, uint64_t to, bool newest_first,
+                        const struct history_hit *after) {
+    size_t count;
+    bool more;
+    free(model_select(&model, query, from, to, LIMIT_ALL, newest_first, after, &count, &more));
+    ck_assert_uint_eq(history_count(history, query, from, to, newest_first, after), count);
+}
+
 /* What a visit has seen, whatever the order. */
 struct sight {
     uint64_t count, times, sources;
@@ -130,6 +138,14 @@ static void random_query(struct history_query *ret_query, uint64_t node_set[4]) 
     *ret_query = query;
 }
 
+/* The greatest time of the block of that position: the first that a block which ends there does not match as a whole. */
+static uint64_t greatest_of_256(uint64_t position) {
+    uint64_t greatest = 0;
+    for (uint64_t i = position - position % 256; i < model.end && i <= (position | 255); i++)
+        if (model.events[i].event.timestamp > greatest) greatest = model.events[i].event.timestamp;
+    return greatest;
+}
+
 static void check_random_select(void) {
     static const size_t limits[] = {0, 1, 7, 100, 5000, LIMIT_ALL};
     struct history_query query;
@@ -143,6 +159,10 @@ static void check_random_select(void) {
     after = (struct history_hit){model.events[position].event, model.events[position].source, position};
     check_select(&query, from, to, limits[generator_below(&generator, 6)], newest_first,
                  generator_below(&generator, 3) == 0 ? &after : NULL);
+    check_count(&query, from, to, newest_first, generator_below(&generator, 3) == 0 ? &after : NULL);
+    query = (struct history_query){.from_ns = query.from_ns, .to_ns = query.to_ns}; /* most blocks match as a whole */
+    if (generator_below(&generator, 2) == 0) query.to_ns = greatest_of_256(position);
+    check_count(&query, from, to, newest_first, generator_below(&generator, 3) == 0 ? &after : NULL);
     check_visit(&query, from, to);
 }
 

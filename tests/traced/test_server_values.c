@@ -163,13 +163,17 @@ START_TEST(a_command_line_is_taken_or_refused_in_words) {
 END_TEST
 
 static struct cursor sample(void) {
-    struct cursor cursor = {.end = 1000, .from_ns = 5, .to_ns = UINT64_MAX, .by_trace = true, .by_node = true};
+    struct cursor cursor = {.place = {.end = 1000, .begin = 65536, .left = 31, .total = PAGE_UNKNOWN},
+                            .from_ns = 5,
+                            .to_ns = UINT64_MAX,
+                            .by_trace = true,
+                            .by_node = true};
     memset(&cursor.trace_id, 0xab, sizeof cursor.trace_id);
     memset(&cursor.node_id, 0xcd, sizeof cursor.node_id);
-    cursor.after.event.timestamp = 77;
-    cursor.after.event.sequence = 0xfedcba98;
-    cursor.after.source = history_source_make(3, 2);
-    cursor.after.position = 999;
+    cursor.place.after.event.timestamp = 77;
+    cursor.place.after.event.sequence = 0xfedcba98;
+    cursor.place.after.source = history_source_make(3, 2);
+    cursor.place.after.position = 999;
     return cursor;
 }
 
@@ -179,16 +183,19 @@ START_TEST(a_cursor_comes_back_as_it_was) {
     cursor_encode(&before, 7, text);
     ck_assert_uint_eq(strlen(text), CURSOR_DIGITS);
     ck_assert_int_eq(cursor_decode(&after, 7, text), 0);
-    ck_assert_uint_eq(after.end, 1000);
+    ck_assert_uint_eq(after.place.end, 1000);
+    ck_assert_uint_eq(after.place.begin, 65536);
+    ck_assert_uint_eq(after.place.left, 31);
+    ck_assert_uint_eq(after.place.total, PAGE_UNKNOWN);
     ck_assert_uint_eq(after.from_ns, 5);
     ck_assert_uint_eq(after.to_ns, UINT64_MAX);
     ck_assert(after.by_trace && after.by_node && !after.by_peer);
     ck_assert_mem_eq(&after.trace_id, &before.trace_id, sizeof after.trace_id);
     ck_assert_mem_eq(&after.node_id, &before.node_id, sizeof after.node_id);
-    ck_assert_uint_eq(after.after.event.timestamp, 77);
-    ck_assert_uint_eq(after.after.event.sequence, 0xfedcba98);
-    ck_assert_uint_eq(after.after.source, before.after.source);
-    ck_assert_uint_eq(after.after.position, 999);
+    ck_assert_uint_eq(after.place.after.event.timestamp, 77);
+    ck_assert_uint_eq(after.place.after.event.sequence, 0xfedcba98);
+    ck_assert_uint_eq(after.place.after.source, before.place.after.source);
+    ck_assert_uint_eq(after.place.after.position, 999);
 }
 END_TEST
 
@@ -208,7 +215,7 @@ START_TEST(a_cursor_that_was_touched_is_refused) {
     text[CURSOR_DIGITS - 1] = 0;
     ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
     ck_assert_int_eq(cursor_decode(&out, 7, ""), -EINVAL);
-    cursor.after.position = cursor.end; /* well made, and impossible */
+    cursor.place.after.position = cursor.place.end; /* well made, and impossible */
     cursor_encode(&cursor, 7, text);
     ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
 }
