@@ -8,6 +8,7 @@
 #include "limits.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <proto/rpc.h>
 #include <proto/socket_path.h>
@@ -23,9 +24,12 @@ struct client {
     uv_pipe_t pipe;
     uv_timer_t timer;
     uv_poll_t output;
+    uv_poll_t inputs[INPUTS_MAX];
+    unsigned input_count;
     bool has_pipe, has_output;
     bool timer_fired;
     bool output_gone;
+    bool input_ready; /* of any of the inputs, since client_wait began */
 
     int connect_status; /* 1: under way */
     int write_status;   /* 1: under way */
@@ -165,6 +169,7 @@ void client_close(struct client *client) {
     close_pipe(client);
     uv_close((uv_handle_t *)&client->timer, NULL);
     if (client->has_output) uv_close((uv_handle_t *)&client->output, NULL);
+    for (unsigned i = 0; i < client->input_count; i++) uv_close((uv_handle_t *)&client->inputs[i], NULL);
     uv_run(&client->loop, UV_RUN_DEFAULT);
     int result = uv_loop_close(&client->loop);
     assert(result == 0); /* a handle that is still open is our own mistake */
@@ -232,18 +237,19 @@ static int connection_lost(const struct client *client, struct failure *failure)
     return -1;
 }
 
-/* Waits for a line.  Returns 1, 0 when the time is over or the output is gone, -1 on failure. */
+/* Waits for a line.  Returns 1; 0 when the time is over, the output is gone, or an input that is looked at has something; -1 on
+ * failure. */
 static int next_line(struct client *client, uint64_t deadline_ms, char **ret_line, size_t *ret_bytes, struct failure *failure) {
     *ret_line = take_line(client, ret_bytes);
     if (*ret_line) return 1;
     if (client->ended) return connection_lost(client, failure);
     wait_begin(client, deadline_ms);
-    uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
-    while (!*ret_line && !client->ended && !client->timer_fired && !client->output_gone) {
+    if (client->has_pipe) uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    while (!*ret_line && !client->ended && !client->timer_fired && !client->output_gone && !client->input_ready) {
         uv_run(&client->loop, UV_RUN_ONCE);
         *ret_line = take_line(client, ret_bytes);
     }
-    uv_read_stop((uv_stream_t *)&client->pipe);
+    if (client->has_pipe) uv_read_stop((uv_stream_t *)&client->pipe);
     wait_end(client);
     if (*ret_line) return 1;
     return client->ended ? connection_lost(client, failure) : 0;
@@ -388,3 +394,69 @@ void client_watch_output(struct client *client, int fd) {
 }
 
 bool client_output_gone(const struct client *client) { return client->output_gone; }
+
+/* ---- beside a keyboard ---- */
+
+static void on_input(uv_poll_t *poll, int status, int events) {
+    (void)status; /* an input that failed is read, and then seen to have failed */
+    (void)events;
+    ((struct client *)poll->data)->input_ready = true;
+}
+
+/* The flags are put back for the reason that client_watch_output has. */
+int client_watch_input(struct client *client, int fd, struct failure *failure) {
+    uv_poll_t *input = &client->inputs[client->input_count];
+    int flags = fcntl(fd, F_GETFL);
+    assert(client->input_count < INPUTS_MAX);
+    int result = flags < 0 ? -errno : uv_poll_init(&client->loop, input, fd);
+    if (result) return failure_set(failure, EXIT_FAILED, "cannot wait for input: %s", uv_strerror(result));
+    fcntl(fd, F_SETFL, flags);
+    input->data = client;
+    client->input_count++;
+    return 0;
+}
+
+int client_send(struct client *client, const char *method, json_t *params_new, int64_t *ret_id, struct failure *failure) {
+    if (!client->has_pipe) {
+        json_decref(params_new);
+        return failure_set(failure, EXIT_FAILED, "not connected to %s", client->path);
+    }
+    if (send_request(client, method, params_new, failure)) return -1;
+    *ret_id = client->id;
+    return 0;
+}
+
+/* Closes what is left of a connection, and forgets all that belonged to it. */
+static void disconnect(struct client *client) {
+    close_pipe(client);
+    json_array_clear(client->waiting);
+    client->begin = client->end = client->searched = 0;
+    client->ended = 0;
+}
+
+enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,
+                              struct failure *failure) {
+    struct trace_rpc_reply reply;
+    int result;
+    client->input_ready = false;
+    for (unsigned i = 0; i < client->input_count; i++) uv_poll_start(&client->inputs[i], UV_READABLE, on_input);
+    while ((result = next_reply(client, deadline_ms, &reply, failure)) > 0 && reply.kind == TRACE_RPC_REPLY_NOTIFICATION)
+        trace_rpc_reply_fini(&reply);
+    for (unsigned i = 0; i < client->input_count; i++) uv_poll_stop(&client->inputs[i]);
+    if (result < 0) {
+        disconnect(client);
+        return CLIENT_LOST;
+    }
+    if (result == 0) return client->input_ready ? CLIENT_INPUT : CLIENT_TIME;
+    *ret_id = json_integer_value(reply.id);
+    *ret_result = reply.kind == TRACE_RPC_REPLY_ERROR ? NULL : json_incref(reply.result);
+    if (!*ret_result) refused(&reply, failure);
+    trace_rpc_reply_fini(&reply);
+    return CLIENT_ANSWER;
+}
+
+int client_reconnect(struct client *client, struct failure *failure) {
+    disconnect(client);
+    int error = try_connect(client);
+    return error ? cannot_connect(client, error, false, failure) : 0;
+}

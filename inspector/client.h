@@ -50,6 +50,28 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
 void client_watch_output(struct client *client, int fd);
 bool client_output_gone(const struct client *client);
 
+/* ---- for a program that has also a keyboard to look after: not mixed with the two above ---- */
+
+/* Looks out for input on a descriptor too: client_wait ends when there is some.  At most INPUTS_MAX. */
+int client_watch_input(struct client *client, int fd, struct failure *failure);
+
+/* Asks, and does not wait: the answer comes out of client_wait, with *ret_id as its number.  Returns 0 or -1. */
+int client_send(struct client *client, const char *method, json_t *params_new, int64_t *ret_id, struct failure *failure);
+
+enum client_event {
+    CLIENT_LOST = -1, /* the connection; failure says why.  Until client_reconnect there are no more answers, but all else */
+    CLIENT_TIME,      /* deadline_ms has come */
+    CLIENT_INPUT,     /* a watched descriptor can be read */
+    CLIENT_ANSWER,    /* the result, the caller's, of request *ret_id; NULL when it was refused, and failure says why */
+};
+
+/* Waits for whichever comes first.  Notifications are passed over. */
+enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,
+                              struct failure *failure);
+
+/* Connects again, if there is anybody; what was asked before is forgotten.  Does not wait.  Returns 0 or -1. */
+int client_reconnect(struct client *client, struct failure *failure);
+
 /* A clock for deadlines, in milliseconds: the system's, the same for every client. */
 uint64_t client_now_ms(struct client *client);
 

@@ -18,6 +18,7 @@ static const char *style_sequence(enum style style) {
     case STYLE_WARN: return "33";
     case STYLE_BAD: return "1;31";
     case STYLE_ID: return "2";
+    case STYLE_CHOSEN: return "7";
     default: return nodes[(unsigned)(style - STYLE_NODE) % STYLE_NODES];
     }
 }

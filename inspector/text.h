@@ -18,7 +18,8 @@ enum style {
     STYLE_WARN,
     STYLE_BAD,
     STYLE_ID,
-    STYLE_NODE, /* STYLE_NODE + n: the n-th of STYLE_NODES colours that tell nodes apart */
+    STYLE_CHOSEN, /* the line that the cursor is on: black and white exchanged */
+    STYLE_NODE,   /* STYLE_NODE + n: the n-th of STYLE_NODES colours that tell nodes apart */
     STYLE_NODES = 6,
 };
 

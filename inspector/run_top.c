@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `inspector top`: asks traced once an interval, and does what the keys say while it waits.
+ *
+ * A round is what is asked for at once: `stats`, `nodes`, `peers`, what the user's page shows, and `stats` again.  It is shown when
+ * all of it has come, and the next begins when the interval is over, and not before: a slow traced is asked less often.  The two
+ * `stats` say whether events left the history between the `peers` of this round and of the one before. */
+#include "commands.h"
+#include "json_get.h"
+#include "limits.h"
+#include "top.h"
+#include "top_terminal.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ASKS_MAX 16U
+#define INTERVAL_MS_DEFAULT 1000U
+#define INTERVAL_MS_MIN 100U
+#define STATS_SERIAL 0U /* no page has it */
+
+/* A question that is under way, or answered and waiting for the rest of its round. */
+struct ask {
+    int64_t id;
+    unsigned serial; /* of the page that it is for */
+    bool round;      /* of a round; else shown as soon as it comes */
+    bool answered;
+    json_t *result; /* NULL: refused */
+    uint64_t time_ms;
+    char reason[160];
+};
+
+struct watch {
+    struct session *session;
+    struct client *client;
+    struct terminal *terminal;
+    struct top top;
+    struct ask asks[ASKS_MAX];
+    unsigned ask_count;
+    uint64_t next_ms;  /* when the next round, or the next attempt to connect, is due */
+    uint64_t asked_ms; /* when the oldest question without an answer was asked */
+    uint64_t evicted;  /* at the beginning of the round before */
+    bool connected;
+};
+
+static uint64_t unix_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- asking ---- */
+
+static void forget_asks(struct watch *watch) {
+    for (unsigned i = 0; i < watch->ask_count; i++) json_decref(watch->asks[i].result);
+    watch->ask_count = 0;
+}
+
+static bool under_way(const struct watch *watch) {
+    for (unsigned i = 0; i < watch->ask_count; i++)
+        if (!watch->asks[i].answered) return true;
+    return false;
+}
+
+/* What cannot be sent is noticed when the connection is waited on. */
+static void ask(struct watch *watch, unsigned serial, bool round, const char *method, json_t *params_new) {
+    struct ask *ask = &watch->asks[watch->ask_count];
+    struct failure failure;
+    if (watch->ask_count == ASKS_MAX || !method) {
+        json_decref(params_new);
+        return;
+    }
+    *ask = (struct ask){.serial = serial, .round = round};
+    if (!under_way(watch)) watch->asked_ms = client_now_ms(watch->client);
+    if (!client_send(watch->client, method, params_new, &ask->id, &failure)) watch->ask_count++;
+}
+
+static void ask_for_page(struct watch *watch, const struct top_page *page, bool round) {
+    json_t *params = NULL;
+    const char *method = top_request(page, &params);
+    if (method) ask(watch, page->serial, round, method, params);
+}
+
+static void begin_round(struct watch *watch) {
+    struct top *top = &watch->top;
+    const struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
+    uint64_t now_ms = client_now_ms(watch->client);
+    watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
+    ask(watch, STATS_SERIAL, true, "stats", NULL);
+    ask_for_page(watch, nodes, true);
+    ask_for_page(watch, peers, true);
+    /* One that was asked for a moment ago waits for the next round: a rate over a moment says little. */
+    if (page != nodes && page != peers && page->kind == TOP_PAGE_TABLE && now_ms >= page->table.time_ms + top->interval_ms / 2)
+        ask_for_page(watch, page, true);
+    ask(watch, STATS_SERIAL, true, "stats", NULL);
+}
+
+/* The page that the user has come to, when it has nothing to show yet, or what it shows does not come with every round. */
+static void ask_now(struct watch *watch) {
+    const struct top_page *page = top_page(&watch->top);
+    bool has_rates = page->kind == TOP_PAGE_TABLE && page->table.view != TOP_TRACES;
+    if (watch->connected && !(page->fed && (has_rates || top_is_frozen(&watch->top)))) ask_for_page(watch, page, false);
+}
+
+/* ---- answers ---- */
+
+static void feed(struct watch *watch, const struct ask *ask, bool evicted) {
+    struct top *top = &watch->top;
+    struct top_page *page = top_find_page(top, ask->serial);
+    struct top_moment moment = {.time_ms = ask->time_ms, .evicted = evicted};
+    if (!page) return;
+    if (page == &top->roots[TOP_NODES] && ask->result) names_learn(top->names, ask->result);
+    top_feed(top, page, ask->result, ask->reason, &moment);
+}
+
+static uint64_t evicted_by(const json_t *stats) { return json_get_count(json_object_get(stats, "history"), "evicted"); }
+
+/* All questions are answered: shows those of the round, unless the screen is frozen. */
+static void end_round(struct watch *watch) {
+    const struct ask *first = NULL, *last = NULL;
+    watch->top.trouble[0] = 0;
+    for (unsigned i = 0; i < watch->ask_count; i++) {
+        if (watch->asks[i].serial != STATS_SERIAL) continue;
+        last = &watch->asks[i];
+        if (!first) first = last;
+    }
+    bool evicted = last && evicted_by(last->result) != watch->evicted;
+    if (first) watch->evicted = evicted_by(first->result);
+    for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
+        if (watch->asks[i].round) feed(watch, &watch->asks[i], evicted);
+    if (last && last->result && !top_is_frozen(&watch->top))
+        top_feed_stats(&watch->top, last->result, last->time_ms, unix_now_ns());
+    forget_asks(watch);
+}
+
+static void take_answer(struct watch *watch, int64_t id, json_t *result_new, const struct failure *failure) {
+    for (unsigned i = 0; i < watch->ask_count; i++) {
+        struct ask *ask = &watch->asks[i];
+        if (ask->id != id || ask->answered) continue;
+        ask->answered = true;
+        ask->result = json_incref(result_new);
+        ask->time_ms = client_now_ms(watch->client);
+        if (!result_new) snprintf(ask->reason, sizeof ask->reason, "%.*s", (int)sizeof ask->reason - 1, failure->text);
+        if (!ask->round) feed(watch, ask, false);
+        break;
+    }
+    json_decref(result_new);
+    if (!under_way(watch)) end_round(watch);
+}
+
+/* ---- the connection ---- */
+
+static void lost(struct watch *watch, const struct failure *failure) {
+    struct strbuf text = {0};
+    forget_asks(watch);
+    watch->connected = false;
+    watch->next_ms = client_now_ms(watch->client) + CONNECT_RETRY_MS;
+    text_untrusted(&text, failure->text, strlen(failure->text), sizeof watch->top.trouble / 2);
+    snprintf(watch->top.trouble, sizeof watch->top.trouble, "%s; waiting for it to come back",
+             failure->disconnected ? "traced went away" : strbuf_text(&text));
+    strbuf_fini(&text);
+}
+
+static void try_again(struct watch *watch) {
+    struct failure failure;
+    watch->next_ms = client_now_ms(watch->client) + CONNECT_RETRY_MS;
+    if (client_reconnect(watch->client, &failure)) return;
+    watch->connected = true;
+    watch->top.trouble[0] = 0;
+    top_forget(&watch->top);
+    watch->next_ms = client_now_ms(watch->client);
+}
+
+static void tell_silence(struct watch *watch) {
+    uint64_t silent_ms = client_now_ms(watch->client) - watch->asked_ms;
+    if (silent_ms >= TOP_SILENCE_MS)
+        snprintf(watch->top.trouble, sizeof watch->top.trouble, "traced has not answered for %u s", (unsigned)(silent_ms / 1000));
+}
+
+/* ---- the loop ---- */
+
+static uint64_t deadline(const struct watch *watch) {
+    if (!watch->connected) return watch->next_ms;
+    if (under_way(watch)) return client_now_ms(watch->client) + TOP_SILENCE_MS / 2;
+    return top_is_frozen(&watch->top) ? WAIT_FOREVER : watch->next_ms;
+}
+
+static void time_is_over(struct watch *watch) {
+    if (!watch->connected)
+        try_again(watch);
+    else if (under_way(watch))
+        tell_silence(watch);
+    if (watch->connected && !under_way(watch) && !top_is_frozen(&watch->top)) begin_round(watch);
+}
+
+/* Returns false at the end. */
+static bool take_keys(struct watch *watch, bool *ret_anew) {
+    uint32_t key;
+    bool any = false;
+    while (terminal_key(watch->terminal, &key)) {
+        enum top_action action = top_key(&watch->top, key, unix_now_ns());
+        any = true;
+        if (action == TOP_QUIT) return false;
+        if (action == TOP_ASK) ask_now(watch);
+        *ret_anew |= action == TOP_REDRAW;
+    }
+    return any || !terminal_gone(watch->terminal);
+}
+
+static bool take_input(struct watch *watch, bool *ret_anew) {
+    unsigned lines, columns;
+    if (!terminal_signals(watch->terminal) || !take_keys(watch, ret_anew)) return false;
+    terminal_size(watch->terminal, &lines, &columns);
+    if (lines == watch->top.lines && columns == watch->top.columns) return true;
+    top_resize(&watch->top, lines, columns);
+    *ret_anew = true;
+    return true;
+}
+
+static void show(struct watch *watch, bool anew) {
+    struct strbuf screen = {0};
+    top_draw(&screen, &watch->top);
+    if (screen.failed)
+        watch->top.failed = true;
+    else
+        terminal_show(watch->terminal, &screen, anew);
+    strbuf_fini(&screen);
+}
+
+/* Until the user, or a signal, ends it. */
+static int watch_on(struct watch *watch) {
+    struct session *session = watch->session;
+    bool anew = false;
+    while (!watch->top.failed) {
+        struct failure failure;
+        json_t *result;
+        int64_t id;
+        show(watch, anew);
+        anew = false;
+        switch (client_wait(watch->client, deadline(watch), &id, &result, &failure)) {
+        case CLIENT_LOST: lost(watch, &failure); break;
+        case CLIENT_ANSWER: take_answer(watch, id, result, &failure); break;
+        case CLIENT_INPUT:
+            if (!take_input(watch, &anew)) return 0;
+            break;
+        case CLIENT_TIME: break;
+        }
+        if (client_now_ms(watch->client) >= watch->next_ms || under_way(watch)) time_is_over(watch);
+    }
+    return session_out_of_memory(session);
+}
+
+int run_top(struct session *session) {
+    struct watch watch = {.session = session, .client = session->client, .connected = true};
+    struct top *top = &watch.top;
+    uint64_t interval_ms = option_number(session->options, OPTION_INTERVAL, INTERVAL_MS_DEFAULT);
+    if (option_given(session->options, OPTION_JSON))
+        return failure_set(&session->failure, EXIT_USAGE, "top has no --json: ask for nodes, peers or traces with it");
+    if (interval_ms < INTERVAL_MS_MIN)
+        return failure_set(&session->failure, EXIT_USAGE, "--interval: at least %u ms", INTERVAL_MS_MIN);
+    if (terminal_open(&watch.terminal, session->view.color, &session->failure)) return -1;
+    top_init(top, &session->names);
+    top->utf8 = terminal_utf8(watch.terminal);
+    top->color = session->view.color;
+    top->utc = session->view.utc;
+    top->interval_ms = interval_ms;
+    terminal_size(watch.terminal, &top->lines, &top->columns);
+    int result = client_watch_input(watch.client, STDIN_FILENO, &session->failure);
+    if (!result) result = client_watch_input(watch.client, terminal_signal_fd(watch.terminal), &session->failure);
+    if (!result) result = watch_on(&watch);
+    forget_asks(&watch);
+    terminal_close(watch.terminal);
+    top_fini(top);
+    return result;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "top.h"
+
+#include "json_get.h"
+#include "limits.h"
+#include "render.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINES_AROUND 5  /* head, state, tabs, titles, keys */
+#define SKIP_COLUMNS 16 /* a step to the side in a timeline */
+
+/* ---- pages ---- */
+
+/* What a table is sorted by until the user says otherwise: trouble first, for traces the newest. */
+static void default_sort(struct top_page *page) {
+    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "began"};
+    unsigned count;
+    const struct top_column *columns = top_columns(page->table.view, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (!strcmp(columns[i].title, titles[page->table.view])) page->sort = i;
+    page->descending = columns[page->sort].descending;
+}
+
+static void page_init(struct top *top, struct top_page *page, enum top_page_kind kind, enum top_view view) {
+    *page = (struct top_page){.kind = kind, .serial = ++top->last_serial, .table = {.view = view}};
+    default_sort(page);
+}
+
+static void page_fini(struct top_page *page) {
+    free(page->title);
+    free(page->shown);
+    free(page->chosen);
+    top_table_fini(&page->table);
+    json_decref(page->summary);
+    strbuf_fini(&page->text);
+}
+
+void top_init(struct top *top, struct names *names) {
+    *top = (struct top){.names = names, .view = TOP_PEERS, .lines = 24, .columns = 80, .interval_ms = 1000};
+    for (unsigned i = 0; i < TOP_VIEWS; i++) page_init(top, &top->roots[i], TOP_PAGE_TABLE, (enum top_view)i);
+}
+
+static void leave_page(struct top *top) {
+    struct top_page *page = top->pages[--top->depth];
+    page_fini(page);
+    free(page);
+}
+
+void top_fini(struct top *top) {
+    while (top->depth) leave_page(top);
+    for (unsigned i = 0; i < TOP_VIEWS; i++) page_fini(&top->roots[i]);
+    json_decref(top->stats);
+    json_decref(top->stats_before);
+}
+
+struct top_page *top_page(struct top *top) {
+    return top->depth ? top->pages[top->depth - 1] : &top->roots[top->view];
+}
+
+struct top_page *top_find_page(struct top *top, unsigned serial) {
+    for (unsigned i = 0; i < top->depth; i++)
+        if (top->pages[i]->serial == serial) return top->pages[i];
+    for (unsigned i = 0; i < TOP_VIEWS; i++)
+        if (top->roots[i].serial == serial) return &top->roots[i];
+    return NULL;
+}
+
+/* ---- what is shown of a table ---- */
+
+/* Puts the cursor where it belongs after the rows have changed: on the row that was chosen, else on the place that it had. */
+static void place_cursor(struct top_page *page) {
+    if (!page->chosen) page->cursor = 0;
+    for (size_t i = 0; page->chosen && i < page->shown_count; i++)
+        if (!strcmp(page->shown[i]->key, page->chosen)) page->cursor = i;
+    if (page->cursor >= page->shown_count) page->cursor = page->shown_count ? page->shown_count - 1 : 0;
+}
+
+/* The number of the page's lines: rows, or lines of text. */
+static size_t page_lines(const struct top_page *page) {
+    size_t count = 0;
+    if (page->kind == TOP_PAGE_TABLE) return page->shown_count;
+    for (size_t i = 0; i < page->text.bytes; i++) count += page->text.text[i] == '\n';
+    return count;
+}
+
+/* Scrolls so far that the cursor is seen, and no further than the end. */
+static void scroll(struct top *top, struct top_page *page) {
+    size_t body = top_body_lines(top), lines = page_lines(page);
+    size_t top_max = lines > body ? lines - body : 0;
+    if (page->kind == TOP_PAGE_TABLE) {
+        if (page->top > page->cursor) page->top = page->cursor;
+        if (page->cursor >= page->top + body) page->top = page->cursor - body + 1;
+    }
+    if (page->top > top_max) page->top = top_max;
+}
+
+static void select_rows(struct top *top, struct top_page *page) {
+    const struct top_row **shown = realloc(page->shown, (page->table.row_count + 1) * sizeof *shown);
+    page->shown_count = 0;
+    if (!shown) {
+        top->failed = true;
+        return;
+    }
+    page->shown = shown;
+    page->shown_count = top_table_select(&page->table, page->filter, page->sort, page->descending, shown);
+    place_cursor(page);
+    scroll(top, page);
+}
+
+/* The cursor is the user's from here on, and follows its row. */
+static void choose(struct top_page *page) {
+    free(page->chosen);
+    page->chosen = page->cursor < page->shown_count ? strdup(page->shown[page->cursor]->key) : NULL;
+}
+
+/* ---- asking ---- */
+
+const char *top_request(const struct top_page *page, json_t **ret_params_new) {
+    json_t *params;
+    if (page->kind == TOP_PAGE_HELP || !(params = json_object())) return NULL;
+    int failed = 0;
+    if (page->kind == TOP_PAGE_TIMELINE) {
+        failed |= json_object_set_new(params, "trace_id", json_string(page->trace_id));
+        failed |= json_object_set_new(params, "limit", json_integer(TOP_TIMELINE_EVENTS));
+    } else if (page->table.view == TOP_TRACES) {
+        failed |= json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
+    } else if (page->table.view == TOP_PEERS && *page->node_id) {
+        failed |= json_object_set_new(params, "node_id", json_string(page->node_id));
+    }
+    *ret_params_new = params;
+    if (failed) {
+        json_decref(params);
+        return NULL;
+    }
+    if (page->kind == TOP_PAGE_TIMELINE) return "query";
+    return page->table.view == TOP_NODES ? "nodes" : page->table.view == TOP_PEERS ? "peers" : "traces";
+}
+
+static bool has_id(const json_t *row, const char *member, const char *id) {
+    size_t i;
+    const json_t *element;
+    json_array_foreach(json_get_array(row, member), i, element) {
+        const char *text = json_string_value(element);
+        if (text && !strcmp(text, id)) return true;
+    }
+    return false;
+}
+
+/* Of an answer to `traces` those that a page is about: where the node took part, where the peer was talked to or took part. */
+static json_t *traces_about_new(const struct top_page *page, const json_t *answer) {
+    json_t *list = json_array();
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_get_array(answer, "traces"), i, row) {
+        if (*page->node_id && !has_id(row, "nodes", page->node_id)) continue;
+        if (*page->peer_id && !has_id(row, "peers", page->peer_id) && !has_id(row, "nodes", page->peer_id)) continue;
+        json_array_append(list, row);
+    }
+    return json_pack("{so,sO?}", "traces", list, "total", json_object_get(answer, "total"));
+}
+
+static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
+    bool about = page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id);
+    json_t *own = about ? traces_about_new(page, answer) : NULL;
+    if ((about && !own) || top_table_feed(&page->table, about ? own : answer, top->names, moment)) top->failed = true;
+    json_decref(own);
+    select_rows(top, page);
+}
+
+static void feed_timeline(struct top *top, struct top_page *page, const json_t *answer) {
+    struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true};
+    json_t *trace = json_pack("{ss,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
+                              "gaps", json_object_get(answer, "gaps"), "summary", page->summary, "more",
+                              json_is_string(json_object_get(answer, "cursor")));
+    strbuf_clear(&page->text);
+    if (trace) render_trace(&page->text, &view, trace);
+    if (!trace || page->text.failed) top->failed = true;
+    json_decref(trace);
+    scroll(top, page);
+}
+
+void top_feed(struct top *top, struct top_page *page, const json_t *answer, const char *reason, const struct top_moment *moment) {
+    struct strbuf problem = {0};
+    page->fed |= answer != NULL;
+    if (!answer) text_untrusted(&problem, reason, strlen(reason), sizeof page->problem / 2);
+    snprintf(page->problem, sizeof page->problem, "%s", strbuf_text(&problem));
+    strbuf_fini(&problem);
+    if (!answer) return;
+    names_see(top->names, answer);
+    if (page->kind == TOP_PAGE_TABLE)
+        feed_table(top, page, answer, moment);
+    else
+        feed_timeline(top, page, answer);
+}
+
+void top_feed_stats(struct top *top, json_t *stats, uint64_t time_ms, uint64_t now_ns) {
+    json_decref(top->stats_before);
+    top->stats_before = top->stats;
+    top->stats_ms[0] = top->stats_ms[1];
+    top->stats = json_incref(stats);
+    top->stats_ms[1] = time_ms;
+    top->now_ns = now_ns;
+}
+
+void top_forget(struct top *top) {
+    for (unsigned i = 0; i < TOP_VIEWS; i++) top_table_forget(&top->roots[i].table);
+    for (unsigned i = 0; i < top->depth; i++) top_table_forget(&top->pages[i]->table);
+    json_decref(top->stats);
+    json_decref(top->stats_before);
+    top->stats = top->stats_before = NULL;
+}
+
+/* ---- going in and back ---- */
+
+/* Opens a page above this one.  Returns it, or NULL. */
+static struct top_page *open_page(struct top *top, enum top_page_kind kind, enum top_view view) {
+    struct top_page *page = top->depth < TOP_DEPTH_MAX ? malloc(sizeof *page) : NULL;
+    if (!page) return NULL;
+    page_init(top, page, kind, view);
+    top->pages[top->depth++] = page;
+    return page;
+}
+
+static enum top_action enter(struct top *top) {
+    const struct top_page *from = top_page(top);
+    if (from->kind != TOP_PAGE_TABLE || from->cursor >= from->shown_count) return TOP_DRAW;
+    const struct top_row *row = from->shown[from->cursor];
+    const char *node_id = json_get_hex(row->json, "node_id", NODE_DIGITS);
+    enum top_view view = from->table.view;
+    if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected object has no peers */
+    struct top_page *page =
+        open_page(top, view == TOP_TRACES ? TOP_PAGE_TIMELINE : TOP_PAGE_TABLE, view == TOP_NODES ? TOP_PEERS : TOP_TRACES);
+    if (!page) return TOP_DRAW;
+    snprintf(page->node_id, sizeof page->node_id, "%s", view == TOP_NODES ? node_id : from->node_id);
+    snprintf(page->peer_id, sizeof page->peer_id, "%s", view == TOP_PEERS ? row->key : from->peer_id);
+    if (view == TOP_TRACES) {
+        snprintf(page->trace_id, sizeof page->trace_id, "%s", row->key);
+        page->summary = json_incref(row->json);
+    }
+    page->title = strdup(row->texts[0] ? row->texts[0] : "?");
+    return TOP_ASK;
+}
+
+static enum top_action help(struct top *top, struct top_page *page) {
+    if (page->kind == TOP_PAGE_HELP) {
+        leave_page(top);
+    } else if ((page = open_page(top, TOP_PAGE_HELP, TOP_NODES))) {
+        page->title = strdup("help");
+        strbuf_puts(&page->text, top_help);
+    }
+    return TOP_DRAW;
+}
+
+static enum top_action go_back(struct top *top) {
+    if (top->depth) leave_page(top);
+    return TOP_DRAW;
+}
+
+static enum top_action go_to(struct top *top, enum top_view view) {
+    while (top->depth) leave_page(top);
+    top->view = view;
+    return TOP_ASK;
+}
+
+/* ---- keys ---- */
+
+static enum top_action sort_by(struct top *top, struct top_page *page, int step) {
+    unsigned count;
+    const struct top_column *columns = top_columns(page->table.view, &count);
+    if (page->kind != TOP_PAGE_TABLE) return TOP_DRAW;
+    do page->sort = (page->sort + count + (unsigned)step) % count;
+    while (columns[page->sort].format == TOP_SPARK);
+    page->descending = columns[page->sort].descending;
+    select_rows(top, page);
+    return TOP_DRAW;
+}
+
+static enum top_action reverse(struct top *top, struct top_page *page) {
+    page->descending = !page->descending;
+    if (page->kind == TOP_PAGE_TABLE) select_rows(top, page);
+    return TOP_DRAW;
+}
+
+/* Moves the cursor, or the text, by so many lines. */
+static enum top_action move(struct top *top, struct top_page *page, int64_t step) {
+    size_t lines = page_lines(page), *at = page->kind == TOP_PAGE_TABLE ? &page->cursor : &page->top;
+    if (step < 0)
+        *at = *at > (size_t)-step ? *at - (size_t)-step : 0;
+    else
+        *at = (size_t)step < lines && *at < lines - (size_t)step ? *at + (size_t)step : lines ? lines - 1 : 0;
+    if (page->kind == TOP_PAGE_TABLE) choose(page);
+    scroll(top, page);
+    return TOP_DRAW;
+}
+
+/* To the first row, whichever that will be. */
+static enum top_action go_home(struct top *top, struct top_page *page) {
+    free(page->chosen);
+    page->chosen = NULL;
+    page->cursor = page->top = page->skipped = 0;
+    scroll(top, page);
+    return TOP_DRAW;
+}
+
+static void set_filter(struct top *top, struct top_page *page) {
+    if (page->kind == TOP_PAGE_TABLE) select_rows(top, page);
+}
+
+/* A key while the filter is typed.  It works at once, letter by letter. */
+static enum top_action type(struct top *top, struct top_page *page, uint32_t key) {
+    size_t bytes = strlen(page->filter);
+    if (key == TOP_KEY_ENTER) {
+        top->typing = false;
+    } else if (key == TOP_KEY_ESCAPE) {
+        top->typing = false;
+        page->filter[0] = 0;
+    } else if (key == TOP_KEY_BACKSPACE) {
+        if (!bytes) top->typing = false;
+        while (bytes && (page->filter[bytes - 1] & 0xc0) == 0x80) bytes--;
+        if (bytes) page->filter[bytes - 1] = 0;
+    } else if (key >= 0x20 && key < 0x7f && bytes + 1 < sizeof page->filter) {
+        page->filter[bytes] = (char)key;
+        page->filter[bytes + 1] = 0;
+    }
+    set_filter(top, page);
+    return TOP_DRAW;
+}
+
+static enum top_action escape(struct top *top, struct top_page *page) {
+    if (!*page->filter) return go_back(top);
+    page->filter[0] = 0;
+    set_filter(top, page);
+    return TOP_DRAW;
+}
+
+/* Thaws with a question, for what is on the screen is old. */
+static enum top_action freeze(struct top *top, uint64_t now_ns) {
+    bool was = top_is_frozen(top);
+    top->frozen_ns = was ? 0 : now_ns;
+    if (was) top_forget(top);
+    return was ? TOP_ASK : TOP_DRAW;
+}
+
+static enum top_action start_typing(struct top *top, const struct top_page *page) {
+    top->typing = page->kind == TOP_PAGE_TABLE;
+    return TOP_DRAW;
+}
+
+static enum top_action sideways(struct top_page *page, int step) {
+    if (step < 0)
+        page->skipped = page->skipped > SKIP_COLUMNS ? page->skipped - SKIP_COLUMNS : 0;
+    else if (page->kind == TOP_PAGE_TIMELINE)
+        page->skipped += SKIP_COLUMNS;
+    return TOP_DRAW;
+}
+
+static enum top_action command(struct top *top, struct top_page *page, uint32_t key, uint64_t now_ns) {
+    int64_t body = top_body_lines(top);
+    switch (key) {
+    case 'q': return TOP_QUIT;
+    case '?': return help(top, page);
+    case '/': return start_typing(top, page);
+    case ' ': return freeze(top, now_ns);
+    case '<': return sort_by(top, page, -1);
+    case '>': return sort_by(top, page, 1);
+    case 's': return reverse(top, page);
+    case 'r': return TOP_ASK;
+    case 'L' - '@': return TOP_REDRAW;
+    case '\t': return go_to(top, (top->view + 1) % TOP_VIEWS);
+    case TOP_KEY_BACK_TAB: return go_to(top, (top->view + TOP_VIEWS - 1) % TOP_VIEWS);
+    case TOP_KEY_ENTER: return enter(top);
+    case TOP_KEY_ESCAPE: return escape(top, page);
+    case TOP_KEY_BACKSPACE: return go_back(top);
+    case 'k':
+    case TOP_KEY_UP: return move(top, page, -1);
+    case 'j':
+    case TOP_KEY_DOWN: return move(top, page, 1);
+    case TOP_KEY_PAGE_UP: return move(top, page, -body);
+    case TOP_KEY_PAGE_DOWN: return move(top, page, body);
+    case 'g':
+    case TOP_KEY_HOME: return go_home(top, page);
+    case 'G':
+    case TOP_KEY_END: return move(top, page, INT64_MAX);
+    case 'h':
+    case TOP_KEY_LEFT: return sideways(page, -1);
+    case 'l':
+    case TOP_KEY_RIGHT: return sideways(page, 1);
+    default: return key >= '1' && key < '1' + TOP_VIEWS ? go_to(top, (enum top_view)(key - '1')) : TOP_DRAW;
+    }
+}
+
+enum top_action top_key(struct top *top, uint32_t key, uint64_t now_ns) {
+    struct top_page *page = top_page(top);
+    return top->typing ? type(top, page, key) : command(top, page, key, now_ns);
+}
+
+void top_resize(struct top *top, unsigned lines, unsigned columns) {
+    top->lines = lines;
+    top->columns = columns;
+    for (unsigned i = 0; i < TOP_VIEWS; i++) scroll(top, &top->roots[i]);
+    for (unsigned i = 0; i < top->depth; i++) scroll(top, top->pages[i]);
+}
+
+unsigned top_body_lines(const struct top *top) { return top->lines > LINES_AROUND ? top->lines - LINES_AROUND : 1; }

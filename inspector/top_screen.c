@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The screen of `inspector top`, drawn as text:
+ *
+ *     12:00:01  5 live  lost 0/s  12k events/s  every 1 s                         what there is
+ *     history 412k of 1.2M events, 3m12s, 30 traces                               or what is wrong
+ *     1 nodes [2 peers] 3 traces > bob                sort loss, most first       where the user is
+ *       peer      loss  ...                                                       titles
+ *     >!bob      12.0%  ...                                                       rows; > the cursor, ! bad, * to be noted
+ *     Enter in  Esc back  / filter  ...                                           keys, or the filter as it is typed
+ *
+ * What is bad is told by a sign and by a colour, so that it can be seen without colours. */
+#include "json_get.h"
+#include "top.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define MARGIN 3 /* the cursor, the mark, a space */
+#define GAP 2    /* between columns */
+#define COLUMNS_MAX 16
+#define CLOCK_COLUMNS 8U /* 12:00:01 */
+#define TEXT_COLUMNS_MAX 40
+
+const char top_help[] = "MOVING                                 SEEING\n"
+                        "  Enter      into a node, peer, trace    /      filter the rows; Esc: all of them\n"
+                        "  Esc        back; Backspace, too        < >    sort by the next column\n"
+                        "  1 2 3 Tab  nodes, peers, traces        s      the other way round\n"
+                        "  arrows j k PgUp PgDn Home End          space  freeze the screen; again: go on\n"
+                        "  left right  a timeline sideways        r      ask again, now\n"
+                        "  ?          this, and back              Ctrl-L draw all of it anew\n"
+                        "  q Ctrl-C   the end\n"
+                        "\n"
+                        "! is bad: 1 % of the packets lost, events lost in this interval, a node that is\n"
+                        "  gone, a request that failed.  * is to be noted: less loss than that, losses in\n"
+                        "  the past, an rtt of four times the least.\n"
+                        "\n"
+                        "Rates are over one interval.  loss: of the packets sent in the last 10 intervals.\n"
+                        "The lines show the last minute of it, an interval a character, - is not known.\n"
+                        "behind: emitted and not yet read.  lost, of a node: events that traced could not\n"
+                        "read; of a trace: packets.\n";
+
+/* ---- numbers ---- */
+
+/* 7, 0.5, 999, 1.2k, 12k, 3.4M: five columns at most. */
+static void short_number(struct strbuf *out, double value, bool fraction) {
+    static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
+    unsigned unit = 0;
+    while (value >= 999.5 && unit < 6) value /= 1000, unit++;
+    strbuf_printf(out, "%.*f%s", value > 0 && value < 9.95 && (unit || fraction) ? 1 : 0, value, units[unit]);
+}
+
+static void share(struct strbuf *out, double value) {
+    strbuf_printf(out, "%.*f%%", value > 0 && value < 0.001 ? 2 : value < 0.9995 ? 1 : 0, 100 * value);
+}
+
+/* The newest samples of a series, one a column; the row's greatest is the full height. */
+static void spark(struct strbuf *out, const float *series, unsigned columns, double least_full, bool utf8) {
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}, *const ascii[] = {"_", ".", ":", "-",
+                                                                                                    "=", "+", "*", "#"};
+    double full = least_full;
+    for (unsigned i = TOP_SAMPLES - columns; i < TOP_SAMPLES; i++)
+        if (series[i] > full) full = series[i];
+    for (unsigned i = TOP_SAMPLES - columns; i < TOP_SAMPLES; i++) {
+        unsigned level = series[i] > 0 && full > 0 ? 1 + (unsigned)(series[i] / full * 6.999) : 0;
+        if (level > 7) level = 7;
+        strbuf_puts(out, isnan(series[i]) ? " " : utf8 ? blocks[level] : ascii[level]);
+    }
+}
+
+/* ---- lines ---- */
+
+/* Ends a line that began at `begin`, cut to the width. */
+static void line_end(struct strbuf *out, const struct top *top, size_t begin) {
+    struct strbuf line = {0};
+    if (out->failed) return;
+    strbuf_add(&line, out->text + begin, out->bytes - begin);
+    out->bytes = begin;
+    text_cut_lines(out, strbuf_text(&line), line.bytes, top->columns);
+    strbuf_puts(out, "\n");
+    strbuf_fini(&line);
+}
+
+/* Appends a line without its first columns. */
+static void add_skipping(struct strbuf *out, const char *text, size_t bytes, unsigned skip) {
+    unsigned column = 0;
+    for (size_t i = 0; i < bytes;) {
+        size_t used = 1;
+        if (text[i] == '\x1b')
+            while (i + used < bytes && text[i + used - 1] != 'm') used++;
+        else
+            while (i + used < bytes && (text[i + used] & 0xc0) == 0x80) used++;
+        unsigned columns = text_columns(text + i, used);
+        if (text[i] == '\x1b' || column >= skip) strbuf_add(out, text + i, used);
+        column += columns;
+        i += used;
+    }
+}
+
+/* ---- the head ---- */
+
+static uint64_t lost_events(const json_t *stats) {
+    const char *cause;
+    json_t *value, *lost = json_object_get(json_object_get(stats, "ingest"), "lost");
+    uint64_t sum = 0;
+    json_object_foreach(lost, cause, value) {
+        (void)value;
+        sum += json_get_count(lost, cause);
+    }
+    return sum;
+}
+
+static uint64_t taken_events(const json_t *stats) { return json_get_count(json_object_get(stats, "ingest"), "events"); }
+
+/* So much a second between the newest two `stats`; NAN when that is not known. */
+static double stats_rate(const struct top *top, uint64_t (*count)(const json_t *stats)) {
+    if (!top->stats || !top->stats_before || top->stats_ms[1] <= top->stats_ms[0]) return NAN;
+    uint64_t now = count(top->stats), before = count(top->stats_before);
+    return now < before ? NAN : (double)(now - before) * 1e3 / (double)(top->stats_ms[1] - top->stats_ms[0]);
+}
+
+static void add_rate(struct strbuf *out, const char *before, double rate, const char *behind) {
+    strbuf_puts(out, before);
+    if (isnan(rate))
+        strbuf_puts(out, "-");
+    else
+        short_number(out, rate, true);
+    strbuf_puts(out, behind);
+}
+
+/* A time of day, as far as a person reads it. */
+static void add_time(struct strbuf *out, const struct top *top, uint64_t unix_ns, unsigned columns) {
+    struct strbuf time = {0};
+    text_time(&time, unix_ns, top->utc, false);
+    strbuf_printf(out, "%.*s", (int)columns, strbuf_text(&time));
+    strbuf_fini(&time);
+}
+
+static void add_clock(struct strbuf *out, const struct top *top, uint64_t unix_ns) {
+    if (unix_ns)
+        add_time(out, top, unix_ns, CLOCK_COLUMNS);
+    else
+        strbuf_puts(out, "--:--:--");
+}
+
+static void draw_head(struct strbuf *out, struct top *top) {
+    size_t begin = out->bytes, live = 0, gone = 0;
+    const struct top_table *nodes = &top->roots[TOP_NODES].table;
+    double lost = stats_rate(top, lost_events);
+    uint64_t lost_total = lost_events(top->stats);
+    for (size_t i = 0; i < nodes->row_count; i++) {
+        const char *state = json_get_text(nodes->rows[i].json, "state");
+        *(state && !strcmp(state, "live") ? &live : &gone) += 1;
+    }
+    enum style style = lost > 0 ? STYLE_BAD : lost_total ? STYLE_WARN : STYLE_PLAIN;
+    add_clock(out, top, top->now_ns);
+    strbuf_printf(out, "  %zu live", live);
+    if (gone) strbuf_printf(out, ", %zu gone", gone);
+    strbuf_puts(out, "  ");
+    text_style_on(out, top->color, style);
+    add_rate(out, lost > 0 ? "LOST " : "lost ", lost, "/s");
+    if (lost_total) {
+        strbuf_puts(out, ", in all ");
+        short_number(out, (double)lost_total, false);
+    }
+    text_style_off(out, top->color, style);
+    strbuf_puts(out, "  ");
+    add_rate(out, "", stats_rate(top, taken_events), " events/s");
+    strbuf_printf(out, "  every %g s", (double)top->interval_ms / 1e3);
+    line_end(out, top, begin);
+}
+
+/* How far the history goes back. */
+static void draw_history(struct strbuf *out, const struct top *top) {
+    const json_t *history = json_object_get(top->stats, "history");
+    uint64_t first_ns;
+    if (!history) return;
+    text_style_on(out, top->color, STYLE_DIM);
+    strbuf_puts(out, "history ");
+    short_number(out, (double)json_get_count(history, "events"), false);
+    strbuf_puts(out, " of ");
+    short_number(out, (double)json_get_count(history, "events_max"), false);
+    strbuf_puts(out, " events");
+    if (json_get_time(json_object_get(history, "first"), &first_ns) && top->now_ns > first_ns) {
+        strbuf_puts(out, ", ");
+        text_duration(out, top->now_ns - first_ns);
+    }
+    strbuf_printf(out, ", %" PRIu64 " traces", json_get_count(history, "traces"));
+    text_style_off(out, top->color, STYLE_DIM);
+}
+
+static void draw_state(struct strbuf *out, struct top *top) {
+    size_t begin = out->bytes;
+    if (top_is_frozen(top)) {
+        text_style_on(out, top->color, STYLE_WARN);
+        strbuf_puts(out, "FROZEN since ");
+        add_clock(out, top, top->frozen_ns);
+        strbuf_puts(out, "; space: go on");
+        text_style_off(out, top->color, STYLE_WARN);
+        if (*top->trouble) strbuf_puts(out, "  ");
+    }
+    if (*top->trouble)
+        text_styled(out, top->color, STYLE_BAD, "%s", top->trouble);
+    else if (!top_is_frozen(top))
+        draw_history(out, top);
+    line_end(out, top, begin);
+}
+
+static void draw_place(struct strbuf *out, struct top *top) {
+    static const char *const names[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    const struct top_page *page = top_page(top);
+    size_t begin = out->bytes;
+    unsigned count;
+    for (unsigned i = 0; i < TOP_VIEWS; i++) {
+        bool here = i == top->view;
+        text_styled(out, top->color, here ? STYLE_HEAD : STYLE_DIM, here ? "[%u %s]" : " %u %s ", i + 1, names[i]);
+    }
+    for (unsigned i = 0; i < top->depth; i++) {
+        const struct top_page *above = top->pages[i];
+        strbuf_printf(out, " > %s", above->title ? above->title : "?");
+        if (above->kind == TOP_PAGE_TABLE) strbuf_printf(out, ": %s", names[above->table.view]);
+    }
+    if (page->kind == TOP_PAGE_TABLE) {
+        const struct top_column *column = &top_columns(page->table.view, &count)[page->sort];
+        text_styled(out, top->color, STYLE_DIM, "  by %s %s", column->title, page->descending ? "v" : "^");
+        if (*page->filter)
+            text_styled(out, top->color, STYLE_WARN, "  /%s: %zu of %zu", page->filter, page->shown_count, page->table.row_count);
+    }
+    line_end(out, top, begin);
+}
+
+/* ---- tables ---- */
+
+struct layout {
+    const struct top_column *columns[COLUMNS_MAX];
+    unsigned widths[COLUMNS_MAX];
+    unsigned count;
+};
+
+static bool fits(const struct top_column *columns, unsigned count, unsigned rank_max, unsigned room) {
+    unsigned used = MARGIN, shown = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (columns[i].rank <= rank_max) used += columns[i].width + (shown++ ? GAP : 0);
+    return used <= room;
+}
+
+/* The widest text that is shown in a column. */
+static unsigned text_width(const struct top *top, const struct top_page *page, const struct top_column *column) {
+    unsigned width = column->width;
+    for (size_t i = page->top; i < page->shown_count && i < page->top + top_body_lines(top); i++) {
+        const char *text = page->shown[i]->texts[column->slot];
+        unsigned columns = text ? text_columns(text, strlen(text)) : 0;
+        if (columns > width) width = columns;
+    }
+    return width < TEXT_COLUMNS_MAX ? width : TEXT_COLUMNS_MAX;
+}
+
+/* Which columns there is room for, and how wide: texts as wide as they want, then lines as long as there is room. */
+static void lay_out(struct layout *layout, const struct top *top, const struct top_page *page) {
+    unsigned count, rank = 0, used = MARGIN, sparks = 0;
+    const struct top_column *columns = top_columns(page->table.view, &count);
+    while (rank < count && fits(columns, count, rank + 1, top->columns)) rank++;
+    layout->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (columns[i].rank > rank) continue;
+        used += columns[i].width + (layout->count ? GAP : 0);
+        layout->columns[layout->count] = &columns[i];
+        layout->widths[layout->count++] = columns[i].width;
+        sparks += columns[i].format == TOP_SPARK;
+    }
+    unsigned room = top->columns > used ? top->columns - used : 0;
+    for (unsigned i = 0; i < layout->count; i++) {
+        if (layout->columns[i]->format != TOP_TEXT) continue;
+        unsigned more = text_width(top, page, layout->columns[i]) - layout->widths[i];
+        if (more > room) more = room;
+        layout->widths[i] += more;
+        room -= more;
+    }
+    for (unsigned i = 0; i < layout->count; i++) {
+        if (layout->columns[i]->format != TOP_SPARK) continue;
+        unsigned width = layout->widths[i] + room / sparks;
+        layout->widths[i] = width < TOP_SAMPLES ? width : TOP_SAMPLES;
+    }
+}
+
+static void cell_value(struct strbuf *out, const struct top *top, const struct top_column *column, double value) {
+    if (isnan(value)) {
+        strbuf_puts(out, "-");
+        return;
+    }
+    switch (column->format) {
+    case TOP_COUNT: short_number(out, value, false); break;
+    case TOP_RATE: short_number(out, value, true); break;
+    case TOP_BYTES: text_bytes(out, (uint64_t)value); break;
+    case TOP_SHARE: share(out, value); break;
+    case TOP_DURATION: text_duration(out, (uint64_t)value); break;
+    default: add_time(out, top, (uint64_t)value, column->width); break;
+    }
+}
+
+/* Appends a cell's text, and says how it looks. */
+static enum style cell(struct strbuf *out, const struct top *top, const struct top_row *row, const struct top_column *column,
+                       unsigned width) {
+    double value = row->values[column->slot];
+    if (column->format == TOP_TEXT) {
+        const char *text = row->texts[column->slot] ? row->texts[column->slot] : "";
+        text_cut_lines(out, text, strlen(text), width);
+        return row->styles[column->slot];
+    }
+    if (column->format == TOP_SPARK) {
+        spark(out, row->series[column->slot], width, column->loss ? 0.01 : 0, top->utf8);
+        return column->loss && row->mark != STYLE_PLAIN ? STYLE_BAD : STYLE_DIM;
+    }
+    cell_value(out, top, column, value);
+    return column->loss && value > 0 ? STYLE_BAD : STYLE_PLAIN;
+}
+
+static void draw_row(struct strbuf *out, const struct top *top, const struct layout *layout, const struct top_row *row,
+                     bool chosen) {
+    size_t begin = out->bytes;
+    bool color = top->color && !chosen;
+    text_style_on(out, chosen, STYLE_CHOSEN);
+    strbuf_puts(out, chosen ? ">" : " ");
+    text_styled(out, color, row->mark, "%s", row->mark == STYLE_BAD ? "!" : row->mark == STYLE_WARN ? "*" : " ");
+    strbuf_puts(out, " ");
+    for (unsigned i = 0; i < layout->count; i++) {
+        const struct top_column *column = layout->columns[i];
+        struct strbuf text = {0};
+        enum style style = cell(&text, top, row, column, layout->widths[i]);
+        unsigned used = text_columns(strbuf_text(&text), text.bytes), width = layout->widths[i];
+        unsigned pad = used < width ? width - used : 0;
+        if (i) strbuf_spaces(out, GAP);
+        if (column->format != TOP_TEXT) strbuf_spaces(out, pad);
+        text_styled(out, color, style, "%s", strbuf_text(&text));
+        if (column->format == TOP_TEXT) strbuf_spaces(out, pad);
+        strbuf_fini(&text);
+    }
+    text_style_off(out, chosen, STYLE_CHOSEN);
+    line_end(out, top, begin);
+}
+
+static void draw_titles(struct strbuf *out, const struct top *top, const struct layout *layout) {
+    size_t begin = out->bytes;
+    text_style_on(out, top->color, STYLE_HEAD);
+    strbuf_spaces(out, MARGIN);
+    for (unsigned i = 0; i < layout->count; i++) {
+        const struct top_column *column = layout->columns[i];
+        strbuf_printf(out, column->format == TOP_TEXT ? "%s%-*s" : "%s%*s", i ? "  " : "", (int)layout->widths[i], column->title);
+    }
+    text_style_off(out, top->color, STYLE_HEAD);
+    line_end(out, top, begin);
+}
+
+/* Why there are no rows. */
+static const char *nothing(const struct top_page *page) {
+    static const char *const none[TOP_VIEWS] = {"no nodes: none has been seen yet", "no peers: no event in the history has one",
+                                                "no traces in the history"};
+    if (*page->problem) return page->problem;
+    if (!page->fed) return "waiting for traced";
+    if (*page->filter) return "no row has that; Esc: all of them";
+    if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "none of the newest traces is about it";
+    return none[page->table.view];
+}
+
+static unsigned draw_table(struct strbuf *out, const struct top *top, const struct top_page *page) {
+    struct layout layout;
+    unsigned body = top_body_lines(top), drawn = 0;
+    lay_out(&layout, top, page);
+    draw_titles(out, top, &layout);
+    for (size_t i = page->top; i < page->shown_count && drawn < body; i++, drawn++)
+        draw_row(out, top, &layout, page->shown[i], i == page->cursor);
+    if (drawn) return drawn + 1;
+    size_t begin = out->bytes;
+    strbuf_spaces(out, MARGIN);
+    strbuf_puts(out, nothing(page));
+    line_end(out, top, begin);
+    return 2;
+}
+
+/* ---- text ---- */
+
+static unsigned draw_text(struct strbuf *out, const struct top *top, const struct top_page *page) {
+    unsigned room = top_body_lines(top) + 1, drawn = 0; /* there are no titles */
+    const char *text = strbuf_text(&page->text), *end = text + page->text.bytes;
+    if (!page->text.bytes) {
+        size_t begin = out->bytes;
+        strbuf_puts(out, *page->problem ? page->problem : "waiting for traced");
+        line_end(out, top, begin);
+        return 1;
+    }
+    for (size_t line = 0; text < end && drawn < room; line++) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t begin = out->bytes, bytes = (size_t)((newline ? newline : end) - text);
+        if (line >= page->top) {
+            struct strbuf plain = {0};
+            add_skipping(&plain, text, bytes, page->skipped);
+            strbuf_add(out, strbuf_text(&plain), plain.bytes);
+            line_end(out, top, begin);
+            strbuf_fini(&plain);
+            drawn++;
+        }
+        text += bytes + 1;
+    }
+    return drawn;
+}
+
+/* ---- the whole ---- */
+
+static void draw_keys(struct strbuf *out, struct top *top) {
+    const struct top_page *page = top_page(top);
+    size_t begin = out->bytes;
+    if (top->typing)
+        strbuf_printf(out, "/%s_   Enter: keep  Esc: all rows", page->filter);
+    else
+        text_styled(out, top->color, STYLE_DIM, "%s",
+                    page->kind == TOP_PAGE_TABLE
+                        ? "? help  q quit  Enter in  Esc back  / filter  < > s sort  space freeze  Tab next"
+                        : "? help  q quit  Esc back  arrows scroll  r ask again");
+    line_end(out, top, begin);
+}
+
+/* Appends whole lines of `text`, at most so many. */
+static void add_lines(struct strbuf *out, const struct strbuf *text, unsigned lines_max) {
+    const char *at = strbuf_text(text), *end = at + text->bytes;
+    for (unsigned i = 0; i < lines_max && at < end; i++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        strbuf_add(out, at, (size_t)(newline - at) + 1);
+        at = newline + 1;
+    }
+}
+
+void top_draw(struct strbuf *out, struct top *top) {
+    const struct top_page *page = top_page(top);
+    struct strbuf screen = {0};
+    draw_head(&screen, top);
+    draw_state(&screen, top);
+    draw_place(&screen, top);
+    unsigned used = 3 + (page->kind == TOP_PAGE_TABLE ? draw_table(&screen, top, page) : draw_text(&screen, top, page));
+    for (; used + 1 < top->lines; used++) strbuf_puts(&screen, "\n");
+    draw_keys(&screen, top);
+    add_lines(out, &screen, top->lines);
+    if (screen.failed) out->failed = true;
+    strbuf_fini(&screen);
+}

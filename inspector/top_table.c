@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+#include "top_table.h"
+
+#include "json_get.h"
+#include "render.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELD_MAX 5         /* intervals that a rate is shown on, when it cannot be computed anew */
+#define LOSS_BAD 0.01      /* from here on a share of lost packets is not only noted */
+#define RTT_JUMP 4.0       /* an rtt of so many times the least is noted */
+#define FILTER_ID_DIGITS 4 /* a filter of so many letters may be the beginning of an id that is not shown */
+
+/* ---- columns ---- */
+
+enum node_slot { NODE_EMITTED, NODE_LOST, NODE_EMIT_RATE, NODE_LOSS_RATE, NODE_BEHIND, NODE_LAST, NODE_PID };
+enum node_text { NODE_NAME, NODE_STATE, NODE_CAUSES };
+enum peer_slot { PEER_SENT, PEER_RECEIVED, PEER_LOST, PEER_BYTES_SENT, PEER_BYTES_RECEIVED, PEER_RTT, PEER_MIN_RTT, PEER_LOSS };
+enum peer_text { PEER_NAME, PEER_NODES };
+enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
+enum trace_slot { TRACE_BEGAN, TRACE_LAST, TRACE_DURATION, TRACE_EVENTS, TRACE_LOST };
+enum trace_text { TRACE_NAME, TRACE_OUTCOME, TRACE_REQUEST, TRACE_NODES };
+
+static const struct top_column node_columns[] = {
+    {"node", TOP_TEXT, NODE_NAME, 8, 0, false, false},
+    {"state", TOP_TEXT, NODE_STATE, 8, 0, false, false},
+    {"events/s", TOP_RATE, NODE_EMIT_RATE, 8, 0, true, false},
+    {"", TOP_SPARK, 0, 10, 2, true, false},
+    {"lost/s", TOP_RATE, NODE_LOSS_RATE, 6, 0, true, true},
+    {"lost", TOP_COUNT, NODE_LOST, 6, 1, true, true},
+    {"behind", TOP_COUNT, NODE_BEHIND, 6, 3, true, false},
+    {"emitted", TOP_COUNT, NODE_EMITTED, 7, 1, true, false},
+    {"last event", TOP_TIME, NODE_LAST, 12, 4, true, false},
+    {"pid", TOP_COUNT, NODE_PID, 7, 5, false, false},
+    {"lost because", TOP_TEXT, NODE_CAUSES, 20, 6, false, false},
+};
+
+static const struct top_column peer_columns[] = {
+    {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},
+    {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
+    {"", TOP_SPARK, PEER_LOSS_LINE, 8, 3, true, true},
+    {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
+    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},
+    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},
+    {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
+    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},
+    {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
+    {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false},
+    {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 8, true, false},
+    {"seen by", TOP_TEXT, PEER_NODES, 12, 9, false, false},
+};
+
+static const struct top_column trace_columns[] = {
+    {"trace", TOP_TEXT, TRACE_NAME, 8, 0, false, false},           {"began", TOP_TIME, TRACE_BEGAN, 12, 1, true, false},
+    {"duration", TOP_DURATION, TRACE_DURATION, 8, 0, true, false}, {"outcome", TOP_TEXT, TRACE_OUTCOME, 7, 0, false, false},
+    {"request", TOP_TEXT, TRACE_REQUEST, 16, 2, false, false},     {"lost", TOP_COUNT, TRACE_LOST, 4, 0, true, true},
+    {"nodes", TOP_TEXT, TRACE_NODES, 8, 3, false, false},          {"events", TOP_COUNT, TRACE_EVENTS, 6, 4, true, false},
+    {"last event", TOP_TIME, TRACE_LAST, 12, 5, true, false},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
+    switch (view) {
+    case TOP_NODES: *ret_count = COUNT_OF(node_columns); return node_columns;
+    case TOP_PEERS: *ret_count = COUNT_OF(peer_columns); return peer_columns;
+    default: *ret_count = COUNT_OF(trace_columns); return trace_columns;
+    }
+}
+
+/* ---- rows ---- */
+
+static void row_fini(struct top_row *row) {
+    free(row->key);
+    for (unsigned i = 0; i < TOP_TEXTS; i++) free(row->texts[i]);
+    json_decref(row->json);
+}
+
+static void row_init(struct top_row *row, const char *key) {
+    *row = (struct top_row){.key = strdup(key)};
+    for (unsigned i = 0; i < TOP_VALUES; i++) row->values[i] = NAN;
+    for (unsigned i = 0; i < TOP_SERIES; i++)
+        for (unsigned j = 0; j < TOP_SAMPLES; j++) row->series[i][j] = NAN;
+}
+
+/* Gives the row a text, and takes the buffer's memory. */
+static void set_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text) {
+    free(row->texts[slot]);
+    row->texts[slot] = text->text ? text->text : strdup("");
+    row->styles[slot] = style;
+    *text = (struct strbuf){0};
+}
+
+static void push(struct top_row *row, unsigned series, double value) {
+    memmove(row->series[series], row->series[series] + 1, (TOP_SAMPLES - 1) * sizeof(float));
+    row->series[series][TOP_SAMPLES - 1] = (float)value;
+}
+
+/* The sum of the newest samples; NAN when none is known. */
+static double newest_sum(const struct top_row *row, unsigned series, unsigned samples) {
+    double sum = NAN;
+    for (unsigned i = TOP_SAMPLES - samples; i < TOP_SAMPLES; i++)
+        if (!isnan(row->series[series][i])) sum = (isnan(sum) ? 0 : sum) + row->series[series][i];
+    return sum;
+}
+
+/* How much a counter rose since the answer before; NAN when that is not known.  The counter is kept. */
+static double rise(struct top_row *row, unsigned slot, const json_t *json, const char *key) {
+    uint64_t before = row->counters[slot], now = json_get_count(json, key);
+    row->counters[slot] = now;
+    return row->counted && now >= before ? (double)(now - before) : NAN;
+}
+
+static double number_or_nan(const json_t *json, const char *key) {
+    uint64_t value;
+    return json_get_unsigned(json, key, &value) ? (double)value : NAN;
+}
+
+static double time_or_nan(const json_t *json, const char *key) {
+    uint64_t ns;
+    return json_get_time(json_object_get(json, key), &ns) ? (double)ns : NAN;
+}
+
+static void set_nodes(struct top_row *row, unsigned slot, const json_t *json, const struct names *names) {
+    struct strbuf text = {0};
+    size_t i;
+    const json_t *node;
+    json_array_foreach(json_get_array(json, "nodes"), i, node) {
+        const char *id = json_string_value(node);
+        if (i) strbuf_puts(&text, " ");
+        names_node(&text, names, id && json_is_hex(id, NODE_DIGITS) ? id : NULL);
+    }
+    set_text(row, slot, STYLE_PLAIN, &text);
+}
+
+/* ---- nodes ---- */
+
+static void set_causes(struct top_row *row, const json_t *json) {
+    struct strbuf text = {0};
+    const char *cause;
+    json_t *value, *causes = json_object_get(json, "lost_by");
+    json_object_foreach(causes, cause, value) {
+        uint64_t count = json_get_count(causes, cause);
+        (void)value;
+        if (!count) continue;
+        strbuf_printf(&text, "%s%" PRIu64 " ", text.bytes ? ", " : "", count);
+        text_untrusted(&text, cause, strlen(cause), 24);
+    }
+    if (text.bytes)
+        set_text(row, NODE_CAUSES, STYLE_BAD, &text);
+    else
+        set_text(row, NODE_CAUSES, STYLE_PLAIN, &text);
+}
+
+static void update_node(struct top_row *row, const json_t *json, double seconds, const struct names *names) {
+    struct strbuf text = {0};
+    const char *id = json_get_hex(json, "node_id", NODE_DIGITS), *state = json_get_text(json, "state");
+    bool live = state && !strcmp(state, "live"), exited = state && !strcmp(state, "exited");
+    double emitted = rise(row, NODE_EMITTED, json, "emitted") / seconds, lost = rise(row, NODE_LOST, json, "lost") / seconds;
+    uint64_t read = json_get_count(json, "indexed") + row->counters[NODE_LOST];
+    row->values[NODE_EMIT_RATE] = emitted;
+    row->values[NODE_LOSS_RATE] = lost;
+    row->values[NODE_EMITTED] = number_or_nan(json, "emitted");
+    row->values[NODE_LOST] = number_or_nan(json, "lost");
+    row->values[NODE_BEHIND] = row->counters[NODE_EMITTED] > read ? (double)(row->counters[NODE_EMITTED] - read) : 0;
+    row->values[NODE_LAST] = time_or_nan(json, "last");
+    row->values[NODE_PID] = number_or_nan(json, "pid");
+    push(row, 0, emitted);
+    row->mark = lost > 0 || !(live || exited) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
+    if (id)
+        names_node(&text, names, id);
+    else
+        render_text(&text, json, "name");
+    set_text(row, NODE_NAME, STYLE_PLAIN, &text);
+    render_text(&text, json, "state");
+    set_text(row, NODE_STATE, live ? STYLE_GOOD : exited ? STYLE_DIM : STYLE_BAD, &text);
+    set_causes(row, json);
+}
+
+/* A node that was started again with its id has a log of its own; a rejected object has but a name. */
+static void node_key(struct strbuf *out, const json_t *json) {
+    const char *id = json_get_hex(json, "node_id", NODE_DIGITS);
+    uint64_t started = 0;
+    json_get_time(json_object_get(json, "started"), &started);
+    if (id)
+        strbuf_puts(out, id);
+    else
+        render_text(out, json, "name");
+    strbuf_printf(out, " %" PRIu64 " %" PRIu64, json_get_count(json, "pid"), started);
+}
+
+/* ---- peers ---- */
+
+/* A loss is told some time after the packet was sent, so that more can be lost in an interval than sent. */
+static double at_most_all(double lost, double sent) { return lost < sent ? lost / sent : lost > 0; }
+
+/* Rates from what rose; nothing when a count may have fallen, and then what was computed last stays for a while. */
+static void peer_rates(struct top_row *row, const json_t *json, double seconds, bool evicted) {
+    static const char *const keys[] = {"packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received"};
+    double rises[COUNT_OF(keys)];
+    bool known = row->counted && !evicted;
+    for (unsigned i = 0; i < COUNT_OF(keys); i++) {
+        rises[i] = rise(row, i, json, keys[i]);
+        known &= !isnan(rises[i]);
+    }
+    row->held = known ? 0 : row->held + 1;
+    for (unsigned i = 0; i < COUNT_OF(keys) && (known || row->held > HELD_MAX || !row->counted); i++)
+        row->values[i] = known ? rises[i] / seconds : NAN;
+    push(row, PEER_SENT_LINE, known ? rises[PEER_SENT] : NAN);
+    push(row, PEER_LOST_LINE, known ? rises[PEER_LOST] : NAN);
+    push(row, PEER_LOSS_LINE, !known || !rises[PEER_SENT] ? NAN : at_most_all(rises[PEER_LOST], rises[PEER_SENT]));
+    double sent = newest_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES), lost = newest_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
+    row->values[PEER_LOSS] = sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN;
+}
+
+static void update_peer(struct top_row *row, const json_t *json, double seconds, bool evicted, const struct names *names) {
+    struct strbuf text = {0};
+    peer_rates(row, json, seconds, evicted);
+    row->values[PEER_RTT] = number_or_nan(json, "rtt");
+    row->values[PEER_MIN_RTT] = number_or_nan(json, "min_rtt");
+    push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
+    bool jump = row->values[PEER_RTT] > RTT_JUMP * row->values[PEER_MIN_RTT];
+    row->mark = row->values[PEER_LOSS] >= LOSS_BAD ? STYLE_BAD : row->values[PEER_LOSS] > 0 || jump ? STYLE_WARN : STYLE_PLAIN;
+    names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
+    set_text(row, PEER_NAME, STYLE_PLAIN, &text);
+    set_nodes(row, PEER_NODES, json, names);
+}
+
+/* ---- traces ---- */
+
+static void update_trace(struct top_row *row, const json_t *json, const struct names *names) {
+    struct strbuf text = {0};
+    const char *outcome = json_get_text(json, "outcome");
+    bool failed = outcome && !strcmp(outcome, "failed"), open = outcome && !strcmp(outcome, "open");
+    bool ok = outcome && !strcmp(outcome, "ok");
+    row->values[TRACE_BEGAN] = time_or_nan(json, "first");
+    row->values[TRACE_LAST] = time_or_nan(json, "last");
+    row->values[TRACE_DURATION] = number_or_nan(json, "duration");
+    row->values[TRACE_EVENTS] = number_or_nan(json, "events");
+    row->values[TRACE_LOST] = number_or_nan(json, "packets_lost");
+    row->mark = failed ? STYLE_BAD : row->values[TRACE_LOST] > 0 ? STYLE_WARN : STYLE_PLAIN;
+    names_short_trace(&text, names, json_get_hex(json, "trace_id", TRACE_DIGITS));
+    set_text(row, TRACE_NAME, STYLE_PLAIN, &text);
+    render_text(&text, json, "outcome");
+    set_text(row, TRACE_OUTCOME, failed ? STYLE_BAD : open ? STYLE_WARN : ok ? STYLE_GOOD : STYLE_DIM, &text);
+    if (!event_request(&text, json, json)) strbuf_puts(&text, "-");
+    set_text(row, TRACE_REQUEST, STYLE_PLAIN, &text);
+    set_nodes(row, TRACE_NODES, json, names);
+}
+
+/* ---- answers ---- */
+
+static const char *rows_member(enum top_view view) {
+    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    return members[view];
+}
+
+/* What tells the row from others; false for what is no row. */
+static bool row_key(struct strbuf *out, enum top_view view, const json_t *json) {
+    const char *id = NULL;
+    strbuf_clear(out);
+    if (view == TOP_NODES && json_is_object(json))
+        node_key(out, json);
+    else if (view == TOP_PEERS && (id = json_get_hex(json, "peer_id", NODE_DIGITS)))
+        strbuf_puts(out, id);
+    else if (view == TOP_TRACES && (id = json_get_hex(json, "trace_id", TRACE_DIGITS)))
+        strbuf_puts(out, id);
+    return out->bytes > 0;
+}
+
+/* An index of rows by their keys: {key: number}.  NULL without memory. */
+static json_t *index_rows(const struct top_table *table) {
+    json_t *index = json_object();
+    for (size_t i = 0; index && i < table->row_count; i++) {
+        if (!json_object_set_new(index, table->rows[i].key, json_integer((json_int_t)i))) continue;
+        json_decref(index);
+        index = NULL;
+    }
+    return index;
+}
+
+static void update(struct top_row *row, json_t *json, const struct top_table *table, double seconds, bool evicted,
+                   const struct names *names) {
+    json_incref(json);
+    json_decref(row->json);
+    row->json = json;
+    if (table->view == TOP_NODES)
+        update_node(row, json, seconds, names);
+    else if (table->view == TOP_PEERS)
+        update_peer(row, json, seconds, evicted, names);
+    else
+        update_trace(row, json, names);
+    row->counted = true;
+}
+
+void top_table_fini(struct top_table *table) {
+    for (size_t i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
+    free(table->rows);
+    *table = (struct top_table){.view = table->view};
+}
+
+/* Moves the row of that key to *ret_row, or begins one. */
+static void take_row(struct top_table *table, const json_t *index, const char *key, struct top_row *ret_row) {
+    const json_t *number = json_object_get(index, key);
+    struct top_row *old = number ? &table->rows[json_integer_value(number)] : NULL;
+    if (old && old->key) {
+        *ret_row = *old;
+        *old = (struct top_row){0};
+    } else {
+        row_init(ret_row, key);
+    }
+}
+
+int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment) {
+    const json_t *list = json_get_array(answer, rows_member(table->view));
+    struct top_row *rows = calloc(json_array_size(list) + 1, sizeof *rows);
+    json_t *json, *index = index_rows(table);
+    struct strbuf key = {0};
+    size_t i, count = 0;
+    if (!rows || !index) {
+        free(rows);
+        json_decref(index);
+        return -ENOMEM;
+    }
+    table->seconds = table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
+    json_array_foreach(list, i, json) {
+        if (!row_key(&key, table->view, json)) continue;
+        take_row(table, index, strbuf_text(&key), &rows[count]);
+        if (!rows[count].key) continue;
+        if (table->seconds <= 0) rows[count].counted = false;
+        update(&rows[count++], json, table, table->seconds, moment->evicted, names);
+    }
+    for (i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
+    free(table->rows);
+    table->rows = rows;
+    table->row_count = count;
+    table->total = json_get_count(answer, "total");
+    table->time_ms = moment->time_ms;
+    strbuf_fini(&key);
+    json_decref(index);
+    return 0;
+}
+
+void top_table_forget(struct top_table *table) {
+    table->time_ms = 0;
+    table->seconds = 0;
+}
+
+/* ---- sorting and filtering ---- */
+
+static const char *row_text(const struct top_row *row, unsigned slot) { return row->texts[slot] ? row->texts[slot] : ""; }
+
+struct order {
+    const struct top_column *column;
+    bool descending;
+};
+
+/* What is not known comes last, either way. */
+static int compare_values(double a, double b, bool descending) {
+    if (isnan(a) || isnan(b)) return isnan(a) - isnan(b);
+    int result = (a > b) - (a < b);
+    return descending ? -result : result;
+}
+
+static int compare_rows(const void *a, const void *b, void *context) {
+    const struct top_row *x = *(const struct top_row *const *)a, *y = *(const struct top_row *const *)b;
+    const struct order *order = context;
+    unsigned slot = order->column->slot;
+    int result;
+    if (order->column->format == TOP_TEXT) {
+        result = strverscmp(row_text(x, slot), row_text(y, slot));
+        if (order->descending) result = -result;
+    } else {
+        result = compare_values(x->values[slot], y->values[slot], order->descending);
+    }
+    if (!result) result = strverscmp(row_text(x, 0), row_text(y, 0));
+    return result ? result : strcmp(x->key, y->key);
+}
+
+static bool matches(const struct top_row *row, const char *filter) {
+    size_t bytes = strlen(filter);
+    if (bytes >= FILTER_ID_DIGITS && !strncasecmp(row->key, filter, bytes)) return true;
+    for (unsigned i = 0; i < TOP_TEXTS; i++)
+        if (strcasestr(row_text(row, i), filter)) return true;
+    return false;
+}
+
+size_t top_table_select(const struct top_table *table, const char *filter, unsigned column, bool descending,
+                        const struct top_row **ret_rows) {
+    unsigned columns;
+    struct order order = {.column = &top_columns(table->view, &columns)[column], .descending = descending};
+    size_t count = 0;
+    for (size_t i = 0; i < table->row_count; i++)
+        if (matches(&table->rows[i], filter)) ret_rows[count++] = &table->rows[i];
+    if (count) qsort_r(ret_rows, count, sizeof *ret_rows, compare_rows, &order);
+    return count;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of `inspector top`: rows that live from one answer of traced to the next, so that counters become rates, and rates
+ * become a line of the last minute.  Pure: the answers and the times come from outside.
+ *
+ * A rate is the difference of two counters over the time between the two answers.  It is never negative: where a counter fell,
+ * or may have (the counts of `peers` are of what the history still has), there is no rate for that interval. */
+#ifndef INSPECTOR_TOP_TABLE_H
+#define INSPECTOR_TOP_TABLE_H
+
+#include "names.h"
+#include "text.h"
+
+#include <jansson.h>
+
+enum top_view { TOP_NODES, TOP_PEERS, TOP_TRACES, TOP_VIEWS };
+
+/* How a value is shown. */
+enum top_format {
+    TOP_TEXT,     /* texts[slot] */
+    TOP_COUNT,    /* 12.3k */
+    TOP_RATE,     /* the same, of something a second; a little one with a decimal */
+    TOP_BYTES,    /* bytes a second */
+    TOP_SHARE,    /* 0 to 1, shown in % */
+    TOP_DURATION, /* ns */
+    TOP_TIME,     /* Unix ns, as a time of day */
+    TOP_SPARK,    /* series[slot], a character a sample */
+};
+
+struct top_column {
+    const char *title;
+    enum top_format format;
+    unsigned slot;
+    unsigned width;  /* the least for TOP_TEXT and TOP_SPARK, which grow when there is room */
+    unsigned rank;   /* where there is no room the highest goes first; 0 stays */
+    bool descending; /* how sorting by it begins */
+    bool loss;       /* more than 0 is bad */
+};
+
+/* The columns of a view. */
+const struct top_column *top_columns(enum top_view view, unsigned *ret_count);
+
+#define TOP_VALUES 8
+#define TOP_TEXTS 4
+#define TOP_SERIES 4
+#define TOP_SAMPLES 60      /* of a series, the newest last */
+#define TOP_LOSS_SAMPLES 10 /* a share of lost packets is over so many: losses are rare, one interval says little */
+
+struct top_row {
+    char *key;              /* what it is; the same from answer to answer */
+    char *texts[TOP_TEXTS]; /* harmless; the first is its name */
+    enum style styles[TOP_TEXTS];
+    double values[TOP_VALUES];             /* NAN: not known */
+    float series[TOP_SERIES][TOP_SAMPLES]; /* likewise */
+    uint64_t counters[TOP_VALUES];         /* what the values were made of */
+    bool counted;                          /* counters are of the answer before */
+    unsigned held;                         /* answers since its rates were computed */
+    enum style mark;                       /* STYLE_BAD, STYLE_WARN: look here; STYLE_PLAIN */
+    json_t *json;                          /* as traced said it */
+};
+
+struct top_table {
+    enum top_view view;
+    struct top_row *rows;
+    size_t row_count;
+    uint64_t total;   /* rows that there are, when traced told not all */
+    uint64_t time_ms; /* of the newest answer; 0: none yet */
+    double seconds;   /* between the newest two; 0 when there are none */
+};
+
+/* What is known of the moment of an answer. */
+struct top_moment {
+    uint64_t time_ms; /* on a clock that only goes forward; not 0 */
+    bool evicted;     /* events left the history since the answer before: counts may have fallen */
+};
+
+void top_table_fini(struct top_table *table);
+
+/* Takes an answer to the view's method.  Rows that are no more in it go.  0 or -ENOMEM, and then the table is as before. */
+int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment);
+
+/* The next answer is of another traced, or much later: it is compared with nothing. */
+void top_table_forget(struct top_table *table);
+
+/* Points *ret_rows, which has room for all, at those rows that have the filter in one of their texts, or at the beginning of
+ * their key ("": all), sorted by a column, which is no TOP_SPARK.  What is not known comes last; what is equal is in the order of the names.  Returns their number. */
+size_t top_table_select(const struct top_table *table, const char *filter, unsigned column, bool descending,
+                        const struct top_row **ret_rows);
+
+#endif

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+"""`inspector top` in a pseudo-terminal: what a person would see, and the terminal that is left behind.
+
+usage: test_top.py INSPECTOR.  TRACED and TEST_NODE are in the environment, for the tests with a real traced."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+
+from fake_traced import Error, FakeTraced
+from harness import Place, hex_id
+from screen import Screen
+
+INSPECTOR = sys.argv.pop(1)
+ALICE, BOB, CAROL = "a1" * 32, "b2" * 32, "c3" * 32
+BASE = 1767225600123456
+NAMES = {ALICE: "alice", BOB: "bob", CAROL: "carol"}
+SIZES = ((24, 80), (40, 120), (10, 40))
+
+
+def moment(us=0):
+    return {"timestamp": BASE + us, "ns": 0}
+
+
+class Network:
+    """What a traced would say of three nodes.  Every question is a second of it; `bob` loses packets, `carol` loses events."""
+
+    def __init__(self):
+        self.asked = {}
+        self.hidden = set()
+
+    def turn(self, method):
+        self.asked[method] = self.asked.get(method, 0) + 1
+        return self.asked[method]
+
+    def stats(self, _):
+        n = self.turn("stats")
+        return {"ingest": {"events": 1000 * n, "lost": {"overwritten": 7 * n}},
+                "history": {"events": 1000 * n, "events_max": 100000, "evicted": 0, "traces": 30, "first": moment()}}
+
+    def nodes(self, _):
+        n = self.turn("nodes")
+        return {"nodes": [{"node_id": node_id, "name": name, "pid": 4242, "state": "live", "emitted": 1000 * n, "indexed": 990 * n,
+                           "lost": 7 * n if node_id == CAROL else 0, "lost_by": {"overwritten": 7 * n if node_id == CAROL else 0},
+                           "started": moment(), "last": moment(n)} for node_id, name in NAMES.items() if name not in self.hidden]}
+
+    def peers(self, params):
+        n = self.turn("peers")
+        rows = [{"peer_id": node_id, "name": name, "events": 10 * n, "packets_sent": 100 * n, "packets_received": 90 * n,
+                 "packets_lost": 5 * n if node_id == BOB else 0, "loss": 0, "bytes_sent": 120000 * n, "bytes_received": 99 * n,
+                 "rtt": 1500000, "min_rtt": 1000000, "nodes": [ALICE], "first": moment(), "last": moment()}
+                for node_id, name in NAMES.items() if name not in self.hidden]
+        return {"peers": [row for row in rows if row["peer_id"] == BOB] if params.get("node_id") == ALICE else rows}
+
+    def traces(self, _):
+        def trace(i, outcome, node, peer, command):
+            return {"trace_id": f"{i:02x}" * 16, "first": moment(1000 * i), "last": moment(2000 * i), "duration": 1000000 * i,
+                    "events": 40 + i, "packets_lost": int(i == 2), "nodes": [node], "peers": [peer], "outcome": outcome,
+                    "app_id": "DMAP", "app": "DataMap", "cmd": 2, "command": command, "truncated": False}
+        return {"traces": [trace(3, "failed", CAROL, ALICE, "STORE"), trace(2, "ok", ALICE, BOB, "GET"),
+                           trace(1, "open", ALICE, CAROL, "GET")], "total": 3}
+
+    @staticmethod
+    def query(params):
+        events = [{"timestamp": BASE + i, "ns": 0, "node_id": ALICE, "peer_id": BOB, "trace_id": params["trace_id"], "sequence": i,
+                   "lane": 0, "kind": "packet_lost", "flags": [], "data": {"packet_num": i, "space": "1rtt"}} for i in range(60)]
+        return {"events": events, "cursor": None, "lost": 0, "gaps": []}
+
+    def answers(self):
+        return {name: getattr(self, name) for name in ("stats", "nodes", "peers", "traces", "query")}
+
+
+def row_names(screen):
+    """The first words of the rows, without cursor and mark."""
+    words = [line[3:].split() for line in screen.lines[4:-1]]
+    return [row[0] for row in words if row]
+
+
+def chosen(screen):
+    """The name in the row that the cursor is on."""
+    return next((line[3:].split()[0] for line in screen.lines[4:-1] if line.startswith(">")), None)
+
+
+class TopTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.path = os.path.join(self.directory.name, "traced.sock")
+        self.env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "LANG", "LC_CTYPE")}
+        self.env |= {"P2PTRACE_SOCKET": self.path, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+        self.network = Network()
+
+    def traced(self, **answers):
+        traced = FakeTraced(self.path, self.network.answers() | answers)
+        self.addCleanup(traced.__exit__)
+        return traced.__enter__()
+
+    def top(self, *args, lines=24, columns=80, **env):
+        screen = Screen([INSPECTOR, "top", *args], self.env | env, lines, columns)
+        self.addCleanup(screen.__exit__)
+        return screen
+
+    def assert_left_well(self, screen, status):
+        self.assertEqual(screen.wait_for_end(), status)
+        self.assertTrue(screen.modes_are_restored(), screen.raw[-200:])
+        self.assertEqual(screen.process.stderr.read(), b"")
+
+
+class Views(TopTest):
+    def test_a_glance_at_the_peers_tells_the_bad_one(self):
+        self.traced()
+        screen = self.top("--interval", "100ms")
+        screen.wait_for_lines({0: r"3 live  LOST [0-9.k]+/s, in all [0-9.k]+  [0-9.k]+ events/s  every 0.1 s",
+                               4: r"^>! bob +5\.0% .*█.* 1\.50 ms ", 5: r"^   alice +0\.0% ", 6: r"^   carol +0\.0% "})
+
+    def test_every_view_fits_every_size(self):
+        self.traced()
+        for lines, columns in SIZES:
+            screen = self.top("--interval", "100ms", lines=lines, columns=columns)
+            for key, title, row in (("1", "[1 nodes]", "carol"), ("2", "[2 peers]", "bob"), ("3", "[3 traces]", "030303"),
+                                    ("?", "> help", "MOVING")):
+                with self.subTest(size=f"{columns}x{lines}", view=title):
+                    screen.send(key)
+                    screen.wait(lambda s: title in s.lines[2] and row in s.text and "q quit" in s.lines[-1], f"{row} in {title}")
+            screen.send("q")
+            self.assert_left_well(screen, 0)
+
+    def test_a_new_size_is_used_at_once(self):
+        self.traced()
+        screen = self.top()
+        screen.wait("bob")
+        self.assertNotIn("seen by", screen.text)
+        screen.resize(40, 120)
+        screen.wait(lambda s: "seen by" in s.text and "q quit" in s.lines[39], "more columns and lines")
+        screen.resize(10, 40)
+        screen.wait(lambda s: "sent/s" not in s.text and "q quit" in s.lines[9] and "bob" in s.text, "fewer")
+
+    def test_a_terminal_without_utf8_gets_lines_of_ascii(self):
+        self.traced()
+        screen = self.top("--interval", "100ms", LC_ALL="C")
+        screen.wait_for_lines({4: r"^>! bob +5\.0% .*#.* 1\.50 ms "})
+        self.assertTrue(screen.text.isascii(), screen.text)
+
+    def test_colours_are_for_those_who_want_them(self):
+        self.traced()
+        for args, env, wanted in (((), {}, True), ((), {"NO_COLOR": "1"}, False), (("--color", "never"), {}, False),
+                                  (("--color", "always"), {"NO_COLOR": "1"}, True)):
+            with self.subTest(args=args, env=env):
+                screen = self.top("--interval", "100ms", *args, **env)
+                screen.wait_for_lines({4: "^>! bob", -1: "q quit"})
+                screen.wait(lambda s: ("red" in s.colors) == wanted, "red" if wanted else "no red")
+                self.assertTrue(wanted or screen.colors == {"default"}, screen.colors)
+
+    def test_text_of_nodes_cannot_write_to_the_terminal(self):
+        self.traced(nodes={"nodes": [{"node_id": ALICE, "name": "\x1b]0;owned\x07", "state": "\x1b[2J", "lost_by": {"\x1b[H": 1}}]})
+        screen = self.top(columns=120)
+        screen.send("1")
+        screen.wait(r"\x1b]0;owned\x07")
+        self.assertNotIn(b"owned\x07", screen.raw)
+
+    def test_answers_of_any_shape_are_survived(self):
+        for shape in (None, 7, [], {}, {"nodes": 7, "peers": 7}, {"nodes": [7, None, {}], "peers": [{}, {"peer_id": 3}]}):
+            with self.subTest(shape=shape):
+                answers = {method: shape for method in ("stats", "nodes", "peers", "traces")}
+                with FakeTraced(self.path, answers):
+                    screen = self.top("--interval", "100ms")
+                    screen.wait("no peers")
+                    screen.send("1", "3", "enter", "q")
+                    self.assert_left_well(screen, 0)
+
+
+class Keys(TopTest):
+    def test_sorting_goes_by_column_and_either_way(self):
+        self.traced()
+        screen = self.top()
+        screen.send("1")
+        screen.wait("by lost/s v")
+        screen.send("<", "<", "<")
+        screen.wait(lambda s: "by node ^" in s.text and row_names(s) == ["alice", "bob", "carol"], "names, rising")
+        screen.send("s")
+        screen.wait(lambda s: "by node v" in s.text and row_names(s) == ["carol", "bob", "alice"], "names, falling")
+        screen.send(">")
+        screen.wait("by state ^")
+
+    def test_a_filter_works_letter_by_letter_and_goes_away(self):
+        self.traced()
+        screen = self.top()
+        screen.wait("carol")
+        screen.send("/", "R")
+        screen.wait(lambda s: row_names(s) == ["carol"] and "/R_" in s.lines[-1], "one row")
+        screen.send("x")
+        screen.wait("no row has that")
+        screen.send("backspace", "enter")
+        screen.wait(lambda s: "/R: 1 of 3" in s.lines[2] and "q quit" in s.lines[-1], "the filter kept")
+        screen.send("escape")
+        screen.wait(lambda s: len(row_names(s)) == 3 and "/R" not in s.text, "all rows")
+
+    def test_a_frozen_screen_stays_while_the_network_goes_on(self):
+        self.traced()
+        screen = self.top("--interval", "100ms")
+        screen.wait(lambda s: "5.0%" in s.text, "a loss")
+        screen.send(" ")
+        screen.wait("FROZEN since")
+        self.network.hidden = {"bob"}
+        witness, asked = self.top("--interval", "100ms"), self.network.asked["stats"]
+        witness.wait(lambda _: self.network.asked["stats"] >= asked + 20, "ten intervals to pass")
+        screen.wait("bob")
+        frozen = screen.text
+        screen.send("down", "up")  # the rows can be walked; when the cursor is back, the screen was drawn since
+        screen.wait(lambda s: s.text == frozen, "the same rows")
+        screen.send(" ")
+        screen.wait(lambda s: "FROZEN" not in s.text and "bob" not in s.text, "what is there now")
+
+    def test_the_cursor_stays_on_its_row_when_others_come_before_it(self):
+        self.traced()
+        self.network.hidden = {"bob"}
+        screen = self.top("--interval", "100ms")
+        screen.wait("carol")
+        screen.send("down")
+        screen.wait(lambda s: chosen(s) == "carol", "the second row")
+        self.network.hidden = set()
+        screen.wait(lambda s: row_names(s) == ["bob", "alice", "carol"] and chosen(s) == "carol", "a worse row before it")
+        screen.send("home")
+        screen.wait(lambda s: chosen(s) == "bob", "the first row")
+
+    def test_enter_goes_in_and_escape_comes_back(self):
+        self.traced()
+        screen = self.top()
+        screen.send("1")
+        screen.wait(lambda s: "alice" in row_names(s), "the nodes")
+        screen.send("/", "a", "l", "i", "enter", "enter")
+        screen.wait(lambda s: "> alice: peers" in s.lines[2] and row_names(s) == ["bob"], "alice's peers")
+        screen.send("enter")
+        screen.wait(lambda s: "> bob: traces" in s.lines[2] and row_names(s) == ["02020202"], "the trace of alice and bob")
+        screen.send("enter")
+        screen.wait("trace 02020202020202020202020202020202  DataMap GET: ok")
+        screen.send("page_down")
+        screen.wait_for_lines({3: "packet 14 LOST", 22: "packet 33 LOST"})
+        screen.send("escape")
+        screen.wait(lambda s: row_names(s) == ["02020202"], "the traces")
+        screen.send("backspace")
+        screen.wait(lambda s: row_names(s) == ["bob"], "the peers")
+        screen.send("escape")
+        screen.wait(lambda s: "1 of 3" in s.lines[2], "the nodes, as they were")
+
+    def test_a_refused_question_is_told_in_its_place(self):
+        self.traced(query=Error(-32001, "no trace has an id that begins so"))
+        screen = self.top()
+        screen.send("3")
+        screen.wait("03030303")
+        screen.send("enter")
+        screen.wait("no trace has an id that begins so")
+
+
+class Ends(TopTest):
+    def test_every_end_leaves_the_terminal_as_it_was(self):
+        self.traced()
+        for how, status in (("q", 0), ("\x03", -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)):
+            with self.subTest(how=how):
+                screen = self.top()
+                screen.wait("bob")
+                self.assertTrue(screen.terminal.alternate and screen.terminal.cursor.hidden)
+                if isinstance(how, str):
+                    screen.send(how)
+                else:
+                    screen.interrupt(how)
+                self.assert_left_well(screen, status)
+
+    def test_ctrl_c_works_while_traced_says_nothing(self):
+        silent = FakeTraced(self.path, {})
+        silent.answer = lambda *_: True
+        with silent:
+            screen = self.top()
+            screen.wait("waiting for traced")
+            screen.send("\x03")
+            self.assert_left_well(screen, -signal.SIGINT)
+
+    def test_without_a_terminal_it_says_what_else_there_is(self):
+        self.traced()
+        done = subprocess.run([INSPECTOR, "top"], env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("top is for a terminal", done.stderr)
+
+    def test_an_unknown_terminal_is_told(self):
+        self.traced()
+        screen = self.top(TERM="nonsense")
+        self.assertEqual(screen.wait_for_end(), 1)
+        self.assertIn(b"set TERM", screen.process.stderr.read())
+
+
+class Live(unittest.TestCase):
+    """With a real traced and a real node."""
+
+    def setUp(self):
+        self.place = Place()
+        self.addCleanup(self.place.close)
+
+    def test_it_waits_for_a_traced_that_went_away_and_goes_on_with_the_next(self):
+        self.place.start()
+        node = self.place.node("alice", hex_id(0xa1))
+        node.do("packets", 50, hex_id(7, 32), hex_id(0xb2))
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        self.addCleanup(screen.__exit__)
+        screen.wait("b2b2b2b2")
+        self.place.stop(signal.SIGKILL)
+        screen.wait("waiting for it to come back")
+        self.assertIn("b2b2b2b2", screen.text)
+        self.place.start()
+        node.do("packets", 50, hex_id(7, 32), hex_id(0xc3))
+        screen.wait(lambda s: "waiting" not in s.text and "c3c3c3c3" in s.text, "what the next traced says")
+        screen.send("1")
+        screen.wait("alice")
+        screen.send("\x03")
+        self.assertEqual(screen.wait_for_end(), -signal.SIGINT)
+        self.assertTrue(screen.modes_are_restored())
+
+    def test_a_trace_is_found_from_its_node(self):
+        self.place.start()
+        node = self.place.node("alice", hex_id(0xa1))
+        node.do("packets", 5, hex_id(7, 32), hex_id(0xb2))
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        self.addCleanup(screen.__exit__)
+        screen.send("1")
+        screen.wait("alice")
+        screen.send("enter")
+        screen.wait("b2b2b2b2")
+        screen.send("enter")
+        screen.wait("07070707")
+        screen.send("enter")
+        screen.wait("5 packets sent")
+        screen.send("q")
+        self.assertEqual(screen.wait_for_end(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
