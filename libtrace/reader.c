@@ -31,13 +31,21 @@ static struct decision losing(uint64_t count, enum trace_loss cause) {
     return (struct decision){.step = STEP_LOSE, .cause = cause, .count = count};
 }
 
-/* The writer has overtaken us.  Jump to its oldest event.  Overtaken again before we had caught up, we are too slow for it: then
- * jump half a ring further, for right in front of the writer each slot that we read is one that it wants, and both wait for it. */
-static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind) {
-    uint64_t events = reader->info.lane_events;
+static uint64_t near_events(const struct trace_reader *reader) {
+    uint64_t eighth = reader->info.lane_events / 8;
+    return eighth < NEAR_EVENTS ? eighth : NEAR_EVENTS;
+}
+
+/* The writer has overtaken us.  Jump to its oldest event.  Overtaken again before we had caught up, jump further, for right in front
+ * of the writer each slot that we read is one that it wants, and both wait for it: half a ring when it is faster than we are, else out
+ * of its way. */
+static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
+    uint32_t events = reader->info.lane_events;
     uint64_t count;
     if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
-    count = behind - events + (lane->lapped ? events / 2 : 0);
+    count = behind - events;
+    if (lane->lapped)
+        count += pace_is_faster(&lane->pace, lane->position + behind, events, now_ns) ? events / 2 : near_events(reader);
     lane->lapped = true;
     return losing(count, TRACE_LOSS_OVERWRITTEN);
 }
@@ -49,7 +57,7 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
     bool contended;
     uint64_t patience_ns;
     if (behind > reader->info.lane_events && behind <= UINT64_MAX / 2)
-        return jump(reader, lane, behind); /* marks have come round */
+        return jump(reader, lane, behind, now_ns); /* marks have come round */
     if (behind == 0 || behind > UINT64_MAX / 2) {
         lane->stalled_ns = 0;
         return wait;
@@ -74,7 +82,7 @@ static struct decision decide(const struct trace_reader *reader, const struct tr
     if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
     slot_fence(); /* the head is not older than the mark that we saw */
     behind = __atomic_load_n(&shared->head, __ATOMIC_RELAXED) - lane->position;
-    if (state == SLOT_LAPPED) return jump(reader, lane, behind);
+    if (state == SLOT_LAPPED) return jump(reader, lane, behind, now_ns);
     return wait_or_pass(reader, shared, lane, behind, final, now_ns);
 }
 
@@ -108,18 +116,22 @@ static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t p
  *
  * A line that is in our cache costs the writer tens of nanoseconds.  So a writer that is faster than we are would be stopped right
  * behind us and pushed along at our pace: nothing would be lost, and every event would take the node three times as long.  Hence,
- * when it is near and seems to gain on us, we give up half of the ring.  Whether it gains is judged between two looks that find it
- * near: what it did while nobody read, in a burst or while we did not run, says nothing of its pace.  More than half of our pace counts
- * as gaining, for who is held up looks slow; so a writer that we would have outrun may lose half a ring (docs/decisions/009).
+ * when it is near and seems to gain on us, we give up half of the ring.
+ *
+ * Two things must agree (docs/decisions/009).  By the clock it is faster than we are (pace.h): one that we can outrun keeps its
+ * events, however far we fell behind while we did not run.  And between two looks that both find it near it made more than half as many
+ * events as we read: a burst that is over is read whole.  Half, because a writer that is held up looks slow.
+ *
  * One look at its line each time that a run of events is read costs it little. */
 static void keep_away(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
-                      struct trace_read *read) {
-    uint64_t events = reader->info.lane_events, near = events / 8 < NEAR_EVENTS ? events / 8 : NEAR_EVENTS;
+                      uint64_t now_ns, struct trace_read *read) {
+    uint32_t events = reader->info.lane_events;
     uint64_t head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: a hint */
     uint64_t behind = head - lane->position;
-    bool is_near = behind > events - near && behind <= events;
+    bool is_near = behind > events - near_events(reader) && behind <= events;
     bool gains = head - lane->seen_head > (lane->position - lane->seen_at) / 2;
-    if (is_near && lane->seen_near && gains) {
+    pace_look(&lane->pace, head, lane->taken, events, now_ns);
+    if (is_near && lane->seen_near && gains && pace_is_faster(&lane->pace, head, events, now_ns)) {
         lose(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
         is_near = false;
     }
@@ -138,7 +150,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
 
     if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
     if (may_be_lapped && slot_is_committed(&slots[lane->position & slot_mask], lane->position))
-        keep_away(reader, shared, lane, read);
+        keep_away(reader, shared, lane, now_ns, read);
     for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
         enum slot_state state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
         struct decision decision;
@@ -151,6 +163,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
         decision = decide(reader, shared, lane, state, final, now_ns);
         if (decision.step == STEP_WAIT) {
             lane->lapped = false;
+            pace_restart(&lane->pace, lane->position, now_ns);
             return;
         }
         if (read->count != 0 || (decision.step == STEP_LOSE && read->lost != 0 && decision.cause != read->cause)) break;

@@ -7,12 +7,15 @@
 #include <libtrace/reader.h>
 #include <sys/types.h>
 
+#include "pace.h"
+
 struct lane_reader {
     bool begun;
-    uint64_t position;   /* the next to read */
-    uint64_t seen_head;  /* where the writer was when we last looked, */
-    uint64_t seen_at;    /* and where we were then */
-    bool seen_near;      /* it was about to lap us */
+    uint64_t position;  /* the next to read */
+    uint64_t seen_head; /* where the writer was when we last looked, */
+    uint64_t seen_at;   /* and where we were then */
+    bool seen_near;     /* it was about to lap us */
+    struct pace pace;
     uint64_t taken;      /* given out */
     uint64_t unfinished; /* passed over, of a dead node */
     uint64_t stalled_ns; /* since when `position` is reserved and not committed, with others behind it; 0: it is not */

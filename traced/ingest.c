@@ -335,6 +335,7 @@ static void *run(void *arg) {
 
     rcu_register_thread();
     (void)prctl(PR_SET_NAME, "ingest");
+    ingest->clock_ns = monotonic_ns;
     (void)prctl(PR_SET_TIMERSLACK, 10000UL); /* the default, 50 us, is a fifth of the shortest wait */
     do {
         uint64_t begin_ns = monotonic_ns();

@@ -108,10 +108,11 @@ struct ingest {
     struct discover *discover;
     struct trace_clock clock;
     uint64_t clock_due_ns;
-    uint64_t now_ns;      /* of the pass under way */
-    uint64_t activity_ns; /* the last pass in which events came, or a node */
-    uint64_t random;      /* to spread the checks */
-    bool changed;         /* something to wake the others for */
+    uint64_t now_ns;            /* of the pass under way: when it began */
+    uint64_t (*clock_ns)(void); /* CLOCK_MONOTONIC within a pass; NULL: it stands still, and now_ns is the time */
+    uint64_t activity_ns;       /* the last pass in which events came, or a node */
+    uint64_t random;            /* to spread the checks */
+    bool changed;               /* something to wake the others for */
     uint32_t attached_count, pending_count;
     uint32_t cursor; /* where in attached[] the next pass begins */
     struct {

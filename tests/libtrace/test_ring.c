@@ -161,37 +161,85 @@ START_TEST(a_lapped_reader_counts_exactly_what_it_missed) {
 }
 END_TEST
 
-/* The writer makes `made` events for each 16 that are read, and comes near from behind. */
-static uint64_t lost_beside_a_writer(unsigned made, uint64_t *ret_emitted) {
-    struct trace_log *log = open_log(EVENTS);
-    struct trace_reader *reader = attach_log(log);
+/* A reader that takes an event in 20 ns, and its writer, on made-up time. */
+struct race {
+    struct trace_log *log;
+    struct trace_reader *reader;
+    uint64_t now_ns;
+    unsigned emitted;
+};
+
+enum { RACE_RUN = 128, RACE_LAP = 32 * RACE_RUN, RACE_RUN_NS = 20 * RACE_RUN };
+
+/* The writer makes so many events in that time, and the reader reads a run.  Returns what it lost. */
+static uint64_t race_on(struct race *race, unsigned made, uint64_t ns) {
     struct trace_read read;
-    uint64_t emitted = 2 * EVENTS - EVENTS / 16, lost = 0; /* the writer is near, and stays so for some rounds */
-    emit_codes(log, 0, EVENTS);
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
-    emit_codes(log, EVENTS, (unsigned)emitted);
-    for (unsigned round = 0; round < 8; round++) {
-        trace_reader_read(reader, 0, events, 16, false, 1, &read);
-        lost += read.lost;
-        ck_assert(read.lost == 0 || read.cause == TRACE_LOSS_OVERWRITTEN);
-        ck_assert_uint_eq(code_of(&events[0]), read.first);
-        if (round > 0 && read.lost != 0) ck_assert_uint_eq(emitted - read.first, EVENTS / 2);
-        emit_codes(log, (unsigned)emitted, (unsigned)emitted + made);
-        emitted += made;
-    }
-    expect_balance(reader, 0, emitted);
-    trace_reader_detach(reader);
-    trace_log_close(log);
-    *ret_emitted = emitted;
+    emit_codes(race->log, race->emitted, race->emitted + made);
+    race->emitted += made;
+    race->now_ns += ns;
+    trace_reader_read(race->reader, 0, events, RACE_RUN, false, race->now_ns, &read);
+    ck_assert(read.lost == 0 || read.cause == TRACE_LOSS_OVERWRITTEN);
+    return read.lost;
+}
+
+/* Some runs at full pace; then for long a few events a millisecond, each taken at once, which say nothing of paces. */
+static void race_begin(struct race *race) {
+    race->log = open_log(RACE_LAP);
+    race->reader = attach_log(race->log);
+    race->now_ns = 1000;
+    race->emitted = 0;
+    emit_codes(race->log, 0, RACE_RUN);
+    race->emitted = RACE_RUN;
+    for (unsigned i = 0; i < 4; i++) race_on(race, RACE_RUN, RACE_RUN_NS);
+    for (unsigned i = 0; i < 2000; i++) ck_assert_uint_eq(race_on(race, 8, 1000000), 0);
+}
+
+static void race_end(struct race *race) {
+    expect_balance(race->reader, 0, race->emitted);
+    trace_reader_detach(race->reader);
+    trace_log_close(race->log);
+}
+
+static unsigned race_behind(const struct race *race) { return race->emitted - (unsigned)trace_reader_position(race->reader, 0); }
+
+/* The writer makes an event in event_ns and comes near while the reader stands still; then it may rest.  Returns what is lost. */
+static uint64_t lost_beside_a_writer(unsigned event_ns, bool rests) {
+    struct race race;
+    unsigned made;
+    uint64_t lost;
+    race_begin(&race);
+    made = RACE_LAP - RACE_LAP / 32 - race_behind(&race);
+    lost = race_on(&race, made, made * event_ns);
+    for (unsigned round = 0; round < 64 && lost == 0; round++)
+        lost = race_on(&race, rests ? 0 : RACE_RUN_NS / event_ns, RACE_RUN_NS);
+    if (lost != 0) ck_assert_uint_eq(race_behind(&race), RACE_LAP / 2 - RACE_RUN);
+    race_end(&race);
     return lost;
 }
 
 START_TEST(a_reader_makes_way_for_a_faster_writer_and_for_no_other) {
-    uint64_t emitted;
-    ck_assert_uint_gt(lost_beside_a_writer(32, &emitted), 0);
-    ck_assert_uint_gt(lost_beside_a_writer(16, &emitted), 0); /* as fast: it may be so because we hold it up */
-    ck_assert_uint_eq(lost_beside_a_writer(4, &emitted), 0);
-    ck_assert_uint_eq(lost_beside_a_writer(0, &emitted), 0);
+    ck_assert_uint_gt(lost_beside_a_writer(10, false), 0);
+    ck_assert_uint_gt(lost_beside_a_writer(20, false), 0); /* as fast: it may be so because we hold it up */
+    ck_assert_uint_eq(lost_beside_a_writer(36, false), 0); /* we can outrun it */
+    ck_assert_uint_eq(lost_beside_a_writer(10, true), 0);  /* a burst that is over */
+}
+END_TEST
+
+/* Overtaken, and again before it has caught up.  Returns how far beyond the oldest event it jumps then. */
+static uint64_t jumped_beyond(unsigned event_ns) {
+    struct race race;
+    uint64_t behind, lost;
+    race_begin(&race);
+    ck_assert_uint_eq(race_on(&race, RACE_LAP + 100, (uint64_t)(RACE_LAP + 100) * event_ns), 100);
+    behind = race_behind(&race);
+    lost = race_on(&race, RACE_LAP, (uint64_t)RACE_LAP * event_ns);
+    race_end(&race);
+    return lost - behind;
+}
+
+START_TEST(a_reader_that_is_overtaken_again_jumps_out_of_the_writers_way_and_half_a_ring_if_it_is_faster) {
+    ck_assert_uint_eq(jumped_beyond(10), RACE_LAP / 2);
+    ck_assert_uint_eq(jumped_beyond(36), RACE_LAP / 8);
 }
 END_TEST
 
@@ -657,6 +705,7 @@ int main(void) {
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
+    tcase_add_test(tcase, a_reader_that_is_overtaken_again_jumps_out_of_the_writers_way_and_half_a_ring_if_it_is_faster);
     tcase_add_test(tcase, a_reader_makes_way_for_a_faster_writer_and_for_no_other);
     tcase_add_test(tcase, a_burst_that_fits_into_the_ring_is_read_whole);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);

@@ -82,8 +82,9 @@ struct trace_read {
 
 /* Takes up to `max` committed events of a lane into `out`.  timestamp is left in ticks; sequence becomes the low 32 bits of the
  * position.  A run ends early at a gap, so that the next call can tell it.  final: the node is dead, so that a slot in the
- * making will never be committed and is passed over (it counts as unfinished, not as lost).  now_ns: CLOCK_MONOTONIC, which
- * decides how long a live node may leave a slot in the making before its event counts as abandoned.
+ * making will never be committed and is passed over (it counts as unfinished, not as lost).  now_ns: CLOCK_MONOTONIC at the call, which
+ * decides how long a live node may leave a slot in the making before its event counts as abandoned, and whether a writer that is about to
+ * lap us is faster than we are.
  * Does not block; makes no system call. */
 void trace_reader_read(struct trace_reader *reader, unsigned lane, struct trace_event *out, uint32_t max, bool final,
                        uint64_t now_ns, struct trace_read *ret_read);
