@@ -82,6 +82,8 @@ static inline char *put_unsigned(char *out, uint64_t value) {
     return out;
 }
 
+char *trace_json_unsigned(char *out, uint64_t value) { return put_unsigned(out, value); }
+
 static inline char *put_bool(char *out, bool value) { return value ? PUT(out, "true") : PUT(out, "false"); }
 
 static inline char *put_hex_string(char *out, const uint8_t *bytes, size_t count) {

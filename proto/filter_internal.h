@@ -303,6 +303,15 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
 bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
                        const char *name);
 
+/* What an application's description says of an event, for filters and for fields.  Counts in it are clamped to its arrays.
+ * The description, if it is of this application; the name of a command, NULL when it has none; the field of that name, if the event's data
+ * bytes reach it; whether it is a number of 1, 2, 4 or 8 bytes; and which, in the machine's byte order. */
+const struct trace_app *filter__described(const struct trace_filter_origin *origin, const uint8_t *app_id);
+const char *filter__command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes);
+const struct trace_app_field *filter__app_field(const struct trace_app *app, const char *name, size_t data_bytes);
+bool filter__is_number(const struct trace_app_field *field);
+uint64_t filter__app_number(const uint8_t *at, unsigned bytes);
+
 static inline unsigned filter__kind_index(uint16_t kind) { return kind < FILTER_KINDS - 1 ? kind : FILTER_KINDS - 1; }
 
 static inline bool filter__in_range(const struct filter_value *value, uint64_t number) {

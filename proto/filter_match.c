@@ -117,8 +117,7 @@ static bool no_endpoint(const uint8_t *at) {
 
 /* ---- applications ------------------------------------------------------------------------------------------------------- */
 
-/* The description, if it is of this application. */
-static const struct trace_app *described(const struct trace_filter_origin *origin, const uint8_t *app_id) {
+const struct trace_app *filter__described(const struct trace_filter_origin *origin, const uint8_t *app_id) {
     const struct trace_app *app = origin->app;
     return app && !memcmp(app->app_id, app_id, sizeof app->app_id) ? app : NULL;
 }
@@ -128,8 +127,7 @@ static bool app_fits(const struct filter_value *value, bool glob, const uint8_t 
     return app && fits(value, glob, app->name, strnlen(app->name, sizeof app->name));
 }
 
-/* The command's name; NULL when it has none. */
-static const char *command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes) {
+const char *filter__command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes) {
     unsigned count = !app ? 0 : app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
     for (unsigned i = 0; i < count; i++) {
         if (app->commands[i].cmd != cmd) continue;
@@ -144,12 +142,11 @@ static bool command_fits(const struct filter_value *value, bool glob, const uint
     size_t bytes;
     memcpy(&cmd, at, sizeof cmd);
     if (value->has_number && value->low == cmd) return true;
-    const char *name = command_name(app, cmd, &bytes);
+    const char *name = filter__command_name(app, cmd, &bytes);
     return value->is_null ? !name : name && fits(value, glob, name, bytes);
 }
 
-/* The application's field, if these data bytes reach it. */
-static const struct trace_app_field *app_field(const struct trace_app *app, const char *name, size_t data_bytes) {
+const struct trace_app_field *filter__app_field(const struct trace_app *app, const char *name, size_t data_bytes) {
     unsigned count = app->field_count < TRACE_APP_FIELDS_MAX ? app->field_count : TRACE_APP_FIELDS_MAX;
     size_t bytes = strlen(name);
     for (unsigned i = 0; i < count; i++) {
@@ -160,13 +157,12 @@ static const struct trace_app_field *app_field(const struct trace_app *app, cons
     return NULL;
 }
 
-static bool is_number(const struct trace_app_field *field) {
+bool filter__is_number(const struct trace_app_field *field) {
     return field->type == TRACE_APP_UNSIGNED &&
            (field->bytes == 1 || field->bytes == 2 || field->bytes == 4 || field->bytes == 8);
 }
 
-/* Byte order is the machine's, as the event's. */
-static uint64_t read_number(const uint8_t *at, unsigned bytes) {
+uint64_t filter__app_number(const uint8_t *at, unsigned bytes) {
     uint16_t u16;
     uint32_t u32;
     uint64_t u64;
@@ -182,9 +178,9 @@ static uint64_t read_number(const uint8_t *at, unsigned bytes) {
 static bool app_value_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_app_field *field,
                            const uint8_t *at, bool *ret_comparable) {
     *ret_comparable = true;
-    if (is_number(field)) {
+    if (filter__is_number(field)) {
         *ret_comparable = value->has_number && !test->glob;
-        return *ret_comparable && filter__in_range(value, read_number(at, field->bytes));
+        return *ret_comparable && filter__in_range(value, filter__app_number(at, field->bytes));
     }
     *ret_comparable = !test->ordered;
     if (test->ordered) return false;
@@ -199,13 +195,13 @@ static bool app_value_fits(const struct filter_test *test, const struct filter_v
 static bool app_data_matches(const struct trace_filter *filter, const struct filter_test *test, const struct trace_event *event,
                              const struct trace_filter_origin *origin) {
     const struct trace_app_command *command = &event->data.app_command;
-    const struct trace_app *app = described(origin, (const uint8_t *)command->app_id);
+    const struct trace_app *app = filter__described(origin, (const uint8_t *)command->app_id);
     size_t data_bytes = command->data_bytes < sizeof command->data ? command->data_bytes : sizeof command->data;
     bool comparable = false, one;
     if (!app) return false;
     const struct filter_value of = {.text = test->field.app, .bytes = test->field.app ? (uint32_t)strlen(test->field.app) : 0};
     if (of.text && !app_fits(&of, false, (const uint8_t *)command->app_id, app)) return false;
-    const struct trace_app_field *field = app_field(app, test->field.name, data_bytes);
+    const struct trace_app_field *field = filter__app_field(app, test->field.name, data_bytes);
     if (!field) return false;
     for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++) {
         if (app_value_fits(test, &filter->values[i], field, command->data + field->offset, &one)) return !test->negated;
@@ -243,11 +239,11 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
     case OP_ENDPOINT: return endpoint_equals(value, at);
     case OP_ENDPOINT_GLOB: return endpoint_glob(value, at);
     case OP_NO_ENDPOINT: return no_endpoint(at);
-    case OP_APP: return app_fits(value, false, at, described(origin, at));
-    case OP_APP_GLOB: return app_fits(value, true, at, described(origin, at));
+    case OP_APP: return app_fits(value, false, at, filter__described(origin, at));
+    case OP_APP_GLOB: return app_fits(value, true, at, filter__described(origin, at));
     case OP_COMMAND:
-    case OP_COMMAND_NULL: return command_fits(value, false, at, described(origin, (const uint8_t *)event + low));
-    case OP_COMMAND_GLOB: return command_fits(value, true, at, described(origin, (const uint8_t *)event + low));
+    case OP_COMMAND_NULL: return command_fits(value, false, at, filter__described(origin, (const uint8_t *)event + low));
+    case OP_COMMAND_GLOB: return command_fits(value, true, at, filter__described(origin, (const uint8_t *)event + low));
     case OP_APP_DATA: return app_data_matches(filter, &filter->tests[low], event, origin);
     case OP_U8:
     case OP_U16:

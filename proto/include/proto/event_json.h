@@ -26,6 +26,9 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
 /* Writes a JSON string with quotes; invalid UTF-8 becomes U+FFFD.  Needs 6 * count + 2 bytes.  Returns the end. */
 char *trace_json_string(char *out, const char *text, size_t count);
 
+/* Writes an integer, above 2^63 - 1 as a decimal string.  Needs 22 bytes.  Returns the end. */
+char *trace_json_unsigned(char *out, uint64_t value);
+
 /* Enough for an endpoint's text. */
 #define TRACE_ENDPOINT_TEXT_MAX 64
 
