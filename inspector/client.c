@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <uv.h>
 
@@ -42,6 +43,7 @@ struct client {
     uint64_t call_timeout_ms;
     int64_t id;      /* of the last request */
     json_t *waiting; /* notifications that came while an answer was waited for, oldest first */
+    int fd;          /* the connection's */
     char path[TRACE_SOCKET_PATH_BYTES];
 };
 
@@ -111,7 +113,10 @@ static int try_connect(struct client *client) {
     client->connect_status = 1;
     uv_pipe_connect(&request, &client->pipe, client->path, on_connect);
     while (client->connect_status == 1) uv_run(&client->loop, UV_RUN_ONCE);
-    if (client->connect_status) close_pipe(client);
+    if (client->connect_status)
+        close_pipe(client);
+    else
+        uv_fileno((uv_handle_t *)&client->pipe, &client->fd);
     return client->connect_status;
 }
 
@@ -369,6 +374,9 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
         if (wanted) return 1;
     }
 }
+
+/* libuv's handles must not be touched in a signal handler; the socket may be. */
+void client_interrupt(const struct client *client) { (void)shutdown(client->fd, SHUT_RDWR); }
 
 /* ---- the output ---- */
 

@@ -42,6 +42,9 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 /* From now on client_call waits for an answer so long, and not CALL_TIMEOUT_MS. */
 void client_limit_calls(struct client *client, uint64_t timeout_ms);
 
+/* Ends the connection, so that whoever waits for an answer is told at once that it was lost.  Signal-safe; calls nothing back. */
+void client_interrupt(const struct client *client);
+
 /* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params (the caller's) in
  * *ret_params; 0 when the time is over, or the output is gone (client_watch_output); -1 on failure. */
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);

@@ -172,15 +172,6 @@ static int run(const struct options *options, struct failure *failure) {
     return command ? run_command(command, options, failure) : unknown_command(name, failure);
 }
 
-/* The reason may quote what traced or a node said. */
-static void tell(const struct failure *failure) {
-    struct strbuf line = {0};
-    if (!*failure->text) return;
-    text_untrusted(&line, failure->text, strlen(failure->text), sizeof failure->text);
-    fprintf(stderr, "inspector: %s\n", strbuf_text(&line));
-    strbuf_fini(&line);
-}
-
 int inspector_main(int argc, char **argv) {
     struct options options;
     struct failure failure = {.code = EXIT_OK};
@@ -188,6 +179,6 @@ int inspector_main(int argc, char **argv) {
     int result = options_parse(&options, argc, argv, &failure);
     if (!result) result = run(&options, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
-    if (result) tell(&failure);
+    if (result && *failure.text) session_note(failure.text);
     return result ? (int)failure.code : EXIT_OK;
 }

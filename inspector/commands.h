@@ -42,6 +42,7 @@ command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* run_tables
 command_run run_recent, run_range, run_peer, run_trace;            /* run_query.c */
 command_run run_control;                                           /* run_control.c */
 command_run run_follow;                                            /* run_follow.c */
+command_run run_sql;                                               /* run_sql.c */
 command_run run_top;                                               /* run_top.c */
 command_run run_rpc, run_export;                                   /* run_export.c */
 

@@ -11,11 +11,13 @@
 #define COMPLETE_TIMEOUT_MS 300U     /* the shells' completion: nobody waits for long behind TAB */
 #define CONNECT_RETRY_MS 100U        /* --wait: between two attempts */
 #define PAGE_EVENTS 2000U            /* events asked for at once */
+#define TRACES_MAX 10000U            /* docs/protocol.md: traces in one answer */
 #define TIMELINE_EVENTS_MAX 200000U  /* `trace ID` keeps them all in memory */
 #define IDS_MAX 65536U               /* ids remembered to shorten them without ambiguity */
 #define NAMES_MAX 16384U             /* node names remembered */
 #define ID_DIGITS_MIN 8U             /* a shortened id has at least so many */
 #define CELL_COLUMNS_MAX 160U        /* text of a node in one table cell or field */
+#define NOTE_COLUMNS_MAX 1000U       /* a line on stderr */
 #define SPAN_DEPTH_MAX 63U           /* deeper hops are drawn as this deep */
 #define SPAN_INDENT_MAX 12U          /* deeper hops are indented as this deep */
 #define VERDICTS_MAX 8U              /* lines of one sort at the head of a timeline */
@@ -24,6 +26,11 @@
 #define FOLLOW_BACK_S 10U            /* a new traced is asked for what is so much older than the last event shown */
 #define FOLLOW_TOLD_MS 1000U         /* so long after connecting again `follow` tells what it has missed */
 #define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most so often */
+#define SQL_MEASURED_ROWS 200U       /* a result's columns are as wide as these rows ask for */
+#define SQL_COLUMNS_MAX 80U          /* ... and the last column apart at most so wide */
+#define SQL_CELL_COLUMNS_MAX 100000U /* a cell of a result */
+#define SQL_STATEMENT_BYTES_MAX (1U << 20)
+#define SQL_HISTORY_LINES 1000
 #define ARGS_MAX 4U
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
 #define ARROW_ROWS_MAX 100U         /* a longer arrow has its ends drawn alone */

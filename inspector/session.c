@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "json_get.h"
+#include "limits.h"
 #include "times.h"
 
 #include <errno.h>
@@ -82,7 +83,12 @@ int session_json_lines(struct session *session, const json_t *array) {
     return 0;
 }
 
-void session_note(const char *text) { fprintf(stderr, "inspector: %s\n", text); }
+void session_note(const char *text) {
+    struct strbuf line = {0};
+    text_untrusted(&line, text, strlen(text), NOTE_COLUMNS_MAX);
+    fprintf(stderr, "inspector: %s\n", strbuf_text(&line));
+    strbuf_fini(&line);
+}
 
 void session_explain(const struct session *session) {
     if (!*session->explain.index) return;

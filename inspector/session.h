@@ -66,7 +66,7 @@ void session_explain(const struct session *session);
 void session_tell_evicted(const struct session *session);
 int session_json_evicted(struct session *session);
 
-/* Tells the user something that is not part of the output. */
+/* Tells the user something that is not part of the output, on one line of stderr.  It may quote what traced or a node said. */
 void session_note(const char *text);
 
 int session_out_of_memory(struct session *session);

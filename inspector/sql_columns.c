@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "sql_columns.h"
+
+#include "json_get.h"
+#include "text.h"
+
+#include <proto/event_table.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What every event has, in two parts: an application's own fields stand between them. */
+static const struct sql_column head_columns[] = {
+    {"time", "TEXT", SQL_TIME_TEXT, "timestamp", SQL_PUSH_NOTHING, false},
+    {"node", "TEXT", SQL_NODE_NAME, "node_id", SQL_PUSH_NODE, false},
+    {"peer", "TEXT", SQL_NODE_NAME, "peer_id", SQL_PUSH_PEER, false},
+    {"kind", "TEXT", SQL_MEMBER, "kind", SQL_PUSH_KIND, false},
+    {"app", "TEXT", SQL_MEMBER, "app", SQL_PUSH_NOTHING, false},
+    {"command", "TEXT", SQL_MEMBER, "command", SQL_PUSH_NOTHING, false},
+};
+static const struct sql_column tail_columns[] = {
+    {"data", "TEXT", SQL_MEMBER, "data", SQL_PUSH_NOTHING, false},
+    {"fields", "TEXT", SQL_MEMBER, "fields", SQL_PUSH_NOTHING, false},
+    {"trace_id", "TEXT", SQL_MEMBER, "trace_id", SQL_PUSH_TRACE_ID, false},
+    {"timestamp", "INTEGER", SQL_MEMBER, "timestamp", SQL_PUSH_TIMESTAMP, false},
+    {"ns", "INTEGER", SQL_MEMBER, "ns", SQL_PUSH_NS, false},
+    {"node_id", "TEXT", SQL_MEMBER, "node_id", SQL_PUSH_NODE_ID, false},
+    {"peer_id", "TEXT", SQL_MEMBER, "peer_id", SQL_PUSH_PEER_ID, false},
+    {"lane", "INTEGER", SQL_MEMBER, "lane", SQL_PUSH_NOTHING, false},
+    {"sequence", "INTEGER", SQL_MEMBER, "sequence", SQL_PUSH_NOTHING, false},
+    {"flags", "TEXT", SQL_MEMBER, "flags", SQL_PUSH_NOTHING, false},
+    {"kind_id", "INTEGER", SQL_MEMBER, "kind_id", SQL_PUSH_NOTHING, true},
+};
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* ---- lists ---- */
+
+static bool taken(const struct sql_columns *columns, const char *name) {
+    for (int i = 0; i < columns->count; i++)
+        if (!sqlite3_stricmp(columns->columns[i].name, name)) return true;
+    return false;
+}
+
+static void add_as(struct sql_columns *columns, const struct sql_column *column, const char *name) {
+    if (columns->count == columns->capacity) {
+        int capacity = columns->capacity ? columns->capacity * 2 : 64;
+        struct sql_column *grown = realloc(columns->columns, (size_t)capacity * sizeof *grown);
+        if (!grown) {
+            columns->failed = true;
+            return;
+        }
+        columns->columns = grown;
+        columns->capacity = capacity;
+    }
+    struct sql_column *added = &columns->columns[columns->count];
+    *added = *column;
+    added->name = strdup(name);
+    added->key = strdup(column->key);
+    columns->count++;
+    columns->failed |= !added->name || !added->key;
+}
+
+void sql_columns_add(struct sql_columns *columns, const struct sql_column *column) {
+    struct strbuf name = {0};
+    if (columns->failed) return;
+    if (taken(columns, column->name)) strbuf_puts(&name, "field_");
+    strbuf_puts(&name, column->name);
+    columns->failed |= name.failed;
+    if (!name.failed && !taken(columns, name.text)) add_as(columns, column, name.text);
+    strbuf_fini(&name);
+}
+
+void sql_columns_fini(struct sql_columns *columns) {
+    for (int i = 0; i < columns->count; i++) {
+        free((char *)columns->columns[i].name);
+        free((char *)columns->columns[i].key);
+    }
+    free(columns->columns);
+    *columns = (struct sql_columns){0};
+}
+
+/* ---- events ---- */
+
+static const char *type_of(enum trace_type type) {
+    switch (type) {
+    case TRACE_TYPE_u8:
+    case TRACE_TYPE_u16:
+    case TRACE_TYPE_u32:
+    case TRACE_TYPE_u64:
+    case TRACE_TYPE_bool: return "INTEGER";
+    default: return "TEXT";
+    }
+}
+
+static bool has_data_column(const struct sql_columns *columns, const char *key) {
+    for (int i = 0; i < columns->count; i++)
+        if (columns->columns[i].source == SQL_DATA && !strcmp(columns->columns[i].key, key)) return true;
+    return false;
+}
+
+/* The data fields of all kinds, or only of an application's events: kinds that share a field's name share the column. */
+static void add_data_columns(struct sql_columns *columns, bool only_app) {
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    for (unsigned i = 0; i < count; i++) {
+        if (only_app && strncmp(kinds[i].name, "app_", 4) != 0) continue;
+        for (unsigned j = 0; j < kinds[i].field_count; j++) {
+            const struct trace_field_info *field = &kinds[i].fields[j];
+            if (has_data_column(columns, field->name)) continue;
+            sql_columns_add(
+                columns,
+                &(struct sql_column){
+                    .name = field->name, .type = type_of(field->type), .source = SQL_DATA, .key = field->name, .hidden = true});
+        }
+    }
+}
+
+static void add_all(struct sql_columns *columns, const struct sql_column *list, size_t count) {
+    for (size_t i = 0; i < count; i++) sql_columns_add(columns, &list[i]);
+}
+
+void sql_columns_of_events(struct sql_columns *ret_columns) {
+    *ret_columns = (struct sql_columns){0};
+    add_all(ret_columns, head_columns, COUNT_OF(head_columns));
+    add_all(ret_columns, tail_columns, COUNT_OF(tail_columns));
+    add_data_columns(ret_columns, false);
+}
+
+static bool has_field_column(const struct sql_columns *columns, const char *key) {
+    for (int i = 0; i < columns->count; i++)
+        if (columns->columns[i].source == SQL_FIELD && !strcmp(columns->columns[i].key, key)) return true;
+    return false;
+}
+
+/* The fields may be called like a column that every event has: they are the ones that make way. */
+static void add_fields(struct sql_columns *columns, const json_t *fields) {
+    size_t i;
+    const json_t *field;
+    json_array_foreach(fields, i, field) {
+        const char *name = json_get_text(field, "name"), *type = json_get_text(field, "type");
+        if (!name || !*name || has_field_column(columns, name)) continue;
+        sql_columns_add(columns, &(struct sql_column){.name = name,
+                                                      .type = type && !strcmp(type, "unsigned") ? "INTEGER" : "TEXT",
+                                                      .source = SQL_FIELD,
+                                                      .key = name});
+    }
+}
+
+/* Puts the columns from `from` on at `to`, before what is there. */
+static void move_forward(struct sql_columns *columns, int from, int to) {
+    for (; from < columns->count; from++, to++) {
+        struct sql_column moved = columns->columns[from];
+        memmove(&columns->columns[to + 1], &columns->columns[to], (size_t)(from - to) * sizeof moved);
+        columns->columns[to] = moved;
+    }
+}
+
+void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, const char *app_id) {
+    size_t i;
+    const json_t *app;
+    *ret_columns = (struct sql_columns){0};
+    add_all(ret_columns, head_columns, COUNT_OF(head_columns));
+    add_all(ret_columns, tail_columns, COUNT_OF(tail_columns));
+    add_data_columns(ret_columns, true);
+    int own = ret_columns->count;
+    json_array_foreach(apps, i, app) {
+        const char *id = json_get_text(app, "app_id");
+        if (id && !strcmp(id, app_id)) add_fields(ret_columns, json_get_array(app, "fields"));
+    }
+    if (!ret_columns->failed) move_forward(ret_columns, own, COUNT_OF(head_columns));
+}
+
+char *sql_columns_declare(const struct sql_column *columns, int count) {
+    sqlite3_str *text = sqlite3_str_new(NULL);
+    for (int i = 0; i < count; i++)
+        sqlite3_str_appendf(text, "%s\"%w\" %s%s", i ? ", " : "CREATE TABLE x(", columns[i].name, columns[i].type,
+                            columns[i].hidden ? " HIDDEN" : "");
+    sqlite3_str_appendall(text, ")");
+    return sqlite3_str_finish(text);
+}
+
+/* ---- values ---- */
+
+static void result_text(sqlite3_context *context, const char *text, size_t bytes) {
+    sqlite3_result_text64(context, text, bytes, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+/* A decimal string of a column of integers: one above 2^63 - 1. */
+static bool result_large(sqlite3_context *context, const struct sql_column *column, const char *text) {
+    if (column->type[0] != 'I' || !*text || text[strspn(text, "0123456789")]) return false;
+    sqlite3_result_double(context, strtod(text, NULL));
+    return true;
+}
+
+static void result_json(sqlite3_context *context, const struct sql_column *column, const json_t *value) {
+    char *text;
+    switch (json_typeof(value)) {
+    case JSON_NULL: return;
+    case JSON_TRUE:
+    case JSON_FALSE: sqlite3_result_int(context, json_is_true(value)); return;
+    case JSON_INTEGER: sqlite3_result_int64(context, json_integer_value(value)); return;
+    case JSON_REAL: sqlite3_result_double(context, json_real_value(value)); return;
+    case JSON_STRING:
+        if (!result_large(context, column, json_string_value(value)))
+            result_text(context, json_string_value(value), json_string_length(value));
+        return;
+    default:
+        text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(16));
+        if (text)
+            result_text(context, text, strlen(text));
+        else
+            sqlite3_result_error_nomem(context);
+        free(text);
+    }
+}
+
+static void result_time_text(sqlite3_context *context, const json_t *row, bool utc) {
+    struct strbuf text = {0};
+    uint64_t unix_ns;
+    if (!json_get_time(row, &unix_ns)) return;
+    text_time(&text, unix_ns, utc, true);
+    if (text.failed)
+        sqlite3_result_error_nomem(context);
+    else
+        result_text(context, text.text, text.bytes);
+    strbuf_fini(&text);
+}
+
+void sql_column_result(sqlite3_context *context, const struct sql_column *column, const json_t *row, const json_t *parent,
+                       const struct names *names, bool utc) {
+    const json_t *value = NULL;
+    switch (column->source) {
+    case SQL_MEMBER: value = json_object_get(row, column->key); break;
+    case SQL_PARENT: value = json_object_get(parent, column->key); break;
+    case SQL_DATA: value = json_object_get(json_object_get(row, "data"), column->key); break;
+    case SQL_FIELD: value = json_object_get(json_object_get(row, "fields"), column->key); break;
+    case SQL_TIME: value = json_object_get(json_object_get(row, column->key), "timestamp"); break;
+    case SQL_TIME_TEXT: result_time_text(context, row, utc); return;
+    case SQL_NODE_NAME: {
+        const char *id = json_get_text(row, column->key);
+        value = id ? json_object_get(names->by_id, id) : NULL;
+        break;
+    }
+    }
+    if (value) result_json(context, column, value);
+}

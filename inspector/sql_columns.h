@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Columns of the SQL tables: what they are called, and where in a row's JSON their value is.  The rows of all tables are objects as
+ * docs/protocol.md describes them. */
+#ifndef INSPECTOR_SQL_COLUMNS_H
+#define INSPECTOR_SQL_COLUMNS_H
+
+#include "names.h"
+
+#include <jansson.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+
+enum sql_source {
+    SQL_MEMBER,    /* row[key] */
+    SQL_PARENT,    /* of the object that the row is in */
+    SQL_DATA,      /* row.data[key] */
+    SQL_FIELD,     /* row.fields[key] */
+    SQL_TIME,      /* row[key].timestamp */
+    SQL_TIME_TEXT, /* the row's timestamp as text */
+    SQL_NODE_NAME, /* the name of the node whose id is row[key] */
+};
+
+/* What requests can say about a column. */
+enum sql_push {
+    SQL_PUSH_NOTHING,
+    SQL_PUSH_TRACE_ID,
+    SQL_PUSH_PEER_ID,
+    SQL_PUSH_PEER,
+    SQL_PUSH_NODE_ID,
+    SQL_PUSH_NODE,
+    SQL_PUSH_KIND,
+    SQL_PUSH_TIMESTAMP,
+    SQL_PUSH_NS, /* only to sort by */
+};
+
+struct sql_column {
+    const char *name;
+    const char *type; /* its affinity: INTEGER, REAL or TEXT */
+    enum sql_source source;
+    const char *key;
+    enum sql_push push;
+    bool hidden; /* not in `select *` */
+};
+
+/* A list of columns that grows; names and keys are its own copies. */
+struct sql_columns {
+    struct sql_column *columns;
+    int count, capacity;
+    bool failed; /* out of memory */
+};
+
+/* Adds a column.  A name that is taken (names are without case) gets "field_" before it, and if that is taken too, nothing is added. */
+void sql_columns_add(struct sql_columns *columns, const struct sql_column *column);
+void sql_columns_fini(struct sql_columns *columns);
+
+/* The columns of `events`, or with an application (an element of `apps`' answer) those of its own table.  Several elements may
+ * describe one application: `apps` has those of this id. */
+void sql_columns_of_events(struct sql_columns *ret_columns);
+void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, const char *app_id);
+
+/* CREATE TABLE x(...), for sqlite3_declare_vtab; to be freed with sqlite3_free.  NULL without memory. */
+char *sql_columns_declare(const struct sql_column *columns, int count);
+
+/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects JSON text. */
+void sql_column_result(sqlite3_context *context, const struct sql_column *column, const json_t *row, const json_t *parent,
+                       const struct names *names, bool utc);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of events: `events`, and one for each application, which has only its events and their fields as columns.  A scan is one
+ * `query`, page by page; what was lost where it read is noted for the end of the statement. */
+#include "json_get.h"
+#include "pages.h"
+#include "sql_push.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RPC_NOT_FOUND (-32001)
+#define RPC_AMBIGUOUS (-32002)
+
+struct events_table {
+    sqlite3_vtab base;
+    struct sql *sql;
+    char *name;   /* as the user writes it */
+    char *app_id; /* NULL: all events */
+    struct sql_columns columns;
+};
+
+struct events_cursor {
+    sqlite3_vtab_cursor base;
+    struct pages pages;
+    bool open;            /* `pages` is to be finished */
+    json_t *page;         /* an answer to `query` */
+    const json_t *events; /* its events */
+    size_t next;          /* the one behind `event` */
+    const json_t *event;  /* NULL: the end */
+    char *said;           /* the params of the last scan, for people */
+    struct {
+        char index[16];
+        uint64_t scans, pages, examined, rows;
+    } explain; /* of all scans by this cursor */
+};
+
+static struct events_table *table_of(const struct events_cursor *cursor) { return (struct events_table *)cursor->base.pVtab; }
+static struct sql *sql_of(const struct events_cursor *cursor) { return table_of(cursor)->sql; }
+
+/* ---- tables ---- */
+
+static int events_disconnect(sqlite3_vtab *base) {
+    struct events_table *table = (struct events_table *)base;
+    sql_columns_fini(&table->columns);
+    free(table->name);
+    free(table->app_id);
+    free(table);
+    return SQLITE_OK;
+}
+
+/* argv[2] is the table's name. */
+static int events_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
+    struct sql *sql = aux;
+    const char *app_id = json_string_value(json_object_get(sql->app_tables, argv[2]));
+    struct events_table *table = calloc(1, sizeof *table);
+    (void)argc, (void)ret_error;
+    if (!table) return SQLITE_NOMEM;
+    table->sql = sql;
+    table->name = strdup(argv[2]);
+    table->app_id = app_id ? strdup(app_id) : NULL;
+    if (app_id)
+        sql_columns_of_app(&table->columns, sql->apps, app_id);
+    else
+        sql_columns_of_events(&table->columns);
+    char *declaration = sql_columns_declare(table->columns.columns, table->columns.count);
+    bool failed = !table->name || (app_id && !table->app_id) || table->columns.failed || !declaration;
+    int rc = failed ? SQLITE_NOMEM : sqlite3_declare_vtab(db, declaration);
+    sqlite3_free(declaration);
+    if (rc == SQLITE_OK)
+        *ret_table = &table->base;
+    else
+        events_disconnect(&table->base);
+    return rc;
+}
+
+/* A function of its own: if it were the same, SQLite would take the module's name for a table, too. */
+static int events_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
+    return events_connect(db, aux, argc, argv, ret_table, ret_error);
+}
+
+static int events_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
+    struct events_table *table = (struct events_table *)base;
+    return sql_push_plan(&table->sql->history, table->columns.columns, info);
+}
+
+/* ---- scans ---- */
+
+static int events_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor) {
+    struct events_cursor *cursor = calloc(1, sizeof *cursor);
+    (void)base;
+    if (!cursor) return SQLITE_NOMEM;
+    *ret_cursor = &cursor->base;
+    return SQLITE_OK;
+}
+
+static void end_scan(struct events_cursor *cursor) {
+    if (cursor->open) pages_fini(&cursor->pages);
+    json_decref(cursor->page);
+    free(cursor->said);
+    cursor->open = false;
+    cursor->page = NULL;
+    cursor->events = cursor->event = NULL;
+    cursor->said = NULL;
+    cursor->next = 0;
+}
+
+/* Notes for --explain what this cursor did. */
+static void note_scans(const struct events_cursor *cursor) {
+    struct sql *sql = sql_of(cursor);
+    if (!sql->explain || !cursor->explain.scans) return;
+    strbuf_puts(&sql->scans, "table ");
+    text_untrusted(&sql->scans, table_of(cursor)->name, strlen(table_of(cursor)->name), CELL_COLUMNS_MAX);
+    strbuf_printf(&sql->scans, ": asked for %s", cursor->said ? cursor->said : "nothing");
+    if (cursor->explain.scans > 1) strbuf_printf(&sql->scans, ", the last of %" PRIu64 " times", cursor->explain.scans);
+    strbuf_printf(&sql->scans, "; index %s; ", *cursor->explain.index ? cursor->explain.index : "none");
+    text_count(&sql->scans, cursor->explain.examined, "event");
+    strbuf_puts(&sql->scans, " looked at, ");
+    text_count(&sql->scans, cursor->explain.rows, "row");
+    strbuf_puts(&sql->scans, " given, ");
+    text_count(&sql->scans, cursor->explain.pages, "page");
+    strbuf_puts(&sql->scans, "\n");
+}
+
+static int events_close(sqlite3_vtab_cursor *base) {
+    struct events_cursor *cursor = (struct events_cursor *)base;
+    note_scans(cursor);
+    end_scan(cursor);
+    free(cursor);
+    return SQLITE_OK;
+}
+
+/* The gaps of an answer, each once a statement however often its time is read. */
+static void note_gaps(struct sql *sql, const json_t *answer) {
+    size_t i;
+    const json_t *gap;
+    json_array_foreach(json_get_array(answer, "gaps"), i, gap) {
+        char key[NODE_DIGITS + 64];
+        const char *node = json_get_hex(gap, "node_id", NODE_DIGITS);
+        snprintf(key, sizeof key, "%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64, node ? node : "", json_get_count(gap, "lane"),
+                 json_get_count(gap, "sequence"), json_get_count(gap, "timestamp"));
+        if (json_object_size(sql->losses.gaps) >= IDS_MAX || json_object_get(sql->losses.gaps, key)) continue;
+        json_object_set_new(sql->losses.gaps, key, json_true());
+        sql->losses.events += json_get_count(json_object_get(gap, "data"), "count");
+    }
+}
+
+/* pages_next, when what it asks for may not exist: then there is no page. */
+static int ask(struct events_cursor *cursor, json_t **ret_page) {
+    struct sql *sql = sql_of(cursor);
+    struct session *session = sql->session;
+    const struct options *own = session->options;
+    session->options = &sql->options;
+    *session->explain.index = 0;
+    session->explain.examined = 0;
+    int result = sql->interrupted ? -1 : pages_next(&cursor->pages, ret_page);
+    session->options = own;
+    if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
+        return ask(cursor, ret_page);
+    if (result && session->failure.rpc_code == RPC_NOT_FOUND) {
+        session->failure = (struct failure){0};
+        cursor->pages.done = true;
+        *ret_page = NULL;
+        result = 0;
+    }
+    snprintf(cursor->explain.index, sizeof cursor->explain.index, "%s", session->explain.index);
+    cursor->explain.examined += session->explain.examined;
+    *session->explain.index = 0; /* the end of the command has nothing to add */
+    return result;
+}
+
+static int next_page(struct events_cursor *cursor) {
+    json_decref(cursor->page);
+    cursor->page = NULL;
+    cursor->events = NULL;
+    cursor->next = 0;
+    if (ask(cursor, &cursor->page)) {
+        sql_of(cursor)->failed = true;
+        return sql_table_failed(sql_of(cursor), cursor->base.pVtab);
+    }
+    if (!cursor->page) return SQLITE_OK;
+    note_gaps(sql_of(cursor), cursor->page);
+    cursor->events = json_get_array(cursor->page, "events");
+    cursor->explain.pages++;
+    return SQLITE_OK;
+}
+
+static bool is_ours(const struct events_table *table, const json_t *event) {
+    if (!table->app_id) return true;
+    const char *app_id = json_get_text(json_object_get(event, "data"), "app_id");
+    return app_id && !strcmp(app_id, table->app_id);
+}
+
+static int events_next(sqlite3_vtab_cursor *base) {
+    struct events_cursor *cursor = (struct events_cursor *)base;
+    do {
+        while (cursor->next >= json_array_size(cursor->events)) {
+            cursor->event = NULL;
+            if (cursor->pages.done) return SQLITE_OK;
+            int rc = next_page(cursor);
+            if (rc != SQLITE_OK) return rc;
+            if (!cursor->page) return SQLITE_OK;
+        }
+        cursor->event = json_array_get(cursor->events, cursor->next++);
+    } while (!is_ours(table_of(cursor), cursor->event));
+    cursor->explain.rows++;
+    return SQLITE_OK;
+}
+
+/* Begins a scan.  An application's events are of three kinds. */
+static int begin(struct events_cursor *cursor, const struct sql_push_params *params) {
+    struct sql *sql = sql_of(cursor);
+    struct session *session = sql->session;
+    const struct options *own = session->options;
+    bool of_app = table_of(cursor)->app_id, failed = false;
+    json_t *query = json_incref(params->params);
+    if (of_app && !json_object_get(query, "kind"))
+        failed = json_object_set_new(query, "kind", json_pack("[sss]", "app_command", "app_start", "app_end")) != 0;
+    session->options = &sql->options;
+    /* The first page is as large as LIMIT says: should more be wanted after all, there are others. */
+    uint64_t wanted = params->wanted == 0 ? 1 : params->wanted;
+    failed |= pages_init(&cursor->pages, session, query, of_app ? PAGES_ALL : wanted) != 0;
+    session->options = own;
+    cursor->pages.left = PAGES_ALL;
+    cursor->open = true;
+    return failed ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count, sqlite3_value **values) {
+    struct events_cursor *cursor = (struct events_cursor *)base;
+    struct sql_push_params params;
+    end_scan(cursor);
+    int rc = sql_push_read(&params, &sql_of(cursor)->session->names, plan, number, count, values);
+    if (rc != SQLITE_OK) return rc;
+    cursor->said = params.said;
+    cursor->explain.scans++;
+    if (!params.none) rc = begin(cursor, &params);
+    json_decref(params.params);
+    if (params.none || rc != SQLITE_OK) return rc;
+    return events_next(base);
+}
+
+static int events_eof(sqlite3_vtab_cursor *base) { return ((struct events_cursor *)base)->event == NULL; }
+
+static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i) {
+    struct events_cursor *cursor = (struct events_cursor *)base;
+    const struct session *session = sql_of(cursor)->session;
+    sql_column_result(context, &table_of(cursor)->columns.columns[i], cursor->event, NULL, &session->names, session->view.utc);
+    return SQLITE_OK;
+}
+
+/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of what names the event. */
+static int events_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
+    const struct events_cursor *cursor = (struct events_cursor *)base;
+    char text[NODE_DIGITS + 128];
+    const char *node = json_get_hex(cursor->event, "node_id", NODE_DIGITS);
+    uint64_t unix_ns = 0, hash = UINT64_C(0xcbf29ce484222325);
+    (void)json_get_time(cursor->event, &unix_ns);
+    snprintf(text, sizeof text, "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%s", unix_ns, json_get_count(cursor->event, "lane"),
+             json_get_count(cursor->event, "sequence"), node ? node : "");
+    for (const char *at = text; *at; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    *ret_rowid = (sqlite3_int64)hash;
+    return SQLITE_OK;
+}
+
+int sql_events_register(struct sql *sql) {
+    static const sqlite3_module module = {
+        .iVersion = 2,
+        .xCreate = events_create,
+        .xConnect = events_connect,
+        .xBestIndex = events_best_index,
+        .xDisconnect = events_disconnect,
+        .xDestroy = events_disconnect,
+        .xOpen = events_open,
+        .xClose = events_close,
+        .xFilter = events_filter,
+        .xNext = events_next,
+        .xEof = events_eof,
+        .xColumn = events_column,
+        .xRowid = events_rowid,
+    };
+    if (sqlite3_create_module_v2(sql->db, "p2ptrace_events", &module, sql, NULL)) return session_out_of_memory(sql->session);
+    return sql_create_table(sql, "events", "p2ptrace_events");
+}

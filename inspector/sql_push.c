@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+#include "sql_push.h"
+
+#include "json_get.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <proto/event_table.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the plan ---- */
+
+/* Which share of the rows a condition leaves, where nothing better is known. */
+#define SHARE_KIND 0.2
+#define SHARE_SIDE 0.3 /* one side of a stretch of time */
+#define SHARE_MOMENT 1e-6
+#define SHARE_PREFIX 0.05
+#define COST_REQUEST 200.0 /* a round trip to traced, in events read */
+
+struct plan {
+    sqlite3_index_info *info;
+    sqlite3_str *text;
+    int arg_count;
+    unsigned used;   /* bits of enum sql_push: what has a condition already */
+    double examined; /* share of the events that an index leaves */
+    double matching; /* share of them that match */
+    bool exact;      /* every condition of the statement is passed on */
+};
+
+static void take(struct plan *plan, int i, const char *column, const char *word) {
+    plan->info->aConstraintUsage[i].argvIndex = ++plan->arg_count;
+    sqlite3_str_appendf(plan->text, "%s%s%s", plan->arg_count > 1 ? " " : "", column, word);
+}
+
+static bool is_binary(sqlite3_index_info *info, int i) {
+    const char *collation = sqlite3_vtab_collation(info, i);
+    return !collation || !sqlite3_stricmp(collation, "BINARY");
+}
+
+static const char *time_word(unsigned char op) {
+    switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: return "=";
+    case SQLITE_INDEX_CONSTRAINT_GT: return ">";
+    case SQLITE_INDEX_CONSTRAINT_GE: return ">=";
+    case SQLITE_INDEX_CONSTRAINT_LT: return "<";
+    case SQLITE_INDEX_CONSTRAINT_LE: return "<=";
+    default: return NULL;
+    }
+}
+
+static double one_of(double count) { return 1 / (count > 1 ? count : 1); }
+
+/* The share of events that have one certain value. */
+static double share_of(const struct sql_history *history, enum sql_push push) {
+    switch (push) {
+    case SQL_PUSH_TRACE_ID: return one_of(history->traces);
+    case SQL_PUSH_PEER_ID:
+    case SQL_PUSH_PEER: return one_of(history->peers);
+    case SQL_PUSH_NODE_ID:
+    case SQL_PUSH_NODE: return one_of(history->nodes);
+    default: return SHARE_KIND;
+    }
+}
+
+/* The param that a column becomes: a name becomes an id. */
+static unsigned param_bit(enum sql_push push) {
+    if (push == SQL_PUSH_PEER) push = SQL_PUSH_PEER_ID;
+    if (push == SQL_PUSH_NODE) push = SQL_PUSH_NODE_ID;
+    return 1U << push;
+}
+
+static bool is_id(enum sql_push push) {
+    return push == SQL_PUSH_TRACE_ID || push == SQL_PUSH_PEER_ID || push == SQL_PUSH_NODE_ID;
+}
+
+/* Takes a condition, if a request can carry it.  Equalities come first (pass 0), so that a prefix does not keep one out. */
+static bool consider(struct plan *plan, const struct sql_history *history, const struct sql_column *column, int i, int pass) {
+    unsigned char op = plan->info->aConstraint[i].op;
+    bool prefix = op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB;
+    double share = 1;
+    if (column->push == SQL_PUSH_TIMESTAMP && time_word(op)) {
+        if (pass == 0) return false;
+        take(plan, i, column->name, time_word(op));
+        share = op == SQLITE_INDEX_CONSTRAINT_EQ ? SHARE_MOMENT : SHARE_SIDE;
+    } else if (prefix && is_id(column->push)) {
+        if (pass == 0 || plan->used & param_bit(column->push)) return false;
+        take(plan, i, column->name, op == SQLITE_INDEX_CONSTRAINT_LIKE ? "~" : "*");
+        plan->used |= param_bit(column->push);
+        share = SHARE_PREFIX;
+    } else if (op == SQLITE_INDEX_CONSTRAINT_EQ && column->push <= SQL_PUSH_KIND && column->push != SQL_PUSH_NOTHING) {
+        if (pass == 1 || plan->used & param_bit(column->push) || !is_binary(plan->info, i)) return false;
+        bool list = column->push == SQL_PUSH_KIND && sqlite3_vtab_in(plan->info, i, 1);
+        take(plan, i, column->name, list ? " in" : "=");
+        plan->used |= param_bit(column->push);
+        share = share_of(history, column->push);
+    } else {
+        return false;
+    }
+    plan->matching *= share;
+    if (column->push != SQL_PUSH_NODE && column->push != SQL_PUSH_NODE_ID) plan->examined *= share;
+    return true;
+}
+
+static void consider_all(struct plan *plan, const struct sql_history *history, const struct sql_column *columns) {
+    const sqlite3_index_info *info = plan->info;
+    for (int i = 0; i < info->nConstraint; i++)
+        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ && info->aConstraint[i].usable &&
+            info->aConstraint[i].iColumn >= 0)
+            consider(plan, history, &columns[info->aConstraint[i].iColumn], i, 0);
+    for (int i = 0; i < info->nConstraint; i++) {
+        unsigned char op = info->aConstraint[i].op;
+        if (op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET || info->aConstraintUsage[i].argvIndex)
+            continue;
+        bool taken = info->aConstraint[i].usable && info->aConstraint[i].iColumn >= 0 &&
+                     consider(plan, history, &columns[info->aConstraint[i].iColumn], i, 1);
+        /* The rows that a prefix lets through are not all that its pattern does. */
+        if (!taken || op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB) plan->exact = false;
+    }
+}
+
+/* Answers come sorted by time: timestamp, or timestamp and ns, one way or the other. */
+static void consider_order(sqlite3_index_info *info, const struct sql_column *columns) {
+    static const enum sql_push order[] = {SQL_PUSH_TIMESTAMP, SQL_PUSH_NS};
+    if (info->nOrderBy < 1 || info->nOrderBy > 2) return;
+    for (int i = 0; i < info->nOrderBy; i++) {
+        int column = info->aOrderBy[i].iColumn;
+        if (column < 0 || columns[column].push != order[i] || info->aOrderBy[i].desc != info->aOrderBy[0].desc) return;
+    }
+    info->orderByConsumed = 1;
+    if (info->aOrderBy[0].desc) info->idxNum |= SQL_PUSH_DESC;
+}
+
+/* LIMIT is worth nothing where rows will be dropped or sorted afterwards: pages of that size would only be many. */
+static void consider_limit(struct plan *plan) {
+    sqlite3_index_info *info = plan->info;
+    if (!plan->exact || (info->nOrderBy && !info->orderByConsumed)) return;
+    for (int i = 0; i < info->nConstraint; i++) {
+        if (!info->aConstraint[i].usable) continue;
+        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT) take(plan, i, "", "limit");
+        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_OFFSET) take(plan, i, "", "offset");
+    }
+}
+
+int sql_push_plan(const struct sql_history *history, const struct sql_column *columns, sqlite3_index_info *info) {
+    struct plan plan = {.info = info, .text = sqlite3_str_new(NULL), .examined = 1, .matching = 1, .exact = true};
+    info->idxNum = 0;
+    consider_all(&plan, history, columns);
+    consider_order(info, columns);
+    consider_limit(&plan);
+    double rows = history->events * plan.matching;
+    info->estimatedRows = rows > 1 ? (sqlite3_int64)rows : 1;
+    info->estimatedCost = COST_REQUEST + history->events * plan.examined;
+    if (!plan.arg_count) sqlite3_str_appendall(plan.text, "all");
+    if (info->idxNum & SQL_PUSH_DESC) sqlite3_str_appendall(plan.text, " newest first");
+    info->idxStr = sqlite3_str_finish(plan.text);
+    info->needToFreeIdxStr = 1;
+    return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* ---- the values ---- */
+
+#define TIME_US_MAX INT64_C(10000000000000000) /* traced counts nanoseconds in 64 bits */
+
+struct reader {
+    struct sql_push_params *out;
+    const struct names *names;
+    int64_t from_us, to_us; /* [from, to) */
+    uint64_t limit, offset;
+    bool failed;
+};
+
+static void set(struct reader *reader, const char *param, const char *text, size_t bytes) {
+    reader->failed |= json_object_set_new(reader->out->params, param, json_stringn(text, bytes)) != 0;
+}
+
+static bool is_hex(const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        if (!strchr("0123456789abcdef", text[i]) || !text[i]) return false;
+    return true;
+}
+
+/* An id that is not whole, or no text at all, is no event's. */
+static void read_id(struct reader *reader, const char *param, unsigned digits, sqlite3_value *value) {
+    const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
+    if (!text || (unsigned)sqlite3_value_bytes(value) != digits || !is_hex(text, digits))
+        reader->out->none = true;
+    else
+        set(reader, param, text, digits);
+}
+
+/* A name becomes the id of the one that is called so. */
+static void read_name(struct reader *reader, const char *param, sqlite3_value *value) {
+    if (sqlite3_value_type(value) == SQLITE_INTEGER || sqlite3_value_type(value) == SQLITE_FLOAT) return; /* "7" may be a name */
+    const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
+    const json_t *id = text ? json_object_get(reader->names->by_name, text) : NULL;
+    bool whole = text && strlen(text) == (size_t)sqlite3_value_bytes(value); /* no NUL within */
+    if (!whole || (!id && json_object_size(reader->names->by_id) < NAMES_MAX))
+        reader->out->none = true;
+    else if (json_is_string(id))
+        set(reader, param, json_string_value(id), json_string_length(id));
+}
+
+/* The pattern's beginning, up to what is special in it. */
+static void read_prefix(struct reader *reader, const char *param, unsigned digits, bool like, sqlite3_value *value) {
+    char prefix[NODE_DIGITS + 1];
+    const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
+    size_t bytes = text ? strcspn(text, like ? "%_" : "*?[") : 0;
+    if (!bytes || bytes > digits) return;
+    for (size_t i = 0; i < bytes; i++) prefix[i] = (char)(like && text[i] >= 'A' && text[i] <= 'F' ? text[i] | 0x20 : text[i]);
+    prefix[bytes] = 0;
+    bool trace = digits == TRACE_DIGITS;
+    if (!is_hex(prefix, bytes))
+        reader->out->none = true;
+    else if (trace || !json_object_get(reader->names->by_name, prefix)) /* it would be taken as the name */
+        set(reader, param, prefix, bytes);
+}
+
+static bool add_kind(json_t *kinds, sqlite3_value *value) {
+    if (sqlite3_value_type(value) != SQLITE_TEXT) return true; /* equals no kind */
+    const char *name = (const char *)sqlite3_value_text(value);
+    if (!name || strlen(name) != (size_t)sqlite3_value_bytes(value)) return true;
+    if (!trace_kind_by_name(name) && strcmp(name, "unknown") != 0) return false;
+    return json_array_append_new(kinds, json_string(name)) == 0;
+}
+
+/* With a kind among them that only traced may know, none is passed on. */
+static void read_kinds(struct reader *reader, bool list, sqlite3_value *value) {
+    json_t *kinds = json_array();
+    sqlite3_value *element;
+    bool known = kinds != NULL;
+    if (list) {
+        for (int rc = sqlite3_vtab_in_first(value, &element); rc == SQLITE_OK && element && known;
+             rc = sqlite3_vtab_in_next(value, &element))
+            known = add_kind(kinds, element);
+    } else if (known) {
+        known = add_kind(kinds, value);
+    }
+    if (known && !json_array_size(kinds))
+        reader->out->none = true;
+    else if (known)
+        reader->failed |= json_object_set(reader->out->params, "kind", kinds) != 0;
+    json_decref(kinds);
+}
+
+static void narrow(struct reader *reader, int64_t from_us, int64_t to_us) {
+    if (from_us > reader->from_us) reader->from_us = from_us;
+    if (to_us < reader->to_us) reader->to_us = to_us;
+}
+
+/* The first whole number that is at or above a real one, within what times can be. */
+static int64_t whole_from(double value) {
+    if (value <= 0) return 0;
+    return value >= (double)TIME_US_MAX ? TIME_US_MAX : (int64_t)ceil(value);
+}
+
+/* As SQLite compares: what looks like a number is one, and every other text is above all numbers. */
+static void read_time(struct reader *reader, const char *op, sqlite3_value *value) {
+    int type = sqlite3_value_numeric_type(value);
+    int64_t at = 0, after = 0; /* the first times that are >= and > the value */
+    if (type == SQLITE_INTEGER) {
+        int64_t us = sqlite3_value_int64(value);
+        at = us < 0 ? 0 : us > TIME_US_MAX ? TIME_US_MAX : us;
+        after = us < 0 ? 0 : us >= TIME_US_MAX ? TIME_US_MAX : us + 1;
+    } else if (type == SQLITE_FLOAT) {
+        double us = sqlite3_value_double(value);
+        at = whole_from(us);
+        after = us >= 0 && (double)at == us ? at + 1 : at;
+    } else if (type != SQLITE_NULL) {
+        at = after = TIME_US_MAX;
+    } else {
+        reader->out->none = true;
+    }
+    if (!strcmp(op, ">=")) narrow(reader, at, TIME_US_MAX);
+    if (!strcmp(op, ">")) narrow(reader, after, TIME_US_MAX);
+    if (!strcmp(op, "<")) narrow(reader, 0, at);
+    if (!strcmp(op, "<=")) narrow(reader, 0, after);
+    if (!strcmp(op, "=")) narrow(reader, at, after);
+}
+
+static void read_value(struct reader *reader, const char *word, size_t bytes, sqlite3_value *value) {
+    static const struct {
+        const char *name, *param;
+        unsigned digits; /* 0: a name */
+    } ids[] = {{"trace_id", "trace_id", TRACE_DIGITS},
+               {"peer_id", "peer_id", NODE_DIGITS},
+               {"node_id", "node_id", NODE_DIGITS},
+               {"peer", "peer_id", 0},
+               {"node", "node_id", 0}};
+    size_t name = strcspn(word, "=<>~* ");
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        if (strlen(ids[i].name) != name || strncmp(ids[i].name, word, name) != 0) continue;
+        if (word[name] != '=')
+            read_prefix(reader, ids[i].param, ids[i].digits, word[name] == '~', value);
+        else if (ids[i].digits)
+            read_id(reader, ids[i].param, ids[i].digits, value);
+        else
+            read_name(reader, ids[i].param, value);
+        return;
+    }
+    if (!strncmp(word, "kind", 4)) {
+        read_kinds(reader, word[4] != '=', value);
+    } else if (!strncmp(word, "timestamp", 9)) {
+        char op[3] = {0};
+        memcpy(op, word + 9, bytes - 9 < 2 ? bytes - 9 : 2);
+        read_time(reader, op, value);
+    } else if (sqlite3_value_type(value) == SQLITE_INTEGER && sqlite3_value_int64(value) >= 0) {
+        *(word[0] == 'l' ? &reader->limit : &reader->offset) = (uint64_t)sqlite3_value_int64(value);
+    }
+}
+
+static void finish_params(struct reader *reader, int number) {
+    json_t *params = reader->out->params;
+    if (reader->from_us >= reader->to_us) reader->out->none = true;
+    if (reader->from_us > 0) reader->failed |= json_object_set_new(params, "from", json_integer(reader->from_us)) != 0;
+    if (reader->to_us < TIME_US_MAX) reader->failed |= json_object_set_new(params, "to", json_integer(reader->to_us)) != 0;
+    if (number & SQL_PUSH_DESC) reader->failed |= json_object_set_new(params, "order", json_string("desc")) != 0;
+    if (reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
+        reader->out->wanted = reader->limit + reader->offset;
+    reader->out->said = json_object_size(params) ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("nothing");
+    reader->failed |= !reader->out->said;
+}
+
+int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const char *plan, int number, int count,
+                  sqlite3_value **values) {
+    struct sql_push_params params = {.params = json_object(), .wanted = UINT64_MAX};
+    struct reader reader = {.out = &params, .names = names, .to_us = TIME_US_MAX, .limit = UINT64_MAX};
+    const char *word = plan;
+    if (!params.params) return SQLITE_NOMEM;
+    for (int i = 0; i < count; i++) {
+        size_t bytes = strcspn(word, " ");
+        if (!strncmp(word + bytes, " in", 3)) bytes += 3; /* "kind in" */
+        read_value(&reader, word, bytes, values[i]);
+        word += bytes + (word[bytes] == ' ');
+    }
+    finish_params(&reader, number);
+    if (reader.failed) {
+        json_decref(params.params);
+        free(params.said);
+        return SQLITE_NOMEM;
+    }
+    *ret_params = params;
+    return SQLITE_OK;
+}
+
+bool sql_push_drop_prefixes(json_t *params) {
+    static const struct {
+        const char *param;
+        size_t digits;
+    } ids[] = {{"trace_id", TRACE_DIGITS}, {"peer_id", NODE_DIGITS}, {"node_id", NODE_DIGITS}};
+    bool dropped = false;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        const json_t *id = json_object_get(params, ids[i].param);
+        if (!id || json_string_length(id) == ids[i].digits) continue;
+        json_object_del(params, ids[i].param);
+        dropped = true;
+    }
+    return dropped;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables whose rows are the elements of one answer: nodes, peers, traces, and what applications registered.  The first scan of a
+ * statement fetches the rows, the others read the same: a statement sees one state of them, and a join does not ask again for each row.
+ * By its first column, an id, a row is found without looking at the others. */
+#include "json_get.h"
+#include "sql.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+struct rows_kind {
+    const char *name;
+    const char *method, *member; /* the answer's array */
+    const char *nested;          /* the array in each of its elements that has the rows; NULL: the elements are */
+    const struct sql_column *columns;
+    int column_count;
+};
+
+struct row {
+    const json_t *row, *parent;
+    const char *key; /* the first column's */
+};
+
+struct rows_table {
+    sqlite3_vtab base;
+    struct sql *sql;
+    const struct rows_kind *kind;
+    uint64_t statement; /* that fetched the rows */
+    json_t *answers;    /* what they are borrowed from */
+    struct row *rows;   /* in the order they came */
+    uint32_t *by_key;   /* their indices, sorted */
+    size_t count, capacity;
+};
+
+struct rows_cursor {
+    sqlite3_vtab_cursor base;
+    size_t next, end; /* in by_key when searched, else in rows */
+    bool searched;
+};
+
+/* ---- what there is ---- */
+
+static const struct sql_column node_columns[] = {
+    {"node_id", "TEXT", SQL_MEMBER, "node_id", SQL_PUSH_NOTHING, false},
+    {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
+    {"state", "TEXT", SQL_MEMBER, "state", SQL_PUSH_NOTHING, false},
+    {"pid", "INTEGER", SQL_MEMBER, "pid", SQL_PUSH_NOTHING, false},
+    {"emitted", "INTEGER", SQL_MEMBER, "emitted", SQL_PUSH_NOTHING, false},
+    {"indexed", "INTEGER", SQL_MEMBER, "indexed", SQL_PUSH_NOTHING, false},
+    {"lost", "INTEGER", SQL_MEMBER, "lost", SQL_PUSH_NOTHING, false},
+    {"lost_by", "TEXT", SQL_MEMBER, "lost_by", SQL_PUSH_NOTHING, false},
+    {"unfinished", "INTEGER", SQL_MEMBER, "unfinished", SQL_PUSH_NOTHING, false},
+    {"lanes", "INTEGER", SQL_MEMBER, "lanes", SQL_PUSH_NOTHING, false},
+    {"lane_events", "INTEGER", SQL_MEMBER, "lane_events", SQL_PUSH_NOTHING, false},
+    {"bytes", "INTEGER", SQL_MEMBER, "bytes", SQL_PUSH_NOTHING, false},
+    {"clock", "TEXT", SQL_MEMBER, "clock", SQL_PUSH_NOTHING, false},
+    {"policy", "TEXT", SQL_MEMBER, "policy", SQL_PUSH_NOTHING, false},
+    {"kinds", "TEXT", SQL_MEMBER, "kinds", SQL_PUSH_NOTHING, false},
+    {"sample", "REAL", SQL_MEMBER, "sample", SQL_PUSH_NOTHING, false},
+    {"started", "INTEGER", SQL_TIME, "started", SQL_PUSH_NOTHING, false},
+    {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
+    {"apps", "TEXT", SQL_MEMBER, "apps", SQL_PUSH_NOTHING, false},
+    {"reason", "TEXT", SQL_MEMBER, "reason", SQL_PUSH_NOTHING, false},
+};
+
+static const struct sql_column peer_columns[] = {
+    {"peer_id", "TEXT", SQL_MEMBER, "peer_id", SQL_PUSH_NOTHING, false},
+    {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
+    {"events", "INTEGER", SQL_MEMBER, "events", SQL_PUSH_NOTHING, false},
+    {"packets_sent", "INTEGER", SQL_MEMBER, "packets_sent", SQL_PUSH_NOTHING, false},
+    {"packets_received", "INTEGER", SQL_MEMBER, "packets_received", SQL_PUSH_NOTHING, false},
+    {"packets_lost", "INTEGER", SQL_MEMBER, "packets_lost", SQL_PUSH_NOTHING, false},
+    {"loss", "REAL", SQL_MEMBER, "loss", SQL_PUSH_NOTHING, false},
+    {"bytes_sent", "INTEGER", SQL_MEMBER, "bytes_sent", SQL_PUSH_NOTHING, false},
+    {"bytes_received", "INTEGER", SQL_MEMBER, "bytes_received", SQL_PUSH_NOTHING, false},
+    {"rtt", "INTEGER", SQL_MEMBER, "rtt", SQL_PUSH_NOTHING, false},
+    {"min_rtt", "INTEGER", SQL_MEMBER, "min_rtt", SQL_PUSH_NOTHING, false},
+    {"nodes", "TEXT", SQL_MEMBER, "nodes", SQL_PUSH_NOTHING, false},
+    {"first", "INTEGER", SQL_TIME, "first", SQL_PUSH_NOTHING, false},
+    {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
+};
+
+static const struct sql_column trace_columns[] = {
+    {"trace_id", "TEXT", SQL_MEMBER, "trace_id", SQL_PUSH_NOTHING, false},
+    {"first", "INTEGER", SQL_TIME, "first", SQL_PUSH_NOTHING, false},
+    {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
+    {"duration", "INTEGER", SQL_MEMBER, "duration", SQL_PUSH_NOTHING, false},
+    {"outcome", "TEXT", SQL_MEMBER, "outcome", SQL_PUSH_NOTHING, false},
+    {"app", "TEXT", SQL_MEMBER, "app", SQL_PUSH_NOTHING, false},
+    {"command", "TEXT", SQL_MEMBER, "command", SQL_PUSH_NOTHING, false},
+    {"events", "INTEGER", SQL_MEMBER, "events", SQL_PUSH_NOTHING, false},
+    {"packets_lost", "INTEGER", SQL_MEMBER, "packets_lost", SQL_PUSH_NOTHING, false},
+    {"app_id", "TEXT", SQL_MEMBER, "app_id", SQL_PUSH_NOTHING, false},
+    {"cmd", "INTEGER", SQL_MEMBER, "cmd", SQL_PUSH_NOTHING, false},
+    {"nodes", "TEXT", SQL_MEMBER, "nodes", SQL_PUSH_NOTHING, false},
+    {"peers", "TEXT", SQL_MEMBER, "peers", SQL_PUSH_NOTHING, false},
+    {"truncated", "INTEGER", SQL_MEMBER, "truncated", SQL_PUSH_NOTHING, false},
+};
+
+static const struct sql_column app_columns[] = {
+    {"app_id", "TEXT", SQL_MEMBER, "app_id", SQL_PUSH_NOTHING, false},
+    {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
+};
+
+static const struct sql_column command_columns[] = {
+    {"app_id", "TEXT", SQL_PARENT, "app_id", SQL_PUSH_NOTHING, false},
+    {"cmd", "INTEGER", SQL_MEMBER, "cmd", SQL_PUSH_NOTHING, false},
+    {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
+};
+
+static const struct sql_column field_columns[] = {
+    {"app_id", "TEXT", SQL_PARENT, "app_id", SQL_PUSH_NOTHING, false},
+    {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
+    {"type", "TEXT", SQL_MEMBER, "type", SQL_PUSH_NOTHING, false},
+    {"offset", "INTEGER", SQL_MEMBER, "offset", SQL_PUSH_NOTHING, false},
+    {"bytes", "INTEGER", SQL_MEMBER, "bytes", SQL_PUSH_NOTHING, false},
+};
+
+static const struct rows_kind kinds[] = {
+    {"nodes", "nodes", "nodes", NULL, node_columns, COUNT_OF(node_columns)},
+    {"peers", "peers", "peers", NULL, peer_columns, COUNT_OF(peer_columns)},
+    {"traces", "traces", "traces", NULL, trace_columns, COUNT_OF(trace_columns)},
+    {"apps", "apps", "apps", NULL, app_columns, COUNT_OF(app_columns)},
+    {"app_commands", "apps", "apps", "commands", command_columns, COUNT_OF(command_columns)},
+    {"app_fields", "apps", "apps", "fields", field_columns, COUNT_OF(field_columns)},
+};
+
+/* ---- fetching ---- */
+
+static void forget(struct rows_table *table) {
+    json_decref(table->answers);
+    free(table->rows);
+    free(table->by_key);
+    table->answers = NULL;
+    table->rows = NULL;
+    table->by_key = NULL;
+    table->count = table->capacity = 0;
+}
+
+static int add_row(struct rows_table *table, const json_t *row, const json_t *parent) {
+    const struct sql_column *key = &table->kind->columns[0];
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity ? table->capacity * 2 : 64;
+        struct row *rows = realloc(table->rows, capacity * sizeof *rows);
+        if (!rows) return -1;
+        table->rows = rows;
+        table->capacity = capacity;
+    }
+    const char *text = json_get_text(key->source == SQL_PARENT ? parent : row, key->key);
+    table->rows[table->count++] = (struct row){.row = row, .parent = parent, .key = text ? text : ""};
+    return 0;
+}
+
+static int add_rows(struct rows_table *table, const json_t *elements) {
+    size_t i, j;
+    const json_t *element, *row;
+    json_array_foreach(elements, i, element) {
+        if (!table->kind->nested && add_row(table, element, NULL)) return -1;
+        if (!table->kind->nested) continue;
+        json_array_foreach(json_get_array(element, table->kind->nested), j, row) {
+            if (add_row(table, row, element)) return -1;
+        }
+    }
+    return 0;
+}
+
+static int compare_keys(const void *a, const void *b, void *context) {
+    const struct rows_table *table = context;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int order = strcmp(table->rows[x].key, table->rows[y].key);
+    return order ? order : (x > y) - (x < y);
+}
+
+static int sort_keys(struct rows_table *table) {
+    table->by_key = malloc((table->count ? table->count : 1) * sizeof *table->by_key);
+    if (!table->by_key) return -1;
+    for (size_t i = 0; i < table->count; i++) table->by_key[i] = (uint32_t)i;
+    qsort_r(table->by_key, table->count, sizeof *table->by_key, compare_keys, table);
+    return 0;
+}
+
+/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked for, and then
+ * those with one in the other; a trace that has both comes twice, and is taken once. */
+static int fetch_traces(struct rows_table *table, json_t *by_id, uint64_t from_us, uint64_t to_us) {
+    json_t *answer, *row;
+    size_t i;
+    json_t *params = json_pack("{s:I,s:I,s:i}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit", (int)TRACES_MAX);
+    if (sql_call(table->sql, "traces", params, &answer)) return -1;
+    bool all = json_get_count(answer, "total") <= TRACES_MAX || to_us - from_us < 2;
+    if (all) {
+        json_array_foreach(json_get_array(answer, "traces"), i, row) {
+            const char *id = json_get_hex(row, "trace_id", TRACE_DIGITS);
+            if (id) json_object_set(by_id, id, row);
+        }
+    }
+    json_decref(answer);
+    if (all) return 0;
+    uint64_t middle_us = from_us + (to_us - from_us) / 2;
+    return fetch_traces(table, by_id, middle_us, to_us) || fetch_traces(table, by_id, from_us, middle_us) ? -1 : 0;
+}
+
+static int fetch_all_traces(struct rows_table *table) {
+    const char *id;
+    json_t *row, *by_id = json_object();
+    /* What begins after the statement has no place in its history. */
+    int result = by_id ? fetch_traces(table, by_id, table->sql->history.begin_us, table->sql->history.end_us) : -1;
+    table->answers = by_id;
+    json_object_foreach(by_id, id, row) {
+        (void)id;
+        if (!result) result = add_row(table, row, NULL);
+    }
+    return result;
+}
+
+static int fetch(struct rows_table *table) {
+    json_t *answer;
+    int result;
+    if (table->statement == table->sql->statement && table->by_key) return SQLITE_OK;
+    forget(table);
+    if (!strcmp(table->kind->method, "traces")) {
+        result = fetch_all_traces(table);
+    } else if (!(result = sql_call(table->sql, table->kind->method, NULL, &answer))) {
+        table->answers = answer;
+        result = add_rows(table, json_get_array(answer, table->kind->member));
+    }
+    if (result && table->sql->failed) return sql_table_failed(table->sql, &table->base);
+    if (result || sort_keys(table)) return SQLITE_NOMEM;
+    table->statement = table->sql->statement;
+    return SQLITE_OK;
+}
+
+/* ---- the module ---- */
+
+static int rows_disconnect(sqlite3_vtab *base) {
+    struct rows_table *table = (struct rows_table *)base;
+    forget(table);
+    free(table);
+    return SQLITE_OK;
+}
+
+static const struct rows_kind *find_kind(const char *name) {
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (!strcmp(kinds[i].name, name)) return &kinds[i];
+    return NULL;
+}
+
+static int rows_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
+    const struct rows_kind *kind = find_kind(argv[2]);
+    struct rows_table *table = kind ? calloc(1, sizeof *table) : NULL;
+    (void)argc, (void)ret_error;
+    if (!table) return SQLITE_NOMEM;
+    table->sql = aux;
+    table->kind = kind;
+    char *declaration = sql_columns_declare(kind->columns, kind->column_count);
+    int rc = declaration ? sqlite3_declare_vtab(db, declaration) : SQLITE_NOMEM;
+    sqlite3_free(declaration);
+    if (rc == SQLITE_OK)
+        *ret_table = &table->base;
+    else
+        rows_disconnect(&table->base);
+    return rc;
+}
+
+/* A function of its own: if it were the same, SQLite would take the module's name for a table, too. */
+static int rows_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
+    return rows_connect(db, aux, argc, argv, ret_table, ret_error);
+}
+
+/* How many rows to expect, for SQLite to choose the order of a join. */
+static double rows_expected(const struct rows_table *table) {
+    const struct sql_history *history = &table->sql->history;
+    if (table->kind->columns == trace_columns) return history->traces;
+    if (table->kind->columns == peer_columns) return history->peers;
+    return history->nodes > 10 ? history->nodes : 10;
+}
+
+static int rows_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
+    double rows = rows_expected((struct rows_table *)base);
+    int found = -1;
+    for (int i = 0; i < info->nConstraint && found < 0; i++) {
+        const char *collation = sqlite3_vtab_collation(info, i);
+        if (info->aConstraint[i].usable && info->aConstraint[i].iColumn == 0 &&
+            info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ && (!collation || !sqlite3_stricmp(collation, "BINARY")))
+            found = i;
+    }
+    info->idxStr = (char *)(found < 0 ? "all" : "by id");
+    info->idxNum = found >= 0;
+    if (found >= 0) info->aConstraintUsage[found].argvIndex = 1;
+    info->estimatedRows = found >= 0 ? 1 : rows > 1 ? (sqlite3_int64)rows : 1;
+    info->estimatedCost = found >= 0 ? 10 : 200 + 2 * rows;
+    return SQLITE_OK;
+}
+
+static int rows_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor) {
+    struct rows_cursor *cursor = calloc(1, sizeof *cursor);
+    (void)base;
+    if (!cursor) return SQLITE_NOMEM;
+    *ret_cursor = &cursor->base;
+    return SQLITE_OK;
+}
+
+static int rows_close(sqlite3_vtab_cursor *base) {
+    free(base);
+    return SQLITE_OK;
+}
+
+/* The first place in by_key whose key is not below this one, or with `behind` is above it. */
+static size_t search(const struct rows_table *table, const char *key, bool behind) {
+    size_t low = 0, high = table->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(table->rows[table->by_key[middle]].key, key);
+        if (order < 0 || (behind && order == 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int rows_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count, sqlite3_value **values) {
+    struct rows_cursor *cursor = (struct rows_cursor *)base;
+    struct rows_table *table = (struct rows_table *)base->pVtab;
+    (void)plan, (void)count;
+    int rc = fetch(table);
+    if (rc != SQLITE_OK) return rc;
+    cursor->next = 0;
+    cursor->end = table->count;
+    cursor->searched = number && sqlite3_value_type(values[0]) == SQLITE_TEXT;
+    if (!cursor->searched) return SQLITE_OK;
+    const char *key = (const char *)sqlite3_value_text(values[0]);
+    if (!key) return SQLITE_NOMEM;
+    cursor->next = search(table, key, false);
+    cursor->end = search(table, key, true);
+    return SQLITE_OK;
+}
+
+static int rows_next(sqlite3_vtab_cursor *base) {
+    ((struct rows_cursor *)base)->next++;
+    return SQLITE_OK;
+}
+
+static int rows_eof(sqlite3_vtab_cursor *base) {
+    const struct rows_cursor *cursor = (struct rows_cursor *)base;
+    return cursor->next >= cursor->end;
+}
+
+static size_t current(const struct rows_cursor *cursor) {
+    const struct rows_table *table = (struct rows_table *)cursor->base.pVtab;
+    return cursor->searched ? table->by_key[cursor->next] : cursor->next;
+}
+
+static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i) {
+    const struct rows_table *table = (struct rows_table *)base->pVtab;
+    const struct row *row = &table->rows[current((struct rows_cursor *)base)];
+    const struct session *session = table->sql->session;
+    sql_column_result(context, &table->kind->columns[i], row->row, row->parent, &session->names, session->view.utc);
+    return SQLITE_OK;
+}
+
+static int rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
+    *ret_rowid = (sqlite3_int64)current((struct rows_cursor *)base);
+    return SQLITE_OK;
+}
+
+int sql_rows_register(struct sql *sql) {
+    static const sqlite3_module module = {
+        .iVersion = 2,
+        .xCreate = rows_create,
+        .xConnect = rows_connect,
+        .xBestIndex = rows_best_index,
+        .xDisconnect = rows_disconnect,
+        .xDestroy = rows_disconnect,
+        .xOpen = rows_open,
+        .xClose = rows_close,
+        .xFilter = rows_filter,
+        .xNext = rows_next,
+        .xEof = rows_eof,
+        .xColumn = rows_column,
+        .xRowid = rows_rowid,
+    };
+    if (sqlite3_create_module_v2(sql->db, "p2ptrace_rows", &module, sql, NULL)) return session_out_of_memory(sql->session);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (sql_create_table(sql, kinds[i].name, "p2ptrace_rows")) return -1;
+    return 0;
+}

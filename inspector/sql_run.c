@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs statements and prints their rows, as they come. */
+#include "limits.h"
+#include "rows.h"
+#include "sql.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_BYTES 65536U
+#define FLUSH_MS 100U /* a row does not wait longer for others, once the next one comes */
+
+/* ---- what went wrong ---- */
+
+/* The line of the statement with the fault, and a caret below it. */
+static void point_at(const char *text, size_t offset) {
+    struct strbuf before = {0}, line = {0};
+    size_t begin = offset;
+    if (offset > strlen(text)) return;
+    while (begin && text[begin - 1] != '\n') begin--;
+    text_untrusted(&before, text + begin, offset - begin, SQL_CELL_COLUMNS_MAX);
+    text_untrusted(&line, text + begin, strcspn(text + begin, "\n"), SQL_CELL_COLUMNS_MAX);
+    fprintf(stderr, "  %s\n  %*s^\n", strbuf_text(&line), (int)text_columns(strbuf_text(&before), before.bytes), "");
+    strbuf_fini(&before);
+    strbuf_fini(&line);
+}
+
+/* Tells SQLite's message and the place; a table's own failure goes on as it is. */
+static int statement_failed(struct sql *sql, const char *text, int rc, bool running) {
+    struct failure *failure = &sql->session->failure;
+    struct strbuf message = {0};
+    int offset = rc == SQLITE_READONLY ? -1 : sqlite3_error_offset(sql->db);
+    if (sql->interrupted || (rc & 0xff) == SQLITE_INTERRUPT) {
+        sql->failed = false;
+        return failure_set(failure, EXIT_FAILED, "interrupted");
+    }
+    if (sql->failed) return -1;
+    const char *reason = (rc & 0xff) == SQLITE_AUTH || (rc & 0xff) == SQLITE_READONLY
+                             ? "only reading is possible here: SELECT, EXPLAIN, PRAGMA table_info"
+                             : sqlite3_errmsg(sql->db);
+    text_untrusted(&message, reason, strlen(reason), 500);
+    fprintf(stderr, "inspector: %s\n", strbuf_text(&message));
+    strbuf_fini(&message);
+    if (offset >= 0) point_at(text, (size_t)offset);
+    return failure_set(failure, running ? EXIT_FAILED : EXIT_USAGE, "%s", "");
+}
+
+/* ---- rows as JSON ---- */
+
+/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  What is no UTF-8 is made some. */
+static void put_text(struct strbuf *out, const char *text, size_t bytes) {
+    struct strbuf harmless = {0};
+    json_t *value = json_stringn(text, bytes);
+    if (!value) {
+        text_untrusted(&harmless, text, bytes, SQL_CELL_COLUMNS_MAX);
+        value = json_string(strbuf_text(&harmless));
+    }
+    char *json = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+    if (json)
+        strbuf_puts(out, json);
+    else
+        out->failed = true;
+    free(json);
+    json_decref(value);
+    strbuf_fini(&harmless);
+}
+
+/* As few digits as mean the same number.  JSON has no infinity. */
+static void put_real(struct strbuf *out, double value) {
+    char text[40];
+    int digits = 15;
+    if (value - value != 0) {
+        strbuf_puts(out, "null");
+        return;
+    }
+    do snprintf(text, sizeof text, "%.*g", digits++, value);
+    while (digits <= 17 && strtod(text, NULL) != value);
+    strbuf_puts(out, text);
+    if (!strpbrk(text, ".e")) strbuf_puts(out, ".0");
+}
+
+static void put_value(struct strbuf *out, sqlite3_stmt *statement, int column) {
+    const unsigned char *bytes;
+    switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER: strbuf_printf(out, "%lld", sqlite3_column_int64(statement, column)); return;
+    case SQLITE_FLOAT: put_real(out, sqlite3_column_double(statement, column)); return;
+    case SQLITE_TEXT:
+        bytes = sqlite3_column_text(statement, column);
+        put_text(out, bytes ? (const char *)bytes : "", (size_t)sqlite3_column_bytes(statement, column));
+        return;
+    case SQLITE_BLOB:
+        bytes = sqlite3_column_blob(statement, column);
+        strbuf_puts(out, "\"");
+        for (int i = 0; i < sqlite3_column_bytes(statement, column); i++) strbuf_printf(out, "%02x", bytes[i]);
+        strbuf_puts(out, "\"");
+        return;
+    default: strbuf_puts(out, "null");
+    }
+}
+
+/* Keys of an object are different: the second "kind" is "kind:1".  With its quotes and its colon. */
+static char *key_new(sqlite3_stmt *statement, int column) {
+    const char *name = sqlite3_column_name(statement, column);
+    struct strbuf key = {0}, json = {0};
+    int same = 0;
+    for (int i = 0; name && i < column; i++) {
+        const char *other = sqlite3_column_name(statement, i);
+        same += other && !strcmp(other, name);
+    }
+    strbuf_puts(&key, name ? name : "");
+    if (same) strbuf_printf(&key, ":%d", same);
+    put_text(&json, strbuf_text(&key), key.bytes);
+    strbuf_puts(&json, ":");
+    bool failed = !name || key.failed || json.failed;
+    strbuf_fini(&key);
+    if (!failed) return json.text;
+    strbuf_fini(&json);
+    return NULL;
+}
+
+static void put_json(struct strbuf *out, sqlite3_stmt *statement, char *const *keys) {
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        strbuf_puts(out, i ? "," : "{");
+        strbuf_puts(out, keys[i]);
+        put_value(out, statement, i);
+    }
+    strbuf_puts(out, "}\n");
+}
+
+/* ---- rows for people ---- */
+
+static void add_cells(struct rows *rows, sqlite3_stmt *statement) {
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        int type = sqlite3_column_type(statement, i);
+        const char *text = (const char *)sqlite3_column_text(statement, i);
+        size_t bytes = (size_t)sqlite3_column_bytes(statement, i);
+        if (type == SQLITE_NULL)
+            rows_text(rows, NULL, 0);
+        else if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
+            rows_number(rows, text ? text : "");
+        else
+            rows_text(rows, text ? text : "", bytes);
+    }
+}
+
+/* ---- one statement ---- */
+
+struct output {
+    struct rows rows;
+    char **keys; /* with --json */
+    int count;
+    bool json;
+    uint64_t row_count, flushed_ms;
+};
+
+static void output_fini(struct output *output) {
+    rows_fini(&output->rows);
+    for (int i = 0; output->keys && i < output->count; i++) free(output->keys[i]);
+    free(output->keys);
+}
+
+static int output_init(struct output *output, const struct sql *sql, sqlite3_stmt *statement) {
+    const struct view *view = &sql->session->view;
+    *output = (struct output){.count = sqlite3_column_count(statement), .json = option_given(&sql->options, OPTION_JSON)};
+    output->flushed_ms = client_now_ms(sql->session->client);
+    output->keys = calloc((size_t)output->count, sizeof *output->keys);
+    bool failed = !output->keys || rows_init(&output->rows, (unsigned)output->count, view->header, view->color);
+    for (int i = 0; i < output->count && !failed; i++) {
+        output->keys[i] = key_new(statement, i);
+        failed = !output->keys[i];
+        if (!failed) rows_title(&output->rows, (unsigned)i, sqlite3_column_name(statement, i));
+    }
+    return failed ? session_out_of_memory(sql->session) : 0;
+}
+
+static int output_row(struct output *output, struct sql *sql, sqlite3_stmt *statement) {
+    struct session *session = sql->session;
+    output->row_count++;
+    if (output->json)
+        put_json(&session->text, statement, output->keys);
+    else
+        add_cells(&output->rows, statement);
+    uint64_t now_ms = client_now_ms(session->client);
+    bool late = now_ms - output->flushed_ms >= FLUSH_MS;
+    if (!output->json) rows_put(&output->rows, &session->text, late);
+    if (!late && session->text.bytes < FLUSH_BYTES) return 0;
+    output->flushed_ms = now_ms;
+    return session_flush(session);
+}
+
+/* What came before a failure is shown, too: it took its time. */
+static int output_end(struct output *output, struct sql *sql, bool done) {
+    struct session *session = sql->session;
+    if (!output->json && (done || output->row_count)) rows_put(&output->rows, &session->text, true);
+    if (!output->json && done && session->view.header && !output->row_count) strbuf_puts(&session->text, "no rows\n");
+    return session_flush(session);
+}
+
+/* What SQLite makes of a statement: which table's loop is in which. */
+static int tell_plan(struct sql *sql, sqlite3_stmt *statement) {
+    sqlite3_stmt *plan = NULL;
+    if (!sql->explain || sqlite3_stmt_isexplain(statement)) return 0;
+    char *text = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite3_sql(statement));
+    int rc = text ? sqlite3_prepare_v2(sql->db, text, -1, &plan, NULL) : SQLITE_NOMEM;
+    while (rc == SQLITE_OK && sqlite3_step(plan) == SQLITE_ROW) {
+        struct strbuf line = {0};
+        const char *detail = (const char *)sqlite3_column_text(plan, 3);
+        if (detail) text_untrusted(&line, detail, strlen(detail), SQL_CELL_COLUMNS_MAX);
+        fprintf(stderr, "plan: %s\n", strbuf_text(&line));
+        strbuf_fini(&line);
+    }
+    sqlite3_finalize(plan);
+    sqlite3_free(text);
+    return 0;
+}
+
+static int run_statement(struct sql *sql, const char *text, sqlite3_stmt *statement) {
+    struct output output;
+    int rc = SQLITE_DONE, result = output_init(&output, sql, statement);
+    while (!result && (rc = sqlite3_step(statement)) == SQLITE_ROW) result = output_row(&output, sql, statement);
+    if (!result) result = output_end(&output, sql, rc == SQLITE_DONE);
+    if (!result && rc != SQLITE_DONE) result = statement_failed(sql, text, rc, true);
+    output_fini(&output);
+    return result;
+}
+
+int sql_run(struct sql *sql, const char *text) {
+    int result = 0;
+    while (!result && *text) {
+        sqlite3_stmt *statement = NULL;
+        const char *rest = text;
+        if (sql_statement_begin(sql)) return -1;
+        int rc = sqlite3_prepare_v2(sql->db, text, -1, &statement, &rest);
+        if (rc != SQLITE_OK) return statement_failed(sql, text, rc, false);
+        /* VACUUM and REINDEX do not ask the authorizer.  What reads has columns. */
+        if (statement && (!sqlite3_stmt_readonly(statement) || !sqlite3_column_count(statement))) {
+            sqlite3_finalize(statement);
+            return statement_failed(sql, text, SQLITE_READONLY, false);
+        }
+        if (statement) {
+            tell_plan(sql, statement);
+            result = run_statement(sql, text, statement);
+            sqlite3_finalize(statement);
+            sql_statement_end(sql);
+        }
+        text = rest;
+    }
+    return result;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interactive shell: lines by libedit, with history and completion; statements that may go over several lines until their ';'.
+ *
+ * Ctrl-C: while a line is edited it is a key like others (the terminal makes no signal of it), which drops the statement.  While one runs it
+ * is a signal, whose handler stops SQLite between two rows and ends the connection, for that may be what is waited for; the next statement
+ * connects again. */
+#include "limits.h"
+#include "sql.h"
+#include "sql_complete.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <histedit.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct shell {
+    struct sql *sql;
+    EditLine *edit;
+    History *history;
+    FILE *out;              /* of prompts */
+    char history_path[512]; /* empty: none is kept */
+    struct strbuf statement;
+    bool abandoned; /* by Ctrl-C */
+    bool left;
+};
+
+/* ---- Ctrl-C while a statement runs ---- */
+
+static struct sql *running; /* what the handler stops; NULL: nothing */
+
+static void on_interrupt(int signal) {
+    (void)signal;
+    if (!running) return;
+    int error = errno;
+    running->interrupted = 1;
+    sqlite3_interrupt(running->db);
+    client_interrupt(running->session->client);
+    errno = error;
+}
+
+/* ---- history ---- */
+
+/* Makes the directories of a path, of which the first is there. */
+static void make_directories(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        mkdir(path, 0700); /* one that cannot be made is seen when the file is opened */
+        *slash = '/';
+    }
+}
+
+static void history_begin(struct shell *shell) {
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char *path = shell->history_path;
+    int bytes = 0;
+    HistEvent event;
+    if (state && *state == '/')
+        bytes = snprintf(path, sizeof shell->history_path, "%s/p2ptrace/sql_history", state);
+    else if (home && *home == '/')
+        bytes = snprintf(path, sizeof shell->history_path, "%s/.local/state/p2ptrace/sql_history", home);
+    if (bytes <= 0 || (size_t)bytes >= sizeof shell->history_path) *path = 0;
+    history(shell->history, &event, H_SETSIZE, SQL_HISTORY_LINES);
+    history(shell->history, &event, H_SETUNIQUE, 1);
+    if (*path) history(shell->history, &event, H_LOAD, path);
+    el_set(shell->edit, EL_HIST, history, shell->history);
+}
+
+/* Statements may hold what others should not read. */
+static void history_keep(struct shell *shell, const char *line) {
+    HistEvent event;
+    history(shell->history, &event, H_ENTER, line);
+    if (!*shell->history_path) return;
+    make_directories(shell->history_path);
+    int fd = open(shell->history_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (file) {
+        fchmod(fd, 0600);
+        history(shell->history, &event, H_SAVE_FP, file);
+        fclose(file);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* ---- the line editor ---- */
+
+static struct shell *shell_of(EditLine *edit) {
+    struct shell *shell = NULL;
+    el_get(edit, EL_CLIENTDATA, &shell);
+    return shell;
+}
+
+static char *prompt(EditLine *edit) {
+    static char first[] = "p2ptrace> ", more[] = "     ...> ";
+    return shell_of(edit)->statement.bytes ? more : first;
+}
+
+static unsigned char on_abandon(EditLine *edit, int key) {
+    struct shell *shell = shell_of(edit);
+    (void)key;
+    shell->abandoned = true;
+    fputs("^C\n", shell->out);
+    return CC_NEWLINE;
+}
+
+/* As the terminal does it elsewhere; libedit gives the terminal back before, and takes it again after. */
+static unsigned char on_suspend(EditLine *edit, int key) {
+    (void)edit, (void)key;
+    raise(SIGTSTP);
+    return CC_REDISPLAY;
+}
+
+static unsigned char on_complete(EditLine *edit, int key) {
+    struct shell *shell = shell_of(edit);
+    const LineInfo *line = el_line(edit);
+    struct strbuf insert = {0}, list = {0};
+    (void)key;
+    sql_complete(shell->sql->db, line->buffer, (size_t)(line->cursor - line->buffer), &insert, &list);
+    unsigned char result = CC_REFRESH_BEEP;
+    if (insert.bytes && !insert.failed && !el_insertstr(edit, strbuf_text(&insert))) {
+        result = CC_REFRESH;
+    } else if (list.bytes && !list.failed) {
+        fprintf(shell->out, "\n%s\n", strbuf_text(&list));
+        result = CC_REDISPLAY;
+    }
+    strbuf_fini(&insert);
+    strbuf_fini(&list);
+    return result;
+}
+
+static int edit_begin(struct shell *shell) {
+    setlocale(LC_CTYPE, ""); /* libedit's columns */
+    shell->out = isatty(STDOUT_FILENO) ? stdout : stderr;
+    shell->edit = el_init("inspector", stdin, shell->out, stderr);
+    shell->history = history_init();
+    if (!shell->edit || !shell->history) return session_out_of_memory(shell->sql->session);
+    el_set(shell->edit, EL_CLIENTDATA, shell);
+    el_set(shell->edit, EL_PROMPT, prompt);
+    el_set(shell->edit, EL_EDITOR, "emacs");
+    el_set(shell->edit, EL_SIGNAL, 1);
+    el_set(shell->edit, EL_ADDFN, "sql-complete", "Complete a name", on_complete);
+    el_set(shell->edit, EL_ADDFN, "sql-abandon", "Drop the statement", on_abandon);
+    el_set(shell->edit, EL_ADDFN, "sql-suspend", "Stop the shell", on_suspend);
+    el_set(shell->edit, EL_BIND, "^I", "sql-complete", NULL);
+    el_set(shell->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    history_begin(shell);
+    el_source(shell->edit, NULL);
+    el_set(shell->edit, EL_SETTY, "-d", "-isig", NULL); /* keys, while a line is edited */
+    el_set(shell->edit, EL_BIND, "^C", "sql-abandon", NULL);
+    el_set(shell->edit, EL_BIND, "^Z", "sql-suspend", NULL);
+    return 0;
+}
+
+/* ---- words with a dot ---- */
+
+static void help(struct shell *shell) {
+    strbuf_puts(&shell->sql->session->text,
+                "A statement ends with ';' and may go over several lines.  Ctrl-C drops it, or stops it while it runs.\n"
+                "  .tables            the tables\n"
+                "  .schema TABLE      a table's columns\n"
+                "  .explain on|off    tell how statements are answered: params, index, events looked at\n"
+                "  .help              this\n"
+                "  .quit              leave, like Ctrl-D\n"
+                "functions: p50(x) p90(x) p95(x) p99(x) percentile(x, p) median(x)   aggregates\n"
+                "           ago('5s')   a timestamp; duration(ns) bytes(n)   for people\n");
+}
+
+static int schema(struct shell *shell, const char *table) {
+    if (!*table) {
+        strbuf_puts(&shell->sql->session->text, ".schema TABLE; .tables lists them\n");
+        return 0;
+    }
+    char *text = sqlite3_mprintf("SELECT name AS \"column\", type, iif(hidden, 'by name', 'yes') AS \"in select *\" "
+                                 "FROM pragma_table_xinfo(%Q)",
+                                 table);
+    int result = text ? sql_run(shell->sql, text) : session_out_of_memory(shell->sql->session);
+    sqlite3_free(text);
+    return result;
+}
+
+static int explain(struct shell *shell, const char *how) {
+    if (!strcmp(how, "on"))
+        shell->sql->explain = true;
+    else if (!strcmp(how, "off"))
+        shell->sql->explain = false;
+    else
+        strbuf_printf(&shell->sql->session->text, ".explain on|off; it is %s\n", shell->sql->explain ? "on" : "off");
+    return 0;
+}
+
+static int run_dot(struct shell *shell, char *line) {
+    char *rest = NULL, *word = strtok_r(line, " \t\n", &rest), *argument = strtok_r(NULL, " \t\n", &rest);
+    if (!argument) argument = line + strlen(line);
+    if (!strcmp(word, ".tables")) return sql_run(shell->sql, "SELECT name AS \"table\" FROM sqlite_schema ORDER BY name");
+    if (!strcmp(word, ".schema")) return schema(shell, argument);
+    if (!strcmp(word, ".explain")) return explain(shell, argument);
+    if (!strcmp(word, ".quit") || !strcmp(word, ".exit"))
+        shell->left = true;
+    else
+        help(shell);
+    return 0;
+}
+
+/* ---- statements ---- */
+
+/* After an interrupt, or when traced went away. */
+static int connect_again(struct session *session) {
+    client_close(session->client);
+    session->client = NULL;
+    return session_connect(session);
+}
+
+/* Runs what was entered; its failure is told and forgotten. */
+static void run_entered(struct shell *shell, char *line) {
+    struct sql *sql = shell->sql;
+    struct session *session = sql->session;
+    int result = 0;
+    bool broken = !session->client || session->failure.disconnected || sql->interrupted;
+    session->failure = (struct failure){0};
+    if (broken) result = connect_again(session);
+    sql->interrupted = 0;
+    if (!result) {
+        running = sql;
+        result = sql_learn_apps(sql);
+        if (!result) result = *line == '.' ? run_dot(shell, line) : sql_run(sql, line);
+        running = NULL;
+    }
+    if (!result) result = session_flush(session);
+    if (sql->interrupted)
+        session_note("interrupted");
+    else if (result && *session->failure.text)
+        session_note(session->failure.text);
+    strbuf_clear(&session->text);
+}
+
+static bool is_blank(const char *text) { return !text[strspn(text, " \t\r\n;")]; }
+
+static void take_line(struct shell *shell, const char *line) {
+    char *entered;
+    if (!is_blank(line)) {
+        size_t bytes = strcspn(line, "\r\n");
+        char *kept = strndup(line, bytes);
+        if (kept) history_keep(shell, kept);
+        free(kept);
+    }
+    strbuf_puts(&shell->statement, line);
+    bool dot = *strbuf_text(&shell->statement) == '.';
+    if (!dot && is_blank(strbuf_text(&shell->statement))) strbuf_clear(&shell->statement);
+    if (!shell->statement.bytes || (!dot && !sqlite3_complete(shell->statement.text))) return;
+    entered = strdup(shell->statement.text);
+    strbuf_clear(&shell->statement);
+    if (entered) run_entered(shell, entered);
+    free(entered);
+}
+
+static void read_lines(struct shell *shell) {
+    while (!shell->left) {
+        int count = 0;
+        shell->abandoned = false;
+        const char *line = el_gets(shell->edit, &count);
+        if (shell->abandoned)
+            strbuf_clear(&shell->statement);
+        else if (line && count > 0)
+            take_line(shell, line);
+        else
+            shell->left = true;
+    }
+}
+
+int sql_shell(struct sql *sql) {
+    struct shell shell = {.sql = sql};
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    int result = edit_begin(&shell);
+    sigaction(SIGINT, &action, &before);
+    if (!result) {
+        if (sql->session->view.header) fputs("SQL over the live history; .help, .tables; Ctrl-D leaves\n", shell.out);
+        read_lines(&shell);
+        fputs("\n", shell.out);
+    }
+    sigaction(SIGINT, &before, NULL);
+    if (shell.history) history_end(shell.history);
+    if (shell.edit) el_end(shell.edit);
+    strbuf_fini(&shell.statement);
+    return result;
+}

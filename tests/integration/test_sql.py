@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SQL over the live history: what comes out, what of it traced was asked for, and that nothing can be changed by it.  A real traced, real
+nodes, the real inspector; what the answers should be, SQLite says over a copy of all rows in an ordinary table."""
+import json
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Place, hex_id  # noqa: E402
+
+ALICE, BOB, TWIN_1, TWIN_2, EVIL = hex_id(0xAA), hex_id(0xBB), hex_id(0x71), hex_id(0x72), hex_id(0xEE)
+STRANGER = hex_id(0x99)  # a peer without a log
+TRACES = ["11" * 16, "12" * 16, "ab" * 16, "abcdef" * 5 + "00"]
+EVIL_NAME = "\x1b[31mevil"  # an application's; of a node traced has made it EVIL_NODE
+EVIL_NODE = "?[31mevil"
+SPAN = "0123456789abcdef"
+UNSIGNED, TEXT = 1, 4
+
+
+def prepare(place):
+    """A history that has some of everything; returns the connection."""
+    place.start()
+    client = place.connect()
+    alice, bob = place.node("alice", ALICE), place.node("bob", BOB)
+    twins = [place.node("twin", TWIN_1), place.node("twin", TWIN_2)]
+    evil = place.node(EVIL_NAME, EVIL)
+    alice.do("app")
+    evil.do("app", EVIL_NAME, 1, "\x1b[2J", "kind", UNSIGNED, 2)
+    for number, trace in enumerate(TRACES):
+        alice.do("start", trace, SPAN, 0, 2)
+        alice.do("packets", 30 * (number + 1), trace, BOB)
+        bob.do("packets", 20, trace, ALICE)
+        alice.do("command", trace, SPAN, 1, "chunk-%02d" % number)
+        alice.do("end", trace, SPAN, 2, number % 2)
+        twins[number % 2].do("packets", 5, trace, STRANGER)
+    for rtt in (1_000_000, 2_000_000, 3_000_000, 40_000_000, 2**63 + 4096):
+        alice.do("metrics", rtt, 900_000, BOB)
+        bob.do("metrics", rtt // 2, 800_000, ALICE)
+    evil.do("command", TRACES[0], SPAN, 1, "AB")
+    evil.do("custom", "bytes")
+    place.settle(client, 4 * (3 + 20 + 5) + 30 * (1 + 2 + 3 + 4) + 10 + 2)
+    return client
+
+
+class SqlTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place()
+        cls.addClassCleanup(cls.place.close)
+        cls.client = prepare(cls.place)
+
+    def run_sql(self, *words, stdin=""):
+        return subprocess.run([os.environ["INSPECTOR"], "sql", *words], env=self.place.environment, input=stdin,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def text(self, *words, stdin=""):
+        done = self.run_sql(*words, stdin=stdin)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+        return done.stdout
+
+    def rows(self, statement, **more):
+        return [tuple(json.loads(line).values()) for line in self.text("--json", statement, **more).splitlines()]
+
+    def fails(self, code, statement):
+        done = self.run_sql(statement)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), statement)
+        return done.stderr
+
+    def explain(self, statement):
+        """What traced was asked for by each table, with the index, and the events looked at and given."""
+        done = self.run_sql("--explain", "--json", statement)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = re.findall(r"^table (\S+): asked for (.*?)(?:, the last of (\d+) times)?; index (\w+); (\d+) events? looked at, (\d+) rows? given",
+                           done.stderr, re.M)
+        return [(table, {} if params == "nothing" else json.loads(params), int(times or 1), index, int(examined), int(given))
+                for table, params, times, index, examined, given in found]
+
+
+class Answers(SqlTest):
+    def test_every_event_of_the_history_is_a_row_with_what_query_says_of_it(self):
+        events = self.client.call("query", limit=10000)["events"]
+        rows = self.rows("SELECT timestamp, ns, node_id, peer_id, trace_id, lane, sequence, kind, flags, data, fields, app, command FROM events")
+        said = [(e["timestamp"], e["ns"], e["node_id"], e["peer_id"], e["trace_id"], e["lane"], e["sequence"], e["kind"], e["flags"],
+                 e["data"], e.get("fields"), e.get("app"), e.get("command")) for e in events]
+        self.assertEqual([row[:8] + tuple(value and json.loads(value) for value in row[8:11]) + row[11:] for row in rows], said)
+
+    def test_the_data_of_every_kind_is_in_columns_of_its_name(self):
+        for event in self.client.call("query", limit=10000)["events"]:
+            for name in event["data"]:
+                self.seen_fields = getattr(self, "seen_fields", set()) | {(event["kind"], name)}
+        for kind, name in sorted(self.seen_fields):
+            column = "field_data" if name == "data" else name
+            told, extracted = self.rows("SELECT group_concat(%s), group_concat(json_extract(data, '$.%s')) FROM events WHERE kind = '%s'"
+                                        % (column, name, kind))[0]
+            if kind == "metrics" and name == "rtt":  # one is above 2^63 - 1: text in the JSON, a real number in the column
+                told, extracted = told.split(",")[:-2], extracted.split(",")[:-2]
+            self.assertEqual(told, extracted, (kind, name))
+            self.assertTrue(told)
+
+    def test_what_a_kind_does_not_have_is_null(self):
+        self.assertEqual(self.rows("SELECT DISTINCT rtt, size IS NULL FROM events WHERE kind = 'packet_sent'"), [(None, 0)])
+
+    def test_names_are_beside_the_ids(self):
+        self.assertEqual(self.rows("SELECT DISTINCT node, peer FROM events WHERE node_id = '%s' AND peer_id IS NOT NULL" % ALICE),
+                         [("alice", "bob")])
+        self.assertEqual(self.rows("SELECT DISTINCT node, peer FROM events WHERE peer_id = '%s'" % STRANGER), [("twin", None)])
+
+    def test_an_unsigned_number_above_what_sql_has_is_a_real_one(self):
+        self.assertEqual(self.rows("SELECT max(rtt), typeof(max(rtt)) FROM events"), [(float(2**63 + 4096), "real")])
+
+    def test_an_application_has_a_table_of_its_events_with_its_fields(self):
+        self.assertEqual(self.rows("SELECT \"key\", command FROM DMAP WHERE node = 'alice' AND kind = 'app_command'"),
+                         [("chunk-%02d" % i, "STORE_CHUNK") for i in range(4)])
+        self.assertEqual(self.rows("SELECT count(*) FROM DMAP"),
+                         self.rows("SELECT count(*) FROM events WHERE app_id = 'DMAP'"))
+        self.assertEqual(self.rows("SELECT kind, field_kind FROM DMAP WHERE field_kind IS NOT NULL"),
+                         [("app_command", int.from_bytes(b"AB", sys.byteorder))])
+
+    def test_traces_peers_nodes_and_applications_are_rows_too(self):
+        traces = self.client.call("traces")["traces"]
+        self.assertEqual(sorted(self.rows("SELECT trace_id, first, last, duration, events, outcome, command, truncated FROM traces")),
+                         sorted((t["trace_id"], t["first"]["timestamp"], t["last"]["timestamp"], t["duration"], t["events"],
+                                 t["outcome"], t["command"], int(t["truncated"])) for t in traces))
+        peers = self.client.call("peers")["peers"]
+        self.assertEqual(self.rows("SELECT peer_id, name, events, loss, bytes_sent FROM peers"),
+                         [(p["peer_id"], p["name"], p["events"], p["loss"], p["bytes_sent"]) for p in peers])
+        nodes = self.client.call("nodes")["nodes"]
+        self.assertEqual(self.rows("SELECT node_id, name, pid, state, indexed, lost_by, sample FROM nodes"),
+                         [(n["node_id"], n["name"], n["pid"], n["state"], n["indexed"],
+                           json.dumps(n["lost_by"], separators=(",", ":")), n["sample"]) for n in nodes])
+        self.assertEqual(self.rows("SELECT app_id, cmd, name FROM app_commands ORDER BY 1, 2, 3"),
+                         [("DMAP", 1, "\x1b[2J"), ("DMAP", 1, "STORE_CHUNK"), ("DMAP", 2, "GET_CHUNK")])
+        self.assertEqual(self.rows("SELECT app_id, name, type FROM app_fields ORDER BY 2"), [("DMAP", "key", "text"), ("DMAP", "kind", "unsigned")])
+
+    def test_tables_join(self):
+        events = self.client.call("query", limit=10000)["events"]
+        counts = {trace: sum(event["trace_id"] == trace for event in events) for trace in TRACES}
+        self.assertEqual(dict(self.rows("SELECT t.trace_id, count(*) FROM traces t JOIN events e ON e.trace_id = t.trace_id GROUP BY 1")),
+                         counts)
+        self.assertEqual(self.rows("SELECT count(*) FROM events e JOIN traces t ON e.trace_id = t.trace_id WHERE t.outcome = 'ok'"),
+                         self.rows("SELECT sum(events) FROM traces WHERE outcome = 'ok'"))
+        self.assertEqual(self.rows("SELECT DISTINCT n.name FROM events e JOIN nodes n USING (node_id) ORDER BY 1"),
+                         [(EVIL_NODE,), ("alice",), ("bob",), ("twin",)])
+
+    def test_percentiles_are_values_of_the_group(self):
+        values = "WITH v(x) AS (VALUES (5), (1), (4), (2), (3), (NULL)) "
+        self.assertEqual(self.rows(values + "SELECT p50(x), p90(x), p95(x), p99(x), median(x), percentile(x, 0), percentile(x, 20), "
+                                            "percentile(x, 21), typeof(p50(x)) FROM v"), [(3, 5, 5, 5, 3, 1, 1, 2, "integer")])
+        self.assertEqual(self.rows(values + "SELECT p50(x + 0.5), p50(NULL) FROM v"), [(3.5, None)])
+        self.assertEqual(self.rows(values + "SELECT p50(x) FROM v WHERE 0"), [(None,)])
+        self.assertIn("p is 0 to 100", self.fails(1, "SELECT percentile(1, 101)"))
+
+    def test_a_time_before_now_is_a_timestamp(self):
+        total = self.rows("SELECT count(*) FROM events")
+        self.assertEqual(self.rows("SELECT count(*) FROM events WHERE timestamp >= ago('1h')"), total)
+        self.assertEqual(self.rows("SELECT count(*) FROM events WHERE timestamp < ago('1h')"), [(0,)])
+        self.assertEqual(self.rows("SELECT ago('1s') - ago('1500ms'), ago('2m') - ago('0.5h')"), [(500_000, 28 * 60_000_000)])
+        for wrong in ("'5'", "'5 parsecs'", "''", "NULL", "'-5s'", "'infs'"):
+            self.assertIn("ago(text)", self.fails(1, "SELECT ago(%s)" % wrong))
+
+    def test_numbers_get_units_when_asked(self):
+        self.assertEqual(self.rows("SELECT duration(1530000), duration(-2000), bytes(2048), duration(NULL), bytes('x')"),
+                         [("1.53 ms", "-2.00 us", "2.0 KiB", None, None)])
+
+
+class Pushdown(SqlTest):
+    """Each condition that a request can carry is in the request."""
+
+    def one(self, where, table="events"):
+        (found,) = self.explain("SELECT * FROM %s WHERE %s" % (table, where))
+        self.assertEqual(found[0], table)
+        return found[1:]
+
+    def test_a_trace_is_found_by_its_index(self):
+        params, times, index, examined, given = self.one("trace_id = '%s'" % TRACES[1])
+        self.assertEqual((params, times, index), ({"trace_id": TRACES[1]}, 1, "trace"))
+        self.assertEqual(examined, given)
+        self.assertEqual(given, 1 + 60 + 20 + 1 + 1 + 5)
+
+    def test_a_peer_is_found_by_its_index_by_id_and_by_name(self):
+        self.assertEqual(self.one("peer_id = '%s'" % STRANGER), ({"peer_id": STRANGER}, 1, "peer", 20, 20))
+        params, _, index, examined, given = self.one("peer = 'alice'")
+        self.assertEqual((params, index, examined), ({"peer_id": ALICE}, "peer", given))
+
+    def test_a_node_is_asked_for_by_id_and_by_name(self):
+        self.assertEqual(self.one("node_id = '%s'" % ALICE)[0], {"node_id": ALICE})
+        self.assertEqual(self.one("node = 'bob'")[:3], ({"node_id": BOB}, 1, "node"))
+
+    def test_a_name_that_two_nodes_have_is_left_to_sqlite(self):
+        params, _, index, _, _ = self.one("node = 'twin'")
+        self.assertEqual((params, index), ({}, "scan"))
+        self.assertEqual(self.rows("SELECT count(*) FROM events WHERE node = 'twin'"), [(20,)])
+
+    def test_kinds_are_asked_for_one_or_several(self):
+        self.assertEqual(self.one("kind = 'metrics'")[:3], ({"kind": ["metrics"]}, 1, "kind"))
+        params, times, index, _, given = self.one("kind IN ('metrics', 'custom', NULL)")
+        self.assertEqual((sorted(params["kind"]), times, index, given), (["custom", "metrics"], 1, "kind", 11))
+
+    def test_a_kind_that_the_inspector_does_not_know_is_left_to_sqlite(self):
+        self.assertEqual(self.one("kind IN ('metrics', 'of_tomorrow')")[0], {})
+        self.assertEqual(self.rows("SELECT count(*) FROM events WHERE kind IN ('metrics', 'of_tomorrow')"), [(10,)])
+
+    def test_times_become_from_and_to(self):
+        (first,), (last,) = self.rows("SELECT min(timestamp) FROM events UNION ALL SELECT max(timestamp) FROM events")
+        self.assertEqual(self.one("timestamp >= %d AND timestamp < %d" % (first, last))[0:3], ({"from": first, "to": last}, 1, "time"))
+        self.assertEqual(self.one("timestamp > %d AND timestamp <= %d" % (first, last))[0], {"from": first + 1, "to": last + 1})
+        self.assertEqual(self.one("timestamp BETWEEN %d AND %d.5" % (first, last))[0], {"from": first, "to": last + 1})
+        self.assertEqual(self.one("timestamp = '%d'" % last)[0], {"from": last, "to": last + 1})
+        self.assertEqual(self.one("timestamp >= %d AND timestamp > %d" % (first, last))[0], {"from": last + 1})
+
+    def test_an_unambiguous_prefix_is_asked_for_and_an_ambiguous_one_is_left_to_sqlite(self):
+        self.assertEqual(self.one("trace_id LIKE '11%'")[:3], ({"trace_id": "11"}, 1, "trace"))
+        self.assertEqual(self.one("trace_id GLOB '12*'")[:3], ({"trace_id": "12"}, 1, "trace"))
+        self.assertEqual(self.one("trace_id LIKE 'ABCDEF%'")[2], "trace")
+        self.assertEqual(self.one("trace_id LIKE 'ab%'")[2], "scan")
+        self.assertEqual(self.one("peer_id LIKE '99%'")[2], "peer")
+        self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id LIKE 'ab%' ORDER BY 1"), [(TRACES[2],), (TRACES[3],)])
+
+    def test_what_cannot_be_there_is_not_asked_for(self):
+        for where in ("trace_id = '11'", "trace_id = NULL", "peer_id = 'alice'", "node = 'carol'", "kind IN (NULL)", "timestamp > 'x'",
+                      "timestamp < 5 AND timestamp > 7", "trace_id LIKE 'xyz%'", "trace_id = x'00'"):
+            self.assertEqual(self.one(where)[2:], ("none", 0, 0), where)
+
+    def test_a_limit_reaches_the_request_when_nothing_is_dropped_afterwards(self):
+        examined = self.one("kind = 'packet_sent' ORDER BY timestamp DESC LIMIT 3 OFFSET 2")[3]
+        self.assertLessEqual(self.explain("SELECT * FROM events LIMIT 3")[0][5], 4)
+        self.assertEqual(self.one("kind = 'packet_sent' LIMIT 3")[4], 3)
+        self.assertGreater(examined, 0)
+
+    def test_the_order_of_time_comes_from_traced_both_ways(self):
+        params = self.explain("SELECT * FROM events ORDER BY timestamp DESC, ns DESC")[0][1]
+        self.assertEqual(params, {"order": "desc"})
+        plan = self.run_sql("--no-header", "EXPLAIN QUERY PLAN SELECT * FROM events ORDER BY timestamp").stdout
+        self.assertNotIn("B-TREE", plan)
+        plan = self.run_sql("--no-header", "EXPLAIN QUERY PLAN SELECT * FROM events ORDER BY timestamp, ns DESC").stdout
+        self.assertIn("B-TREE", plan)
+
+    def test_a_join_asks_for_the_events_of_each_trace(self):
+        ((table, params, times, index, examined, given),) = self.explain(
+            "SELECT count(*) FROM traces t JOIN events e ON e.trace_id = t.trace_id WHERE t.outcome = 'ok'")
+        self.assertEqual((table, times, index, examined), ("events", 2, "trace", given))
+        self.assertIn(params["trace_id"], TRACES)
+
+    def test_an_application_asks_for_its_kinds(self):
+        params, _, index, _, given = self.one("1", table="DMAP")
+        self.assertEqual((index, given), ("kind", 13))
+
+
+class Nothing(SqlTest):
+    def test_nothing_can_be_written_attached_or_loaded(self):
+        target = os.path.join(self.place.directory, "written")
+        for statement in ("CREATE TABLE t(x)", "CREATE TEMP TABLE t(x)", "CREATE VIEW v AS SELECT 1", "DROP TABLE events", "INSERT INTO events VALUES (1)",
+                          "UPDATE events SET kind = 1", "DELETE FROM events", "ATTACH '%s' AS x" % target, "VACUUM INTO '%s'" % target,
+                          "VACUUM", "REINDEX", "ANALYZE", "BEGIN", "SAVEPOINT x", "PRAGMA writable_schema = 1", "PRAGMA journal_mode",
+                          "UPDATE sqlite_master SET name = 'x'", "DELETE FROM sqlite_master", "SELECT load_extension('x')",
+                          "SELECT * FROM p2ptrace_events", "SELECT * FROM p2ptrace_rows"):
+            self.assertNotEqual(self.fails(2, statement), "", statement)
+        self.assertFalse(os.path.exists(target))
+
+    def test_an_error_shows_its_place(self):
+        self.assertEqual(self.fails(2, "SELECT kind,\n  rt FROM events"),
+                         "inspector: no such column: rt\n    rt FROM events\n    ^\n")
+        self.assertEqual(self.fails(2, "SELEC 1"), 'inspector: near "SELEC": syntax error\n  SELEC 1\n  ^\n')
+
+    def test_what_comes_before_an_error_is_shown(self):
+        done = self.run_sql("--no-header", "SELECT 1; SELECT x; SELECT 3")
+        self.assertEqual((done.returncode, done.stdout), (2, "1\n"))
+        self.assertEqual(done.stderr, "inspector: no such column: x\n   SELECT x; SELECT 3\n          ^\n")
+
+    def test_the_error_of_a_traced_that_is_not_there_is_one_line(self):
+        environment = dict(self.place.environment, P2PTRACE_SOCKET=os.path.join(self.place.directory, "nobody.sock"))
+        done = subprocess.run([os.environ["INSPECTOR"], "sql", "SELECT 1"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (3, "", 1))
+
+
+class Output(SqlTest):
+    def test_statements_come_from_stdin_when_none_is_given(self):
+        self.assertEqual(self.text("--no-header", stdin="SELECT 1; SELECT 2; -- no more\n"), "1\n2\n")
+        self.assertEqual(self.text("--no-header", "-", stdin="SELECT 3"), "3\n")
+        self.assertEqual(self.text(stdin=" -- nothing\n;"), "")
+
+    def test_columns_are_aligned_and_numbers_on_the_right(self):
+        self.assertEqual(self.text("SELECT 'a' AS word, 1 AS number, NULL AS none UNION ALL SELECT 'long', 1000, 2.5"),
+                         "word  number  none\na          1     -\nlong    1000   2.5\n")
+        self.assertEqual(self.text("SELECT 1 AS x WHERE 0"), "x\nno rows\n")
+        self.assertEqual(self.text("--no-header", "SELECT 1 AS x WHERE 0"), "")
+
+    def test_json_has_a_line_for_each_row_with_values_as_they_are(self):
+        line = self.text("--json", "SELECT 0.1 AS a, 18446744073709551615 AS b, x'00ff' AS c, char(27) AS d, NULL AS e, 1 AS a, 1.0 AS f, -9223372036854775808 AS g")
+        self.assertEqual(line, '{"a":0.1,"b":1.8446744073709552e+19,"c":"00ff","d":"\\u001B","e":null,"a:1":1,"f":1.0,"g":-9223372036854775808}\n')
+
+    def test_what_nodes_wrote_is_harmless(self):
+        for words in (["SELECT name FROM nodes"], ["SELECT * FROM app_commands"], ["--json", "SELECT * FROM nodes"],
+                      ["SELECT 1 AS \"\x1b[31m\""], ["SELECT name AS \"%s\" FROM apps" % EVIL_NAME],
+                      ["--explain", "SELECT * FROM events WHERE node = '%s'" % EVIL_NAME]):
+            done = self.run_sql(*words)
+            self.assertEqual(done.returncode, 0)
+            self.assertNotIn("\x1b", done.stdout + done.stderr)
+        self.assertNotIn("\x1b", self.run_sql("SELECT \"%s\" FROM nodes, %s" % (EVIL_NAME, EVIL_NAME)).stderr)
+
+    def test_times_are_text_in_utc_when_asked(self):
+        timestamp, ns, time = self.rows("SELECT timestamp, ns, time FROM events LIMIT 1")[0]
+        told = self.text("--utc", "--no-header", "SELECT time FROM events LIMIT 1").strip()
+        self.assertEqual(self.rows("SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%S', %d, 'unixepoch')" % (timestamp // 1_000_000)), [(told[:19],)])
+
+
+COLUMNS = ("timestamp", "ns", "node_id", "lane", "sequence")
+
+
+class Property(SqlTest):
+    """Whatever the conditions are, the rows are those that SQLite finds in a copy of all of them."""
+
+    def setUp(self):
+        self.random = random.Random(self.seed)
+        columns = self.rows("SELECT name, type FROM pragma_table_xinfo('events')")
+        names = ", ".join('"%s"' % name for name, _ in columns)
+        self.copy = sqlite3.connect(":memory:")
+        self.copy.execute("CREATE TABLE events(%s)" % ", ".join('"%s" %s' % column for column in columns))
+        self.all = self.rows("SELECT %s FROM events" % names)
+        self.copy.executemany("INSERT INTO events VALUES (%s)" % ", ".join("?" * len(columns)), self.all)
+        self.times = [row[[name for name, _ in columns].index("timestamp")] for row in self.all]
+
+    seed = int(os.environ.get("SQL_SEED", "1"))
+
+    def quote(self, value):
+        return "NULL" if value is None else "'%s'" % value.replace("'", "''") if isinstance(value, str) else repr(value)
+
+    def value(self, column):
+        """One that occurs, or nearly, or not at all, or of another type."""
+        strange = [None, "", "x", 7, 1.5, "'", "%", "twin", TRACES[0].upper(), "11", 2**63 - 1, -1]
+        likely = {"trace_id": TRACES, "peer_id": [ALICE, BOB, STRANGER, TWIN_1], "node_id": [ALICE, BOB, TWIN_1, EVIL, STRANGER],
+                  "node": ["alice", "bob", "twin", EVIL_NODE], "peer": ["alice", "bob"], "rtt": [1_000_000, 40_000_000, 2.0e19],
+                  "kind": ["metrics", "packet_sent", "custom", "app_start", "unknown", "packet_lost", "Metrics", "of_tomorrow"],
+                  "size": [1200, 1199.5], "packet_num": [3, 50], "app_id": ["DMAP"], "command": ["GET_CHUNK"],
+                  "timestamp": [self.random.choice(self.times) for _ in range(4)]}[column]
+        if column == "timestamp":
+            likely += [likely[0] + 0.5, str(likely[1]), "%d.0" % likely[2], float(likely[3])]
+        return self.random.choice(likely if self.random.random() < 0.85 else strange)
+
+    def pattern(self, column):
+        text = str(self.value(column))
+        return self.random.choice([text[:self.random.randint(0, 12)] + self.random.choice(["%", "*", "_", "?", "[a-f]*", "%b%", ""]), text])
+
+    def term(self):
+        column = self.random.choice(["trace_id", "peer_id", "node_id", "node", "peer", "kind", "timestamp", "timestamp", "rtt", "size",
+                                     "packet_num", "app_id", "command"])
+        shape = self.random.random()
+        if shape < 0.5:
+            operator = self.random.choice(["=", "=", "<", "<=", ">", ">=", "<>", "IS", "=="])
+            collation = " COLLATE NOCASE" if self.random.random() < 0.1 else ""
+            return "%s %s %s%s" % (column, operator, self.quote(self.value(column)), collation)
+        if shape < 0.65:
+            return "%s IN (%s)" % (column, ", ".join(self.quote(self.value(column)) for _ in range(self.random.randint(1, 4))))
+        if shape < 0.8:
+            return "%s %s %s" % (column, self.random.choice(["LIKE", "GLOB", "NOT LIKE"]), self.quote(self.pattern(column)))
+        if shape < 0.85:
+            return "%s IS %sNULL" % (column, self.random.choice(["", "NOT "]))
+        if shape < 0.92:
+            return "%s BETWEEN %s AND %s" % (column, self.quote(self.value(column)), self.quote(self.value(column)))
+        return "json_extract(data, '$.size') > %s" % self.quote(self.value("size"))
+
+    def condition(self, depth=0):
+        if depth == 3 or self.random.random() < 0.4:
+            return self.term()
+        if self.random.random() < 0.15:
+            return "NOT (%s)" % self.condition(depth + 1)
+        joined = self.random.choice([" AND ", " AND ", " OR "])
+        return "(%s)" % joined.join(self.condition(depth + 1) for _ in range(self.random.randint(2, 3)))
+
+    def statement(self):
+        """A statement, and whether the order of its rows is given."""
+        where = self.condition()
+        shape = self.random.random()
+        if shape < 0.6:
+            return "SELECT %s FROM events WHERE %s" % (", ".join(COLUMNS), where), False
+        order = self.random.choice(["timestamp, ns", "timestamp DESC, ns DESC", "kind, timestamp, ns, node_id, lane, sequence",
+                                    "timestamp DESC, ns DESC, node_id, lane, sequence"])
+        limit = "" if shape < 0.75 else " LIMIT %d OFFSET %d" % (self.random.choice([0, 1, 7, 5000]), self.random.choice([0, 1, 20]))
+        return "SELECT timestamp, ns FROM events WHERE %s ORDER BY %s%s" % (where, order, limit), True
+
+    def test_random_conditions_find_the_same_rows_as_in_a_copy(self):
+        count = int(os.environ.get("SQL_STATEMENTS", "400"))
+        statements = [self.statement() for _ in range(count)]
+        script = "".join("%s; SELECT 'end';\n" % statement for statement, _ in statements)
+        done = self.run_sql("--json", "-", stdin=script)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answers, rows = [], []
+        for line in done.stdout.splitlines():
+            row = tuple(json.loads(line).values())
+            if row == ("end",):
+                answers.append(rows)
+                rows = []
+            else:
+                rows.append(row)
+        self.assertEqual(len(answers), count)
+        found = 0
+        for (statement, ordered), answer in zip(statements, answers):
+            expected = self.copy.execute(statement).fetchall()
+            found += bool(expected) and len(expected) < len(self.all)
+            self.assertEqual(answer if ordered else sorted(answer), expected if ordered else sorted(expected), statement)
+        self.assertGreater(found, count // 5)  # or the conditions would say nothing
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
