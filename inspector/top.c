@@ -90,7 +90,7 @@ static size_t page_lines(const struct top_page *page) {
 
 /* Scrolls so far that the cursor is seen, and no further than the end. */
 static void scroll(struct top *top, struct top_page *page) {
-    size_t body = top_body_lines(top), lines = page_lines(page);
+    size_t body = top_body_lines(top) + (page->kind != TOP_PAGE_TABLE), lines = page_lines(page); /* text has no titles */
     size_t top_max = lines > body ? lines - body : 0;
     if (page->kind == TOP_PAGE_TABLE) {
         if (page->top > page->cursor) page->top = page->cursor;

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rows of `inspector top` (inspector/top_table.h): rates out of counters, order, filter. */
+#include "top_table.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND 1000U
+
+static struct names names;
+static struct top_table table;
+
+static void setup(void) {
+    ck_assert_int_eq(names_init(&names), 0);
+    table = (struct top_table){0};
+}
+
+static void teardown(void) {
+    top_table_fini(&table);
+    names_fini(&names);
+}
+
+/* Feeds {"MEMBER": [rows]}; the rows are JSON with ' for ". */
+static void feed(enum top_view view, const char *rows, uint64_t time_ms, bool evicted) {
+    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    struct strbuf text = {0};
+    struct top_moment moment = {.time_ms = time_ms, .evicted = evicted};
+    json_error_t error;
+    strbuf_printf(&text, "{'%s':[%s]}", members[view], rows);
+    for (size_t i = 0; i < text.bytes; i++)
+        if (text.text[i] == '\'') text.text[i] = '"';
+    json_t *answer = json_loads(text.text, 0, &error);
+    ck_assert_msg(answer != NULL, "%s in %s", error.text, text.text);
+    table.view = view;
+    ck_assert_int_eq(top_table_feed(&table, answer, &names, &moment), 0);
+    json_decref(answer);
+    strbuf_fini(&text);
+}
+
+/* {"peer_id": the digit 64 times, and these}. */
+static void feed_peer(char digit, unsigned sent, unsigned lost, uint64_t time_ms, bool evicted) {
+    char row[256], id[65] = {0};
+    memset(id, digit, 64);
+    snprintf(row, sizeof row, "{'peer_id':'%s','packets_sent':%u,'packets_lost':%u,'bytes_sent':%u,'rtt':5000,'min_rtt':1250}",
+             id, sent, lost, 1000 * sent);
+    feed(TOP_PEERS, row, time_ms, evicted);
+}
+
+static void feed_node(unsigned emitted, unsigned lost, uint64_t time_ms) {
+    char row[256];
+    snprintf(row, sizeof row, "{'node_id':'%064d','state':'live','emitted':%u,'indexed':%u,'lost':%u}", 7, emitted,
+             emitted - lost - 1, lost);
+    feed(TOP_NODES, row, time_ms, false);
+}
+
+static unsigned column(const char *title) {
+    unsigned count, i = 0;
+    const struct top_column *columns = top_columns(table.view, &count);
+    while (i < count && strcmp(columns[i].title, title) != 0) i++;
+    ck_assert_msg(i < count, "there is no column %s", title);
+    return i;
+}
+
+static double value(size_t row, const char *title) {
+    unsigned count;
+    const struct top_column *columns = top_columns(table.view, &count);
+    ck_assert_uint_lt(row, table.row_count);
+    return table.rows[row].values[columns[column(title)].slot];
+}
+
+/* The names of the selected rows, with spaces between them. */
+static const char *selected(const char *filter, const char *title, bool descending) {
+    static char text[256];
+    const struct top_row *rows[16];
+    size_t count = top_table_select(&table, filter, column(title), descending, rows);
+    *text = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i) strcat(text, " ");
+        strcat(text, rows[i]->texts[0]);
+    }
+    return text;
+}
+
+/* ---- rates ---- */
+
+START_TEST(a_rate_is_the_rise_over_the_time_between_two_answers) {
+    feed_peer('a', 1000, 10, 5 * SECOND, false);
+    feed_peer('a', 1500, 30, 7 * SECOND, false);
+    ck_assert_double_eq(table.seconds, 2);
+    ck_assert_double_eq(value(0, "sent/s"), 250);
+    ck_assert_double_eq(value(0, "lost/s"), 10);
+    ck_assert_double_eq(value(0, "out/s"), 250000);
+    ck_assert_double_eq(value(0, "rtt"), 5000);
+}
+END_TEST
+
+START_TEST(the_first_answer_has_no_rates) {
+    feed_peer('a', 1000, 10, 5 * SECOND, false);
+    ck_assert_double_nan(value(0, "sent/s"));
+    ck_assert_double_nan(value(0, "loss"));
+    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
+    table.rows[0].counted = true; /* as if it had been counted, but not when */
+    top_table_forget(&table);
+    feed_peer('a', 2000, 20, 6 * SECOND, false);
+    ck_assert_double_nan(value(0, "sent/s"));
+    feed_peer('a', 2100, 20, 7 * SECOND, false);
+    ck_assert_double_eq(value(0, "sent/s"), 100);
+}
+END_TEST
+
+START_TEST(no_rate_is_ever_negative) {
+    srand(1);
+    for (unsigned i = 1; i < 200; i++) {
+        feed_peer('a', (unsigned)rand() % 1000, (unsigned)rand() % 1000, i * SECOND, rand() % 2);
+        ck_assert(!(value(0, "sent/s") < 0) && !(value(0, "lost/s") < 0) && !(value(0, "out/s") < 0));
+        ck_assert(!(value(0, "loss") < 0) && !(value(0, "loss") > 1));
+    }
+    for (unsigned i = 1; i < 200; i++) {
+        feed_node(1000 + (unsigned)rand() % 1000, (unsigned)rand() % 1000, i * SECOND);
+        ck_assert(!(value(0, "events/s") < 0) && !(value(0, "lost/s") < 0) && !(value(0, "behind") < 0));
+    }
+}
+END_TEST
+
+START_TEST(what_left_the_history_makes_no_rate_and_the_last_one_stays_for_a_while) {
+    feed_peer('a', 1000, 0, 1 * SECOND, false);
+    feed_peer('a', 1100, 0, 2 * SECOND, false);
+    for (unsigned i = 0; i < 5; i++) {
+        feed_peer('a', 1110 + i, 0, (3 + i) * SECOND, true); /* it rose, but by how much more? */
+        ck_assert_double_eq(value(0, "sent/s"), 100);
+    }
+    feed_peer('a', 1200, 0, 8 * SECOND, true);
+    ck_assert_double_nan(value(0, "sent/s"));
+    feed_peer('a', 1250, 0, 9 * SECOND, false);
+    ck_assert_double_eq(value(0, "sent/s"), 50);
+}
+END_TEST
+
+START_TEST(loss_is_of_what_was_sent_in_the_last_ten_intervals) {
+    feed_peer('a', 0, 0, 1 * SECOND, false);
+    feed_peer('a', 100, 50, 2 * SECOND, false);
+    ck_assert_double_eq(value(0, "loss"), 0.5);
+    for (unsigned i = 0; i < 9; i++) feed_peer('a', 200 + 100 * i, 50, (3 + i) * SECOND, false);
+    ck_assert_double_eq(value(0, "loss"), 0.05);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_BAD);
+    feed_peer('a', 1100, 50, 12 * SECOND, false);
+    ck_assert_double_eq(value(0, "loss"), 0);
+}
+END_TEST
+
+START_TEST(more_lost_than_sent_is_all_of_it) {
+    feed_peer('a', 0, 0, 1 * SECOND, false);
+    feed_peer('a', 5, 50, 2 * SECOND, false);
+    ck_assert_double_eq(value(0, "loss"), 1);
+    feed_peer('b', 0, 0, 3 * SECOND, false);
+    feed_peer('b', 0, 3, 4 * SECOND, false);
+    ck_assert_double_eq(value(0, "loss"), 1);
+}
+END_TEST
+
+START_TEST(a_node_is_behind_by_what_was_emitted_and_not_read) {
+    feed_node(1000, 10, 1 * SECOND);
+    ck_assert_double_eq(value(0, "behind"), 1);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_WARN); /* it has lost, but not now */
+    feed_node(1500, 60, 2 * SECOND);
+    ck_assert_double_eq(value(0, "events/s"), 500);
+    ck_assert_double_eq(value(0, "lost/s"), 50);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_BAD);
+}
+END_TEST
+
+/* ---- rows ---- */
+
+START_TEST(a_row_that_is_gone_goes_and_begins_anew_when_it_comes_back) {
+    feed_peer('a', 1000, 0, 1 * SECOND, false);
+    feed_peer('b', 1000, 0, 2 * SECOND, false);
+    ck_assert_uint_eq(table.row_count, 1);
+    ck_assert_str_eq(table.rows[0].texts[0], "bbbbbbbb");
+    feed_peer('a', 3000, 0, 3 * SECOND, false);
+    ck_assert_double_nan(value(0, "sent/s"));
+}
+END_TEST
+
+START_TEST(a_node_that_was_started_again_is_another_row) {
+    const char *row = "{'node_id':'0000000000000000000000000000000000000000000000000000000000000007','pid':%u,'emitted':%u}";
+    char first[160], second[160], both[360];
+    snprintf(first, sizeof first, row, 1, 100);
+    feed(TOP_NODES, first, 1 * SECOND, false);
+    snprintf(second, sizeof second, row, 2, 300);
+    snprintf(both, sizeof both, "%s,%s", first, second);
+    feed(TOP_NODES, both, 2 * SECOND, false);
+    ck_assert_uint_eq(table.row_count, 2);
+    ck_assert_double_eq(value(0, "events/s"), 0);
+    ck_assert_double_nan(value(1, "events/s"));
+}
+END_TEST
+
+START_TEST(what_is_no_row_is_passed_over) {
+    feed(TOP_PEERS, "7, null, {}, {'peer_id':'short'}, []", 1 * SECOND, false);
+    ck_assert_uint_eq(table.row_count, 0);
+    feed(TOP_TRACES, "{'trace_id':'00000000000000000000000000000001','duration':-5,'outcome':7,'nodes':[3]}", 1 * SECOND, false);
+    ck_assert_uint_eq(table.row_count, 1);
+    ck_assert_double_nan(value(0, "duration"));
+}
+END_TEST
+
+static const struct {
+    const char *row;
+    enum style mark;
+} marks[] = {
+    {"{'trace_id':'00000000000000000000000000000001','outcome':'ok'}", STYLE_PLAIN},
+    {"{'trace_id':'00000000000000000000000000000001','outcome':'failed'}", STYLE_BAD},
+    {"{'trace_id':'00000000000000000000000000000001','outcome':'ok','packets_lost':1}", STYLE_WARN},
+    {"{'name':'x','state':'live'}", STYLE_PLAIN},
+    {"{'name':'x','state':'exited'}", STYLE_PLAIN},
+    {"{'name':'x','state':'exited','lost':1}", STYLE_WARN},
+    {"{'name':'x','state':'crashed'}", STYLE_BAD},
+    {"{'name':'x','state':'rejected'}", STYLE_BAD},
+};
+
+START_TEST(what_is_bad_is_marked_so) {
+    feed(strstr(marks[_i].row, "trace_id") ? TOP_TRACES : TOP_NODES, marks[_i].row, 1 * SECOND, false);
+    ck_assert_int_eq(table.rows[0].mark, marks[_i].mark);
+}
+END_TEST
+
+START_TEST(an_rtt_of_more_than_four_times_the_least_is_noted) {
+    feed_peer('a', 0, 0, 1 * SECOND, false); /* 5000 of 1250 */
+    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
+    feed(TOP_PEERS, "{'peer_id':'0000000000000000000000000000000000000000000000000000000000000001','rtt':5001,'min_rtt':1250}",
+         1 * SECOND, false);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_WARN);
+}
+END_TEST
+
+/* ---- order and filter ---- */
+
+static void feed_traces(void) {
+    feed(TOP_TRACES,
+         "{'trace_id':'20000000000000000000000000000000','duration':5,'outcome':'ok','command':'GET','app':'Map','cmd':1},"
+         "{'trace_id':'10000000000000000000000000000000','duration':7,'outcome':'failed','command':'PUT','app':'Map','cmd':1},"
+         "{'trace_id':'40000000000000000000000000000000','outcome':'none'},"
+         "{'trace_id':'30000000000000000000000000000000','duration':5,'outcome':'open','command':'GET','app':'Map','cmd':1}",
+         1 * SECOND, false);
+}
+
+START_TEST(rows_are_sorted_by_a_column_with_the_unknown_last) {
+    feed_traces();
+    ck_assert_str_eq(selected("", "duration", true), "10000000 20000000 30000000 40000000");
+    ck_assert_str_eq(selected("", "duration", false), "20000000 30000000 10000000 40000000");
+    ck_assert_str_eq(selected("", "outcome", false), "10000000 40000000 20000000 30000000");
+    ck_assert_str_eq(selected("", "trace", true), "40000000 30000000 20000000 10000000");
+}
+END_TEST
+
+START_TEST(names_with_numbers_are_sorted_as_people_count) {
+    feed(TOP_NODES, "{'name':'node10','state':'live'},{'name':'node9','state':'live'},{'name':'node1','state':'live'}", 1, false);
+    ck_assert_str_eq(selected("", "node", false), "node1 node9 node10");
+    ck_assert_str_eq(selected("", "lost/s", true), "node1 node9 node10");
+}
+END_TEST
+
+START_TEST(a_filter_is_found_in_any_text_of_a_row_in_any_case) {
+    feed_traces();
+    ck_assert_str_eq(selected("get", "trace", false), "20000000 30000000");
+    ck_assert_str_eq(selected("FAIL", "trace", false), "10000000");
+    ck_assert_str_eq(selected("map put", "trace", false), "10000000");
+    ck_assert_str_eq(selected("zebra", "trace", false), "");
+    ck_assert_str_eq(selected("2000000000", "trace", false), "20000000"); /* more of the id than is shown */
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("top_table");
+    TCase *tcase = tcase_create("rows");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_rate_is_the_rise_over_the_time_between_two_answers);
+    tcase_add_test(tcase, the_first_answer_has_no_rates);
+    tcase_add_test(tcase, no_rate_is_ever_negative);
+    tcase_add_test(tcase, what_left_the_history_makes_no_rate_and_the_last_one_stays_for_a_while);
+    tcase_add_test(tcase, loss_is_of_what_was_sent_in_the_last_ten_intervals);
+    tcase_add_test(tcase, more_lost_than_sent_is_all_of_it);
+    tcase_add_test(tcase, a_node_is_behind_by_what_was_emitted_and_not_read);
+    tcase_add_test(tcase, a_row_that_is_gone_goes_and_begins_anew_when_it_comes_back);
+    tcase_add_test(tcase, a_node_that_was_started_again_is_another_row);
+    tcase_add_test(tcase, what_is_no_row_is_passed_over);
+    tcase_add_loop_test(tcase, what_is_bad_is_marked_so, 0, sizeof marks / sizeof *marks);
+    tcase_add_test(tcase, an_rtt_of_more_than_four_times_the_least_is_noted);
+    tcase_add_test(tcase, rows_are_sorted_by_a_column_with_the_unknown_last);
+    tcase_add_test(tcase, names_with_numbers_are_sorted_as_people_count);
+    tcase_add_test(tcase, a_filter_is_found_in_any_text_of_a_row_in_any_case);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
