@@ -197,7 +197,8 @@ static int find_app_data(struct filter_parser *parser, const struct filter_token
     }
     if (!has && (known || (!app_bytes && names && names->complete)))
         return filter__fail(parser, text_position(word) + (size_t)(name - word->text), strlen(name), suggestion(&suggest),
-                            "no application has registered a field \"%.60s\" here", name);
+                            "%.*s has no field \"%.60s\"", app_bytes ? (int)app_bytes : 60,
+                            app_bytes ? word->text : "what any application registered", name);
     char *app = NULL;
     if (app_bytes) { /* the word's own copy, cut where its dot is; `name` begins behind it */
         app = parser->filter->strings + (word->text - parser->filter->strings);

@@ -283,6 +283,10 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
     return entry == FILTER_ACCEPT;
 }
 
+bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind) {
+    return filter->mode == TRACE_FILTER_TRACES || filter->subs[0].entry[filter__kind_index(kind)] != FILTER_REJECT;
+}
+
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin) {
     return filter__run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin);

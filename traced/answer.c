@@ -67,7 +67,7 @@ json_t *answer_node_ids(const struct service *service, const uint32_t *node_indi
     return ids;
 }
 
-static const struct trace_app *event_app(const struct node *node, const struct trace_event *event) {
+const struct trace_app *answer_event_app(const struct node *node, const struct trace_event *event) {
     switch (event->kind) {
     case TRACE_KIND_APP_COMMAND: return nodes_app(node, event->data.app_command.app_id);
     case TRACE_KIND_APP_START: return nodes_app(node, event->data.app_start.app_id);
@@ -94,7 +94,7 @@ bool answer_event(struct service *service, struct trace_text *out, const struct 
     struct trace_event_origin origin = {
         .node_id = &node->info.node_id,
         .lane = history_source_lane(source),
-        .app = event_app(node, event),
+        .app = answer_event_app(node, event),
     };
     char *begin = trace_text_reserve(out, TRACE_EVENT_JSON_MAX);
     if (!begin) return false;

@@ -24,6 +24,9 @@ void answer_put_unsigned(struct trace_text *out, uint64_t value);
 #define ANSWER_LOG_DIGITS 16
 json_t *answer_log(const struct node *node);
 
+/* The node's description of the event's application; NULL when there is none, or when it is not an application's event. */
+const struct trace_app *answer_event_app(const struct node *node, const struct trace_event *event);
+
 /* Writes one event as JSON; with_log: with its log as one more member.  Inside rcu_read_lock(), with an event whose place in the
  * history is still there: then its node is in the table too.  Returns false when it is not. */
 bool answer_event(struct service *service, struct trace_text *out, const struct trace_event *event, history_source source,

@@ -37,8 +37,8 @@ uint64_t cursor_binding(uint64_t instance, const json_t *params) {
 
 enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
 
-/* Layout: checksum 8, end 8, begin 8, left 8, total 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4, trace 16,
- * peer 32, node 32. */
+/* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4,
+ * trace 16, peer 32, node 32. */
 struct writer {
     uint8_t bytes[CURSOR_BYTES];
     size_t at;
@@ -63,6 +63,7 @@ void cursor_encode(const struct cursor *cursor, uint64_t binding, char out[CURSO
     put(&writer, &cursor->place.begin, 8);
     put(&writer, &cursor->place.left, 8);
     put(&writer, &cursor->place.total, 8);
+    put(&writer, &cursor->now_ns, 8);
     put(&writer, &cursor->from_ns, 8);
     put(&writer, &cursor->to_ns, 8);
     put(&writer, &cursor->place.after.event.timestamp, 8);
@@ -90,6 +91,7 @@ int cursor_decode(struct cursor *ret_cursor, uint64_t binding, const char *text)
     take(&writer, &cursor.place.begin, 8);
     take(&writer, &cursor.place.left, 8);
     take(&writer, &cursor.place.total, 8);
+    take(&writer, &cursor.now_ns, 8);
     take(&writer, &cursor.from_ns, 8);
     take(&writer, &cursor.to_ns, 8);
     take(&writer, &cursor.place.after.event.timestamp, 8);

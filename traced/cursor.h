@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 struct cursor {
+    uint64_t now_ns;                 /* of the first call: what relative times in `filter` count back from */
     uint64_t from_ns, to_ns;         /* resolved; 0: not given */
     bool by_trace, by_peer, by_node; /* the ids that are meant */
     struct trace_id trace_id;
@@ -21,7 +22,7 @@ struct cursor {
 };
 
 /* Digits of the text form. */
-#define CURSOR_BYTES 164
+#define CURSOR_BYTES 172
 #define CURSOR_DIGITS (2 * CURSOR_BYTES)
 
 /* What a cursor is bound to: the traced that made it, and the params but for the cursor itself. */

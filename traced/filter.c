@@ -63,8 +63,18 @@ static int read_node(const struct service *service, const char *text, bool wait,
     return 0;
 }
 
-int filter_read(const struct service *service, const struct filter_params *params, bool wait, struct filter *ret_filter,
-                struct trace_rpc_error *ret_error) {
+int filter_read_expression(const struct service *service, const char *text, bool wait, uint64_t now_ns, struct filter *filter,
+                           struct trace_rpc_error *ret_error) {
+    if (!text) return 0;
+    int error = expression_create(&filter->expression, service, "filter", text, TRACE_FILTER_EVENTS, !wait, now_ns, ret_error);
+    if (error) return error;
+    filter->query.test = expression_match;
+    filter->query.test_arg = filter->expression;
+    return 0;
+}
+
+int filter_read(const struct service *service, const struct filter_params *params, bool wait, uint64_t now_ns,
+                struct filter *ret_filter, struct trace_rpc_error *ret_error) {
     struct filter filter = {0};
     int error = filter_read_kinds(params->kind, &filter.query, ret_error);
     if (!error && params->trace_id) {
@@ -76,9 +86,30 @@ int filter_read(const struct service *service, const struct filter_params *param
         error = ids_find_peer(service, "peer_id", params->peer_id, wait, &filter.query.peer_id, ret_error);
     }
     if (!error && params->node_id) error = read_node(service, params->node_id, wait, &filter, ret_error);
+    if (!error) error = filter_read_expression(service, params->expression, wait, now_ns, &filter, ret_error);
     if (error) return error;
     *ret_filter = filter;
     return 0;
+}
+
+void filter_fini(struct filter *filter) {
+    expression_destroy(filter->expression);
+    filter->expression = NULL;
+}
+
+void filter_prepare(struct filter *filter, const struct service *service, uint64_t set[IDS_NODE_SET_WORDS]) {
+    struct history_query *query = &filter->query;
+    if (!filter->has_node)
+        memset(set, 0xff, IDS_NODE_SET_WORDS * sizeof *set);
+    else if (filter->node_name[0])
+        (void)ids_node_set_of_name(service, filter->node_name, set); /* empty: no node is called so yet */
+    else
+        ids_node_set(service, &filter->node_id, set);
+    bool limited = filter->expression && expression_narrow(filter->expression, query, set);
+    if (!filter->has_node && !limited) return;
+    query->by_node = true;
+    query->node_set = set;
+    query->node_set_bits = NODES_MAX;
 }
 
 bool filter_match(const struct filter *filter, const struct service *service, const struct trace_event *event,

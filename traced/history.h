@@ -63,6 +63,9 @@ struct history_query {
     uint32_t node_set_bits;
     uint64_t kinds;          /* bit set of kinds, bit 63 for all kinds from 63 up; 0: all */
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
+    /* What no index serves, asked last and inside rcu_read_lock(); NULL: nothing. */
+    bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
+    const void *test_arg;
 };
 
 /* Does one event match? */

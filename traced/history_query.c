@@ -27,7 +27,7 @@ bool history_match(const struct history_query *query, const struct trace_event *
     if (query->by_trace && !history__id_equal(&query->trace_id, &event->trace_id)) return false;
     if (query->by_peer && (!(event->flags & TRACE_FLAG_HAS_PEER) || !history__peer_equal(&query->peer_id, &event->peer_id)))
         return false;
-    return true;
+    return query->test == NULL || query->test(query->test_arg, event, source);
 }
 
 static struct history_key hit_key(const struct history_hit *hit) { return history__key(&hit->event, hit->source, hit->position); }
@@ -254,7 +254,8 @@ static enum search choose(const struct history_query *query) {
 
 bool history_counts_by_index(const struct history_query *query) {
     enum search how = choose(query);
-    return how == SEARCH_TRACE || how == SEARCH_PEER || (query->kinds == 0 && !query->by_node && !query->by_trace);
+    return how == SEARCH_TRACE || how == SEARCH_PEER ||
+           (query->kinds == 0 && !query->by_node && !query->by_trace && query->test == NULL);
 }
 
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {

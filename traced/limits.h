@@ -20,6 +20,8 @@
 #define LIMIT_TRACES_DEFAULT 20
 #define LIMIT_TRACES 10000
 #define LIMIT_GAPS 1000
+/* Different app descriptions that the names in a filter are checked against. */
+#define LIMIT_FILTER_APPS 256
 /* Full ids that an "ambiguous" error lists. */
 #define LIMIT_CANDIDATES 8
 

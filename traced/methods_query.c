@@ -14,6 +14,7 @@
 struct query {
     struct filter filter;
     uint64_t node_set[IDS_NODE_SET_WORDS];
+    uint64_t now_ns; /* of the first call */
     bool newest_first;
     bool continues; /* `from` is the place behind the page before */
     struct page_place from;
@@ -31,10 +32,7 @@ struct query_params {
 static int read_params(struct call *call, struct query_params *params) {
     *params = (struct query_params){.limit = LIMIT_EVENTS_DEFAULT, .order = "asc"};
     const struct trace_rpc_param list[] = {
-        {"trace_id", TRACE_RPC_STRING, .string = &params->filter.trace_id},
-        {"peer_id", TRACE_RPC_STRING, .string = &params->filter.peer_id},
-        {"node_id", TRACE_RPC_STRING, .string = &params->filter.node_id},
-        {"kind", TRACE_RPC_STRINGS, .json = &params->filter.kind},
+        FILTER_PARAMS(&params->filter),
         {"from", TRACE_RPC_TIME, .json = &params->from},
         {"to", TRACE_RPC_TIME, .json = &params->to},
         {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = LIMIT_EVENTS},
@@ -51,8 +49,8 @@ static int read_params(struct call *call, struct query_params *params) {
 
 /* A first page: everything is resolved now. */
 static int begin_query(struct call *call, const struct query_params *params, struct query *query) {
-    uint64_t now = service_unix_ns();
-    if (filter_read(call->service, &params->filter, false, &query->filter, &call->error)) return -1;
+    uint64_t now = query->now_ns = service_unix_ns();
+    if (filter_read(call->service, &params->filter, false, now, &query->filter, &call->error)) return -1;
     struct history_query *conditions = &query->filter.query;
     if (methods_read_time("from", params->from, now, &conditions->from_ns, &call->error) ||
         methods_read_time("to", params->to, now, &conditions->to_ns, &call->error))
@@ -71,7 +69,11 @@ static int continue_query(struct call *call, const struct query_params *params, 
     rcu_read_unlock();
     if (cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&call->error, "cursor", "cursor: not one that this query gave, with these params");
-    if (filter_read_kinds(params->filter.kind, &filter->query, &call->error)) return -1;
+    /* A node that the filter names may have been forgotten since. */
+    if (filter_read_kinds(params->filter.kind, &filter->query, &call->error) ||
+        filter_read_expression(call->service, params->filter.expression, true, cursor.now_ns, filter, &call->error))
+        return -1;
+    query->now_ns = cursor.now_ns;
     filter->query.by_trace = cursor.by_trace;
     filter->query.by_peer = cursor.by_peer;
     filter->query.trace_id = cursor.trace_id;
@@ -88,6 +90,7 @@ static int continue_query(struct call *call, const struct query_params *params, 
 static void write_cursor(struct trace_text *out, const struct query *query, const struct page_place *place, uint64_t binding) {
     const struct history_query *conditions = &query->filter.query;
     struct cursor cursor = {
+        .now_ns = query->now_ns,
         .from_ns = conditions->from_ns,
         .to_ns = conditions->to_ns,
         .by_trace = conditions->by_trace,
@@ -130,7 +133,7 @@ static bool page_time(const struct query *query, const struct history_answer *an
 }
 
 static void gap_nodes(const struct query *query, const struct history_answer *answer, uint64_t set[IDS_NODE_SET_WORDS]) {
-    if (query->filter.has_node) {
+    if (query->filter.query.by_node) {
         memcpy(set, query->node_set, IDS_NODE_SET_WORDS * sizeof *set);
         return;
     }
@@ -205,25 +208,26 @@ static int write_page(struct call *call, const struct query *query, const struct
     return error;
 }
 
+static int answer_query(struct call *call, const struct query_params *params, struct query *query) {
+    struct page page;
+    filter_prepare(&query->filter, call->service, query->node_set);
+    int error = page_find(call->service->history, &query->filter.query, (size_t)params->limit, query->newest_first, params->total,
+                          query->continues ? &query->from : NULL, &page);
+    if (error) return methods_answer(call, NULL);
+    trace_rpc_begin_result(call->out, call->request.id);
+    error = write_page(call, query, params, &page);
+    trace_rpc_end(call->out);
+    history_answer_fini(&page.answer);
+    return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
+}
+
 int methods_query(struct call *call) {
     struct query_params params;
     struct query query = {0};
     if (read_params(call, &params)) return -1;
     query.newest_first = params.order[0] == 'd';
-    if (params.cursor ? continue_query(call, &params, &query) : begin_query(call, &params, &query)) return -1;
-    if (query.filter.has_node) {
-        ids_node_set(call->service, &query.filter.node_id, query.node_set);
-        query.filter.query.by_node = true;
-        query.filter.query.node_set = query.node_set;
-        query.filter.query.node_set_bits = NODES_MAX;
-    }
-    struct page page;
-    int error = page_find(call->service->history, &query.filter.query, (size_t)params.limit, query.newest_first, params.total,
-                          query.continues ? &query.from : NULL, &page);
-    if (error) return methods_answer(call, NULL);
-    trace_rpc_begin_result(call->out, call->request.id);
-    error = write_page(call, &query, &params, &page);
-    trace_rpc_end(call->out);
-    history_answer_fini(&page.answer);
-    return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
+    int error = params.cursor ? continue_query(call, &params, &query) : begin_query(call, &params, &query);
+    if (!error) error = answer_query(call, &params, &query);
+    filter_fini(&query.filter);
+    return error;
 }

@@ -10,6 +10,8 @@
  *      used:A      nodes_at          used:R
  *      count:R     nodes_add         count:A      a reader's loop runs past entries that it may not touch yet
  *      count:A     nodes_count       count:R
+ *      generation:R nodes_add        generation:A who looks for new nodes misses the newest, and does not look again
+ *      generation:A nodes_generation generation:R
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
  *      state:R     nodes_end         -            whoever sees the state also sees the fault and the last counters */
@@ -34,6 +36,7 @@ struct place {
 
 struct nodes {
     _Atomic uint32_t count;
+    _Atomic uint64_t generation; /* entries ever added */
     _Atomic bool used[NODES_MAX];
     /* ingest thread only */
     struct place places[NODES_MAX];
@@ -113,6 +116,10 @@ int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_
     atomic_store_explicit(&nodes->used[index], true, memory_order_release);
     /* count:R  Pairs with count:A. */
     if (index == count) atomic_store_explicit(&nodes->count, count + 1, memory_order_release);
+    /* relaxed: only we write it */
+    uint64_t generation = atomic_load_explicit(&nodes->generation, memory_order_relaxed) + 1;
+    /* generation:R  Pairs with generation:A. */
+    atomic_store_explicit(&nodes->generation, generation, memory_order_release);
     *ret_index = index;
     return 0;
 }
@@ -149,6 +156,11 @@ void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *
 uint32_t nodes_count(const struct nodes *nodes) {
     /* count:A  Pairs with count:R. */
     return atomic_load_explicit(&nodes->count, memory_order_acquire);
+}
+
+uint64_t nodes_generation(const struct nodes *nodes) {
+    /* generation:A  Pairs with generation:R. */
+    return atomic_load_explicit(&nodes->generation, memory_order_acquire);
 }
 
 struct node *nodes_at(const struct nodes *nodes, uint32_t index) {

@@ -66,6 +66,9 @@ void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
 
+/* Another number than before once an entry has been added. */
+uint64_t nodes_generation(const struct nodes *nodes);
+
 /* Number of indices ever used: entries are 0 ... count - 1. */
 uint32_t nodes_count(const struct nodes *nodes);
 

@@ -15,6 +15,7 @@
 void subscription_destroy(struct subscription *subscription) {
     if (!subscription) return;
     trace_text_fini(&subscription->recent);
+    filter_fini(&subscription->filter);
     free(subscription);
 }
 
@@ -43,18 +44,10 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
 static int write_recent(struct service *service, struct subscription *subscription, size_t count) {
     struct history_answer answer;
     uint64_t set[IDS_NODE_SET_WORDS];
-    struct history_query query = subscription->filter.query;
+    struct filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
     struct trace_text *out = &subscription->recent;
-    if (subscription->filter.has_node) {
-        if (subscription->filter.node_name[0])
-            (void)ids_node_set_of_name(service, subscription->filter.node_name, set); /* empty: no node is called so yet */
-        else
-            ids_node_set(service, &subscription->filter.node_id, set);
-        query.by_node = true;
-        query.node_set = set;
-        query.node_set_bits = NODES_MAX;
-    }
-    int error = history_select(service->history, &query, 0, subscription->position, count, true, NULL, &answer);
+    filter_prepare(&filter, service, set);
+    int error = history_select(service->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
     if (error) return error;
     for (size_t i = 0; i < answer.count / 2; i++) {
         struct history_hit hit = answer.hits[i];
@@ -102,18 +95,15 @@ int methods_subscribe_work(struct call *call) {
     int64_t recent = 0;
     json_t *from = NULL;
     bool with_log = false;
-    uint64_t from_ns = 0;
+    uint64_t from_ns = 0, now_ns = service_unix_ns();
     const struct trace_rpc_param list[] = {
-        {"trace_id", TRACE_RPC_STRING, .string = &params.trace_id},
-        {"peer_id", TRACE_RPC_STRING, .string = &params.peer_id},
-        {"node_id", TRACE_RPC_STRING, .string = &params.node_id},
-        {"kind", TRACE_RPC_STRINGS, .json = &params.kind},
+        FILTER_PARAMS(&params),
         {"recent", TRACE_RPC_INTEGER, .integer = &recent, .min = 0, .max = LIMIT_EVENTS},
         {"from", TRACE_RPC_TIME, .json = &from},
         {"log", TRACE_RPC_BOOLEAN, .boolean = &with_log},
     };
     if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error) ||
-        methods_read_time("from", from, service_unix_ns(), &from_ns, &call->error))
+        methods_read_time("from", from, now_ns, &from_ns, &call->error))
         return -1;
     if (from && recent) return trace_rpc_fail_param(&call->error, "from", "from: either this or recent");
     struct subscription *subscription = calloc(1, sizeof *subscription);
@@ -122,7 +112,7 @@ int methods_subscribe_work(struct call *call) {
     subscription->number = call->subscription_next;
     subscription->recent.bytes_max = LIMIT_ANSWER_BYTES;
     subscription->with_log = with_log;
-    if (filter_read(call->service, &params, true, &subscription->filter, &call->error)) return -1;
+    if (filter_read(call->service, &params, true, now_ns, &subscription->filter, &call->error)) return -1;
     subscription->filter.query.from_ns = from_ns;
     rcu_read_lock();
     subscription->position = history_end(call->service->history);
@@ -216,6 +206,7 @@ bool subscription_pump(struct subscription *subscription, struct client *client,
     uint32_t share = *budget < LIMIT_PUMP_SUBSCRIPTION ? *budget : LIMIT_PUMP_SUBSCRIPTION, examine = share;
     bool caught_up = false;
     if (!subscription->announced) return false;
+    if (subscription->filter.expression) expression_refresh(subscription->filter.expression);
     send_recent(subscription, client);
     while (!caught_up && examine && client_takes_more(client)) {
         struct trace_text *out = &server->scratch;

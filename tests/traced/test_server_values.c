@@ -164,6 +164,7 @@ END_TEST
 
 static struct cursor sample(void) {
     struct cursor cursor = {.place = {.end = 1000, .begin = 65536, .left = 31, .total = PAGE_UNKNOWN},
+                            .now_ns = 4,
                             .from_ns = 5,
                             .to_ns = UINT64_MAX,
                             .by_trace = true,
@@ -187,6 +188,7 @@ START_TEST(a_cursor_comes_back_as_it_was) {
     ck_assert_uint_eq(after.place.begin, 65536);
     ck_assert_uint_eq(after.place.left, 31);
     ck_assert_uint_eq(after.place.total, PAGE_UNKNOWN);
+    ck_assert_uint_eq(after.now_ns, 4);
     ck_assert_uint_eq(after.from_ns, 5);
     ck_assert_uint_eq(after.to_ns, UINT64_MAX);
     ck_assert(after.by_trace && after.by_node && !after.by_peer);

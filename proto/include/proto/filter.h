@@ -104,6 +104,9 @@ unsigned trace_filter_uses(const struct trace_filter *filter);
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin);
 
+/* Can an event of this kind match?  Cheap: to be asked before an origin is made. */
+bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind);
+
 /* What every matching event has, for whoever has an index: each is necessary, all together need not suffice.  A filter for traces
  * says nothing: everything is possible. */
 struct trace_filter_bounds {

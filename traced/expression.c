@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See expression.h. */
+#include "expression.h"
+#include "answer.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+/* ---- what is known ------------------------------------------------------------------------------------------------------ */
+
+struct known {
+    struct trace_filter_names names;
+    struct trace_filter_name *nodes;
+    const struct trace_app **apps;
+    size_t apps_capacity;
+};
+
+static bool is_listed(const struct known *known, const struct trace_app *app) {
+    for (size_t i = 0; i < known->names.app_count; i++)
+        if (!memcmp(known->apps[i], app, sizeof *app)) return true;
+    return false;
+}
+
+/* Descriptions that differ: nodes of one program say the same. */
+static int list_apps(struct known *known, const struct node *node) {
+    /* app:A  Pairs with app:R of nodes.c.  Without it we could take a half-written description. */
+    uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count && known->names.app_count < LIMIT_FILTER_APPS; i++) {
+        if (is_listed(known, &node->apps[i])) continue;
+        if (known->names.app_count == known->apps_capacity) {
+            size_t capacity = known->apps_capacity ? 2 * known->apps_capacity : 16;
+            const struct trace_app **apps = realloc(known->apps, capacity * sizeof *apps);
+            if (!apps) return -ENOMEM;
+            known->apps = apps;
+            known->apps_capacity = capacity;
+        }
+        known->apps[known->names.app_count++] = &node->apps[i];
+    }
+    return 0;
+}
+
+/* Inside rcu_read_lock(), until known_fini. */
+static int known_init(struct known *known, const struct service *service, bool complete) {
+    uint32_t count = nodes_count(service->nodes);
+    *known = (struct known){.names.complete = complete, .nodes = calloc(count ? count : 1, sizeof *known->nodes)};
+    int error = known->nodes ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < count && !error; i++) {
+        const struct node *node = nodes_at(service->nodes, i);
+        if (!node || !ids_is_known(&node->info.node_id)) continue;
+        known->nodes[known->names.node_count++] = (struct trace_filter_name){node->info.node_id, node->info.node_name};
+        error = list_apps(known, node);
+    }
+    known->names.nodes = known->nodes;
+    known->names.apps = known->apps;
+    return error;
+}
+
+static void known_fini(struct known *known) {
+    free(known->nodes);
+    free((void *)known->apps);
+}
+
+/* Returns as trace_filter_compile. */
+static int compile(const struct expression *expression, enum trace_filter_mode mode, struct trace_filter **ret_filter,
+                   struct trace_filter_error *ret_error) {
+    struct known known;
+    rcu_read_lock();
+    int error = known_init(&known, expression->service, expression->complete);
+    struct trace_filter_options options = {mode, expression->now_ns, &known.names};
+    if (!error) error = trace_filter_compile(ret_filter, expression->text, strlen(expression->text), &options, ret_error);
+    rcu_read_unlock();
+    known_fini(&known);
+    return error;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------------- */
+
+static int refuse(const char *param, const struct trace_filter_error *error, struct trace_rpc_error *ret_error) {
+    json_t *data = json_pack("{ss,sI,sI,ss}", "param", param, "position", (json_int_t)error->position, "length",
+                             (json_int_t)error->length, "reason", error->reason);
+    if (!error->suggestion[0])
+        return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_PARAMS, data, "%s, at byte %zu: %s", param, error->position,
+                              error->reason);
+    json_object_set_new(data, "suggestion", json_string(error->suggestion));
+    return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_PARAMS, data, "%s, at byte %zu: %s; did you mean \"%s\"?", param,
+                          error->position, error->reason, error->suggestion);
+}
+
+int expression_create(struct expression **ret_expression, const struct service *service, const char *param, const char *text,
+                      enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
+    struct trace_filter_error reason;
+    size_t bytes = strlen(text);
+    struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
+    if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    expression->service = service;
+    expression->now_ns = now_ns;
+    expression->complete = complete;
+    expression->generation = nodes_generation(service->nodes);
+    memcpy(expression->text, text, bytes);
+    int error = compile(expression, mode, &expression->filter, &reason);
+    if (!error) {
+        *ret_expression = expression;
+        return 0;
+    }
+    free(expression);
+    return error == -EINVAL ? refuse(param, &reason, ret_error)
+                            : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+}
+
+void expression_destroy(struct expression *expression) {
+    if (!expression) return;
+    trace_filter_destroy(expression->filter);
+    free(expression);
+}
+
+void expression_refresh(struct expression *expression) {
+    struct trace_filter *filter;
+    struct trace_filter_error reason;
+    uint64_t generation = nodes_generation(expression->service->nodes);
+    if (generation == expression->generation || !trace_filter_uses_names(expression->filter)) return;
+    /* When it fails (memory is short, or too many nodes have the name) the old one goes on, until another node comes. */
+    expression->generation = generation;
+    if (compile(expression, TRACE_FILTER_EVENTS, &filter, &reason)) return;
+    trace_filter_destroy(expression->filter);
+    expression->filter = filter;
+}
+
+/* ---- matching ----------------------------------------------------------------------------------------------------------- */
+
+void expression_origin(const struct expression *expression, const struct trace_event *event, history_source source,
+                       struct trace_filter_origin *ret_origin) {
+    static const struct trace_node_id nobody;
+    unsigned uses = trace_filter_uses(expression->filter);
+    const struct node *node = uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP)
+                                  ? nodes_at(expression->service->nodes, history_source_node(source))
+                                  : NULL;
+    *ret_origin = (struct trace_filter_origin){.node_id = &nobody, .lane = history_source_lane(source)};
+    if (!node) return;
+    ret_origin->node_id = &node->info.node_id;
+    ret_origin->node_name = node->info.node_name;
+    if (uses & TRACE_FILTER_USES_APP) ret_origin->app = answer_event_app(node, event);
+}
+
+bool expression_match(const void *expression, const struct trace_event *event, history_source source) {
+    const struct expression *self = expression;
+    struct trace_filter_origin origin;
+    if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
+    expression_origin(self, event, source, &origin);
+    return trace_filter_match(self->filter, event, &origin);
+}
+
+/* ---- indices ------------------------------------------------------------------------------------------------------------ */
+
+/* No event has a time in it. */
+static void match_nothing(struct history_query *query) { query->from_ns = query->to_ns = 1; }
+
+static void narrow_kinds_and_times(const struct trace_filter_bounds *bounds, struct history_query *query) {
+    if (bounds->kinds != ~UINT64_C(0)) query->kinds = query->kinds ? query->kinds & bounds->kinds : bounds->kinds;
+    if (bounds->min_ns > query->from_ns) query->from_ns = bounds->min_ns;
+    if (bounds->max_ns != UINT64_MAX && (!query->to_ns || bounds->max_ns < query->to_ns)) query->to_ns = bounds->max_ns + 1;
+    /* 0 means all kinds there. */
+    if ((bounds->kinds != ~UINT64_C(0) && !query->kinds) || bounds->min_ns > bounds->max_ns) match_nothing(query);
+}
+
+static void narrow_trace(const struct expression *expression, const struct trace_id_prefix *prefix, struct history_query *query) {
+    struct trace_id found;
+    size_t count;
+    if (!prefix->digits || query->by_trace) return;
+    count = history_find_traces(expression->service->history, prefix->bytes, prefix->digits, &found, 1);
+    if (!count) match_nothing(query);
+    query->by_trace = count == 1;
+    if (count == 1) query->trace_id = found;
+}
+
+static void narrow_peer(const struct expression *expression, const struct trace_id_prefix *prefix, struct history_query *query) {
+    struct trace_node_id found;
+    size_t count;
+    if (!prefix->digits || query->by_peer) return;
+    count = history_find_peers(expression->service->history, prefix->bytes, prefix->digits, &found, 1);
+    if (!count) match_nothing(query);
+    query->by_peer = count == 1;
+    if (count == 1) query->peer_id = found;
+}
+
+bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[IDS_NODE_SET_WORDS]) {
+    const struct service *service = expression->service;
+    struct trace_filter_bounds bounds;
+    trace_filter_bounds(expression->filter, &bounds);
+    narrow_kinds_and_times(&bounds, query);
+    narrow_trace(expression, &bounds.trace, query);
+    narrow_peer(expression, &bounds.peer, query);
+    if (!trace_filter_limits_nodes(expression->filter)) return false;
+    uint32_t count = nodes_count(service->nodes);
+    rcu_read_lock();
+    for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
+        const struct node *node = nodes_at(service->nodes, i);
+        if (!node || !trace_filter_allows_node(expression->filter, &node->info.node_id, node->info.node_name))
+            set[i / 64] &= ~(UINT64_C(1) << (i % 64));
+    }
+    rcu_read_unlock();
+    return true;
+}
