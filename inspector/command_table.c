@@ -152,7 +152,8 @@ const struct command command_table[] = {
         .name = "stats",
         .run = run_stats,
         .summary = "traced's own counters",
-        .examples = {{"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
+        .examples = {{"inspector stats", "is it well, and has it room?"},
+                     {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
     },
     {
         .name = "apps",

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What holds for every command of the inspector, tried on every example of its help: exit codes, errors, --json, --no-header, --utc,
+--socket, Ctrl-C.  In front of a real traced and three real QUIC nodes that have been stopped, so that what is told stays the same.
+
+    test_cli.py TRACED INSPECTOR QUIC_NODE
+
+A command that is new is tried by its own examples.  One that does not end by itself says below how it is brought to its end."""
+import datetime
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from daemon import Traced, wait_for
+from nodes import PATIENCE_S, line_of_nodes
+
+TRACED, INSPECTOR, QUIC_NODE = sys.argv[1:4]
+ENDS_BY = {"follow": ["--recent", "2", "--count", "2"]}  # what is added to an example, so that it ends
+FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
+DOCUMENTS = {"export"}  # what these write is one JSON text of many lines, with --json and without
+SHELL_WORDS = {"|", ">", "<", "&", "&&", ";"}
+TIME = re.compile(r"(?<![\w:])(\d\d:\d\d:\d\d)(?![\d:])")
+ZONE, ZONE_OFFSET = "TEST-03:30", datetime.timedelta(hours=3, minutes=30)  # as POSIX writes it: east of Greenwich
+
+
+def setUpModule():
+    global WORLD
+    WORLD = World()
+
+
+def tearDownModule():
+    WORLD.close()
+
+
+class World:
+    """alice, bob and carol, with requests that went well and one that did not, and losses; all of it in the past."""
+
+    def __init__(self):
+        self.began = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        self.temporary = tempfile.TemporaryDirectory()
+        self.directory = pathlib.Path(self.temporary.name)
+        self.traced = Traced(TRACED, self.directory, ["--history", "64MiB"])
+        self.nodes = line_of_nodes(QUIC_NODE, ["alice", "bob", "carol"], shm_dir=self.directory / "shm", drop=6)
+        alice, _, carol = self.nodes
+        digest = carol.ask("store-random 50000")[1]
+        self.trace = alice.ask(f"get {digest}")[-1]
+        assert alice.ask("get " + "00" * 32)[0] == "not-found"
+        for node in self.nodes:
+            node.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: all(entry["emitted"] == entry["indexed"] for entry in self.traced.ask("nodes")["nodes"]), "all to be indexed")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("P2PTRACE_", "XDG_"))}
+        self.environment |= {"P2PTRACE_SOCKET": str(self.traced.socket_path), "P2PTRACE_SHM_DIR": str(self.directory / "shm"), "TZ": ZONE}
+
+    def close(self):
+        for node in self.nodes:
+            node.process.send_signal(signal.SIGCONT)
+            node.end(signal.SIGKILL)
+        self.traced.end()
+        self.temporary.cleanup()
+
+
+def run(*words, **environment):
+    """(exit code, output, errors)"""
+    done = subprocess.run([INSPECTOR, *words], env=WORLD.environment | environment, cwd=WORLD.directory, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def commands():
+    """Name: the words of its arguments in help."""
+    text = subprocess.run([INSPECTOR, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\noptions of")[0]
+    found = dict(re.findall(r"^  ([a-z]\S*)((?: [A-Z\[]\S*)*)", text, re.MULTILINE))
+    del found["help"]
+    assert len(found) > 10
+    return found
+
+
+def example_words(line):
+    """The inspector's own words of an example, about things that are there."""
+    words = shlex.split(line)
+    assert words[0] == "inspector", line
+    end = next((i for i, word in enumerate(words) if word in SHELL_WORDS), len(words))
+    words = [re.sub(r"^(?=.*\d)[0-9a-f]{8,32}$", WORLD.trace, word) for word in words[1:end]]
+    return words + ENDS_BY.get(words[0], [])
+
+
+def examples(names=None):
+    """(command, words) of each example of each command, or of these."""
+    for name in names or sorted(set(commands()) - FOR_TERMINALS):
+        told = subprocess.run([INSPECTOR, "help", name], stdout=subprocess.PIPE, text=True, check=True).stdout
+        found = re.findall(r"^  (inspector .*)", told.partition("\nexamples:\n")[2], re.MULTILINE)
+        assert found, f"{name} has no example"
+        for line in found:
+            yield name, example_words(line)
+
+
+class EveryExample(unittest.TestCase):
+    def succeeds(self, *words, **environment):
+        code, out, err = run(*words, **environment)
+        self.assertEqual(code, 0, err)
+        return out
+
+    def test_it_does_what_it_says(self):
+        for _, words in examples():
+            with self.subTest(words=words):
+                self.succeeds(*words)
+
+    def test_with_json_every_line_is_an_object(self):
+        for name, words in examples():
+            with self.subTest(words=words):
+                out = self.succeeds(*words, "--json")
+                for line in [out] if name in DOCUMENTS and out else out.splitlines():
+                    self.assertIsInstance(json.loads(line), dict, line)
+                self.assertTrue(out.isascii())
+
+    def test_without_headers_there_are_neither_titles_nor_closing_notes(self):
+        for _, words in examples():
+            with self.subTest(words=words):
+                whole = self.succeeds(*words, "--color", "never").splitlines()
+                bare = self.succeeds(*words, "--color", "never", "--no-header").splitlines()
+                self.assertLessEqual(len(bare), len(whole))
+                for line in bare:
+                    self.assertNotRegex(line, r"^ *[a-z]+( ?[a-z]+)*(  +[a-z]+( [a-z]+)*){2,}$", "column titles")
+                    self.assertNotRegex(line, r" --[a-z]", "a note on what could be asked")
+                # What is left out was no data: no id, no time.
+                kept = {" ".join(line.split()) for line in bare}
+                for line in whole:
+                    if " ".join(line.split()) not in kept and "requests" not in line and " up " not in line:
+                        self.assertNotRegex(line, r"\b(?=[a-f]*\d)[0-9a-f]{8}\b|\d\d:\d\d:\d\d")
+
+    def test_times_are_local_and_with_utc_they_are_not(self):
+        shown = set()
+        for name, words in examples():
+            with self.subTest(words=words):
+                for offset, more in ((ZONE_OFFSET, []), (datetime.timedelta(), ["--utc"])):
+                    out = self.succeeds(*words, *more)
+                    if name in DOCUMENTS:
+                        continue
+                    first = WORLD.began + offset
+                    last = datetime.datetime.now(datetime.timezone.utc) + offset
+                    for time in TIME.findall(out):
+                        moment = datetime.datetime.combine(first.date(), datetime.time.fromisoformat(time), first.tzinfo)
+                        if moment < first:
+                            moment += datetime.timedelta(days=1)
+                        self.assertTrue(first <= moment <= last, f"{time} with {more}")
+                        shown.add((name, bool(more)))
+        for name in ("nodes", "peers", "traces", "recent", "stats"):
+            self.assertTrue({(name, False), (name, True)} <= shown, name)
+
+    def test_nothing_is_coloured_but_on_demand(self):
+        for name, words in examples():
+            with self.subTest(words=words):
+                self.assertFalse("\x1b" in self.succeeds(*words))
+                self.assertFalse("\x1b" in self.succeeds(*words, "--color=always", "--json"))
+                if name in ("nodes", "trace") and "--json" not in words:
+                    self.assertTrue("\x1b" in self.succeeds(*words, "--color=always", NO_COLOR="1"))
+
+    def test_the_socket_is_the_one_that_is_given(self):
+        for _, words in examples():
+            with self.subTest(words=words):
+                self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/nonexistent/socket")
+
+    def test_without_a_reader_it_ends_quietly(self):
+        for _, words in examples():
+            with self.subTest(words=words):
+                reader, writer = os.pipe()
+                os.close(reader)
+                done = subprocess.run([INSPECTOR, *words], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, check=False,
+                                      env=WORLD.environment, cwd=WORLD.directory, text=True, timeout=PATIENCE_S)
+                os.close(writer)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(not done.stderr or "--explain" in words, done.stderr)
+
+
+class ExitCodes(unittest.TestCase):
+    def fails(self, code, *words, said="", **environment):
+        got, out, err = run(*words, **environment)
+        self.assertEqual((got, out), (code, ""), words)
+        self.assertRegex(err, r"\Ainspector: [^\n]+\n\Z")
+        self.assertIn(said, err)
+
+    def test_without_a_traced_it_is_3_and_says_what_to_do(self):
+        for _, words in examples():
+            with self.subTest(words=words):
+                self.fails(3, *words, said="start traced", P2PTRACE_SOCKET="/nonexistent/socket")
+
+    def test_wrong_usage_is_2_and_says_where_to_look(self):
+        for name, args in commands().items():
+            with self.subTest(command=name):
+                least = [word for word in args.split() if not word.startswith("[")]
+                if "..." not in args:
+                    self.fails(2, name, *["x"] * (len(args.split()) + 1), said=f"inspector help {name}")
+                self.fails(2, name, *least, "--no-such-option", said="see inspector help")
+                self.fails(2, name, *least, "--color", "green", said="auto, always or never")
+                if least:
+                    self.fails(2, name, said=f"inspector help {name}")
+
+    def test_a_view_for_terminals_says_what_else_there_is_and_ends_with_2(self):
+        for _, words in examples(FOR_TERMINALS):
+            with self.subTest(words=words):
+                self.fails(2, *words, said="--json")
+                self.fails(2, *words, "--json", said="--json")
+
+    def test_an_option_of_other_commands_is_2(self):
+        options = {name: set(re.findall(r"^  (--[a-z-]+)(?: ([A-Z]\S*))?", run("help", name)[1], re.MULTILINE)) for name in commands()}
+        everything = set().union(*options.values())
+        for name, own in options.items():
+            least = [word for word in commands()[name].split() if not word.startswith("[")]
+            option, value = sorted(everything - own)[0]
+            self.fails(2, name, *least, option, *(["1"] if value else []), said=f"inspector {name} takes no {option}")
+
+    def test_what_is_not_found_or_refused_is_1(self):
+        for words, said in ((["trace", "77" * 16], "77"), (["export", "77" * 16], "77"), (["peer", "nobody"], "nobody"),
+                            (["recent", "--node", "nobody"], "nobody"), (["recent", "--kind", "nonsense"], "nonsense"),
+                            (["follow", "--node", ""], "node"), (["control", "--node", "nobody"], "nobody"),
+                            (["range", "2026-02-30", "now"], "no such day"), (["rpc", "frobnicate"], "there are hello"),
+                            (["traces", "--app", "TOOLONG"], "app")):
+            with self.subTest(words=words):
+                self.fails(1, *words, said=said)
+
+    def test_help_says_the_codes_and_so_does_the_page(self):
+        told = re.findall(r"^  (\d) +(\S.*)$", run("help")[1], re.MULTILINE)
+        self.assertEqual([code for code, _ in told], ["0", "1", "2", "3"])
+
+
+class Interrupted(unittest.TestCase):
+    """Ctrl-C ends everything at once, by the signal itself, so that a shell's loop ends too."""
+
+    def setUp(self):
+        self.directory = self.enterContext(tempfile.TemporaryDirectory())
+        self.path = os.path.join(self.directory, "traced.sock")
+        self.environment = WORLD.environment | {"P2PTRACE_SOCKET": self.path}
+
+    def start(self, *words, **more):
+        return subprocess.Popen([INSPECTOR, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, cwd=self.directory, **more)
+
+    def interrupt(self, process):
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual((process.returncode, err), (-signal.SIGINT, b""))
+        return out
+
+    def test_while_an_answer_is_waited_for(self):
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(self.path)
+            silent.listen()
+            silent.settimeout(PATIENCE_S)
+            for name, words in examples():
+                with self.subTest(words=words):
+                    process = self.start(*words)
+                    client, _ = silent.accept()
+                    with client:
+                        client.settimeout(PATIENCE_S)
+                        self.assertTrue(client.recv(1))
+                        self.assertEqual(self.interrupt(process), b"")
+
+    def test_while_traced_is_waited_for(self):
+        for words in (["nodes"], ["follow"], ["export", "77", "-o", "file"]):
+            process = self.start(*words, "--wait")
+            wait_for(lambda process=process: sleeping_in(process.pid) == "poll", "the wait")
+            self.interrupt(process)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_while_a_slow_reader_is_waited_for_and_no_line_is_left_in_part(self):
+        self.environment["P2PTRACE_SOCKET"] = str(WORLD.traced.socket_path)
+        for words in (["recent", "10000"], ["recent", "10000", "--json"], ["follow", "--recent", "10000", "--json"],
+                      ["trace", WORLD.trace, "--all"]):
+            process = self.start(*words, pipesize=4096)
+            wait_for(lambda process=process: sleeping_in(process.pid) == "write", "the pipe to be full")
+            out = self.interrupt(process)
+            self.assertTrue(out.endswith(b"\n"), out[-80:])
+            if "--json" in words:
+                self.assertTrue([json.loads(line) for line in out.splitlines()])
+
+
+SYSTEM_CALLS = {"x86_64": {1: "write", 232: "poll", 281: "poll"}, "aarch64": {64: "write", 22: "poll"}}[os.uname().machine]
+
+
+def sleeping_in(pid):
+    """What a process sleeps in, or None."""
+    with open(f"/proc/{pid}/syscall", encoding="utf-8") as file:
+        number = file.read().split()[0]  # "running" while it does
+    return SYSTEM_CALLS.get(int(number)) if number.isdigit() else None
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
