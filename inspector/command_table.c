@@ -90,6 +90,22 @@ const struct command command_table[] = {
                      {"inspector range 12:00:03 12:00:04 --node bob", "one second of one node"}},
     },
     {
+        .name = "count",
+        .options = EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .run = run_count,
+        .summary = "how many events, by any fields, with rates and percentiles",
+        .description = "Fields are those of filters: kind, node, peer, trace, lane, flags, app, command, a field of the data (size, or packet_sent.size), "
+                       "or one of an application's own (DMAP.size); time/1s is the second in which an event lies, and any other duration does. "
+                       "An event that has not got a field is in the group -.\n"
+                       "The largest groups come first, 20 unless --limit says otherwise. A rate is of the time that --from and --to say; without "
+                       "them, of that between the first and the last event that was counted.\n"
+                       "Percentiles are exact below 256, and above at most 1/128 too high.",
+        .examples = {{"inspector count --by peer,kind --from -10s", "what happens with whom"},
+                     {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
+                     {"inspector count --hist rtt", "how the round trips are spread"},
+                     {"inspector count --kind packet_lost --by time/1s", "losses, second by second"}},
+    },
+    {
         .name = "follow",
         .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .run = run_follow,

@@ -35,6 +35,7 @@ enum value_type {
     VALUE_TEXT,
     VALUE_TIME,
     VALUE_KINDS, /* names with commas between them */
+    VALUE_FIELDS,
     VALUE_NODE,
     VALUE_PEER,
     VALUE_TRACE,

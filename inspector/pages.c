@@ -27,21 +27,12 @@ static uint64_t cut(json_t *answer, uint64_t wanted) {
     return json_array_size(events);
 }
 
-/* Keeps what a page says of itself.  The index's name is a word of letters, or it goes nowhere near a terminal. */
-static void note_explanation(struct session *session, const json_t *answer) {
-    const json_t *explain = json_object_get(answer, "explain");
-    const char *index = json_get_text(explain, "index");
-    if (!index || strlen(index) >= sizeof session->explain.index || index[strspn(index, "abcdefghijklmnopqrstuvwxyz")]) return;
-    strcpy(session->explain.index, index);
-    session->explain.examined += json_get_count(explain, "examined");
-}
-
 int pages_next(struct pages *pages, json_t **ret_answer) {
     json_t *answer;
     *ret_answer = NULL;
     if (pages->done) return 0;
     if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
-    note_explanation(pages->session, answer);
+    session_see_explanation(pages->session, answer);
     pages->session->evicted += json_get_count(answer, "evicted");
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");

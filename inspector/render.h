@@ -59,6 +59,7 @@ void render_peers(struct strbuf *out, const struct view *view, const json_t *ans
 void render_traces(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_apps(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_control(struct strbuf *out, const struct view *view, const json_t *answer);
+void render_count(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* An answer to `query`, or the params of an `events` notification: a line an event.  `lost` of a notification is told. */

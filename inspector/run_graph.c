@@ -9,18 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-/* What the environment says of the terminal's characters (setlocale(3)): a locale need not be installed for that. */
-static bool speaks_utf8(void) {
-    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-        const char *locale = getenv(variables[i]), *codeset = locale ? strchr(locale, '.') : NULL;
-        if (!locale || !*locale) continue;
-        return codeset && (!strncasecmp(codeset, ".utf-8", 6) || !strncasecmp(codeset, ".utf8", 5));
-    }
-    return false;
-}
 
 /* ---- messages as data ---- */
 
@@ -76,7 +64,6 @@ static int json_messages(struct session *session, const json_t *answer) {
 
 int run_trace_graph(struct session *session, const json_t *answer) {
     if (option_given(session->options, OPTION_JSON)) return json_messages(session, answer);
-    session->view.utf8 = speaks_utf8();
     session->view.columns = session_columns(session);
     render_graph(&session->text, &session->view, answer);
     return 0;

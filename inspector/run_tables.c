@@ -16,6 +16,7 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
         return -1;
     }
     if (session_call(session, method, params_new, &answer)) return -1;
+    session_see_explanation(session, answer);
     int result = 0;
     if (json && member) {
         result = session_json_lines(session, json_get_array(answer, member));

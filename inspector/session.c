@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,6 +23,17 @@ static bool wants_color(const struct options *options, bool terminal) {
     const char *when = options->texts[OPTION_COLOR], *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     if (when && strcmp(when, "auto") != 0) return !strcmp(when, "always");
     return terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+/* What the environment says of the terminal's characters (setlocale(3)): a locale need not be installed for that. */
+static bool speaks_utf8(void) {
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *locale = getenv(variables[i]), *codeset = locale ? strchr(locale, '.') : NULL;
+        if (!locale || !*locale) continue;
+        return codeset && (!strncasecmp(codeset, ".utf-8", 6) || !strncasecmp(codeset, ".utf8", 5));
+    }
+    return false;
 }
 
 int session_out_of_memory(struct session *session) { return failure_set(&session->failure, EXIT_FAILED, "out of memory"); }
@@ -38,7 +50,8 @@ int session_init(struct session *session, const struct options *options) {
                                   .color = wants_color(options, session->terminal),
                                   .utc = option_given(options, OPTION_UTC),
                                   .header = !option_given(options, OPTION_NO_HEADER),
-                                  .all = option_given(options, OPTION_ALL)};
+                                  .all = option_given(options, OPTION_ALL),
+                                  .utf8 = speaks_utf8()};
     return 0;
 }
 
@@ -88,6 +101,15 @@ void session_note(const char *text) {
     text_untrusted(&line, text, strlen(text), NOTE_COLUMNS_MAX);
     fprintf(stderr, "inspector: %s\n", strbuf_text(&line));
     strbuf_fini(&line);
+}
+
+/* The index's name is a word of letters, or it goes nowhere near a terminal. */
+void session_see_explanation(struct session *session, const json_t *answer) {
+    const json_t *explain = json_object_get(answer, "explain");
+    const char *index = json_get_text(explain, "index");
+    if (!index || strlen(index) >= sizeof session->explain.index || index[strspn(index, "abcdefghijklmnopqrstuvwxyz")]) return;
+    strcpy(session->explain.index, index);
+    session->explain.examined += json_get_count(explain, "examined");
 }
 
 void session_explain(const struct session *session) {
@@ -161,17 +183,17 @@ int session_flush(struct session *session) {
 
 /* ---- filters ---- */
 
-json_t *session_kinds_new(const char *text) {
-    json_t *kinds = json_array();
-    while (kinds && *text) {
+json_t *session_list_new(const char *text) {
+    json_t *list = json_array();
+    while (list && *text) {
         size_t bytes = strcspn(text, ",");
-        if (bytes && json_array_append_new(kinds, json_stringn(text, bytes))) {
-            json_decref(kinds);
+        if (bytes && json_array_append_new(list, json_stringn(text, bytes))) {
+            json_decref(list);
             return NULL;
         }
         text += bytes + (text[bytes] == ',');
     }
-    return kinds;
+    return list;
 }
 
 json_t *session_filter_new(const struct session *session) {
@@ -183,7 +205,7 @@ json_t *session_filter_new(const struct session *session) {
     uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     json_t *filter = json_object();
     int failed = !filter;
-    if (kind) failed |= json_object_set_new(filter, "kind", session_kinds_new(kind));
+    if (kind) failed |= json_object_set_new(filter, "kind", session_list_new(kind));
     if (peer) failed |= json_object_set_new(filter, "peer_id", json_string(peer));
     if (options->texts[OPTION_NODE]) failed |= json_object_set_new(filter, "node_id", json_string(options->texts[OPTION_NODE]));
     if (options->texts[OPTION_TRACE])

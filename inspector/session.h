@@ -53,12 +53,15 @@ int session_flush(struct session *session);
 unsigned session_columns(const struct session *session);
 
 /* "a,b" as an array.  NULL without memory. */
-json_t *session_kinds_new(const char *text);
+json_t *session_list_new(const char *text);
 
 /* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
 json_t *session_filter_new(const struct session *session);
 
-/* Tells what --explain asks for, if pages were fetched. */
+/* Keeps what an answer says of how it was found. */
+void session_see_explanation(struct session *session, const json_t *answer);
+
+/* Tells it, if there was any: --explain. */
 void session_explain(const struct session *session);
 
 /* Tells of events that left the history before a page could have them: to the user, or as the last line of JSON.  Nothing when there

@@ -67,6 +67,14 @@ json_t *answer_node_ids(const struct service *service, const uint32_t *node_indi
     return ids;
 }
 
+void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined) {
+    trace_text_puts(out, ",\"explain\":{\"index\":\"");
+    trace_text_puts(out, index);
+    trace_text_puts(out, "\",\"examined\":");
+    answer_put_unsigned(out, examined);
+    trace_text_puts(out, "}");
+}
+
 const struct trace_app *answer_event_app(const struct node *node, const struct trace_event *event) {
     switch (event->kind) {
     case TRACE_KIND_APP_COMMAND: return nodes_app(node, event->data.app_command.app_id);

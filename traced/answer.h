@@ -24,6 +24,9 @@ void answer_put_unsigned(struct trace_text *out, uint64_t value);
 #define ANSWER_LOG_DIGITS 16
 json_t *answer_log(const struct node *node);
 
+/* Writes `explain` as one more member: the index that served, and how many events were looked at. */
+void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
+
 /* The node's description of the event's application; NULL when there is none, or when it is not an application's event. */
 const struct trace_app *answer_event_app(const struct node *node, const struct trace_event *event);
 

@@ -111,6 +111,20 @@ int expression_create(struct expression **ret_expression, const struct service *
                             : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
 }
 
+int expression_find_field(const struct service *service, const char *param, const char *text, struct trace_field **ret_field,
+                          struct trace_rpc_error *ret_error) {
+    struct known known;
+    struct trace_filter_error reason;
+    rcu_read_lock();
+    int error = known_init(&known, service, true);
+    if (!error) error = trace_field_find(ret_field, text, strlen(text), &known.names, &reason);
+    rcu_read_unlock();
+    known_fini(&known);
+    if (!error) return 0;
+    return error == -EINVAL ? refuse(param, &reason, ret_error)
+                            : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+}
+
 void expression_destroy(struct expression *expression) {
     if (!expression) return;
     trace_filter_destroy(expression->filter);
@@ -131,13 +145,11 @@ void expression_refresh(struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-void expression_origin(const struct expression *expression, const struct trace_event *event, history_source source,
+void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin) {
     static const struct trace_node_id nobody;
-    unsigned uses = trace_filter_uses(expression->filter);
-    const struct node *node = uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP)
-                                  ? nodes_at(expression->service->nodes, history_source_node(source))
-                                  : NULL;
+    const struct node *node =
+        uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP) ? nodes_at(service->nodes, history_source_node(source)) : NULL;
     *ret_origin = (struct trace_filter_origin){.node_id = &nobody, .lane = history_source_lane(source)};
     if (!node) return;
     ret_origin->node_id = &node->info.node_id;
@@ -149,7 +161,7 @@ bool expression_match(const void *expression, const struct trace_event *event, h
     const struct expression *self = expression;
     struct trace_filter_origin origin;
     if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
-    expression_origin(self, event, source, &origin);
+    expression_origin(self->service, trace_filter_uses(self->filter), event, source, &origin);
     return trace_filter_match(self->filter, event, &origin);
 }
 

@@ -6,6 +6,7 @@
 
 #include "ids.h"
 #include "service.h"
+#include <proto/field.h>
 #include <proto/filter.h>
 #include <proto/rpc.h>
 
@@ -25,11 +26,16 @@ int expression_create(struct expression **ret_expression, const struct service *
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error);
 void expression_destroy(struct expression *expression);
 
+/* Finds a field (proto/field.h) among what is known.  Returns as expression_create; end with trace_field_destroy. */
+int expression_find_field(const struct service *service, const char *param, const char *text, struct trace_field **ret_field,
+                          struct trace_rpc_error *ret_error);
+
 /* Compiles it again when it uses names and nodes have come since.  Not while another thread asks it. */
 void expression_refresh(struct expression *expression);
 
-/* What trace_filter_match and trace_filter_tally_add have to know of an event.  Inside rcu_read_lock(). */
-void expression_origin(const struct expression *expression, const struct trace_event *event, history_source source,
+/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses: TRACE_FILTER_USES_ bits,
+ * the rest is left out.  Inside rcu_read_lock(). */
+void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin);
 
 /* Does an event match?  Of an expression for events; as history_query.test.  Inside rcu_read_lock(). */

@@ -10,7 +10,7 @@
 
 #define GROUPS_MAX (1U << 16)
 /* Of all keys together. */
-#define GROUPS_KEY_BYTES_MAX (8U << 20)
+#define GROUPS_KEY_BYTES_MAX (4U << 20)
 
 struct groups {
     struct group_key {

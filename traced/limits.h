@@ -20,6 +20,10 @@
 #define LIMIT_TRACES_DEFAULT 20
 #define LIMIT_TRACES 10000
 #define LIMIT_GAPS 1000
+/* `count`: fields to group by, and rows of an answer. */
+#define LIMIT_COUNT_FIELDS 4
+#define LIMIT_COUNT_ROWS_DEFAULT 100
+#define LIMIT_COUNT_ROWS 10000
 /* Different app descriptions that the names in a filter are checked against. */
 #define LIMIT_FILTER_APPS 256
 /* Full ids that an "ambiguous" error lists. */

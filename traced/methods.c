@@ -19,6 +19,7 @@ static const struct method table[] = {
     {"peers", methods_peers, NULL},
     {"traces", methods_traces, NULL},
     {"query", methods_query, NULL},
+    {"count", methods_count, NULL},
     {"subscribe", methods_subscribe_work, methods_subscribe_finish},
     {"unsubscribe", NULL, methods_unsubscribe},
     {"apps", methods_apps, NULL},

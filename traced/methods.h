@@ -49,6 +49,7 @@ int methods_control(struct call *call);          /* methods_control.c, work */
 int methods_peers(struct call *call);            /* methods_summaries.c, work */
 int methods_traces(struct call *call);           /* methods_summaries.c, work */
 int methods_query(struct call *call);            /* methods_query.c, work */
+int methods_count(struct call *call);            /* methods_count.c, work */
 int methods_subscribe_work(struct call *call);   /* subscribe.c */
 int methods_subscribe_finish(struct call *call); /* subscribe.c */
 int methods_unsubscribe(struct call *call);      /* subscribe.c, finish */

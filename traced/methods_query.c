@@ -181,14 +181,6 @@ static void write_number_or_null(struct trace_text *out, const char *name, uint6
         answer_put_unsigned(out, number);
 }
 
-static void write_explanation(struct trace_text *out, const struct history_answer *answer) {
-    trace_text_puts(out, ",\"explain\":{\"index\":\"");
-    trace_text_puts(out, answer->index);
-    trace_text_puts(out, "\",\"examined\":");
-    answer_put_unsigned(out, answer->examined);
-    trace_text_puts(out, "}");
-}
-
 /* The members of the answer. */
 static int write_page(struct call *call, const struct query *query, const struct query_params *params, struct page *page) {
     struct trace_text *out = call->out;
@@ -203,7 +195,7 @@ static int write_page(struct call *call, const struct query *query, const struct
     write_number_or_null(out, "evicted", page->gone);
     if (params->total) write_number_or_null(out, "total", page->place.total);
     int error = write_gaps(call, query, page);
-    if (params->explain) write_explanation(out, answer);
+    if (params->explain) answer_put_explanation(out, answer->index, answer->examined);
     trace_text_puts(out, "}");
     return error;
 }

@@ -17,7 +17,7 @@
 #define SPREAD_GROUPS_MAX (1U << 16)
 #define SPREAD_BUCKETS 7424U /* 256 + 56 powers of two of 128 */
 /* Buckets with something in them, of all groups together: 12 bytes each, and a quarter more. */
-#define SPREAD_USED_MAX (3U << 18)
+#define SPREAD_USED_MAX (3U << 16)
 
 /* The bucket of a number, and what it holds: [low, high]. */
 unsigned spread_bucket(uint64_t number);

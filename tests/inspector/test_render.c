@@ -23,9 +23,11 @@ static int case_count;
 static const struct {
     const char *name;
     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer);
-} views[] = {{"nodes", render_nodes}, {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
-             {"stats", render_stats}, {"control", render_control}, {"events", render_events}, {"trace", render_trace},
-             {"peer", render_peer},   {"graph", render_graph}};
+} views[] = {
+    {"nodes", render_nodes}, {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
+    {"stats", render_stats}, {"control", render_control}, {"count", render_count},   {"events", render_events},
+    {"trace", render_trace}, {"peer", render_peer},       {"graph", render_graph},
+};
 
 static bool flag(const json_t *test, const char *key, bool otherwise) {
     const json_t *value = json_object_get(test, key);

@@ -33,16 +33,16 @@ bool trace_field_is_number(const struct trace_field *field);
 /* ---- reading: any thread, wait-free, no allocation ---------------------------------------------------------------------- */
 
 /* The number that the event has there.  False when there is none. */
-bool trace_field_number(const struct trace_field *field, const struct trace_event *event, const struct trace_filter_origin *origin,
-                        uint64_t *ret_number);
+bool trace_field_number(const struct trace_field *field, const struct trace_event *event,
+                        const struct trace_filter_origin *origin, uint64_t *ret_number);
 
 /* Enough for any value. */
 #define TRACE_VALUE_BYTES_MAX 80
 
 /* The value that the event has there, as bytes that only trace_value_json looks into; the values of two events are the same exactly
  * when their bytes are.  No such field is a value, too: null.  Returns how many bytes it wrote, 1 to TRACE_VALUE_BYTES_MAX. */
-size_t trace_field_read(const struct trace_field *field, const struct trace_event *event, const struct trace_filter_origin *origin,
-                        uint8_t *out);
+size_t trace_field_read(const struct trace_field *field, const struct trace_event *event,
+                        const struct trace_filter_origin *origin, uint8_t *out);
 
 /* Is it a time? */
 bool trace_field_is_time(const struct trace_field *field);

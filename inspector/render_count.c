@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The answer to `count`: a table of groups, or a histogram of each. */
+#include "json_get.h"
+#include "limits.h"
+#include "render.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BAR_COLUMNS 50
+
+/* ---- values ------------------------------------------------------------------------------------------------------------- */
+
+static void put_number(struct strbuf *out, uint64_t number, const char *unit) {
+    if (!strcmp(unit, "ns"))
+        text_duration(out, number);
+    else if (!strcmp(unit, "bytes"))
+        text_bytes(out, number);
+    else
+        strbuf_printf(out, "%" PRIu64, number);
+}
+
+static void put_member(struct strbuf *out, const json_t *object, const char *key, const char *unit) {
+    uint64_t number;
+    if (json_get_unsigned(object, key, &number))
+        put_number(out, number, unit);
+    else
+        strbuf_puts(out, "-");
+}
+
+/* Up to three digits that count: 0.25, 12.3, 1234. */
+static void put_rate(struct strbuf *out, const json_t *row) {
+    double rate = json_get_real(row, "rate", -1);
+    if (!(rate >= 0 && rate < 1e12))
+        strbuf_puts(out, "-");
+    else
+        strbuf_printf(out, rate >= 99.95 ? "%.0f" : rate >= 9.995 ? "%.1f" : "%.2f", rate);
+}
+
+/* One field of a group: an id by its name or shortened, a time as one, anything else as it is. */
+static void put_group_value(struct strbuf *out, const struct view *view, const json_t *group, const char *field) {
+    const json_t *value = field ? json_object_get(group, field) : NULL;
+    const char *text = json_string_value(value);
+    if (json_is_null(value) || !value) {
+        strbuf_puts(out, "-");
+    } else if (json_is_integer(value) && !strncmp(field, "time", 4) && json_integer_value(value) >= 0) {
+        text_time(out, (uint64_t)json_integer_value(value) * 1000, view->utc, false);
+    } else if (text && json_is_hex(text, NODE_DIGITS)) {
+        names_node(out, view->names, text);
+    } else if (text && json_is_hex(text, TRACE_DIGITS)) {
+        names_short_trace(out, view->names, text);
+    } else if (text) {
+        text_untrusted(out, text, strlen(text), CELL_COLUMNS_MAX);
+    } else {
+        char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        if (dump) text_untrusted(out, dump, strlen(dump), CELL_COLUMNS_MAX);
+        free(dump);
+    }
+}
+
+static const char *unit_of(const json_t *answer) {
+    const char *unit = json_get_text(json_object_get(answer, "value"), "unit");
+    return unit ? unit : "";
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *title, *key;
+} value_columns[] = {{"min", "min"}, {"p50", "p50"}, {"p90", "p90"}, {"p99", "p99"}, {"max", "max"}, {"mean", "mean"}};
+#define VALUE_COLUMNS (sizeof value_columns / sizeof *value_columns)
+
+#define GROUP_FIELDS_MAX 8U
+
+static void table_row(struct table *table, const struct view *view, const json_t *answer, const json_t *row) {
+    const json_t *fields = json_get_array(answer, "group_by"), *group = json_object_get(row, "group");
+    size_t count = json_array_size(fields) < GROUP_FIELDS_MAX ? json_array_size(fields) : GROUP_FIELDS_MAX;
+    uint64_t all = json_get_count(answer, "events"), events = json_get_count(row, "count");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(fields, i));
+        put_group_value(table_cell_begin(table, STYLE_PLAIN), view, group, name);
+        table_cell_end(table);
+    }
+    table_cell(table, STYLE_HEAD, "%" PRIu64, events);
+    table_cell(table, STYLE_DIM, "%.1f %%", all ? 100.0 * (double)events / (double)all : 0);
+    put_rate(table_cell_begin(table, STYLE_PLAIN), row);
+    table_cell_end(table);
+    if (!json_is_object(json_object_get(answer, "value"))) return;
+    for (size_t i = 0; i < VALUE_COLUMNS; i++) {
+        put_member(table_cell_begin(table, STYLE_PLAIN), json_object_get(row, "value"), value_columns[i].key, unit_of(answer));
+        table_cell_end(table);
+    }
+}
+
+static void put_table(struct strbuf *out, const struct view *view, const json_t *answer) {
+    struct table_column columns[GROUP_FIELDS_MAX + 3 + VALUE_COLUMNS];
+    struct strbuf titles[GROUP_FIELDS_MAX] = {{0}};
+    const json_t *fields = json_get_array(answer, "group_by"), *row;
+    unsigned count = 0;
+    struct table table;
+    size_t i;
+    for (; count < GROUP_FIELDS_MAX && count < json_array_size(fields); count++) {
+        const char *name = json_string_value(json_array_get(fields, count));
+        text_untrusted(&titles[count], name ? name : "-", name ? strlen(name) : 1, CELL_COLUMNS_MAX);
+        columns[count] = (struct table_column){strbuf_text(&titles[count]), TABLE_LEFT};
+    }
+    unsigned title_count = count;
+    columns[count++] = (struct table_column){"events", TABLE_RIGHT};
+    columns[count++] = (struct table_column){"share", TABLE_RIGHT};
+    columns[count++] = (struct table_column){"per s", TABLE_RIGHT};
+    for (i = 0; i < VALUE_COLUMNS && json_is_object(json_object_get(answer, "value")); i++)
+        columns[count++] = (struct table_column){value_columns[i].title, TABLE_RIGHT};
+    table_init(&table, count, columns);
+    json_array_foreach(json_get_array(answer, "rows"), i, row) table_row(&table, view, answer, row);
+    table_print(out, &table, view->header, view->color);
+    out->failed |= table.text.failed;
+    table_fini(&table);
+    for (i = 0; i < title_count; i++) strbuf_fini(&titles[i]);
+}
+
+/* ---- histograms ----------------------------------------------------------------------------------------------------------
+ *
+ * traced's buckets are narrow: each power of two is divided into 128.  They are drawn together by powers of two, or by halves,
+ * quarters ... of them, so that there are at most BARS_MAX bars; bounds of bars are then bounds of buckets too, and no number is
+ * counted with the wrong bar. */
+
+#define BARS_MAX 24U
+#define PARTS_MAX 128U
+
+/* The bar that a number belongs to when each power of two is `parts` bars; the numbers below `parts` have a bar each. */
+static unsigned bar_of(uint64_t number, unsigned parts) {
+    if (number < parts) return (unsigned)number;
+    unsigned octave = 63 - (unsigned)__builtin_clzll(number), bits = (unsigned)__builtin_ctz(parts);
+    return parts + (octave - bits) * parts + (unsigned)((number >> (octave - bits)) - parts);
+}
+
+/* The least number of a bar; behind the last one the greatest that there is. */
+static uint64_t bar_low(unsigned bar, unsigned parts) {
+    if (bar < parts) return bar;
+    unsigned shift = (bar - parts) / parts;
+    uint64_t low = parts + (bar - parts) % parts;
+    return shift < 64 && low <= UINT64_MAX >> shift ? low << shift : UINT64_MAX;
+}
+
+/* Where the numbers of a histogram lie; false when there are none. */
+static bool histogram_range(const json_t *histogram, uint64_t *ret_low, uint64_t *ret_high) {
+    size_t count = json_array_size(histogram);
+    return count && json_get_unsigned(json_array_get(histogram, 0), "low", ret_low) &&
+           json_get_unsigned(json_array_get(histogram, count - 1), "high", ret_high) && *ret_low <= *ret_high;
+}
+
+/* A bar in eighths of a column, or in whole ones where there is only ASCII. */
+static void put_bar(struct strbuf *out, const struct view *view, uint64_t count, uint64_t most) {
+    static const char *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    unsigned unit = view->utf8 ? 8 : 1, length = (unsigned)((double)count / (double)most * BAR_COLUMNS * unit + 0.5);
+    if (count && !length) length = 1; /* few are not none */
+    text_style_on(out, view->color, STYLE_GOOD);
+    for (unsigned i = 0; i < length / unit; i++) strbuf_puts(out, view->utf8 ? "█" : "#");
+    strbuf_puts(out, parts[length % unit]);
+    text_style_off(out, view->color, STYLE_GOOD);
+    for (unsigned i = (length + unit - 1) / unit; i < BAR_COLUMNS; i++) strbuf_puts(out, " ");
+}
+
+static void put_bars(struct strbuf *out, const struct view *view, const json_t *histogram, const char *unit) {
+    static const struct table_column columns[] = {
+        {"from", TABLE_RIGHT}, {"below", TABLE_RIGHT}, {"", TABLE_LEFT}, {"events", TABLE_RIGHT}};
+    uint64_t counts[BARS_MAX] = {0}, low, high, most = 0;
+    unsigned parts = PARTS_MAX, first, bars;
+    struct table table;
+    size_t i;
+    const json_t *bucket;
+    if (!histogram_range(histogram, &low, &high)) return;
+    while (parts > 1 && bar_of(high, parts) - bar_of(low, parts) >= BARS_MAX) parts /= 2;
+    first = bar_of(low, parts);
+    bars = bar_of(high, parts) - first + 1;
+    if (bars > BARS_MAX) { /* more than 24 powers of two: what is below the last 24 is one bar */
+        first += bars - BARS_MAX;
+        bars = BARS_MAX;
+    }
+    json_array_foreach(histogram, i, bucket) {
+        uint64_t at = json_get_count(bucket, "low");
+        unsigned bar = bar_of(at, parts);
+        bar = bar < first ? 0 : bar - first;
+        if (bar >= bars) continue; /* not in order: not of traced */
+        counts[bar] += json_get_count(bucket, "count");
+        if (counts[bar] > most) most = counts[bar];
+    }
+    table_init(&table, sizeof columns / sizeof *columns, columns);
+    for (unsigned bar = 0; bar < bars && most; bar++) {
+        put_number(table_cell_begin(&table, STYLE_PLAIN),
+                   bar                           ? bar_low(first + bar, parts)
+                   : low < bar_low(first, parts) ? 0
+                                                 : bar_low(first, parts),
+                   unit);
+        table_cell_end(&table);
+        put_number(table_cell_begin(&table, STYLE_PLAIN), bar_low(first + bar + 1, parts), unit);
+        table_cell_end(&table);
+        put_bar(table_cell_begin(&table, STYLE_PLAIN), view, counts[bar], most);
+        table_cell_end(&table);
+        table_cell(&table, STYLE_HEAD, "%" PRIu64, counts[bar]);
+    }
+    table_print(out, &table, view->header, view->color);
+    out->failed |= table.text.failed;
+    table_fini(&table);
+}
+
+/* "kind packet_sent, peer bob: 12 values, p50 1.2 ms, p90 ..." */
+static void put_histogram_title(struct strbuf *out, const struct view *view, const json_t *answer, const json_t *row) {
+    const json_t *fields = json_get_array(answer, "group_by"), *field, *value = json_object_get(row, "value");
+    size_t i;
+    text_style_on(out, view->color, STYLE_HEAD);
+    json_array_foreach(fields, i, field) {
+        const char *name = json_string_value(field);
+        if (i) strbuf_puts(out, ", ");
+        if (name) text_untrusted(out, name, strlen(name), CELL_COLUMNS_MAX);
+        strbuf_puts(out, " ");
+        put_group_value(out, view, json_object_get(row, "group"), name);
+    }
+    text_style_off(out, view->color, STYLE_HEAD);
+    if (json_array_size(fields)) strbuf_puts(out, ": ");
+    text_count(out, json_get_count(value, "count"), "value");
+    for (i = 0; i < VALUE_COLUMNS; i++) {
+        strbuf_printf(out, ", %s ", value_columns[i].title);
+        put_member(out, value, value_columns[i].key, unit_of(answer));
+    }
+    strbuf_puts(out, "\n");
+}
+
+static void put_histograms(struct strbuf *out, const struct view *view, const json_t *answer) {
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_get_array(answer, "rows"), i, row) {
+        if (!json_get_count(json_object_get(row, "value"), "count")) continue;
+        if (i) strbuf_puts(out, "\n");
+        put_histogram_title(out, view, answer, row);
+        put_bars(out, view, json_get_array(row, "histogram"), unit_of(answer));
+    }
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+
+static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
+    uint64_t groups = json_get_count(answer, "groups"), ungrouped = json_get_count(answer, "ungrouped");
+    uint64_t lost = json_get_count(answer, "lost");
+    size_t shown = json_array_size(json_get_array(answer, "rows"));
+    double seconds = json_get_real(answer, "seconds", 0);
+    text_count(out, json_get_count(answer, "events"), "event");
+    if (seconds > 0 && seconds < 1e9) {
+        strbuf_puts(out, " in ");
+        text_duration(out, (uint64_t)(seconds * 1e9));
+    }
+    if (groups > shown) strbuf_printf(out, "; the %zu largest of %" PRIu64 " groups, --limit shows more", shown, groups);
+    strbuf_puts(out, "\n");
+    if (ungrouped) {
+        text_styled(out, view->color, STYLE_WARN, "of more groups than traced keeps, and only counted: ");
+        text_count(out, ungrouped, "event");
+        strbuf_puts(out, "; a narrower filter helps\n");
+    }
+    if (lost) {
+        text_styled(out, view->color, STYLE_BAD, "lost in that time before traced could read them, and not counted: ");
+        text_count(out, lost, "event");
+        strbuf_puts(out, "\n");
+    }
+}
+
+void render_count(struct strbuf *out, const struct view *view, const json_t *answer) {
+    const json_t *first = json_array_get(json_get_array(answer, "rows"), 0);
+    if (json_object_get(first, "histogram"))
+        put_histograms(out, view, answer);
+    else if (first)
+        put_table(out, view, answer);
+    if (view->header) put_notes(out, view, answer);
+}
