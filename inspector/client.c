@@ -5,6 +5,7 @@
  * freed. */
 #include "client.h"
 
+#include "json_get.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -310,8 +311,23 @@ static void append_list(char *text, size_t size, const json_t *list, const char 
     }
 }
 
+/* What is wrong with a filter, and where.  False when the answer is about something else. */
+static bool refused_filter(const json_t *data, struct failure *failure) {
+    const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
+               *param = json_get_text(data, "param");
+    uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
+    if (!param || strcmp(param, "filter") != 0 || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX)
+        return false;
+    failure_set(failure, EXIT_USAGE, "%s%s%s%s", reason, suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "",
+                suggestion ? "\"?" : "");
+    failure->filter.is_wrong = true;
+    failure->filter.position = position;
+    failure->filter.length = length;
+    return true;
+}
+
 static int refused(const struct trace_rpc_reply *reply, struct failure *failure) {
-    failure_set(failure, EXIT_FAILED, "%s", reply->message);
+    if (!refused_filter(reply->data, failure)) failure_set(failure, EXIT_FAILED, "%s", reply->message);
     failure->rpc_code = reply->code;
     append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "candidates"), "; it could be ");
     append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "methods"), "; there are ");

@@ -24,6 +24,10 @@ struct failure {
     enum exit_code code;
     bool disconnected; /* traced went away: connecting again may help */
     int64_t rpc_code;  /* of an error answer, else 0 */
+    struct {
+        bool is_wrong;           /* the filter; and where, in bytes of its text */
+        size_t position, length; /* as traced says */
+    } filter;
     char text[768];
 };
 

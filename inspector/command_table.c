@@ -5,7 +5,7 @@
 #include "commands.h"
 
 // clang-format off
-#define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE))
+#define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE))
 #define TIMES (OPTION_BIT(FROM) | OPTION_BIT(TO))
 
 const struct command command_table[] = {
@@ -39,7 +39,7 @@ const struct command command_table[] = {
         .name = "trace",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_trace,
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. A line tells the time since the trace began, the gap since the event before it, "
@@ -60,7 +60,7 @@ const struct command command_table[] = {
         .name = "peer",
         .args = "PEER", .args_min = 1, .args_max = 1,
         .completes = VALUE_PEER,
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) | TIMES,
         .run = run_peer,
         .summary = "one peer, and its latest events",
         .description = "PEER is a name or the beginning of an id. 20 events unless --limit says otherwise.",
@@ -73,7 +73,8 @@ const struct command command_table[] = {
         .run = run_recent,
         .summary = "the newest N events",
         .description = "N is 20 unless given. The newest comes last.",
-        .examples = {{"inspector recent 100 --kind app_start,app_end", "the newest requests, start and end"}},
+        .examples = {{"inspector recent 100 --kind app_start,app_end", "the newest requests, start and end"},
+                     {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, but for those of bob"}},
     },
     {
         .name = "range",
@@ -119,6 +120,7 @@ const struct command command_table[] = {
                        "the history; \"hidden\": rings were overwritten while traced was away, and which of these events --kind, --peer or "
                        "--trace would have let through is not known.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
+                     {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "big requests of one application, and failed ones"},
                      {"inspector follow --recent 100 --node bob", "what bob has just done, and what it does"},
                      {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
     },
@@ -190,7 +192,7 @@ const struct command command_table[] = {
         .name = "export",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(OUTPUT) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(OUTPUT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_export,
         .summary = "all events of a trace as one JSON document",
         .description = "The document: {\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", "

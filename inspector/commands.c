@@ -172,13 +172,23 @@ static int run(const struct options *options, struct failure *failure) {
     return command ? run_command(command, options, failure) : unknown_command(name, failure);
 }
 
+/* filter: what --where has, or NULL. */
+static void tell(const struct failure *failure, const char *filter) {
+    struct strbuf place = {0};
+    if (!*failure->text) return;
+    if (failure->filter.is_wrong && filter) render_caret(&place, filter, failure->filter.position, failure->filter.length);
+    fputs(strbuf_text(&place), stderr);
+    strbuf_fini(&place);
+    session_note(failure->text);
+}
+
 int inspector_main(int argc, char **argv) {
-    struct options options;
+    struct options options = {0};
     struct failure failure = {.code = EXIT_OK};
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2);
     int result = options_parse(&options, argc, argv, &failure);
     if (!result) result = run(&options, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
-    if (result && *failure.text) session_note(failure.text);
+    if (result) tell(&failure, options.texts[OPTION_WHERE]);
     return result ? (int)failure.code : EXIT_OK;
 }

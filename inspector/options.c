@@ -104,8 +104,10 @@ enum option option_of_word(const char *word, const char **ret_value) {
     if (!strcmp(word, "-h")) return OPTION_HELP;
     if (!strcmp(word, "-V")) return OPTION_VERSION;
     if (strncmp(word, "--", 2) != 0) return OPTION_COUNT_;
+    size_t bytes = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
     *ret_value = equals ? equals + 1 : NULL;
-    return find_option(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
+    /* As the socket calls it. */
+    return bytes == 6 && !strncmp(word + 2, "filter", bytes) ? OPTION_WHERE : find_option(word + 2, bytes);
 }
 
 /* Reads the option at argv[i].  Returns how many arguments it took, or -1. */

@@ -52,6 +52,9 @@ void render_node(struct strbuf *out, const struct view *view, const char *node_i
 /* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its policy. */
 void render_node_notes(struct strbuf *out, const json_t *row);
 
+/* Two lines: a text that somebody wrote, and under a place of it (in bytes) a caret, as long as the place. */
+void render_caret(struct strbuf *out, const char *text, size_t position, size_t length);
+
 /* ---- views: each takes the answer of its method ---- */
 
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer);

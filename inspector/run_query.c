@@ -90,6 +90,11 @@ int run_range(struct session *session) {
 
 /* ---- one peer ---- */
 
+/* What to say behind "no event": it may be there, and be filtered out. */
+static const char *filtered(const struct session *session) {
+    return option_given(session->options, OPTION_WHERE) ? " and is let through by the filter" : "";
+}
+
 /* The row in `peers` of that full id, or without one of that name; or NULL. */
 static json_t *find_peer(const json_t *peers, const char *peer_id, const char *name) {
     size_t i;
@@ -103,13 +108,9 @@ static json_t *find_peer(const json_t *peers, const char *peer_id, const char *n
 
 int run_peer(struct session *session) {
     const char *name = session->options->args[1];
-    json_t *answer, *peers, *filter;
+    json_t *answer, *peers;
     if (session_learn_names(session)) return -1;
-    filter = session_filter_new(session);
-    if (!filter || json_object_set_new(filter, "peer_id", json_string(name))) {
-        json_decref(filter);
-        return session_out_of_memory(session);
-    }
+    json_t *filter = session_filter_of_new(session, "peer_id", name);
     if (newest(session, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer)) return -1;
     if (session_call(session, "peers", NULL, &peers)) {
         json_decref(answer);
@@ -120,7 +121,7 @@ int run_peer(struct session *session) {
     json_t *row = find_peer(peers, id, name);
     int result = 0;
     if (!row && !first)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s", name);
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s%s", name, filtered(session));
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
@@ -171,13 +172,14 @@ int run_trace(struct session *session) {
     const char *prefix = session->options->args[1];
     json_t *answer;
     if (session_learn_names(session)) return -1;
-    json_t *filter = json_pack("{s:s}", "trace_id", prefix);
+    json_t *filter = session_filter_of_new(session, "trace_id", prefix);
     if (pages_collect(session, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer)) return -1;
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
     const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
     int result;
     if (!trace_id)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s%s", prefix,
+                             filtered(session));
     else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
         result = run_trace_graph(session, answer);
     else if (wants_json(session))

@@ -196,6 +196,13 @@ json_t *session_list_new(const char *text) {
     return list;
 }
 
+json_t *session_filter_of_new(const struct session *session, const char *param, const char *value) {
+    json_t *filter = session_filter_new(session);
+    if (!filter || !json_object_set_new(filter, param, json_string(value))) return filter;
+    json_decref(filter);
+    return NULL;
+}
+
 json_t *session_filter_new(const struct session *session) {
     const struct options *options = session->options;
     const char *kind = options->texts[OPTION_KIND], *peer = options->texts[OPTION_PEER];
@@ -212,6 +219,7 @@ json_t *session_filter_new(const struct session *session) {
         failed |= json_object_set_new(filter, "trace_id", json_string(options->texts[OPTION_TRACE]));
     if (from) failed |= json_object_set_new(filter, "from", time_param_new(from, session->view.utc, now_us));
     if (to) failed |= json_object_set_new(filter, "to", time_param_new(to, session->view.utc, now_us));
+    if (options->texts[OPTION_WHERE]) failed |= json_object_set_new(filter, "filter", json_string(options->texts[OPTION_WHERE]));
     if (!failed) return filter;
     json_decref(filter);
     return NULL;

@@ -55,8 +55,11 @@ unsigned session_columns(const struct session *session);
 /* "a,b" as an array.  NULL without memory. */
 json_t *session_list_new(const char *text);
 
-/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from and --to.  NULL without memory. */
+/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from, --to and --where.  NULL without memory. */
 json_t *session_filter_new(const struct session *session);
+
+/* The same, and one more param. */
+json_t *session_filter_of_new(const struct session *session, const char *param, const char *value);
 
 /* Keeps what an answer says of how it was found. */
 void session_see_explanation(struct session *session, const json_t *answer);

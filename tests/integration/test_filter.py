@@ -148,5 +148,48 @@ class Subscribe(FilterTest):
         self.assertEqual([event["data"]["rtt"] for event in self.client.notification()["events"]], [150_000_000, 250_000_000])
 
 
+class Inspector(FilterTest):
+    def setUp(self):
+        super().setUp()
+        self.emit()
+
+    def inspect(self, *words):
+        done = subprocess.run([os.environ["INSPECTOR"], *words], env=self.place.environment, capture_output=True, text=True, timeout=60,
+                              check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def kinds(self, *words):
+        code, out, err = self.inspect(*words, "--json")
+        self.assertEqual((code, err), (0, ""), words)
+        return [event["kind"] for event in map(json.loads, out.splitlines()) if "kind" in event]
+
+    def test_every_command_that_shows_events_takes_a_filter(self):
+        slow = ("--where", "rtt > 100ms")
+        self.assertEqual(self.kinds("recent", *slow), ["metrics"] * 2)
+        self.assertEqual(self.kinds("recent", "--filter=rtt > 100ms"), ["metrics"] * 2)
+        self.assertEqual(self.kinds("range", "-1h", "now", *slow, "--limit", "1"), ["metrics"])
+        self.assertEqual(self.kinds("follow", "--recent", "10", "--count", "2", *slow), ["metrics"] * 2)
+        self.assertEqual(self.kinds("peer", "bob", *slow), ["metrics"] * 2)
+        self.assertEqual(self.kinds("trace", "11", "--where", "kind ~ app_*"), ["app_start", "app_command", "app_end"])
+        code, out, _ = self.inspect("export", "11", "--where", "packet_num < 2")
+        self.assertEqual((code, len(json.loads(out)["events"])), (0, 2))
+        self.assertIn("index kind", self.inspect("recent", *slow, "--explain")[2])
+
+    def test_what_a_filter_leaves_nothing_of_is_told_as_that(self):
+        self.assertEqual(self.inspect("trace", "11", "--where", "metrics"),
+                         (1, "", "inspector: no event in the history belongs to a trace 11 and is let through by the filter\n"))
+        self.assertEqual(self.inspect("recent", "--where", "fin")[:2], (0, "no events\n"))
+
+    def test_a_mistake_is_pointed_at(self):
+        self.assertEqual(self.inspect("recent", "--where", "packet_sent and szie > 1KiB"),
+                         (2, "", "  packet_sent and szie > 1KiB\n                  ^~~~\n"
+                                 "inspector: there is no field or kind \"szie\"; did you mean \"size\"?\n"))
+        self.assertEqual(self.inspect("follow", "--where", "reason == 'élan' and"),
+                         (2, "", "  reason == 'élan' and\n                      ^\n"
+                                 "inspector: a test is missing before the end\n"))
+        code, out, err = self.inspect("rpc", "query", '{"filter":"szie > 5"}')
+        self.assertEqual((code, out, err), (2, "", "inspector: there is no field or kind \"szie\"; did you mean \"size\"?\n"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
