@@ -128,13 +128,14 @@ const struct command command_table[] = {
         .name = "top",
         .options = OPTION_BIT(INTERVAL),
         .run = run_top,
-        .summary = "a live view of nodes, peers and traces: which link is bad?",
-        .description = "Takes the terminal. Nodes, peers and traces in tables that are asked for anew every --interval; rates, loss and rtt with a line "
-                       "of the last minute. A row that begins with ! is bad, with * to be noted. Enter goes into a node (its peers), a peer (its traces), "
-                       "a trace (its timeline), Escape goes back. / filters, < > and s sort, space freezes the screen, ? tells all keys, q or Ctrl-C "
-                       "ends it and leaves the terminal as it was. When traced goes away it says so, and goes on when traced comes back.\n"
-                       "Rates are what was counted between two answers, divided by the time between them. Where counts may have fallen, because "
-                       "the oldest events left the history, none is computed for that interval.",
+        .summary = "a live view of nodes, peers, links, kinds and traces: which link is bad?",
+        .description = "Takes the terminal. Tables that are asked for anew every --interval; rates, loss and rtt with a line of the last minute. A row "
+                       "that begins with ! is bad, with * to be noted. Enter goes into a node (its peers), a peer or a link (its traces), a kind (its "
+                       "newest events), a trace (its timeline), Escape goes back. / filters, < > and s sort, space freezes the screen, ? tells all keys, "
+                       "q or Ctrl-C ends it and leaves the terminal as it was. When traced goes away it says so, and goes on when traced comes back.\n"
+                       "Rates of links and kinds are counted by traced for each interval; those of nodes and peers are what counters rose between two "
+                       "answers, divided by the time between them. Where a count may have fallen, because the oldest events left the history, none is "
+                       "computed for that interval.",
         .examples = {{"inspector top", "what is going on, and where is it bad?"},
                      {"inspector top --interval 200ms", "the same, five times a second"}},
     },

@@ -37,6 +37,8 @@
 #define MESSAGE_CANDIDATES_MAX 8U   /* sends of one number that a receive is compared with */
 #define DISORDER_NS_MAX 1000000000U /* a receive so long before its send may be a matter of clocks */
 #define TOP_TRACES_ASKED 500U       /* `top` lists the newest */
+#define TOP_EVENTS_ASKED 500U       /* the newest of a kind in `top` */
+#define TOP_ROWS_COUNTED 4000U      /* groups of a count in `top`: those with most events */
 #define TOP_SILENCE_MS 3000U        /* `top` says so of a traced that has not answered for so long */
 #define TOP_TIMELINE_EVENTS 5000U   /* of a trace's timeline in `top` */
 #define INPUTS_MAX 2U               /* descriptors that client_wait looks at beside the socket */

@@ -76,15 +76,15 @@ static void ask(struct watch *watch, unsigned serial, bool round, const char *me
     if (!client_send(watch->client, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
-static void ask_for_page(struct watch *watch, const struct top_page *page, bool round) {
+static void ask_for_page(struct watch *watch, struct top_page *page, bool round) {
     json_t *params = NULL;
-    const char *method = top_request(page, &params);
+    const char *method = top_request(&watch->top, page, unix_now_ns(), &params);
     if (method) ask(watch, page->serial, round, method, params);
 }
 
 static void begin_round(struct watch *watch) {
     struct top *top = &watch->top;
-    const struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
+    struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
     uint64_t now_ms = client_now_ms(watch->client);
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
     ask(watch, STATS_SERIAL, true, "stats", NULL);
@@ -98,7 +98,7 @@ static void begin_round(struct watch *watch) {
 
 /* The page that the user has come to, when it has nothing to show yet, or what it shows does not come with every round. */
 static void ask_now(struct watch *watch) {
-    const struct top_page *page = top_page(&watch->top);
+    struct top_page *page = top_page(&watch->top);
     bool has_rates = page->kind == TOP_PAGE_TABLE && page->table.view != TOP_TRACES;
     if (watch->connected && !(page->fed && (has_rates || top_is_frozen(&watch->top)))) ask_for_page(watch, page, false);
 }

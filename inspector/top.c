@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_AROUND 5  /* head, state, tabs, titles, keys */
-#define SKIP_COLUMNS 16 /* a step to the side in a timeline */
+#define COUNT_LATE_US 100000 /* an event may be told so late (docs/protocol.md, Order: 40 ms) */
+#define LINES_AROUND 5       /* head, state, tabs, titles, keys */
+#define SKIP_COLUMNS 16      /* a step to the side in a timeline */
 
 /* ---- pages ---- */
 
 /* What a table is sorted by until the user says otherwise: trouble first, for traces the newest. */
 static void default_sort(struct top_page *page) {
-    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "began"};
+    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began"};
     unsigned count;
     const struct top_column *columns = top_columns(page->table.view, &count);
     for (unsigned i = 0; i < count; i++)
@@ -41,7 +42,7 @@ static void page_fini(struct top_page *page) {
 }
 
 void top_init(struct top *top, struct names *names) {
-    *top = (struct top){.names = names, .view = TOP_PEERS, .lines = 24, .columns = 80, .interval_ms = 1000};
+    *top = (struct top){.names = names, .view = TOP_LINKS, .lines = 24, .columns = 80, .interval_ms = 1000};
     for (unsigned i = 0; i < TOP_VIEWS; i++) page_init(top, &top->roots[i], TOP_PAGE_TABLE, (enum top_view)i);
 }
 
@@ -120,25 +121,45 @@ static void choose(struct top_page *page) {
 
 /* ---- asking ---- */
 
-const char *top_request(const struct top_page *page, json_t **ret_params_new) {
-    json_t *params;
-    if (page->kind == TOP_PAGE_HELP || !(params = json_object())) return NULL;
-    int failed = 0;
-    if (page->kind == TOP_PAGE_TIMELINE) {
-        failed |= json_object_set_new(params, "trace_id", json_string(page->trace_id));
-        failed |= json_object_set_new(params, "limit", json_integer(TOP_TIMELINE_EVENTS));
-    } else if (page->table.view == TOP_TRACES) {
-        failed |= json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
-    } else if (page->table.view == TOP_PEERS && *page->node_id) {
-        failed |= json_object_set_new(params, "node_id", json_string(page->node_id));
+/* The time that links or kinds are counted of: from where the last count ended, or the last few intervals, for a first look; and up
+ * to where traced has surely read all. */
+static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
+    uint64_t to_us = now_ns / 1000 - COUNT_LATE_US, longest_us = TOP_LOSS_SAMPLES * top->interval_ms * 1000;
+    bool follows = page->counted_us && page->counted_us < to_us && page->counted_us + longest_us > to_us;
+    uint64_t from_us = follows ? page->counted_us : to_us - longest_us;
+    page->counted_us = to_us;
+    return json_pack("{sI,sI,si}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit", (int)TOP_ROWS_COUNTED);
+}
+
+static json_t *table_params_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
+    enum top_view view = page->table.view;
+    json_t *params = top_is_counted(view) ? window_new(top, page, now_ns) : json_object();
+    if (view == TOP_LINKS) {
+        json_object_set_new(params, "group_by", json_pack("[sss]", "node", "peer", "kind"));
+        json_object_set_new(params, "kind", json_pack("[ssss]", "packet_sent", "packet_received", "packet_lost", "metrics"));
+        json_object_set_new(params, "value", json_string("rtt"));
+    } else if (view == TOP_KINDS) {
+        json_object_set_new(params, "group_by", json_string("kind"));
+    } else if (view == TOP_TRACES) {
+        json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
+    } else if (view == TOP_PEERS && *page->node_id) {
+        json_object_set_new(params, "node_id", json_string(page->node_id));
     }
-    *ret_params_new = params;
-    if (failed) {
-        json_decref(params);
-        return NULL;
+    return params;
+}
+
+const char *top_request(const struct top *top, struct top_page *page, uint64_t now_ns, json_t **ret_params_new) {
+    static const char *const methods[TOP_VIEWS] = {"nodes", "peers", "count", "count", "traces"};
+    switch (page->kind) {
+    case TOP_PAGE_TABLE: *ret_params_new = table_params_new(top, page, now_ns); return methods[page->table.view];
+    case TOP_PAGE_TRACE:
+        *ret_params_new = json_pack("{ss,si}", "trace_id", page->trace_id, "limit", (int)TOP_TIMELINE_EVENTS);
+        return "query";
+    case TOP_PAGE_EVENTS:
+        *ret_params_new = json_pack("{ss,si,ss}", "kind", page->event_kind, "limit", (int)TOP_EVENTS_ASKED, "order", "desc");
+        return "query";
+    default: return NULL;
     }
-    if (page->kind == TOP_PAGE_TIMELINE) return "query";
-    return page->table.view == TOP_NODES ? "nodes" : page->table.view == TOP_PEERS ? "peers" : "traces";
 }
 
 static bool has_id(const json_t *row, const char *member, const char *id) {
@@ -165,14 +186,33 @@ static json_t *traces_about_new(const struct top_page *page, const json_t *answe
 }
 
 static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
-    bool about = page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id);
-    json_t *own = about ? traces_about_new(page, answer) : NULL;
-    if ((about && !own) || top_table_feed(&page->table, about ? own : answer, top->names, moment)) top->failed = true;
+    enum top_view view = page->table.view;
+    bool about = view == TOP_TRACES && (*page->node_id || *page->peer_id);
+    json_t *own = about                  ? traces_about_new(page, answer)
+                  : top_is_counted(view) ? top_counts_new(view, answer)
+                                         : json_incref((json_t *)answer);
+    if (!own || top_table_feed(&page->table, own, top->names, moment)) top->failed = true;
     json_decref(own);
     select_rows(top, page);
 }
 
-static void feed_timeline(struct top *top, struct top_page *page, const json_t *answer) {
+/* The newest events come first, and are shown last, where the eye is. */
+static void feed_events(struct top *top, struct top_page *page, const json_t *answer) {
+    struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true};
+    const json_t *newest = json_get_array(answer, "events");
+    json_t *events = json_array(), *shown;
+    for (size_t i = json_array_size(newest); i-- > 0;) json_array_append(events, json_array_get(newest, i));
+    shown = json_pack("{so}", "events", events);
+    strbuf_clear(&page->text);
+    render_events_titles(&page->text, &view);
+    if (shown) render_events(&page->text, &view, shown);
+    if (!shown || page->text.failed) top->failed = true;
+    json_decref(shown);
+    page->top = SIZE_MAX;
+    scroll(top, page);
+}
+
+static void feed_trace(struct top *top, struct top_page *page, const json_t *answer) {
     struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true};
     json_t *trace = json_pack("{ss,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
                               "gaps", json_object_get(answer, "gaps"), "summary", page->summary, "more",
@@ -194,8 +234,10 @@ void top_feed(struct top *top, struct top_page *page, const json_t *answer, cons
     names_see(top->names, answer);
     if (page->kind == TOP_PAGE_TABLE)
         feed_table(top, page, answer, moment);
+    else if (page->kind == TOP_PAGE_TRACE)
+        feed_trace(top, page, answer);
     else
-        feed_timeline(top, page, answer);
+        feed_events(top, page, answer);
 }
 
 void top_feed_stats(struct top *top, json_t *stats, uint64_t time_ms, uint64_t now_ns) {
@@ -226,23 +268,35 @@ static struct top_page *open_page(struct top *top, enum top_page_kind kind, enum
     return page;
 }
 
+static char *title_new(enum top_view view, const struct top_row *row) {
+    struct strbuf title = {0};
+    strbuf_puts(&title, row->texts[0] ? row->texts[0] : "?");
+    if (view == TOP_LINKS) strbuf_printf(&title, " to %s", row->texts[1] ? row->texts[1] : "?");
+    return title.text;
+}
+
 static enum top_action enter(struct top *top) {
     const struct top_page *from = top_page(top);
     if (from->kind != TOP_PAGE_TABLE || from->cursor >= from->shown_count) return TOP_DRAW;
     const struct top_row *row = from->shown[from->cursor];
-    const char *node_id = json_get_hex(row->json, "node_id", NODE_DIGITS);
     enum top_view view = from->table.view;
+    const char *node_id = json_get_hex(row->json, "node_id", NODE_DIGITS),
+               *peer_id = json_get_hex(row->json, "peer_id", NODE_DIGITS);
     if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected object has no peers */
-    struct top_page *page =
-        open_page(top, view == TOP_TRACES ? TOP_PAGE_TIMELINE : TOP_PAGE_TABLE, view == TOP_NODES ? TOP_PEERS : TOP_TRACES);
+    struct top_page *page = open_page(top,
+                                      view == TOP_TRACES  ? TOP_PAGE_TRACE
+                                      : view == TOP_KINDS ? TOP_PAGE_EVENTS
+                                                          : TOP_PAGE_TABLE,
+                                      view == TOP_NODES ? TOP_PEERS : TOP_TRACES);
     if (!page) return TOP_DRAW;
-    snprintf(page->node_id, sizeof page->node_id, "%s", view == TOP_NODES ? node_id : from->node_id);
-    snprintf(page->peer_id, sizeof page->peer_id, "%s", view == TOP_PEERS ? row->key : from->peer_id);
+    snprintf(page->node_id, sizeof page->node_id, "%s", node_id ? node_id : from->node_id);
+    snprintf(page->peer_id, sizeof page->peer_id, "%s", peer_id ? peer_id : from->peer_id);
+    if (view == TOP_KINDS) snprintf(page->event_kind, sizeof page->event_kind, "%s", row->key);
     if (view == TOP_TRACES) {
         snprintf(page->trace_id, sizeof page->trace_id, "%s", row->key);
         page->summary = json_incref(row->json);
     }
-    page->title = strdup(row->texts[0] ? row->texts[0] : "?");
+    page->title = title_new(view, row);
     return TOP_ASK;
 }
 
@@ -354,7 +408,7 @@ static enum top_action start_typing(struct top *top, const struct top_page *page
 static enum top_action sideways(struct top_page *page, int step) {
     if (step < 0)
         page->skipped = page->skipped > SKIP_COLUMNS ? page->skipped - SKIP_COLUMNS : 0;
-    else if (page->kind == TOP_PAGE_TIMELINE)
+    else if (page->kind != TOP_PAGE_TABLE)
         page->skipped += SKIP_COLUMNS;
     return TOP_DRAW;
 }

@@ -7,7 +7,7 @@
  *     top_draw -> lines of text with colour sequences   (top_screen.c)
  *
  * Pure: no I/O and no clock; run_top.c asks and waits, top_terminal.c has the terminal.  The user is on a page: one of the root
- * pages (a table of all nodes, peers, traces), and above it those that Enter opened, each about one thing. */
+ * pages (a table of all nodes, peers, links, kinds, traces), and above it those that Enter opened, each about one thing. */
 #ifndef INSPECTOR_TOP_H
 #define INSPECTOR_TOP_H
 
@@ -16,14 +16,15 @@
 #define TOP_DEPTH_MAX 4 /* nodes: its peers, their traces, one trace, help */
 #define TOP_FILTER_BYTES 64
 
-enum top_page_kind { TOP_PAGE_TABLE, TOP_PAGE_TIMELINE, TOP_PAGE_HELP };
+enum top_page_kind { TOP_PAGE_TABLE, TOP_PAGE_TRACE, TOP_PAGE_EVENTS, TOP_PAGE_HELP };
 
 struct top_page {
     enum top_page_kind kind;
     unsigned serial;  /* no other page has had it; an answer belongs to a page */
-    char node_id[65]; /* what it is about; empty: not about a node, a peer, a trace */
+    char node_id[65]; /* what it is about; empty: not about a node, a peer, a trace, a kind */
     char peer_id[65];
     char trace_id[33];
+    char event_kind[40];
     char *title;       /* how that is called; NULL for a root */
     bool fed;          /* there was an answer */
     char problem[160]; /* why there is none; empty */
@@ -31,6 +32,7 @@ struct top_page {
     char filter[TOP_FILTER_BYTES];
 
     struct top_table table;
+    uint64_t counted_us; /* links, kinds: up to here events were counted; Unix time */
     unsigned sort;
     bool descending;
     const struct top_row **shown; /* filtered and sorted */
@@ -99,8 +101,8 @@ struct top_page *top_page(struct top *top);
 /* The page of that serial, or NULL: the user has left it. */
 struct top_page *top_find_page(struct top *top, unsigned serial);
 
-/* What to ask for a page: a method and its params.  NULL when there is nothing to ask. */
-const char *top_request(const struct top_page *page, json_t **ret_params_new);
+/* What to ask for a page at a time (Unix time): a method and its params.  NULL when there is nothing to ask. */
+const char *top_request(const struct top *top, struct top_page *page, uint64_t now_ns, json_t **ret_params_new);
 
 /* Gives a page its answer; a refused one (NULL) with its reason. */
 void top_feed(struct top *top, struct top_page *page, const json_t *answer, const char *reason, const struct top_moment *moment);

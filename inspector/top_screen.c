@@ -4,9 +4,9 @@
  *
  *     12:00:01  5 live  lost 0/s  12k events/s  every 1 s                         what there is
  *     history 412k of 1.2M events, 3m12s, 30 traces                               or what is wrong
- *     1 nodes [2 peers] 3 traces > bob                sort loss, most first       where the user is
- *       peer      loss  ...                                                       titles
- *     >!bob      12.0%  ...                                                       rows; > the cursor, ! bad, * to be noted
+ *      1 nodes  2 peers [3 links] 4 kinds  5 traces   by loss v                   where the user is
+ *        node      to peer     loss   ...                                         titles
+ *     >! bob       alice       12.0%  ...                                         rows; > the cursor, ! bad, * to be noted
  *     Enter in  Esc back  / filter  ...                                           keys, or the filter as it is typed
  *
  * What is bad is told by a sign and by a colour, so that it can be seen without colours. */
@@ -20,24 +20,26 @@
 #define MARGIN 3 /* the cursor, the mark, a space */
 #define GAP 2    /* between columns */
 #define COLUMNS_MAX 16
+#define TABS_COLUMNS 60  /* a narrower screen shows only the view that it is on */
 #define CLOCK_COLUMNS 8U /* 12:00:01 */
 #define TEXT_COLUMNS_MAX 40
 
 const char top_help[] = "MOVING                                 SEEING\n"
-                        "  Enter      into a node, peer, trace    /      filter the rows; Esc: all of them\n"
-                        "  Esc        back; Backspace, too        < >    sort by the next column\n"
-                        "  1 2 3 Tab  nodes, peers, traces        s      the other way round\n"
-                        "  arrows j k PgUp PgDn Home End          space  freeze the screen; again: go on\n"
-                        "  left right  a timeline sideways        r      ask again, now\n"
-                        "  ?          this, and back              Ctrl-L draw all of it anew\n"
-                        "  q Ctrl-C   the end\n"
+                        "  Enter      into a node, peer, link,    /      filter the rows; Esc: all of them\n"
+                        "             kind, trace                 < >    sort by the next column\n"
+                        "  Esc        back; Backspace, too        s      the other way round\n"
+                        "  1-5 Tab    nodes, peers, ...           space  freeze the screen; again: go on\n"
+                        "  arrows j k PgUp PgDn Home End          r      ask again, now\n"
+                        "  left right  a text sideways            Ctrl-L draw all of it anew\n"
+                        "  ?          this, and back              q Ctrl-C  the end\n"
                         "\n"
                         "! is bad: 1 % of the packets lost, events lost in this interval, a node that is\n"
                         "  gone, a request that failed.  * is to be noted: less loss than that, losses in\n"
-                        "  the past, an rtt of four times the least.\n"
+                        "  the past, an rtt of four times what it mostly was.\n"
                         "\n"
-                        "Rates are over one interval.  loss: of the packets sent in the last 10 intervals.\n"
-                        "The lines show the last minute of it, an interval a character, - is not known.\n"
+                        "A link is what a node says of a peer, a peer what all nodes say of it.  Rates are\n"
+                        "over one interval; loss: of the packets sent in the last 10.  The lines show what\n"
+                        "was before, an interval a character.  - is not known.\n"
                         "behind: emitted and not yet read.  lost, of a node: events that traced could not\n"
                         "read; of a trace: packets.\n";
 
@@ -208,12 +210,13 @@ static void draw_state(struct strbuf *out, struct top *top) {
 }
 
 static void draw_place(struct strbuf *out, struct top *top) {
-    static const char *const names[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    static const char *const names[TOP_VIEWS] = {"nodes", "peers", "links", "kinds", "traces"};
     const struct top_page *page = top_page(top);
     size_t begin = out->bytes;
     unsigned count;
     for (unsigned i = 0; i < TOP_VIEWS; i++) {
         bool here = i == top->view;
+        if (!here && (top->depth || top->columns < TABS_COLUMNS)) continue; /* there is no room for where one could go */
         text_styled(out, top->color, here ? STYLE_HEAD : STYLE_DIM, here ? "[%u %s]" : " %u %s ", i + 1, names[i]);
     }
     for (unsigned i = 0; i < top->depth; i++) {
@@ -355,6 +358,7 @@ static void draw_titles(struct strbuf *out, const struct top *top, const struct 
 /* Why there are no rows. */
 static const char *nothing(const struct top_page *page) {
     static const char *const none[TOP_VIEWS] = {"no nodes: none has been seen yet", "no peers: no event in the history has one",
+                                                "no packets of a peer just now", "no events just now",
                                                 "no traces in the history"};
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";

@@ -12,7 +12,8 @@
 
 #define HELD_MAX 5         /* intervals that a rate is shown on, when it cannot be computed anew */
 #define LOSS_BAD 0.01      /* from here on a share of lost packets is not only noted */
-#define RTT_JUMP 4.0       /* an rtt of so many times the least is noted */
+#define RTT_JUMP 4.0       /* an rtt of so many times what it mostly was in the last minute is noted */
+#define RTT_SAMPLES_MIN 10 /* that is known after so many answers */
 #define FILTER_ID_DIGITS 4 /* a filter of so many letters may be the beginning of an id that is not shown */
 
 /* ---- columns ---- */
@@ -22,6 +23,8 @@ enum node_text { NODE_NAME, NODE_STATE, NODE_CAUSES };
 enum peer_slot { PEER_SENT, PEER_RECEIVED, PEER_LOST, PEER_BYTES_SENT, PEER_BYTES_RECEIVED, PEER_RTT, PEER_MIN_RTT, PEER_LOSS };
 enum peer_text { PEER_NAME, PEER_NODES };
 enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
+enum link_text { LINK_NODE, LINK_PEER };
+enum kind_slot { KIND_RATE, KIND_SHARE, KIND_COUNT };
 enum trace_slot { TRACE_BEGAN, TRACE_LAST, TRACE_DURATION, TRACE_EVENTS, TRACE_LOST };
 enum trace_text { TRACE_NAME, TRACE_OUTCOME, TRACE_REQUEST, TRACE_NODES };
 
@@ -54,6 +57,22 @@ static const struct top_column peer_columns[] = {
     {"seen by", TOP_TEXT, PEER_NODES, 12, 9, false, false},
 };
 
+static const struct top_column link_columns[] = {
+    {"node", TOP_TEXT, LINK_NODE, 8, 0, false, false},      {"to peer", TOP_TEXT, LINK_PEER, 8, 0, false, false},
+    {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},       {"", TOP_SPARK, PEER_LOSS_LINE, 8, 3, true, true},
+    {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},     {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},
+    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},      {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
+    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},
+};
+
+static const struct top_column kind_columns[] = {
+    {"kind", TOP_TEXT, 0, 16, 0, false, false},
+    {"events/s", TOP_RATE, KIND_RATE, 8, 0, true, false},
+    {"", TOP_SPARK, 0, 10, 1, true, false},
+    {"share", TOP_SHARE, KIND_SHARE, 6, 0, true, false},
+    {"events", TOP_COUNT, KIND_COUNT, 6, 2, true, false},
+};
+
 static const struct top_column trace_columns[] = {
     {"trace", TOP_TEXT, TRACE_NAME, 8, 0, false, false},           {"began", TOP_TIME, TRACE_BEGAN, 12, 1, true, false},
     {"duration", TOP_DURATION, TRACE_DURATION, 8, 0, true, false}, {"outcome", TOP_TEXT, TRACE_OUTCOME, 7, 0, false, false},
@@ -68,6 +87,8 @@ const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
     switch (view) {
     case TOP_NODES: *ret_count = COUNT_OF(node_columns); return node_columns;
     case TOP_PEERS: *ret_count = COUNT_OF(peer_columns); return peer_columns;
+    case TOP_LINKS: *ret_count = COUNT_OF(link_columns); return link_columns;
+    case TOP_KINDS: *ret_count = COUNT_OF(kind_columns); return kind_columns;
     default: *ret_count = COUNT_OF(trace_columns); return trace_columns;
     }
 }
@@ -198,6 +219,36 @@ static void node_key(struct strbuf *out, const json_t *json) {
 /* A loss is told some time after the packet was sent, so that more can be lost in an interval than sent. */
 static double at_most_all(double lost, double sent) { return lost < sent ? lost / sent : lost > 0; }
 
+/* Takes what was sent and lost in an interval. */
+static void push_packets(struct top_row *row, double sent, double lost) {
+    push(row, PEER_SENT_LINE, sent);
+    push(row, PEER_LOST_LINE, lost);
+    push(row, PEER_LOSS_LINE, sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN);
+    sent = newest_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES);
+    lost = newest_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
+    row->values[PEER_LOSS] = sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN;
+}
+
+static int compare_floats(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of what is known of a series; NAN when that is little. */
+static double mostly(const struct top_row *row, unsigned series) {
+    float known[TOP_SAMPLES];
+    unsigned count = 0;
+    for (unsigned i = 0; i < TOP_SAMPLES; i++)
+        if (!isnan(row->series[series][i])) known[count++] = row->series[series][i];
+    qsort(known, count, sizeof *known, compare_floats);
+    return count < RTT_SAMPLES_MIN ? NAN : known[count / 2];
+}
+
+static void mark_link(struct top_row *row) {
+    bool jump = row->values[PEER_RTT] > RTT_JUMP * mostly(row, PEER_RTT_LINE);
+    row->mark = row->values[PEER_LOSS] >= LOSS_BAD ? STYLE_BAD : row->values[PEER_LOSS] > 0 || jump ? STYLE_WARN : STYLE_PLAIN;
+}
+
 /* Rates from what rose; nothing when a count may have fallen, and then what was computed last stays for a while. */
 static void peer_rates(struct top_row *row, const json_t *json, double seconds, bool evicted) {
     static const char *const keys[] = {"packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received"};
@@ -210,11 +261,7 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
     row->held = known ? 0 : row->held + 1;
     for (unsigned i = 0; i < COUNT_OF(keys) && (known || row->held > HELD_MAX || !row->counted); i++)
         row->values[i] = known ? rises[i] / seconds : NAN;
-    push(row, PEER_SENT_LINE, known ? rises[PEER_SENT] : NAN);
-    push(row, PEER_LOST_LINE, known ? rises[PEER_LOST] : NAN);
-    push(row, PEER_LOSS_LINE, !known || !rises[PEER_SENT] ? NAN : at_most_all(rises[PEER_LOST], rises[PEER_SENT]));
-    double sent = newest_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES), lost = newest_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
-    row->values[PEER_LOSS] = sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN;
+    push_packets(row, known ? rises[PEER_SENT] : NAN, known ? rises[PEER_LOST] : NAN);
 }
 
 static void update_peer(struct top_row *row, const json_t *json, double seconds, bool evicted, const struct names *names) {
@@ -223,11 +270,53 @@ static void update_peer(struct top_row *row, const json_t *json, double seconds,
     row->values[PEER_RTT] = number_or_nan(json, "rtt");
     row->values[PEER_MIN_RTT] = number_or_nan(json, "min_rtt");
     push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
-    bool jump = row->values[PEER_RTT] > RTT_JUMP * row->values[PEER_MIN_RTT];
-    row->mark = row->values[PEER_LOSS] >= LOSS_BAD ? STYLE_BAD : row->values[PEER_LOSS] > 0 || jump ? STYLE_WARN : STYLE_PLAIN;
+    mark_link(row);
     names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
     set_text(row, PEER_NAME, STYLE_PLAIN, &text);
     set_nodes(row, PEER_NODES, json, names);
+}
+
+/* ---- links and kinds ---- */
+
+static double by_second(const json_t *json, const char *key) {
+    double seconds = json_get_real(json, "seconds", 0);
+    return seconds > 0 ? (double)json_get_count(json, key) / seconds : NAN;
+}
+
+static void update_link(struct top_row *row, const json_t *json, const struct names *names) {
+    struct strbuf text = {0};
+    double rtt = number_or_nan(json, "rtt");
+    row->values[PEER_SENT] = by_second(json, "sent");
+    row->values[PEER_RECEIVED] = by_second(json, "received");
+    row->values[PEER_LOST] = by_second(json, "lost");
+    if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: the newest is what is known */
+    push_packets(row, (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
+    push(row, PEER_RTT_LINE, rtt);
+    mark_link(row);
+    names_node(&text, names, json_get_hex(json, "node_id", NODE_DIGITS));
+    set_text(row, LINK_NODE, STYLE_PLAIN, &text);
+    names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
+    set_text(row, LINK_PEER, STYLE_PLAIN, &text);
+}
+
+static void update_kind(struct top_row *row, const json_t *json) {
+    struct strbuf text = {0};
+    bool loss = !strcmp(row->key, "packet_lost") || !strcmp(row->key, "events_lost");
+    row->values[KIND_RATE] = by_second(json, "count");
+    row->values[KIND_SHARE] = json_get_real(json, "share", 0);
+    row->values[KIND_COUNT] = (double)json_get_count(json, "count");
+    push(row, 0, row->values[KIND_RATE]);
+    render_text(&text, json, "kind");
+    set_text(row, 0, loss ? STYLE_BAD : STYLE_PLAIN, &text);
+}
+
+/* What was counted of a row in an interval in which there was nothing: a new value.  NULL without memory. */
+static json_t *silence_new(const struct top_row *row, double seconds) {
+    static const char *const counts[] = {"sent", "received", "lost", "rtt", "count", "share"};
+    json_t *json = json_copy(row->json);
+    for (size_t i = 0; json && i < COUNT_OF(counts); i++) json_object_del(json, counts[i]);
+    if (json) json_object_set_new(json, "seconds", json_real(seconds));
+    return json;
 }
 
 /* ---- traces ---- */
@@ -255,18 +344,22 @@ static void update_trace(struct top_row *row, const json_t *json, const struct n
 /* ---- answers ---- */
 
 static const char *rows_member(enum top_view view) {
-    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "rows", "rows", "traces"};
     return members[view];
 }
 
 /* What tells the row from others; false for what is no row. */
 static bool row_key(struct strbuf *out, enum top_view view, const json_t *json) {
-    const char *id = NULL;
+    const char *id = json_get_hex(json, view == TOP_LINKS ? "node_id" : "peer_id", NODE_DIGITS);
     strbuf_clear(out);
     if (view == TOP_NODES && json_is_object(json))
         node_key(out, json);
-    else if (view == TOP_PEERS && (id = json_get_hex(json, "peer_id", NODE_DIGITS)))
+    else if (view == TOP_PEERS && id)
         strbuf_puts(out, id);
+    else if (view == TOP_LINKS && id && json_get_hex(json, "peer_id", NODE_DIGITS))
+        strbuf_printf(out, "%s %s", id, json_get_text(json, "peer_id"));
+    else if (view == TOP_KINDS && json_get_text(json, "kind"))
+        strbuf_puts(out, json_get_text(json, "kind"));
     else if (view == TOP_TRACES && (id = json_get_hex(json, "trace_id", TRACE_DIGITS)))
         strbuf_puts(out, id);
     return out->bytes > 0;
@@ -292,6 +385,10 @@ static void update(struct top_row *row, json_t *json, const struct top_table *ta
         update_node(row, json, seconds, names);
     else if (table->view == TOP_PEERS)
         update_peer(row, json, seconds, evicted, names);
+    else if (table->view == TOP_LINKS)
+        update_link(row, json, names);
+    else if (table->view == TOP_KINDS)
+        update_kind(row, json);
     else
         update_trace(row, json, names);
     row->counted = true;
@@ -315,32 +412,57 @@ static void take_row(struct top_table *table, const json_t *index, const char *k
     }
 }
 
-int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment) {
-    const json_t *list = json_get_array(answer, rows_member(table->view));
-    struct top_row *rows = calloc(json_array_size(list) + 1, sizeof *rows);
-    json_t *json, *index = index_rows(table);
+/* Moves the rows that were not counted this time behind the others, until they have been silent for all of their line. */
+static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t count, double seconds,
+                          const struct names *names) {
+    for (size_t i = 0; i < table->row_count; i++) {
+        struct top_row *old = &table->rows[i];
+        json_t *silence = old->key && old->held + 1 < TOP_SAMPLES ? silence_new(old, seconds) : NULL;
+        if (!silence) continue;
+        rows[count] = *old;
+        *old = (struct top_row){0};
+        rows[count].held++;
+        update(&rows[count++], silence, table, seconds, false, names);
+        json_decref(silence);
+    }
+    return count;
+}
+
+static size_t feed_rows(struct top_table *table, const json_t *list, struct top_row *rows, const json_t *index,
+                        const struct names *names, bool evicted) {
     struct strbuf key = {0};
     size_t i, count = 0;
+    json_t *json;
+    json_array_foreach(list, i, json) {
+        if (!row_key(&key, table->view, json)) continue;
+        take_row(table, index, strbuf_text(&key), &rows[count]);
+        if (!rows[count].key) continue;
+        if (table->seconds <= 0) rows[count].counted = false;
+        if (top_is_counted(table->view)) rows[count].held = 0;
+        update(&rows[count++], json, table, table->seconds, evicted, names);
+    }
+    strbuf_fini(&key);
+    return count;
+}
+
+int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment) {
+    const json_t *list = json_get_array(answer, rows_member(table->view));
+    struct top_row *rows = calloc(json_array_size(list) + table->row_count + 1, sizeof *rows);
+    json_t *index = index_rows(table);
     if (!rows || !index) {
         free(rows);
         json_decref(index);
         return -ENOMEM;
     }
     table->seconds = table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
-    json_array_foreach(list, i, json) {
-        if (!row_key(&key, table->view, json)) continue;
-        take_row(table, index, strbuf_text(&key), &rows[count]);
-        if (!rows[count].key) continue;
-        if (table->seconds <= 0) rows[count].counted = false;
-        update(&rows[count++], json, table, table->seconds, moment->evicted, names);
-    }
-    for (i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
+    size_t count = feed_rows(table, list, rows, index, names, moment->evicted);
+    if (top_is_counted(table->view)) count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), names);
+    for (size_t i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
     free(table->rows);
     table->rows = rows;
     table->row_count = count;
     table->total = json_get_count(answer, "total");
     table->time_ms = moment->time_ms;
-    strbuf_fini(&key);
     json_decref(index);
     return 0;
 }

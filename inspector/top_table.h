@@ -3,8 +3,9 @@
  * The tables of `inspector top`: rows that live from one answer of traced to the next, so that counters become rates, and rates
  * become a line of the last minute.  Pure: the answers and the times come from outside.
  *
- * A rate is the difference of two counters over the time between the two answers.  It is never negative: where a counter fell,
- * or may have (the counts of `peers` are of what the history still has), there is no rate for that interval. */
+ * Of nodes and peers a rate is the difference of two counters over the time between the two answers.  It is never negative: where
+ * a counter fell, or may have (the counts of `peers` are of what the history still has), there is no rate for that interval.  Links
+ * and kinds are counted by traced (`count`) for each interval; what was silent in one stays for as long as its line shows more. */
 #ifndef INSPECTOR_TOP_TABLE_H
 #define INSPECTOR_TOP_TABLE_H
 
@@ -13,7 +14,7 @@
 
 #include <jansson.h>
 
-enum top_view { TOP_NODES, TOP_PEERS, TOP_TRACES, TOP_VIEWS };
+enum top_view { TOP_NODES, TOP_PEERS, TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_VIEWS };
 
 /* How a value is shown. */
 enum top_format {
@@ -44,7 +45,7 @@ const struct top_column *top_columns(enum top_view view, unsigned *ret_count);
 #define TOP_TEXTS 4
 #define TOP_SERIES 4
 #define TOP_SAMPLES 60      /* of a series, the newest last */
-#define TOP_LOSS_SAMPLES 10 /* a share of lost packets is over so many: losses are rare, one interval says little */
+#define TOP_LOSS_SAMPLES 10 /* a share of lost packets is over so many: losses are rare, one says little */
 
 struct top_row {
     char *key;              /* what it is; the same from answer to answer */
@@ -76,6 +77,13 @@ struct top_moment {
 
 void top_table_fini(struct top_table *table);
 
+/* Whether the view's rows are counted for an interval, and not told as a whole. */
+static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS || view == TOP_KINDS; }
+
+/* An answer to `count` as rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]}, of
+ * one by kind {"rows": [{kind, count, share}]}, each with the `seconds` that it is of.  NULL without memory.  top_counts.c */
+json_t *top_counts_new(enum top_view view, const json_t *answer);
+
 /* Takes an answer to the view's method.  Rows that are no more in it go.  0 or -ENOMEM, and then the table is as before. */
 int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment);
 
@@ -83,7 +91,8 @@ int top_table_feed(struct top_table *table, const json_t *answer, const struct n
 void top_table_forget(struct top_table *table);
 
 /* Points *ret_rows, which has room for all, at those rows that have the filter in one of their texts, or at the beginning of
- * their key ("": all), sorted by a column, which is no TOP_SPARK.  What is not known comes last; what is equal is in the order of the names.  Returns their number. */
+ * their key ("": all), sorted by a column, which is no TOP_SPARK.  What is not known comes last; what is equal is in the
+ * order of the names.  Returns their number. */
 size_t top_table_select(const struct top_table *table, const char *filter, unsigned column, bool descending,
                         const struct top_row **ret_rows);
 

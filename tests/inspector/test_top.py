@@ -66,14 +66,30 @@ class Network:
         return {"traces": [trace(3, "failed", CAROL, ALICE, "STORE"), trace(2, "ok", ALICE, BOB, "GET"),
                            trace(1, "open", ALICE, CAROL, "GET")], "total": 3}
 
+    def count(self, params):
+        """Links from alice: 200 packets a second to each of the others, of which bob's lose 5 %."""
+        self.turn("count")
+        groups = {"packet_sent": 200, "packet_received": 190, "packet_lost": 10, "metrics": 3}
+        if params["group_by"] == "kind":
+            rows = [{"group": {"kind": kind}, "count": count} for kind, count in groups.items()]
+        else:
+            rows = [{"group": {"node": ALICE, "peer": peer, "kind": kind}, "count": count,
+                     "value": {"p50": 1500000} if kind == "metrics" else None}
+                    for peer in (BOB, CAROL) if NAMES[peer] not in self.hidden
+                    for kind, count in groups.items() if peer == BOB or kind != "packet_lost"]
+        return {"seconds": 1.0, "events": 403, "rows": rows}
+
     @staticmethod
     def query(params):
+        if "kind" in params:
+            return {"events": [{"timestamp": BASE, "ns": 0, "node_id": ALICE, "peer_id": BOB, "trace_id": None, "kind": params["kind"],
+                                "sequence": 1, "lane": 0, "flags": [], "data": {"packet_num": 4711}}], "cursor": None}
         events = [{"timestamp": BASE + i, "ns": 0, "node_id": ALICE, "peer_id": BOB, "trace_id": params["trace_id"], "sequence": i,
                    "lane": 0, "kind": "packet_lost", "flags": [], "data": {"packet_num": i, "space": "1rtt"}} for i in range(60)]
         return {"events": events, "cursor": None, "lost": 0, "gaps": []}
 
     def answers(self):
-        return {name: getattr(self, name) for name in ("stats", "nodes", "peers", "traces", "query")}
+        return {name: getattr(self, name) for name in ("stats", "nodes", "peers", "count", "traces", "query")}
 
 
 def row_names(screen):
@@ -113,9 +129,16 @@ class TopTest(unittest.TestCase):
 
 
 class Views(TopTest):
+    def test_the_first_glance_tells_the_bad_link(self):
+        self.traced()
+        screen = self.top()
+        screen.wait_for_lines({2: r"\[3 links\].*by loss v", 4: r"^>! alice +bob +5\.0% .*█  1\.50 ms .* 10 +200",
+                               5: r"^   alice +carol +0\.0% "})
+
     def test_a_glance_at_the_peers_tells_the_bad_one(self):
         self.traced()
         screen = self.top("--interval", "100ms")
+        screen.send("2")
         screen.wait_for_lines({0: r"3 live  LOST [0-9.k]+/s, in all [0-9.k]+  [0-9.k]+ events/s  every 0.1 s",
                                4: r"^>! bob +5\.0% .*█.* 1\.50 ms ", 5: r"^   alice +0\.0% ", 6: r"^   carol +0\.0% "})
 
@@ -123,7 +146,8 @@ class Views(TopTest):
         self.traced()
         for lines, columns in SIZES:
             screen = self.top("--interval", "100ms", lines=lines, columns=columns)
-            for key, title, row in (("1", "[1 nodes]", "carol"), ("2", "[2 peers]", "bob"), ("3", "[3 traces]", "030303"),
+            for key, title, row in (("1", "[1 nodes]", "carol"), ("2", "[2 peers]", "bob"), ("3", "[3 links]", "bob"),
+                                    ("4", "[4 kinds]", "packet_lost"), ("5", "[5 traces]", "030303"),
                                     ("?", "> help", "MOVING")):
                 with self.subTest(size=f"{columns}x{lines}", view=title):
                     screen.send(key)
@@ -134,7 +158,8 @@ class Views(TopTest):
     def test_a_new_size_is_used_at_once(self):
         self.traced()
         screen = self.top()
-        screen.wait("bob")
+        screen.send("2")
+        screen.wait("[2 peers]")
         self.assertNotIn("seen by", screen.text)
         screen.resize(40, 120)
         screen.wait(lambda s: "seen by" in s.text and "q quit" in s.lines[39], "more columns and lines")
@@ -144,6 +169,7 @@ class Views(TopTest):
     def test_a_terminal_without_utf8_gets_lines_of_ascii(self):
         self.traced()
         screen = self.top("--interval", "100ms", LC_ALL="C")
+        screen.send("2")
         screen.wait_for_lines({4: r"^>! bob +5\.0% .*#.* 1\.50 ms "})
         self.assertTrue(screen.text.isascii(), screen.text)
 
@@ -153,7 +179,7 @@ class Views(TopTest):
                                   (("--color", "always"), {"NO_COLOR": "1"}, True)):
             with self.subTest(args=args, env=env):
                 screen = self.top("--interval", "100ms", *args, **env)
-                screen.wait_for_lines({4: "^>! bob", -1: "q quit"})
+                screen.wait_for_lines({4: "^>! alice +bob", -1: "q quit"})
                 screen.wait(lambda s: ("red" in s.colors) == wanted, "red" if wanted else "no red")
                 self.assertTrue(wanted or screen.colors == {"default"}, screen.colors)
 
@@ -167,11 +193,12 @@ class Views(TopTest):
     def test_answers_of_any_shape_are_survived(self):
         for shape in (None, 7, [], {}, {"nodes": 7, "peers": 7}, {"nodes": [7, None, {}], "peers": [{}, {"peer_id": 3}]}):
             with self.subTest(shape=shape):
-                answers = {method: shape for method in ("stats", "nodes", "peers", "traces")}
+                answers = {method: shape for method in self.network.answers()}
                 with FakeTraced(self.path, answers):
                     screen = self.top("--interval", "100ms")
+                    screen.send("2")
                     screen.wait("no peers")
-                    screen.send("1", "3", "enter", "q")
+                    screen.send("1", "3", "4", "5", "enter", "q")
                     self.assert_left_well(screen, 0)
 
 
@@ -191,6 +218,7 @@ class Keys(TopTest):
     def test_a_filter_works_letter_by_letter_and_goes_away(self):
         self.traced()
         screen = self.top()
+        screen.send("1")
         screen.wait("carol")
         screen.send("/", "R")
         screen.wait(lambda s: row_names(s) == ["carol"] and "/R_" in s.lines[-1], "one row")
@@ -204,12 +232,13 @@ class Keys(TopTest):
     def test_a_frozen_screen_stays_while_the_network_goes_on(self):
         self.traced()
         screen = self.top("--interval", "100ms")
-        screen.wait(lambda s: "5.0%" in s.text, "a loss")
+        screen.send("2")
+        screen.wait(lambda s: "[2 peers]" in s.text and "5.0%" in s.text, "a loss")
         screen.send(" ")
         screen.wait("FROZEN since")
         self.network.hidden = {"bob"}
-        witness, asked = self.top("--interval", "100ms"), self.network.asked["stats"]
-        witness.wait(lambda _: self.network.asked["stats"] >= asked + 20, "ten intervals to pass")
+        witness, asked = self.top("--interval", "100ms"), self.network.asked.get("count", 0)
+        witness.wait(lambda _: self.network.asked.get("count", 0) >= asked + 10, "ten intervals to pass")
         screen.wait("bob")
         frozen = screen.text
         screen.send("down", "up")  # the rows can be walked; when the cursor is back, the screen was drawn since
@@ -221,7 +250,8 @@ class Keys(TopTest):
         self.traced()
         self.network.hidden = {"bob"}
         screen = self.top("--interval", "100ms")
-        screen.wait("carol")
+        screen.send("2")
+        screen.wait(lambda s: "[2 peers]" in s.text and "carol" in s.text, "the peers")
         screen.send("down")
         screen.wait(lambda s: chosen(s) == "carol", "the second row")
         self.network.hidden = set()
@@ -249,10 +279,27 @@ class Keys(TopTest):
         screen.send("escape")
         screen.wait(lambda s: "1 of 3" in s.lines[2], "the nodes, as they were")
 
+    def test_a_kind_leads_to_its_newest_events(self):
+        self.traced()
+        screen = self.top()
+        screen.send("4")
+        screen.wait("packet_lost")
+        screen.send("s", "enter")
+        screen.wait(lambda s: "> metrics" in s.lines[2] and "rtt" in s.text, "metrics, the rarest")
+        screen.send("escape")
+        screen.wait("[4 kinds]")
+
+    def test_a_link_leads_to_its_traces(self):
+        self.traced()
+        screen = self.top()
+        screen.wait("bob")
+        screen.send("enter")
+        screen.wait(lambda s: "> alice to bob: traces" in s.lines[2] and row_names(s) == ["02020202"], "the trace of both")
+
     def test_a_refused_question_is_told_in_its_place(self):
         self.traced(query=Error(-32001, "no trace has an id that begins so"))
         screen = self.top()
-        screen.send("3")
+        screen.send("5")
         screen.wait("03030303")
         screen.send("enter")
         screen.wait("no trace has an id that begins so")
@@ -307,6 +354,7 @@ class Live(unittest.TestCase):
         node.do("packets", 50, hex_id(7, 32), hex_id(0xb2))
         screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
         self.addCleanup(screen.__exit__)
+        screen.send("2")
         screen.wait("b2b2b2b2")
         self.place.stop(signal.SIGKILL)
         screen.wait("waiting for it to come back")
@@ -334,6 +382,10 @@ class Live(unittest.TestCase):
         screen.wait("07070707")
         screen.send("enter")
         screen.wait("5 packets sent")
+        screen.send("4")
+        screen.wait_for_lines({2: r"\[4 kinds\]", 4: r"^>  packet_sent .* 100% +5$"})
+        screen.send("3")
+        screen.wait_for_lines({2: r"\[3 links\]", 4: r"^>  alice +b2b2b2b2 +0\.0% "})
         screen.send("q")
         self.assertEqual(screen.wait_for_end(), 0)
 

@@ -29,6 +29,19 @@ static json_t *id_new(unsigned i, unsigned digits) {
     return json_string(text);
 }
 
+/* A group of node 1 and a peer, in an answer to `count` by node, peer and kind. */
+static json_t *group_new(unsigned peer, const char *kind, unsigned count, unsigned rtt) {
+    return json_pack("{s{so,so,ss},si,s{si}}", "group", "node", id_new(1, 64), "peer", id_new(peer, 64), "kind", kind, "count",
+                     count, "value", rtt ? "p50" : "none", rtt);
+}
+
+/* Two seconds of two links, of which the second loses. */
+static json_t *count_new(unsigned n) {
+    return json_pack("{sf,s[ooooo]}", "seconds", 2.0, "rows", group_new(3, "packet_sent", 100, 0),
+                     group_new(3, "packet_received", 80, 0), group_new(3, "metrics", 4, 1000000 * n),
+                     group_new(2, "packet_sent", 40, 0), group_new(2, "packet_lost", 10, 0));
+}
+
 /* What traced says the n-th time: peer 7 loses, and its rtt rises. */
 static void feed_all(unsigned n) {
     json_t *peers = json_array(), *nodes = json_array(), *traces = json_array();
@@ -44,9 +57,14 @@ static void feed_all(unsigned n) {
     }
     json_array_append_new(nodes, json_pack("{so,ss,ss,si,si,si}", "node_id", id_new(1, 64), "name", "alice", "state", "live",
                                            "emitted", 1000 * n, "indexed", 1000 * n, "lost", 0));
-    feed(&top.roots[TOP_NODES], json_pack("{so}", "nodes", nodes));
+    json_t *answer = json_pack("{so}", "nodes", nodes);
+    names_learn(&names, answer);
+    feed(&top.roots[TOP_NODES], answer);
     feed(&top.roots[TOP_PEERS], json_pack("{so}", "peers", peers));
     feed(&top.roots[TOP_TRACES], json_pack("{so}", "traces", traces));
+    feed(&top.roots[TOP_KINDS], json_pack("{sf,si,s[{s{ss},si},{s{ss},si}]}", "seconds", 2.0, "events", 400, "rows", "group",
+                                          "kind", "packet_sent", "count", 300, "group", "kind", "packet_lost", "count", 100));
+    feed(&top.roots[TOP_LINKS], count_new(n));
     json_t *stats = json_pack("{s{si,s{si}},s{si,si,si}}", "ingest", "events", 1000 * n, "lost", "overwritten", 3 * n, "history",
                               "events", 1000 * n, "events_max", 1000000, "traces", PEERS);
     top_feed_stats(&top, stats, time_ms, NOW);
@@ -59,6 +77,7 @@ static void setup(void) {
     top.utf8 = top.utc = true;
     time_ms = 1000;
     for (unsigned n = 1; n <= 3; n++) feed_all(n);
+    top_key(&top, '2', NOW);
 }
 
 static void teardown(void) {
@@ -100,7 +119,7 @@ START_TEST(a_screen_is_what_was_drawn_before) {
     static const char *const expected[] = {
         "00:00:00  1 live  LOST 3.0/s, in all 9  1.0k events/s  every 1 s",
         "history 3.0k of 1.0M events, 30 traces",
-        " 1 nodes [2 peers] 3 traces   by loss v",
+        " 1 nodes [2 peers] 3 links  4 kinds  5 traces   by loss v",
         "   peer        loss                    rtt                lost/s  sent/s  rcvd/s",
         "\x1b[7m>! 07000000   25.0%            ██  3.00 ms           ▄▆█      25     100      90\x1b[0m",
         "   00000000    0.0%            ▁▁  1.50 ms           ███       0     100      90",
@@ -108,6 +127,16 @@ START_TEST(a_screen_is_what_was_drawn_before) {
     for (unsigned i = 0; i < sizeof expected / sizeof *expected; i++) ck_assert_str_eq(line(i), expected[i]);
     top.utf8 = false;
     ck_assert_str_eq(line(5), "   00000000    0.0%            __  1.50 ms           ###       0     100      90");
+}
+END_TEST
+
+START_TEST(links_and_kinds_are_drawn_as_they_were_counted) {
+    key('3');
+    ck_assert_str_eq(line(4), "\x1b[7m>! alice     02000000   25.0%          ███        -                  5.0      20\x1b[0m");
+    ck_assert_str_eq(line(5), "   alice     03000000    0.0%          ▁▁▁  3.00 ms          ▄▆█       0      50");
+    key('4');
+    ck_assert_str_eq(line(4), "\x1b[7m>  packet_sent            150                                ███   75.0%     300\x1b[0m");
+    ck_assert_str_eq(line(5), "   packet_lost             50                                ███   25.0%     100");
 }
 END_TEST
 
@@ -201,20 +230,61 @@ START_TEST(enter_opens_what_the_row_is_about_and_escape_closes_it) {
     json_t *params;
     ck_assert_int_eq(key('1'), TOP_ASK);
     ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_ASK);
-    ck_assert_str_eq(top_request(top_page(&top), &params), "peers");
+    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "peers");
     ck_assert_str_eq(json_string_value(json_object_get(params, "node_id")), top_page(&top)->node_id);
     json_decref(params);
     ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_DRAW); /* there is no row yet */
-    key('3');
+    key('5');
     ck_assert_uint_eq(top.depth, 0);
     key(TOP_KEY_ENTER);
-    ck_assert_str_eq(top_request(top_page(&top), &params), "query");
+    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "query");
     ck_assert_str_eq(json_string_value(json_object_get(params, "trace_id")), "1d000000000000000000000000000000");
     json_decref(params);
     key(TOP_KEY_BACKSPACE);
     ck_assert_uint_eq(top.depth, 0);
     key(TOP_KEY_ESCAPE);
     ck_assert_uint_eq(top.depth, 0);
+}
+END_TEST
+
+START_TEST(a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_events) {
+    json_t *params;
+    key('3');
+    key(TOP_KEY_ENTER);
+    ck_assert_ptr_nonnull(strstr(line(2), "> alice to 02000000: traces"));
+    ck_assert_uint_eq((unsigned char)top_page(&top)->node_id[1], '1');
+    ck_assert_uint_eq((unsigned char)top_page(&top)->peer_id[1], '2');
+    key('4');
+    key(TOP_KEY_ENTER);
+    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "query");
+    ck_assert_str_eq(json_string_value(json_object_get(params, "kind")), "packet_sent");
+    json_decref(params);
+    feed(top_page(&top), json_pack("{s[{ss},{ss}]}", "events", "kind", "newer", "kind", "older"));
+    const char *older = strstr(strbuf_text(&top_page(&top)->text), "older"),
+               *newer = strstr(strbuf_text(&top_page(&top)->text), "newer");
+    ck_assert(older && newer && older < newer);
+}
+END_TEST
+
+/* From and to of what is asked, in ms before `now_ns`. */
+static void window(uint64_t now_ns, int64_t *ret_from, int64_t *ret_to) {
+    json_t *params;
+    ck_assert_str_eq(top_request(&top, &top.roots[TOP_KINDS], now_ns, &params), "count");
+    *ret_from = (int64_t)(now_ns / 1000000) - json_integer_value(json_object_get(params, "from")) / 1000;
+    *ret_to = (int64_t)(now_ns / 1000000) - json_integer_value(json_object_get(params, "to")) / 1000;
+    json_decref(params);
+}
+
+START_TEST(each_interval_is_counted_once_and_the_first_look_is_longer) {
+    int64_t from, to;
+    window(NOW, &from, &to);
+    ck_assert_int_eq(to, 100);
+    ck_assert_int_eq(from, 10100);
+    window(NOW + 1500000000, &from, &to);
+    ck_assert_int_eq(to, 100);
+    ck_assert_int_eq(from, 1600); /* where the one before ended */
+    window(NOW + UINT64_C(60000000000), &from, &to);
+    ck_assert_int_eq(from, 10100); /* nobody looked for a minute */
 }
 END_TEST
 
@@ -249,7 +319,7 @@ START_TEST(a_refused_question_is_told_harmlessly) {
 END_TEST
 
 START_TEST(a_timeline_is_walked_down_and_sideways) {
-    key('3');
+    key('5');
     key(TOP_KEY_ENTER);
     strbuf_puts(&top_page(&top)->text, "\x1b[1m0123456789abcdef\x1b[0mäb\nsecond\n");
     ck_assert_str_eq(line(3), "\x1b[1m0123456789abcdef\x1b[0mäb");
@@ -312,8 +382,8 @@ START_TEST(sorting_passes_over_the_lines_and_goes_round) {
 END_TEST
 
 START_TEST(views_go_round_with_tab) {
-    static const enum top_view expected[] = {TOP_TRACES, TOP_NODES, TOP_PEERS};
-    for (unsigned i = 0; i < 3; i++) {
+    static const enum top_view expected[] = {TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_NODES, TOP_PEERS};
+    for (unsigned i = 0; i < 5; i++) {
         ck_assert_int_eq(key('\t'), TOP_ASK);
         ck_assert_int_eq(top.view, expected[i]);
     }
@@ -328,12 +398,15 @@ int main(void) {
     TCase *tcase = tcase_create("pages");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_screen_is_what_was_drawn_before);
+    tcase_add_test(tcase, links_and_kinds_are_drawn_as_they_were_counted);
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
     tcase_add_test(tcase, trouble_is_told_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);
     tcase_add_test(tcase, a_chosen_row_keeps_the_cursor_and_the_first_place_keeps_it_otherwise);
     tcase_add_test(tcase, enter_opens_what_the_row_is_about_and_escape_closes_it);
+    tcase_add_test(tcase, a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_events);
+    tcase_add_test(tcase, each_interval_is_counted_once_and_the_first_look_is_longer);
     tcase_add_test(tcase, an_answer_to_a_page_that_was_left_finds_none);
     tcase_add_test(tcase, of_the_traces_a_peer_has_those_where_it_was_talked_to_or_took_part);
     tcase_add_test(tcase, a_refused_question_is_told_harmlessly);

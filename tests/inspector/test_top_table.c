@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define SECOND 1000U
+#define NODE_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define NODE_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 static struct names names;
 static struct top_table table;
@@ -24,13 +26,13 @@ static void teardown(void) {
     names_fini(&names);
 }
 
-/* Feeds {"MEMBER": [rows]}; the rows are JSON with ' for ". */
+/* Feeds {"MEMBER": [rows], "seconds": 2}; the rows are JSON with ' for ". */
 static void feed(enum top_view view, const char *rows, uint64_t time_ms, bool evicted) {
-    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "traces"};
+    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "rows", "rows", "traces"};
     struct strbuf text = {0};
     struct top_moment moment = {.time_ms = time_ms, .evicted = evicted};
     json_error_t error;
-    strbuf_printf(&text, "{'%s':[%s]}", members[view], rows);
+    strbuf_printf(&text, "{'%s':[%s],'seconds':2.0}", members[view], rows);
     for (size_t i = 0; i < text.bytes; i++)
         if (text.text[i] == '\'') text.text[i] = '"';
     json_t *answer = json_loads(text.text, 0, &error);
@@ -228,12 +230,72 @@ START_TEST(what_is_bad_is_marked_so) {
 }
 END_TEST
 
-START_TEST(an_rtt_of_more_than_four_times_the_least_is_noted) {
-    feed_peer('a', 0, 0, 1 * SECOND, false); /* 5000 of 1250 */
-    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
-    feed(TOP_PEERS, "{'peer_id':'0000000000000000000000000000000000000000000000000000000000000001','rtt':5001,'min_rtt':1250}",
-         1 * SECOND, false);
-    ck_assert_int_eq(table.rows[0].mark, STYLE_WARN);
+START_TEST(an_rtt_of_more_than_four_times_what_is_usual_is_noted) {
+    static const unsigned rtts[] = {100, 100, 500, 100, 100, 90, 110, 100, 100, 400, 401, 100};
+    for (unsigned i = 0; i < sizeof rtts / sizeof *rtts; i++) {
+        char row[160];
+        snprintf(row, sizeof row, "{'peer_id':'%064d','rtt':%u}", 1, rtts[i]);
+        feed(TOP_PEERS, row, (i + 1) * SECOND, false);
+        ck_assert_int_eq(table.rows[0].mark, i == 10 ? STYLE_WARN : STYLE_PLAIN); /* 500 came before it was known what is usual */
+    }
+}
+END_TEST
+
+/* ---- what is counted for each interval ---- */
+
+#define LINK "{'node_id':'%064d','peer_id':'%064d','sent':%u,'lost':%u,'rtt':7,'seconds':2.0}"
+
+static void feed_link(unsigned node, unsigned sent, unsigned lost) {
+    char row[256];
+    snprintf(row, sizeof row, LINK, node, 9, sent, lost);
+    feed(TOP_LINKS, row, table.time_ms + SECOND, false);
+}
+
+START_TEST(a_counted_rate_needs_no_answer_before_it) {
+    feed_link(1, 100, 4);
+    ck_assert_double_eq(value(0, "sent/s"), 50);
+    ck_assert_double_eq(value(0, "lost/s"), 2);
+    ck_assert_double_eq(value(0, "loss"), 0.04);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_BAD);
+}
+END_TEST
+
+START_TEST(a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt) {
+    feed_link(1, 100, 4);
+    for (unsigned i = 1; i < TOP_SAMPLES; i++) {
+        feed_link(2, 10, 0);
+        ck_assert_uint_eq(table.row_count, 2);
+        ck_assert_str_eq(selected("", "rtt", true), "00000000 00000000");
+        ck_assert_double_eq(value(1, "sent/s"), 0);
+        ck_assert_double_eq(value(1, "rtt"), 7);
+        if (i < TOP_LOSS_SAMPLES) ck_assert_double_eq(value(1, "loss"), 0.04);
+    }
+    ck_assert_double_nan(value(1, "loss"));
+    feed_link(2, 10, 0);
+    ck_assert_uint_eq(table.row_count, 1);
+    feed_link(1, 100, 0);
+    ck_assert_uint_eq(table.row_count, 2);
+}
+END_TEST
+
+START_TEST(a_count_by_node_peer_and_kind_becomes_a_row_for_each_link) {
+    const char *text =
+        "{\"seconds\":4,\"rows\":[7,{},{\"group\":{\"node\":null,\"peer\":null,\"kind\":\"metrics\"},\"count\":1}]}";
+    json_t *answer = json_loads(text, 0, NULL), *rows = json_object_get(answer, "rows"), *counted;
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const kinds[] = {"packet_sent", "packet_lost", "metrics"};
+        json_array_append_new(rows, json_pack("{s{ss,ss,ss},si,s{si}}", "group", "node", NODE_A, "peer", NODE_B, "kind", kinds[i],
+                                              "count", 10 + (int)i, "value", i == 2 ? "p50" : "none", 77));
+    }
+    ck_assert_ptr_nonnull(counted = top_counts_new(TOP_LINKS, answer));
+    const json_t *list = json_object_get(counted, "rows"), *row = json_array_get(list, 0);
+    ck_assert_uint_eq(json_array_size(list), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "sent")), 10);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "lost")), 11);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "rtt")), 77);
+    ck_assert_ptr_null(json_object_get(row, "received"));
+    json_decref(counted);
+    json_decref(answer);
 }
 END_TEST
 
@@ -289,7 +351,10 @@ int main(void) {
     tcase_add_test(tcase, a_node_that_was_started_again_is_another_row);
     tcase_add_test(tcase, what_is_no_row_is_passed_over);
     tcase_add_loop_test(tcase, what_is_bad_is_marked_so, 0, sizeof marks / sizeof *marks);
-    tcase_add_test(tcase, an_rtt_of_more_than_four_times_the_least_is_noted);
+    tcase_add_test(tcase, an_rtt_of_more_than_four_times_what_is_usual_is_noted);
+    tcase_add_test(tcase, a_counted_rate_needs_no_answer_before_it);
+    tcase_add_test(tcase, a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt);
+    tcase_add_test(tcase, a_count_by_node_peer_and_kind_becomes_a_row_for_each_link);
     tcase_add_test(tcase, rows_are_sorted_by_a_column_with_the_unknown_last);
     tcase_add_test(tcase, names_with_numbers_are_sorted_as_people_count);
     tcase_add_test(tcase, a_filter_is_found_in_any_text_of_a_row_in_any_case);
