@@ -22,7 +22,7 @@ import unittest
 from daemon import Traced, wait_for
 from nodes import PATIENCE_S, line_of_nodes
 
-TRACED, INSPECTOR, QUIC_NODE = sys.argv[1:4]
+TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
 ENDS_BY = {"follow": ["--recent", "2", "--count", "2"]}  # what is added to an example, so that it ends
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
 DOCUMENTS = {"export"}  # what these write is one JSON text of many lines, with --json and without
