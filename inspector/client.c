@@ -6,6 +6,7 @@
 #include "client.h"
 
 #include "json_get.h"
+#include "json_scan.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -42,6 +43,11 @@ struct client {
     size_t searched; /* up to here there is no newline */
 
     uint64_t call_timeout_ms;
+    struct {
+        const char *array;
+        struct strbuf *text; /* NULL: nothing is taken out */
+    } apart;                 /* what client_call_apart takes out of the answer */
+
     int64_t id;      /* of the last request */
     json_t *waiting; /* notifications that came while an answer was waited for, oldest first */
     int fd;          /* the connection's */
@@ -261,12 +267,25 @@ static int next_line(struct client *client, uint64_t deadline_ms, char **ret_lin
     return client->ended ? connection_lost(client, failure) : 0;
 }
 
+/* Takes an array of the result out of a line.  Returns the bytes that are left. */
+static size_t take_apart(const struct client *client, char *line, size_t bytes) {
+    const char *const path[] = {"result", client->apart.array};
+    struct json_span array;
+    if (!json_scan_path(line, bytes, path, 2, &array) || *array.text != '[') return bytes;
+    strbuf_add(client->apart.text, array.text, array.bytes);
+    char *begin = line + (array.text - line), *behind = begin + array.bytes;
+    memcpy(begin, "[]", 2);
+    memmove(begin + 2, behind, bytes - (size_t)(behind - line));
+    return bytes - array.bytes + 2;
+}
+
 /* Waits for a line and parses it.  As next_line. */
 static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_rpc_reply *ret_reply, struct failure *failure) {
     char *line = NULL;
     size_t bytes = 0;
     int result = next_line(client, deadline_ms, &line, &bytes, failure);
     if (result <= 0) return result;
+    if (client->apart.text) bytes = take_apart(client, line, bytes);
     struct trace_rpc_error error = {0};
     if (!trace_rpc_reply_parse(ret_reply, line, bytes, &error)) return 1;
     failure_set(failure, EXIT_FAILED, "%s answered what is not JSON-RPC (%s): is it traced?", client->path, error.message);
@@ -369,6 +388,18 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 }
 
 void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
+
+int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
+                      json_t **ret_result, struct failure *failure) {
+    if (send_request(client, method, params_new, failure)) return -1;
+    client->apart.array = array;
+    client->apart.text = text;
+    int result = await_answer(client, method, ret_result, failure);
+    client->apart.text = NULL;
+    if (result || !text->failed) return result;
+    json_decref(*ret_result);
+    return out_of_memory(failure);
+}
 
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {
     for (;;) {

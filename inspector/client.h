@@ -5,6 +5,8 @@
 #ifndef INSPECTOR_CLIENT_H
 #define INSPECTOR_CLIENT_H
 
+#include "strbuf.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +44,11 @@ void client_close(struct client *client);
 
 /* Asks, and waits for the answer.  params_new is stolen and may be NULL.  *ret_result is the caller's.  Returns 0 or -1. */
 int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure);
+
+/* The same, but for an array in the result with very many elements: its text is appended to *text as it came, and the result has an empty
+ * one in its place.  What is no array there stays. */
+int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
+                      json_t **ret_result, struct failure *failure);
 
 /* From now on client_call waits for an answer so long, and not CALL_TIMEOUT_MS. */
 void client_limit_calls(struct client *client, uint64_t timeout_ms);

@@ -30,6 +30,8 @@
 #define SQL_COLUMNS_MAX 80U          /* ... and the last column apart at most so wide */
 #define SQL_CELL_COLUMNS_MAX 100000U /* a cell of a result */
 #define SQL_STATEMENT_BYTES_MAX (1U << 20)
+#define SQL_MEMBERS_MAX 32U     /* members of a row's object that are looked at */
+#define SQL_PROGRESS_STEPS 1000 /* of SQLite's machine, between two looks for an interrupt */
 #define SQL_HISTORY_LINES 1000
 #define ARGS_MAX 4U
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */

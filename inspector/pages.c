@@ -31,9 +31,13 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     json_t *answer;
     *ret_answer = NULL;
     if (pages->done) return 0;
-    if (session_call(pages->session, "query", json_deep_copy(pages->params), &answer)) return -1;
-    session_see_explanation(pages->session, answer);
-    pages->session->evicted += json_get_count(answer, "evicted");
+    json_t *params = json_deep_copy(pages->params);
+    struct session *session = pages->session;
+    if (pages->text ? client_call_apart(session->client, "query", params, "events", pages->text, &answer, &session->failure)
+                    : session_call(session, "query", params, &answer))
+        return -1;
+    session_see_explanation(session, answer);
+    session->evicted += json_get_count(answer, "evicted");
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;
@@ -42,7 +46,7 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     pages->done = !json_is_string(cursor) || stuck || !pages->left;
     if (!pages->done && json_object_set(pages->params, "cursor", cursor)) {
         json_decref(answer);
-        return session_out_of_memory(pages->session);
+        return session_out_of_memory(session);
     }
     *ret_answer = answer;
     return 0;

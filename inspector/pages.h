@@ -8,8 +8,9 @@
 
 struct pages {
     struct session *session;
-    json_t *params; /* with the newest cursor */
-    uint64_t left;  /* events still wanted */
+    json_t *params;      /* with the newest cursor */
+    uint64_t left;       /* events still wanted */
+    struct strbuf *text; /* for the events of a page as they came; NULL: they are in the answer.  All are wanted then. */
     bool done;
 };
 

@@ -2,6 +2,7 @@
 #include "sql.h"
 
 #include "json_get.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -82,6 +83,8 @@ int sql_learn_apps(struct sql *sql) {
     return result;
 }
 
+static int on_progress(void *context) { return ((struct sql *)context)->interrupted; }
+
 int sql_init(struct sql *sql, struct session *session) {
     *sql =
         (struct sql){.session = session, .options = *session->options, .app_tables = json_object(), .losses.gaps = json_object()};
@@ -92,6 +95,7 @@ int sql_init(struct sql *sql, struct session *session) {
         return database_failed(sql);
     }
     sqlite3_extended_result_codes(sql->db, 1);
+    sqlite3_progress_handler(sql->db, SQL_PROGRESS_STEPS, on_progress, sql);
     sqlite3_limit(sql->db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     if (sql_functions_register(sql) || sql_events_register(sql) || sql_rows_register(sql)) return -1;
@@ -110,6 +114,14 @@ void sql_fini(struct sql *sql) {
 
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result) {
     if (!session_call(sql->session, method, params_new, ret_result)) return 0;
+    sql->failed = true;
+    return -1;
+}
+
+int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
+                   json_t **ret_result) {
+    struct session *session = sql->session;
+    if (!client_call_apart(session->client, method, params_new, array, text, ret_result, &session->failure)) return 0;
     sql->failed = true;
     return -1;
 }
@@ -148,7 +160,6 @@ static int ask_history(struct sql *sql) {
 int sql_statement_begin(struct sql *sql) {
     sql->statement++;
     sql->failed = false;
-    sql->interrupted = 0;
     sql->now_us = now_us();
     strbuf_clear(&sql->scans);
     json_object_clear(sql->losses.gaps);

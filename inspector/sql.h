@@ -41,7 +41,7 @@ struct sql {
         json_t *gaps;    /* a set: of the gaps that were told */
         uint64_t events; /* lost in them */
     } losses;
-    volatile sig_atomic_t interrupted; /* set by a signal handler, with sqlite3_interrupt */
+    volatile sig_atomic_t interrupted; /* set by a signal handler: what runs ends */
 };
 
 /* Opens the database, asks for the applications, and makes the tables.  Returns 0, or -1 with session->failure.  sql_fini in both cases. */
@@ -64,8 +64,10 @@ int sql_learn_apps(struct sql *sql);
 int sql_events_register(struct sql *sql);
 int sql_rows_register(struct sql *sql);
 
-/* A call to traced from within SQLite: -1 also when interrupted.  Sets sql->failed. */
+/* Calls to traced: client_call and client_call_apart.  -1 sets sql->failed. */
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result);
+int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
+                   json_t **ret_result);
 
 /* The error code for SQLite after that, with the reason in the table. */
 int sql_table_failed(struct sql *sql, sqlite3_vtab *table);

@@ -181,44 +181,96 @@ char *sql_columns_declare(const struct sql_column *columns, int count) {
 
 /* ---- values ---- */
 
+void sql_row_set(struct sql_row *row, struct json_span object, struct json_span parent) {
+    row->object = object;
+    row->parent = parent;
+    row->member_count = -1;
+}
+
+/* The row's own member of that name. */
+static bool find_member(struct sql_row *row, const char *key, struct json_span *ret_value) {
+    size_t at = 0;
+    if (row->member_count < 0) {
+        row->member_count = 0;
+        while (row->member_count < (int)SQL_MEMBERS_MAX && json_scan_member(row->object, &at, &row->members[row->member_count]))
+            row->member_count++;
+    }
+    for (int i = 0; i < row->member_count; i++) {
+        if (!json_scan_is(&row->members[i], key)) continue;
+        *ret_value = row->members[i].value;
+        return true;
+    }
+    return false;
+}
+
+static bool find_value(const struct sql_column *column, struct sql_row *row, struct json_span *ret_value) {
+    struct json_span object;
+    switch (column->source) {
+    case SQL_PARENT: return json_scan_find(row->parent, column->key, ret_value);
+    case SQL_DATA: return find_member(row, "data", &object) && json_scan_find(object, column->key, ret_value);
+    case SQL_FIELD: return find_member(row, "fields", &object) && json_scan_find(object, column->key, ret_value);
+    case SQL_TIME: return find_member(row, column->key, &object) && json_scan_find(object, "timestamp", ret_value);
+    default: return find_member(row, column->key, ret_value);
+    }
+}
+
 static void result_text(sqlite3_context *context, const char *text, size_t bytes) {
     sqlite3_result_text64(context, text, bytes, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-/* A decimal string of a column of integers: one above 2^63 - 1. */
-static bool result_large(sqlite3_context *context, const struct sql_column *column, const char *text) {
-    if (column->type[0] != 'I' || !*text || text[strspn(text, "0123456789")]) return false;
-    sqlite3_result_double(context, strtod(text, NULL));
-    return true;
-}
-
-static void result_json(sqlite3_context *context, const struct sql_column *column, const json_t *value) {
-    char *text;
-    switch (json_typeof(value)) {
-    case JSON_NULL: return;
-    case JSON_TRUE:
-    case JSON_FALSE: sqlite3_result_int(context, json_is_true(value)); return;
-    case JSON_INTEGER: sqlite3_result_int64(context, json_integer_value(value)); return;
-    case JSON_REAL: sqlite3_result_double(context, json_real_value(value)); return;
-    case JSON_STRING:
-        if (!result_large(context, column, json_string_value(value)))
-            result_text(context, json_string_value(value), json_string_length(value));
-        return;
-    default:
-        text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(16));
-        if (text)
-            result_text(context, text, strlen(text));
-        else
-            sqlite3_result_error_nomem(context);
-        free(text);
+/* An integer that is one, and anything else as a real number. */
+static void result_number(sqlite3_context *context, struct json_span number) {
+    char text[64];
+    int64_t integer;
+    if (json_scan_integer(number, &integer)) {
+        sqlite3_result_int64(context, integer);
+    } else if (number.bytes < sizeof text) {
+        memcpy(text, number.text, number.bytes);
+        text[number.bytes] = 0;
+        sqlite3_result_double(context, strtod(text, NULL));
     }
 }
 
-static void result_time_text(sqlite3_context *context, const json_t *row, bool utc) {
+static bool is_decimal(struct json_span text) {
+    for (size_t i = 0; i < text.bytes; i++)
+        if (text.text[i] < '0' || text.text[i] > '9') return false;
+    return text.bytes > 0;
+}
+
+static void result_string(sqlite3_context *context, const struct sql_column *column, struct json_span string) {
+    struct json_span plain;
+    if (json_scan_plain(string, &plain)) {
+        bool large = column->type[0] == 'I' && is_decimal(plain); /* an integer above 2^63 - 1 */
+        if (large)
+            result_number(context, plain);
+        else
+            result_text(context, plain.text, plain.bytes);
+        return;
+    }
+    json_t *decoded = json_loadb(string.text, string.bytes, JSON_DECODE_ANY, NULL);
+    if (decoded) result_text(context, json_string_value(decoded), json_string_length(decoded));
+    json_decref(decoded);
+}
+
+static void result_value(sqlite3_context *context, const struct sql_column *column, struct json_span value) {
+    switch (*value.text) {
+    case 'n': return;
+    case 't': sqlite3_result_int(context, 1); return;
+    case 'f': sqlite3_result_int(context, 0); return;
+    case '"': result_string(context, column, value); return;
+    case '{':
+    case '[': result_text(context, value.text, value.bytes); return;
+    default: result_number(context, value);
+    }
+}
+
+static void result_time_text(sqlite3_context *context, struct sql_row *row, bool utc) {
     struct strbuf text = {0};
-    uint64_t unix_ns;
-    if (!json_get_time(row, &unix_ns)) return;
-    text_time(&text, unix_ns, utc, true);
+    struct json_span value;
+    int64_t us, ns = 0;
+    if (!find_member(row, "timestamp", &value) || !json_scan_integer(value, &us) || us < 0) return;
+    if (find_member(row, "ns", &value)) (void)json_scan_integer(value, &ns);
+    text_time(&text, (uint64_t)us * 1000 + (uint64_t)ns, utc, true);
     if (text.failed)
         sqlite3_result_error_nomem(context);
     else
@@ -226,21 +278,24 @@ static void result_time_text(sqlite3_context *context, const json_t *row, bool u
     strbuf_fini(&text);
 }
 
-void sql_column_result(sqlite3_context *context, const struct sql_column *column, const json_t *row, const json_t *parent,
-                       const struct names *names, bool utc) {
-    const json_t *value = NULL;
-    switch (column->source) {
-    case SQL_MEMBER: value = json_object_get(row, column->key); break;
-    case SQL_PARENT: value = json_object_get(parent, column->key); break;
-    case SQL_DATA: value = json_object_get(json_object_get(row, "data"), column->key); break;
-    case SQL_FIELD: value = json_object_get(json_object_get(row, "fields"), column->key); break;
-    case SQL_TIME: value = json_object_get(json_object_get(row, column->key), "timestamp"); break;
-    case SQL_TIME_TEXT: result_time_text(context, row, utc); return;
-    case SQL_NODE_NAME: {
-        const char *id = json_get_text(row, column->key);
-        value = id ? json_object_get(names->by_id, id) : NULL;
-        break;
-    }
-    }
-    if (value) result_json(context, column, value);
+static void result_node_name(sqlite3_context *context, struct json_span id, const struct names *names) {
+    char digits[NODE_DIGITS + 1] = {0};
+    struct json_span plain;
+    if (!json_scan_plain(id, &plain) || plain.bytes != NODE_DIGITS) return;
+    memcpy(digits, plain.text, NODE_DIGITS);
+    const json_t *name = json_object_get(names->by_id, digits);
+    if (name) result_text(context, json_string_value(name), json_string_length(name));
+}
+
+void sql_column_result(sqlite3_context *context, const struct sql_column *column, struct sql_row *row, const struct names *names,
+                       bool utc) {
+    struct json_span value;
+    if (column->source == SQL_TIME_TEXT)
+        result_time_text(context, row, utc);
+    else if (!find_value(column, row, &value))
+        return;
+    else if (column->source == SQL_NODE_NAME)
+        result_node_name(context, value, names);
+    else
+        result_value(context, column, value);
 }

@@ -5,6 +5,8 @@
 #ifndef INSPECTOR_SQL_COLUMNS_H
 #define INSPECTOR_SQL_COLUMNS_H
 
+#include "json_scan.h"
+#include "limits.h"
 #include "names.h"
 
 #include <jansson.h>
@@ -62,8 +64,20 @@ void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, con
 /* CREATE TABLE x(...), for sqlite3_declare_vtab; to be freed with sqlite3_free.  NULL without memory. */
 char *sql_columns_declare(const struct sql_column *columns, int count);
 
-/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects JSON text. */
-void sql_column_result(sqlite3_context *context, const struct sql_column *column, const json_t *row, const json_t *parent,
-                       const struct names *names, bool utc);
+/* ---- rows ---- */
+
+/* A row where it lies in the text of an answer; its members are looked for when the first column is asked for. */
+struct sql_row {
+    struct json_span object;
+    struct json_span parent; /* the object whose array it is in; none for most */
+    struct json_member members[SQL_MEMBERS_MAX];
+    int member_count; /* -1: not looked for yet */
+};
+
+void sql_row_set(struct sql_row *row, struct json_span object, struct json_span parent);
+
+/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects are JSON text. */
+void sql_column_result(sqlite3_context *context, const struct sql_column *column, struct sql_row *row, const struct names *names,
+                       bool utc);
 
 #endif

@@ -24,12 +24,12 @@ struct events_table {
 struct events_cursor {
     sqlite3_vtab_cursor base;
     struct pages pages;
-    bool open;            /* `pages` is to be finished */
-    json_t *page;         /* an answer to `query` */
-    const json_t *events; /* its events */
-    size_t next;          /* the one behind `event` */
-    const json_t *event;  /* NULL: the end */
-    char *said;           /* the params of the last scan, for people */
+    bool open;          /* `pages` is to be finished */
+    struct strbuf page; /* the events of an answer, an array as it came */
+    size_t next;        /* where in it the one behind `row` is looked for */
+    bool has_row;       /* not at the end */
+    struct sql_row row; /* the event */
+    char *said;         /* the params of the last scan, for people */
     struct {
         char index[16];
         uint64_t scans, pages, examined, rows;
@@ -97,12 +97,10 @@ static int events_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor) {
 
 static void end_scan(struct events_cursor *cursor) {
     if (cursor->open) pages_fini(&cursor->pages);
-    json_decref(cursor->page);
     free(cursor->said);
-    cursor->open = false;
-    cursor->page = NULL;
-    cursor->events = cursor->event = NULL;
+    cursor->open = cursor->has_row = false;
     cursor->said = NULL;
+    strbuf_clear(&cursor->page);
     cursor->next = 0;
 }
 
@@ -127,6 +125,7 @@ static int events_close(sqlite3_vtab_cursor *base) {
     struct events_cursor *cursor = (struct events_cursor *)base;
     note_scans(cursor);
     end_scan(cursor);
+    strbuf_fini(&cursor->page);
     free(cursor);
     return SQLITE_OK;
 }
@@ -150,12 +149,10 @@ static void note_gaps(struct sql *sql, const json_t *answer) {
 static int ask(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
-    const struct options *own = session->options;
-    session->options = &sql->options;
     *session->explain.index = 0;
     session->explain.examined = 0;
+    strbuf_clear(&cursor->page);
     int result = sql->interrupted ? -1 : pages_next(&cursor->pages, ret_page);
-    session->options = own;
     if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
         return ask(cursor, ret_page);
     if (result && session->failure.rpc_code == RPC_NOT_FOUND) {
@@ -171,39 +168,43 @@ static int ask(struct events_cursor *cursor, json_t **ret_page) {
 }
 
 static int next_page(struct events_cursor *cursor) {
-    json_decref(cursor->page);
-    cursor->page = NULL;
-    cursor->events = NULL;
+    json_t *page;
     cursor->next = 0;
-    if (ask(cursor, &cursor->page)) {
+    if (ask(cursor, &page)) {
         sql_of(cursor)->failed = true;
         return sql_table_failed(sql_of(cursor), cursor->base.pVtab);
     }
-    if (!cursor->page) return SQLITE_OK;
-    note_gaps(sql_of(cursor), cursor->page);
-    cursor->events = json_get_array(cursor->page, "events");
+    if (!page) return SQLITE_OK;
+    note_gaps(sql_of(cursor), page);
+    json_decref(page);
     cursor->explain.pages++;
     return SQLITE_OK;
 }
 
-static bool is_ours(const struct events_table *table, const json_t *event) {
+static bool is_ours(const struct events_table *table, struct json_span event) {
+    struct json_span data, app_id, text;
     if (!table->app_id) return true;
-    const char *app_id = json_get_text(json_object_get(event, "data"), "app_id");
-    return app_id && !strcmp(app_id, table->app_id);
+    if (!json_scan_find(event, "data", &data) || !json_scan_find(data, "app_id", &app_id)) return false;
+    if (json_scan_plain(app_id, &text))
+        return text.bytes == strlen(table->app_id) && !memcmp(text.text, table->app_id, text.bytes);
+    json_t *decoded = json_loadb(app_id.text, app_id.bytes, JSON_DECODE_ANY, NULL);
+    bool ours = json_is_string(decoded) && !strcmp(json_string_value(decoded), table->app_id);
+    json_decref(decoded);
+    return ours;
 }
 
 static int events_next(sqlite3_vtab_cursor *base) {
     struct events_cursor *cursor = (struct events_cursor *)base;
+    struct json_span event;
     do {
-        while (cursor->next >= json_array_size(cursor->events)) {
-            cursor->event = NULL;
-            if (cursor->pages.done) return SQLITE_OK;
-            int rc = next_page(cursor);
-            if (rc != SQLITE_OK) return rc;
-            if (!cursor->page) return SQLITE_OK;
-        }
-        cursor->event = json_array_get(cursor->events, cursor->next++);
-    } while (!is_ours(table_of(cursor), cursor->event));
+        struct json_span page = {strbuf_text(&cursor->page), cursor->page.bytes};
+        cursor->has_row = json_scan_element(page, &cursor->next, &event);
+        if (cursor->has_row) continue;
+        if (cursor->pages.done) return SQLITE_OK;
+        int rc = next_page(cursor);
+        if (rc != SQLITE_OK) return rc;
+    } while (!cursor->has_row || !is_ours(table_of(cursor), event));
+    sql_row_set(&cursor->row, event, (struct json_span){0});
     cursor->explain.rows++;
     return SQLITE_OK;
 }
@@ -223,6 +224,7 @@ static int begin(struct events_cursor *cursor, const struct sql_push_params *par
     failed |= pages_init(&cursor->pages, session, query, of_app ? PAGES_ALL : wanted) != 0;
     session->options = own;
     cursor->pages.left = PAGES_ALL;
+    cursor->pages.text = &cursor->page;
     cursor->open = true;
     return failed ? SQLITE_NOMEM : SQLITE_OK;
 }
@@ -241,25 +243,20 @@ static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan
     return events_next(base);
 }
 
-static int events_eof(sqlite3_vtab_cursor *base) { return ((struct events_cursor *)base)->event == NULL; }
+static int events_eof(sqlite3_vtab_cursor *base) { return !((struct events_cursor *)base)->has_row; }
 
 static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i) {
     struct events_cursor *cursor = (struct events_cursor *)base;
     const struct session *session = sql_of(cursor)->session;
-    sql_column_result(context, &table_of(cursor)->columns.columns[i], cursor->event, NULL, &session->names, session->view.utc);
+    sql_column_result(context, &table_of(cursor)->columns.columns[i], &cursor->row, &session->names, session->view.utc);
     return SQLITE_OK;
 }
 
-/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of what names the event. */
+/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of the event as it came. */
 static int events_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
-    const struct events_cursor *cursor = (struct events_cursor *)base;
-    char text[NODE_DIGITS + 128];
-    const char *node = json_get_hex(cursor->event, "node_id", NODE_DIGITS);
-    uint64_t unix_ns = 0, hash = UINT64_C(0xcbf29ce484222325);
-    (void)json_get_time(cursor->event, &unix_ns);
-    snprintf(text, sizeof text, "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%s", unix_ns, json_get_count(cursor->event, "lane"),
-             json_get_count(cursor->event, "sequence"), node ? node : "");
-    for (const char *at = text; *at; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    const struct json_span event = ((struct events_cursor *)base)->row.object;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < event.bytes; i++) hash = (hash ^ (unsigned char)event.text[i]) * UINT64_C(0x100000001b3);
     *ret_rowid = (sqlite3_int64)hash;
     return SQLITE_OK;
 }

@@ -21,25 +21,28 @@ struct rows_kind {
 };
 
 struct row {
-    const json_t *row, *parent;
-    const char *key; /* the first column's */
+    struct json_span object, parent;
+    struct json_span key; /* the first column's, without quotes */
+    bool again;           /* another row is the same trace */
 };
 
 struct rows_table {
     sqlite3_vtab base;
     struct sql *sql;
     const struct rows_kind *kind;
-    uint64_t statement; /* that fetched the rows */
-    json_t *answers;    /* what they are borrowed from */
+    uint64_t statement; /* that fetched the rows; 0: none did */
+    struct strbuf text; /* what they lie in: the arrays of answers */
     struct row *rows;   /* in the order they came */
-    uint32_t *by_key;   /* their indices, sorted */
+    uint32_t *by_key;   /* their indices, sorted by the key */
     size_t count, capacity;
+    bool searchable; /* all keys are plain text */
 };
 
 struct rows_cursor {
     sqlite3_vtab_cursor base;
     size_t next, end; /* in by_key when searched, else in rows */
     bool searched;
+    struct sql_row row;
 };
 
 /* ---- what there is ---- */
@@ -132,17 +135,15 @@ static const struct rows_kind kinds[] = {
 /* ---- fetching ---- */
 
 static void forget(struct rows_table *table) {
-    json_decref(table->answers);
-    free(table->rows);
-    free(table->by_key);
-    table->answers = NULL;
-    table->rows = NULL;
-    table->by_key = NULL;
-    table->count = table->capacity = 0;
+    strbuf_clear(&table->text);
+    table->count = 0;
+    table->statement = 0;
 }
 
-static int add_row(struct rows_table *table, const json_t *row, const json_t *parent) {
-    const struct sql_column *key = &table->kind->columns[0];
+static int add_row(struct rows_table *table, struct json_span object, struct json_span parent) {
+    const struct sql_column *column = &table->kind->columns[0];
+    struct row *row;
+    struct json_span key;
     if (table->count == table->capacity) {
         size_t capacity = table->capacity ? table->capacity * 2 : 64;
         struct row *rows = realloc(table->rows, capacity * sizeof *rows);
@@ -150,85 +151,99 @@ static int add_row(struct rows_table *table, const json_t *row, const json_t *pa
         table->rows = rows;
         table->capacity = capacity;
     }
-    const char *text = json_get_text(key->source == SQL_PARENT ? parent : row, key->key);
-    table->rows[table->count++] = (struct row){.row = row, .parent = parent, .key = text ? text : ""};
+    row = &table->rows[table->count++];
+    *row = (struct row){.object = object, .parent = parent};
+    bool found = json_scan_find(column->source == SQL_PARENT ? parent : object, column->key, &key);
+    if (!found || !json_scan_plain(key, &row->key)) table->searchable = false;
     return 0;
 }
 
-static int add_rows(struct rows_table *table, const json_t *elements) {
-    size_t i, j;
-    const json_t *element, *row;
-    json_array_foreach(elements, i, element) {
-        if (!table->kind->nested && add_row(table, element, NULL)) return -1;
-        if (!table->kind->nested) continue;
-        json_array_foreach(json_get_array(element, table->kind->nested), j, row) {
-            if (add_row(table, row, element)) return -1;
-        }
+static int add_elements(struct rows_table *table, struct json_span array) {
+    const char *nested = table->kind->nested;
+    struct json_span element, inner, object;
+    for (size_t at = 0; json_scan_element(array, &at, &element);) {
+        if (!nested && add_row(table, element, (struct json_span){0})) return -1;
+        if (!nested || !json_scan_find(element, nested, &inner)) continue;
+        for (size_t inner_at = 0; json_scan_element(inner, &inner_at, &object);)
+            if (add_row(table, object, element)) return -1;
     }
     return 0;
 }
 
-static int compare_keys(const void *a, const void *b, void *context) {
+static int compare_texts(struct json_span a, struct json_span b) {
+    int order = a.bytes && b.bytes ? memcmp(a.text, b.text, a.bytes < b.bytes ? a.bytes : b.bytes) : 0;
+    return order ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}
+
+static int compare_rows(const void *a, const void *b, void *context) {
     const struct rows_table *table = context;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    int order = strcmp(table->rows[x].key, table->rows[y].key);
+    int order = compare_texts(table->rows[x].key, table->rows[y].key);
     return order ? order : (x > y) - (x < y);
 }
 
 static int sort_keys(struct rows_table *table) {
-    table->by_key = malloc((table->count ? table->count : 1) * sizeof *table->by_key);
-    if (!table->by_key) return -1;
-    for (size_t i = 0; i < table->count; i++) table->by_key[i] = (uint32_t)i;
-    qsort_r(table->by_key, table->count, sizeof *table->by_key, compare_keys, table);
+    uint32_t *by_key = realloc(table->by_key, (table->count + 1) * sizeof *by_key);
+    if (!by_key) return -1;
+    table->by_key = by_key;
+    for (size_t i = 0; i < table->count; i++) by_key[i] = (uint32_t)i;
+    qsort_r(by_key, table->count, sizeof *by_key, compare_rows, table);
     return 0;
 }
 
-/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked for, and then
- * those with one in the other; a trace that has both comes twice, and is taken once. */
-static int fetch_traces(struct rows_table *table, json_t *by_id, uint64_t from_us, uint64_t to_us) {
-    json_t *answer, *row;
-    size_t i;
-    json_t *params = json_pack("{s:I,s:I,s:i}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit", (int)TRACES_MAX);
-    if (sql_call(table->sql, "traces", params, &answer)) return -1;
-    bool all = json_get_count(answer, "total") <= TRACES_MAX || to_us - from_us < 2;
-    if (all) {
-        json_array_foreach(json_get_array(answer, "traces"), i, row) {
-            const char *id = json_get_hex(row, "trace_id", TRACE_DIGITS);
-            if (id) json_object_set(by_id, id, row);
-        }
+/* Of traces that were fetched more than once, the first. */
+static int drop_doubles(struct rows_table *table) {
+    size_t kept = 0, count = table->count;
+    for (size_t i = 1; i < count; i++) {
+        struct row *row = &table->rows[table->by_key[i]];
+        row->again = compare_texts(table->rows[table->by_key[i - 1]].key, row->key) == 0;
     }
-    json_decref(answer);
-    if (all) return 0;
-    uint64_t middle_us = from_us + (to_us - from_us) / 2;
-    return fetch_traces(table, by_id, middle_us, to_us) || fetch_traces(table, by_id, from_us, middle_us) ? -1 : 0;
+    for (size_t i = 0; i < count; i++)
+        if (!table->rows[i].again) table->rows[kept++] = table->rows[i];
+    table->count = kept;
+    return kept < count ? sort_keys(table) : 0;
 }
 
-static int fetch_all_traces(struct rows_table *table) {
-    const char *id;
-    json_t *row, *by_id = json_object();
-    /* What begins after the statement has no place in its history. */
-    int result = by_id ? fetch_traces(table, by_id, table->sql->history.begin_us, table->sql->history.end_us) : -1;
-    table->answers = by_id;
-    json_object_foreach(by_id, id, row) {
-        (void)id;
-        if (!result) result = add_row(table, row, NULL);
-    }
-    return result;
+/* Finds the rows in the arrays that were fetched. */
+static int find_rows(struct rows_table *table) {
+    const char *text = strbuf_text(&table->text), *end = text + table->text.bytes;
+    struct json_span array;
+    table->searchable = true;
+    for (; json_scan_value(text, (size_t)(end - text), &array); text = array.text + array.bytes)
+        if (add_elements(table, array)) return -1;
+    if (sort_keys(table)) return -1;
+    return table->kind->columns == trace_columns ? drop_doubles(table) : 0;
+}
+
+/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked for, and then
+ * those with one in the other; a trace that has both comes twice. */
+static int fetch_traces(struct rows_table *table, uint64_t from_us, uint64_t to_us) {
+    json_t *answer;
+    size_t before = table->text.bytes;
+    if (from_us >= to_us) return 0;
+    json_t *params = json_pack("{s:I,s:I,s:i}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit", (int)TRACES_MAX);
+    if (sql_call_apart(table->sql, "traces", params, "traces", &table->text, &answer)) return -1;
+    bool all = json_get_count(answer, "total") <= TRACES_MAX || to_us - from_us == 1;
+    json_decref(answer);
+    if (all) return 0;
+    table->text.bytes = before;
+    uint64_t middle_us = from_us + (to_us - from_us) / 2;
+    return fetch_traces(table, middle_us, to_us) || fetch_traces(table, from_us, middle_us) ? -1 : 0;
 }
 
 static int fetch(struct rows_table *table) {
-    json_t *answer;
+    const struct sql_history *history = &table->sql->history;
+    json_t *answer = NULL;
     int result;
-    if (table->statement == table->sql->statement && table->by_key) return SQLITE_OK;
+    if (table->statement == table->sql->statement) return SQLITE_OK;
     forget(table);
-    if (!strcmp(table->kind->method, "traces")) {
-        result = fetch_all_traces(table);
-    } else if (!(result = sql_call(table->sql, table->kind->method, NULL, &answer))) {
-        table->answers = answer;
-        result = add_rows(table, json_get_array(answer, table->kind->member));
-    }
-    if (result && table->sql->failed) return sql_table_failed(table->sql, &table->base);
-    if (result || sort_keys(table)) return SQLITE_NOMEM;
+    if (table->kind->columns == trace_columns)
+        result = fetch_traces(table, history->begin_us, history->end_us); /* what began after the statement has no place in it */
+    else
+        result = sql_call_apart(table->sql, table->kind->method, NULL, table->kind->member, &table->text, &answer);
+    json_decref(answer);
+    if (result) return sql_table_failed(table->sql, &table->base);
+    if (find_rows(table)) return SQLITE_NOMEM;
     table->statement = table->sql->statement;
     return SQLITE_OK;
 }
@@ -237,7 +252,9 @@ static int fetch(struct rows_table *table) {
 
 static int rows_disconnect(sqlite3_vtab *base) {
     struct rows_table *table = (struct rows_table *)base;
-    forget(table);
+    strbuf_fini(&table->text);
+    free(table->rows);
+    free(table->by_key);
     free(table);
     return SQLITE_OK;
 }
@@ -309,17 +326,24 @@ static int rows_close(sqlite3_vtab_cursor *base) {
 }
 
 /* The first place in by_key whose key is not below this one, or with `behind` is above it. */
-static size_t search(const struct rows_table *table, const char *key, bool behind) {
+static size_t search(const struct rows_table *table, struct json_span key, bool behind) {
     size_t low = 0, high = table->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(table->rows[table->by_key[middle]].key, key);
+        int order = compare_texts(table->rows[table->by_key[middle]].key, key);
         if (order < 0 || (behind && order == 0))
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+static void load(struct rows_cursor *cursor) {
+    const struct rows_table *table = (struct rows_table *)cursor->base.pVtab;
+    if (cursor->next >= cursor->end) return;
+    const struct row *row = &table->rows[cursor->searched ? table->by_key[cursor->next] : cursor->next];
+    sql_row_set(&cursor->row, row->object, row->parent);
 }
 
 static int rows_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int count, sqlite3_value **values) {
@@ -330,17 +354,21 @@ static int rows_filter(sqlite3_vtab_cursor *base, int number, const char *plan, 
     if (rc != SQLITE_OK) return rc;
     cursor->next = 0;
     cursor->end = table->count;
-    cursor->searched = number && sqlite3_value_type(values[0]) == SQLITE_TEXT;
-    if (!cursor->searched) return SQLITE_OK;
-    const char *key = (const char *)sqlite3_value_text(values[0]);
-    if (!key) return SQLITE_NOMEM;
-    cursor->next = search(table, key, false);
-    cursor->end = search(table, key, true);
+    cursor->searched = number && table->searchable && sqlite3_value_type(values[0]) == SQLITE_TEXT;
+    if (cursor->searched) {
+        struct json_span key = {(const char *)sqlite3_value_text(values[0]), (size_t)sqlite3_value_bytes(values[0])};
+        if (!key.text) return SQLITE_NOMEM;
+        cursor->next = search(table, key, false);
+        cursor->end = search(table, key, true);
+    }
+    load(cursor);
     return SQLITE_OK;
 }
 
 static int rows_next(sqlite3_vtab_cursor *base) {
-    ((struct rows_cursor *)base)->next++;
+    struct rows_cursor *cursor = (struct rows_cursor *)base;
+    cursor->next++;
+    load(cursor);
     return SQLITE_OK;
 }
 
@@ -349,21 +377,18 @@ static int rows_eof(sqlite3_vtab_cursor *base) {
     return cursor->next >= cursor->end;
 }
 
-static size_t current(const struct rows_cursor *cursor) {
-    const struct rows_table *table = (struct rows_table *)cursor->base.pVtab;
-    return cursor->searched ? table->by_key[cursor->next] : cursor->next;
-}
-
 static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i) {
+    struct rows_cursor *cursor = (struct rows_cursor *)base;
     const struct rows_table *table = (struct rows_table *)base->pVtab;
-    const struct row *row = &table->rows[current((struct rows_cursor *)base)];
     const struct session *session = table->sql->session;
-    sql_column_result(context, &table->kind->columns[i], row->row, row->parent, &session->names, session->view.utc);
+    sql_column_result(context, &table->kind->columns[i], &cursor->row, &session->names, session->view.utc);
     return SQLITE_OK;
 }
 
 static int rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
-    *ret_rowid = (sqlite3_int64)current((struct rows_cursor *)base);
+    const struct rows_cursor *cursor = (struct rows_cursor *)base;
+    const struct rows_table *table = (struct rows_table *)base->pVtab;
+    *ret_rowid = (sqlite3_int64)(cursor->searched ? table->by_key[cursor->next] : cursor->next);
     return SQLITE_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "rows.h"
 #include "sql.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,19 +103,15 @@ static void put_value(struct strbuf *out, sqlite3_stmt *statement, int column) {
 }
 
 /* Keys of an object are different: the second "kind" is "kind:1".  With its quotes and its colon. */
-static char *key_new(sqlite3_stmt *statement, int column) {
-    const char *name = sqlite3_column_name(statement, column);
+static char *key_new(char *const *titles, int column) {
     struct strbuf key = {0}, json = {0};
     int same = 0;
-    for (int i = 0; name && i < column; i++) {
-        const char *other = sqlite3_column_name(statement, i);
-        same += other && !strcmp(other, name);
-    }
-    strbuf_puts(&key, name ? name : "");
+    for (int i = 0; i < column; i++) same += !strcmp(titles[i], titles[column]);
+    strbuf_puts(&key, titles[column]);
     if (same) strbuf_printf(&key, ":%d", same);
     put_text(&json, strbuf_text(&key), key.bytes);
     strbuf_puts(&json, ":");
-    bool failed = !name || key.failed || json.failed;
+    bool failed = key.failed || json.failed;
     strbuf_fini(&key);
     if (!failed) return json.text;
     strbuf_fini(&json);
@@ -150,7 +147,7 @@ static void add_cells(struct rows *rows, sqlite3_stmt *statement) {
 
 struct output {
     struct rows rows;
-    char **keys; /* with --json */
+    char **titles, **keys; /* of columns; keys with --json */
     int count;
     bool json;
     uint64_t row_count, flushed_ms;
@@ -158,20 +155,39 @@ struct output {
 
 static void output_fini(struct output *output) {
     rows_fini(&output->rows);
+    for (int i = 0; output->titles && i < output->count; i++) free(output->titles[i]);
     for (int i = 0; output->keys && i < output->count; i++) free(output->keys[i]);
+    free(output->titles);
     free(output->keys);
+}
+
+/* What a column is called: where the statement does not say, its expression, on one line. */
+static char *title_new(sqlite3_stmt *statement, int column) {
+    const char *name = sqlite3_column_name(statement, column);
+    struct strbuf title = {0};
+    for (; name && *name; name++) {
+        bool space = isspace((unsigned char)*name);
+        if (space && (!title.bytes || title.text[title.bytes - 1] == ' ')) continue;
+        strbuf_add(&title, space ? " " : name, 1);
+    }
+    if (name && !title.failed) return title.text ? title.text : strdup("");
+    strbuf_fini(&title);
+    return NULL;
 }
 
 static int output_init(struct output *output, const struct sql *sql, sqlite3_stmt *statement) {
     const struct view *view = &sql->session->view;
     *output = (struct output){.count = sqlite3_column_count(statement), .json = option_given(&sql->options, OPTION_JSON)};
     output->flushed_ms = client_now_ms(sql->session->client);
+    output->titles = calloc((size_t)output->count, sizeof *output->titles);
     output->keys = calloc((size_t)output->count, sizeof *output->keys);
-    bool failed = !output->keys || rows_init(&output->rows, (unsigned)output->count, view->header, view->color);
+    bool failed =
+        !output->titles || !output->keys || rows_init(&output->rows, (unsigned)output->count, view->header, view->color);
     for (int i = 0; i < output->count && !failed; i++) {
-        output->keys[i] = key_new(statement, i);
-        failed = !output->keys[i];
-        if (!failed) rows_title(&output->rows, (unsigned)i, sqlite3_column_name(statement, i));
+        output->titles[i] = title_new(statement, i);
+        output->keys[i] = output->titles[i] && output->json ? key_new(output->titles, i) : NULL;
+        failed = !output->titles[i] || (output->json && !output->keys[i]);
+        if (!failed) rows_title(&output->rows, (unsigned)i, output->titles[i]);
     }
     return failed ? session_out_of_memory(sql->session) : 0;
 }
@@ -229,7 +245,7 @@ static int run_statement(struct sql *sql, const char *text, sqlite3_stmt *statem
 
 int sql_run(struct sql *sql, const char *text) {
     int result = 0;
-    while (!result && *text) {
+    while (!result && *text && !sql->interrupted) {
         sqlite3_stmt *statement = NULL;
         const char *rest = text;
         if (sql_statement_begin(sql)) return -1;

@@ -3,8 +3,8 @@
  * The interactive shell: lines by libedit, with history and completion; statements that may go over several lines until their ';'.
  *
  * Ctrl-C: while a line is edited it is a key like others (the terminal makes no signal of it), which drops the statement.  While one runs it
- * is a signal, whose handler stops SQLite between two rows and ends the connection, for that may be what is waited for; the next statement
- * connects again. */
+ * is a signal: SQLite looks for it as it goes (sql.c), and the connection is ended, for its answer may be what is waited for; the next
+ * statement connects again. */
 #include "limits.h"
 #include "sql.h"
 #include "sql_complete.h"
@@ -26,21 +26,20 @@ struct shell {
     FILE *out;              /* of prompts */
     char history_path[512]; /* empty: none is kept */
     struct strbuf statement;
-    bool abandoned; /* by Ctrl-C */
+    bool abandoned;    /* by Ctrl-C */
+    bool disconnected; /* the connection is of no use any more */
     bool left;
 };
 
 /* ---- Ctrl-C while a statement runs ---- */
 
-static struct sql *running; /* what the handler stops; NULL: nothing */
+static struct sql *interruptible; /* of the shell that runs */
 
 static void on_interrupt(int signal) {
-    (void)signal;
-    if (!running) return;
     int error = errno;
-    running->interrupted = 1;
-    sqlite3_interrupt(running->db);
-    client_interrupt(running->session->client);
+    (void)signal;
+    interruptible->interrupted = 1;
+    if (interruptible->session->client) client_interrupt(interruptible->session->client);
     errno = error;
 }
 
@@ -209,11 +208,12 @@ static int run_dot(struct shell *shell, char *line) {
 
 /* ---- statements ---- */
 
-/* After an interrupt, or when traced went away. */
+/* After an interrupt, or when traced went away.  The handler finds a connection that is whole, or none. */
 static int connect_again(struct session *session) {
-    client_close(session->client);
+    struct client *client = session->client;
     session->client = NULL;
-    return session_connect(session);
+    client_close(client);
+    return client_open(&session->client, session->path, 0, &session->failure);
 }
 
 /* Runs what was entered; its failure is told and forgotten. */
@@ -221,21 +221,16 @@ static void run_entered(struct shell *shell, char *line) {
     struct sql *sql = shell->sql;
     struct session *session = sql->session;
     int result = 0;
-    bool broken = !session->client || session->failure.disconnected || sql->interrupted;
-    session->failure = (struct failure){0};
-    if (broken) result = connect_again(session);
-    sql->interrupted = 0;
-    if (!result) {
-        running = sql;
-        result = sql_learn_apps(sql);
-        if (!result) result = *line == '.' ? run_dot(shell, line) : sql_run(sql, line);
-        running = NULL;
-    }
+    if (shell->disconnected) result = connect_again(session);
+    if (!result) result = sql_learn_apps(sql);
+    if (!result) result = *line == '.' ? run_dot(shell, line) : sql_run(sql, line);
     if (!result) result = session_flush(session);
+    shell->disconnected = sql->interrupted || !session->client || (result && session->failure.disconnected);
     if (sql->interrupted)
         session_note("interrupted");
     else if (result && *session->failure.text)
         session_note(session->failure.text);
+    session->failure = (struct failure){0};
     strbuf_clear(&session->text);
 }
 
@@ -263,6 +258,7 @@ static void read_lines(struct shell *shell) {
     while (!shell->left) {
         int count = 0;
         shell->abandoned = false;
+        shell->sql->interrupted = 0; /* one from here on is meant for what is entered next */
         const char *line = el_gets(shell->edit, &count);
         if (shell->abandoned)
             strbuf_clear(&shell->statement);
@@ -277,6 +273,7 @@ int sql_shell(struct sql *sql) {
     struct shell shell = {.sql = sql};
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     int result = edit_begin(&shell);
+    interruptible = sql;
     sigaction(SIGINT, &action, &before);
     if (!result) {
         if (sql->session->view.header) fputs("SQL over the live history; .help, .tables; Ctrl-D leaves\n", shell.out);

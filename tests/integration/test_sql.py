@@ -42,9 +42,10 @@ def prepare(place):
     for rtt in (1_000_000, 2_000_000, 3_000_000, 40_000_000, 2**63 + 4096):
         alice.do("metrics", rtt, 900_000, BOB)
         bob.do("metrics", rtt // 2, 800_000, ALICE)
+    bob.do("start", TRACES[0], "1", SPAN, 2)  # and no end
     evil.do("command", TRACES[0], SPAN, 1, "AB")
     evil.do("custom", "bytes")
-    place.settle(client, 4 * (3 + 20 + 5) + 30 * (1 + 2 + 3 + 4) + 10 + 2)
+    place.settle(client, 4 * (3 + 20 + 5) + 30 * (1 + 2 + 3 + 4) + 10 + 3)
     return client
 
 
@@ -249,7 +250,7 @@ class Pushdown(SqlTest):
 
     def test_an_application_asks_for_its_kinds(self):
         params, _, index, _, given = self.one("1", table="DMAP")
-        self.assertEqual((index, given), ("kind", 13))
+        self.assertEqual((index, given), ("kind", 14))
 
 
 class Nothing(SqlTest):
@@ -309,6 +310,39 @@ class Output(SqlTest):
         timestamp, ns, time = self.rows("SELECT timestamp, ns, time FROM events LIMIT 1")[0]
         told = self.text("--utc", "--no-header", "SELECT time FROM events LIMIT 1").strip()
         self.assertEqual(self.rows("SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%S', %d, 'unixepoch')" % (timestamp // 1_000_000)), [(told[:19],)])
+
+
+class Document(SqlTest):
+    """docs/sql.md, as far as it can be tried."""
+
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "sql.md"), encoding="utf-8") as file:
+        document = file.read()
+
+    def test_its_questions_have_answers_here(self):
+        questions = re.findall(r"```sql\n(.*?)```", self.document, re.S)
+        self.assertGreater(len(questions), 5)
+        for question in questions:
+            self.assertTrue(self.text("--no-header", stdin=question), question)
+
+    def test_its_examples_run(self):
+        examples = re.findall(r"^    (?:\$ )?inspector sql (?:--\w+ )?\"(.*?)\"", self.document, re.M)
+        self.assertGreater(len(examples), 2)
+        for example in examples:
+            self.assertEqual(self.run_sql(example).returncode, 0, example)
+
+    def test_its_columns_are_those_that_there_are(self):
+        tables = dict(re.findall(r"^\| `(traces|peers|nodes)` \|.*\| ([^|]*) \|$", self.document, re.M))
+        tables["events"] = re.search(r"^An event has (.*?)\.", self.document, re.M).group(1)
+        for table, told in tables.items():
+            columns = self.rows("SELECT name FROM pragma_table_xinfo('%s') WHERE NOT hidden" % table)
+            self.assertEqual([(name,) for name in re.findall(r"`(\w+)`", told)], columns, table)
+        lists = re.search(r"^\| `apps`.*\| ([^|]*) \|$", self.document, re.M).group(1).split(";")
+        for table, told in zip(("apps", "app_commands", "app_fields"), lists):
+            self.assertEqual([(name,) for name in re.findall(r"`(\w+)`", told)], self.rows("SELECT name FROM pragma_table_info('%s')" % table))
+
+    def test_the_tables_are_those_that_it_lists(self):
+        told = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`\w+`.*?) \|", self.document.split("## Functions")[0], re.M)))
+        self.assertEqual(sorted((name,) for name in told), sorted(self.rows("SELECT name FROM sqlite_schema")))
 
 
 COLUMNS = ("timestamp", "ns", "node_id", "lane", "sequence")
