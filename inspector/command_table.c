@@ -130,7 +130,7 @@ const struct command command_table[] = {
         .run = run_top,
         .summary = "a live view of nodes, peers, links, kinds and traces: which link is bad?",
         .description = "Takes the terminal. Tables that are asked for anew every --interval; rates, loss and rtt with a line of the last minute. A row "
-                       "that begins with ! is bad, with * to be noted. Enter goes into a node (its peers), a peer or a link (its traces), a kind (its "
+                       "that begins with ! is bad, with * to be noted. Enter goes into a node (its links), a peer or a link (its traces), a kind (its "
                        "newest events), a trace (its timeline), Escape goes back. / filters, < > and s sort, space freezes the screen, ? tells all keys, "
                        "q or Ctrl-C ends it and leaves the terminal as it was. When traced goes away it says so, and goes on when traced comes back.\n"
                        "Rates of links and kinds are counted by traced for each interval; those of nodes and peers are what counters rose between two "

@@ -138,12 +138,11 @@ static json_t *table_params_new(const struct top *top, struct top_page *page, ui
         json_object_set_new(params, "group_by", json_pack("[sss]", "node", "peer", "kind"));
         json_object_set_new(params, "kind", json_pack("[ssss]", "packet_sent", "packet_received", "packet_lost", "metrics"));
         json_object_set_new(params, "value", json_string("rtt"));
+        if (*page->node_id) json_object_set_new(params, "node_id", json_string(page->node_id));
     } else if (view == TOP_KINDS) {
         json_object_set_new(params, "group_by", json_string("kind"));
     } else if (view == TOP_TRACES) {
         json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
-    } else if (view == TOP_PEERS && *page->node_id) {
-        json_object_set_new(params, "node_id", json_string(page->node_id));
     }
     return params;
 }
@@ -282,12 +281,12 @@ static enum top_action enter(struct top *top) {
     enum top_view view = from->table.view;
     const char *node_id = json_get_hex(row->json, "node_id", NODE_DIGITS),
                *peer_id = json_get_hex(row->json, "peer_id", NODE_DIGITS);
-    if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected object has no peers */
+    if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected object has no links */
     struct top_page *page = open_page(top,
                                       view == TOP_TRACES  ? TOP_PAGE_TRACE
                                       : view == TOP_KINDS ? TOP_PAGE_EVENTS
                                                           : TOP_PAGE_TABLE,
-                                      view == TOP_NODES ? TOP_PEERS : TOP_TRACES);
+                                      view == TOP_NODES ? TOP_LINKS : TOP_TRACES);
     if (!page) return TOP_DRAW;
     snprintf(page->node_id, sizeof page->node_id, "%s", node_id ? node_id : from->node_id);
     snprintf(page->peer_id, sizeof page->peer_id, "%s", peer_id ? peer_id : from->peer_id);

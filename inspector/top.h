@@ -13,7 +13,7 @@
 
 #include "top_table.h"
 
-#define TOP_DEPTH_MAX 4 /* nodes: its peers, their traces, one trace, help */
+#define TOP_DEPTH_MAX 4 /* nodes: its links, their traces, one trace, help */
 #define TOP_FILTER_BYTES 64
 
 enum top_page_kind { TOP_PAGE_TABLE, TOP_PAGE_TRACE, TOP_PAGE_EVENTS, TOP_PAGE_HELP };

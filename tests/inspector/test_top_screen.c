@@ -230,7 +230,7 @@ START_TEST(enter_opens_what_the_row_is_about_and_escape_closes_it) {
     json_t *params;
     ck_assert_int_eq(key('1'), TOP_ASK);
     ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_ASK);
-    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "peers");
+    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "count");
     ck_assert_str_eq(json_string_value(json_object_get(params, "node_id")), top_page(&top)->node_id);
     json_decref(params);
     ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_DRAW); /* there is no row yet */
