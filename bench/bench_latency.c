@@ -2,7 +2,8 @@
  *
  * How long an event is on its way from the macro to a subscriber.
  *
- * A node emits 100,000 events a second, ten every 100 us, and a thread of the same process has subscribed to all of them.  The time
+ * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process has subscribed
+ * to all of them.  The time
  * of an event is the one that it carries; it has arrived when recv() has returned with the end of its notification.  p50 and p99
  * are quantiles over the events of a second, of which there is one repetition each. */
 #include "bench.h"
@@ -16,6 +17,7 @@
 #define RATE 100000
 #define PERIOD_NS 100000
 #define SECONDS 10
+#define SILENT_NODES 100
 
 struct subscriber {
     struct client client;
@@ -72,6 +74,7 @@ static void evaluate(struct subscriber *subscriber) {
 static const struct subscriber *measure(struct bench *bench, const char *name) {
     static struct subscriber subscriber;
     struct bench_pace pace = {.rate = RATE, .period_ns = PERIOD_NS};
+    static struct bench_node silent[SILENT_NODES];
     struct bench_node node;
     struct daemon *daemon;
     pthread_t thread;
@@ -84,6 +87,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
         return NULL;
     }
     bench_pin(1);
+    for (unsigned i = 0; i < SILENT_NODES; i++) bench_node_open(&silent[i], daemon, TRACE_LANE_EVENTS_MINIMAL);
     bench_node_open(&node, daemon, TRACE_LANE_EVENTS_FULL);
     client_open(&subscriber.client, daemon);
     client_call(&subscriber.client, "subscribe", "{}", &bytes);
@@ -99,6 +103,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
     free(subscriber.delays);
     client_close(&subscriber.client);
     bench_node_close(&node);
+    for (unsigned i = 0; i < SILENT_NODES; i++) bench_node_close(&silent[i]);
     daemon_stop(daemon);
     return &subscriber;
 }

@@ -93,13 +93,17 @@ static void lose(struct lane_reader *lane, struct trace_read *read, uint64_t cou
     read->cause = cause;
 }
 
+/* Has the lane a writer, or had one?  Then there is memory for its slots. */
+static bool is_taken(const uint32_t *lane_state) {
+    uint32_t state = __atomic_load_n(lane_state, __ATOMIC_ACQUIRE); /* lane:A  Pairs with lane:R */
+    return state == TRACE_LANE_OWNED || state == TRACE_LANE_SHARED || state == TRACE_LANE_RETURNED;
+}
+
 /* Begins a lane that a writer has taken at its oldest event.  Returns false while nobody has. */
 static bool begin_lane(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                        struct trace_read *read) {
-    /* lane:A  Pairs with lane:R: the slots' memory is there. */
-    uint32_t state = __atomic_load_n(&shared->state, __ATOMIC_ACQUIRE);
     uint64_t head;
-    if (state != TRACE_LANE_OWNED && state != TRACE_LANE_SHARED && state != TRACE_LANE_RETURNED) return false;
+    if (!is_taken(&shared->state)) return false;
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
     lane->begun = true;
     if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
@@ -195,6 +199,40 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
     *ret_read = read;
 }
 
+static const uint32_t *next_mark(const struct trace_reader *reader, unsigned index) {
+    const struct trace_event *slots = reader->slots + (size_t)index * reader->info.lane_events;
+    return &slots[reader->lanes[index].position & (reader->info.lane_events - 1)].sequence;
+}
+
+void trace_reader_watch(struct trace_reader *reader, uint32_t lanes, struct trace_watch *ret_watch) {
+    unsigned next = (unsigned)__builtin_ctz(~lanes), first = lanes != 0 ? (unsigned)__builtin_ctz(lanes) : 0;
+    *ret_watch = (struct trace_watch){.reader = reader, .base = reader->header, .bytes = reader->mapped_bytes};
+    if (next < reader->info.lane_count) ret_watch->state = &reader->header->lanes[next].state;
+    if (lanes == 0) return;
+    ret_watch->mark = next_mark(reader, first);
+    ret_watch->want = trace_shm_mark(reader->lanes[first].position);
+    ret_watch->others = lanes & (lanes - 1);
+}
+
+/* Has its writer been there: is it busy or committed, in this lap or a later one? */
+static bool mark_stirs(const uint32_t *place, uint32_t want) {
+    uint32_t mark = __atomic_load_n(place, __ATOMIC_RELAXED); /* relaxed: a hint, a read looks again */
+    return ((mark - want) & TRACE_SEQUENCE_MASK) <= TRACE_SEQUENCE_MASK / 2;
+}
+
+bool trace_watch_stirs(const struct trace_watch *watch) {
+    bool stirs;
+    trace_guard_begin(watch->base, watch->bytes);
+    stirs = (watch->state != NULL && is_taken(watch->state)) || (watch->mark != NULL && mark_stirs(watch->mark, watch->want));
+    for (uint32_t left = watch->others; left != 0 && !stirs; left &= left - 1) {
+        unsigned index = (unsigned)__builtin_ctz(left);
+        stirs = mark_stirs(next_mark(watch->reader, index), trace_shm_mark(watch->reader->lanes[index].position));
+    }
+    if (!trace_guard_end()) return stirs;
+    watch->reader->broken = true;
+    return true;
+}
+
 uint64_t trace_reader_position(const struct trace_reader *reader, unsigned index) { return reader->lanes[index].position; }
 
 /* ---- accounting and state -------------------------------------------------------------------------------------------------- */
@@ -224,6 +262,15 @@ void trace_reader_count(struct trace_reader *reader, unsigned index, struct trac
     count.emitted = count.taken + count.behind;
     for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) count.emitted += count.lost[i];
     *ret_count = count;
+}
+
+bool trace_reader_lane_used(struct trace_reader *reader, unsigned index) {
+    bool used;
+    if (reader->broken || index >= reader->info.lane_count) return false;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    used = is_taken(&reader->header->lanes[index].state);
+    reader->broken = trace_guard_end();
+    return used && !reader->broken;
 }
 
 uint64_t trace_reader_no_lane(const struct trace_reader *reader) {

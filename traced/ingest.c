@@ -121,8 +121,8 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
         reject(ingest, ring, fault, result);
     } else {
         ring->slot = ingest->attached_count++; /* never more than the node table has entries */
-        ingest->attached[ring->slot].ring = ring;
-        ingest->attached[ring->slot].due_ns = 0;
+        /* due for everything: it may be dead, of somebody who ran while we did not */
+        ingest->attached[ring->slot] = (struct attached){.ring = ring};
         ingest->changed = true;
         ingest->activity_ns = ingest->now_ns;
         ingest_add(&ingest->counters.nodes_attached, 1);
@@ -151,16 +151,16 @@ static void on_appeared(void *arg, const char *name, void **slot) {
 }
 
 /* Has the next check of a ring at this time, or before. */
-static void look_at(struct ingest *ingest, struct ingest_ring *ring, uint64_t due_ns) {
-    if (ring->check_due_ns > due_ns) ring->check_due_ns = due_ns;
-    if (ingest->attached[ring->slot].due_ns > due_ns) ingest->attached[ring->slot].due_ns = due_ns;
+static void check_by(struct ingest *ingest, struct ingest_ring *ring, uint64_t due_ns) {
+    struct attached *attached = &ingest->attached[ring->slot];
+    if (attached->check_due_ns > due_ns) attached->check_due_ns = due_ns;
 }
 
 static void on_closed(void *arg, const char *name, void *slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = slot;
     (void)name;
-    if (ring != NULL && ring->state == RING_ATTACHED) look_at(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
+    if (ring != NULL && ring->state == RING_ATTACHED) check_by(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
 }
 
 static void on_vanished(void *arg, const char *name, void *slot) {
@@ -170,7 +170,7 @@ static void on_vanished(void *arg, const char *name, void *slot) {
     if (ring == NULL) return;
     ring->name_gone = true;
     if (ring->state == RING_ATTACHED) { /* its memory is still ours: look whether the node died, and read on */
-        look_at(ingest, ring, 0);
+        check_by(ingest, ring, 0);
         return;
     }
     if (ring->state == RING_PENDING) remove_pending(ingest, ring);
@@ -196,29 +196,43 @@ static void end_ring(struct ingest *ingest, struct ingest_ring *ring) {
     if (ring->name_gone) free(ring);
 }
 
-/* Looks at one ring.  Returns how many events came. */
-static uint64_t visit(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
-    uint64_t found = 0;
+/* When to look at a ring again: in the next pass, unless it is silent and others keep the passes coming. */
+static uint64_t pause_ns(const struct ingest *ingest) {
+    uint64_t pause_ns = INGEST_SILENT_NS + ingest->attached_count * INGEST_SILENT_RING_NS;
+    if (ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS) return 0;
+    return pause_ns < INGEST_WAIT_MAX_NS ? pause_ns : INGEST_WAIT_MAX_NS;
+}
+
+/* Looks at one ring, with all that this takes.  Returns how many events came. */
+static uint64_t visit(struct ingest *ingest, struct attached *attached, bool *ret_more) {
+    struct ingest_ring *ring = attached->ring;
+    uint64_t found;
     bool more = false;
     /* before draining, so that a dead node's last events come in this pass */
-    if (ring->check_due_ns <= ingest->now_ns && ring->end == NODE_LIVE) ring_check(ingest, ring);
-    if (ring->drain_due_ns <= ingest->now_ns) found = ring_drain(ingest, ring, &more);
+    if (attached->check_due_ns <= ingest->now_ns && ring->end == NODE_LIVE) attached->check_due_ns = ring_check(ingest, ring);
+    found = ring_drain(ingest, ring, &more);
+    *ret_more |= more;
     if (trace_reader_broken(ring->reader) || (ring->end != NODE_LIVE && !more)) {
         end_ring(ingest, ring);
-    } else {
-        uint64_t due_ns = ring->drain_due_ns < ring->check_due_ns ? ring->drain_due_ns : ring->check_due_ns;
-        ingest->attached[ring->slot].due_ns = due_ns;
+        return found;
     }
-    *ret_more |= more;
+    attached->watched = !more && ring_silence_ns(ingest, ring) >= INGEST_QUIET_NS;
+    attached->look_due_ns = attached->watched ? ingest->now_ns + pause_ns(ingest) : 0;
+    if (attached->watched) trace_reader_watch(ring->reader, ring->lanes_used, &attached->watch);
     return found;
+}
+
+/* Has it been silent, and is it still?  Then nothing of the ring is touched but what the watch names.  What that does not see waits for
+ * the next check. */
+static bool is_silent(struct ingest *ingest, struct attached *attached) {
+    if (!attached->watched || attached->check_due_ns <= ingest->now_ns || trace_watch_stirs(&attached->watch)) return false;
+    attached->look_due_ns = ingest->now_ns + pause_ns(ingest);
+    return true;
 }
 
 /* Events after a quiet time: the others may have some too, and be late. */
 static void rouse(struct ingest *ingest) {
-    for (uint32_t i = 0; i < ingest->attached_count; i++) {
-        ingest->attached[i].due_ns = 0;
-        ingest->attached[i].ring->drain_due_ns = 0;
-    }
+    for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i].look_due_ns = 0;
 }
 
 /* Visits the rings that are due, from the cursor on, until INGEST_PASS_EVENTS.  Returns true when there is more to do now. */
@@ -228,9 +242,9 @@ static bool visit_rings(struct ingest *ingest) {
     bool more = false;
     for (uint32_t left = ingest->attached_count; left > 0 && found < INGEST_PASS_EVENTS; left--) {
         if (ingest->cursor >= ingest->attached_count) ingest->cursor = 0;
-        struct ingest_ring *ring = ingest->attached[ingest->cursor].ring;
+        struct attached *attached = &ingest->attached[ingest->cursor];
         uint32_t count = ingest->attached_count;
-        if (ingest->attached[ingest->cursor].due_ns <= ingest->now_ns) found += visit(ingest, ring, &more);
+        if (attached->look_due_ns <= ingest->now_ns && !is_silent(ingest, attached)) found += visit(ingest, attached, &more);
         if (ingest->attached_count == count) ingest->cursor++; /* else the last one has its place now */
     }
     if (found == 0) return more;

@@ -21,23 +21,23 @@
 #define INGEST_PASS_EVENTS 32768
 
 /* How long to wait between passes: the first while events come, then in steps as it has been quiet for longer.  A reader that
- * follows more closely takes cache lines away from the writers; one that waits longer makes events late. */
+ * follows more closely takes cache lines away from the writers; one that waits longer makes events late.  The last is how late the first
+ * event after a silence may be, and what silence costs: a wake-up takes some 30 us of processor time by itself. */
 #define INGEST_WAIT_BUSY_NS UINT64_C(250000)
 #define INGEST_WAIT_MIN_NS UINT64_C(50000)
-#define INGEST_WAIT_MAX_NS UINT64_C(10000000)
+#define INGEST_WAIT_MAX_NS UINT64_C(25000000)
 
-/* A ring without events for QUIET is not looked at in every pass.  While others are busy, every SILENT and a little more for each
- * ring that there is; when nobody is, the less often the longer it has been silent: its next event will be late by at most a
- * 32nd of its silence, and by SILENT_MAX.  The first event anywhere after a quiet time makes all rings due. */
+/* While others are busy, a ring without events for QUIET is not looked at in every pass, but every SILENT and a little more for each
+ * ring that there is, at most WAIT_MAX.  The first event anywhere after a quiet time makes all rings due. */
 #define INGEST_QUIET_NS UINT64_C(10000000)
 #define INGEST_SILENT_NS UINT64_C(1500000)
 #define INGEST_SILENT_RING_NS UINT64_C(10000)
-#define INGEST_SILENT_MAX_NS UINT64_C(30000000)
 
-/* Is the node alive, has it new lanes, new descriptions: asked at least this often, of a ring that has been silent for a second less
- * often; and at once when discovery says that the object was closed. */
+/* Is the node alive, has it new lanes, new descriptions: asked at least this often; of a ring that has been silent for a second
+ * less often, for discovery says when an object is closed; where it can't, that is asked more often. */
 #define INGEST_CHECK_NS UINT64_C(100000000)
-#define INGEST_CHECK_SILENT_NS UINT64_C(500000000)
+#define INGEST_CHECK_SILENT_NS UINT64_C(2000000000)
+#define INGEST_CHECK_UNWATCHED_NS UINT64_C(500000000)
 #define INGEST_CLOSED_NS UINT64_C(1000000)
 #define INGEST_CLOCK_NS UINT64_C(1000000000)
 
@@ -70,11 +70,10 @@ struct ingest_lane {
 struct ingest_ring {
     /* looked at in every pass */
     struct trace_reader *reader; /* NULL unless attached */
-    uint64_t drain_due_ns, check_due_ns;
-    uint64_t event_ns;   /* CLOCK_MONOTONIC of the pass that took the last event */
-    uint32_t slot;       /* in ingest.attached */
-    uint32_t lanes_used; /* bit set */
-    enum node_state end; /* NODE_LIVE; or what it died of, while it is drained to its end */
+    uint64_t event_ns;           /* CLOCK_MONOTONIC of the pass that took the last event */
+    uint32_t slot;               /* in ingest.attached */
+    uint32_t lanes_used;         /* bit set */
+    enum node_state end;         /* NODE_LIVE; or what it died of, while it is drained to its end */
     enum ring_state state;
     bool settle_due; /* the counters are to be looked at when it is drained */
     bool name_gone;
@@ -88,6 +87,15 @@ struct ingest_ring {
     uint64_t seen_ns, retry_due_ns, retry_wait_ns;
     char name[80]; /* a longer one is no ring, and is cut */
     struct ingest_lane lanes[TRACE_LANES_MAX];
+};
+
+/* A ring's place among those that passes go over. */
+struct attached {
+    struct ingest_ring *ring;
+    uint64_t look_due_ns;  /* when to look at it again, */
+    uint64_t check_due_ns; /* and from when on to ask then whether the node lives */
+    bool watched;          /* it is silent: the watch says whether it still is, and until then nothing else of it is touched */
+    struct trace_watch watch;
 };
 
 /* ---- the ingest ---------------------------------------------------------------------------------------------------------- */
@@ -115,10 +123,7 @@ struct ingest {
     bool changed;               /* something to wake the others for */
     uint32_t attached_count, pending_count;
     uint32_t cursor; /* where in attached[] the next pass begins */
-    struct {
-        uint64_t due_ns; /* the earlier of drain_due_ns and check_due_ns: a pass touches nothing else of a ring before that */
-        struct ingest_ring *ring;
-    } attached[NODES_MAX];
+    struct attached attached[NODES_MAX];
     struct ingest_ring *pending[DISCOVER_NAMES_MAX];
     struct trace_event spill[INGEST_BATCH_EVENTS]; /* events that wait while the losses before them are told */
     /* the thread; not used by ingest_pass */
@@ -161,8 +166,13 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
 
 /* Asks whether the node lives.  The next drain will look at everything that is looked at less often than in each pass: all lanes,
- * descriptions, losses that only counters tell. */
-void ring_check(struct ingest *ingest, struct ingest_ring *ring);
+ * descriptions, losses that only counters tell.  Returns when to check again. */
+uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring);
+
+/* How long ago the last event came. */
+static inline uint64_t ring_silence_ns(const struct ingest *ingest, const struct ingest_ring *ring) {
+    return ingest->now_ns - ring->event_ns;
+}
 
 /* The ring is drained to its end, or broken: tells the rest, settles the node's entry and detaches. */
 void ring_end(struct ingest *ingest, struct ingest_ring *ring);

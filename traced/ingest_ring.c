@@ -156,8 +156,6 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     ring->node = nodes_at(ingest->config.nodes, ring->node_index);
     store(&ring->node->control, trace_reader_control(reader));
     ring->end = NODE_LIVE;
-    ring->drain_due_ns = 0;
-    ring->check_due_ns = 0; /* it may be dead: somebody who ran while we did not */
     ring->event_ns = ingest->now_ns;
     return 0;
 }
@@ -249,10 +247,8 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
  * all: look at each. */
 static void find_lanes(struct ingest_ring *ring, bool all) {
     for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
-        struct trace_lane_count count;
         if (ring->lanes_used >> lane & 1) continue;
-        trace_reader_count(ring->reader, lane, &count);
-        if (count.used)
+        if (trace_reader_lane_used(ring->reader, lane))
             ring->lanes_used |= 1U << lane;
         else if (!all)
             return;
@@ -267,23 +263,6 @@ static void settle(struct ingest *ingest, struct ingest_ring *ring) {
     read_apps(ingest, ring);
     store(&ring->node->control, trace_reader_control(ring->reader)); /* another traced may have changed it */
     publish_counts(ring);
-}
-
-static uint64_t silence_ns(const struct ingest *ingest, const struct ingest_ring *ring) {
-    return ingest->now_ns - ring->event_ns;
-}
-
-/* When to look at a ring again. */
-static uint64_t drain_pause_ns(const struct ingest *ingest, const struct ingest_ring *ring) {
-    uint64_t silent_ns = silence_ns(ingest, ring), pause_ns;
-    if (silent_ns < INGEST_QUIET_NS) return 0;
-    if (ingest->now_ns - ingest->activity_ns < INGEST_QUIET_NS) {
-        pause_ns = INGEST_SILENT_NS + ingest->attached_count * INGEST_SILENT_RING_NS;
-    } else {
-        pause_ns = silent_ns / 32;
-        if (pause_ns < INGEST_SILENT_NS) pause_ns = INGEST_SILENT_NS;
-    }
-    return pause_ns < INGEST_SILENT_MAX_NS ? pause_ns : INGEST_SILENT_MAX_NS;
 }
 
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more) {
@@ -302,22 +281,21 @@ uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_m
         ring->event_ns = ingest->now_ns;
         ingest->changed = true;
     }
-    ring->drain_due_ns = *ret_more ? 0 : ingest->now_ns + drain_pause_ns(ingest, ring);
     return found;
 }
 
 /* ---- check and end ------------------------------------------------------------------------------------------------------- */
 
-void ring_check(struct ingest *ingest, struct ingest_ring *ring) {
+uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring) {
     enum trace_node_state state = trace_reader_state(ring->reader);
-    uint64_t period_ns = silence_ns(ingest, ring) < UINT64_C(1000000000) ? INGEST_CHECK_NS : INGEST_CHECK_SILENT_NS;
+    uint64_t silent_ns = discover_fd(ingest->discover) >= 0 ? INGEST_CHECK_SILENT_NS : INGEST_CHECK_UNWATCHED_NS;
+    uint64_t period_ns = ring_silence_ns(ingest, ring) < UINT64_C(1000000000) ? INGEST_CHECK_NS : silent_ns;
     if (state == TRACE_NODE_EXITED) ring->end = NODE_EXITED;
     if (state == TRACE_NODE_CRASHED) ring->end = NODE_CRASHED;
-    ring->drain_due_ns = 0;
     ring->settle_due = true;
     /* between half the time and the whole, differently each time: the nodes of a start-up do not stay in step */
     ingest->random = ingest->random * UINT64_C(6364136223846793005) + 1;
-    ring->check_due_ns = ingest->now_ns + period_ns / 2 + (ingest->random >> 32) * (period_ns / 2) / UINT32_MAX;
+    return ingest->now_ns + period_ns / 2 + (ingest->random >> 32) * (period_ns / 2) / UINT32_MAX;
 }
 
 static uint64_t sum_of_lost(const struct node *node) {

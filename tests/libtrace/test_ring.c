@@ -141,6 +141,58 @@ START_TEST(a_reader_that_keeps_up_sees_every_event_over_many_laps) {
 }
 END_TEST
 
+static void *emit_in_a_thread(void *log) {
+    emit_codes(log, 0, 1);
+    return NULL;
+}
+
+static bool stirs(struct trace_reader *reader, uint32_t lanes) {
+    struct trace_watch watch;
+    trace_reader_watch(reader, lanes, &watch);
+    return trace_watch_stirs(&watch);
+}
+
+START_TEST(a_watch_sees_what_a_writer_does_next) {
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    pthread_t thread;
+    ck_assert(stirs(reader, 0)); /* a first lane, which the log's opening took */
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 0);
+    ck_assert(!stirs(reader, 1));
+    emit_codes(log, 0, 1);
+    ck_assert(stirs(reader, 1));
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 1);
+    ck_assert(!stirs(reader, 1));
+    for (unsigned lap = 0; lap < 3; lap++) { /* what is in a slot from the lap before is no news */
+        emit_codes(log, 1, 2);
+        ck_assert(stirs(reader, 1));
+        ck_assert_uint_eq(read_all(reader, 0, false, NULL), 1);
+        ck_assert(!stirs(reader, 1));
+        emit_codes(log, 2, EVENTS);
+        ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS - 2);
+        ck_assert(!stirs(reader, 1));
+    }
+    emit_codes(log, 0, EVENTS + 5); /* overtaken */
+    ck_assert(stirs(reader, 1));
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
+    ck_assert(!stirs(reader, 1));
+    pthread_create(&thread, NULL, emit_in_a_thread, log); /* another lane */
+    pthread_join(thread, NULL);
+    ck_assert(stirs(reader, 1));
+    ck_assert_uint_eq(read_all(reader, 1, false, NULL), 1);
+    ck_assert(!stirs(reader, 3));
+    pthread_create(&thread, NULL, emit_in_a_thread, log);
+    pthread_join(thread, NULL);
+    ck_assert(stirs(reader, 3)); /* it was handed on */
+    ck_assert_uint_eq(read_all(reader, 1, false, NULL), 1);
+    ck_assert(!stirs(reader, 3));
+    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* a slot in the making */
+    ck_assert(stirs(reader, 3));
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(a_lapped_reader_counts_exactly_what_it_missed) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
@@ -704,6 +756,7 @@ int main(void) {
     tcase_add_test(tcase, the_rest_of_the_data_is_zero_also_in_a_slot_that_was_used_before);
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
+    tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
     tcase_add_test(tcase, a_reader_that_is_overtaken_again_jumps_out_of_the_writers_way_and_half_a_ring_if_it_is_faster);
     tcase_add_test(tcase, a_reader_makes_way_for_a_faster_writer_and_for_no_other);

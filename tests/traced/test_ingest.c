@@ -66,12 +66,14 @@ static void say(void *arg, enum log_level level, const char *line) {
     snprintf(said + at, sizeof said - at, "%s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
 }
 
-static void open_ingest(void) {
+static void open_ingest_with(bool watch) {
     struct ingest_config config = {
         .shm_dir = dir, .uid = (uint32_t)geteuid(), .history = history, .nodes = nodes, .wake = wake, .say = say, .arg = &ingest};
     ingest = calloc(1, sizeof *ingest);
-    ck_assert_int_eq(ingest_init(ingest, &config, true), 0);
+    ck_assert_int_eq(ingest_init(ingest, &config, watch), 0);
 }
+
+static void open_ingest(void) { open_ingest_with(true); }
 
 static void close_ingest(void) {
     if (ingest == NULL) return;
@@ -930,12 +932,60 @@ START_TEST(the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_a
         emit(bob, i, i + 1);
         uint64_t begin_ns = now_ns;
         while (history_end(history) == 2 * i) pass();
-        ck_assert_uint_le(now_ns - begin_ns, INGEST_SILENT_MAX_NS + 2 * MS);
+        ck_assert_uint_le(now_ns - begin_ns, INGEST_WAIT_MAX_NS + 2 * MS);
         pass();
         ck_assert_uint_eq(history_end(history), 2 * i + 2);
     }
     trace_log_close(alice);
     trace_log_close(bob);
+}
+END_TEST
+
+static void *emit_one_elsewhere(void *log) {
+    emit(log, 0, 1);
+    return NULL;
+}
+
+START_TEST(a_silent_ring_is_looked_at_for_all_that_a_writer_may_do) {
+    struct trace_log *log = open_log("alice");
+    const uint64_t patience_ns = 250 * MS;
+    pthread_t thread;
+    uint64_t begin_ns;
+    emit(log, 0, 1);
+    pass_time(5000 * MS);
+    pthread_create(&thread, NULL, emit_one_elsewhere, log); /* in a lane of its own */
+    pthread_join(thread, NULL);
+    for (begin_ns = now_ns; history_end(history) < 2;) pass();
+    ck_assert_uint_le(now_ns - begin_ns, INGEST_WAIT_MAX_NS);
+    pass_time(5000 * MS);
+    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* a handler that jumped out of an emit */
+    emit(log, 2, 4);
+    for (begin_ns = now_ns; history_end(history) < 5;) pass();
+    ck_assert_uint_le(now_ns - begin_ns, patience_ns + 2 * INGEST_WAIT_MAX_NS);
+    trace_log_close(log);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_EXITED);
+    assert_settled(node_named("alice"), 5, 4);
+}
+END_TEST
+
+/* Counters that no event comes with, and without anybody who says that an object was closed. */
+START_TEST(a_silent_ring_is_checked_now_and_then) {
+    struct trace_log *log;
+    if (_i == 1) {
+        close_ingest();
+        open_ingest_with(false);
+    }
+    log = open_log("alice");
+    pass_time(5000 * MS);
+    poke(log, offsetof(struct trace_shm_header, no_lane), &(uint64_t){3}, 8);
+    for (uint64_t begin_ns = now_ns; node_named("alice")->emitted == 0; pass())
+        ck_assert_uint_le(now_ns - begin_ns, _i == 1 ? INGEST_CHECK_UNWATCHED_NS : INGEST_CHECK_SILENT_NS);
+    assert_settled(node_named("alice"), 3, 0);
+    trace_log_close(log);
+    if (_i == 0) return;
+    for (uint64_t begin_ns = now_ns; node_named("alice")->state == NODE_LIVE; pass())
+        ck_assert_uint_le(now_ns - begin_ns, INGEST_CHECK_UNWATCHED_NS);
 }
 END_TEST
 
@@ -1117,6 +1167,8 @@ int main(void) {
     tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
     tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);
     tcase_add_test(tcase, the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due);
+    tcase_add_test(tcase, a_silent_ring_is_looked_at_for_all_that_a_writer_may_do);
+    tcase_add_loop_test(tcase, a_silent_ring_is_checked_now_and_then, 0, 2);
     tcase_add_test(tcase, a_silent_ring_beside_a_busy_one_is_looked_at_soon);
     tcase_add_test(tcase, nodes_leave_in_any_order);
     tcase_add_test(tcase, a_busy_node_does_not_keep_a_pass_from_ending);

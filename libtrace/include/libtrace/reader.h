@@ -89,6 +89,25 @@ struct trace_read {
 void trace_reader_read(struct trace_reader *reader, unsigned lane, struct trace_event *out, uint32_t max, bool final,
                        uint64_t now_ns, struct trace_read *ret_read);
 
+/* What to look at to know whether a silent ring is still silent: so little, and all in one place, that looking at many rings costs one miss of
+ * the cache or two for each. */
+struct trace_watch {
+    struct trace_reader *reader;
+    const uint32_t *state; /* of the first lane that nobody has; NULL when all have been taken */
+    const uint32_t *mark;  /* of the next slot of the first lane in use; NULL when there is none */
+    uint32_t want;         /* the mark that it will have */
+    uint32_t others;       /* bit set: the other lanes in use */
+    void *base;            /* the mapping */
+    size_t bytes;
+};
+
+/* Makes a watch.  lanes: bit set of those in use, all of which have been read.  It is good until the next read. */
+void trace_reader_watch(struct trace_reader *reader, uint32_t lanes, struct trace_watch *ret_watch);
+
+/* Has a writer been at the next slot of one of the lanes, or taken the first free lane?  False says nothing about a slot that was reserved
+ * and left before a byte of it was written, nor about lanes that were taken out of their order. */
+bool trace_watch_stirs(const struct trace_watch *watch);
+
 /* Where the next read of a lane begins.  A fresh reader begins at the oldest event that is still in the ring, whoever read it
  * before; what had been overwritten by then is lost to it, with the cause TRACE_LOSS_BEFORE_ATTACH. */
 uint64_t trace_reader_position(const struct trace_reader *reader, unsigned lane);
@@ -104,6 +123,9 @@ struct trace_lane_count {
     uint32_t thread_id;
 };
 void trace_reader_count(struct trace_reader *reader, unsigned lane, struct trace_lane_count *ret_count);
+
+/* Has the lane ever had a writer? */
+bool trace_reader_lane_used(struct trace_reader *reader, unsigned lane);
 
 /* Events of threads that got no lane. */
 uint64_t trace_reader_no_lane(const struct trace_reader *reader);
