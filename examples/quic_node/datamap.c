@@ -44,6 +44,7 @@ struct request {
     datamap_done done;
     void *arg;
     uint64_t deadline_ns;
+    uint64_t due_ns; /* when it is looked at; 0: it has been */
     bool has_caller;
     struct trace_node_id caller; /* the peer it came from */
     struct trace_node_id asked[CONNS_MAX];
@@ -60,6 +61,8 @@ struct datamap {
     uint64_t seen_count;
     unsigned peer_count;
     uv_timer_t sweep;
+    uv_timer_t think; /* rings when the next request is due */
+    unsigned think_ms;
     bool stopped;
     void (*changed)(void *arg);
     void *changed_arg;
@@ -307,6 +310,30 @@ void datamap_request(struct datamap *datamap, const struct dmap_request *what, d
 
 /* ---- streams ----------------------------------------------------------------------------------------------------------- */
 
+/* Looks at the requests that are due, and sets the timer for the others.  All wait equally long: the newest is in front. */
+static void on_due(uv_timer_t *timer) {
+    struct datamap *datamap = timer->data;
+    uint64_t now = monotonic_ns(), next_ns = 0;
+    for (struct request *request = datamap->requests; request != NULL;) {
+        bool is_due = request->due_ns != 0 && request->due_ns <= now;
+        if (request->due_ns > now) next_ns = request->due_ns;
+        if (!is_due) {
+            request = request->next;
+            continue;
+        }
+        request->due_ns = 0;
+        request_step(datamap, request);
+        request = datamap->requests; /* it may be over, and others with it */
+    }
+    if (next_ns != 0) uv_timer_start(&datamap->think, on_due, (next_ns - now) / NS_PER_MS + 1, 0);
+}
+
+/* --think: it is looked at in a while. */
+static void request_postpone(struct datamap *datamap, struct request *request) {
+    request->due_ns = monotonic_ns() + datamap->think_ms * NS_PER_MS;
+    if (!uv_is_active((uv_handle_t *)&datamap->think)) uv_timer_start(&datamap->think, on_due, datamap->think_ms, 0);
+}
+
 /* A peer's whole request is here. */
 static void request_received(struct datamap *datamap, struct exchange *exchange) {
     struct dmap_request what;
@@ -326,6 +353,8 @@ static void request_received(struct datamap *datamap, struct exchange *exchange)
     TRACE_APP_MESSAGE(datamap->log, &request->context, &request->caller, &protocol, what.command, request);
     if (seen_before(datamap, what.id))
         request_fail(datamap, request, DMAP_LOOP);
+    else if (datamap->think_ms != 0)
+        request_postpone(datamap, request);
     else
         request_step(datamap, request);
 }
@@ -446,7 +475,7 @@ static void on_sweep(uv_timer_t *timer) {
     }
 }
 
-int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop TRACE_ONLY(, struct trace_log *log)) {
+int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop, unsigned think_ms TRACE_ONLY(, struct trace_log *log)) {
     struct datamap *datamap = calloc(1, sizeof *datamap);
     if (datamap == NULL) return -ENOMEM;
     TRACE_ONLY(datamap->log = log;)
@@ -454,6 +483,9 @@ int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop TRACE_ONLY(, st
     uv_timer_init(loop, &datamap->sweep);
     datamap->sweep.data = datamap;
     uv_timer_start(&datamap->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_timer_init(loop, &datamap->think);
+    datamap->think.data = datamap;
+    datamap->think_ms = think_ms;
     *ret_datamap = datamap;
     return 0;
 }
@@ -470,6 +502,7 @@ void datamap_stop(struct datamap *datamap) {
     datamap->changed = NULL;
     while (datamap->requests != NULL) request_fail(datamap, datamap->requests, DMAP_REFUSED);
     uv_close((uv_handle_t *)&datamap->sweep, NULL);
+    uv_close((uv_handle_t *)&datamap->think, NULL);
 }
 
 void datamap_destroy(struct datamap *datamap) {

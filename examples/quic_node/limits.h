@@ -19,5 +19,6 @@
 #define HANDSHAKE_TIMEOUT_MS 3000 /* after which a dialled peer is dialled anew */
 #define REDIAL_MS 250
 #define REQUEST_TIMEOUT_MS 20000
+#define THINK_MS_MAX 10000 /* --think */
 
 #endif

@@ -24,6 +24,8 @@ struct node {
     const char *name;
     const char *qlog_dir;
     unsigned drop_every;
+    union quic_address drop_to; /* .any.sa_family 0: whomever */
+    unsigned think_ms;
     union quic_address listen;
     union quic_address peers[TARGETS_MAX];
     unsigned peer_count;
@@ -31,20 +33,22 @@ struct node {
     TRACE_ONLY(enum trace_ngtcp2_source trace_source;)
 };
 
+// clang-format off
 static const char usage[] =
     "usage: quic_node [options]\n"
     "  --name NAME          what the node is called (default: node)\n"
     "  --listen HOST:PORT   where to listen; port 0 takes any (default: 127.0.0.1:0)\n"
     "  --peer HOST:PORT     keep a connection to that node; may be repeated\n"
     "  --drop N             drop every Nth datagram instead of sending it, N at least 2\n"
-    "  --qlog-dir DIR       write a qlog file for each connection\n" TRACE_ONLY(
-        "  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n") "  --exit-on-eof        stop when stdin "
-                                                                                         "is at its end\n"
-                                                                                         "  --help\n"
-                                                                                         "Commands are read from stdin: store "
-                                                                                         "TEXT, store-random BYTES, put HOPS "
-                                                                                         "BYTES, get HASH, delete HASH,\n"
-                                                                                         "peers, wait-peers N, quit.\n";
+    "  --drop-to HOST:PORT  but only those to that address\n"
+    "  --think MS           let a peer's request wait so long before it is looked at\n"
+    "  --qlog-dir DIR       write a qlog file for each connection\n"
+    TRACE_ONLY("  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n")
+    "  --exit-on-eof        stop when stdin is at its end\n"
+    "  --help\n"
+    "Commands are read from stdin: store TEXT, store-random BYTES, put HOPS BYTES, get HASH, delete HASH,\n"
+    "peers, wait-peers N, quit.\n";
+// clang-format on
 
 __attribute__((noreturn)) static void wrong_usage(const char *what, const char *value) {
     fprintf(stderr, "quic_node: %s: %s\n%s", what, value, usage);
@@ -63,6 +67,7 @@ static void parse_arguments(struct node *node, int argc, char **argv) {
     static const struct option options[] = {
         {"name", required_argument, NULL, 'n'},     {"listen", required_argument, NULL, 'l'},
         {"peer", required_argument, NULL, 'p'},     {"drop", required_argument, NULL, 'd'},
+        {"drop-to", required_argument, NULL, 'D'},  {"think", required_argument, NULL, 'T'},
         {"qlog-dir", required_argument, NULL, 'q'}, {"exit-on-eof", no_argument, NULL, 'e'},
         {"help", no_argument, NULL, 'h'},           TRACE_ONLY({"trace-source", required_argument, NULL, 't'}, ){0},
     };
@@ -87,6 +92,13 @@ static void parse_arguments(struct node *node, int argc, char **argv) {
         case 'd':
             node->drop_every = (unsigned)strtoul(optarg, &end, 10);
             if (*end != 0 || node->drop_every < 2) wrong_usage("not a number from 2", optarg);
+            break;
+        case 'D':
+            if (quic_address_parse(&node->drop_to, optarg) != 0) wrong_usage("not an address", optarg);
+            break;
+        case 'T':
+            node->think_ms = (unsigned)strtoul(optarg, &end, 10);
+            if (*end != 0 || *optarg == 0 || node->think_ms > THINK_MS_MAX) wrong_usage("not a number up to 10000", optarg);
             break;
         case 'q': node->qlog_dir = optarg; break;
         case 'e':
@@ -135,9 +147,10 @@ static int open_node(struct node *node) {
                                  .name = node->name,
                                  .qlog_dir = node->qlog_dir,
                                  .drop_every = node->drop_every,
+                                 .drop_to = node->drop_to,
                                  .listen = node->listen,
                                  TRACE_ONLY(.log = node->log, .trace_source = node->trace_source, )};
-    int rv = datamap_create(&node->datamap, &node->loop TRACE_ONLY(, node->log));
+    int rv = datamap_create(&node->datamap, &node->loop, node->think_ms TRACE_ONLY(, node->log));
     if (rv != 0) return rv;
     config.app = datamap_app(node->datamap);
     if ((rv = quic_endpoint_open(&node->endpoint, &config)) != 0) return rv;

@@ -48,6 +48,7 @@ struct quic_config {
     const char *name;                  /* of the node: begins the names of the qlog files */
     const char *qlog_dir;              /* NULL: no qlog files */
     unsigned drop_every;               /* drop each Nth datagram instead of sending it; 0: none */
+    union quic_address drop_to;        /* but only those to this address; family 0: all */
     union quic_address listen;         /* port 0: any */
     struct quic_app app;               /* copied */
     TRACE_ONLY(struct trace_log *log;) /* NULL: runs untraced */

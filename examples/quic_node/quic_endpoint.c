@@ -106,8 +106,9 @@ static struct quic_conn *cid_find(struct quic_endpoint *endpoint, const uint8_t 
 
 void endpoint_send(struct quic_endpoint *endpoint, const union quic_address *to, const uint8_t *packet, size_t count) {
     unsigned every = endpoint->config.drop_every;
-    endpoint->datagrams++;
-    if (every != 0 && endpoint->datagrams % every == 0) return;
+    const union quic_address *faulty = &endpoint->config.drop_to;
+    bool may_drop = faulty->any.sa_family == 0 || memcmp(faulty, to, quic_address_bytes(faulty)) == 0;
+    if (every != 0 && may_drop && ++endpoint->datagrams % every == 0) return;
     /* A datagram that the socket does not take is a datagram lost: QUIC sends its contents again. */
     while (sendto(endpoint->socket_fd, packet, count, 0, &to->any, quic_address_bytes(to)) < 0 && errno == EINTR) {}
 }

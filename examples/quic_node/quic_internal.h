@@ -96,7 +96,7 @@ struct quic_endpoint {
     struct quic_target targets[TARGETS_MAX];
     unsigned target_count;
     unsigned qlog_count; /* files made */
-    uint64_t datagrams;  /* sent or dropped */
+    uint64_t datagrams;  /* that could have been dropped */
     uint64_t timer_ns;   /* what the timerfd is set to; 0: off */
     uint8_t secret[32];  /* stateless reset tokens come from it */
     bool closing;
