@@ -168,6 +168,28 @@ const struct command command_table[] = {
                      {"inspector sql --json < questions.sql", "statements of a file, an object a row"}},
     },
     {
+        .name = "analyze",
+        .args = "[WHAT NAME]", .args_max = 2,
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .run = run_analyze,
+        .summary = "what is wrong, in words, with the events that show it",
+        .description = "Most severe first: links and nodes that lose packets, packets late under way, packets given up wrongly, jumps of the "
+                       "round-trip time, nodes and links that take most of a request's time, requests and streams that have no end, nodes "
+                       "that crashed or fell silent, and events that traced lost. Each is judged against the other links, the time before "
+                       "or the rest of the request, and from a number of samples on: docs/analyze.md tells every threshold. Below it there "
+                       "are its events and the command to type next.\n"
+                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events that matter for "
+                       "this, or --limit, of the time given, and says when there were more. "
+                       "node and peer choose among the findings; trace reads that trace alone.\n"
+                       "Exit code 0 also when something is found. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
+                       "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
+                       "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable.",
+        .examples = {{"inspector analyze", "what is wrong here?"},
+                     {"inspector analyze --from -1m", "in the last minute"},
+                     {"inspector analyze trace 5a356ada", "where does this request lose its time?"},
+                     {"inspector analyze --json | jq -r 'select(.severity == \"severe\") | .says'", "for a script"}},
+    },
+    {
         .name = "stats",
         .run = run_stats,
         .summary = "traced's own counters",

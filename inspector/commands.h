@@ -41,6 +41,7 @@ const struct command *find_command(const char *name);
 command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* run_tables.c */
 command_run run_recent, run_range, run_peer, run_trace;            /* run_query.c */
 command_run run_count;                                             /* run_count.c */
+command_run run_analyze;                                           /* run_analyze.c */
 command_run run_control;                                           /* run_control.c */
 command_run run_follow;                                            /* run_follow.c */
 command_run run_sql;                                               /* run_sql.c */

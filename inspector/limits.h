@@ -34,6 +34,7 @@
 #define SQL_PROGRESS_STEPS 1000 /* of SQLite's machine, between two looks for an interrupt */
 #define SQL_HISTORY_LINES 1000
 #define ARGS_MAX 4U
+#define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads so many, the newest, unless --limit says otherwise */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
 #define ARROW_ROWS_MAX 100U         /* a longer arrow has its ends drawn alone */
 #define MESSAGE_CANDIDATES_MAX 8U   /* sends of one number that a receive is compared with */

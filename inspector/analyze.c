@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyze.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const char *finding_name(enum finding_kind kind) {
+    static const char *const names[] = {
+#define FINDING(NAME, name, meaning) name,
+#include "analyze.def"
+    };
+    return names[kind];
+}
+
+const char *severity_name(enum severity severity) {
+    static const char *const names[] = {"severe", "notable", "note"};
+    return names[severity];
+}
+
+void analysis_add(struct analysis *analysis, const struct finding *finding) {
+    if (analysis->count == analysis->capacity) {
+        size_t capacity = analysis->capacity ? 2 * analysis->capacity : 16;
+        struct finding *findings = realloc(analysis->findings, capacity * sizeof *findings);
+        if (!findings) {
+            analysis->failed = true;
+            return;
+        }
+        analysis->findings = findings;
+        analysis->capacity = capacity;
+    }
+    analysis->findings[analysis->count++] = *finding;
+}
+
+void finding_show(struct finding *finding, size_t fact) {
+    if (fact != NO_FACT && finding->evidence_count < EVIDENCE_MAX) finding->evidence[finding->evidence_count++] = fact;
+}
+
+static int compare_values(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return a < b ? -1 : a > b;
+}
+
+void sort_values(double *values, size_t count) {
+    if (count) qsort(values, count, sizeof *values, compare_values);
+}
+
+/* How many of the sorted values are below one. */
+static size_t rank_of(const double *sorted, size_t count, double value) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (sorted[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+double median_without(const double *sorted, size_t count, const double *own, unsigned own_count) {
+    if (count <= own_count) return 0;
+    size_t first = rank_of(sorted, count, own[0]), second = count;
+    if (own_count == 2) second = own[1] == own[0] ? first + 1 : rank_of(sorted, count, own[1]);
+    size_t low = first < second ? first : second, high = first < second ? second : first;
+    size_t middle = (count - own_count - 1) / 2;
+    if (middle >= low) middle++;
+    if (own_count == 2 && middle >= high) middle++;
+    return sorted[middle];
+}
+
+static int compare_findings(const void *left, const void *right) {
+    const struct finding *a = left, *b = right;
+    if (a->severity != b->severity) return a->severity < b->severity ? -1 : 1;
+    if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
+    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    return a->node < b->node ? -1 : a->node > b->node;
+}
+
+int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
+            uint64_t now_ns, bool one_trace) {
+    struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
+    analyze_losses(&analysis);
+    analyze_paths(&analysis);
+    analyze_rtt(&analysis);
+    analyze_requests(&analysis);
+    analyze_streams(&analysis);
+    analyze_nodes(&analysis, states, state_count);
+    if (analysis.failed) {
+        analysis_fini(&analysis);
+        return -ENOMEM;
+    }
+    if (analysis.count) qsort(analysis.findings, analysis.count, sizeof *analysis.findings, compare_findings);
+    *ret_analysis = analysis;
+    return 0;
+}
+
+void analysis_fini(struct analysis *analysis) {
+    free(analysis->findings);
+    *analysis = (struct analysis){0};
+}
+
+void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) {
+    size_t count = 0;
+    for (size_t i = 0; i < analysis->count; i++) {
+        const struct finding *finding = &analysis->findings[i];
+        if (finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
+    }
+    analysis->count = count;
+}

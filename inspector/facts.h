@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events for counting: what an analysis needs of each, in a fraction of the memory of its JSON form, ids as small numbers.  Pure. */
+#ifndef INSPECTOR_FACTS_H
+#define INSPECTOR_FACTS_H
+
+#include "intern.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fact_kind {
+    FACT_PACKET_SENT,
+    FACT_PACKET_RECEIVED,
+    FACT_PACKET_LOST,
+    FACT_METRICS,
+    FACT_STREAM_OPENED,
+    FACT_STREAM_CLOSED,
+    FACT_CONN_CLOSED,
+    FACT_APP_START,
+    FACT_APP_END,
+    FACT_EVENTS_LOST,
+    FACT_KIND_COUNT_
+};
+
+struct fact {
+    uint64_t time_ns;
+    union {
+        uint64_t number; /* of a packet */
+        uint64_t stream_id;
+        uint64_t rtt_ns;
+        uint64_t span_id;
+        uint64_t missing; /* events */
+    };
+    union {
+        uint64_t bytes;     /* of a packet */
+        uint64_t parent_id; /* of a start; 0 for a root */
+    };
+    unsigned node, peer, trace; /* NO_NUMBER for none */
+    unsigned command;           /* of a start or an end */
+    unsigned space;             /* of a packet, as struct packet has it */
+    uint32_t sequence;
+    uint16_t lane;
+    uint8_t kind; /* enum fact_kind */
+    bool ok;      /* of an end */
+};
+
+struct facts {
+    struct fact *items; /* in time order, once facts_sort was called */
+    size_t count, capacity;
+    struct intern nodes; /* nodes and peers */
+    struct intern traces;
+    struct intern commands; /* "DataMap GET_CHUNK" */
+    const char **node_ids;  /* by number, borrowed from nodes: facts_sort fills them */
+    const char **trace_ids;
+    const char **command_names;
+};
+
+/* The name of a kind, as events have it. */
+const char *fact_kind_name(enum fact_kind kind);
+
+/* A new array of the names of all kinds, for a query.  NULL without memory. */
+json_t *facts_kinds_new(void);
+
+/* Takes over what is of these kinds in an array of events; others are passed over.  0 or -ENOMEM. */
+int facts_add(struct facts *facts, const json_t *events);
+
+/* Puts them in time order, and the ids of the numbers into their arrays.  Call it once, after the last facts_add.  0 or -ENOMEM. */
+int facts_sort(struct facts *facts);
+
+void facts_fini(struct facts *facts);
+
+/* The texts of numbers; NULL for NO_NUMBER. */
+const char *facts_node(const struct facts *facts, unsigned node);
+const char *facts_trace(const struct facts *facts, unsigned trace);
+const char *facts_command(const struct facts *facts, unsigned command);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include "render_analyze.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NEXT_DIGITS 16 /* of an id in a command: enough to be no other's */
+#define AROUND_US 1000000
+
+/* ---- pieces ---- */
+
+static void node(struct strbuf *out, const struct view *view, const struct facts *facts, unsigned number) {
+    render_node(out, view, facts_node(facts, number));
+}
+
+static void link(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " -> ");
+    node(out, view, facts, finding->peer);
+}
+
+static void percent(struct strbuf *out, double rate) { strbuf_printf(out, "%.1f %%", 100 * rate); }
+
+static void command(struct strbuf *out, const struct facts *facts, const struct finding *finding) {
+    const char *name = facts_command(facts, finding->command);
+    strbuf_puts(out, name && *name ? name : "a request");
+}
+
+/* ---- sentences ---- */
+
+typedef void describe_function(struct strbuf *out, const struct view *view, const struct facts *facts,
+                               const struct finding *finding);
+
+static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->peer == NO_NUMBER) {
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, " loses what it sends, to whomever: ");
+    } else {
+        link(out, view, facts, finding);
+        strbuf_puts(out, " loses ");
+    }
+    strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " packets, ", finding->count, finding->of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_puts(out, "; between other nodes it is ");
+    percent(out, finding->usual_rate);
+}
+
+static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    strbuf_puts(out, "packets ");
+    link(out, view, facts, finding);
+    strbuf_puts(out, " are ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " under way; between other nodes ");
+    text_duration(out, finding->usual_ns);
+    strbuf_printf(out, " (medians, of %" PRIu64 " packets)", finding->count);
+}
+
+static void wrong_losses(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    link(out, view, facts, finding);
+    strbuf_printf(out, " gave up %" PRIu64 " packets that arrived, of %" PRIu64 " given up: reordered, or acknowledged too late",
+                  finding->count, finding->of);
+}
+
+static void rtt_jump(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    strbuf_puts(out, "the round-trip time ");
+    link(out, view, facts, finding);
+    strbuf_puts(out, finding->ns > finding->usual_ns ? " rose from " : " fell from ");
+    text_duration(out, finding->usual_ns);
+    strbuf_puts(out, " to ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " at ");
+    text_time(out, finding->time_ns, view->utc, false);
+}
+
+static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_puts(out, " spends most of its time ");
+    if (finding->peer == NO_NUMBER) {
+        strbuf_puts(out, "at ");
+        node(out, view, facts, finding->node);
+    } else {
+        strbuf_puts(out, "on the way ");
+        link(out, view, facts, finding);
+        strbuf_puts(out, " and back");
+    }
+    strbuf_puts(out, ": ");
+    text_duration(out, finding->ns);
+    strbuf_printf(out, " (median), and at least half of the request in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
+}
+
+static void request_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_puts(out, " at ");
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " began ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " ago and has not ended");
+    if (finding->count > 1) strbuf_printf(out, ", nor have %" PRIu64 " more", finding->count - 1);
+    if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; or its end is among the events that are missing");
+}
+
+static void stream_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_printf(out, " has %" PRIu64 " of %" PRIu64 " streams with ", finding->count, finding->of);
+    node(out, view, facts, finding->peer);
+    strbuf_puts(out, " not closed, the oldest for ");
+    text_duration(out, finding->ns);
+}
+
+static void node_crashed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " crashed: its last event is of ");
+    text_time(out, finding->time_ns, view->utc, false);
+}
+
+static void node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " lives, and has said nothing for ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, "; its longest silence before was ");
+    text_duration(out, finding->usual_ns);
+}
+
+static void events_missing(struct strbuf *out, const struct view *view, const struct facts *facts,
+                           const struct finding *finding) {
+    text_count(out, finding->count, "event");
+    strbuf_puts(out, " of ");
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " were lost before traced read them: what is said here may have holes");
+}
+
+/* ---- what kinds have ---- */
+
+enum { HAS_COUNT = 1, HAS_OF = 2, HAS_RATE = 4, HAS_TIME = 8, HAS_USUAL_TIME = 16, HAS_MOMENT = 32 };
+
+enum next { NEXT_LOSSES, NEXT_TRACE, NEXT_GRAPH, NEXT_METRICS, NEXT_STREAMS, NEXT_NODE, NEXT_NODES };
+
+static const struct {
+    describe_function *describe;
+    unsigned has;
+    enum next next;
+} kinds[FINDING_COUNT_] = {
+    [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
+    [FINDING_WRONG_LOSSES] = {wrong_losses, HAS_COUNT | HAS_OF, NEXT_GRAPH},
+    [FINDING_RTT_JUMP] = {rtt_jump, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_METRICS},
+    [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
+    [FINDING_STREAM_OPEN] = {stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},
+    [FINDING_NODE_CRASHED] = {node_crashed, HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_SILENT] = {node_silent, HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_EVENTS_MISSING] = {events_missing, HAS_COUNT | HAS_OF, NEXT_NODES},
+};
+
+void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    kinds[finding->kind].describe(out, view, facts, finding);
+}
+
+/* ---- the next command ---- */
+
+/* A node as an argument: its name where that is its alone and no shell minds it, else its id. */
+static void argument(struct strbuf *out, const struct view *view, const char *id) {
+    struct strbuf name = {0};
+    names_node(&name, view->names, id);
+    const char *text = strbuf_text(&name);
+    bool plain = names_knows(view->names, id) && *text && *text != '-' &&
+                 !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")];
+    if (plain)
+        strbuf_puts(out, text);
+    else
+        strbuf_add(out, id, NEXT_DIGITS);
+    strbuf_fini(&name);
+}
+
+static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    strbuf_puts(out, " --node ");
+    argument(out, view, facts_node(facts, finding->node));
+    if (finding->peer == NO_NUMBER) return;
+    strbuf_puts(out, " --peer ");
+    argument(out, view, facts_node(facts, finding->peer));
+}
+
+void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    const char *trace = facts_trace(facts, finding->trace);
+    enum next next = kinds[finding->kind].next;
+    strbuf_puts(out, "inspector ");
+    if ((next == NEXT_TRACE || next == NEXT_GRAPH) && trace) {
+        strbuf_printf(out, "trace %.*s%s", NEXT_DIGITS, trace, next == NEXT_GRAPH ? " --graph" : "");
+    } else if (next == NEXT_METRICS) {
+        uint64_t us = finding->time_ns / 1000;
+        strbuf_printf(out, "range %" PRIu64 " %" PRIu64, us > AROUND_US ? us - AROUND_US : 0, us + AROUND_US);
+        ends(out, view, facts, finding);
+        strbuf_puts(out, " --kind metrics");
+    } else if (next == NEXT_NODES) {
+        strbuf_puts(out, "nodes");
+    } else {
+        strbuf_puts(out, "recent 20");
+        ends(out, view, facts, finding);
+        if (next == NEXT_LOSSES) strbuf_puts(out, " --kind packet_lost");
+        if (next == NEXT_STREAMS) strbuf_puts(out, " --kind stream_opened,stream_closed");
+    }
+}
+
+/* ---- as data ---- */
+
+static json_t *text_new(const char *text) { return text ? json_string(text) : json_null(); }
+static json_t *number_new(bool has, uint64_t number) { return has ? json_integer((json_int_t)number) : json_null(); }
+static json_t *rate_new(bool has, double rate) { return has ? json_real(rate) : json_null(); }
+
+static json_t *time_new(bool has, uint64_t time_ns) {
+    return has ? json_pack("{s:I,s:i}", "timestamp", (json_int_t)(time_ns / 1000), "ns", (int)(time_ns % 1000)) : json_null();
+}
+
+static json_t *evidence_new(const struct facts *facts, const struct finding *finding) {
+    json_t *all = json_array();
+    for (unsigned i = 0; i < finding->evidence_count; i++) {
+        const struct fact *fact = &facts->items[finding->evidence[i]];
+        json_array_append_new(all,
+                              json_pack("{s:I,s:i,s:o,s:o,s:o,s:i,s:I,s:s}", "timestamp", (json_int_t)(fact->time_ns / 1000),
+                                        "ns", (int)(fact->time_ns % 1000), "node_id", text_new(facts_node(facts, fact->node)),
+                                        "peer_id", text_new(facts_node(facts, fact->peer)), "trace_id",
+                                        text_new(facts_trace(facts, fact->trace)), "lane", (int)fact->lane, "sequence",
+                                        (json_int_t)fact->sequence, "kind", fact_kind_name((enum fact_kind)fact->kind)));
+    }
+    return all;
+}
+
+json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding) {
+    struct view plain = *view;
+    struct strbuf says = {0}, next = {0};
+    unsigned has = kinds[finding->kind].has;
+    plain.color = false;
+    finding_describe(&says, &plain, facts, finding);
+    finding_next(&next, &plain, facts, finding);
+    json_t *line = json_pack(
+        "{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding", finding_name(finding->kind), "severity",
+        severity_name(finding->severity), "node_id", text_new(facts_node(facts, finding->node)), "peer_id",
+        text_new(facts_node(facts, finding->peer)), "trace_id", text_new(facts_trace(facts, finding->trace)), "command",
+        text_new(facts_command(facts, finding->command)), "count", number_new(has & HAS_COUNT, finding->count), "of",
+        number_new(has & HAS_OF, finding->of), "rate",
+        rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
+        rate_new(has & HAS_RATE, finding->usual_rate), "duration", number_new(has & HAS_TIME, finding->ns), "usual_duration",
+        number_new(has & HAS_USUAL_TIME, finding->usual_ns), "at", time_new(has & HAS_MOMENT, finding->time_ns), "says",
+        strbuf_text(&says), "next", strbuf_text(&next), "evidence", evidence_new(facts, finding));
+    strbuf_fini(&says);
+    strbuf_fini(&next);
+    return line;
+}
+
+/* ---- for people ---- */
+
+static void draw_evidence(struct strbuf *out, const struct view *view, const struct facts *facts, const struct fact *fact) {
+    strbuf_puts(out, "     ");
+    text_time(out, fact->time_ns, view->utc, false);
+    strbuf_puts(out, "  ");
+    node(out, view, facts, fact->node);
+    strbuf_printf(out, "  %s", fact_kind_name((enum fact_kind)fact->kind));
+    if (fact->kind <= FACT_PACKET_LOST) strbuf_printf(out, " %" PRIu64, fact->number);
+    if (fact->kind == FACT_STREAM_OPENED || fact->kind == FACT_STREAM_CLOSED) strbuf_printf(out, " %" PRIu64, fact->stream_id);
+    if (fact->kind == FACT_METRICS) {
+        strbuf_puts(out, " rtt ");
+        text_duration(out, fact->rtt_ns);
+    }
+    if (fact->peer != NO_NUMBER) {
+        strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_APP_START ? "  <- " : "  -> ");
+        node(out, view, facts, fact->peer);
+    }
+    const char *trace = facts_trace(facts, fact->trace);
+    if (trace) text_styled(out, view->color, STYLE_ID, "  trace %.*s", NEXT_DIGITS, trace);
+    strbuf_puts(out, "\n");
+}
+
+static void draw_finding(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    static const enum style styles[] = {STYLE_BAD, STYLE_WARN, STYLE_PLAIN};
+    text_styled(out, view->color, styles[finding->severity], "%-7s", severity_name(finding->severity));
+    text_styled(out, view->color, STYLE_HEAD, "  %s  ", finding_name(finding->kind));
+    finding_describe(out, view, facts, finding);
+    strbuf_puts(out, "\n");
+    for (unsigned i = 0; i < finding->evidence_count; i++) draw_evidence(out, view, facts, &facts->items[finding->evidence[i]]);
+    text_style_on(out, view->color, STYLE_DIM);
+    strbuf_puts(out, "     next: ");
+    finding_next(out, view, facts, finding);
+    text_style_off(out, view->color, STYLE_DIM);
+    strbuf_puts(out, "\n\n");
+}
+
+static void draw_coverage(struct strbuf *out, const struct coverage *coverage) {
+    strbuf_printf(out,
+                  "looked at: loss of %" PRIu64 " links (%" PRIu64 " with packets enough), time under way on %" PRIu64
+                  " (%" PRIu64 "), ",
+                  coverage->links, coverage->links_judged, coverage->paths, coverage->paths_judged);
+    strbuf_printf(out, "round-trip times of %" PRIu64 " (%" PRIu64 "),\n           ", coverage->rtt_series, coverage->rtt_judged);
+    strbuf_printf(out, "%" PRIu64 " parts of requests (%" PRIu64 " requests whole), ", coverage->requests,
+                  coverage->requests_whole);
+    text_count(out, coverage->streams, "stream");
+    strbuf_puts(out, ", the silence of ");
+    text_count(out, coverage->nodes, "node");
+    strbuf_puts(out, ", events missing\n");
+}
+
+void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
+                     const struct analyze_scope *scope) {
+    const struct facts *facts = analysis->facts;
+    text_count(out, facts->count, "event");
+    if (facts->count) {
+        strbuf_puts(out, " from ");
+        text_time(out, facts->items[0].time_ns, view->utc, true);
+        strbuf_puts(out, " to ");
+        text_time(out, facts->items[facts->count - 1].time_ns, view->utc, true);
+    }
+    if (scope->about) {
+        strbuf_puts(out, "; findings about ");
+        render_node(out, view, scope->about);
+        strbuf_puts(out, " alone");
+    }
+    strbuf_puts(out, "\n");
+    if (scope->cut)
+        text_styled(out, view->color, STYLE_WARN, "! older events of that time were not read: --limit N reads more\n");
+    strbuf_puts(out, "\n");
+    for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
+    if (!analysis->count) strbuf_puts(out, "nothing found\n\n");
+    if (view->header) draw_coverage(out, &analysis->coverage);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Findings in words, and as data. */
+#ifndef INSPECTOR_RENDER_ANALYZE_H
+#define INSPECTOR_RENDER_ANALYZE_H
+
+#include "analyze.h"
+#include "render.h"
+
+/* What was looked at, and what for. */
+struct analyze_scope {
+    const char *about; /* who the findings were chosen for, an id; NULL: all */
+    bool cut;          /* there are older events in that time that were not read */
+};
+
+/* The findings, most severe first, each with its events and a command that shows more; then what was looked at. */
+void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
+                     const struct analyze_scope *scope);
+
+/* One finding in a sentence, names as in tables. */
+void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
+
+/* The next command to type: arguments that a shell takes as they are. */
+void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
+
+/* {"finding","severity","node_id","peer_id","trace_id","command","count","of","rate","usual_rate","duration","usual_duration","at",
+ * "says","next","evidence":[{"timestamp","ns","node_id","peer_id","trace_id","lane","sequence","kind"}]}.  What a finding of its kind does
+ * not have is null.  NULL without memory. */
+json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `analyze`: reads the newest events of a time, or those of one trace, and says what is wrong. */
+#include "commands.h"
+#include "json_get.h"
+#include "pages.h"
+#include "render_analyze.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum about { ABOUT_ALL, ABOUT_TRACE, ABOUT_NODE, ABOUT_PEER };
+
+/* What the arguments ask for.  Returns 0 or -1. */
+static int read_arguments(struct session *session, enum about *ret_about, const char **ret_name) {
+    static const char *const words[] = {[ABOUT_TRACE] = "trace", [ABOUT_NODE] = "node", [ABOUT_PEER] = "peer"};
+    const struct options *options = session->options;
+    *ret_about = ABOUT_ALL;
+    *ret_name = NULL;
+    if (options->arg_count == 1) return 0;
+    for (unsigned i = ABOUT_TRACE; i <= ABOUT_PEER && options->arg_count == 3; i++)
+        if (!strcmp(options->args[1], words[i])) *ret_about = (enum about)i;
+    if (*ret_about == ABOUT_ALL)
+        return failure_set(&session->failure, EXIT_USAGE, "usage: inspector analyze [trace ID | node NODE | peer PEER]");
+    *ret_name = options->args[2];
+    return 0;
+}
+
+/* The full id that a name means to traced, as node or peer of the newest event that has it; the caller frees it. */
+static int resolve(struct session *session, enum about about, const char *name, char **ret_id) {
+    const char *key = about == ABOUT_NODE ? "node_id" : "peer_id";
+    json_t *answer, *params = json_pack("{s:s,s:i,s:s}", key, name, "limit", 1, "order", "desc");
+    if (session_call(session, "query", params, &answer)) return -1;
+    const char *id = json_get_hex(json_array_get(json_get_array(answer, "events"), 0), key, NODE_DIGITS);
+    int result = 0;
+    if (!id)
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a %s %s",
+                             about == ABOUT_NODE ? "node" : "peer", name);
+    else if (!(*ret_id = strdup(id)))
+        result = session_out_of_memory(session);
+    json_decref(answer);
+    return result;
+}
+
+/* ---- reading ---- */
+
+/* Params of `query`: one trace whole, or what concerns the analysis, the newest first.  NULL without memory. */
+static json_t *query_new(const struct session *session, enum about about, const char *name) {
+    json_t *filter = session_filter_new(session);
+    int failed = !filter;
+    if (about == ABOUT_TRACE) {
+        failed |= json_object_set_new(filter, "trace_id", json_string(name));
+    } else {
+        failed |= json_object_set_new(filter, "kind", facts_kinds_new());
+        failed |= json_object_set_new(filter, "order", json_string("desc"));
+    }
+    if (!failed) return filter;
+    json_decref(filter);
+    return NULL;
+}
+
+static int read_facts(struct session *session, json_t *query_new, uint64_t limit, struct facts *facts, bool *ret_cut) {
+    struct pages pages;
+    json_t *answer;
+    int result = pages_init(&pages, session, query_new, limit);
+    *ret_cut = false;
+    while (!result && !(result = pages_next(&pages, &answer)) && answer) {
+        bool whole_trace = json_object_get(pages.params, "trace_id") != NULL; /* else the gaps are among the events */
+        if (facts_add(facts, json_get_array(answer, "events")) ||
+            (whole_trace && facts_add(facts, json_get_array(answer, "gaps"))))
+            result = session_out_of_memory(session);
+        *ret_cut = json_is_string(json_object_get(answer, "cursor"));
+        json_decref(answer);
+    }
+    pages_fini(&pages);
+    if (!result && facts_sort(facts)) result = session_out_of_memory(session);
+    return result;
+}
+
+/* What traced says of the nodes.  *ret_states is the caller's. */
+static int read_states(struct session *session, const struct facts *facts, struct node_state **ret_states, size_t *ret_count) {
+    json_t *nodes, *row;
+    size_t i;
+    if (session_call(session, "nodes", NULL, &nodes)) return -1;
+    names_learn(&session->names, nodes);
+    const json_t *rows = json_get_array(nodes, "nodes");
+    struct node_state *states = calloc(json_array_size(rows) + 1, sizeof *states);
+    json_array_foreach(rows, i, row) {
+        const char *state = json_get_text(row, "state");
+        if (!states || !state) break;
+        states[(*ret_count)++] =
+            (struct node_state){.node = intern_find(&facts->nodes, json_get_hex(row, "node_id", NODE_DIGITS)),
+                                .live = !strcmp(state, "live"),
+                                .crashed = !strcmp(state, "crashed")};
+    }
+    json_decref(nodes);
+    *ret_states = states;
+    return states ? 0 : session_out_of_memory(session);
+}
+
+/* Ages count to the end of what was looked at: now, or with --to in the past the newest event. */
+static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    bool past = option_given(session->options, OPTION_TO) && facts->count;
+    return past ? facts->items[facts->count - 1].time_ns : now_ns;
+}
+
+/* ---- showing ---- */
+
+static int show(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
+    int result = 0;
+    if (!option_given(session->options, OPTION_JSON)) {
+        render_analysis(&session->text, &session->view, analysis, scope);
+        return 0;
+    }
+    if (scope->cut) session_note("older events of that time were not read: --limit N reads more");
+    for (size_t i = 0; !result && i < analysis->count; i++) {
+        json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
+        result = line ? session_json(session, line) : session_out_of_memory(session);
+        json_decref(line);
+    }
+    return result;
+}
+
+static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
+    struct node_state *states = NULL;
+    size_t state_count = 0;
+    struct analysis analysis = {0};
+    int result = read_states(session, facts, &states, &state_count);
+    if (!result && analyze(&analysis, facts, states, state_count, end_of_time(session, facts), about == ABOUT_TRACE))
+        result = session_out_of_memory(session);
+    if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about), about == ABOUT_PEER);
+    if (!result) result = show(session, &analysis, scope);
+    analysis_fini(&analysis);
+    free(states);
+    return result;
+}
+
+int run_analyze(struct session *session) {
+    enum about about;
+    const char *name;
+    char *id = NULL;
+    struct facts facts = {0};
+    struct analyze_scope scope = {0};
+    int result = read_arguments(session, &about, &name);
+    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = resolve(session, about, name, &id);
+    if (!result)
+        result = read_facts(session, query_new(session, about, name),
+                            option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);
+    if (!result && about == ABOUT_TRACE && !facts.count)
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
+    scope.about = id;
+    if (!result) result = analyze_facts(session, &facts, about, &scope);
+    facts_fini(&facts);
+    free(id);
+    return result;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is a finding, and what is not yet one: each case stands beside one that differs in the thing that matters. */
+#include "analyze.h"
+#include "analyze_thresholds.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define MS UINT64_C(1000000)
+#define S (1000 * MS)
+#define NOW (1000 * S)
+
+enum { ALICE, BOB, CAROL, DAVE, NODES };
+
+static struct facts facts;
+static struct analysis analysis;
+static struct node_state states[NODES];
+static bool one_trace;
+
+static void setup(void) {
+    static const char *const ids[NODES] = {"alice", "bob", "carol", "dave"};
+    unsigned number;
+    facts = (struct facts){.capacity = 20000, .items = calloc(20000, sizeof *facts.items)};
+    ck_assert_ptr_nonnull(facts.items);
+    for (unsigned i = 0; i < NODES; i++) {
+        ck_assert_int_eq(intern_number(&facts.nodes, ids[i], &number), 0);
+        states[i] = (struct node_state){.node = i, .live = true};
+    }
+    analysis = (struct analysis){0};
+    one_trace = false;
+}
+
+static void teardown(void) {
+    analysis_fini(&analysis);
+    facts_fini(&facts);
+}
+
+/* Adds a fact of trace 0; each has its own sequence. */
+static struct fact *add(enum fact_kind kind, unsigned node, unsigned peer, uint64_t at_ns) {
+    struct fact *fact = &facts.items[facts.count];
+    ck_assert_uint_lt(facts.count, facts.capacity);
+    *fact = (struct fact){.kind = (uint8_t)kind,
+                          .node = node,
+                          .peer = peer,
+                          .time_ns = at_ns,
+                          .command = NO_NUMBER,
+                          .sequence = (uint32_t)facts.count};
+    facts.count++;
+    return fact;
+}
+
+static void run(void) {
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    ck_assert_int_eq(analyze(&analysis, &facts, states, NODES, NOW, one_trace), 0);
+}
+
+/* The only finding. */
+static const struct finding *only(enum finding_kind kind) {
+    ck_assert_uint_eq(analysis.count, 1);
+    ck_assert_str_eq(finding_name(analysis.findings->kind), finding_name(kind));
+    ck_assert_uint_gt(analysis.findings->evidence_count, 0);
+    return analysis.findings;
+}
+
+static void nothing(void) {
+    ck_assert_msg(analysis.count == 0, "%s", analysis.count ? finding_name(analysis.findings->kind) : "");
+}
+
+/* ---- losses ---- */
+
+/* So many packets, the first of which are lost; a packet each millisecond, from NOW - 10 s on. */
+static void send_some(unsigned from, unsigned to, unsigned sent, unsigned lost) {
+    for (unsigned i = 0; i < sent; i++) {
+        add(FACT_PACKET_SENT, from, to, NOW - 10 * S + i * MS)->number = i;
+        if (i < lost) add(FACT_PACKET_LOST, from, to, NOW - 10 * S + i * MS + 1)->number = i;
+    }
+}
+
+START_TEST(a_link_that_loses_more_than_others_is_named_with_its_losses) {
+    send_some(ALICE, BOB, 200, 20);
+    send_some(ALICE, CAROL, 200, 0);
+    send_some(BOB, CAROL, 200, 1);
+    send_some(CAROL, BOB, 200, 0);
+    run();
+    const struct finding *finding = only(FINDING_LOSSY_LINK);
+    ck_assert_int_eq(finding->severity, SEVERITY_SEVERE);
+    ck_assert_uint_eq(finding->node, ALICE);
+    ck_assert_uint_eq(finding->peer, BOB);
+    ck_assert_uint_eq(finding->count, 20);
+    ck_assert_uint_eq(finding->of, 200);
+    ck_assert_uint_eq(finding->evidence_count, EVIDENCE_MAX);
+    for (unsigned i = 0; i < EVIDENCE_MAX; i++) {
+        const struct fact *fact = &facts.items[finding->evidence[i]];
+        ck_assert_int_eq(fact->kind, FACT_PACKET_LOST);
+        ck_assert_uint_eq(fact->node, ALICE);
+    }
+    ck_assert_uint_eq(analysis.coverage.links, 4);
+    ck_assert_uint_eq(analysis.coverage.links_judged, 4);
+}
+END_TEST
+
+/* Too few packets, too few losses, too low a rate, not sure enough, and no less elsewhere. */
+START_TEST(chance_is_no_loss_and_neither_is_what_all_have) {
+    static const unsigned sent[] = {LOSS_SENT_MIN - 1, 100, 2000, 200, 200}, lost[] = {20, LOSS_LOST_MIN - 1, 21, 5, 20};
+    unsigned elsewhere = _i == 4 ? 12 : 0;
+    send_some(ALICE, BOB, sent[_i], lost[_i]);
+    send_some(BOB, CAROL, 200, elsewhere);
+    send_some(CAROL, DAVE, 200, elsewhere);
+    send_some(DAVE, CAROL, 200, elsewhere);
+    run();
+    for (size_t i = 0; i < analysis.count; i++) ck_assert_uint_ne(analysis.findings[i].node, ALICE);
+    if (_i != 4) nothing();
+}
+END_TEST
+
+START_TEST(a_faulty_pair_is_not_compared_with_its_other_direction) {
+    send_some(ALICE, BOB, 200, 20);
+    send_some(BOB, ALICE, 200, 20);
+    send_some(BOB, CAROL, 200, 0);
+    send_some(ALICE, CAROL, 200, 0);
+    run();
+    ck_assert_uint_eq(analysis.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(analysis.findings[i].kind, FINDING_LOSSY_LINK);
+        ck_assert(analysis.findings[i].usual_rate == 0);
+    }
+}
+END_TEST
+
+START_TEST(two_nodes_alone_are_judged_too) {
+    send_some(ALICE, BOB, 200, 20);
+    run();
+    only(FINDING_LOSSY_LINK);
+}
+END_TEST
+
+START_TEST(a_node_that_loses_towards_all_its_peers_is_named_itself) {
+    send_some(BOB, ALICE, 200, 20);
+    send_some(BOB, CAROL, 200, 24);
+    send_some(BOB, DAVE, LOSS_SENT_MIN - 1, 0); /* too few to say otherwise */
+    send_some(ALICE, BOB, 200, 0);
+    send_some(CAROL, DAVE, 200, 0);
+    send_some(DAVE, CAROL, 200, 0);
+    run();
+    const struct finding *finding = only(FINDING_LOSSY_NODE);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->peer, NO_NUMBER);
+    ck_assert_uint_eq(finding->count, 44);
+}
+END_TEST
+
+START_TEST(the_median_without_one_or_two_is_that_of_the_others) {
+    double sorted[9], others[9];
+    unsigned random = (unsigned)_i * 2654435761u + 7;
+    size_t count = 1 + random % 9, kept = 0;
+    for (size_t i = 0; i < count; i++) sorted[i] = (double)((random = random * 1103515245u + 12345u) >> 16 & 3);
+    sort_values(sorted, count);
+    size_t first = random % count, second = (random >> 8) % count;
+    unsigned own_count = first == second ? 1 : 2;
+    const double own[] = {sorted[first], sorted[second]};
+    for (size_t i = 0; i < count; i++)
+        if (i != first && i != second) others[kept++] = sorted[i];
+    ck_assert(median_without(sorted, count, own, own_count) == (kept ? others[(kept - 1) / 2] : 0));
+}
+END_TEST
+
+/* ---- packets seen at both ends ---- */
+
+/* So many packets, each under way for so long; the first `wrong` of them are given up before they arrive. */
+static void exchange(unsigned from, unsigned to, unsigned count, uint64_t way_ns, unsigned wrong) {
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at_ns = NOW - 10 * S + i * 100 * MS;
+        add(FACT_PACKET_SENT, from, to, at_ns)->number = i;
+        if (i < wrong) add(FACT_PACKET_LOST, from, to, at_ns + way_ns - 1)->number = i;
+        add(FACT_PACKET_RECEIVED, to, from, at_ns + way_ns)->number = i;
+    }
+}
+
+START_TEST(packets_that_are_longer_under_way_than_others_are_late) {
+    exchange(ALICE, BOB, LATE_PACKETS_MIN, _i ? 30 * MS : 4 * MS, 0);
+    exchange(BOB, CAROL, LATE_PACKETS_MIN, MS / 10, 0);
+    exchange(CAROL, DAVE, LATE_PACKETS_MIN, MS / 5, 0);
+    run();
+    const struct finding *finding = only(FINDING_LATE_PACKETS);
+    ck_assert_int_eq(finding->severity, _i ? SEVERITY_SEVERE : SEVERITY_NOTABLE);
+    ck_assert_uint_eq(finding->node, ALICE);
+    ck_assert_uint_eq(finding->peer, BOB);
+    ck_assert_uint_eq(finding->ns, _i ? 30 * MS : 4 * MS);
+    ck_assert_uint_eq(finding->usual_ns, MS / 10);
+    ck_assert_int_eq(facts.items[finding->evidence[0]].kind, FACT_PACKET_SENT);
+    ck_assert_int_eq(facts.items[finding->evidence[1]].kind, FACT_PACKET_RECEIVED);
+}
+END_TEST
+
+/* Too few; too little beyond the others; not so many times as long; no others. */
+START_TEST(packets_are_not_late_for_little) {
+    exchange(ALICE, BOB, _i == 0 ? LATE_PACKETS_MIN - 1 : LATE_PACKETS_MIN, _i == 1 ? LATE_NS_MIN : 30 * MS, 0);
+    exchange(BOB, ALICE, LATE_PACKETS_MIN, MS / 10, 0);
+    if (_i != 3) exchange(BOB, CAROL, LATE_PACKETS_MIN, _i == 2 ? 7 * MS : MS / 10, 0);
+    if (_i == 2) exchange(CAROL, DAVE, LATE_PACKETS_MIN, 7 * MS, 0);
+    run();
+    nothing();
+}
+END_TEST
+
+START_TEST(packets_given_up_that_arrive_are_wrong_losses) {
+    exchange(ALICE, BOB, 100, MS, _i ? WRONG_LOSSES_MIN - 1 : WRONG_LOSSES_MIN);
+    for (unsigned i = 0; i < 400; i++)
+        add(FACT_PACKET_SENT, ALICE, BOB, NOW - S)->number = 1000 + i; /* so that it is no lossy link */
+    run();
+    if (_i) {
+        nothing();
+        return;
+    }
+    const struct finding *finding = only(FINDING_WRONG_LOSSES);
+    ck_assert_uint_eq(finding->count, WRONG_LOSSES_MIN);
+    ck_assert_uint_eq(finding->of, WRONG_LOSSES_MIN);
+}
+END_TEST
+
+/* ---- round-trip times ---- */
+
+static void rtts(unsigned count, uint64_t rtt_ns) {
+    for (unsigned i = 0; i < count; i++)
+        add(FACT_METRICS, ALICE, BOB, NOW - 20 * S + facts.count * 10 * MS)->rtt_ns = rtt_ns + i % 3;
+}
+
+START_TEST(a_round_trip_time_that_rises_for_good_is_a_jump_with_its_moment) {
+    rtts(RTT_SAMPLES_MIN + 5, MS);
+    rtts(1, 200 * MS); /* one spike does not make a moment */
+    rtts(RTT_SAMPLES_MIN + 5, MS);
+    size_t moment = facts.count;
+    rtts(RTT_SAMPLES_MIN, _i ? 7 * MS : 40 * MS);
+    run();
+    const struct finding *finding = only(FINDING_RTT_JUMP);
+    ck_assert_int_eq(finding->severity, _i ? SEVERITY_NOTABLE : SEVERITY_SEVERE);
+    ck_assert_uint_eq(finding->time_ns, facts.items[moment].time_ns);
+    ck_assert_uint_eq(finding->usual_ns, MS + 1);
+    ck_assert_uint_eq(finding->ns, (_i ? 7 * MS : 40 * MS) + 1);
+    ck_assert_uint_eq(finding->evidence[0], moment - 1);
+    ck_assert_uint_eq(finding->evidence[1], moment);
+}
+END_TEST
+
+START_TEST(a_round_trip_time_that_falls_is_a_note) {
+    rtts(RTT_SAMPLES_MIN, 40 * MS);
+    rtts(RTT_SAMPLES_MIN, MS);
+    run();
+    ck_assert_int_eq(only(FINDING_RTT_JUMP)->severity, SEVERITY_NOTE);
+}
+END_TEST
+
+/* Too few behind it; too little; not so many times as long. */
+START_TEST(a_round_trip_time_does_not_jump_for_little) {
+    rtts(RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
+    rtts(_i == 0 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 0 ? 90 * MS : _i == 1 ? 5 * MS : 150 * MS);
+    run();
+    nothing();
+}
+END_TEST
+
+/* ---- requests ---- */
+
+/* A part of a request, whole; end_ns 0: it has no end. */
+static void part(unsigned trace, unsigned node, uint64_t span_id, uint64_t parent_id, uint64_t start_ns, uint64_t end_ns) {
+    struct fact *start = add(FACT_APP_START, node, NO_NUMBER, start_ns);
+    start->trace = trace, start->span_id = span_id, start->parent_id = parent_id, start->command = 0;
+    if (!end_ns) return;
+    struct fact *end = add(FACT_APP_END, node, NO_NUMBER, end_ns);
+    end->trace = trace, end->span_id = span_id, end->command = 0;
+}
+
+static void request_packet(enum fact_kind kind, unsigned trace, unsigned node, unsigned peer, uint64_t at_ns) {
+    struct fact *fact = add(kind, node, peer, at_ns);
+    fact->trace = trace;
+    fact->number = facts.count;
+}
+
+/* alice asks bob, who asks carol: each works 1 ms before and after, and each way takes 1 ms, but for what is added. */
+static void request(unsigned trace, uint64_t carol_ns, uint64_t way_ns) {
+    uint64_t at = NOW - 100 * S + trace * S;
+    part(trace, ALICE, 1, 0, at, at + 10 * MS + carol_ns + way_ns);
+    request_packet(FACT_PACKET_SENT, trace, ALICE, BOB, at + 1 * MS);
+    part(trace, BOB, 2, 1, at + 2 * MS, at + 8 * MS + carol_ns + way_ns);
+    request_packet(FACT_PACKET_SENT, trace, BOB, CAROL, at + 3 * MS);
+    part(trace, CAROL, 3, 2, at + 4 * MS + way_ns, at + 6 * MS + way_ns + carol_ns);
+    request_packet(FACT_PACKET_RECEIVED, trace, BOB, CAROL, at + 7 * MS + way_ns + carol_ns);
+    request_packet(FACT_PACKET_RECEIVED, trace, ALICE, BOB, at + 9 * MS + way_ns + carol_ns);
+}
+
+START_TEST(where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not) {
+    for (unsigned i = 0; i < SLOW_REQUESTS_MIN; i++) request(i, _i ? 6 * MS : 40 * MS, 0);
+    request(SLOW_REQUESTS_MIN, 0, 0);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_NODE);
+    ck_assert_int_eq(finding->severity, _i ? SEVERITY_NOTABLE : SEVERITY_SEVERE);
+    ck_assert_uint_eq(finding->node, CAROL);
+    ck_assert_uint_eq(finding->count, SLOW_REQUESTS_MIN);
+    ck_assert_uint_eq(finding->of, SLOW_REQUESTS_MIN + 1);
+    ck_assert_uint_eq(finding->ns, (_i ? 8 * MS : 42 * MS));
+    ck_assert_uint_eq(analysis.coverage.requests_whole, SLOW_REQUESTS_MIN + 1);
+}
+END_TEST
+
+START_TEST(a_way_that_takes_most_of_the_time_is_the_links) {
+    for (unsigned i = 0; i < SLOW_REQUESTS_MIN; i++) request(i, 0, 40 * MS);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_LINK);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->peer, CAROL);
+    ck_assert_uint_eq(finding->ns, 42 * MS);
+    ck_assert_uint_eq(finding->evidence_count, 4);
+}
+END_TEST
+
+/* Too few requests; a share too small; not often enough; not whole. */
+START_TEST(a_place_is_not_slow_for_little) {
+    unsigned count = _i == 0 ? SLOW_REQUESTS_MIN - 1 : 2 * SLOW_REQUESTS_MIN;
+    for (unsigned i = 0; i < count; i++) {
+        request(i, _i == 1 ? 4 * MS : _i == 2 && i % 2 ? 0 : 40 * MS, 0);
+        if (_i == 3) part(i, DAVE, 4, 1, NOW - 100 * S + i * S + 1, 0);
+    }
+    run();
+    for (size_t i = 0; i < analysis.count; i++) ck_assert_int_ne(analysis.findings[i].kind, FINDING_SLOW_NODE);
+}
+END_TEST
+
+START_TEST(of_one_trace_its_own_slow_place_is_told) {
+    one_trace = true;
+    request(0, 40 * MS, 0);
+    run();
+    ck_assert_uint_eq(only(FINDING_SLOW_NODE)->node, CAROL);
+}
+END_TEST
+
+/* bob asks carol twice, one after the other: he waits for each, and the time between is his. */
+START_TEST(who_asks_twice_waits_twice) {
+    one_trace = true;
+    uint64_t at = NOW - S;
+    part(0, BOB, 1, 0, at, at + 100 * MS);
+    request_packet(FACT_PACKET_SENT, 0, BOB, CAROL, at + 1 * MS);
+    part(0, CAROL, 2, 1, at + 10 * MS, at + 12 * MS);
+    request_packet(FACT_PACKET_RECEIVED, 0, BOB, CAROL, at + 13 * MS);
+    request_packet(FACT_PACKET_SENT, 0, BOB, CAROL, at + 73 * MS);
+    part(0, CAROL, 3, 1, at + 80 * MS, at + 82 * MS);
+    request_packet(FACT_PACKET_RECEIVED, 0, BOB, CAROL, at + 83 * MS);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_NODE);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->ns, 78 * MS); /* 100 but from 1 to 13, and from 73 to 83 */
+}
+END_TEST
+
+START_TEST(a_request_without_an_end_is_told_where_nobody_else_is_waited_for) {
+    part(0, ALICE, 1, 0, NOW - 40 * S, 0);
+    part(0, BOB, 2, 1, NOW - 39 * S, 0);
+    part(0, CAROL, 3, 2, NOW - 38 * S, NOW - 37 * S);
+    part(1, BOB, 2, 0, NOW - 10 * S, 0);
+    run();
+    const struct finding *finding = only(FINDING_REQUEST_OPEN);
+    ck_assert_int_eq(finding->severity, SEVERITY_SEVERE);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->count, 2);
+    ck_assert_uint_eq(finding->ns, 39 * S);
+    ck_assert_uint_eq(finding->trace, 0);
+}
+END_TEST
+
+START_TEST(a_young_request_may_still_end_and_an_end_may_be_missing) {
+    part(0, ALICE, 1, 0, _i == 0 ? NOW - REQUEST_AGE_NS_MIN + 1 : NOW - 40 * S, 0);
+    if (_i == 1) add(FACT_EVENTS_LOST, ALICE, NO_NUMBER, NOW - 20 * S)->missing = 3;
+    run();
+    if (_i == 0) {
+        nothing();
+        return;
+    }
+    ck_assert_uint_eq(analysis.count, 2);
+    ck_assert_int_eq(analysis.findings[0].kind, FINDING_EVENTS_MISSING);
+    ck_assert_uint_eq(analysis.findings[0].count, 3);
+    ck_assert_int_eq(analysis.findings[1].kind, FINDING_REQUEST_OPEN);
+    ck_assert_int_eq(analysis.findings[1].severity, SEVERITY_NOTE);
+}
+END_TEST
+
+/* ---- streams and nodes ---- */
+
+/* Open for long: a finding.  Closed, young, opened again in a new connection, or gone with its connection: none. */
+START_TEST(a_stream_that_is_open_for_long_is_told) {
+    add(FACT_STREAM_OPENED, ALICE, BOB, _i == 2 ? NOW - S : NOW - 20 * S)->stream_id = 4;
+    add(FACT_STREAM_OPENED, ALICE, BOB, NOW - 20 * S)->stream_id = 8;
+    add(FACT_STREAM_CLOSED, ALICE, BOB, NOW - 19 * S)->stream_id = 8;
+    if (_i == 1) add(FACT_STREAM_CLOSED, ALICE, BOB, NOW - 19 * S)->stream_id = 4;
+    if (_i == 3) add(FACT_STREAM_OPENED, ALICE, BOB, NOW - S)->stream_id = 4;
+    if (_i == 4) add(FACT_CONN_CLOSED, ALICE, BOB, NOW - 19 * S);
+    if (_i == 5) add(FACT_CONN_CLOSED, ALICE, CAROL, NOW - 19 * S);
+    run();
+    if (_i != 0 && _i != 5) {
+        nothing();
+        return;
+    }
+    const struct finding *finding = only(FINDING_STREAM_OPEN);
+    ck_assert_uint_eq(finding->count, 1);
+    ck_assert_uint_eq(finding->of, 2);
+    ck_assert_uint_eq(finding->ns, 20 * S);
+    ck_assert_uint_eq(facts.items[finding->evidence[0]].stream_id, 4);
+}
+END_TEST
+
+START_TEST(a_node_that_crashed_is_told_before_all_else) {
+    send_some(ALICE, BOB, 200, 20);
+    states[BOB].live = false, states[BOB].crashed = true;
+    states[CAROL].live = false, states[CAROL].crashed = true; /* nothing of it here: long ago */
+    add(FACT_METRICS, BOB, ALICE, NOW - 9 * S)->rtt_ns = 1;
+    run();
+    ck_assert_uint_eq(analysis.count, 2);
+    ck_assert_int_eq(analysis.findings[0].kind, FINDING_NODE_CRASHED);
+    ck_assert_uint_eq(analysis.findings[0].node, BOB);
+    ck_assert_uint_eq(analysis.findings[0].time_ns, NOW - 9 * S);
+}
+END_TEST
+
+/* 1: too few events; 2: it was as long silent before; 3: the others are, too; 4: it has ended. */
+START_TEST(a_node_that_falls_silent_while_others_speak_is_told) {
+    unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
+    if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);
+    for (unsigned i = 0; i < count; i++) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 60 * S + i * MS);
+    add(FACT_METRICS, ALICE, NO_NUMBER, _i == 3 ? NOW - 59 * S : NOW - S);
+    states[BOB].live = _i != 4;
+    run();
+    if (_i) {
+        nothing();
+        return;
+    }
+    const struct finding *finding = only(FINDING_NODE_SILENT);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->ns, 59 * S - (SILENT_EVENTS_MIN - 1) * MS);
+    ck_assert_uint_eq(finding->usual_ns, MS);
+}
+END_TEST
+
+START_TEST(findings_can_be_chosen_by_node_or_peer) {
+    send_some(ALICE, BOB, 200, 20);
+    send_some(BOB, CAROL, 200, 20);
+    send_some(DAVE, CAROL, 200, 0);
+    send_some(CAROL, DAVE, 200, 0);
+    send_some(DAVE, ALICE, 200, 0);
+    run();
+    ck_assert_uint_eq(analysis.count, 2);
+    analysis_keep_node(&analysis, BOB, _i);
+    ck_assert_uint_eq(analysis.count, _i ? 2 : 1);
+}
+END_TEST
+
+START_TEST(nothing_at_all_is_nothing_found) {
+    run();
+    nothing();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("analyze");
+    TCase *tcase = tcase_create("findings");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_link_that_loses_more_than_others_is_named_with_its_losses);
+    tcase_add_loop_test(tcase, chance_is_no_loss_and_neither_is_what_all_have, 0, 5);
+    tcase_add_test(tcase, a_faulty_pair_is_not_compared_with_its_other_direction);
+    tcase_add_test(tcase, two_nodes_alone_are_judged_too);
+    tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_named_itself);
+    tcase_add_loop_test(tcase, the_median_without_one_or_two_is_that_of_the_others, 0, 200);
+    tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
+    tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);
+    tcase_add_loop_test(tcase, packets_given_up_that_arrive_are_wrong_losses, 0, 2);
+    tcase_add_loop_test(tcase, a_round_trip_time_that_rises_for_good_is_a_jump_with_its_moment, 0, 2);
+    tcase_add_test(tcase, a_round_trip_time_that_falls_is_a_note);
+    tcase_add_loop_test(tcase, a_round_trip_time_does_not_jump_for_little, 0, 3);
+    tcase_add_loop_test(tcase, where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not, 0, 2);
+    tcase_add_test(tcase, a_way_that_takes_most_of_the_time_is_the_links);
+    tcase_add_loop_test(tcase, a_place_is_not_slow_for_little, 0, 4);
+    tcase_add_test(tcase, of_one_trace_its_own_slow_place_is_told);
+    tcase_add_test(tcase, who_asks_twice_waits_twice);
+    tcase_add_test(tcase, a_request_without_an_end_is_told_where_nobody_else_is_waited_for);
+    tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);
+    tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_told, 0, 6);
+    tcase_add_test(tcase, a_node_that_crashed_is_told_before_all_else);
+    tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_told, 0, 5);
+    tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
+    tcase_add_test(tcase, nothing_at_all_is_nothing_found);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

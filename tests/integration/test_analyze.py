@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""`inspector analyze` on five real nodes in a row: with a link that loses, with a node that is slow, and with neither.
+
+It must name what is at fault, and nothing else as severe; and what it says must hold against the events that traced has.
+
+usage: test_analyze.py TRACED INSPECTOR QUIC_NODE SOURCE_ROOT"""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from daemon import Traced, wait_for
+from nodes import PATIENCE_S, Node
+
+TRACED = INSPECTOR = BINARY = ROOT = None
+NAMES = ["alice", "bob", "carol", "dave", "erin"]
+ROUNDS = 25
+THINK_MS = 60
+
+
+class Net:
+    """traced and five nodes in a row; options(name, address of the node before) are more options of a node."""
+
+    def __init__(self, test, options=lambda name, before: []):
+        directory = tempfile.TemporaryDirectory(prefix="analyze-")
+        test.addClassCleanup(directory.cleanup)
+        self.traced = Traced(TRACED, directory.name)
+        test.addClassCleanup(self.traced.end)
+        self.nodes = []
+        for name in NAMES:
+            before = self.nodes[-1].address if self.nodes else None
+            self.nodes.append(Node(BINARY, name, shm_dir=self.traced.shm_dir, peers=self.nodes[-1:], more=options(name, before)))
+            test.addClassCleanup(self.nodes[-1].end, signal.SIGKILL)
+        for index, node in enumerate(self.nodes):
+            count = 2 if 0 < index < len(NAMES) - 1 else 1
+            assert node.ask(f"wait-peers {count}") == ["peers", str(count)]
+        self.ids = {node.id: node.name for node in self.nodes}
+
+    def use(self, rounds=ROUNDS):
+        """Requests from either end over all nodes; returns the traces."""
+        traces = []
+        for _ in range(rounds):
+            for node in (self.nodes[0], self.nodes[-1]):
+                word, digest, hops, trace = node.ask("put 4 4000")
+                assert (word, hops) == ("stored", "4"), (word, hops)
+                traces += [trace, node.ask(f"get {digest}")[-1]]
+        return traces
+
+    def settle(self):
+        """Until traced has all that the nodes have emitted."""
+        wait_for(lambda: all(node["emitted"] <= node["indexed"] + node["lost"] for node in self.traced.ask("nodes")["nodes"]),
+                 "the rings to be read")
+
+    def run(self, *arguments, code=0):
+        """What the inspector prints."""
+        done = subprocess.run([INSPECTOR, *arguments, "--socket", str(self.traced.socket_path)], text=True, capture_output=True,
+                              timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
+        assert (done.returncode, done.stderr == "") == (code, code == 0), (done.returncode, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def findings(self, *arguments):
+        return [json.loads(line) for line in self.run("analyze", *arguments, "--json").splitlines()]
+
+    def severe(self, *arguments):
+        """(finding, node, peer) of each severe one."""
+        return [(finding["finding"], self.ids.get(finding["node_id"]), self.ids.get(finding["peer_id"]))
+                for finding in self.findings(*arguments) if finding["severity"] == "severe"]
+
+
+def holds(test, net, finding):
+    """Its evidence is in the history, and its next command can be typed and shows something."""
+    test.assertTrue(finding["evidence"], finding)
+    for event in finding["evidence"]:
+        found = net.traced.query(node_id=event["node_id"], kind=event["kind"])
+        test.assertIn((event["lane"], event["sequence"], event["timestamp"], event["ns"], event["trace_id"]),
+                      {(e["lane"], e["sequence"], e["timestamp"], e["ns"], e["trace_id"]) for e in found})
+    words = shlex.split(finding["next"])
+    test.assertEqual(words[0], "inspector")
+    test.assertGreater(len(net.run(*words[1:]).splitlines()), 1, finding["next"])
+
+
+class ALinkThatLoses(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.net = Net(cls, lambda name, before: ["--drop", "6", "--drop-to", before] if name == "carol" else [])
+        cls.traces = cls.net.use()
+        cls.net.settle()
+
+    def test_the_link_is_named_and_nothing_else_is_severe(self):
+        severe = self.net.severe()
+        self.assertIn(("lossy_link", "carol", "bob"), severe)
+        # What it costs the requests may be told, too: of the same two nodes.
+        self.assertEqual([found for found in severe if set(found[1:]) != {"bob", "carol"}], [], severe)
+
+    def test_the_counts_are_those_of_the_history(self):
+        [finding] = [finding for finding in self.net.findings() if finding["finding"] == "lossy_link"]
+        carol, bob = finding["node_id"], finding["peer_id"]
+        lost = self.net.traced.query(node_id=carol, peer_id=bob, kind="packet_lost")
+        self.assertLessEqual(finding["count"], len(lost))
+        self.assertGreaterEqual(finding["count"], 5)
+        self.assertAlmostEqual(finding["rate"], finding["count"] / finding["of"])
+        holds(self, self.net, finding)
+
+    def test_it_is_told_of_the_node_and_of_the_peer_and_of_nobody_else(self):
+        self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("node", "carol")])
+        self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("peer", "bob")])
+        self.assertEqual(self.net.severe("node", "erin"), [])
+        self.assertEqual(self.net.severe("peer", "erin"), [])
+
+    def test_a_graph_shows_the_losses_and_what_was_sent_again(self):
+        lost = again = 0
+        for trace in self.traces:
+            messages = [json.loads(line) for line in self.net.run("trace", trace, "--graph", "--json").splitlines()]
+            for message in (message for message in messages if message["message"] == "packet"):
+                again += message["repeats"] is not None
+                lost += message["state"] == "lost"
+                if message["state"] == "lost":
+                    self.assertEqual((self.net.ids[message["from"]], self.net.ids[message["to"]]), ("carol", "bob"))
+                if message["state"] == "matched":
+                    self.assertEqual(message["send"]["data"], message["receive"]["data"])
+                    self.assertEqual((message["send"]["node_id"], message["receive"]["node_id"]), (message["from"], message["to"]))
+                    self.assertEqual((message["send"]["peer_id"], message["receive"]["peer_id"]), (message["to"], message["from"]))
+        self.assertGreater(lost, 0)
+        self.assertGreater(again, 0)
+
+    def test_a_graph_for_people_has_all_nodes_and_no_more_than_ascii_where_asked(self):
+        shown = self.net.run("trace", self.traces[0], "--graph")
+        title = next(line for line in shown.splitlines() if line.lstrip().startswith("since"))
+        self.assertEqual(sorted(title.split()[2:-1]), NAMES)
+        self.assertIn("►", shown)
+        done = subprocess.run([INSPECTOR, "trace", self.traces[0], "--graph", "--socket", str(self.net.traced.socket_path)],
+                              capture_output=True, timeout=PATIENCE_S, check=True, env=dict(os.environ, LC_ALL="C"))
+        self.assertTrue(done.stdout.isascii())
+        self.assertIn(b"->", done.stdout)
+
+    def test_a_limit_is_told(self):
+        self.assertIn("older events of that time were not read", self.net.run("analyze", "--limit", "100"))
+        self.assertNotIn("older events of that time were not read", self.net.run("analyze"))
+
+    def test_what_is_not_there_is_refused(self):
+        self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))
+        self.assertIn("inspector:", self.net.run("analyze", "node", "nobody", code=1))
+        self.assertIn("inspector:", self.net.run("analyze", "trace", "0123456789abcdef", code=1))
+
+
+class ANodeThatIsSlow(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.net = Net(cls, lambda name, before: ["--think", str(THINK_MS)] if name == "dave" else [])
+        cls.traces = cls.net.use(5)
+        cls.net.settle()
+
+    def test_the_node_is_named_and_nothing_else_is_severe(self):
+        severe = self.net.severe()
+        self.assertIn(("slow_node", "dave", None), severe)
+        self.assertEqual([found for found in severe if found != ("slow_node", "dave", None)], [])
+
+    def test_its_time_is_what_it_waits(self):
+        for finding in self.net.findings():
+            if finding["finding"] != "slow_node" or self.net.ids[finding["node_id"]] != "dave":
+                continue
+            self.assertGreaterEqual(finding["duration"], THINK_MS * 1000000)
+            holds(self, self.net, finding)
+
+    def test_of_one_trace_it_is_told_too(self):
+        self.assertIn(("slow_node", "dave", None), self.net.severe("trace", self.traces[0][:12]))
+
+
+class NoFault(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.net = Net(cls)
+        cls.net.use()
+        cls.net.settle()
+
+    def test_nothing_is_severe(self):
+        self.assertEqual(self.net.severe(), [])
+
+    def test_what_was_looked_at_is_said(self):
+        shown = self.net.run("analyze")
+        self.assertRegex(shown, r"looked at: loss of 8 links \(8 with packets enough\)")
+        self.assertRegex(shown, rf"{2 * 2 * ROUNDS * 5} parts of requests \({2 * 2 * ROUNDS} requests whole\)")
+        self.assertNotIn("looked at", self.net.run("analyze", "--no-header"))
+
+
+class ANodeThatIsKilled(unittest.TestCase):
+    def test_it_is_named_and_nothing_else_is_severe(self):
+        net = Net(ANodeThatIsKilled)
+        net.use(3)
+        net.nodes[-1].end(signal.SIGKILL)
+        wait_for(lambda: any(node["state"] == "crashed" for node in net.traced.ask("nodes")["nodes"]), "erin to be missed")
+        self.assertEqual(net.severe(), [("node_crashed", "erin", None)])
+
+
+class ThePage(unittest.TestCase):
+    """docs/analyze.md is what the sources say."""
+
+    def setUp(self):
+        self.page = pathlib.Path(ROOT, "docs/analyze.md").read_text(encoding="utf-8")
+
+    def test_it_tells_every_finding(self):
+        table = pathlib.Path(ROOT, "inspector/analyze.def").read_text(encoding="utf-8")
+        names = re.findall(r'^FINDING\(\w+, "(\w+)"', table, re.M)
+        self.assertGreater(len(names), 5)
+        self.assertEqual(re.findall(r"^### `(\w+)`$", self.page, re.M), names)
+
+    def test_it_tells_every_threshold_with_its_value(self):
+        header = pathlib.Path(ROOT, "inspector/analyze_thresholds.h").read_text(encoding="utf-8")
+        values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
+        self.assertGreater(len(values), 15)
+        told = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) ", self.page, re.M))
+        self.assertEqual(told, values)
+
+
+if __name__ == "__main__":
+    TRACED, INSPECTOR, BINARY, ROOT = sys.argv[1:5]
+    unittest.main(argv=[sys.argv[0]] + sys.argv[5:], verbosity=2)
