@@ -94,7 +94,7 @@ uint64_t daemon_resident_bytes(const struct daemon *daemon) {
 uint64_t daemon_promised_mib(const struct daemon *daemon) {
     char path[96];
     snprintf(path, sizeof path, "%s/log", daemon->dir);
-    return number_in_file(path, "the history has ");
+    return number_in_file(path, "at most ");
 }
 
 /* One request on a connection of its own.  NULL when nobody answers. */

@@ -18,6 +18,13 @@ void trace_text_clear(struct trace_text *text) {
     text->failed = false;
 }
 
+void trace_text_fit(struct trace_text *text) {
+    char *data = text->bytes != 0 ? realloc(text->data, text->bytes) : NULL;
+    if (data == NULL) return; /* then it stays as it is */
+    text->data = data;
+    text->capacity = text->bytes;
+}
+
 static char *fail(struct trace_text *text) {
     text->failed = true;
     return NULL;

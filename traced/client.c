@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define INPUT_BYTES (LIMIT_LINE_BYTES + 1)
+#define INPUT_BYTES_MIN 4096
+#define INPUT_BYTES_MAX (LIMIT_LINE_BYTES + 1)
 /* Lines answered in one turn. */
 #define LINES_PER_TURN 16
 
@@ -24,14 +25,50 @@ struct output {
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+
+void client_hold(struct client *client, ptrdiff_t bytes) {
+    client->held_bytes += (size_t)bytes;
+    client->server->held_bytes += (size_t)bytes;
+}
+
+static void note_progress(struct client *client) { client->progress_ms = uv_now(client->server->loop); }
+
+/* Who holds more than `bytes` and has taken nothing for the longest time; of two, who holds more.  NULL: nobody. */
+static struct client *find_stuck(const struct server *server, size_t bytes) {
+    struct client *worst = NULL;
+    for (struct client *client = server->clients; client; client = client->next) {
+        if (client->held_bytes <= bytes) continue;
+        if (!worst || client->progress_ms < worst->progress_ms ||
+            (client->progress_ms == worst->progress_ms && client->held_bytes > worst->held_bytes))
+            worst = client;
+    }
+    return worst;
+}
+
+/* Closes clients until what the others hold is within the limit: those with answers first, for a subscriber that does not read holds
+ * little. */
+static void relieve(struct server *server) {
+    while (server->held_bytes > LIMIT_HELD_BYTES) {
+        struct client *stuck = find_stuck(server, LIMIT_OUTPUT_BYTES);
+        if (!stuck) stuck = find_stuck(server, INPUT_BYTES_MIN);
+        if (!stuck) return;
+        if (!server->counters.limits.held_bytes++)
+            log_say(LOG_LEVEL_WARNING, "a client that did not read was disconnected: clients held more than %u MiB",
+                    LIMIT_HELD_BYTES >> 20);
+        client_close(stuck);
+    }
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
 int client_create(struct server *server, int fd) {
     struct client *client = calloc(1, sizeof *client);
     int error = -ENOMEM;
     if (!client) goto err_close;
-    client->input = malloc(INPUT_BYTES);
+    client->input = malloc(INPUT_BYTES_MIN);
     if (!client->input) goto err_free;
+    client->input_bytes = INPUT_BYTES_MIN;
     client->server = server;
     client->fd = fd;
     client->polled = -1;
@@ -43,6 +80,8 @@ int client_create(struct server *server, int fd) {
     if (client->next) client->next->previous = client;
     server->clients = client;
     server->client_count++;
+    client_hold(client, INPUT_BYTES_MIN);
+    note_progress(client);
     error = uv_poll_start(&client->poll, UV_READABLE, on_poll);
     if (error)
         client_close(client);
@@ -59,13 +98,17 @@ err_close:
     return error;
 }
 
+static void free_first_output(struct client *client) {
+    struct output *output = client->output;
+    client_hold(client, -(ptrdiff_t)output->text.bytes);
+    client->output = output->next;
+    if (!client->output) client->output_last = &client->output;
+    trace_text_fini(&output->text);
+    free(output);
+}
+
 static void free_output(struct client *client) {
-    for (struct output *output; (output = client->output);) {
-        client->output = output->next;
-        trace_text_fini(&output->text);
-        free(output);
-    }
-    client->output_last = &client->output;
+    while (client->output) free_first_output(client);
     client->output_bytes = 0;
 }
 
@@ -105,6 +148,8 @@ void client_close(struct client *client) {
     client->subscription_count = 0;
     /* The subscriptions stay until the handle is closed: it may be one of them whose notification failed. */
     free_output(client);
+    server->held_bytes -= client->held_bytes; /* what is left is freed with the handle */
+    client->held_bytes = 0;
     if (client->exchange.working) uv_cancel((uv_req_t *)&client->exchange.work); /* if it has not begun */
     uv_close((uv_handle_t *)&client->poll, on_closed);
 }
@@ -133,7 +178,7 @@ static ssize_t send_now(struct client *client, const char *bytes, size_t count) 
 static void update_poll(struct client *client) {
     if (client->closing) return;
     int events = 0;
-    if (!client->ended && !client->server->stopping && client->input_end - client->input_begin < INPUT_BYTES)
+    if (!client->ended && !client->server->stopping && client->input_end - client->input_begin < INPUT_BYTES_MAX)
         events |= UV_READABLE;
     if (client->output_bytes) events |= UV_WRITABLE;
     /* Nothing to wait for but its going: a hang-up is told whatever is asked for, as long as something is. */
@@ -149,12 +194,16 @@ static void keep(struct client *client, struct trace_text *text, size_t sent) {
         client_close(client); /* an answer with a hole is worse than none */
         return;
     }
+    trace_text_fit(text);
     output->text = *text;
     output->sent = sent;
     *text = (struct trace_text){.bytes_max = text->bytes_max};
     *client->output_last = output;
     client->output_last = &output->next;
+    if (!client->output_bytes) note_progress(client); /* up to now it had taken all */
     client->output_bytes += output->text.bytes - sent;
+    client_hold(client, (ptrdiff_t)output->text.bytes);
+    relieve(client->server);
     update_poll(client);
 }
 
@@ -193,11 +242,9 @@ static void flush(struct client *client) {
         }
         output->sent += (size_t)sent;
         client->output_bytes -= (size_t)sent;
+        if (sent) note_progress(client);
         if ((size_t)sent < left) return;
-        client->output = output->next;
-        if (!client->output) client->output_last = &client->output;
-        trace_text_fini(&output->text);
-        free(output);
+        free_first_output(client);
     }
 }
 
@@ -248,10 +295,30 @@ static void answer_lines(struct client *client) {
         }
         switch (take_line(client, &line, &bytes)) {
         case LINE_NONE: return;
-        case LINE_WHOLE: exchange_begin(&client->exchange, client, line, bytes); break;
+        case LINE_WHOLE:
+            note_progress(client);
+            exchange_begin(&client->exchange, client, line, bytes);
+            break;
         case LINE_TOO_LONG: exchange_refuse_line(client); break;
         }
     }
+}
+
+/* Twice the room for a line that fills it, the least again after a long one. */
+static void fit_input(struct client *client) {
+    size_t bytes = client->input_bytes;
+    if (client->input_end == bytes && bytes < INPUT_BYTES_MAX) bytes = 2 * bytes < INPUT_BYTES_MAX ? 2 * bytes : INPUT_BYTES_MAX;
+    if (!client->input_end) bytes = INPUT_BYTES_MIN;
+    if (bytes == client->input_bytes) return;
+    char *input = realloc(client->input, bytes);
+    if (!input) {
+        client_close(client);
+        return;
+    }
+    client_hold(client, (ptrdiff_t)bytes - (ptrdiff_t)client->input_bytes);
+    client->input = input;
+    client->input_bytes = bytes;
+    relieve(client->server);
 }
 
 static void read_input(struct client *client) {
@@ -260,8 +327,9 @@ static void read_input(struct client *client) {
         client->input_end -= client->input_begin;
         client->input_begin = 0;
     }
-    size_t room = INPUT_BYTES - client->input_end;
-    if (!room) return;
+    fit_input(client);
+    size_t room = client->input_bytes - client->input_end;
+    if (!room || client->closing) return;
     ssize_t n = recv(client->fd, client->input + client->input_end, room, MSG_DONTWAIT);
     if (n > 0)
         client->input_end += (size_t)n;

@@ -2,8 +2,10 @@
  *
  * A connection: lines in, lines out, and its subscriptions.  Loop's thread only.
  *
- * Memory is bounded: input is one line long at most, output stops growing at LIMIT_OUTPUT_BYTES and one answer.  A client is freed
- * when its handle is closed and no exchange of it is on the pool. */
+ * Memory is bounded: input is one line long at most, output stops growing at LIMIT_OUTPUT_BYTES and one answer, and a notification is
+ * only made when everything before it was taken.  What all clients hold together is bounded by LIMIT_HELD_BYTES: above it, of those
+ * that hold more than LIMIT_OUTPUT_BYTES (else of all) the one that has taken nothing for the longest time is closed.  A client is freed when its handle is closed and no exchange of it is on the
+ * pool. */
 #ifndef TRACED_CLIENT_H
 #define TRACED_CLIENT_H
 
@@ -22,13 +24,15 @@ struct client {
     int fd;
     int polled; /* events asked for, -1: none yet */
 
-    char *input; /* LIMIT_LINE_BYTES + 1 */
-    size_t input_begin, input_end, input_scanned;
+    char *input; /* grows up to LIMIT_LINE_BYTES + 1 */
+    size_t input_bytes, input_begin, input_end, input_scanned;
     bool skipping; /* until the end of an over-long line */
     bool ended;    /* the client will send no more */
 
     struct output *output, **output_last;
     size_t output_bytes;
+    size_t held_bytes;    /* input, output, and what its subscriptions hold */
+    uint64_t progress_ms; /* when it last took or sent something whole */
 
     struct exchange exchange;
     bool closing, closed;
@@ -51,7 +55,13 @@ void client_turn(struct client *client, uint32_t *budget);
 void client_send(struct client *client, const char *bytes, size_t count);
 void client_send_text(struct client *client, struct trace_text *text);
 
-/* Should it be given more to send? */
+/* What it holds grows by that much, or shrinks. */
+void client_hold(struct client *client, ptrdiff_t bytes);
+
+/* Should it be given notifications? */
+static inline bool client_takes_news(const struct client *client) { return !client->closing && !client->output_bytes; }
+
+/* Should its next request be answered? */
 static inline bool client_takes_more(const struct client *client) {
     return !client->closing && client->output_bytes < LIMIT_OUTPUT_BYTES;
 }

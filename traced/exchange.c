@@ -3,6 +3,7 @@
  * See exchange.h. */
 #include "exchange.h"
 #include "client.h"
+#include "footprint.h"
 #include "subscribe.h"
 
 #include <string.h>
@@ -53,8 +54,18 @@ static void end_call(struct exchange *exchange) {
     exchange->next++;
 }
 
+/* An answer that there was no memory for may have holes: it becomes an error. */
+static void check_memory(struct call *call) {
+    if (!footprint_was_short()) return;
+    call->short_of_memory = true;
+    trace_rpc_error_fini(&call->error);
+    trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, NULL, "there is no memory for this answer now: ask for less, or later");
+}
+
 static void finish_call(struct exchange *exchange) {
     if (!exchange->call.error.code && exchange->method->finish) exchange->method->finish(&exchange->call);
+    check_memory(&exchange->call);
+    exchange->client->server->counters.limits.memory += exchange->call.short_of_memory;
     end_call(exchange);
 }
 
@@ -62,6 +73,7 @@ static void work(uv_work_t *request) {
     struct exchange *exchange = request->data;
     service_enter_thread();
     exchange->method->work(&exchange->call);
+    check_memory(&exchange->call);
 }
 
 static void after_work(uv_work_t *request, int status) {

@@ -37,6 +37,17 @@
  * history) until it has read. */
 #define LIMIT_OUTPUT_BYTES (256U << 10)
 
+/* What all connections together may hold: unsent bytes, unfinished lines, the places of `recent` events.  It is enough for each of
+ * LIMIT_CLIENTS to have a subscription and not to read.  Above it, clients are disconnected (client.h). */
+#define LIMIT_HELD_BYTES (80U << 20)
+
+/* Memory beside the history, the node table, and the program itself: what clients hold, and answers in the making.  The kernel keeps
+ * it (footprint.h): an answer that would take more gets an error. */
+#define LIMIT_BESIDE_BYTES (144U << 20)
+
+/* The program, its libraries and stacks. */
+#define LIMIT_PROGRAM_BYTES (16U << 20)
+
 /* One notification. */
 #define LIMIT_NOTIFY_EVENTS 256
 #define LIMIT_NOTIFY_BYTES (64U << 10)

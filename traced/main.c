@@ -3,6 +3,8 @@
  * traced: puts the parts together, runs the loop, and takes them apart again. */
 #include "claim.h"
 #include "drain_lock.h"
+#include "footprint.h"
+#include "limits.h"
 #include "log.h"
 #include "options.h"
 #include "pidfile.h"
@@ -65,6 +67,14 @@ static void stop_ingest(void *arg) {
     daemon->service.ingest = NULL;
 }
 
+static void nothing(uv_work_t *request) { (void)request; }
+
+/* The pool's threads begin with the first request: now, for their stacks are to be counted (footprint_keep). */
+static void start_pool(struct daemon *daemon) {
+    static uv_work_t request;
+    if (uv_queue_work(&daemon->loop, &request, nothing, NULL)) log_say(LOG_LEVEL_WARNING, "no worker could be had yet");
+}
+
 static int serve(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
     struct ingest_config config = {
@@ -88,10 +98,15 @@ static int serve(struct daemon *daemon, const struct options *options) {
         return OPTIONS_EXIT_FAILURE;
     }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
+    start_pool(daemon);
+    error = footprint_keep(LIMIT_BESIDE_BYTES);
+    if (error) log_say(LOG_LEVEL_WARNING, "no bound can be set to the memory of answers: %s", strerror(-error));
     struct history_stats stats;
     history_stats(service->history, &stats);
-    log_say(LOG_LEVEL_INFO, "listening on %s; the history has %zu MiB and holds %llu events", daemon->claim.path,
-            stats.bytes_max >> 20, (unsigned long long)stats.events_max);
+    log_say(LOG_LEVEL_INFO,
+            "listening on %s; the history has %zu MiB and holds %llu events; with clients and answers at most %llu MiB",
+            daemon->claim.path, stats.bytes_max >> 20, (unsigned long long)stats.events_max,
+            (unsigned long long)service->memory_limit >> 20);
     error = options->pidfile ? pidfile_write(options->pidfile) : 0;
     if (error) return fail("the pidfile cannot be written (--pidfile)", error);
     systemd_notify("READY=1");
@@ -108,12 +123,15 @@ static int run(struct daemon *daemon, const struct options *options) {
     service->read_only = options->read_only;
     service->started_monotonic_ns = service_monotonic_ns();
     service->instance = service_unix_ns() ^ (uint64_t)getpid() << 40;
-    int error = history_create(&service->history, options->history_bytes);
-    if (error == -EINVAL) {
-        log_say(LOG_LEVEL_ERROR, "--history is too small: it takes at least %zu MiB", HISTORY_BYTES_MIN >> 20);
+    char reason[FOOTPRINT_REASON_BYTES];
+    /* Touching memory that is not there would have the kernel end us, or somebody else. */
+    if (!footprint_history_fits(options->history_bytes, reason)) {
+        log_say(LOG_LEVEL_ERROR, "the history cannot be had: %s", reason);
         return OPTIONS_EXIT_FAILURE;
     }
+    int error = history_create(&service->history, options->history_bytes);
     if (error) return fail("no memory for the history (--history)", error);
+    service->memory_limit = footprint_promise(options->history_bytes);
     error = nodes_create(&service->nodes);
     if (error) return fail("no memory for the node table", error);
     error = control_create(&service->control);
@@ -189,6 +207,7 @@ int main(int argc, char **argv) {
     if (error) return fail("the log cannot be opened (--log)", error);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    footprint_begin();
     json_object_seed(0); /* before there are threads */
     error = find_group(options.group, &daemon.group, reason);
     if (!error && options.check) return preflight_run(&options, daemon.group, stdout) ? OPTIONS_EXIT_FAILURE : OPTIONS_EXIT_OK;

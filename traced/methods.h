@@ -22,6 +22,7 @@ struct call {
     struct trace_rpc_request request;
     struct trace_text *out;
     struct trace_rpc_error error;
+    bool short_of_memory;              /* that is why */
     int64_t subscription_next;         /* the number that a new subscription of this client gets */
     struct subscription *subscription; /* subscribe: made by `work`, taken by `finish` */
 };

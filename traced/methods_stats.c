@@ -3,6 +3,7 @@
  * `stats`: every counter of the daemon.  On the loop's thread: all of it is at hand. */
 #include "answer.h"
 #include "client.h"
+#include "footprint.h"
 #include "methods.h"
 #include "server.h"
 
@@ -87,24 +88,19 @@ static json_t *limits_json(const struct server *server, const struct ingest_stat
     set_unsigned(json, "subscriptions", counters->limits.subscriptions);
     set_unsigned(json, "line_bytes", counters->limits.line_bytes);
     set_unsigned(json, "answer_bytes", counters->limits.answer_bytes);
+    set_unsigned(json, "held_bytes", counters->limits.held_bytes);
+    set_unsigned(json, "memory", counters->limits.memory);
     set_unsigned(json, "descriptors", counters->limits.descriptors);
     return json;
 }
 
-static uint64_t resident_bytes(void) {
-    char line[128], *resident = NULL;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file) return 0;
-    if (fgets(line, sizeof line, file)) resident = strchr(line, ' '); /* size resident ..., in pages */
-    fclose(file);
-    return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
-static json_t *process_json(void) {
+static json_t *process_json(const struct service *service) {
     struct rusage usage = {0};
     getrusage(RUSAGE_SELF, &usage);
     json_t *json = json_object();
-    set_unsigned(json, "resident_bytes", resident_bytes());
+    set_unsigned(json, "resident_bytes", footprint_resident());
+    set_unsigned(json, "rings_bytes", footprint_resident_rings());
+    set_unsigned(json, "limit_bytes", service->memory_limit);
     json_object_set_new(json, "user_s", json_real((double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6));
     json_object_set_new(json, "system_s", json_real((double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec * 1e-6));
     return json;
@@ -127,7 +123,7 @@ int methods_stats(struct call *call) {
     json_object_set_new(json, "history", history_json(service->history));
     json_object_set_new(json, "clients", clients_json(call->client->server));
     json_object_set_new(json, "limits", limits_json(call->client->server, &ingest));
-    json_object_set_new(json, "process", process_json());
+    json_object_set_new(json, "process", process_json(service));
     json_object_set_new(json, "clock", clock);
     return methods_answer(call, json);
 }

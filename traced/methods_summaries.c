@@ -10,6 +10,13 @@
 #include <string.h>
 #include <urcu.h>
 
+/* Rows are written as they are made: all of them as one tree would take many times the memory of the answer. */
+static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
+    if (index) trace_text_puts(out, ",");
+    trace_rpc_write_json(out, row_new);
+    json_decref(row_new);
+}
+
 static json_t *peer_json(const struct service *service, const struct history_peer *peer, const struct ids_names *names) {
     const char *name = ids_names_find(names, &peer->peer_id);
     json_t *json = json_object();
@@ -50,11 +57,14 @@ int methods_peers(struct call *call) {
         free(peers);
         return methods_answer(call, NULL);
     }
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(list, peer_json(call->service, &peers[i], &names));
+    trace_rpc_begin_result(call->out, call->request.id);
+    trace_text_puts(call->out, "{\"peers\":[");
+    for (size_t i = 0; i < count && !call->out->failed; i++) write_row(call->out, i, peer_json(call->service, &peers[i], &names));
+    trace_text_puts(call->out, "]}");
+    trace_rpc_end(call->out);
     ids_names_fini(&names);
     free(peers);
-    return methods_answer(call, json_pack("{so}", "peers", list));
+    return 0;
 }
 
 static const char *outcome_name(enum history_outcome outcome) {
@@ -125,8 +135,13 @@ int methods_traces(struct call *call) {
     size_t count, total;
     if (history_traces(call->service->history, from_ns, to_ns, app ? app_id : NULL, (size_t)limit, &traces, &count, &total))
         return methods_answer(call, NULL);
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(list, trace_json(call->service, &traces[i]));
+    trace_rpc_begin_result(call->out, call->request.id);
+    trace_text_puts(call->out, "{\"traces\":[");
+    for (size_t i = 0; i < count && !call->out->failed; i++) write_row(call->out, i, trace_json(call->service, &traces[i]));
     free(traces);
-    return methods_answer(call, json_pack("{soso}", "traces", list, "total", answer_unsigned(total)));
+    trace_text_puts(call->out, "],\"total\":");
+    answer_put_unsigned(call->out, total);
+    trace_text_puts(call->out, "}");
+    trace_rpc_end(call->out);
+    return 0;
 }

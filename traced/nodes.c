@@ -58,6 +58,8 @@ int nodes_create(struct nodes **ret_nodes) {
     return 0;
 }
 
+size_t nodes_bytes(void) { return sizeof(struct nodes); }
+
 void nodes_destroy(struct nodes *nodes) {
     if (nodes != NULL) munmap(nodes, sizeof *nodes);
 }

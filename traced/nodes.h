@@ -47,6 +47,9 @@ struct nodes;
 int nodes_create(struct nodes **ret_nodes);
 void nodes_destroy(struct nodes *nodes);
 
+/* The memory of a table whose indices were all used. */
+size_t nodes_bytes(void);
+
 /* ---- ingest thread ------------------------------------------------------------------------------------------------------ */
 
 /* Makes an entry: NODE_LIVE, or NODE_REJECTED with a fault.  history_begin: the position of the oldest event that the history

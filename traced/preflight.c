@@ -4,6 +4,7 @@
 #include "preflight.h"
 #include "claim.h"
 #include "drain_lock.h"
+#include "footprint.h"
 #include "history.h"
 #include "limits.h"
 #include "nodes.h"
@@ -119,37 +120,27 @@ static void check_rings(struct check *check) {
     if (others && count == USERS_MAX) tell(check, VERDICT_NOTE, "rings", "%u of other users in all", others);
 }
 
-static uint64_t available_bytes(void) {
-    FILE *file = fopen("/proc/meminfo", "re");
-    char line[128];
-    unsigned long long kib = 0;
-    if (!file) return UINT64_MAX;
-    while (fgets(line, sizeof line, file) && sscanf(line, "MemAvailable: %llu", &kib) != 1) continue;
-    fclose(file);
-    return kib ? kib * 1024 : UINT64_MAX;
-}
-
 /* history_create touches all of its memory: it is only tried where there is enough. */
 static void check_history(struct check *check) {
-    uint64_t bytes = check->options->history_bytes, available = available_bytes();
-    unsigned long long mib = bytes >> 20;
+    uint64_t bytes = check->options->history_bytes;
+    char reason[FOOTPRINT_REASON_BYTES];
     struct history *history;
     struct history_stats stats;
-    if (bytes > available) {
-        tell(check, VERDICT_WRONG, "history", "%llu MiB, and the machine has only %llu MiB to spare: choose a smaller --history",
-             mib, (unsigned long long)available >> 20);
+    if (!footprint_history_fits(bytes, reason)) {
+        tell(check, VERDICT_WRONG, "history", "%s", reason);
         return;
     }
     int error = history_create(&history, bytes);
     if (error) {
-        tell(check, VERDICT_WRONG, "history", "%llu MiB: %s; the least is %zu MiB (--history)", mib,
-             error == -EINVAL ? "too little" : strerror(-error), HISTORY_BYTES_MIN >> 20);
+        tell(check, VERDICT_WRONG, "history", "%llu MiB: %s (--history)", (unsigned long long)bytes >> 20, strerror(-error));
         return;
     }
     history_stats(history, &stats);
     history_destroy(history);
-    tell(check, VERDICT_OK, "history", "%llu MiB for %llu events, all taken at the start", mib,
-         (unsigned long long)stats.events_max);
+    tell(check, VERDICT_OK, "history",
+         "%llu MiB for %llu events, all taken at the start; at most %llu MiB with clients and answers",
+         (unsigned long long)bytes >> 20, (unsigned long long)stats.events_max,
+         (unsigned long long)footprint_promise(bytes) >> 20);
 }
 
 static void check_files(struct check *check) {

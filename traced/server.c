@@ -56,7 +56,7 @@ static void on_again(uv_idle_t *again) { run_turns(again->data); }
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
     for (struct client *client = server->clients; client; client = client->next)
-        if (client->subscription_count && client_takes_more(client)) server_want_turn(server, client);
+        if (client->subscription_count && client_takes_news(client)) server_want_turn(server, client);
     run_turns(server); /* at once: news is not to wait for the loop to go round */
 }
 

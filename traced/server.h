@@ -18,9 +18,9 @@ struct client;
 
 struct server_counters {
     uint64_t accepted, refused, requests, errors, events_dropped;
-    /* How often a limit of limits.h was met; descriptors: how often accepting paused. */
+    /* How often a limit of limits.h was met; descriptors: how often accepting paused; memory: answers that there was none for. */
     struct {
-        uint64_t clients, subscriptions, line_bytes, answer_bytes, descriptors;
+        uint64_t clients, subscriptions, line_bytes, answer_bytes, held_bytes, memory, descriptors;
     } limits;
 };
 
@@ -39,6 +39,7 @@ struct server {
     void *on_stop_arg;
     struct client *clients; /* all of them, newest first */
     uint32_t client_count, subscription_count;
+    size_t held_bytes;                      /* by all clients that are not closing */
     struct client *turn_first, **turn_last; /* the queue */
     uint32_t turn_count;
     uint64_t stop_until_ms;

@@ -21,6 +21,7 @@ struct service {
     struct ingest_stats last_ingest; /* what it had counted then */
     bool read_only;                  /* the rings are another traced's to change */
     uint64_t started_monotonic_ns;
+    uint64_t memory_limit;        /* bytes that are resident at most (footprint.h) */
     uint64_t instance;            /* differs from one traced to the next: a cursor does not outlive its traced */
     _Atomic uint64_t events_sent; /* in answers and notifications */
 };

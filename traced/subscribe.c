@@ -7,6 +7,7 @@
 #include "limits.h"
 #include "methods.h"
 
+#include <errno.h>
 #include <proto/event_json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,17 @@
 
 void subscription_destroy(struct subscription *subscription) {
     if (!subscription) return;
-    trace_text_fini(&subscription->recent);
+    free(subscription->recent);
     filter_fini(&subscription->filter);
     free(subscription);
 }
+
+size_t subscription_held(const struct subscription *subscription) {
+    return subscription->recent_count * sizeof *subscription->recent;
+}
+
+/* Room for the end of a notification, its newline included. */
+#define NOTIFICATION_TAIL 64
 
 static void begin_notification(struct trace_text *out, int64_t number) {
     trace_rpc_begin_notification(out, "events");
@@ -36,35 +44,21 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
 
 /* ---- recent: on a pool thread ------------------------------------------------------------------------------------------- */
 
-/* Room for the end of a notification, its newline included. */
-#define NOTIFICATION_TAIL 64
-
-/* The newest `count` matching events before the position where the stream goes on: nothing missing between the two, and nothing
- * twice. */
-static int write_recent(struct service *service, struct subscription *subscription, size_t count) {
+/* Finds the newest `count` matching events before the position where the stream goes on: nothing missing between the two, and nothing
+ * twice.  Only their places are kept: a client that does not read holds no more than that of 10,000 events. */
+static int find_recent(struct service *service, struct subscription *subscription, size_t count) {
     struct history_answer answer;
     uint64_t set[IDS_NODE_SET_WORDS];
     struct filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
-    struct trace_text *out = &subscription->recent;
     filter_prepare(&filter, service, set);
     int error = history_select(service->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
     if (error) return error;
-    for (size_t i = 0; i < answer.count / 2; i++) {
-        struct history_hit hit = answer.hits[i];
-        answer.hits[i] = answer.hits[answer.count - 1 - i];
-        answer.hits[answer.count - 1 - i] = hit;
-    }
-    /* As many as surely fit in one notification. */
-    const size_t piece = LIMIT_NOTIFY_BYTES / TRACE_EVENT_JSON_MAX - 1;
-    for (size_t i = 0; i < answer.count; i += piece) {
-        size_t events = answer.count - i < piece ? answer.count - i : piece, before = out->bytes;
-        begin_notification(out, subscription->number);
-        size_t written = answer_hits(service, out, answer.hits + i, events, subscription->with_log);
-        end_notification(out, 0);
-        if (!written) out->bytes = before;
-    }
+    subscription->recent_count = answer.count;
+    subscription->recent = answer.count ? calloc(answer.count, sizeof *subscription->recent) : NULL;
+    for (size_t i = 0; subscription->recent && i < answer.count; i++)
+        subscription->recent[i] = answer.hits[answer.count - 1 - i].position;
     history_answer_fini(&answer);
-    return out->failed ? -1 : 0;
+    return subscription->recent_count && !subscription->recent ? -ENOMEM : 0;
 }
 
 /* Events looked at under one hold of the RCU read lock. */
@@ -110,7 +104,6 @@ int methods_subscribe_work(struct call *call) {
     if (!subscription) return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     call->subscription = subscription;
     subscription->number = call->subscription_next;
-    subscription->recent.bytes_max = LIMIT_ANSWER_BYTES;
     subscription->with_log = with_log;
     if (filter_read(call->service, &params, true, now_ns, &subscription->filter, &call->error)) return -1;
     subscription->filter.query.from_ns = from_ns;
@@ -118,7 +111,7 @@ int methods_subscribe_work(struct call *call) {
     subscription->position = history_end(call->service->history);
     rcu_read_unlock();
     if (from) subscription->position = position_from(call->service->history, from_ns);
-    if (recent && write_recent(call->service, subscription, (size_t)recent))
+    if (recent && find_recent(call->service, subscription, (size_t)recent))
         return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     return 0;
 }
@@ -140,6 +133,7 @@ int methods_subscribe_finish(struct call *call) {
     client->subscription_count++;
     client->server->subscription_count++;
     client->subscription_last = subscription->number;
+    client_hold(client, (ptrdiff_t)subscription_held(subscription));
     return methods_answer(call, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
 }
 
@@ -158,8 +152,26 @@ int methods_unsubscribe(struct call *call) {
     *at = subscription->next;
     client->subscription_count--;
     client->server->subscription_count--;
+    client_hold(client, -(ptrdiff_t)subscription_held(subscription));
     subscription_destroy(subscription);
     return methods_answer(call, json_true());
+}
+
+/* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has grown. */
+static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
+                                            uint64_t *dropped, history_source *ret_source) {
+    bool recent = subscription->recent_next < subscription->recent_count;
+    if (!recent && subscription->position >= end) return NULL;
+    uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
+    const struct trace_event *event = history_at(history, position, ret_source);
+    uint64_t begin = history_begin(history);
+    if (!event && begin <= position) return NULL; /* not there yet: the next round sees it */
+    if (recent)
+        subscription->recent_next++;
+    else
+        subscription->position = event ? position + 1 : begin;
+    if (!event) *dropped += recent ? 1 : begin - position;
+    return event;
 }
 
 /* Looks at up to *examine events and writes those that match, until the notification is full.  Returns how many it wrote. */
@@ -169,20 +181,14 @@ static uint32_t collect(struct subscription *subscription, struct service *servi
     uint64_t dropped = 0;
     rcu_read_lock();
     uint64_t end = history_end(service->history);
-    while (subscription->position < end && *examine && written < LIMIT_NOTIFY_EVENTS &&
+    while (*examine && written < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
         history_source source;
-        const struct trace_event *event = history_at(service->history, subscription->position, &source);
-        if (!event) {
-            uint64_t begin = history_begin(service->history);
-            if (begin <= subscription->position) break; /* not there yet: the next round sees it */
-            dropped += begin - subscription->position;
-            subscription->position = begin;
-            continue;
-        }
+        uint64_t dropped_before = dropped;
+        const struct trace_event *event = next_event(subscription, service->history, end, &dropped, &source);
+        if (!event && dropped == dropped_before) break;
         --*examine;
-        subscription->position++;
-        if (!filter_match(&subscription->filter, service, event, source)) continue;
+        if (!event || !filter_match(&subscription->filter, service, event, source)) continue;
         size_t before = out->bytes;
         if (written) trace_text_add(out, ",", 1);
         if (answer_event(service, out, event, source, subscription->with_log))
@@ -190,15 +196,18 @@ static uint32_t collect(struct subscription *subscription, struct service *servi
         else
             out->bytes = before;
     }
-    *ret_caught_up = subscription->position >= end;
+    *ret_caught_up = subscription->recent_next == subscription->recent_count && subscription->position >= end;
     rcu_read_unlock();
     *ret_dropped = dropped;
     return written;
 }
 
-static void send_recent(struct subscription *subscription, struct client *client) {
-    if (subscription->recent.bytes) client_send_text(client, &subscription->recent);
-    trace_text_fini(&subscription->recent);
+/* Those that come first are all sent. */
+static void forget_recent(struct subscription *subscription, struct client *client) {
+    client_hold(client, -(ptrdiff_t)subscription_held(subscription));
+    free(subscription->recent);
+    subscription->recent = NULL;
+    subscription->recent_count = subscription->recent_next = 0;
 }
 
 bool subscription_pump(struct subscription *subscription, struct client *client, uint32_t *budget) {
@@ -207,8 +216,7 @@ bool subscription_pump(struct subscription *subscription, struct client *client,
     bool caught_up = false;
     if (!subscription->announced) return false;
     if (subscription->filter.expression) expression_refresh(subscription->filter.expression);
-    send_recent(subscription, client);
-    while (!caught_up && examine && client_takes_more(client)) {
+    while (!caught_up && examine && client_takes_news(client)) {
         struct trace_text *out = &server->scratch;
         uint64_t dropped;
         trace_text_clear(out);
@@ -227,6 +235,7 @@ bool subscription_pump(struct subscription *subscription, struct client *client,
         else
             client_send(client, out->data, out->bytes);
     }
+    if (subscription->recent && subscription->recent_next == subscription->recent_count) forget_recent(subscription, client);
     *budget -= share - examine;
-    return !caught_up && client_takes_more(client);
+    return !caught_up && client_takes_news(client);
 }

@@ -136,8 +136,8 @@ class Examples(unittest.TestCase):
         connection, cursor = place.connect(), None
         if options == SHORT_OF_MEMORY:
             connection.call("control")  # what it needs for the first request of a connection it has now
-            _, most = resource.prlimit(place.traced.pid, resource.RLIMIT_AS)
-            resource.prlimit(place.traced.pid, resource.RLIMIT_AS, (1 << 20, most))
+            _, most = resource.prlimit(place.traced.pid, resource.RLIMIT_DATA)
+            resource.prlimit(place.traced.pid, resource.RLIMIT_DATA, (1 << 20, most))
         for direction, text in steps:
             if direction == "-->":
                 connection.send_raw(text.replace('"cursor":"…"', f'"cursor":"{cursor}"').encode() + b"\n")

@@ -3,6 +3,7 @@
 """docs/protocol.md while things change: subscriptions, back-pressure, limits, starting and stopping.  Real traced, real nodes."""
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -237,6 +238,65 @@ class Subscriptions(ProtocolTest):
         for _ in range(sent // len(request)):
             self.assertEqual(len(deaf.read_line()["result"]["events"]), 1000)
 
+    def test_clients_that_do_not_read_are_let_go_before_they_hold_too_much(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("packets", 20000, TRACE_1, BOB)
+        self.place.settle(self.client, 20000)
+        sleeper, subscriber = self.place.connect(), self.place.connect()
+        subscriber.call("subscribe", recent=10000)
+        deaf = []
+        ask = b'{"jsonrpc":"2.0","id":1,"method":"query","params":{"limit":10000}}\n'
+        while not self.client.call("stats")["limits"]["held_bytes"]:
+            self.assertLess(len(deaf), 100)
+            deaf.append(self.place.connect())
+            deaf[-1].send_raw(ask)
+            self.assertEqual(len(self.client.call("query", limit=10000)["events"]), 10000)  # who reads is served
+        stats = self.client.call("stats")
+        self.assertLessEqual(stats["process"]["resident_bytes"] - stats["process"]["rings_bytes"], stats["process"]["limit_bytes"])
+        self.assertLess(stats["limits"]["held_bytes"], 4)
+        self.assertEqual(stats["clients"]["connected"], 3 + len(deaf) - stats["limits"]["held_bytes"])
+        with self.assertRaises(AssertionError):  # the first of them; its line has no end
+            deaf[0].read_line()
+        self.assertEqual(len(deaf[-1].read_line()["result"]["events"]), 10000)
+        sleeper.call("hello")
+        self.assertEqual(len(self.collect(subscriber, 10000)[0]), 10000)
+        self.assertEqual(stats["process"]["limit_bytes"] >> 20, int(self.place.log[-1].rsplit("at most ", 1)[1].split()[0]))
+
+    def test_recent_events_that_go_before_they_are_read_are_told(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("packets", 20000)
+        self.place.settle(self.client, 20000)
+        slow = self.place.connect()
+        slow.call("subscribe", recent=10000)
+        for i in range(8):
+            alice.do("packets", 25000)
+            self.place.settle(self.client, 20000 + (i + 1) * 25000)
+        got, lost, expected = 0, 0, 10000
+        while got + lost < 210000:
+            told = slow.notification()
+            expected += told["lost"]
+            lost += told["lost"]
+            self.assertEqual([event["sequence"] for event in told["events"]], list(range(expected, expected + len(told["events"]))))
+            expected += len(told["events"])
+            got += len(told["events"])
+        self.assertGreater(lost, 70000)
+        self.assertGreater(got, 100)
+
+    def test_an_answer_that_there_is_no_memory_for_is_an_error_and_nothing_else_ends(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("packets", 20000, TRACE_1, BOB)
+        self.place.settle(self.client, 20000)
+        pid = self.place.traced.pid
+        if resource.prlimit(pid, resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY:
+            self.skipTest("a sanitizer's memory has no bounds")
+        with open("/proc/%d/status" % pid, encoding="ascii") as status:
+            taken = int(re.search(r"VmData:\s+(\d+)", status.read())[1]) << 10
+        resource.prlimit(pid, resource.RLIMIT_DATA, (taken + (2 << 20),) * 2)
+        error = self.client.fail("query", limit=10000)
+        self.assertIn(error["code"], (-32003, -32603))
+        self.assertEqual(len(self.client.call("query", limit=100)["events"]), 100)
+        self.assertEqual(self.client.call("nodes")["nodes"][0]["indexed"], 20000)
+
     def test_a_half_closed_subscriber_is_served_until_it_goes(self):
         follower = self.place.connect()
         follower.call("subscribe")
@@ -327,7 +387,7 @@ class Life(ProtocolTest):
         self.assertEqual(code, 0, log)
 
     def test_command_lines_that_make_no_sense(self):
-        for options, code in ((["--nonsense"], 2), (["extra"], 2), (["--history", "x"], 2), (["--history", "1K"], 1),
+        for options, code in ((["--nonsense"], 2), (["extra"], 2), (["--history", "x"], 2), (["--history", "1K"], 1), (["--history", "59M"], 1),
                               (["--socket", "/" + "x" * 200], 1), (["--socket", "/nonexistent/dir/s"], 1)):
             with self.subTest(options=options):
                 process = self.place.spawn(*options)

@@ -138,6 +138,12 @@ static void random_query(struct history_query *ret_query, uint64_t node_set[4]) 
     *ret_query = query;
 }
 
+static bool has_odd_sequence(const void *arg, const struct trace_event *event, history_source source) {
+    (void)arg;
+    (void)source;
+    return event->sequence % 2 != 0;
+}
+
 /* The greatest time of the block of that position: the first that a block which ends there does not match as a whole. */
 static uint64_t greatest_of_256(uint64_t position) {
     uint64_t greatest = 0;
@@ -160,7 +166,9 @@ static void check_random_select(void) {
     check_select(&query, from, to, limits[generator_below(&generator, 6)], newest_first,
                  generator_below(&generator, 3) == 0 ? &after : NULL);
     check_count(&query, from, to, newest_first, generator_below(&generator, 3) == 0 ? &after : NULL);
-    query = (struct history_query){.from_ns = query.from_ns, .to_ns = query.to_ns}; /* most blocks match as a whole */
+    query = (struct history_query){.from_ns = query.from_ns, .to_ns = query.to_ns, .test = has_odd_sequence};
+    check_count(&query, from, to, newest_first, generator_below(&generator, 3) == 0 ? &after : NULL);
+    query.test = NULL; /* most blocks match as a whole */
     if (generator_below(&generator, 2) == 0) query.to_ns = greatest_of_256(position);
     check_count(&query, from, to, newest_first, generator_below(&generator, 3) == 0 ? &after : NULL);
     check_visit(&query, from, to);

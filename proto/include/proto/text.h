@@ -24,6 +24,9 @@ void trace_text_fini(struct trace_text *text);
 /* Empties it, keeping the memory. */
 void trace_text_clear(struct trace_text *text);
 
+/* Gives back the memory that it does not use. */
+void trace_text_fit(struct trace_text *text);
+
 /* Room for `bytes` more bytes behind the text, or NULL (then `failed` is set).  What was written there becomes part of the text
  * by adding its length to text->bytes; the pointer is good until the next call. */
 char *trace_text_reserve(struct trace_text *text, size_t bytes);
