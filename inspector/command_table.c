@@ -140,6 +140,23 @@ const struct command command_table[] = {
                      {"inspector top --interval 200ms", "the same, five times a second"}},
     },
     {
+        .name = "attach",
+        .args = "PID", .args_min = 1, .args_max = 1,
+        .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .offline = true,
+        .run = run_attach,
+        .summary = "one process, followed; also without traced",
+        .description = "Finds the logs of the process, and shows its events as they come, all of its nodes. Ends with the process, when all that "
+                       "it left was shown, or like follow.\n"
+                       "When traced reads the process, its events come from there. Otherwise, or when traced goes away, its ring is read as it "
+                       "is, without writing to it: what the ring has, that was not overwritten, and no further back.\n"
+                       "Of a process that is dead it shows what its ring still has, or what traced has of it, and ends.\n"
+                       "What is missing is told as in follow; \"hidden\" events were overwritten, and may not have matched --kind, --peer or --trace.",
+        .examples = {{"inspector attach $(pidof mynode)", "what is it doing now?"},
+                     {"inspector attach 4242 --recent 50 --count 50", "the last that it did"},
+                     {"inspector attach 4242 --from 0 --json > all.ndjson", "all that its ring still has, and what comes"}},
+    },
+    {
         .name = "control",
         .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
         .run = run_control,

@@ -138,7 +138,7 @@ static int run_command(const struct command *command, const struct options *opti
     int result = check_usage(command, options, failure);
     if (result) return result;
     result = session_init(&session, options);
-    if (!result) result = session_connect(&session);
+    if (!result && !command->offline) result = session_connect(&session);
     if (!result) result = command->run(&session);
     if (!result) result = session_flush(&session);
     if (!result) session_explain(&session);

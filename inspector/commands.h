@@ -18,6 +18,7 @@ struct command {
     unsigned args_min, args_max;
     enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
     uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
+    bool offline;              /* it does without traced: session->client is NULL */
     command_run *run;
     const char *summary; /* a phrase of one line */
     const char *description;
@@ -40,6 +41,7 @@ const struct command *find_command(const char *name);
 
 command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* run_tables.c */
 command_run run_recent, run_range, run_peer, run_trace;            /* run_query.c */
+command_run run_attach;                                            /* run_attach.c */
 command_run run_count;                                             /* run_count.c */
 command_run run_analyze;                                           /* run_analyze.c */
 command_run run_control;                                           /* run_control.c */

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rings of a process: see rings.h.  What traced's ingest does with a ring, without the history: drain, ticks to Unix time, losses told where
+ * they happened. */
+#include "rings.h"
+
+#include "json_get.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <proto/event_json.h>
+#include <proto/hex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH_EVENTS 512U
+#define GAPS_WAITING_MAX 4U
+#define LANE_EVENTS 8192U /* a busy lane hands over to the next */
+#define CLOCK_SETTLE_NS 5000000
+#define READY_TRIES 100
+#define READY_PAUSE_NS 10000000
+#define CLOCK_NS UINT64_C(1000000000)
+#define CHECK_NS UINT64_C(100000000)
+
+/* What to do with an event: 0, or -ENOMEM. */
+struct visit {
+    int (*event)(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event);
+};
+
+/* ---- open ---- */
+
+static void pause_ns(long ns) {
+    struct timespec pause = {.tv_nsec = ns};
+    while (nanosleep(&pause, &pause) && errno == EINTR) continue;
+}
+
+static int attach(struct ring *ring, const struct process_log *log, char *ret_reason, size_t reason_bytes) {
+    enum trace_attach_fault fault;
+    int dir = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = dir < 0 ? -errno : -EAGAIN;
+    for (unsigned tries = 0; result == -EAGAIN && tries < READY_TRIES; tries++) { /* -EAGAIN: its node is just making it */
+        if (tries) pause_ns(READY_PAUSE_NS);
+        result = trace_reader_attach(&ring->reader, dir, log->name, geteuid(), 0, &fault);
+    }
+    if (dir < 0)
+        snprintf(ret_reason, reason_bytes, "%s: %s", log->dir, strerror(-result));
+    else if (result && fault == TRACE_ATTACH_SYSTEM)
+        snprintf(ret_reason, reason_bytes, "%s/%s: %s", log->dir, log->name, strerror(-result));
+    else if (result && fault == TRACE_ATTACH_BAD_OWNER)
+        snprintf(ret_reason, reason_bytes, "%s/%s is another user's; run inspector as that user: sudo -u USER", log->dir,
+                 log->name);
+    else if (result)
+        snprintf(ret_reason, reason_bytes, "%s/%s: %s", log->dir, log->name, trace_attach_fault_text(fault));
+    if (dir >= 0) close(dir); /* only the unlinking, which is not ours, needs it again */
+    if (result) return result;
+    const struct trace_reader_info *info = trace_reader_info(ring->reader);
+    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns};
+    return 0;
+}
+
+int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct failure *failure) {
+    struct rings rings = {.rings = calloc(logs->count ? logs->count : 1, sizeof *rings.rings),
+                          .batch = malloc(BATCH_EVENTS * sizeof *rings.batch)};
+    struct trace_clock_sample first = trace_clock_read();
+    char reason[512] = "";
+    if (!rings.rings || !rings.batch) {
+        rings_fini(&rings);
+        return failure_set(failure, EXIT_FAILED, "out of memory");
+    }
+    for (unsigned i = 0; i < logs->count; i++)
+        rings.count += !attach(&rings.rings[rings.count], &logs->logs[i], reason, sizeof reason);
+    if (!rings.count) {
+        rings_fini(&rings);
+        return failure_set(failure, EXIT_FAILED, "the log of process %d cannot be read: %s", (int)logs->pid, reason);
+    }
+    pause_ns(CLOCK_SETTLE_NS); /* the slope of the clock needs a distance */
+    trace_clock_init(&rings.clock, first, trace_clock_read());
+    rings.clock_due_ns = trace__monotonic_ns() + CLOCK_NS;
+    *ret_rings = rings;
+    return 0;
+}
+
+void rings_begin(struct rings *rings, uint64_t from_ns, bool counts_from_start) {
+    rings->from_ns = from_ns;
+    for (unsigned i = 0; i < rings->count && !counts_from_start; i++) {
+        struct ring *ring = &rings->rings[i];
+        ring->told_no_lane = trace_reader_no_lane(ring->reader);
+        for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
+            struct trace_lane_count count;
+            trace_reader_count(ring->reader, lane, &count);
+            ring->told_discarded[lane] = count.lost[TRACE_LOSS_DISCARDED];
+        }
+    }
+}
+
+void rings_fini(struct rings *rings) {
+    for (unsigned i = 0; i < rings->count; i++) trace_reader_detach(rings->rings[i].reader);
+    free(rings->rings);
+    free(rings->batch);
+}
+
+/* ---- reading ---- */
+
+static const char *app_id_of(const struct trace_event *event) {
+    switch (event->kind) {
+    case TRACE_KIND_APP_COMMAND: return event->data.app_command.app_id;
+    case TRACE_KIND_APP_START: return event->data.app_start.app_id;
+    case TRACE_KIND_APP_END: return event->data.app_end.app_id;
+    default: return NULL;
+    }
+}
+
+/* The description of an event's application.  A node registers it before it is used; later than others, perhaps. */
+static const struct trace_app *find_app(struct ring *ring, const struct trace_event *event) {
+    const char *app_id = app_id_of(event);
+    if (!app_id) return NULL;
+    for (unsigned i = 0; i < TRACE_APPS_MAX; i++) {
+        if (i == ring->app_count && trace_reader_app(ring->reader, i, &ring->apps[i])) return NULL;
+        ring->app_count += i == ring->app_count;
+        if (!memcmp(ring->apps[i].app_id, app_id, sizeof ring->apps[i].app_id)) return &ring->apps[i];
+    }
+    return NULL;
+}
+
+static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *event) {
+    const struct trace_reader_info *info = trace_reader_info(ring->reader);
+    struct trace_filter_origin origin = {&info->node_id, info->node_name, lane, NULL};
+    if (event->timestamp < rings->from_ns) return false;
+    if (!rings->filter) return true;
+    if (trace_filter_uses(rings->filter) & TRACE_FILTER_USES_APP) origin.app = find_app(ring, event);
+    return trace_filter_match(rings->filter, event, &origin);
+}
+
+static int tell_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss, struct visit *visit) {
+    if (loss->timestamp < rings->from_ns) return 0;
+    if (!rings->filter) return visit->event(visit, ring, lane, loss);
+    rings->hidden += loss->data.events_lost.count;
+    return 0;
+}
+
+static struct trace_event loss_event(uint64_t unix_ns, uint64_t first, uint64_t count, enum trace_loss cause) {
+    struct trace_event loss = {.timestamp = unix_ns, .sequence = (uint32_t)first, .kind = TRACE_KIND_EVENTS_LOST};
+    loss.data.events_lost.count = count;
+    loss.data.events_lost.first = first;
+    loss.data.events_lost.cause = (uint8_t)cause;
+    return loss;
+}
+
+static uint64_t unix_now(const struct rings *rings) {
+    static const struct trace_ring_clock monotonic = {.source = TRACE_CLOCK_MONOTONIC};
+    return trace_clock_unix_ns(&rings->clock, &monotonic, trace__monotonic_ns());
+}
+
+/* One run of events of a lane.  Losses wait for the event behind them, which has their time. */
+static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_read *read,
+                     struct trace_event *gaps, unsigned *gap_count, struct visit *visit) {
+    int result = 0;
+    if (read->lost) gaps[(*gap_count)++] = loss_event(0, read->first - read->lost, read->lost, read->cause);
+    for (uint32_t i = 0; i < read->count; i++)
+        rings->batch[i].timestamp = trace_clock_unix_ns(&rings->clock, &ring->clock, rings->batch[i].timestamp);
+    if (read->count || *gap_count == GAPS_WAITING_MAX) {
+        for (unsigned i = 0; i < *gap_count && !result; i++) {
+            gaps[i].timestamp = read->count ? rings->batch[0].timestamp : unix_now(rings);
+            result = tell_loss(rings, ring, lane, &gaps[i], visit);
+        }
+        *gap_count = 0;
+    }
+    for (uint32_t i = 0; i < read->count && !result; i++)
+        if (is_wanted(rings, ring, lane, &rings->batch[i])) result = visit->event(visit, ring, lane, &rings->batch[i]);
+    return result;
+}
+
+static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, bool *ret_more, struct visit *visit) {
+    struct trace_event gaps[GAPS_WAITING_MAX];
+    struct trace_read read;
+    unsigned gap_count = 0;
+    int result = 0;
+    for (uint32_t left = LANE_EVENTS / BATCH_EVENTS; left && !result; left--) {
+        trace_reader_read(ring->reader, lane, rings->batch, BATCH_EVENTS, ring->state != TRACE_NODE_LIVE, trace__monotonic_ns(),
+                          &read);
+        result = visit_run(rings, ring, lane, &read, gaps, &gap_count, visit);
+        if (!read.more) break;
+    }
+    *ret_more |= read.more;
+    for (unsigned i = 0; i < gap_count && !result; i++) { /* nothing came behind them */
+        gaps[i].timestamp = unix_now(rings);
+        result = tell_loss(rings, ring, lane, &gaps[i], visit);
+    }
+    return result;
+}
+
+/* Losses that have no place in a lane, and are only counted. */
+static int visit_counts(struct rings *rings, struct ring *ring, struct visit *visit) {
+    uint64_t no_lane = trace_reader_no_lane(ring->reader), now_ns = unix_now(rings);
+    int result = 0;
+    for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count && !result; lane++) {
+        struct trace_lane_count count;
+        trace_reader_count(ring->reader, lane, &count);
+        uint64_t discarded = count.lost[TRACE_LOSS_DISCARDED], told = ring->told_discarded[lane];
+        if (discarded <= told) continue;
+        struct trace_event loss =
+            loss_event(now_ns, trace_reader_position(ring->reader, lane), discarded - told, TRACE_LOSS_DISCARDED);
+        ring->told_discarded[lane] = discarded;
+        result = tell_loss(rings, ring, lane, &loss, visit);
+    }
+    if (result || no_lane <= ring->told_no_lane) return result;
+    struct trace_event loss =
+        loss_event(now_ns, trace_reader_position(ring->reader, 0), no_lane - ring->told_no_lane, TRACE_LOSS_NO_LANE);
+    ring->told_no_lane = no_lane;
+    return tell_loss(rings, ring, 0, &loss, visit);
+}
+
+static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *ret_more, struct visit *visit) {
+    bool more = false;
+    int result = 0;
+    for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count && !result; lane++)
+        result = visit_lane(rings, ring, lane, &more, visit);
+    *ret_more |= more;
+    if (result || more) return result;
+    if (check || ring->state != TRACE_NODE_LIVE) result = visit_counts(rings, ring, visit);
+    if (ring->state != TRACE_NODE_LIVE || trace_reader_broken(ring->reader)) ring->ended = true;
+    return result;
+}
+
+static int visit_all(struct rings *rings, bool *ret_more, struct visit *visit) {
+    uint64_t now_ns = trace__monotonic_ns();
+    bool check = now_ns >= rings->check_due_ns;
+    int result = 0;
+    *ret_more = false;
+    if (now_ns >= rings->clock_due_ns) {
+        trace_clock_update(&rings->clock, trace_clock_read());
+        rings->clock_due_ns = now_ns + CLOCK_NS;
+    }
+    if (check) {
+        rings->check_due_ns = now_ns + CHECK_NS;
+        (void)rings_state(rings);
+    }
+    for (unsigned i = 0; i < rings->count && !result; i++)
+        if (!rings->rings[i].ended) result = visit_ring(rings, &rings->rings[i], check, ret_more, visit);
+    return result;
+}
+
+bool rings_ended(const struct rings *rings) {
+    for (unsigned i = 0; i < rings->count; i++)
+        if (!rings->rings[i].ended) return false;
+    return true;
+}
+
+bool rings_broken(const struct rings *rings) {
+    for (unsigned i = 0; i < rings->count; i++)
+        if (trace_reader_broken(rings->rings[i].reader)) return true;
+    return false;
+}
+
+enum trace_node_state rings_state(struct rings *rings) {
+    enum trace_node_state state = TRACE_NODE_LIVE;
+    for (unsigned i = rings->count; i-- > 0;) {
+        struct ring *ring = &rings->rings[i];
+        ring->state = trace_reader_state(ring->reader);
+        if (i == rings->count - 1 || ring->state == TRACE_NODE_LIVE || state != TRACE_NODE_LIVE) state = ring->state;
+    }
+    return state;
+}
+
+uint64_t rings_emitted(const struct rings *rings) {
+    uint64_t emitted = 0;
+    for (unsigned i = 0; i < rings->count; i++) {
+        const struct ring *ring = &rings->rings[i];
+        emitted += trace_reader_no_lane(ring->reader);
+        for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
+            struct trace_lane_count count;
+            trace_reader_count(ring->reader, lane, &count);
+            emitted += count.emitted;
+        }
+    }
+    return emitted;
+}
+
+/* ---- events as JSON ---- */
+
+static void put_log(char *out, const struct ring *ring) {
+    sprintf(out, "%0*" PRIx64, LOG_DIGITS, trace_reader_info(ring->reader)->open_ticks); /* as traced has it */
+}
+
+struct to_json {
+    struct visit visit;
+    json_t *events;
+};
+
+static int event_to_json(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
+    char text[TRACE_EVENT_JSON_MAX], log[LOG_DIGITS + 1];
+    struct trace_event_origin origin = {&trace_reader_info(ring->reader)->node_id, lane, find_app(ring, event)};
+    char *end = trace_event_json(text, event, &origin);
+    json_t *object = json_loadb(text, (size_t)(end - text), 0, NULL);
+    put_log(log, ring);
+    if (!object || json_object_set_new(object, "log", json_string(log))) {
+        json_decref(object);
+        return -ENOMEM;
+    }
+    return json_array_append_new(((struct to_json *)visit)->events, object) ? -ENOMEM : 0;
+}
+
+int rings_read(struct rings *rings, json_t *events, bool *ret_more) {
+    struct to_json to_json = {{event_to_json}, events};
+    return visit_all(rings, ret_more, &to_json.visit);
+}
+
+json_t *rings_nodes_new(const struct rings *rings) {
+    json_t *nodes = json_array();
+    for (unsigned i = 0; i < rings->count; i++) {
+        const struct trace_reader_info *info = trace_reader_info(rings->rings[i].reader);
+        char id[NODE_DIGITS + 1], log[LOG_DIGITS + 1];
+        *trace_hex_encode(id, info->node_id.bytes, sizeof info->node_id.bytes) = 0;
+        put_log(log, &rings->rings[i]);
+        json_array_append_new(
+            nodes, json_pack("{s:s, s:s, s:s, s:i}", "node_id", id, "log", log, "name", info->node_name, "pid", (int)info->pid));
+    }
+    return json_pack("{s:o}", "nodes", nodes);
+}
+
+/* ---- the newest ---- */
+
+struct kept {
+    struct trace_event event;
+    struct ring *ring;
+    unsigned lane;
+    size_t index; /* what has the same time stays in its order */
+};
+
+struct keep {
+    struct visit visit;
+    struct kept *kept;
+    size_t wanted, count, capacity, seen;
+};
+
+static int compare_newest_first(const void *a, const void *b) {
+    const struct kept *x = a, *y = b;
+    if (x->event.timestamp != y->event.timestamp) return x->event.timestamp < y->event.timestamp ? 1 : -1;
+    return x->index < y->index ? 1 : -1;
+}
+
+/* Forgets all but the newest. */
+static void forget(struct keep *keep) {
+    if (keep->count) qsort(keep->kept, keep->count, sizeof *keep->kept, compare_newest_first);
+    if (keep->count > keep->wanted) keep->count = keep->wanted;
+}
+
+/* Forgets, and when more than half of the room is wanted, takes twice as much. */
+static int make_room(struct keep *keep) {
+    forget(keep);
+    if (keep->count < keep->capacity / 2) return 0;
+    size_t capacity = keep->capacity ? keep->capacity * 2 : 1024;
+    struct kept *grown = realloc(keep->kept, capacity * sizeof *grown);
+    if (!grown) return -ENOMEM;
+    keep->kept = grown;
+    keep->capacity = capacity;
+    return 0;
+}
+
+static int keep_event(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
+    struct keep *keep = (struct keep *)visit;
+    if (event->kind == TRACE_KIND_EVENTS_LOST) return 0;
+    if (keep->count == keep->capacity && make_room(keep)) return -ENOMEM;
+    keep->kept[keep->count++] = (struct kept){*event, ring, lane, keep->seen++};
+    return 0;
+}
+
+int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
+    struct keep keep = {.visit = {keep_event}, .wanted = n};
+    struct to_json to_json = {{event_to_json}, events};
+    int result = 0;
+    bool more = true;
+    /* A node that emits faster than we read is no reason to read for ever: once round is what there was. */
+    for (uint64_t left = rings_emitted(rings) / LANE_EVENTS + 2; left && more && !result; left--)
+        result = visit_all(rings, &more, &keep.visit);
+    forget(&keep);
+    for (size_t i = keep.count; i-- > 0 && !result;)
+        result = event_to_json(&to_json.visit, keep.kept[i].ring, keep.kept[i].lane, &keep.kept[i].event);
+    free(keep.kept);
+    return result;
+}

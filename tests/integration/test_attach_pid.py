@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""inspector attach: a process's events, with traced and without, and nothing written to its ring."""
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import threading
+import unittest
+
+from harness import ProtocolTest, hex_id, until
+
+INSPECTOR = os.environ["INSPECTOR"]
+ALICE, BOB = hex_id(0xa1), hex_id(0xb2)
+CONTROL, LANES, LANE_BYTES, TAIL, NODE_ID = 192, 1024, 192, 128, 72  # p2ptrace/shm.h
+OBJECT_NAME = "p2ptrace."
+
+
+class Attached:
+    """inspector attach --json; what it says, sorted by what it is."""
+
+    def __init__(self, place, pid, *options):
+        self.events, self.missed, self.notes = [], 0, []
+        self.process = subprocess.Popen([INSPECTOR, "attach", str(pid), "--json", *options], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, env=place.environment, text=True)
+        self.readers = [threading.Thread(target=self.read), threading.Thread(target=self.read_notes)]
+        for reader in self.readers:
+            reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            said = json.loads(line)
+            if "missed" in said:
+                self.missed += said["missed"]
+            elif said["kind"] == "events_lost":
+                self.missed += said["data"]["count"]
+            else:
+                self.events.append(said)
+
+    def read_notes(self):
+        for line in self.process.stderr:
+            self.notes.append(line)
+
+    def said(self, text):
+        return any(text in note for note in self.notes)
+
+    def finish(self):
+        """Waits for its own end."""
+        code = self.process.wait()
+        for reader in self.readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def names(self):
+        return [(event["node_id"], event["log"], event["lane"], event["sequence"]) for event in self.events]
+
+
+class Attach(ProtocolTest):
+    def attach(self, pid, *options):
+        attached = Attached(self.place, pid, *options)
+        self.addCleanup(attached.finish)
+        self.addCleanup(attached.process.kill)
+        return attached
+
+    def fails(self, reason, *words, code=1):
+        done = subprocess.run([INSPECTOR, "attach", *map(str, words)], env=self.place.environment, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (code, "", 1), done.stderr)
+        self.assertIn(reason, done.stderr)
+
+    def ring(self, pid):
+        name, = [name for name in os.listdir(self.place.directory) if name.startswith("%s%d.%d." % (OBJECT_NAME, os.geteuid(), pid))]
+        return os.path.join(self.place.directory, name)
+
+    def written_by_readers(self, path):
+        """The words of a ring that a reader may write: the control word, and the lanes' tails."""
+        with open(path, "rb") as ring:
+            header = ring.read(4096)
+        return [struct.unpack_from("<Q", header, at)[0]
+                for at in [CONTROL] + [LANES + lane * LANE_BYTES + TAIL for lane in range(16)]]
+
+    def accounts_for(self, attached, emitted):
+        self.assertEqual(attached.finish(), 0, attached.notes)
+        self.assertEqual(len(set(attached.names())), len(attached.names()), "an event was shown twice")
+        self.assertEqual(len(attached.events) + attached.missed, emitted)
+        self.assertTrue(attached.said("it emitted %d events" % emitted), attached.notes)
+
+    def test_two_at_once_show_all_that_a_node_emits_or_tell_what_they_missed_and_write_nothing(self):
+        node = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")
+        before = self.written_by_readers(self.ring(node.process.pid))
+        node.do("packets", 10000)
+        both = [self.attach(node.process.pid, "--from", "0") for _ in range(2)]
+        until(lambda: all(attached.events for attached in both), "the first events")
+        emitted = 10000
+        for burst in (1, 3000, 50000, 7):
+            node.do("packets", burst)
+            emitted += burst
+        path = self.ring(node.process.pid)
+        node.close()
+        for attached in both:
+            self.accounts_for(attached, emitted)
+            self.assertGreaterEqual(attached.missed, 10000 - 4096)
+            self.assertEqual(attached.events[-1]["sequence"], emitted - 1)
+            self.assertTrue(attached.said("no traced reads it") and attached.said("has ended"), attached.notes)
+        self.assertEqual(self.written_by_readers(path), before)
+
+    def test_a_node_that_is_killed_is_shown_to_its_end(self):
+        node = self.place.node("alice", ALICE)
+        attached = self.attach(node.process.pid, "--from", "0")
+        node.do("packets", 500)
+        node.begin("packets", 100000)
+        until(lambda: attached.events, "events")
+        node.kill()
+        self.assertEqual(attached.finish(), 0)
+        self.assertTrue(attached.said("is gone, and did not close its log"), attached.notes)
+        dead = self.attach(node.process.pid)
+        self.assertEqual(dead.finish(), 0)
+        self.assertTrue(dead.said("is dead; this is what its ring still has"), dead.notes)
+        self.assertEqual(len(attached.events) + attached.missed, len(dead.events) + dead.missed)
+        self.assertEqual(dead.events[-1]["sequence"], attached.events[-1]["sequence"])
+
+    def test_a_node_that_discards_is_not_given_room_by_it(self):
+        node = self.place.node("alice", ALICE, "discard_newest", "0", "64")
+        attached = self.attach(node.process.pid, "--from", "0")
+        until(lambda: attached.said("keeps its oldest events"), "the note")
+        node.do("packets", 1000)
+        path = self.ring(node.process.pid)
+        before = self.written_by_readers(path)
+        until(lambda: len(attached.events) == 64, "what the ring has")
+        node.do("packets", 10)
+        node.close()
+        self.accounts_for(attached, 1010)
+        self.assertEqual((attached.missed, self.written_by_readers(path)), (946, before))
+
+    def test_only_what_comes_is_shown_unless_more_is_asked_for(self):
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 100)
+        node.do("metrics", 7, 7, BOB)
+        for options, sequences in ((("--recent", "3"), [98, 99, 100]), (("--recent", "2", "--kind", "packet_sent"), [98, 99]),
+                                   (("--recent", "1", "--peer", BOB[:6]), [100]), (("--from", "-1h", "--peer", "b2"), [100])):
+            attached = self.attach(node.process.pid, *options, "--count", str(len(sequences)))
+            self.assertEqual((attached.finish(), [event["sequence"] for event in attached.events]), (0, sequences), attached.notes)
+        attached = self.attach(node.process.pid, "--count", "2")
+        until(lambda: attached.said("read out of its ring"), "it to be attached")
+        node.do("packets", 2)
+        self.assertEqual((attached.finish(), [event["sequence"] for event in attached.events]), (0, [101, 102]))
+        self.fails('no node is called "zoe"', node.process.pid, "--peer", "zoe")
+        self.fails("did you mean packet_sent?", node.process.pid, "--kind", "packet_snt")
+        self.fails("--from yesterday: ", node.process.pid, "--from", "yesterday", code=2)
+
+    def test_through_traced_and_on_from_the_ring_when_traced_is_killed(self):
+        self.start()
+        node, other = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096"), self.place.node("bob", BOB)
+        until(lambda: len(self.place.connect().call("nodes")["nodes"]) == 2, "traced to read both")
+        attached = self.attach(node.process.pid, "--from", "0")
+        until(lambda: attached.said("is read through traced"), "it to be attached")
+        other.do("packets", 300)
+        emitted = 0
+        for burst in (100, 900):
+            node.do("packets", burst)
+            emitted += burst
+        until(lambda: len(attached.events) == 1000, "the events")
+        self.place.traced.kill()
+        self.place.finish()
+        node.do("packets", 20000)
+        until(lambda: attached.said("going on with the ring itself"), "it to be noticed")
+        node.do("packets", 17)
+        node.close()
+        self.accounts_for(attached, emitted + 20017)
+        self.assertEqual({event["node_id"] for event in attached.events}, {ALICE})
+
+    def test_through_traced_it_ends_with_the_process(self):
+        client = self.start()
+        node = self.place.node("alice", ALICE)
+        until(lambda: client.call("nodes")["nodes"], "traced to read it")
+        attached = self.attach(node.process.pid, "--from", "0")
+        until(lambda: attached.said("is read through traced"), "it to be attached")
+        node.do("packets", 5000)
+        node.close()
+        self.accounts_for(attached, 5000)
+        past = self.attach(node.process.pid)
+        self.assertEqual((past.finish(), len(past.events)), (0, 5000))
+        self.assertTrue(past.said("this is what traced has of it"), past.notes)
+        newest = self.attach(node.process.pid, "--recent", "3")
+        self.assertEqual((newest.finish(), [event["sequence"] for event in newest.events]), (0, [4997, 4998, 4999]))
+
+    def test_all_logs_of_a_process_are_shown(self):
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 5)
+        path = self.ring(node.process.pid)
+        node.close()
+        twin = path[:-16] + "0123456789abcdef"
+        shutil.copy(path, twin)
+        with open(twin, "r+b") as ring:
+            ring.seek(NODE_ID)
+            self.assertEqual(ring.read(32).hex(), ALICE)
+            ring.seek(NODE_ID)
+            ring.write(bytes.fromhex(BOB))
+        attached = self.attach(node.process.pid)
+        self.assertEqual(attached.finish(), 0)
+        self.assertEqual(sorted((event["node_id"], event["sequence"]) for event in attached.events),
+                         [(node_id, i) for node_id in (ALICE, BOB) for i in range(5)])
+
+    def test_a_ring_that_shrinks_is_let_go(self):
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 5)
+        attached = self.attach(node.process.pid, "--from", "0")
+        until(lambda: len(attached.events) == 5, "the events")
+        os.truncate(self.ring(node.process.pid), 0)
+        self.assertEqual(attached.finish(), 0)
+        self.assertTrue(attached.said("its log shrank"), attached.notes)
+
+    def test_why_it_cannot_is_told_with_the_remedy(self):
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        self.fails("there is no process %d, and no log of one in %s" % (gone.pid, self.place.directory), gone.pid)
+        self.fails("process %d (" % os.getpid(), os.getpid())
+        self.fails("has no log; inspector doctor %d tells why" % os.getpid(), os.getpid())
+        for bad in ("0", "-1", "x", "99999999999"):
+            self.fails("", bad, code=2)
+        with open(os.path.join(self.place.directory, "%s%d.%d.0123456789abcdef" % (OBJECT_NAME, os.geteuid(), gone.pid)), "wb") as ring:
+            ring.write(b"garbage" * 10000)
+        self.fails("its header has a wrong magic", gone.pid)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
+    def test_another_users_log_is_told_with_the_remedy(self):
+        os.chmod(self.place.directory, 0o777)
+        node = subprocess.Popen([os.environ["TEST_NODE"], "alice", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                env=self.place.environment, user=65534)
+        self.addCleanup(node.stdout.close)
+        self.addCleanup(node.wait)
+        self.addCleanup(node.stdin.close)
+        self.assertEqual(node.stdout.readline(), b"ok\n")
+        self.fails("is another user's; run inspector as that user: sudo -u", node.pid)
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "needs root: to make a PID namespace")
+    def test_a_process_of_another_pid_namespace_is_found_by_its_pid_here(self):
+        node = subprocess.Popen(["unshare", "--pid", "--fork", os.environ["TEST_NODE"], "alice", ALICE], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, env=self.place.environment)
+        if node.stdout.readline() != b"ok\n":
+            node.communicate()
+            self.skipTest("no PID namespace can be made here")
+        with open("/proc/%d/task/%d/children" % (node.pid, node.pid), encoding="ascii") as children:
+            pid = int(children.read())
+        attached = self.attach(pid, "--from", "0")
+        until(lambda: attached.said("read out of its ring"), "it to be attached")
+        node.stdin.write(b"packets 5\nclose\n")
+        node.communicate()
+        self.accounts_for(attached, 5)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
