@@ -117,8 +117,8 @@ const struct command command_table[] = {
                        "command ends with traced (exit code 1).\n"
                        "What is missing is told in its place, by events_lost events where a ring was overwritten, and else by a line, with "
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector did not read fast enough; \"gone\": the events had left "
-                       "the history; \"hidden\": rings were overwritten while traced was away, and which of these events --kind, --peer or "
-                       "--trace would have let through is not known.",
+                       "the history; \"hidden\": rings were overwritten while traced was away, and which of these events the filter "
+                       "would have let through is not known.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
                      {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "big requests of one application, and failed ones"},
                      {"inspector follow --recent 100 --node bob", "what bob has just done, and what it does"},
@@ -142,7 +142,7 @@ const struct command command_table[] = {
     {
         .name = "attach",
         .args = "PID", .args_min = 1, .args_max = 1,
-        .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .offline = true,
         .run = run_attach,
         .summary = "one process, followed; also without traced",
@@ -151,7 +151,7 @@ const struct command command_table[] = {
                        "When traced reads the process, its events come from there. Otherwise, or when traced goes away, its ring is read as it "
                        "is, without writing to it: what the ring has, that was not overwritten, and no further back.\n"
                        "Of a process that is dead it shows what its ring still has, or what traced has of it, and ends.\n"
-                       "What is missing is told as in follow; \"hidden\" events were overwritten, and may not have matched --kind, --peer or --trace.",
+                       "What is missing is told as in follow; \"hidden\" events were overwritten, and may not have matched the filter.",
         .examples = {{"inspector attach $(pidof mynode)", "what is it doing now?"},
                      {"inspector attach 4242 --recent 50 --count 50", "the last that it did"},
                      {"inspector attach 4242 --from 0 --json > all.ndjson", "all that its ring still has, and what comes"}},

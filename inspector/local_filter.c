@@ -48,7 +48,8 @@ static size_t read_nodes(const json_t *nodes, struct trace_filter_name *names) {
     return count;
 }
 
-static int compile(struct trace_filter **ret_filter, struct session *session, const struct strbuf *text, const json_t *nodes) {
+/* A place in the text is one of --where only when that is all of it. */
+static int compile(struct trace_filter **ret_filter, struct session *session, const char *text, const json_t *nodes) {
     struct trace_filter_name *list = calloc(json_array_size(json_get_array(nodes, "nodes")) + 1, sizeof *list);
     struct trace_filter_names names = {.nodes = list, .complete = true};
     struct trace_filter_options options = {.mode = TRACE_FILTER_EVENTS, .names = &names};
@@ -58,20 +59,32 @@ static int compile(struct trace_filter **ret_filter, struct session *session, co
     clock_gettime(CLOCK_REALTIME, &now);
     options.now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     names.node_count = read_nodes(nodes, list);
-    int result = trace_filter_compile(ret_filter, strbuf_text(text), text->bytes, &options, &error);
+    int result = trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
     free(list);
-    if (result == -EINVAL)
-        return failure_set(&session->failure, EXIT_FAILED, "%s%s%s%s", error.reason, *error.suggestion ? "; did you mean " : "",
-                           error.suggestion, *error.suggestion ? "?" : "");
-    return result ? session_out_of_memory(session) : 0;
+    if (!result) return 0;
+    if (result != -EINVAL) return session_out_of_memory(session);
+    failure_set(&session->failure, EXIT_USAGE, "%s%s%s%s", error.reason, *error.suggestion ? "; did you mean \"" : "",
+                error.suggestion, *error.suggestion ? "\"?" : "");
+    session->failure.filter.is_wrong = text == session->options->texts[OPTION_WHERE];
+    session->failure.filter.position = error.position;
+    session->failure.filter.length = error.length;
+    return -1;
 }
 
 int local_filter_new(struct trace_filter **ret_filter, struct session *session, const json_t *nodes) {
+    const char *where = session->options->texts[OPTION_WHERE];
     struct strbuf text = {0};
     int result = put_options(session, &text);
     *ret_filter = NULL;
+    if (!result && where)
+        result = compile(ret_filter, session, where, nodes); /* by itself, so that its faults have their place */
+    if (!result && where && text.bytes) {
+        trace_filter_destroy(*ret_filter);
+        *ret_filter = NULL;
+        strbuf_printf(&text, " and (%s)", where);
+    }
     if (!result && text.failed) result = session_out_of_memory(session);
-    if (!result && text.bytes) result = compile(ret_filter, session, &text, nodes);
+    if (!result && text.bytes) result = compile(ret_filter, session, strbuf_text(&text), nodes);
     strbuf_fini(&text);
     return result;
 }

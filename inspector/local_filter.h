@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * --kind, --peer and --trace for events that no traced has filtered: the same conditions, in the filter language. */
+ * --kind, --peer, --trace and --where for events that no traced has filtered: the same conditions, in the filter language. */
 #ifndef INSPECTOR_LOCAL_FILTER_H
 #define INSPECTOR_LOCAL_FILTER_H
 

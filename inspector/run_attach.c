@@ -46,15 +46,13 @@ struct attach {
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void note(const char *format, ...) {
-    struct strbuf line = {0}, harmless = {0};
+    struct strbuf line = {0};
     va_list args;
     va_start(args, format);
     strbuf_vprintf(&line, format, args);
     va_end(args);
-    text_untrusted(&harmless, strbuf_text(&line), line.bytes, 512);
-    session_note(strbuf_text(&harmless));
+    session_note(strbuf_text(&line));
     strbuf_fini(&line);
-    strbuf_fini(&harmless);
 }
 
 /* "alice, bob" */

@@ -25,7 +25,7 @@ uint64_t stream_now_ms(void) { return (uint64_t)now_ns(CLOCK_MONOTONIC) / 100000
 
 int stream_init(struct stream *stream, struct session *session) {
     const struct options *options = session->options;
-    bool whole = !options->texts[OPTION_KIND] && !options->texts[OPTION_PEER] && !options->texts[OPTION_TRACE];
+    bool whole = !(options->given & (OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE)));
     *stream = (struct stream){.session = session,
                               .left = option_number(options, OPTION_COUNT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER,
@@ -130,8 +130,8 @@ int stream_show(struct stream *stream, json_t *params) {
         if (stream_missed(stream, lost, "slow", NULL) || session_json_lines(session, events)) return -1;
         return session_flush(session);
     }
-    if (learn_new_names(stream, events)) return -1;
+    bool learned = !learn_new_names(stream, events); /* else what came is shown all the same */
     names_see(&session->names, events);
     render_events(&session->text, &session->view, params);
-    return session_flush(session);
+    return session_flush(session) || !learned ? -1 : 0;
 }

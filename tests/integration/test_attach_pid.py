@@ -65,9 +65,9 @@ class Attach(ProtocolTest):
         self.addCleanup(attached.process.kill)
         return attached
 
-    def fails(self, reason, *words, code=1):
+    def fails(self, reason, *words, code=1, lines=1):
         done = subprocess.run([INSPECTOR, "attach", *map(str, words)], env=self.place.environment, capture_output=True, text=True)
-        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (code, "", 1), done.stderr)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (code, "", lines), done.stderr)
         self.assertIn(reason, done.stderr)
 
     def ring(self, pid):
@@ -139,15 +139,18 @@ class Attach(ProtocolTest):
         node.do("packets", 100)
         node.do("metrics", 7, 7, BOB)
         for options, sequences in ((("--recent", "3"), [98, 99, 100]), (("--recent", "2", "--kind", "packet_sent"), [98, 99]),
-                                   (("--recent", "1", "--peer", BOB[:6]), [100]), (("--from", "-1h", "--peer", "b2"), [100])):
+                                   (("--recent", "1", "--peer", BOB[:6]), [100]), (("--from", "-1h", "--peer", "b2"), [100]),
+                                   (("--recent", "2", "--where", "packet_num >= 50", "--kind", "packet_sent"), [98, 99]),
+                                   (("--from", "-1h", "--where", "rtt == 7ns or packet_num == 3"), [3, 100])):
             attached = self.attach(node.process.pid, *options, "--count", str(len(sequences)))
             self.assertEqual((attached.finish(), [event["sequence"] for event in attached.events]), (0, sequences), attached.notes)
         attached = self.attach(node.process.pid, "--count", "2")
         until(lambda: attached.said("read out of its ring"), "it to be attached")
         node.do("packets", 2)
         self.assertEqual((attached.finish(), [event["sequence"] for event in attached.events]), (0, [101, 102]))
-        self.fails('no node is called "zoe"', node.process.pid, "--peer", "zoe")
-        self.fails("did you mean packet_sent?", node.process.pid, "--kind", "packet_snt")
+        self.fails('no node is called "zoe"', node.process.pid, "--peer", "zoe", code=2)
+        self.fails('did you mean "packet_sent"?', node.process.pid, "--kind", "packet_snt", code=2)
+        self.fails("\n                ^~~\n", node.process.pid, "--where", "lane == 1 and rrt > 1ms", code=2, lines=3)
         self.fails("--from yesterday: ", node.process.pid, "--from", "yesterday", code=2)
 
     def test_through_traced_and_on_from_the_ring_when_traced_is_killed(self):
