@@ -143,10 +143,34 @@ struct history_trace {
     bool truncated;
 };
 
-/* The traces with an event in [from, to), newest last event first, at most limit; app_id: NULL or 4 characters.
- * Returns 0 or -ENOMEM; free(*ret_traces). */
-int history_traces(struct history *history, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
-                   struct history_trace **ret_traces, size_t *ret_count, size_t *ret_total);
+/* Which traces are wanted, by whoever asks history_traces.  Called with one trace after another, on the asking thread. */
+struct history_trace_test {
+    void *context;
+    /* One event of the trace, in no order; inside rcu_read_lock(). */
+    void (*see)(void *context, const struct trace_event *event, history_source source);
+    /* All were seen: is this trace wanted?  The next event is another's. */
+    bool (*keep)(void *context, const struct history_trace *trace);
+};
+
+enum history_trace_order {
+    HISTORY_TRACES_NEWEST, /* last event */
+    HISTORY_TRACES_OLDEST, /* first event */
+    HISTORY_TRACES_SLOWEST /* longest duration first */
+};
+
+struct history_traces_query {
+    uint64_t from_ns, to_ns; /* with an event in [from, to); to 0: no end */
+    const char *app_id;      /* with an event of this application, 4 characters; NULL: any */
+    /* NULL: all.  With a test, and in another order than the newest first, every event of every trace is looked at. */
+    const struct history_trace_test *test;
+    enum history_trace_order order;
+    size_t limit;
+};
+
+/* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0 or -ENOMEM;
+ * free(*ret_traces). */
+int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
+                   size_t *ret_count, size_t *ret_total);
 
 struct history_peer {
     struct trace_node_id peer_id;

@@ -123,7 +123,7 @@ static int mark_traces(struct history *history, const struct history_span *span,
 }
 
 struct candidate {
-    uint64_t last_ns;
+    uint64_t rank; /* the greatest comes first */
     struct trace_id id;
     bool truncated;
 };
@@ -135,10 +135,14 @@ struct candidates {
     size_t total;
 };
 
+static int rank_compare(uint64_t a_rank, const struct trace_id *a, uint64_t b_rank, const struct trace_id *b) {
+    if (a_rank != b_rank) return a_rank > b_rank ? -1 : 1;
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
 static int candidate_compare(const void *a, const void *b) {
     const struct candidate *x = a, *y = b;
-    if (x->last_ns != y->last_ns) return x->last_ns > y->last_ns ? -1 : 1;
-    return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
+    return rank_compare(x->rank, &x->id, y->rank, &y->id);
 }
 
 static void candidates_cut(struct candidates *candidates) {
@@ -158,7 +162,7 @@ static void candidates_add(struct candidates *candidates, const struct candidate
 struct listing {
     struct history *history;
     struct history_span span;
-    uint64_t from_ns, to_ns;
+    const struct history_traces_query *query;
     uint64_t *last_ns;   /* by entry: greatest time of its events */
     uint64_t *in_window; /* marked when to_ns is set: the last time alone does not tell what happened before */
     uint64_t *of_app;    /* marked when an application was asked for */
@@ -193,20 +197,21 @@ static void list_entry(struct listing *listing, uint32_t index) {
     struct trace_entry *entry = history__trace_entry(listing->history, index);
 
     if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
-    if (listing->last_ns[index] < listing->from_ns) return;
+    if (listing->last_ns[index] < listing->query->from_ns) return;
     if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
     if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
     candidates_add(&listing->candidates, &(struct candidate){listing->last_ns[index], entry->id,
                                                              history__entry_truncated(&entry->entry, listing->span.begin)});
 }
 
-static int list_traces(struct listing *listing, const char *app_id) {
+static int list_traces(struct listing *listing) {
     struct history *history = listing->history;
-    struct history_query query = {.from_ns = listing->from_ns, .to_ns = listing->to_ns};
+    const char *app_id = listing->query->app_id;
+    struct history_query query = {.from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns};
     uint32_t high;
     int error = last_times(listing);
 
-    if (error == 0 && listing->to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
+    if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
     query = (struct history_query){.kinds = HISTORY_APP_KINDS};
     if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
     if (error < 0) return error;
@@ -220,21 +225,54 @@ static int list_traces(struct listing *listing, const char *app_id) {
     return 0;
 }
 
-static int trace_compare(const void *a, const void *b) {
+/* ---- traces: in which order --------------------------------------------------------------------------------------------- */
+
+static uint64_t rank(enum history_trace_order order, const struct history_trace *trace) {
+    switch (order) {
+    case HISTORY_TRACES_OLDEST: return UINT64_MAX - trace->first_ns;
+    case HISTORY_TRACES_SLOWEST: return trace->last_ns - trace->first_ns;
+    default: return trace->last_ns;
+    }
+}
+
+static int trace_compare(const void *a, const void *b, void *order) {
     const struct history_trace *x = a, *y = b;
-    if (x->last_ns != y->last_ns) return x->last_ns > y->last_ns ? -1 : 1;
-    return memcmp(x->trace_id.bytes, y->trace_id.bytes, sizeof x->trace_id.bytes);
+    enum history_trace_order by = *(const enum history_trace_order *)order;
+    return rank_compare(rank(by, x), &x->trace_id, rank(by, y), &y->trace_id);
+}
+
+/* Takes out of the candidates what the test does not keep, and gives the others their rank, for which their events are looked at. */
+static int sift_traces(struct listing *listing) {
+    struct candidates *candidates = &listing->candidates;
+    const struct history_trace_test *test = listing->query->test;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct history_trace trace;
+        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, test, &trace);
+        if (error < 0) return error;
+        trace.truncated = candidates->list[i].truncated;
+        if (test != NULL && !test->keep(test->context, &trace)) continue;
+        if (trace.events == 0) continue; /* evicted meanwhile */
+        candidates->list[kept] = candidates->list[i];
+        candidates->list[kept++].rank = rank(listing->query->order, &trace);
+    }
+    candidates->count = candidates->total = kept;
+    candidates->limit = listing->query->limit;
+    candidates_cut(candidates);
+    return 0;
 }
 
 /* Fills the summaries of the chosen; those that were evicted meanwhile fall out. */
 static int fill_traces(struct listing *listing, struct history_trace **ret_traces, size_t *ret_count) {
     const struct candidates *candidates = &listing->candidates;
     struct history_trace *traces = calloc(candidates->count > 0 ? candidates->count : 1, sizeof *traces);
+    enum history_trace_order order = listing->query->order;
     size_t count = 0, kept = 0;
 
     if (traces == NULL) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
-        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, &traces[count]);
+        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, NULL, &traces[count]);
         if (error < 0) {
             free(traces);
             return error;
@@ -242,7 +280,7 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
         traces[count].truncated = candidates->list[i].truncated;
         if (traces[count].events > 0) count++;
     }
-    if (count > 0) qsort(traces, count, sizeof *traces, trace_compare);
+    if (count > 0) qsort_r(traces, count, sizeof *traces, trace_compare, &order);
     for (size_t i = 0; i < count; i++) { /* one that died and came back was listed twice */
         if (kept > 0 && history__id_equal(&traces[kept - 1].trace_id, &traces[i].trace_id)) continue;
         if (kept != i) traces[kept] = traces[i];
@@ -253,24 +291,25 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
     return 0;
 }
 
-int history_traces(struct history *history, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
-                   struct history_trace **ret_traces, size_t *ret_count, size_t *ret_total) {
-    struct listing listing = {.history = history, .from_ns = from_ns, .to_ns = to_ns};
+int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
+                   size_t *ret_count, size_t *ret_total) {
+    struct listing listing = {.history = history, .query = query, .span = history__span(history)};
+    struct candidates *candidates = &listing.candidates;
+    bool sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST;
     int error = -ENOMEM;
 
-    listing.span = history__span(history);
-    if (limit > history->traces.capacity) limit = history->traces.capacity;
-    listing.candidates.limit = limit;
-    listing.candidates.capacity = 2 * limit;
-    listing.candidates.list = calloc(limit > 0 ? 2 * limit : 1, sizeof *listing.candidates.list);
-    if (listing.candidates.list == NULL) goto out;
-    error = list_traces(&listing, app_id);
+    candidates->limit = !sift && query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
+    candidates->capacity = sift ? candidates->limit : 2 * candidates->limit; /* sifted: all have to stay */
+    candidates->list = calloc(candidates->capacity + 1, sizeof *candidates->list);
+    if (candidates->list == NULL) goto out;
+    error = list_traces(&listing);
+    if (error == 0 && sift) error = sift_traces(&listing);
     if (error < 0) goto out;
     error = fill_traces(&listing, ret_traces, ret_count);
-    if (error == 0 && ret_total != NULL) *ret_total = listing.candidates.total;
+    if (error == 0 && ret_total != NULL) *ret_total = candidates->total;
 out:
     free(listing.last_ns);
-    free(listing.candidates.list);
+    free(candidates->list);
     free(listing.of_app);
     free(listing.in_window);
     return error;

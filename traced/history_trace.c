@@ -191,6 +191,7 @@ bool history__app_is(const struct trace_event *event, const char app_id[4]) {
 
 struct gather {
     const struct history *history;
+    const struct history_trace_test *test; /* or NULL */
     struct history_trace *trace;
     struct firsts nodes, peers;
     struct span_marks starts, ends;
@@ -220,6 +221,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     struct trace_node_id node_as_id = {{0}};
     int error;
 
+    if (gather->test != NULL) gather->test->see(gather->test->context, event, source);
     trace->events++;
     if (event->timestamp < trace->first_ns) trace->first_ns = event->timestamp;
     if (event->timestamp > trace->last_ns) trace->last_ns = event->timestamp;
@@ -299,8 +301,8 @@ static void gather_finish(struct gather *gather) {
 }
 
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          struct history_trace *ret_trace) {
-    struct gather gather = {.history = history, .trace = ret_trace};
+                          const struct history_trace_test *test, struct history_trace *ret_trace) {
+    struct gather gather = {.history = history, .test = test, .trace = ret_trace};
     uint64_t hash = history__hash_trace(history, id);
     int error = 0;
 

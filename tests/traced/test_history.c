@@ -174,32 +174,105 @@ static void check_random_select(void) {
     check_visit(&query, from, to);
 }
 
-static void check_traces(uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit) {
+/* A test of traces that needs their events: whether the positions in their lanes are odd in sum. */
+struct oddness {
+    uint64_t events, sum;
+};
+
+static void oddness_see(void *context, const struct trace_event *event, history_source source) {
+    struct oddness *oddness = context;
+    quick_assert(history_source_node(source) < HISTORY_NODES_MAX);
+    oddness->events++;
+    oddness->sum += event->sequence;
+}
+
+static bool oddness_keep(void *context, const struct history_trace *trace) {
+    struct oddness *oddness = context;
+    bool odd = oddness->sum % 2 != 0;
+    quick_assert(oddness->events == trace->events); /* each of its events, and no other, once */
+    *oddness = (struct oddness){0};
+    return odd;
+}
+
+/* The traces of the model, each with the sum of its sequences. */
+struct model_sum {
+    struct trace_id id;
+    uint64_t sum;
+};
+
+static int compare_sums(const void *a, const void *b) { return memcmp(a, b, sizeof(struct trace_id)); }
+
+static struct model_sum *model_sums(size_t *ret_count) {
+    size_t count = (size_t)(model.end - model.begin), kept = 0;
+    struct model_sum *sums = malloc((count + 1) * sizeof *sums);
+    for (size_t i = 0; i < count; i++)
+        sums[i] = (struct model_sum){model.events[model.begin + i].event.trace_id, model.events[model.begin + i].event.sequence};
+    qsort(sums, count, sizeof *sums, compare_sums);
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && compare_sums(&sums[kept - 1], &sums[i]) == 0)
+            sums[kept - 1].sum += sums[i].sum;
+        else
+            sums[kept++] = sums[i];
+    }
+    *ret_count = kept;
+    return sums;
+}
+
+static enum history_trace_order model_order;
+
+static int compare_traces(const void *a, const void *b) {
+    const struct history_trace *x = a, *y = b;
+    uint64_t left = x->last_ns, right = y->last_ns;
+    if (model_order == HISTORY_TRACES_OLDEST) left = y->first_ns, right = x->first_ns;
+    if (model_order == HISTORY_TRACES_SLOWEST) left = x->last_ns - x->first_ns, right = y->last_ns - y->first_ns;
+    if (left != right) return left > right ? -1 : 1;
+    return memcmp(x->trace_id.bytes, y->trace_id.bytes, sizeof x->trace_id.bytes);
+}
+
+/* What model_traces gives without a limit, tested and in order. */
+static void model_choose(const struct history_traces_query *query, struct history_trace *traces, size_t *count, size_t *total) {
+    size_t kept = 0, sum_count = 0;
+    struct model_sum *sums = query->test != NULL ? model_sums(&sum_count) : NULL;
+    for (size_t i = 0; i < *total; i++) {
+        const struct model_sum *sum =
+            sums != NULL ? bsearch(&traces[i].trace_id, sums, sum_count, sizeof *sums, compare_sums) : NULL;
+        if (sum == NULL || sum->sum % 2 != 0) traces[kept++] = traces[i];
+    }
+    free(sums);
+    model_order = query->order;
+    if (kept > 0) qsort(traces, kept, sizeof *traces, compare_traces);
+    *total = kept;
+    *count = kept < query->limit ? kept : query->limit;
+}
+
+static void assert_traces_equal(const struct history_trace *a, const struct history_trace *b) {
+    quick_assert(memcmp(&a->trace_id, &b->trace_id, sizeof a->trace_id) == 0);
+    quick_assert(a->events == b->events);
+    quick_assert(a->first_ns == b->first_ns);
+    quick_assert(a->last_ns == b->last_ns);
+    quick_assert(a->packets_lost == b->packets_lost);
+    quick_assert(a->node_count == b->node_count);
+    quick_assert(memcmp(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]) == 0);
+    quick_assert(a->peer_count == b->peer_count);
+    quick_assert(memcmp(a->peers, b->peers, a->peer_count * sizeof a->peers[0]) == 0);
+    quick_assert(a->outcome == b->outcome);
+    quick_assert(a->has_app == b->has_app);
+    quick_assert(memcmp(a->app_id, b->app_id, 4) == 0);
+    quick_assert(a->cmd == b->cmd);
+    quick_assert(a->app_node == b->app_node);
+    quick_assert(a->truncated == b->truncated);
+}
+
+static void check_traces(const struct history_traces_query *query) {
     struct history_trace *traces = NULL, *expected;
     size_t count, total, expected_count, expected_total;
 
-    expected = model_traces(&model, from_ns, to_ns, app_id, limit, &expected_count, &expected_total);
-    ck_assert_int_eq(history_traces(history, from_ns, to_ns, app_id, limit, &traces, &count, &total), 0);
+    expected = model_traces(&model, query->from_ns, query->to_ns, query->app_id, SIZE_MAX, &expected_count, &expected_total);
+    model_choose(query, expected, &expected_count, &expected_total);
+    ck_assert_int_eq(history_traces(history, query, &traces, &count, &total), 0);
     ck_assert_uint_eq(total, expected_total);
     ck_assert_uint_eq(count, expected_count);
-    for (size_t i = 0; i < count; i++) {
-        const struct history_trace *a = &traces[i], *b = &expected[i];
-        quick_assert(memcmp(&a->trace_id, &b->trace_id, sizeof a->trace_id) == 0);
-        quick_assert(a->events == b->events);
-        quick_assert(a->first_ns == b->first_ns);
-        quick_assert(a->last_ns == b->last_ns);
-        quick_assert(a->packets_lost == b->packets_lost);
-        quick_assert(a->node_count == b->node_count);
-        quick_assert(memcmp(a->nodes, b->nodes, a->node_count * sizeof a->nodes[0]) == 0);
-        quick_assert(a->peer_count == b->peer_count);
-        quick_assert(memcmp(a->peers, b->peers, a->peer_count * sizeof a->peers[0]) == 0);
-        quick_assert(a->outcome == b->outcome);
-        quick_assert(a->has_app == b->has_app);
-        quick_assert(memcmp(a->app_id, b->app_id, 4) == 0);
-        quick_assert(a->cmd == b->cmd);
-        quick_assert(a->app_node == b->app_node);
-        quick_assert(a->truncated == b->truncated);
-    }
+    for (size_t i = 0; i < count; i++) assert_traces_equal(&traces[i], &expected[i]);
     free(traces);
     free(expected);
 }
@@ -207,11 +280,16 @@ static void check_traces(uint64_t from_ns, uint64_t to_ns, const char *app_id, s
 static void check_random_traces(void) {
     static const char *const apps[] = {NULL, NULL, "DMAP", "none"};
     static const size_t limits[] = {0, 1, 20, 300};
-    uint64_t from_ns = 0, to_ns = 0;
+    struct oddness oddness = {0};
+    const struct history_trace_test test = {&oddness, oddness_see, oddness_keep};
+    struct history_traces_query query = {.app_id = apps[generator_below(&generator, 4)],
+                                         .limit = limits[generator_below(&generator, 4)]};
 
-    if (generator_below(&generator, 2) == 0) from_ns = model.events[any_position()].event.timestamp;
-    if (generator_below(&generator, 2) == 0) to_ns = model.events[any_position()].event.timestamp;
-    check_traces(from_ns, to_ns, apps[generator_below(&generator, 4)], limits[generator_below(&generator, 4)]);
+    if (generator_below(&generator, 2) == 0) query.from_ns = model.events[any_position()].event.timestamp;
+    if (generator_below(&generator, 2) == 0) query.to_ns = model.events[any_position()].event.timestamp;
+    if (generator_below(&generator, 8) == 0) query.test = &test;
+    if (generator_below(&generator, 8) == 0) query.order = (enum history_trace_order)generator_below(&generator, 3);
+    check_traces(&query);
 }
 
 static void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
@@ -342,7 +420,7 @@ START_TEST(an_empty_history_answers_nothing) {
     ck_assert_uint_eq(answer.count, 0);
     ck_assert(!answer.more);
     history_answer_fini(&answer);
-    ck_assert_int_eq(history_traces(history, 0, 0, NULL, 10, &traces, &count, &total), 0);
+    ck_assert_int_eq(history_traces(history, &(struct history_traces_query){.limit = 10}, &traces, &count, &total), 0);
     ck_assert_uint_eq(count + total, 0);
     free(traces);
     check_peers(NULL, 0);

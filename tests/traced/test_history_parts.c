@@ -181,7 +181,7 @@ static void check_outcome(const struct outcome_case *expected, bool backwards) {
         if (step >= '0' && step <= '9') continue;
         append_step(step, expected->steps[at + 1], (uint16_t)at, 1000 + at);
     }
-    ck_assert_int_eq(history_traces(history, 0, 0, NULL, 10, &traces, &count, &total), 0);
+    ck_assert_int_eq(history_traces(history, &(struct history_traces_query){.limit = 10}, &traces, &count, &total), 0);
     ck_assert_uint_eq(count, 1);
     ck_assert_msg(traces[0].outcome == expected->outcome, "%s: outcome %d", expected->name, traces[0].outcome);
     ck_assert_msg(traces[0].has_app == expected->has_app, "%s: has_app", expected->name);

@@ -147,7 +147,10 @@ static void ask_for_summaries(uint64_t random) {
     struct trace_id ids[4];
     size_t count, total;
 
-    ck_assert_int_eq(history_traces(history, 0, random % 2 == 0 ? 0 : UINT64_MAX, NULL, 20, &traces, &count, &total), 0);
+    ck_assert_int_eq(history_traces(history,
+                                    &(struct history_traces_query){.to_ns = random % 2 == 0 ? 0 : UINT64_MAX, .limit = 20},
+                                    &traces, &count, &total),
+                     0);
     ck_assert_uint_le(count, 20);
     for (size_t i = 0; i < count; i++) {
         ck_assert_uint_ge(traces[i].events, 1);
