@@ -330,16 +330,16 @@ static void append_list(char *text, size_t size, const json_t *list, const char 
     }
 }
 
-/* What is wrong with a filter, and where.  False when the answer is about something else. */
+/* What is wrong with a filter, and where; or with the name of a field.  False when the answer is about something else. */
 static bool refused_filter(const json_t *data, struct failure *failure) {
     const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
                *param = json_get_text(data, "param");
     uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
-    if (!param || strcmp(param, "filter") != 0 || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX)
-        return false;
-    failure_set(failure, EXIT_USAGE, "%s%s%s%s", reason, suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "",
-                suggestion ? "\"?" : "");
-    failure->filter.is_wrong = true;
+    bool is_filter = param && !strcmp(param, "filter");
+    if (!param || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX) return false;
+    failure_set(failure, EXIT_USAGE, "%s%s%s%s%s%s", is_filter ? "" : param, is_filter ? "" : ": ", reason,
+                suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "", suggestion ? "\"?" : "");
+    failure->filter.is_wrong = is_filter;
     failure->filter.position = position;
     failure->filter.length = length;
     return true;

@@ -64,19 +64,48 @@ static void offer_options(struct completion *completion) {
     }
 }
 
-/* Behind the last comma; those before it are not offered again. */
+/* Goes behind the last comma.  Returns where the list begins. */
+static const char *begin_list(struct completion *completion) {
+    const char *list = completion->part, *comma = strrchr(list, ',');
+    if (comma) completion->part = comma + 1;
+    return list;
+}
+
+/* What stands before the last comma is not offered again. */
+static void offer_listed(struct completion *completion, const char *list, const char *name, const char *phrase) {
+    for (const char *given = list; given < completion->part; given = strchr(given, ',') + 1) {
+        size_t bytes = strcspn(given, ",");
+        if (strlen(name) == bytes && !strncmp(given, name, bytes)) return;
+    }
+    offer(completion, name, phrase);
+}
+
 static void offer_kinds(struct completion *completion) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
-    const char *comma = strrchr(completion->part, ','), *list = completion->part;
-    if (comma) completion->part = comma + 1;
-    for (unsigned i = 0; i < count; i++) {
-        bool given = false;
-        for (const char *name = list; name < completion->part; name = strchr(name, ',') + 1) {
-            size_t bytes = strcspn(name, ",");
-            given |= strlen(kinds[i].name) == bytes && !strncmp(name, kinds[i].name, bytes);
+    const char *list = begin_list(completion);
+    for (unsigned i = 0; i < count; i++) offer_listed(completion, list, kinds[i].name, kinds[i].doc);
+}
+
+/* True when an earlier kind has a field of that name. */
+static bool is_repeated(const struct trace_kind_info *kinds, unsigned kind, const char *name) {
+    for (unsigned k = 0; k < kind; k++)
+        for (unsigned i = 0; i < kinds[k].field_count; i++)
+            if (!strcmp(kinds[k].fields[i].name, name)) return true;
+    return false;
+}
+
+static void offer_fields(struct completion *completion) {
+    static const char *const every[] = {"kind", "node", "peer", "trace", "time/1s", "lane", "flags", "app", "command"};
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    const char *list = begin_list(completion);
+    for (size_t i = 0; i < sizeof every / sizeof *every; i++) offer_listed(completion, list, every[i], "of every event");
+    for (unsigned k = 0; k < count; k++) {
+        for (unsigned i = 0; i < kinds[k].field_count; i++) {
+            const struct trace_field_info *field = &kinds[k].fields[i];
+            if (!is_repeated(kinds, k, field->name)) offer_listed(completion, list, field->name, field->doc);
         }
-        if (!given) offer(completion, kinds[i].name, kinds[i].doc);
     }
 }
 
@@ -177,17 +206,18 @@ static void offer_live(struct completion *completion, enum value_type type) {
 }
 
 static void offer_values(struct completion *completion, enum value_type type) {
-    static const char *const colors[] = {"auto", "always", "never", NULL};
     static const char *const times[] = {"now", "-1s", "-10s", "-1m", "-10m", "-1h", NULL};
     static const char *const durations[] = {"1s", "10s", "1m", "10m", NULL};
     static const char *const shares[] = {"1", "1/10", "1/100", "1/1000", NULL};
     switch (type) {
-    case VALUE_COLOR: offer_all(completion, colors, ""); break;
+    case VALUE_COLOR:
+    case VALUE_ORDER: offer_all(completion, option_words(type), ""); break;
     case VALUE_TIME: offer_all(completion, times, ""); break;
     case VALUE_DURATION:
     case VALUE_SECONDS: offer_all(completion, durations, ""); break;
     case VALUE_SHARE: offer_all(completion, shares, ""); break;
     case VALUE_KINDS: offer_kinds(completion); break;
+    case VALUE_FIELDS: offer_fields(completion); break;
     case VALUE_FILE: strbuf_puts(&completion->out, ":files\n"); break;
     case VALUE_NODE:
     case VALUE_PEER:

@@ -61,6 +61,26 @@ static int bad_value(enum option option, const char *value, const char *expected
     return failure_set(failure, EXIT_USAGE, "--%s %s: %s is expected", option_table[option].spelling, value, expected);
 }
 
+const char *const *option_words(enum value_type type) {
+    static const char *const colors[] = {"auto", "always", "never", NULL};
+    static const char *const orders[] = {"newest", "oldest", "slowest", NULL};
+    return type == VALUE_COLOR ? colors : type == VALUE_ORDER ? orders : NULL;
+}
+
+static int take_word(enum option option, const char *value, struct failure *failure) {
+    char expected[64] = "";
+    const char *const *words = option_words(option_table[option].type);
+    for (size_t i = 0; words[i]; i++) {
+        if (!strcmp(words[i], value)) return 0;
+        snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "%s%s",
+                 !i             ? ""
+                 : words[i + 1] ? ", "
+                                : " or ",
+                 words[i]);
+    }
+    return bad_value(option, value, expected, failure);
+}
+
 /* Notes an option with its value (NULL: none). */
 static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share;
@@ -83,9 +103,7 @@ static int take(struct options *options, enum option option, const char *value, 
             return bad_value(option, value, "a number of seconds", failure);
         return 0;
     case VALUE_COLOR:
-        if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
-            return bad_value(option, value, "auto, always or never", failure);
-        return 0;
+    case VALUE_ORDER: return take_word(option, value, failure);
     default: return 0;
     }
 }

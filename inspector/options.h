@@ -28,7 +28,8 @@ enum option {
 enum value_type {
     VALUE_NONE,
     VALUE_COUNT,
-    VALUE_COLOR,
+    VALUE_COLOR, /* one of option_words() */
+    VALUE_ORDER, /* so, too */
     VALUE_DURATION,
     VALUE_SHARE,
     VALUE_SECONDS, /* may be left out */
@@ -50,6 +51,9 @@ struct option_info {
     enum value_type type;
     const char *help;
 };
+
+/* The words that an option of this type takes, up to a NULL; NULL when it takes any. */
+const char *const *option_words(enum value_type type);
 
 extern const struct option_info option_table[OPTION_COUNT_];
 

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Whole traces by a filter, by age and by duration: `traces` and `inspector traces`, with a real traced and real nodes."""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ProtocolTest, hex_id  # noqa: E402
+
+ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
+TRACES = 24
+
+
+def trace_id(i):
+    return "%032x" % (0x5EED << 64 | i)
+
+
+class Traces(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.client = self.start()
+        self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        self.alice.do("app")
+        self.bob.do("app")
+        events = 0
+        for i in range(TRACES):
+            if i % 3:  # a request, of which each sixth does not end and each sixth fails
+                self.alice.do("start", trace_id(i), i, 0, 1 + i % 2)
+                events += 1
+            self.alice.do("packets", 1 + i % 5, trace_id(i), BOB if i % 2 else CAROL)
+            events += 1 + i % 5
+            if i % 4 == 0:
+                self.bob.do("packets", 2, trace_id(i))
+                events += 2
+            if i % 3 and i % 6 != 1:
+                self.alice.do("end", trace_id(i), i, 1 + i % 2, int(i % 6 != 2))
+                events += 1
+        self.place.settle(self.client, events)
+        self.all = self.client.call("traces", limit=1000)["traces"]
+        self.events = {trace["trace_id"]: self.client.call("query", trace_id=trace["trace_id"])["events"] for trace in self.all}
+        self.assertEqual(len(self.all), TRACES)
+
+    def ids(self, **params):
+        answer = self.client.call("traces", **params)
+        return [trace["trace_id"] for trace in answer["traces"]], answer["total"]
+
+    def assert_traces(self, text, condition):
+        """condition says of a trace and its events whether the filter means it."""
+        expected = [trace["trace_id"] for trace in self.all if condition(trace, self.events[trace["trace_id"]])]
+        self.assertEqual(self.ids(filter=text, limit=1000), (expected, len(expected)), text)
+        self.assertEqual(self.ids(filter=text, limit=2), (expected[:2], len(expected)), text)
+        return len(expected)
+
+    def test_a_filter_of_whole_traces_chooses_them_by_what_they_are_and_by_their_events(self):
+        def nums(events):
+            return [event["data"]["packet_num"] for event in events if event["kind"] == "packet_sent"]
+
+        cases = [
+            ("nodes >= 2", lambda trace, events: len(trace["nodes"]) >= 2),
+            ("events > 4 and nodes == 1", lambda trace, events: trace["events"] > 4 and len(trace["nodes"]) == 1),
+            ("outcome == failed", lambda trace, events: trace["outcome"] == "failed"),
+            ("unfinished", lambda trace, events: trace["outcome"] == "open"),
+            ("outcome in {ok, failed}", lambda trace, events: trace["outcome"] in ("ok", "failed")),
+            ("app == DMAP", lambda trace, events: trace["app_id"] == "DMAP"),
+            ("app == DataMap and command == GET_CHUNK", lambda trace, events: trace["command"] == "GET_CHUNK"),
+            ("cmd == 1", lambda trace, events: trace["cmd"] == 1),
+            ("any app_start", lambda trace, events: any(event["kind"] == "app_start" for event in events)),
+            ("any (packet_num > 10 and packet_num < 20)", lambda trace, events: any(10 < num < 20 for num in nums(events))),
+            ("all packet_sent", lambda trace, events: all(event["kind"] == "packet_sent" for event in events)),
+            ("count(packet_sent) > 3", lambda trace, events: len(nums(events)) > 3),
+            ("count(node == bob) == 2 or not any peer == bob", lambda trace, events:
+                sum(event["node_id"] == BOB for event in events) == 2 or not any(event["peer_id"] == BOB for event in events)),
+            ("any node == bob and any (node == alice and command == GET_CHUNK)", lambda trace, events:
+                any(event["node_id"] == BOB for event in events) and
+                any(event["node_id"] == ALICE and event.get("command") == "GET_CHUNK" for event in events)),
+            ("trace == %s" % trace_id(5), lambda trace, events: trace["trace_id"] == trace_id(5)),
+            ("truncated", lambda trace, events: trace["truncated"]),
+            ("age < 1h", lambda trace, events: True),
+            ("age > 1h", lambda trace, events: False),
+            ("last > -1h and duration >= 0ns", lambda trace, events: True),
+        ]
+        some = 0
+        for text, condition in cases:
+            some += 0 < self.assert_traces(text, condition) < TRACES
+        self.assertGreater(some, 12)
+        durations = sorted(trace["duration"] for trace in self.all)
+        middle = durations[TRACES // 2]
+        self.assert_traces("duration > %dns" % middle, lambda trace, events: trace["duration"] > middle)
+
+    def test_a_filter_is_combined_with_the_other_params(self):
+        of_app = [trace["trace_id"] for trace in self.all if trace["app_id"] and len(trace["nodes"]) > 1]
+        self.assertEqual(self.ids(filter="nodes > 1", app="DMAP", limit=1000), (of_app, len(of_app)))
+        self.assertEqual(self.ids(filter="nodes > 0", app="none"), ([], 0))
+        self.assertEqual(self.ids(filter="nodes > 0", to="-1h"), ([], 0))
+
+    def test_traces_come_in_the_order_that_is_asked_for(self):
+        def ns(time):
+            return time["timestamp"] * 1000 + time["ns"]
+
+        oldest = [trace["trace_id"] for trace in sorted(self.all, key=lambda trace: (ns(trace["first"]), trace["trace_id"]))]
+        slowest = [trace["trace_id"] for trace in sorted(self.all, key=lambda trace: (-trace["duration"], trace["trace_id"]))]
+        self.assertEqual(self.ids(order="oldest", limit=1000), (oldest, TRACES))
+        self.assertEqual(self.ids(order="slowest", limit=1000), (slowest, TRACES))
+        self.assertEqual(self.ids(order="slowest", limit=3), (slowest[:3], TRACES))
+        self.assertEqual(self.ids(order="newest", limit=1000), ([trace["trace_id"] for trace in self.all], TRACES))
+        unfinished = {trace["trace_id"] for trace in self.all if trace["outcome"] == "open"}
+        self.assertEqual(self.ids(order="oldest", filter="unfinished", limit=2),
+                         ([id for id in oldest if id in unfinished][:2], len(unfinished)))
+
+    def test_mistakes_are_told(self):
+        for params, param, suggestion in (({"filter": "packet_sent"}, "filter", "any packet_sent"), ({"filter": "nods > 3"}, "filter", "nodes"),
+                                          ({"filter": "any (rrt > 5)"}, "filter", "rtt"), ({"order": "fastest"}, "order", None),
+                                          ({"filter": "duration > 5KiB"}, "filter", None)):
+            error = self.client.fail("traces", **params)
+            self.assertEqual((error["code"], error["data"]["param"], error["data"].get("suggestion")), (-32602, param, suggestion), params)
+
+    def inspect(self, *words):
+        return subprocess.run([os.environ["INSPECTOR"], "traces", *words, "--socket", self.place.path], capture_output=True, text=True,
+                              env=self.place.environment)
+
+    def test_the_inspector_asks_so(self):
+        done = self.inspect("--where", "nodes >= 2 and any app_end", "--order", "slowest", "--json")
+        expected, _ = self.ids(filter="nodes >= 2 and any app_end", order="slowest")
+        self.assertEqual([json.loads(line)["trace_id"] for line in done.stdout.splitlines()], expected)
+        self.assertTrue(expected)
+        done = self.inspect("--where", "nods >= 2")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("nods >= 2\n", done.stderr)
+        self.assertIn("  ^~~~\n", done.stderr)
+        done = self.inspect("--order", "fastest")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("newest, oldest or slowest", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
