@@ -4,6 +4,9 @@
  * ingest's own passes (traced/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
  * smaller than what goes through it.
  *
+ * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms is how long it took from
+ * their names to the first event of each, and ring_kib the heap that one takes, beside its memory, which is the node's.
+ *
  * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory into
  * as much memory as the history has: no ingest that keeps events is faster. */
 #include "bench.h"
@@ -14,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <p2ptrace/trace.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +33,15 @@
 #define HISTORY_BYTES (256U << 20)
 #define RINGS_BYTES (128U << 20) /* of events in all rings together: more than the processor's caches hold */
 #define RINGS_MAX 1000
+#define RINGS_BUSY 256
 #define REPETITIONS 15
 
 struct rig {
     char dir[64];
     unsigned ring_count, ring_events;
+    unsigned busy_count; /* rings that are filled, at equal distances */
+    uint64_t attach_ns;
+    double ring_kib;
     struct trace_log *logs[RINGS_MAX];
     const struct trace_event *slots[RINGS_MAX]; /* of the first lane */
     struct history *history;
@@ -79,8 +87,9 @@ static void emit_one(struct trace_log *log, uint64_t number) {
 }
 
 static void fill(struct rig *rig) {
-    for (unsigned i = 0; i < rig->ring_count; i++)
-        for (uint64_t number = 0; number < rig->ring_events; number++) emit_one(rig->logs[i], number);
+    for (unsigned i = 0; i < rig->busy_count; i++)
+        for (uint64_t number = 0; number < rig->ring_events; number++)
+            emit_one(rig->logs[i * rig->ring_count / rig->busy_count], number);
 }
 
 /* Opens a log and moves its name into the rig's directory, out of sight of any traced.  Maps its first lane. */
@@ -128,6 +137,7 @@ static void drain(struct rig *rig, uint64_t events) {
 
 static void start_ingest(struct rig *rig) {
     struct ingest_config config = {.shm_dir = rig->dir, .uid = geteuid(), .wake = ignore, .say = ignore_line};
+    size_t heap_bytes;
     int result = history_create(&rig->history, HISTORY_BYTES);
     if (result == 0) result = nodes_create(&rig->nodes);
     if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
@@ -137,11 +147,15 @@ static void start_ingest(struct rig *rig) {
     config.nodes = rig->nodes;
     result = ingest_init(rig->ingest, &config, false);
     if (result != 0) bench_die("the ingest did not start: %s", strerror(-result));
+    heap_bytes = mallinfo2().uordblks;
+    rig->attach_ns = bench_now_ns();
     drain(rig, rig->ring_count); /* the events of open_ring: all rings are attached then */
+    rig->attach_ns = bench_now_ns() - rig->attach_ns;
+    rig->ring_kib = (double)(mallinfo2().uordblks - heap_bytes) / 1024 / rig->ring_count;
 }
 
-/* Rings of ring_events each, RINGS_BYTES together, or as many as half of the shared memory holds. */
-static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_events) {
+/* Rings of ring_events each, or as many as half of the shared memory holds; up to busy_max of them are filled. */
+static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_events, unsigned busy_max) {
     struct statvfs room;
     struct rlimit files;
     uint64_t bytes_max;
@@ -153,6 +167,7 @@ static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_event
     rig->ring_count = rings_wanted;
     while (rig->ring_count > 1 && (uint64_t)rig->ring_count * (ring_events * TRACE_EVENT_BYTES + 65536U) > bytes_max)
         rig->ring_count--;
+    rig->busy_count = rig->ring_count < busy_max ? rig->ring_count : busy_max;
     /* A descriptor here and one in the ingest for each. */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -192,7 +207,7 @@ static void rig_fini(struct rig *rig) {
 
 /* M events/s of one repetition of the ingest. */
 static double ingest_once(struct rig *rig) {
-    uint64_t events = (uint64_t)rig->ring_count * rig->ring_events, start, end;
+    uint64_t events = (uint64_t)rig->busy_count * rig->ring_events, start, end;
     fill(rig);
     start = bench_cpu_ns();
     drain(rig, events);
@@ -232,7 +247,7 @@ static const struct rates *measure_one_ring(struct bench *bench) {
 
     if (rates.indexed.count > 0) return &rates;
     bench_pin(1);
-    rig_init(&rig, 1, RINGS_BYTES / TRACE_EVENT_BYTES);
+    rig_init(&rig, 1, RINGS_BYTES / TRACE_EVENT_BYTES, 1);
     memory = mmap(NULL, HISTORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) bench_die("out of memory");
     ingest_once(&rig);
@@ -266,7 +281,7 @@ static void run_rings(struct bench *bench) {
     static struct rig rig;
     const struct rates *one = measure_one_ring(bench);
 
-    rig_init(&rig, RINGS_MAX, RINGS_BYTES / TRACE_EVENT_BYTES / 1024);
+    rig_init(&rig, RINGS_MAX, RINGS_BYTES / TRACE_EVENT_BYTES / RINGS_BUSY, RINGS_BUSY);
     ingest_once(&rig);
     ingest_once(&rig);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) bench_series_add(&values, ingest_once(&rig));
@@ -275,7 +290,10 @@ static void run_rings(struct bench *bench) {
                                                .values = &values,
                                                .floor = &one->indexed,
                                                .peer = "indexed",
-                                               .extras = {{"rings", rig.ring_count}}});
+                                               .extras = {{"rings", rig.ring_count},
+                                                          {"busy", rig.busy_count},
+                                                          {"attach_ms", (double)rig.attach_ns / 1e6},
+                                                          {"ring_kib", rig.ring_kib}}});
     rig_fini(&rig);
 }
 
