@@ -26,8 +26,8 @@ static const struct sql_column tail_columns[] = {
     {"ns", "INTEGER", SQL_MEMBER, "ns", SQL_PUSH_NS, false},
     {"node_id", "TEXT", SQL_MEMBER, "node_id", SQL_PUSH_NODE_ID, false},
     {"peer_id", "TEXT", SQL_MEMBER, "peer_id", SQL_PUSH_PEER_ID, false},
-    {"lane", "INTEGER", SQL_MEMBER, "lane", SQL_PUSH_NOTHING, false},
-    {"sequence", "INTEGER", SQL_MEMBER, "sequence", SQL_PUSH_NOTHING, false},
+    {"lane", "INTEGER", SQL_MEMBER, "lane", SQL_PUSH_FILTER, false},
+    {"sequence", "INTEGER", SQL_MEMBER, "sequence", SQL_PUSH_FILTER, false},
     {"flags", "TEXT", SQL_MEMBER, "flags", SQL_PUSH_NOTHING, false},
     {"kind_id", "INTEGER", SQL_MEMBER, "kind_id", SQL_PUSH_NOTHING, true},
 };
@@ -81,15 +81,8 @@ void sql_columns_fini(struct sql_columns *columns) {
 
 /* ---- events ---- */
 
-static const char *type_of(enum trace_type type) {
-    switch (type) {
-    case TRACE_TYPE_u8:
-    case TRACE_TYPE_u16:
-    case TRACE_TYPE_u32:
-    case TRACE_TYPE_u64:
-    case TRACE_TYPE_bool: return "INTEGER";
-    default: return "TEXT";
-    }
+static bool is_number(enum trace_type type) {
+    return type == TRACE_TYPE_u8 || type == TRACE_TYPE_u16 || type == TRACE_TYPE_u32 || type == TRACE_TYPE_u64;
 }
 
 static bool has_data_column(const struct sql_columns *columns, const char *key) {
@@ -106,11 +99,12 @@ static void add_data_columns(struct sql_columns *columns, bool only_app) {
         if (only_app && strncmp(kinds[i].name, "app_", 4) != 0) continue;
         for (unsigned j = 0; j < kinds[i].field_count; j++) {
             const struct trace_field_info *field = &kinds[i].fields[j];
+            bool number = is_number(field->type);
             if (has_data_column(columns, field->name)) continue;
-            sql_columns_add(
-                columns,
-                &(struct sql_column){
-                    .name = field->name, .type = type_of(field->type), .source = SQL_DATA, .key = field->name, .hidden = true});
+            struct sql_column column = {.name = field->name, .source = SQL_DATA, .key = field->name, .hidden = true};
+            column.type = number || field->type == TRACE_TYPE_bool ? "INTEGER" : "TEXT";
+            column.push = number ? SQL_PUSH_FILTER : SQL_PUSH_NOTHING;
+            sql_columns_add(columns, &column);
         }
     }
 }

@@ -33,7 +33,8 @@ enum sql_push {
     SQL_PUSH_NODE,
     SQL_PUSH_KIND,
     SQL_PUSH_TIMESTAMP,
-    SQL_PUSH_NS, /* only to sort by */
+    SQL_PUSH_NS,     /* only to sort by */
+    SQL_PUSH_FILTER, /* a number that filters know by the column's name */
 };
 
 struct sql_column {

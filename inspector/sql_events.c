@@ -12,6 +12,7 @@
 
 #define RPC_NOT_FOUND (-32001)
 #define RPC_AMBIGUOUS (-32002)
+#define RPC_INVALID_PARAMS (-32602)
 
 struct events_table {
     sqlite3_vtab base;
@@ -155,6 +156,8 @@ static int ask(struct events_cursor *cursor, json_t **ret_page) {
     int result = sql->interrupted ? -1 : pages_next(&cursor->pages, ret_page);
     if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
         return ask(cursor, ret_page);
+    if (result && session->failure.rpc_code == RPC_INVALID_PARAMS && sql_push_drop_filter(cursor->pages.params))
+        return ask(cursor, ret_page); /* of another version */
     if (result && session->failure.rpc_code == RPC_NOT_FOUND) {
         session->failure = (struct failure){0};
         cursor->pages.done = true;

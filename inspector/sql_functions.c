@@ -4,6 +4,7 @@
 #include "sql.h"
 
 #include <math.h>
+#include <proto/quantity.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,21 +81,14 @@ static void step_percentile(sqlite3_context *context, int count, sqlite3_value *
 
 /* ago('5s'): so long before the statement began, in Unix microseconds, as timestamps are. */
 static void ago(sqlite3_context *context, int count, sqlite3_value **values) {
-    static const struct {
-        const char *name;
-        double us;
-    } units[] = {{"ns", 1e-3}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
     const struct sql *sql = sqlite3_user_data(context);
     const char *text = (const char *)sqlite3_value_text(values[0]);
-    char *end = NULL;
-    double number = text && strspn(text, "0123456789.") ? strtod(text, &end) : 0;
+    struct trace_quantity duration;
     (void)count;
-    for (size_t i = 0; end && i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].name) != 0 || number * units[i].us > 1e15) continue;
-        sqlite3_result_int64(context, (sqlite3_int64)sql->now_us - (sqlite3_int64)(number * units[i].us));
-        return;
-    }
-    sqlite3_result_error(context, "ago(text): a duration like '5s' or '500ms' is expected", -1);
+    if (!text || trace_quantity_parse(text, &duration) || duration.unit != TRACE_UNIT_TIME)
+        sqlite3_result_error(context, "ago(text): a duration like '5s' or '500ms' is expected", -1);
+    else
+        sqlite3_result_int64(context, (sqlite3_int64)sql->now_us - (sqlite3_int64)(duration.value / 1000));
 }
 
 /* ---- units ---- */

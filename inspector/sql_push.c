@@ -16,7 +16,9 @@
 #define SHARE_SIDE 0.3 /* one side of a stretch of time */
 #define SHARE_MOMENT 1e-6
 #define SHARE_PREFIX 0.05
-#define COST_REQUEST 200.0 /* a round trip to traced, in events read */
+/* In events read: a round trip to traced, and an event that traced looks at and does not send. */
+#define COST_REQUEST 100.0
+#define COST_EXAMINED 0.05
 
 struct plan {
     sqlite3_index_info *info;
@@ -38,7 +40,7 @@ static bool is_binary(sqlite3_index_info *info, int i) {
     return !collation || !sqlite3_stricmp(collation, "BINARY");
 }
 
-static const char *time_word(unsigned char op) {
+static const char *comparison(unsigned char op) {
     switch (op) {
     case SQLITE_INDEX_CONSTRAINT_EQ: return "=";
     case SQLITE_INDEX_CONSTRAINT_GT: return ">";
@@ -79,10 +81,11 @@ static bool consider(struct plan *plan, const struct sql_history *history, const
     unsigned char op = plan->info->aConstraint[i].op;
     bool prefix = op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB;
     double share = 1;
-    if (column->push == SQL_PUSH_TIMESTAMP && time_word(op)) {
+    if ((column->push == SQL_PUSH_TIMESTAMP || column->push == SQL_PUSH_FILTER) && comparison(op)) {
         if (pass == 0) return false;
-        take(plan, i, column->name, time_word(op));
-        share = op == SQLITE_INDEX_CONSTRAINT_EQ ? SHARE_MOMENT : SHARE_SIDE;
+        take(plan, i, column->name, comparison(op));
+        bool moment = column->push == SQL_PUSH_TIMESTAMP && op == SQLITE_INDEX_CONSTRAINT_EQ;
+        share = moment ? SHARE_MOMENT : SHARE_SIDE;
     } else if (prefix && is_id(column->push)) {
         if (pass == 0 || plan->used & param_bit(column->push)) return false;
         take(plan, i, column->name, op == SQLITE_INDEX_CONSTRAINT_LIKE ? "~" : "*");
@@ -98,7 +101,9 @@ static bool consider(struct plan *plan, const struct sql_history *history, const
         return false;
     }
     plan->matching *= share;
-    if (column->push != SQL_PUSH_NODE && column->push != SQL_PUSH_NODE_ID) plan->examined *= share;
+    if (column->push == SQL_PUSH_TRACE_ID || column->push == SQL_PUSH_TIMESTAMP || column->push == SQL_PUSH_PEER ||
+        column->push == SQL_PUSH_PEER_ID)
+        plan->examined *= share;
     return true;
 }
 
@@ -150,7 +155,7 @@ int sql_push_plan(const struct sql_history *history, const struct sql_column *co
     consider_limit(&plan);
     double rows = history->events * plan.matching;
     info->estimatedRows = rows > 1 ? (sqlite3_int64)rows : 1;
-    info->estimatedCost = COST_REQUEST + history->events * plan.examined;
+    info->estimatedCost = COST_REQUEST + history->events * (COST_EXAMINED * plan.examined + plan.matching);
     if (!plan.arg_count) sqlite3_str_appendall(plan.text, "all");
     if (info->idxNum & SQL_PUSH_DESC) sqlite3_str_appendall(plan.text, " newest first");
     info->idxStr = sqlite3_str_finish(plan.text);
@@ -161,12 +166,14 @@ int sql_push_plan(const struct sql_history *history, const struct sql_column *co
 /* ---- the values ---- */
 
 #define TIME_US_MAX INT64_C(10000000000000000) /* traced counts nanoseconds in 64 bits */
+#define FILTER_BYTES_MAX 3000U                 /* traced takes 4096 */
 
 struct reader {
     struct sql_push_params *out;
     const struct names *names;
     int64_t from_us, to_us; /* [from, to) */
     uint64_t limit, offset;
+    struct strbuf filter;
     bool failed;
 };
 
@@ -248,34 +255,61 @@ static void narrow(struct reader *reader, int64_t from_us, int64_t to_us) {
     if (to_us < reader->to_us) reader->to_us = to_us;
 }
 
-/* The first whole number that is at or above a real one, within what times can be. */
-static int64_t whole_from(double value) {
-    if (value <= 0) return 0;
-    return value >= (double)TIME_US_MAX ? TIME_US_MAX : (int64_t)ceil(value);
+/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As SQLite compares: what looks like a
+ * number is one, and every other text is above all numbers.  Both from 0 to `most`. */
+struct bound {
+    int64_t at, after;
+    bool null;  /* nothing compares with it */
+    bool above; /* it is above `most` */
+};
+
+static struct bound read_bound(sqlite3_value *value, int64_t most) {
+    struct bound bound = {0};
+    int type = sqlite3_value_numeric_type(value);
+    if (type == SQLITE_NULL) {
+        bound.null = true;
+    } else if (type == SQLITE_INTEGER) {
+        int64_t number = sqlite3_value_int64(value);
+        bound.above = number > most;
+        bound.at = number < 0 ? 0 : number;
+        bound.after = number < 0 ? 0 : number < most ? number + 1 : most;
+    } else if (type == SQLITE_FLOAT) {
+        double number = sqlite3_value_double(value);
+        bound.above = number >= (double)most;
+        bound.at = number > 0 && !bound.above ? (int64_t)ceil(number) : 0;
+        bound.after = number >= 0 && (double)bound.at == number ? bound.at + 1 : bound.at;
+    } else {
+        bound.above = true;
+    }
+    if (bound.above) bound.at = bound.after = most;
+    return bound;
 }
 
-/* As SQLite compares: what looks like a number is one, and every other text is above all numbers. */
 static void read_time(struct reader *reader, const char *op, sqlite3_value *value) {
-    int type = sqlite3_value_numeric_type(value);
-    int64_t at = 0, after = 0; /* the first times that are >= and > the value */
-    if (type == SQLITE_INTEGER) {
-        int64_t us = sqlite3_value_int64(value);
-        at = us < 0 ? 0 : us > TIME_US_MAX ? TIME_US_MAX : us;
-        after = us < 0 ? 0 : us >= TIME_US_MAX ? TIME_US_MAX : us + 1;
-    } else if (type == SQLITE_FLOAT) {
-        double us = sqlite3_value_double(value);
-        at = whole_from(us);
-        after = us >= 0 && (double)at == us ? at + 1 : at;
-    } else if (type != SQLITE_NULL) {
-        at = after = TIME_US_MAX;
-    } else {
-        reader->out->none = true;
-    }
-    if (!strcmp(op, ">=")) narrow(reader, at, TIME_US_MAX);
-    if (!strcmp(op, ">")) narrow(reader, after, TIME_US_MAX);
-    if (!strcmp(op, "<")) narrow(reader, 0, at);
-    if (!strcmp(op, "<=")) narrow(reader, 0, after);
-    if (!strcmp(op, "=")) narrow(reader, at, after);
+    struct bound bound = read_bound(value, TIME_US_MAX);
+    if (bound.null) reader->out->none = true;
+    if (!strcmp(op, ">=")) narrow(reader, bound.at, TIME_US_MAX);
+    if (!strcmp(op, ">")) narrow(reader, bound.after, TIME_US_MAX);
+    if (!strcmp(op, "<")) narrow(reader, 0, bound.at);
+    if (!strcmp(op, "<=")) narrow(reader, 0, bound.after);
+    if (!strcmp(op, "=")) narrow(reader, bound.at, bound.after);
+}
+
+/* A number of the data is up to 2^64 - 1: above NUMBER_MAX SQLite has it as REAL, and compares by itself. */
+#define NUMBER_MAX INT64_C(9000000000000000000)
+
+static void read_number(struct reader *reader, const char *field, size_t bytes, const char *op, sqlite3_value *value) {
+    struct bound bound = read_bound(value, NUMBER_MAX);
+    const char *and = reader->filter.bytes ? " and " : "";
+    if (bound.null) reader->out->none = true;
+    if (bound.null || bound.above || reader->filter.bytes > FILTER_BYTES_MAX) return;
+    if (op[0] == '=' && bound.after != bound.at + 1)
+        reader->out->none = true; /* between two whole numbers, or below all */
+    else if (op[0] == '=')
+        strbuf_printf(&reader->filter, "%s%.*s == %" PRId64, and, (int)bytes, field, bound.at);
+    else
+        strbuf_printf(&reader->filter, "%s%.*s %s %" PRId64, and, (int)bytes, field, op[0] == '>' ? ">=" : "<",
+                      !strcmp(op, ">") || !strcmp(op, "<=") ? bound.after : bound.at);
 }
 
 static void read_value(struct reader *reader, const char *word, size_t bytes, sqlite3_value *value) {
@@ -300,10 +334,13 @@ static void read_value(struct reader *reader, const char *word, size_t bytes, sq
     }
     if (!strncmp(word, "kind", 4)) {
         read_kinds(reader, word[4] != '=', value);
-    } else if (!strncmp(word, "timestamp", 9)) {
+    } else if (name < bytes) {
         char op[3] = {0};
-        memcpy(op, word + 9, bytes - 9 < 2 ? bytes - 9 : 2);
-        read_time(reader, op, value);
+        memcpy(op, word + name, bytes - name < 2 ? bytes - name : 2);
+        if (!strncmp(word, "timestamp", name))
+            read_time(reader, op, value);
+        else
+            read_number(reader, word, name, op, value);
     } else if (sqlite3_value_type(value) == SQLITE_INTEGER && sqlite3_value_int64(value) >= 0) {
         *(word[0] == 'l' ? &reader->limit : &reader->offset) = (uint64_t)sqlite3_value_int64(value);
     }
@@ -314,11 +351,13 @@ static void finish_params(struct reader *reader, int number) {
     if (reader->from_us >= reader->to_us) reader->out->none = true;
     if (reader->from_us > 0) reader->failed |= json_object_set_new(params, "from", json_integer(reader->from_us)) != 0;
     if (reader->to_us < TIME_US_MAX) reader->failed |= json_object_set_new(params, "to", json_integer(reader->to_us)) != 0;
+    if (reader->filter.bytes) set(reader, "filter", strbuf_text(&reader->filter), reader->filter.bytes);
     if (number & SQL_PUSH_DESC) reader->failed |= json_object_set_new(params, "order", json_string("desc")) != 0;
     if (reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
         reader->out->wanted = reader->limit + reader->offset;
     reader->out->said = json_object_size(params) ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("nothing");
-    reader->failed |= !reader->out->said;
+    reader->failed |= !reader->out->said || reader->filter.failed;
+    strbuf_fini(&reader->filter);
 }
 
 int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const char *plan, int number, int count,
@@ -357,3 +396,5 @@ bool sql_push_drop_prefixes(json_t *params) {
     }
     return dropped;
 }
+
+bool sql_push_drop_filter(json_t *params) { return !json_object_del(params, "filter"); }

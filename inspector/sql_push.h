@@ -8,6 +8,7 @@
  *     kind in                                                  a list
  *     trace_id~  peer_id~  node_id~  (LIKE)  trace_id* ... (GLOB)
  *     timestamp=  timestamp>  timestamp>=  timestamp<  timestamp<=
+ *     rtt>  ...                                                a number of the event's data: a piece of a filter
  *     limit  offset                                            how many rows will be wanted
  *
  * A value that no param can say (a name that two nodes have, a prefix that is ambiguous, a kind that this version does not know) is
@@ -33,7 +34,9 @@ struct sql_push_params {
 int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const char *plan, int number, int count,
                   sqlite3_value **values);
 
-/* Takes away what is only a prefix, after traced called it ambiguous.  False when there was none. */
+/* Take away what is only a prefix, after traced called it ambiguous, and the filter, after it called that invalid.  False when there was
+ * none. */
 bool sql_push_drop_prefixes(json_t *params);
+bool sql_push_drop_filter(json_t *params);
 
 #endif

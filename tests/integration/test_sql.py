@@ -6,13 +6,18 @@ import json
 import os
 import random
 import re
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Place, hex_id  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "inspector"))
+from fake_traced import Error, FakeTraced, Raw  # noqa: E402
+from harness import Place, ProtocolTest, hex_id, until  # noqa: E402
 
 ALICE, BOB, TWIN_1, TWIN_2, EVIL = hex_id(0xAA), hex_id(0xBB), hex_id(0x71), hex_id(0x72), hex_id(0xEE)
 STRANGER = hex_id(0x99)  # a peer without a log
@@ -21,6 +26,7 @@ EVIL_NAME = "\x1b[31mevil"  # an application's; of a node traced has made it EVI
 EVIL_NODE = "?[31mevil"
 SPAN = "0123456789abcdef"
 UNSIGNED, TEXT = 1, 4
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
 
 
 def prepare(place):
@@ -234,6 +240,10 @@ class Pushdown(SqlTest):
         self.assertEqual(self.one("kind = 'packet_sent' LIMIT 3")[4], 3)
         self.assertGreater(examined, 0)
 
+    def test_a_limit_does_not_make_pages_small_when_rows_are_dropped_or_sorted_afterwards(self):
+        for rest in ("WHERE data LIKE '%cwnd%' AND data NOT LIKE '%1000000%' LIMIT 1", "ORDER BY kind LIMIT 1", "WHERE trace_id LIKE 'ab%' LIMIT 3"):
+            self.assertIn(" 1 page\n", self.run_sql("--explain", "SELECT * FROM events " + rest).stderr, rest)
+
     def test_the_order_of_time_comes_from_traced_both_ways(self):
         params = self.explain("SELECT * FROM events ORDER BY timestamp DESC, ns DESC")[0][1]
         self.assertEqual(params, {"order": "desc"})
@@ -247,6 +257,16 @@ class Pushdown(SqlTest):
             "SELECT count(*) FROM traces t JOIN events e ON e.trace_id = t.trace_id WHERE t.outcome = 'ok'")
         self.assertEqual((table, times, index, examined), ("events", 2, "trace", given))
         self.assertIn(params["trace_id"], TRACES)
+
+    def test_numbers_of_the_data_become_a_filter(self):
+        params, _, index, examined, given = self.one("rtt > 1000000 AND rtt <= 2.5e6")
+        self.assertEqual((params, index, given), ({"filter": "rtt >= 1000001 and rtt < 2500001"}, "kind", 2))
+        self.assertEqual(self.one("packet_num = '7'")[0], {"filter": "packet_num == 7"})
+        self.assertEqual(self.one("lane >= 0.5 AND sequence < -1")[0], {"filter": "lane >= 1 and sequence < 0"})
+        for left in ("rtt > 1e19", "rtt > 'x'", "by_remote = 1", "rtt <> 5", "rtt + 1 > 5", "rtt IS NULL", "rtt >= 9223372036854775807"):
+            self.assertEqual(self.one(left)[0], {}, left)
+        for nothing in ("rtt = 1.5", "rtt < NULL", "size = -1"):
+            self.assertEqual(self.one(nothing)[2:], ("none", 0, 0), nothing)
 
     def test_an_application_asks_for_its_kinds(self):
         params, _, index, _, given = self.one("1", table="DMAP")
@@ -312,6 +332,148 @@ class Output(SqlTest):
         self.assertEqual(self.rows("SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%S', %d, 'unixepoch')" % (timestamp // 1_000_000)), [(told[:19],)])
 
 
+class Large(ProtocolTest):
+    """Histories that are more than one answer."""
+
+    def sql(self, statement, *words):
+        return subprocess.run([os.environ["INSPECTOR"], "sql", "--no-header", *words, statement], env=self.place.environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def fill(self, count):
+        """So many packets of alice, in portions that its ring holds."""
+        client = self.start("--history", "160M")
+        alice = self.place.node("alice", ALICE)
+        for done in range(0, count, 50_000):
+            alice.do("packets", min(50_000, count - done), TRACES[0], BOB)
+            self.place.settle(client, min(done + 50_000, count))
+
+    def peak_of(self, statement):
+        """The greatest resident size of an inspector that runs it, in KiB."""
+        process = subprocess.Popen([os.environ["INSPECTOR"], "sql", "--json", statement], env=self.place.environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        return usage.ru_maxrss
+
+    @unittest.skipIf("ASAN_OPTIONS" in os.environ, "freed memory is kept aside there")
+    def test_memory_does_not_grow_with_what_is_read(self):
+        self.fill(200_000)
+        few = self.peak_of("SELECT * FROM events LIMIT 4000")
+        for statement in ("SELECT count(*) FROM events", "SELECT * FROM events", "SELECT kind, max(packet_num) FROM events GROUP BY trace_id"):
+            self.assertLess(self.peak_of(statement), few + 4096, statement)
+        self.assertEqual(self.sql("SELECT count(*), count(DISTINCT packet_num) FROM events").stdout.split(), ["200000", "200000"])
+        self.assertEqual(self.sql("SELECT packet_num FROM events ORDER BY timestamp DESC LIMIT 2 OFFSET 150000").stdout.split(), ["49999", "49998"])
+
+    def test_a_reader_that_goes_away_is_a_quiet_end(self):
+        self.fill(50_000)
+        process = subprocess.Popen([os.environ["INSPECTOR"], "sql", "SELECT * FROM events"], env=self.place.environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.assertTrue(process.stdout.readline().startswith(b"time"))
+        process.stdout.close()
+        self.assertEqual((process.stderr.read(), process.wait()), (b"", 0))
+        process.stderr.close()
+
+    def test_what_was_lost_before_traced_could_read_it_is_told_once(self):
+        client = self.start()
+        alice = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")
+        alice.do("packets", 10)
+        self.place.settle(client, 10)
+        self.place.hold()
+        alice.do("packets", 50_000)
+        self.place.traced.send_signal(signal.SIGCONT)
+        lost = until(lambda: client.call("nodes")["nodes"][0]["lost"], "a loss")
+        self.place.settle(client, 50_010 - lost)
+        lost = client.call("nodes")["nodes"][0]["lost"]
+        done = self.sql("SELECT sum(count) FROM events WHERE kind = 'events_lost'")
+        self.assertEqual(int(done.stdout), lost)
+        for statement in ("SELECT count(*) FROM events", "SELECT count(*) FROM (SELECT 1 FROM events UNION ALL SELECT 1 FROM events)"):
+            self.assertRegex(self.sql(statement).stderr, r"^inspector: %d events were lost before traced could read them, in \d+ gaps?: .*\n$" % lost)
+
+    def test_more_traces_than_one_answer_has_are_all_there(self):
+        client = self.start()
+        alice = self.place.node("alice", ALICE)
+        count = 12_000
+        for number in range(count):
+            alice.begin("packets", 1, "%032x" % (number * 0x123456789ABCDEF0123456789 % 2**127 + 1))
+        for _ in range(count):
+            alice.finish()
+        alice.do("packets", 1, "%032x" % 1)  # the first trace has events in both halves of the time
+        self.place.settle(client, count + 1)
+        self.assertEqual(self.sql("SELECT count(*), count(DISTINCT trace_id), sum(events) FROM traces").stdout.split(),
+                         [str(count), str(count), str(count + 1)])
+        self.assertEqual(self.sql("SELECT trace_id FROM traces LIMIT 1").stdout, "%032x\n" % 1)
+        self.assertEqual(self.sql("SELECT events FROM traces WHERE trace_id = '%032x'" % 1).stdout, "2\n")
+
+
+class Gone(ProtocolTest):
+    def test_a_traced_that_goes_away_is_told_in_one_line(self):
+        self.start()
+        self.place.hold()
+        process = subprocess.Popen([os.environ["INSPECTOR"], "sql", "SELECT 1"], env=self.place.environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        until(lambda: "sock" in " ".join(os.readlink("/proc/%d/fd/%s" % (process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % process.pid)),
+              "the connection")
+        self.place.traced.kill()
+        self.place.finish()
+        out, error = process.communicate()
+        self.assertEqual((process.returncode, out), (1, ""))
+        self.assertRegex(error, r"^inspector: traced at \S+ went away.*\n$")
+
+    def test_an_interrupt_ends_it_at_once(self):
+        self.start()
+        process = subprocess.Popen([os.environ["INSPECTOR"], "sql", ENDLESS], env=self.place.environment, stdout=subprocess.PIPE)
+        client = self.place.connect()
+        until(lambda: client.call("stats")["clients"]["requests"] > 4, "the statement to begin")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual((process.wait(), process.stdout.read()), (-signal.SIGINT, b""))
+        process.stdout.close()
+
+
+class Strange(unittest.TestCase):
+    """A traced of another version, or none at all."""
+
+    def ask(self, statement, query):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "traced.sock")
+        stats = {"history": {"events": 10, "traces": 1, "peers": 1, "first": {"timestamp": 1}, "last": {"timestamp": 9}}}
+        with FakeTraced(path, {"stats": stats, "nodes": {"nodes": []}, "apps": {"apps": []}, "query": query}) as traced:
+            done = subprocess.run([os.environ["INSPECTOR"], "sql", "--json", "--socket", path, statement], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        return done, [request["params"] for request in traced.requests if request["method"] == "query"]
+
+    def test_one_that_knows_no_filter_is_asked_without(self):
+        def query(params):
+            return Error(-32602, "no such param", {"param": "filter"}) if "filter" in params else {
+                "events": [{"data": {"rtt": 7}}, {"data": {"rtt": 1}}], "cursor": None}
+        done, asked = self.ask("SELECT rtt FROM events WHERE rtt > 5", query)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '{"rtt":7}\n', ""))
+        self.assertEqual(["filter" in params for params in asked], [True, False])
+
+    def test_its_refusal_is_told(self):
+        done, _ = self.ask("SELECT * FROM events", Error(-32603, "out of \x1b[31m memory"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "inspector: out of \\x1b[31m memory\n"))
+
+    def test_events_that_are_none_are_rows_of_nothing(self):
+        events = [1, "x", None, {}, [], {"timestamp": "x", "data": []}, {"timestamp": -1, "kind": {"a": [1]}}, {"data": {"rtt": "\x1b"}},
+                  {"kind": "\ud83d\ude00\x07", "node_id": "x"}, {"timestamp": 5, "data": {"rtt": 1e300}}]
+        done, _ = self.ask("SELECT time IS NULL, kind, rtt FROM events", {"events": events, "cursor": None})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        rows = [tuple(json.loads(line).values()) for line in done.stdout.splitlines()]
+        self.assertEqual(rows, [(1, None, None)] * 6 + [(1, '{"a": [1]}', None), (1, None, "\x1b"), (1, "\U0001f600\x07", None), (0, None, 1e300)])
+
+    def test_an_answer_without_events_has_no_rows(self):
+        for answer in ({}, {"events": {}}, {"events": None}, {"events": [], "cursor": None}):
+            done, _ = self.ask("SELECT * FROM events", answer)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""), answer)
+
+    def test_a_line_that_is_no_json_is_told(self):
+        for line in (b'{"jsonrpc":"2.0","id":4,"result":{"events":[{"a":"\n', b'{"jsonrpc":"2.0","id":4,"result":{"events":[1,2],"cursor\n', b"\n"):
+            done, _ = self.ask("SELECT * FROM events", Raw(line))
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("is it traced?", done.stderr)
+
+
 class Document(SqlTest):
     """docs/sql.md, as far as it can be tried."""
 
@@ -370,7 +532,7 @@ class Property(SqlTest):
         """One that occurs, or nearly, or not at all, or of another type."""
         strange = [None, "", "x", 7, 1.5, "'", "%", "twin", TRACES[0].upper(), "11", 2**63 - 1, -1]
         likely = {"trace_id": TRACES, "peer_id": [ALICE, BOB, STRANGER, TWIN_1], "node_id": [ALICE, BOB, TWIN_1, EVIL, STRANGER],
-                  "node": ["alice", "bob", "twin", EVIL_NODE], "peer": ["alice", "bob"], "rtt": [1_000_000, 40_000_000, 2.0e19],
+                  "node": ["alice", "bob", "twin", EVIL_NODE], "peer": ["alice", "bob"], "rtt": [1_000_000, 40_000_000, 2.0e19, 1.5e6, "2000000", float(2**63), 0, -1, 2**63 - 1, 9.1e18],
                   "kind": ["metrics", "packet_sent", "custom", "app_start", "unknown", "packet_lost", "Metrics", "of_tomorrow"],
                   "size": [1200, 1199.5], "packet_num": [3, 50], "app_id": ["DMAP"], "command": ["GET_CHUNK"],
                   "timestamp": [self.random.choice(self.times) for _ in range(4)]}[column]
@@ -383,7 +545,7 @@ class Property(SqlTest):
         return self.random.choice([text[:self.random.randint(0, 12)] + self.random.choice(["%", "*", "_", "?", "[a-f]*", "%b%", ""]), text])
 
     def term(self):
-        column = self.random.choice(["trace_id", "peer_id", "node_id", "node", "peer", "kind", "timestamp", "timestamp", "rtt", "size",
+        column = self.random.choice(["trace_id", "peer_id", "node_id", "node", "peer", "kind", "timestamp", "timestamp", "rtt", "rtt", "size",
                                      "packet_num", "app_id", "command"])
         shape = self.random.random()
         if shape < 0.5:
