@@ -62,8 +62,8 @@ class FakeTraced:
         try:
             for line in client.makefile("rb"):
                 if not self.answer(client, json.loads(line)):
-                    client.shutdown(socket.SHUT_RDWR)
-                    return
+                    break
+            client.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
 

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from daemon import Traced, wait_for
 from nodes import PATIENCE_S, line_of_nodes
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ENDS_BY = {"follow": ["--recent", "2", "--count", "2"]}  # what is added to an example, so that it ends
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
 DOCUMENTS = {"export"}  # what these write is one JSON text of many lines, with --json and without
@@ -229,6 +231,39 @@ class ExitCodes(unittest.TestCase):
     def test_help_says_the_codes_and_so_does_the_page(self):
         told = re.findall(r"^  (\d) +(\S.*)$", run("help")[1], re.MULTILINE)
         self.assertEqual([code for code, _ in told], ["0", "1", "2", "3"])
+
+
+class Document(unittest.TestCase):
+    """docs/scripting.md."""
+
+    def block(self, language):
+        text = (ROOT / "docs/scripting.md").read_text(encoding="utf-8")
+        return re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1)
+
+    def start(self, *command):
+        (WORLD.directory / "bin").mkdir(exist_ok=True)
+        program = WORLD.directory / "bin/inspector"
+        if not program.exists():
+            program.symlink_to(INSPECTOR)
+        environment = WORLD.environment | {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "examples"),
+                                           "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    @unittest.skipUnless(shutil.which("jq"), "no jq")
+    def test_its_shell_lines_say_something(self):
+        lines = self.block("sh").splitlines()
+        self.assertGreater(len(lines), 3)
+        for line in lines[:-1]:  # the last says something only where something is wrong
+            out, err = self.start("sh", "-c", line).communicate(timeout=PATIENCE_S)
+            self.assertTrue(out and not err, f"{line}: {err}")
+
+    def test_its_python_gets_as_far_as_the_events_that_are_to_come(self):
+        lines = self.block("python").replace('"5a"', '"77777777"').replace(" > 100ms", " > 0ns").replace("subscribe(", "subscribe(recent=1, ")
+        process = self.start(sys.executable, "-u", "-c", lines)
+        told = [process.stdout.readline() for _ in range(3)]
+        process.kill()
+        _, err = process.communicate(timeout=PATIENCE_S)
+        self.assertRegex("".join(told), r"\A\d+ events; 0 are missing\n-32001 .*\n\{'rtt", err)
 
 
 class Interrupted(unittest.TestCase):

@@ -70,10 +70,9 @@ class Readme(unittest.TestCase):
 
     def test_the_python_client_works(self):
         self.run_minimal()
-        script = [sys.executable, str(SOURCE / "examples/ask.py")]
-        self.assertIn("me", run([*script, "nodes"], self.directory, **self.environment))
         trace = self.traced.ask("traces")["traces"][0]["trace_id"]
-        self.assertIn("app_end", run([*script, "trace", trace], self.directory, **self.environment))
+        for client in ([sys.executable, str(SOURCE / "examples/client.py")], ["sh", str(SOURCE / "examples/queries.sh")]):
+            self.assertIn(trace, run([*client, "slowest"], self.directory, **self.environment))
 
 
 if __name__ == "__main__":
