@@ -84,7 +84,7 @@ enum filter_type {
     FILTER_APP_DATA, /* whatever the description says when the event comes */
 };
 
-enum filter_unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_SHARE, UNIT_ANY };
+enum filter_unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_ANY };
 
 struct filter_field {
     const char *word; /* as it was written */

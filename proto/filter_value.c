@@ -28,13 +28,21 @@ static bool unit_fits(enum trace_unit unit, enum filter_unit wanted) {
     case TRACE_UNIT_NONE: return true;
     case TRACE_UNIT_TIME: return wanted == UNIT_TIME || wanted == UNIT_ANY;
     case TRACE_UNIT_SIZE: return wanted == UNIT_SIZE || wanted == UNIT_ANY;
-    case TRACE_UNIT_SHARE: return wanted == UNIT_SHARE;
+    case TRACE_UNIT_SHARE: return false; /* no field is one */
     }
     return false;
 }
 
+static const char *const wanted_text[] = {
+    [UNIT_NONE] = "a number without a unit",
+    [UNIT_TIME] = "a time, in ns us ms s m h",
+    [UNIT_SIZE] = "a size, in B KiB MiB GiB kB MB GB",
+    [UNIT_ANY] = "a number",
+};
+
 /* The unit begins at `skip` bytes of the token's text. */
-static int fail_unit(struct filter_parser *parser, const struct filter_token *token, size_t skip, enum filter_unit wanted) {
+static int fail_unit(struct filter_parser *parser, const struct filter_token *token, size_t skip, enum filter_unit wanted,
+                     const char *field) {
     struct filter_suggest suggest;
     struct trace_quantity one;
     const char *name;
@@ -45,28 +53,23 @@ static int fail_unit(struct filter_parser *parser, const struct filter_token *to
         if (trace_quantity_parse(text, &one) == 0 && unit_fits(one.unit, wanted)) filter__suggest_add(&suggest, "", name);
     }
     return filter__fail(parser, token->position + skip + (token->type == TOKEN_STRING), token->bytes - skip,
-                        suggest.text[0] ? suggest.text : NULL, "there is no unit \"%.40s\"", token->text + skip);
+                        suggest.text[0] ? suggest.text : NULL, "there is no unit \"%.40s\": %.60s is %s", token->text + skip,
+                        field, wanted_text[wanted]);
 }
 
 int filter__read_number(struct filter_parser *parser, const struct filter_token *token, enum filter_unit unit, const char *field,
                         uint64_t *ret_number) {
-    static const char *const wanted[] = {
-        [UNIT_NONE] = "a number without a unit",
-        [UNIT_TIME] = "a time, in ns us ms s m h",
-        [UNIT_SIZE] = "a size, in B KiB MiB GiB kB MB GB",
-        [UNIT_SHARE] = "a share, in %",
-        [UNIT_ANY] = "a number",
-    };
     struct trace_quantity number;
     int error = trace_quantity_parse(token->text, &number);
     size_t skip = trace_quantity_unit_at(token->text);
-    if (error == -ENOENT) return fail_unit(parser, token, skip, unit);
+    if (error == -ENOENT) return fail_unit(parser, token, skip, unit, field);
     if (error == -ERANGE) return filter__fail_token(parser, token, NULL, "this number does not fit 64 bits");
     if (error && token->text[0] == '-') return filter__fail_token(parser, token, NULL, "%.60s is never negative", field);
-    if (error) return filter__fail_token(parser, token, NULL, "%.60s is %s, not \"%.40s\"", field, wanted[unit], token->text);
+    if (error)
+        return filter__fail_token(parser, token, NULL, "%.60s is %s, not \"%.40s\"", field, wanted_text[unit], token->text);
     if (!unit_fits(number.unit, unit))
         return filter__fail(parser, token->position + skip + (token->type == TOKEN_STRING), token->bytes - skip, NULL,
-                            "%.60s is %s, not %s", field, wanted[unit], unit_kind(number.unit));
+                            "%.60s is %s, not %s", field, wanted_text[unit], unit_kind(number.unit));
     if (number.fraction && number.unit == TRACE_UNIT_NONE)
         return filter__fail_token(parser, token, NULL, "without a unit %.60s is a whole number", field);
     *ret_number = number.value;
