@@ -289,10 +289,11 @@ static struct times node_times(const struct trace_filter *filter, uint16_t node,
 
 /* The one id that a test asks for. */
 static void id_bounds(const struct trace_filter *filter, const struct filter_test *test, struct trace_filter_bounds *bounds) {
-    const struct filter_value *value = &filter->values[test->value_first];
     struct trace_id_prefix *prefix = test->field.class == FIELD_TRACE ? &bounds->trace : &bounds->peer;
     if (test->field.class != FIELD_TRACE && test->field.class != FIELD_PEER) return;
-    if (test->negated || test->glob || test->value_count != 1 || value->is_null) return;
+    if (test->negated || test->glob || test->value_count != 1) return;
+    const struct filter_value *value = &filter->values[test->value_first];
+    if (value->is_null) return;
     if (value->is_named && value->id_count == 1) {
         memcpy(prefix->bytes, filter->ids[value->id_first].bytes, TRACE_NODE_ID_BYTES);
         prefix->digits = 2 * TRACE_NODE_ID_BYTES;

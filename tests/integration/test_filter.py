@@ -184,7 +184,7 @@ class Inspector(FilterTest):
         self.assertEqual(self.inspect("recent", "--where", "packet_sent and szie > 1KiB"),
                          (2, "", "  packet_sent and szie > 1KiB\n                  ^~~~\n"
                                  "inspector: there is no field or kind \"szie\"; did you mean \"size\"?\n"))
-        self.assertEqual(self.inspect("follow", "--where", "reason == 'élan' and"),
+        self.assertEqual(self.inspect("follow", "--no-header", "--where", "reason == 'élan' and"),
                          (2, "", "  reason == 'élan' and\n                      ^\n"
                                  "inspector: a test is missing before the end\n"))
         code, out, err = self.inspect("rpc", "query", '{"filter":"szie > 5"}')

@@ -198,6 +198,7 @@ static const struct {
     {"not rtt > 100ms", ALL, 0, ALL, "", ""},
     {"packet_sent and metrics", 0, 0, ALL, "", ""},
     {"kind in {metrics, app_command, app_start} and not app_start", KIND(METRICS) | KIND(APP_COMMAND), 0, ALL, "", ""},
+    {"space ~ 'there is none'", 0, 0, ALL, "", ""},
     {"app == DMAP", KIND(APP_COMMAND) | KIND(APP_START) | KIND(APP_END), 0, ALL, "", ""},
     {"DMAP.size > 5", KIND(APP_COMMAND), 0, ALL, "", ""},
     {"sampled or not sampled", ALL, 0, ALL, "", ""},
