@@ -183,8 +183,8 @@ const struct command command_table[] = {
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, by its id (DMAP). "
                        "docs/sql.md lists the columns. The dialect is SQLite's; nothing can be written.\n"
                        "Without a statement: a shell with .help, .tables and .schema; or, when stdin is no terminal, the statements there.\n"
-                       "Conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp are passed on to traced's indices, and so are "
-                       "the order of time and LIMIT; --explain tells what was asked for, which index served, and how many events were looked at. "
+                       "Conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp are passed on to traced's indices, those on numbers of "
+                       "the data (rtt > 100e6) as a filter, and so are the order of time and LIMIT; --explain tells what was asked for, which index served, and how many events were looked at. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).",
         .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition reach an index?"},

@@ -226,7 +226,6 @@ static int begin(struct events_cursor *cursor, const struct sql_push_params *par
     uint64_t wanted = params->wanted == 0 ? 1 : params->wanted;
     failed |= pages_init(&cursor->pages, session, query, of_app ? PAGES_ALL : wanted) != 0;
     session->options = own;
-    cursor->pages.left = PAGES_ALL;
     cursor->pages.text = &cursor->page;
     cursor->open = true;
     return failed ? SQLITE_NOMEM : SQLITE_OK;

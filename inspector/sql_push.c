@@ -174,6 +174,7 @@ struct reader {
     int64_t from_us, to_us; /* [from, to) */
     uint64_t limit, offset;
     struct strbuf filter;
+    bool left_out; /* a value of the plan could not be said */
     bool failed;
 };
 
@@ -198,7 +199,10 @@ static void read_id(struct reader *reader, const char *param, unsigned digits, s
 
 /* A name becomes the id of the one that is called so. */
 static void read_name(struct reader *reader, const char *param, sqlite3_value *value) {
-    if (sqlite3_value_type(value) == SQLITE_INTEGER || sqlite3_value_type(value) == SQLITE_FLOAT) return; /* "7" may be a name */
+    if (sqlite3_value_type(value) == SQLITE_INTEGER || sqlite3_value_type(value) == SQLITE_FLOAT) {
+        reader->left_out = true; /* "7" may be a name */
+        return;
+    }
     const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
     const json_t *id = text ? json_object_get(reader->names->by_name, text) : NULL;
     bool whole = text && strlen(text) == (size_t)sqlite3_value_bytes(value); /* no NUL within */
@@ -206,6 +210,8 @@ static void read_name(struct reader *reader, const char *param, sqlite3_value *v
         reader->out->none = true;
     else if (json_is_string(id))
         set(reader, param, json_string_value(id), json_string_length(id));
+    else
+        reader->left_out = true;
 }
 
 /* The pattern's beginning, up to what is special in it. */
@@ -247,6 +253,8 @@ static void read_kinds(struct reader *reader, bool list, sqlite3_value *value) {
         reader->out->none = true;
     else if (known)
         reader->failed |= json_object_set(reader->out->params, "kind", kinds) != 0;
+    else
+        reader->left_out = true;
     json_decref(kinds);
 }
 
@@ -302,7 +310,9 @@ static void read_number(struct reader *reader, const char *field, size_t bytes, 
     struct bound bound = read_bound(value, NUMBER_MAX);
     const char *and = reader->filter.bytes ? " and " : "";
     if (bound.null) reader->out->none = true;
-    if (bound.null || bound.above || reader->filter.bytes > FILTER_BYTES_MAX) return;
+    bool unsayable = bound.above || reader->filter.bytes > FILTER_BYTES_MAX;
+    reader->left_out |= unsayable;
+    if (bound.null || unsayable) return;
     if (op[0] == '=' && bound.after != bound.at + 1)
         reader->out->none = true; /* between two whole numbers, or below all */
     else if (op[0] == '=')
@@ -353,7 +363,7 @@ static void finish_params(struct reader *reader, int number) {
     if (reader->to_us < TIME_US_MAX) reader->failed |= json_object_set_new(params, "to", json_integer(reader->to_us)) != 0;
     if (reader->filter.bytes) set(reader, "filter", strbuf_text(&reader->filter), reader->filter.bytes);
     if (number & SQL_PUSH_DESC) reader->failed |= json_object_set_new(params, "order", json_string("desc")) != 0;
-    if (reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
+    if (!reader->left_out && reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
         reader->out->wanted = reader->limit + reader->offset;
     reader->out->said = json_object_size(params) ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("nothing");
     reader->failed |= !reader->out->said || reader->filter.failed;

@@ -241,7 +241,8 @@ class Pushdown(SqlTest):
         self.assertGreater(examined, 0)
 
     def test_a_limit_does_not_make_pages_small_when_rows_are_dropped_or_sorted_afterwards(self):
-        for rest in ("WHERE data LIKE '%cwnd%' AND data NOT LIKE '%1000000%' LIMIT 1", "ORDER BY kind LIMIT 1", "WHERE trace_id LIKE 'ab%' LIMIT 3"):
+        for rest in ("WHERE data LIKE '%cwnd%' AND data NOT LIKE '%1000000%' LIMIT 1", "ORDER BY kind LIMIT 1", "WHERE trace_id LIKE 'ab%' LIMIT 3",
+                     "WHERE node = 'twin' LIMIT 3", "WHERE kind IN ('custom', 'of_tomorrow') LIMIT 1", "WHERE rtt > 9.1e18 LIMIT 1"):
             self.assertIn(" 1 page\n", self.run_sql("--explain", "SELECT * FROM events " + rest).stderr, rest)
 
     def test_the_order_of_time_comes_from_traced_both_ways(self):
@@ -432,12 +433,14 @@ class Gone(ProtocolTest):
 class Strange(unittest.TestCase):
     """A traced of another version, or none at all."""
 
+    apps = []
+
     def ask(self, statement, query):
         directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, directory)
         path = os.path.join(directory, "traced.sock")
         stats = {"history": {"events": 10, "traces": 1, "peers": 1, "first": {"timestamp": 1}, "last": {"timestamp": 9}}}
-        with FakeTraced(path, {"stats": stats, "nodes": {"nodes": []}, "apps": {"apps": []}, "query": query}) as traced:
+        with FakeTraced(path, {"stats": stats, "nodes": {"nodes": []}, "apps": {"apps": self.apps}, "query": query}) as traced:
             done = subprocess.run([os.environ["INSPECTOR"], "sql", "--json", "--socket", path, statement], stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)
         return done, [request["params"] for request in traced.requests if request["method"] == "query"]
@@ -449,6 +452,20 @@ class Strange(unittest.TestCase):
         done, asked = self.ask("SELECT rtt FROM events WHERE rtt > 5", query)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '{"rtt":7}\n', ""))
         self.assertEqual(["filter" in params for params in asked], [True, False])
+
+    def test_an_application_has_only_its_own_events_under_a_name_that_is_free(self):
+        def event(app_id, size):
+            return {"kind": "app_command", "data": {"app_id": app_id}, "fields": {"size": size, "a\"b": "x"}}
+        apps = [{"app_id": app_id, "name": "x", "commands": [], "fields": [{"name": "size", "type": "unsigned"}, {"name": "a\"b", "type": "text"}]}
+                for app_id in ("ONE", "T\x1b\"O", "apps")]
+        self.apps = apps + [{"app_id": "ONE", "name": "y", "commands": [], "fields": [{"name": "SIZE", "type": "text"}, {"name": "more"}, {"name": ""}]}]
+        events = [event("ONE", 1), event("ONE.", 2), event("T\x1b\"O", 3), event("apps", 4), {"data": {}}, {}]
+        for table, size in (("ONE", 1), ('"T\x1b""O"', 3), ("app_apps", 4)):
+            done, asked = self.ask('SELECT size, "a""b" FROM %s' % table, {"events": events, "cursor": None})
+            self.assertEqual((done.stderr, done.stdout), ("", '{"size":%d,"a\\"b":"x"}\n' % size), table)
+            self.assertEqual(asked[0]["kind"], ["app_command", "app_start", "app_end"])
+        done, _ = self.ask("SELECT name FROM pragma_table_xinfo('ONE') LIMIT 4 OFFSET 6", {})
+        self.assertEqual([json.loads(line)["name"] for line in done.stdout.splitlines()], ["size", 'a"b', "field_SIZE", "more"])
 
     def test_its_refusal_is_told(self):
         done, _ = self.ask("SELECT * FROM events", Error(-32603, "out of \x1b[31m memory"))
@@ -542,6 +559,9 @@ class Property(SqlTest):
 
     def pattern(self, column):
         text = str(self.value(column))
+        if text and self.random.random() < 0.3:  # one that may match, with something special within
+            at = self.random.randrange(len(text))
+            return text[:at] + self.random.choice(["_", "?", "[a-f0-9]", "%", "*"]) + text[at + 1:]
         return self.random.choice([text[:self.random.randint(0, 12)] + self.random.choice(["%", "*", "_", "?", "[a-f]*", "%b%", ""]), text])
 
     def term(self):
