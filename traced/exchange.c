@@ -6,6 +6,7 @@
 #include "footprint.h"
 #include "subscribe.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What an error may still add when an answer has met its limit. */
@@ -111,6 +112,10 @@ static bool begin_call(struct exchange *exchange) {
         return false;
     }
     begin_answer(exchange);
+    if (exchange->method->small && exchange->method->small(call) != -EAGAIN) {
+        finish_call(exchange);
+        return false;
+    }
     if (!exchange->method->work) {
         finish_call(exchange);
         return false;

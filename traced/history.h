@@ -63,6 +63,7 @@ struct history_query {
     uint32_t node_set_bits;
     uint64_t kinds;          /* bit set of kinds, bit 63 for all kinds from 63 up; 0: all */
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
+    uint64_t examine_max;    /* history_select gives up with -E2BIG when it would look at more events; 0: never */
     /* What no index serves, asked last and inside rcu_read_lock(); NULL: nothing. */
     bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
     const void *test_arg;
@@ -91,7 +92,7 @@ struct history_answer {
 
 /* Runs a query over everything in [begin, end) positions: the `limit` first in answer order, or the last when newest_first (then
  * sorted newest first).  after: NULL, or only hits that come after this one in the answer's direction.  Takes and gives up the
- * RCU read lock itself, segment by segment.  Returns 0 or -ENOMEM.  Callable from any registered thread. */
+ * RCU read lock itself, segment by segment.  Returns 0, -E2BIG or -ENOMEM.  Callable from any registered thread. */
 int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
                    bool newest_first, const struct history_hit *after, struct history_answer *ret_answer);
 void history_answer_fini(struct history_answer *answer);

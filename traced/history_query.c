@@ -50,7 +50,7 @@ struct selection {
     struct history_hit *hits;
     uint32_t *heap; /* indices of hits; the root is the last in the answer's order */
     size_t count, capacity, capacity_max;
-    uint64_t examined;
+    uint64_t examined, examine_max;
     int error;
 
     /* Instead of a heap: history_visit. */
@@ -144,6 +144,10 @@ static void offer(struct selection *selection, const struct trace_event *event, 
 static inline void examine(struct selection *selection, const struct segment *segment, uint32_t index) {
     const struct trace_event *event = &segment->events[index];
     selection->examined++;
+    if (selection->examined > selection->examine_max) {
+        selection->error = -E2BIG;
+        return;
+    }
     if (!history_match(selection->query, event, segment->sources[index])) return;
     if (selection->visit != NULL)
         selection->error = selection->visit(selection->context, event, segment->sources[index]);
@@ -319,6 +323,7 @@ int history_select(struct history *history, const struct history_query *query, u
     struct selection selection = {.history = history, .query = query, .begin = begin, .end = end, .newest_first = newest_first};
     enum search how;
 
+    selection.examine_max = query->examine_max ? query->examine_max : UINT64_MAX;
     clip(&selection);
     selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
     if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
@@ -347,6 +352,7 @@ int history_visit(struct history *history, const struct history_query *query, ui
         .history = history, .query = query, .begin = begin, .end = end, .visit = visit, .context = context};
     enum search how;
 
+    selection.examine_max = UINT64_MAX;
     clip(&selection);
     selection.capacity_max = 1; /* a heap that is never full */
     how = search(&selection);
@@ -359,6 +365,7 @@ uint64_t history_count(struct history *history, const struct history_query *quer
     struct selection selection = {
         .history = history, .query = query, .begin = begin, .end = end, .newest_first = newest_first, .counting = true};
 
+    selection.examine_max = UINT64_MAX;
     clip(&selection);
     selection.capacity_max = 1; /* a heap that is never full */
     set_after(&selection, after);

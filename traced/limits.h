@@ -29,6 +29,10 @@
 /* Full ids that an "ambiguous" error lists. */
 #define LIMIT_CANDIDATES 8
 
+/* What a query may look at to be answered on the loop's thread: events, and segments of the history. */
+#define LIMIT_SMALL_EVENTS 256
+#define LIMIT_SMALL_SEGMENTS 128
+
 /* Bytes of one answer line.  One request's answer always fits (LIMIT_EVENTS events of TRACE_EVENT_JSON_MAX bytes); a batch may
  * meet it. */
 #define LIMIT_ANSWER_BYTES (32U << 20)

@@ -13,17 +13,17 @@
 #endif
 
 static const struct method table[] = {
-    {"hello", NULL, methods_hello},
-    {"stats", NULL, methods_stats},
-    {"nodes", methods_nodes, NULL},
-    {"peers", methods_peers, NULL},
-    {"traces", methods_traces, NULL},
-    {"query", methods_query, NULL},
-    {"count", methods_count, NULL},
-    {"subscribe", methods_subscribe_work, methods_subscribe_finish},
-    {"unsubscribe", NULL, methods_unsubscribe},
-    {"apps", methods_apps, NULL},
-    {"control", methods_control, NULL},
+    {"hello", NULL, NULL, methods_hello},
+    {"stats", NULL, NULL, methods_stats},
+    {"nodes", NULL, methods_nodes, NULL},
+    {"peers", NULL, methods_peers, NULL},
+    {"traces", NULL, methods_traces, NULL},
+    {"query", methods_query_small, methods_query, NULL},
+    {"count", NULL, methods_count, NULL},
+    {"subscribe", NULL, methods_subscribe_work, methods_subscribe_finish},
+    {"unsubscribe", NULL, NULL, methods_unsubscribe},
+    {"apps", NULL, methods_apps, NULL},
+    {"control", NULL, methods_control, NULL},
 };
 #define TABLE_COUNT (sizeof table / sizeof *table)
 

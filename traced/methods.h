@@ -4,7 +4,8 @@
  *
  * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds
  * up the loop; it sees the service and the call, nothing of the client.  `finish` runs after it on the loop's thread, for what
- * belongs to the server: counters, subscriptions.  A half writes the answer into call->out, or fills in call->error and returns
+ * belongs to the server: counters, subscriptions.  Before both, `small` may answer on the loop's thread what takes no longer than the way
+ * to the pool and back; it gives up when it sees that it would.  A half writes the answer into call->out, or fills in call->error and returns
  * negative; then the next half does not run. */
 #ifndef TRACED_METHODS_H
 #define TRACED_METHODS_H
@@ -29,6 +30,7 @@ struct call {
 
 struct method {
     const char *name;
+    int (*small)(struct call *call); /* or NULL; returns -EAGAIN, with nothing written, for what is `work` */
     int (*work)(struct call *call);
     int (*finish)(struct call *call);
 };
@@ -50,6 +52,7 @@ int methods_control(struct call *call);          /* methods_control.c, work */
 int methods_peers(struct call *call);            /* methods_summaries.c, work */
 int methods_traces(struct call *call);           /* methods_summaries.c, work */
 int methods_query(struct call *call);            /* methods_query.c, work */
+int methods_query_small(struct call *call);      /* methods_query.c, small */
 int methods_count(struct call *call);            /* methods_count.c, work */
 int methods_subscribe_work(struct call *call);   /* subscribe.c */
 int methods_subscribe_finish(struct call *call); /* subscribe.c */

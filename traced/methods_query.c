@@ -8,6 +8,7 @@
 #include "methods.h"
 #include "page.h"
 
+#include <errno.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -155,6 +156,7 @@ static int write_gaps(struct call *call, const struct query *query, const struct
         .node_set = set,
         .node_set_bits = NODES_MAX,
         .kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST,
+        .examine_max = query->filter.query.examine_max,
     };
     if (page_time(query, answer, &conditions.from_ns, &conditions.to_ns)) {
         int error =
@@ -205,21 +207,52 @@ static int answer_query(struct call *call, const struct query_params *params, st
     filter_prepare(&query->filter, call->service, query->node_set);
     int error = page_find(call->service->history, &query->filter.query, (size_t)params->limit, query->newest_first, params->total,
                           query->continues ? &query->from : NULL, &page);
+    if (error == -E2BIG) return error;
     if (error) return methods_answer(call, NULL);
     trace_rpc_begin_result(call->out, call->request.id);
     error = write_page(call, query, params, &page);
     trace_rpc_end(call->out);
     history_answer_fini(&page.answer);
-    return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
+    if (error && error != -E2BIG) trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    return error;
 }
 
-int methods_query(struct call *call) {
+/* examine_max: as in history_query; then -E2BIG may come back. */
+static int ask(struct call *call, uint64_t examine_max) {
     struct query_params params;
     struct query query = {0};
     if (read_params(call, &params)) return -1;
     query.newest_first = params.order[0] == 'd';
     int error = params.cursor ? continue_query(call, &params, &query) : begin_query(call, &params, &query);
+    query.filter.query.examine_max = examine_max;
     if (!error) error = answer_query(call, &params, &query);
     filter_fini(&query.filter);
     return error;
+}
+
+int methods_query(struct call *call) { return ask(call, 0); }
+
+/* By a whole trace id, and nothing else that has to be searched for; so few events that all fit in one page.  The rest shows when they
+ * are looked at. */
+static bool is_small(const struct call *call) {
+    static const char *const searched[] = {"peer_id", "node_id", "filter", "cursor"};
+    const json_t *params = call->request.params, *limit = json_object_get(params, "limit");
+    const struct history *history = call->service->history;
+    if (json_string_length(json_object_get(params, "trace_id")) != 2 * TRACE_ID_BYTES) return false;
+    if (limit && json_integer_value(limit) < LIMIT_SMALL_EVENTS) return false;
+    for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
+        if (json_object_get(params, searched[i])) return false;
+    rcu_read_lock();
+    bool few = history_end(history) - history_begin(history) <= (uint64_t)LIMIT_SMALL_SEGMENTS * HISTORY_SEGMENT_EVENTS;
+    rcu_read_unlock();
+    return few;
+}
+
+int methods_query_small(struct call *call) {
+    if (!is_small(call)) return -EAGAIN;
+    size_t before = call->out->bytes;
+    int error = ask(call, LIMIT_SMALL_EVENTS);
+    if (error != -E2BIG) return error;
+    call->out->bytes = before;
+    return -EAGAIN;
 }

@@ -428,7 +428,7 @@ class Gaps(ProtocolTest):
         self.assertEqual(client.call("query", node_id="early", order="desc", limit=5)["lost"], 0)
 
     def test_a_gap_between_two_pages_is_told_once(self):
-        client = self.start()
+        client = self.start("--history", "128M")
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 10, TRACE_1)
         self.place.settle(client, 10)
@@ -450,6 +450,13 @@ class Gaps(ProtocolTest):
         self.assertEqual(client.call("query", trace_id="77")["lost"], 0)
         self.assertEqual(client.call("query", trace_id="77", **{"from": "-1h"})["lost"], lost)
         self.assertEqual(client.call("query", node_id="alice", kind="custom", **{"from": "-1h", "to": "-0s"})["lost"], lost)
+        # A few events, and more than one gap to be looked for: what began as a small question is none.
+        self.place.hold()
+        alice.do("packets", 100000, TRACE_2)
+        self.place.traced.send_signal(signal.SIGCONT)
+        until(lambda: client.call("nodes")["nodes"][0]["indexed"] + client.call("nodes")["nodes"][0]["lost"] == 200025, "all to be read")
+        few = client.call("query", trace_id="77" * 16, **{"from": "-1h", "to": "-0s"})
+        self.assertEqual((len(few["events"]), len(few["gaps"]), few["lost"]), (5, 2, client.call("nodes")["nodes"][0]["lost"]))
 
 
 if __name__ == "__main__":

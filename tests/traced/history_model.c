@@ -73,6 +73,7 @@ static bool matches(const struct history_query *query, const struct model_event 
         return false;
     if (query->kinds != 0 && !(query->kinds & UINT64_C(1) << (event->kind > 63 ? 63 : event->kind))) return false;
     if (event->timestamp < query->from_ns) return false;
+    if (query->test != NULL && !query->test(query->test_arg, event, item->source)) return false;
     return query->to_ns == 0 || event->timestamp < query->to_ns;
 }
 

@@ -509,6 +509,29 @@ START_TEST(events_with_traces_and_peers_of_their_own_shorten_the_history) {
 }
 END_TEST
 
+START_TEST(a_query_gives_up_when_it_would_look_at_too_many) {
+    struct history_query query = {.by_trace = true};
+    struct history_answer answer;
+    size_t events;
+
+    begin(&loads[0], 9, 100000);
+    workload_append(&generator, history, &model, 60000);
+    query.trace_id = generator_trace_id(&generator, 100);
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
+    events = answer.count;
+    ck_assert_uint_gt(events, 1);
+    history_answer_fini(&answer);
+    query.examine_max = events;
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
+    ck_assert_uint_eq(answer.count, events);
+    history_answer_fini(&answer);
+    query.examine_max = events - 1;
+    ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), -E2BIG);
+    ck_assert_uint_eq(history_count(history, &query, 0, UINT64_MAX, false, NULL), events);
+    end();
+}
+END_TEST
+
 START_TEST(a_query_says_which_index_served_it) {
     struct history_query query = {0};
     uint64_t node_set[1] = {1};
@@ -604,6 +627,7 @@ int main(void) {
     tcase_add_loop_test(tcase, pages_give_each_event_once_while_the_history_moves_on, 0, 4);
     tcase_add_test(tcase, one_trace_in_all_events_is_found_whole);
     tcase_add_loop_test(tcase, events_with_traces_and_peers_of_their_own_shorten_the_history, 0, 3);
+    tcase_add_test(tcase, a_query_gives_up_when_it_would_look_at_too_many);
     tcase_add_test(tcase, a_query_says_which_index_served_it);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("life");
