@@ -117,6 +117,7 @@ static int reconnect(struct follow *follow) {
     if (follow->away.due_ms == WAIT_FOREVER) {
         follow->away.missed = follow->stream.missed;
         follow->away.hidden = 0;
+        shown_begin_hidden(&follow->stream.shown);
         follow->away.since_ms = stream_now_ms();
     }
     session_note("traced went away; waiting for it to come back");

@@ -20,7 +20,7 @@ struct shown_entry {
     bool is_old;      /* a log: it was there before us */
     uint64_t next;    /* the position behind the last that was shown or told as missing */
     uint64_t window;  /* bit n: position next - 1 - n was */
-    uint64_t resumed; /* next when the stream before this one ended, or behind the losses that were counted since */
+    uint64_t resumed; /* next when hidden losses began to be counted, or behind those that were counted since */
     unsigned stream;  /* a log: that its sums are of */
     uint64_t sums[SUM_COUNT];
     uint64_t told[SUM_COUNT];
@@ -85,10 +85,13 @@ int shown_know_logs(struct shown *shown, const json_t *nodes_answer) {
 }
 
 void shown_next_stream(struct shown *shown) {
-    for (size_t i = 0; i < shown->count; i++) shown->entries[i].resumed = shown->entries[i].next;
     shown->stream++;
     shown->recent = 0;
     shown->explained = 0;
+}
+
+void shown_begin_hidden(struct shown *shown) {
+    for (size_t i = 0; i < shown->count; i++) shown->entries[i].resumed = shown->entries[i].next;
 }
 
 void shown_explain(struct shown *shown, uint64_t lost) {

@@ -51,8 +51,11 @@ void shown_explain(struct shown *shown, uint64_t lost);
  * What does not say where it belongs is shown.  Returns 0 or -ENOMEM. */
 int shown_take(struct shown *shown, json_t *event, struct shown_verdict *ret_verdict);
 
-/* An `events_lost` event that the stream's filter hides, and that comes beside it: how many events it tells that were emitted after the last
- * one shown of its lane by the stream before this one.  Changes the event.  Returns 0 or -ENOMEM. */
+/* From here on losses are counted that the stream's filter hides, and that come beside it: those of events that were emitted after the last one
+ * shown so far of their lane.  Each is counted once, over any number of connections. */
+void shown_begin_hidden(struct shown *shown);
+
+/* How many such events an `events_lost` event tells.  Changes the event.  Returns 0 or -ENOMEM. */
 int shown_count_hidden(struct shown *shown, json_t *loss, uint64_t *ret_count);
 
 #endif
