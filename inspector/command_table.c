@@ -163,6 +163,21 @@ const struct command command_table[] = {
                      {"inspector attach 4242 --from 0 --json > all.ndjson", "all that its ring still has, and what comes"}},
     },
     {
+        .name = "doctor",
+        .args = "[PID]", .args_max = 1,
+        .options = OPTION_BIT(ALL),
+        .offline = true,
+        .run = run_doctor,
+        .summary = "why is nothing seen?",
+        .description = "Looks at the socket, traced, the directory of the nodes' logs, each log, what was lost, and what is switched off, and tells a "
+                       "line for each thing that is wrong: what was found, and what to do, as a command if one does it. With --all also what is in "
+                       "order. With PID it also looks whether that process can be traced. Works without traced, and changes nothing.\n"
+                       "The exit code is 0 when nothing is wrong, 1 when something is. With --json: {\"check\", \"ok\", \"found\", \"remedy\"}.",
+        .examples = {{"inspector doctor", "why is nothing seen?"},
+                     {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
+                     {"inspector doctor --all", "what was looked at"}},
+    },
+    {
         .name = "control",
         .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
         .run = run_control,

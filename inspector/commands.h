@@ -45,6 +45,7 @@ command_run run_attach;                                            /* run_attach
 command_run run_count;                                             /* run_count.c */
 command_run run_analyze;                                           /* run_analyze.c */
 command_run run_control;                                           /* run_control.c */
+command_run run_doctor;                                            /* run_doctor.c */
 command_run run_follow;                                            /* run_follow.c */
 command_run run_sql;                                               /* run_sql.c */
 command_run run_top;                                               /* run_top.c */

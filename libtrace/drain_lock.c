@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * See drain_lock.h.  The name begins with a point, so that no scan takes it for a ring. */
-#include "drain_lock.h"
-
+ * See libtrace/drain_lock.h.  The name begins with a point, so that no scan takes it for a ring. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libtrace/drain_lock.h>
 #include <proto/socket_path.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
  *
  * traced: puts the parts together, runs the loop, and takes them apart again. */
 #include "claim.h"
-#include "drain_lock.h"
 #include "footprint.h"
 #include "limits.h"
 #include "log.h"
@@ -17,6 +16,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <libtrace/drain_lock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * See preflight.h. */
 #include "preflight.h"
 #include "claim.h"
-#include "drain_lock.h"
 #include "footprint.h"
 #include "history.h"
 #include "limits.h"
@@ -13,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/clock.h>
+#include <libtrace/drain_lock.h>
 #include <p2ptrace/shm.h>
 #include <stdarg.h>
 #include <stdlib.h>

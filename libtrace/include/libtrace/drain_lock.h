@@ -5,8 +5,8 @@
  *
  * The right is a lock (flock) on a file in that directory, given up by the kernel when its holder dies, however it dies.  The file
  * says who holds it.  Main thread. */
-#ifndef TRACED_DRAIN_LOCK_H
-#define TRACED_DRAIN_LOCK_H
+#ifndef LIBTRACE_DRAIN_LOCK_H
+#define LIBTRACE_DRAIN_LOCK_H
 
 #include <sys/types.h>
 

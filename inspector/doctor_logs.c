@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The directory where nodes have their logs, and what is in it. */
+#include "doctor.h"
+#include "json_get.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libtrace/reader.h>
+#include <linux/magic.h>
+#include <proto/event_table.h>
+#include <proto/hex.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* What one thread of a node takes. */
+#define LANE_BYTES ((uint64_t)TRACE_LANE_EVENTS_FULL * TRACE_EVENT_BYTES)
+
+void doctor_look_at_directory(struct doctor *doctor) {
+    struct statfs info;
+    if (access(doctor->dir, R_OK | X_OK) || statfs(doctor->dir, &info)) {
+        doctor_wrong(doctor, "directory",
+                     strcmp(doctor->dir, "/dev/shm") != 0 ? "unset P2PTRACE_SHM_DIR"
+                                                          : "mount -t tmpfs -o mode=1777 tmpfs /dev/shm",
+                     "nodes have their logs in %s, and that cannot be read: %s", doctor->dir, strerror(errno));
+        return;
+    }
+    uint64_t block = (uint64_t)info.f_bsize, bytes = info.f_blocks * block, free_bytes = info.f_bavail * block;
+    if (free_bytes < LANE_BYTES)
+        doctor_wrong(doctor, "directory", doctor_remedy("mount -o remount,size=1G %s", doctor->dir),
+                     "%s is full, %" PRIu64 " of %" PRIu64 " MiB are left: nodes that are started now run untraced", doctor->dir,
+                     free_bytes >> 20, bytes >> 20);
+    else if (info.f_type != TMPFS_MAGIC)
+        doctor_wrong(doctor, "directory", "unset P2PTRACE_SHM_DIR, or mount a tmpfs there",
+                     "%s is on a disk: what nodes emit is written to it", doctor->dir);
+    else
+        doctor_fine(doctor, "directory", "%s has %" PRIu64 " of %" PRIu64 " MiB left", doctor->dir, free_bytes >> 20,
+                    bytes >> 20);
+}
+
+/* ---- one log ---- */
+
+static void tell_bad(struct doctor *doctor, const char *name, enum trace_attach_fault fault, int result) {
+    const char *reason = fault == TRACE_ATTACH_SYSTEM ? strerror(-result) : trace_attach_fault_text(fault);
+    const char *remedy = fault == TRACE_ATTACH_BAD_VERSION ? "build the node with the library of this version"
+                         : fault == TRACE_ATTACH_BAD_CLOCK ? "start the node with P2PTRACE_CLOCK=monotonic"
+                                                           : doctor_remedy("rm %s/%s", doctor->dir, name);
+    if (result != -ENOENT) doctor_wrong(doctor, "log", remedy, "%s cannot be read: %s", name, reason); /* else it has just gone */
+}
+
+/* The kinds that a control word lets through, as --kinds has them. */
+static void put_kinds(struct strbuf *out, uint64_t control) {
+    unsigned count;
+    const struct trace_kind_info *table = trace_kind_table(&count);
+    const char *before = "";
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].id == TRACE_KIND_EVENTS_LOST || !(control & TRACE_CONTROL_KIND_BIT(table[i].id))) continue;
+        strbuf_printf(out, "%s%s", before, table[i].name);
+        before = ",";
+    }
+    if (!*before) strbuf_puts(out, "no events");
+}
+
+static void look_at_control(struct doctor *doctor, const char *name, uint64_t control) {
+    struct strbuf kinds = {0};
+    put_kinds(&kinds, control);
+    if ((uint32_t)control != UINT32_MAX)
+        doctor_wrong(doctor, "kinds", doctor_remedy("inspector control --node %s --kinds all", name), "%s emits %s alone", name,
+                     strbuf_text(&kinds));
+    if (TRACE_CONTROL_SAMPLE(control) != UINT32_MAX)
+        doctor_wrong(doctor, "sample", doctor_remedy("inspector control --node %s --sample 1", name),
+                     "%s emits events of %.3g %% of the traces alone", name,
+                     ((double)TRACE_CONTROL_SAMPLE(control) + 1) / 42949672.96);
+    strbuf_fini(&kinds);
+}
+
+/* Does traced have this log?  NULL: there is no traced to say so. */
+static const json_t *find_row(const struct doctor *doctor, const struct trace_reader_info *info) {
+    char log[LOG_DIGITS + 1], id[NODE_DIGITS + 1];
+    size_t i;
+    const json_t *node;
+    snprintf(log, sizeof log, "%0*" PRIx64, LOG_DIGITS, info->open_ticks);
+    *trace_hex_encode(id, info->node_id.bytes, sizeof info->node_id.bytes) = 0;
+    json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) {
+        const char *row_log = json_get_hex(node, "log", LOG_DIGITS), *row_id = json_get_hex(node, "node_id", NODE_DIGITS);
+        if (row_log && row_id && !strcmp(row_log, log) && !strcmp(row_id, id)) return node;
+    }
+    return NULL;
+}
+
+static void look_at_log(struct doctor *doctor, const char *name, const struct trace_reader *reader) {
+    const struct trace_reader_info *info = trace_reader_info(reader);
+    enum trace_node_state state = trace_reader_state(reader);
+    const char *node = *info->node_name ? info->node_name : name;
+    if (doctor->traced && !find_row(doctor, info))
+        doctor_wrong(doctor, "log", doctor_remedy("kill %d; traced &", (int)doctor->traced),
+                     "traced does not read the log of %s (process %d)", node, (int)info->pid);
+    if (state != TRACE_NODE_LIVE) {
+        if (!doctor->traced)
+            doctor_wrong(doctor, "log", doctor_remedy("inspector attach %d", (int)info->pid),
+                         "%s (process %d) is dead, and nobody has read what it left", node, (int)info->pid);
+        return;
+    }
+    uint64_t emitted = 0, discarded = 0;
+    for (unsigned lane = 0; lane < info->lane_count; lane++) {
+        struct trace_lane_count count;
+        trace_reader_count((struct trace_reader *)reader, lane, &count);
+        emitted += count.emitted;
+        discarded += count.lost[TRACE_LOSS_DISCARDED];
+    }
+    look_at_control(doctor, node, trace_reader_control(reader));
+    if (discarded && !doctor->traced)
+        doctor_wrong(doctor, "lost", "traced &",
+                     "%s discards what it emits, %" PRIu64 " events so far: its ring is full, and nobody drains it", node,
+                     discarded);
+    if (emitted)
+        doctor_fine(doctor, "log", "%s (process %d) has emitted %" PRIu64 " events", node, (int)info->pid, emitted);
+    else
+        doctor_wrong(doctor, "log", "see that its program comes to a TRACE_ line, with the log that it opened",
+                     "%s (process %d) has not emitted anything", node, (int)info->pid);
+}
+
+/* ---- all of them ---- */
+
+struct logs {
+    unsigned own, others;
+    uid_t other; /* one of the other users */
+};
+
+static void look_at_entry(struct doctor *doctor, int dir, const char *name, struct logs *logs) {
+    struct trace_reader *reader;
+    enum trace_attach_fault fault;
+    struct stat status;
+    if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW)) return;
+    if (status.st_uid != geteuid()) {
+        logs->others++;
+        logs->other = status.st_uid;
+        return;
+    }
+    logs->own++;
+    int result = trace_reader_attach(&reader, dir, name, geteuid(), 0, &fault);
+    if (result) {
+        tell_bad(doctor, name, fault, result);
+        return;
+    }
+    look_at_log(doctor, name, reader);
+    trace_reader_detach(reader);
+}
+
+void doctor_look_at_logs(struct doctor *doctor) {
+    struct logs logs = {0};
+    DIR *dir = opendir(doctor->dir);
+    if (!dir) return; /* told already */
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (!strncmp(entry->d_name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1))
+            look_at_entry(doctor, dirfd(dir), entry->d_name, &logs);
+    closedir(dir);
+    const struct passwd *user = logs.others ? getpwuid(logs.other) : NULL;
+    const char *name = user ? user->pw_name : "USER";
+    if (!logs.own && logs.others)
+        doctor_wrong(doctor, "logs", doctor_remedy("sudo -u %s inspector doctor", name),
+                     "the %u logs in %s are other users', of %s for instance, and none is of this user", logs.others, doctor->dir,
+                     name);
+    else if (!logs.own)
+        doctor_wrong(doctor, "logs", "start a node, and then: inspector doctor PID",
+                     "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere",
+                     doctor->dir);
+    else
+        doctor_fine(doctor, "logs", "%u of this user in %s, %u of others", logs.own, doctor->dir, logs.others);
+}

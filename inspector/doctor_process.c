@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One process: can it be traced, and where is its log? */
+#include "doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The library's own words: whatever opens a log has them, stripped or not. */
+static const char library_mark[] = "P2PTRACE_SHM_DIR";
+
+static bool file_has_library(const char *path) {
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool found = false;
+    if (fd < 0) return false;
+    if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        found = bytes != MAP_FAILED && memmem(bytes, (size_t)status.st_size, library_mark, sizeof library_mark) != NULL;
+        if (bytes != MAP_FAILED) munmap(bytes, (size_t)status.st_size);
+    }
+    close(fd);
+    return found;
+}
+
+/* Looks into the program, and into the shared objects that it maps. */
+static bool has_library(pid_t pid) {
+    char path[64], *line = NULL, file[4096];
+    size_t capacity = 0;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    bool found = file_has_library(path);
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *maps = found ? NULL : fopen(path, "re");
+    while (maps && !found && getline(&line, &capacity, maps) > 0) {
+        char permissions[8];
+        int at = 0;
+        if (sscanf(line, "%*s %7s %*s %*s %*s %n", permissions, &at) != 1 || line[at] != '/' || permissions[2] != 'x') continue;
+        line[strcspn(line, "\n")] = 0;
+        if (snprintf(file, sizeof file, "/proc/%d/root%s", (int)pid, line + at) < (int)sizeof file)
+            found = file_has_library(file);
+    }
+    free(line);
+    if (maps) fclose(maps);
+    return found;
+}
+
+static void tell_no_log(struct doctor *doctor, const struct process_logs *logs) {
+    int pid = (int)logs->pid;
+    if (logs->removed)
+        doctor_wrong(doctor, "process", "start the process again",
+                     "the log of process %d (%s) was removed, so that nobody can open it", pid, logs->comm);
+    else if (!has_library(logs->pid))
+        doctor_wrong(doctor, "process", "cc -DTRACE_FULL ... $(pkg-config --cflags --libs p2ptrace)",
+                     "process %d (%s) is compiled without TRACE: the library is not in it", pid, logs->comm);
+    else
+        doctor_wrong(doctor, "process",
+                     "print what trace_log_open returns: -ENOSPC is a full directory, -EINVAL a node id of zeros",
+                     "process %d (%s) has the library, and no open log: it has not called trace_log_open, or that failed", pid,
+                     logs->comm);
+}
+
+static void look_at_place(struct doctor *doctor, const struct process_logs *logs, const struct process_log *log) {
+    char own_root[32];
+    int pid = (int)logs->pid;
+    struct stat here, there;
+    snprintf(own_root, sizeof own_root, "/proc/%d/root", pid);
+    bool same =
+        !stat(doctor->dir, &here) && !stat(log->dir, &there) && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+    if (same)
+        doctor_fine(doctor, "process", "process %d (%s) has its log here: %s", pid, logs->comm, log->name);
+    else if (!strncmp(log->dir, own_root, strlen(own_root)))
+        doctor_wrong(doctor, "process", doctor_remedy("inspector attach %d; or share the directory with its container", pid),
+                     "process %d (%s) has its log in its own %s, another mount than ours", pid, logs->comm,
+                     log->dir + strlen(own_root));
+    else
+        doctor_wrong(doctor, "process", doctor_remedy("export P2PTRACE_SHM_DIR=%s; traced &", log->dir),
+                     "process %d (%s) has its log in %s, and we look in %s", pid, logs->comm, log->dir, doctor->dir);
+}
+
+void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
+    struct process_logs logs;
+    process_logs_find(&logs, pid);
+    const struct passwd *user = logs.state == PROCESS_GONE ? NULL : getpwuid(logs.uid);
+    const char *name = user ? user->pw_name : "USER";
+    if (logs.state == PROCESS_GONE)
+        doctor_wrong(doctor, "process", logs.count ? doctor_remedy("inspector attach %d", (int)pid) : "ps -e",
+                     "there is no process %d%s", (int)pid, logs.count ? ", but its log is still here" : "");
+    else if (logs.uid != geteuid())
+        doctor_wrong(doctor, "process", doctor_remedy("sudo -u %s inspector doctor %d", name, (int)pid),
+                     "process %d (%s) is %s's: only a traced of that user reads it", (int)pid, logs.comm, name);
+    else if (!logs.count)
+        tell_no_log(doctor, &logs);
+    for (unsigned i = 0; logs.state != PROCESS_GONE && logs.uid == geteuid() && i < logs.count; i++)
+        look_at_place(doctor, &logs, &logs.logs[i]);
+}

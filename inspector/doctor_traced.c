@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon: is it there, is it ours, and what does it count? */
+#include "doctor.h"
+#include "json_get.h"
+#include "limits.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libtrace/drain_lock.h>
+#include <proto/socket_path.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- is it there? ---- */
+
+/* Connects once.  Returns 0 or a negative errno. */
+static int try_connect(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
+    int result = connect(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+/* Whose the path is, or the nearest directory above it that can be seen. */
+static const char *owner_of(const char *path) {
+    char above[TRACE_SOCKET_PATH_BYTES];
+    struct stat status;
+    snprintf(above, sizeof above, "%s", path);
+    while (stat(above, &status)) {
+        char *slash = strrchr(above, '/');
+        if (!slash || slash == above) return "another user";
+        *slash = 0;
+    }
+    const struct passwd *user = getpwuid(status.st_uid);
+    return user ? user->pw_name : "another user";
+}
+
+static void tell_no_traced(struct doctor *doctor, const struct trace_socket_path *path, int error) {
+    char socket[TRACE_SOCKET_PATH_BYTES] = "";
+    pid_t holder = drain_lock_holder(doctor->dir, socket);
+    if (holder > 0 && strcmp(socket, path->path) != 0)
+        doctor_wrong(doctor, "socket", doctor_remedy("export P2PTRACE_SOCKET=%s", socket),
+                     "nobody listens on %s (from %s), but traced (process %d) does elsewhere", path->path, path->source,
+                     (int)holder);
+    else if (error == -ENOENT)
+        doctor_wrong(doctor, "socket", "traced &", "no traced runs: there is no %s (from %s)", path->path, path->source);
+    else if (error == -ECONNREFUSED)
+        doctor_wrong(doctor, "socket", "traced &", "no traced runs: the one that made %s (from %s) is dead", path->path,
+                     path->source);
+    else if (error == -EACCES || error == -EPERM)
+        doctor_wrong(doctor, "socket", doctor_remedy("sudo -u %s inspector doctor", owner_of(path->path)),
+                     "%s (from %s) is another user's", path->path, path->source);
+    else
+        doctor_wrong(doctor, "socket", "traced --check", "%s (from %s): %s", path->path, path->source, strerror(-error));
+}
+
+/* ---- where it looks ---- */
+
+/* The directory whose rings a process drains: it holds the lock file open.  False when that cannot be seen. */
+static bool drained_by(pid_t pid, char *ret_dir, size_t bytes) {
+    char path[300], target[300], name[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    snprintf(name, sizeof name, "/.p2ptrace.%u.drain", (unsigned)geteuid());
+    DIR *dir = opendir(path);
+    bool found = false;
+    if (!dir) return false;
+    for (const struct dirent *entry; !found && (entry = readdir(dir));) {
+        ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+        size_t tail = strlen(name);
+        if (length <= (ssize_t)tail || (size_t)length - tail >= bytes) continue;
+        target[length] = 0;
+        found = !strcmp(target + length - tail, name);
+        if (found) snprintf(ret_dir, bytes, "%.*s", (int)((size_t)length - tail), target);
+    }
+    closedir(dir);
+    return found;
+}
+
+static void look_at_draining(struct doctor *doctor) {
+    char socket[TRACE_SOCKET_PATH_BYTES] = "", dir[280];
+    pid_t holder = drain_lock_holder(doctor->dir, socket);
+    if (holder == doctor->traced) {
+        doctor_fine(doctor, "draining", "traced (process %d) reads the rings in %s", (int)doctor->traced, doctor->dir);
+    } else if (drained_by(doctor->traced, dir, sizeof dir)) {
+        doctor_wrong(doctor, "draining", doctor_remedy("export P2PTRACE_SHM_DIR=%s", dir),
+                     "traced (process %d) reads the rings in %s, and we look in %s", (int)doctor->traced, dir, doctor->dir);
+    } else if (holder > 0) {
+        doctor_wrong(
+            doctor, "draining", doctor_remedy("export P2PTRACE_SOCKET=%s", socket),
+            "the traced that answers (process %d) only watches; process %d drains the rings, and can change what nodes emit",
+            (int)doctor->traced, (int)holder);
+    } else {
+        doctor_wrong(doctor, "draining", doctor_remedy("kill %d; traced &", (int)doctor->traced),
+                     "the traced that answers (process %d) does not drain the rings in %s: it only watches, or looks elsewhere",
+                     (int)doctor->traced, doctor->dir);
+    }
+}
+
+static void look_at_version(struct doctor *doctor, const json_t *hello) {
+    const char *version = json_get_text(hello, "version");
+    const char *remedy = doctor_remedy("kill %d; traced &", (int)doctor->traced);
+    uint64_t protocol = json_get_count(hello, "protocol");
+    if (!version || strcmp(version, P2PTRACE_VERSION) != 0 || protocol != 1)
+        doctor_wrong(doctor, "version", remedy, "traced is %s and speaks protocol %" PRIu64 ", inspector is %s and speaks 1",
+                     version ? version : "of no version", protocol, P2PTRACE_VERSION);
+    else
+        doctor_fine(doctor, "version", "traced and inspector are %s", version);
+}
+
+void doctor_look_for_traced(struct doctor *doctor) {
+    struct session *session = doctor->session;
+    struct trace_socket_path path;
+    char reason[TRACE_SOCKET_REASON_BYTES];
+    json_t *hello;
+    if (trace_socket_path(&path, session->options->texts[OPTION_SOCKET], reason))
+        return; /* then the session has told it, and not begun */
+    int error = try_connect(path.path);
+    if (error) {
+        tell_no_traced(doctor, &path, error);
+        return;
+    }
+    if (session_connect(session) || session_call(session, "hello", NULL, &hello)) {
+        bool refused = session->failure.rpc_code == -32004;
+        doctor_wrong(doctor, "socket",
+                     refused ? doctor_remedy("sudo -u %s inspector doctor", owner_of(path.path)) : "traced --check",
+                     "%s (from %s): %s", path.path, path.source, session->failure.text);
+        session->failure = (struct failure){.code = EXIT_OK};
+        return;
+    }
+    doctor->traced = (pid_t)json_get_count(hello, "pid");
+    doctor_fine(doctor, "socket", "traced (process %d) answers on %s (from %s)", (int)doctor->traced, path.path, path.source);
+    look_at_version(doctor, hello);
+    look_at_draining(doctor);
+    json_decref(hello);
+}
+
+/* ---- what it counts ---- */
+
+/* What to do about each cause of losses. */
+static const char *loss_remedy(const char *cause, const char *node) {
+    if (!strcmp(cause, "before_attach")) return "start traced before the nodes";
+    if (!strcmp(cause, "overwritten")) return doctor_remedy("inspector control --node %s --sample 1/10", node);
+    if (!strcmp(cause, "discarded")) return doctor_remedy("inspector control --node %s --sample 1/10", node);
+    if (!strcmp(cause, "no_lane")) return "df -h /dev/shm; enlarge it, or build the node with TRACE_MINIMAL";
+    if (!strcmp(cause, "invalid")) return "build the node with the library of this version";
+    return "look for a signal handler that jumps out of an emit";
+}
+
+static void look_at_node(struct doctor *doctor, const json_t *node) {
+    const char *name = json_get_text(node, "name"), *state = json_get_text(node, "state"),
+               *reason = json_get_text(node, "reason");
+    const char *cause;
+    const json_t *count;
+    if (!name || !state) return;
+    if (!strcmp(state, "rejected")) { /* one that was never read is doctor_look_at_logs's to tell */
+        if (json_get_hex(node, "node_id", NODE_DIGITS))
+            doctor_wrong(doctor, "rejected", "start the node again", "traced has let %s go: %s", name,
+                         reason ? reason : "for no reason");
+        return;
+    }
+    json_object_foreach((json_t *)json_object_get(node, "lost_by"), cause, count) {
+        if (!json_get_count(json_object_get(node, "lost_by"), cause)) continue;
+        doctor_wrong(doctor, "lost", loss_remedy(cause, name), "%" PRIu64 " of %" PRIu64 " events of %s (%s) are lost, %s",
+                     json_get_count(json_object_get(node, "lost_by"), cause), json_get_count(node, "emitted"), name, state,
+                     cause);
+    }
+}
+
+/* A history that reaches back for less than a minute forgets before one has looked. */
+#define HISTORY_SHORT_NS (UINT64_C(60) * 1000000000)
+
+static void look_at_history(struct doctor *doctor, const json_t *stats) {
+    const json_t *history = json_object_get(stats, "history");
+    uint64_t first_ns = 0, last_ns = 0, bytes = json_get_count(history, "bytes_max");
+    bool any =
+        json_get_time(json_object_get(history, "first"), &first_ns) && json_get_time(json_object_get(history, "last"), &last_ns);
+    uint64_t span_ns = any && last_ns > first_ns ? last_ns - first_ns : 0, evicted = json_get_count(history, "evicted");
+    if (evicted && span_ns < HISTORY_SHORT_NS)
+        doctor_wrong(doctor, "history",
+                     doctor_remedy("kill %d; traced --history %" PRIu64 "M &", (int)doctor->traced, (bytes >> 20) * 4),
+                     "it reaches back %.1f s: %" PRIu64 " older events are gone", (double)span_ns * 1e-9, evicted);
+    else if (!any)
+        doctor_wrong(doctor, "history", "inspector doctor PID, of a process that should emit", "traced has no event at all");
+    else
+        doctor_fine(doctor, "history", "%" PRIu64 " events of %.1f s", json_get_count(history, "events"), (double)span_ns * 1e-9);
+}
+
+static const struct {
+    const char *limit, *what, *remedy;
+} limit_table[] = {
+    {"nodes", "logs for which there was no room", "stop nodes, or start traced again: the dead ones are forgotten"},
+    {"clients", "connections refused", "end some inspectors: at most 1024 may ask at a time"},
+    {"subscriptions", "subscriptions refused", "open more connections: each has at most 16"},
+    {"line_bytes", "requests that were too long", "ask in shorter lines: at most 65536 bytes"},
+    {"answer_bytes", "answers that would have been too long", "ask for less at a time: --limit 1000"},
+    {"descriptors", "pauses because descriptors were used up", "raise the limit: ulimit -n 65536; traced &"},
+};
+
+static void look_at_limits(struct doctor *doctor, const json_t *stats) {
+    const json_t *limits = json_object_get(stats, "limits"), *clients = json_object_get(stats, "clients");
+    unsigned met = 0;
+    for (unsigned i = 0; i < sizeof limit_table / sizeof *limit_table; i++) {
+        uint64_t count = json_get_count(limits, limit_table[i].limit);
+        if (!count) continue;
+        met++;
+        doctor_wrong(doctor, "limits", limit_table[i].remedy, "traced met a limit: %" PRIu64 " %s", count, limit_table[i].what);
+    }
+    uint64_t dropped = json_get_count(clients, "events_dropped");
+    if (dropped) {
+        met++;
+        doctor_wrong(doctor, "limits", "inspector follow --kind packet_lost, or another filter: so much cannot be read",
+                     "streams missed %" PRIu64 " events: their readers were too slow", dropped);
+    }
+    if (!met) doctor_fine(doctor, "limits", "none was met");
+}
+
+static void look_at_clock(struct doctor *doctor, const json_t *stats) {
+    uint64_t steps = json_get_count(json_object_get(stats, "clock"), "steps");
+    if (steps)
+        doctor_wrong(doctor, "clock", doctor_remedy("kill %d; traced &", (int)doctor->traced),
+                     "the system time was set %" PRIu64 " time%s since traced was started: times before and after do not compare",
+                     steps, steps == 1 ? "" : "s");
+    else
+        doctor_fine(doctor, "clock", "the system time was not set");
+}
+
+int doctor_ask_traced(struct doctor *doctor) {
+    struct session *session = doctor->session;
+    json_t *stats;
+    size_t i;
+    const json_t *node;
+    if (session_call(session, "nodes", NULL, &doctor->nodes) || session_call(session, "stats", NULL, &stats)) return -1;
+    json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) look_at_node(doctor, node);
+    look_at_history(doctor, stats);
+    look_at_limits(doctor, stats);
+    look_at_clock(doctor, stats);
+    json_decref(stats);
+    return 0;
+}

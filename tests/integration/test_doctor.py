@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""inspector doctor: each condition is made, and its line and remedy are looked for."""
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import ProtocolTest, hex_id, until
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "inspector"))
+from fake_traced import Error, FakeTraced  # noqa: E402
+
+INSPECTOR = os.environ["INSPECTOR"]
+ALICE = hex_id(0xa1)
+BASE = 1767225600123456
+STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first": {"timestamp": BASE, "ns": 0},
+                     "last": {"timestamp": BASE + 90000000, "ns": 0}}}
+
+
+class Doctor(ProtocolTest):
+    def ask(self, *words, **environment):
+        """Returns the exit code and the lines that are wrong, as (check, found, remedy); those that are fine, as (check, found)."""
+        done = subprocess.run([INSPECTOR, "doctor", "--json", *map(str, words)], env=self.place.environment | environment,
+                              capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(done.returncode, 0 if all(line["ok"] for line in lines) else 1)
+        return ([(line["check"], line["found"], line["remedy"]) for line in lines if not line["ok"]],
+                [(line["check"], line["found"]) for line in lines if line["ok"]])
+
+    def finds(self, check, found, remedy, *words, alone=True, **environment):
+        wrong, _ = self.ask(*words, **environment)
+        hits = [line for line in wrong if line[0] == check and found in line[1]]
+        self.assertTrue(hits, wrong)
+        self.assertIn(remedy, hits[0][2])
+        if alone:
+            self.assertEqual(wrong, hits)
+
+    def fake(self, **answers):
+        hello = {"name": "traced", "version": self.version(), "protocol": 1, "pid": os.getpid(), "limits": {}}
+        return FakeTraced(self.place.path, {"hello": hello, "nodes": {"nodes": []}, "stats": STATS} | answers)
+
+    def version(self):
+        return subprocess.run([INSPECTOR, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+
+    def healthy(self):
+        client = self.start()
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 5)
+        self.place.settle(client, 5)
+        return client, node
+
+    def test_nothing_is_wrong_with_a_node_that_is_traced(self):
+        _, node = self.healthy()
+        wrong, fine = self.ask(node.process.pid)
+        self.assertEqual(wrong, [])
+        self.assertEqual([check for check, _ in fine], ["directory", "socket", "version", "draining", "history", "limits", "clock", "log",
+                                                        "logs", "process"])
+        for words, lines in (((), 1), (("--all",), 10), (("--no-header",), 0)):
+            done = subprocess.run([INSPECTOR, "doctor", *words], env=self.place.environment, capture_output=True, text=True)
+            self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, lines), done.stdout)
+
+    def test_people_get_a_line_with_what_to_type(self):
+        done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")
+
+    def test_the_socket(self):
+        self.place.node("alice", ALICE).do("packets", 1)
+        self.finds("socket", "there is no " + self.place.path + " (from $P2PTRACE_SOCKET)", "traced &")
+        self.start()
+        self.place.traced.kill()
+        self.place.finish()
+        self.finds("socket", "is dead", "traced &")
+        self.start()
+        self.finds("socket", "nobody listens on /nonexistent/socket", "export P2PTRACE_SOCKET=" + self.place.path,
+                   P2PTRACE_SOCKET="/nonexistent/socket")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
+    def test_another_users_socket_and_logs(self):
+        self.healthy()
+        os.chmod(self.place.directory, 0o700)
+        done = subprocess.run([INSPECTOR, "doctor", "--json"], env=self.place.environment, capture_output=True, text=True, user=65534)
+        lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual((lines["socket"]["ok"], lines["socket"]["remedy"]), (False, "sudo -u root inspector doctor"))
+        os.chmod(self.place.directory, 0o755)
+        done = subprocess.run([INSPECTOR, "doctor", "--json", str(self.place.nodes[0].process.pid)], env=self.place.environment,
+                              capture_output=True, text=True, user=65534)
+        lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+        self.assertIn("are other users', of root for instance", lines["logs"]["found"])
+        self.assertEqual(lines["logs"]["remedy"], "sudo -u root inspector doctor")
+        self.assertIn("sudo -u root inspector doctor ", lines["process"]["remedy"])
+
+    def test_a_traced_that_refuses_us(self):
+        with self.fake(hello=Error(-32004, "Access refused: another user's")):
+            self.finds("socket", "Access refused", "sudo -u ", alone=False)
+
+    def test_another_version(self):
+        self.place.node("alice", ALICE)
+        hello = {"version": "0.0.9", "protocol": 1, "pid": os.getpid()}
+        with self.fake(hello=hello):
+            self.finds("version", "traced is 0.0.9", "kill %d; traced &" % os.getpid(), alone=False)
+
+    def test_who_drains(self):
+        _, node = self.healthy()
+        other = os.path.join(self.place.directory, "second")
+        watcher = subprocess.Popen([os.environ["TRACED"], "--history", "64M", "--read-only", "--socket", other], stderr=subprocess.PIPE,
+                                   env=self.place.environment, text=True)
+        self.addCleanup(watcher.stderr.close)
+        self.addCleanup(watcher.wait)
+        self.addCleanup(watcher.terminate)
+        self.assertTrue(any("listening" in line for line in iter(watcher.stderr.readline, "")))
+        self.finds("draining", "only watches", "export P2PTRACE_SOCKET=" + self.place.path, P2PTRACE_SOCKET=other)
+        empty = tempfile.mkdtemp(dir=self.place.directory)
+        self.finds("draining", "reads the rings in %s, and we look in %s" % (self.place.directory, empty),
+                   "export P2PTRACE_SHM_DIR=" + self.place.directory, alone=False, P2PTRACE_SHM_DIR=empty)
+        self.finds("process", "has its log in %s, and we look in %s" % (self.place.directory, empty),
+                   "export P2PTRACE_SHM_DIR=" + self.place.directory, node.process.pid, alone=False, P2PTRACE_SHM_DIR=empty)
+
+    def test_the_directory(self):
+        self.finds("directory", "cannot be read: No such file", "unset P2PTRACE_SHM_DIR", alone=False, P2PTRACE_SHM_DIR="/nonexistent")
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
+            if os.stat(disk).st_dev != os.stat(self.place.directory).st_dev:
+                self.finds("directory", "is on a disk", "mount a tmpfs", alone=False, P2PTRACE_SHM_DIR=disk)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: to mount")
+    def test_a_full_directory(self):
+        full = tempfile.mkdtemp(dir=self.place.directory)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", full], capture_output=True).returncode:
+            self.skipTest("cannot mount here")
+        self.addCleanup(subprocess.run, ["umount", full])
+        self.finds("directory", "is full, 1 of 1 MiB are left", "mount -o remount,size=1G " + full, alone=False, P2PTRACE_SHM_DIR=full)
+
+    def test_the_logs(self):
+        self.start()
+        self.finds("logs", "there is no log in " + self.place.directory, "inspector doctor PID", alone=False)
+        node = self.place.node("alice", ALICE)
+        until(lambda: self.place.connections[0].call("nodes")["nodes"], "traced to read it")
+        self.finds("log", "has not emitted anything", "TRACE_", alone=False)
+        node.do("packets", 1)
+        bad = os.path.join(self.place.directory, "p2ptrace.%d.1.0123456789abcdef" % os.geteuid())
+        good, = [name for name in os.listdir(self.place.directory) if ".%d." % node.process.pid in name]
+        for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm " + bad), (8, 7, "another version", "build the node"),
+                                              (20, 7, "sizes do not fit", "rm " + bad)):
+            shutil.copy(os.path.join(self.place.directory, good), bad)
+            with open(bad, "r+b") as ring:
+                ring.seek(offset)
+                ring.write(struct.pack("<I", value))
+            self.finds("log", reason, remedy, alone=False)
+        os.unlink(bad)
+
+    def test_a_dead_log_that_nobody_reads(self):
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 5)
+        node.kill()
+        self.finds("log", "is dead, and nobody has read what it left", "inspector attach %d" % node.process.pid, alone=False)
+        self.finds("process", "but its log is still here", "inspector attach", node.process.pid, alone=False)
+
+    def test_what_is_switched_off(self):
+        client, _ = self.healthy()
+        client.call("control", kinds=["packet_lost", "metrics"])
+        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kinds all")
+        client.call("control", kinds="none")
+        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kinds all")
+        client.call("control", kinds="all", sample=0.01)
+        self.finds("sample", "alice emits events of 1 % of the traces alone", "inspector control --node alice --sample 1")
+
+    def test_a_full_ring_that_nobody_drains(self):
+        node = self.place.node("alice", ALICE, "discard_newest", "0", "64")
+        node.do("packets", 100)
+        self.finds("lost", "36 events so far", "traced &", alone=False)
+
+    def test_what_was_lost(self):
+        node = self.place.node("alice", ALICE, "overwrite_oldest", "0", "64")
+        node.do("packets", 100)
+        client = self.start()
+        self.place.settle(client, 64)
+        self.finds("lost", "36 of 100 events of alice (live) are lost, before_attach", "start traced before the nodes")
+
+    def test_what_traced_counts(self):
+        cases = (
+            ({"history": STATS["history"] | {"evicted": 7, "last": {"timestamp": BASE + 3000000, "ns": 0}}}, "history",
+             "reaches back 3.0 s: 7 older events", "traced --history 1024M &"),
+            ({"history": STATS["history"] | {"first": None, "last": None}}, "history", "no event at all", "inspector doctor PID"),
+            ({"limits": {"clients": 3}}, "limits", "3 connections refused", "end some inspectors"),
+            ({"limits": {"descriptors": 2}}, "limits", "2 pauses", "ulimit -n"),
+            ({"clients": {"events_dropped": 9}}, "limits", "missed 9 events", "inspector follow --kind"),
+            ({"clock": {"steps": 2}}, "clock", "set 2 times", "kill %d; traced &" % os.getpid()),
+        )
+        for stats, check, found, remedy in cases:
+            with self.fake(stats=STATS | stats):
+                self.finds(check, found, remedy, alone=False)
+        shrunk = {"node_id": ALICE, "name": "alice", "state": "rejected", "reason": "its sizes do not fit"}
+        with self.fake(nodes={"nodes": [shrunk]}):
+            self.finds("rejected", "traced has let alice go: its sizes do not fit", "start the node again", alone=False)
+
+    def test_a_process(self):
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        self.finds("process", "there is no process %d" % gone.pid, "ps -e", gone.pid, alone=False)
+        self.finds("process", "is compiled without TRACE", "-DTRACE_FULL", os.getpid(), alone=False)
+        self.start()
+        self.finds("process", "has the library, and no open log", "trace_log_open", self.place.traced.pid, alone=False)
+        node = self.place.node("alice", ALICE)
+        name, = [name for name in os.listdir(self.place.directory) if ".%d." % node.process.pid in name]
+        os.unlink(os.path.join(self.place.directory, name))
+        self.finds("process", "was removed", "start the process again", node.process.pid, alone=False)
+        done = subprocess.run([INSPECTOR, "doctor", "x"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
