@@ -118,7 +118,7 @@ START_TEST(a_faulty_pair_is_not_compared_with_its_other_direction) {
     send_some(ALICE, BOB, 200, 20);
     send_some(BOB, ALICE, 200, 20);
     send_some(BOB, CAROL, 200, 0);
-    send_some(ALICE, CAROL, 200, 0);
+    send_some(CAROL, DAVE, 200, 10); /* with the other direction this would be the median */
     run();
     ck_assert_uint_eq(analysis.count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -167,13 +167,13 @@ END_TEST
 
 /* ---- packets seen at both ends ---- */
 
-/* So many packets, each under way for so long; the first `wrong` of them are given up before they arrive. */
+/* So many packets, each under way for so long, a few for half of it; the first `wrong` of them are given up before they arrive. */
 static void exchange(unsigned from, unsigned to, unsigned count, uint64_t way_ns, unsigned wrong) {
     for (unsigned i = 0; i < count; i++) {
-        uint64_t at_ns = NOW - 10 * S + i * 100 * MS;
+        uint64_t at_ns = NOW - 10 * S + i * 100 * MS, until_ns = at_ns + (i % 7 ? way_ns : way_ns / 2);
         add(FACT_PACKET_SENT, from, to, at_ns)->number = i;
-        if (i < wrong) add(FACT_PACKET_LOST, from, to, at_ns + way_ns - 1)->number = i;
-        add(FACT_PACKET_RECEIVED, to, from, at_ns + way_ns)->number = i;
+        if (i < wrong) add(FACT_PACKET_LOST, from, to, until_ns - 1)->number = i;
+        add(FACT_PACKET_RECEIVED, to, from, until_ns)->number = i;
     }
 }
 
@@ -204,10 +204,13 @@ START_TEST(packets_are_not_late_for_little) {
 }
 END_TEST
 
+/* 1: too few; 2: few beside those that did not arrive. */
 START_TEST(packets_given_up_that_arrive_are_wrong_losses) {
-    exchange(ALICE, BOB, 100, MS, _i ? WRONG_LOSSES_MIN - 1 : WRONG_LOSSES_MIN);
-    for (unsigned i = 0; i < 400; i++)
-        add(FACT_PACKET_SENT, ALICE, BOB, NOW - S)->number = 1000 + i; /* so that it is no lossy link */
+    exchange(ALICE, BOB, 100, MS, _i == 1 ? WRONG_LOSSES_MIN - 1 : WRONG_LOSSES_MIN);
+    for (unsigned i = 0; i < 4000; i++) { /* so many that it is no lossy link */
+        add(FACT_PACKET_SENT, ALICE, BOB, NOW - S)->number = 1000 + i;
+        if (_i == 2 && i < 25) add(FACT_PACKET_LOST, ALICE, BOB, NOW - S + 1)->number = 1000 + i;
+    }
     run();
     if (_i) {
         nothing();
@@ -251,12 +254,14 @@ START_TEST(a_round_trip_time_that_falls_is_a_note) {
 }
 END_TEST
 
-/* Too few behind it; too little; not so many times as long. */
+/* Too few of all; too little; not so many times as long; too few behind it. */
 START_TEST(a_round_trip_time_does_not_jump_for_little) {
-    rtts(RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
-    rtts(_i == 0 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 0 ? 90 * MS : _i == 1 ? 5 * MS : 150 * MS);
+    rtts(_i == 3 ? 3 * RTT_SAMPLES_MIN : RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
+    rtts(_i == 0 || _i == 3 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 1 ? 5 * MS : _i == 2 ? 150 * MS : 90 * MS);
     run();
     nothing();
+    ck_assert_uint_eq(analysis.coverage.rtt_series, 1);
+    ck_assert_uint_eq(analysis.coverage.rtt_judged, _i != 0);
 }
 END_TEST
 
@@ -349,6 +354,59 @@ START_TEST(who_asks_twice_waits_twice) {
     const struct finding *finding = only(FINDING_SLOW_NODE);
     ck_assert_uint_eq(finding->node, BOB);
     ck_assert_uint_eq(finding->ns, 78 * MS); /* 100 but from 1 to 13, and from 73 to 83 */
+}
+END_TEST
+
+START_TEST(what_a_request_spends_at_a_node_in_two_visits_adds_up) {
+    one_trace = true;
+    uint64_t at = NOW - S;
+    part(0, BOB, 1, 0, at, at + 100 * MS);
+    part(0, CAROL, 2, 1, at + 10 * MS, at + 40 * MS);
+    part(0, CAROL, 3, 1, at + 50 * MS, at + 80 * MS);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_NODE);
+    ck_assert_uint_eq(finding->node, CAROL);
+    ck_assert_uint_eq(finding->ns, 60 * MS);
+}
+END_TEST
+
+START_TEST(who_is_asked_side_by_side_is_waited_for_once) {
+    one_trace = true;
+    uint64_t at = NOW - S;
+    part(0, BOB, 1, 0, at, at + 100 * MS);
+    part(0, CAROL, 2, 1, at + 10 * MS, at + 40 * MS);
+    part(0, DAVE, 3, 1, at + 20 * MS, at + 50 * MS);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_NODE);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->ns, 60 * MS);
+}
+END_TEST
+
+START_TEST(the_way_back_of_one_of_two_asked_side_by_side_is_its_links) {
+    one_trace = true;
+    uint64_t at = NOW - S;
+    part(0, BOB, 1, 0, at, at + 100 * MS);
+    part(0, CAROL, 2, 1, at + 5 * MS, at + 20 * MS);
+    part(0, DAVE, 3, 1, at + 10 * MS, at + 15 * MS);
+    request_packet(FACT_PACKET_RECEIVED, 0, BOB, CAROL, at + 90 * MS);
+    run();
+    const struct finding *finding = only(FINDING_SLOW_LINK);
+    ck_assert_uint_eq(finding->peer, CAROL);
+    ck_assert_uint_eq(finding->ns, 70 * MS);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_a_part_that_outlives_who_asked_for_it) {
+    one_trace = true;
+    uint64_t at = NOW - S;
+    part(0, BOB, 1, 0, at, at + 60 * MS);
+    part(0, CAROL, 2, 1, at + 10 * MS, at + 200 * MS);
+    run();
+    ck_assert_uint_eq(analysis.count, 2);
+    ck_assert_uint_eq(analysis.findings[0].node, CAROL);
+    ck_assert_uint_eq(analysis.findings[1].node, BOB);
+    ck_assert_uint_eq(analysis.findings[1].ns, 60 * MS);
 }
 END_TEST
 
@@ -470,15 +528,19 @@ int main(void) {
     tcase_add_loop_test(tcase, the_median_without_one_or_two_is_that_of_the_others, 0, 200);
     tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
     tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);
-    tcase_add_loop_test(tcase, packets_given_up_that_arrive_are_wrong_losses, 0, 2);
+    tcase_add_loop_test(tcase, packets_given_up_that_arrive_are_wrong_losses, 0, 3);
     tcase_add_loop_test(tcase, a_round_trip_time_that_rises_for_good_is_a_jump_with_its_moment, 0, 2);
     tcase_add_test(tcase, a_round_trip_time_that_falls_is_a_note);
-    tcase_add_loop_test(tcase, a_round_trip_time_does_not_jump_for_little, 0, 3);
+    tcase_add_loop_test(tcase, a_round_trip_time_does_not_jump_for_little, 0, 4);
     tcase_add_loop_test(tcase, where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not, 0, 2);
     tcase_add_test(tcase, a_way_that_takes_most_of_the_time_is_the_links);
     tcase_add_loop_test(tcase, a_place_is_not_slow_for_little, 0, 4);
     tcase_add_test(tcase, of_one_trace_its_own_slow_place_is_told);
     tcase_add_test(tcase, who_asks_twice_waits_twice);
+    tcase_add_test(tcase, what_a_request_spends_at_a_node_in_two_visits_adds_up);
+    tcase_add_test(tcase, who_is_asked_side_by_side_is_waited_for_once);
+    tcase_add_test(tcase, the_way_back_of_one_of_two_asked_side_by_side_is_its_links);
+    tcase_add_test(tcase, nobody_waits_for_a_part_that_outlives_who_asked_for_it);
     tcase_add_test(tcase, a_request_without_an_end_is_told_where_nobody_else_is_waited_for);
     tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_told, 0, 6);

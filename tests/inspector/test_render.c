@@ -6,7 +6,9 @@
  *      "color": false, "header": true, "all": false, "utf8": false, "columns": 0}
  *
  * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the difference before it is committed. */
+#include "json_get.h"
 #include "render.h"
+#include "render_analyze.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -20,13 +22,35 @@ static const char *directory;
 static struct dirent **cases;
 static int case_count;
 
+/* {"events", "now" (Unix microseconds), "crashed": a node id or null, "about", "cut"}; everything else is as if nothing was known. */
+static void render_analyzed(struct strbuf *out, const struct view *view, const json_t *answer) {
+    struct facts facts = {0};
+    struct analysis analysis;
+    ck_assert_int_eq(facts_add(&facts, json_get_array(answer, "events")), 0);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    struct node_state state = {.node = intern_find(&facts.nodes, json_get_text(answer, "crashed")), .crashed = true};
+    struct analyze_scope scope = {.about = json_get_text(answer, "about"), .cut = json_get_bool(answer, "cut")};
+    ck_assert_int_eq(analyze(&analysis, &facts, &state, 1, json_get_count(answer, "now") * 1000, false), 0);
+    render_analysis(out, view, &analysis, &scope);
+    for (size_t i = 0; i < analysis.count; i++) {
+        json_t *line = finding_new(view, &facts, &analysis.findings[i]);
+        char *text = json_dumps(line, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
+        ck_assert_ptr_nonnull(text);
+        strbuf_printf(out, "%s\n", text);
+        free(text);
+        json_decref(line);
+    }
+    analysis_fini(&analysis);
+    facts_fini(&facts);
+}
+
 static const struct {
     const char *name;
     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer);
 } views[] = {
     {"nodes", render_nodes}, {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
     {"stats", render_stats}, {"control", render_control}, {"count", render_count},   {"events", render_events},
-    {"trace", render_trace}, {"peer", render_peer},       {"graph", render_graph},
+    {"trace", render_trace}, {"peer", render_peer},       {"graph", render_graph},   {"analyze", render_analyzed},
 };
 
 static bool flag(const json_t *test, const char *key, bool otherwise) {
