@@ -139,19 +139,13 @@ static void add_arrows(struct graph *graph, const size_t *row_of) {
     for (size_t i = 0; i < graph->messages.count; i++) {
         const struct message *message = &graph->messages.items[i];
         if (message->kind != MESSAGE_PACKET || message->send == NO_EVENT || message->receive == NO_EVENT) continue;
-        graph->arrows[count++] = (struct graph_arrow){.from_row = row_of[message->send],
-                                                      .to_row = row_of[message->receive],
-                                                      .from = message->from,
-                                                      .to = message->to,
-                                                      .count = 1};
+        graph->arrows[count++] = (struct graph_arrow){
+            .from_row = row_of[message->send], .to_row = row_of[message->receive], .from = message->from, .to = message->to};
     }
     qsort(graph->arrows, count, sizeof *graph->arrows, compare_arrows);
     for (size_t i = 0; i < count; i++) {
-        struct graph_arrow *last = graph->arrow_count ? &graph->arrows[graph->arrow_count - 1] : NULL;
-        if (last && !compare_arrows(last, &graph->arrows[i]))
-            last->count++;
-        else
-            graph->arrows[graph->arrow_count++] = graph->arrows[i];
+        bool same = graph->arrow_count && !compare_arrows(&graph->arrows[graph->arrow_count - 1], &graph->arrows[i]);
+        if (!same) graph->arrows[graph->arrow_count++] = graph->arrows[i];
     }
 }
 

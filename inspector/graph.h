@@ -32,7 +32,6 @@ struct graph_row {
 struct graph_arrow {
     size_t from_row, to_row; /* the first below the second: they are in disorder */
     unsigned from, to;       /* nodes */
-    uint64_t count;          /* of packets */
 };
 
 /* How many messages there are of each sort. */
