@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define GAP_COLUMNS 8
-#define TEXT_COLUMNS_MIN 30 /* beside the diagram, on a terminal */
+#define TEXT_COLUMNS_MIN 22 /* beside the diagram, on a terminal */
 #define NODE_COLUMNS_MIN 6  /* of a node, its name apart */
 #define NODE_COLUMNS_MAX 16
 #define NO_ARROW ((size_t)-1)

@@ -239,7 +239,7 @@ class Demo:
         inspector = self.shown("inspector/inspector")
         heading("Everything is still running.  In another terminal, in this directory:")
         typed(f"export P2PTRACE_SOCKET={self.socket}")
-        for what in ("follow", "traces", "recent 20", "peer bob", "--help"):
+        for what in ("follow", "traces", f"trace {self.trace[:12]} --graph", "analyze", "recent 20", "peer bob", "--help"):
             typed(f"{inspector} {what}")
         typed("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\"}' | socat - UNIX-CONNECT:$P2PTRACE_SOCKET | jq .")
         tell("A node does what is written to its file, and answers here:")
@@ -260,6 +260,7 @@ class Demo:
         trace = self.run_requests()
         if trace is None or trace == "-":
             raise DemoError("the nodes were built without tracing: meson configure build -Dtrace=full")
+        self.trace = trace
         self.settle()
         self.show(trace)
         self.follow()

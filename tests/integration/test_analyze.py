@@ -5,15 +5,19 @@ It must name what is at fault, and nothing else as severe; and what it says must
 
 usage: test_analyze.py TRACED INSPECTOR QUIC_NODE SOURCE_ROOT"""
 
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 from daemon import Traced, wait_for
@@ -64,6 +68,23 @@ class Net:
                               timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
         assert (done.returncode, done.stderr == "") == (code, code == 0), (done.returncode, done.stderr)
         return done.stdout if code == 0 else done.stderr
+
+    def run_in_terminal(self, columns, *arguments):
+        """What the inspector writes to a terminal of that width, without colours."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        with subprocess.Popen([INSPECTOR, *arguments, "--socket", str(self.traced.socket_path)], stdout=slave, stderr=slave,
+                              stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C.UTF-8", NO_COLOR="1", TERM="xterm")) as process:
+            os.close(slave)
+            shown = b""
+            while True:
+                try:
+                    shown += os.read(master, 65536)
+                except OSError:  # it has ended
+                    break
+            assert process.wait(PATIENCE_S) == 0, shown
+        os.close(master)
+        return shown.decode().replace("\r\n", "\n")
 
     def findings(self, *arguments):
         return [json.loads(line) for line in self.run("analyze", *arguments, "--json").splitlines()]
@@ -139,6 +160,16 @@ class ALinkThatLoses(unittest.TestCase):
                               capture_output=True, timeout=PATIENCE_S, check=True, env=dict(os.environ, LC_ALL="C"))
         self.assertTrue(done.stdout.isascii())
         self.assertIn(b"->", done.stdout)
+
+    def test_a_graph_fits_the_terminal_and_tells_what_does_not(self):
+        for columns, left_out in ((100, None), (80, None), (40, "no column for 3 of 5 nodes")):
+            with self.subTest(columns=columns):
+                shown = self.net.run_in_terminal(columns, "trace", self.traces[0], "--graph")
+                self.assertLessEqual(max(len(line) for line in shown.splitlines()), columns)
+                self.assertNotIn("\x1b", shown)
+                self.assertIn("►", shown)
+                self.assertEqual(left_out is None, "no column for" not in shown, shown)
+                self.assertIn((left_out or "packets: ")[:columns], shown)
 
     def test_a_limit_is_told(self):
         self.assertIn("older events of that time were not read", self.net.run("analyze", "--limit", "100"))
