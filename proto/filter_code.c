@@ -259,7 +259,6 @@ static struct times test_times(const struct trace_filter *filter, const struct f
     struct times times = {1, 0};
     if (test->field.class != FIELD_TIME) return all_times();
     bool inside = wanted != test->negated;
-    if (!inside && test->value_count != 1) return all_times();
     for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++) {
         const struct filter_value *value = &filter->values[i];
         uint64_t high = value->low + value->span;

@@ -71,7 +71,7 @@ static bool node_glob(const struct filter_value *value, const struct trace_node_
 }
 
 static bool node_equals(const struct filter_value *value, const struct trace_node_id *node_id, const char *name) {
-    if (value->prefix.digits < 2 * TRACE_NODE_ID_BYTES && name && equals(value, name, strlen(name))) return true;
+    if (name && equals(value, name, strlen(name))) return true;
     return !value->is_named && value->prefix.digits && trace_id_prefix_matches(&value->prefix, node_id->bytes);
 }
 

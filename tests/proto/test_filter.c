@@ -252,6 +252,27 @@ START_TEST(a_filter_lets_through_the_events_that_it_names) {
 }
 END_TEST
 
+START_TEST(a_question_mark_is_a_character_and_not_a_byte_of_it) {
+    static const struct {
+        const char *text;
+        bool matches;
+    } globs[] = {{"reason ~ '?'", false},
+                 {"reason ~ ??", true},
+                 {"reason ~ '?b'", true},
+                 {"reason ~ ???", false},
+                 {"reason ~ *b", true}};
+    const struct trace_event event = {.kind = TRACE_KIND_CONN_CLOSED,
+                                      .data.conn_closed.reason = "\xc3\xa9"
+                                                                 "b"};
+    const struct trace_filter_origin origin = {.node_id = &id_alice};
+    for (size_t i = 0; i < COUNT_OF(globs); i++) {
+        struct trace_filter *filter = compile(globs[i].text, TRACE_FILTER_EVENTS, NULL);
+        ck_assert_msg(trace_filter_match(filter, &event, &origin) == globs[i].matches, "%s", globs[i].text);
+        trace_filter_destroy(filter);
+    }
+}
+END_TEST
+
 /* Above, everything is known that may be. */
 START_TEST(what_is_known_of_names_changes_no_meaning_but_what_it_is_about) {
     static const char *const texts[] = {"node == alice", "node == a11ce", "DMAP.size > 1MiB", "app == DataMap",
@@ -273,6 +294,7 @@ int main(void) {
     Suite *suite = suite_create("filter");
     TCase *tcase = tcase_create("events");
     tcase_add_loop_test(tcase, a_filter_lets_through_the_events_that_it_names, 0, COUNT_OF(cases));
+    tcase_add_test(tcase, a_question_mark_is_a_character_and_not_a_byte_of_it);
     tcase_add_test(tcase, what_is_known_of_names_changes_no_meaning_but_what_it_is_about);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -88,6 +88,7 @@ static const struct {
     {"code > ^18446744073709551616$", "this number does not fit 64 bits", ""},
     {"code > ^0x10000000000000000$", "this number does not fit 64 bits", ""},
     {"code > ^0x$", "code is a number without a unit, not \"0x\"", ""},
+    {"rtt > ^5124095.6h$", "this number does not fit 64 bits", ""},
     {"rtt > ^99999999999999h$", "this number does not fit 64 bits", ""},
     {"time > ^-5$", "a relative time needs a unit", ""},
     {"time > ^-5MB$", "a relative time needs a unit", ""},

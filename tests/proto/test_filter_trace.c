@@ -214,6 +214,7 @@ static const struct {
     {"not (time < -5s or time > -1s)", ALL, NOW - 5 * SECOND, NOW - SECOND, "", ""},
     {"not (time > -5s and time > -1s)", ALL, 0, NOW - SECOND, "", ""},
     {"not time in {-5s, -2s}", ALL, 0, ALL, "", ""},
+    {"not time in {0..1767225600000000, -2s}", ALL, UINT64_C(1767225600000001000), ALL, "", ""},
     {"time != -5s", ALL, 0, ALL, "", ""},
     {"not time != -5s", ALL, NOW - 5 * SECOND, NOW - 5 * SECOND, "", ""},
     {"time > -5s or fin", ALL, 0, ALL, "", ""},
