@@ -256,11 +256,8 @@ START_TEST(a_question_mark_is_a_character_and_not_a_byte_of_it) {
     static const struct {
         const char *text;
         bool matches;
-    } globs[] = {{"reason ~ '?'", false},
-                 {"reason ~ ??", true},
-                 {"reason ~ '?b'", true},
-                 {"reason ~ ???", false},
-                 {"reason ~ *b", true}};
+    } globs[] = {
+        {"reason ~ '?'", false}, {"reason ~ ??", true}, {"reason ~ '?b'", true}, {"reason ~ ???", false}, {"reason ~ *b", true}};
     const struct trace_event event = {.kind = TRACE_KIND_CONN_CLOSED,
                                       .data.conn_closed.reason = "\xc3\xa9"
                                                                  "b"};

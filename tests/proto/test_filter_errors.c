@@ -260,6 +260,7 @@ START_TEST(a_set_of_as_many_values_as_fit_the_text_is_compiled) {
     char *values = repeat("1", 2000, ","), *whole;
     ck_assert_int_gt(asprintf(&whole, "code in {%s}", values), 0);
     ck_assert_msg(compile(whole, strlen(whole), TRACE_FILTER_EVENTS, NULL, &error) == 0, "%s", error.reason);
+    free(whole);
     ck_assert_int_gt(asprintf(&whole, "time in {%s}", values), 0); /* of every kind: the code is too long */
     int status = compile(whole, strlen(whole), TRACE_FILTER_EVENTS, NULL, &error);
     ck_assert_msg(status == 0 || (status == -EINVAL && strstr(error.reason, "simpler")), "%d", status);

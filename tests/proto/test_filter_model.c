@@ -82,7 +82,7 @@ static void fill_field(struct trace_event *event, const struct trace_field_info 
     case TRACE_TYPE_payload:
         *at = chance(80) ? 24 : (uint8_t)below(field->length + 1);
         for (unsigned i = 0; i < field->length; i++) at[1 + i] = chance(70) ? 0 : (uint8_t)(0xa0 + below(3));
-        if (chance(50)) memcpy(at + 1 + 12, random_text(), 4);
+        if (chance(50)) strncpy((char *)at + 1 + 12, random_text(), 4);
         return;
     }
 }
