@@ -42,6 +42,7 @@
 #define TOP_TRACES_ASKED 500U       /* `top` lists the newest */
 #define TOP_EVENTS_ASKED 500U       /* the newest of a kind in `top` */
 #define TOP_ROWS_COUNTED 4000U      /* groups of a count in `top`: those with most events */
+#define TOP_ROWS_ALWAYS 256U        /* so many peers `top` asks for also while it does not show them */
 #define TOP_SILENCE_MS 3000U        /* `top` says so of a traced that has not answered for so long */
 #define TOP_TIMELINE_EVENTS 5000U   /* of a trace's timeline in `top` */
 #define INPUTS_MAX 2U               /* descriptors that client_wait looks at beside the socket */

@@ -2,7 +2,8 @@
  *
  * `inspector top`: asks traced once an interval, and does what the keys say while it waits.
  *
- * A round is what is asked for at once: `stats`, `nodes`, `peers`, what the user's page shows, and `stats` again.  It is shown when
+ * A round is what is asked for at once: `stats`, `nodes`, `peers` (unless they are many and not looked at), what the user's page
+ * shows, and `stats` again.  It is shown when
  * all of it has come, and the next begins when the interval is over, and not before: a slow traced is asked less often.  The two
  * `stats` say whether events left the history between the `peers` of this round and of the one before. */
 #include "commands.h"
@@ -76,8 +77,13 @@ static void ask(struct watch *watch, unsigned serial, bool round, const char *me
     if (!client_send(watch->client, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
+/* Not while an answer for it is still to come, nor with the round that follows one at once: a rate over a moment says little. */
 static void ask_for_page(struct watch *watch, struct top_page *page, bool round) {
     json_t *params = NULL;
+    uint64_t fed_ms = page->table.time_ms;
+    for (unsigned i = 0; i < watch->ask_count; i++)
+        if (watch->asks[i].serial == page->serial) return;
+    if (round && fed_ms && client_now_ms(watch->client) < fed_ms + watch->top.interval_ms / 2) return;
     const char *method = top_request(&watch->top, page, unix_now_ns(), &params);
     if (method) ask(watch, page->serial, round, method, params);
 }
@@ -89,10 +95,8 @@ static void begin_round(struct watch *watch) {
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
     ask(watch, STATS_SERIAL, true, "stats", NULL);
     ask_for_page(watch, nodes, true);
-    ask_for_page(watch, peers, true);
-    /* One that was asked for a moment ago waits for the next round: a rate over a moment says little. */
-    if (page != nodes && page != peers && page->kind == TOP_PAGE_TABLE && now_ms >= page->table.time_ms + top->interval_ms / 2)
-        ask_for_page(watch, page, true);
+    if (page == peers || peers->table.row_count <= TOP_ROWS_ALWAYS) ask_for_page(watch, peers, true);
+    if (page != nodes && page != peers && page->kind == TOP_PAGE_TABLE) ask_for_page(watch, page, true);
     ask(watch, STATS_SERIAL, true, "stats", NULL);
 }
 
@@ -232,6 +236,7 @@ static void show(struct watch *watch, bool anew) {
 static int watch_on(struct watch *watch) {
     struct session *session = watch->session;
     bool anew = false;
+    begin_round(watch); /* before the first key: with it come the names */
     while (!watch->top.failed) {
         struct failure failure;
         json_t *result;

@@ -61,6 +61,8 @@ class Network:
         return {"peers": rows}
 
     def traces(self, _):
+        self.turn("traces")
+
         def trace(i, outcome, node, peer, command):
             return {"trace_id": f"{i:02x}" * 16, "first": moment(1000 * i), "last": moment(2000 * i), "duration": 1000000 * i,
                     "events": 40 + i, "packets_lost": int(i == 2), "nodes": [node], "peers": [peer], "outcome": outcome,
@@ -258,6 +260,18 @@ class Keys(TopTest):
         screen.send(" ")
         screen.wait(lambda s: "FROZEN" not in s.text and "bob" not in s.text, "what is there now")
 
+    def test_a_frozen_screen_asks_nothing(self):
+        self.traced()
+        screen = self.top("--interval", "100ms")
+        screen.send("5")
+        screen.wait(lambda _: self.network.asked.get("traces", 0) > 3, "three intervals")
+        screen.send(" ")
+        screen.wait("FROZEN since")
+        frozen, asked = self.network.asked["traces"], self.network.asked.get("count", 0)
+        witness = self.top("--interval", "100ms")
+        witness.wait(lambda _: self.network.asked.get("count", 0) >= asked + 10, "ten intervals to pass")
+        self.assertLessEqual(self.network.asked["traces"], frozen + 1)  # one was on its way
+
     def test_the_cursor_stays_on_its_row_when_others_come_before_it(self):
         self.traced()
         self.network.hidden = {"bob"}
@@ -349,7 +363,7 @@ class Ends(TopTest):
 
     def test_an_unknown_terminal_is_told(self):
         self.traced()
-        screen = self.top(TERM="nonsense")
+        screen = self.top(TERM="nonsense", LSAN_OPTIONS="detect_leaks=0")  # ncurses forgets some memory then
         self.assertEqual(screen.wait_for_end(), 1)
         self.assertIn(b"set TERM", screen.process.stderr.read())
 

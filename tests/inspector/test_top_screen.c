@@ -254,6 +254,11 @@ START_TEST(a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_even
     ck_assert_ptr_nonnull(strstr(line(2), "> alice to 02000000: traces"));
     ck_assert_uint_eq((unsigned char)top_page(&top)->node_id[1], '1');
     ck_assert_uint_eq((unsigned char)top_page(&top)->peer_id[1], '2');
+    feed(top_page(&top),
+         json_pack("{s[{so,s[o],s[o]},{so,s[o],s[o]}]}", "traces", "trace_id", id_new(8, 32), "nodes", id_new(5, 64), "peers",
+                   id_new(2, 64), "trace_id", id_new(9, 32), "nodes", id_new(1, 64), "peers", id_new(2, 64)));
+    ck_assert_uint_eq(top_page(&top)->shown_count, 1);
+    ck_assert_uint_eq(chosen(), 9);
     key('4');
     key(TOP_KEY_ENTER);
     ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "query");

@@ -198,6 +198,11 @@ START_TEST(a_node_that_was_started_again_is_another_row) {
     ck_assert_uint_eq(table.row_count, 2);
     ck_assert_double_eq(value(0, "events/s"), 0);
     ck_assert_double_nan(value(1, "events/s"));
+    snprintf(second, sizeof second, row, 2, 350);
+    snprintf(both, sizeof both, "%s,%s", second, first);
+    feed(TOP_NODES, both, 3 * SECOND, false);
+    ck_assert_double_eq(value(0, "events/s"), 50);
+    ck_assert_double_eq(value(1, "events/s"), 0);
 }
 END_TEST
 
@@ -333,6 +338,11 @@ START_TEST(a_filter_is_found_in_any_text_of_a_row_in_any_case) {
     ck_assert_str_eq(selected("map put", "trace", false), "10000000");
     ck_assert_str_eq(selected("zebra", "trace", false), "");
     ck_assert_str_eq(selected("2000000000", "trace", false), "20000000"); /* more of the id than is shown */
+    feed(TOP_NODES, "{'name':'xenia','node_id':'" NODE_A "'},{'name':'yves','node_id':'" NODE_B "'}", 2 * SECOND, false);
+    free(table.rows[0].texts[0]);
+    table.rows[0].texts[0] = strdup("xenia"); /* what is shown is the name, and the id is not */
+    ck_assert_str_eq(selected("aaaa", "node", false), "xenia");
+    ck_assert_str_eq(selected("aaa", "node", false), ""); /* could be any three letters */
 }
 END_TEST
 
