@@ -58,20 +58,16 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
     uint64_t patience_ns;
     if (behind > reader->info.lane_events && behind <= UINT64_MAX / 2)
         return jump(reader, lane, behind, now_ns); /* marks have come round */
-    if (behind == 0 || behind > UINT64_MAX / 2) {
-        lane->stalled_ns = 0;
-        return wait;
-    }
+    if (behind == 0 || behind > UINT64_MAX / 2) return wait;
     if (final) return (struct decision){.step = STEP_UNFINISHED}; /* nobody will ever commit it */
-    if (behind == 1) { /* being written right now; or its thread does not run, and nothing is behind it */
-        lane->stalled_ns = 0;
-        return wait;
-    }
+    if (behind == 1) return wait; /* being written right now; or its thread does not run, and nothing is behind it */
     contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED]; /* relaxed: a counter */
     patience_ns = contended ? STALL_CONTENDED_NS : STALL_NS;
-    if (lane->stalled_ns == 0) lane->stalled_ns = now_ns;
+    if (lane->stalled != lane->position + 1) {
+        lane->stalled = lane->position + 1;
+        lane->stalled_ns = now_ns;
+    }
     if (now_ns - lane->stalled_ns < patience_ns) return wait;
-    lane->stalled_ns = 0;
     return losing(1, contended ? TRACE_LOSS_CONTENDED : TRACE_LOSS_ABANDONED);
 }
 
@@ -191,10 +187,7 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
         publish_tail(reader, index, lane->position);
         reader->broken = trace_guard_end();
     }
-    if (read.count != 0) {
-        lane->stalled_ns = 0;
-        lane->taken += read.count;
-    }
+    lane->taken += read.count;
     read.first = lane->position - read.count;
     *ret_read = read;
 }

@@ -18,7 +18,8 @@ struct lane_reader {
     struct pace pace;
     uint64_t taken;      /* given out */
     uint64_t unfinished; /* passed over, of a dead node */
-    uint64_t stalled_ns; /* since when `position` is reserved and not committed, with others behind it; 0: it is not */
+    uint64_t stalled;    /* the position + 1 of the last slot that was reserved and not committed, with others behind it, */
+    uint64_t stalled_ns; /* and when we came to it */
     bool lapped;         /* since it had last caught up with the writer */
     uint64_t lost[TRACE_LOSS_COUNT];
 };

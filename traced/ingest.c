@@ -235,17 +235,15 @@ static void rouse(struct ingest *ingest) {
     for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i].look_due_ns = 0;
 }
 
-/* Visits the rings that are due, from the cursor on, until INGEST_PASS_EVENTS.  Returns true when there is more to do now. */
+/* Visits the rings that are due, from the cursor on and round, until INGEST_PASS_EVENTS: one that took the place of a ring that ended comes last.  Returns true when there is more to do now. */
 static bool visit_rings(struct ingest *ingest) {
     bool was_quiet = ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS;
     uint64_t found = 0;
     bool more = false;
     for (uint32_t left = ingest->attached_count; left > 0 && found < INGEST_PASS_EVENTS; left--) {
         if (ingest->cursor >= ingest->attached_count) ingest->cursor = 0;
-        struct attached *attached = &ingest->attached[ingest->cursor];
-        uint32_t count = ingest->attached_count;
+        struct attached *attached = &ingest->attached[ingest->cursor++];
         if (attached->look_due_ns <= ingest->now_ns && !is_silent(ingest, attached)) found += visit(ingest, attached, &more);
-        if (ingest->attached_count == count) ingest->cursor++; /* else the last one has its place now */
     }
     if (found == 0) return more;
     ingest->activity_ns = ingest->now_ns;

@@ -153,6 +153,7 @@ static void read_lane(struct input *input, struct trace_reader *reader) {
     REQUIRE(read.first + read.count == trace_reader_position(reader, lane));
     REQUIRE(after.taken == before.taken + read.count);
     REQUIRE(after.unfinished >= before.unfinished);
+    REQUIRE(trace_reader_position(reader, lane) >= position);
     /* every position that was passed is one of the three */
     REQUIRE(trace_reader_position(reader, lane) - position == read.count + read.lost + (after.unfinished - before.unfinished));
     for (uint32_t i = 0; i < read.count; i++) REQUIRE(out[i].sequence == (uint32_t)(read.first + i));

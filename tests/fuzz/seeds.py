@@ -66,6 +66,8 @@ SEEDS = {
     "slots_of_noise": attach() + b"".join(slot(i, "32I", *((i * 2654435761 + k * 40503) & 0xffffffff for k in range(32)))
                                           for i in range(64)) + head(0, 64) + every_lane() * 2,
     "lapped_under_the_reader": commit(0, 0, 64) + attach() + read(most=10) + commit(0, 64, 100) + read() + commit(0, 200, 55) + every_lane(),
+    "lapped_by_a_head_that_went_back": commit(0, 0, 64) + attach() + read(most=10) + commit(0, 64, 30) + head(0, 5) + read() * 3 + head(0, 9) + read()
+    + ask_all(),
     "header_changes_under_the_reader": commit(0, 0, 64) + attach() + header(LANE_COUNT, "2I", 16, 1 << 24) + header(MAGIC, "Q", 0)
     + every_lane() + ask_all() + attach() + every_lane(),
     "cut_under_the_reader": commit(0, 0, 64) + attach() + read(most=5) + cut(6) + every_lane() + ask_all() + cut(10) + every_lane()

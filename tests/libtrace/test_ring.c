@@ -724,6 +724,50 @@ START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned
 }
 END_TEST
 
+START_TEST(each_slot_left_in_the_making_is_waited_for_anew) {
+    const uint64_t patience_ns = 250000000;
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_read read;
+    uint64_t now_ns = 1000;
+    for (unsigned slot = 0; slot < 3; slot++) { /* the first of them at position 0 */
+        (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
+        emit_codes(log, slot, slot + slot % 2 + 1);
+    }
+    for (unsigned slot = 0; slot < 3; slot++) {
+        trace_reader_read(reader, 0, events, 10, false, now_ns, &read);
+        ck_assert_uint_eq(read.count + read.lost, 0);
+        trace_reader_read(reader, 0, events, 10, false, now_ns += patience_ns - 1, &read);
+        ck_assert_uint_eq(read.count + read.lost, 0);
+        trace_reader_read(reader, 0, events, 10, false, ++now_ns, &read);
+        ck_assert_uint_eq(read.lost, 1);
+        ck_assert_int_eq(read.cause, TRACE_LOSS_ABANDONED);
+        ck_assert_uint_eq(read.count, slot % 2 + 1);
+    }
+    expect_balance(reader, 0, 7);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(a_slot_in_the_making_with_nothing_behind_it_is_waited_for_as_long_as_it_takes) {
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_read read;
+    uint64_t now_ns = 1000;
+    struct trace__slot slot = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
+    for (unsigned i = 0; i < 10; i++) {
+        trace_reader_read(reader, 0, events, 10, false, now_ns += 1000000000, &read);
+        ck_assert_uint_eq(read.count + read.lost, 0);
+    }
+    trace__commit(slot);
+    trace_reader_read(reader, 0, events, 10, false, now_ns, &read);
+    ck_assert_uint_eq(read.count, 1);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(a_slot_in_the_making_is_never_written_by_an_emit_a_lap_later) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
@@ -769,6 +813,8 @@ int main(void) {
     tcase_add_test(tcase, a_masked_kind_is_not_emitted_and_its_arguments_are_not_evaluated);
     tcase_add_test(tcase, sampling_keeps_or_drops_whole_traces_and_never_debug_ones);
     tcase_add_test(tcase, a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned);
+    tcase_add_test(tcase, each_slot_left_in_the_making_is_waited_for_anew);
+    tcase_add_test(tcase, a_slot_in_the_making_with_nothing_behind_it_is_waited_for_as_long_as_it_takes);
     tcase_add_test(tcase, a_slot_in_the_making_is_never_written_by_an_emit_a_lap_later);
     suite_add_tcase(suite, tcase);
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -824,6 +825,69 @@ START_TEST(a_node_whose_name_was_removed_goes_on) {
 }
 END_TEST
 
+/* Nothing is left of it when both its name and its reader are gone. */
+START_TEST(a_ring_whose_name_was_removed_takes_no_memory_in_the_end) {
+    size_t heap_bytes[4];
+    for (unsigned round = 0; round < 4; round++) {
+        struct trace_log *log = open_log("alice");
+        pass();
+        ck_assert_int_eq(remove(path(trace_log_name(log) + 1)), 0);
+        pass();
+        ck_assert_uint_eq(ingest->attached_count, 1);
+        trace_log_close(log);
+        settle();
+        ck_assert_uint_eq(ingest->attached_count, 0);
+        heap_bytes[round] = mallinfo2().uordblks;
+    }
+    ck_assert_uint_lt(heap_bytes[3], heap_bytes[2] + sizeof(struct ingest_ring));
+}
+END_TEST
+
+START_TEST(a_pass_in_which_rings_end_looks_at_all_others) {
+    enum { COUNT = 5 };
+    for (unsigned first = 0; first < COUNT; first++) {
+        struct trace_log *logs[COUNT];
+        char name[16];
+        for (unsigned i = 0; i < COUNT; i++) {
+            snprintf(name, sizeof name, "node %u", first * COUNT + i);
+            logs[i] = open_log(name);
+        }
+        pass();
+        pass_time(100 * MS); /* so that the end is found by a check */
+        for (unsigned i = 0; i < COUNT; i++) emit(logs[i], 0, 1);
+        trace_log_close(logs[first]);
+        uint64_t end = history_end(history);
+        while (history_end(history) == end) pass();
+        ck_assert_uint_eq(history_end(history), end + COUNT);
+        for (unsigned i = 0; i < COUNT; i++)
+            if (i != first) trace_log_close(logs[i]);
+        settle();
+        ck_assert_uint_eq(ingest->attached_count, 0);
+    }
+}
+END_TEST
+
+START_TEST(a_ring_that_shrinks_is_let_go_in_the_same_pass) {
+    struct trace_log *log = open_log("alice");
+    pid_t pid = spawn("bob", 10);
+    char name[256] = "";
+    while (node_named("bob") == NULL || node_named("bob")->indexed < 10) pass();
+    DIR *objects = opendir(dir);
+    for (struct dirent *entry; (entry = readdir(objects)) != NULL;)
+        if (strncmp(entry->d_name, "p2ptrace.", 9) == 0 && strcmp(entry->d_name, trace_log_name(log) + 1) != 0)
+            snprintf(name, sizeof name, "%s", entry->d_name);
+    closedir(objects);
+    ck_assert_int_eq(truncate(path(name), 0), 0);
+    now_ns += 2 * MS;
+    (void)ingest_pass(ingest, false, now_ns); /* nobody has said that anything happened to it */
+    ck_assert_uint_eq(node_named("bob")->state, NODE_REJECTED);
+    ck_assert_uint_eq(ingest->attached_count, 1);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
     struct trace_log *log = open_log("first");
     emit(log, 0, 1);
@@ -1161,6 +1225,9 @@ int main(void) {
     tcase_add_loop_test(tcase, a_ring_that_shrinks_costs_only_its_own_node, 0, 2);
     tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
     tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);
+    tcase_add_test(tcase, a_ring_whose_name_was_removed_takes_no_memory_in_the_end);
+    tcase_add_test(tcase, a_pass_in_which_rings_end_looks_at_all_others);
+    tcase_add_test(tcase, a_ring_that_shrinks_is_let_go_in_the_same_pass);
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
     tcase_add_test(tcase, a_step_of_the_system_time_is_counted_said_and_followed);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
