@@ -148,6 +148,7 @@ const struct command command_table[] = {
     {
         .name = "attach",
         .args = "PID", .args_min = 1, .args_max = 1,
+        .completes = VALUE_PID,
         .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .offline = true,
         .run = run_attach,
@@ -208,6 +209,7 @@ const struct command command_table[] = {
     {
         .name = "analyze",
         .args = "[WHAT NAME]", .args_max = 2,
+        .completes = VALUE_SUBJECT,
         .options = OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
         .run = run_analyze,
         .summary = "what is wrong, in words, with the events that show it",

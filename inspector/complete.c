@@ -5,6 +5,7 @@
 #include "json_get.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <proto/event_table.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,12 +20,12 @@ struct completion {
     const struct command *command; /* NULL: it is what is to be completed, or there is no such */
     bool command_given, help;
     unsigned arg_count;  /* behind the command */
+    const char *arg;     /* the first of them */
     bool only_args;      /* after -- */
     enum option pending; /* the option that the last word is the value of; OPTION_COUNT_: none */
     const char *word;    /* to be completed */
     const char *part;    /* what of it a candidate is for: behind --option=, or a comma */
     struct strbuf out;
-    bool offered;
 };
 
 /* ---- candidates ---- */
@@ -42,7 +43,6 @@ static void offer(struct completion *completion, const char *candidate, const ch
     strbuf_printf(&completion->out, "%s\t", candidate);
     text_untrusted(&completion->out, phrase, strlen(phrase), PHRASE_COLUMNS);
     strbuf_puts(&completion->out, "\n");
-    completion->offered = true;
 }
 
 static void offer_all(struct completion *completion, const char *const *candidates, const char *phrase) {
@@ -170,6 +170,21 @@ static void offer_traces(struct completion *completion, struct session *session)
     json_decref(answer);
 }
 
+/* The processes that live nodes are in. */
+static void offer_pids(struct completion *completion, struct session *session) {
+    json_t *answer;
+    size_t i;
+    const json_t *row;
+    if (session_call(session, "nodes", NULL, &answer)) return;
+    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
+        char pid[24];
+        const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
+        snprintf(pid, sizeof pid, "%" PRIu64, json_get_count(row, "pid"));
+        if (state && !strcmp(state, "live")) offer(completion, pid, name ? name : "");
+    }
+    json_decref(answer);
+}
+
 static void offer_apps(struct completion *completion, struct session *session) {
     json_t *answer;
     size_t i;
@@ -201,6 +216,7 @@ static void offer_live(struct completion *completion, enum value_type type) {
     if (!failed && type == VALUE_PEER) offer_nodes(completion, &session, "peers", "peer_id");
     if (!failed && type == VALUE_TRACE) offer_traces(completion, &session);
     if (!failed && type == VALUE_APP) offer_apps(completion, &session);
+    if (!failed && type == VALUE_PID) offer_pids(completion, &session);
     if (!failed && type == VALUE_METHOD) offer_methods(completion, &session);
     session_fini(&session);
 }
@@ -223,6 +239,7 @@ static void offer_values(struct completion *completion, enum value_type type) {
     case VALUE_PEER:
     case VALUE_TRACE:
     case VALUE_APP:
+    case VALUE_PID:
     case VALUE_METHOD: offer_live(completion, type); break;
     default: break;
     }
@@ -257,7 +274,7 @@ static void note_word(struct completion *completion, const char *word) {
         completion->help = !strcmp(word, "help");
         completion->command = find_command(word);
     } else {
-        completion->arg_count++;
+        if (!completion->arg_count++) completion->arg = word;
     }
 }
 
@@ -280,11 +297,23 @@ static void note_words(struct completion *completion, int count, char **words) {
 
 /* ---- the word itself ---- */
 
+/* What kind of thing, and then which. */
+static void offer_subject(struct completion *completion) {
+    static const char *const subjects[] = {"trace", "node", "peer", NULL};
+    static const enum value_type types[] = {VALUE_TRACE, VALUE_NODE, VALUE_PEER};
+    if (!completion->arg_count) offer_all(completion, subjects, "");
+    for (unsigned i = 0; completion->arg_count && subjects[i]; i++)
+        if (!strcmp(completion->arg, subjects[i])) offer_values(completion, types[i]);
+}
+
 static void complete_argument(struct completion *completion) {
     const struct command *command = completion->command;
     bool takes = command && completion->arg_count < command->args_max;
     bool method_chosen = takes && command->completes == VALUE_METHOD && completion->arg_count;
-    if (takes && !method_chosen) offer_values(completion, command->completes);
+    if (takes && command->completes == VALUE_SUBJECT)
+        offer_subject(completion);
+    else if (takes && !method_chosen)
+        offer_values(completion, command->completes);
     if (command && !*completion->word && (!takes || command->completes == VALUE_NONE)) offer_options(completion);
 }
 

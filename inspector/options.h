@@ -41,7 +41,9 @@ enum value_type {
     VALUE_PEER,
     VALUE_TRACE,
     VALUE_APP,
-    VALUE_METHOD, /* of the socket */
+    VALUE_PID,     /* of a node's process */
+    VALUE_METHOD,  /* of the socket */
+    VALUE_SUBJECT, /* trace, node or peer, and then which */
     VALUE_FILE,
 };
 

@@ -24,8 +24,8 @@ DEADLINE_S = 60
 ALICE, BOB, ODD = "a1" * 32, "b2" * 32, "0dd0" * 16
 TRACES = ["5a356ada19cc" + "0" * 20, "5a357ada19cc" + "0" * 20, "77" * 16]
 ANSWERS = {
-    "nodes": {"nodes": [{"node_id": ALICE, "name": "alice", "state": "live"}, {"node_id": BOB, "name": "bob", "state": "exited"},
-                        {"node_id": ODD, "name": "$(touch x); \x1b[2J", "state": "live"}]},
+    "nodes": {"nodes": [{"node_id": ALICE, "name": "alice", "state": "live", "pid": 4242}, {"node_id": BOB, "name": "bob", "state": "exited", "pid": 43},
+                        {"node_id": ODD, "name": "$(touch x); \x1b[2J", "state": "live", "pid": 77}]},
     "peers": {"peers": [{"peer_id": BOB, "name": "bob"}, {"peer_id": ODD, "name": None}]},
     "traces": {"traces": [{"trace_id": TRACES[2], "app_id": None, "app": None, "command": None, "outcome": "none", "duration": 1},
                           {"trace_id": TRACES[0], "app_id": "DMAP", "app": "DataMap", "command": "GET", "outcome": "failed", "duration": 53400000},
@@ -115,6 +115,11 @@ class Candidates(Completion):
             self.assertEqual(self.offered("traces", "--app", ""), ["DMAP"])
             self.assertEqual(self.offered("rpc", ""), ["hello", "query"])
             self.assertEqual(self.offered("rpc", "query", ""), [])
+            self.assertEqual(self.lines("attach", ""), ["4242\talice", "77\t$(touch x); \\x1b[2J"])
+            self.assertEqual(self.offered("analyze", ""), ["trace", "node", "peer"])
+            self.assertEqual(self.offered("analyze", "node", "al"), ["alice"])
+            self.assertEqual(self.offered("analyze", "trace", "77"), ["77777777"])
+            self.assertEqual(self.offered("analyze", "bogus", ""), [])
             limits = [request["params"]["limit"] for request in traced.requests if request["method"] == "traces"]
             self.assertGreater(limits[1], limits[0])
 
