@@ -29,6 +29,7 @@ struct failure {
     struct {
         bool is_wrong;           /* the filter; and where, in bytes of its text */
         size_t position, length; /* as traced says */
+        const char *text;        /* whose; NULL: that of --where */
     } filter;
     char text[768];
 };

@@ -179,6 +179,22 @@ const struct command command_table[] = {
                      {"inspector doctor --all", "what was looked at"}},
     },
     {
+        .name = "trigger",
+        .args = "FILTER", .args_min = 1, .args_max = 1,
+        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(WRITE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .run = run_trigger,
+        .summary = "wait for a condition, and keep what happened around it",
+        .description = "FILTER says which event opens a window: everything from --before it to --after it is kept, of all nodes, or what --where, --node and "
+                       "the like let through. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
+                       "events, then {\"end\":{...}} with how many there are, and were lost, and whether the history began too late for it. Without --write they "
+                       "go to the output.\n"
+                       "Events that fit and come within --every after one that opened a window open none; they are counted (suppressed).\n"
+                       "Ends with Ctrl-C, after --limit windows, or after --for; when traced is started again it goes on, unless --wait=0.",
+        .examples = {{"inspector trigger packet_lost --write 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
+                     {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and how it came to that"},
+                     {"inspector trigger 'app_end and not ok' --every 1m --write failed.ndjson", "left to run over night"}},
+    },
+    {
         .name = "control",
         .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
         .run = run_control,

@@ -172,9 +172,10 @@ static int run(const struct options *options, struct failure *failure) {
     return command ? run_command(command, options, failure) : unknown_command(name, failure);
 }
 
-/* filter: what --where has, or NULL. */
-static void tell(const struct failure *failure, const char *filter) {
+/* where: what --where has, or NULL. */
+static void tell(const struct failure *failure, const char *where) {
     struct strbuf place = {0};
+    const char *filter = failure->filter.text ? failure->filter.text : where;
     if (!*failure->text) return;
     if (failure->filter.is_wrong && filter) render_caret(&place, filter, failure->filter.position, failure->filter.length);
     fputs(strbuf_text(&place), stderr);

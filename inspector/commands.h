@@ -44,6 +44,7 @@ command_run run_recent, run_range, run_peer, run_trace;            /* run_query.
 command_run run_attach;                                            /* run_attach.c */
 command_run run_count;                                             /* run_count.c */
 command_run run_analyze;                                           /* run_analyze.c */
+command_run run_trigger;                                           /* run_trigger.c */
 command_run run_control;                                           /* run_control.c */
 command_run run_doctor;                                            /* run_doctor.c */
 command_run run_follow;                                            /* run_follow.c */

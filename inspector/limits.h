@@ -33,6 +33,10 @@
 #define SQL_MEMBERS_MAX 32U     /* members of a row's object that are looked at */
 #define SQL_PROGRESS_STEPS 1000 /* of SQLite's machine, between two looks for an interrupt */
 #define SQL_HISTORY_LINES 1000
+#define TRIGGER_BEFORE_MS 5000U /* what a window is without options (options.def says the same) */
+#define TRIGGER_AFTER_MS 1000U
+#define TRIGGER_EVERY_MS 10000U
+#define TRIGGER_SETTLE_MS 150U /* so long after a window its events have been drained */
 #define ARGS_MAX 4U
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads so many, the newest, unless --limit says otherwise */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */

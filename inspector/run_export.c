@@ -3,16 +3,13 @@
  * What leaves the inspector for other programs: one trace as a document, and any method's result. */
 #include "commands.h"
 #include "json_get.h"
+#include "outfile.h"
 #include "pages.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- rpc ---- */
 
@@ -162,28 +159,16 @@ static int export_to_fd(struct session *session) {
     return result;
 }
 
-/* Writes beside the file and renames: there is a whole document under its name, or what was there before. */
 int run_export(struct session *session) {
-    const char *file = session->options->texts[OPTION_OUTPUT];
-    char *temporary = NULL;
-    if (!file) return export_to_fd(session);
-    if (asprintf(&temporary, "%s.XXXXXX", file) < 0) return session_out_of_memory(session);
-    int out = session->fd, fd = mkstemp(temporary), result;
-    if (fd < 0) {
-        result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", file, strerror(errno));
-        free(temporary);
-        return result;
-    }
-    session->fd = fd;
-    result = export_to_fd(session);
+    const char *path = session->options->texts[OPTION_OUTPUT];
+    struct outfile file;
+    int out = session->fd;
+    if (!path) return export_to_fd(session);
+    if (outfile_begin(&file, path, &session->failure)) return -1;
+    session->fd = file.fd;
+    int result = export_to_fd(session);
     session->fd = out;
-    mode_t mask = umask(0);
-    umask(mask);
-    bool bad = fchmod(fd, 0666 & ~mask) != 0;
-    bad = close(fd) != 0 || bad;
-    if (!result && (bad || rename(temporary, file)))
-        result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", file, strerror(errno));
-    if (result) unlink(temporary);
-    free(temporary);
+    if (!result) return outfile_end(&file, true, &session->failure);
+    (void)outfile_end(&file, false, &(struct failure){0});
     return result;
 }

@@ -25,7 +25,7 @@ from nodes import PATIENCE_S, line_of_nodes
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-ENDS_BY = {"follow": ["--count", "2"], "attach": ["--count", "2"]}  # what is added to an example, so that it ends
+ENDS_BY = {"follow": ["--count", "2"], "attach": ["--count", "2"], "trigger": ["--for", "0s"]}  # what is added to an example, so that it ends
 FINDS_FAULTS = {"doctor"}  # 1 of these is a fault found: stopped nodes are one
 WITHOUT_TRACED = {"attach", "doctor"}  # what these do without one is tried where they are
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
@@ -105,7 +105,7 @@ def example_words(line):
     end = next((i for i, word in enumerate(words) if word in SHELL_WORDS), len(words))
     words = [re.sub(r"^(?=.*\d)[0-9a-f]{8,32}$", WORLD.trace, word) for word in words[1:end]]
     more = ENDS_BY.get(words[0], [])
-    return words + (["--recent", "2"] if more and not {"--recent", "--from"} & set(words) else []) + more
+    return words + (["--recent", "2"] if "--count" in more and not {"--recent", "--from"} & set(words) else []) + more
 
 
 def examples(names=None):

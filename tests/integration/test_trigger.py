@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""inspector trigger: the window around a condition, beside a real traced and real nodes."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ProtocolTest, hex_id, until  # noqa: E402
+
+ALICE, BOB = hex_id(0xAA), hex_id(0xBB)
+SLOW = ("metrics", 200_000_000, 1, BOB)
+
+
+class Trigger(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.client = self.start()
+        self.alice = self.place.node("alice", ALICE)
+        self.sent = 0
+
+    def begin(self, *words, **popen):
+        """An inspector that waits for its condition."""
+        process = subprocess.Popen([os.environ["INSPECTOR"], "trigger", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.place.environment, cwd=self.place.directory, **popen)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        until(lambda: process.poll() is not None or self.client.call("stats")["clients"]["subscriptions"], "a subscription")
+        return process
+
+    def emit(self, *words, count=1):
+        self.alice.do(*words)
+        self.sent += count
+        self.place.settle(self.client, self.sent)
+
+    def packets(self, count):
+        self.emit("packets", count, count=count)
+
+    def window(self, name):
+        """The lines of a file that has one window."""
+        with open(os.path.join(self.place.directory, name), encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        self.assertEqual((list(lines[0]), list(lines[-1])), (["trigger"], ["end"]))
+        return lines[0]["trigger"], lines[1:-1], lines[-1]["end"]
+
+    def assert_whole(self, head, events, end):
+        """The window has what the history has of that time."""
+        times = {side: head[side]["timestamp"] * 1000 + head[side]["ns"] for side in ("from", "to")}
+        expected = self.client.call("query", **{"from": times["from"] // 1000, "to": times["to"] // 1000 + 1}, limit=10000)["events"]
+        self.assertEqual(events, expected)
+        self.assertEqual((end["events"], end["lost"], end["evicted"], end["truncated"]), (len(expected), 0, 0, False))
+
+    def test_a_window_is_all_that_happened_around_the_condition(self):
+        self.packets(50)
+        process = self.begin("rtt > 100ms", "--before", "1m", "--after", "300ms", "--write", "slow.ndjson", "--limit", "1", "--json")
+        self.emit("metrics", 5, 1, BOB)
+        self.packets(10)
+        self.emit(*SLOW)
+        self.packets(5)
+        self.emit("metrics", 150_000_000, 1, BOB)
+        told = json.loads(process.stdout.readline())
+        self.assertEqual((process.wait(), process.stderr.read()), (0, ""))
+        head, events, end = self.window("slow.ndjson")
+        self.assertEqual(head["event"]["data"]["rtt"], 200_000_000)
+        self.assertEqual((head["condition"], head["window"]), ("rtt > 100ms", 1))
+        self.assertIn(head["event"], events)
+        self.assertGreaterEqual(len(events), 50 + 1 + 10 + 1)
+        self.assert_whole(head, events, end)
+        self.assertEqual({key: told[key] for key in end}, end)
+        self.assertEqual((told["window"], told["file"], told["event"]), (1, "slow.ndjson", head["event"]))
+        opened = head["event"]["timestamp"] * 1000 + head["event"]["ns"]
+        self.assertEqual(head["from"]["timestamp"] * 1000 + head["from"]["ns"], opened - 60_000_000_000)
+        self.assertEqual(head["to"]["timestamp"] * 1000 + head["to"]["ns"], opened + 300_000_001)
+
+    def test_each_window_has_a_file_and_what_comes_too_soon_is_counted(self):
+        process = self.begin("rtt > 100ms", "--after", "0s", "--every", "0s", "--write", "w%.ndjson", "--limit", "2")
+        self.emit(*SLOW)
+        self.assertIn("window 1", process.stdout.readline())
+        self.emit(*SLOW)
+        self.assertIn("w2.ndjson", process.stdout.readline())
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual([self.window(name)[0]["window"] for name in ("w1.ndjson", "w2.ndjson")], [1, 2])
+        process = self.begin("rtt > 100ms", "--after", "0s", "--every", "1h", "--write", "one%.ndjson", "--for", "1h")
+        self.emit(*SLOW)
+        self.assertIn("window 1", process.stdout.readline())
+        self.emit(*SLOW)
+        self.emit(*SLOW)
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        self.assertEqual(sorted(name for name in os.listdir(self.place.directory) if name.startswith("one")), ["one1.ndjson"])
+
+    def test_windows_are_added_to_one_file_and_tell_what_was_suppressed(self):
+        process = self.begin("rtt > 100ms", "--after", "100ms", "--every", "500ms", "--write", "all.ndjson", "--limit", "2", "--json")
+        self.emit(*SLOW)
+        self.assertEqual(json.loads(process.stdout.readline())["suppressed"], 0)
+        sent = 0
+
+        def again():
+            """Until one is late enough to open a window."""
+            nonlocal sent
+            sent += 1
+            self.emit(*SLOW)
+            return process.poll() is not None
+
+        until(again, "the second window")
+        told = json.loads(process.stdout.readline())
+        self.assertGreater(told["suppressed"], 0)
+        self.assertLess(told["suppressed"] + told["fitted"], sent + 1)
+        with open(os.path.join(self.place.directory, "all.ndjson"), encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        self.assertEqual([line["trigger"]["window"] for line in lines if "trigger" in line], [1, 2])
+        self.assertEqual(sum("end" in line for line in lines), 2)
+
+    def test_without_a_file_windows_go_to_the_output_and_options_narrow_them(self):
+        self.packets(20)
+        process = self.begin("rtt > 100ms", "--after", "0s", "--limit", "1", "--where", "packet_num < 5 or metrics")
+        self.emit(*SLOW)
+        out, notes = process.communicate()
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([list(lines[0]), list(lines[-1])], [["trigger"], ["end"]])
+        self.assertEqual([event["kind"] for event in lines[1:-1]], ["packet_sent"] * 5 + ["metrics"])
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("window 1, 6 events", notes)
+
+    def test_a_window_outlives_traced(self):
+        process = self.begin("rtt > 100ms", "--after", "2s", "--write", "w.ndjson", "--limit", "1", "--json")
+        self.packets(30)
+        self.emit(*SLOW)
+        self.place.traced.kill()
+        self.place.traced.wait()
+        self.place.traced.stderr.close()
+        self.place.start()
+        told = json.loads(process.stdout.readline())
+        self.client = self.place.connect()
+        self.assertEqual(process.wait(), 0)
+        head, events, end = self.window("w.ndjson")
+        self.assertEqual([event["kind"] for event in events], ["packet_sent"] * 30 + ["metrics"])
+        self.assertEqual((end["fitted"], end["suppressed"], told["events"]), (1, 0, 31))
+        notes = process.stderr.read()
+        self.assertIn("went away", notes)
+        self.assertIn("connected again", notes)
+
+    def test_at_the_end_of_its_time_the_open_window_is_kept(self):
+        process = self.begin("rtt > 100ms", "--after", "1h", "--for", "1s", "--write", "w.ndjson")
+        self.emit(*SLOW)
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(len(self.window("w.ndjson")[1]), 1)
+
+    def test_a_history_that_begins_too_late_is_told(self):
+        process = self.begin("rtt > 100ms", "--before", "1h", "--after", "0s", "--write", "w.ndjson", "--limit", "1", "--where", "metrics")
+        for _ in range(12):
+            self.packets(40_000)
+        self.assertGreater(self.client.call("stats")["history"]["evicted"], 0)
+        self.emit(*SLOW)
+        self.assertIn("its beginning had left the history", process.stdout.readline())
+        self.assertEqual(process.wait(), 0)
+        self.assertTrue(self.window("w.ndjson")[2]["truncated"])
+
+    def test_mistakes_are_told_before_anything_is_waited_for(self):
+        for words, text in ((("rrt > 5ms",), "  rrt > 5ms\n  ^~~\n"), (("packet_lost", "--where", "szie > 5"), "  szie > 5\n  ^~~~\n")):
+            process = self.begin(*words)
+            out, notes = process.communicate()
+            self.assertEqual((process.returncode, out), (2, ""))
+            self.assertIn(text, notes)
+        process = self.begin("rtt > 100ms", "--after", "0s", "--write", "none/w%.ndjson")
+        self.emit(*SLOW)
+        self.assertEqual(process.wait(), 1)
+        self.assertIn("cannot write none/w1.ndjson", process.stderr.read())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
