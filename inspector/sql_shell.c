@@ -100,7 +100,7 @@ static char *prompt(EditLine *edit) {
     return shell_of(edit)->statement.bytes ? more : first;
 }
 
-static unsigned char on_abandon(EditLine *edit, int key) {
+static unsigned char on_abandon(EditLine *edit, wint_t key) {
     struct shell *shell = shell_of(edit);
     (void)key;
     shell->abandoned = true;
@@ -109,13 +109,13 @@ static unsigned char on_abandon(EditLine *edit, int key) {
 }
 
 /* As the terminal does it elsewhere; libedit gives the terminal back before, and takes it again after. */
-static unsigned char on_suspend(EditLine *edit, int key) {
+static unsigned char on_suspend(EditLine *edit, wint_t key) {
     (void)edit, (void)key;
     raise(SIGTSTP);
     return CC_REDISPLAY;
 }
 
-static unsigned char on_complete(EditLine *edit, int key) {
+static unsigned char on_complete(EditLine *edit, wint_t key) {
     struct shell *shell = shell_of(edit);
     const LineInfo *line = el_line(edit);
     struct strbuf insert = {0}, list = {0};
@@ -143,9 +143,10 @@ static int edit_begin(struct shell *shell) {
     el_set(shell->edit, EL_PROMPT, prompt);
     el_set(shell->edit, EL_EDITOR, "emacs");
     el_set(shell->edit, EL_SIGNAL, 1);
-    el_set(shell->edit, EL_ADDFN, "sql-complete", "Complete a name", on_complete);
-    el_set(shell->edit, EL_ADDFN, "sql-abandon", "Drop the statement", on_abandon);
-    el_set(shell->edit, EL_ADDFN, "sql-suspend", "Stop the shell", on_suspend);
+    /* el_set would copy these texts, and never free them. */
+    el_wset(shell->edit, EL_ADDFN, L"sql-complete", L"Complete a name", on_complete);
+    el_wset(shell->edit, EL_ADDFN, L"sql-abandon", L"Drop the statement", on_abandon);
+    el_wset(shell->edit, EL_ADDFN, L"sql-suspend", L"Stop the shell", on_suspend);
     el_set(shell->edit, EL_BIND, "^I", "sql-complete", NULL);
     el_set(shell->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     history_begin(shell);
