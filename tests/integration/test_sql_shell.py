@@ -64,11 +64,12 @@ class Shell:
     def begin(self, line):
         """Types a line that does not end the statement."""
         self.send(line + "\r")
-        self.expect("\r\n" + MORE)
+        self.expect("\r\n")
+        self.prompted(MORE)
 
-    def prompted(self):
+    def prompted(self, prompt=PROMPT):
         """Waits for the prompt, and until keys are read one by one; returns what came before."""
-        before = self.expect(PROMPT)[:-len(PROMPT)]
+        before = self.expect(prompt)[:-len(prompt)]
         until(lambda: not self.makes_signals(), "the line editor")
         return before
 
@@ -78,7 +79,10 @@ class Shell:
 
     def end(self):
         """Waits for its end; returns its exit code."""
+        deadline = time.monotonic() + DEADLINE_S
         while self.read(0.1) or not self.status:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
             pid, status = os.waitpid(self.pid, os.WNOHANG) if self.status is None else (0, 0)
             if pid:
                 self.status = (os.waitstatus_to_exitcode(status),)
