@@ -229,6 +229,18 @@ class Pushdown(SqlTest):
         self.assertEqual(self.one("peer_id LIKE '99%'")[2], "peer")
         self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id LIKE 'ab%' ORDER BY 1"), [(TRACES[2],), (TRACES[3],)])
 
+    def test_a_pattern_is_a_prefix_up_to_what_is_special_in_it(self):
+        for pattern in ("LIKE 'a_ab%'", "LIKE 'A%BA_ab%'", "GLOB 'a?ab*'", "GLOB 'a[b-f]ab*'"):
+            self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id " + pattern), [(TRACES[2],)], pattern)
+        self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id LIKE '11%' ESCAPE '1' ORDER BY 1"), [(TRACES[0],), (TRACES[1],)])
+
+    def test_what_compares_without_case_is_left_to_sqlite(self):
+        for column, id_column, name, found in (("trace_id", "trace_id", TRACES[2], TRACES[2]), ("node", "node_id", "alice", ALICE), ("peer", "peer_id", "bob", BOB)):
+            where = "%s = '%s' COLLATE NOCASE" % (column, name.upper())
+            self.assertEqual(self.one(where)[0], {}, where)
+            self.assertEqual(self.rows("SELECT count(*) FROM events WHERE " + where),
+                             [(len(self.client.call("query", limit=10000, **{id_column: found})["events"]),)])
+
     def test_what_cannot_be_there_is_not_asked_for(self):
         for where in ("trace_id = '11'", "trace_id = NULL", "peer_id = 'alice'", "node = 'carol'", "kind IN (NULL)", "timestamp > 'x'",
                       "timestamp < 5 AND timestamp > 7", "trace_id LIKE 'xyz%'", "trace_id = x'00'"):
