@@ -271,16 +271,18 @@ END_TEST
 /* ---- beside an emitter ----------------------------------------------------------------------------------------------------- */
 
 #define BUSY_EVENTS 4096
+#define BURSTS_A_QUESTION 8
 
 static struct {
     struct trace_log *log;
     _Atomic uint32_t emitted; /* release: what was emitted before is to be found by who acquires it */
+    _Atomic uint32_t asked;   /* questions */
     atomic_bool stop;
 } busy;
 
 /* Bursts and pauses, so that questions meet the writer in every way: asleep, passing by, laps ahead. */
 static void *emit_for_ever(void *arg) {
-    uint32_t n = 0;
+    uint32_t n = 0, bursts = 0;
     uint64_t state = 7;
     (void)arg;
     while (!atomic_load(&busy.stop)) {
@@ -291,6 +293,8 @@ static void *emit_for_ever(void *arg) {
         }
         for (uint32_t spin = (uint32_t)(state >> 45); spin > 0 && !atomic_load(&busy.stop); spin--)
             atomic_signal_fence(memory_order_seq_cst);
+        /* Who asks may have no processor for a while: emitting beside nobody tells nothing. */
+        for (bursts++; bursts > BURSTS_A_QUESTION * (atomic_load(&busy.asked) + 1) && !atomic_load(&busy.stop);) sched_yield();
     }
     return NULL;
 }
@@ -349,6 +353,7 @@ START_TEST(beside_an_emitter_what_stays_in_the_ring_is_found_and_what_is_found_i
         if (random_below(4) != 0) question.filter.trace_id = &question.trace_id;
         if (random_below(3) == 0) question.filter.peer_id = &question.peer_id;
         ask_beside(queries[random_below(2)], &question, &seen);
+        atomic_fetch_add(&busy.asked, 1);
     }
     atomic_store(&busy.stop, true);
     pthread_join(thread, NULL);
