@@ -127,8 +127,11 @@ static int try_connect(struct client *client) {
     return client->connect_status;
 }
 
+/* Nobody is there, or somebody who has just gone with our connection in the queue. */
+static bool is_nobody(int error) { return error == UV_ENOENT || error == UV_ECONNREFUSED || error == UV_ECONNRESET; }
+
 static int cannot_connect(const struct client *client, int error, bool waited, struct failure *failure) {
-    bool nobody = error == UV_ENOENT || error == UV_ECONNREFUSED;
+    bool nobody = is_nobody(error);
     failure_set(failure, EXIT_NOT_THERE, "cannot connect to %s: %s%s", client->path,
                 nobody ? "no traced is running there" : uv_strerror(error),
                 !nobody  ? ""
@@ -144,8 +147,7 @@ static int connect_and_wait(struct client *client, uint64_t wait_ms, struct fail
         int error = try_connect(client);
         if (!error) return 0;
         uint64_t now = client_now_ms(client), passed = now - start;
-        bool may_come = error == UV_ENOENT || error == UV_ECONNREFUSED;
-        if (!may_come || passed >= wait_ms) return cannot_connect(client, error, wait_ms > 0, failure);
+        if (!is_nobody(error) || passed >= wait_ms) return cannot_connect(client, error, wait_ms > 0, failure);
         uint64_t left = wait_ms - passed;
         client_pause(client, left < CONNECT_RETRY_MS ? left : CONNECT_RETRY_MS);
     }

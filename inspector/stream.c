@@ -6,6 +6,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <libtrace/clock.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,7 +20,11 @@ static int64_t now_ns(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int64_t clock_offset_ns(void) { return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC); }
+/* Both clocks at once: one read a moment after the other, because something else had to run, would look like a step. */
+static int64_t clock_offset_ns(void) {
+    struct trace_clock_sample now = trace_clock_read();
+    return (int64_t)(now.unix_ns - now.monotonic_ns);
+}
 
 uint64_t stream_now_ms(void) { return (uint64_t)now_ns(CLOCK_MONOTONIC) / 1000000; }
 
