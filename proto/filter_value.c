@@ -200,6 +200,26 @@ static int read_names(struct filter_parser *parser, const struct filter_test *te
     return 0;
 }
 
+/* FNV-1a, 64 bits. */
+static uint64_t hash(uint64_t state, const void *bytes, size_t count) {
+    for (const uint8_t *p = bytes; count > 0; p++, count--) state = (state ^ *p) * UINT64_C(0x100000001b3);
+    return state;
+}
+
+uint64_t trace_filter_names_hash(const struct trace_filter *filter) {
+    uint64_t state = UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < filter->value_count; i++) {
+        const struct filter_value *value = &filter->values[i];
+        /* What is no beginning of an id is a name, also of a node that is not known now. */
+        bool named = value->is_named || !value->prefix.digits;
+        state = hash(state, &named, sizeof named);
+        for (uint32_t id = value->id_first; id < value->id_first + value->id_count; id++) /* sorted */
+            if (id == value->id_first || compare_ids(&filter->ids[id - 1], &filter->ids[id]) != 0)
+                state = hash(state, &filter->ids[id], sizeof filter->ids[id]);
+    }
+    return state;
+}
+
 static int fail_node(struct filter_parser *parser, const struct filter_token *token) {
     const struct trace_filter_names *names = parser->options->names;
     struct filter_suggest suggest;

@@ -38,7 +38,7 @@ uint64_t cursor_binding(uint64_t instance, const json_t *params) {
 enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
 
 /* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4,
- * trace 16, peer 32, node 32. */
+ * trace 16, peer 32, node 32, names 8. */
 struct writer {
     uint8_t bytes[CURSOR_BYTES];
     size_t at;
@@ -74,6 +74,7 @@ void cursor_encode(const struct cursor *cursor, uint64_t binding, char out[CURSO
     put(&writer, &cursor->trace_id, sizeof cursor->trace_id);
     put(&writer, &cursor->peer_id, sizeof cursor->peer_id);
     put(&writer, &cursor->node_id, sizeof cursor->node_id);
+    put(&writer, &cursor->names, 8);
     uint64_t sum = checksum(&writer, binding);
     memcpy(writer.bytes, &sum, 8);
     *trace_hex_encode(out, writer.bytes, CURSOR_BYTES) = 0;
@@ -102,6 +103,7 @@ int cursor_decode(struct cursor *ret_cursor, uint64_t binding, const char *text)
     take(&writer, &cursor.trace_id, sizeof cursor.trace_id);
     take(&writer, &cursor.peer_id, sizeof cursor.peer_id);
     take(&writer, &cursor.node_id, sizeof cursor.node_id);
+    take(&writer, &cursor.names, 8);
     if (flags & ~(uint32_t)BY_ALL || cursor.place.after.position >= cursor.place.end) return -EINVAL;
     cursor.by_trace = flags & BY_TRACE;
     cursor.by_peer = flags & BY_PEER;

@@ -18,11 +18,12 @@ struct cursor {
     bool by_trace, by_peer, by_node; /* the ids that are meant */
     struct trace_id trace_id;
     struct trace_node_id peer_id, node_id;
+    uint64_t names; /* what names in `filter` meant: trace_filter_names_hash; 0 without `filter` */
     struct page_place place;
 };
 
 /* Digits of the text form. */
-#define CURSOR_BYTES 172
+#define CURSOR_BYTES 180
 #define CURSOR_DIGITS (2 * CURSOR_BYTES)
 
 /* What a cursor is bound to: the traced that made it, and the params but for the cursor itself. */

@@ -143,6 +143,10 @@ void expression_refresh(struct expression *expression) {
     expression->filter = filter;
 }
 
+uint64_t expression_names(const struct expression *expression) {
+    return expression ? trace_filter_names_hash(expression->filter) : 0;
+}
+
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
 void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,

@@ -38,6 +38,9 @@ void expression_refresh(struct expression *expression);
 void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin);
 
+/* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for NULL. */
+uint64_t expression_names(const struct expression *expression);
+
 /* Does an event match?  Of an expression for events; as history_query.test.  Inside rcu_read_lock(). */
 bool expression_match(const void *expression, const struct trace_event *event, history_source source);
 

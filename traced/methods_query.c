@@ -70,10 +70,15 @@ static int continue_query(struct call *call, const struct query_params *params, 
     rcu_read_unlock();
     if (cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&call->error, "cursor", "cursor: not one that this query gave, with these params");
-    /* A node that the filter names may have been forgotten since. */
+    /* A name in the filter may be nobody's by now.  That is only told where it makes a difference. */
     if (filter_read_kinds(params->filter.kind, &filter->query, &call->error) ||
         filter_read_expression(call->service, params->filter.expression, true, cursor.now_ns, filter, &call->error))
         return -1;
+    if (expression_names(filter->expression) != cursor.names)
+        return trace_rpc_fail_param(
+            &call->error, "cursor",
+            "cursor: a node came or was forgotten that a name in the filter means; ask from the beginning, "
+            "or by the node's whole id");
     query->now_ns = cursor.now_ns;
     filter->query.by_trace = cursor.by_trace;
     filter->query.by_peer = cursor.by_peer;
@@ -100,6 +105,7 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
         .trace_id = conditions->trace_id,
         .peer_id = conditions->peer_id,
         .node_id = query->filter.node_id,
+        .names = expression_names(query->filter.expression),
         .place = *place,
     };
     char digits[CURSOR_DIGITS + 1];

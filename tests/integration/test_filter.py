@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id  # noqa: E402
+from harness import ProtocolTest, hex_id, until  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), "ab" + hex_id(0xBB)[2:], hex_id(0xCC)
 TRACE_1, TRACE_2 = "11" * 16, "12" * 16
@@ -85,6 +86,38 @@ class Query(FilterTest):
         self.assertEqual(events, list(range(15)))
         cursor = self.client.call("query", **params)["cursor"]
         self.assertEqual(self.client.fail("query", filter="packet_sent", limit=4, cursor=cursor)["data"]["param"], "cursor")
+
+    def test_pages_count_back_from_the_moment_of_the_first(self):
+        first = self.client.call("query", filter="packet_num == 0 and trace == 11")["events"][0]
+        # So narrow that the first events would be outside when the next page is asked for, but not yet when the first is.
+        def begin():
+            age = time.time() - first["timestamp"] / 1e6
+            params = {"filter": "packet_sent and time > -%dms" % (age * 1000 + 300), "limit": 1}
+            page = self.client.call("query", **params)
+            return page["events"][0]["data"]["packet_num"] == 0 and (params, page, age + 0.3)
+        params, page, age = until(begin, "a first page in time")
+        until(lambda: time.time() - first["timestamp"] / 1e6 > age + 0.3, "the events to be older than the filter says")
+        self.assertEqual(self.count(params["filter"]), 0)
+        events = page["events"]
+        while page["cursor"]:
+            page = self.client.call("query", cursor=page["cursor"], **params)
+            events += page["events"]
+        self.assertEqual([event["data"]["packet_num"] for event in events], list(range(15)))
+
+    def test_a_cursor_ends_when_a_peers_name_means_others_than_before(self):
+        asked = [{"filter": text, "limit": 4} for text in ("peer == bob", "not peer ~ b*", "node == alice and packet_sent")]
+        cursors = [self.client.call("query", **params)["cursor"] for params in asked]
+        self.place.node("carol", CAROL)  # whom nobody means
+        until(lambda: len(self.client.call("nodes")["nodes"]) == 3, "carol")
+        for params, cursor in zip(asked, cursors):
+            self.assertEqual(len(self.client.call("query", cursor=cursor, **params)["events"]), 4)
+        self.place.node("bob", hex_id(0xB2))
+        until(lambda: len(self.client.call("nodes")["nodes"]) == 4, "another bob")
+        for params, cursor in list(zip(asked, cursors))[:2]:
+            error = self.client.fail("query", cursor=cursor, **params)
+            self.assertEqual((error["code"], error["data"]["param"]), (-32602, "cursor"))
+            self.assertIn("a name in the filter means", error["message"])
+        self.assertEqual(len(self.client.call("query", cursor=cursors[2], **asked[2])["events"]), 4)  # an event knows its node
 
     def test_all_pages_of_a_filter_tell_how_many_events_match(self):
         answer = self.client.call("query", filter="rtt > 100ms", total=True, limit=1)

@@ -315,6 +315,39 @@ START_TEST(a_filter_tells_what_it_looks_at_besides_the_event) {
 }
 END_TEST
 
+/* The hash of what names mean, when these `count` nodes are known. */
+static uint64_t names_hash(const char *text, const struct trace_filter_name *nodes, size_t count) {
+    struct trace_filter_names known = {.nodes = nodes, .node_count = count};
+    struct trace_filter_options options = {.now_ns = 1, .names = &known};
+    struct trace_filter_error error;
+    struct trace_filter *filter;
+    ck_assert_msg(trace_filter_compile(&filter, text, strlen(text), &options, &error) == 0, "%s: %s", text, error.reason);
+    uint64_t hash = trace_filter_names_hash(filter);
+    trace_filter_destroy(filter);
+    return hash;
+}
+
+START_TEST(a_name_that_means_other_peers_than_before_is_told) {
+    const struct trace_filter_name bob = {id_bob, "bob"}, other = {id_alice, "bob"}, ab = {id_alice, "ab"};
+    const struct trace_filter_name both[] = {bob, other}, swapped[] = {other, bob}, twice[] = {bob, bob}, beside[] = {bob, ab};
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const texts[] = {"peer == bob", "size > 5 or not peer ~ b*", "peer in {bob, a1}"};
+        uint64_t hash = names_hash(texts[i], &bob, 1);
+        ck_assert_msg(hash != names_hash(texts[i], NULL, 0), "%s: forgotten", texts[i]);
+        ck_assert_msg(hash != names_hash(texts[i], &other, 1), "%s: another", texts[i]);
+        ck_assert_msg(hash != names_hash(texts[i], both, 2), "%s: one more", texts[i]);
+        ck_assert_msg(names_hash(texts[i], both, 2) == names_hash(texts[i], swapped, 2), "%s: in another order", texts[i]);
+        ck_assert_msg(hash == names_hash(texts[i], twice, 2), "%s: another log of the same", texts[i]);
+        ck_assert_msg(hash == names_hash(texts[i], beside, 2), "%s: one that is not meant", texts[i]);
+    }
+    /* An event brings its own node's name along: forgotten or not, the name means what it meant. */
+    ck_assert_uint_eq(names_hash("node == bob", &bob, 1), names_hash("node == bob", NULL, 0));
+    ck_assert_uint_eq(names_hash("node ~ b*", &bob, 1), names_hash("node ~ b*", NULL, 0));
+    /* A name, or the beginning of ids. */
+    ck_assert_uint_ne(names_hash("node == ab", &ab, 1), names_hash("node == ab", &bob, 1));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("filter_trace");
     TCase *tcase = tcase_create("traces");
@@ -328,6 +361,7 @@ int main(void) {
     tcase_add_test(tcase, an_empty_stretch_of_time_is_told_as_empty);
     tcase_add_loop_test(tcase, a_filter_tells_which_nodes_it_can_be_about, 0, COUNT_OF(node_cases));
     tcase_add_test(tcase, a_filter_tells_what_it_looks_at_besides_the_event);
+    tcase_add_test(tcase, a_name_that_means_other_peers_than_before_is_told);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -167,6 +167,7 @@ static struct cursor sample(void) {
                             .now_ns = 4,
                             .from_ns = 5,
                             .to_ns = UINT64_MAX,
+                            .names = 6,
                             .by_trace = true,
                             .by_node = true};
     memset(&cursor.trace_id, 0xab, sizeof cursor.trace_id);
@@ -198,6 +199,7 @@ START_TEST(a_cursor_comes_back_as_it_was) {
     ck_assert_uint_eq(after.place.after.event.sequence, 0xfedcba98);
     ck_assert_uint_eq(after.place.after.source, before.place.after.source);
     ck_assert_uint_eq(after.place.after.position, 999);
+    ck_assert_uint_eq(after.names, 6);
 }
 END_TEST
 

@@ -86,6 +86,10 @@ void trace_filter_destroy(struct trace_filter *filter);
 /* Did it make use of names->nodes?  Then it has to be compiled again (with the same now_ns) when a node comes that it shall know. */
 bool trace_filter_uses_names(const struct trace_filter *filter);
 
+/* Tells whether the names of a text mean what they meant when it was compiled before: a hash of the peers that they stand for, and of
+ * which are names and which are beginnings of ids.  A peer that is listed several times counts once. */
+uint64_t trace_filter_names_hash(const struct trace_filter *filter);
+
 /* ---- events: any thread, wait-free, no allocation ----------------------------------------------------------------------- */
 
 /* What the event itself does not say. */
