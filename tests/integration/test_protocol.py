@@ -70,7 +70,7 @@ class Framing(ProtocolTest):
             ("query", {"trace_id": "0" * 33}, "trace_id"), ("query", {"kind": "nonsense"}, "kind"), ("query", {"kind": []}, "kind"),
             ("query", {"kind": ["metrics", 5]}, "kind"), ("query", {"from": "yesterday"}, "from"), ("query", {"to": -1}, "to"),
             ("query", {"from": True}, "from"), ("query", {"order": "up"}, "order"), ("query", {"cursor": "00"}, "cursor"),
-            ("query", {"cursor": "0" * 328}, "cursor"), ("query", {"explain": 1}, "explain"), ("query", {"total": "yes"}, "total"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
+            ("query", {"cursor": "0" * 360}, "cursor"), ("query", {"explain": 1}, "explain"), ("query", {"total": "yes"}, "total"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
             ("traces", {"from": "-5"}, "from"), ("peers", {"peer": "x"}, "peer"), ("hello", {"a": 1}, "a"), ("stats", {"b": 1}, "b"),
             ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"),
             ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
@@ -98,6 +98,12 @@ class Framing(ProtocolTest):
         self.client.send_raw(b'{"jsonrpc":"2.0","method":"hello"}\n{"jsonrpc":"2.0","method":"nonsense"}\n'
                              b'{"jsonrpc":"2.0","method":"query","params":{"x":1}}\n{"jsonrpc":"2.0","method":"query"}\n')
         self.alive()
+        clients = self.client.call("stats")["clients"]
+        self.assertEqual((clients["requests"], clients["errors"]), (6, 2))
+        # Nor does it leave anything in the answer of a batch.
+        reply = self.exchange(b'[{"jsonrpc":"2.0","method":"nonsense"},{"jsonrpc":"2.0","id":2,"method":"query"},'
+                              b'{"jsonrpc":"2.0","method":"query"},{"jsonrpc":"2.0","id":4,"method":"hello"}]\n')
+        self.assertEqual([one["id"] for one in reply], [2, 4])
 
     def test_a_batch_is_answered_in_order_in_one_line(self):
         batch = [{"jsonrpc": "2.0", "id": i, "method": ("hello", "query", "nodes", "bogus")[i % 4]} for i in range(64)]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """traced as a service: its log, its pidfile, who starts it and how it ends."""
+import datetime
 import fcntl
 import os
 import resource
@@ -91,6 +92,26 @@ class Log(ServiceTest):
         self.assertEqual(levels, {"warning"})
         self.assertIn("object p2ptrace.bad rejected", read(log))
 
+    def test_a_log_goes_on_behind_what_it_has_line_by_line(self):
+        log = self.path("log")
+        with open(self.path("p2ptrace.two\nlines\x7f"), "wb") as bad:
+            bad.write(b"no ring" * 1000)
+        self.place.environment["TZ"] = "FAR-9"  # its times are those of UTC wherever it is
+        for _ in range(2):
+            client = self.start_quietly("--log", log)
+            until(lambda: client.call("stats")["ingest"]["nodes_rejected"], "the bad object to be seen")
+            self.assertEqual(self.place.stop()[0], 0)
+        lines = read(log).splitlines()
+        for line in lines:
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z (info|warning) ")
+        for text in ("listening on", "object p2ptrace.two?lines? rejected", "stopped"):
+            self.assertEqual(len([line for line in lines if text in line]), 2, text)
+        self.assertLess(abs(os.stat(log).st_mtime - datetime.datetime.fromisoformat(lines[-1].split()[0]).timestamp()), 3600)
+
+    def test_a_line_that_is_too_long_is_cut_and_ends(self):
+        text = self.fails("--read-only", "--shm-dir", "/" + "none/" * 400)
+        self.assertEqual((len(text), text.count("\n"), text[-1]), (1024, 1, "\n"))
+
     def test_an_error_at_the_start_is_told_on_stderr_and_in_the_log(self):
         log = self.path("log")
         text = self.fails("--log", log, "--shm-dir", self.path("none"))
@@ -105,6 +126,7 @@ class Pidfile(ServiceTest):
         self.start_quietly("--pidfile", pidfile).call("hello")
         until(lambda: os.path.exists(pidfile), "the pidfile")
         self.assertEqual(read(pidfile), "%d\n" % self.place.traced.pid)
+        self.assertEqual(os.stat(pidfile).st_mode & 0o777, 0o644)  # others ask by it whether it runs
         self.assertEqual(self.place.stop()[0], 0)
         self.assertFalse(os.path.exists(pidfile))
 
@@ -121,6 +143,9 @@ class Pidfile(ServiceTest):
 
     def test_one_that_cannot_be_written_is_an_error(self):
         self.assertIn("--pidfile", self.fails("--pidfile", self.path("none/pid")))
+        os.mkdir(self.path("pid"))
+        self.assertIn("--pidfile", self.fails("--pidfile", self.path("pid")))
+        self.assertEqual([name for name in os.listdir(self.place.directory) if name.startswith("pid")], ["pid"])
 
 
 class OneDrains(ServiceTest):
@@ -244,6 +269,17 @@ class Check(ServiceTest):
         told = self.check()[1]["rings"]
         self.assertEqual({(verdict, sentence.split(",")[0]) for verdict, sentence in told},
                          {("ok", "0 of this user"), ("note", "2 of user 65534"), ("note", "1 of user 4711")})
+        for number in range(3, 11):
+            with open(self.path("p2ptrace.%d" % number), "w", encoding="utf-8") as file:
+                os.chown(file.fileno(), 5000 + number, -1)
+        told = self.check()[1]["rings"]
+        self.assertEqual(len([sentence for _, sentence in told if " of user " in sentence]), 8)
+        self.assertEqual(told[-1], ("note", "11 of other users in all"))
+
+    def test_who_would_be_served_is_told(self):
+        self.assertTrue(self.check()[1]["socket"][0][1].endswith(", for this user and root"))
+        os.chmod(self.place.directory, 0o711)
+        self.assertTrue(self.check("--group", "54321")[1]["socket"][0][1].endswith(", for this user, root and the group"))
 
 
 # Connects as another user, and says what it gets for a request.
@@ -326,6 +362,23 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
+class SocketFile(ServiceTest):
+    def test_what_took_its_sockets_place_is_left_alone(self):
+        self.start()
+        os.rename(self.place.path, self.path("moved"))
+        with open(self.place.path, "w", encoding="utf-8") as file:
+            file.write("mine")
+        self.assertEqual(self.place.stop()[0], 0)
+        self.assertEqual(read(self.place.path), "mine")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give a directory away")
+    def test_a_directory_of_another_user_is_refused(self):
+        directory = self.path("theirs")
+        os.mkdir(directory, 0o755)
+        os.chown(directory, 65534, -1)
+        self.assertIn("belongs to another user", self.fails("--socket", os.path.join(directory, "s")))
+
+
 class ServiceManager(ServiceTest):
     def setUp(self):
         super().setUp()
@@ -371,6 +424,12 @@ class ServiceManager(ServiceTest):
         self.addCleanup(plain.close)
         self.addCleanup(other.close)
         self.assertIn("no listening Unix stream socket", self.refused(plain))
+        packets, internet = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET), socket.socket(socket.AF_INET)
+        packets.bind("\0" + self.place.path + ".packets")
+        for other_kind in (packets, internet):
+            self.addCleanup(other_kind.close)
+            other_kind.listen(8)  # unbound: a port that the kernel chooses
+            self.assertIn("no listening Unix stream socket", self.refused(other_kind))
         self.listener.bind("\0" + self.place.path)
         self.listener.listen(8)
         self.assertIn("has no path", self.refused(self.listener))

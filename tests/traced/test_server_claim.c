@@ -129,6 +129,23 @@ START_TEST(a_directory_that_others_can_write_is_refused) {
 }
 END_TEST
 
+START_TEST(the_user_root_and_the_groups_members_may_enter) {
+    gid_t groups[] = {7, 50, 8};
+    const struct peer peers[] = {
+        {.uid = 1000, .gid = 1},                                     /* the user */
+        {.uid = 0, .gid = 1},                                        /* root */
+        {.uid = 2000, .gid = 50},                                    /* by the first group */
+        {.uid = 2000, .gid = 1, .groups = groups, .group_count = 3}, /* by another */
+        {.uid = 2000, .gid = 1, .groups = groups, .group_count = 1}, /* not yet */
+        {.uid = 2000, .gid = PEER_NO_GROUP},                         /* of no group, which is none to be in */
+    };
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        ck_assert_msg(peer_may_enter(&peers[i], 1000, 50) == (i < 4), "%zu, with a group", i);
+        ck_assert_msg(peer_may_enter(&peers[i], 1000, PEER_NO_GROUP) == (i < 2), "%zu, without", i);
+    }
+}
+END_TEST
+
 START_TEST(of_many_that_start_at_once_one_wins) {
     enum { STARTERS = 16, ROUNDS = 20 };
     for (int round = 0; round < ROUNDS; round++) {
@@ -213,6 +230,9 @@ int main(void) {
     tcase_add_test(claims, of_many_that_start_at_once_one_wins);
     tcase_add_test(claims, those_that_come_and_go_are_never_two);
     suite_add_tcase(suite, claims);
+    TCase *peers = tcase_create("peers");
+    tcase_add_test(peers, the_user_root_and_the_groups_members_may_enter);
+    suite_add_tcase(suite, peers);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
