@@ -121,6 +121,17 @@ static void choose(struct top_page *page) {
 
 /* ---- asking ---- */
 
+/* Those of which an event is where the node took part, and one where the peer was talked to or took part; all traces: none. */
+static json_t *about_new(const struct top_page *page) {
+    struct strbuf text = {0};
+    if (*page->node_id) strbuf_printf(&text, "any node == %s", page->node_id);
+    if (*page->node_id && *page->peer_id) strbuf_puts(&text, " and ");
+    if (*page->peer_id) strbuf_printf(&text, "any (peer == %s or node == %s)", page->peer_id, page->peer_id);
+    json_t *filter = text.bytes ? json_string(strbuf_text(&text)) : NULL;
+    strbuf_fini(&text);
+    return filter;
+}
+
 /* The time that links or kinds are counted of: from where the last count ended, or the last few intervals, for a first look; and up
  * to where traced has surely read all. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
@@ -142,7 +153,9 @@ static json_t *table_params_new(const struct top *top, struct top_page *page, ui
     } else if (view == TOP_KINDS) {
         json_object_set_new(params, "group_by", json_string("kind"));
     } else if (view == TOP_TRACES) {
+        json_t *about = about_new(page);
         json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
+        if (about) json_object_set_new(params, "filter", about);
     }
     return params;
 }
@@ -161,35 +174,9 @@ const char *top_request(const struct top *top, struct top_page *page, uint64_t n
     }
 }
 
-static bool has_id(const json_t *row, const char *member, const char *id) {
-    size_t i;
-    const json_t *element;
-    json_array_foreach(json_get_array(row, member), i, element) {
-        const char *text = json_string_value(element);
-        if (text && !strcmp(text, id)) return true;
-    }
-    return false;
-}
-
-/* Of an answer to `traces` those that a page is about: where the node took part, where the peer was talked to or took part. */
-static json_t *traces_about_new(const struct top_page *page, const json_t *answer) {
-    json_t *list = json_array();
-    size_t i;
-    json_t *row;
-    json_array_foreach(json_get_array(answer, "traces"), i, row) {
-        if (*page->node_id && !has_id(row, "nodes", page->node_id)) continue;
-        if (*page->peer_id && !has_id(row, "peers", page->peer_id) && !has_id(row, "nodes", page->peer_id)) continue;
-        json_array_append(list, row);
-    }
-    return json_pack("{so,sO?}", "traces", list, "total", json_object_get(answer, "total"));
-}
-
 static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
     enum top_view view = page->table.view;
-    bool about = view == TOP_TRACES && (*page->node_id || *page->peer_id);
-    json_t *own = about                  ? traces_about_new(page, answer)
-                  : top_is_counted(view) ? top_counts_new(view, answer)
-                                         : json_incref((json_t *)answer);
+    json_t *own = top_is_counted(view) ? top_counts_new(view, answer) : json_incref((json_t *)answer);
     if (!own || top_table_feed(&page->table, own, top->names, moment)) top->failed = true;
     json_decref(own);
     select_rows(top, page);

@@ -363,7 +363,7 @@ static const char *nothing(const struct top_page *page) {
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";
     if (*page->filter) return "no row has that; Esc: all of them";
-    if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "none of the newest traces is about it";
+    if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "no trace in the history is about it";
     return none[page->table.view];
 }
 

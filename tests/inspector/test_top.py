@@ -60,15 +60,17 @@ class Network:
                 for node_id, name in NAMES.items() if name not in self.hidden]
         return {"peers": rows}
 
-    def traces(self, _):
+    def traces(self, params):
+        """With a filter, those of the nodes and peers that `top` asks for with it."""
         self.turn("traces")
+        about = [re.findall(r"[0-9a-f]{64}", part)[0] for part in params.get("filter", "").split(" and ") if part]
 
         def trace(i, outcome, node, peer, command):
             return {"trace_id": f"{i:02x}" * 16, "first": moment(1000 * i), "last": moment(2000 * i), "duration": 1000000 * i,
                     "events": 40 + i, "packets_lost": int(i == 2), "nodes": [node], "peers": [peer], "outcome": outcome,
                     "app_id": "DMAP", "app": "DataMap", "cmd": 2, "command": command, "truncated": False}
-        return {"traces": [trace(3, "failed", CAROL, ALICE, "STORE"), trace(2, "ok", ALICE, BOB, "GET"),
-                           trace(1, "open", ALICE, CAROL, "GET")], "total": 3}
+        traces = [trace(3, "failed", CAROL, ALICE, "STORE"), trace(2, "ok", ALICE, BOB, "GET"), trace(1, "open", ALICE, CAROL, "GET")]
+        return {"traces": [row for row in traces if all(part in row["nodes"] + row["peers"] for part in about)], "total": 3}
 
     def count(self, params):
         """Links from alice: 200 packets a second to each of the others, of which bob's lose 5 %."""
