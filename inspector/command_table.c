@@ -187,9 +187,11 @@ const struct command command_table[] = {
         .description = "FILTER says which event opens a window: everything from --before it to --after it is kept, of all nodes, or what --where, --node and "
                        "the like let through. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with how many there are, and were lost, and whether the history began too late for it. Without --write they "
-                       "go to the output.\n"
+                       "go to the output. With a % in its name each window has a file, with the next number that no file has: nothing is written over. "
+                       "A window that cannot be written whole is taken away again, and ends the command.\n"
                        "Events that fit and come within --every after one that opened a window open none; they are counted (suppressed).\n"
-                       "Ends with Ctrl-C, after --limit windows, or after --for; when traced is started again it goes on, unless --wait=0.",
+                       "Ends with Ctrl-C, after --limit windows, or after --for; when traced is started again it goes on, unless --wait=0. A window that is open "
+                       "is kept at the end of --for, as far as it has come, and not at Ctrl-C.",
         .examples = {{"inspector trigger packet_lost --write 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and how it came to that"},
                      {"inspector trigger 'app_end and not ok' --every 1m --write failed.ndjson", "left to run over night"}},

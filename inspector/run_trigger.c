@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,10 @@ struct trigger {
     uint64_t deadline_ms;            /* of --for; WAIT_FOREVER */
     uint64_t left;                   /* windows until --limit */
     uint64_t windows;                /* kept so far */
+    uint64_t number;                 /* of the last file, when each window has its own */
     struct shown shown;              /* which events that fit were taken, also across a restart of traced */
     uint64_t begin_ns;               /* nothing before it is meant */
-    uint64_t last_ns;                /* of the newest event that fitted */
+    uint64_t last_ns;                /* of the newest event that fitted; begin_ns before there is one */
     uint64_t next_ns;                /* no window begins with an event before this: --every */
     uint64_t suppressed;             /* events that fitted since the last window, and began none */
     uint64_t missed;                 /* events of the stream that were not read, since the last window */
@@ -56,7 +58,7 @@ static int subscribe(struct trigger *trigger, bool again) {
     struct session *session = trigger->session;
     json_t *result, *params = json_pack("{s:s,s:b}", "filter", trigger->condition, "log", 1);
     json_int_t from_us = (json_int_t)(trigger->last_ns / 1000) - FOLLOW_BACK_S * (json_int_t)1000000;
-    if (!params || (again && from_us > 0 && json_object_set_new(params, "from", json_integer(from_us)))) {
+    if (!params || (again && json_object_set_new(params, "from", json_integer(from_us)))) {
         json_decref(params);
         return session_out_of_memory(session);
     }
@@ -185,12 +187,33 @@ static int put_window(struct trigger *trigger, struct window *window) {
     return result ? -1 : session_flush(session);
 }
 
-/* FILE with its first % made the window's number.  The caller's; NULL without memory. */
-static char *numbered_new(const struct trigger *trigger) {
+/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The caller's;
+ * NULL without memory. */
+static char *numbered_new(struct trigger *trigger) {
     const char *percent = strchr(trigger->file, '%');
-    char *name;
     int head = (int)(percent - trigger->file);
-    return asprintf(&name, "%.*s%" PRIu64 "%s", head, trigger->file, trigger->windows + 1, percent + 1) < 0 ? NULL : name;
+    for (;;) {
+        char *name;
+        trigger->number++;
+        if (asprintf(&name, "%.*s%" PRIu64 "%s", head, trigger->file, trigger->number, percent + 1) < 0) return NULL;
+        if (faccessat(AT_FDCWD, name, F_OK, AT_SYMLINK_NOFOLLOW)) return name;
+        free(name);
+    }
+}
+
+/* What cannot be written is told before anything is waited for, not when the first window is lost by it.  Makes no file. */
+static int check_file(const struct trigger *trigger) {
+    bool numbered = strchr(trigger->file, '%') != NULL;
+    if (!numbered && !faccessat(AT_FDCWD, trigger->file, W_OK, AT_EACCESS)) return 0;
+    int error = errno;
+    if (numbered || error == ENOENT) {
+        char *dir = strdup(trigger->file);
+        if (!dir) return session_out_of_memory(trigger->session);
+        error = faccessat(AT_FDCWD, dirname(dir), W_OK | X_OK, AT_EACCESS) ? errno : 0;
+        free(dir);
+    }
+    if (!error) return 0;
+    return failure_set(&trigger->session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(error));
 }
 
 static int put_numbered(struct trigger *trigger, struct window *window, const char *name) {
@@ -319,19 +342,30 @@ static int watch(struct trigger *trigger) {
     return 0;
 }
 
-/* Connects again, for ever or within --wait.  Returns 0 or -1. */
+/* The time of --for is over while there is no traced. */
+static int end_without_traced(struct trigger *trigger) {
+    if (!trigger->event) return 0;
+    return failure_set(&trigger->session->failure, EXIT_NOT_THERE,
+                       "the window that is open cannot be kept: traced did not come back in the time of --for");
+}
+
+/* Connects again, for ever or within --wait, and within what is left of --for.  Returns 1 when connected; when the time of --for is over
+ * 0, or -1 with a window that is lost by it; -1 on failure. */
 static int reconnect(struct trigger *trigger) {
     struct session *session = trigger->session;
-    uint64_t wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER);
+    uint64_t wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER), deadline_ms = trigger->deadline_ms;
     session_note("traced went away; waiting for it to come back");
     do {
+        uint64_t now_ms = client_now_ms(session->client), left_ms = WAIT_FOREVER;
+        if (deadline_ms != WAIT_FOREVER) left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
         client_close(session->client);
         session->client = NULL;
-        if (client_open(&session->client, session->path, wait_ms, &session->failure)) return -1;
+        if (client_open(&session->client, session->path, left_ms < wait_ms ? left_ms : wait_ms, &session->failure))
+            return left_ms < wait_ms && session->failure.disconnected ? end_without_traced(trigger) : -1;
         shown_next_stream(&trigger->shown);
         if (!subscribe(trigger, true)) {
             session_note("connected again");
-            return 0;
+            return 1;
         }
         client_pause(session->client, CONNECT_RETRY_MS);
     } while (session->failure.disconnected);
@@ -342,12 +376,12 @@ static int run(struct trigger *trigger) {
     struct session *session = trigger->session;
     const struct options *options = session->options;
     bool end_with_traced = option_given(options, OPTION_WAIT) && !options->numbers[OPTION_WAIT];
-    if (session_learn_names(session) || check_filters(session)) return -1;
+    if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
     int result = subscribe(trigger, false);
     if (!result) result = watch(trigger);
     while (result && session->failure.disconnected && !end_with_traced) {
         result = reconnect(trigger);
-        if (result) break;
+        if (result <= 0) return result;
         result = watch(trigger);
     }
     return result;
@@ -365,6 +399,7 @@ int run_trigger(struct session *session) {
                               .begin_ns = unix_ns(),
                               .left = option_number(options, OPTION_LIMIT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER};
+    trigger.last_ns = trigger.begin_ns;
     if (option_given(options, OPTION_FOR)) trigger.deadline_ms = client_now_ms(session->client) + options->numbers[OPTION_FOR];
     if (shown_init(&trigger.shown, false, 0)) return session_out_of_memory(session);
     int result = run(&trigger);

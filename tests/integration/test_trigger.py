@@ -167,10 +167,50 @@ class Trigger(ProtocolTest):
             out, notes = process.communicate()
             self.assertEqual((process.returncode, out), (2, ""))
             self.assertIn(text, notes)
-        process = self.begin("rtt > 100ms", "--after", "0s", "--write", "none/w%.ndjson")
+        for name, text in (("none/w%.ndjson", "No such file"), ("none/w.ndjson", "No such file"), ("/proc/version/w.ndjson", "Not a directory")):
+            process = self.begin("rtt > 100ms", "--write", name)
+            self.assertEqual(process.wait(), 1)
+            self.assertIn(f"cannot write {name}: {text}", process.stderr.read())
+        process = self.begin("rtt > 100ms", "--write", "w%.ndjson")
+        self.assertEqual([name for name in os.listdir(self.place.directory) if name.startswith("w")], [])
+
+    def test_what_an_earlier_trigger_kept_is_not_written_over(self):
+        kept = os.path.join(self.place.directory, "w1.ndjson")
+        with open(kept, "w", encoding="utf-8") as file:
+            file.write("kept\n")
+        os.symlink("nowhere", os.path.join(self.place.directory, "w2.ndjson"))
+        process = self.begin("rtt > 100ms", "--after", "0s", "--every", "0s", "--write", "w%.ndjson", "--limit", "2")
+        for number in (3, 4):
+            self.emit(*SLOW)
+            self.assertIn(f"w{number}.ndjson", process.stdout.readline())
+        self.assertEqual([self.window(name)[0]["window"] for name in ("w3.ndjson", "w4.ndjson")], [1, 2])
+        with open(kept, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "kept\n")
+
+    def test_the_time_of_for_ends_also_while_traced_is_away(self):
+        words = ("--after", "1h", "--for", "5s", "--write", "w.ndjson")
+        idle, busy = self.begin("rtt > 1m", *words), self.begin("rtt > 100ms", *words)
+        until(lambda: self.client.call("stats")["clients"]["subscriptions"] == 2, "both")
+        sent = self.client.call("stats")["clients"]["events_sent"]
         self.emit(*SLOW)
-        self.assertEqual(process.wait(), 1)
-        self.assertIn("cannot write none/w1.ndjson", process.stderr.read())
+        until(lambda: self.client.call("stats")["clients"]["events_sent"] > sent, "the event to be told")
+        self.place.stop(signal.SIGKILL)
+        for process, code in ((idle, 0), (busy, 3)):
+            self.assertEqual(process.wait(), code)
+            notes = process.stderr.read()
+            self.assertIn("went away", notes)
+            self.assertEqual("cannot be kept" in notes, code == 3)
+
+    def test_what_fits_while_traced_is_away_opens_a_window(self):
+        process = self.begin("rtt > 100ms", "--after", "0s", "--write", "w.ndjson", "--limit", "1")
+        process.send_signal(signal.SIGSTOP)
+        self.place.stop(signal.SIGKILL)
+        self.alice.do(*SLOW)
+        self.client = self.start()
+        self.place.settle(self.client, 1)
+        process.send_signal(signal.SIGCONT)
+        self.assertIn("window 1", process.stdout.readline())
+        self.assertEqual([event["kind"] for event in self.window("w.ndjson")[1]], ["metrics"])
 
 
 if __name__ == "__main__":
