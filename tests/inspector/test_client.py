@@ -18,6 +18,9 @@ import unittest
 
 from fake_traced import Error, FakeTraced, Raw
 
+# What a shell runs in the background ignores SIGINT, and so would all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 INSPECTOR = sys.argv.pop(1)
 ALICE, BOB = "a1" * 32, "b2" * 32
 TRACE = "c3" * 16
@@ -491,6 +494,19 @@ class Follow(InspectorTest):
             code, out, err = self.run_inspector("follow", "--count", "2", "--no-header")
         self.assertEqual((code, len(out.splitlines()), len(asked)), (0, 2, 3))
         self.assertEqual(err.count("went away"), 1)
+
+    def test_waiting_goes_on_when_one_dies_with_our_connection_in_its_queue(self):
+        process = self.start("follow", "--wait", "--no-header", "--count", "1")
+        for _ in range(20):
+            if os.path.exists(self.path):
+                os.unlink(self.path)
+            with socket.socket(socket.AF_UNIX) as dying:
+                dying.bind(self.path)
+                dying.listen(8)
+                select.select([dying], [], [], 1)
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
+            out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, len(out.splitlines())), (0, 1), err)
 
     def test_waiting_ends_with_the_time_or_with_the_wait(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]) as traced:

@@ -13,6 +13,9 @@ import tempfile
 import time
 import unittest
 
+# What a shell runs in the background ignores SIGINT, and so would all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 DEADLINE_S = 30.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
 
 

@@ -12,6 +12,9 @@ import signal
 import subprocess
 import threading
 
+# What a shell runs in the background ignores SIGINT, and so would all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PATIENCE_S = 90
 
 
