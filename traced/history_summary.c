@@ -125,6 +125,7 @@ static int mark_traces(struct history *history, const struct history_span *span,
 struct candidate {
     uint64_t rank; /* the greatest comes first */
     struct trace_id id;
+    struct history_span span; /* its events are in there */
     bool truncated;
 };
 
@@ -132,6 +133,7 @@ struct candidate {
 struct candidates {
     struct candidate *list;
     size_t count, limit, capacity;
+    size_t sifted; /* of `count`, where candidates are sifted: the others have no rank yet */
     size_t total;
 };
 
@@ -153,7 +155,7 @@ static void candidates_cut(struct candidates *candidates) {
 
 static void candidates_add(struct candidates *candidates, const struct candidate *candidate) {
     candidates->total++;
-    if (candidates->limit == 0) return;
+    if (candidates->capacity == 0) return;
     if (candidates->count == candidates->capacity) candidates_cut(candidates);
     candidates->list[candidates->count++] = *candidate;
 }
@@ -163,9 +165,10 @@ struct listing {
     struct history *history;
     struct history_span span;
     const struct history_traces_query *query;
-    uint64_t *last_ns;   /* by entry: greatest time of its events */
+    uint64_t *last_ns;   /* by entry: greatest time of its events; NULL: nobody asks */
     uint64_t *in_window; /* marked when to_ns is set: the last time alone does not tell what happened before */
     uint64_t *of_app;    /* marked when an application was asked for */
+    bool sift;           /* every candidate is looked at */
     struct candidates candidates;
 };
 
@@ -193,36 +196,29 @@ static int last_times(struct listing *listing) {
     return 0;
 }
 
-static void list_entry(struct listing *listing, uint32_t index) {
-    struct trace_entry *entry = history__trace_entry(listing->history, index);
+/* The part of the span from an entry's first segment to its last: most traces are in one or two of a hundred. */
+static struct history_span entry_span(const struct entry *entry, const struct history_span *span) {
+    struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
+                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
 
-    if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
-    if (listing->last_ns[index] < listing->query->from_ns) return;
-    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
-    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
-    candidates_add(&listing->candidates, &(struct candidate){listing->last_ns[index], entry->id,
-                                                             history__entry_truncated(&entry->entry, listing->span.begin)});
+    if (part.begin < span->begin) part.begin = span->begin;
+    if (part.end > span->end) part.end = span->end;
+    return part;
 }
 
-static int list_traces(struct listing *listing) {
-    struct history *history = listing->history;
-    const char *app_id = listing->query->app_id;
-    struct history_query query = {.from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns};
-    uint32_t high;
-    int error = last_times(listing);
+static void list_entry(struct listing *listing, uint32_t index) {
+    struct trace_entry *entry = history__trace_entry(listing->history, index);
+    uint64_t last_ns = listing->last_ns != NULL ? listing->last_ns[index] : UINT64_MAX;
 
-    if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
-    query = (struct history_query){.kinds = HISTORY_APP_KINDS};
-    if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
-    if (error < 0) return error;
-    high = history__load32(&history->traces.high);
-    for (uint32_t from = 1; from < high; from += ENTRIES_A_LOCK) {
-        grace_read_lock();
-        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK; index++) list_entry(listing, index);
-        grace_read_unlock();
-    }
-    candidates_cut(&listing->candidates);
-    return 0;
+    if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
+    if (last_ns < listing->query->from_ns) return;
+    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
+    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
+    candidates_add(&listing->candidates,
+                   &(struct candidate){.rank = last_ns,
+                                       .id = entry->id,
+                                       .span = entry_span(&entry->entry, &listing->span),
+                                       .truncated = history__entry_truncated(&entry->entry, listing->span.begin)});
 }
 
 /* ---- traces: in which order --------------------------------------------------------------------------------------------- */
@@ -235,32 +231,60 @@ static uint64_t rank(enum history_trace_order order, const struct history_trace 
     }
 }
 
+/* Looks at the events of the candidates that nobody has looked at yet, takes out what the test does not keep, and gives the others their
+ * rank.  Done for one portion of the directory after another, so that there are never many candidates. */
+static int sift_traces(struct listing *listing) {
+    struct candidates *candidates = &listing->candidates;
+    const struct history_trace_test *test = listing->query->test;
+    size_t kept = candidates->sifted;
+
+    for (size_t i = kept; i < candidates->count; i++) {
+        const struct candidate *candidate = &candidates->list[i];
+        struct history_trace trace;
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, &trace);
+        if (error < 0) return error;
+        trace.truncated = candidate->truncated;
+        candidates->total--;
+        if (test != NULL && !test->keep(test->context, &trace)) continue;
+        if (trace.events == 0) continue; /* evicted meanwhile */
+        candidates->total++;
+        candidates->list[kept] = *candidate;
+        candidates->list[kept++].rank = rank(listing->query->order, &trace);
+    }
+    candidates->count = kept;
+    if (candidates->capacity - kept < ENTRIES_A_LOCK) candidates_cut(candidates);
+    candidates->sifted = candidates->count;
+    return 0;
+}
+
+static int list_traces(struct listing *listing) {
+    struct history *history = listing->history;
+    const char *app_id = listing->query->app_id;
+    struct history_query query = {.from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns};
+    uint32_t high;
+    int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted, they are ranked by what is seen */
+
+    if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
+    query = (struct history_query){.kinds = HISTORY_APP_KINDS};
+    if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
+    if (error < 0) return error;
+    high = history__load32(&history->traces.high);
+    for (uint32_t from = 1; from < high && error == 0; from += ENTRIES_A_LOCK) {
+        grace_read_lock();
+        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK; index++) list_entry(listing, index);
+        grace_read_unlock();
+        if (listing->sift) error = sift_traces(listing);
+    }
+    candidates_cut(&listing->candidates);
+    return error;
+}
+
+/* ---- traces: what is shown ----------------------------------------------------------------------------------------------- */
+
 static int trace_compare(const void *a, const void *b, void *order) {
     const struct history_trace *x = a, *y = b;
     enum history_trace_order by = *(const enum history_trace_order *)order;
     return rank_compare(rank(by, x), &x->trace_id, rank(by, y), &y->trace_id);
-}
-
-/* Takes out of the candidates what the test does not keep, and gives the others their rank, for which their events are looked at. */
-static int sift_traces(struct listing *listing) {
-    struct candidates *candidates = &listing->candidates;
-    const struct history_trace_test *test = listing->query->test;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < candidates->count; i++) {
-        struct history_trace trace;
-        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, test, &trace);
-        if (error < 0) return error;
-        trace.truncated = candidates->list[i].truncated;
-        if (test != NULL && !test->keep(test->context, &trace)) continue;
-        if (trace.events == 0) continue; /* evicted meanwhile */
-        candidates->list[kept] = candidates->list[i];
-        candidates->list[kept++].rank = rank(listing->query->order, &trace);
-    }
-    candidates->count = candidates->total = kept;
-    candidates->limit = listing->query->limit;
-    candidates_cut(candidates);
-    return 0;
 }
 
 /* Fills the summaries of the chosen; those that were evicted meanwhile fall out. */
@@ -272,12 +296,13 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
 
     if (traces == NULL) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
-        int error = history__trace_gather(listing->history, &listing->span, &candidates->list[i].id, NULL, &traces[count]);
+        const struct candidate *candidate = &candidates->list[i];
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, &traces[count]);
         if (error < 0) {
             free(traces);
             return error;
         }
-        traces[count].truncated = candidates->list[i].truncated;
+        traces[count].truncated = candidate->truncated;
         if (traces[count].events > 0) count++;
     }
     if (count > 0) qsort_r(traces, count, sizeof *traces, trace_compare, &order);
@@ -293,17 +318,18 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
 
 int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
                    size_t *ret_count, size_t *ret_total) {
-    struct listing listing = {.history = history, .query = query, .span = history__span(history)};
+    struct listing listing = {.history = history,
+                              .query = query,
+                              .span = history__span(history),
+                              .sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST};
     struct candidates *candidates = &listing.candidates;
-    bool sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST;
     int error = -ENOMEM;
 
-    candidates->limit = !sift && query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
-    candidates->capacity = sift ? candidates->limit : 2 * candidates->limit; /* sifted: all have to stay */
+    candidates->limit = query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
+    candidates->capacity = 2 * candidates->limit + (listing.sift ? ENTRIES_A_LOCK : 0);
     candidates->list = calloc(candidates->capacity + 1, sizeof *candidates->list);
     if (candidates->list == NULL) goto out;
     error = list_traces(&listing);
-    if (error == 0 && sift) error = sift_traces(&listing);
     if (error < 0) goto out;
     error = fill_traces(&listing, ret_traces, ret_count);
     if (error == 0 && ret_total != NULL) *ret_total = candidates->total;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of the history that random workloads do not reach, or do not spell out: ids whose hashes are equal, and what the outcome
- * of a trace is. */
+ * Parts of the history that random workloads do not reach, or do not spell out: ids whose hashes are equal, what the outcome
+ * of a trace is, and more traces than are ranked at once. */
 #include "history_internal.h"
 
 #include <check.h>
@@ -200,6 +200,58 @@ END_TEST
 START_TEST(the_outcome_does_not_depend_on_the_order_of_arrival) { check_outcome(&outcomes[_i], true); }
 END_TEST
 
+/* More than are looked at before some of them are dropped. */
+#define MANY_TRACES 50000
+#define MANY_INVERSE 17679 /* of 7919, modulo MANY_TRACES */
+
+static bool keep_thirds(void *context, const struct history_trace *trace) {
+    (void)context;
+    return trace->first_ns % 3 == 0;
+}
+
+static void see_nothing(void *context, const struct trace_event *event, history_source source) {
+    (void)context;
+    (void)event;
+    (void)source;
+}
+
+/* Trace i lasts from 1000 + i for (7919 * i) % MANY_TRACES, in two segments. */
+static void append_many_traces(void) {
+    for (unsigned half = 0; half < 2; half++) {
+        for (uint64_t i = 0; i < MANY_TRACES; i++) {
+            struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .timestamp = 1000 + i + half * (7919 * i % MANY_TRACES)};
+            memcpy(event.trace_id.bytes, &(uint64_t){i + 1}, sizeof(uint64_t));
+            append(&event, 0);
+        }
+    }
+}
+
+START_TEST(of_many_traces_the_slowest_that_a_test_keeps_are_found) {
+    const struct history_trace_test test = {NULL, see_nothing, keep_thirds};
+    struct history_trace *traces;
+    size_t count, total, of_limit_0;
+
+    append_many_traces();
+    ck_assert_int_eq(history_traces(history,
+                                    &(struct history_traces_query){.test = &test, .order = HISTORY_TRACES_SLOWEST, .limit = 5},
+                                    &traces, &count, &total),
+                     0);
+    ck_assert_uint_eq(count, 5);
+    ck_assert_uint_eq(total, MANY_TRACES / 3);
+    for (uint64_t duration = MANY_TRACES, at = 0; at < count; at++) {
+        do duration--;
+        while ((1000 + duration * MANY_INVERSE % MANY_TRACES) % 3 != 0);
+        ck_assert_uint_eq(traces[at].last_ns - traces[at].first_ns, duration);
+        ck_assert_uint_eq(traces[at].events, 2);
+    }
+    free(traces);
+    ck_assert_int_eq(history_traces(history, &(struct history_traces_query){.test = &test}, &traces, &count, &of_limit_0), 0);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_uint_eq(of_limit_0, total);
+    free(traces);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("history parts");
     TCase *tcase = tcase_create("parts");
@@ -211,6 +263,7 @@ int main(void) {
     tcase_add_test(tcase, ids_whose_hashes_are_equal_stay_apart);
     tcase_add_test(tcase, nothing_is_lost_when_a_table_grows);
     tcase_add_test(tcase, two_histories_hash_one_id_differently);
+    tcase_add_test(tcase, of_many_traces_the_slowest_that_a_test_keeps_are_found);
     tcase_add_loop_test(tcase, the_outcome_of_a_trace_is_that_of_its_first_span, 0, count);
     tcase_add_loop_test(tcase, the_outcome_does_not_depend_on_the_order_of_arrival, 0, count);
     suite_add_tcase(suite, tcase);
