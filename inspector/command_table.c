@@ -29,11 +29,11 @@ const struct command command_table[] = {
         .name = "traces",
         .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
         .run = run_traces,
-        .summary = "the newest traces and how they ended",
+        .summary = "traces and how they ended, the newest first",
         .description = "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
                        "20 traces unless --limit says otherwise.\n"
                        "--where asks about whole traces here: duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
-                       "unfinished (open), truncated, app, command, first, last; and about their events with any (...), all (...) and "
+                       "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and about their events with any (...), all (...) and "
                        "count(...) > 3, inside of which every filter of events may stand.",
         .examples = {{"inspector traces --limit 5", "the newest five"},
                      {"inspector traces --app DMAP --from -1m", "the requests of one application in the last minute"},

@@ -40,13 +40,19 @@ static void put_rate(struct strbuf *out, const json_t *row) {
         strbuf_printf(out, rate >= 99.95 ? "%.0f" : rate >= 9.995 ? "%.1f" : "%.2f", rate);
 }
 
+/* Is a field as --by has it one of time, cut or not?  An application may have one called time.something. */
+static bool is_time(const char *field) {
+    size_t bytes = strcspn(field, "/");
+    return (bytes == 4 && !strncmp(field, "time", 4)) || (bytes == 9 && !strncmp(field, "timestamp", 9));
+}
+
 /* One field of a group: an id by its name or shortened, a time as one, anything else as it is. */
 static void put_group_value(struct strbuf *out, const struct view *view, const json_t *group, const char *field) {
     const json_t *value = field ? json_object_get(group, field) : NULL;
     const char *text = json_string_value(value);
     if (json_is_null(value) || !value) {
         strbuf_puts(out, "-");
-    } else if (json_is_integer(value) && !strncmp(field, "time", 4) && json_integer_value(value) >= 0) {
+    } else if (json_is_integer(value) && is_time(field) && json_integer_value(value) >= 0) {
         text_time(out, (uint64_t)json_integer_value(value) * 1000, view->utc, false);
     } else if (text && json_is_hex(text, NODE_DIGITS)) {
         names_node(out, view->names, text);
@@ -230,17 +236,27 @@ static void put_histogram_title(struct strbuf *out, const struct view *view, con
 }
 
 static void put_histograms(struct strbuf *out, const struct view *view, const json_t *answer) {
-    size_t i;
+    size_t i, drawn = 0;
     const json_t *row;
     json_array_foreach(json_get_array(answer, "rows"), i, row) {
         if (!json_get_count(json_object_get(row, "value"), "count")) continue;
-        if (i) strbuf_puts(out, "\n");
+        if (drawn++) strbuf_puts(out, "\n");
         put_histogram_title(out, view, answer, row);
         put_bars(out, view, json_get_array(row, "histogram"), unit_of(answer));
     }
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+
+/* By time the newest groups are shown, else the largest. */
+static bool is_by_time(const json_t *answer) {
+    const json_t *fields = json_get_array(answer, "group_by");
+    for (size_t i = 0; i < json_array_size(fields); i++) {
+        const char *name = json_string_value(json_array_get(fields, i));
+        if (name && is_time(name)) return true;
+    }
+    return false;
+}
 
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
     uint64_t groups = json_get_count(answer, "groups"), ungrouped = json_get_count(answer, "ungrouped");
@@ -252,7 +268,9 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
         strbuf_puts(out, " in ");
         text_duration(out, (uint64_t)(seconds * 1e9));
     }
-    if (groups > shown) strbuf_printf(out, "; the %zu largest of %" PRIu64 " groups, --limit shows more", shown, groups);
+    if (groups > shown)
+        strbuf_printf(out, "; the %zu %s of %" PRIu64 " groups, --limit shows more", shown,
+                      is_by_time(answer) ? "newest" : "largest", groups);
     strbuf_puts(out, "\n");
     if (ungrouped) {
         text_styled(out, view->color, STYLE_WARN, "of more groups than traced keeps, and only counted: ");

@@ -231,8 +231,7 @@ void render_traces(struct strbuf *out, const struct view *view, const json_t *an
     finish(out, view, &table, "no traces in the history");
     uint64_t total = json_get_count(answer, "total");
     if (view->header && json_array_size(traces) && total > json_array_size(traces))
-        text_styled(out, view->color, STYLE_DIM, "the newest %zu of %" PRIu64 "; --limit N shows more\n", json_array_size(traces),
-                    total);
+        text_styled(out, view->color, STYLE_DIM, "%zu of %" PRIu64 "; --limit N shows more\n", json_array_size(traces), total);
 }
 
 /* ---- applications ---- */

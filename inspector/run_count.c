@@ -3,6 +3,8 @@
  * How many events, by what. */
 #include "commands.h"
 
+#include <string.h>
+
 #define GROUPS_DEFAULT 20
 
 /* The params of `count`, NULL without memory. */
@@ -25,6 +27,9 @@ static json_t *params_new(const struct session *session) {
 int run_count(struct session *session) {
     if (option_given(session->options, OPTION_VALUE) && option_given(session->options, OPTION_HIST))
         return failure_set(&session->failure, EXIT_USAGE, "--hist FIELD draws what --value FIELD tells: give one of them");
+    if (option_given(session->options, OPTION_BY) &&
+        !session->options->texts[OPTION_BY][strspn(session->options->texts[OPTION_BY], ",")])
+        return failure_set(&session->failure, EXIT_USAGE, "--by takes fields, like kind or peer,kind");
     json_t *params = params_new(session);
     return params ? run_ask_and_show(session, "count", params, NULL, render_count) : session_out_of_memory(session);
 }

@@ -187,6 +187,13 @@ class Count(CountTest):
         self.assertEqual([(row["group"]["kind"], row["count"]) for row in answer["rows"]], [("packet_sent", 22)])
         done = self.inspect("--by", "kind", "--value", "rtt", "--hist", "rtt")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
+        done = self.inspect("--hist", "rtt", "--by", "kind")  # the largest group has no rtt
+        self.assertTrue(done.stdout.startswith("kind metrics: 16 values"), done.stdout)
+        done = self.inspect("--by", ",")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--by takes fields", done.stderr)
+        done = self.inspect("--by", "time/1ns", "--limit", "1")
+        self.assertIn("; the 1 newest of ", done.stdout)
         done = self.inspect("--by", "knid")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertIn('group_by: there is no field or kind "knid"; did you mean "kind"?', done.stderr)
@@ -210,7 +217,8 @@ class Limits(CountTest):
 
         def settled():
             nodes = {node["name"]: node for node in self.client.call("nodes")["nodes"]}
-            return all(node["emitted"] == node["indexed"] + node["lost"] for node in nodes.values()) and nodes["alice"]["emitted"] == 200_000 and nodes
+            done = all(node["emitted"] == node["indexed"] + node["lost"] for node in nodes.values())
+            return done and "alice" in nodes and nodes["alice"]["emitted"] == 200_000 and nodes
 
         lost = until(settled, "all events")["alice"]["lost"]
         self.assertGreater(lost, 100_000)
