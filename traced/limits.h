@@ -46,7 +46,8 @@
 #define LIMIT_HELD_BYTES (80U << 20)
 
 /* Memory beside the history, the node table, and the program itself: what clients hold, and answers in the making.  The kernel keeps
- * it (footprint.h): an answer that would take more gets an error. */
+ * it (footprint.h): an answer that would take more gets an error.  Of the workers each may be at a `count` with as many groups and
+ * numbers as there may be, which takes 16 MiB beside its answer. */
 #define LIMIT_BESIDE_BYTES (144U << 20)
 
 /* The program, its libraries and stacks. */

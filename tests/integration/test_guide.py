@@ -91,6 +91,7 @@ VARIABLE = (
     (r"[+]?\b\d+(?:\.\d+)? (?:ns|us|ms|s)\b", "TIME"),
     (r"(?<=TIME) \*", ""),
     (r"\(\d+ %\)", "SHARE"),
+    (r"(\d\.\d %) +[\d.]+", r"\1 RATE"),
     (r"; and TIME outside of it", ""),
     (r"(?<=longest gap: ).*", ""),
     (r"\b(exited|crashed|live) +\d+", r"\1 PID"),
