@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -918,6 +919,63 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
 }
 END_TEST
 
+/* More names of one ring: traced sees as many nodes, and nobody has to make them. */
+static void link_names(const struct trace_log *log, unsigned from, unsigned to) {
+    char ring[512], name[64];
+    snprintf(ring, sizeof ring, "%s", path(trace_log_name(log) + 1));
+    for (unsigned i = from; i < to; i++) {
+        snprintf(name, sizeof name, TRACE_SHM_PREFIX "link.%u", i);
+        ck_assert_int_eq(link(ring, path(name)), 0);
+    }
+}
+
+START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
+    struct rlimit old_files, files;
+    struct trace_log *alice = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST), *bob = open_log("bob");
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old_files), 0);
+    files = (struct rlimit){.rlim_cur = old_files.rlim_max, .rlim_max = old_files.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    emit(alice, 0, 3);
+    link_names(alice, 0, NODES_MAX - 2);
+    pass();
+    ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
+    ck_assert_uint_eq(ingest->counters.nodes_left_out, 0);
+    ck_assert_uint_eq(history_end(history), 3 * (NODES_MAX - 1));
+    said[0] = 0;
+    link_names(alice, NODES_MAX - 2, NODES_MAX);
+    pass();
+    ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
+    ck_assert_uint_eq(ingest->counters.nodes_left_out, 2);
+    ck_assert_ptr_nonnull(strstr(said, "link.4095 rejected: there are 4096 nodes with events already"));
+
+    emit(alice, 3, 4); /* the others go on, to their end */
+    pass();
+    trace_log_close(alice);
+    settle();
+    ck_assert_uint_eq(ingest->attached_count, 1);
+    for (uint32_t i = 0; i < NODES_MAX; i++) {
+        const struct node *node = nodes_at(nodes, i);
+        if (node != node_named("bob")) assert_settled(node, 4, 4);
+    }
+    struct trace_log *late = open_log("late"); /* they are dead, but the history has their events */
+    pass();
+    ck_assert_uint_eq(ingest->counters.nodes_left_out, 3);
+    trace_log_close(late);
+    for (uint32_t i = 0; history_begin(history) < 4 * (NODES_MAX - 1); i++) {
+        emit(bob, i * 1000, (i + 1) * 1000);
+        while (pass() == 0) {}
+    }
+    struct trace_log *carol = open_log("carol");
+    pass();
+    ck_assert_uint_eq(ingest->counters.nodes_left_out, 3);
+    ck_assert_uint_eq(nodes_count(nodes), NODES_MAX);
+    ck_assert_uint_eq(node_named("carol")->state, NODE_LIVE);
+    trace_log_close(bob);
+    trace_log_close(carol);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old_files), 0);
+}
+END_TEST
+
 START_TEST(a_step_of_the_system_time_is_counted_said_and_followed) {
     struct trace_log *log = open_log("alice");
     history_source source;
@@ -1110,6 +1168,35 @@ START_TEST(a_busy_node_does_not_keep_a_pass_from_ending) {
 }
 END_TEST
 
+START_TEST(what_was_emitted_before_all_was_drained_comes_before_what_was_emitted_after_it) {
+    enum { LOGS = 4, ROUNDS = 4 };
+    struct trace_log *logs[LOGS];
+    uint32_t next[LOGS] = {0}, round = 0;
+    for (uint32_t i = 0; i < LOGS; i++) logs[i] = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
+    pass();
+    for (round = 0; round < ROUNDS; round++) {
+        if (round == 1) pass_time(5000 * MS); /* the first events after a silence */
+        for (uint32_t i = 0; i < LOGS; i++) { /* in round 2 one of them has more than a pass takes */
+            uint32_t count = round == 2 && i == 1 ? 3 * INGEST_LANE_EVENTS : 10;
+            for (; count > 0; count--) TRACE_CUSTOM(logs[i], NULL, NULL, round, next[i]++, NULL, 0);
+        }
+        if (round == 1) pass_time(INGEST_WAIT_MAX_NS);
+        while (pass() == 0) {}
+    }
+    memset(next, 0, sizeof next);
+    round = 0;
+    for (uint64_t i = 0; i < history_end(history); i++) {
+        history_source source;
+        struct trace_event event = at(i, &source);
+        ck_assert_uint_eq(event.data.custom.code, next[history_source_node(source)]++);
+        ck_assert_uint_ge(event.data.custom.category, round);
+        round = event.data.custom.category;
+    }
+    ck_assert_uint_eq(history_end(history), (LOGS * ROUNDS - 1) * 10 + 3 * INGEST_LANE_EVENTS);
+    for (uint32_t i = 0; i < LOGS; i++) trace_log_close(logs[i]);
+}
+END_TEST
+
 START_TEST(many_busy_nodes_all_get_their_turn) {
     struct trace_log *logs[8];
     for (unsigned i = 0; i < 8; i++) {
@@ -1229,6 +1316,7 @@ int main(void) {
     tcase_add_test(tcase, a_pass_in_which_rings_end_looks_at_all_others);
     tcase_add_test(tcase, a_ring_that_shrinks_is_let_go_in_the_same_pass);
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
+    tcase_add_test(tcase, nodes_that_the_table_has_no_room_for_are_left_out_and_counted);
     tcase_add_test(tcase, a_step_of_the_system_time_is_counted_said_and_followed);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
     tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
@@ -1239,6 +1327,7 @@ int main(void) {
     tcase_add_test(tcase, a_silent_ring_beside_a_busy_one_is_looked_at_soon);
     tcase_add_test(tcase, nodes_leave_in_any_order);
     tcase_add_test(tcase, a_busy_node_does_not_keep_a_pass_from_ending);
+    tcase_add_test(tcase, what_was_emitted_before_all_was_drained_comes_before_what_was_emitted_after_it);
     tcase_add_test(tcase, many_busy_nodes_all_get_their_turn);
     tcase_add_test(tcase, the_thread_finds_drains_and_wakes);
     tcase_add_loop_test(tcase, what_was_emitted_before_the_stop_comes_in, 0, 2);
