@@ -3,6 +3,7 @@
 """inspector trigger: the window around a condition, beside a real traced and real nodes."""
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from harness import ProtocolTest, hex_id, until  # noqa: E402
 
 ALICE, BOB = hex_id(0xAA), hex_id(0xBB)
 SLOW = ("metrics", 200_000_000, 1, BOB)
+
+
+def nanoseconds(moment):
+    return moment["timestamp"] * 1000 + moment["ns"]
 
 
 class Trigger(ProtocolTest):
@@ -85,6 +90,9 @@ class Trigger(ProtocolTest):
         self.assertIn("w2.ndjson", process.stdout.readline())
         self.assertEqual(process.wait(), 0)
         self.assertEqual([self.window(name)[0]["window"] for name in ("w1.ndjson", "w2.ndjson")], [1, 2])
+        mask = os.umask(0)
+        os.umask(mask)
+        self.assertEqual(os.stat(os.path.join(self.place.directory, "w1.ndjson")).st_mode & 0o777, 0o666 & ~mask)
         process = self.begin("rtt > 100ms", "--after", "0s", "--every", "1h", "--write", "one%.ndjson", "--for", "1h")
         self.emit(*SLOW)
         self.assertIn("window 1", process.stdout.readline())
@@ -95,7 +103,7 @@ class Trigger(ProtocolTest):
         self.assertEqual(sorted(name for name in os.listdir(self.place.directory) if name.startswith("one")), ["one1.ndjson"])
 
     def test_windows_are_added_to_one_file_and_tell_what_was_suppressed(self):
-        process = self.begin("rtt > 100ms", "--after", "100ms", "--every", "500ms", "--write", "all.ndjson", "--limit", "2", "--json")
+        process = self.begin("rtt > 100ms", "--after", "100ms", "--every", "500ms", "--write", "all.ndjson", "--limit", "3", "--json")
         self.emit(*SLOW)
         self.assertEqual(json.loads(process.stdout.readline())["suppressed"], 0)
         sent = 0
@@ -107,14 +115,37 @@ class Trigger(ProtocolTest):
             self.emit(*SLOW)
             return process.poll() is not None
 
-        until(again, "the second window")
-        told = json.loads(process.stdout.readline())
-        self.assertGreater(told["suppressed"], 0)
-        self.assertLess(told["suppressed"] + told["fitted"], sent + 1)
+        until(again, "the third window")
+        told = [json.loads(line) for line in process.stdout]
+        self.assertGreater(told[0]["suppressed"], 0)
+        self.assertLessEqual(sum(window["suppressed"] + window["fitted"] for window in told), sent)
         with open(os.path.join(self.place.directory, "all.ndjson"), encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
-        self.assertEqual([line["trigger"]["window"] for line in lines if "trigger" in line], [1, 2])
-        self.assertEqual(sum("end" in line for line in lines), 2)
+        heads = [line["trigger"] for line in lines if "trigger" in line]
+        self.assertEqual([head["window"] for head in heads], [1, 2, 3])
+        opened = [nanoseconds(head["event"]) for head in heads]
+        self.assertTrue(all(after - before >= 500_000_000 for before, after in zip(opened, opened[1:])), opened)
+        slow = [nanoseconds(event) for event in self.client.call("query", kind="metrics", limit=10000)["events"]]
+        fitted = [sum(begin <= at < nanoseconds(head["to"]) for at in slow) for begin, head in zip(opened, heads)]
+        self.assertEqual(fitted, [line["end"]["fitted"] for line in lines if "end" in line])
+
+    def test_a_window_that_does_not_fit_on_the_disk_leaves_nothing_behind(self):
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+        self.packets(500)
+        with open(os.path.join(self.place.directory, "all.ndjson"), "w", encoding="utf-8") as file:
+            file.write("kept\n")
+        before = sorted(os.listdir(self.place.directory))
+        for name in ("all.ndjson", "w%.ndjson"):
+            process = self.begin("rtt > 100ms", "--before", "1m", "--after", "0s", "--write", name, preexec_fn=small_files)
+            self.emit(*SLOW)
+            self.assertEqual(process.wait(), 1)
+            self.assertIn("File too large", process.stderr.read())
+        self.assertEqual(sorted(os.listdir(self.place.directory)), before)
+        with open(os.path.join(self.place.directory, "all.ndjson"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "kept\n")
 
     def test_without_a_file_windows_go_to_the_output_and_options_narrow_them(self):
         self.packets(20)
@@ -202,15 +233,16 @@ class Trigger(ProtocolTest):
             self.assertEqual("cannot be kept" in notes, code == 3)
 
     def test_what_fits_while_traced_is_away_opens_a_window(self):
-        process = self.begin("rtt > 100ms", "--after", "0s", "--write", "w.ndjson", "--limit", "1")
+        self.emit("metrics", 150_000_000, 1, BOB)  # before it begins
+        process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "--write", "w.ndjson", "--limit", "1")
         process.send_signal(signal.SIGSTOP)
         self.place.stop(signal.SIGKILL)
         self.alice.do(*SLOW)
         self.client = self.start()
-        self.place.settle(self.client, 1)
+        self.place.settle(self.client, 2)
         process.send_signal(signal.SIGCONT)
         self.assertIn("window 1", process.stdout.readline())
-        self.assertEqual([event["kind"] for event in self.window("w.ndjson")[1]], ["metrics"])
+        self.assertEqual([event["data"]["rtt"] for event in self.window("w.ndjson")[1]], [200_000_000])
 
 
 if __name__ == "__main__":
