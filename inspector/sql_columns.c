@@ -2,6 +2,7 @@
 #include "sql_columns.h"
 
 #include "json_get.h"
+#include "sql_push.h"
 #include "text.h"
 
 #include <proto/event_table.h>
@@ -56,8 +57,9 @@ static void add_as(struct sql_columns *columns, const struct sql_column *column,
     *added = *column;
     added->name = strdup(name);
     added->key = strdup(column->key);
+    added->filter = column->filter ? strdup(column->filter) : NULL;
     columns->count++;
-    columns->failed |= !added->name || !added->key;
+    columns->failed |= !added->name || !added->key || (column->filter && !added->filter);
 }
 
 void sql_columns_add(struct sql_columns *columns, const struct sql_column *column) {
@@ -74,6 +76,7 @@ void sql_columns_fini(struct sql_columns *columns) {
     for (int i = 0; i < columns->count; i++) {
         free((char *)columns->columns[i].name);
         free((char *)columns->columns[i].key);
+        free((char *)columns->columns[i].filter);
     }
     free(columns->columns);
     *columns = (struct sql_columns){0};
@@ -126,18 +129,36 @@ static bool has_field_column(const struct sql_columns *columns, const char *key)
     return false;
 }
 
+/* What filters call a field: its application's id, a dot and its name, in quotes as a whole.  False where they would take that for something
+ * else, or where JSON may have another text than the node registered. */
+static bool filter_name(struct strbuf *text, const char *app_id, const char *name) {
+    if (!*app_id || strchr(app_id, '.') || !strcmp(app_id, "data")) return false;
+    strbuf_puts(text, "\"");
+    bool said = sql_filter_text(text, app_id, strlen(app_id));
+    strbuf_puts(text, ".");
+    said = said && sql_filter_text(text, name, strlen(name));
+    strbuf_puts(text, "\"");
+    return said;
+}
+
 /* The fields may be called like a column that every event has: they are the ones that make way. */
-static void add_fields(struct sql_columns *columns, const json_t *fields) {
+static void add_fields(struct sql_columns *columns, const char *app_id, const json_t *fields) {
     size_t i;
     const json_t *field;
+    struct strbuf filter = {0};
     json_array_foreach(fields, i, field) {
         const char *name = json_get_text(field, "name"), *type = json_get_text(field, "type");
         if (!name || !*name || has_field_column(columns, name)) continue;
+        strbuf_clear(&filter);
+        bool said = filter_name(&filter, app_id, name);
+        columns->failed |= filter.failed;
         sql_columns_add(columns, &(struct sql_column){.name = name,
                                                       .type = type && !strcmp(type, "unsigned") ? "INTEGER" : "TEXT",
                                                       .source = SQL_FIELD,
-                                                      .key = name});
+                                                      .key = name,
+                                                      .filter = said ? strbuf_text(&filter) : NULL});
     }
+    strbuf_fini(&filter);
 }
 
 /* Puts the columns from `from` on at `to`, before what is there. */
@@ -159,9 +180,46 @@ void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, con
     int own = ret_columns->count;
     json_array_foreach(apps, i, app) {
         const char *id = json_get_text(app, "app_id");
-        if (id && !strcmp(id, app_id)) add_fields(ret_columns, json_get_array(app, "fields"));
+        if (id && !strcmp(id, app_id)) add_fields(ret_columns, app_id, json_get_array(app, "fields"));
     }
     if (!ret_columns->failed) move_forward(ret_columns, own, COUNT_OF(head_columns));
+}
+
+/* By the field's type and size, which say what its JSON is. */
+static enum sql_push field_push(const json_t *field, const struct sql_column *column) {
+    const char *type = json_get_text(field, "type");
+    uint64_t bytes = json_get_count(field, "bytes");
+    if (!type) return SQL_PUSH_NOTHING;
+    if (!strcmp(type, "unsigned") && column->type[0] == 'I')
+        return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 ? SQL_PUSH_FILTER : SQL_PUSH_NOTHING;
+    if (column->type[0] != 'T') return SQL_PUSH_NOTHING;
+    if (!strcmp(type, "text")) return SQL_PUSH_TEXT;
+    return !strcmp(type, "bytes") || !strcmp(type, "hash") ? SQL_PUSH_BYTES : SQL_PUSH_NOTHING;
+}
+
+static void choose_field(struct sql_column *column, const json_t *apps, const char *app_id) {
+    size_t i, j;
+    const json_t *app, *field;
+    bool first = true;
+    column->push = SQL_PUSH_NOTHING;
+    json_array_foreach(apps, i, app) {
+        const char *id = json_get_text(app, "app_id");
+        if (!id || strcmp(id, app_id) != 0) continue;
+        json_array_foreach(json_get_array(app, "fields"), j, field) {
+            const char *name = json_get_text(field, "name");
+            if (!name || strcmp(name, column->key) != 0) continue;
+            enum sql_push push = field_push(field, column);
+            column->push = first || column->push == push ? push : SQL_PUSH_NOTHING;
+            if (column->push == SQL_PUSH_NOTHING) return;
+            first = false;
+        }
+    }
+}
+
+void sql_columns_choose_fields(struct sql_columns *columns, const json_t *apps, const char *app_id) {
+    for (int i = 0; i < columns->count; i++)
+        if (columns->columns[i].source == SQL_FIELD && columns->columns[i].filter)
+            choose_field(&columns->columns[i], apps, app_id);
 }
 
 char *sql_columns_declare(const struct sql_column *columns, int count) {

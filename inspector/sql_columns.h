@@ -34,7 +34,9 @@ enum sql_push {
     SQL_PUSH_KIND,
     SQL_PUSH_TIMESTAMP,
     SQL_PUSH_NS,     /* only to sort by */
-    SQL_PUSH_FILTER, /* a number that filters know by the column's name */
+    SQL_PUSH_FILTER, /* a number, for a filter */
+    SQL_PUSH_TEXT,   /* equality of text, for a filter */
+    SQL_PUSH_BYTES,  /* the same of bytes, as their hex digits */
 };
 
 struct sql_column {
@@ -43,10 +45,11 @@ struct sql_column {
     enum sql_source source;
     const char *key;
     enum sql_push push;
-    bool hidden; /* not in `select *` */
+    bool hidden;        /* not in `select *` */
+    const char *filter; /* what filters call it; NULL: by its name */
 };
 
-/* A list of columns that grows; names and keys are its own copies. */
+/* A list of columns that grows; its texts are its own copies. */
 struct sql_columns {
     struct sql_column *columns;
     int count, capacity;
@@ -61,6 +64,10 @@ void sql_columns_fini(struct sql_columns *columns);
  * describe one application: `apps` has those of this id. */
 void sql_columns_of_events(struct sql_columns *ret_columns);
 void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, const char *app_id);
+
+/* Says of the fields in an application's columns which of them filters can compare: those that all who registered them describe alike.
+ * Anew before each statement, for a node may have come that describes them otherwise. */
+void sql_columns_choose_fields(struct sql_columns *columns, const json_t *apps, const char *app_id);
 
 /* CREATE TABLE x(...), for sqlite3_declare_vtab; to be freed with sqlite3_free.  NULL without memory. */
 char *sql_columns_declare(const struct sql_column *columns, int count);

@@ -83,6 +83,7 @@ static int events_create(sqlite3 *db, void *aux, int argc, const char *const *ar
 
 static int events_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
     struct events_table *table = (struct events_table *)base;
+    if (table->app_id) sql_columns_choose_fields(&table->columns, table->sql->apps, table->app_id);
     return sql_push_plan(&table->sql->history, table->columns.columns, info);
 }
 
@@ -235,7 +236,7 @@ static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan
     struct events_cursor *cursor = (struct events_cursor *)base;
     struct sql_push_params params;
     end_scan(cursor);
-    int rc = sql_push_read(&params, &sql_of(cursor)->session->names, plan, number, count, values);
+    int rc = sql_push_read(&params, &sql_of(cursor)->session->names, &table_of(cursor)->columns, plan, number, count, values);
     if (rc != SQLITE_OK) return rc;
     cursor->said = params.said;
     cursor->explain.scans++;

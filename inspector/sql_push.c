@@ -16,6 +16,7 @@
 #define SHARE_SIDE 0.3 /* one side of a stretch of time */
 #define SHARE_MOMENT 1e-6
 #define SHARE_PREFIX 0.05
+#define SHARE_TEXT 0.05
 /* In events read: a round trip to traced, and an event that traced looks at and does not send. */
 #define COST_REQUEST 100.0
 #define COST_EXAMINED 0.05
@@ -33,6 +34,19 @@ struct plan {
 static void take(struct plan *plan, int i, const char *column, const char *word) {
     plan->info->aConstraintUsage[i].argvIndex = ++plan->arg_count;
     sqlite3_str_appendf(plan->text, "%s%s%s", plan->arg_count > 1 ? " " : "", column, word);
+}
+
+static bool is_word(const char *name) {
+    for (; *name; name++)
+        if (*name != '_' && !(*name >= '0' && *name <= '9') && !((*name | 0x20) >= 'a' && (*name | 0x20) <= 'z')) return false;
+    return true;
+}
+
+/* A condition on a column that only filters know. */
+static void take_piece(struct plan *plan, int i, const struct sql_column *column, const char *op) {
+    char place[16];
+    snprintf(place, sizeof place, "[%d]", plan->info->aConstraint[i].iColumn);
+    take(plan, i, is_word(column->name) ? column->name : place, op);
 }
 
 static bool is_binary(sqlite3_index_info *info, int i) {
@@ -83,9 +97,13 @@ static bool consider(struct plan *plan, const struct sql_history *history, const
     double share = 1;
     if ((column->push == SQL_PUSH_TIMESTAMP || column->push == SQL_PUSH_FILTER) && comparison(op)) {
         if (pass == 0) return false;
-        take(plan, i, column->name, comparison(op));
+        take_piece(plan, i, column, comparison(op));
         bool moment = column->push == SQL_PUSH_TIMESTAMP && op == SQLITE_INDEX_CONSTRAINT_EQ;
         share = moment ? SHARE_MOMENT : SHARE_SIDE;
+    } else if ((column->push == SQL_PUSH_TEXT || column->push == SQL_PUSH_BYTES) && op == SQLITE_INDEX_CONSTRAINT_EQ) {
+        if (pass == 0 || !is_binary(plan->info, i)) return false;
+        take_piece(plan, i, column, "=");
+        share = SHARE_TEXT;
     } else if (prefix && is_id(column->push)) {
         if (pass == 0 || plan->used & param_bit(column->push)) return false;
         take(plan, i, column->name, op == SQLITE_INDEX_CONSTRAINT_LIKE ? "~" : "*");
@@ -171,6 +189,7 @@ int sql_push_plan(const struct sql_history *history, const struct sql_column *co
 struct reader {
     struct sql_push_params *out;
     const struct names *names;
+    const struct sql_columns *columns;
     int64_t from_us, to_us; /* [from, to) */
     uint64_t limit, offset;
     struct strbuf filter;
@@ -306,7 +325,7 @@ static void read_time(struct reader *reader, const char *op, sqlite3_value *valu
 /* A number of the data is up to 2^64 - 1: above NUMBER_MAX SQLite has it as REAL, and compares by itself. */
 #define NUMBER_MAX INT64_C(9000000000000000000)
 
-static void read_number(struct reader *reader, const char *field, size_t bytes, const char *op, sqlite3_value *value) {
+static void read_number(struct reader *reader, const char *field, const char *op, sqlite3_value *value) {
     struct bound bound = read_bound(value, NUMBER_MAX);
     const char *and = reader->filter.bytes ? " and " : "";
     if (bound.null) reader->out->none = true;
@@ -316,10 +335,58 @@ static void read_number(struct reader *reader, const char *field, size_t bytes, 
     if (op[0] == '=' && bound.after != bound.at + 1)
         reader->out->none = true; /* between two whole numbers, or below all */
     else if (op[0] == '=')
-        strbuf_printf(&reader->filter, "%s%.*s == %" PRId64, and, (int)bytes, field, bound.at);
+        strbuf_printf(&reader->filter, "%s%s == %" PRId64, and, field, bound.at);
     else
-        strbuf_printf(&reader->filter, "%s%.*s %s %" PRId64, and, (int)bytes, field, op[0] == '>' ? ">=" : "<",
+        strbuf_printf(&reader->filter, "%s%s %s %" PRId64, and, field, op[0] == '>' ? ">=" : "<",
                       !strcmp(op, ">") || !strcmp(op, "<=") ? bound.after : bound.at);
+}
+
+bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) return false;
+        if (text[i] == '"' || text[i] == '\\') strbuf_puts(filter, "\\");
+        strbuf_add(filter, &text[i], 1);
+    }
+    return true;
+}
+
+/* An answer has the digits of all the bytes; filters know at most BYTES_DIGITS of them, and take fewer only of a hash. */
+#define BYTES_DIGITS 64
+
+/* Equality of text, or of bytes. */
+static void read_text(struct reader *reader, const struct sql_column *column, const char *field, sqlite3_value *value) {
+    struct strbuf piece = {0};
+    if (sqlite3_value_type(value) == SQLITE_NULL) reader->out->none = true;
+    const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
+    size_t bytes = text ? (size_t)sqlite3_value_bytes(value) : 0;
+    strbuf_printf(&piece, "%s%s == \"", reader->filter.bytes ? " and " : "", field);
+    bool sayable = bytes && sql_filter_text(&piece, text, bytes) && reader->filter.bytes + piece.bytes <= FILTER_BYTES_MAX;
+    if (column->push == SQL_PUSH_BYTES) sayable = sayable && bytes <= BYTES_DIGITS && is_hex(text, bytes);
+    strbuf_puts(&piece, "\"");
+    reader->failed |= piece.failed;
+    reader->left_out |= !sayable;
+    if (sayable && !piece.failed) strbuf_add(&reader->filter, piece.text, piece.bytes);
+    strbuf_fini(&piece);
+}
+
+/* The column that a word of the plan begins with; NULL for limit and offset, which have no operator behind them. */
+static const struct sql_column *find_column(const struct sql_columns *columns, const char *word, size_t name, size_t bytes) {
+    if (name == bytes) return NULL;
+    if (*word == '[') return &columns->columns[atoi(word + 1)];
+    for (int i = 0; i < columns->count; i++)
+        if (strlen(columns->columns[i].name) == name && !strncmp(columns->columns[i].name, word, name))
+            return &columns->columns[i];
+    return NULL;
+}
+
+static void read_condition(struct reader *reader, const struct sql_column *column, const char *op, sqlite3_value *value) {
+    const char *field = column->filter ? column->filter : column->name;
+    if (column->push == SQL_PUSH_TIMESTAMP)
+        read_time(reader, op, value);
+    else if (column->push == SQL_PUSH_FILTER)
+        read_number(reader, field, op, value);
+    else
+        read_text(reader, column, field, value);
 }
 
 static void read_value(struct reader *reader, const char *word, size_t bytes, sqlite3_value *value) {
@@ -342,15 +409,13 @@ static void read_value(struct reader *reader, const char *word, size_t bytes, sq
             read_name(reader, ids[i].param, value);
         return;
     }
-    if (!strncmp(word, "kind", 4)) {
+    if (!strncmp(word, "kind", name) && name == 4) {
         read_kinds(reader, word[4] != '=', value);
     } else if (name < bytes) {
         char op[3] = {0};
         memcpy(op, word + name, bytes - name < 2 ? bytes - name : 2);
-        if (!strncmp(word, "timestamp", name))
-            read_time(reader, op, value);
-        else
-            read_number(reader, word, name, op, value);
+        const struct sql_column *column = find_column(reader->columns, word, name, bytes);
+        if (column) read_condition(reader, column, op, value);
     } else if (sqlite3_value_type(value) == SQLITE_INTEGER && sqlite3_value_int64(value) >= 0) {
         *(word[0] == 'l' ? &reader->limit : &reader->offset) = (uint64_t)sqlite3_value_int64(value);
     }
@@ -370,15 +435,15 @@ static void finish_params(struct reader *reader, int number) {
     strbuf_fini(&reader->filter);
 }
 
-int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const char *plan, int number, int count,
-                  sqlite3_value **values) {
+int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const struct sql_columns *columns,
+                  const char *plan, int number, int count, sqlite3_value **values) {
     struct sql_push_params params = {.params = json_object(), .wanted = UINT64_MAX};
-    struct reader reader = {.out = &params, .names = names, .to_us = TIME_US_MAX, .limit = UINT64_MAX};
+    struct reader reader = {.out = &params, .names = names, .columns = columns, .to_us = TIME_US_MAX, .limit = UINT64_MAX};
     const char *word = plan;
     if (!params.params) return SQLITE_NOMEM;
     for (int i = 0; i < count; i++) {
         size_t bytes = strcspn(word, " ");
-        if (!strncmp(word + bytes, " in", 3)) bytes += 3; /* "kind in" */
+        if (!strncmp(word, "kind in", 7)) bytes = 7;
         read_value(&reader, word, bytes, values[i]);
         word += bytes + (word[bytes] == ' ');
     }

@@ -9,6 +9,7 @@
  *     trace_id~  peer_id~  node_id~  (LIKE)  trace_id* ... (GLOB)
  *     timestamp=  timestamp>  timestamp>=  timestamp<  timestamp<=
  *     rtt>  ...                                                a number of the event's data: a piece of a filter
+ *     size>  key=  [17]=                                       a field of an application, by its place where its name is no word
  *     limit  offset                                            how many rows will be wanted
  *
  * A value that no param can say (a name that two nodes have, a prefix that is ambiguous, a kind that this version does not know) is
@@ -31,8 +32,12 @@ struct sql_push_params {
 };
 
 /* Returns SQLITE_OK, or SQLITE_NOMEM. */
-int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const char *plan, int number, int count,
-                  sqlite3_value **values);
+int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const struct sql_columns *columns,
+                  const char *plan, int number, int count, sqlite3_value **values);
+
+/* Adds text as it stands between the double quotes of a filter.  False, when it may be another text there than in an answer's JSON: only
+ * printable ASCII is surely the same. */
+bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes);
 
 /* Take away what is only a prefix, after traced called it ambiguous, and the filter, after it called that invalid.  False when there was
  * none. */

@@ -285,6 +285,18 @@ class Pushdown(SqlTest):
         params, _, index, _, given = self.one("1", table="DMAP")
         self.assertEqual((index, given), ("kind", 14))
 
+    def test_fields_of_an_application_become_a_filter(self):
+        params, _, _, _, given = self.one("field_kind > 5 AND field_kind <= 70000.5", table="DMAP")
+        self.assertEqual((params, given), ({"filter": '"DMAP.kind" >= 6 and "DMAP.kind" < 70001'}, 1))
+        params, _, _, _, given = self.one("\"key\" = 'chunk-02' AND lane >= 0", table="DMAP")
+        self.assertEqual((params, given), ({"filter": '"DMAP.key" == "chunk-02" and lane >= 0'}, 1))
+        self.assertEqual(self.one("\"key\" = 'a\"\\b'", table="DMAP")[0], {"filter": '"DMAP.key" == "a\\"\\\\b"'})
+        for left in ("field_kind <> 5", "\"key\" > 'a'", "\"key\" = 7", "\"key\" = ''", "\"key\" = 'caf\u00e9'", "\"key\" = '%s'" % ("x" * 4000),
+                     "\"key\" = 'CHUNK-02' COLLATE NOCASE", "\"key\" LIKE 'chunk%'"):
+            self.assertEqual(self.one(left, table="DMAP")[0], {}, left)
+        for nothing in ("field_kind = 1.5", "\"key\" = NULL"):
+            self.assertEqual(self.one(nothing, table="DMAP")[2:], ("none", 0, 0), nothing)
+
 
 class Nothing(SqlTest):
     def test_nothing_can_be_written_attached_or_loaded(self):
@@ -479,6 +491,37 @@ class Strange(unittest.TestCase):
         done, _ = self.ask("SELECT name FROM pragma_table_xinfo('ONE') LIMIT 4 OFFSET 6", {})
         self.assertEqual([json.loads(line)["name"] for line in done.stdout.splitlines()], ["size", 'a"b', "field_SIZE", "more"])
 
+    def asked_filter(self, apps, statement):
+        """What it is asked for of a traced with these applications: (app_id, fields), a field as (name, type, bytes)."""
+        self.apps = [{"app_id": app_id, "name": "x", "commands": [],
+                      "fields": [{"name": name, "type": kind, "offset": 0, "bytes": size} for name, kind, size in fields]} for app_id, fields in apps]
+        done, asked = self.ask(statement, {"events": [], "cursor": None})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return asked[0].get("filter")
+
+    def test_an_odd_name_of_a_field_is_quoted(self):
+        for name, said in (("a b", "a b"), ('x"y', 'x\\"y'), ("x\\", "x\\\\"), ("kind in", "kind in"), ("a.b", "a.b"), ("x >= 1", "x >= 1"), ("", None),
+                           ("\u00e4", None), ("x\ty", None), ("limit", "limit"), ("in_flight", "in_flight")):
+            if name:
+                quoted = '"%s"' % name.replace('"', '""')
+                found = self.asked_filter([("ONE", [("first", "unsigned", 8), (name, "unsigned", 8)])], "SELECT 1 FROM ONE WHERE \"first\" > 1 AND %s = 5" % quoted)
+                self.assertEqual(found, '"ONE.first" >= 2' + (' and "ONE.%s" == 5' % said if said else ""), name)
+
+    def test_a_name_of_an_application_that_filters_would_take_for_another_is_left_to_sqlite(self):
+        for app_id, said in (("O\"E", 'O\\"E'), ("data", None), ("A.B", None), ("\x1b", None), ("\u00e4", None)):
+            found = self.asked_filter([(app_id, [("x", "unsigned", 4)])], 'SELECT 1 FROM "%s" WHERE x = 5' % app_id.replace('"', '""'))
+            self.assertEqual(found, said and '"%s.x" == 5' % said, app_id)
+
+    def test_a_field_is_asked_for_when_all_nodes_describe_it_alike(self):
+        number, text = ("x", "unsigned", 4), ("x", "text", 4)
+        for fields, other, condition, said in (
+                (number, ("x", "unsigned", 8), "x = 5", '"ONE.x" == 5'), (number, text, "x = 5", None), (text, number, "x = '5'", None), (text, text, "x = '5'", '"ONE.x" == "5"'),
+                (number, ("x", "unsigned", 3), "x = 5", None), (("x", "unsigned", 16), number, "x = 5", None), (("x", "hash", 32),) * 2 + ("x = 'ab01'", '"ONE.x" == "ab01"'),
+                (("x", "hash", 32),) * 2 + ("x = 'AB'", None), (("x", "hash", 32),) * 2 + ("x = '%s'" % ("a" * 65), None), (("x", "of_tomorrow", 4),) * 2 + ("x = 'ab'", None),
+                (text, ("x", "bytes", 4), "x = 'ab'", None)):
+            found = self.asked_filter([("ONE", [fields]), ("ONE", [other]), ("TWO", [("x", "hash", 1)])], "SELECT 1 FROM ONE WHERE " + condition)
+            self.assertEqual(found, said, (fields, other, condition))
+
     def test_its_refusal_is_told(self):
         done, _ = self.ask("SELECT * FROM events", Error(-32603, "out of \x1b[31m memory"))
         self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "inspector: out of \\x1b[31m memory\n"))
@@ -544,13 +587,18 @@ class Property(SqlTest):
 
     def setUp(self):
         self.random = random.Random(self.seed)
-        columns = self.rows("SELECT name, type FROM pragma_table_xinfo('events')")
-        names = ", ".join('"%s"' % name for name, _ in columns)
         self.copy = sqlite3.connect(":memory:")
-        self.copy.execute("CREATE TABLE events(%s)" % ", ".join('"%s" %s' % column for column in columns))
-        self.all = self.rows("SELECT %s FROM events" % names)
-        self.copy.executemany("INSERT INTO events VALUES (%s)" % ", ".join("?" * len(columns)), self.all)
-        self.times = [row[[name for name, _ in columns].index("timestamp")] for row in self.all]
+        self.table = "events"
+        self.all = self.copy_table(self.table)
+
+    def copy_table(self, table):
+        columns = self.rows("SELECT name, type FROM pragma_table_xinfo('%s')" % table)
+        names = ", ".join('"%s"' % name for name, _ in columns)
+        self.copy.execute("CREATE TABLE %s(%s)" % (table, ", ".join('"%s" %s' % column for column in columns)))
+        rows = self.rows("SELECT %s FROM %s" % (names, table))
+        self.copy.executemany("INSERT INTO %s VALUES (%s)" % (table, ", ".join("?" * len(columns))), rows)
+        self.times = [row[[name for name, _ in columns].index("timestamp")] for row in rows]
+        return rows
 
     seed = int(os.environ.get("SQL_SEED", "1"))
 
@@ -563,6 +611,7 @@ class Property(SqlTest):
         likely = {"trace_id": TRACES, "peer_id": [ALICE, BOB, STRANGER, TWIN_1], "node_id": [ALICE, BOB, TWIN_1, EVIL, STRANGER],
                   "node": ["alice", "bob", "twin", EVIL_NODE], "peer": ["alice", "bob"], "rtt": [1_000_000, 40_000_000, 2.0e19, 1.5e6, "2000000", float(2**63), 0, -1, 2**63 - 1, 9.1e18],
                   "kind": ["metrics", "packet_sent", "custom", "app_start", "unknown", "packet_lost", "Metrics", "of_tomorrow"],
+                  "key": ["chunk-00", "chunk-03", "Chunk-01", "AB", "chunk-0"], "field_kind": [int.from_bytes(b"AB", sys.byteorder), 0, 16000.5, "20000"],
                   "size": [1200, 1199.5], "packet_num": [3, 50], "app_id": ["DMAP"], "command": ["GET_CHUNK"],
                   "timestamp": [self.random.choice(self.times) for _ in range(4)]}[column]
         if column == "timestamp":
@@ -577,8 +626,8 @@ class Property(SqlTest):
         return self.random.choice([text[:self.random.randint(0, 12)] + self.random.choice(["%", "*", "_", "?", "[a-f]*", "%b%", ""]), text])
 
     def term(self):
-        column = self.random.choice(["trace_id", "peer_id", "node_id", "node", "peer", "kind", "timestamp", "timestamp", "rtt", "rtt", "size",
-                                     "packet_num", "app_id", "command"])
+        of_all = ["trace_id", "peer_id", "node_id", "node", "peer", "kind", "timestamp", "timestamp", "app_id", "command"]
+        column = self.random.choice(of_all + ["rtt", "rtt", "size", "packet_num"] if self.table == "events" else of_all + ["key", "field_kind"] * 4)
         shape = self.random.random()
         if shape < 0.5:
             operator = self.random.choice(["=", "=", "<", "<=", ">", ">=", "<>", "IS", "=="])
@@ -607,13 +656,21 @@ class Property(SqlTest):
         where = self.condition()
         shape = self.random.random()
         if shape < 0.6:
-            return "SELECT %s FROM events WHERE %s" % (", ".join(COLUMNS), where), False
+            return "SELECT %s FROM %s WHERE %s" % (", ".join(COLUMNS), self.table, where), False
         order = self.random.choice(["timestamp, ns", "timestamp DESC, ns DESC", "kind, timestamp, ns, node_id, lane, sequence",
                                     "timestamp DESC, ns DESC, node_id, lane, sequence"])
         limit = "" if shape < 0.75 else " LIMIT %d OFFSET %d" % (self.random.choice([0, 1, 7, 5000]), self.random.choice([0, 1, 20]))
-        return "SELECT timestamp, ns FROM events WHERE %s ORDER BY %s%s" % (where, order, limit), True
+        return "SELECT timestamp, ns FROM %s WHERE %s ORDER BY %s%s" % (self.table, where, order, limit), True
 
     def test_random_conditions_find_the_same_rows_as_in_a_copy(self):
+        self.compare()
+
+    def test_random_conditions_on_an_application_find_the_same_rows_as_in_a_copy(self):
+        self.table = "DMAP"
+        self.all = self.copy_table(self.table)
+        self.compare()
+
+    def compare(self):
         count = int(os.environ.get("SQL_STATEMENTS", "400"))
         statements = [self.statement() for _ in range(count)]
         script = "".join("%s; SELECT 'end';\n" % statement for statement, _ in statements)
