@@ -204,6 +204,8 @@ static const struct {
     {"subscriptions", "subscriptions refused", "open more connections: each has at most 16"},
     {"line_bytes", "requests that were too long", "ask in shorter lines: at most 65536 bytes"},
     {"answer_bytes", "answers that would have been too long", "ask for less at a time: --limit 1000"},
+    {"held_bytes", "connections ended that did not read", "read faster, or ask for less: a filter, --limit 1000"},
+    {"memory", "requests refused for want of memory", "ask for less at a time: a filter, --limit 1000"},
     {"descriptors", "pauses because descriptors were used up", "raise the limit: ulimit -n 65536; traced &"},
 };
 

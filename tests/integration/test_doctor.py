@@ -189,6 +189,8 @@ class Doctor(ProtocolTest):
             ({"history": STATS["history"] | {"first": None, "last": None}}, "history", "no event at all", "inspector doctor PID"),
             ({"limits": {"clients": 3}}, "limits", "3 connections refused", "end some inspectors"),
             ({"limits": {"descriptors": 2}}, "limits", "2 pauses", "ulimit -n"),
+            ({"limits": {"held_bytes": 4}}, "limits", "4 connections ended", "read faster"),
+            ({"limits": {"memory": 5}}, "limits", "5 requests refused", "ask for less"),
             ({"clients": {"events_dropped": 9}}, "limits", "missed 9 events", "inspector follow --kind"),
             ({"clock": {"steps": 2}}, "clock", "set 2 times", "kill %d; traced &" % os.getpid()),
         )
