@@ -150,7 +150,7 @@ void client_close(struct client *client) {
     free_output(client);
     server->held_bytes -= client->held_bytes; /* what is left is freed with the handle */
     client->held_bytes = 0;
-    if (client->exchange.working) uv_cancel((uv_req_t *)&client->exchange.work); /* if it has not begun */
+    exchange_cancel(&client->exchange);
     uv_close((uv_handle_t *)&client->poll, on_closed);
 }
 

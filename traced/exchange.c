@@ -77,10 +77,65 @@ static void work(uv_work_t *request) {
     check_memory(&exchange->call);
 }
 
+/* ---- the pool ----------------------------------------------------------------------------------------------------------- */
+
+static void after_work(uv_work_t *request, int status);
+
+static bool to_pool(struct exchange *exchange) {
+    struct server *server = exchange->client->server;
+    exchange->work.data = exchange;
+    if (uv_queue_work(server->loop, &exchange->work, work, after_work)) return false;
+    server->long_count += exchange->is_long;
+    return true;
+}
+
+/* Those that may take long have their own, narrow way to the pool: in their order. */
+static bool to_pool_or_queue(struct exchange *exchange) {
+    struct server *server = exchange->client->server;
+    exchange->is_long = exchange->method->is_long && exchange->method->is_long(&exchange->call);
+    if (!exchange->is_long || server->long_count < LIMIT_LONG_REQUESTS) return to_pool(exchange);
+    exchange->waits = true;
+    exchange->next_waiting = NULL;
+    *server->long_last = exchange;
+    server->long_last = &exchange->next_waiting;
+    return true;
+}
+
+static void leave_queue(struct server *server, struct exchange *exchange) {
+    struct exchange **at = &server->long_first;
+    while (*at != exchange) at = &(*at)->next_waiting;
+    *at = exchange->next_waiting;
+    if (!*at) server->long_last = at;
+    exchange->waits = false;
+}
+
+/* One that took long has ended. */
+static void next_of_queue(struct server *server) {
+    struct exchange *exchange = server->long_first;
+    server->long_count--;
+    if (!exchange) return;
+    leave_queue(server, exchange);
+    if (to_pool(exchange)) return;
+    exchange->working = false;
+    client_close(exchange->client); /* libuv refuses no work */
+}
+
+void exchange_cancel(struct exchange *exchange) {
+    if (!exchange->working) return;
+    atomic_store(&exchange->abandoned, true);
+    if (exchange->waits) {
+        leave_queue(exchange->client->server, exchange);
+        exchange->working = false;
+    } else {
+        uv_cancel((uv_req_t *)&exchange->work); /* if it has not begun */
+    }
+}
+
 static void after_work(uv_work_t *request, int status) {
     struct exchange *exchange = request->data;
     struct client *client = exchange->client;
     exchange->working = false;
+    if (exchange->is_long) next_of_queue(client->server);
     if (client->closing || status) {
         exchange_drop(exchange);
     } else {
@@ -97,6 +152,7 @@ static bool begin_call(struct exchange *exchange) {
     *call = (struct call){.service = client->server->service,
                           .client = client,
                           .out = &exchange->out,
+                          .abandoned = &exchange->abandoned,
                           .subscription_next = client->subscription_last + 1};
     exchange->before = exchange->out.bytes;
     client->server->counters.requests++;
@@ -120,8 +176,7 @@ static bool begin_call(struct exchange *exchange) {
         finish_call(exchange);
         return false;
     }
-    exchange->work.data = exchange;
-    exchange->working = !uv_queue_work(client->server->loop, &exchange->work, work, after_work);
+    exchange->working = to_pool_or_queue(exchange);
     if (exchange->working) return true;
     trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
     end_call(exchange);

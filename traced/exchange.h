@@ -15,8 +15,11 @@ struct exchange {
     struct trace_rpc_line line;
     size_t next;   /* the request under way */
     bool answered; /* something stands in `out` */
-    bool working;  /* `call` is on the pool: only the pool thread touches it and `out` */
-    size_t before; /* where the answer under way begins in `out` */
+    bool working;  /* `call` is on the pool, or waits for it: only the pool thread touches it and `out` */
+    bool is_long, waits;
+    struct exchange *next_waiting;
+    _Atomic bool abandoned; /* nobody wants the answer any more */
+    size_t before;          /* where the answer under way begins in `out` */
     struct trace_text out;
     const struct method *method;
     struct call call;
@@ -28,6 +31,9 @@ void exchange_begin(struct exchange *exchange, struct client *client, const char
 
 /* The answer to a line that is over-long. */
 void exchange_refuse_line(struct client *client);
+
+/* The client is closed: what has not begun does not begin, and what may take long ends soon.  The exchange may still be `working`. */
+void exchange_cancel(struct exchange *exchange);
 
 /* Gives up an exchange that is not on the pool. */
 void exchange_drop(struct exchange *exchange);

@@ -166,6 +166,7 @@ struct history_traces_query {
     const struct history_trace_test *test;
     enum history_trace_order order;
     size_t limit;
+    const _Atomic bool *abandoned; /* or NULL; true: the answer is not wanted any more, and -ECANCELED will do */
 };
 
 /* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0 or -ENOMEM;

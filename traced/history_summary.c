@@ -241,6 +241,8 @@ static int sift_traces(struct listing *listing) {
     for (size_t i = kept; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
         struct history_trace trace;
+        const _Atomic bool *abandoned = listing->query->abandoned;
+        if (abandoned != NULL && atomic_load_explicit(abandoned, memory_order_relaxed)) return -ECANCELED;
         int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, &trace);
         if (error < 0) return error;
         trace.truncated = candidate->truncated;

@@ -20,6 +20,8 @@
 #define LIMIT_TRACES_DEFAULT 20
 #define LIMIT_TRACES 10000
 #define LIMIT_GAPS 1000
+/* Requests that may take seconds, on the pool at a time (it has 4 threads): the others always find a worker. */
+#define LIMIT_LONG_REQUESTS 2
 /* `count`: fields to group by, and rows of an answer. */
 #define LIMIT_COUNT_FIELDS 4
 #define LIMIT_COUNT_ROWS_DEFAULT 100

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +52,30 @@ int log_reopen(void) {
     return error;
 }
 
+/* Lines that were not written, for nobody reads the pipe that they go to: traced does not wait for it. */
+static _Atomic unsigned long unwritten;
+
+/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still are waited
+ * for. */
+static bool would_block(int fd) {
+    struct pollfd look = {.fd = fd, .events = POLLOUT};
+    struct stat status;
+    return !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) && !poll(&look, 1, 0);
+}
+
+static void write_line(int fd, const char *line, size_t length) {
+    char told[80];
+    if (would_block(fd)) {
+        atomic_fetch_add(&unwritten, 1);
+        return;
+    }
+    unsigned long count = atomic_exchange(&unwritten, 0);
+    int bytes = count ? snprintf(told, sizeof told, "(%lu lines are missing here, for nobody read them)\n", count) : 0;
+    ssize_t written = bytes ? write(fd, told, (size_t)bytes) : 0;
+    written = write(fd, line, length);
+    (void)written; /* nobody to tell */
+}
+
 void log_say(enum log_level level, const char *format, ...) {
     if (level > level_max) return;
     char line[1024];
@@ -68,7 +95,6 @@ void log_say(enum log_level level, const char *format, ...) {
     for (size_t i = head; i < length; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
     line[length++] = '\n';
-    ssize_t written = write(log_fd, line, length);
-    if (level == LOG_LEVEL_ERROR && log_fd != STDERR_FILENO) written = write(STDERR_FILENO, line, length);
-    (void)written; /* nobody to tell */
+    write_line(log_fd, line, length);
+    if (level == LOG_LEVEL_ERROR && log_fd != STDERR_FILENO) write_line(STDERR_FILENO, line, length);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The daemon's log: one line each, "time level text", on stderr or in a file.  Callable from any thread: a line is one write. */
+ * The daemon's log: one line each, "time level text", on stderr or in a file.  Callable from any thread: a line is one write.
+ * A pipe that nobody reads stops nobody: lines that do not fit are left out, and counted in the next that does. */
 #ifndef TRACED_LOG_H
 #define TRACED_LOG_H
 

@@ -24,6 +24,7 @@ struct call {
     struct trace_text *out;
     struct trace_rpc_error error;
     bool short_of_memory;              /* that is why */
+    const _Atomic bool *abandoned;     /* true: nobody wants the answer; whoever takes long looks now and then, and ends */
     int64_t subscription_next;         /* the number that a new subscription of this client gets */
     struct subscription *subscription; /* subscribe: made by `work`, taken by `finish` */
 };
@@ -33,6 +34,7 @@ struct method {
     int (*small)(struct call *call); /* or NULL; returns -EAGAIN, with nothing written, for what is `work` */
     int (*work)(struct call *call);
     int (*finish)(struct call *call);
+    bool (*is_long)(const struct call *call); /* or NULL; may this request keep a worker for seconds? */
 };
 
 /* NULL when there is none of this name. */
@@ -44,19 +46,21 @@ json_t *methods_names(void);
 int methods_answer(struct call *call, json_t *result_new);
 
 /* The halves, by file. */
-int methods_hello(struct call *call);            /* methods.c, finish */
-int methods_stats(struct call *call);            /* methods_stats.c, finish */
-int methods_nodes(struct call *call);            /* methods_nodes.c, work */
-int methods_apps(struct call *call);             /* methods_nodes.c, work */
-int methods_control(struct call *call);          /* methods_control.c, work */
-int methods_peers(struct call *call);            /* methods_summaries.c, work */
-int methods_traces(struct call *call);           /* methods_summaries.c, work */
-int methods_query(struct call *call);            /* methods_query.c, work */
-int methods_query_small(struct call *call);      /* methods_query.c, small */
-int methods_count(struct call *call);            /* methods_count.c, work */
-int methods_subscribe_work(struct call *call);   /* subscribe.c */
-int methods_subscribe_finish(struct call *call); /* subscribe.c */
-int methods_unsubscribe(struct call *call);      /* subscribe.c, finish */
+int methods_hello(struct call *call);       /* methods.c, finish */
+int methods_stats(struct call *call);       /* methods_stats.c, finish */
+int methods_nodes(struct call *call);       /* methods_nodes.c, work */
+int methods_apps(struct call *call);        /* methods_nodes.c, work */
+int methods_control(struct call *call);     /* methods_control.c, work */
+int methods_peers(struct call *call);       /* methods_summaries.c, work */
+int methods_traces(struct call *call);      /* methods_summaries.c, work */
+int methods_query(struct call *call);       /* methods_query.c, work */
+int methods_query_small(struct call *call); /* methods_query.c, small */
+int methods_count(struct call *call);       /* methods_count.c, work */
+bool methods_count_is_long(const struct call *call);
+bool methods_traces_is_long(const struct call *call); /* methods_summaries.c */
+int methods_subscribe_work(struct call *call);        /* subscribe.c */
+int methods_subscribe_finish(struct call *call);      /* subscribe.c */
+int methods_unsubscribe(struct call *call);           /* subscribe.c, finish */
 
 /* Sets `kinds` and `sample` of an answer: what a control word lets through.  methods_control.c */
 void methods_set_control(json_t *object, uint64_t word);

@@ -215,6 +215,11 @@ static int read_traces_params(struct call *call, struct traces_params *params, u
     return 0;
 }
 
+/* Then it looks at every event of every trace. */
+bool methods_traces_is_long(const struct call *call) {
+    return json_object_get(call->request.params, "filter") || json_object_get(call->request.params, "order");
+}
+
 int methods_traces(struct call *call) {
     struct traces_params params;
     struct history_traces_query query;
@@ -224,6 +229,7 @@ int methods_traces(struct call *call) {
     struct history_trace *traces;
     size_t count, total;
     if (read_traces_params(call, &params, sieve.now_ns, &query)) return -1;
+    query.abandoned = call->abandoned;
     if (params.filter) {
         int error = expression_create(&expression, call->service, "filter", params.filter, TRACE_FILTER_TRACES, true,
                                       sieve.now_ns, &call->error);

@@ -203,6 +203,7 @@ int server_init(struct server *server, uv_loop_t *loop, struct service *service,
     static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
     *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd, .group = group};
     server->turn_last = &server->turn_first;
+    server->long_last = &server->long_first;
     /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
     uv_timer_init(loop, &server->accept_pause);
     uv_timer_init(loop, &server->stop_limit);

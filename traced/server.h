@@ -43,7 +43,9 @@ struct server {
     struct client *turn_first, **turn_last; /* the queue */
     uint32_t turn_count;
     uint64_t stop_until_ms;
-    struct trace_text scratch; /* one notification at a time */
+    struct exchange *long_first, **long_last; /* requests that may take long, and wait */
+    unsigned long_count;                      /* those on the pool */
+    struct trace_text scratch;                /* one notification at a time */
     struct server_counters counters;
 };
 

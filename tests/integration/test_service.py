@@ -112,6 +112,24 @@ class Log(ServiceTest):
         text = self.fails("--read-only", "--shm-dir", "/" + "no\\ne/" * 400)
         self.assertEqual((len(text), text.count("\n"), text[-1]), (1024, 1, "\n"))
 
+    def test_a_pipe_that_nobody_reads_stops_nobody_and_what_did_not_fit_is_counted(self):
+        client = self.start()
+        fcntl.fcntl(self.place.traced.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for i in range(60):
+            node = self.place.node("node%d" % i, hex_id(i + 1))
+            node.do("packets", 1)
+            node.close()
+        self.place.settle(client, 60)
+        until(lambda: all(node["state"] == "exited" for node in client.call("nodes")["nodes"]), "all to be seen to end")
+        os.set_blocking(self.place.traced.stderr.fileno(), False)
+        text = self.place.traced.stderr.read()  # makes room
+        os.set_blocking(self.place.traced.stderr.fileno(), True)
+        self.assertLess(text.count(b"\n"), 60)
+        node = self.place.node("another", hex_id(0x77))
+        line = self.place.traced.stderr.readline()
+        self.assertRegex(line, rb"^\(\d+ lines are missing here, for nobody read them\)\n$")
+        self.assertIn(b"another", self.place.traced.stderr.readline())
+
     def test_an_error_at_the_start_is_told_on_stderr_and_in_the_log(self):
         log = self.path("log")
         text = self.fails("--log", log, "--shm-dir", self.path("none"))

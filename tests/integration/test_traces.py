@@ -3,12 +3,13 @@
 """Whole traces by a filter, by age and by duration: `traces` and `inspector traces`, with a real traced and real nodes."""
 import json
 import os
+import select
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id  # noqa: E402
+from harness import ProtocolTest, hex_id, until  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
 TRACES = 24
@@ -133,6 +134,50 @@ class Traces(ProtocolTest):
         done = self.inspect("--order", "fastest")
         self.assertEqual(done.returncode, 2)
         self.assertIn("newest, oldest or slowest", done.stderr)
+
+
+class LongRequests(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.client = self.start()
+        alice = self.place.node("alice", ALICE)
+        for first in range(0, 20_000, 500):
+            for i in range(first, first + 500):
+                alice.begin("packets", 3, trace_id(i))
+            for _ in range(500):
+                alice.finish()
+        self.place.settle(self.client, 60_000)
+
+    def attempt(self):
+        """Six that look at every event of every trace, and one that does not; True when that one had not to wait for any of them."""
+        before = self.client.call("stats")["clients"]["requests"]
+        long = [self.place.connect() for _ in range(6)]
+        for connection in long:
+            connection.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"traces","params":{"filter":"all (packet_num < 1 or kind ~ *_sent)"}}\n')
+        polls = 0  # themselves are requests; they need no worker
+        while self.client.call("stats")["clients"]["requests"] < before + 6 + polls + 1:
+            polls += 1
+        self.client.call("nodes")
+        answered = select.select([connection.socket for connection in long], [], [], 0)[0]
+        for connection in long:
+            self.assertEqual(connection.read_line()["result"]["total"], 20_000)
+            connection.close()
+            self.place.connections.remove(connection)
+        return not answered
+
+    def test_other_requests_do_not_wait_for_those_that_take_long(self):
+        until(self.attempt, "an answer between theirs")
+
+    def test_a_client_that_goes_away_leaves_its_place_to_others(self):
+        for _ in range(3):
+            for _ in range(8):
+                connection = self.place.connect()
+                connection.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"traces","params":{"filter":"events > 3"}}\n'
+                                    b'{"jsonrpc":"2.0","id":2,"method":"count"}\n')
+                connection.close()
+                self.place.connections.remove(connection)
+            self.assertEqual(self.client.call("traces", filter="events == 3")["total"], 20_000)
+            self.assertEqual(self.client.call("count")["events"], 60_000)
 
 
 if __name__ == "__main__":
