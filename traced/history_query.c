@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Looked at under one read lock: whole blocks. */
+#define EVENTS_A_LOCK 4096U
+
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
 static inline bool match_node(const struct history_query *query, uint32_t node) {
@@ -262,10 +265,9 @@ bool history_counts_by_index(const struct history_query *query) {
            (query->kinds == 0 && !query->by_node && !query->by_trace && query->test == NULL);
 }
 
-static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
-    uint64_t base = number * HISTORY_SEGMENT_EVENTS;
-    uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
-    uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
+/* Along a chain, or block by block, what lies in [first, behind) of a segment. */
+static void search_part(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits,
+                        uint32_t first, uint32_t behind) {
     struct segment *segment;
     const struct trace_tally *trace;
     const struct peer_tally *peer;
@@ -284,6 +286,21 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
         search_blocks(selection, segment, node_bits, first, behind);
     }
     grace_read_unlock();
+}
+
+/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and what is asked of
+ * each event may take long. */
+static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
+    uint64_t base = number * HISTORY_SEGMENT_EVENTS;
+    uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
+    uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
+    uint32_t portion = how == SEARCH_TRACE || how == SEARCH_PEER ? HISTORY_SEGMENT_EVENTS : EVENTS_A_LOCK;
+    uint32_t first_portion = first / portion, portions = (behind - 1) / portion - first_portion + 1;
+
+    for (uint32_t i = 0; i < portions && selection->error == 0; i++) {
+        uint32_t from = (first_portion + (selection->newest_first ? portions - 1 - i : i)) * portion, to = from + portion;
+        search_part(selection, number, how, hash, node_bits, from > first ? from : first, to < behind ? to : behind);
+    }
 }
 
 /* What of [begin, end) there is. */
