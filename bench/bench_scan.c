@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How fast a history of four million events is gone through where no index serves, in process.  Processor time of one thread.
+ *
+ * scan: history_select, for a kind that every block of 256 events has once, all over the history, so that each event is looked
+ * at and 0.4 % are found and sorted.
+ *
+ * filter: the same with the filter `rtt > 100ms`, which every other one of these events matches; filter-each: with one that no index serves,
+ * so that each event is asked for its size.
+ *
+ * count: the method `count`, with all these events in groups by kind and peer, and the percentiles of their size. */
+#include "bench.h"
+
+#include <filter.h>
+#include <history.h>
+#include <jansson.h>
+#include <methods.h>
+#include <string.h>
+#include <urcu.h>
+
+#define HISTORY_BYTES ((size_t)1 << 30)
+#define EVENTS 4000000U
+#define REPETITIONS 15
+
+/* ---- scan ---------------------------------------------------------------------------------------------------------------- */
+
+#define RARE 256
+
+static void fill(struct history *history) {
+    for (uint64_t done = 0; done < EVENTS;) {
+        uint32_t room;
+        struct trace_event *place = history_reserve(history, &room);
+        for (uint32_t i = 0; i < room; i++, done++) {
+            place[i] = (struct trace_event){.timestamp = UINT64_C(1700000000000000000) + done * 100,
+                                            .sequence = (uint32_t)done,
+                                            .kind = TRACE_KIND_PACKET_SENT,
+                                            .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER,
+                                            .data.packet_sent = {.packet_num = done, .size = 1200}};
+            if (done % RARE == 0) {
+                place[i].kind = TRACE_KIND_METRICS;
+                place[i].data.metrics = (struct trace_metrics){.rtt = done % (2 * RARE) == 0 ? 150000000 : 50000000};
+            }
+            uint64_t trace = done % 60000 + 1, peer = done % 1000 + 1;
+            memcpy(&place[i].trace_id, &trace, sizeof trace);
+            memcpy(&place[i].peer_id, &peer, sizeof peer);
+        }
+        history_append(history, room, history_source_make(1, 0));
+    }
+}
+
+/* A history of its own, without a socket, for this thread. */
+static void begin_service(struct service *service) {
+    if (history_create(&service->history, HISTORY_BYTES) != 0 || nodes_create(&service->nodes) != 0)
+        bench_die("no memory for the history");
+    rcu_register_thread();
+    bench_pin(1);
+    fill(service->history);
+}
+
+static void end_service(struct service *service) {
+    history_destroy(service->history);
+    nodes_destroy(service->nodes);
+    rcu_unregister_thread();
+}
+
+/* text: NULL for the kind alone.  One event in `every` is found. */
+static void run_search(struct bench *bench, const char *name, const char *text, unsigned every) {
+    static struct bench_series rates;
+    static uint64_t set[IDS_NODE_SET_WORDS];
+    struct filter filter = {.query.kinds = text ? 0 : UINT64_C(1) << TRACE_KIND_METRICS};
+    struct service service = {0};
+    struct trace_rpc_error error = {0};
+
+    begin_service(&service);
+    bench_series_init(&rates);
+    if (filter_read_expression(&service, text, false, 0, &filter, &error) != 0) bench_die("%s", error.message);
+    filter_prepare(&filter, &service, set);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
+        struct history_answer answer;
+        uint64_t start_ns = bench_cpu_ns();
+        if (history_select(service.history, &filter.query, 0, UINT64_MAX, EVENTS, false, NULL, &answer) != 0)
+            bench_die("out of memory");
+        bench_series_add(&rates, (double)answer.examined * 1e3 / (double)(bench_cpu_ns() - start_ns));
+        if (answer.examined < EVENTS || answer.count != (answer.examined + every - 1) / every)
+            bench_die("%s found %zu", name, answer.count);
+        history_answer_fini(&answer);
+    }
+    filter_fini(&filter);
+    end_service(&service);
+    bench_report(bench, &(struct bench_result){.name = name, .unit = "M events/s", .values = &rates});
+}
+
+static void run_scan(struct bench *bench) { run_search(bench, "scan", NULL, RARE); }
+static void run_filter(struct bench *bench) { run_search(bench, "filter", "rtt > 100ms", 2 * RARE); }
+static void run_filter_each(struct bench *bench) { run_search(bench, "filter-each", "not size == 1200", RARE); }
+
+static void run_count(struct bench *bench) {
+    static struct bench_series rates;
+    static const _Atomic bool abandoned;
+    struct service service = {0};
+    struct history_stats stats;
+
+    begin_service(&service);
+    history_stats(service.history, &stats);
+    bench_series_init(&rates);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
+        struct trace_text out = {0};
+        json_t *params = json_pack("{s:[ss],s:s}", "group_by", "kind", "peer", "value", "size");
+        struct call call = {.service = &service, .request.params = params, .out = &out, .abandoned = &abandoned};
+        uint64_t start_ns = bench_cpu_ns();
+        if (methods_count(&call) != 0) bench_die("%s", call.error.message);
+        bench_series_add(&rates, (double)stats.events * 1e3 / (double)(bench_cpu_ns() - start_ns));
+        if (out.bytes < 1000) bench_die("count answered %zu bytes", out.bytes);
+        trace_text_fini(&out);
+        json_decref(params);
+    }
+    end_service(&service);
+    bench_report(bench, &(struct bench_result){.name = "count", .unit = "M events/s", .values = &rates});
+}
+
+int main(int argc, char **argv) {
+    static const struct bench_case cases[] = {
+        {"scan", run_scan}, {"filter", run_filter}, {"filter-each", run_filter_each}, {"count", run_count}};
+    return bench_main(argc, argv, "query", cases, sizeof cases / sizeof cases[0]);
+}
