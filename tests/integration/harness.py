@@ -192,6 +192,8 @@ class Place:
         for node in self.nodes:
             if node.process.poll() is None:
                 node.kill()
+        if self.traced:
+            self.traced.send_signal(signal.SIGCONT)  # a test may have ended while it held it
         code, log = self.stop() if self.traced else (0, "")
         shutil.rmtree(self.directory)
         assert code == 0, "traced ended with %d:\n%s" % (code, log)
