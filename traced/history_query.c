@@ -225,7 +225,6 @@ static void search_blocks(struct selection *selection, const struct segment *seg
                           uint32_t behind) {
     uint32_t first_block = first / BLOCK_EVENTS, blocks = (behind - 1) / BLOCK_EVENTS - first_block + 1;
 
-    if (!block_matches(selection, &segment->bounds, node_bits)) return;
     if (count_all(selection, &segment->bounds, behind - first)) return;
     for (uint32_t i = 0; i < blocks && selection->error == 0; i++) {
         uint32_t block = first_block + (selection->newest_first ? blocks - 1 - i : i);
@@ -288,15 +287,29 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
     grace_read_unlock();
 }
 
+/* One look at its bounds, for the most part of a history is not meant by most questions. */
+static bool segment_matches(const struct selection *selection, uint64_t number, uint64_t node_bits) {
+    const struct segment *segment;
+    bool matches;
+
+    grace_read_lock();
+    segment = history__segment(selection->history, number);
+    matches = segment != NULL && block_matches(selection, &segment->bounds, node_bits);
+    grace_read_unlock();
+    return matches;
+}
+
 /* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and what is asked of
  * each event may take long. */
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
     uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
     uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
-    uint32_t portion = how == SEARCH_TRACE || how == SEARCH_PEER ? HISTORY_SEGMENT_EVENTS : EVENTS_A_LOCK;
+    bool by_chain = how == SEARCH_TRACE || how == SEARCH_PEER;
+    uint32_t portion = by_chain ? HISTORY_SEGMENT_EVENTS : EVENTS_A_LOCK;
     uint32_t first_portion = first / portion, portions = (behind - 1) / portion - first_portion + 1;
 
+    if (!by_chain && !segment_matches(selection, number, node_bits)) return;
     for (uint32_t i = 0; i < portions && selection->error == 0; i++) {
         uint32_t from = (first_portion + (selection->newest_first ? portions - 1 - i : i)) * portion, to = from + portion;
         search_part(selection, number, how, hash, node_bits, from > first ? from : first, to < behind ? to : behind);
