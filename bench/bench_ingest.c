@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * How fast traced takes events out of rings and into its history: real rings, filled before each repetition, drained by the
- * ingest's own passes (traced/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
+ * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
  * smaller than what goes through it.
  *
  * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms is how long it took from

@@ -11,7 +11,7 @@
  * count: the method `count`, with all these events in groups by kind and peer, and the percentiles of their size. */
 #include "bench.h"
 
-#include <filter.h>
+#include <event_params.h>
 #include <history.h>
 #include <jansson.h>
 #include <methods.h>

@@ -44,7 +44,7 @@
 #define LIMIT_OUTPUT_BYTES (256U << 10)
 
 /* What all connections together may hold: unsent bytes, unfinished lines, the places of `recent` events.  It is enough for each of
- * LIMIT_CLIENTS to have a subscription and not to read.  Above it, clients are disconnected (client.h). */
+ * LIMIT_CLIENTS to have a subscription and not to read.  Above it, clients are disconnected (connection.h). */
 #define LIMIT_HELD_BYTES (80U << 20)
 
 /* Memory beside the history, the node table, and the program itself: what clients hold, and answers in the making.  The kernel keeps

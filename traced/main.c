@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * traced: puts the parts together, runs the loop, and takes them apart again. */
-#include "claim.h"
 #include "footprint.h"
 #include "limits.h"
 #include "log.h"
@@ -10,6 +9,7 @@
 #include "preflight.h"
 #include "server.h"
 #include "service.h"
+#include "socket_claim.h"
 #include "systemd.h"
 
 #include <errno.h>

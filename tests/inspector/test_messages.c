@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The matcher: which receive is of which send, and that where this cannot be known nothing is claimed. */
-#include "events.h"
-#include "messages.h"
+#include "event_list.h"
+#include "packet_pairs.h"
 
 #include <check.h>
 #include <stdlib.h>

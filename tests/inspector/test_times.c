@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times as people write them (inspector/times.h).  The zone is CET with its summer time, told as POSIX tells it. */
+ * Times as people write them (inspector/base/times.h).  The zone is CET with its summer time, told as POSIX tells it. */
 #include "times.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector top` without a terminal (inspector/top.h): what keys do, and the screen that is drawn. */
+ * `inspector top` without a terminal (inspector/top/top.h): what keys do, and the screen that is drawn. */
 #include "top.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of `inspector top` (inspector/top_table.h): rates out of counters, order, filter. */
+ * The rows of `inspector top` (inspector/top/top_table.h): rates out of counters, order, filter. */
 #include "top_table.h"
 
 #include <check.h>

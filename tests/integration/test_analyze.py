@@ -237,13 +237,13 @@ class ThePage(unittest.TestCase):
         self.page = pathlib.Path(ROOT, "docs/analyze.md").read_text(encoding="utf-8")
 
     def test_it_tells_every_finding(self):
-        table = pathlib.Path(ROOT, "inspector/analyze.def").read_text(encoding="utf-8")
+        table = pathlib.Path(ROOT, "inspector/analyze/analyze.def").read_text(encoding="utf-8")
         names = re.findall(r'^FINDING\(\w+, "(\w+)"', table, re.M)
         self.assertGreater(len(names), 5)
         self.assertEqual(re.findall(r"^### `(\w+)`$", self.page, re.M), names)
 
     def test_it_tells_every_threshold_with_its_value(self):
-        header = pathlib.Path(ROOT, "inspector/analyze_thresholds.h").read_text(encoding="utf-8")
+        header = pathlib.Path(ROOT, "inspector/analyze/analyze_thresholds.h").read_text(encoding="utf-8")
         values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
         self.assertGreater(len(values), 15)
         told = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) ", self.page, re.M))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * libtrace/pace.h, with writers and readers whose times are made up. */
+ * libtrace/ring/pace.h, with writers and readers whose times are made up. */
 #include "pace.h"
 
 #include "ring_fixture.h"

@@ -2,10 +2,10 @@
  *
  * The right to a socket path: who gets it, who is told why not, and what is left behind. */
 #include <check.h>
-#include <claim.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <socket_claim.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

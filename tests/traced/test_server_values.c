@@ -2,12 +2,12 @@
  *
  * What the socket side reads from people and clients: times, sizes, options, cursors. */
 #include <check.h>
-#include <cursor.h>
 #include <errno.h>
 #include <options.h>
+#include <page_cursor.h>
 #include <stdlib.h>
 #include <string.h>
-#include <timespec.h>
+#include <time_param.h>
 
 #define NOW UINT64_C(1767225600123456789)
 #define S UINT64_C(1000000000)

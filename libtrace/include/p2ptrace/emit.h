@@ -2,7 +2,7 @@
  *
  * The emit path as far as it is compiled into the traced program.  Not an interface: use the macros of p2ptrace/trace.h.
  *
- * One emit is: load the control word (here, so that an event that is switched off costs no call), begin a slot (libtrace/emit.c),
+ * One emit is: load the control word (here, so that an event that is switched off costs no call), begin a slot (libtrace/node/emit.c),
  * fill the fields of its kind, commit.  Ordering labels are those of the table in p2ptrace/shm.h.
  *
  * Nothing here can fail in a way that the program sees. */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line, read into values.  Which command takes which option is the command table's matter (commands.c). */
+#ifndef INSPECTOR_OPTIONS_H
+#define INSPECTOR_OPTIONS_H
+
+#include "limits.h"
+#include "rpc_client.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum option {
+#define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
+#include "options.def"
+    OPTION_COUNT_
+};
+
+/* Sets of options are bits. */
+#define OPTION_BIT(NAME) (UINT64_C(1) << OPTION_##NAME)
+
+/* What every command takes. */
+#define OPTIONS_COMMON                                                                                                        \
+    (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
+     OPTION_BIT(HELP) | OPTION_BIT(VERSION))
+
+/* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
+enum value_type {
+    VALUE_NONE,
+    VALUE_COUNT,
+    VALUE_COLOR, /* one of option_words() */
+    VALUE_ORDER, /* so, too */
+    VALUE_DURATION,
+    VALUE_SHARE,
+    VALUE_SECONDS, /* may be left out */
+    VALUE_TEXT,
+    VALUE_TIME,
+    VALUE_KINDS, /* names with commas between them */
+    VALUE_FIELDS,
+    VALUE_NODE,
+    VALUE_PEER,
+    VALUE_TRACE,
+    VALUE_APP,
+    VALUE_PID,     /* of a node's process */
+    VALUE_METHOD,  /* of the socket */
+    VALUE_SUBJECT, /* trace, node or peer, and then which */
+    VALUE_FILE,
+};
+
+struct option_info {
+    const char *spelling;
+    const char *value; /* how help calls it, "" for none */
+    enum value_type type;
+    const char *help;
+};
+
+/* The words that an option of this type takes, up to a NULL; NULL when it takes any. */
+const char *const *option_words(enum value_type type);
+
+extern const struct option_info option_table[OPTION_COUNT_];
+
+struct options {
+    const char *args[ARGS_MAX]; /* the first is the command */
+    unsigned arg_count;
+    uint64_t given;                   /* OPTION_BITs */
+    const char *texts[OPTION_COUNT_]; /* NULL when not given */
+    uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
+};
+
+/* Reads argv.  Everything is borrowed from it.  Returns 0, or -1 with the reason. */
+int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure);
+
+/* Is a word meant for an option?  "-5s" is a time. */
+bool is_option(const char *text);
+
+/* The option that a word names, with the value that is in it (NULL: none); OPTION_COUNT_ when it names none. */
+enum option option_of_word(const char *word, const char **ret_value);
+
+static inline bool option_given(const struct options *options, enum option option) { return options->given >> option & 1; }
+
+/* A count, or what it is otherwise. */
+static inline uint64_t option_number(const struct options *options, enum option option, uint64_t otherwise) {
+    return option_given(options, option) ? options->numbers[option] : otherwise;
+}
+
+/* Reads a whole number.  Returns 0 or -1. */
+int parse_count(const char *text, uint64_t *ret_count);
+
+/* Reads a part of a whole, above 0 and at most 1: "1/100", "0.01", "1%".  Returns 0 or -1. */
+int parse_share(const char *text, double *ret_share);
+
+#endif

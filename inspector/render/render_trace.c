@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The view that the product is for: one request across its nodes.  First what went wrong, then what happened line by line, at
+ * last where the time went. */
+#include "event_list.h"
+#include "fold.h"
+#include "json_get.h"
+#include "limits.h"
+#include "render.h"
+#include "timeline.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GAP_COLUMNS 8
+#define INDENT 2
+
+struct drawing {
+    struct strbuf *out;
+    const struct view *view;
+    const struct timeline *timeline;
+    unsigned since_columns;
+    unsigned node_columns;
+    unsigned peer_columns; /* arrow included */
+};
+
+/* ---- lines ---- */
+
+static void right(struct strbuf *out, bool color, enum style style, const struct strbuf *text, unsigned columns) {
+    unsigned used = text_columns(strbuf_text(text), text->bytes);
+    if (used < columns) strbuf_spaces(out, columns - used);
+    text_styled(out, color, style, "%s", strbuf_text(text));
+}
+
+/* The columns before the text: time since the start, gap, node, peer. */
+static void line_begin(const struct drawing *drawing, const struct timeline_item *item, const char *arrow) {
+    struct strbuf *out = drawing->out, number = {0};
+    bool color = drawing->view->color, first = item == drawing->timeline->items;
+    timeline_since(&number, drawing->timeline, item->time_ns);
+    right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
+    strbuf_clear(&number);
+    if (!first) text_duration(&number, item->gap_ns);
+    strbuf_puts(out, "  ");
+    right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, GAP_COLUMNS);
+    strbuf_fini(&number);
+    text_styled(out, color, item->gap_is_big ? STYLE_WARN : STYLE_PLAIN, item->gap_is_big ? " * " : "   ");
+
+    size_t begin = out->bytes;
+    render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
+    text_pad(out, begin, drawing->node_columns);
+    strbuf_puts(out, "  ");
+    begin = out->bytes;
+    if (*arrow && !item->is_gap) {
+        text_styled(out, color, STYLE_DIM, "%s ", arrow);
+        render_node(out, drawing->view, json_get_hex(item->event, "peer_id", NODE_DIGITS));
+    }
+    text_pad(out, begin, drawing->peer_columns);
+    if (drawing->peer_columns) strbuf_puts(out, "  ");
+
+    const struct timeline_span *span = item->span == NO_SPAN ? NULL : &drawing->timeline->spans[item->span];
+    bool edge = span && (item->event == span->start || item->event == span->end);
+    unsigned depth = item->depth < SPAN_INDENT_MAX ? item->depth : SPAN_INDENT_MAX;
+    strbuf_spaces(out, INDENT * (depth + (span && !edge)));
+}
+
+static void draw_item(const struct drawing *drawing, const struct timeline_item *item) {
+    const struct timeline_span *span = item->span == NO_SPAN ? NULL : &drawing->timeline->spans[item->span];
+    struct strbuf *out = drawing->out;
+    bool color = drawing->view->color;
+    enum style style = event_style(item->event);
+    line_begin(drawing, item, event_arrow(item->event));
+    text_style_on(out, color, style);
+    event_describe(out, drawing->view, item->event);
+    text_style_off(out, color, style);
+    if (span && span->end == item->event && span->start) {
+        strbuf_puts(out, " after ");
+        text_duration(out, span->end_ns - span->start_ns);
+    }
+    if (span && span->end == item->event && !span->start) text_styled(out, color, STYLE_DIM, " (its start is not here)");
+    if (span && span->start == item->event && span->parent_missing)
+        text_styled(out, color, STYLE_DIM, " (what caused it is not here)");
+    strbuf_puts(out, "\n");
+}
+
+/* ---- runs of transport events ---- */
+
+static void draw_fold(const struct drawing *drawing, const struct fold *fold) {
+    bool color = drawing->view->color;
+    line_begin(drawing, fold->first, fold->arrow);
+    text_style_on(drawing->out, color, STYLE_DIM);
+    strbuf_puts(drawing->out, "... ");
+    fold_describe(drawing->out, drawing->view, fold);
+    text_style_off(drawing->out, color, STYLE_DIM);
+    strbuf_puts(drawing->out, "\n");
+}
+
+/* Draws items that fold takes: those of a group as one line where its first is. */
+static void draw_run(const struct drawing *drawing, const struct timeline_item *items, size_t count) {
+    struct fold groups[FOLD_GROUPS_MAX];
+    int *group_of = calloc(count, sizeof *group_of);
+    if (!group_of) {
+        drawing->out->failed = true;
+        return;
+    }
+    fold_groups(items, count, groups, group_of);
+    for (size_t i = 0; i < count; i++) {
+        const struct fold *fold = group_of[i] < 0 ? NULL : &groups[group_of[i]];
+        if (!fold || fold->items == 1)
+            draw_item(drawing, &items[i]);
+        else if (fold->first == &items[i])
+            draw_fold(drawing, fold);
+    }
+    free(group_of);
+}
+
+static void draw_items(const struct drawing *drawing) {
+    const struct timeline *timeline = drawing->timeline;
+    for (size_t begin = 0; begin < timeline->item_count;) {
+        size_t count = drawing->view->all ? 0 : fold_run(timeline, begin);
+        if (count)
+            draw_run(drawing, timeline->items + begin, count);
+        else
+            draw_item(drawing, &timeline->items[begin]);
+        begin += count ? count : 1;
+    }
+}
+
+/* The widest time, node name, and peer with its arrow. */
+static void measure(struct drawing *drawing) {
+    struct strbuf name = {0};
+    timeline_since(&name, drawing->timeline, drawing->timeline->end_ns);
+    drawing->since_columns = text_columns(strbuf_text(&name), name.bytes);
+    if (drawing->since_columns < strlen("since")) drawing->since_columns = strlen("since");
+    for (size_t i = 0; i < drawing->timeline->item_count; i++) {
+        const struct timeline_item *item = &drawing->timeline->items[i];
+        strbuf_clear(&name);
+        names_node(&name, drawing->view->names, json_get_hex(item->event, "node_id", NODE_DIGITS));
+        unsigned columns = text_columns(strbuf_text(&name), name.bytes);
+        if (columns > drawing->node_columns) drawing->node_columns = columns;
+        if (!*event_arrow(item->event) || item->is_gap) continue;
+        strbuf_clear(&name);
+        names_node(&name, drawing->view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
+        columns = text_columns(strbuf_text(&name), name.bytes) + 3;
+        if (columns > drawing->peer_columns) drawing->peer_columns = columns;
+    }
+    strbuf_fini(&name);
+}
+
+static void draw_titles(const struct drawing *drawing) {
+    struct strbuf *out = drawing->out;
+    bool color = drawing->view->color;
+    text_style_on(out, color, STYLE_HEAD);
+    size_t begin = out->bytes;
+    strbuf_printf(out, "%*s  %*s   ", (int)drawing->since_columns, "since", GAP_COLUMNS, "gap");
+    strbuf_puts(out, "node");
+    text_pad(out, begin, drawing->since_columns + GAP_COLUMNS + 5 + drawing->node_columns);
+    strbuf_puts(out, "  ");
+    begin = out->bytes;
+    if (drawing->peer_columns) strbuf_puts(out, "peer");
+    text_pad(out, begin, drawing->peer_columns);
+    if (drawing->peer_columns) strbuf_puts(out, "  ");
+    strbuf_puts(out, "event");
+    text_style_off(out, color, STYLE_HEAD);
+    strbuf_puts(out, "\n");
+}
+
+/* ---- the summary: a line for the nodes, one for the gap ---- */
+
+static void draw_times(const struct drawing *drawing) {
+    const struct timeline *timeline = drawing->timeline;
+    struct strbuf *out = drawing->out;
+    const char *separator = "time went to: ";
+    uint64_t inside_ns = 0;
+    for (size_t i = 0; i < timeline->node_count; i++) inside_ns += timeline->nodes[i].time_ns;
+    if (!inside_ns) return;
+    for (size_t i = 0; i < timeline->node_count; i++) {
+        uint64_t ns = timeline->nodes[i].time_ns;
+        if (!ns) continue;
+        strbuf_puts(out, separator);
+        render_node(out, drawing->view, timeline->nodes[i].node_id);
+        strbuf_puts(out, " ");
+        text_duration(out, ns);
+        text_styled(out, drawing->view->color, STYLE_DIM, " (%.0f %%)", 100.0 * (double)ns / (double)inside_ns);
+        separator = ", ";
+    }
+    if (timeline->outside_ns) {
+        strbuf_puts(out, "; and ");
+        text_duration(out, timeline->outside_ns);
+        strbuf_puts(out, " outside of it");
+    }
+    strbuf_puts(out, "\n");
+}
+
+static void draw_summary(const struct drawing *drawing) {
+    const struct timeline *timeline = drawing->timeline;
+    struct strbuf *out = drawing->out;
+    bool color = drawing->view->color;
+    draw_times(drawing);
+    if (timeline->longest_gap_ns) {
+        const struct timeline_item *item = &timeline->items[timeline->longest_gap];
+        strbuf_puts(out, "longest gap: ");
+        text_style_on(out, color, STYLE_WARN);
+        text_duration(out, timeline->longest_gap_ns);
+        text_style_off(out, color, STYLE_WARN);
+        strbuf_puts(out, ", until ");
+        timeline_since(out, timeline, item->time_ns);
+        strbuf_puts(out, " at ");
+        render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
+        strbuf_puts(out, ": ");
+        event_describe(out, drawing->view, item->event);
+        strbuf_puts(out, "\n");
+    }
+}
+
+void render_trace(struct strbuf *out, const struct view *view, const json_t *answer) {
+    struct timeline timeline;
+    json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
+    if (!events || timeline_init(&timeline, events)) {
+        out->failed = true;
+        json_decref(events);
+        return;
+    }
+    struct drawing drawing = {.out = out, .view = view, .timeline = &timeline, .node_columns = 4};
+    render_trace_head(out, view, answer, &timeline);
+    measure(&drawing);
+    if (timeline.item_count) {
+        strbuf_puts(out, "\n");
+        if (view->header) draw_titles(&drawing);
+        draw_items(&drawing);
+        strbuf_puts(out, "\n");
+        draw_summary(&drawing);
+    }
+    timeline_fini(&timeline);
+    json_decref(events);
+}

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Invariants: a wait runs the loop until its condition holds, the timer fires, or the connection ends; reading is on only during
+ * a wait for a line; lines are taken from the buffer one at a time.  Handles live in struct client and are closed before it is
+ * freed. */
+#include "rpc_client.h"
+
+#include "json_get.h"
+#include "json_scan.h"
+#include "limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <proto/rpc.h>
+#include <proto/socket_path.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+struct client {
+    uv_loop_t loop;
+    uv_pipe_t pipe;
+    uv_timer_t timer;
+    uv_poll_t output;
+    uv_poll_t inputs[INPUTS_MAX];
+    unsigned input_count;
+    bool has_pipe, has_output;
+    bool timer_fired;
+    bool output_gone;
+    bool input_ready; /* of any of the inputs, since client_wait began */
+
+    int connect_status; /* 1: under way */
+    int write_status;   /* 1: under way */
+    int ended;          /* the negative errno that ended the connection; UV_EOF when traced closed it */
+
+    char *buffer; /* what was read and not yet taken */
+    size_t begin, end, capacity;
+    size_t searched; /* up to here there is no newline */
+
+    uint64_t call_timeout_ms;
+    struct {
+        const char *array;
+        struct strbuf *text; /* NULL: nothing is taken out */
+    } apart;                 /* what client_call_apart takes out of the answer */
+
+    int64_t id;      /* of the last request */
+    json_t *waiting; /* notifications that came while an answer was waited for, oldest first */
+    int fd;          /* the connection's */
+    char path[TRACE_SOCKET_PATH_BYTES];
+};
+
+int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) {
+    va_list args;
+    *failure = (struct failure){.code = code};
+    va_start(args, format);
+    vsnprintf(failure->text, sizeof failure->text, format, args);
+    va_end(args);
+    return -1;
+}
+
+static int out_of_memory(struct failure *failure) { return failure_set(failure, EXIT_FAILED, "out of memory"); }
+
+/* ---- waiting ---- */
+
+/* libuv runs timers before it polls, and then polls without one: uv_stop makes it look up instead of sleeping on. */
+static void on_timer(uv_timer_t *timer) {
+    ((struct client *)timer->data)->timer_fired = true;
+    uv_stop(timer->loop);
+}
+
+uint64_t client_now_ms(struct client *client) {
+    uv_update_time(&client->loop);
+    return uv_now(&client->loop);
+}
+
+/* Starts the clock of a wait; WAIT_FOREVER starts none. */
+static void wait_begin(struct client *client, uint64_t deadline_ms) {
+    uint64_t now = client_now_ms(client);
+    client->timer_fired = false;
+    if (deadline_ms != WAIT_FOREVER) uv_timer_start(&client->timer, on_timer, deadline_ms > now ? deadline_ms - now : 0, 0);
+}
+
+static void wait_end(struct client *client) { uv_timer_stop(&client->timer); }
+
+void client_pause(struct client *client, uint64_t ms) {
+    wait_begin(client, client_now_ms(client) + ms);
+    while (!client->timer_fired) uv_run(&client->loop, UV_RUN_ONCE);
+    wait_end(client);
+}
+
+/* ---- connecting ---- */
+
+static void on_closed(uv_handle_t *handle) { *(bool *)handle->data = false; }
+
+/* Closes the pipe and waits until libuv has let go of it. */
+static void close_pipe(struct client *client) {
+    if (!client->has_pipe) return;
+    client->pipe.data = &client->has_pipe;
+    uv_close((uv_handle_t *)&client->pipe, on_closed);
+    while (client->has_pipe) uv_run(&client->loop, UV_RUN_ONCE);
+}
+
+static void on_connect(uv_connect_t *request, int status) {
+    struct client *client = request->data;
+    client->connect_status = status;
+}
+
+/* Returns 0 or a negative errno. */
+static int try_connect(struct client *client) {
+    uv_connect_t request = {.data = client};
+    int result = uv_pipe_init(&client->loop, &client->pipe, 0);
+    if (result) return result;
+    client->pipe.data = client;
+    client->has_pipe = true;
+    client->connect_status = 1;
+    uv_pipe_connect(&request, &client->pipe, client->path, on_connect);
+    while (client->connect_status == 1) uv_run(&client->loop, UV_RUN_ONCE);
+    if (client->connect_status)
+        close_pipe(client);
+    else
+        uv_fileno((uv_handle_t *)&client->pipe, &client->fd);
+    return client->connect_status;
+}
+
+/* Nobody is there, or somebody who has just gone with our connection in the queue. */
+static bool is_nobody(int error) { return error == UV_ENOENT || error == UV_ECONNREFUSED || error == UV_ECONNRESET; }
+
+static int cannot_connect(const struct client *client, int error, bool waited, struct failure *failure) {
+    bool nobody = is_nobody(error);
+    failure_set(failure, EXIT_NOT_THERE, "cannot connect to %s: %s%s", client->path,
+                nobody ? "no traced is running there" : uv_strerror(error),
+                !nobody  ? ""
+                : waited ? ", and none came in time"
+                         : "; start traced, or pass --socket PATH, or --wait for it");
+    failure->disconnected = nobody;
+    return -1;
+}
+
+static int connect_and_wait(struct client *client, uint64_t wait_ms, struct failure *failure) {
+    uint64_t start = client_now_ms(client);
+    for (;;) {
+        int error = try_connect(client);
+        if (!error) return 0;
+        uint64_t now = client_now_ms(client), passed = now - start;
+        if (!is_nobody(error) || passed >= wait_ms) return cannot_connect(client, error, wait_ms > 0, failure);
+        uint64_t left = wait_ms - passed;
+        client_pause(client, left < CONNECT_RETRY_MS ? left : CONNECT_RETRY_MS);
+    }
+}
+
+int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure) {
+    struct client *client = calloc(1, sizeof *client);
+    if (!client) return out_of_memory(failure);
+    snprintf(client->path, sizeof client->path, "%s", path);
+    client->call_timeout_ms = CALL_TIMEOUT_MS;
+    client->waiting = json_array();
+    if (uv_loop_init(&client->loop)) {
+        json_decref(client->waiting);
+        free(client);
+        return out_of_memory(failure);
+    }
+    uv_timer_init(&client->loop, &client->timer);
+    client->timer.data = client;
+    if (!client->waiting) {
+        client_close(client);
+        return out_of_memory(failure);
+    }
+    if (connect_and_wait(client, wait_ms, failure)) {
+        client_close(client);
+        return -1;
+    }
+    *ret_client = client;
+    return 0;
+}
+
+void client_close(struct client *client) {
+    if (!client) return;
+    close_pipe(client);
+    uv_close((uv_handle_t *)&client->timer, NULL);
+    if (client->has_output) uv_close((uv_handle_t *)&client->output, NULL);
+    for (unsigned i = 0; i < client->input_count; i++) uv_close((uv_handle_t *)&client->inputs[i], NULL);
+    uv_run(&client->loop, UV_RUN_DEFAULT);
+    int result = uv_loop_close(&client->loop);
+    assert(result == 0); /* a handle that is still open is our own mistake */
+    (void)result;
+    json_decref(client->waiting);
+    free(client->buffer);
+    free(client);
+}
+
+/* ---- lines ---- */
+
+/* Room behind what was read: first by moving it to the front, then by growing. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf) {
+    struct client *client = handle->data;
+    (void)suggested;
+    if (client->begin && client->begin == client->end) client->begin = client->end = client->searched = 0;
+    if (client->begin && client->capacity - client->end < LINE_BYTES_FIRST / 2) {
+        memmove(client->buffer, client->buffer + client->begin, client->end - client->begin);
+        client->end -= client->begin;
+        client->searched -= client->begin;
+        client->begin = 0;
+    }
+    if (client->capacity - client->end < LINE_BYTES_FIRST / 2 && client->capacity < LINE_BYTES_MAX) {
+        size_t capacity = client->capacity ? client->capacity * 2 : LINE_BYTES_FIRST;
+        char *buffer = realloc(client->buffer, capacity);
+        if (buffer) {
+            client->buffer = buffer;
+            client->capacity = capacity;
+        }
+    }
+    /* Zero bytes make libuv report UV_ENOBUFS: the line is too long for us. */
+    *ret_buf = uv_buf_init(client->buffer ? client->buffer + client->end : NULL, (unsigned)(client->capacity - client->end));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf) {
+    struct client *client = stream->data;
+    (void)buf;
+    if (bytes > 0)
+        client->end += (size_t)bytes;
+    else if (bytes < 0)
+        client->ended = (int)bytes;
+}
+
+/* Takes a line out of the buffer; it is good until the next wait.  NULL when there is none that is whole. */
+static char *take_line(struct client *client, size_t *ret_bytes) {
+    if (client->searched == client->end) return NULL;
+    char *newline = memchr(client->buffer + client->searched, '\n', client->end - client->searched);
+    if (!newline) {
+        client->searched = client->end;
+        return NULL;
+    }
+    char *line = client->buffer + client->begin;
+    *ret_bytes = (size_t)(newline - line);
+    client->begin = client->searched = (size_t)(newline - client->buffer) + 1;
+    return line;
+}
+
+static int connection_lost(const struct client *client, struct failure *failure) {
+    if (client->ended == UV_ENOBUFS)
+        return failure_set(failure, EXIT_FAILED, "traced at %s sent a line of more than %u MiB", client->path,
+                           LINE_BYTES_MAX >> 20);
+    failure_set(failure, EXIT_FAILED, "traced at %s went away%s%s", client->path, client->ended == UV_EOF ? "" : ": ",
+                client->ended == UV_EOF ? "" : uv_strerror(client->ended));
+    failure->disconnected = true;
+    return -1;
+}
+
+/* Waits for a line.  Returns 1; 0 when the time is over, the output is gone, or an input that is looked at has something; -1 on
+ * failure. */
+static int next_line(struct client *client, uint64_t deadline_ms, char **ret_line, size_t *ret_bytes, struct failure *failure) {
+    *ret_line = take_line(client, ret_bytes);
+    if (*ret_line) return 1;
+    if (client->ended) return connection_lost(client, failure);
+    wait_begin(client, deadline_ms);
+    if (client->has_pipe) uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    while (!*ret_line && !client->ended && !client->timer_fired && !client->output_gone && !client->input_ready) {
+        uv_run(&client->loop, UV_RUN_ONCE);
+        *ret_line = take_line(client, ret_bytes);
+    }
+    if (client->has_pipe) uv_read_stop((uv_stream_t *)&client->pipe);
+    wait_end(client);
+    if (*ret_line) return 1;
+    return client->ended ? connection_lost(client, failure) : 0;
+}
+
+/* Takes an array of the result out of a line.  Returns the bytes that are left. */
+static size_t take_apart(const struct client *client, char *line, size_t bytes) {
+    const char *const path[] = {"result", client->apart.array};
+    struct json_span array;
+    if (!json_scan_path(line, bytes, path, 2, &array) || *array.text != '[') return bytes;
+    strbuf_add(client->apart.text, array.text, array.bytes);
+    char *begin = line + (array.text - line), *behind = begin + array.bytes;
+    memcpy(begin, "[]", 2);
+    memmove(begin + 2, behind, bytes - (size_t)(behind - line));
+    return bytes - array.bytes + 2;
+}
+
+/* Waits for a line and parses it.  As next_line. */
+static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_rpc_reply *ret_reply, struct failure *failure) {
+    char *line = NULL;
+    size_t bytes = 0;
+    int result = next_line(client, deadline_ms, &line, &bytes, failure);
+    if (result <= 0) return result;
+    if (client->apart.text) bytes = take_apart(client, line, bytes);
+    struct trace_rpc_error error = {0};
+    if (!trace_rpc_reply_parse(ret_reply, line, bytes, &error)) return 1;
+    failure_set(failure, EXIT_FAILED, "%s answered what is not JSON-RPC (%s): is it traced?", client->path, error.message);
+    trace_rpc_error_fini(&error);
+    return -1;
+}
+
+/* ---- calls ---- */
+
+static void on_write(uv_write_t *request, int status) { ((struct client *)request->data)->write_status = status; }
+
+static int send_request(struct client *client, const char *method, json_t *params_new, struct failure *failure) {
+    struct trace_text text = {0};
+    trace_rpc_write_request(&text, ++client->id, method, params_new);
+    if (text.failed) {
+        trace_text_fini(&text);
+        return out_of_memory(failure);
+    }
+    if (text.bytes > REQUEST_BYTES_MAX) {
+        trace_text_fini(&text);
+        return failure_set(failure, EXIT_USAGE, "the request is longer than the %u bytes that traced reads", REQUEST_BYTES_MAX);
+    }
+    uv_write_t request = {.data = client};
+    uv_buf_t buf = uv_buf_init(text.data, (unsigned)text.bytes);
+    client->write_status = 1;
+    int result = uv_write(&request, (uv_stream_t *)&client->pipe, &buf, 1, on_write);
+    while (!result && client->write_status == 1) uv_run(&client->loop, UV_RUN_ONCE);
+    if (!result) result = client->write_status;
+    trace_text_fini(&text);
+    if (!result) return 0;
+    client->ended = result == UV_EPIPE ? UV_EOF : result;
+    return connection_lost(client, failure);
+}
+
+/* The candidates of an ambiguous id, or the methods that there are. */
+static void append_list(char *text, size_t size, const json_t *list, const char *before) {
+    size_t i;
+    const json_t *element;
+    json_array_foreach(list, i, element) {
+        size_t used = strlen(text);
+        if (json_is_string(element)) snprintf(text + used, size - used, "%s%s", i ? ", " : before, json_string_value(element));
+    }
+}
+
+/* What is wrong with a filter, and where; or with the name of a field.  False when the answer is about something else. */
+static bool refused_filter(const json_t *data, struct failure *failure) {
+    const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
+               *param = json_get_text(data, "param");
+    uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
+    bool is_filter = param && !strcmp(param, "filter");
+    if (!param || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX) return false;
+    failure_set(failure, EXIT_USAGE, "%s%s%s%s%s%s", is_filter ? "" : param, is_filter ? "" : ": ", reason,
+                suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "", suggestion ? "\"?" : "");
+    failure->filter.is_wrong = is_filter;
+    failure->filter.position = position;
+    failure->filter.length = length;
+    return true;
+}
+
+static int refused(const struct trace_rpc_reply *reply, struct failure *failure) {
+    if (!refused_filter(reply->data, failure)) failure_set(failure, EXIT_FAILED, "%s", reply->message);
+    failure->rpc_code = reply->code;
+    append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "candidates"), "; it could be ");
+    append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "methods"), "; there are ");
+    return -1;
+}
+
+/* Waits for the answer to request client->id; keeps the notifications that come before it. */
+static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
+    uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
+    for (;;) {
+        struct trace_rpc_reply reply;
+        int result = next_reply(client, deadline_ms, &reply, failure);
+        if (result < 0) return -1;
+        if (result == 0)
+            return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
+                               (double)client->call_timeout_ms / 1000);
+        if (reply.kind == TRACE_RPC_REPLY_NOTIFICATION) {
+            json_array_append(client->waiting, reply.root);
+            trace_rpc_reply_fini(&reply);
+            continue;
+        }
+        /* An error without an id is the answer to a line that traced could not read: ours, for there is no other. */
+        bool ours = json_is_null(reply.id) ? reply.kind == TRACE_RPC_REPLY_ERROR : json_integer_value(reply.id) == client->id;
+        if (!ours)
+            failure_set(failure, EXIT_FAILED, "%s answered a request that was not made: is it traced?", client->path);
+        else if (reply.kind == TRACE_RPC_REPLY_ERROR)
+            refused(&reply, failure);
+        else
+            *ret_result = json_incref(reply.result);
+        result = ours && reply.kind == TRACE_RPC_REPLY_RESULT ? 0 : -1;
+        trace_rpc_reply_fini(&reply);
+        return result;
+    }
+}
+
+int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure) {
+    if (send_request(client, method, params_new, failure)) return -1;
+    return await_answer(client, method, ret_result, failure);
+}
+
+void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
+
+int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
+                      json_t **ret_result, struct failure *failure) {
+    if (send_request(client, method, params_new, failure)) return -1;
+    client->apart.array = array;
+    client->apart.text = text;
+    int result = await_answer(client, method, ret_result, failure);
+    client->apart.text = NULL;
+    if (result || !text->failed) return result;
+    json_decref(*ret_result);
+    return out_of_memory(failure);
+}
+
+int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {
+    for (;;) {
+        if (json_array_size(client->waiting)) {
+            const json_t *root = json_array_get(client->waiting, 0);
+            const char *name = json_string_value(json_object_get(root, "method"));
+            json_t *params = name && !strcmp(name, method) ? json_incref(json_object_get(root, "params")) : NULL;
+            json_array_remove(client->waiting, 0);
+            if (!params) continue;
+            *ret_params = params;
+            return 1;
+        }
+        struct trace_rpc_reply reply;
+        int result = next_reply(client, deadline_ms, &reply, failure);
+        if (result <= 0) return result;
+        bool wanted = reply.kind == TRACE_RPC_REPLY_NOTIFICATION && !strcmp(reply.method, method) && reply.params;
+        if (wanted) *ret_params = json_incref(reply.params);
+        trace_rpc_reply_fini(&reply);
+        if (wanted) return 1;
+    }
+}
+
+/* libuv's handles must not be touched in a signal handler; the socket may be. */
+void client_interrupt(const struct client *client) { (void)shutdown(client->fd, SHUT_RDWR); }
+
+/* ---- the output ---- */
+
+static void on_output(uv_poll_t *poll, int status, int events) {
+    struct client *client = poll->data;
+    /* The reading end of a pipe that is closed shows as an error (EPOLLERR). */
+    if (status < 0 || (events & UV_DISCONNECT)) client->output_gone = true;
+    uv_poll_stop(poll);
+}
+
+/* uv_poll_init makes the descriptor non-blocking, for everybody who shares it; we write to it and want to wait. */
+void client_watch_output(struct client *client, int fd) {
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+    bool ends = !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+    if (client->has_output || !ends || flags < 0) return;
+    client->has_output = !uv_poll_init(&client->loop, &client->output, fd);
+    fcntl(fd, F_SETFL, flags);
+    if (!client->has_output) return;
+    client->output.data = client;
+    uv_poll_start(&client->output, UV_DISCONNECT, on_output);
+    uv_unref((uv_handle_t *)&client->output);
+}
+
+bool client_output_gone(const struct client *client) { return client->output_gone; }
+
+/* ---- beside a keyboard ---- */
+
+static void on_input(uv_poll_t *poll, int status, int events) {
+    (void)status; /* an input that failed is read, and then seen to have failed */
+    (void)events;
+    ((struct client *)poll->data)->input_ready = true;
+}
+
+/* The flags are put back for the reason that client_watch_output has. */
+int client_watch_input(struct client *client, int fd, struct failure *failure) {
+    uv_poll_t *input = &client->inputs[client->input_count];
+    int flags = fcntl(fd, F_GETFL);
+    assert(client->input_count < INPUTS_MAX);
+    int result = flags < 0 ? -errno : uv_poll_init(&client->loop, input, fd);
+    if (result) return failure_set(failure, EXIT_FAILED, "cannot wait for input: %s", uv_strerror(result));
+    fcntl(fd, F_SETFL, flags);
+    input->data = client;
+    client->input_count++;
+    return 0;
+}
+
+int client_send(struct client *client, const char *method, json_t *params_new, int64_t *ret_id, struct failure *failure) {
+    if (!client->has_pipe) {
+        json_decref(params_new);
+        return failure_set(failure, EXIT_FAILED, "not connected to %s", client->path);
+    }
+    if (send_request(client, method, params_new, failure)) return -1;
+    *ret_id = client->id;
+    return 0;
+}
+
+/* Closes what is left of a connection, and forgets all that belonged to it. */
+static void disconnect(struct client *client) {
+    close_pipe(client);
+    json_array_clear(client->waiting);
+    client->begin = client->end = client->searched = 0;
+    client->ended = 0;
+}
+
+enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,
+                              struct failure *failure) {
+    struct trace_rpc_reply reply;
+    int result;
+    client->input_ready = false;
+    for (unsigned i = 0; i < client->input_count; i++) uv_poll_start(&client->inputs[i], UV_READABLE, on_input);
+    while ((result = next_reply(client, deadline_ms, &reply, failure)) > 0 && reply.kind == TRACE_RPC_REPLY_NOTIFICATION)
+        trace_rpc_reply_fini(&reply);
+    for (unsigned i = 0; i < client->input_count; i++) uv_poll_stop(&client->inputs[i]);
+    if (result < 0) {
+        disconnect(client);
+        return CLIENT_LOST;
+    }
+    if (result == 0) return client->input_ready ? CLIENT_INPUT : CLIENT_TIME;
+    *ret_id = json_integer_value(reply.id);
+    *ret_result = reply.kind == TRACE_RPC_REPLY_ERROR ? NULL : json_incref(reply.result);
+    if (!*ret_result) refused(&reply, failure);
+    trace_rpc_reply_fini(&reply);
+    return CLIENT_ANSWER;
+}
+
+int client_reconnect(struct client *client, struct failure *failure) {
+    disconnect(client);
+    int error = try_connect(client);
+    return error ? cannot_connect(client, error, false, failure) : 0;
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+#include "packet_pairs.h"
+
+#include "json_get.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what an event says ---- */
+
+#define SPACE_UNKNOWN 3
+
+static unsigned space_of(const json_t *data) {
+    static const char *const names[] = {"initial", "handshake", "1rtt"};
+    const char *name = json_get_text(data, "space");
+    for (unsigned i = 0; name && i < SPACE_UNKNOWN; i++)
+        if (!strcmp(name, names[i])) return i;
+    return SPACE_UNKNOWN + (unsigned)(json_get_count(data, "space") & 0xffff);
+}
+
+bool packet_read(struct packet *ret_packet, const json_t *event) {
+    static const char *const kinds[] = {"packet_sent", "packet_received", "packet_lost"};
+    const char *kind = json_get_text(event, "kind");
+    const json_t *data = json_object_get(event, "data");
+    unsigned role = 0;
+    uint64_t number;
+    while (kind && role < 3 && strcmp(kind, kinds[role]) != 0) role++;
+    if (!kind || role == 3 || !json_get_unsigned(data, "packet_num", &number)) return false;
+    *ret_packet = (struct packet){
+        .role = (enum packet_role)role, .space = space_of(data), .number = number, .bytes = json_get_count(data, "size")};
+    json_get_time(event, &ret_packet->time_ns);
+    return true;
+}
+
+/* ---- who the peer was, where nobody said so ---- */
+
+/* The nodes that took part in a trace, as far as they are two. */
+struct pair {
+    unsigned nodes[2];
+    unsigned count; /* 3: more than two */
+};
+
+static void pair_add(struct pair *pair, unsigned node) {
+    if (node == NO_NUMBER || pair->count == 3) return;
+    for (unsigned i = 0; i < pair->count; i++)
+        if (pair->nodes[i] == node) return;
+    if (pair->count < 2) pair->nodes[pair->count] = node;
+    pair->count++;
+}
+
+static int fill_peers(struct packet *packets, size_t count) {
+    unsigned traces = 0;
+    for (size_t i = 0; i < count; i++)
+        if (packets[i].trace != NO_NUMBER && packets[i].trace >= traces) traces = packets[i].trace + 1;
+    struct pair *pairs = calloc(traces + 1, sizeof *pairs);
+    if (!pairs) return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (packets[i].trace == NO_NUMBER) continue;
+        pair_add(&pairs[packets[i].trace], packets[i].node);
+        pair_add(&pairs[packets[i].trace], packets[i].peer);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct packet *packet = &packets[i];
+        if (packet->peer != NO_NUMBER || packet->trace == NO_NUMBER) continue;
+        const struct pair *pair = &pairs[packet->trace];
+        if (pair->count == 2) packet->peer = pair->nodes[pair->nodes[0] == packet->node];
+    }
+    free(pairs);
+    return 0;
+}
+
+/* ---- packets that could be the same ---- */
+
+static unsigned from_of(const struct packet *packet) { return packet->role == PACKET_RECEIVED ? packet->peer : packet->node; }
+static unsigned to_of(const struct packet *packet) { return packet->role == PACKET_RECEIVED ? packet->node : packet->peer; }
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+/* Whether two could be the same packet: 0. */
+static int compare_keys(const struct packet *a, const struct packet *b) {
+    int order = compare_numbers(a->trace, b->trace);
+    if (!order) order = compare_numbers(from_of(a), from_of(b));
+    if (!order) order = compare_numbers(to_of(a), to_of(b));
+    if (!order) order = compare_numbers(a->space, b->space);
+    return order ? order : compare_numbers(a->number, b->number);
+}
+
+static int compare_packets(const void *left, const void *right) {
+    const struct packet *a = left, *b = right;
+    int order = compare_keys(a, b);
+    if (!order) order = compare_numbers(a->time_ns, b->time_ns);
+    return order ? order : compare_numbers(a->event, b->event);
+}
+
+/* The sweep over the ends of one key, in time order. */
+struct sweep {
+    const struct packet *packets;
+    struct messages *messages; /* with room for all; their ends are indices into packets for now */
+    size_t *open;              /* messages: sent, not received, and known apart */
+    size_t open_count;
+    size_t unclear; /* sends that are open or not: a receive that is one of theirs could not be told apart */
+    size_t send_count;
+    size_t matched; /* the newest message that was received; NO_EVENT: none */
+    size_t early;   /* the first receive before any send, a message; NO_EVENT: none */
+    size_t early_count;
+    bool whole; /* no event is missing */
+};
+
+static struct message *add_message(struct sweep *sweep, size_t i, enum message_state state) {
+    const struct packet *packet = &sweep->packets[i];
+    struct message *message = &sweep->messages->items[sweep->messages->count++];
+    *message = (struct message){.kind = MESSAGE_PACKET,
+                                .state = state,
+                                .from = from_of(packet),
+                                .to = to_of(packet),
+                                .send = packet->role == PACKET_SENT ? i : NO_EVENT,
+                                .receive = packet->role == PACKET_RECEIVED ? i : NO_EVENT,
+                                .lost = packet->role == PACKET_LOST ? i : NO_EVENT,
+                                .replaces = NO_EVENT,
+                                .number = packet->number,
+                                .space = packet->space};
+    return message;
+}
+
+static size_t index_of(const struct sweep *sweep, const struct message *message) {
+    return (size_t)(message - sweep->messages->items);
+}
+
+static bool bytes_differ(const struct packet *a, const struct packet *b) { return a->bytes && b->bytes && a->bytes != b->bytes; }
+
+/* Which of the open sends a receive is of: its place in `open`, or NO_EVENT when it cannot be told. */
+static size_t choose(const struct sweep *sweep, const struct packet *receive) {
+    size_t chosen = NO_EVENT;
+    if (sweep->unclear || sweep->open_count > MESSAGE_CANDIDATES_MAX) return NO_EVENT;
+    if (sweep->open_count == 1) return 0;
+    for (size_t i = 0; i < sweep->open_count; i++) {
+        if (bytes_differ(&sweep->packets[sweep->messages->items[sweep->open[i]].send], receive)) continue;
+        if (chosen != NO_EVENT) return NO_EVENT;
+        chosen = i;
+    }
+    return chosen;
+}
+
+static void set_gap(const struct sweep *sweep, struct message *message) {
+    message->gap_ns = (int64_t)(sweep->packets[message->receive].time_ns - sweep->packets[message->send].time_ns);
+}
+
+/* A receive when no send is open: of a packet that was received before, or sent where we did not see it. */
+static void take_another_receive(struct sweep *sweep, size_t i) {
+    bool again = sweep->send_count == 1 && sweep->matched != NO_EVENT;
+    struct message *message = add_message(sweep, i,
+                                          again               ? MESSAGE_DUPLICATE
+                                          : sweep->send_count ? MESSAGE_AMBIGUOUS
+                                                              : MESSAGE_UNSENT);
+    if (again) {
+        message->send = sweep->messages->items[sweep->matched].send;
+        set_gap(sweep, message);
+    }
+    if (!sweep->send_count && !sweep->early_count++) sweep->early = index_of(sweep, message);
+}
+
+static void take_receive(struct sweep *sweep, size_t i) {
+    struct message *items = sweep->messages->items;
+    if (sweep->open_count + sweep->unclear == 0) {
+        take_another_receive(sweep, i);
+        return;
+    }
+    size_t place = choose(sweep, &sweep->packets[i]);
+    if (place == NO_EVENT) {
+        add_message(sweep, i, MESSAGE_AMBIGUOUS);
+        for (size_t k = 0; k < sweep->open_count; k++) items[sweep->open[k]].state = MESSAGE_AMBIGUOUS;
+        sweep->unclear = sweep->unclear + sweep->open_count - 1;
+        sweep->open_count = 0;
+        return;
+    }
+    sweep->matched = sweep->open[place];
+    sweep->open[place] = sweep->open[--sweep->open_count];
+    items[sweep->matched].state = MESSAGE_MATCHED;
+    items[sweep->matched].receive = i;
+    set_gap(sweep, &items[sweep->matched]);
+}
+
+/* A loss is of the one send that has not been received; else of the one that has, and then it was none. */
+static void take_loss(struct sweep *sweep, size_t i) {
+    struct message *items = sweep->messages->items, *message = NULL;
+    if (sweep->open_count == 1 && !sweep->unclear)
+        message = &items[sweep->open[0]];
+    else if (sweep->send_count == 1 && sweep->matched != NO_EVENT)
+        message = &items[sweep->matched];
+    if (message && message->lost == NO_EVENT)
+        message->lost = i;
+    else
+        add_message(sweep, i, sweep->send_count ? MESSAGE_AMBIGUOUS : MESSAGE_UNSENT);
+}
+
+/* One receive before the only send, and nothing else that either could belong to: they are in disorder. */
+static void join_disorder(struct sweep *sweep) {
+    struct message *items = sweep->messages->items;
+    if (!sweep->whole || sweep->early_count != 1 || sweep->send_count != 1 || sweep->matched != NO_EVENT) return;
+    struct message *early = &items[sweep->early], *late = &items[sweep->open[0]];
+    const struct packet *receive = &sweep->packets[early->receive], *send = &sweep->packets[late->send];
+    if (late->lost != NO_EVENT || send->time_ns - receive->time_ns > DISORDER_NS_MAX || bytes_differ(send, receive)) return;
+    early->send = late->send;
+    early->state = MESSAGE_MATCHED;
+    set_gap(sweep, early);
+    late->send = NO_EVENT; /* nothing is left of it: finish() takes it away */
+}
+
+static void sweep_key(struct sweep *sweep, size_t begin, size_t end) {
+    sweep->open_count = sweep->unclear = sweep->send_count = sweep->early_count = 0;
+    sweep->matched = sweep->early = NO_EVENT;
+    for (size_t i = begin; i < end; i++) {
+        if (sweep->packets[i].role == PACKET_RECEIVED) {
+            take_receive(sweep, i);
+        } else if (sweep->packets[i].role == PACKET_LOST) {
+            take_loss(sweep, i);
+        } else {
+            sweep->send_count++;
+            sweep->open[sweep->open_count++] = index_of(sweep, add_message(sweep, i, MESSAGE_UNRECEIVED));
+        }
+    }
+    join_disorder(sweep);
+}
+
+/* ---- all packets ---- */
+
+static size_t first_event(const struct message *message) {
+    size_t first = message->send < message->receive ? message->send : message->receive;
+    return message->lost < first ? message->lost : first;
+}
+
+static int compare_messages(const void *left, const void *right) {
+    const struct message *a = left, *b = right;
+    size_t a_first = first_event(a), b_first = first_event(b);
+    if (a_first != b_first) return a_first < b_first ? -1 : 1;
+    /* A duplicate has the same send, and an end of its own. */
+    return a->receive < b->receive ? -1 : a->receive > b->receive;
+}
+
+static size_t event_of(const struct packet *packets, size_t packet) {
+    return packet == NO_EVENT ? NO_EVENT : packets[packet].event;
+}
+
+/* From packets to events, without what joining has emptied. */
+static void finish(struct messages *messages, const struct packet *packets) {
+    size_t count = 0;
+    for (size_t i = 0; i < messages->count; i++) {
+        struct message message = messages->items[i];
+        message.send = event_of(packets, message.send);
+        message.receive = event_of(packets, message.receive);
+        message.lost = event_of(packets, message.lost);
+        if (first_event(&message) != NO_EVENT) messages->items[count++] = message;
+    }
+    messages->count = count;
+    qsort(messages->items, count, sizeof *messages->items, compare_messages);
+}
+
+static int match_into(struct messages *messages, struct packet *packets, size_t count, bool whole) {
+    struct sweep sweep = {
+        .packets = packets, .messages = messages, .open = calloc(count + 1, sizeof *sweep.open), .whole = whole};
+    if (!sweep.open || fill_peers(packets, count)) {
+        free(sweep.open);
+        return -ENOMEM;
+    }
+    qsort(packets, count, sizeof *packets, compare_packets);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && !compare_keys(&packets[begin], &packets[end]);) end++;
+        sweep_key(&sweep, begin, end);
+    }
+    finish(messages, packets);
+    free(sweep.open);
+    return 0;
+}
+
+int messages_match(struct messages *ret_messages, struct packet *packets, size_t count, bool whole) {
+    struct messages messages = {.items = calloc(count + 1, sizeof *messages.items)};
+    if (!messages.items || match_into(&messages, packets, count, whole)) {
+        messages_fini(&messages);
+        return -ENOMEM;
+    }
+    *ret_messages = messages;
+    return 0;
+}
+
+void messages_fini(struct messages *messages) {
+    free(messages->items);
+    *messages = (struct messages){0};
+}
+
+/* ---- of a timeline ---- */
+
+/* The packets among a timeline's items, their peers numbered. */
+static int read_packets(const struct timeline *timeline, struct packet *packets, size_t *ret_count, struct intern *nodes,
+                        struct intern *traces) {
+    size_t count = 0;
+    unsigned number;
+    for (size_t i = 0; i < timeline->node_count; i++) /* in the timeline's order; its node without an id is a peer to nobody */
+        if (intern_number(nodes, timeline->nodes[i].node_id ? timeline->nodes[i].node_id : "", &number)) return -ENOMEM;
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        const struct timeline_item *item = &timeline->items[i];
+        struct packet *packet = &packets[count];
+        if (!packet_read(packet, item->event)) continue;
+        packet->event = i;
+        packet->time_ns = item->time_ns;
+        packet->node = item->node;
+        if (intern_number(nodes, json_get_hex(item->event, "peer_id", NODE_DIGITS), &packet->peer) ||
+            intern_number(traces, json_get_hex(item->event, "trace_id", TRACE_DIGITS), &packet->trace))
+            return -ENOMEM;
+        count++;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+/* ---- requests and answers ---- */
+
+/* The items where a span starts and ends. */
+struct edges {
+    size_t start, end;
+};
+
+static void find_edges(const struct timeline *timeline, struct edges *edges) {
+    for (size_t i = 0; i < timeline->span_count; i++) edges[i] = (struct edges){NO_EVENT, NO_EVENT};
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        const struct timeline_item *item = &timeline->items[i];
+        if (item->span == NO_SPAN) continue;
+        const struct timeline_span *span = &timeline->spans[item->span];
+        if (span->start == item->event) edges[item->span].start = i;
+        if (span->end == item->event) edges[item->span].end = i;
+    }
+}
+
+static void add_edge(struct messages *messages, const struct timeline *timeline, struct message message) {
+    message.lost = message.replaces = NO_EVENT;
+    message.state = message.receive == NO_EVENT ? MESSAGE_UNRECEIVED
+                    : message.send == NO_EVENT  ? MESSAGE_UNSENT
+                                                : MESSAGE_MATCHED;
+    if (message.state == MESSAGE_MATCHED)
+        message.gap_ns = (int64_t)(timeline->items[message.receive].time_ns - timeline->items[message.send].time_ns);
+    messages->items[messages->count++] = message;
+}
+
+static void add_spans(struct messages *messages, const struct timeline *timeline, const struct edges *edges) {
+    for (size_t i = 0; i < timeline->span_count; i++) {
+        const struct timeline_span *span = &timeline->spans[i];
+        const struct timeline_span *parent = span->parent == NO_SPAN ? NULL : &timeline->spans[span->parent];
+        if (!span->parent_missing && (!parent || parent->node == span->node)) continue;
+        unsigned asker = parent ? parent->node : NO_NUMBER;
+        struct edges own = edges[i], its = parent ? edges[span->parent] : (struct edges){NO_EVENT, NO_EVENT};
+        /* An asker that did not wait for the end has no answer. */
+        if (own.end != NO_EVENT && its.end < own.end) its.end = NO_EVENT;
+        if (own.start != NO_EVENT)
+            add_edge(messages, timeline,
+                     (struct message){
+                         .kind = MESSAGE_REQUEST, .from = asker, .to = span->node, .send = its.start, .receive = own.start});
+        if (own.end != NO_EVENT)
+            add_edge(
+                messages, timeline,
+                (struct message){.kind = MESSAGE_ANSWER, .from = span->node, .to = asker, .send = own.end, .receive = its.end});
+    }
+}
+
+/* ---- what was sent again ---- */
+
+/* A packet that was sent over a link, or new stream bytes for it. */
+struct sending {
+    unsigned from, to;
+    size_t item;
+    size_t message; /* NO_EVENT: stream bytes */
+    bool fresh;     /* a packet that new stream bytes came with */
+};
+
+static int compare_sendings(const void *left, const void *right) {
+    const struct sending *a = left, *b = right;
+    int order = compare_numbers(a->from, b->from);
+    if (!order) order = compare_numbers(a->to, b->to);
+    return order ? order : compare_numbers(a->item, b->item);
+}
+
+#define SPACE_1RTT 2
+
+static size_t list_sendings(const struct timeline *timeline, const struct messages *messages, const struct intern *nodes,
+                            struct sending *sendings) {
+    size_t count = 0;
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *message = &messages->items[i];
+        if (message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT || message->space != SPACE_1RTT) continue;
+        sendings[count++] = (struct sending){.from = message->from, .to = message->to, .item = message->send, .message = i};
+    }
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        const json_t *event = timeline->items[i].event;
+        const char *kind = json_get_text(event, "kind");
+        if (!kind || strcmp(kind, "stream_data") != 0 || !json_get_bool(json_object_get(event, "data"), "sent")) continue;
+        unsigned to = intern_find(nodes, json_get_hex(event, "peer_id", NODE_DIGITS));
+        sendings[count++] = (struct sending){.from = timeline->items[i].node, .to = to, .item = i, .message = NO_EVENT};
+    }
+    qsort(sendings, count, sizeof *sendings, compare_sendings);
+    return count;
+}
+
+/* Stream bytes belong to the packet before them, or if that has some already to the next: programs tell them in either order.
+ * Returns whether any were told. */
+static bool mark_fresh(struct sending *sendings, size_t count) {
+    struct sending *last = NULL;
+    bool any = false, pending = false;
+    for (size_t i = 0; i < count; i++) {
+        if (sendings[i].message != NO_EVENT) {
+            last = &sendings[i];
+            last->fresh = pending;
+            pending = false;
+        } else {
+            pending = !last || last->fresh;
+            if (last) last->fresh = true;
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Each lost packet is repeated by the first packet after it without new bytes that repeats no other. */
+static void mark_repeated(struct messages *messages, const struct sending *sendings, size_t count) {
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (sendings[i].message == NO_EVENT) continue;
+        const struct message *lost = &messages->items[sendings[i].message];
+        if (lost->lost == NO_EVENT || lost->receive != NO_EVENT) continue;
+        if (next <= i) next = i + 1;
+        while (next < count && (sendings[next].message == NO_EVENT || sendings[next].fresh)) next++;
+        if (next == count) return;
+        messages->items[sendings[next++].message].replaces = sendings[i].message;
+    }
+}
+
+static int find_repeated(struct messages *messages, const struct timeline *timeline, const struct intern *nodes) {
+    struct sending *sendings = calloc(timeline->item_count + 1, sizeof *sendings);
+    if (!sendings) return -ENOMEM;
+    size_t count = list_sendings(timeline, messages, nodes, sendings);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to;)
+            end++;
+        if (mark_fresh(sendings + begin, end - begin)) mark_repeated(messages, sendings + begin, end - begin);
+    }
+    free(sendings);
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+int messages_of_timeline(struct messages *ret_messages, const struct timeline *timeline) {
+    struct intern nodes = {0}, traces = {0};
+    struct messages messages = {.items = calloc(timeline->item_count + 1, sizeof *messages.items)};
+    struct packet *packets = calloc(timeline->item_count + 1, sizeof *packets);
+    struct edges *edges = calloc(timeline->span_count + 1, sizeof *edges);
+    size_t count;
+    int result = -ENOMEM;
+    if (messages.items && packets && edges && !read_packets(timeline, packets, &count, &nodes, &traces) &&
+        !match_into(&messages, packets, count, !timeline->events_missing)) {
+        find_edges(timeline, edges);
+        add_spans(&messages, timeline, edges);
+        qsort(messages.items, messages.count, sizeof *messages.items, compare_messages);
+        result = find_repeated(&messages, timeline, &nodes);
+    }
+    free(packets);
+    free(edges);
+    intern_fini(&nodes);
+    intern_fini(&traces);
+    if (result)
+        messages_fini(&messages);
+    else
+        *ret_messages = messages;
+    return result;
+}
+
+const char *message_kind_name(enum message_kind kind) {
+    static const char *const names[] = {"packet", "request", "answer"};
+    return names[kind];
+}
+
+const char *message_state_name(const struct message *message) {
+    static const char *const names[] = {"matched", "duplicate", "ambiguous", "unreceived", "unsent"};
+    return message->state == MESSAGE_UNRECEIVED && message->lost != NO_EVENT ? "lost" : names[message->state];
+}

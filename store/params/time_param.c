@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See time_param.h. */
+#include "time_param.h"
+
+#include <errno.h>
+#include <proto/quantity.h>
+#include <string.h>
+
+/* Times end where 64 bits of nanoseconds do, in 2554; whole microseconds that fit. */
+#define US_MAX (UINT64_MAX / 1000)
+
+static int fail(const char **ret_reason, const char *reason) {
+    *ret_reason = reason;
+    return -EINVAL;
+}
+
+int timespec_parse(const json_t *value, uint64_t now_ns, uint64_t *ret_ns, const char **ret_reason) {
+    if (json_is_integer(value)) {
+        json_int_t us = json_integer_value(value);
+        if (us < 0) return fail(ret_reason, "the time is before 1970");
+        if ((uint64_t)us > US_MAX) return fail(ret_reason, "the time is after 2553");
+        *ret_ns = (uint64_t)us * 1000;
+        return 0;
+    }
+    if (json_is_real(value)) {
+        double us = json_real_value(value);
+        if (!(us >= 0)) return fail(ret_reason, "the time is before 1970");
+        if (us >= (double)US_MAX) return fail(ret_reason, "the time is after 2553");
+        uint64_t whole = (uint64_t)us;
+        *ret_ns = whole * 1000 + (uint64_t)((us - (double)whole) * 1000);
+        return 0;
+    }
+    if (!json_is_string(value)) return fail(ret_reason, "a time is a number or a string");
+    /* A NUL inside would hide what follows it. */
+    if (strlen(json_string_value(value)) != json_string_length(value)) return fail(ret_reason, "a time has no NUL in it");
+    return trace_time_parse(json_string_value(value), now_ns, ret_ns, ret_reason);
+}

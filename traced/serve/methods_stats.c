@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `stats`: every counter of the daemon.  On the loop's thread: all of it is at hand. */
+#include "answer.h"
+#include "connection.h"
+#include "footprint.h"
+#include "methods.h"
+#include "server.h"
+
+#include <proto/event_table.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <urcu.h>
+
+static const char *const fault_names[] = {
+    [TRACE_ATTACH_OK] = "ok",
+    [TRACE_ATTACH_NOT_READY] = "not_ready",
+    [TRACE_ATTACH_BAD_OBJECT] = "bad_object",
+    [TRACE_ATTACH_BAD_OWNER] = "bad_owner",
+    [TRACE_ATTACH_BAD_MAGIC] = "bad_magic",
+    [TRACE_ATTACH_BAD_VERSION] = "bad_version",
+    [TRACE_ATTACH_BAD_SIZE] = "bad_size",
+    [TRACE_ATTACH_BAD_CLOCK] = "bad_clock",
+    [TRACE_ATTACH_SYSTEM] = "system",
+};
+
+static void set_unsigned(json_t *object, const char *name, uint64_t value) {
+    json_object_set_new(object, name, answer_unsigned(value));
+}
+
+static json_t *ingest_json(const struct ingest_stats *stats) {
+    json_t *json = json_object(), *rejected = json_object(), *lost = json_object();
+    for (size_t i = 0; i < sizeof fault_names / sizeof *fault_names; i++)
+        if (stats->rejected[i]) set_unsigned(rejected, fault_names[i], stats->rejected[i]);
+    for (unsigned i = 0; i < TRACE_LOSS_COUNT; i++) set_unsigned(lost, trace_loss_name(i), stats->lost[i]);
+    set_unsigned(json, "events", stats->events);
+    set_unsigned(json, "batches", stats->batches);
+    set_unsigned(json, "nodes_attached", stats->nodes_attached);
+    set_unsigned(json, "nodes_rejected", stats->nodes_rejected);
+    json_object_set_new(json, "rejected", rejected);
+    set_unsigned(json, "unknown_kinds", stats->unknown_kinds);
+    json_object_set_new(json, "lost", lost);
+    return json;
+}
+
+static json_t *history_json(struct history *history) {
+    struct history_stats stats;
+    json_t *json = json_object();
+    history_stats(history, &stats);
+    set_unsigned(json, "events", stats.events);
+    set_unsigned(json, "events_max", stats.events_max);
+    set_unsigned(json, "bytes", stats.bytes);
+    set_unsigned(json, "bytes_max", stats.bytes_max);
+    set_unsigned(json, "segments", stats.segments);
+    set_unsigned(json, "segments_max", stats.segments_max);
+    set_unsigned(json, "evicted", stats.evicted);
+    json_object_set_new(json, "first", stats.events ? answer_time(stats.first_ns) : json_null());
+    json_object_set_new(json, "last", stats.events ? answer_time(stats.last_ns) : json_null());
+    set_unsigned(json, "traces", stats.traces);
+    set_unsigned(json, "peers", stats.peers);
+    return json;
+}
+
+static json_t *clients_json(const struct server *server) {
+    const struct server_counters *counters = &server->counters;
+    json_t *json = json_object();
+    set_unsigned(json, "connected", server->client_count);
+    set_unsigned(json, "accepted", counters->accepted);
+    set_unsigned(json, "refused", counters->refused);
+    set_unsigned(json, "subscriptions", server->subscription_count);
+    set_unsigned(json, "requests", counters->requests);
+    set_unsigned(json, "errors", counters->errors);
+    /* A counter, nothing follows from it. */
+    set_unsigned(json, "events_sent", atomic_load_explicit(&server->service->events_sent, memory_order_relaxed));
+    set_unsigned(json, "events_dropped", counters->events_dropped);
+    return json;
+}
+
+/* How often each limit was met; hello and docs/protocol.md say what they are. */
+static json_t *limits_json(const struct server *server, const struct ingest_stats *ingest) {
+    const struct server_counters *counters = &server->counters;
+    json_t *json = json_object();
+    set_unsigned(json, "nodes", ingest->nodes_left_out);
+    set_unsigned(json, "clients", counters->limits.clients);
+    set_unsigned(json, "subscriptions", counters->limits.subscriptions);
+    set_unsigned(json, "line_bytes", counters->limits.line_bytes);
+    set_unsigned(json, "answer_bytes", counters->limits.answer_bytes);
+    set_unsigned(json, "held_bytes", counters->limits.held_bytes);
+    set_unsigned(json, "memory", counters->limits.memory);
+    set_unsigned(json, "descriptors", counters->limits.descriptors);
+    return json;
+}
+
+static json_t *process_json(const struct service *service) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    json_t *json = json_object();
+    set_unsigned(json, "resident_bytes", footprint_resident());
+    set_unsigned(json, "rings_bytes", footprint_resident_rings());
+    set_unsigned(json, "limit_bytes", service->memory_limit);
+    json_object_set_new(json, "user_s", json_real((double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6));
+    json_object_set_new(json, "system_s", json_real((double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec * 1e-6));
+    return json;
+}
+
+int methods_stats(struct call *call) {
+    if (trace_rpc_params_read(call->request.params, NULL, 0, &call->error)) return -1;
+    struct service *service = call->service;
+    struct ingest_stats ingest;
+    if (service->ingest)
+        ingest_stats(service->ingest, &ingest);
+    else
+        ingest = service->last_ingest;
+    json_t *clock = json_pack("{sssf}", "source", ingest.clock_hz > 0 ? "tsc" : "monotonic", "hz", ingest.clock_hz);
+    set_unsigned(clock, "steps", ingest.clock_steps);
+    json_t *json = json_object();
+    double uptime = (double)(service_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
+    json_object_set_new(json, "uptime_s", json_real(uptime));
+    json_object_set_new(json, "ingest", ingest_json(&ingest));
+    json_object_set_new(json, "history", history_json(service->history));
+    json_object_set_new(json, "clients", clients_json(call->client->server));
+    json_object_set_new(json, "limits", limits_json(call->client->server, &ingest));
+    json_object_set_new(json, "process", process_json(service));
+    json_object_set_new(json, "clock", clock);
+    return methods_answer(call, json);
+}

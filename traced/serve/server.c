@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See server.h. */
+#include "server.h"
+#include "connection.h"
+#include "limits.h"
+#include "log.h"
+
+#include <errno.h>
+#include <proto/rpc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections taken before the other sockets are looked at. */
+#define ACCEPTS_PER_TURN 16
+
+/* ---- turns -------------------------------------------------------------------------------------------------------------- */
+
+static void on_again(uv_idle_t *again);
+
+void server_want_turn(struct server *server, struct client *client) {
+    if (client->has_turn || client->closing) return;
+    client->has_turn = true;
+    client->turn_next = NULL;
+    *server->turn_last = client;
+    server->turn_last = &client->turn_next;
+    server->turn_count++;
+    uv_idle_start(&server->again, on_again);
+}
+
+void server_drop_turn(struct server *server, struct client *client) {
+    if (!client->has_turn) return;
+    struct client **at = &server->turn_first;
+    while (*at != client) at = &(*at)->turn_next;
+    *at = client->turn_next;
+    if (server->turn_last == &client->turn_next) server->turn_last = at;
+    server->turn_count--;
+    client->has_turn = false;
+}
+
+/* One round: each client that stands in the queue now gets a turn; who comes back to it waits for the next round. */
+static void run_turns(struct server *server) {
+    uint32_t budget = LIMIT_PUMP_LOOP;
+    for (uint32_t turns = server->turn_count; turns && budget && server->turn_first; turns--) {
+        struct client *client = server->turn_first;
+        server_drop_turn(server, client);
+        client_turn(client, &budget);
+    }
+    if (!server->turn_first) uv_idle_stop(&server->again);
+}
+
+static void on_again(uv_idle_t *again) { run_turns(again->data); }
+
+static void on_wake(uv_async_t *wake) {
+    struct server *server = wake->data;
+    for (struct client *client = server->clients; client; client = client->next)
+        if (client->subscription_count && client_takes_news(client)) server_want_turn(server, client);
+    run_turns(server); /* at once: news is not to wait for the loop to go round */
+}
+
+void server_wake(struct server *server) { uv_async_send(&server->wake); }
+
+/* ---- stopping ----------------------------------------------------------------------------------------------------------- */
+
+static void close_all(struct server *server) {
+    while (server->clients) client_close(server->clients);
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause, (uv_handle_t *)&server->stop_limit,
+        (uv_handle_t *)&server->wake,       (uv_handle_t *)&server->again,        (uv_handle_t *)&server->signals[0],
+        (uv_handle_t *)&server->signals[1], (uv_handle_t *)&server->signals[2],   NULL};
+    for (uv_handle_t **handle = handles; *handle; handle++)
+        if (!uv_is_closing(*handle)) uv_close(*handle, NULL);
+}
+
+static void on_stop_limit(uv_timer_t *timer) {
+    struct server *server = timer->data;
+    for (struct client *client = server->clients, *next; client; client = next) {
+        next = client->next;
+        if (client_is_idle(client)) client_close(client);
+    }
+    bool late = uv_now(server->loop) >= server->stop_until_ms;
+    if (late && server->clients) log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->client_count);
+    if (late || !server->clients) close_all(server);
+}
+
+void server_stop(struct server *server) {
+    if (server->stopping) {
+        close_all(server);
+        return;
+    }
+    server->stopping = true;
+    uv_poll_stop(&server->listener);
+    uv_timer_stop(&server->accept_pause);
+    if (server->on_stop) server->on_stop(server->on_stop_arg);
+    on_wake(&server->wake); /* the last events */
+    uv_update_time(server->loop);
+    server->stop_until_ms = uv_now(server->loop) + LIMIT_STOP_FLUSH_MS;
+    uv_timer_start(&server->stop_limit, on_stop_limit, 0, 5);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+    if (number == SIGHUP && log_has_file()) {
+        int error = log_reopen();
+        log_say(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, error ? "the log cannot be opened anew: %s" : "the log begins anew%s",
+                error ? strerror(-error) : "");
+        return;
+    }
+    log_say(LOG_LEVEL_INFO, "stopping (SIG%s)", sigabbrev_np(number));
+    server_stop(signal->data);
+}
+
+/* ---- accepting ---------------------------------------------------------------------------------------------------------- */
+
+static void on_connection(uv_poll_t *listener, int status, int events);
+
+static void resume_accept(struct server *server) {
+    if (server->stopping || server->accepting) return;
+    server->accepting = !uv_poll_start(&server->listener, UV_READABLE, on_connection);
+    uv_timer_stop(&server->accept_pause);
+}
+
+static void on_accept_pause(uv_timer_t *timer) { resume_accept(timer->data); }
+
+/* Out of descriptors or memory: connections wait in the backlog until a client has gone, or for a moment. */
+static void pause_accept(struct server *server, int error) {
+    if (uv_timer_start(&server->accept_pause, on_accept_pause, LIMIT_ACCEPT_PAUSE_MS, 0)) return;
+    uv_poll_stop(&server->listener);
+    server->accepting = false;
+    if (server->accept_paused) return; /* said and counted once, until one is accepted again */
+    server->accept_paused = true;
+    server->counters.limits.descriptors++;
+    log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
+}
+
+void server_client_gone(struct server *server) { resume_accept(server); }
+
+/* Says why, and closes: error_new is all that this connection gets. */
+static void refuse(struct server *server, int fd, struct trace_rpc_error *error_new) {
+    struct trace_text line = {0};
+    trace_rpc_write_error(&line, NULL, error_new);
+    trace_text_puts(&line, "\n");
+    /* A fresh socket has room for one line. */
+    ssize_t sent = line.failed ? 0 : send(fd, line.data, line.bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+    trace_text_fini(&line);
+    trace_rpc_error_fini(error_new);
+    /* With a request that came already and was not read, close() would end the connection by a reset. */
+    char unread[4096];
+    sent = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+    close(fd);
+    server->counters.refused++;
+}
+
+static void greet(struct server *server, int fd) {
+    struct trace_rpc_error error = {0};
+    struct peer peer = {.uid = (uid_t)-1};
+    int look = peer_look(&peer, fd);
+    if (look || !peer_may_enter(&peer, geteuid(), server->group)) {
+        log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused", (unsigned)peer.uid, (int)peer.pid);
+        trace_rpc_fail(&error, TRACE_RPC_REFUSED, NULL, "this traced serves user %u%s", (unsigned)geteuid(),
+                       server->group == PEER_NO_GROUP ? "" : " and one group");
+        refuse(server, fd, &error);
+    } else if (server->client_count >= LIMIT_CLIENTS) {
+        if (!server->counters.limits.clients++) log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
+        trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
+        refuse(server, fd, &error);
+    } else {
+        server->counters.accepted++;
+        int failed = client_create(server, fd);
+        if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
+    }
+    if (!look) peer_fini(&peer);
+}
+
+static void on_connection(uv_poll_t *listener, int status, int events) {
+    struct server *server = listener->data;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            server->accept_paused = false;
+            greet(server, fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accept(server, -errno);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return; /* EAGAIN: that was all */
+        }
+    }
+}
+
+static bool is_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+
+int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group) {
+    static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
+    *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd, .group = group};
+    server->turn_last = &server->turn_first;
+    server->long_last = &server->long_first;
+    /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
+    uv_timer_init(loop, &server->accept_pause);
+    uv_timer_init(loop, &server->stop_limit);
+    uv_idle_init(loop, &server->again);
+    uv_signal_init(loop, &server->signals[0]);
+    uv_signal_init(loop, &server->signals[1]);
+    uv_signal_init(loop, &server->signals[2]);
+    int error = uv_poll_init(loop, &server->listener, listen_fd);
+    if (error) return error;
+    error = uv_async_init(loop, &server->wake, on_wake);
+    if (error) return error;
+    server->listener.data = server->accept_pause.data = server->stop_limit.data = server->again.data = server->wake.data = server;
+    for (int i = 0; i < 3; i++) {
+        server->signals[i].data = server;
+        if (signals[i] == SIGHUP && !log_has_file() && is_ignored(SIGHUP)) continue; /* nohup */
+        error = uv_signal_start(&server->signals[i], on_signal, signals[i]);
+        if (error) return error;
+    }
+    resume_accept(server);
+    return server->accepting ? 0 : -EIO;
+}
+
+void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void *arg) {
+    server->on_stop = on_stop;
+    server->on_stop_arg = arg;
+}
+
+void server_fini(struct server *server) { trace_text_fini(&server->scratch); }

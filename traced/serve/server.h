@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server: the listening socket, its clients, and whose turn it is.  Everything here is for the loop's thread, but
+ * server_wake.
+ *
+ * Turns.  A client that has something to do (lines to answer, events to be told) waits in one queue and gets turns of bounded
+ * work, round robin; between two rounds the loop looks at its sockets.  So no client, and no burst of events, holds up the
+ * others for longer than a round. */
+#ifndef TRACED_SERVER_H
+#define TRACED_SERVER_H
+
+#include "credentials.h"
+#include "service.h"
+#include <proto/text.h>
+#include <uv.h>
+
+struct client;
+
+struct server_counters {
+    uint64_t accepted, refused, requests, errors, events_dropped;
+    /* How often a limit of limits.h was met; descriptors: how often accepting paused; memory: answers that there was none for. */
+    struct {
+        uint64_t clients, subscriptions, line_bytes, answer_bytes, held_bytes, memory, descriptors;
+    } limits;
+};
+
+struct server {
+    struct service *service;
+    uv_loop_t *loop;
+    uv_poll_t listener;
+    uv_timer_t accept_pause, stop_limit;
+    uv_async_t wake;
+    uv_idle_t again; /* active while clients wait for a turn */
+    uv_signal_t signals[3];
+    int listen_fd;
+    gid_t group; /* who is served besides this user and root; PEER_NO_GROUP: nobody */
+    bool accepting, accept_paused, stopping;
+    void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
+    void *on_stop_arg;
+    struct client *clients; /* all of them, newest first */
+    uint32_t client_count, subscription_count;
+    size_t held_bytes;                      /* by all clients that are not closing */
+    struct client *turn_first, **turn_last; /* the queue */
+    uint32_t turn_count;
+    uint64_t stop_until_ms;
+    struct exchange *long_first, **long_last; /* requests that may take long, and wait */
+    unsigned long_count;                      /* those on the pool */
+    struct trace_text scratch;                /* one notification at a time */
+    struct server_counters counters;
+};
+
+/* Prepares the handles on `loop`; listen_fd stays the caller's; group: see peer_may_enter.  Returns 0 or a negative errno; then the process had
+ * better end. */
+int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
+
+/* What to call when a signal asks to stop, before what is under way is sent. */
+void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void *arg);
+
+/* From any thread: there are new events. */
+void server_wake(struct server *server);
+
+/* Stops: no new connections or requests; what is under way is answered and sent, for at most LIMIT_STOP_FLUSH_MS; then all handles
+ * are closed and uv_run returns.  Called again, it does not wait. */
+void server_stop(struct server *server);
+
+/* Frees memory, after uv_run has returned. */
+void server_fini(struct server *server);
+
+/* ---- for client.c ------------------------------------------------------------------------------------------------------ */
+
+/* Puts a client in the queue, if it is not there. */
+void server_want_turn(struct server *server, struct client *client);
+/* Takes it out of the queue. */
+void server_drop_turn(struct server *server, struct client *client);
+/* A client is gone and its descriptor with it. */
+void server_client_gone(struct server *server);
+
+#endif
