@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "facts.h"
 
+#include "event_role.h"
 #include "json_get.h"
 #include "packet_pairs.h"
-#include "render.h"
 
 #include <errno.h>
 #include <stdlib.h>

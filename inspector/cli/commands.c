@@ -1,87 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 #include "complete.h"
+#include "help.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* ---- help ---- */
-
-#define HELP_COLUMNS 100U
-
-/* A paragraph, broken into lines at its spaces. */
-static void help_paragraph(FILE *out, const char *text, size_t bytes) {
-    size_t column = 0;
-    if (bytes && *text == ' ') {
-        fprintf(out, "%.*s\n", (int)bytes, text);
-        return;
-    }
-    for (const char *end = text + bytes; text < end;) {
-        size_t word = strcspn(text, " \n"), columns = text_columns(text, word);
-        if (column && column + 1 + columns > HELP_COLUMNS) {
-            fputc('\n', out);
-            column = 0;
-        }
-        fprintf(out, "%s%.*s", column ? " " : "", (int)word, text);
-        column += (column > 0) + columns;
-        text += word + (text + word < end);
-    }
-    fputc('\n', out);
-}
-
-static void help_paragraphs(FILE *out, const char *text) {
-    while (*text) {
-        size_t bytes = strcspn(text, "\n");
-        help_paragraph(out, text, bytes);
-        text += bytes + (text[bytes] == '\n');
-    }
-}
-
-static void help_options(FILE *out, uint64_t bits) {
-    for (unsigned i = 0; i < OPTION_COUNT_; i++) {
-        char spelling[32];
-        const struct option_info *option = &option_table[i];
-        if (!(bits >> i & 1)) continue;
-        bool space = option->value[0] && option->value[0] != '[';
-        snprintf(spelling, sizeof spelling, "--%s%s%s", option->spelling, space ? " " : "",
-                 option->type == VALUE_NONE ? "" : option->value);
-        fprintf(out, "  %-19s %s\n", spelling, option->help);
-    }
-}
-
-static void help_all(FILE *out) {
-    fprintf(out, "usage: inspector COMMAND [OPTIONS]\n\n");
-    for (size_t i = 0; i < command_count; i++) {
-        const struct command *command = &command_table[i];
-        char line[64];
-        snprintf(line, sizeof line, "%s %s", command->name, command->args ? command->args : "");
-        fprintf(out, "  %-19s %s\n", line, command->summary);
-    }
-    fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
-    fprintf(out, "options of every command:\n");
-    help_options(out, OPTIONS_COMMON);
-    fprintf(out, "\nexit codes:\n");
-    for (int code = 0; code < EXIT_CODES; code++) fprintf(out, "  %-19d %s\n", code, exit_table[code]);
-}
-
-static void help_examples(FILE *out, const struct command_example *example) {
-    if (!example->line) return;
-    fprintf(out, "\nexamples:\n");
-    for (; example->line; example++) fprintf(out, "  %s\n      %s\n", example->line, example->what);
-}
-
-static void help_command(FILE *out, const struct command *command) {
-    fprintf(out, "usage: inspector %s %s%s[OPTIONS]\n%s\n", command->name, command->args ? command->args : "",
-            command->args ? " " : "", command->summary);
-    if (command->description) fputc('\n', out);
-    if (command->description) help_paragraphs(out, command->description);
-    if (command->options) fprintf(out, "\n");
-    help_options(out, command->options);
-    fprintf(out, "\noptions of every command:\n");
-    help_options(out, OPTIONS_COMMON);
-    help_examples(out, command->examples);
-}
 
 /* ---- finding a command ---- */
 

@@ -4,8 +4,8 @@
 #ifndef INSPECTOR_OPTIONS_H
 #define INSPECTOR_OPTIONS_H
 
+#include "failure.h"
 #include "limits.h"
-#include "rpc_client.h"
 
 #include <stdbool.h>
 #include <stdint.h>

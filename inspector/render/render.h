@@ -21,7 +21,7 @@ struct view {
     unsigned columns; /* that a diagram may take; 0: as many as it needs */
 };
 
-/* ---- pieces of an event (render_event.c) ---- */
+/* ---- pieces of an event (render_event.c; event_role.h has more) ---- */
 
 /* What happened, in words: "packet 7 sent, 1.2 KiB, 1rtt". */
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event);
@@ -29,19 +29,9 @@ void event_describe(struct strbuf *out, const struct view *view, const json_t *e
 /* How much it should catch the eye. */
 enum style event_style(const json_t *event);
 
-/* "->" when the event went to its peer, "<-" when it came from there, "<>" when there is no direction, "" without a peer. */
-const char *event_arrow(const json_t *event);
-
-/* "GET_CHUNK", else "DMAP 2". */
-void event_command(struct strbuf *out, const json_t *event);
-
-/* "DataMap GET_CHUNK": application and command, each by its name if `named` has it, else by what `numbered` has, app_id and cmd: for an
- * event these are the event and its data, for a trace's summary both are the summary.  Returns false, and adds nothing, without an
- * application. */
-bool event_request(struct strbuf *out, const json_t *named, const json_t *numbered);
-
-/* Appends a string member made harmless; "-" when it is missing. */
-void render_text(struct strbuf *out, const json_t *object, const char *key);
+/* "stream 4 opened, 4.9 KiB sent, the end; 4 packets, 5.0 KiB; over 37 us". */
+struct fold;
+void fold_describe(struct strbuf *out, const struct view *view, const struct fold *fold);
 
 /* Appends a {timestamp, ns} as a time of day; "-" when it is missing. */
 void render_time(struct strbuf *out, const struct view *view, const json_t *time, bool date);
@@ -75,6 +65,10 @@ void render_missed(struct strbuf *out, const struct view *view, uint64_t count, 
 /* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
  * "more" true says that there are events behind these that were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
+
+/* The head of its drawing, above the lines (render_trace_head.c). */
+struct timeline;
+void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 
 /* The same as a space-time diagram: a column for each node, time downwards, arrows from send to receive. */
 void render_graph(struct strbuf *out, const struct view *view, const json_t *answer);

@@ -54,7 +54,7 @@ void render_control(struct strbuf *out, const struct view *view, const json_t *a
     const json_t *row;
     table_init(&table, sizeof columns / sizeof *columns, columns);
     json_array_foreach(json_get_array(answer, "nodes"), i, row) {
-        render_text(table_cell_begin(&table, STYLE_HEAD), row, "name");
+        text_member(table_cell_begin(&table, STYLE_HEAD), row, "name");
         table_cell_end(&table);
         names_short_node(table_cell_begin(&table, STYLE_ID), view->names, json_get_hex(row, "node_id", NODE_DIGITS));
         table_cell_end(&table);
@@ -76,14 +76,14 @@ void render_node_notes(struct strbuf *out, const json_t *row) {
     bool masked = (kinds && !is_all(kinds)) || json_get_array(row, "kinds");
     double share = json_get_real(row, "sample", 1);
     if (json_get_text(row, "reason")) {
-        render_text(out, row, "name");
+        text_member(out, row, "name");
         strbuf_puts(out, ": ");
-        render_text(out, row, "reason");
+        text_member(out, row, "reason");
         strbuf_puts(out, "\n");
         return;
     }
     if (masked || share < 1) {
-        render_text(out, row, "name");
+        text_member(out, row, "name");
         strbuf_puts(out, " emits ");
         emitted_kinds(out, row);
         if (!kinds || is_all(kinds)) {
@@ -93,11 +93,11 @@ void render_node_notes(struct strbuf *out, const json_t *row) {
         strbuf_puts(out, "; see inspector control\n");
     }
     if (clock && !strcmp(clock, "monotonic")) {
-        render_text(out, row, "name");
+        text_member(out, row, "name");
         strbuf_puts(out, " stamps its events with CLOCK_MONOTONIC instead of the TSC\n");
     }
     if (policy && !strcmp(policy, "discard_newest")) {
-        render_text(out, row, "name");
+        text_member(out, row, "name");
         strbuf_puts(out, " discards its newest events when its ring is full\n");
     }
 }

@@ -3,6 +3,7 @@
  * One event in words.  A table by kind; a kind that is not in it is shown with its raw data. */
 #include "render.h"
 
+#include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
 
@@ -13,14 +14,6 @@
 #define HEX_SHOWN 16
 
 /* ---- small pieces ---- */
-
-void render_text(struct strbuf *out, const json_t *object, const char *key) {
-    const char *text = json_get_text(object, key);
-    if (text && *text)
-        text_untrusted(out, text, strlen(text), CELL_COLUMNS_MAX);
-    else
-        strbuf_puts(out, "-");
-}
 
 void render_time(struct strbuf *out, const struct view *view, const json_t *time, bool date) {
     uint64_t ns;
@@ -35,15 +28,6 @@ void render_node(struct strbuf *out, const struct view *view, const char *node_i
     text_style_on(out, view->color, style);
     names_node(out, view->names, node_id);
     text_style_off(out, view->color, style);
-}
-
-/* A number member, "?" when it is missing. */
-static void number(struct strbuf *out, const json_t *data, const char *key) {
-    uint64_t value;
-    if (json_get_unsigned(data, key, &value))
-        strbuf_printf(out, "%" PRIu64, value);
-    else
-        strbuf_puts(out, "?");
 }
 
 static void size(struct strbuf *out, const json_t *data, const char *key) {
@@ -100,33 +84,6 @@ static void members(struct strbuf *out, const json_t *object) {
     }
 }
 
-void event_command(struct strbuf *out, const json_t *event) {
-    const char *command = json_get_text(event, "command");
-    if (command && *command) {
-        render_text(out, event, "command");
-        return;
-    }
-    const json_t *data = json_object_get(event, "data");
-    render_text(out, data, "app_id");
-    strbuf_puts(out, " ");
-    number(out, data, "cmd");
-}
-
-bool event_request(struct strbuf *out, const json_t *named, const json_t *numbered) {
-    const char *app = json_get_text(named, "app"), *command = json_get_text(named, "command");
-    if (!app && !json_get_text(numbered, "app_id")) return false;
-    if (app && *app)
-        render_text(out, named, "app");
-    else
-        render_text(out, numbered, "app_id");
-    strbuf_puts(out, " ");
-    if (command && *command)
-        render_text(out, named, "command");
-    else
-        number(out, numbered, "cmd");
-    return true;
-}
-
 /* ---- kinds ---- */
 
 static void conn_init(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -134,11 +91,11 @@ static void conn_init(struct strbuf *out, const struct view *view, const json_t 
     strbuf_puts(out, json_get_bool(data, "by_remote") ? "connection from " : "connecting to ");
     const json_t *endpoint = json_object_get(data, "endpoint");
     if (json_is_object(endpoint)) {
-        render_text(out, endpoint, "address");
+        text_member(out, endpoint, "address");
         strbuf_puts(out, " port ");
-        number(out, endpoint, "port");
+        text_number(out, endpoint, "port");
     } else {
-        render_text(out, data, "endpoint");
+        text_member(out, data, "endpoint");
     }
 }
 
@@ -155,14 +112,14 @@ static void conn_closed(struct strbuf *out, const struct view *view, const json_
     if (json_get_count(data, "code")) strbuf_printf(out, ", code 0x%" PRIx64, json_get_count(data, "code"));
     if (reason && *reason) {
         strbuf_puts(out, ": ");
-        render_text(out, data, "reason");
+        text_member(out, data, "reason");
     }
 }
 
 static void stream(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view;
     strbuf_puts(out, "stream ");
-    number(out, data, "stream_id");
+    text_number(out, data, "stream_id");
     if (!strcmp(json_get_text(event, "kind"), "stream_opened")) {
         strbuf_puts(out, " opened");
     } else {
@@ -174,7 +131,7 @@ static void stream(struct strbuf *out, const struct view *view, const json_t *ev
 static void stream_data(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view, (void)event;
     strbuf_puts(out, "stream ");
-    number(out, data, "stream_id");
+    text_number(out, data, "stream_id");
     strbuf_puts(out, json_get_bool(data, "sent") ? ": sent " : ": received ");
     size(out, data, "length");
     if (json_get_count(data, "offset")) strbuf_printf(out, " at %" PRIu64, json_get_count(data, "offset"));
@@ -186,13 +143,13 @@ static void packet(struct strbuf *out, const struct view *view, const json_t *ev
     const char *kind = json_get_text(event, "kind");
     bool lost = !strcmp(kind, "packet_lost");
     strbuf_puts(out, "packet ");
-    number(out, data, "packet_num");
+    text_number(out, data, "packet_num");
     strbuf_puts(out, lost ? " LOST, " : !strcmp(kind, "packet_sent") ? " sent, " : " received, ");
     if (!lost) {
         size(out, data, "size");
         strbuf_puts(out, ", ");
     }
-    render_text(out, data, "space");
+    text_member(out, data, "space");
 }
 
 static void metrics(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -236,9 +193,9 @@ static void custom(struct strbuf *out, const struct view *view, const json_t *ev
     (void)view, (void)event;
     const char *bytes = json_get_text(data, "data");
     strbuf_puts(out, "custom ");
-    number(out, data, "category");
+    text_number(out, data, "category");
     strbuf_puts(out, "/");
-    number(out, data, "code");
+    text_number(out, data, "code");
     if (bytes && *bytes) {
         strbuf_puts(out, " data ");
         digits(out, bytes, HEX_SHOWN);
@@ -251,7 +208,7 @@ static void events_lost(struct strbuf *out, const struct view *view, const json_
     strbuf_puts(out, " of ");
     names_node(out, view->names, json_get_hex(event, "node_id", NODE_DIGITS));
     strbuf_puts(out, " missing here (");
-    render_text(out, data, "cause");
+    text_member(out, data, "cause");
     strbuf_puts(out, ")");
 }
 
@@ -260,9 +217,9 @@ static void unknown(struct strbuf *out, const struct view *view, const json_t *e
     const char *bytes = json_get_text(data, "bytes");
     strbuf_puts(out, "unknown kind ");
     if (json_object_get(event, "kind_id"))
-        number(out, event, "kind_id");
+        text_number(out, event, "kind_id");
     else
-        render_text(out, event, "kind");
+        text_member(out, event, "kind");
     if (bytes) {
         strbuf_puts(out, ": ");
         digits(out, bytes, HEX_SHOWN);
@@ -271,30 +228,18 @@ static void unknown(struct strbuf *out, const struct view *view, const json_t *e
     }
 }
 
-static const char forward[] = "->", back[] = "<-", both[] = "<>";
-
-/* arrow is NULL where a member of the data decides: that member true means arrow_true, else arrow_false. */
 static const struct kind_text {
     const char *kind;
     void (*describe)(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data);
-    const char *arrow;
-    const char *member, *arrow_true, *arrow_false;
 } kinds[] = {
-    {"conn_init", conn_init, NULL, "by_remote", back, forward},
-    {"conn_established", conn_established, both},
-    {"conn_closed", conn_closed, NULL, "by_remote", back, forward},
-    {"stream_opened", stream, both},
-    {"stream_data", stream_data, NULL, "sent", forward, back},
-    {"stream_closed", stream, both},
-    {"packet_sent", packet, forward},
-    {"packet_received", packet, back},
-    {"packet_lost", packet, forward},
-    {"metrics", metrics, both},
-    {"app_command", app_command, both},
-    {"app_start", app_start, back},
-    {"app_end", app_end, forward},
-    {"custom", custom, both},
-    {"events_lost", events_lost, both},
+    {"conn_init", conn_init},     {"conn_established", conn_established},
+    {"conn_closed", conn_closed}, {"stream_opened", stream},
+    {"stream_data", stream_data}, {"stream_closed", stream},
+    {"packet_sent", packet},      {"packet_received", packet},
+    {"packet_lost", packet},      {"metrics", metrics},
+    {"app_command", app_command}, {"app_start", app_start},
+    {"app_end", app_end},         {"custom", custom},
+    {"events_lost", events_lost},
 };
 
 static const struct kind_text *kind_of(const json_t *event) {
@@ -307,14 +252,6 @@ static const struct kind_text *kind_of(const json_t *event) {
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {
     const struct kind_text *kind = kind_of(event);
     (kind ? kind->describe : unknown)(out, view, event, json_object_get(event, "data"));
-}
-
-const char *event_arrow(const json_t *event) {
-    const struct kind_text *kind = kind_of(event);
-    if (!json_get_hex(event, "peer_id", NODE_DIGITS)) return "";
-    if (!kind) return both;
-    if (kind->arrow) return kind->arrow;
-    return json_get_bool(json_object_get(event, "data"), kind->member) ? kind->arrow_true : kind->arrow_false;
 }
 
 enum style event_style(const json_t *event) {

@@ -2,6 +2,7 @@
  *
  * Events as lines, for lists and for the live stream: the widths do not depend on lines that come later. */
 #include "event_list.h"
+#include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
@@ -96,7 +97,7 @@ void render_peer(struct strbuf *out, const struct view *view, const json_t *answ
         return;
     }
     strbuf_puts(out, "peer ");
-    render_text(out, peer, "peer_id");
+    text_member(out, peer, "peer_id");
     strbuf_puts(out, "\n");
     render_peers(out, view, peers);
     json_decref(peers);

@@ -5,6 +5,7 @@
  *
  * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends stay). */
 #include "event_list.h"
+#include "event_role.h"
 #include "graph.h"
 #include "graph_canvas.h"
 #include "json_get.h"

@@ -111,7 +111,7 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
     strbuf_printf(out, " resident, %.2f s user, %.2f s system\n", json_get_real(part, "user_s", 0),
                   json_get_real(part, "system_s", 0));
     label(out, view, "clock");
-    render_text(out, clock, "source");
+    text_member(out, clock, "source");
     if (json_get_real(clock, "hz", 0) > 0) strbuf_printf(out, " at %.1f MHz", json_get_real(clock, "hz", 0) / 1e6);
     strbuf_puts(out, ", ");
     text_count(out, json_get_count(clock, "steps"), "step");

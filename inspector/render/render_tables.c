@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lists of nodes, peers, traces and applications. */
+#include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
@@ -22,7 +23,7 @@ static void cell_count(struct table *table, const json_t *row, const char *key, 
 }
 
 static void cell_text(struct table *table, const json_t *row, const char *key, enum style style) {
-    render_text(table_cell_begin(table, style), row, key);
+    text_member(table_cell_begin(table, style), row, key);
     table_cell_end(table);
 }
 
@@ -242,21 +243,21 @@ void render_apps(struct strbuf *out, const struct view *view, const json_t *answ
     const json_t *apps = json_get_array(answer, "apps");
     json_array_foreach(apps, i, app) {
         text_style_on(out, view->color, STYLE_HEAD);
-        render_text(out, app, "app_id");
+        text_member(out, app, "app_id");
         text_style_off(out, view->color, STYLE_HEAD);
         strbuf_puts(out, "  ");
-        render_text(out, app, "name");
+        text_member(out, app, "name");
         strbuf_puts(out, "\n  commands:");
         json_array_foreach(json_get_array(app, "commands"), j, item) {
             strbuf_printf(out, "%s %" PRIu64 " ", j ? "," : "", json_get_count(item, "cmd"));
-            render_text(out, item, "name");
+            text_member(out, item, "name");
         }
         strbuf_puts(out, "\n  data:");
         json_array_foreach(json_get_array(app, "fields"), j, item) {
             strbuf_puts(out, j ? ", " : " ");
-            render_text(out, item, "name");
+            text_member(out, item, "name");
             strbuf_puts(out, " (");
-            render_text(out, item, "type");
+            text_member(out, item, "type");
             strbuf_printf(out, ", %" PRIu64 " at %" PRIu64 ")", json_get_count(item, "bytes"), json_get_count(item, "offset"));
         }
         strbuf_puts(out, "\n");

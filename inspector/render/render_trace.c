@@ -3,6 +3,7 @@
  * The view that the product is for: one request across its nodes.  First what went wrong, then what happened line by line, at
  * last where the time went. */
 #include "event_list.h"
+#include "event_role.h"
 #include "fold.h"
 #include "json_get.h"
 #include "limits.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The head of a timeline: what request it was, how it ended, and every reason to worry, the answer before the evidence. */
+#include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
@@ -208,7 +209,7 @@ static void holes(struct strbuf *out, const struct view *view, const struct time
 
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline) {
     text_styled(out, view->color, STYLE_DIM, "trace ");
-    render_text(out, answer, "trace_id");
+    text_member(out, answer, "trace_id");
     strbuf_puts(out, "  ");
     if (!timeline->item_count) {
         strbuf_puts(out, "no events\n");

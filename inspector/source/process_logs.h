@@ -5,7 +5,7 @@
 #ifndef INSPECTOR_PROCESS_LOGS_H
 #define INSPECTOR_PROCESS_LOGS_H
 
-#include "rpc_client.h"
+#include "failure.h"
 
 #include <stdbool.h>
 #include <stdint.h>

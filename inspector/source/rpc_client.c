@@ -54,17 +54,6 @@ struct client {
     char path[TRACE_SOCKET_PATH_BYTES];
 };
 
-int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) {
-    va_list args;
-    *failure = (struct failure){.code = code};
-    va_start(args, format);
-    vsnprintf(failure->text, sizeof failure->text, format, args);
-    va_end(args);
-    return -1;
-}
-
-static int out_of_memory(struct failure *failure) { return failure_set(failure, EXIT_FAILED, "out of memory"); }
-
 /* ---- waiting ---- */
 
 /* libuv runs timers before it polls, and then polls without one: uv_stop makes it look up instead of sleeping on. */
@@ -155,20 +144,20 @@ static int connect_and_wait(struct client *client, uint64_t wait_ms, struct fail
 
 int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure) {
     struct client *client = calloc(1, sizeof *client);
-    if (!client) return out_of_memory(failure);
+    if (!client) return failure_out_of_memory(failure);
     snprintf(client->path, sizeof client->path, "%s", path);
     client->call_timeout_ms = CALL_TIMEOUT_MS;
     client->waiting = json_array();
     if (uv_loop_init(&client->loop)) {
         json_decref(client->waiting);
         free(client);
-        return out_of_memory(failure);
+        return failure_out_of_memory(failure);
     }
     uv_timer_init(&client->loop, &client->timer);
     client->timer.data = client;
     if (!client->waiting) {
         client_close(client);
-        return out_of_memory(failure);
+        return failure_out_of_memory(failure);
     }
     if (connect_and_wait(client, wait_ms, failure)) {
         client_close(client);
@@ -304,7 +293,7 @@ static int send_request(struct client *client, const char *method, json_t *param
     trace_rpc_write_request(&text, ++client->id, method, params_new);
     if (text.failed) {
         trace_text_fini(&text);
-        return out_of_memory(failure);
+        return failure_out_of_memory(failure);
     }
     if (text.bytes > REQUEST_BYTES_MAX) {
         trace_text_fini(&text);
@@ -400,7 +389,7 @@ int client_call_apart(struct client *client, const char *method, json_t *params_
     client->apart.text = NULL;
     if (result || !text->failed) return result;
     json_decref(*ret_result);
-    return out_of_memory(failure);
+    return failure_out_of_memory(failure);
 }
 
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {

@@ -5,6 +5,7 @@
 #ifndef INSPECTOR_CLIENT_H
 #define INSPECTOR_CLIENT_H
 
+#include "failure.h"
 #include "strbuf.h"
 
 #include <jansson.h>
@@ -12,32 +13,6 @@
 #include <stdint.h>
 
 struct client;
-
-/* Why something did not work, as one line for the user, and what the program exits with. */
-enum exit_code {
-    EXIT_OK = 0,
-    EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
-    EXIT_USAGE = 2,     /* the command line is wrong */
-    EXIT_NOT_THERE = 3, /* no traced could be reached */
-    EXIT_CODES
-};
-
-struct failure {
-    enum exit_code code;
-    bool disconnected; /* traced went away: connecting again may help */
-    int64_t rpc_code;  /* of an error answer, else 0 */
-    struct {
-        bool is_wrong;           /* the filter; and where, in bytes of its text */
-        size_t position, length; /* as traced says */
-        const char *text;        /* whose; NULL: that of --where */
-    } filter;
-    char text[768];
-};
-
-/* Fills in a failure.  Returns -1 always. */
-int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-#define WAIT_FOREVER UINT64_MAX
 
 /* Connects.  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or -1. */
 int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure);

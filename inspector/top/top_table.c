@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "top_table.h"
 
+#include "event_role.h"
 #include "json_get.h"
 #include "render.h"
 
@@ -195,9 +196,9 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     if (id)
         names_node(&text, names, id);
     else
-        render_text(&text, json, "name");
+        text_member(&text, json, "name");
     set_text(row, NODE_NAME, STYLE_PLAIN, &text);
-    render_text(&text, json, "state");
+    text_member(&text, json, "state");
     set_text(row, NODE_STATE, live ? STYLE_GOOD : exited ? STYLE_DIM : STYLE_BAD, &text);
     set_causes(row, json);
 }
@@ -210,7 +211,7 @@ static void node_key(struct strbuf *out, const json_t *json) {
     if (id)
         strbuf_puts(out, id);
     else
-        render_text(out, json, "name");
+        text_member(out, json, "name");
     strbuf_printf(out, " %" PRIu64 " %" PRIu64, json_get_count(json, "pid"), started);
 }
 
@@ -306,7 +307,7 @@ static void update_kind(struct top_row *row, const json_t *json) {
     row->values[KIND_SHARE] = json_get_real(json, "share", 0);
     row->values[KIND_COUNT] = (double)json_get_count(json, "count");
     push(row, 0, row->values[KIND_RATE]);
-    render_text(&text, json, "kind");
+    text_member(&text, json, "kind");
     set_text(row, 0, loss ? STYLE_BAD : STYLE_PLAIN, &text);
 }
 
@@ -334,7 +335,7 @@ static void update_trace(struct top_row *row, const json_t *json, const struct n
     row->mark = failed ? STYLE_BAD : row->values[TRACE_LOST] > 0 ? STYLE_WARN : STYLE_PLAIN;
     names_short_trace(&text, names, json_get_hex(json, "trace_id", TRACE_DIGITS));
     set_text(row, TRACE_NAME, STYLE_PLAIN, &text);
-    render_text(&text, json, "outcome");
+    text_member(&text, json, "outcome");
     set_text(row, TRACE_OUTCOME, failed ? STYLE_BAD : open ? STYLE_WARN : ok ? STYLE_GOOD : STYLE_DIM, &text);
     if (!event_request(&text, json, json)) strbuf_puts(&text, "-");
     set_text(row, TRACE_REQUEST, STYLE_PLAIN, &text);

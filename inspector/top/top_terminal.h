@@ -5,7 +5,7 @@
 #ifndef INSPECTOR_TOP_TERMINAL_H
 #define INSPECTOR_TOP_TERMINAL_H
 
-#include "rpc_client.h"
+#include "failure.h"
 #include "strbuf.h"
 
 struct terminal;

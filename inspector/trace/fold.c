@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "fold.h"
 
+#include "event_role.h"
 #include "json_get.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* A group that took longer says how long. */
-#define TELL_TIME_NS 10000
 
 enum part { PART_NONE, PART_PACKET, PART_DATA, PART_OPENED, PART_CLOSED, PART_METRICS };
 
@@ -88,41 +86,4 @@ size_t fold_groups(const struct timeline_item *items, size_t count, struct fold 
         if (group >= 0) add_item(&ret_groups[group], &items[i], part, arrow);
     }
     return group_count;
-}
-
-static void describe_stream(struct strbuf *out, const struct fold *fold) {
-    const char *separator = " ";
-    if (fold->many_streams)
-        strbuf_puts(out, "streams");
-    else
-        strbuf_printf(out, "stream %" PRIu64, fold->stream_id);
-    if (fold->opened) strbuf_puts(out, " opened"), separator = ", ";
-    if (fold->stream_pieces) {
-        strbuf_puts(out, fold->opened ? ", " : ": ");
-        text_bytes(out, fold->stream_bytes);
-        strbuf_puts(out, !strcmp(fold->arrow, "<-") ? " received" : " sent");
-        if (fold->fin) strbuf_puts(out, ", the end");
-        separator = ", ";
-    }
-    if (fold->closed) strbuf_printf(out, "%sclosed", separator);
-}
-
-void fold_describe(struct strbuf *out, const struct view *view, const struct fold *fold) {
-    uint64_t took_ns = fold->last->time_ns - fold->first->time_ns;
-    if (fold->metrics) {
-        strbuf_printf(out, "%" PRIu64 " samples, the last: ", fold->items);
-        event_describe(out, view, fold->last->event);
-    }
-    if (fold->has_stream) describe_stream(out, fold);
-    if (fold->packets) {
-        if (fold->has_stream) strbuf_puts(out, "; ");
-        text_count(out, fold->packets, "packet");
-        if (!fold->has_stream) strbuf_puts(out, !strcmp(fold->arrow, "<-") ? " received" : " sent");
-        strbuf_puts(out, ", ");
-        text_bytes(out, fold->packet_bytes);
-    }
-    if (took_ns >= TELL_TIME_NS) {
-        strbuf_puts(out, "; over ");
-        text_duration(out, took_ns);
-    }
 }

@@ -6,7 +6,6 @@
 #define INSPECTOR_FOLD_H
 
 #include "limits.h"
-#include "render.h"
 #include "timeline.h"
 
 struct fold {
@@ -29,8 +28,5 @@ size_t fold_run(const struct timeline *timeline, size_t begin);
 /* Sorts items, all of which fold takes, into groups.  ret_groups has FOLD_GROUPS_MAX, ret_group_of has count: the item's group,
  * or -1 when there were too many.  Returns the number of groups. */
 size_t fold_groups(const struct timeline_item *items, size_t count, struct fold *ret_groups, int *ret_group_of);
-
-/* "stream 4 opened, 4.9 KiB sent, the end; 4 packets, 5.0 KiB; over 37 us". */
-void fold_describe(struct strbuf *out, const struct view *view, const struct fold *fold);
 
 #endif

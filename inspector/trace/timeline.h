@@ -71,8 +71,4 @@ void timeline_fini(struct timeline *timeline);
 struct strbuf;
 void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns);
 
-/* The head of its drawing, above the lines (render_trace_head.c; render.h says what the arguments are). */
-struct view;
-void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
-
 #endif

@@ -4,7 +4,7 @@
 #ifndef INSPECTOR_OUTFILE_H
 #define INSPECTOR_OUTFILE_H
 
-#include "rpc_client.h"
+#include "failure.h"
 
 struct outfile {
     int fd;

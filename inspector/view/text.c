@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include "json_get.h"
+#include "limits.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -248,4 +251,20 @@ void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date) {
 
 void text_count(struct strbuf *out, uint64_t count, const char *noun) {
     strbuf_printf(out, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
+}
+
+void text_member(struct strbuf *out, const json_t *object, const char *key) {
+    const char *text = json_get_text(object, key);
+    if (text && *text)
+        text_untrusted(out, text, strlen(text), CELL_COLUMNS_MAX);
+    else
+        strbuf_puts(out, "-");
+}
+
+void text_number(struct strbuf *out, const json_t *object, const char *key) {
+    uint64_t value;
+    if (json_get_unsigned(object, key, &value))
+        strbuf_printf(out, "%" PRIu64, value);
+    else
+        strbuf_puts(out, "?");
 }

@@ -7,6 +7,7 @@
 
 #include "strbuf.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 /* What a piece of text means; the colour follows. */
@@ -58,5 +59,11 @@ void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date);
 
 /* "1 event", "12 events". */
 void text_count(struct strbuf *out, uint64_t count, const char *noun);
+
+/* Appends a string member of an object, made harmless; "-" when it is missing. */
+void text_member(struct strbuf *out, const json_t *object, const char *key);
+
+/* Appends a number member; "?" when it is missing. */
+void text_number(struct strbuf *out, const json_t *object, const char *key);
 
 #endif

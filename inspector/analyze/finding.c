@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "finding.h"
+
+#include <stdlib.h>
+
+const char *finding_name(enum finding_kind kind) {
+    static const char *const names[] = {
+#define FINDING(NAME, name, meaning) name,
+#include "analyze.def"
+    };
+    return names[kind];
+}
+
+const char *severity_name(enum severity severity) {
+    static const char *const names[] = {"severe", "notable", "note"};
+    return names[severity];
+}
+
+void analysis_add(struct analysis *analysis, const struct finding *finding) {
+    if (analysis->count == analysis->capacity) {
+        size_t capacity = analysis->capacity ? 2 * analysis->capacity : 16;
+        struct finding *findings = realloc(analysis->findings, capacity * sizeof *findings);
+        if (!findings) {
+            analysis->failed = true;
+            return;
+        }
+        analysis->findings = findings;
+        analysis->capacity = capacity;
+    }
+    analysis->findings[analysis->count++] = *finding;
+}
+
+void finding_show(struct finding *finding, size_t fact) {
+    if (fact != NO_FACT && finding->evidence_count < EVIDENCE_MAX) finding->evidence[finding->evidence_count++] = fact;
+}
+
+static int compare_values(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return a < b ? -1 : a > b;
+}
+
+void sort_values(double *values, size_t count) {
+    if (count) qsort(values, count, sizeof *values, compare_values);
+}
+
+/* How many of the sorted values are below one. */
+static size_t rank_of(const double *sorted, size_t count, double value) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (sorted[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+double median_without(const double *sorted, size_t count, const double *own, unsigned own_count) {
+    if (count <= own_count) return 0;
+    size_t first = rank_of(sorted, count, own[0]), second = count;
+    if (own_count == 2) second = own[1] == own[0] ? first + 1 : rank_of(sorted, count, own[1]);
+    size_t low = first < second ? first : second, high = first < second ? second : first;
+    size_t middle = (count - own_count - 1) / 2;
+    if (middle >= low) middle++;
+    if (own_count == 2 && middle >= high) middle++;
+    return sorted[middle];
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Why something did not work: one line for the user, and the program's exit code. */
+#ifndef INSPECTOR_FAILURE_H
+#define INSPECTOR_FAILURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
+    EXIT_USAGE = 2,     /* the command line is wrong */
+    EXIT_NOT_THERE = 3, /* no traced could be reached */
+    EXIT_CODES
+};
+
+struct failure {
+    enum exit_code code;
+    bool disconnected; /* traced went away: connecting again may help */
+    int64_t rpc_code;  /* of an error answer, else 0 */
+    struct {
+        bool is_wrong;           /* the filter; and where, in bytes of its text */
+        size_t position, length; /* as traced says */
+        const char *text;        /* whose; NULL: that of --where */
+    } filter;
+    char text[768];
+};
+
+/* Fills in a failure.  Returns -1 always. */
+int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* As a time to wait in milliseconds, or a deadline. */
+#define WAIT_FOREVER UINT64_MAX
+
+/* "Out of memory".  Returns -1 always. */
+int failure_out_of_memory(struct failure *failure);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `inspector help`, made of the tables of commands and options. */
+#ifndef INSPECTOR_HELP_H
+#define INSPECTOR_HELP_H
+
+#include "commands.h"
+
+#include <stdio.h>
+
+/* All commands, a line each, and the options that every command takes. */
+void help_all(FILE *out);
+
+/* One command: usage, description, options, examples. */
+void help_command(FILE *out, const struct command *command);
+
+#endif

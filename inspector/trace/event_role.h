@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an event is to its request: which way it went, and which command it belongs to. */
+#ifndef INSPECTOR_EVENT_ROLE_H
+#define INSPECTOR_EVENT_ROLE_H
+
+#include "strbuf.h"
+
+#include <jansson.h>
+
+/* "->" when the event went to its peer, "<-" when it came from there, "<>" when there is no direction, "" without a peer. */
+const char *event_arrow(const json_t *event);
+
+/* "GET_CHUNK", else "DMAP 2". */
+void event_command(struct strbuf *out, const json_t *event);
+
+/* "DataMap GET_CHUNK": application and command, each by its name if `named` has it, else by what `numbered` has, app_id and cmd: for an
+ * event these are the event and its data, for a trace's summary both are the summary.  Returns false, and adds nothing, without an
+ * application. */
+bool event_request(struct strbuf *out, const json_t *named, const json_t *numbered);
+
+#endif
