@@ -119,6 +119,7 @@ class Node:
         self.wait()
 
     def kill(self):
+        """Ends it, if it has not ended by itself."""
         self.process.kill()
         self.wait()
 
@@ -191,8 +192,7 @@ class Place:
         for connection in self.connections:
             connection.close()
         for node in self.nodes:
-            if node.process.poll() is None:
-                node.kill()
+            node.kill()
         if self.traced:
             self.traced.send_signal(signal.SIGCONT)  # a test may have ended while it held it
         code, log = self.stop() if self.traced else (0, "")
