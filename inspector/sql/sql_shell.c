@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,14 @@ static unsigned char on_abandon(EditLine *edit, wint_t key) {
     return CC_NEWLINE;
 }
 
+/* A NUL that was there before the prompt was a Ctrl-D: in its own mode the terminal takes that for the end of the input, and leaves a NUL
+ * when the mode changes before anybody has read it. */
+static unsigned char on_typed_ahead(EditLine *edit, wint_t key) {
+    const LineInfo *line = el_line(edit);
+    (void)key;
+    return line->buffer == line->lastchar ? CC_EOF : CC_NORM;
+}
+
 /* As the terminal does it elsewhere; libedit gives the terminal back before, and takes it again after. */
 static unsigned char on_suspend(EditLine *edit, wint_t key) {
     (void)edit, (void)key;
@@ -147,6 +156,7 @@ static int edit_begin(struct shell *shell) {
     el_wset(shell->edit, EL_ADDFN, L"sql-complete", L"Complete a name", on_complete);
     el_wset(shell->edit, EL_ADDFN, L"sql-abandon", L"Drop the statement", on_abandon);
     el_wset(shell->edit, EL_ADDFN, L"sql-suspend", L"Stop the shell", on_suspend);
+    el_wset(shell->edit, EL_ADDFN, L"sql-typed-ahead", L"Leave, when the line is empty", on_typed_ahead);
     el_set(shell->edit, EL_BIND, "^I", "sql-complete", NULL);
     el_set(shell->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     history_begin(shell);
@@ -255,11 +265,22 @@ static void take_line(struct shell *shell, const char *line) {
     free(entered);
 }
 
+/* From here on keys are read one by one.  libedit by itself would do so after it has shown the prompt, and a Ctrl-D that comes right behind
+ * the prompt would be lost. */
+static void take_terminal(struct shell *shell) {
+    int waiting = 0;
+    el_set(shell->edit, EL_PREP_TERM, 1);
+    bool typed_ahead = !ioctl(STDIN_FILENO, FIONREAD, &waiting) && waiting > 0;
+    el_set(shell->edit, EL_BIND, "^@", typed_ahead ? "sql-typed-ahead" : "em-set-mark", NULL);
+    if (shell->sql->interrupted) shell->disconnected = true; /* a Ctrl-C after the statement ended the connection all the same */
+    shell->sql->interrupted = 0;
+}
+
 static void read_lines(struct shell *shell) {
     while (!shell->left) {
         int count = 0;
         shell->abandoned = false;
-        shell->sql->interrupted = 0; /* one from here on is meant for what is entered next */
+        take_terminal(shell);
         const char *line = el_gets(shell->edit, &count);
         if (shell->abandoned)
             strbuf_clear(&shell->statement);

@@ -5,6 +5,7 @@ Everything lives in a directory of its own, so that tests can run side by side. 
 what is waited for is asked for, with a deadline."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -118,6 +119,7 @@ class Node:
         self.wait()
 
     def kill(self):
+        """Ends it, if it has not ended by itself."""
         self.process.kill()
         self.wait()
 
@@ -157,10 +159,10 @@ class Place:
 
     def hold(self):
         """Has traced stand still, all of its threads, until SIGCONT."""
-        tasks = "/proc/%d/task" % self.traced.pid
+        tasks = pathlib.Path("/proc/%d/task" % self.traced.pid)
         self.traced.send_signal(signal.SIGSTOP)
-        until(lambda: all(open("%s/%s/stat" % (tasks, task)).read().rsplit(")", 1)[1].split()[0] == "T"
-                          for task in os.listdir(tasks)), "traced to stand still")
+        until(lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks.iterdir()),
+              "traced to stand still")
 
     def stop(self, number=signal.SIGTERM):
         """Stops traced; returns its exit code and the rest of its log."""
@@ -190,8 +192,7 @@ class Place:
         for connection in self.connections:
             connection.close()
         for node in self.nodes:
-            if node.process.poll() is None:
-                node.kill()
+            node.kill()
         if self.traced:
             self.traced.send_signal(signal.SIGCONT)  # a test may have ended while it held it
         code, log = self.stop() if self.traced else (0, "")

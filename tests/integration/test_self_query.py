@@ -12,7 +12,6 @@ import tempfile
 import unittest
 
 from daemon import Traced
-from harness import Connection
 
 SOURCE, SELF_QUERY, TRACED = (pathlib.Path(arg).resolve() for arg in sys.argv[1:4])
 NODE_ID = b"32 bytes that only I have".ljust(32, b"\0").hex()
@@ -28,7 +27,7 @@ class SelfQuery(unittest.TestCase):
         done = subprocess.run([SELF_QUERY], env={"P2PTRACE_SHM_DIR": str(traced.shm_dir)}, capture_output=True, text=True,
                               timeout=60, check=True)
         traced.wait_drained([NODE_ID])
-        said = Connection(str(traced.socket_path)).call("query", limit=3, order="desc")["events"][::-1]
+        said = traced.ask("query", limit=3, order="desc")["events"][::-1]
         first, *lines = done.stdout.splitlines()
         self.assertEqual(first, "2 requests failed")
         own = [json.loads(line) for line in lines]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`inspector sql` in a terminal: what its user types and sees.  A pseudo-terminal, a real traced, the real inspector."""
+import contextlib
 import os
 import pty
 import re
@@ -77,6 +78,17 @@ class Shell:
         """Ctrl-C is a signal now: a statement runs, or is about to."""
         return termios.tcgetattr(self.fd)[3] & termios.ISIG
 
+    @contextlib.contextmanager
+    def standing_still(self):
+        """What is written to the terminal waits meanwhile, as after Ctrl-S."""
+        terminal = os.open("/proc/%d/fd/0" % self.pid, os.O_RDWR | os.O_NOCTTY)
+        try:
+            termios.tcflow(terminal, termios.TCOOFF)
+            yield
+            termios.tcflow(terminal, termios.TCOON)
+        finally:
+            os.close(terminal)
+
     def end(self):
         """Waits for its end; returns its exit code."""
         deadline = time.monotonic() + DEADLINE_S
@@ -137,6 +149,35 @@ class SqlShell(ProtocolTest):
         shell.expect("\r\n\r\n")
         self.assertEqual(termios.tcgetattr(shell.fd), shell.settings)
         self.assertEqual(shell.end(), 0)
+
+    def test_keys_are_read_one_by_one_before_a_prompt_is_seen(self):
+        """Ctrl-D right behind a prompt leaves.  With output that stands still the prompt is on its way for as long as the test likes."""
+        shell = self.shell()
+        self.place.hold()
+        shell.send(".explain off\r")  # asks traced which applications there are, and writes nothing
+        until(shell.makes_signals, "the statement to run")
+        with shell.standing_still():
+            self.place.traced.send_signal(signal.SIGCONT)
+            until(lambda: not shell.makes_signals(), "the line editor, while no prompt can be seen")
+            shell.send("\x04")
+        self.assertEqual(shell.end(), 0)
+        self.assertIn(PROMPT, shell.seen)
+
+    def test_control_d_that_is_typed_while_a_statement_runs_leaves_after_it(self):
+        for ahead, last in (("\x04", "10\r\n"), ("select 'one more';\r\x04", "one more\r\n")):
+            shell = self.shell()
+            self.place.hold()
+            shell.send("select count(*) from events;\r")
+            until(shell.makes_signals, "the statement to run")
+            shell.send(ahead)
+            self.place.traced.send_signal(signal.SIGCONT)
+            self.assertEqual(shell.end(), 0)
+            self.assertIn(last + PROMPT, shell.seen)
+
+    def test_control_space_is_no_control_d(self):
+        shell = self.shell()
+        shell.send("\0select 9;\r")
+        shell.expect("\r\n9\r\n9\r\n" + PROMPT)
 
     def test_control_c_drops_the_line_and_the_statement(self):
         shell = self.shell()
