@@ -10,11 +10,13 @@
  * Any thread; wait-free. */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
 #include <proto/utf8.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------------- */
@@ -134,6 +136,34 @@ char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint) {
     out = endpoint->family == 4 ? put_ipv4(out, endpoint->address) : put_ipv6(out, endpoint->address);
     *out++ = ':';
     return put_decimal(out, endpoint->port);
+}
+
+int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port) {
+    char address[INET6_ADDRSTRLEN];
+    const char *end = text + strlen(text), *port = NULL;
+    struct trace_endpoint endpoint = {0};
+    if (*text == '[') {
+        end = strchr(++text, ']');
+        if (!end || (end[1] && end[1] != ':')) return -EINVAL;
+        port = end[1] ? end + 2 : NULL;
+    } else if (strchr(text, ':') && strchr(text, ':') == strrchr(text, ':')) {
+        end = strchr(text, ':');
+        port = end + 1;
+    }
+    if ((size_t)(end - text) >= sizeof address) return -EINVAL;
+    memcpy(address, text, (size_t)(end - text));
+    address[end - text] = 0;
+    endpoint.family = strchr(address, ':') ? 6 : 4;
+    if (inet_pton(endpoint.family == 6 ? AF_INET6 : AF_INET, address, endpoint.address) != 1) return -EINVAL;
+    if (port) {
+        size_t digits = strspn(port, "0123456789");
+        unsigned long number = strtoul(port, NULL, 10);
+        if (!digits || digits > 5 || port[digits] || number > UINT16_MAX) return -EINVAL;
+        endpoint.port = (uint16_t)number;
+    }
+    *ret_endpoint = endpoint;
+    *ret_has_port = port != NULL;
+    return 0;
 }
 
 static char *put_endpoint(char *out, const uint8_t *bytes) {
@@ -365,7 +395,7 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
     const struct trace_kind_info *kind = trace_kind_info(event->kind);
     out = put_head(out, event, origin);
     if (kind == NULL) {
-        out = PUT(out, "\"unknown\",\"kind_id\":");
+        out = PUT(out, "\"" TRACE_KIND_UNKNOWN_NAME "\",\"kind_id\":");
         out = put_decimal(out, event->kind);
         out = put_flags(out, event->flags);
         out = PUT(out, ",\"data\":{\"bytes\":");

@@ -340,7 +340,7 @@ static int add_number(struct filter_parser *parser, struct filter_test *test, ui
 int filter__bare_test(struct filter_parser *parser, const struct filter_token *word, struct filter_test *ret_test) {
     const char *name = word->text;
     unsigned bit;
-    bool is_kind = trace_kind_by_name(name) || !strcmp(name, "unknown"), is_flag = flag_by_name(name, &bit);
+    bool is_kind = trace_kind_by_name(name) || !strcmp(name, TRACE_KIND_UNKNOWN_NAME), is_flag = flag_by_name(name, &bit);
     *ret_test = (struct filter_test){.field.word = name};
     if (parser->of_traces && (is_kind || is_flag)) return fail_of_events(parser, word);
     if (is_kind) {

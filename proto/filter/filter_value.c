@@ -3,10 +3,10 @@
  * What the values in a filter mean (filter_internal.h): the same word is a number beside one field and an id beside another. */
 #include "filter_internal.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <p2ptrace/shm.h>
+#include <proto/event_json.h>
 #include <proto/quantity.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,7 +254,7 @@ static bool named_at(const struct filter_field *field, unsigned index, const cha
     switch (field->class) {
     case FIELD_KIND:
         if (index > count) return false;
-        *ret_name = index < count ? kinds[index].name : "unknown";
+        *ret_name = index < count ? kinds[index].name : TRACE_KIND_UNKNOWN_NAME;
         *ret_value = index < count ? kinds[index].id : 0;
         return true;
     case FIELD_FLAGS:
@@ -319,32 +319,6 @@ static int read_hex(struct filter_parser *parser, const struct filter_test *test
                                   test->field.length);
     lower(parser, token);
     return 0;
-}
-
-/* "192.0.2.1:443", "[::1]:443", or an address alone. */
-static bool parse_endpoint(const char *text, struct filter_value *value) {
-    char address[INET6_ADDRSTRLEN];
-    const char *end = text + strlen(text), *port = NULL;
-    struct trace_endpoint *endpoint = &value->endpoint;
-    if (*text == '[') {
-        end = strchr(++text, ']');
-        if (!end || (end[1] && end[1] != ':')) return false;
-        port = end[1] ? end + 2 : NULL;
-    } else if (strchr(text, ':') && strchr(text, ':') == strrchr(text, ':')) {
-        end = strchr(text, ':');
-        port = end + 1;
-    }
-    if ((size_t)(end - text) >= sizeof address) return false;
-    memcpy(address, text, (size_t)(end - text));
-    address[end - text] = 0;
-    endpoint->family = strchr(address, ':') ? 6 : 4;
-    if (inet_pton(endpoint->family == 6 ? AF_INET6 : AF_INET, address, endpoint->address) != 1) return false;
-    value->any_port = !port;
-    if (!port) return true;
-    size_t digits = strspn(port, "0123456789");
-    unsigned long number = strtoul(port, NULL, 10);
-    endpoint->port = (uint16_t)number;
-    return digits && digits <= 5 && !port[digits] && number <= UINT16_MAX;
 }
 
 /* ---- applications ------------------------------------------------------------------------------------------------------- */
@@ -418,6 +392,7 @@ static bool may_be_null(const struct filter_field *field) {
 int filter__add_value(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {
     struct filter_value value = {.text = token->text, .bytes = (uint32_t)token->bytes};
     const struct filter_field *field = &test->field;
+    bool has_port = false;
     int error = 0;
     if (token->type == TOKEN_WORD && !test->glob && !strcmp(token->text, "null")) {
         value.is_null = true;
@@ -443,9 +418,10 @@ int filter__add_value(struct filter_parser *parser, const struct filter_test *te
         break;
     case FILTER_HEX: error = test->glob ? 0 : read_hex(parser, test, token); break;
     case FILTER_ENDPOINT:
-        if (!test->glob && !parse_endpoint(token->text, &value))
+        if (!test->glob && trace_endpoint_parse(token->text, &value.endpoint, &has_port))
             error = filter__fail_token(
                 parser, token, NULL, "%.60s is an address with or without a port, like 192.0.2.1:443 or [::1]:443", field->word);
+        value.any_port = !has_port;
         break;
     case FILTER_COMMAND: error = test->glob ? 0 : read_command(parser, test, token, &value); break;
     case FILTER_APP_DATA: error = read_app_data(parser, test, token, &value); break;

@@ -7,6 +7,7 @@
 
 #include <p2ptrace/app.h>
 #include <p2ptrace/event.h>
+#include <stdbool.h>
 
 /* An event outside its ring, with what the ring knew about it. */
 struct trace_event_origin {
@@ -35,5 +36,9 @@ char *trace_json_unsigned(char *out, uint64_t value);
 /* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint that is none.  Returns the
  * end. */
 char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
+
+/* Reads what trace_endpoint_text writes, or an address alone, an IPv6 one with brackets or without.  *ret_endpoint is zero but for what the
+ * text says.  Returns 0, or -EINVAL with nothing written. */
+int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port);
 
 #endif

@@ -45,6 +45,9 @@ struct trace_kind_info {
     char json[TRACE_TABLE_JSON_BYTES]; /* "name" with its quotes, NUL-padded */
 };
 
+/* What a kind that this version does not know is called. */
+#define TRACE_KIND_UNKNOWN_NAME "unknown"
+
 /* NULL for a kind that this version does not know. */
 const struct trace_kind_info *trace_kind_info(uint16_t kind);
 
