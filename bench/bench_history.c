@@ -11,8 +11,8 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <history.h>
 #include <stdlib.h>
+#include <store/history.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <urcu.h>

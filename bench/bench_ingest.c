@@ -11,9 +11,7 @@
  * as much memory as the history has: no ingest that keeps events is faster. */
 #include "bench.h"
 
-#include "history.h"
 #include "ingest_internal.h"
-#include "nodes.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +19,8 @@
 #include <p2ptrace/trace.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/history.h>
+#include <store/nodes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>

@@ -12,9 +12,9 @@
 #include "bench.h"
 
 #include <event_params.h>
-#include <history.h>
 #include <jansson.h>
 #include <methods.h>
+#include <store/history.h>
 #include <string.h>
 #include <urcu.h>
 

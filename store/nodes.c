@@ -22,7 +22,7 @@
 #include <urcu.h>
 
 #include "grace.h"
-#include "nodes.h"
+#include <store/nodes.h>
 
 enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 

@@ -14,7 +14,7 @@
 #ifndef TRACED_PAGE_H
 #define TRACED_PAGE_H
 
-#include "history.h"
+#include <store/history.h>
 
 #define PAGE_UNKNOWN UINT64_MAX
 

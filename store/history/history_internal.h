@@ -62,7 +62,7 @@
 #define TRACED_HISTORY_INTERNAL_H
 
 #include "grace.h"
-#include "history.h"
+#include <store/history.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -8,7 +8,7 @@
  *
  * Called from any registered thread; gives up the RCU read lock between segments. */
 #include "history_trace.h"
-#include "nodes.h"
+#include <store/nodes.h>
 
 #include <errno.h>
 #include <stdlib.h>

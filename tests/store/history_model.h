@@ -4,7 +4,7 @@
 #ifndef TESTS_HISTORY_MODEL_H
 #define TESTS_HISTORY_MODEL_H
 
-#include "history.h"
+#include <store/history.h>
 
 #include <check.h>
 

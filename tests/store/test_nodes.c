@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "grace.h"
-#include "nodes.h"
+#include <store/nodes.h>
 
 static struct nodes *nodes;
 

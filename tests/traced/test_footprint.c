@@ -5,10 +5,10 @@
 #include <footprint.h>
 
 #include <check.h>
-#include <history.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/history.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -2,9 +2,9 @@
  *
  * See footprint.h. */
 #include "footprint.h"
-#include "history.h"
 #include "limits.h"
-#include "nodes.h"
+#include <store/history.h>
+#include <store/nodes.h>
 
 #include <errno.h>
 #include <jansson.h>

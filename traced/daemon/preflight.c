@@ -3,10 +3,10 @@
  * See preflight.h. */
 #include "preflight.h"
 #include "footprint.h"
-#include "history.h"
 #include "limits.h"
-#include "nodes.h"
 #include "socket_claim.h"
+#include <store/history.h>
+#include <store/nodes.h>
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 #ifndef TRACED_CONTROL_H
 #define TRACED_CONTROL_H
 
-#include "nodes.h"
+#include <store/nodes.h>
 
 /* What is to change.  Parts that are not meant stay as they are; a change without any part only asks. */
 struct control_change {

@@ -8,11 +8,11 @@
 #define TRACED_INGEST_H
 
 #include "control.h"
-#include "history.h"
 #include "log.h"
-#include "nodes.h"
 #include <stdatomic.h>
 #include <stdint.h>
+#include <store/history.h>
+#include <store/nodes.h>
 
 struct ingest;
 

@@ -6,10 +6,10 @@
 #define TRACED_SERVICE_H
 
 #include "control.h"
-#include "history.h"
 #include "ingest.h"
-#include "nodes.h"
 #include <stdatomic.h>
+#include <store/history.h>
+#include <store/nodes.h>
 
 #define TRACED_NAME "traced"
 

@@ -6,8 +6,8 @@
  * anybody.  Every event ever appended has a position, counted from 0 and never reused: position / HISTORY_SEGMENT_EVENTS is its
  * segment's number.  The newest segment is appended to, a full one is sealed and never changes, the oldest is retired through an
  * RCU grace period and used again.  All memory is taken at create. */
-#ifndef TRACED_HISTORY_H
-#define TRACED_HISTORY_H
+#ifndef STORE_HISTORY_H
+#define STORE_HISTORY_H
 
 #include <p2ptrace/event.h>
 #include <stdbool.h>

@@ -5,8 +5,8 @@
  * An entry is reused only when its node is gone and no event of it is left in the history; its index is what the history keeps
  * with each event.  Constant fields are set before `used` is published; counters are single words, read relaxed, each exact at
  * the end of a drain.  All memory is taken at create, but pages are only touched with the entries that lie on them. */
-#ifndef TRACED_NODES_H
-#define TRACED_NODES_H
+#ifndef STORE_NODES_H
+#define STORE_NODES_H
 
 #include <libtrace/reader.h>
 #include <p2ptrace/app.h>
