@@ -11,10 +11,9 @@
  * count: the method `count`, with all these events in groups by kind and peer, and the percentiles of their size. */
 #include "bench.h"
 
-#include <event_params.h>
 #include <jansson.h>
-#include <methods.h>
-#include <store/history.h>
+#include <store/ask.h>
+#include <store/event_params.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -48,45 +47,38 @@ static void fill(struct history *history) {
     }
 }
 
-/* A history of its own, without a socket, for this thread. */
-static void begin_service(struct service *service) {
-    if (history_create(&service->history, HISTORY_BYTES) != 0 || nodes_create(&service->nodes) != 0)
-        bench_die("no memory for the history");
-    rcu_register_thread();
+/* A store of its own, for this thread. */
+static void begin_store(struct store *store) {
+    if (store_init(store, HISTORY_BYTES) != 0) bench_die("no memory for the history");
+    store_enter_thread();
     bench_pin(1);
-    fill(service->history);
-}
-
-static void end_service(struct service *service) {
-    history_destroy(service->history);
-    nodes_destroy(service->nodes);
-    rcu_unregister_thread();
+    fill(store->history);
 }
 
 /* text: NULL for the kind alone.  One event in `every` is found. */
 static void run_search(struct bench *bench, const char *name, const char *text, unsigned every) {
     static struct bench_series rates;
-    static uint64_t set[IDS_NODE_SET_WORDS];
-    struct filter filter = {.query.kinds = text ? 0 : UINT64_C(1) << TRACE_KIND_METRICS};
-    struct service service = {0};
+    static uint64_t set[NODES_SET_WORDS];
+    struct event_filter filter = {.query.kinds = text ? 0 : UINT64_C(1) << TRACE_KIND_METRICS};
+    struct store store;
     struct trace_rpc_error error = {0};
 
-    begin_service(&service);
+    begin_store(&store);
     bench_series_init(&rates);
-    if (filter_read_expression(&service, text, false, 0, &filter, &error) != 0) bench_die("%s", error.message);
-    filter_prepare(&filter, &service, set);
+    if (event_params_read_expression(&store, text, false, 0, &filter, &error) != 0) bench_die("%s", error.message);
+    event_filter_prepare(&filter, &store, set);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
         struct history_answer answer;
         uint64_t start_ns = bench_cpu_ns();
-        if (history_select(service.history, &filter.query, 0, UINT64_MAX, EVENTS, false, NULL, &answer) != 0)
+        if (history_select(store.history, &filter.query, 0, UINT64_MAX, EVENTS, false, NULL, &answer) != 0)
             bench_die("out of memory");
         bench_series_add(&rates, (double)answer.examined * 1e3 / (double)(bench_cpu_ns() - start_ns));
         if (answer.examined < EVENTS || answer.count != (answer.examined + every - 1) / every)
             bench_die("%s found %zu", name, answer.count);
         history_answer_fini(&answer);
     }
-    filter_fini(&filter);
-    end_service(&service);
+    event_filter_fini(&filter);
+    store_fini(&store);
     bench_report(bench, &(struct bench_result){.name = name, .unit = "M events/s", .values = &rates});
 }
 
@@ -96,25 +88,24 @@ static void run_filter_each(struct bench *bench) { run_search(bench, "filter-eac
 
 static void run_count(struct bench *bench) {
     static struct bench_series rates;
-    static const _Atomic bool abandoned;
-    struct service service = {0};
+    struct store store;
     struct history_stats stats;
 
-    begin_service(&service);
-    history_stats(service.history, &stats);
+    begin_store(&store);
+    history_stats(store.history, &stats);
     bench_series_init(&rates);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
         struct trace_text out = {0};
         json_t *params = json_pack("{s:[ss],s:s}", "group_by", "kind", "peer", "value", "size");
-        struct call call = {.service = &service, .request.params = params, .out = &out, .abandoned = &abandoned};
+        struct trace_rpc_error error;
         uint64_t start_ns = bench_cpu_ns();
-        if (methods_count(&call) != 0) bench_die("%s", call.error.message);
+        if (store_ask(&store, "count", params, &out, &error) != 0) bench_die("%s", error.message);
         bench_series_add(&rates, (double)stats.events * 1e3 / (double)(bench_cpu_ns() - start_ns));
         if (out.bytes < 1000) bench_die("count answered %zu bytes", out.bytes);
         trace_text_fini(&out);
         json_decref(params);
     }
-    end_service(&service);
+    store_fini(&store);
     bench_report(bench, &(struct bench_result){.name = "count", .unit = "M events/s", .values = &rates});
 }
 

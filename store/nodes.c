@@ -14,8 +14,9 @@
  *      generation:A nodes_generation generation:R
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
- *      state:R     nodes_end         -            whoever sees the state also sees the fault and the last counters */
+ *      state:R     nodes_end         -            whoever sees the state also sees the reason and the last counters */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,7 +27,7 @@
 
 enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 
-/* What only the ingest thread knows of an entry. */
+/* What only the appending thread knows of an entry. */
 struct place {
     enum place_state state;
     bool dead, rejected;
@@ -38,7 +39,7 @@ struct nodes {
     _Atomic uint32_t count;
     _Atomic uint64_t generation; /* entries ever added */
     _Atomic bool used[NODES_MAX];
-    /* ingest thread only */
+    /* appending thread only */
     struct place places[NODES_MAX];
     uint64_t deaths;
     uint32_t rejected;
@@ -51,7 +52,7 @@ char grace__point;
 #endif
 
 int nodes_create(struct nodes **ret_nodes) {
-    /* anonymous memory is zero, and not there until it is touched: 80 MB that no one pays for who has a handful of nodes */
+    /* Anonymous memory is zero and costs nothing until it is touched: of these 80 MB a handful of nodes uses little. */
     struct nodes *nodes = mmap(NULL, sizeof *nodes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (nodes == MAP_FAILED) return -errno;
     *ret_nodes = nodes;
@@ -61,10 +62,10 @@ int nodes_create(struct nodes **ret_nodes) {
 size_t nodes_bytes(void) { return sizeof(struct nodes); }
 
 void nodes_destroy(struct nodes *nodes) {
-    if (nodes != NULL) munmap(nodes, sizeof *nodes);
+    if (nodes) munmap(nodes, sizeof *nodes);
 }
 
-/* ---- ingest thread ------------------------------------------------------------------------------------------------------- */
+/* ---- the appending thread --------------------------------------------------------------------------------------------------- */
 
 static bool may_forget(const struct place *place, uint64_t history_begin) {
     return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin);
@@ -93,9 +94,13 @@ static void clear(struct nodes *nodes, uint32_t index) {
     memset(&nodes->entries[index], 0, sizeof nodes->entries[index]);
 }
 
-int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_t started_unix_ns, enum trace_attach_fault fault,
+static void set_reason(struct node *node, const char *reason) {
+    snprintf(node->reason, sizeof node->reason, "%s", reason ? reason : "");
+}
+
+int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin, uint32_t *ret_index) {
-    bool rejected = fault != TRACE_ATTACH_OK;
+    bool rejected = state == NODE_REJECTED;
     uint32_t count = atomic_load_explicit(&nodes->count, memory_order_relaxed); /* relaxed: only we write it */
     uint32_t index = NODES_MAX;
 
@@ -107,10 +112,8 @@ int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_
 
     struct node *node = &nodes->entries[index];
     node->info = *info;
-    node->started_unix_ns = started_unix_ns;
-    /* relaxed: used:R publishes both */
-    atomic_store_explicit(&node->fault, fault, memory_order_relaxed);
-    atomic_store_explicit(&node->state, rejected ? NODE_REJECTED : NODE_LIVE, memory_order_relaxed);
+    set_reason(node, reason);
+    atomic_store_explicit(&node->state, state, memory_order_relaxed); /* relaxed: used:R publishes it */
     nodes->places[index] = (struct place){.state = PLACE_USED, .rejected = rejected};
     nodes->rejected += rejected;
 
@@ -126,14 +129,14 @@ int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_
     return 0;
 }
 
-void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, enum trace_attach_fault fault, uint64_t history_end) {
+void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end) {
     struct node *node = &nodes->entries[index];
     struct place *place = &nodes->places[index];
     place->dead = true;
     place->end = history_end;
     place->order = nodes->deaths++;
-    atomic_store_explicit(&node->fault, fault, memory_order_relaxed); /* relaxed: state:R publishes it */
-    /* state:R  Who sees that the node is dead also sees its last counters. */
+    if (state == NODE_REJECTED) set_reason(node, reason); /* nobody reads it before that state */
+    /* state:R  Whoever sees that the node is dead also sees its last counters. */
     atomic_store_explicit(&node->state, state, memory_order_release);
 }
 
@@ -178,4 +181,18 @@ const struct trace_app *nodes_app(const struct node *node, const char app_id[4])
     for (uint32_t i = 0; i < count; i++)
         if (memcmp(node->apps[i].app_id, app_id, 4) == 0) return &node->apps[i];
     return NULL;
+}
+
+const struct trace_app *nodes_event_app(const struct node *node, const struct trace_event *event) {
+    switch (event->kind) {
+    case TRACE_KIND_APP_COMMAND: return nodes_app(node, event->data.app_command.app_id);
+    case TRACE_KIND_APP_START: return nodes_app(node, event->data.app_start.app_id);
+    case TRACE_KIND_APP_END: return nodes_app(node, event->data.app_end.app_id);
+    default: return NULL;
+    }
+}
+
+bool nodes_id_is_known(const struct trace_node_id *id) {
+    static const struct trace_node_id none;
+    return memcmp(id, &none, sizeof none) != 0;
 }

@@ -26,8 +26,8 @@
 #include <urcu.h>
 
 struct daemon {
-    gid_t group; /* PEER_NO_GROUP: none */
-    struct claim claim;
+    gid_t group; /* CREDENTIALS_NO_GROUP: none */
+    struct socket_claim claim;
     struct drain_lock drain_lock;
     struct service service;
     struct server server;
@@ -81,8 +81,8 @@ static int serve(struct daemon *daemon, const struct options *options) {
         .shm_dir = options->shm_dir,
         .uid = (uint32_t)geteuid(),
         .read_only = options->read_only,
-        .history = service->history,
-        .nodes = service->nodes,
+        .history = service->store.history,
+        .nodes = service->store.nodes,
         .control = service->control,
         .wake = wake,
         .say = say,
@@ -102,7 +102,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     error = footprint_keep(LIMIT_BESIDE_BYTES);
     if (error) log_say(LOG_LEVEL_WARNING, "no bound can be set to the memory of answers: %s", strerror(-error));
     struct history_stats stats;
-    history_stats(service->history, &stats);
+    history_stats(service->store.history, &stats);
     log_say(LOG_LEVEL_INFO,
             "listening on %s; the history has %zu MiB and holds %llu events; with clients and answers at most %llu MiB",
             daemon->claim.path, stats.bytes_max >> 20, (unsigned long long)stats.events_max,
@@ -122,25 +122,21 @@ static int run(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
     service->read_only = options->read_only;
     service->started_monotonic_ns = service_monotonic_ns();
-    service->instance = service_unix_ns() ^ (uint64_t)getpid() << 40;
     char reason[FOOTPRINT_REASON_BYTES];
     /* Touching memory that is not there would have the kernel end us, or somebody else. */
     if (!footprint_history_fits(options->history_bytes, reason)) {
         log_say(LOG_LEVEL_ERROR, "the history cannot be had: %s", reason);
         return OPTIONS_EXIT_FAILURE;
     }
-    int error = history_create(&service->history, options->history_bytes);
+    int error = store_init(&service->store, options->history_bytes);
     if (error) return fail("no memory for the history (--history)", error);
     service->memory_limit = footprint_promise(options->history_bytes);
-    error = nodes_create(&service->nodes);
-    if (error) return fail("no memory for the node table", error);
     error = control_create(&service->control);
     if (error) return fail("the way to the ingest cannot be made", error);
     int code = serve(daemon, options);
     if (code == OPTIONS_EXIT_OK) {
         control_destroy(service->control);
-        nodes_destroy(service->nodes);
-        history_destroy(service->history);
+        store_fini(&service->store);
         log_say(LOG_LEVEL_INFO, "stopped");
     }
     return code;
@@ -155,31 +151,31 @@ static void fill_standard_streams(void) {
 /* --group: a name, or a number. */
 static int find_group(const char *name, gid_t *ret_group, char *reason) {
     char *end;
-    *ret_group = PEER_NO_GROUP;
+    *ret_group = CREDENTIALS_NO_GROUP;
     if (!name) return 0;
     const struct group *group = getgrnam(name);
     unsigned long number = strtoul(name, &end, 10);
     if (group)
         *ret_group = group->gr_gid;
-    else if (*name >= '0' && *name <= '9' && !*end && number < PEER_NO_GROUP)
+    else if (*name >= '0' && *name <= '9' && !*end && number < CREDENTIALS_NO_GROUP)
         *ret_group = (gid_t)number;
     else
         snprintf(reason, TRACE_SOCKET_REASON_BYTES, "there is no group %.100s (--group)", name);
-    return *ret_group == PEER_NO_GROUP ? -ENOENT : 0;
+    return *ret_group == CREDENTIALS_NO_GROUP ? -ENOENT : 0;
 }
 
 /* The socket that the service manager passes, else one of our own. */
-static int claim_a_socket(struct claim *claim, const struct options *options, gid_t group, char *reason) {
+static int claim_a_socket(struct socket_claim *claim, const struct options *options, gid_t group, char *reason) {
     struct trace_socket_path path;
     int listen_fd, passed = systemd_take_socket(&listen_fd, reason);
     if (passed < 0) return passed;
-    int error = passed ? claim_adopt(claim, listen_fd, reason) : trace_socket_path(&path, options->socket, reason);
+    int error = passed ? socket_claim_adopt(claim, listen_fd, reason) : trace_socket_path(&path, options->socket, reason);
     if (error) return error;
-    if (!passed) return claim_socket(claim, path.path, group, reason);
+    if (!passed) return socket_claim_take(claim, path.path, group, reason);
     if (!options->socket || !strcmp(options->socket, claim->path)) return 0;
     snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the service manager passes the socket %s, not --socket %.200s", claim->path,
              options->socket);
-    claim_release(claim);
+    socket_claim_release(claim);
     return -EINVAL;
 }
 
@@ -217,12 +213,12 @@ int main(int argc, char **argv) {
     }
     if (lock_rings(&daemon, &options, reason)) {
         log_say(LOG_LEVEL_ERROR, "%s", reason);
-        claim_release(&daemon.claim);
+        socket_claim_release(&daemon.claim);
         return OPTIONS_EXIT_FAILURE;
     }
-    service_enter_thread();
+    store_enter_thread();
     int code = run(&daemon, &options);
     drain_lock_release(&daemon.drain_lock);
-    claim_release(&daemon.claim);
+    socket_claim_release(&daemon.claim);
     return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See groups.h. */
+ * See count_groups.h. */
 #include "count_groups.h"
 
 #include <errno.h>
@@ -9,11 +9,11 @@
 
 #define KEYS_FIRST 64U
 
-void groups_fini(struct groups *groups) {
+void count_groups_fini(struct count_groups *groups) {
     free(groups->keys);
     free(groups->places);
     free(groups->bytes);
-    *groups = (struct groups){0};
+    *groups = (struct count_groups){0};
 }
 
 /* Eight bytes at a time, mixed by multiplication: keys are mostly ids, names and kinds. */
@@ -31,7 +31,7 @@ static uint32_t hash_of(const uint8_t *key, size_t bytes) {
 }
 
 /* Where the key is, or would be put. */
-static uint32_t place_of(const struct groups *groups, const uint8_t *key, size_t bytes, uint32_t hash) {
+static uint32_t place_of(const struct count_groups *groups, const uint8_t *key, size_t bytes, uint32_t hash) {
     uint32_t mask = groups->place_count - 1, place = hash & mask;
     for (; groups->places[place]; place = (place + 1) & mask) {
         const struct group_key *known = &groups->keys[groups->places[place] - 1];
@@ -40,7 +40,7 @@ static uint32_t place_of(const struct groups *groups, const uint8_t *key, size_t
     return place;
 }
 
-static int grow_keys(struct groups *groups) {
+static int grow_keys(struct count_groups *groups) {
     uint32_t capacity = groups->capacity ? groups->capacity * 2 : KEYS_FIRST, mask = capacity * 2 - 1;
     struct group_key *keys = realloc(groups->keys, capacity * sizeof *keys);
     if (!keys) return -ENOMEM;
@@ -59,7 +59,7 @@ static int grow_keys(struct groups *groups) {
     return 0;
 }
 
-static int grow_bytes(struct groups *groups, size_t more) {
+static int grow_bytes(struct count_groups *groups, size_t more) {
     size_t capacity = groups->bytes_capacity ? groups->bytes_capacity : 4096;
     while (capacity - groups->bytes_used < more) capacity *= 2;
     uint8_t *bytes = realloc(groups->bytes, capacity);
@@ -69,13 +69,13 @@ static int grow_bytes(struct groups *groups, size_t more) {
     return 0;
 }
 
-int groups_find(struct groups *groups, const void *key, size_t bytes) {
+int count_groups_find(struct count_groups *groups, const void *key, size_t bytes) {
     uint32_t hash = hash_of(key, bytes), place = 0;
     if (groups->place_count) {
         place = place_of(groups, key, bytes, hash);
         if (groups->places[place]) return (int)groups->places[place] - 1;
     }
-    if (groups->count == GROUPS_MAX || bytes > GROUPS_KEY_BYTES_MAX - groups->bytes_used) return -ENOSPC;
+    if (groups->count == COUNT_GROUPS_MAX || bytes > COUNT_GROUPS_KEY_BYTES_MAX - groups->bytes_used) return -ENOSPC;
     int error = groups->count == groups->capacity ? grow_keys(groups) : 0;
     if (!error && (!groups->bytes || groups->bytes_capacity - groups->bytes_used < bytes)) error = grow_bytes(groups, bytes);
     if (error) return error;

@@ -2,17 +2,17 @@
  *
  * A number for each distinct key, in the order in which they come, in bounded memory: the groups of `count`.  A key is any bytes.
  * One thread. */
-#ifndef TRACED_GROUPS_H
-#define TRACED_GROUPS_H
+#ifndef STORE_COUNT_GROUPS_H
+#define STORE_COUNT_GROUPS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define GROUPS_MAX (1U << 16)
+#define COUNT_GROUPS_MAX (1U << 16)
 /* Of all keys together. */
-#define GROUPS_KEY_BYTES_MAX (4U << 20)
+#define COUNT_GROUPS_KEY_BYTES_MAX (4U << 20)
 
-struct groups {
+struct count_groups {
     struct group_key {
         uint32_t offset, bytes; /* in `bytes` */
         uint32_t hash;
@@ -25,14 +25,14 @@ struct groups {
 };
 
 /* A zeroed struct has no groups. */
-void groups_fini(struct groups *groups);
+void count_groups_fini(struct count_groups *groups);
 
-/* Finds the key's group, or makes it.  Returns its number; -ENOSPC when it is new and GROUPS_MAX or GROUPS_KEY_BYTES_MAX would be
+/* Finds the key's group, or makes it.  Returns its number; -ENOSPC when it is new and COUNT_GROUPS_MAX or COUNT_GROUPS_KEY_BYTES_MAX would be
  * passed; -ENOMEM. */
-int groups_find(struct groups *groups, const void *key, size_t bytes);
+int count_groups_find(struct count_groups *groups, const void *key, size_t bytes);
 
-/* The key of a group, valid until the next groups_find. */
-static inline const uint8_t *groups_key(const struct groups *groups, uint32_t group) {
+/* The key of a group, valid until the next count_groups_find. */
+static inline const uint8_t *count_groups_key(const struct count_groups *groups, uint32_t group) {
     return groups->bytes + groups->keys[group].offset;
 }
 

@@ -11,8 +11,8 @@
  * those who ask; for others `gone` is not known once the history has moved on.
  *
  * Any thread that RCU knows; not inside rcu_read_lock(). */
-#ifndef TRACED_PAGE_H
-#define TRACED_PAGE_H
+#ifndef STORE_PAGE_H
+#define STORE_PAGE_H
 
 #include <store/history.h>
 

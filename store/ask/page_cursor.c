@@ -24,7 +24,7 @@ static int hash_dump(const char *bytes, size_t count, void *arg) {
     return 0;
 }
 
-uint64_t cursor_binding(uint64_t instance, const json_t *params) {
+uint64_t page_cursor_binding(uint64_t instance, const json_t *params) {
     uint64_t state = hash(FNV_START, &instance, sizeof instance);
     json_t *others = params ? json_copy((json_t *)params) : NULL; /* shallow; jansson's copy does not write */
     if (others) {
@@ -40,7 +40,7 @@ enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
 /* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4,
  * trace 16, peer 32, node 32, names 8. */
 struct writer {
-    uint8_t bytes[CURSOR_BYTES];
+    uint8_t bytes[PAGE_CURSOR_BYTES];
     size_t at;
 };
 static void put(struct writer *writer, const void *value, size_t count) {
@@ -53,10 +53,10 @@ static void take(struct writer *writer, void *value, size_t count) {
 }
 
 static uint64_t checksum(const struct writer *writer, uint64_t binding) {
-    return hash(hash(FNV_START, &binding, sizeof binding), writer->bytes + 8, CURSOR_BYTES - 8);
+    return hash(hash(FNV_START, &binding, sizeof binding), writer->bytes + 8, PAGE_CURSOR_BYTES - 8);
 }
 
-void cursor_encode(const struct cursor *cursor, uint64_t binding, char out[CURSOR_DIGITS + 1]) {
+void page_cursor_encode(const struct page_cursor *cursor, uint64_t binding, char out[PAGE_CURSOR_DIGITS + 1]) {
     struct writer writer = {.at = 8};
     uint32_t flags = (cursor->by_trace ? BY_TRACE : 0U) | (cursor->by_peer ? BY_PEER : 0U) | (cursor->by_node ? BY_NODE : 0U);
     put(&writer, &cursor->place.end, 8);
@@ -77,15 +77,15 @@ void cursor_encode(const struct cursor *cursor, uint64_t binding, char out[CURSO
     put(&writer, &cursor->names, 8);
     uint64_t sum = checksum(&writer, binding);
     memcpy(writer.bytes, &sum, 8);
-    *trace_hex_encode(out, writer.bytes, CURSOR_BYTES) = 0;
+    *trace_hex_encode(out, writer.bytes, PAGE_CURSOR_BYTES) = 0;
 }
 
-int cursor_decode(struct cursor *ret_cursor, uint64_t binding, const char *text) {
+int page_cursor_decode(struct page_cursor *ret_cursor, uint64_t binding, const char *text) {
     struct writer writer = {.at = 0};
-    struct cursor cursor = {0};
+    struct page_cursor cursor = {0};
     uint64_t sum;
     uint32_t flags;
-    if (strlen(text) != CURSOR_DIGITS || trace_hex_decode(writer.bytes, text, CURSOR_BYTES)) return -EINVAL;
+    if (strlen(text) != PAGE_CURSOR_DIGITS || trace_hex_decode(writer.bytes, text, PAGE_CURSOR_BYTES)) return -EINVAL;
     take(&writer, &sum, 8);
     if (sum != checksum(&writer, binding)) return -EINVAL;
     take(&writer, &cursor.place.end, 8);

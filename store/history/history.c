@@ -113,13 +113,18 @@ static void carve_directory(struct directory *directory, uint32_t capacity, size
 
 static int arena_take(struct history *history, const struct budget *budget) {
     char *cursor;
-    void *arena = mmap(NULL, budget->bytes - sizeof *history, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (history->lazy ? MAP_NORESERVE : 0);
+    void *arena = mmap(NULL, budget->bytes - sizeof *history, PROT_READ | PROT_WRITE, flags, -1, 0);
 
     if (arena == MAP_FAILED) return -ENOMEM;
     history->arena = arena;
     history->arena_bytes = budget->bytes - sizeof *history;
-    (void)madvise(arena, history->arena_bytes, MADV_HUGEPAGE); /* only a wish */
-    memset(arena, 0, history->arena_bytes);                    /* touched: what we said is what is resident */
+    if (history->lazy) {
+        (void)madvise(arena, history->arena_bytes, MADV_NOHUGEPAGE); /* a page at a time, as events come */
+    } else {
+        (void)madvise(arena, history->arena_bytes, MADV_HUGEPAGE); /* only a wish */
+        memset(arena, 0, history->arena_bytes);                    /* touched: what we promise is resident */
+    }
 
     cursor = arena;
     history->segments_max = budget->segments_max;
@@ -221,6 +226,12 @@ static void send_through_grace(struct history *history, struct segment *segment)
     segment->swept_peers = history->peers.swept;
     history->traces.swept = history->peers.swept = 0;
     history->in_grace++;
+    if (history->lazy) { /* there is no reclaimer */
+        grace_wait();
+        segment->next = history->idle;
+        history->idle = segment;
+        return;
+    }
     pthread_mutex_lock(&history->lock);
     segment->next = history->retired;
     history->retired = segment;
@@ -393,7 +404,7 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-int history_create(struct history **ret_history, size_t bytes_max) {
+static int create(struct history **ret_history, size_t bytes_max, bool lazy) {
     struct history *history;
     struct budget budget;
     int error = budget_find(bytes_max, &budget);
@@ -403,6 +414,7 @@ int history_create(struct history **ret_history, size_t bytes_max) {
     if (history == NULL) return -ENOMEM;
     memset((void *)history, 0, sizeof *history);
     history->bytes_max = bytes_max;
+    history->lazy = lazy;
     if (getrandom(history->keys, sizeof history->keys, 0) != (ssize_t)sizeof history->keys) {
         error = -EIO;
         goto fail_history;
@@ -413,7 +425,7 @@ int history_create(struct history **ret_history, size_t bytes_max) {
     pthread_mutex_init(&history->lock, NULL);
     pthread_cond_init(&history->work, NULL);
     pthread_cond_init(&history->done, NULL);
-    error = reclaimer_start(history);
+    error = lazy ? 0 : reclaimer_start(history);
     if (error < 0) goto fail_arena;
     *ret_history = history;
     return 0;
@@ -425,13 +437,21 @@ fail_history:
     return error;
 }
 
-void history_destroy(struct history *history) {
-    if (history == NULL) return;
+int history_create(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, false); }
+
+int history_create_lazy(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, true); }
+
+static void reclaimer_stop(struct history *history) {
     pthread_mutex_lock(&history->lock);
     history->stop = true;
     pthread_cond_signal(&history->work);
     pthread_mutex_unlock(&history->lock);
     pthread_join(history->reclaimer, NULL);
+}
+
+void history_destroy(struct history *history) {
+    if (history == NULL) return;
+    if (!history->lazy) reclaimer_stop(history);
     pthread_cond_destroy(&history->done);
     pthread_cond_destroy(&history->work);
     pthread_mutex_destroy(&history->lock);

@@ -206,6 +206,7 @@ struct history {
     void *arena;
     size_t arena_bytes;
     size_t bytes_max;
+    bool lazy; /* memory is touched as it fills, and the appending thread waits for grace periods itself */
 
     /* The ingest thread's. */
     struct segment *newest;

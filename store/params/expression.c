@@ -2,8 +2,7 @@
  *
  * See expression.h. */
 #include "expression.h"
-#include "answer.h"
-#include "limits.h"
+#include <store/limits.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ static bool is_listed(const struct known *known, const struct trace_app *app) {
 static int list_apps(struct known *known, const struct node *node) {
     /* app:A  Pairs with app:R of nodes.c.  Without it we could take a half-written description. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count && known->names.app_count < LIMIT_FILTER_APPS; i++) {
+    for (uint32_t i = 0; i < count && known->names.app_count < STORE_FILTER_APPS_MAX; i++) {
         if (is_listed(known, &node->apps[i])) continue;
         if (known->names.app_count == known->apps_capacity) {
             size_t capacity = known->apps_capacity ? 2 * known->apps_capacity : 16;
@@ -44,13 +43,13 @@ static int list_apps(struct known *known, const struct node *node) {
 }
 
 /* Inside rcu_read_lock(), until known_fini. */
-static int known_init(struct known *known, const struct service *service, bool complete) {
-    uint32_t count = nodes_count(service->nodes);
+static int known_init(struct known *known, const struct store *store, bool complete) {
+    uint32_t count = nodes_count(store->nodes);
     *known = (struct known){.names.complete = complete, .nodes = calloc(count ? count : 1, sizeof *known->nodes)};
     int error = known->nodes ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < count && !error; i++) {
-        const struct node *node = nodes_at(service->nodes, i);
-        if (!node || !ids_is_known(&node->info.node_id)) continue;
+        const struct node *node = nodes_at(store->nodes, i);
+        if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
         known->nodes[known->names.node_count++] = (struct trace_filter_name){node->info.node_id, node->info.node_name};
         error = list_apps(known, node);
     }
@@ -69,7 +68,7 @@ static int compile(const struct expression *expression, enum trace_filter_mode m
                    struct trace_filter_error *ret_error) {
     struct known known;
     rcu_read_lock();
-    int error = known_init(&known, expression->service, expression->complete);
+    int error = known_init(&known, expression->store, expression->complete);
     struct trace_filter_options options = {mode, expression->now_ns, &known.names};
     if (!error) error = trace_filter_compile(ret_filter, expression->text, strlen(expression->text), &options, ret_error);
     rcu_read_unlock();
@@ -90,16 +89,16 @@ static int refuse(const char *param, const struct trace_filter_error *error, str
                           error->position, error->reason, error->suggestion);
 }
 
-int expression_create(struct expression **ret_expression, const struct service *service, const char *param, const char *text,
+int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
     struct trace_filter_error reason;
     size_t bytes = strlen(text);
     struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
     if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
-    expression->service = service;
+    expression->store = store;
     expression->now_ns = now_ns;
     expression->complete = complete;
-    expression->generation = nodes_generation(service->nodes);
+    expression->generation = nodes_generation(store->nodes);
     memcpy(expression->text, text, bytes);
     int error = compile(expression, mode, &expression->filter, &reason);
     if (!error) {
@@ -111,12 +110,12 @@ int expression_create(struct expression **ret_expression, const struct service *
                             : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
 }
 
-int expression_find_field(const struct service *service, const char *param, const char *text, struct trace_field **ret_field,
+int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
                           struct trace_rpc_error *ret_error) {
     struct known known;
     struct trace_filter_error reason;
     rcu_read_lock();
-    int error = known_init(&known, service, true);
+    int error = known_init(&known, store, true);
     if (!error) error = trace_field_find(ret_field, text, strlen(text), &known.names, &reason);
     rcu_read_unlock();
     known_fini(&known);
@@ -134,7 +133,7 @@ void expression_destroy(struct expression *expression) {
 void expression_refresh(struct expression *expression) {
     struct trace_filter *filter;
     struct trace_filter_error reason;
-    uint64_t generation = nodes_generation(expression->service->nodes);
+    uint64_t generation = nodes_generation(expression->store->nodes);
     if (generation == expression->generation || !trace_filter_uses_names(expression->filter)) return;
     /* When it fails (memory is short, or too many nodes have the name) the old one goes on, until another node comes. */
     expression->generation = generation;
@@ -149,23 +148,23 @@ uint64_t expression_names(const struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,
+void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin) {
     static const struct trace_node_id nobody;
     const struct node *node =
-        uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP) ? nodes_at(service->nodes, history_source_node(source)) : NULL;
+        uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP) ? nodes_at(store->nodes, history_source_node(source)) : NULL;
     *ret_origin = (struct trace_filter_origin){.node_id = &nobody, .lane = history_source_lane(source)};
     if (!node) return;
     ret_origin->node_id = &node->info.node_id;
     ret_origin->node_name = node->info.node_name;
-    if (uses & TRACE_FILTER_USES_APP) ret_origin->app = answer_event_app(node, event);
+    if (uses & TRACE_FILTER_USES_APP) ret_origin->app = nodes_event_app(node, event);
 }
 
 bool expression_match(const void *expression, const struct trace_event *event, history_source source) {
     const struct expression *self = expression;
     struct trace_filter_origin origin;
     if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
-    expression_origin(self->service, trace_filter_uses(self->filter), event, source, &origin);
+    expression_origin(self->store, trace_filter_uses(self->filter), event, source, &origin);
     return trace_filter_match(self->filter, event, &origin);
 }
 
@@ -186,7 +185,7 @@ static void narrow_trace(const struct expression *expression, const struct trace
     struct trace_id found;
     size_t count;
     if (!prefix->digits || query->by_trace) return;
-    count = history_find_traces(expression->service->history, prefix->bytes, prefix->digits, &found, 1);
+    count = history_find_traces(expression->store->history, prefix->bytes, prefix->digits, &found, 1);
     if (!count) match_nothing(query);
     query->by_trace = count == 1;
     if (count == 1) query->trace_id = found;
@@ -196,24 +195,24 @@ static void narrow_peer(const struct expression *expression, const struct trace_
     struct trace_node_id found;
     size_t count;
     if (!prefix->digits || query->by_peer) return;
-    count = history_find_peers(expression->service->history, prefix->bytes, prefix->digits, &found, 1);
+    count = history_find_peers(expression->store->history, prefix->bytes, prefix->digits, &found, 1);
     if (!count) match_nothing(query);
     query->by_peer = count == 1;
     if (count == 1) query->peer_id = found;
 }
 
-bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[IDS_NODE_SET_WORDS]) {
-    const struct service *service = expression->service;
+bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]) {
+    const struct store *store = expression->store;
     struct trace_filter_bounds bounds;
     trace_filter_bounds(expression->filter, &bounds);
     narrow_kinds_and_times(&bounds, query);
     narrow_trace(expression, &bounds.trace, query);
     narrow_peer(expression, &bounds.peer, query);
     if (!trace_filter_limits_nodes(expression->filter)) return false;
-    uint32_t count = nodes_count(service->nodes);
+    uint32_t count = nodes_count(store->nodes);
     rcu_read_lock();
     for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
-        const struct node *node = nodes_at(service->nodes, i);
+        const struct node *node = nodes_at(store->nodes, i);
         if (!node || !trace_filter_allows_node(expression->filter, &node->info.node_id, node->info.node_name))
             set[i / 64] &= ~(UINT64_C(1) << (i % 64));
     }

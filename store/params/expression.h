@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * A filter's text (proto/filter.h, docs/filter.md) compiled for what this traced knows: its nodes' names and applications. */
-#ifndef TRACED_EXPRESSION_H
-#define TRACED_EXPRESSION_H
+ * A filter's text (proto/filter.h, docs/filter.md) compiled against what a store knows: its nodes' names and applications. */
+#ifndef STORE_EXPRESSION_H
+#define STORE_EXPRESSION_H
 
-#include "id_lookup.h"
-#include "service.h"
 #include <proto/field.h>
 #include <proto/filter.h>
 #include <proto/rpc.h>
+#include <store/store.h>
 
 struct expression {
-    const struct service *service;
+    const struct store *store;
     struct trace_filter *filter;
     uint64_t now_ns;     /* what relative times count back from */
     uint64_t generation; /* of the node table when it was compiled */
@@ -22,12 +21,12 @@ struct expression {
 /* Compiles text.  complete: a node, application, command or field that is not known is an error, else it may still come.
  * Returns 0; -EINVAL with ret_error: TRACE_RPC_INVALID_PARAMS with data.param, data.position and data.length (in bytes of the text),
  * data.reason and, if there is one, data.suggestion.  Allocates; any thread that RCU knows. */
-int expression_create(struct expression **ret_expression, const struct service *service, const char *param, const char *text,
+int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error);
 void expression_destroy(struct expression *expression);
 
 /* Finds a field (proto/field.h) among what is known.  Returns as expression_create; end with trace_field_destroy. */
-int expression_find_field(const struct service *service, const char *param, const char *text, struct trace_field **ret_field,
+int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
                           struct trace_rpc_error *ret_error);
 
 /* Compiles it again when it uses names and nodes have come since.  Not while another thread asks it. */
@@ -35,7 +34,7 @@ void expression_refresh(struct expression *expression);
 
 /* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses: TRACE_FILTER_USES_ bits,
  * the rest is left out.  Inside rcu_read_lock(). */
-void expression_origin(const struct service *service, unsigned uses, const struct trace_event *event, history_source source,
+void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin);
 
 /* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for NULL. */
@@ -46,6 +45,6 @@ bool expression_match(const void *expression, const struct trace_event *event, h
 
 /* Narrows a query to what the expression can let through: kinds, times, the one trace or peer of the history that it can be; and takes the
  * nodes that it cannot be from `set`.  Returns whether it says anything about nodes.  Searches the history. */
-bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[IDS_NODE_SET_WORDS]);
+bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]);
 
 #endif

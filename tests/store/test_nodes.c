@@ -24,10 +24,11 @@ static void teardown(void) {
     rcu_unregister_thread();
 }
 
-static int add(const char *name, enum trace_attach_fault fault, uint64_t history_begin, uint32_t *ret_index) {
-    struct trace_reader_info info = {.pid = 7};
+/* reason: NULL, or why it is rejected */
+static int add(const char *name, const char *reason, uint64_t history_begin, uint32_t *ret_index) {
+    struct node_info info = {.pid = 7, .started_unix_ns = 42};
     snprintf(info.node_name, sizeof info.node_name, "%s", name);
-    return nodes_add(nodes, &info, 42, fault, history_begin, ret_index);
+    return nodes_add(nodes, &info, reason ? NODE_REJECTED : NODE_LIVE, reason, history_begin, ret_index);
 }
 
 static struct trace_app app_named(const char *app_id) {
@@ -40,7 +41,7 @@ static struct trace_app app_named(const char *app_id) {
 /* Takes `count` indices with live nodes. */
 static void fill(uint32_t count) {
     uint32_t index;
-    while (nodes_count(nodes) < count) ck_assert_int_eq(add("filler", TRACE_ATTACH_OK, 0, &index), 0);
+    while (nodes_count(nodes) < count) ck_assert_int_eq(add("filler", NULL, 0, &index), 0);
 }
 
 START_TEST(an_empty_table_has_no_entry) {
@@ -54,15 +55,15 @@ END_TEST
 
 START_TEST(an_entry_says_what_was_added) {
     uint32_t index = 99;
-    ck_assert_int_eq(add("alice", TRACE_ATTACH_OK, 0, &index), 0);
+    ck_assert_int_eq(add("alice", NULL, 0, &index), 0);
     ck_assert_uint_eq(index, 0);
     ck_assert_uint_eq(nodes_count(nodes), 1);
     const struct node *node = nodes_at(nodes, index);
     ck_assert_str_eq(node->info.node_name, "alice");
-    ck_assert_uint_eq(node->started_unix_ns, 42);
+    ck_assert_uint_eq(node->info.started_unix_ns, 42);
     ck_assert_uint_eq(node->state, NODE_LIVE);
 
-    nodes_end(nodes, index, NODE_CRASHED, TRACE_ATTACH_OK, 0);
+    nodes_end(nodes, index, NODE_CRASHED, NULL, 0);
     ck_assert_uint_eq(node->state, NODE_CRASHED);
     ck_assert_ptr_eq(nodes_at(nodes, index), node); /* still known */
 }
@@ -70,7 +71,7 @@ END_TEST
 
 START_TEST(descriptions_are_found_by_app_id_and_limited) {
     uint32_t index;
-    ck_assert_int_eq(add("alice", TRACE_ATTACH_OK, 0, &index), 0);
+    ck_assert_int_eq(add("alice", NULL, 0, &index), 0);
     const struct node *node = nodes_at(nodes, index);
     ck_assert_ptr_null(nodes_app(node, "AP00"));
     for (unsigned i = 0; i < TRACE_APPS_MAX + 1; i++) {
@@ -87,9 +88,9 @@ END_TEST
 
 START_TEST(a_dead_node_keeps_its_index_while_there_is_room_to_grow) {
     uint32_t first, second;
-    ck_assert_int_eq(add("alice", TRACE_ATTACH_OK, 0, &first), 0);
-    nodes_end(nodes, first, NODE_EXITED, TRACE_ATTACH_OK, 0);
-    ck_assert_int_eq(add("bob", TRACE_ATTACH_OK, 0, &second), 0);
+    ck_assert_int_eq(add("alice", NULL, 0, &first), 0);
+    nodes_end(nodes, first, NODE_EXITED, NULL, 0);
+    ck_assert_int_eq(add("bob", NULL, 0, &second), 0);
     ck_assert_uint_ne(first, second);
     ck_assert_str_eq(nodes_at(nodes, first)->info.node_name, "alice");
 }
@@ -98,16 +99,16 @@ END_TEST
 START_TEST(an_index_is_used_again_only_when_the_history_has_no_event_of_it) {
     uint32_t index;
     fill(NODES_KEPT);
-    nodes_end(nodes, 5, NODE_EXITED, TRACE_ATTACH_OK, 1000);
-    nodes_end(nodes, 3, NODE_CRASHED, TRACE_ATTACH_OK, 2000);
+    nodes_end(nodes, 5, NODE_EXITED, NULL, 1000);
+    nodes_end(nodes, 3, NODE_CRASHED, NULL, 2000);
 
-    ck_assert_int_eq(add("too early", TRACE_ATTACH_OK, 999, &index), 0);
+    ck_assert_int_eq(add("too early", NULL, 999, &index), 0);
     ck_assert_uint_eq(index, NODES_KEPT);
-    ck_assert_int_eq(add("five", TRACE_ATTACH_OK, 1000, &index), 0);
+    ck_assert_int_eq(add("five", NULL, 1000, &index), 0);
     ck_assert_uint_eq(index, 5);
-    ck_assert_int_eq(add("not three", TRACE_ATTACH_OK, 1999, &index), 0);
+    ck_assert_int_eq(add("not three", NULL, 1999, &index), 0);
     ck_assert_uint_eq(index, NODES_KEPT + 1);
-    ck_assert_int_eq(add("three", TRACE_ATTACH_OK, 2000, &index), 0);
+    ck_assert_int_eq(add("three", NULL, 2000, &index), 0);
     ck_assert_uint_eq(index, 3);
     ck_assert_uint_eq(nodes_at(nodes, 3)->state, NODE_LIVE);
 }
@@ -119,9 +120,9 @@ START_TEST(the_node_that_died_first_is_forgotten_first_and_leaves_nothing) {
     fill(NODES_KEPT);
     nodes_add_app(nodes, 9, &app);
     nodes_at(nodes, 9)->emitted = 17;
-    nodes_end(nodes, 9, NODE_EXITED, TRACE_ATTACH_OK, 10);
-    nodes_end(nodes, 2, NODE_EXITED, TRACE_ATTACH_OK, 10);
-    ck_assert_int_eq(add("carol", TRACE_ATTACH_OK, 10, &index), 0);
+    nodes_end(nodes, 9, NODE_EXITED, NULL, 10);
+    nodes_end(nodes, 2, NODE_EXITED, NULL, 10);
+    ck_assert_int_eq(add("carol", NULL, 10, &index), 0);
     ck_assert_uint_eq(index, 9);
     ck_assert_uint_eq(nodes_at(nodes, 9)->app_count, 0);
     ck_assert_uint_eq(nodes_at(nodes, 9)->emitted, 0);
@@ -132,10 +133,10 @@ END_TEST
 START_TEST(a_full_table_of_live_nodes_takes_no_more) {
     uint32_t index = 12345;
     fill(NODES_MAX);
-    ck_assert_int_eq(add("one too many", TRACE_ATTACH_OK, UINT64_MAX, &index), -ENOSPC);
+    ck_assert_int_eq(add("one too many", NULL, UINT64_MAX, &index), -ENOSPC);
     ck_assert_uint_eq(index, 12345);
-    nodes_end(nodes, 4000, NODE_EXITED, TRACE_ATTACH_OK, 0);
-    ck_assert_int_eq(add("fits", TRACE_ATTACH_OK, 0, &index), 0);
+    nodes_end(nodes, 4000, NODE_EXITED, NULL, 0);
+    ck_assert_int_eq(add("fits", NULL, 0, &index), 0);
     ck_assert_uint_eq(index, 4000);
 }
 END_TEST
@@ -143,19 +144,19 @@ END_TEST
 START_TEST(rejected_objects_are_limited_and_forgotten_with_their_name) {
     uint32_t index = 0, first = 0;
     for (unsigned i = 0; i < NODES_REJECTED_MAX; i++) {
-        ck_assert_int_eq(add("bad", TRACE_ATTACH_BAD_MAGIC, 0, &index), 0);
+        ck_assert_int_eq(add("bad", "a wrong magic", 0, &index), 0);
         if (i == 0) first = index;
     }
     ck_assert_uint_eq(nodes_at(nodes, first)->state, NODE_REJECTED);
-    ck_assert_uint_eq(nodes_at(nodes, first)->fault, TRACE_ATTACH_BAD_MAGIC);
-    ck_assert_int_eq(add("bad", TRACE_ATTACH_BAD_MAGIC, 0, &index), -ENOSPC);
-    ck_assert_int_eq(add("good", TRACE_ATTACH_OK, 0, &index), 0);
+    ck_assert_str_eq(nodes_at(nodes, first)->reason, "a wrong magic");
+    ck_assert_int_eq(add("bad", "a wrong magic", 0, &index), -ENOSPC);
+    ck_assert_int_eq(add("good", NULL, 0, &index), 0);
 
     nodes_forget(nodes, first);
     ck_assert_ptr_null(nodes_at(nodes, first));
-    ck_assert_int_eq(add("bad", TRACE_ATTACH_BAD_MAGIC, 0, &index), 0);
+    ck_assert_int_eq(add("bad", "a wrong magic", 0, &index), 0);
     fill(NODES_KEPT);
-    ck_assert_int_eq(add("in its place", TRACE_ATTACH_OK, 0, &index), 0);
+    ck_assert_int_eq(add("in its place", NULL, 0, &index), 0);
     ck_assert_uint_eq(index, first);
 }
 END_TEST
@@ -173,7 +174,7 @@ static void *read_entries(void *arg) {
             const struct node *node = nodes_at(nodes, i);
             if (node == NULL) continue;
             seen++;
-            ck_assert_uint_eq(node->started_unix_ns, 42);
+            ck_assert_uint_eq(node->info.started_unix_ns, 42);
             const struct trace_app *app = nodes_app(node, "DMAP");
             if (app != NULL) ck_assert_str_eq(app->name, "app DMAP");
         }
@@ -193,8 +194,8 @@ START_TEST(entries_are_whole_while_indices_are_used_again) {
     while (!reader_runs) sched_yield();
     for (unsigned i = 0; i < 300; i++) {
         uint32_t index;
-        nodes_end(nodes, i % 8, NODE_EXITED, TRACE_ATTACH_OK, 0);
-        ck_assert_int_eq(add("again", TRACE_ATTACH_OK, 0, &index), 0);
+        nodes_end(nodes, i % 8, NODE_EXITED, NULL, 0);
+        ck_assert_int_eq(add("again", NULL, 0, &index), 0);
         ck_assert_uint_eq(index, i % 8);
         nodes_add_app(nodes, index, &app);
     }

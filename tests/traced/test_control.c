@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <store/control_word.h>
 #include <string.h>
 
 #include "control.h"
@@ -40,15 +41,17 @@ END_TEST
 
 static const double shares[] = {1, 0.5, 0.25, 0.1, 0.01, 0.001, 0.0001, 1e-05, 0.3, 0.99, 0.12345, 1e-06};
 
-START_TEST(a_share_comes_back_as_it_was_given) { ck_assert_double_eq(control_share(control_threshold(shares[_i])), shares[_i]); }
+START_TEST(a_share_comes_back_as_it_was_given) {
+    ck_assert_double_eq(control_word_share(control_word_threshold(shares[_i])), shares[_i]);
+}
 END_TEST
 
 START_TEST(a_share_is_that_part_of_all_hashes) {
-    ck_assert_uint_eq(control_threshold(1), UINT32_MAX); /* each hash is at most this */
-    ck_assert_uint_eq(control_threshold(0.5), UINT32_MAX / 2);
-    ck_assert_uint_eq(control_threshold(1e-300), 0);                                     /* the least that there is: never none */
+    ck_assert_uint_eq(control_word_threshold(1), UINT32_MAX); /* each hash is at most this */
+    ck_assert_uint_eq(control_word_threshold(0.5), UINT32_MAX / 2);
+    ck_assert_uint_eq(control_word_threshold(1e-300), 0);                                /* the least that there is: never none */
     for (uint64_t threshold = 0; threshold <= UINT32_MAX; threshold = threshold * 3 + 1) /* every one comes back */
-        ck_assert_uint_eq(control_threshold(control_share((uint32_t)threshold)), threshold);
+        ck_assert_uint_eq(control_word_threshold(control_word_share((uint32_t)threshold)), threshold);
 }
 END_TEST
 

@@ -624,7 +624,7 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
     const struct node *node = node_named(BAD);
     ck_assert_ptr_nonnull(node);
     ck_assert_uint_eq(node->state, NODE_REJECTED);
-    ck_assert_uint_eq(node->fault, bad_objects[_i].fault);
+    ck_assert_str_eq(node->reason, trace_attach_fault_text(bad_objects[_i].fault));
 
     emit(log, 0, 10); /* nobody else is disturbed */
     settle();
@@ -686,7 +686,7 @@ START_TEST(an_object_that_never_gets_ready_is_rejected_in_the_end) {
     pass_time(INGEST_RETRY_MAX_NS + 20 * MS);
     ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
     ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_NOT_READY], 1);
-    ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_NOT_READY);
+    ck_assert_str_eq(node_named(BAD)->reason, trace_attach_fault_text(TRACE_ATTACH_NOT_READY));
     lines = 0;
     pass_time(5 * INGEST_RETRY_LATE_NS);
     ck_assert_uint_eq(lines, 0); /* told once */
@@ -704,7 +704,7 @@ START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_reject
     struct trace_shm_header header = good_header(&bytes);
     make_file(BAD, 0, "", 0);
     pass_time(INGEST_RETRY_END_NS + 2 * INGEST_RETRY_LATE_NS);
-    ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_NOT_READY);
+    ck_assert_str_eq(node_named(BAD)->reason, trace_attach_fault_text(TRACE_ATTACH_NOT_READY));
     if (_i == 1) header.abi++;
     ck_assert_int_eq(truncate(path(BAD), (off_t)bytes), 0);
     int fd = open(path(BAD), O_RDWR);
@@ -719,7 +719,7 @@ START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_reject
         ck_assert_ptr_nonnull(node_named("model"));
     } else {
         ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_VERSION], 1);
-        ck_assert_uint_eq(node_named(BAD)->fault, TRACE_ATTACH_BAD_VERSION);
+        ck_assert_str_eq(node_named(BAD)->reason, trace_attach_fault_text(TRACE_ATTACH_BAD_VERSION));
     }
 }
 END_TEST
@@ -764,7 +764,7 @@ START_TEST(a_ring_that_shrinks_costs_only_its_own_node) {
     emit(bob, 0, 30);
     settle();
     ck_assert_uint_eq(node_named("alice")->state, NODE_REJECTED);
-    ck_assert_uint_eq(node_named("alice")->fault, TRACE_ATTACH_BAD_SIZE);
+    ck_assert_str_eq(node_named("alice")->reason, trace_attach_fault_text(TRACE_ATTACH_BAD_SIZE));
     assert_settled(node_named("alice"), 20, 20);
     ck_assert_uint_eq(node_named("bob")->state, NODE_LIVE);
     ck_assert_uint_eq(node_named("bob")->indexed, 30);

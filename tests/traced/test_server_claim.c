@@ -42,48 +42,48 @@ static mode_t mode_of(const char *name) {
 }
 
 START_TEST(directory_and_socket_are_for_the_user_alone_and_go_away) {
-    struct claim claim;
+    struct socket_claim claim;
     char inner[TRACE_SOCKET_PATH_BYTES];
     snprintf(inner, sizeof inner, "%s/d", directory);
     umask(0);
-    ck_assert_msg(claim_socket(&claim, path, PEER_NO_GROUP, reason) == 0, "%s", reason);
+    ck_assert_msg(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason) == 0, "%s", reason);
     ck_assert_uint_eq(mode_of(inner), 0700);
     ck_assert_uint_eq(mode_of(path), 0600);
     ck_assert_uint_eq(mode_of(lock_path), 0600);
-    claim_release(&claim);
+    socket_claim_release(&claim);
     ck_assert_int_eq(access(path, F_OK), -1);
     ck_assert_int_eq(access(lock_path, F_OK), -1);
 }
 END_TEST
 
 START_TEST(a_second_one_is_refused_and_told_the_pid_of_the_first) {
-    struct claim first, second;
+    struct socket_claim first, second;
     char pid[32];
     snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
-    ck_assert_int_eq(claim_socket(&first, path, PEER_NO_GROUP, reason), 0);
-    ck_assert_int_eq(claim_socket(&second, path, PEER_NO_GROUP, reason), -EADDRINUSE);
+    ck_assert_int_eq(socket_claim_take(&first, path, CREDENTIALS_NO_GROUP, reason), 0);
+    ck_assert_int_eq(socket_claim_take(&second, path, CREDENTIALS_NO_GROUP, reason), -EADDRINUSE);
     ck_assert_msg(strstr(reason, pid) && strstr(reason, path), "%s", reason);
     ck_assert_int_eq(access(path, F_OK), 0);
-    claim_release(&first);
-    ck_assert_int_eq(claim_socket(&second, path, PEER_NO_GROUP, reason), 0);
-    claim_release(&second);
+    socket_claim_release(&first);
+    ck_assert_int_eq(socket_claim_take(&second, path, CREDENTIALS_NO_GROUP, reason), 0);
+    socket_claim_release(&second);
 }
 END_TEST
 
 START_TEST(the_socket_of_one_that_was_killed_is_taken_over) {
     pid_t child = fork();
     if (!child) {
-        struct claim claim;
-        int error = claim_socket(&claim, path, PEER_NO_GROUP, reason);
+        struct socket_claim claim;
+        int error = socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason);
         _exit(error ? 1 : 0); /* without a release */
     }
     int status;
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(access(path, F_OK), 0);
-    struct claim claim;
-    ck_assert_msg(claim_socket(&claim, path, PEER_NO_GROUP, reason) == 0, "%s", reason);
-    claim_release(&claim);
+    struct socket_claim claim;
+    ck_assert_msg(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason) == 0, "%s", reason);
+    socket_claim_release(&claim);
 }
 END_TEST
 
@@ -92,8 +92,8 @@ START_TEST(a_file_that_is_no_socket_is_left_alone) {
     snprintf(inner, sizeof inner, "%s/d", directory);
     mkdir(inner, 0700);
     close(open(path, O_CREAT | O_WRONLY, 0600));
-    struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EEXIST);
+    struct socket_claim claim;
+    ck_assert_int_eq(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason), -EEXIST);
     ck_assert_msg(strstr(reason, "not a socket"), "%s", reason);
     ck_assert_int_eq(access(path, F_OK), 0);
 }
@@ -108,8 +108,8 @@ START_TEST(a_listener_without_the_lock_is_not_robbed) {
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 4), 0);
-    struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EADDRINUSE);
+    struct socket_claim claim;
+    ck_assert_int_eq(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason), -EADDRINUSE);
     ck_assert_msg(strstr(reason, "already serves"), "%s", reason);
     close(fd);
 }
@@ -120,28 +120,28 @@ START_TEST(a_directory_that_others_can_write_is_refused) {
     snprintf(inner, sizeof inner, "%s/d", directory);
     mkdir(inner, 0700);
     chmod(inner, 0777);
-    struct claim claim;
-    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), -EPERM);
+    struct socket_claim claim;
+    ck_assert_int_eq(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason), -EPERM);
     ck_assert_msg(strstr(reason, "can be written by others"), "%s", reason);
     chmod(inner, 01777); /* sticky, like /tmp */
-    ck_assert_int_eq(claim_socket(&claim, path, PEER_NO_GROUP, reason), 0);
-    claim_release(&claim);
+    ck_assert_int_eq(socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason), 0);
+    socket_claim_release(&claim);
 }
 END_TEST
 
 START_TEST(the_user_root_and_the_groups_members_may_enter) {
     gid_t groups[] = {7, 50, 8};
-    const struct peer peers[] = {
+    const struct credentials peers[] = {
         {.uid = 1000, .gid = 1},                                     /* the user */
         {.uid = 0, .gid = 1},                                        /* root */
         {.uid = 2000, .gid = 50},                                    /* by the first group */
         {.uid = 2000, .gid = 1, .groups = groups, .group_count = 3}, /* by another */
         {.uid = 2000, .gid = 1, .groups = groups, .group_count = 1}, /* not yet */
-        {.uid = 2000, .gid = PEER_NO_GROUP},                         /* of no group, which is none to be in */
+        {.uid = 2000, .gid = CREDENTIALS_NO_GROUP},                  /* of no group, which is none to be in */
     };
     for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
-        ck_assert_msg(peer_may_enter(&peers[i], 1000, 50) == (i < 4), "%zu, with a group", i);
-        ck_assert_msg(peer_may_enter(&peers[i], 1000, PEER_NO_GROUP) == (i < 2), "%zu, without", i);
+        ck_assert_msg(credentials_may_enter(&peers[i], 1000, 50) == (i < 4), "%zu, with a group", i);
+        ck_assert_msg(credentials_may_enter(&peers[i], 1000, CREDENTIALS_NO_GROUP) == (i < 2), "%zu, without", i);
     }
 }
 END_TEST
@@ -153,11 +153,11 @@ START_TEST(of_many_that_start_at_once_one_wins) {
         ck_assert_int_eq(pipe(won) | pipe(go), 0);
         for (int i = 0; i < STARTERS; i++) {
             if (fork()) continue;
-            struct claim claim;
+            struct socket_claim claim;
             char byte;
             close(go[1]);
             while (read(go[0], &byte, 1) > 0) continue; /* all go when the parent closes */
-            if (!claim_socket(&claim, path, PEER_NO_GROUP, reason)) {
+            if (!socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason)) {
                 ssize_t n = write(won[1], "w", 1);
                 (void)n;
                 close(won[1]);
@@ -197,14 +197,14 @@ START_TEST(those_that_come_and_go_are_never_two) {
     for (int i = 0; i < PROCESSES; i++) {
         if (fork()) continue;
         for (int round = 0; round < ROUNDS; round++) {
-            struct claim claim;
-            int error = claim_socket(&claim, path, PEER_NO_GROUP, reason);
+            struct socket_claim claim;
+            int error = socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason);
             if (error == -EADDRINUSE) continue;
             int fd = error ? -1 : open(inside, O_CREAT | O_EXCL | O_WRONLY, 0600);
             if (fd < 0) _exit(1);
             close(fd);
             unlink(inside);
-            claim_release(&claim);
+            socket_claim_release(&claim);
         }
         _exit(0);
     }

@@ -6,8 +6,8 @@
 #include <options.h>
 #include <page_cursor.h>
 #include <stdlib.h>
+#include <store/time_param.h>
 #include <string.h>
-#include <time_param.h>
 
 #define NOW UINT64_C(1767225600123456789)
 #define S UINT64_C(1000000000)
@@ -82,7 +82,7 @@ START_TEST(a_time_is_what_the_document_says) {
     uint64_t ns = 42;
     const char *reason = NULL;
     ck_assert_ptr_nonnull(value);
-    ck_assert_msg(timespec_parse(value, NOW, &ns, &reason) == times[_i].error, "%s", times[_i].json);
+    ck_assert_msg(time_param_parse(value, NOW, &ns, &reason) == times[_i].error, "%s", times[_i].json);
     if (times[_i].error) {
         ck_assert_ptr_nonnull(reason);
         ck_assert_uint_eq(ns, 42);
@@ -162,14 +162,14 @@ START_TEST(a_command_line_is_taken_or_refused_in_words) {
 }
 END_TEST
 
-static struct cursor sample(void) {
-    struct cursor cursor = {.place = {.end = 1000, .begin = 65536, .left = 31, .total = PAGE_UNKNOWN},
-                            .now_ns = 4,
-                            .from_ns = 5,
-                            .to_ns = UINT64_MAX,
-                            .names = 6,
-                            .by_trace = true,
-                            .by_node = true};
+static struct page_cursor sample(void) {
+    struct page_cursor cursor = {.place = {.end = 1000, .begin = 65536, .left = 31, .total = PAGE_UNKNOWN},
+                                 .now_ns = 4,
+                                 .from_ns = 5,
+                                 .to_ns = UINT64_MAX,
+                                 .names = 6,
+                                 .by_trace = true,
+                                 .by_node = true};
     memset(&cursor.trace_id, 0xab, sizeof cursor.trace_id);
     memset(&cursor.node_id, 0xcd, sizeof cursor.node_id);
     cursor.place.after.event.timestamp = 77;
@@ -180,11 +180,11 @@ static struct cursor sample(void) {
 }
 
 START_TEST(a_cursor_comes_back_as_it_was) {
-    struct cursor before = sample(), after = {0};
-    char text[CURSOR_DIGITS + 1];
-    cursor_encode(&before, 7, text);
-    ck_assert_uint_eq(strlen(text), CURSOR_DIGITS);
-    ck_assert_int_eq(cursor_decode(&after, 7, text), 0);
+    struct page_cursor before = sample(), after = {0};
+    char text[PAGE_CURSOR_DIGITS + 1];
+    page_cursor_encode(&before, 7, text);
+    ck_assert_uint_eq(strlen(text), PAGE_CURSOR_DIGITS);
+    ck_assert_int_eq(page_cursor_decode(&after, 7, text), 0);
     ck_assert_uint_eq(after.place.end, 1000);
     ck_assert_uint_eq(after.place.begin, 65536);
     ck_assert_uint_eq(after.place.left, 31);
@@ -204,24 +204,24 @@ START_TEST(a_cursor_comes_back_as_it_was) {
 END_TEST
 
 START_TEST(a_cursor_that_was_touched_is_refused) {
-    struct cursor cursor = sample(), out;
-    char text[CURSOR_DIGITS + 2];
-    cursor_encode(&cursor, 7, text);
-    ck_assert_int_eq(cursor_decode(&out, 8, text), -EINVAL); /* other params, or another traced */
-    for (size_t i = 0; i < CURSOR_DIGITS; i++) {
+    struct page_cursor cursor = sample(), out;
+    char text[PAGE_CURSOR_DIGITS + 2];
+    page_cursor_encode(&cursor, 7, text);
+    ck_assert_int_eq(page_cursor_decode(&out, 8, text), -EINVAL); /* other params, or another traced */
+    for (size_t i = 0; i < PAGE_CURSOR_DIGITS; i++) {
         char digit = text[i];
         text[i] = digit == '0' ? '1' : '0';
-        ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
+        ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
         text[i] = 'x';
-        ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
+        ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
         text[i] = digit;
     }
-    text[CURSOR_DIGITS - 1] = 0;
-    ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
-    ck_assert_int_eq(cursor_decode(&out, 7, ""), -EINVAL);
+    text[PAGE_CURSOR_DIGITS - 1] = 0;
+    ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
+    ck_assert_int_eq(page_cursor_decode(&out, 7, ""), -EINVAL);
     cursor.place.after.position = cursor.place.end; /* well made, and impossible */
-    cursor_encode(&cursor, 7, text);
-    ck_assert_int_eq(cursor_decode(&out, 7, text), -EINVAL);
+    page_cursor_encode(&cursor, 7, text);
+    ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
 }
 END_TEST
 
@@ -229,10 +229,10 @@ START_TEST(a_cursor_is_bound_to_all_params_but_itself) {
     json_t *one = json_loads("{\"limit\":5,\"kind\":\"metrics\"}", 0, NULL);
     json_t *same = json_loads("{\"cursor\":\"ab\",\"kind\":\"metrics\",\"limit\":5}", 0, NULL);
     json_t *other = json_loads("{\"limit\":6,\"kind\":\"metrics\"}", 0, NULL);
-    ck_assert_uint_eq(cursor_binding(1, one), cursor_binding(1, same));
-    ck_assert_uint_ne(cursor_binding(1, one), cursor_binding(1, other));
-    ck_assert_uint_ne(cursor_binding(1, one), cursor_binding(2, one));
-    ck_assert_uint_ne(cursor_binding(1, one), cursor_binding(1, NULL));
+    ck_assert_uint_eq(page_cursor_binding(1, one), page_cursor_binding(1, same));
+    ck_assert_uint_ne(page_cursor_binding(1, one), page_cursor_binding(1, other));
+    ck_assert_uint_ne(page_cursor_binding(1, one), page_cursor_binding(2, one));
+    ck_assert_uint_ne(page_cursor_binding(1, one), page_cursor_binding(1, NULL));
     ck_assert_ptr_nonnull(json_object_get(same, "cursor"));
     json_decref(one);
     json_decref(same);

@@ -54,13 +54,13 @@ static void check_socket(struct check *check) {
     struct trace_socket_path path;
     char reason[TRACE_SOCKET_REASON_BYTES];
     int result = trace_socket_path(&path, check->options->socket, reason);
-    if (!result) result = claim_examine(path.path, check->group, reason);
+    if (!result) result = socket_claim_examine(path.path, check->group, reason);
     if (result < 0)
         tell(check, VERDICT_WRONG, "socket", "%s", reason);
     else
         tell(check, VERDICT_OK, "socket", "would listen on %s (from %s)%s, for %s", path.path, path.source,
              result ? " and make its directory" : "",
-             check->group == PEER_NO_GROUP ? "this user and root" : "this user, root and the group");
+             check->group == CREDENTIALS_NO_GROUP ? "this user and root" : "this user, root and the group");
 }
 
 static void check_shm(struct check *check) {

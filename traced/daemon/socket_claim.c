@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See claim.h. */
+ * See socket_claim.h. */
 #include "socket_claim.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ static int prepare_directory(const char *path, gid_t group, char *reason) {
     char directory[TRACE_SOCKET_PATH_BYTES];
     directory_of(path, directory);
     if (!mkdir(directory, 0700)) {
-        if (group != PEER_NO_GROUP && (chown(directory, (uid_t)-1, group) || chmod(directory, 0710)))
+        if (group != CREDENTIALS_NO_GROUP && (chown(directory, (uid_t)-1, group) || chmod(directory, 0710)))
             return fail(reason, -errno, "cannot let the group into", directory);
     } else if (errno != EEXIST) {
         return fail(reason, -errno, "cannot make the socket's directory", directory);
@@ -100,7 +100,7 @@ static int refuse(const char *path, char *reason) {
 
 /* Takes the lock.  A holder that leaves unlinks the file while it still holds it, so a lock is worth something only on the file
  * that the name means at the moment when it is held. */
-static int take_lock(struct claim *claim, char *reason) {
+static int take_lock(struct socket_claim *claim, char *reason) {
     for (;;) {
         int fd = open(claim->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (fd < 0) return fail(reason, -errno, "cannot open the lock file", claim->lock_path);
@@ -141,7 +141,7 @@ static int remove_stale(const char *path, char *reason) {
     return unlink(path) && errno != ENOENT ? fail(reason, -errno, "cannot remove the stale socket", path) : 0;
 }
 
-static int bind_and_listen(struct claim *claim, gid_t group, char *reason) {
+static int bind_and_listen(struct socket_claim *claim, gid_t group, char *reason) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, claim->path, strlen(claim->path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -151,7 +151,8 @@ static int bind_and_listen(struct claim *claim, gid_t group, char *reason) {
     int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
     int error = bound ? -errno : 0;
     umask(mask);
-    if (!error && group != PEER_NO_GROUP && (chown(claim->path, (uid_t)-1, group) || chmod(claim->path, 0660))) error = -errno;
+    if (!error && group != CREDENTIALS_NO_GROUP && (chown(claim->path, (uid_t)-1, group) || chmod(claim->path, 0660)))
+        error = -errno;
     struct stat info;
     if (!error && (lstat(claim->path, &info) || listen(fd, LISTEN_BACKLOG))) error = -errno;
     if (error) {
@@ -166,17 +167,17 @@ static int bind_and_listen(struct claim *claim, gid_t group, char *reason) {
 }
 
 /* Fills in the paths, and takes the directory and the lock. */
-static int begin(struct claim *claim, const char *path, gid_t group, char *reason) {
-    *claim = (struct claim){.lock_fd = -1, .listen_fd = -1};
+static int begin(struct socket_claim *claim, const char *path, gid_t group, char *reason) {
+    *claim = (struct socket_claim){.lock_fd = -1, .listen_fd = -1};
     snprintf(claim->path, sizeof claim->path, "%s", path);
     snprintf(claim->lock_path, sizeof claim->lock_path, "%s.lock", path);
     int error = prepare_directory(path, group, reason);
-    if (!error && group != PEER_NO_GROUP) error = check_way(path, group, reason);
+    if (!error && group != CREDENTIALS_NO_GROUP) error = check_way(path, group, reason);
     return error ? error : take_lock(claim, reason);
 }
 
-int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
-    struct claim claim;
+int socket_claim_adopt(struct socket_claim *ret_claim, int listen_fd, char *reason) {
+    struct socket_claim claim;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     socklen_t bytes = sizeof address;
     int error = getsockname(listen_fd, (struct sockaddr *)&address, &bytes) ? -errno : 0;
@@ -186,7 +187,7 @@ int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
     } else {
         char path[TRACE_SOCKET_PATH_BYTES + 1] = "";
         memcpy(path, address.sun_path, bytes - offsetof(struct sockaddr_un, sun_path));
-        error = begin(&claim, path, PEER_NO_GROUP, reason); /* its mode is the manager's business */
+        error = begin(&claim, path, CREDENTIALS_NO_GROUP, reason); /* its mode is the manager's business */
     }
     if (error) {
         close(listen_fd);
@@ -197,8 +198,8 @@ int claim_adopt(struct claim *ret_claim, int listen_fd, char *reason) {
     return 0;
 }
 
-int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *reason) {
-    struct claim claim;
+int socket_claim_take(struct socket_claim *ret_claim, const char *path, gid_t group, char *reason) {
+    struct socket_claim claim;
     int error = begin(&claim, path, group, reason);
     if (error) return error;
     error = remove_stale(path, reason);
@@ -212,7 +213,7 @@ int claim_socket(struct claim *ret_claim, const char *path, gid_t group, char *r
     return 0;
 }
 
-int claim_examine(const char *path, gid_t group, char *reason) {
+int socket_claim_examine(const char *path, gid_t group, char *reason) {
     char directory[TRACE_SOCKET_PATH_BYTES], above[TRACE_SOCKET_PATH_BYTES];
     char lock_path[TRACE_SOCKET_PATH_BYTES + 8];
     directory_of(path, directory);
@@ -221,7 +222,7 @@ int claim_examine(const char *path, gid_t group, char *reason) {
         return access(above, W_OK | X_OK) ? fail(reason, -errno, "cannot make the socket's directory in", above) : 1;
     }
     int error = judge_directory(directory, reason);
-    if (!error && group != PEER_NO_GROUP) error = check_way(path, group, reason);
+    if (!error && group != CREDENTIALS_NO_GROUP) error = check_way(path, group, reason);
     if (error) return error;
     if (access(directory, W_OK | X_OK)) return fail(reason, -errno, "cannot put a socket into", directory);
     snprintf(lock_path, sizeof lock_path, "%s.lock", path);
@@ -231,7 +232,7 @@ int claim_examine(const char *path, gid_t group, char *reason) {
     return held ? refuse(path, reason) : look_for_server(path, reason);
 }
 
-void claim_release(struct claim *claim) {
+void socket_claim_release(struct socket_claim *claim) {
     struct stat info;
     if (claim->inode && !lstat(claim->path, &info) && info.st_ino == claim->inode && info.st_dev == claim->device)
         unlink(claim->path);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -119,21 +118,4 @@ uint64_t control_apply(const struct control_change *change, uint64_t word, uint6
     if (change->has_kinds) word = (word & ~(uint64_t)UINT32_MAX) | change->kinds;
     if (change->has_sample) word = (word & UINT32_MAX) | (uint64_t)change->threshold << 32;
     return word;
-}
-
-uint32_t control_threshold(double share) {
-    uint64_t kept = (uint64_t)(share * 4294967296.0 + 0.5); /* of 2^32 hashes */
-    if (kept > UINT64_C(1) << 32) kept = UINT64_C(1) << 32;
-    return kept == 0 ? 0 : (uint32_t)(kept - 1);
-}
-
-double control_share(uint32_t threshold) {
-    double exact = ((double)threshold + 1) / 4294967296.0;
-    for (int digits = 1; digits < 17; digits++) {
-        char text[32];
-        snprintf(text, sizeof text, "%.*g", digits, exact);
-        double share = strtod(text, NULL);
-        if (control_threshold(share) == threshold) return share;
-    }
-    return exact;
 }

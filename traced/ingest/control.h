@@ -57,9 +57,4 @@ void control_close(struct control *control);
 /* The control word that a change makes of one; opened: the word that the node opened with. */
 uint64_t control_apply(const struct control_change *change, uint64_t word, uint64_t opened);
 
-/* A share of all traces, above 0 and at most 1, as a sampling threshold; and back: the shortest decimal number that means this
- * threshold, so that 0.01 comes back as 0.01. */
-uint32_t control_threshold(double share);
-double control_share(uint32_t threshold);
-
 #endif

@@ -60,7 +60,7 @@ static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
 }
 
 static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
-    struct trace_reader_info info = {.pid = 0};
+    struct node_info info = {.has_ring = true}; /* of which nothing is known */
     char name[sizeof ring->name];
     ring->state = RING_OVER;
     ingest->changed = true;
@@ -79,8 +79,8 @@ static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_a
 
     const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
     snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
-    ring->has_node =
-        nodes_add(ingest->config.nodes, &info, 0, fault, history_begin(ingest->config.history), &ring->node_index) == 0;
+    ring->has_node = nodes_add(ingest->config.nodes, &info, NODE_REJECTED, trace_attach_fault_text(fault),
+                               history_begin(ingest->config.history), &ring->node_index) == 0;
 }
 
 /* Not ready, or we are out of something: when to look again. */

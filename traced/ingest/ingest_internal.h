@@ -6,6 +6,7 @@
 #define TRACED_INGEST_INTERNAL_H
 
 #include <libtrace/clock.h>
+#include <libtrace/reader.h>
 #include <pthread.h>
 
 #include "discover.h"

@@ -133,6 +133,23 @@ static bool passes_by(int result) {
     return result == -EAGAIN || result == -EINTR || result == -EMFILE || result == -ENFILE || result == -ENOMEM;
 }
 
+static struct node_info describe(const struct trace_reader_info *info, uint64_t started_unix_ns) {
+    struct node_info node = {
+        .node_id = info->node_id,
+        .pid = info->pid,
+        .log = info->open_ticks, /* the node's own word, and it stays in the ring: a later traced gives the log the same name */
+        .started_unix_ns = started_unix_ns,
+        .has_ring = true,
+        .lane_count = info->lane_count,
+        .lane_events = info->lane_events,
+        .ring_bytes = info->object_bytes,
+        .policy = info->policy,
+        .clock_source = info->clock_source,
+    };
+    memcpy(node.node_name, info->node_name, sizeof node.node_name);
+    return node;
+}
+
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault) {
     struct trace_reader *reader;
     int result = trace_reader_attach(&reader, discover_dir_fd(ingest->discover), ring->name, ingest->config.uid,
@@ -142,9 +159,8 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
 
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns};
-    uint64_t started_unix_ns = trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks);
-    result = nodes_add(ingest->config.nodes, info, started_unix_ns, TRACE_ATTACH_OK, history_begin(ingest->config.history),
-                       &ring->node_index);
+    struct node_info node = describe(info, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
+    result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin(ingest->config.history), &ring->node_index);
     if (result < 0) {
         trace_reader_detach(reader);
         *ret_fault = TRACE_ATTACH_SYSTEM;
@@ -328,7 +344,7 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
         /* Drained to its end: nobody needs it any more.  -ENOENT is fine, another may have removed it. */
         (void)trace_reader_unlink(ring->reader);
     }
-    nodes_end(ingest->config.nodes, ring->node_index, end, broken ? TRACE_ATTACH_BAD_SIZE : TRACE_ATTACH_OK,
+    nodes_end(ingest->config.nodes, ring->node_index, end, broken ? trace_attach_fault_text(TRACE_ATTACH_BAD_SIZE) : NULL,
               history_end(ingest->config.history));
     trace_reader_detach(ring->reader);
     ring->reader = NULL;

@@ -6,8 +6,8 @@
  * only made when everything before it was taken.  What all clients hold together is bounded by LIMIT_HELD_BYTES: above it, of those
  * that hold more than LIMIT_OUTPUT_BYTES (else of all) the one that has taken nothing for the longest time is closed.  A client is freed when its handle is closed and no exchange of it is on the
  * pool. */
-#ifndef TRACED_CLIENT_H
-#define TRACED_CLIENT_H
+#ifndef TRACED_CONNECTION_H
+#define TRACED_CONNECTION_H
 
 #include "exchange.h"
 #include "limits.h"
@@ -15,11 +15,11 @@
 
 struct output; /* bytes that the socket did not take yet */
 
-struct client {
+struct connection {
     uv_poll_t poll;
     struct server *server;
-    struct client *previous, *next; /* of all clients */
-    struct client *turn_next;
+    struct connection *previous, *next; /* of all clients */
+    struct connection *turn_next;
     bool has_turn; /* it stands in the queue */
     int fd;
     int polled; /* events asked for, -1: none yet */
@@ -43,33 +43,35 @@ struct client {
 };
 
 /* Takes fd over.  Returns 0 or a negative errno; then fd is closed. */
-int client_create(struct server *server, int fd);
+int connection_create(struct server *server, int fd);
 
 /* Begins to close; may be called again. */
-void client_close(struct client *client);
+void connection_close(struct connection *connection);
 
 /* Does a bounded piece of what there is to do; *budget: events that may still be looked at in this round. */
-void client_turn(struct client *client, uint32_t *budget);
+void connection_turn(struct connection *connection, uint32_t *budget);
 
 /* Sends, or keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
-void client_send(struct client *client, const char *bytes, size_t count);
-void client_send_text(struct client *client, struct trace_text *text);
+void connection_send(struct connection *connection, const char *bytes, size_t count);
+void connection_send_text(struct connection *connection, struct trace_text *text);
 
 /* What it holds grows by that much, or shrinks. */
-void client_hold(struct client *client, ptrdiff_t bytes);
+void connection_hold(struct connection *connection, ptrdiff_t bytes);
 
 /* Should it be given notifications? */
-static inline bool client_takes_news(const struct client *client) { return !client->closing && !client->output_bytes; }
+static inline bool connection_takes_news(const struct connection *connection) {
+    return !connection->closing && !connection->output_bytes;
+}
 
 /* Should its next request be answered? */
-static inline bool client_takes_more(const struct client *client) {
-    return !client->closing && client->output_bytes < LIMIT_OUTPUT_BYTES;
+static inline bool connection_takes_more(const struct connection *connection) {
+    return !connection->closing && connection->output_bytes < LIMIT_OUTPUT_BYTES;
 }
 
 /* Nothing under way and nothing left to send: a stopping server need not wait for it. */
-bool client_is_idle(const struct client *client);
+bool connection_is_idle(const struct connection *connection);
 
 /* From exchange.c: the exchange that was on the pool is over. */
-void client_exchange_done(struct client *client);
+void connection_exchange_done(struct connection *connection);
 
 #endif

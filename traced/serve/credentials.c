@@ -1,45 +1,46 @@
 /* SPDX-License-Identifier: MIT
  *
- * See peer.h. */
+ * See credentials.h. */
 #include "credentials.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The kernel says how much room it wants: twice are enough, for a process cannot change what it connected with. */
-static int look_at_groups(struct peer *peer, int fd) {
+/* The kernel says how much room it needs.  Two calls suffice: a process cannot change what it connected with. */
+static int look_at_groups(struct credentials *credentials, int fd) {
     socklen_t bytes = 0;
-    if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno == ENOPROTOOPT) return 0; /* none, or not told */
+    if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno == ENOPROTOOPT)
+        return 0; /* none, or the kernel does not tell */
     if (errno != ERANGE) return -errno;
-    peer->groups = malloc(bytes);
-    if (!peer->groups) return -ENOMEM;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &bytes)) {
+    credentials->groups = malloc(bytes);
+    if (!credentials->groups) return -ENOMEM;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, credentials->groups, &bytes)) {
         int error = -errno;
-        free(peer->groups);
+        free(credentials->groups);
         return error;
     }
-    peer->group_count = bytes / sizeof *peer->groups;
+    credentials->group_count = bytes / sizeof *credentials->groups;
     return 0;
 }
 
-int peer_look(struct peer *ret_peer, int fd) {
-    struct ucred credentials;
-    socklen_t bytes = sizeof credentials;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes)) return -errno;
-    struct peer peer = {.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
-    int error = look_at_groups(&peer, fd);
-    if (!error) *ret_peer = peer;
+int credentials_look(struct credentials *ret_credentials, int fd) {
+    struct ucred user;
+    socklen_t bytes = sizeof user;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &bytes)) return -errno;
+    struct credentials credentials = {.pid = user.pid, .uid = user.uid, .gid = user.gid};
+    int error = look_at_groups(&credentials, fd);
+    if (!error) *ret_credentials = credentials;
     return error;
 }
 
-void peer_fini(struct peer *peer) { free(peer->groups); }
+void credentials_fini(struct credentials *credentials) { free(credentials->groups); }
 
-bool peer_may_enter(const struct peer *peer, uid_t self, gid_t group) {
-    if (peer->uid == self || peer->uid == 0) return true;
-    if (group == PEER_NO_GROUP) return false;
-    if (peer->gid == group) return true;
-    for (size_t i = 0; i < peer->group_count; i++)
-        if (peer->groups[i] == group) return true;
+bool credentials_may_enter(const struct credentials *credentials, uid_t self, gid_t group) {
+    if (credentials->uid == self || credentials->uid == 0) return true;
+    if (group == CREDENTIALS_NO_GROUP) return false;
+    if (credentials->gid == group) return true;
+    for (size_t i = 0; i < credentials->group_count; i++)
+        if (credentials->groups[i] == group) return true;
     return false;
 }

@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
-/* What an error may still add when an answer has met its limit. */
+/* How much an error may add to an answer that is as long as it may be. */
 #define ERROR_ROOM (64U << 10)
 
 static void step(struct exchange *exchange);
 
 static void write_error(struct exchange *exchange, const json_t *id, struct trace_rpc_error *error) {
-    exchange->client->server->counters.errors++;
+    exchange->connection->server->counters.errors++;
     trace_rpc_write_error(&exchange->out, id, error);
     trace_rpc_error_fini(error);
     *error = (struct trace_rpc_error){0};
@@ -25,27 +25,28 @@ static void begin_answer(struct exchange *exchange) {
     if (exchange->line.batch) trace_text_puts(&exchange->out, exchange->answered ? "," : "[");
 }
 
-/* The request under way is over, with an answer behind `before`, or with call.error. */
+/* The request under way is over: there is a result behind `before`, or an error in call.ask. */
 static void end_call(struct exchange *exchange) {
     struct call *call = &exchange->call;
+    struct trace_rpc_error *error = &call->ask.error;
     struct trace_text *out = &exchange->out;
-    if (out->failed && !call->error.code) {
-        exchange->client->server->counters.limits.answer_bytes++;
-        trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{sI}", "limit", (json_int_t)LIMIT_ANSWER_BYTES),
-                       "the answer is longer than %u bytes", LIMIT_ANSWER_BYTES);
+    if (!error->code) trace_rpc_end(out);
+    if (out->failed && !error->code) {
+        exchange->connection->server->counters.limits.answer_bytes++;
+        ask_fail_too_long(&call->ask);
     }
-    if (call->request.notification) {
-        if (call->error.code) exchange->client->server->counters.errors++;
-        trace_rpc_error_fini(&call->error);
+    if (exchange->request.notification) {
+        if (error->code) exchange->connection->server->counters.errors++;
+        trace_rpc_error_fini(error);
         out->bytes = exchange->before;
         out->failed = false;
     } else {
-        if (call->error.code) {
+        if (error->code) {
             out->bytes = exchange->before;
             out->failed = false;
             out->bytes_max = LIMIT_ANSWER_BYTES + ERROR_ROOM + exchange->line.count * 1024;
             begin_answer(exchange);
-            write_error(exchange, call->request.id, &call->error);
+            write_error(exchange, exchange->request.id, error);
             out->bytes_max = LIMIT_ANSWER_BYTES;
         }
         exchange->answered = true;
@@ -55,26 +56,31 @@ static void end_call(struct exchange *exchange) {
     exchange->next++;
 }
 
-/* An answer that there was no memory for may have holes: it becomes an error. */
-static void check_memory(struct call *call) {
+/* An answer may have holes when memory ran out on the way: it becomes an error. */
+static void check_memory(struct exchange *exchange) {
+    struct trace_rpc_error *error = &exchange->call.ask.error;
     if (!footprint_was_short()) return;
-    call->short_of_memory = true;
-    trace_rpc_error_fini(&call->error);
-    trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, NULL, "there is no memory for this answer now: ask for less, or later");
+    exchange->short_of_memory = true;
+    trace_rpc_error_fini(error);
+    trace_rpc_fail(error, TRACE_RPC_LIMIT, NULL, "there is no memory for this answer now: ask for less, or later");
 }
 
 static void finish_call(struct exchange *exchange) {
-    if (!exchange->call.error.code && exchange->method->finish) exchange->method->finish(&exchange->call);
-    check_memory(&exchange->call);
-    exchange->client->server->counters.limits.memory += exchange->call.short_of_memory;
+    const struct method *own = exchange->own_method;
+    if (!exchange->call.ask.error.code && own && own->finish) own->finish(&exchange->call);
+    check_memory(exchange);
+    exchange->connection->server->counters.limits.memory += exchange->short_of_memory;
     end_call(exchange);
 }
 
 static void work(uv_work_t *request) {
     struct exchange *exchange = request->data;
-    service_enter_thread();
-    exchange->method->work(&exchange->call);
-    check_memory(&exchange->call);
+    store_enter_thread();
+    if (exchange->own_method)
+        exchange->own_method->work(&exchange->call);
+    else
+        exchange->ask_method->answer(&exchange->call.ask);
+    check_memory(exchange);
 }
 
 /* ---- the pool ----------------------------------------------------------------------------------------------------------- */
@@ -82,17 +88,18 @@ static void work(uv_work_t *request) {
 static void after_work(uv_work_t *request, int status);
 
 static bool to_pool(struct exchange *exchange) {
-    struct server *server = exchange->client->server;
+    struct server *server = exchange->connection->server;
     exchange->work.data = exchange;
     if (uv_queue_work(server->loop, &exchange->work, work, after_work)) return false;
     server->long_count += exchange->is_long;
     return true;
 }
 
-/* Those that may take long have their own, narrow way to the pool: in their order. */
+/* Requests that may take long have a narrow way of their own to the pool, and go in their order. */
 static bool to_pool_or_queue(struct exchange *exchange) {
-    struct server *server = exchange->client->server;
-    exchange->is_long = exchange->method->is_long && exchange->method->is_long(&exchange->call);
+    struct server *server = exchange->connection->server;
+    const struct ask_method *method = exchange->ask_method;
+    exchange->is_long = method && method->is_long && method->is_long(&exchange->call.ask);
     if (!exchange->is_long || server->long_count < LIMIT_LONG_REQUESTS) return to_pool(exchange);
     exchange->waits = true;
     exchange->next_waiting = NULL;
@@ -109,7 +116,7 @@ static void leave_queue(struct server *server, struct exchange *exchange) {
     exchange->waits = false;
 }
 
-/* One that took long has ended. */
+/* A long request has ended. */
 static void next_of_queue(struct server *server) {
     struct exchange *exchange = server->long_first;
     server->long_count--;
@@ -117,14 +124,14 @@ static void next_of_queue(struct server *server) {
     leave_queue(server, exchange);
     if (to_pool(exchange)) return;
     exchange->working = false;
-    client_close(exchange->client); /* libuv refuses no work */
+    connection_close(exchange->connection); /* libuv refuses no work */
 }
 
 void exchange_cancel(struct exchange *exchange) {
     if (!exchange->working) return;
     atomic_store(&exchange->abandoned, true);
     if (exchange->waits) {
-        leave_queue(exchange->client->server, exchange);
+        leave_queue(exchange->connection->server, exchange);
         exchange->working = false;
     } else {
         uv_cancel((uv_req_t *)&exchange->work); /* if it has not begun */
@@ -133,83 +140,95 @@ void exchange_cancel(struct exchange *exchange) {
 
 static void after_work(uv_work_t *request, int status) {
     struct exchange *exchange = request->data;
-    struct client *client = exchange->client;
+    struct connection *connection = exchange->connection;
     exchange->working = false;
-    if (exchange->is_long) next_of_queue(client->server);
-    if (client->closing || status) {
+    if (exchange->is_long) next_of_queue(connection->server);
+    if (connection->closing || status) {
         exchange_drop(exchange);
     } else {
         finish_call(exchange);
         step(exchange);
     }
-    if (!exchange->working) client_exchange_done(client); /* may free the client */
+    if (!exchange->working) connection_exchange_done(connection); /* may free the client */
+}
+
+/* Finds out what is asked for.  Returns 0, or negative with the error. */
+static int read_request(struct exchange *exchange) {
+    struct trace_rpc_error *error = &exchange->call.ask.error;
+    struct trace_rpc_request *request = &exchange->request;
+    exchange->own_method = NULL;
+    exchange->ask_method = NULL;
+    if (trace_rpc_request_get(&exchange->line, exchange->next, request, error)) return -1;
+    exchange->call.ask.params = request->params;
+    exchange->own_method = methods_find(request->method);
+    if (!exchange->own_method) exchange->ask_method = ask_find_method(request->method);
+    if (exchange->own_method || exchange->ask_method) return 0;
+    return trace_rpc_fail(error, TRACE_RPC_METHOD_NOT_FOUND, json_pack("{so}", "methods", methods_names()),
+                          "there is no method \"%.80s\"", request->method);
+}
+
+/* Is the rest of the request for the loop's thread? */
+static bool is_for_loop(struct exchange *exchange) {
+    const struct ask_method *method = exchange->ask_method;
+    if (!method) return !exchange->own_method->work;
+    return method->answer_small && method->answer_small(&exchange->call.ask) != -EAGAIN;
 }
 
 /* Begins the next request.  Returns true when it is on the pool. */
 static bool begin_call(struct exchange *exchange) {
-    struct client *client = exchange->client;
-    struct call *call = &exchange->call;
-    *call = (struct call){.service = client->server->service,
-                          .client = client,
-                          .out = &exchange->out,
-                          .abandoned = &exchange->abandoned,
-                          .subscription_next = client->subscription_last + 1};
+    struct connection *connection = exchange->connection;
+    struct service *service = connection->server->service;
+    exchange->call = (struct call){.ask = {.store = &service->store, .out = &exchange->out, .abandoned = &exchange->abandoned},
+                                   .service = service,
+                                   .connection = connection,
+                                   .subscription_next = connection->subscription_last + 1};
     exchange->before = exchange->out.bytes;
-    client->server->counters.requests++;
-    if (trace_rpc_request_get(&exchange->line, exchange->next, &call->request, &call->error)) {
-        end_call(exchange);
-        return false;
-    }
-    exchange->method = methods_find(call->request.method);
-    if (!exchange->method) {
-        trace_rpc_fail(&call->error, TRACE_RPC_METHOD_NOT_FOUND, json_pack("{so}", "methods", methods_names()),
-                       "there is no method \"%.80s\"", call->request.method);
+    exchange->short_of_memory = false;
+    connection->server->counters.requests++;
+    if (read_request(exchange)) {
         end_call(exchange);
         return false;
     }
     begin_answer(exchange);
-    if (exchange->method->small && exchange->method->small(call) != -EAGAIN) {
-        finish_call(exchange);
-        return false;
-    }
-    if (!exchange->method->work) {
+    trace_rpc_begin_result(&exchange->out, exchange->request.id);
+    if (is_for_loop(exchange)) {
         finish_call(exchange);
         return false;
     }
     exchange->working = to_pool_or_queue(exchange);
     if (exchange->working) return true;
-    trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
+    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
     end_call(exchange);
     return false;
 }
 
-/* Every subscription whose answer is now on its way may talk. */
-static void announce(struct client *client) {
-    for (struct subscription *s = client->subscriptions; s; s = s->next) s->announced = true;
-    if (client->subscriptions) server_want_turn(client->server, client);
+/* The answers are on their way: their subscriptions may send notifications from now on. */
+static void announce(struct connection *connection) {
+    for (struct subscription *s = connection->subscriptions; s; s = s->next) s->announced = true;
+    if (connection->subscriptions) server_want_turn(connection->server, connection);
 }
 
 static void step(struct exchange *exchange) {
     while (exchange->next < exchange->line.count)
         if (begin_call(exchange)) return;
-    struct client *client = exchange->client;
+    struct connection *connection = exchange->connection;
     if (exchange->answered) {
         if (exchange->line.batch) trace_text_puts(&exchange->out, "]");
         trace_text_puts(&exchange->out, "\n");
         if (exchange->out.failed)
-            client_close(client); /* out of memory even for an error */
+            connection_close(connection); /* out of memory even for an error */
         else
-            client_send_text(client, &exchange->out);
+            connection_send_text(connection, &exchange->out);
     }
     exchange_drop(exchange);
-    announce(client);
+    announce(connection);
 }
 
-void exchange_begin(struct exchange *exchange, struct client *client, const char *line, size_t bytes) {
+void exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes) {
     struct trace_rpc_error error = {0};
-    *exchange = (struct exchange){.client = client, .out.bytes_max = LIMIT_ANSWER_BYTES};
+    *exchange = (struct exchange){.connection = connection, .out.bytes_max = LIMIT_ANSWER_BYTES};
     if (trace_rpc_line_parse(&exchange->line, line, bytes, &error)) {
-        client->server->counters.requests++;
+        connection->server->counters.requests++;
         exchange->line = (struct trace_rpc_line){0};
         write_error(exchange, NULL, &error);
         exchange->answered = true;
@@ -217,12 +236,12 @@ void exchange_begin(struct exchange *exchange, struct client *client, const char
     step(exchange);
 }
 
-void exchange_refuse_line(struct client *client) {
+void exchange_refuse_line(struct connection *connection) {
     struct trace_rpc_error error = {0};
-    struct exchange *exchange = &client->exchange;
-    *exchange = (struct exchange){.client = client, .out.bytes_max = LIMIT_ANSWER_BYTES};
-    client->server->counters.requests++;
-    client->server->counters.limits.line_bytes++;
+    struct exchange *exchange = &connection->exchange;
+    *exchange = (struct exchange){.connection = connection, .out.bytes_max = LIMIT_ANSWER_BYTES};
+    connection->server->counters.requests++;
+    connection->server->counters.limits.line_bytes++;
     trace_rpc_fail(&error, TRACE_RPC_INVALID_REQUEST, json_pack("{si}", "limit", LIMIT_LINE_BYTES), "a line has at most %d bytes",
                    LIMIT_LINE_BYTES);
     write_error(exchange, NULL, &error);
@@ -232,7 +251,7 @@ void exchange_refuse_line(struct client *client) {
 
 void exchange_drop(struct exchange *exchange) {
     subscription_destroy(exchange->call.subscription);
-    trace_rpc_error_fini(&exchange->call.error);
+    trace_rpc_error_fini(&exchange->call.ask.error);
     exchange->call = (struct call){0};
     trace_rpc_line_fini(&exchange->line);
     exchange->line = (struct trace_rpc_line){0};

@@ -11,7 +11,7 @@
 #include <uv.h>
 
 struct exchange {
-    struct client *client;
+    struct connection *connection;
     struct trace_rpc_line line;
     size_t next;   /* the request under way */
     bool answered; /* something stands in `out` */
@@ -21,16 +21,19 @@ struct exchange {
     _Atomic bool abandoned; /* nobody wants the answer any more */
     size_t before;          /* where the answer under way begins in `out` */
     struct trace_text out;
-    const struct method *method;
+    struct trace_rpc_request request;
+    const struct method *own_method;     /* of traced; or else */
+    const struct ask_method *ask_method; /* of the store */
     struct call call;
+    bool short_of_memory; /* memory ran out while the answer was made */
     uv_work_t work;
 };
 
-/* Answers one line, now or, when `client->exchange.working`, later: then client_exchange_done is called. */
-void exchange_begin(struct exchange *exchange, struct client *client, const char *line, size_t bytes);
+/* Answers one line, now or, when `client->exchange.working`, later: then connection_exchange_done is called. */
+void exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes);
 
 /* The answer to a line that is over-long. */
-void exchange_refuse_line(struct client *client);
+void exchange_refuse_line(struct connection *connection);
 
 /* The client is closed: what has not begun does not begin, and what may take long ends soon.  The exchange may still be `working`. */
 void exchange_cancel(struct exchange *exchange);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * `stats`: every counter of the daemon.  On the loop's thread: all of it is at hand. */
-#include "answer.h"
 #include "connection.h"
 #include "footprint.h"
 #include "methods.h"
 #include "server.h"
 
+#include <libtrace/reader.h>
 #include <proto/event_table.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/value.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static const char *const fault_names[] = {
 };
 
 static void set_unsigned(json_t *object, const char *name, uint64_t value) {
-    json_object_set_new(object, name, answer_unsigned(value));
+    json_object_set_new(object, name, value_unsigned(value));
 }
 
 static json_t *ingest_json(const struct ingest_stats *stats) {
@@ -57,8 +58,8 @@ static json_t *history_json(struct history *history) {
     set_unsigned(json, "segments", stats.segments);
     set_unsigned(json, "segments_max", stats.segments_max);
     set_unsigned(json, "evicted", stats.evicted);
-    json_object_set_new(json, "first", stats.events ? answer_time(stats.first_ns) : json_null());
-    json_object_set_new(json, "last", stats.events ? answer_time(stats.last_ns) : json_null());
+    json_object_set_new(json, "first", stats.events ? value_time(stats.first_ns) : json_null());
+    json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
     set_unsigned(json, "traces", stats.traces);
     set_unsigned(json, "peers", stats.peers);
     return json;
@@ -67,14 +68,15 @@ static json_t *history_json(struct history *history) {
 static json_t *clients_json(const struct server *server) {
     const struct server_counters *counters = &server->counters;
     json_t *json = json_object();
-    set_unsigned(json, "connected", server->client_count);
+    set_unsigned(json, "connected", server->connection_count);
     set_unsigned(json, "accepted", counters->accepted);
     set_unsigned(json, "refused", counters->refused);
     set_unsigned(json, "subscriptions", server->subscription_count);
     set_unsigned(json, "requests", counters->requests);
     set_unsigned(json, "errors", counters->errors);
-    /* A counter, nothing follows from it. */
-    set_unsigned(json, "events_sent", atomic_load_explicit(&server->service->events_sent, memory_order_relaxed));
+    /* Relaxed: a single counter. */
+    uint64_t answered = atomic_load_explicit(&server->service->store.events_answered, memory_order_relaxed);
+    set_unsigned(json, "events_sent", answered + counters->events_notified);
     set_unsigned(json, "events_dropped", counters->events_dropped);
     return json;
 }
@@ -107,7 +109,7 @@ static json_t *process_json(const struct service *service) {
 }
 
 int methods_stats(struct call *call) {
-    if (trace_rpc_params_read(call->request.params, NULL, 0, &call->error)) return -1;
+    if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
     struct service *service = call->service;
     struct ingest_stats ingest;
     if (service->ingest)
@@ -120,9 +122,9 @@ int methods_stats(struct call *call) {
     double uptime = (double)(service_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
-    json_object_set_new(json, "history", history_json(service->history));
-    json_object_set_new(json, "clients", clients_json(call->client->server));
-    json_object_set_new(json, "limits", limits_json(call->client->server, &ingest));
+    json_object_set_new(json, "history", history_json(service->store.history));
+    json_object_set_new(json, "clients", clients_json(call->connection->server));
+    json_object_set_new(json, "limits", limits_json(call->connection->server, &ingest));
     json_object_set_new(json, "process", process_json(service));
     json_object_set_new(json, "clock", clock);
     return methods_answer(call, json);

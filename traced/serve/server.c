@@ -20,33 +20,33 @@
 
 static void on_again(uv_idle_t *again);
 
-void server_want_turn(struct server *server, struct client *client) {
-    if (client->has_turn || client->closing) return;
-    client->has_turn = true;
-    client->turn_next = NULL;
-    *server->turn_last = client;
-    server->turn_last = &client->turn_next;
+void server_want_turn(struct server *server, struct connection *connection) {
+    if (connection->has_turn || connection->closing) return;
+    connection->has_turn = true;
+    connection->turn_next = NULL;
+    *server->turn_last = connection;
+    server->turn_last = &connection->turn_next;
     server->turn_count++;
     uv_idle_start(&server->again, on_again);
 }
 
-void server_drop_turn(struct server *server, struct client *client) {
-    if (!client->has_turn) return;
-    struct client **at = &server->turn_first;
-    while (*at != client) at = &(*at)->turn_next;
-    *at = client->turn_next;
-    if (server->turn_last == &client->turn_next) server->turn_last = at;
+void server_drop_turn(struct server *server, struct connection *connection) {
+    if (!connection->has_turn) return;
+    struct connection **at = &server->turn_first;
+    while (*at != connection) at = &(*at)->turn_next;
+    *at = connection->turn_next;
+    if (server->turn_last == &connection->turn_next) server->turn_last = at;
     server->turn_count--;
-    client->has_turn = false;
+    connection->has_turn = false;
 }
 
 /* One round: each client that stands in the queue now gets a turn; who comes back to it waits for the next round. */
 static void run_turns(struct server *server) {
     uint32_t budget = LIMIT_PUMP_LOOP;
     for (uint32_t turns = server->turn_count; turns && budget && server->turn_first; turns--) {
-        struct client *client = server->turn_first;
-        server_drop_turn(server, client);
-        client_turn(client, &budget);
+        struct connection *connection = server->turn_first;
+        server_drop_turn(server, connection);
+        connection_turn(connection, &budget);
     }
     if (!server->turn_first) uv_idle_stop(&server->again);
 }
@@ -55,8 +55,8 @@ static void on_again(uv_idle_t *again) { run_turns(again->data); }
 
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
-    for (struct client *client = server->clients; client; client = client->next)
-        if (client->subscription_count && client_takes_news(client)) server_want_turn(server, client);
+    for (struct connection *connection = server->connections; connection; connection = connection->next)
+        if (connection->subscription_count && connection_takes_news(connection)) server_want_turn(server, connection);
     run_turns(server); /* at once: news is not to wait for the loop to go round */
 }
 
@@ -65,7 +65,7 @@ void server_wake(struct server *server) { uv_async_send(&server->wake); }
 /* ---- stopping ----------------------------------------------------------------------------------------------------------- */
 
 static void close_all(struct server *server) {
-    while (server->clients) client_close(server->clients);
+    while (server->connections) connection_close(server->connections);
     uv_handle_t *handles[] = {
         (uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause, (uv_handle_t *)&server->stop_limit,
         (uv_handle_t *)&server->wake,       (uv_handle_t *)&server->again,        (uv_handle_t *)&server->signals[0],
@@ -76,13 +76,14 @@ static void close_all(struct server *server) {
 
 static void on_stop_limit(uv_timer_t *timer) {
     struct server *server = timer->data;
-    for (struct client *client = server->clients, *next; client; client = next) {
-        next = client->next;
-        if (client_is_idle(client)) client_close(client);
+    for (struct connection *connection = server->connections, *next; connection; connection = next) {
+        next = connection->next;
+        if (connection_is_idle(connection)) connection_close(connection);
     }
     bool late = uv_now(server->loop) >= server->stop_until_ms;
-    if (late && server->clients) log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->client_count);
-    if (late || !server->clients) close_all(server);
+    if (late && server->connections)
+        log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->connection_count);
+    if (late || !server->connections) close_all(server);
 }
 
 void server_stop(struct server *server) {
@@ -134,7 +135,7 @@ static void pause_accept(struct server *server, int error) {
     log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
 }
 
-void server_client_gone(struct server *server) { resume_accept(server); }
+void server_connection_gone(struct server *server) { resume_accept(server); }
 
 /* Says why, and closes: error_new is all that this connection gets. */
 static void refuse(struct server *server, int fd, struct trace_rpc_error *error_new) {
@@ -155,23 +156,23 @@ static void refuse(struct server *server, int fd, struct trace_rpc_error *error_
 
 static void greet(struct server *server, int fd) {
     struct trace_rpc_error error = {0};
-    struct peer peer = {.uid = (uid_t)-1};
-    int look = peer_look(&peer, fd);
-    if (look || !peer_may_enter(&peer, geteuid(), server->group)) {
-        log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused", (unsigned)peer.uid, (int)peer.pid);
+    struct credentials credentials = {.uid = (uid_t)-1};
+    int look = credentials_look(&credentials, fd);
+    if (look || !credentials_may_enter(&credentials, geteuid(), server->group)) {
+        log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused", (unsigned)credentials.uid, (int)credentials.pid);
         trace_rpc_fail(&error, TRACE_RPC_REFUSED, NULL, "this traced serves user %u%s", (unsigned)geteuid(),
-                       server->group == PEER_NO_GROUP ? "" : " and one group");
+                       server->group == CREDENTIALS_NO_GROUP ? "" : " and one group");
         refuse(server, fd, &error);
-    } else if (server->client_count >= LIMIT_CLIENTS) {
+    } else if (server->connection_count >= LIMIT_CLIENTS) {
         if (!server->counters.limits.clients++) log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
         trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
         refuse(server, fd, &error);
     } else {
         server->counters.accepted++;
-        int failed = client_create(server, fd);
+        int failed = connection_create(server, fd);
         if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
     }
-    if (!look) peer_fini(&peer);
+    if (!look) credentials_fini(&credentials);
 }
 
 static void on_connection(uv_poll_t *listener, int status, int events) {

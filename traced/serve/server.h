@@ -14,10 +14,11 @@
 #include <proto/text.h>
 #include <uv.h>
 
-struct client;
+struct connection;
 
 struct server_counters {
-    uint64_t accepted, refused, requests, errors, events_dropped;
+    uint64_t accepted, refused, requests, errors;
+    uint64_t events_notified, events_dropped; /* of subscriptions: sent, and evicted before they could be */
     /* How often a limit of limits.h was met; descriptors: how often accepting paused; memory: answers that there was none for. */
     struct {
         uint64_t clients, subscriptions, line_bytes, answer_bytes, held_bytes, memory, descriptors;
@@ -33,14 +34,14 @@ struct server {
     uv_idle_t again; /* active while clients wait for a turn */
     uv_signal_t signals[3];
     int listen_fd;
-    gid_t group; /* who is served besides this user and root; PEER_NO_GROUP: nobody */
+    gid_t group; /* who is served besides this user and root; CREDENTIALS_NO_GROUP: nobody */
     bool accepting, accept_paused, stopping;
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
     void *on_stop_arg;
-    struct client *clients; /* all of them, newest first */
-    uint32_t client_count, subscription_count;
-    size_t held_bytes;                      /* by all clients that are not closing */
-    struct client *turn_first, **turn_last; /* the queue */
+    struct connection *connections; /* all of them, newest first */
+    uint32_t connection_count, subscription_count;
+    size_t held_bytes;                          /* by all clients that are not closing */
+    struct connection *turn_first, **turn_last; /* the queue */
     uint32_t turn_count;
     uint64_t stop_until_ms;
     struct exchange *long_first, **long_last; /* requests that may take long, and wait */
@@ -49,7 +50,7 @@ struct server {
     struct server_counters counters;
 };
 
-/* Prepares the handles on `loop`; listen_fd stays the caller's; group: see peer_may_enter.  Returns 0 or a negative errno; then the process had
+/* Prepares the handles on `loop`; listen_fd stays the caller's; group: see credentials_may_enter.  Returns 0 or a negative errno; then the process had
  * better end. */
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
 
@@ -66,13 +67,13 @@ void server_stop(struct server *server);
 /* Frees memory, after uv_run has returned. */
 void server_fini(struct server *server);
 
-/* ---- for client.c ------------------------------------------------------------------------------------------------------ */
+/* ---- for connection.c ------------------------------------------------------------------------------------------------------ */
 
 /* Puts a client in the queue, if it is not there. */
-void server_want_turn(struct server *server, struct client *client);
+void server_want_turn(struct server *server, struct connection *connection);
 /* Takes it out of the queue. */
-void server_drop_turn(struct server *server, struct client *client);
+void server_drop_turn(struct server *server, struct connection *connection);
 /* A client is gone and its descriptor with it. */
-void server_client_gone(struct server *server);
+void server_connection_gone(struct server *server);
 
 #endif

@@ -2,7 +2,6 @@
  *
  * See subscribe.h; and the methods `subscribe` and `unsubscribe`. */
 #include "subscribe.h"
-#include "answer.h"
 #include "connection.h"
 #include "limits.h"
 #include "methods.h"
@@ -10,13 +9,17 @@
 #include <errno.h>
 #include <proto/event_json.h>
 #include <stdlib.h>
+#include <store/answer.h>
+#include <store/event_params.h>
+#include <store/time_param.h>
+#include <store/value.h>
 #include <string.h>
 #include <urcu.h>
 
 void subscription_destroy(struct subscription *subscription) {
     if (!subscription) return;
     free(subscription->recent);
-    filter_fini(&subscription->filter);
+    event_filter_fini(&subscription->filter);
     free(subscription);
 }
 
@@ -30,13 +33,13 @@ size_t subscription_held(const struct subscription *subscription) {
 static void begin_notification(struct trace_text *out, int64_t number) {
     trace_rpc_begin_notification(out, "events");
     trace_text_puts(out, "{\"subscription\":");
-    answer_put_unsigned(out, (uint64_t)number);
+    value_put_unsigned(out, (uint64_t)number);
     trace_text_puts(out, ",\"events\":[");
 }
 
 static void end_notification(struct trace_text *out, uint64_t lost) {
     trace_text_puts(out, "],\"lost\":");
-    answer_put_unsigned(out, lost);
+    value_put_unsigned(out, lost);
     trace_text_puts(out, "}");
     trace_rpc_end(out);
     trace_text_puts(out, "\n");
@@ -46,12 +49,12 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
 
 /* Finds the newest `count` matching events before the position where the stream goes on: nothing missing between the two, and nothing
  * twice.  Only their places are kept: a client that does not read holds no more than that of 10,000 events. */
-static int find_recent(struct service *service, struct subscription *subscription, size_t count) {
+static int find_recent(struct store *store, struct subscription *subscription, size_t count) {
     struct history_answer answer;
-    uint64_t set[IDS_NODE_SET_WORDS];
-    struct filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
-    filter_prepare(&filter, service, set);
-    int error = history_select(service->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
+    uint64_t set[NODES_SET_WORDS];
+    struct event_filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
+    event_filter_prepare(&filter, store, set);
+    int error = history_select(store->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
     if (error) return error;
     subscription->recent_count = answer.count;
     subscription->recent = answer.count ? calloc(answer.count, sizeof *subscription->recent) : NULL;
@@ -85,55 +88,55 @@ static uint64_t position_from(const struct history *history, uint64_t from_ns) {
 }
 
 int methods_subscribe_work(struct call *call) {
-    struct filter_params params = {0};
+    struct event_params params = {0};
     int64_t recent = 0;
     json_t *from = NULL;
     bool with_log = false;
-    uint64_t from_ns = 0, now_ns = service_unix_ns();
+    uint64_t from_ns = 0, now_ns = store_now_ns(call->ask.store);
     const struct trace_rpc_param list[] = {
-        FILTER_PARAMS(&params),
-        {"recent", TRACE_RPC_INTEGER, .integer = &recent, .min = 0, .max = LIMIT_EVENTS},
+        EVENT_PARAMS(&params),
+        {"recent", TRACE_RPC_INTEGER, .integer = &recent, .min = 0, .max = STORE_EVENTS_MAX},
         {"from", TRACE_RPC_TIME, .json = &from},
         {"log", TRACE_RPC_BOOLEAN, .boolean = &with_log},
     };
-    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error) ||
-        methods_read_time("from", from, now_ns, &from_ns, &call->error))
+    if (trace_rpc_params_read(call->ask.params, list, sizeof list / sizeof *list, &call->ask.error) ||
+        time_param_read("from", from, now_ns, &from_ns, &call->ask.error))
         return -1;
-    if (from && recent) return trace_rpc_fail_param(&call->error, "from", "from: either this or recent");
+    if (from && recent) return trace_rpc_fail_param(&call->ask.error, "from", "from: either this or recent");
     struct subscription *subscription = calloc(1, sizeof *subscription);
-    if (!subscription) return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    if (!subscription) return trace_rpc_fail(&call->ask.error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     call->subscription = subscription;
     subscription->number = call->subscription_next;
     subscription->with_log = with_log;
-    if (filter_read(call->service, &params, true, now_ns, &subscription->filter, &call->error)) return -1;
+    if (event_params_read(call->ask.store, &params, true, now_ns, &subscription->filter, &call->ask.error)) return -1;
     subscription->filter.query.from_ns = from_ns;
     rcu_read_lock();
-    subscription->position = history_end(call->service->history);
+    subscription->position = history_end(call->ask.store->history);
     rcu_read_unlock();
-    if (from) subscription->position = position_from(call->service->history, from_ns);
-    if (recent && find_recent(call->service, subscription, (size_t)recent))
-        return trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    if (from) subscription->position = position_from(call->ask.store->history, from_ns);
+    if (recent && find_recent(call->ask.store, subscription, (size_t)recent))
+        return trace_rpc_fail(&call->ask.error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     return 0;
 }
 
 /* ---- the loop's thread -------------------------------------------------------------------------------------------------- */
 
 int methods_subscribe_finish(struct call *call) {
-    struct client *client = call->client;
+    struct connection *connection = call->connection;
     struct subscription *subscription = call->subscription;
-    if (client->subscription_count >= LIMIT_SUBSCRIPTIONS) {
-        client->server->counters.limits.subscriptions++;
-        return trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_SUBSCRIPTIONS),
+    if (connection->subscription_count >= LIMIT_SUBSCRIPTIONS) {
+        connection->server->counters.limits.subscriptions++;
+        return trace_rpc_fail(&call->ask.error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_SUBSCRIPTIONS),
                               "a connection has at most %d subscriptions", LIMIT_SUBSCRIPTIONS);
     }
     call->subscription = NULL; /* the client's from here on */
-    struct subscription **last = &client->subscriptions;
+    struct subscription **last = &connection->subscriptions;
     while (*last) last = &(*last)->next;
     *last = subscription;
-    client->subscription_count++;
-    client->server->subscription_count++;
-    client->subscription_last = subscription->number;
-    client_hold(client, (ptrdiff_t)subscription_held(subscription));
+    connection->subscription_count++;
+    connection->server->subscription_count++;
+    connection->subscription_last = subscription->number;
+    connection_hold(connection, (ptrdiff_t)subscription_held(subscription));
     return methods_answer(call, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
 }
 
@@ -141,18 +144,18 @@ int methods_unsubscribe(struct call *call) {
     int64_t number = 0;
     const struct trace_rpc_param list[] = {
         {"subscription", TRACE_RPC_INTEGER, .required = true, .integer = &number, .min = 1, .max = INT64_MAX}};
-    if (trace_rpc_params_read(call->request.params, list, 1, &call->error)) return -1;
-    struct client *client = call->client;
-    struct subscription **at = &client->subscriptions;
+    if (trace_rpc_params_read(call->ask.params, list, 1, &call->ask.error)) return -1;
+    struct connection *connection = call->connection;
+    struct subscription **at = &connection->subscriptions;
     while (*at && (*at)->number != number) at = &(*at)->next;
     if (!*at)
-        return trace_rpc_fail(&call->error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "subscription"),
+        return trace_rpc_fail(&call->ask.error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "subscription"),
                               "this connection has no subscription %lld", (long long)number);
     struct subscription *subscription = *at;
     *at = subscription->next;
-    client->subscription_count--;
-    client->server->subscription_count--;
-    client_hold(client, -(ptrdiff_t)subscription_held(subscription));
+    connection->subscription_count--;
+    connection->server->subscription_count--;
+    connection_hold(connection, -(ptrdiff_t)subscription_held(subscription));
     subscription_destroy(subscription);
     return methods_answer(call, json_true());
 }
@@ -175,23 +178,23 @@ static const struct trace_event *next_event(struct subscription *subscription, c
 }
 
 /* Looks at up to *examine events and writes those that match, until the notification is full.  Returns how many it wrote. */
-static uint32_t collect(struct subscription *subscription, struct service *service, struct trace_text *out, uint32_t *examine,
+static uint32_t collect(struct subscription *subscription, struct store *store, struct trace_text *out, uint32_t *examine,
                         uint64_t *ret_dropped, bool *ret_caught_up) {
     uint32_t written = 0;
     uint64_t dropped = 0;
     rcu_read_lock();
-    uint64_t end = history_end(service->history);
+    uint64_t end = history_end(store->history);
     while (*examine && written < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
         history_source source;
         uint64_t dropped_before = dropped;
-        const struct trace_event *event = next_event(subscription, service->history, end, &dropped, &source);
+        const struct trace_event *event = next_event(subscription, store->history, end, &dropped, &source);
         if (!event && dropped == dropped_before) break;
         --*examine;
-        if (!event || !filter_match(&subscription->filter, service, event, source)) continue;
+        if (!event || !event_filter_match(&subscription->filter, store, event, source)) continue;
         size_t before = out->bytes;
         if (written) trace_text_add(out, ",", 1);
-        if (answer_event(service, out, event, source, subscription->with_log))
+        if (answer_event(store, out, event, source, subscription->with_log))
             written++;
         else
             out->bytes = before;
@@ -203,39 +206,38 @@ static uint32_t collect(struct subscription *subscription, struct service *servi
 }
 
 /* Those that come first are all sent. */
-static void forget_recent(struct subscription *subscription, struct client *client) {
-    client_hold(client, -(ptrdiff_t)subscription_held(subscription));
+static void forget_recent(struct subscription *subscription, struct connection *connection) {
+    connection_hold(connection, -(ptrdiff_t)subscription_held(subscription));
     free(subscription->recent);
     subscription->recent = NULL;
     subscription->recent_count = subscription->recent_next = 0;
 }
 
-bool subscription_pump(struct subscription *subscription, struct client *client, uint32_t *budget) {
-    struct server *server = client->server;
+bool subscription_pump(struct subscription *subscription, struct connection *connection, uint32_t *budget) {
+    struct server *server = connection->server;
     uint32_t share = *budget < LIMIT_PUMP_SUBSCRIPTION ? *budget : LIMIT_PUMP_SUBSCRIPTION, examine = share;
     bool caught_up = false;
     if (!subscription->announced) return false;
-    if (subscription->filter.expression) expression_refresh(subscription->filter.expression);
-    while (!caught_up && examine && client_takes_news(client)) {
+    event_filter_refresh(&subscription->filter);
+    while (!caught_up && examine && connection_takes_news(connection)) {
         struct trace_text *out = &server->scratch;
         uint64_t dropped;
         trace_text_clear(out);
         begin_notification(out, subscription->number);
-        uint32_t written = collect(subscription, server->service, out, &examine, &dropped, &caught_up);
+        uint32_t written = collect(subscription, &server->service->store, out, &examine, &dropped, &caught_up);
         subscription->lost += dropped;
         server->counters.events_dropped += dropped;
         if (!written && !subscription->lost) continue;
         if (!written && !caught_up) continue; /* the loss is told with the next event, or at the end */
         end_notification(out, subscription->lost);
         subscription->lost = 0;
-        /* A counter, nothing follows from it. */
-        atomic_fetch_add_explicit(&server->service->events_sent, written, memory_order_relaxed);
+        server->counters.events_notified += written;
         if (out->failed)
-            client_close(client); /* out of memory: better no stream than one with holes that it does not tell */
+            connection_close(connection); /* out of memory: better no stream than one with holes that it does not tell */
         else
-            client_send(client, out->data, out->bytes);
+            connection_send(connection, out->data, out->bytes);
     }
-    if (subscription->recent && subscription->recent_next == subscription->recent_count) forget_recent(subscription, client);
+    if (subscription->recent && subscription->recent_next == subscription->recent_count) forget_recent(subscription, connection);
     *budget -= share - examine;
-    return !caught_up && client_takes_news(client);
+    return !caught_up && connection_takes_news(connection);
 }

@@ -7,16 +7,14 @@
 #ifndef TRACED_SUBSCRIBE_H
 #define TRACED_SUBSCRIBE_H
 
-#include "event_params.h"
-#include "service.h"
-#include <proto/text.h>
+#include <store/event_filter.h>
 
-struct client;
+struct connection;
 
 struct subscription {
     struct subscription *next;
     int64_t number;
-    struct filter filter;
+    struct event_filter filter;
     bool with_log;     /* events tell their log */
     uint64_t position; /* the next event to look at */
     uint64_t lost;     /* missed and not yet told */
@@ -31,6 +29,6 @@ void subscription_destroy(struct subscription *subscription);
 size_t subscription_held(const struct subscription *subscription);
 
 /* Tells what there is to tell, as far as the client takes it and both budgets last.  Returns true when there is more to look at. */
-bool subscription_pump(struct subscription *subscription, struct client *client, uint32_t *budget);
+bool subscription_pump(struct subscription *subscription, struct connection *connection, uint32_t *budget);
 
 #endif

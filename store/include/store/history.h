@@ -28,10 +28,14 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
-/* Takes all memory, at most bytes_max, and touches it.  Where more than a quarter of the events are traces of their own, or more
- * than a sixteenth are the first of a peer in their segment, the history reaches less far back than events_max says.
- * Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
+/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, or more
+ * than a sixteenth are the first of a peer in their segment, the history reaches less far back than events_max says.  Starts a
+ * thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
+
+/* The same with memory that is only reserved, and taken as events come; and without a thread: when a segment is reused,
+ * history_reserve waits for the readers itself. */
+int history_create_lazy(struct history **ret_history, size_t bytes_max);
 void history_destroy(struct history *history);
 
 /* ---- ingest thread ---------------------------------------------------------------------------------------------------- */

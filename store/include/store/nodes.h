@@ -1,43 +1,68 @@
 /* SPDX-License-Identifier: MIT
  *
- * The node table: every log that traced has seen and still knows.  Written by the ingest thread, read by all.
+ * The node table: every log that the store has seen and still knows.  One thread writes it (the one that appends to the history),
+ * any thread reads it.
  *
- * An entry is reused only when its node is gone and no event of it is left in the history; its index is what the history keeps
- * with each event.  Constant fields are set before `used` is published; counters are single words, read relaxed, each exact at
- * the end of a drain.  All memory is taken at create, but pages are only touched with the entries that lie on them. */
+ * An entry is reused only when its node is gone and the history has no event of it left; the history keeps the entry's index with
+ * each event.  Constant fields are set before `used` is published.  Counters are single words, read relaxed, each exact at the end
+ * of a drain.  All address space is reserved at create, but memory is used only for entries in use. */
 #ifndef STORE_NODES_H
 #define STORE_NODES_H
 
-#include <libtrace/reader.h>
 #include <p2ptrace/app.h>
 #include <p2ptrace/event.h>
+#include <p2ptrace/shm.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #define NODES_MAX 4096
 
-/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken.
- */
+/* Words of a bit set of node indices. */
+#define NODES_SET_WORDS (NODES_MAX / 64)
+
+/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken. */
 #define NODES_KEPT 256
 
-/* Rejected objects that may have an entry; more are only counted. */
+/* Rejected objects that may have an entry; any more are only counted. */
 #define NODES_REJECTED_MAX 64
 
-enum node_state { NODE_LIVE, NODE_EXITED, NODE_CRASHED, NODE_REJECTED };
+/* Why an object was rejected, in words, with its NUL. */
+#define NODES_REASON_BYTES 96
+
+enum node_state {
+    NODE_LIVE,
+    NODE_EXITED,   /* it closed its log */
+    NODE_CRASHED,  /* it is gone and did not close its log */
+    NODE_REJECTED, /* its log could not be read */
+    NODE_UNKNOWN,  /* its events come from a source that does not say */
+};
+
+/* What a node is. */
+struct node_info {
+    struct trace_node_id node_id; /* zero: not known */
+    char node_name[TRACE_NODE_NAME_BYTES +
+                   1];        /* valid UTF-8 without control characters; of a rejected object, the object's name */
+    int32_t pid;              /* 0: not known */
+    uint64_t log;             /* tells the logs of one node apart: different each time it starts */
+    uint64_t started_unix_ns; /* 0: not known */
+    bool has_ring;            /* the following are known */
+    uint32_t lane_count, lane_events;
+    uint64_t ring_bytes;
+    enum trace_policy policy;
+    enum trace_clock_source clock_source;
+};
 
 struct node {
-    /* constant once published */
-    struct trace_reader_info info; /* for a rejected object only node_name (the object's name) is meant */
-    uint64_t started_unix_ns;
-    /* written by the ingest thread; fault is set before a state of NODE_REJECTED is stored with release */
+    struct node_info info; /* constant once published */
+    /* Written by the appending thread.  `reason` is written once, before NODE_REJECTED is stored with release. */
     _Atomic uint32_t state; /* enum node_state */
-    _Atomic uint32_t fault; /* enum trace_attach_fault: why it was rejected, also later (its object shrank) */
+    char reason[NODES_REASON_BYTES];
     _Atomic uint64_t emitted, indexed, unfinished;
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
-    _Atomic uint64_t last_unix_ns; /* 0: none yet */
+    _Atomic uint64_t last_unix_ns; /* of its newest event; 0: none yet */
     _Atomic uint32_t lanes_used;
-    _Atomic uint64_t control; /* while it lives: its ring's control word (p2ptrace/shm.h) */
-    /* app descriptions, in the order of registration; app_count is stored with release after the description */
+    _Atomic uint64_t control; /* while it is live: its ring's control word (p2ptrace/shm.h) */
+    /* App descriptions, in the order of registration.  app_count is stored with release after the description. */
     _Atomic uint32_t app_count;
     struct trace_app apps[TRACE_APPS_MAX];
 };
@@ -47,29 +72,31 @@ struct nodes;
 int nodes_create(struct nodes **ret_nodes);
 void nodes_destroy(struct nodes *nodes);
 
-/* The memory of a table whose indices were all used. */
+/* The memory of a table with every index in use. */
 size_t nodes_bytes(void);
 
-/* ---- ingest thread ------------------------------------------------------------------------------------------------------ */
+/* ---- the appending thread ----------------------------------------------------------------------------------------------- */
 
-/* Makes an entry: NODE_LIVE, or NODE_REJECTED with a fault.  history_begin: the position of the oldest event that the history
- * has; it decides which dead nodes may be forgotten.  May wait for readers that hold an RCU read lock. Returns 0, or -ENOSPC when
- * every index belongs to a node that is live, or has events in the history, or when a rejected object is one too many. */
-int nodes_add(struct nodes *nodes, const struct trace_reader_info *info, uint64_t started_unix_ns, enum trace_attach_fault fault,
+/* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.  history_begin:
+ * the position of the oldest event in the history; it decides which dead nodes may be forgotten.  May wait for readers that hold an
+ * RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or has events in the history, or when
+ * NODES_REJECTED_MAX is reached. */
+int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin, uint32_t *ret_index);
 
-/* The node is gone, and its reader too.  history_end: the position behind its last event. */
-void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, enum trace_attach_fault fault, uint64_t history_end);
+/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL.  history_end: the position
+ * behind its last event. */
+void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end);
 
-/* Takes an entry without events out of the table: the name of a rejected object has gone. */
+/* Removes an entry without events from the table: the rejected object is gone. */
 void nodes_forget(struct nodes *nodes, uint32_t index);
 
-/* Adds a description.  One more than TRACE_APPS_MAX is ignored. */
+/* Adds a description.  Any more than TRACE_APPS_MAX are ignored. */
 void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
 
-/* Another number than before once an entry has been added. */
+/* Changes whenever an entry is added. */
 uint64_t nodes_generation(const struct nodes *nodes);
 
 /* Number of indices ever used: entries are 0 ... count - 1. */
@@ -80,5 +107,11 @@ struct node *nodes_at(const struct nodes *nodes, uint32_t index);
 
 /* A node's description of an application, or NULL. */
 const struct trace_app *nodes_app(const struct node *node, const char app_id[4]);
+
+/* The node's description of the event's application; NULL when there is none, or when the event is not an application's. */
+const struct trace_app *nodes_event_app(const struct node *node, const struct trace_event *event);
+
+/* False for the zero id of an object that was rejected before its header was checked. */
+bool nodes_id_is_known(const struct trace_node_id *id);
 
 #endif

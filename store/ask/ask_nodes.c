@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * `nodes` and `apps`: what the node table says. */
-#include "answer.h"
-#include "id_lookup.h"
-#include "methods.h"
+#include "ask_methods.h"
 
 #include <proto/event_table.h>
 #include <stdlib.h>
+#include <store/answer.h>
+#include <store/control_word.h>
+#include <store/value.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -18,7 +19,8 @@ static const char *state_name(uint32_t state) {
     case NODE_LIVE: return "live";
     case NODE_EXITED: return "exited";
     case NODE_CRASHED: return "crashed";
-    default: return "rejected";
+    case NODE_REJECTED: return "rejected";
+    default: return "unknown";
     }
 }
 
@@ -27,7 +29,7 @@ static json_t *losses(const struct node *node, uint64_t *ret_sum) {
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) {
         uint64_t count = load(&node->lost[cause]);
         *ret_sum += count;
-        json_object_set_new(by_cause, trace_loss_name(cause), answer_unsigned(count));
+        json_object_set_new(by_cause, trace_loss_name(cause), value_unsigned(count));
     }
     return by_cause;
 }
@@ -37,54 +39,56 @@ static json_t *app_ids(const struct node *node) {
     /* app:A of the table: the descriptions below the count are complete. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     for (uint32_t i = 0; i < count && i < TRACE_APPS_MAX; i++)
-        json_array_append_new(ids, answer_text(node->apps[i].app_id, sizeof node->apps[i].app_id));
+        json_array_append_new(ids, value_text(node->apps[i].app_id, sizeof node->apps[i].app_id));
     return ids;
 }
 
+/* What only a ring says.  A rejected object's is not believed. */
+static void set_ring(json_t *json, const struct node *node, bool rejected) {
+    const struct node_info *info = &node->info;
+    const char *clock = info->clock_source == TRACE_CLOCK_TSC ? "tsc" : "monotonic";
+    const char *policy = info->policy == TRACE_OVERWRITE_OLDEST ? "overwrite_oldest" : "discard_newest";
+    json_object_set_new(json, "lane_events", info->has_ring ? json_integer(info->lane_events) : json_null());
+    json_object_set_new(json, "bytes", info->has_ring ? value_unsigned(info->ring_bytes) : json_null());
+    json_object_set_new(json, "clock", info->has_ring && !rejected ? json_string(clock) : json_null());
+    json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
+}
+
 static json_t *node_json(const struct node *node) {
-    /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be an older one. */
+    /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be half-written. */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
     bool rejected = state == NODE_REJECTED;
     /* An object that was rejected at once has a name and nothing else; one that was rejected later keeps what it was. */
-    bool known = ids_is_known(&node->info.node_id);
-    /* Relaxed: the load of the state has ordered it. */
-    enum trace_attach_fault fault = atomic_load_explicit(&node->fault, memory_order_relaxed);
+    bool known = nodes_id_is_known(&node->info.node_id);
     uint64_t lost = 0;
     json_t *lost_by = losses(node, &lost);
     json_t *json = json_object();
-    json_object_set_new(json, "node_id", !known ? json_null() : answer_node_id(&node->info.node_id));
+    json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
     json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
-    json_object_set_new(json, "name", answer_text(node->info.node_name, sizeof node->info.node_name));
-    json_object_set_new(json, "pid", !known ? json_null() : json_integer(node->info.pid));
+    json_object_set_new(json, "name", value_text(node->info.node_name, sizeof node->info.node_name));
+    json_object_set_new(json, "pid", !known || !node->info.pid ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));
-    json_object_set_new(json, "emitted", answer_unsigned(load(&node->emitted)));
-    json_object_set_new(json, "indexed", answer_unsigned(load(&node->indexed)));
-    json_object_set_new(json, "lost", answer_unsigned(lost));
+    json_object_set_new(json, "emitted", value_unsigned(load(&node->emitted)));
+    json_object_set_new(json, "indexed", value_unsigned(load(&node->indexed)));
+    json_object_set_new(json, "lost", value_unsigned(lost));
     json_object_set_new(json, "lost_by", lost_by);
-    json_object_set_new(json, "unfinished", answer_unsigned(load(&node->unfinished)));
+    json_object_set_new(json, "unfinished", value_unsigned(load(&node->unfinished)));
     json_object_set_new(json, "lanes", json_integer(atomic_load_explicit(&node->lanes_used, memory_order_relaxed)));
-    json_object_set_new(json, "lane_events", json_integer(node->info.lane_events));
-    json_object_set_new(json, "bytes", answer_unsigned(node->info.object_bytes));
-    json_object_set_new(json, "clock",
-                        rejected ? json_null() : json_string(node->info.clock_source == TRACE_CLOCK_TSC ? "tsc" : "monotonic"));
-    json_object_set_new(json, "policy",
-                        rejected
-                            ? json_null()
-                            : json_string(node->info.policy == TRACE_OVERWRITE_OLDEST ? "overwrite_oldest" : "discard_newest"));
-    if (state == NODE_LIVE) {
-        methods_set_control(json, load(&node->control));
+    set_ring(json, node, rejected);
+    if (state == NODE_LIVE && node->info.has_ring) {
+        control_word_set(json, load(&node->control));
     } else {
         json_object_set_new(json, "kinds", json_null());
         json_object_set_new(json, "sample", json_null());
     }
-    json_object_set_new(json, "started", answer_time_or_null(node->started_unix_ns));
-    json_object_set_new(json, "last", answer_time_or_null(load(&node->last_unix_ns)));
+    json_object_set_new(json, "started", value_time_or_null(node->info.started_unix_ns));
+    json_object_set_new(json, "last", value_time_or_null(load(&node->last_unix_ns)));
     json_object_set_new(json, "apps", app_ids(node));
-    json_object_set_new(json, "reason", rejected ? json_string(trace_attach_fault_text(fault)) : json_null());
+    json_object_set_new(json, "reason", rejected ? json_string(node->reason) : json_null());
     return json;
 }
 
-/* A node in the making of a sorted list: what it is sorted by, and its JSON. */
+/* One node of a list that is being sorted: what it is sorted by, and its JSON. */
 struct row {
     char name[TRACE_NODE_NAME_BYTES + 1];
     struct trace_node_id id;
@@ -99,14 +103,14 @@ static int compare_rows(const void *a, const void *b) {
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-int methods_nodes(struct call *call) {
-    if (trace_rpc_params_read(call->request.params, NULL, 0, &call->error)) return -1;
-    uint32_t count = nodes_count(call->service->nodes), used = 0;
+int ask_nodes(struct ask *ask) {
+    if (trace_rpc_params_read(ask->params, NULL, 0, &ask->error)) return -1;
+    uint32_t count = nodes_count(ask->store->nodes), used = 0;
     struct row *rows = calloc(count ? count : 1, sizeof *rows);
-    if (!rows) return methods_answer(call, NULL);
+    if (!rows) return ask_fail_memory(ask);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
-        const struct node *node = nodes_at(call->service->nodes, i);
+        const struct node *node = nodes_at(ask->store->nodes, i);
         if (!node) continue;
         struct row *row = &rows[used++];
         memcpy(row->name, node->info.node_name, sizeof row->name);
@@ -119,7 +123,7 @@ int methods_nodes(struct call *call) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < used; i++) json_array_append_new(list, rows[i].json);
     free(rows);
-    return methods_answer(call, json_pack("{so}", "nodes", list));
+    return ask_answer(ask, json_pack("{so}", "nodes", list));
 }
 
 static const char *app_type_name(uint8_t type) {
@@ -137,16 +141,16 @@ static json_t *app_json(const struct trace_app *app) {
     for (unsigned i = 0; i < app->command_count && i < TRACE_APP_COMMANDS_MAX; i++) {
         const struct trace_app_command_name *command = &app->commands[i];
         json_array_append_new(
-            commands, json_pack("{siso}", "cmd", (int)command->cmd, "name", answer_text(command->name, sizeof command->name)));
+            commands, json_pack("{siso}", "cmd", (int)command->cmd, "name", value_text(command->name, sizeof command->name)));
     }
     for (unsigned i = 0; i < app->field_count && i < TRACE_APP_FIELDS_MAX; i++) {
         const struct trace_app_field *field = &app->fields[i];
         json_array_append_new(fields,
-                              json_pack("{sosssisi}", "name", answer_text(field->name, sizeof field->name), "type",
+                              json_pack("{sosssisi}", "name", value_text(field->name, sizeof field->name), "type",
                                         app_type_name(field->type), "offset", (int)field->offset, "bytes", (int)field->bytes));
     }
-    return json_pack("{sosososo}", "app_id", answer_text(app->app_id, sizeof app->app_id), "name",
-                     answer_text(app->name, sizeof app->name), "commands", commands, "fields", fields);
+    return json_pack("{sosososo}", "app_id", value_text(app->app_id, sizeof app->app_id), "name",
+                     value_text(app->name, sizeof app->name), "commands", commands, "fields", fields);
 }
 
 /* Nodes of one program register the same description; it is listed once.  Another description of the same id is another entry. */
@@ -160,15 +164,15 @@ static bool listed(const struct trace_app *apps, size_t count, const struct trac
 
 static int compare_apps(const void *a, const void *b) { return memcmp(a, b, sizeof(struct trace_app)); }
 
-int methods_apps(struct call *call) {
-    if (trace_rpc_params_read(call->request.params, NULL, 0, &call->error)) return -1;
+int ask_apps(struct ask *ask) {
+    if (trace_rpc_params_read(ask->params, NULL, 0, &ask->error)) return -1;
     struct trace_app *apps = malloc(APPS_LISTED_MAX * sizeof *apps);
-    if (!apps) return methods_answer(call, NULL);
+    if (!apps) return ask_fail_memory(ask);
     size_t used = 0;
-    uint32_t count = nodes_count(call->service->nodes);
+    uint32_t count = nodes_count(ask->store->nodes);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
-        const struct node *node = nodes_at(call->service->nodes, i);
+        const struct node *node = nodes_at(ask->store->nodes, i);
         uint32_t app_count = node ? atomic_load_explicit(&node->app_count, memory_order_acquire) : 0;
         for (uint32_t k = 0; k < app_count && k < TRACE_APPS_MAX && used < APPS_LISTED_MAX; k++)
             if (!listed(apps, used, &node->apps[k])) apps[used++] = node->apps[k];
@@ -178,5 +182,5 @@ int methods_apps(struct call *call) {
     json_t *list = json_array();
     for (size_t i = 0; i < used; i++) json_array_append_new(list, app_json(&apps[i]));
     free(apps);
-    return methods_answer(call, json_pack("{so}", "apps", list));
+    return ask_answer(ask, json_pack("{so}", "apps", list));
 }

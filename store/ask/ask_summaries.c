@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * `peers` and `traces`: what the history's directories say. */
-#include "answer.h"
+#include "ask_methods.h"
 #include "expression.h"
-#include "id_lookup.h"
-#include "limits.h"
-#include "methods.h"
 
 #include <stdlib.h>
+#include <store/answer.h>
+#include <store/id_param.h>
+#include <store/limits.h>
+#include <store/time_param.h>
+#include <store/value.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -18,52 +20,49 @@ static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
     json_decref(row_new);
 }
 
-static json_t *peer_json(const struct service *service, const struct history_peer *peer, const struct ids_names *names) {
-    const char *name = ids_names_find(names, &peer->peer_id);
+static json_t *peer_json(const struct store *store, const struct history_peer *peer, const struct id_lookup_names *names) {
+    const char *name = id_lookup_names_find(names, &peer->peer_id);
     json_t *json = json_object();
-    json_object_set_new(json, "peer_id", answer_node_id(&peer->peer_id));
-    json_object_set_new(json, "name", name ? answer_text(name, TRACE_NODE_NAME_BYTES) : json_null());
-    json_object_set_new(json, "events", answer_unsigned(peer->events));
-    json_object_set_new(json, "packets_sent", answer_unsigned(peer->packets_sent));
-    json_object_set_new(json, "packets_received", answer_unsigned(peer->packets_received));
-    json_object_set_new(json, "packets_lost", answer_unsigned(peer->packets_lost));
+    json_object_set_new(json, "peer_id", value_node_id(&peer->peer_id));
+    json_object_set_new(json, "name", name ? value_text(name, TRACE_NODE_NAME_BYTES) : json_null());
+    json_object_set_new(json, "events", value_unsigned(peer->events));
+    json_object_set_new(json, "packets_sent", value_unsigned(peer->packets_sent));
+    json_object_set_new(json, "packets_received", value_unsigned(peer->packets_received));
+    json_object_set_new(json, "packets_lost", value_unsigned(peer->packets_lost));
     json_object_set_new(json, "loss",
                         json_real(peer->packets_sent ? (double)peer->packets_lost / (double)peer->packets_sent : 0.0));
-    json_object_set_new(json, "bytes_sent", answer_unsigned(peer->bytes_sent));
-    json_object_set_new(json, "bytes_received", answer_unsigned(peer->bytes_received));
-    json_object_set_new(json, "rtt", peer->rtt_ns ? answer_unsigned(peer->rtt_ns) : json_null());
-    json_object_set_new(json, "min_rtt", peer->min_rtt_ns ? answer_unsigned(peer->min_rtt_ns) : json_null());
-    json_object_set_new(json, "nodes", answer_node_ids(service, peer->nodes, peer->node_count));
-    json_object_set_new(json, "first", answer_time(peer->first_ns));
-    json_object_set_new(json, "last", answer_time(peer->last_ns));
+    json_object_set_new(json, "bytes_sent", value_unsigned(peer->bytes_sent));
+    json_object_set_new(json, "bytes_received", value_unsigned(peer->bytes_received));
+    json_object_set_new(json, "rtt", peer->rtt_ns ? value_unsigned(peer->rtt_ns) : json_null());
+    json_object_set_new(json, "min_rtt", peer->min_rtt_ns ? value_unsigned(peer->min_rtt_ns) : json_null());
+    json_object_set_new(json, "nodes", answer_node_ids(store, peer->nodes, peer->node_count));
+    json_object_set_new(json, "first", value_time(peer->first_ns));
+    json_object_set_new(json, "last", value_time(peer->last_ns));
     return json;
 }
 
-int methods_peers(struct call *call) {
+int ask_peers(struct ask *ask) {
     const char *node = NULL;
     const struct trace_rpc_param params[] = {{"node_id", TRACE_RPC_STRING, .string = &node}};
-    if (trace_rpc_params_read(call->request.params, params, 1, &call->error)) return -1;
-    uint64_t set[IDS_NODE_SET_WORDS];
+    if (trace_rpc_params_read(ask->params, params, 1, &ask->error)) return -1;
+    uint64_t set[NODES_SET_WORDS];
     if (node) {
         struct trace_node_id id;
-        if (ids_find_node(call->service, "node_id", node, false, &id, &call->error)) return -1;
-        ids_node_set(call->service, &id, set);
+        if (id_param_read_node(ask->store, "node_id", node, false, &id, &ask->error)) return -1;
+        id_lookup_logs(ask->store, &id, set);
     }
     struct history_peer *peers;
-    struct ids_names names;
+    struct id_lookup_names names;
     size_t count;
-    if (history_peers(call->service->history, node ? set : NULL, node ? NODES_MAX : 0, &peers, &count))
-        return methods_answer(call, NULL);
-    if (ids_names_init(&names, call->service)) {
+    if (history_peers(ask->store->history, node ? set : NULL, node ? NODES_MAX : 0, &peers, &count)) return ask_fail_memory(ask);
+    if (id_lookup_names_init(&names, ask->store)) {
         free(peers);
-        return methods_answer(call, NULL);
+        return ask_fail_memory(ask);
     }
-    trace_rpc_begin_result(call->out, call->request.id);
-    trace_text_puts(call->out, "{\"peers\":[");
-    for (size_t i = 0; i < count && !call->out->failed; i++) write_row(call->out, i, peer_json(call->service, &peers[i], &names));
-    trace_text_puts(call->out, "]}");
-    trace_rpc_end(call->out);
-    ids_names_fini(&names);
+    trace_text_puts(ask->out, "{\"peers\":[");
+    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, peer_json(ask->store, &peers[i], &names));
+    trace_text_puts(ask->out, "]}");
+    id_lookup_names_fini(&names);
     free(peers);
     return 0;
 }
@@ -83,11 +82,11 @@ struct trace_names {
     char command[sizeof((struct trace_app_command_name *)0)->name + 1];
 };
 
-static void find_names(const struct service *service, const struct history_trace *trace, struct trace_names *ret_names) {
+static void find_names(const struct store *store, const struct history_trace *trace, struct trace_names *ret_names) {
     *ret_names = (struct trace_names){0};
     if (!trace->has_app) return;
     rcu_read_lock();
-    const struct node *node = nodes_at(service->nodes, trace->app_node);
+    const struct node *node = nodes_at(store->nodes, trace->app_node);
     const struct trace_app *app = node ? nodes_app(node, trace->app_id) : NULL;
     if (app) memcpy(ret_names->app, app->name, sizeof app->name);
     for (unsigned i = 0; app && i < app->command_count && i < TRACE_APP_COMMANDS_MAX; i++) {
@@ -99,28 +98,28 @@ static void find_names(const struct service *service, const struct history_trace
 }
 
 /* The application and the command by number, and by their names. */
-static void set_app(const struct service *service, json_t *json, const struct history_trace *trace) {
+static void set_app(const struct store *store, json_t *json, const struct history_trace *trace) {
     struct trace_names names;
-    find_names(service, trace, &names);
-    json_object_set_new(json, "app_id", trace->has_app ? answer_text(trace->app_id, sizeof trace->app_id) : json_null());
-    json_object_set_new(json, "app", names.app[0] ? answer_text(names.app, sizeof names.app) : json_null());
+    find_names(store, trace, &names);
+    json_object_set_new(json, "app_id", trace->has_app ? value_text(trace->app_id, sizeof trace->app_id) : json_null());
+    json_object_set_new(json, "app", names.app[0] ? value_text(names.app, sizeof names.app) : json_null());
     json_object_set_new(json, "cmd", trace->has_app ? json_integer(trace->cmd) : json_null());
-    json_object_set_new(json, "command", names.command[0] ? answer_text(names.command, sizeof names.command) : json_null());
+    json_object_set_new(json, "command", names.command[0] ? value_text(names.command, sizeof names.command) : json_null());
 }
 
-static json_t *trace_json(const struct service *service, const struct history_trace *trace) {
+static json_t *trace_json(const struct store *store, const struct history_trace *trace) {
     json_t *json = json_object(), *peers = json_array();
-    for (uint32_t i = 0; i < trace->peer_count; i++) json_array_append_new(peers, answer_node_id(&trace->peers[i]));
-    json_object_set_new(json, "trace_id", answer_trace_id(&trace->trace_id));
-    json_object_set_new(json, "first", answer_time(trace->first_ns));
-    json_object_set_new(json, "last", answer_time(trace->last_ns));
-    json_object_set_new(json, "duration", answer_unsigned(trace->last_ns - trace->first_ns));
-    json_object_set_new(json, "events", answer_unsigned(trace->events));
-    json_object_set_new(json, "packets_lost", answer_unsigned(trace->packets_lost));
-    json_object_set_new(json, "nodes", answer_node_ids(service, trace->nodes, trace->node_count));
+    for (uint32_t i = 0; i < trace->peer_count; i++) json_array_append_new(peers, value_node_id(&trace->peers[i]));
+    json_object_set_new(json, "trace_id", value_trace_id(&trace->trace_id));
+    json_object_set_new(json, "first", value_time(trace->first_ns));
+    json_object_set_new(json, "last", value_time(trace->last_ns));
+    json_object_set_new(json, "duration", value_unsigned(trace->last_ns - trace->first_ns));
+    json_object_set_new(json, "events", value_unsigned(trace->events));
+    json_object_set_new(json, "packets_lost", value_unsigned(trace->packets_lost));
+    json_object_set_new(json, "nodes", answer_node_ids(store, trace->nodes, trace->node_count));
     json_object_set_new(json, "peers", peers);
     json_object_set_new(json, "outcome", json_string(outcome_name(trace->outcome)));
-    set_app(service, json, trace);
+    set_app(store, json, trace);
     json_object_set_new(json, "truncated", json_boolean(trace->truncated));
     return json;
 }
@@ -128,7 +127,7 @@ static json_t *trace_json(const struct service *service, const struct history_tr
 /* ---- whole traces by a filter ------------------------------------------------------------------------------------------- */
 
 struct trace_sieve {
-    const struct service *service;
+    const struct store *store;
     const struct trace_filter *filter;
     uint64_t now_ns;
     struct trace_filter_tally tally;
@@ -137,7 +136,7 @@ struct trace_sieve {
 static void sieve_see(void *context, const struct trace_event *event, history_source source) {
     struct trace_sieve *sieve = context;
     struct trace_filter_origin origin;
-    expression_origin(sieve->service, trace_filter_uses(sieve->filter), event, source, &origin);
+    expression_origin(sieve->store, trace_filter_uses(sieve->filter), event, source, &origin);
     trace_filter_tally_add(sieve->filter, &sieve->tally, event, &origin);
 }
 
@@ -161,7 +160,7 @@ static bool sieve_keep(void *context, const struct history_trace *trace) {
                                            .has_app = trace->has_app,
                                            .cmd = trace->cmd};
     memcpy(summary.app_id, trace->app_id, sizeof summary.app_id);
-    find_names(sieve->service, trace, &names);
+    find_names(sieve->store, trace, &names);
     if (names.app[0]) summary.app = names.app;
     if (names.command[0]) summary.command = names.command;
     bool kept = trace_filter_decide(sieve->filter, &sieve->tally, &summary) == 1;
@@ -188,27 +187,26 @@ static int read_order(const char *text, enum history_trace_order *ret_order, str
     return trace_rpc_fail_param(ret_error, "order", "order is \"newest\", \"oldest\" or \"slowest\"");
 }
 
-static int read_traces_params(struct call *call, struct traces_params *params, uint64_t now_ns,
+static int read_traces_params(struct ask *ask, struct traces_params *params, uint64_t now_ns,
                               struct history_traces_query *query) {
-    *params = (struct traces_params){.limit = LIMIT_TRACES_DEFAULT, .order = "newest"};
+    *params = (struct traces_params){.limit = STORE_TRACES_DEFAULT, .order = "newest"};
     const struct trace_rpc_param list[] = {
-        {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = LIMIT_TRACES},
+        {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = STORE_TRACES_MAX},
         {"from", TRACE_RPC_TIME, .json = &params->from},
         {"to", TRACE_RPC_TIME, .json = &params->to},
         {"app", TRACE_RPC_STRING, .string = &params->app},
         {"filter", TRACE_RPC_STRING, .string = &params->filter},
         {"order", TRACE_RPC_STRING, .string = &params->order},
     };
-    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
+    if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     *query = (struct history_traces_query){.limit = (size_t)params->limit};
-    if (methods_read_time("from", params->from, now_ns, &query->from_ns, &call->error) ||
-        methods_read_time("to", params->to, now_ns, &query->to_ns, &call->error) ||
-        read_order(params->order, &query->order, &call->error))
+    if (time_param_read("from", params->from, now_ns, &query->from_ns, &ask->error) ||
+        time_param_read_end("to", params->to, now_ns, &query->to_ns, &ask->error) ||
+        read_order(params->order, &query->order, &ask->error))
         return -1;
-    if (params->to && !query->to_ns) query->to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
     size_t bytes = params->app ? strlen(params->app) : 0;
     if (bytes > sizeof params->app_id)
-        return trace_rpc_fail_param(&call->error, "app", "app: an application id has at most %zu characters",
+        return trace_rpc_fail_param(&ask->error, "app", "app: an application id has at most %zu characters",
                                     sizeof params->app_id);
     for (size_t i = 0; i < bytes; i++) params->app_id[i] = params->app[i]; /* padded with NUL, not ended by one */
     if (params->app) query->app_id = params->app_id;
@@ -216,37 +214,35 @@ static int read_traces_params(struct call *call, struct traces_params *params, u
 }
 
 /* Then it looks at every event of every trace. */
-bool methods_traces_is_long(const struct call *call) {
-    return json_object_get(call->request.params, "filter") || json_object_get(call->request.params, "order");
+bool ask_traces_is_long(const struct ask *ask) {
+    return json_object_get(ask->params, "filter") || json_object_get(ask->params, "order");
 }
 
-int methods_traces(struct call *call) {
+int ask_traces(struct ask *ask) {
     struct traces_params params;
     struct history_traces_query query;
-    struct trace_sieve sieve = {.service = call->service, .now_ns = service_unix_ns()};
+    struct trace_sieve sieve = {.store = ask->store, .now_ns = store_now_ns(ask->store)};
     const struct history_trace_test test = {&sieve, sieve_see, sieve_keep};
     struct expression *expression = NULL;
     struct history_trace *traces;
     size_t count, total;
-    if (read_traces_params(call, &params, sieve.now_ns, &query)) return -1;
-    query.abandoned = call->abandoned;
+    if (read_traces_params(ask, &params, sieve.now_ns, &query)) return -1;
+    query.abandoned = ask->abandoned;
     if (params.filter) {
-        int error = expression_create(&expression, call->service, "filter", params.filter, TRACE_FILTER_TRACES, true,
-                                      sieve.now_ns, &call->error);
+        int error = expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, sieve.now_ns,
+                                      &ask->error);
         if (error) return error;
         sieve.filter = expression->filter;
         query.test = &test;
     }
-    int error = history_traces(call->service->history, &query, &traces, &count, &total);
+    int error = history_traces(ask->store->history, &query, &traces, &count, &total);
     expression_destroy(expression);
-    if (error) return methods_answer(call, NULL);
-    trace_rpc_begin_result(call->out, call->request.id);
-    trace_text_puts(call->out, "{\"traces\":[");
-    for (size_t i = 0; i < count && !call->out->failed; i++) write_row(call->out, i, trace_json(call->service, &traces[i]));
+    if (error) return ask_fail_memory(ask);
+    trace_text_puts(ask->out, "{\"traces\":[");
+    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i]));
     free(traces);
-    trace_text_puts(call->out, "],\"total\":");
-    answer_put_unsigned(call->out, total);
-    trace_text_puts(call->out, "}");
-    trace_rpc_end(call->out);
+    trace_text_puts(ask->out, "],\"total\":");
+    value_put_unsigned(ask->out, total);
+    trace_text_puts(ask->out, "}");
     return 0;
 }

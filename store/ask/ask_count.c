@@ -2,13 +2,11 @@
  *
  * `count`: how many events match, by the values of some fields, and how a number of theirs is spread.
  *
- * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (groups.h, spread.h). */
-#include "answer.h"
+ * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (count_groups.h, count_spread.h). */
+#include "ask_methods.h"
 #include "count_groups.h"
 #include "count_spread.h"
-#include "event_params.h"
-#include "limits.h"
-#include "methods.h"
+#include "expression.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +14,11 @@
 #include <proto/field.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/answer.h>
+#include <store/event_params.h>
+#include <store/limits.h>
+#include <store/time_param.h>
+#include <store/value.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -23,7 +26,7 @@
 #define EVENTS_A_LOOK 4096
 
 struct count_params {
-    struct filter_params filter;
+    struct event_params filter;
     json_t *from, *to, *group_by;
     const char *value;
     int64_t limit;
@@ -40,38 +43,38 @@ struct sum {
 };
 
 struct counting {
-    const struct service *service;
-    const _Atomic bool *abandoned; /* the call's */
-    struct trace_field *fields[LIMIT_COUNT_FIELDS], *value;
+    const struct store *store;
+    const _Atomic bool *abandoned; /* of the request; or NULL */
+    struct trace_field *fields[STORE_COUNT_FIELDS_MAX], *value;
     size_t field_count;
     const struct trace_field *time; /* of `fields`, the first that is one; NULL: none */
     unsigned uses;                  /* TRACE_FILTER_USES_ of all fields */
-    struct groups groups;
+    struct count_groups groups;
     struct sum *sums; /* by group */
     size_t sum_capacity;
-    struct spread spread;
+    struct count_spread spread;
     uint64_t events, ungrouped, first_ns, last_ns;
 };
 
 /* ---- params ------------------------------------------------------------------------------------------------------------- */
 
-static int read_params(struct call *call, struct count_params *params) {
-    *params = (struct count_params){.limit = LIMIT_COUNT_ROWS_DEFAULT};
+static int read_params(struct ask *ask, struct count_params *params) {
+    *params = (struct count_params){.limit = STORE_COUNT_ROWS_DEFAULT};
     const struct trace_rpc_param list[] = {
-        FILTER_PARAMS(&params->filter),
+        EVENT_PARAMS(&params->filter),
         {"from", TRACE_RPC_TIME, .json = &params->from},
         {"to", TRACE_RPC_TIME, .json = &params->to},
         {"group_by", TRACE_RPC_STRINGS, .json = &params->group_by},
         {"value", TRACE_RPC_STRING, .string = &params->value},
         {"histogram", TRACE_RPC_BOOLEAN, .boolean = &params->histogram},
-        {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = LIMIT_COUNT_ROWS},
+        {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = STORE_COUNT_ROWS_MAX},
         {"explain", TRACE_RPC_BOOLEAN, .boolean = &params->explain},
     };
-    if (trace_rpc_params_read(call->request.params, list, sizeof list / sizeof *list, &call->error)) return -1;
+    if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     if (params->histogram && !params->value)
-        return trace_rpc_fail_param(&call->error, "histogram", "histogram: of which number? value is missing");
-    if (json_array_size(params->group_by) > LIMIT_COUNT_FIELDS)
-        return trace_rpc_fail_param(&call->error, "group_by", "group_by: at most %d fields", LIMIT_COUNT_FIELDS);
+        return trace_rpc_fail_param(&ask->error, "histogram", "histogram: of which number? value is missing");
+    if (json_array_size(params->group_by) > STORE_COUNT_FIELDS_MAX)
+        return trace_rpc_fail_param(&ask->error, "group_by", "group_by: at most %d fields", STORE_COUNT_FIELDS_MAX);
     return 0;
 }
 
@@ -80,28 +83,28 @@ static const char *field_name(const json_t *group_by, size_t i) {
     return json_string_value(json_is_array(group_by) ? json_array_get(group_by, i) : group_by);
 }
 
-static int find_field(struct call *call, const char *param, const char *text, struct counting *counting,
+static int find_field(struct ask *ask, const char *param, const char *text, struct counting *counting,
                       struct trace_field **ret_field) {
-    int error = expression_find_field(call->service, param, text, ret_field, &call->error);
+    int error = expression_find_field(ask->store, param, text, ret_field, &ask->error);
     if (!error) counting->uses |= trace_field_uses(*ret_field);
     return error;
 }
 
-static int find_fields(struct call *call, const struct count_params *params, struct counting *counting) {
+static int find_fields(struct ask *ask, const struct count_params *params, struct counting *counting) {
     size_t count = json_is_string(params->group_by) ? 1 : json_array_size(params->group_by);
     for (size_t i = 0; i < count; i++) {
         const char *name = field_name(params->group_by, i);
         for (size_t k = 0; k < i; k++)
             if (!strcmp(name, field_name(params->group_by, k)))
-                return trace_rpc_fail_param(&call->error, "group_by", "group_by: %.60s comes twice", name);
-        if (find_field(call, "group_by", name, counting, &counting->fields[i])) return -1;
+                return trace_rpc_fail_param(&ask->error, "group_by", "group_by: %.60s comes twice", name);
+        if (find_field(ask, "group_by", name, counting, &counting->fields[i])) return -1;
         counting->field_count = i + 1;
         if (!counting->time && trace_field_is_time(counting->fields[i])) counting->time = counting->fields[i];
     }
     if (!params->value) return 0;
-    if (find_field(call, "value", params->value, counting, &counting->value)) return -1;
+    if (find_field(ask, "value", params->value, counting, &counting->value)) return -1;
     if (trace_field_is_number(counting->value)) return 0;
-    return trace_rpc_fail_param(&call->error, "value", "value: %.60s is no number", params->value);
+    return trace_rpc_fail_param(&ask->error, "value", "value: %.60s is no number", params->value);
 }
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */
@@ -120,14 +123,14 @@ static int grow_sums(struct counting *counting, uint32_t group) {
 
 /* The group of an event, by the values of the fields, each behind its length. */
 static int find_group(struct counting *counting, const struct trace_event *event, const struct trace_filter_origin *origin) {
-    uint8_t key[LIMIT_COUNT_FIELDS * (1 + TRACE_VALUE_BYTES_MAX)];
+    uint8_t key[STORE_COUNT_FIELDS_MAX * (1 + TRACE_VALUE_BYTES_MAX)];
     size_t bytes = 0;
     for (size_t i = 0; i < counting->field_count; i++) {
         size_t value_bytes = trace_field_read(counting->fields[i], event, origin, key + bytes + 1);
         key[bytes] = (uint8_t)value_bytes;
         bytes += 1 + value_bytes;
     }
-    return groups_find(&counting->groups, key, bytes);
+    return count_groups_find(&counting->groups, key, bytes);
 }
 
 static int add_number(struct counting *counting, uint32_t group, uint64_t number) {
@@ -136,7 +139,12 @@ static int add_number(struct counting *counting, uint32_t group, uint64_t number
     if (!sum->values || number > sum->max) sum->max = number;
     sum->values++;
     sum->total += number;
-    return spread_add(&counting->spread, group, number);
+    return count_spread_add(&counting->spread, group, number);
+}
+
+/* relaxed: a flag alone */
+static bool is_abandoned(const struct counting *counting) {
+    return counting->abandoned && atomic_load_explicit(counting->abandoned, memory_order_relaxed);
 }
 
 /* history_visit's. */
@@ -144,9 +152,8 @@ static int count_event(void *context, const struct trace_event *event, history_s
     struct counting *counting = context;
     struct trace_filter_origin origin = {0};
     uint64_t number;
-    if (counting->events % EVENTS_A_LOOK == 0 && atomic_load_explicit(counting->abandoned, memory_order_relaxed))
-        return -ECANCELED;
-    if (counting->uses) expression_origin(counting->service, counting->uses, event, source, &origin);
+    if (counting->events % EVENTS_A_LOOK == 0 && is_abandoned(counting)) return -ECANCELED;
+    if (counting->uses) expression_origin(counting->store, counting->uses, event, source, &origin);
     if (!counting->events || event->timestamp < counting->first_ns) counting->first_ns = event->timestamp;
     if (!counting->events || event->timestamp > counting->last_ns) counting->last_ns = event->timestamp;
     counting->events++;
@@ -173,8 +180,8 @@ static int count_lost(void *context, const struct trace_event *event, history_so
 static void counting_fini(struct counting *counting) {
     for (size_t i = 0; i < counting->field_count; i++) trace_field_destroy(counting->fields[i]);
     trace_field_destroy(counting->value);
-    groups_fini(&counting->groups);
-    spread_fini(&counting->spread);
+    count_groups_fini(&counting->groups);
+    count_spread_fini(&counting->spread);
     free(counting->sums);
 }
 
@@ -182,11 +189,11 @@ static void counting_fini(struct counting *counting) {
 
 /* Where a group's parts are among those of all groups. */
 struct parts {
-    struct spread_part *all;
+    struct count_spread_part *all;
     size_t count;
 };
 
-static const struct spread_part *parts_of(const struct parts *parts, uint32_t group, size_t *ret_count) {
+static const struct count_spread_part *parts_of(const struct parts *parts, uint32_t group, size_t *ret_count) {
     size_t low = 0, high = parts->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -203,12 +210,12 @@ static const struct spread_part *parts_of(const struct parts *parts, uint32_t gr
 
 static void put_member(struct trace_text *out, const char *name, uint64_t number) {
     trace_text_puts(out, name);
-    answer_put_unsigned(out, number);
+    value_put_unsigned(out, number);
 }
 
 static uint64_t at_most(uint64_t number, uint64_t max) { return number < max ? number : max; }
 
-static void put_spread(struct trace_text *out, const struct sum *sum, const struct spread_part *parts, size_t count) {
+static void put_spread(struct trace_text *out, const struct sum *sum, const struct count_spread_part *parts, size_t count) {
     trace_text_puts(out, ",\"value\":");
     if (!sum->values) {
         trace_text_puts(out, "null");
@@ -216,19 +223,19 @@ static void put_spread(struct trace_text *out, const struct sum *sum, const stru
     }
     put_member(out, "{\"count\":", sum->values);
     put_member(out, ",\"min\":", sum->min);
-    put_member(out, ",\"p50\":", at_most(spread_quantile(parts, count, 0.5), sum->max));
-    put_member(out, ",\"p90\":", at_most(spread_quantile(parts, count, 0.9), sum->max));
-    put_member(out, ",\"p99\":", at_most(spread_quantile(parts, count, 0.99), sum->max));
+    put_member(out, ",\"p50\":", at_most(count_spread_quantile(parts, count, 0.5), sum->max));
+    put_member(out, ",\"p90\":", at_most(count_spread_quantile(parts, count, 0.9), sum->max));
+    put_member(out, ",\"p99\":", at_most(count_spread_quantile(parts, count, 0.99), sum->max));
     put_member(out, ",\"max\":", sum->max);
     put_member(out, ",\"mean\":", (uint64_t)((sum->total + sum->values / 2) / sum->values));
     trace_text_puts(out, "}");
 }
 
-static void put_histogram(struct trace_text *out, const struct spread_part *parts, size_t count) {
+static void put_histogram(struct trace_text *out, const struct count_spread_part *parts, size_t count) {
     trace_text_puts(out, ",\"histogram\":[");
     for (size_t i = 0; i < count; i++) {
-        put_member(out, i ? ",{\"low\":" : "{\"low\":", spread_bucket_low(parts[i].bucket));
-        put_member(out, ",\"high\":", spread_bucket_high(parts[i].bucket));
+        put_member(out, i ? ",{\"low\":" : "{\"low\":", count_spread_bucket_low(parts[i].bucket));
+        put_member(out, ",\"high\":", count_spread_bucket_high(parts[i].bucket));
         put_member(out, ",\"count\":", parts[i].count);
         trace_text_puts(out, "}");
     }
@@ -242,7 +249,7 @@ static void put_json_string(struct trace_text *out, const char *text) {
 }
 
 static void put_group(struct trace_text *out, const struct counting *counting, const json_t *group_by, uint32_t group) {
-    const uint8_t *key = groups_key(&counting->groups, group);
+    const uint8_t *key = count_groups_key(&counting->groups, group);
     trace_text_puts(out, "{\"group\":{");
     for (size_t i = 0; i < counting->field_count; i++) {
         if (i) trace_text_puts(out, ",");
@@ -264,7 +271,7 @@ static void put_rate(struct trace_text *out, uint64_t events, uint64_t window_ns
 
 /* The order of two groups by the values of one field, or of all. */
 static int compare_values(const struct counting *counting, uint32_t left, uint32_t right, const struct trace_field *only) {
-    const uint8_t *a = groups_key(&counting->groups, left), *b = groups_key(&counting->groups, right);
+    const uint8_t *a = count_groups_key(&counting->groups, left), *b = count_groups_key(&counting->groups, right);
     for (size_t i = 0; i < counting->field_count; i++) {
         int order = !only || only == counting->fields[i] ? trace_value_compare(a + 1, a[0], b + 1, b[0]) : 0;
         if (order) return order;
@@ -303,7 +310,7 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
     for (size_t i = 0; i < count && !out->failed; i++) {
         const struct sum *sum = &counting->sums[order[i]];
         size_t part_count;
-        const struct spread_part *own = parts_of(parts, order[i], &part_count);
+        const struct count_spread_part *own = parts_of(parts, order[i], &part_count);
         if (i) trace_text_puts(out, ",");
         put_group(out, counting, params->group_by, order[i]);
         put_member(out, ",\"count\":", sum->events);
@@ -319,11 +326,11 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
 
 /* The time that rates are of: from `from` to `to` as far as it has passed and the history reaches back; where one is absent, from the first
  * or to the last event that was counted.  A `from` without a `to` means until now. */
-static uint64_t window_ns(const struct call *call, const struct counting *counting, const struct history_query *query,
+static uint64_t window_ns(const struct ask *ask, const struct counting *counting, const struct history_query *query,
                           uint64_t now_ns) {
     struct history_stats stats;
     if (!counting->events) return 0;
-    history_stats(call->service->history, &stats);
+    history_stats(ask->store->history, &stats);
     uint64_t from_ns = query->from_ns, to_ns = query->to_ns ? query->to_ns : query->from_ns ? now_ns : counting->last_ns;
     if (!from_ns) from_ns = counting->first_ns;
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
@@ -334,7 +341,7 @@ static uint64_t window_ns(const struct call *call, const struct counting *counti
 }
 
 /* What was lost of the nodes and the time that were asked for. */
-static int sum_lost(struct call *call, const struct history_query *query, uint64_t end, uint64_t *ret_lost) {
+static int sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost) {
     struct history_query gaps = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST,
                                  .by_node = query->by_node,
                                  .node_set = query->node_set,
@@ -343,7 +350,7 @@ static int sum_lost(struct call *call, const struct history_query *query, uint64
                                  .to_ns = query->to_ns};
     struct history_visited visited;
     *ret_lost = 0;
-    return history_visit(call->service->history, &gaps, 0, end, count_lost, ret_lost, &visited);
+    return history_visit(ask->store->history, &gaps, 0, end, count_lost, ret_lost, &visited);
 }
 
 static void put_seconds(struct trace_text *out, uint64_t ns) {
@@ -353,10 +360,9 @@ static void put_seconds(struct trace_text *out, uint64_t ns) {
     trace_text_puts(out, text);
 }
 
-static void put_answer(struct call *call, const struct count_params *params, const struct counting *counting, uint64_t lost,
+static void put_answer(struct ask *ask, const struct count_params *params, const struct counting *counting, uint64_t lost,
                        uint64_t ns) {
-    struct trace_text *out = call->out;
-    trace_rpc_begin_result(out, call->request.id);
+    struct trace_text *out = ask->out;
     trace_text_puts(out, "{\"group_by\":[");
     for (size_t i = 0; i < counting->field_count; i++) {
         if (i) trace_text_puts(out, ",");
@@ -379,61 +385,59 @@ static void put_answer(struct call *call, const struct count_params *params, con
     put_member(out, ",\"lost\":", lost);
 }
 
-static int answer_count(struct call *call, const struct count_params *params, struct counting *counting, uint64_t lost,
-                        uint64_t ns, const struct history_visited *visited) {
+static int answer_count(struct ask *ask, const struct count_params *params, struct counting *counting, uint64_t lost, uint64_t ns,
+                        const struct history_visited *visited) {
     struct parts parts = {0};
     size_t count;
     uint32_t *order = choose_groups(counting, (size_t)params->limit, &count);
-    int error = order ? spread_parts(&counting->spread, &parts.all, &parts.count) : -ENOMEM;
+    int error = order ? count_spread_parts(&counting->spread, &parts.all, &parts.count) : -ENOMEM;
     if (!error) {
-        put_answer(call, params, counting, lost, ns);
-        put_rows(call->out, counting, params, order, count, &parts, ns);
-        if (params->explain) answer_put_explanation(call->out, visited->index, visited->examined);
-        trace_text_puts(call->out, "}");
-        trace_rpc_end(call->out);
+        put_answer(ask, params, counting, lost, ns);
+        put_rows(ask->out, counting, params, order, count, &parts, ns);
+        if (params->explain) answer_put_explanation(ask->out, visited->index, visited->examined);
+        trace_text_puts(ask->out, "}");
     }
     free(parts.all);
     free(order);
     return error;
 }
 
-static int count_and_answer(struct call *call, const struct count_params *params, struct filter *filter,
+static int count_and_answer(struct ask *ask, const struct count_params *params, struct event_filter *filter,
                             struct counting *counting, uint64_t now_ns) {
-    uint64_t set[IDS_NODE_SET_WORDS], lost;
+    uint64_t set[NODES_SET_WORDS], lost;
     struct history_visited visited;
-    filter_prepare(filter, call->service, set);
+    event_filter_prepare(filter, ask->store, set);
     rcu_read_lock();
-    uint64_t end = history_end(call->service->history);
+    uint64_t end = history_end(ask->store->history);
     rcu_read_unlock();
-    int error = history_visit(call->service->history, &filter->query, 0, end, count_event, counting, &visited);
-    if (!error) error = sum_lost(call, &filter->query, end, &lost);
-    if (!error) error = answer_count(call, params, counting, lost, window_ns(call, counting, &filter->query, now_ns), &visited);
+    int error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
+    if (!error) error = sum_lost(ask, &filter->query, end, &lost);
+    if (!error) error = answer_count(ask, params, counting, lost, window_ns(ask, counting, &filter->query, now_ns), &visited);
     if (error == -ENOSPC)
-        return trace_rpc_fail(&call->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", SPREAD_USED_MAX),
+        return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
                               "the numbers of so many groups do not fit; group by less, or filter more");
-    return error ? trace_rpc_fail(&call->error, TRACE_RPC_INTERNAL, NULL, "out of memory") : 0;
+    return error ? ask_fail_memory(ask) : 0;
 }
 
 /* It looks at all that matches. */
-bool methods_count_is_long(const struct call *call) {
-    (void)call;
+bool ask_count_is_long(const struct ask *ask) {
+    (void)ask;
     return true;
 }
 
-int methods_count(struct call *call) {
+int ask_count(struct ask *ask) {
     struct count_params params;
-    struct filter filter;
-    struct counting counting = {.service = call->service, .abandoned = call->abandoned};
-    uint64_t now_ns = service_unix_ns();
-    if (read_params(call, &params)) return -1;
-    int error = filter_read(call->service, &params.filter, false, now_ns, &filter, &call->error);
+    struct event_filter filter;
+    struct counting counting = {.store = ask->store, .abandoned = ask->abandoned};
+    uint64_t now_ns = store_now_ns(ask->store);
+    if (read_params(ask, &params)) return -1;
+    int error = event_params_read(ask->store, &params.filter, false, now_ns, &filter, &ask->error);
     if (error) return error;
-    error = methods_read_time("from", params.from, now_ns, &filter.query.from_ns, &call->error);
-    if (!error) error = methods_read_time("to", params.to, now_ns, &filter.query.to_ns, &call->error);
-    if (!error && params.to && !filter.query.to_ns) filter.query.to_ns = 1; /* 0 means no end there, and nothing is before 1970 */
-    if (!error) error = find_fields(call, &params, &counting);
-    if (!error) error = count_and_answer(call, &params, &filter, &counting, now_ns);
+    error = time_param_read("from", params.from, now_ns, &filter.query.from_ns, &ask->error);
+    if (!error) error = time_param_read_end("to", params.to, now_ns, &filter.query.to_ns, &ask->error);
+    if (!error) error = find_fields(ask, &params, &counting);
+    if (!error) error = count_and_answer(ask, &params, &filter, &counting, now_ns);
     counting_fini(&counting);
-    filter_fini(&filter);
+    event_filter_fini(&filter);
     return error;
 }

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of methods, and what they share: see ask.h. */
+#include "ask_methods.h"
+
+#include <string.h>
+
+static const struct ask_method table[] = {
+    {"nodes", ask_nodes},
+    {"peers", ask_peers},
+    {"traces", ask_traces, .is_long = ask_traces_is_long},
+    {"query", ask_query, .answer_small = ask_query_small},
+    {"count", ask_count, .is_long = ask_count_is_long},
+    {"apps", ask_apps},
+};
+#define TABLE_COUNT (sizeof table / sizeof *table)
+
+const struct ask_method *ask_find_method(const char *name) {
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if (!strcmp(table[i].name, name)) return &table[i];
+    return NULL;
+}
+
+void ask_add_names(json_t *names) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) json_array_append_new(names, json_string(table[i].name));
+}
+
+int ask_fail_memory(struct ask *ask) { return trace_rpc_fail(&ask->error, TRACE_RPC_INTERNAL, NULL, "out of memory"); }
+
+int ask_fail_too_long(struct ask *ask) {
+    size_t limit = ask->out->bytes_max;
+    if (!limit) return ask_fail_memory(ask);
+    return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{sI}", "limit", (json_int_t)limit),
+                          "the answer is longer than %zu bytes", limit);
+}
+
+int ask_answer(struct ask *ask, json_t *result_new) {
+    if (!result_new) return ask_fail_memory(ask);
+    trace_rpc_write_json(ask->out, result_new);
+    json_decref(result_new);
+    return 0;
+}
+
+static int run(struct ask *ask, const char *name) {
+    const struct ask_method *method = ask_find_method(name);
+    if (!method) {
+        json_t *names = json_array();
+        ask_add_names(names);
+        return trace_rpc_fail(&ask->error, TRACE_RPC_METHOD_NOT_FOUND, json_pack("{so}", "methods", names),
+                              "there is no method \"%.80s\"", name);
+    }
+    if (ask->params && !json_is_object(ask->params))
+        return trace_rpc_fail(&ask->error, TRACE_RPC_INVALID_PARAMS, NULL, "params must be named (an object), not positional");
+    int error = method->answer(ask);
+    return !error && ask->out->failed ? ask_fail_too_long(ask) : error;
+}
+
+int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
+              struct trace_rpc_error *ret_error) {
+    struct ask ask = {.store = store, .params = (json_t *)params /* for jansson's iterators; not changed */, .out = out_result};
+    size_t before = out_result->bytes;
+    store_enter_thread();
+    int error = run(&ask, method);
+    *ret_error = ask.error;
+    if (!error) return 0;
+    out_result->bytes = before;
+    out_result->failed = false;
+    return error;
+}

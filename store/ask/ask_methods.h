@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The functions behind the table of ask.h, by file, and what they share. */
+#ifndef STORE_ASK_METHODS_H
+#define STORE_ASK_METHODS_H
+
+#include <store/ask.h>
+
+int ask_nodes(struct ask *ask); /* ask_nodes.c */
+int ask_apps(struct ask *ask);
+int ask_peers(struct ask *ask); /* ask_summaries.c */
+int ask_traces(struct ask *ask);
+bool ask_traces_is_long(const struct ask *ask);
+int ask_query(struct ask *ask); /* ask_query.c */
+int ask_query_small(struct ask *ask);
+int ask_count(struct ask *ask); /* ask_count.c */
+bool ask_count_is_long(const struct ask *ask);
+
+/* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a method does. */
+int ask_answer(struct ask *ask, json_t *result_new);
+
+/* The error when memory ran out.  Returns -EINVAL. */
+int ask_fail_memory(struct ask *ask);
+
+#endif

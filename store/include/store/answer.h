@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events and nodes as answers show them; numbers, times and ids are in value.h.  Any thread that RCU knows. */
+#ifndef STORE_ANSWER_H
+#define STORE_ANSWER_H
+
+#include <jansson.h>
+#include <proto/text.h>
+#include <store/store.h>
+
+/* The ids of the nodes with these indices, each once.  A new reference, NULL when memory runs out. */
+json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices, size_t count);
+
+/* Names a log, together with its node's id, for as long as its ring exists: a later traced gives the same name.  16 hex digits. */
+#define ANSWER_LOG_DIGITS 16
+json_t *answer_log(const struct node *node);
+
+/* Writes `explain` as a further member: the index that served, and how many events were examined. */
+void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
+
+/* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still in the
+ * history: then its node is still in the table.  Returns false when it is not. */
+bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,
+                  bool with_log);
+
+/* Writes events, separated by commas.  Skips those that have left the history meanwhile, for the table may have given their node's
+ * index to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */
+size_t answer_hits(struct store *store, struct trace_text *out, const struct history_hit *hits, size_t count, bool with_log);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The methods that a store answers: `query`, `count`, `traces`, `peers`, `nodes`, `apps` (docs/protocol.md, "Methods").
+ *
+ * A program calls store_ask().  A server, which has a loop to keep free and clients who leave, goes through the table instead. */
+#ifndef STORE_ASK_H
+#define STORE_ASK_H
+
+#include <proto/rpc.h>
+#include <store/store.h>
+
+/* Answers one request.  params: an object, or NULL for none.  Appends to *out_result exactly the bytes that traced sends as `result`; set
+ * out_result->bytes_max to bound them.  Returns 0; or a negative number with the error that traced sends in *ret_error (zeroed before;
+ * end it with trace_rpc_error_fini), and *out_result as it was.  Enters the calling thread; may look at every event, so that it
+ * takes seconds. */
+int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
+              struct trace_rpc_error *ret_error);
+
+/* ---- for servers --------------------------------------------------------------------------------------------------------- */
+
+/* One request, as a method sees it. */
+struct ask {
+    struct store *store;
+    json_t *params;                /* an object, or NULL; not changed */
+    struct trace_text *out;        /* the result goes behind what is there */
+    struct trace_rpc_error error;  /* filled in when a method fails; the caller's to end */
+    const _Atomic bool *abandoned; /* or NULL; true: nobody wants the answer.  What takes long looks now and then, and ends. */
+};
+
+struct ask_method {
+    const char *name;
+    /* Writes the result and returns 0; or fills in ask->error and returns a negative number, with part of a result written perhaps.
+     * Any thread that RCU knows. */
+    int (*answer)(struct ask *ask);
+    /* Or NULL.  Answers what takes no longer than the way to another thread; for anything else it returns -EAGAIN with nothing
+     * written. */
+    int (*answer_small)(struct ask *ask);
+    /* Or NULL: never.  May this request take seconds? */
+    bool (*is_long)(const struct ask *ask);
+};
+
+/* NULL when the store has no method of this name. */
+const struct ask_method *ask_find_method(const char *name);
+
+/* Appends their names to an array. */
+void ask_add_names(json_t *names);
+
+/* The error when `out` could not take the whole answer.  Returns -EINVAL. */
+int ask_fail_too_long(struct ask *ask);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See event_filter.h. */
+#include "expression.h"
+#include <store/event_filter.h>
+#include <store/id_lookup.h>
+
+#include <string.h>
+
+void event_filter_fini(struct event_filter *filter) {
+    expression_destroy(filter->expression);
+    filter->expression = NULL;
+}
+
+void event_filter_prepare(struct event_filter *filter, const struct store *store, uint64_t set[NODES_SET_WORDS]) {
+    struct history_query *query = &filter->query;
+    if (!filter->has_node)
+        memset(set, 0xff, NODES_SET_WORDS * sizeof *set);
+    else if (filter->node_name[0])
+        (void)id_lookup_logs_of_name(store, filter->node_name, set); /* empty: no node has this name yet */
+    else
+        id_lookup_logs(store, &filter->node_id, set);
+    bool limited = filter->expression && expression_narrow(filter->expression, query, set);
+    if (!filter->has_node && !limited) return;
+    query->by_node = true;
+    query->node_set = set;
+    query->node_set_bits = NODES_MAX;
+}
+
+bool event_filter_match(const struct event_filter *filter, const struct store *store, const struct trace_event *event,
+                        history_source source) {
+    if (!history_match(&filter->query, event, source)) return false;
+    if (!filter->has_node) return true;
+    /* By the node's own id or name, not by a set of indices: logs come and go while a subscription lives. */
+    const struct node *node = nodes_at(store->nodes, history_source_node(source));
+    if (!node) return false;
+    if (filter->node_name[0]) return !strcmp(node->info.node_name, filter->node_name);
+    return !memcmp(&node->info.node_id, &filter->node_id, sizeof filter->node_id);
+}
+
+void event_filter_refresh(struct event_filter *filter) {
+    if (filter->expression) expression_refresh(filter->expression);
+}

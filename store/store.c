@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See store.h. */
+#include <store/store.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#define LANES_MAX 256
+
+struct store_lanes {
+    uint64_t used[LANES_MAX / 64];
+};
+
+/* ---- threads ------------------------------------------------------------------------------------------------------------ */
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+/* A thread of somebody's pool has no end that we could hook, but a thread's keys are destroyed by the thread itself. */
+static void leave_thread(void *registered) {
+    (void)registered;
+    rcu_unregister_thread();
+}
+
+static void make_key(void) {
+    if (pthread_key_create(&key, leave_thread)) abort(); /* at most once, at the start: the process lacks the most basic things */
+}
+
+void store_enter_thread(void) {
+    pthread_once(&key_once, make_key);
+    if (pthread_getspecific(key)) return;
+    rcu_register_thread();
+    if (pthread_setspecific(key, &key)) abort();
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t clock_unix_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* Takes the history over, also on failure. */
+static int init_with(struct store *store, struct history *history) {
+    *store = (struct store){.history = history, .instance = clock_unix_ns() ^ (uint64_t)getpid() << 40};
+    int error = nodes_create(&store->nodes);
+    if (error) history_destroy(history);
+    return error;
+}
+
+int store_init(struct store *store, size_t history_bytes) {
+    struct history *history;
+    int error = history_create(&history, history_bytes);
+    return error ? error : init_with(store, history);
+}
+
+void store_fini(struct store *store) {
+    free(store->lanes);
+    nodes_destroy(store->nodes);
+    history_destroy(store->history);
+}
+
+int store_create(struct store **ret_store, size_t history_bytes) {
+    struct store *store = malloc(sizeof *store);
+    struct history *history;
+    if (!store) return -ENOMEM;
+    store_enter_thread();
+    int error = history_create_lazy(&history, history_bytes < HISTORY_BYTES_MIN ? HISTORY_BYTES_MIN : history_bytes);
+    if (!error) error = init_with(store, history);
+    if (error)
+        free(store);
+    else
+        *ret_store = store;
+    return error;
+}
+
+void store_destroy(struct store *store) {
+    if (!store) return;
+    store_fini(store);
+    free(store);
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------------------ */
+
+int store_add_node(struct store *store, const struct node_info *info, enum node_state state, uint32_t *ret_node) {
+    if (state != NODE_LIVE && state != NODE_UNKNOWN) return -EINVAL;
+    int error = nodes_add(store->nodes, info, state, NULL, history_begin(store->history), ret_node);
+    if (!error && store->lanes) store->lanes[*ret_node] = (struct store_lanes){0}; /* the index may be another node's of before */
+    return error;
+}
+
+void store_add_app(struct store *store, uint32_t node, const struct trace_app *app) { nodes_add_app(store->nodes, node, app); }
+
+/* One writer: an add needs no locked instruction.  Relaxed: single counters. */
+static void add(_Atomic uint64_t *counter, uint64_t count) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_relaxed);
+}
+
+static void count_event(struct node *node, const struct trace_event *event) {
+    if (event->kind == TRACE_KIND_EVENTS_LOST) {
+        if (event->data.events_lost.cause >= TRACE_LOSS_COUNT) return; /* of a newer version: no counter stands for it */
+        add(&node->emitted, event->data.events_lost.count);
+        add(&node->lost[event->data.events_lost.cause], event->data.events_lost.count);
+        return;
+    }
+    add(&node->emitted, 1);
+    add(&node->indexed, 1);
+    if (event->timestamp > atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed)) /* relaxed: as in add */
+        atomic_store_explicit(&node->last_unix_ns, event->timestamp, memory_order_relaxed);
+}
+
+static int use_lane(struct store *store, struct node *node, uint32_t index, uint32_t lane) {
+    if (!store->lanes) store->lanes = calloc(NODES_MAX, sizeof *store->lanes);
+    if (!store->lanes) return -ENOMEM;
+    uint64_t *word = &store->lanes[index].used[lane / 64], bit = UINT64_C(1) << lane % 64;
+    if (*word & bit) return 0;
+    *word |= bit;
+    atomic_fetch_add_explicit(&node->lanes_used, 1, memory_order_relaxed); /* relaxed: a single counter */
+    return 0;
+}
+
+int store_append(struct store *store, uint32_t node, uint32_t lane, const struct trace_event *events, size_t count) {
+    rcu_read_lock();
+    struct node *entry = nodes_at(store->nodes, node);
+    rcu_read_unlock(); /* entries change in this thread only */
+    if (!entry || lane >= LANES_MAX) return -EINVAL;
+    int error = count ? use_lane(store, entry, node, lane) : 0;
+    while (!error && count) {
+        uint32_t room;
+        struct trace_event *place = history_reserve(store->history, &room);
+        uint32_t part = count < room ? (uint32_t)count : room;
+        memcpy(place, events, part * sizeof *events);
+        for (uint32_t i = 0; i < part; i++) count_event(entry, &events[i]);
+        history_append(store->history, part, history_source_make(node, lane));
+        events += part;
+        count -= part;
+    }
+    return error;
+}
+
+void store_end_node(struct store *store, uint32_t node, enum node_state state) {
+    nodes_end(store->nodes, node, state, NULL, history_end(store->history));
+}
+
+void store_close(struct store *store, uint64_t now_ns) {
+    struct history_stats stats;
+    if (!now_ns) {
+        history_stats(store->history, &stats);
+        now_ns = !stats.events ? clock_unix_ns() : stats.last_ns == UINT64_MAX ? UINT64_MAX : stats.last_ns + 1;
+    }
+    atomic_store_explicit(&store->closed_ns, now_ns,
+                          memory_order_relaxed); /* relaxed: one value; whoever asks meanwhile gets either */
+}
+
+/* ---- time --------------------------------------------------------------------------------------------------------------- */
+
+uint64_t store_now_ns(const struct store *store) {
+    uint64_t closed_ns = atomic_load_explicit(&store->closed_ns, memory_order_relaxed); /* relaxed: as in store_close */
+    return closed_ns ? closed_ns : clock_unix_ns();
+}

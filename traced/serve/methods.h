@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The methods of the socket that are traced's own: `hello`, `stats`, `subscribe`, `unsubscribe`, `control` (docs/protocol.md,
+ * "Methods").  The store has the others (store/ask.h).
+ *
+ * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds up the
+ * loop; it sees the service and the call, and nothing of the connection.  `finish` runs after it on the loop's thread, for what belongs
+ * to the server: counters, subscriptions.  A half writes the result behind call->ask.out; or it fills in call->ask.error and returns a
+ * negative number, and then the next half does not run. */
+#ifndef TRACED_METHODS_H
+#define TRACED_METHODS_H
+
+#include "service.h"
+#include <store/ask.h>
+
+struct connection;
+struct subscription;
+
+struct call {
+    struct ask ask; /* all that a method of the store sees */
+    struct service *service;
+    struct connection *connection;     /* for `finish` */
+    int64_t subscription_next;         /* the number of this connection's next subscription */
+    struct subscription *subscription; /* subscribe: made by `work`, taken by `finish` */
+};
+
+struct method {
+    const char *name;
+    int (*work)(struct call *call);
+    int (*finish)(struct call *call);
+};
+
+/* NULL when traced has no method of its own of this name. */
+const struct method *methods_find(const char *name);
+/* An array of all names, the store's included. */
+json_t *methods_names(void);
+
+/* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a half does. */
+int methods_answer(struct call *call, json_t *result_new);
+
+/* The halves, by file. */
+int methods_hello(struct call *call);            /* methods.c, finish */
+int methods_stats(struct call *call);            /* methods_stats.c, finish */
+int methods_control(struct call *call);          /* methods_control.c, work */
+int methods_subscribe_work(struct call *call);   /* subscribe.c */
+int methods_subscribe_finish(struct call *call); /* subscribe.c */
+int methods_unsubscribe(struct call *call);      /* subscribe.c, finish */
+
+#endif
