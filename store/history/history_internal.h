@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inside of the history.  Only traced/history*.c and their tests include this.
+ * The inside of the history.  Only the files of store/history and their tests include this.
  *
  * A segment
  * ---------

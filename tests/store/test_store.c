@@ -119,6 +119,7 @@ START_TEST(relative_times_count_from_the_end_of_a_closed_store) {
     ck_assert_uint_eq(store_now_ns(store), FIXTURE_BEGIN_NS + FIXTURE_EVENTS * FIXTURE_STEP_NS + 1);
     ck_assert_uint_eq(events_in("query", "{\"from\":\"-5s\"}", "events"), 5);
     ck_assert_uint_eq(events_in("query", "{\"from\":\"-5s\",\"to\":\"-0s\"}", "events"), 5); /* up to now is all of it */
+    ck_assert_uint_eq(events_in("query", "{\"to\":0}", "events"), 0);                        /* 1970 is an end, too */
     store_close(store, FIXTURE_BEGIN_NS + 100 * FIXTURE_STEP_NS);
     ck_assert_uint_eq(events_in("query", "{\"from\":\"-5s\"}", "events"), 0);
     ck_assert_uint_eq(events_in("query", "{\"from\":\"-61s\"}", "events"), 2);

@@ -2,10 +2,11 @@
  *
  * A connection: lines in, lines out, and its subscriptions.  Loop's thread only.
  *
- * Memory is bounded: input is one line long at most, output stops growing at LIMIT_OUTPUT_BYTES and one answer, and a notification is
- * only made when everything before it was taken.  What all clients hold together is bounded by LIMIT_HELD_BYTES: above it, of those
- * that hold more than LIMIT_OUTPUT_BYTES (else of all) the one that has taken nothing for the longest time is closed.  A client is freed when its handle is closed and no exchange of it is on the
- * pool. */
+ * Memory is bounded.  Input is at most one line; output stops growing at LIMIT_OUTPUT_BYTES and one answer; a notification is only made
+ * when the client has taken everything before it.  LIMIT_HELD_BYTES bounds what all connections hold together.  Above it, the connection
+ * that has taken nothing for the longest time is closed: of those that hold more than LIMIT_OUTPUT_BYTES, else of all.
+ *
+ * A connection is freed when its handle is closed and the pool has no exchange of it. */
 #ifndef TRACED_CONNECTION_H
 #define TRACED_CONNECTION_H
 
@@ -13,14 +14,14 @@
 #include "limits.h"
 #include "server.h"
 
-struct output; /* bytes that the socket did not take yet */
+struct output; /* bytes that the socket has not taken yet */
 
 struct connection {
     uv_poll_t poll;
     struct server *server;
     struct connection *previous, *next; /* of all clients */
     struct connection *turn_next;
-    bool has_turn; /* it stands in the queue */
+    bool has_turn; /* it is in the queue */
     int fd;
     int polled; /* events asked for, -1: none yet */
 
@@ -32,7 +33,7 @@ struct connection {
     struct output *output, **output_last;
     size_t output_bytes;
     size_t held_bytes;    /* input, output, and what its subscriptions hold */
-    uint64_t progress_ms; /* when it last took or sent something whole */
+    uint64_t progress_ms; /* when it last took an answer or sent a line */
 
     struct exchange exchange;
     bool closing, closed;
@@ -42,20 +43,20 @@ struct connection {
     int64_t subscription_last; /* the newest number */
 };
 
-/* Takes fd over.  Returns 0 or a negative errno; then fd is closed. */
+/* Takes ownership of fd.  Returns 0 or a negative errno; then fd is closed. */
 int connection_create(struct server *server, int fd);
 
 /* Begins to close; may be called again. */
 void connection_close(struct connection *connection);
 
-/* Does a bounded piece of what there is to do; *budget: events that may still be looked at in this round. */
+/* Does a bounded part of the pending work.  *budget: events that this round may still look at. */
 void connection_turn(struct connection *connection, uint32_t *budget);
 
-/* Sends, or keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
+/* Sends, and keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
 void connection_send(struct connection *connection, const char *bytes, size_t count);
 void connection_send_text(struct connection *connection, struct trace_text *text);
 
-/* What it holds grows by that much, or shrinks. */
+/* The memory that it holds grows by so many bytes, or shrinks. */
 void connection_hold(struct connection *connection, ptrdiff_t bytes);
 
 /* Should it be given notifications? */
@@ -68,10 +69,10 @@ static inline bool connection_takes_more(const struct connection *connection) {
     return !connection->closing && connection->output_bytes < LIMIT_OUTPUT_BYTES;
 }
 
-/* Nothing under way and nothing left to send: a stopping server need not wait for it. */
+/* Nothing under way and nothing left to send: a server that stops need not wait for it. */
 bool connection_is_idle(const struct connection *connection);
 
-/* From exchange.c: the exchange that was on the pool is over. */
+/* For exchange.c: the exchange that was on the pool is over. */
 void connection_exchange_done(struct connection *connection);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One line of a client and its answer: a request, or a batch of them, carried out one after another.
+ * One line from a client and its answer: a request, or a batch of requests that are carried out one after another.
  *
- * A client has one exchange at a time; its further lines wait in its input.  That keeps answers in order, gives a client at most
- * one pool thread, and makes a client that asks faster than it is answered wait, without an error. */
+ * A connection has one exchange at a time; further lines wait in its input.  This keeps answers in order, gives a client at most one
+ * thread of the pool, and makes a client that asks too fast wait, without an error. */
 #ifndef TRACED_EXCHANGE_H
 #define TRACED_EXCHANGE_H
 
@@ -14,7 +14,7 @@ struct exchange {
     struct connection *connection;
     struct trace_rpc_line line;
     size_t next;   /* the request under way */
-    bool answered; /* something stands in `out` */
+    bool answered; /* `out` has an answer */
     bool working;  /* `call` is on the pool, or waits for it: only the pool thread touches it and `out` */
     bool is_long, waits;
     struct exchange *next_waiting;
@@ -32,13 +32,13 @@ struct exchange {
 /* Answers one line, now or, when `client->exchange.working`, later: then connection_exchange_done is called. */
 void exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes);
 
-/* The answer to a line that is over-long. */
+/* Answers a line that is too long. */
 void exchange_refuse_line(struct connection *connection);
 
-/* The client is closed: what has not begun does not begin, and what may take long ends soon.  The exchange may still be `working`. */
+/* The connection is closed: a request that has not begun does not begin, and a long one ends soon.  The exchange may still be `working`. */
 void exchange_cancel(struct exchange *exchange);
 
-/* Gives up an exchange that is not on the pool. */
+/* Drops an exchange that is not on the pool. */
 void exchange_drop(struct exchange *exchange);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server: the listening socket, its clients, and whose turn it is.  Everything here is for the loop's thread, but
- * server_wake.
+ * The server: the listening socket, its connections, and whose turn it is.  Everything here but server_wake is for the loop's thread.
  *
- * Turns.  A client that has something to do (lines to answer, events to be told) waits in one queue and gets turns of bounded
- * work, round robin; between two rounds the loop looks at its sockets.  So no client, and no burst of events, holds up the
- * others for longer than a round. */
+ * A connection that has work (lines to answer, events to send) waits in one queue and gets turns of bounded work, round robin.  Between
+ * two rounds the loop looks at its sockets.  So no client, and no burst of events, delays the others by more than a round. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 
@@ -19,7 +17,7 @@ struct connection;
 struct server_counters {
     uint64_t accepted, refused, requests, errors;
     uint64_t events_notified, events_dropped; /* of subscriptions: sent, and evicted before they could be */
-    /* How often a limit of limits.h was met; descriptors: how often accepting paused; memory: answers that there was none for. */
+    /* How often a limit of limits.h was reached; descriptors: how often accepting paused; memory: answers that ran out of it. */
     struct {
         uint64_t clients, subscriptions, line_bytes, answer_bytes, held_bytes, memory, descriptors;
     } limits;
@@ -50,18 +48,18 @@ struct server {
     struct server_counters counters;
 };
 
-/* Prepares the handles on `loop`; listen_fd stays the caller's; group: see credentials_may_enter.  Returns 0 or a negative errno; then the process had
- * better end. */
+/* Prepares the handles on `loop`.  listen_fd stays the caller's.  group: see credentials_may_enter.  Returns 0, or a negative errno: then
+ * the process should end. */
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
 
-/* What to call when a signal asks to stop, before what is under way is sent. */
+/* What to call when a signal asks to stop, before pending answers are sent. */
 void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void *arg);
 
 /* From any thread: there are new events. */
 void server_wake(struct server *server);
 
-/* Stops: no new connections or requests; what is under way is answered and sent, for at most LIMIT_STOP_FLUSH_MS; then all handles
- * are closed and uv_run returns.  Called again, it does not wait. */
+/* Stops: accepts no connections and no requests, answers and sends what is under way for at most LIMIT_STOP_FLUSH_MS, then closes all
+ * handles, so that uv_run returns.  A second call does not wait. */
 void server_stop(struct server *server);
 
 /* Frees memory, after uv_run has returned. */
@@ -69,11 +67,11 @@ void server_fini(struct server *server);
 
 /* ---- for connection.c ------------------------------------------------------------------------------------------------------ */
 
-/* Puts a client in the queue, if it is not there. */
+/* Puts a connection in the queue, unless it is there. */
 void server_want_turn(struct server *server, struct connection *connection);
-/* Takes it out of the queue. */
+/* Removes it from the queue. */
 void server_drop_turn(struct server *server, struct connection *connection);
-/* A client is gone and its descriptor with it. */
+/* A connection is gone, and its descriptor with it. */
 void server_connection_gone(struct server *server);
 
 #endif
