@@ -206,7 +206,6 @@ struct history {
     void *arena;
     size_t arena_bytes;
     size_t bytes_max;
-    bool lazy; /* memory is touched as it fills, and the appending thread waits for grace periods itself */
 
     /* The ingest thread's. */
     struct segment *newest;
@@ -224,6 +223,8 @@ struct history {
     struct segment *retired; /* waiting for their grace period */
     struct segment *idle;    /* had it */
     bool stop;
+
+    bool lazy; /* memory is touched as it fills, and the appending thread waits for grace periods itself */
 };
 
 /* ---- hashes ------------------------------------------------------------------------------------------------------------ */
