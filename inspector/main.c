@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * inspector: asks traced, and shows what it says. */
-#include "commands.h"
+#include "command.h"
 
 #include <fcntl.h>
 #include <signal.h>

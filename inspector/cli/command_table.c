@@ -2,7 +2,7 @@
  *
  * The commands of the inspector.  Help, the manual pages and the shells' completion are made from this table and that of the options
  * (options.def): what a user has to know is said here, once.  commands.h tells the fields. */
-#include "commands.h"
+#include "command.h"
 
 // clang-format off
 #define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE))

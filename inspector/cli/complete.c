@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "complete.h"
 
-#include "commands.h"
+#include "command.h"
 #include "json_get.h"
+#include "source_open.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -125,7 +126,7 @@ static void offer_nodes(struct completion *completion, struct session *session, 
     json_t *answer;
     size_t i;
     const json_t *row;
-    if (session_call(session, method, NULL, &answer)) return;
+    if (session_ask(session, method, NULL, &answer)) return;
     names_see(&session->names, answer);
     json_array_foreach(json_get_array(answer, method), i, row) {
         const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
@@ -155,7 +156,7 @@ static void offer_traces(struct completion *completion, struct session *session)
     size_t i;
     const json_t *row;
     unsigned limit = *completion->part ? TRACES_SEARCHED : TRACES_OFFERED;
-    if (session_call(session, "traces", json_pack("{s:i}", "limit", (int)limit), &answer)) return;
+    if (session_ask(session, "traces", json_pack("{s:i}", "limit", (int)limit), &answer)) return;
     names_see(&session->names, answer);
     for (int requests = 1; requests >= 0; requests--) {
         json_array_foreach(json_get_array(answer, "traces"), i, row) {
@@ -175,7 +176,7 @@ static void offer_pids(struct completion *completion, struct session *session) {
     json_t *answer;
     size_t i;
     const json_t *row;
-    if (session_call(session, "nodes", NULL, &answer)) return;
+    if (session_ask(session, "nodes", NULL, &answer)) return;
     json_array_foreach(json_get_array(answer, "nodes"), i, row) {
         char pid[24];
         const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
@@ -189,7 +190,7 @@ static void offer_apps(struct completion *completion, struct session *session) {
     json_t *answer;
     size_t i;
     const json_t *row;
-    if (session_call(session, "apps", NULL, &answer)) return;
+    if (session_ask(session, "apps", NULL, &answer)) return;
     json_array_foreach(json_get_array(answer, "apps"), i, row) {
         const char *id = json_get_text(row, "app_id"), *name = json_get_text(row, "name");
         if (id) offer(completion, id, name ? name : "");
@@ -201,7 +202,7 @@ static void offer_methods(struct completion *completion, struct session *session
     json_t *answer;
     size_t i;
     const json_t *name;
-    if (session_call(session, "hello", NULL, &answer)) return;
+    if (session_ask(session, "hello", NULL, &answer)) return;
     json_array_foreach(json_get_array(answer, "methods"), i, name) {
         if (json_is_string(name)) offer(completion, json_string_value(name), "a method");
     }
@@ -210,8 +211,8 @@ static void offer_methods(struct completion *completion, struct session *session
 
 static void offer_live(struct completion *completion, enum value_type type) {
     struct session session;
-    int failed = session_init(&session, &completion->options) || session_connect(&session);
-    if (!failed) client_limit_calls(session.client, COMPLETE_TIMEOUT_MS);
+    int failed = session_init(&session, &completion->options) ||
+                 source_open(&session.inquiry.source, &completion->options, COMPLETE_TIMEOUT_MS, &session.failure);
     if (!failed && type == VALUE_NODE) offer_nodes(completion, &session, "nodes", "node_id");
     if (!failed && type == VALUE_PEER) offer_nodes(completion, &session, "peers", "peer_id");
     if (!failed && type == VALUE_TRACE) offer_traces(completion, &session);

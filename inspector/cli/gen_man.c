@@ -6,7 +6,7 @@
  *     gen_man COMMAND   inspector-COMMAND.1
  *
  * The build runs it once a page.  What is said here and not in the tables is what concerns all commands alike. */
-#include "commands.h"
+#include "command.h"
 
 #include <ctype.h>
 #include <stdio.h>

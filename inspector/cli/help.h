@@ -4,7 +4,7 @@
 #ifndef INSPECTOR_HELP_H
 #define INSPECTOR_HELP_H
 
-#include "commands.h"
+#include "command.h"
 
 #include <stdio.h>
 

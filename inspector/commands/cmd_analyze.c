@@ -2,13 +2,14 @@
  *
  * `analyze`: reads the newest events of a time, or those of one trace, and says what is wrong. */
 #include "commands.h"
+
+#include "clock.h"
 #include "json_get.h"
 #include "pages.h"
 #include "render_analyze.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum about { ABOUT_ALL, ABOUT_TRACE, ABOUT_NODE, ABOUT_PEER };
 
@@ -31,7 +32,7 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
 static int resolve(struct session *session, enum about about, const char *name, char **ret_id) {
     const char *key = about == ABOUT_NODE ? "node_id" : "peer_id";
     json_t *answer, *params = json_pack("{s:s,s:i,s:s}", key, name, "limit", 1, "order", "desc");
-    if (session_call(session, "query", params, &answer)) return -1;
+    if (session_ask(session, "query", params, &answer)) return -1;
     const char *id = json_get_hex(json_array_get(json_get_array(answer, "events"), 0), key, NODE_DIGITS);
     int result = 0;
     if (!id)
@@ -47,7 +48,7 @@ static int resolve(struct session *session, enum about about, const char *name, 
 
 /* Params of `query`: one trace whole, or what concerns the analysis, the newest first.  NULL without memory. */
 static json_t *query_new(const struct session *session, enum about about, const char *name) {
-    json_t *filter = session_filter_new(session);
+    json_t *filter = question_filter_new(session->options);
     int failed = !filter;
     if (about == ABOUT_TRACE) {
         failed |= json_object_set_new(filter, "trace_id", json_string(name));
@@ -63,7 +64,7 @@ static json_t *query_new(const struct session *session, enum about about, const 
 static int read_facts(struct session *session, json_t *query_new, uint64_t limit, struct facts *facts, bool *ret_cut) {
     struct pages pages;
     json_t *answer;
-    int result = pages_init(&pages, session, query_new, limit);
+    int result = pages_init(&pages, &session->inquiry, query_new, limit);
     *ret_cut = false;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
         bool whole_trace = json_object_get(pages.params, "trace_id") != NULL; /* else the gaps are among the events */
@@ -82,7 +83,7 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
 static int read_states(struct session *session, const struct facts *facts, struct node_state **ret_states, size_t *ret_count) {
     json_t *nodes, *row;
     size_t i;
-    if (session_call(session, "nodes", NULL, &nodes)) return -1;
+    if (session_ask(session, "nodes", NULL, &nodes)) return -1;
     names_learn(&session->names, nodes);
     const json_t *rows = json_get_array(nodes, "nodes");
     struct node_state *states = calloc(json_array_size(rows) + 1, sizeof *states);
@@ -101,11 +102,8 @@ static int read_states(struct session *session, const struct facts *facts, struc
 
 /* Ages count to the end of what was looked at: now, or with --to in the past the newest event. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     bool past = option_given(session->options, OPTION_TO) && facts->count;
-    return past ? facts->items[facts->count - 1].time_ns : now_ns;
+    return past ? facts->items[facts->count - 1].time_ns : clock_unix_ns();
 }
 
 /* ---- showing ---- */
@@ -113,13 +111,13 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 static int show(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!option_given(session->options, OPTION_JSON)) {
-        render_analysis(&session->text, &session->view, analysis, scope);
+        render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }
-    if (scope->cut) session_note("older events of that time were not read: --limit N reads more");
+    if (scope->cut) output_note("older events of that time were not read: --limit N reads more");
     for (size_t i = 0; !result && i < analysis->count; i++) {
         json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
-        result = line ? session_json(session, line) : session_out_of_memory(session);
+        result = line ? output_json(&session->output, line) : session_out_of_memory(session);
         json_decref(line);
     }
     return result;

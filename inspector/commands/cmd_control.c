@@ -13,7 +13,7 @@ static json_t *change_new(const struct options *options) {
     if (node) failed |= json_object_set_new(params, "node_id", json_string(node));
     if (kinds) {
         bool word = !strcmp(kinds, "all") || !strcmp(kinds, "none");
-        failed |= json_object_set_new(params, "kinds", word ? json_string(kinds) : session_list_new(kinds));
+        failed |= json_object_set_new(params, "kinds", word ? json_string(kinds) : question_list_new(kinds));
     }
     if (sample) {
         double share = 0;

@@ -11,9 +11,9 @@
 static json_t *params_new(const struct session *session) {
     const struct options *options = session->options;
     const char *by = options->texts[OPTION_BY], *value = options->texts[OPTION_VALUE], *hist = options->texts[OPTION_HIST];
-    json_t *params = session_filter_new(session);
+    json_t *params = question_filter_new(session->options);
     int failed = !params;
-    if (by) failed |= json_object_set_new(params, "group_by", session_list_new(by));
+    if (by) failed |= json_object_set_new(params, "group_by", question_list_new(by));
     if (value || hist) failed |= json_object_set_new(params, "value", json_string(hist ? hist : value));
     if (hist) failed |= json_object_set_new(params, "histogram", json_true());
     failed |=

@@ -2,85 +2,10 @@
 #include "commands.h"
 #include "doctor.h"
 
-#include <stdarg.h>
-#include <string.h>
-
-#define CHECK_COLUMNS 10U
-
-static void put_line(struct doctor *doctor, bool fine, const char *check, const char *found, const char *remedy) {
-    struct session *session = doctor->session;
-    struct strbuf *out = &session->text;
-    doctor->fine += fine;
-    doctor->wrong += !fine;
-    if (option_given(session->options, OPTION_JSON)) {
-        json_t *line = json_pack("{s:s, s:b, s:s, s:s?}", "check", check, "ok", fine, "found", found, "remedy", remedy);
-        if (!line || session_json(session, line)) out->failed = true;
-        json_decref(line);
-        return;
-    }
-    if (fine && !session->view.all) return;
-    text_styled(out, session->view.color, fine ? STYLE_GOOD : STYLE_BAD, "%-6s", fine ? "ok" : "wrong");
-    strbuf_printf(out, "%-*s ", (int)CHECK_COLUMNS, check);
-    text_untrusted(out, found, strlen(found), 1000);
-    if (remedy) {
-        strbuf_puts(out, "; try: ");
-        text_style_on(out, session->view.color, STYLE_HEAD);
-        text_untrusted(out, remedy, strlen(remedy), 1000);
-        text_style_off(out, session->view.color, STYLE_HEAD);
-    }
-    strbuf_puts(out, "\n");
-}
-
-void doctor_fine(struct doctor *doctor, const char *check, const char *format, ...) {
-    struct strbuf found = {0};
-    va_list args;
-    va_start(args, format);
-    strbuf_vprintf(&found, format, args);
-    va_end(args);
-    put_line(doctor, true, check, strbuf_text(&found), NULL);
-    strbuf_fini(&found);
-}
-
-void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...) {
-    struct strbuf found = {0};
-    va_list args;
-    va_start(args, format);
-    strbuf_vprintf(&found, format, args);
-    va_end(args);
-    put_line(doctor, false, check, strbuf_text(&found), remedy);
-    strbuf_fini(&found);
-}
-
-const char *doctor_remedy(const char *format, ...) {
-    static char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return text;
-}
-
-static int examine(struct doctor *doctor, pid_t pid) {
-    struct session *session = doctor->session;
-    doctor_look_at_directory(doctor);
-    doctor_look_for_traced(doctor);
-    if (doctor->traced && doctor_ask_traced(doctor)) return -1;
-    doctor_look_at_logs(doctor);
-    if (pid) doctor_look_at_process(doctor, pid);
-    if (!option_given(session->options, OPTION_JSON) && session->view.header && !doctor->wrong)
-        strbuf_printf(&session->text, "%u checks, and nothing is wrong%s\n", doctor->fine,
-                      pid || session->view.all ? "" : "; inspector doctor PID looks at one process");
-    if (session_flush(session)) return -1;
-    return doctor->wrong ? failure_set(&session->failure, EXIT_FAILED, "%s", "") : 0;
-}
-
 int run_doctor(struct session *session) {
-    struct doctor doctor = {.session = session, .dir = process_logs_dir()};
     const char *text = session->options->arg_count > 1 ? session->options->args[1] : NULL;
     uint64_t pid = 0;
     if (text && (parse_count(text, &pid) || pid < 1 || pid > INT32_MAX))
         return failure_set(&session->failure, EXIT_USAGE, "doctor %s: the number of a process is expected", text);
-    int result = examine(&doctor, (pid_t)pid);
-    json_decref(doctor.nodes);
-    return result;
+    return doctor_examine(session, (pid_t)pid);
 }

@@ -2,6 +2,8 @@
  *
  * What leaves the inspector for other programs: one trace as a document, and any method's result. */
 #include "commands.h"
+
+#include "clock.h"
 #include "json_get.h"
 #include "outfile.h"
 #include "pages.h"
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- rpc ---- */
 
@@ -27,17 +28,17 @@ int run_rpc(struct session *session) {
             return failure_set(&session->failure, EXIT_USAGE, "the params must be a JSON object, like '{\"limit\":1}'");
         }
     }
-    if (session_call(session, options->args[1], params, &result)) return -1;
+    if (session_ask(session, options->args[1], params, &result)) return -1;
     if (option_given(options, OPTION_JSON)) {
-        int failed = session_json(session, result);
+        int failed = output_json(&session->output, result);
         json_decref(result);
         return failed;
     }
     char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
     json_decref(result);
     if (!text) return session_out_of_memory(session);
-    strbuf_puts(&session->text, text);
-    strbuf_puts(&session->text, "\n");
+    strbuf_puts(&session->output.text, text);
+    strbuf_puts(&session->output.text, "\n");
     free(text);
     return 0;
 }
@@ -57,20 +58,18 @@ struct export {
 static int member(struct session *session, const char *key, const json_t *value) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
     if (!text) return session_out_of_memory(session);
-    strbuf_printf(&session->text, ",\n\"%s\":%s", key, text);
+    strbuf_printf(&session->output.text, ",\n\"%s\":%s", key, text);
     free(text);
     return 0;
 }
 
 static int export_head(struct export *export) {
     struct session *session = export->session;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    json_int_t us = (json_int_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    json_t *exported = json_pack("{s:I,s:i}", "timestamp", us, "ns", (int)(now.tv_nsec % 1000));
-    strbuf_printf(&session->text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
+    uint64_t now_ns = clock_unix_ns();
+    json_t *exported = json_pack("{s:I,s:i}", "timestamp", (json_int_t)(now_ns / 1000), "ns", (int)(now_ns % 1000));
+    strbuf_printf(&session->output.text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
     int result = member(session, "exported", exported) || member(session, "traced", export->hello) ? -1 : 0;
-    strbuf_puts(&session->text, ",\n\"events\":[");
+    strbuf_puts(&session->output.text, ",\n\"events\":[");
     json_decref(exported);
     return result;
 }
@@ -88,14 +87,14 @@ static int export_page(struct export *export, const json_t *page) {
             if (export_head(export)) return -1;
         }
         if (node_id) json_object_set_new(export->node_ids, node_id, json_true());
-        strbuf_puts(&session->text, export->events++ ? ",\n" : "\n");
+        strbuf_puts(&session->output.text, export->events++ ? ",\n" : "\n");
         char *text = json_dumps(event, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
         if (!text) return session_out_of_memory(session);
-        strbuf_puts(&session->text, text);
+        strbuf_puts(&session->output.text, text);
         free(text);
     }
     if (json_is_array(gaps) && json_array_extend(export->gaps, gaps)) return session_out_of_memory(session);
-    return session_flush(session);
+    return output_flush(&session->output);
 }
 
 /* The rows of `nodes` whose events were exported. */
@@ -118,15 +117,15 @@ static int export_tail(struct export *export) {
     int result = -1;
     json_array_foreach(export->gaps, i, gap) lost_count += json_get_count(json_object_get(gap, "data"), "count");
     lost = json_integer((json_int_t)lost_count);
-    evicted = json_integer((json_int_t)session->evicted);
-    if (session_call(session, "nodes", NULL, &nodes) || session_call(session, "apps", NULL, &apps)) goto out;
+    evicted = json_integer((json_int_t)session->inquiry.evicted);
+    if (session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps)) goto out;
     involved = involved_new(export, nodes);
-    strbuf_puts(&session->text, "\n]");
+    strbuf_puts(&session->output.text, "\n]");
     if (member(session, "gaps", export->gaps) || member(session, "lost", lost) || member(session, "evicted", evicted) ||
         member(session, "nodes", involved) || member(session, "apps", json_object_get(apps, "apps")))
         goto out;
-    strbuf_puts(&session->text, "}\n");
-    result = session_flush(session);
+    strbuf_puts(&session->output.text, "}\n");
+    result = output_flush(&session->output);
 out:
     json_decref(nodes);
     json_decref(apps);
@@ -136,15 +135,16 @@ out:
     return result;
 }
 
-/* Writes the document to session->fd. */
+/* Writes the document to session->output.fd. */
 static int export_to_fd(struct session *session) {
     const char *prefix = session->options->args[1];
     struct export export = {.session = session, .gaps = json_array(), .node_ids = json_object()};
     struct pages pages = {0};
     json_t *page;
     int result =
-        export.gaps && export.node_ids ? session_call(session, "hello", NULL, &export.hello) : session_out_of_memory(session);
-    if (!result) result = pages_init(&pages, session, session_filter_of_new(session, "trace_id", prefix), PAGES_ALL);
+        export.gaps && export.node_ids ? session_ask(session, "hello", NULL, &export.hello) : session_out_of_memory(session);
+    if (!result)
+        result = pages_init(&pages, &session->inquiry, question_filter_of_new(session->options, "trace_id", prefix), PAGES_ALL);
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         result = export_page(&export, page);
         json_decref(page);
@@ -162,12 +162,12 @@ static int export_to_fd(struct session *session) {
 int run_export(struct session *session) {
     const char *path = session->options->texts[OPTION_OUTPUT];
     struct outfile file;
-    int out = session->fd;
+    int out = session->output.fd;
     if (!path) return export_to_fd(session);
     if (outfile_begin(&file, path, &session->failure)) return -1;
-    session->fd = file.fd;
+    session->output.fd = file.fd;
     int result = export_to_fd(session);
-    session->fd = out;
+    session->output.fd = out;
     if (!result) return outfile_end(&file, true, &session->failure);
     (void)outfile_end(&file, false, &(struct failure){0});
     return result;

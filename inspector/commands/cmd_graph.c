@@ -43,7 +43,7 @@ static int print_messages(struct session *session, const struct timeline *timeli
     int result = 0;
     for (size_t i = 0; !result && i < messages.count; i++) {
         json_t *line = message_new(timeline, &messages, &messages.items[i]);
-        result = line ? session_json(session, line) : session_out_of_memory(session);
+        result = line ? output_json(&session->output, line) : session_out_of_memory(session);
         json_decref(line);
     }
     messages_fini(&messages);
@@ -64,7 +64,7 @@ static int json_messages(struct session *session, const json_t *answer) {
 
 int run_trace_graph(struct session *session, const json_t *answer) {
     if (option_given(session->options, OPTION_JSON)) return json_messages(session, answer);
-    session->view.columns = session_columns(session);
-    render_graph(&session->text, &session->view, answer);
+    session->view.columns = output_columns(&session->output);
+    render_graph(&session->output.text, &session->view, answer);
     return 0;
 }

@@ -17,11 +17,11 @@ static bool wants_json(const struct session *session) { return option_given(sess
 static int show(struct session *session, const json_t *answer) {
     if (!wants_json(session)) {
         names_see(&session->names, answer);
-        render_events(&session->text, &session->view, answer);
+        render_events(&session->output.text, &session->view, answer);
         return 0;
     }
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    int result = events ? session_json_lines(session, events) : session_out_of_memory(session);
+    int result = events ? output_json_lines(&session->output, events) : session_out_of_memory(session);
     json_decref(events);
     return result;
 }
@@ -29,37 +29,18 @@ static int show(struct session *session, const json_t *answer) {
 /* After the last page. */
 static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
 
-/* Turns newest-first into newest-last. */
-static int reverse_events(json_t *answer) {
-    const json_t *events = json_object_get(answer, "events");
-    json_t *reversed = json_array();
-    for (size_t i = json_array_size(events); reversed && i-- > 0;) json_array_append(reversed, json_array_get(events, i));
-    return json_object_set_new(answer, "events", reversed);
-}
-
-/* The newest events of a filter, oldest first.  Steals filter_new. */
-static int newest(struct session *session, json_t *filter_new, uint64_t count, json_t **ret_answer) {
-    if (!filter_new || json_object_set_new(filter_new, "order", json_string("desc"))) {
-        json_decref(filter_new);
-        return session_out_of_memory(session);
-    }
-    if (pages_collect(session, filter_new, count, ret_answer)) return -1;
-    if (!reverse_events(*ret_answer)) return 0;
-    json_decref(*ret_answer);
-    return session_out_of_memory(session);
-}
-
 int run_recent(struct session *session) {
     uint64_t count = RECENT_DEFAULT;
     json_t *answer;
     const char *argument = session->options->arg_count > 1 ? session->options->args[1] : NULL;
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
-    if (session_learn_names(session) || newest(session, session_filter_new(session), count, &answer)) return -1;
+    if (session_learn_names(session) || pages_newest(&session->inquiry, question_filter_new(session->options), count, &answer))
+        return -1;
     bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
     if (text) names_see(&session->names, answer);
-    if (text && !none) render_events_titles(&session->text, &session->view);
-    if (text && none && session->view.header) strbuf_puts(&session->text, "no events\n");
+    if (text && !none) render_events_titles(&session->output.text, &session->view);
+    if (text && none && session->view.header) strbuf_puts(&session->output.text, "no events\n");
     int result = show(session, answer);
     json_decref(answer);
     return result ? result : show_end(session);
@@ -72,17 +53,13 @@ int run_range(struct session *session) {
     options.texts[OPTION_FROM] = options.args[1];
     options.texts[OPTION_TO] = options.args[2];
     if (session_learn_names(session)) return -1;
-    const struct options *own = session->options;
-    session->options = &options;
-    json_t *filter = session_filter_new(session);
-    session->options = own;
-    uint64_t limit = option_number(own, OPTION_LIMIT, PAGES_ALL);
-    int result = pages_init(&pages, session, filter, limit);
-    if (!result && !wants_json(session)) render_events_titles(&session->text, &session->view);
+    int result =
+        pages_init(&pages, &session->inquiry, question_filter_new(&options), option_number(&options, OPTION_LIMIT, PAGES_ALL));
+    if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
         result = show(session, answer);
         json_decref(answer);
-        if (!result) result = session_flush(session);
+        if (!result) result = output_flush(&session->output);
     }
     pages_fini(&pages);
     return result ? result : show_end(session);
@@ -110,9 +87,10 @@ int run_peer(struct session *session) {
     const char *name = session->options->args[1];
     json_t *answer, *peers;
     if (session_learn_names(session)) return -1;
-    json_t *filter = session_filter_of_new(session, "peer_id", name);
-    if (newest(session, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer)) return -1;
-    if (session_call(session, "peers", NULL, &peers)) {
+    json_t *filter = question_filter_of_new(session->options, "peer_id", name);
+    if (pages_newest(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer))
+        return -1;
+    if (session_ask(session, "peers", NULL, &peers)) {
         json_decref(answer);
         return -1;
     }
@@ -125,10 +103,10 @@ int run_peer(struct session *session) {
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
-        result = (row && session_json(session, row)) || show(session, answer) || show_end(session) ? -1 : 0;
+        result = (row && output_json(&session->output, row)) || show(session, answer) || show_end(session) ? -1 : 0;
     } else if (!result) {
         names_see(&session->names, answer);
-        render_peer(&session->text, &session->view, answer);
+        render_peer(&session->output.text, &session->view, answer);
     }
     json_decref(peers);
     json_decref(answer);
@@ -145,7 +123,7 @@ static int fetch_summary(struct session *session, const json_t *first, const cha
     *ret_row = NULL;
     if (!json_get_unsigned(first, "timestamp", &us)) return 0;
     json_t *params = json_pack("{s:I,s:I,s:i}", "from", (json_int_t)us, "to", (json_int_t)us + 1, "limit", 1000);
-    if (session_call(session, "traces", params, &traces)) return -1;
+    if (session_ask(session, "traces", params, &traces)) return -1;
     json_array_foreach(json_get_array(traces, "traces"), i, row) {
         const char *id = json_get_hex(row, "trace_id", TRACE_DIGITS);
         if (id && !strcmp(id, trace_id)) *ret_row = json_incref(row);
@@ -164,7 +142,7 @@ static int show_trace(struct session *session, json_t *answer, const json_t *fir
         json_object_set_new(answer, "summary", summary ? summary : json_null()))
         return session_out_of_memory(session);
     if (option_given(session->options, OPTION_GRAPH)) return run_trace_graph(session, answer);
-    render_trace(&session->text, &session->view, answer);
+    render_trace(&session->output.text, &session->view, answer);
     return 0;
 }
 
@@ -172,8 +150,9 @@ int run_trace(struct session *session) {
     const char *prefix = session->options->args[1];
     json_t *answer;
     if (session_learn_names(session)) return -1;
-    json_t *filter = session_filter_of_new(session, "trace_id", prefix);
-    if (pages_collect(session, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer)) return -1;
+    json_t *filter = question_filter_of_new(session->options, "trace_id", prefix);
+    if (pages_collect(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer))
+        return -1;
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
     const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
     int result;

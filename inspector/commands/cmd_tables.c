@@ -15,16 +15,16 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
         json_decref(params_new);
         return -1;
     }
-    if (session_call(session, method, params_new, &answer)) return -1;
-    session_see_explanation(session, answer);
+    if (session_ask(session, method, params_new, &answer)) return -1;
+    inquiry_see(&session->inquiry, answer);
     int result = 0;
     if (json && member) {
-        result = session_json_lines(session, json_get_array(answer, member));
+        result = output_json_lines(&session->output, json_get_array(answer, member));
     } else if (json) {
-        result = session_json(session, answer);
+        result = output_json(&session->output, answer);
     } else {
         names_see(&session->names, answer);
-        render(&session->text, &session->view, answer);
+        render(&session->output.text, &session->view, answer);
     }
     json_decref(answer);
     return result;
@@ -35,14 +35,14 @@ int run_stats(struct session *session) { return run_ask_and_show(session, "stats
 int run_apps(struct session *session) { return run_ask_and_show(session, "apps", NULL, "apps", render_apps); }
 
 int run_peers(struct session *session) {
-    json_t *params = session_filter_new(session);
+    json_t *params = question_filter_new(session->options);
     return params ? run_ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
 }
 
 int run_traces(struct session *session) {
     const struct options *options = session->options;
     const char *app = options->texts[OPTION_APP];
-    json_t *params = session_filter_new(session);
+    json_t *params = question_filter_new(session->options);
     int failed = !params;
     if (app) failed |= json_object_set_new(params, "app", json_string(app));
     if (options->texts[OPTION_ORDER]) failed |= json_object_set_new(params, "order", json_string(options->texts[OPTION_ORDER]));

@@ -7,13 +7,14 @@
  * all of it has come, and the next begins when the interval is over, and not before: a slow traced is asked less often.  The two
  * `stats` say whether events left the history between the `peers` of this round and of the one before. */
 #include "commands.h"
+
+#include "clock.h"
 #include "json_get.h"
 #include "limits.h"
 #include "top.h"
 #include "top_terminal.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ASKS_MAX 16U
@@ -34,7 +35,7 @@ struct ask {
 
 struct watch {
     struct session *session;
-    struct client *client;
+    struct source *source;
     struct terminal *terminal;
     struct top top;
     struct ask asks[ASKS_MAX];
@@ -44,12 +45,6 @@ struct watch {
     uint64_t evicted;  /* at the beginning of the round before */
     bool connected;
 };
-
-static uint64_t unix_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* ---- asking ---- */
 
@@ -73,8 +68,8 @@ static void ask(struct watch *watch, unsigned serial, bool round, const char *me
         return;
     }
     *ask = (struct ask){.serial = serial, .round = round};
-    if (!under_way(watch)) watch->asked_ms = client_now_ms(watch->client);
-    if (!client_send(watch->client, method, params_new, &ask->id, &failure)) watch->ask_count++;
+    if (!under_way(watch)) watch->asked_ms = clock_monotonic_ms();
+    if (!source_send(watch->source, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
 /* Not while an answer for it is still to come, nor with the round that follows one at once: a rate over a moment says little. */
@@ -83,15 +78,15 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
     uint64_t fed_ms = page->table.time_ms;
     for (unsigned i = 0; i < watch->ask_count; i++)
         if (watch->asks[i].serial == page->serial) return;
-    if (round && fed_ms && client_now_ms(watch->client) < fed_ms + watch->top.interval_ms / 2) return;
-    const char *method = top_request(&watch->top, page, unix_now_ns(), &params);
+    if (round && fed_ms && clock_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
+    const char *method = top_request(&watch->top, page, clock_unix_ns(), &params);
     if (method) ask(watch, page->serial, round, method, params);
 }
 
 static void begin_round(struct watch *watch) {
     struct top *top = &watch->top;
     struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
-    uint64_t now_ms = client_now_ms(watch->client);
+    uint64_t now_ms = clock_monotonic_ms();
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
     ask(watch, STATS_SERIAL, true, "stats", NULL);
     ask_for_page(watch, nodes, true);
@@ -134,7 +129,7 @@ static void end_round(struct watch *watch) {
     for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
         if (watch->asks[i].round) feed(watch, &watch->asks[i], evicted);
     if (last && last->result && !top_is_frozen(&watch->top))
-        top_feed_stats(&watch->top, last->result, last->time_ms, unix_now_ns());
+        top_feed_stats(&watch->top, last->result, last->time_ms, clock_unix_ns());
     forget_asks(watch);
 }
 
@@ -144,7 +139,7 @@ static void take_answer(struct watch *watch, int64_t id, json_t *result_new, con
         if (ask->id != id || ask->answered) continue;
         ask->answered = true;
         ask->result = json_incref(result_new);
-        ask->time_ms = client_now_ms(watch->client);
+        ask->time_ms = clock_monotonic_ms();
         if (!result_new) snprintf(ask->reason, sizeof ask->reason, "%.*s", (int)sizeof ask->reason - 1, failure->text);
         if (!ask->round) feed(watch, ask, false);
         break;
@@ -159,7 +154,7 @@ static void lost(struct watch *watch, const struct failure *failure) {
     struct strbuf text = {0};
     forget_asks(watch);
     watch->connected = false;
-    watch->next_ms = client_now_ms(watch->client) + CONNECT_RETRY_MS;
+    watch->next_ms = clock_monotonic_ms() + CONNECT_RETRY_MS;
     text_untrusted(&text, failure->text, strlen(failure->text), sizeof watch->top.trouble / 2);
     snprintf(watch->top.trouble, sizeof watch->top.trouble, "%s; waiting for it to come back",
              failure->disconnected ? "traced went away" : strbuf_text(&text));
@@ -168,16 +163,16 @@ static void lost(struct watch *watch, const struct failure *failure) {
 
 static void try_again(struct watch *watch) {
     struct failure failure;
-    watch->next_ms = client_now_ms(watch->client) + CONNECT_RETRY_MS;
-    if (client_reconnect(watch->client, &failure)) return;
+    watch->next_ms = clock_monotonic_ms() + CONNECT_RETRY_MS;
+    if (source_reopen(watch->source, 0, &failure)) return;
     watch->connected = true;
     watch->top.trouble[0] = 0;
     top_forget(&watch->top);
-    watch->next_ms = client_now_ms(watch->client);
+    watch->next_ms = clock_monotonic_ms();
 }
 
 static void tell_silence(struct watch *watch) {
-    uint64_t silent_ms = client_now_ms(watch->client) - watch->asked_ms;
+    uint64_t silent_ms = clock_monotonic_ms() - watch->asked_ms;
     if (silent_ms >= TOP_SILENCE_MS)
         snprintf(watch->top.trouble, sizeof watch->top.trouble, "traced has not answered for %u s", (unsigned)(silent_ms / 1000));
 }
@@ -186,7 +181,7 @@ static void tell_silence(struct watch *watch) {
 
 static uint64_t deadline(const struct watch *watch) {
     if (!watch->connected) return watch->next_ms;
-    if (under_way(watch)) return client_now_ms(watch->client) + TOP_SILENCE_MS / 2;
+    if (under_way(watch)) return clock_monotonic_ms() + TOP_SILENCE_MS / 2;
     return top_is_frozen(&watch->top) ? WAIT_FOREVER : watch->next_ms;
 }
 
@@ -203,7 +198,7 @@ static bool take_keys(struct watch *watch, bool *ret_anew) {
     uint32_t key;
     bool any = false;
     while (terminal_key(watch->terminal, &key)) {
-        enum top_action action = top_key(&watch->top, key, unix_now_ns());
+        enum top_action action = top_key(&watch->top, key, clock_unix_ns());
         any = true;
         if (action == TOP_QUIT) return false;
         if (action == TOP_ASK) ask_now(watch);
@@ -239,25 +234,24 @@ static int watch_on(struct watch *watch) {
     begin_round(watch); /* before the first key: with it come the names */
     while (!watch->top.failed) {
         struct failure failure;
-        json_t *result;
-        int64_t id;
+        struct source_news news;
         show(watch, anew);
         anew = false;
-        switch (client_wait(watch->client, deadline(watch), &id, &result, &failure)) {
-        case CLIENT_LOST: lost(watch, &failure); break;
-        case CLIENT_ANSWER: take_answer(watch, id, result, &failure); break;
-        case CLIENT_INPUT:
+        switch (source_next(watch->source, deadline(watch), &news, &failure)) {
+        case SOURCE_FAILED: lost(watch, &failure); break;
+        case SOURCE_ANSWER: take_answer(watch, news.number, news.value, &failure); break;
+        case SOURCE_INPUT:
             if (!take_input(watch, &anew)) return 0;
             break;
-        case CLIENT_TIME: break;
+        default: break;
         }
-        if (client_now_ms(watch->client) >= watch->next_ms || under_way(watch)) time_is_over(watch);
+        if (clock_monotonic_ms() >= watch->next_ms || under_way(watch)) time_is_over(watch);
     }
     return session_out_of_memory(session);
 }
 
 int run_top(struct session *session) {
-    struct watch watch = {.session = session, .client = session->client, .connected = true};
+    struct watch watch = {.session = session, .source = session->inquiry.source, .connected = true};
     struct top *top = &watch.top;
     uint64_t interval_ms = option_number(session->options, OPTION_INTERVAL, INTERVAL_MS_DEFAULT);
     if (option_given(session->options, OPTION_JSON))
@@ -271,8 +265,8 @@ int run_top(struct session *session) {
     top->utc = session->view.utc;
     top->interval_ms = interval_ms;
     terminal_size(watch.terminal, &top->lines, &top->columns);
-    int result = client_watch_input(watch.client, STDIN_FILENO, &session->failure);
-    if (!result) result = client_watch_input(watch.client, terminal_signal_fd(watch.terminal), &session->failure);
+    int result = source_watch_input(watch.source, STDIN_FILENO, &session->failure);
+    if (!result) result = source_watch_input(watch.source, terminal_signal_fd(watch.terminal), &session->failure);
     if (!result) result = watch_on(&watch);
     forget_asks(&watch);
     terminal_close(watch.terminal);

@@ -5,12 +5,14 @@
  * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has surely been
  * drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how many. */
 #include "commands.h"
+
+#include "clock.h"
 #include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
 #include "outfile.h"
 #include "pages.h"
-#include "resume.h"
+#include "show_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct trigger {
@@ -31,9 +32,8 @@ struct trigger {
     uint64_t left;                   /* windows until --limit */
     uint64_t windows;                /* kept so far */
     uint64_t number;                 /* of the last file, when each window has its own */
-    struct shown shown;              /* which events that fit were taken, also across a restart of traced */
+    struct stream stream;            /* of the events that fit */
     uint64_t begin_ns;               /* nothing before it is meant */
-    uint64_t last_ns;                /* of the newest event that fitted; begin_ns before there is one */
     uint64_t next_ns;                /* no window begins with an event before this: --every */
     uint64_t suppressed;             /* events that fitted since the last window, and began none */
     uint64_t missed;                 /* events of the stream that were not read, since the last window */
@@ -41,76 +41,60 @@ struct trigger {
     uint64_t from_ns, to_ns, fitted; /* of that window */
 };
 
-static uint64_t unix_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static json_t *time_new(uint64_t ns) {
     return json_pack("{s:I,s:i}", "timestamp", (json_int_t)(ns / 1000), "ns", (int)(ns % 1000));
 }
 
 /* ---- the stream --------------------------------------------------------------------------------------------------------- */
 
-/* again: after a lost connection, from somewhat before the newest event that fitted. */
-static int subscribe(struct trigger *trigger, bool again) {
+static const char trigger_away[] = "traced went away; waiting for it to come back";
+
+static int follow_condition(struct trigger *trigger) {
     struct session *session = trigger->session;
-    json_t *result, *params = json_pack("{s:s,s:b}", "filter", trigger->condition, "log", 1);
-    json_int_t from_us = (json_int_t)(trigger->last_ns / 1000) - FOLLOW_BACK_S * (json_int_t)1000000;
-    if (!params || (again && json_object_set_new(params, "from", json_integer(from_us)))) {
-        json_decref(params);
-        return session_out_of_memory(session);
-    }
-    if (session_call(session, "subscribe", params, &result)) {
-        session->failure.filter.text = trigger->condition;
-        return -1;
-    }
-    json_decref(result);
-    client_watch_output(session->client, session->fd);
-    return 0;
+    struct stream_wish wish = {.params_new = json_pack("{s:s}", "filter", trigger->condition),
+                               .events_max = UINT64_MAX,
+                               .deadline_ms = trigger->deadline_ms,
+                               .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
+    if (!begin_stream(session, &trigger->stream, session->inquiry.source, wish, trigger_away)) return 0;
+    session->failure.filter.text = trigger->condition;
+    return -1;
 }
 
-/* What narrows the windows is wrong now, or never. */
+/* Validates the filters of the windows now; they cannot become invalid later. */
 static int check_filters(struct session *session) {
-    json_t *result, *params = session_filter_new(session);
+    json_t *result, *params = question_filter_new(session->options);
     if (!params || json_object_set_new(params, "limit", json_integer(1))) {
         json_decref(params);
         return session_out_of_memory(session);
     }
-    if (session_call(session, "query", params, &result)) return -1;
+    if (session_ask(session, "query", params, &result)) return -1;
     json_decref(result);
     return 0;
 }
 
 /* An event that fits: it opens a window, lies in the one that is open, or comes too soon after the last one. */
 static void take_event(struct trigger *trigger, json_t *event, uint64_t ns) {
-    if (ns > trigger->last_ns) trigger->last_ns = ns;
     if (trigger->event && ns < trigger->to_ns) {
         trigger->fitted++;
     } else if (trigger->event || ns < trigger->next_ns) {
         trigger->suppressed++;
     } else {
         trigger->event = json_incref(event);
-        json_object_del(event, "log"); /* it was asked for, for `shown` alone */
+        json_object_del(event, "log"); /* the stream alone needs it */
         trigger->from_ns = ns > trigger->before_ns ? ns - trigger->before_ns : 0;
         trigger->to_ns = ns + trigger->after_ns + 1; /* also the event itself, with --after 0 */
         trigger->fitted = 1;
     }
 }
 
-/* What was taken before a connection was lost is not taken again. */
-static int take(struct trigger *trigger, const json_t *params) {
+static void take_events(struct trigger *trigger, json_t *events_new) {
     size_t i;
     json_t *event;
-    trigger->missed += json_get_count(params, "lost");
-    json_array_foreach(json_get_array(params, "events"), i, event) {
-        struct shown_verdict verdict;
+    json_array_foreach(events_new, i, event) {
         uint64_t ns;
-        if (shown_take(&trigger->shown, event, &verdict)) return session_out_of_memory(trigger->session);
-        if (verdict.show && json_get_time(event, &ns) && ns >= trigger->begin_ns) take_event(trigger, event, ns);
+        if (json_get_time(event, &ns) && ns >= trigger->begin_ns) take_event(trigger, event, ns);
     }
-    return 0;
+    json_decref(events_new);
 }
 
 /* ---- a window ----------------------------------------------------------------------------------------------------------- */
@@ -126,7 +110,7 @@ static int put_head(struct trigger *trigger) {
     json_t *head = json_pack("{s:{s:s,s:I,s:o,s:o,s:O}}", "trigger", "condition", trigger->condition, "window",
                              (json_int_t)trigger->windows + 1, "from", time_new(trigger->from_ns), "to", time_new(trigger->to_ns),
                              "event", trigger->event);
-    int result = head ? session_json(trigger->session, head) : session_out_of_memory(trigger->session);
+    int result = head ? output_json(&trigger->session->output, head) : session_out_of_memory(trigger->session);
     json_decref(head);
     return result;
 }
@@ -143,7 +127,7 @@ static json_t *end_new(const struct trigger *trigger, const struct window *windo
 static int put_events(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     struct pages pages;
-    json_t *page, *params = session_filter_new(session);
+    json_t *page, *params = question_filter_new(session->options);
     int failed = !params;
     failed |= json_object_set_new(params, "from", json_integer((json_int_t)(trigger->from_ns / 1000)));
     failed |= json_object_set_new(params, "to", json_integer((json_int_t)(trigger->to_ns / 1000) + 1));
@@ -151,25 +135,26 @@ static int put_events(struct trigger *trigger, struct window *window) {
         json_decref(params);
         return session_out_of_memory(session);
     }
-    session->evicted = 0;
-    int result = pages_init(&pages, session, params, PAGES_ALL);
+    session->inquiry.evicted = 0;
+    int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         json_t *events = events_merge(json_get_array(page, "events"), json_get_array(page, "gaps"));
         window->events += json_array_size(json_get_array(page, "events"));
         window->lost += json_get_count(page, "lost");
-        result = !events || session_json_lines(session, events) ? session_out_of_memory(session) : session_flush(session);
+        result = !events || output_json_lines(&session->output, events) ? session_out_of_memory(session)
+                                                                        : output_flush(&session->output);
         json_decref(events);
         json_decref(page);
     }
     pages_fini(&pages);
-    window->evicted = session->evicted;
+    window->evicted = session->inquiry.evicted;
     return result;
 }
 
 static int see_truncation(struct trigger *trigger, struct window *window) {
     json_t *stats;
     uint64_t first_ns;
-    if (session_call(trigger->session, "stats", NULL, &stats)) return -1;
+    if (session_ask(trigger->session, "stats", NULL, &stats)) return -1;
     const json_t *history = json_object_get(stats, "history");
     window->truncated = json_get_count(history, "evicted") && json_get_time(json_object_get(history, "first"), &first_ns) &&
                         first_ns > trigger->from_ns;
@@ -177,14 +162,14 @@ static int see_truncation(struct trigger *trigger, struct window *window) {
     return 0;
 }
 
-/* Writes the whole window to session->fd. */
+/* Writes the whole window to session->output.fd. */
 static int put_window(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     if (put_head(trigger) || put_events(trigger, window) || see_truncation(trigger, window)) return -1;
     json_t *end = json_pack("{s:o}", "end", end_new(trigger, window));
-    int result = end ? session_json(session, end) : session_out_of_memory(session);
+    int result = end ? output_json(&session->output, end) : session_out_of_memory(session);
     json_decref(end);
-    return result ? -1 : session_flush(session);
+    return result ? -1 : output_flush(&session->output);
 }
 
 /* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The caller's;
@@ -219,12 +204,12 @@ static int check_file(const struct trigger *trigger) {
 static int put_numbered(struct trigger *trigger, struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct outfile file;
-    int out = session->fd;
+    int out = session->output.fd;
     if (outfile_begin(&file, name, &session->failure)) return -1;
-    session->fd = file.fd;
+    session->output.fd = file.fd;
     int result = put_window(trigger, window);
-    session->fd = out;
-    strbuf_clear(&session->text);
+    session->output.fd = out;
+    strbuf_clear(&session->output.text);
     if (result) {
         (void)outfile_end(&file, false, &(struct failure){0});
         return -1;
@@ -235,13 +220,13 @@ static int put_numbered(struct trigger *trigger, struct window *window, const ch
 /* At the end of a file that windows are added to; a window that fails is taken away again. */
 static int put_appended(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
-    int out = session->fd, fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int out = session->output.fd, fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
     off_t before = lseek(fd, 0, SEEK_END);
-    session->fd = fd;
+    session->output.fd = fd;
     int result = put_window(trigger, window);
-    session->fd = out;
-    strbuf_clear(&session->text);
+    session->output.fd = out;
+    strbuf_clear(&session->output.text);
     if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it was given */
     if (close(fd) && !result)
         result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
@@ -256,9 +241,9 @@ static int tell_window(struct trigger *trigger, const struct window *window, con
         json_t *told = end_new(trigger, window);
         int failed = !told || json_object_set_new(told, "window", json_integer((json_int_t)trigger->windows)) ||
                      json_object_set_new(told, "file", json_string(name)) || json_object_set(told, "event", trigger->event);
-        int result = failed ? session_out_of_memory(session) : session_json(session, told);
+        int result = failed ? session_out_of_memory(session) : output_json(&session->output, told);
         json_decref(told);
-        return result ? -1 : session_flush(session);
+        return result ? -1 : output_flush(&session->output);
     }
     render_time(&line, &session->view, trigger->event, false);
     strbuf_puts(&line, "  ");
@@ -272,11 +257,11 @@ static int tell_window(struct trigger *trigger, const struct window *window, con
     if (name) strbuf_printf(&line, "; in %s", name);
     int result = 0;
     if (name) {
-        strbuf_add(&session->text, strbuf_text(&line), line.bytes);
-        strbuf_puts(&session->text, "\n");
-        result = session_flush(session);
+        strbuf_add(&session->output.text, strbuf_text(&line), line.bytes);
+        strbuf_puts(&session->output.text, "\n");
+        result = output_flush(&session->output);
     } else {
-        session_note(strbuf_text(&line));
+        output_note(strbuf_text(&line));
     }
     strbuf_fini(&line);
     return result;
@@ -307,83 +292,64 @@ static int close_window(struct trigger *trigger) {
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-/* When the window that is open can be fetched, on the client's clock: what it has was drained by then. */
+/* When the window that is open can be fetched, on clock_monotonic_ms: what it has was drained by then. */
 static uint64_t due_ms(const struct trigger *trigger) {
-    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = unix_ns();
-    uint64_t now_ms = client_now_ms(trigger->session->client);
+    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = clock_unix_ns();
+    uint64_t now_ms = clock_monotonic_ms();
     if (!trigger->event) return WAIT_FOREVER;
     return due_ns > now_ns ? now_ms + (due_ns - now_ns) / 1000000 + 1 : now_ms;
 }
 
+static void note_settled(const struct source_news *settled) {
+    struct strbuf line = {0};
+    show_stream_settled(&line, settled);
+    if (settled->count) output_note(strbuf_text(&line));
+    strbuf_fini(&line);
+}
+
+/* The time of --for is over.  The window that is open is kept as far as it has come; without traced it cannot be fetched. */
+static int end_watch(struct trigger *trigger) {
+    if (!trigger->event) return 0;
+    if (!trigger->stream.away.is) {
+        if (!close_window(trigger)) return 0;
+        if (stream_lost(&trigger->stream)) return -1;
+    }
+    return failure_set(&trigger->session->failure, EXIT_NOT_THERE,
+                       "the window that is open cannot be kept: traced did not come back in the time of --for");
+}
+
 /* Until the end that was asked for: 0; or a failure: -1. */
 static int watch(struct trigger *trigger) {
-    struct session *session = trigger->session;
     while (trigger->left) {
-        uint64_t due = due_ms(trigger), until_ms = due < trigger->deadline_ms ? due : trigger->deadline_ms;
-        json_t *params;
-        int result = 0;
-        if (!trigger->event || due > client_now_ms(session->client)) {
-            result = client_next(session->client, "events", until_ms, &params, &session->failure);
-            if (result < 0) return -1;
+        struct source_news news;
+        bool is_due = !trigger->stream.away.is && trigger->event && due_ms(trigger) <= clock_monotonic_ms();
+        if (is_due) {
+            if (close_window(trigger) && stream_lost(&trigger->stream)) return -1;
+            continue;
         }
-        if (result > 0) {
-            result = take(trigger, params);
-            json_decref(params);
-            if (result) return -1;
-        } else if (client_output_gone(session->client)) {
-            return 0;
-        } else if (trigger->event && due <= client_now_ms(session->client)) {
-            if (close_window(trigger)) return -1;
-        } else if (until_ms == trigger->deadline_ms && client_now_ms(session->client) >= until_ms) {
-            /* Nothing more is waited for; the window that is open is kept as far as it has come. */
-            return trigger->event ? close_window(trigger) : 0;
+        switch (stream_next(&trigger->stream, due_ms(trigger), &news)) {
+        case SOURCE_FAILED: return -1;
+        case SOURCE_EVENTS: take_events(trigger, news.value); break;
+        case SOURCE_GAP:
+            if (news.why == GAP_SLOW) trigger->missed += news.count;
+            break;
+        case SOURCE_AWAY: output_note(trigger_away); break;
+        case SOURCE_RESTARTED: output_note("connected again"); break;
+        case SOURCE_SETTLED: note_settled(&news); break;
+        case SOURCE_ENDED: return end_watch(trigger);
+        case SOURCE_OUTPUT_GONE: return 0;
+        default: break;
         }
     }
     return 0;
 }
 
-/* The time of --for is over while there is no traced. */
-static int end_without_traced(struct trigger *trigger) {
-    if (!trigger->event) return 0;
-    return failure_set(&trigger->session->failure, EXIT_NOT_THERE,
-                       "the window that is open cannot be kept: traced did not come back in the time of --for");
-}
-
-/* Connects again, for ever or within --wait, and within what is left of --for.  Returns 1 when connected; when the time of --for is over
- * 0, or -1 with a window that is lost by it; -1 on failure. */
-static int reconnect(struct trigger *trigger) {
-    struct session *session = trigger->session;
-    uint64_t wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER), deadline_ms = trigger->deadline_ms;
-    session_note("traced went away; waiting for it to come back");
-    do {
-        uint64_t now_ms = client_now_ms(session->client), left_ms = WAIT_FOREVER;
-        if (deadline_ms != WAIT_FOREVER) left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-        client_close(session->client);
-        session->client = NULL;
-        if (client_open(&session->client, session->path, left_ms < wait_ms ? left_ms : wait_ms, &session->failure))
-            return left_ms < wait_ms && session->failure.disconnected ? end_without_traced(trigger) : -1;
-        shown_next_stream(&trigger->shown);
-        if (!subscribe(trigger, true)) {
-            session_note("connected again");
-            return 1;
-        }
-        client_pause(session->client, CONNECT_RETRY_MS);
-    } while (session->failure.disconnected);
-    return -1;
-}
-
 static int run(struct trigger *trigger) {
     struct session *session = trigger->session;
-    const struct options *options = session->options;
-    bool end_with_traced = option_given(options, OPTION_WAIT) && !options->numbers[OPTION_WAIT];
     if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
-    int result = subscribe(trigger, false);
+    int result = follow_condition(trigger);
     if (!result) result = watch(trigger);
-    while (result && session->failure.disconnected && !end_with_traced) {
-        result = reconnect(trigger);
-        if (result <= 0) return result;
-        result = watch(trigger);
-    }
+    stream_fini(&trigger->stream);
     return result;
 }
 
@@ -396,14 +362,11 @@ int run_trigger(struct session *session) {
                               .before_ns = option_number(options, OPTION_BEFORE, TRIGGER_BEFORE_MS) * 1000000,
                               .after_ns = option_number(options, OPTION_AFTER, TRIGGER_AFTER_MS) * 1000000,
                               .every_ns = option_number(options, OPTION_EVERY, TRIGGER_EVERY_MS) * 1000000,
-                              .begin_ns = unix_ns(),
+                              .begin_ns = clock_unix_ns(),
                               .left = option_number(options, OPTION_LIMIT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER};
-    trigger.last_ns = trigger.begin_ns;
-    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = client_now_ms(session->client) + options->numbers[OPTION_FOR];
-    if (shown_init(&trigger.shown, false, 0)) return session_out_of_memory(session);
+    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = run(&trigger);
-    shown_fini(&trigger.shown);
     json_decref(trigger.event);
     return result;
 }

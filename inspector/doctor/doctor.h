@@ -16,6 +16,12 @@ struct doctor {
     unsigned fine, wrong;
 };
 
+/* Runs all checks and shows their lines; pid: also those of a process, unless it is 0.  Returns 0 when nothing is wrong; else, or on
+ * failure, -1 with session->failure. */
+int doctor_examine(struct session *session, pid_t pid);
+
+/* ---- for the checks ---- */
+
 /* Tells a line.  check: a word; remedy: a command, or what to do; NULL for what is fine.  Texts of others are made harmless. */
 void doctor_fine(struct doctor *doctor, const char *check, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)

@@ -130,7 +130,7 @@ void doctor_look_for_traced(struct doctor *doctor) {
         tell_no_traced(doctor, &path, error);
         return;
     }
-    if (session_connect(session) || session_call(session, "hello", NULL, &hello)) {
+    if (session_open(session) || session_ask(session, "hello", NULL, &hello)) {
         bool refused = session->failure.rpc_code == -32004;
         doctor_wrong(doctor, "socket",
                      refused ? doctor_remedy("sudo -u %s inspector doctor", owner_of(path.path)) : "traced --check",
@@ -242,7 +242,7 @@ int doctor_ask_traced(struct doctor *doctor) {
     json_t *stats;
     size_t i;
     const json_t *node;
-    if (session_call(session, "nodes", NULL, &doctor->nodes) || session_call(session, "stats", NULL, &stats)) return -1;
+    if (session_ask(session, "nodes", NULL, &doctor->nodes) || session_ask(session, "stats", NULL, &stats)) return -1;
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) look_at_node(doctor, node);
     look_at_history(doctor, stats);
     look_at_limits(doctor, stats);

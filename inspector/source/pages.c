@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-int pages_init(struct pages *pages, struct session *session, json_t *params_new, uint64_t events_max) {
-    *pages = (struct pages){.session = session, .params = params_new, .left = events_max, .done = events_max == 0};
+int pages_init(struct pages *pages, struct inquiry *inquiry, json_t *params_new, uint64_t events_max) {
+    *pages = (struct pages){.inquiry = inquiry, .params = params_new, .left = events_max, .done = events_max == 0};
     json_int_t limit = (json_int_t)(events_max < PAGE_EVENTS ? events_max : PAGE_EVENTS);
-    /* Whoever goes on to a next page wants to know what it can no longer have. */
+    /* Whoever fetches several pages wants to know how many events left the history between them. */
     bool failed = !params_new || (events_max > PAGE_EVENTS && json_object_set_new(params_new, "total", json_true())) ||
                   json_object_set_new(params_new, "limit", json_integer(limit)) ||
-                  (option_given(session->options, OPTION_EXPLAIN) && json_object_set_new(params_new, "explain", json_true()));
-    return failed ? session_out_of_memory(session) : 0;
+                  (inquiry->explain && json_object_set_new(params_new, "explain", json_true()));
+    return failed ? failure_out_of_memory(inquiry->failure) : 0;
 }
 
 void pages_fini(struct pages *pages) { json_decref(pages->params); }
@@ -31,13 +31,13 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     json_t *answer;
     *ret_answer = NULL;
     if (pages->done) return 0;
-    json_t *params = json_deep_copy(pages->params);
-    struct session *session = pages->session;
-    if (pages->text ? client_call_apart(session->client, "query", params, "events", pages->text, &answer, &session->failure)
-                    : session_call(session, "query", params, &answer))
+    struct inquiry *inquiry = pages->inquiry;
+    struct source_apart apart = {"events", pages->text};
+    if (source_ask(inquiry->source, "query", json_deep_copy(pages->params), pages->text ? &apart : NULL, &answer,
+                   inquiry->failure))
         return -1;
-    session_see_explanation(session, answer);
-    session->evicted += json_get_count(answer, "evicted");
+    inquiry_see(inquiry, answer);
+    inquiry->evicted += json_get_count(answer, "evicted");
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;
@@ -46,28 +46,46 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     pages->done = !json_is_string(cursor) || stuck || !pages->left;
     if (!pages->done && json_object_set(pages->params, "cursor", cursor)) {
         json_decref(answer);
-        return session_out_of_memory(session);
+        return failure_out_of_memory(inquiry->failure);
     }
     *ret_answer = answer;
     return 0;
 }
 
-int pages_collect(struct session *session, json_t *params_new, uint64_t events_max, json_t **ret_answer) {
+int pages_collect(struct inquiry *inquiry, json_t *params_new, uint64_t events_max, json_t **ret_answer) {
     struct pages pages;
     json_t *answer = NULL, *page, *all = json_pack("{s:[],s:[]}", "events", "gaps");
-    int result = pages_init(&pages, session, params_new, events_max);
-    if (!result && !all) result = session_out_of_memory(session);
+    int result = pages_init(&pages, inquiry, params_new, events_max);
+    if (!result && !all) result = failure_out_of_memory(inquiry->failure);
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         json_t *events = json_object_get(page, "events"), *gaps = json_object_get(page, "gaps");
         int failed = json_is_array(events) && json_array_extend(json_object_get(all, "events"), events);
         failed |= json_is_array(gaps) && json_array_extend(json_object_get(all, "gaps"), gaps);
         failed |= json_object_set_new(all, "more", json_boolean(json_is_string(json_object_get(page, "cursor"))));
         json_decref(page);
-        if (failed) result = session_out_of_memory(session);
+        if (failed) result = failure_out_of_memory(inquiry->failure);
     }
     if (!result) answer = json_incref(all);
     json_decref(all);
     pages_fini(&pages);
     if (!result) *ret_answer = answer;
     return result;
+}
+
+static int reverse_events(json_t *answer) {
+    const json_t *events = json_object_get(answer, "events");
+    json_t *reversed = json_array();
+    for (size_t i = json_array_size(events); reversed && i-- > 0;) json_array_append(reversed, json_array_get(events, i));
+    return json_object_set_new(answer, "events", reversed);
+}
+
+int pages_newest(struct inquiry *inquiry, json_t *params_new, uint64_t events_max, json_t **ret_answer) {
+    if (!params_new || json_object_set_new(params_new, "order", json_string("desc"))) {
+        json_decref(params_new);
+        return failure_out_of_memory(inquiry->failure);
+    }
+    if (pages_collect(inquiry, params_new, events_max, ret_answer)) return -1;
+    if (!reverse_events(*ret_answer)) return 0;
+    json_decref(*ret_answer);
+    return failure_out_of_memory(inquiry->failure);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sql.h"
 
+#include "clock.h"
 #include "json_get.h"
 #include "limits.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- nothing but reading ---- */
 
@@ -86,8 +86,7 @@ int sql_learn_apps(struct sql *sql) {
 static int on_progress(void *context) { return ((struct sql *)context)->interrupted; }
 
 int sql_init(struct sql *sql, struct session *session) {
-    *sql =
-        (struct sql){.session = session, .options = *session->options, .app_tables = json_object(), .losses.gaps = json_object()};
+    *sql = (struct sql){.session = session, .app_tables = json_object(), .losses.gaps = json_object()};
     sql->explain = option_given(session->options, OPTION_EXPLAIN);
     if (!sql->app_tables || !sql->losses.gaps) return session_out_of_memory(session);
     if (sqlite3_open_v2(":memory:", &sql->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL)) {
@@ -113,15 +112,15 @@ void sql_fini(struct sql *sql) {
 /* ---- asking traced ---- */
 
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result) {
-    if (!session_call(sql->session, method, params_new, ret_result)) return 0;
+    if (!session_ask(sql->session, method, params_new, ret_result)) return 0;
     sql->failed = true;
     return -1;
 }
 
 int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                    json_t **ret_result) {
-    struct session *session = sql->session;
-    if (!client_call_apart(session->client, method, params_new, array, text, ret_result, &session->failure)) return 0;
+    struct source_apart apart = {array, text};
+    if (!source_ask(sql->session->inquiry.source, method, params_new, &apart, ret_result, &sql->session->failure)) return 0;
     sql->failed = true;
     return -1;
 }
@@ -133,12 +132,6 @@ int sql_table_failed(struct sql *sql, sqlite3_vtab *table) {
 }
 
 /* ---- around a statement ---- */
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* What is there, for SQLite to choose the order of joins by. */
 static int ask_history(struct sql *sql) {
@@ -160,12 +153,11 @@ static int ask_history(struct sql *sql) {
 int sql_statement_begin(struct sql *sql) {
     sql->statement++;
     sql->failed = false;
-    sql->now_us = now_us();
+    sql->now_us = clock_unix_ns() / 1000;
     strbuf_clear(&sql->scans);
     json_object_clear(sql->losses.gaps);
     sql->losses.events = 0;
-    sql->options.given &= ~OPTION_BIT(EXPLAIN);
-    if (sql->explain) sql->options.given |= OPTION_BIT(EXPLAIN);
+    sql->session->inquiry.explain = sql->explain;
     if (session_learn_names(sql->session)) {
         sql->failed = true;
         return -1;
@@ -180,6 +172,6 @@ void sql_statement_end(struct sql *sql) {
                 " events were lost before traced could read them, in %zu gaps: events of kind events_lost\n",
                 sql->losses.events, json_object_size(sql->losses.gaps));
     if (sql->explain) fputs(strbuf_text(&sql->scans), stderr);
-    session_tell_evicted(sql->session);
-    sql->session->evicted = 0;
+    inquiry_tell_evicted(&sql->session->inquiry);
+    sql->session->inquiry.evicted = 0;
 }

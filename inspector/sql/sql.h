@@ -3,7 +3,7 @@
  * SQL over the live history.  An SQLite database in memory has nothing in it but virtual tables, whose rows are asked of traced when a
  * statement wants them:
  *
- *     statement --> SQLite --> sql_events.c, sql_rows.c --> session_call --> traced
+ *     statement --> SQLite --> sql_events.c, sql_rows.c --> source_ask --> source
  *                     ^            what of the statement's conditions the socket's params can say, goes with the request
  *                     +----------- and SQLite looks at every row again
  *
@@ -24,7 +24,6 @@
 
 struct sql {
     struct session *session;
-    struct options options; /* the session's, with `explain` as --explain */
     sqlite3 *db;
     json_t *apps;        /* what `apps` answered last: an array */
     json_t *app_tables;  /* the name of an application's table: its app_id */
@@ -64,7 +63,7 @@ int sql_learn_apps(struct sql *sql);
 int sql_events_register(struct sql *sql);
 int sql_rows_register(struct sql *sql);
 
-/* Calls to traced: client_call and client_call_apart.  -1 sets sql->failed. */
+/* source_ask; apart: with an array of the result as text (struct source_apart).  -1 sets sql->failed. */
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result);
 int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                    json_t **ret_result);

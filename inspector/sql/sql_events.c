@@ -151,8 +151,8 @@ static void note_gaps(struct sql *sql, const json_t *answer) {
 static int ask(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
-    *session->explain.index = 0;
-    session->explain.examined = 0;
+    *session->inquiry.index = 0;
+    session->inquiry.examined = 0;
     strbuf_clear(&cursor->page);
     int result = sql->interrupted ? -1 : pages_next(&cursor->pages, ret_page);
     if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
@@ -165,9 +165,9 @@ static int ask(struct events_cursor *cursor, json_t **ret_page) {
         *ret_page = NULL;
         result = 0;
     }
-    snprintf(cursor->explain.index, sizeof cursor->explain.index, "%s", session->explain.index);
-    cursor->explain.examined += session->explain.examined;
-    *session->explain.index = 0; /* the end of the command has nothing to add */
+    snprintf(cursor->explain.index, sizeof cursor->explain.index, "%s", session->inquiry.index);
+    cursor->explain.examined += session->inquiry.examined;
+    *session->inquiry.index = 0; /* the end of the command has nothing to add */
     return result;
 }
 
@@ -217,16 +217,13 @@ static int events_next(sqlite3_vtab_cursor *base) {
 static int begin(struct events_cursor *cursor, const struct sql_push_params *params) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
-    const struct options *own = session->options;
     bool of_app = table_of(cursor)->app_id, failed = false;
     json_t *query = json_incref(params->params);
     if (of_app && !json_object_get(query, "kind"))
         failed = json_object_set_new(query, "kind", json_pack("[sss]", "app_command", "app_start", "app_end")) != 0;
-    session->options = &sql->options;
     /* The first page is as large as LIMIT says: should more be wanted after all, there are others. */
     uint64_t wanted = params->wanted == 0 ? 1 : params->wanted;
-    failed |= pages_init(&cursor->pages, session, query, of_app ? PAGES_ALL : wanted) != 0;
-    session->options = own;
+    failed |= pages_init(&cursor->pages, &session->inquiry, query, of_app ? PAGES_ALL : wanted) != 0;
     cursor->pages.text = &cursor->page;
     cursor->open = true;
     return failed ? SQLITE_NOMEM : SQLITE_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Runs statements and prints their rows, as they come. */
+#include "clock.h"
 #include "limits.h"
 #include "rows.h"
 #include "sql.h"
@@ -145,7 +146,7 @@ static void add_cells(struct rows *rows, sqlite3_stmt *statement) {
 
 /* ---- one statement ---- */
 
-struct output {
+struct result {
     struct rows rows;
     char **titles, **keys; /* of columns; keys with --json */
     int count;
@@ -153,12 +154,12 @@ struct output {
     uint64_t row_count, flushed_ms;
 };
 
-static void output_fini(struct output *output) {
-    rows_fini(&output->rows);
-    for (int i = 0; output->titles && i < output->count; i++) free(output->titles[i]);
-    for (int i = 0; output->keys && i < output->count; i++) free(output->keys[i]);
-    free(output->titles);
-    free(output->keys);
+static void result_fini(struct result *shown) {
+    rows_fini(&shown->rows);
+    for (int i = 0; shown->titles && i < shown->count; i++) free(shown->titles[i]);
+    for (int i = 0; shown->keys && i < shown->count; i++) free(shown->keys[i]);
+    free(shown->titles);
+    free(shown->keys);
 }
 
 /* What a column is called: where the statement does not say, its expression, on one line. */
@@ -175,44 +176,43 @@ static char *title_new(sqlite3_stmt *statement, int column) {
     return NULL;
 }
 
-static int output_init(struct output *output, const struct sql *sql, sqlite3_stmt *statement) {
+static int result_init(struct result *shown, const struct sql *sql, sqlite3_stmt *statement) {
     const struct view *view = &sql->session->view;
-    *output = (struct output){.count = sqlite3_column_count(statement), .json = option_given(&sql->options, OPTION_JSON)};
-    output->flushed_ms = client_now_ms(sql->session->client);
-    output->titles = calloc((size_t)output->count, sizeof *output->titles);
-    output->keys = calloc((size_t)output->count, sizeof *output->keys);
-    bool failed =
-        !output->titles || !output->keys || rows_init(&output->rows, (unsigned)output->count, view->header, view->color);
-    for (int i = 0; i < output->count && !failed; i++) {
-        output->titles[i] = title_new(statement, i);
-        output->keys[i] = output->titles[i] && output->json ? key_new(output->titles, i) : NULL;
-        failed = !output->titles[i] || (output->json && !output->keys[i]);
-        if (!failed) rows_title(&output->rows, (unsigned)i, output->titles[i]);
+    *shown = (struct result){.count = sqlite3_column_count(statement), .json = option_given(sql->session->options, OPTION_JSON)};
+    shown->flushed_ms = clock_monotonic_ms();
+    shown->titles = calloc((size_t)shown->count, sizeof *shown->titles);
+    shown->keys = calloc((size_t)shown->count, sizeof *shown->keys);
+    bool failed = !shown->titles || !shown->keys || rows_init(&shown->rows, (unsigned)shown->count, view->header, view->color);
+    for (int i = 0; i < shown->count && !failed; i++) {
+        shown->titles[i] = title_new(statement, i);
+        shown->keys[i] = shown->titles[i] && shown->json ? key_new(shown->titles, i) : NULL;
+        failed = !shown->titles[i] || (shown->json && !shown->keys[i]);
+        if (!failed) rows_title(&shown->rows, (unsigned)i, shown->titles[i]);
     }
     return failed ? session_out_of_memory(sql->session) : 0;
 }
 
-static int output_row(struct output *output, struct sql *sql, sqlite3_stmt *statement) {
+static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *statement) {
     struct session *session = sql->session;
-    output->row_count++;
-    if (output->json)
-        put_json(&session->text, statement, output->keys);
+    shown->row_count++;
+    if (shown->json)
+        put_json(&session->output.text, statement, shown->keys);
     else
-        add_cells(&output->rows, statement);
-    uint64_t now_ms = client_now_ms(session->client);
-    bool late = now_ms - output->flushed_ms >= FLUSH_MS;
-    if (!output->json) rows_put(&output->rows, &session->text, late);
-    if (!late && session->text.bytes < FLUSH_BYTES) return 0;
-    output->flushed_ms = now_ms;
-    return session_flush(session);
+        add_cells(&shown->rows, statement);
+    uint64_t now_ms = clock_monotonic_ms();
+    bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
+    if (!shown->json) rows_put(&shown->rows, &session->output.text, late);
+    if (!late && session->output.text.bytes < FLUSH_BYTES) return 0;
+    shown->flushed_ms = now_ms;
+    return output_flush(&session->output);
 }
 
 /* What came before a failure is shown, too: it took its time. */
-static int output_end(struct output *output, struct sql *sql, bool done) {
+static int result_end(struct result *shown, struct sql *sql, bool done) {
     struct session *session = sql->session;
-    if (!output->json && (done || output->row_count)) rows_put(&output->rows, &session->text, true);
-    if (!output->json && done && session->view.header && !output->row_count) strbuf_puts(&session->text, "no rows\n");
-    return session_flush(session);
+    if (!shown->json && (done || shown->row_count)) rows_put(&shown->rows, &session->output.text, true);
+    if (!shown->json && done && session->view.header && !shown->row_count) strbuf_puts(&session->output.text, "no rows\n");
+    return output_flush(&session->output);
 }
 
 /* What SQLite makes of a statement: which table's loop is in which. */
@@ -234,12 +234,12 @@ static int tell_plan(struct sql *sql, sqlite3_stmt *statement) {
 }
 
 static int run_statement(struct sql *sql, const char *text, sqlite3_stmt *statement) {
-    struct output output;
-    int rc = SQLITE_DONE, result = output_init(&output, sql, statement);
-    while (!result && (rc = sqlite3_step(statement)) == SQLITE_ROW) result = output_row(&output, sql, statement);
-    if (!result) result = output_end(&output, sql, rc == SQLITE_DONE);
+    struct result shown;
+    int rc = SQLITE_DONE, result = result_init(&shown, sql, statement);
+    while (!result && (rc = sqlite3_step(statement)) == SQLITE_ROW) result = result_row(&shown, sql, statement);
+    if (!result) result = result_end(&shown, sql, rc == SQLITE_DONE);
     if (!result && rc != SQLITE_DONE) result = statement_failed(sql, text, rc, true);
-    output_fini(&output);
+    result_fini(&shown);
     return result;
 }
 

@@ -40,7 +40,7 @@ static void on_interrupt(int signal) {
     int error = errno;
     (void)signal;
     interruptible->interrupted = 1;
-    if (interruptible->session->client) client_interrupt(interruptible->session->client);
+    source_interrupt(interruptible->session->inquiry.source);
     errno = error;
 }
 
@@ -170,7 +170,7 @@ static int edit_begin(struct shell *shell) {
 /* ---- words with a dot ---- */
 
 static void help(struct shell *shell) {
-    strbuf_puts(&shell->sql->session->text,
+    strbuf_puts(&shell->sql->session->output.text,
                 "A statement ends with ';' and may go over several lines.  Ctrl-C drops it, or stops it while it runs.\n"
                 "  .tables            the tables\n"
                 "  .schema TABLE      a table's columns\n"
@@ -183,7 +183,7 @@ static void help(struct shell *shell) {
 
 static int schema(struct shell *shell, const char *table) {
     if (!*table) {
-        strbuf_puts(&shell->sql->session->text, ".schema TABLE; .tables lists them\n");
+        strbuf_puts(&shell->sql->session->output.text, ".schema TABLE; .tables lists them\n");
         return 0;
     }
     char *text = sqlite3_mprintf("SELECT name AS \"column\", type, iif(hidden, 'by name', 'yes') AS \"in select *\" "
@@ -200,7 +200,7 @@ static int explain(struct shell *shell, const char *how) {
     else if (!strcmp(how, "off"))
         shell->sql->explain = false;
     else
-        strbuf_printf(&shell->sql->session->text, ".explain on|off; it is %s\n", shell->sql->explain ? "on" : "off");
+        strbuf_printf(&shell->sql->session->output.text, ".explain on|off; it is %s\n", shell->sql->explain ? "on" : "off");
     return 0;
 }
 
@@ -219,30 +219,22 @@ static int run_dot(struct shell *shell, char *line) {
 
 /* ---- statements ---- */
 
-/* After an interrupt, or when traced went away.  The handler finds a connection that is whole, or none. */
-static int connect_again(struct session *session) {
-    struct client *client = session->client;
-    session->client = NULL;
-    client_close(client);
-    return client_open(&session->client, session->path, 0, &session->failure);
-}
-
 /* Runs what was entered; its failure is told and forgotten. */
 static void run_entered(struct shell *shell, char *line) {
     struct sql *sql = shell->sql;
     struct session *session = sql->session;
     int result = 0;
-    if (shell->disconnected) result = connect_again(session);
+    if (shell->disconnected) result = source_reopen(session->inquiry.source, 0, &session->failure);
     if (!result) result = sql_learn_apps(sql);
     if (!result) result = *line == '.' ? run_dot(shell, line) : sql_run(sql, line);
-    if (!result) result = session_flush(session);
-    shell->disconnected = sql->interrupted || !session->client || (result && session->failure.disconnected);
+    if (!result) result = output_flush(&session->output);
+    shell->disconnected = sql->interrupted || (result && session->failure.disconnected);
     if (sql->interrupted)
-        session_note("interrupted");
+        output_note("interrupted");
     else if (result && *session->failure.text)
-        session_note(session->failure.text);
+        output_note(session->failure.text);
     session->failure = (struct failure){0};
-    strbuf_clear(&session->text);
+    strbuf_clear(&session->output.text);
 }
 
 static bool is_blank(const char *text) { return !text[strspn(text, " \t\r\n;")]; }

@@ -6,7 +6,7 @@
  *     answers -> top_feed                               (top.c, top_table.c)
  *     top_draw -> lines of text with colour sequences   (top_screen.c)
  *
- * Pure: no I/O and no clock; run_top.c asks and waits, top_terminal.c has the terminal.  The user is on a page: one of the root
+ * Pure: no I/O and no clock; cmd_top.c asks and waits, top_terminal.c has the terminal.  The user is on a page: one of the root
  * pages (a table of all nodes, peers, links, kinds, traces), and above it those that Enter opened, each about one thing. */
 #ifndef INSPECTOR_TOP_H
 #define INSPECTOR_TOP_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "commands.h"
+#include "command.h"
 #include "complete.h"
 #include "help.h"
 
@@ -62,11 +62,11 @@ static int run_command(const struct command *command, const struct options *opti
     int result = check_usage(command, options, failure);
     if (result) return result;
     result = session_init(&session, options);
-    if (!result && !command->offline) result = session_connect(&session);
+    if (!result && !command->offline) result = session_open(&session);
     if (!result) result = command->run(&session);
-    if (!result) result = session_flush(&session);
-    if (!result) session_explain(&session);
-    if (!result) session_tell_evicted(&session);
+    if (!result) result = output_flush(&session.output);
+    if (!result) inquiry_tell_index(&session.inquiry);
+    if (!result) inquiry_tell_evicted(&session.inquiry);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;
@@ -104,7 +104,7 @@ static void tell(const struct failure *failure, const char *where) {
     if (failure->filter.is_wrong && filter) render_caret(&place, filter, failure->filter.position, failure->filter.length);
     fputs(strbuf_text(&place), stderr);
     strbuf_fini(&place);
-    session_note(failure->text);
+    output_note(failure->text);
 }
 
 int inspector_main(int argc, char **argv) {

@@ -89,6 +89,7 @@ static void on_closed(uv_handle_t *handle) { *(bool *)handle->data = false; }
 /* Closes the pipe and waits until libuv has let go of it. */
 static void close_pipe(struct client *client) {
     if (!client->has_pipe) return;
+    client->fd = -1; /* before its number can be another's: client_interrupt */
     client->pipe.data = &client->has_pipe;
     uv_close((uv_handle_t *)&client->pipe, on_closed);
     while (client->has_pipe) uv_run(&client->loop, UV_RUN_ONCE);
@@ -147,6 +148,7 @@ int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, 
     if (!client) return failure_out_of_memory(failure);
     snprintf(client->path, sizeof client->path, "%s", path);
     client->call_timeout_ms = CALL_TIMEOUT_MS;
+    client->fd = -1;
     client->waiting = json_array();
     if (uv_loop_init(&client->loop)) {
         json_decref(client->waiting);
@@ -290,6 +292,12 @@ static void on_write(uv_write_t *request, int status) { ((struct client *)reques
 
 static int send_request(struct client *client, const char *method, json_t *params_new, struct failure *failure) {
     struct trace_text text = {0};
+    if (!client->has_pipe) {
+        json_decref(params_new);
+        failure_set(failure, EXIT_FAILED, "not connected to %s", client->path);
+        failure->disconnected = true;
+        return -1;
+    }
     trace_rpc_write_request(&text, ++client->id, method, params_new);
     if (text.failed) {
         trace_text_fini(&text);
@@ -463,10 +471,6 @@ int client_watch_input(struct client *client, int fd, struct failure *failure) {
 }
 
 int client_send(struct client *client, const char *method, json_t *params_new, int64_t *ret_id, struct failure *failure) {
-    if (!client->has_pipe) {
-        json_decref(params_new);
-        return failure_set(failure, EXIT_FAILED, "not connected to %s", client->path);
-    }
     if (send_request(client, method, params_new, failure)) return -1;
     *ret_id = client->id;
     return 0;
@@ -501,8 +505,7 @@ enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64
     return CLIENT_ANSWER;
 }
 
-int client_reconnect(struct client *client, struct failure *failure) {
+int client_reconnect(struct client *client, uint64_t wait_ms, struct failure *failure) {
     disconnect(client);
-    int error = try_connect(client);
-    return error ? cannot_connect(client, error, false, failure) : 0;
+    return connect_and_wait(client, wait_ms, failure);
 }

@@ -59,8 +59,8 @@ enum client_event {
 enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,
                               struct failure *failure);
 
-/* Connects again, if there is anybody; what was asked before is forgotten.  Does not wait.  Returns 0 or -1. */
-int client_reconnect(struct client *client, struct failure *failure);
+/* Connects again, as client_open does; what was asked before is forgotten.  Returns 0 or -1. */
+int client_reconnect(struct client *client, uint64_t wait_ms, struct failure *failure);
 
 /* A clock for deadlines, in milliseconds: the system's, the same for every client. */
 uint64_t client_now_ms(struct client *client);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command table (command_table.c), and the program that runs it. */
+#ifndef INSPECTOR_COMMAND_H
+#define INSPECTOR_COMMAND_H
+
+#include "commands.h"
+
+/* A command and its documentation: help, manual pages and completion are made of it.  Omitted fields mean "none".  The description is
+ * paragraphs with "\n" between them; who shows them breaks the lines, except those that begin with a space. */
+struct command {
+    const char *name;
+    const char *args; /* as usage shows them: "ID [N]" */
+    unsigned args_min, args_max;
+    enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
+    uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
+    bool offline;              /* opens its source itself, or needs none: session->inquiry.source is NULL */
+    command_run *run;
+    const char *summary; /* a phrase of one line */
+    const char *description;
+    struct command_example {
+        const char *line; /* what to type */
+        const char *what; /* what it is for, a phrase */
+    } examples[8];        /* at most 7: the first without a line ends them */
+};
+
+extern const struct command command_table[];
+extern const size_t command_count;
+
+/* What concerns all commands alike, for help and the manual page of the program. */
+extern const char *const exit_table[EXIT_CODES]; /* what each exit code means */
+extern const char program_description[];         /* paragraphs, as those of a command */
+extern const struct command_example program_examples[];
+
+/* The command of that name, or NULL. */
+const struct command *find_command(const char *name);
+
+/* The whole program: parses, runs, reports failures on stderr.  Returns the exit code. */
+int inspector_main(int argc, char **argv);
+
+#endif

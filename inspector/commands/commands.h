@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The commands: a function each.  A command asks its source, and shows the answer. */
+#ifndef INSPECTOR_COMMANDS_H
+#define INSPECTOR_COMMANDS_H
+
+#include "session.h"
+
+/* Runs a command.  Its arguments are options->args + 1.  Returns 0, or -1 with session->failure. */
+typedef int command_run(struct session *session);
+
+command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* cmd_tables.c */
+command_run run_recent, run_range, run_peer, run_trace;            /* cmd_query.c */
+command_run run_attach;                                            /* cmd_attach.c */
+command_run run_count;                                             /* cmd_count.c */
+command_run run_analyze;                                           /* cmd_analyze.c */
+command_run run_trigger;                                           /* cmd_trigger.c */
+command_run run_control;                                           /* cmd_control.c */
+command_run run_doctor;                                            /* cmd_doctor.c */
+command_run run_follow;                                            /* cmd_follow.c */
+command_run run_sql;                                               /* cmd_sql.c */
+command_run run_top;                                               /* cmd_top.c */
+command_run run_rpc, run_export;                                   /* cmd_export.c */
+
+/* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */
+int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
+                     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer));
+
+#endif

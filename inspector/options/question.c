@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "question.h"
+
+#include "clock.h"
+#include "times.h"
+
+#include <string.h>
+
+json_t *question_list_new(const char *text) {
+    json_t *list = json_array();
+    while (list && *text) {
+        size_t bytes = strcspn(text, ",");
+        if (bytes && json_array_append_new(list, json_stringn(text, bytes))) {
+            json_decref(list);
+            return NULL;
+        }
+        text += bytes + (text[bytes] == ',');
+    }
+    return list;
+}
+
+json_t *question_filter_of_new(const struct options *options, const char *param, const char *value) {
+    json_t *filter = question_filter_new(options);
+    if (!filter || !json_object_set_new(filter, param, json_string(value))) return filter;
+    json_decref(filter);
+    return NULL;
+}
+
+json_t *question_filter_new(const struct options *options) {
+    static const struct {
+        enum option option;
+        const char *param;
+    } texts[] = {{OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"}, {OPTION_TRACE, "trace_id"}, {OPTION_WHERE, "filter"}},
+      times[] = {{OPTION_FROM, "from"}, {OPTION_TO, "to"}};
+    const char *kind = options->texts[OPTION_KIND], *text;
+    bool utc = option_given(options, OPTION_UTC);
+    uint64_t now_us = clock_unix_ns() / 1000;
+    json_t *filter = json_object();
+    int failed = !filter;
+    if (kind) failed |= json_object_set_new(filter, "kind", question_list_new(kind));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if ((text = options->texts[texts[i].option])) failed |= json_object_set_new(filter, texts[i].param, json_string(text));
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if ((text = options->texts[times[i].option]))
+            failed |= json_object_set_new(filter, times[i].param, time_param_new(text, utc, now_us));
+    if (!failed) return filter;
+    json_decref(filter);
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a running command has: its options, its source, the names of nodes, and its output. */
+#ifndef INSPECTOR_SESSION_H
+#define INSPECTOR_SESSION_H
+
+#include "inquiry.h"
+#include "names.h"
+#include "options.h"
+#include "output.h"
+#include "question.h"
+#include "render.h"
+
+struct session {
+    const struct options *options;
+    struct inquiry inquiry; /* its source is NULL for a command that opens none, or another one */
+    struct names names;
+    struct view view;
+    struct output output;
+    struct failure failure;
+};
+
+/* Everything below returns 0, or -1 with session->failure filled in. */
+
+int session_init(struct session *session, const struct options *options);
+void session_fini(struct session *session);
+
+/* Opens the source that the options choose. */
+int session_open(struct session *session);
+
+/* inquiry_ask. */
+int session_ask(struct session *session, const char *method, json_t *params_new, json_t **ret_result);
+
+/* Asks for the nodes and learns their names. */
+int session_learn_names(struct session *session);
+
+/* With --json, reports the events that left the history while pages were fetched as the last line; nothing when there were none. */
+int session_json_evicted(struct session *session);
+
+int session_out_of_memory(struct session *session);
+
+#endif

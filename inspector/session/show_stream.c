@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "show_stream.h"
+
+#include "clock.h"
+#include "json_get.h"
+#include "limits.h"
+
+#include <inttypes.h>
+
+int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
+                 const char *away) {
+    json_t *nodes;
+    bool noted = false;
+    for (;;) {
+        struct stream_wish again = wish;
+        again.params_new = json_incref(wish.params_new);
+        if (!stream_init(stream, source, &again, &nodes, &session->failure)) break;
+        if (!session->failure.disconnected || !wish.wait_ms) goto failed;
+        if (!noted) output_note(away);
+        noted = true;
+        if (source_reopen(source, stream_wait_ms(stream), &session->failure)) goto failed;
+        stream_fini(stream);
+    }
+    json_decref(wish.params_new);
+    names_learn(&session->names, nodes);
+    json_decref(nodes);
+    source_watch_output(source, session->output.fd);
+    return 0;
+failed:
+    json_decref(wish.params_new);
+    return -1;
+}
+
+struct show {
+    struct session *session;
+    const struct show_stream *wish;
+    struct stream stream;
+    uint64_t names_ms; /* when names were asked for */
+    bool json;
+};
+
+/* New nodes appear while we watch.  Their names are asked for, but not again for every event of a node that has none. */
+static int learn_new_names(struct show *show, const json_t *events) {
+    struct session *session = show->session;
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t i;
+    const json_t *event;
+    if (now_ms - show->names_ms < NODES_REFRESH_MS) return 0;
+    json_array_foreach(events, i, event) {
+        const char *id = json_get_hex(event, "node_id", NODE_DIGITS);
+        json_t *nodes;
+        if (!id || names_knows(&session->names, id)) continue;
+        show->names_ms = now_ms;
+        if (source_ask(show->wish->source, "nodes", NULL, NULL, &nodes, &session->failure)) return -1;
+        names_learn(&session->names, nodes);
+        json_decref(nodes);
+        return 0;
+    }
+    return 0;
+}
+
+static int show_events(struct show *show, json_t *events_new) {
+    struct session *session = show->session;
+    int result = 0, learned = 0;
+    if (show->json) {
+        result = output_json_lines(&session->output, events_new);
+    } else {
+        json_t *answer = json_pack("{s:O}", "events", events_new);
+        learned = learn_new_names(show, events_new); /* if that fails, these events are shown all the same */
+        names_see(&session->names, events_new);
+        if (answer)
+            render_events(&session->output.text, &session->view, answer);
+        else
+            result = session_out_of_memory(session);
+        json_decref(answer);
+    }
+    json_decref(events_new);
+    struct failure failure = session->failure;
+    if (!result) result = output_flush(&session->output);
+    if (result || !learned) return result;
+    session->failure = failure;
+    return stream_lost(&show->stream);
+}
+
+static int show_gap(struct show *show, const struct source_news *gap) {
+    static const struct {
+        const char *word, *sentence;
+    } reasons[] = {[GAP_SLOW] = {"slow", "this inspector did not read fast enough"},
+                   [GAP_GONE] = {"gone", "they had left the history"},
+                   [GAP_HIDDEN] = {"hidden", "some of them may not have matched"}};
+    struct session *session = show->session;
+    if (!show->json) {
+        render_missed(&session->output.text, &session->view, gap->count, reasons[gap->why].sentence);
+        return output_flush(&session->output);
+    }
+    json_t *missed = json_pack("{s:I, s:s}", "missed", (json_int_t)gap->count, "why", reasons[gap->why].word);
+    int result = missed ? output_json(&session->output, missed) : session_out_of_memory(session);
+    json_decref(missed);
+    return result ? result : output_flush(&session->output);
+}
+
+void show_stream_settled(struct strbuf *out, const struct source_news *settled) {
+    strbuf_printf(out, "connected again after %.1f s; missed ", (double)settled->away_ms / 1e3);
+    if (settled->count)
+        strbuf_printf(out, "%s%" PRIu64 " event%s", settled->at_most ? "at most " : "", settled->count,
+                      settled->count == 1 ? "" : "s");
+    else
+        strbuf_puts(out, "nothing");
+}
+
+static void note_settled(const struct source_news *settled) {
+    struct strbuf line = {0};
+    show_stream_settled(&line, settled);
+    output_note(strbuf_text(&line));
+    strbuf_fini(&line);
+}
+
+static int show_news(struct show *show) {
+    for (;;) {
+        struct source_news news;
+        int result = 0;
+        switch (stream_next(&show->stream, WAIT_FOREVER, &news)) {
+        case SOURCE_FAILED: return -1;
+        case SOURCE_EVENTS: result = show_events(show, news.value); break;
+        case SOURCE_GAP: result = show_gap(show, &news); break;
+        case SOURCE_NOTE:
+            if (show->session->view.header) output_note(news.text);
+            break;
+        case SOURCE_AWAY: output_note(show->wish->away); break;
+        case SOURCE_SETTLED:
+            if (show->wish->reports_restart) note_settled(&news);
+            break;
+        case SOURCE_ENDED:
+        case SOURCE_OUTPUT_GONE: return 0;
+        default: break;
+        }
+        if (result) return -1;
+    }
+}
+
+int show_stream(struct session *session, const struct show_stream *wish) {
+    const struct options *options = session->options;
+    struct show show = {.session = session, .wish = wish, .json = option_given(options, OPTION_JSON)};
+    struct stream_wish begin = {.params_new = wish->params_new,
+                                .recent = option_number(options, OPTION_RECENT, 0),
+                                .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
+                                .deadline_ms = WAIT_FOREVER,
+                                .wait_ms = wish->wait_ms};
+    if (option_given(options, OPTION_FOR)) begin.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
+    int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
+    if (!result) {
+        show.names_ms = clock_monotonic_ms();
+        if (!show.json) render_events_titles(&session->output.text, &session->view);
+        result = output_flush(&session->output);
+    }
+    if (!result) result = show_news(&show);
+    stream_fini(&show.stream);
+    return result;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Streams of commands, and how to show them: follow and attach.  Each batch is written at once, in whole lines; what is missing is
+ * reported in its place. */
+#ifndef INSPECTOR_SHOW_STREAM_H
+#define INSPECTOR_SHOW_STREAM_H
+
+#include "session.h"
+#include "stream.h"
+
+struct show_stream {
+    struct source *source;
+    json_t *params_new;   /* of `subscribe`; stolen */
+    uint64_t wait_ms;     /* when the source goes away, wait so long for it; 0: fail */
+    const char *away;     /* what to say then */
+    bool reports_restart; /* say how long it was away, and what was missed */
+};
+
+/* Shows the stream, with --recent, --count and --for, until it ends.  Returns 0, or -1 with session->failure. */
+int show_stream(struct session *session, const struct show_stream *wish);
+
+/* stream_init, learns the names of the nodes, and watches the output.  A source that goes away meanwhile is waited for, as the wish says;
+ * away: the note then.  Returns 0, or -1 with session->failure; stream_fini in both cases. */
+int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
+                 const char *away);
+
+/* Appends "connected again after 1.2 s; missed at most 7 events", of SOURCE_SETTLED. */
+void show_stream_settled(struct strbuf *out, const struct source_news *settled);
+
+#endif

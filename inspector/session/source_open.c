@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "source_open.h"
+
+#include "source_process.h"
+#include "source_socket.h"
+
+#include <proto/socket_path.h>
+
+static int find_socket(struct trace_socket_path *ret_path, const struct options *options, struct failure *failure) {
+    char reason[TRACE_SOCKET_REASON_BYTES];
+    if (!trace_socket_path(ret_path, options->texts[OPTION_SOCKET], reason)) return 0;
+    return failure_set(failure, EXIT_USAGE, "%s", reason);
+}
+
+int source_open(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms, struct failure *failure) {
+    struct trace_socket_path path;
+    if (find_socket(&path, options, failure)) return -1;
+    return source_socket_open(ret_source, path.path, option_number(options, OPTION_WAIT, 0), call_timeout_ms, failure);
+}
+
+int source_open_process(struct source **ret_source, const struct options *options, pid_t pid, struct failure *failure) {
+    struct trace_socket_path path;
+    if (find_socket(&path, options, failure)) return -1;
+    struct source_traced where = {path.path, option_number(options, OPTION_WAIT, 0)};
+    return source_process_open(ret_source, pid, &where, failure);
+}

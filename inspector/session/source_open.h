@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which source the options choose. */
+#ifndef INSPECTOR_SOURCE_OPEN_H
+#define INSPECTOR_SOURCE_OPEN_H
+
+#include "options.h"
+#include "source.h"
+
+#include <sys/types.h>
+
+/* Opens traced's socket, with --socket and --wait.  call_timeout_ms: how long an answer may take.  Returns 0, or -1 with the failure. */
+int source_open(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms, struct failure *failure);
+
+/* Opens one process (source_process.h).  Returns 0, or -1 with the failure. */
+int source_open_process(struct source **ret_source, const struct options *options, pid_t pid, struct failure *failure);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One process as a source: through traced when it reads the process's logs, else from its rings; when traced goes away in between, it
+ * is reopened from the rings.  Of a process that is gone, and left no log, what traced remembers.  Ends when the process has ended
+ * and everything that it left was delivered. */
+#ifndef INSPECTOR_SOURCE_PROCESS_H
+#define INSPECTOR_SOURCE_PROCESS_H
+
+#include "source.h"
+
+#include <sys/types.h>
+
+/* Where to look for a traced (source_socket_open). */
+struct source_traced {
+    const char *path;
+    uint64_t wait_ms;
+};
+
+/* Returns 0, or -1 with the failure. */
+int source_process_open(struct source **ret_source, pid_t pid, const struct source_traced *where, struct failure *failure);
+
+#endif

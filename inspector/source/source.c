@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "source.h"
+
+#include <poll.h>
+#include <string.h>
+
+void source_init(struct source *source, const struct source_ops *ops, const char *title) {
+    *source = (struct source){.ops = ops, .title = title, .output = -1};
+}
+
+void source_close(struct source *source) {
+    if (source) source->ops->close(source);
+}
+
+/* Returns 0 when the source has the capability, else -1 with the sentence. */
+static int require(const struct source *source, unsigned capability, struct failure *failure) {
+    const char *lacks = capability == SOURCE_ASK       ? "can only be followed: it answers no questions"
+                        : capability == SOURCE_CONTROL ? "has no live nodes to control"
+                                                       : "cannot be followed";
+    if (source->ops->can & capability) return 0;
+    return failure_set(failure, EXIT_FAILED, "%s %s", source->title, lacks);
+}
+
+int source_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
+               json_t **ret_result, struct failure *failure) {
+    unsigned capability = !strcmp(method, "control") ? SOURCE_CONTROL : SOURCE_ASK;
+    if (strcmp(method, "nodes") != 0 && require(source, capability, failure)) {
+        json_decref(params_new);
+        return -1;
+    }
+    return source->ops->ask(source, method, params_new, apart, ret_result, failure);
+}
+
+int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure) {
+    int64_t number = 0;
+    if (require(source, SOURCE_FOLLOW, failure)) {
+        json_decref(params_new);
+        return -1;
+    }
+    if (source->ops->follow(source, params_new, &number, failure)) return -1;
+    if (ret_number) *ret_number = number;
+    return 0;
+}
+
+enum source_event source_next(struct source *source, uint64_t deadline_ms, struct source_news *ret_news,
+                              struct failure *failure) {
+    *ret_news = (struct source_news){0};
+    return source->ops->next(source, deadline_ms, ret_news, failure);
+}
+
+int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure) {
+    if (source->ops->reopen) return source->ops->reopen(source, wait_ms, failure);
+    return failure_set(failure, EXIT_FAILED, "%s does not come back", source->title);
+}
+
+void source_interrupt(const struct source *source) {
+    if (source->ops->interrupt) source->ops->interrupt(source);
+}
+
+void source_watch_output(struct source *source, int fd) {
+    source->output = fd;
+    if (source->ops->watch_output) source->ops->watch_output(source);
+}
+
+int source_watch_input(struct source *source, int fd, struct failure *failure) {
+    if (!source->ops->watch_input || source->input_count == INPUTS_MAX)
+        return failure_set(failure, EXIT_FAILED, "%s cannot wait for a keyboard", source->title);
+    source->inputs[source->input_count++] = fd;
+    return source->ops->watch_input(source, failure);
+}
+
+int source_send(struct source *source, const char *method, json_t *params_new, int64_t *ret_number, struct failure *failure) {
+    if (source->ops->send) return source->ops->send(source, method, params_new, ret_number, failure);
+    json_decref(params_new);
+    return failure_set(failure, EXIT_FAILED, "%s cannot be asked while something else is waited for", source->title);
+}
+
+/* A reader of a pipe that closed its end shows as POLLERR. */
+bool source_pause(const struct source *source, int ms) {
+    struct pollfd output = {.fd = source->output};
+    return poll(&output, 1, ms) > 0 && output.revents & (POLLERR | POLLNVAL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "output.h"
+
+#include "limits.h"
+#include "text.h"
+
+#include <errno.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void output_init(struct output *output, bool whole_lines, struct failure *failure) {
+    *output =
+        (struct output){.fd = STDOUT_FILENO, .terminal = isatty(STDOUT_FILENO), .whole_lines = whole_lines, .failure = failure};
+}
+
+void output_fini(struct output *output) { strbuf_fini(&output->text); }
+
+/* ---- what is appended ---- */
+
+int output_json(struct output *output, const json_t *value) {
+    char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+    if (!line) return failure_out_of_memory(output->failure);
+    strbuf_puts(&output->text, line);
+    strbuf_puts(&output->text, "\n");
+    free(line);
+    return 0;
+}
+
+int output_json_lines(struct output *output, const json_t *array) {
+    size_t i;
+    const json_t *element;
+    json_array_foreach(array, i, element) {
+        if (output_json(output, element)) return -1;
+    }
+    return 0;
+}
+
+/* ---- writing ---- */
+
+/* How much to write at once.  A pipe takes PIPE_BUF bytes whole or not at all: we give it whole lines, so that a program that is
+ * interrupted, or that shares the pipe with another, leaves no half line.  A line that is longer than PIPE_BUF can be torn. */
+static size_t piece_bytes(const char *text, size_t bytes, bool pipe) {
+    size_t end = bytes < PIPE_BUF ? bytes : PIPE_BUF;
+    if (!pipe || end == bytes) return bytes;
+    while (end && text[end - 1] != '\n') end--; /* not memrchr: a compiler warns that it may return NULL under sanitizers */
+    if (end) return end;
+    const char *newline = memchr(text, '\n', bytes);
+    return newline ? (size_t)(newline - text) + 1 : bytes;
+}
+
+static int write_all(struct output *output, const char *text, size_t bytes) {
+    struct stat status;
+    bool pipe = !fstat(output->fd, &status) && S_ISFIFO(status.st_mode);
+    while (bytes) {
+        ssize_t written = write(output->fd, text, piece_bytes(text, bytes, pipe));
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EPIPE) return failure_set(output->failure, EXIT_OK, "%s", "");
+        if (written < 0) return failure_set(output->failure, EXIT_FAILED, "cannot write: %s", strerror(errno));
+        text += written;
+        bytes -= (size_t)written;
+    }
+    return 0;
+}
+
+unsigned output_columns(const struct output *output) {
+    struct winsize size = {0};
+    bool cut =
+        output->terminal && output->fd == STDOUT_FILENO && !output->whole_lines && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    return cut ? size.ws_col : 0;
+}
+
+int output_flush(struct output *output) {
+    unsigned columns = output_columns(output);
+    int result;
+    if (output->text.failed) return failure_out_of_memory(output->failure);
+    if (columns) {
+        struct strbuf lines = {0};
+        text_cut_lines(&lines, strbuf_text(&output->text), output->text.bytes, columns);
+        result = lines.failed ? failure_out_of_memory(output->failure) : write_all(output, strbuf_text(&lines), lines.bytes);
+        strbuf_fini(&lines);
+    } else {
+        result = write_all(output, strbuf_text(&output->text), output->text.bytes);
+    }
+    strbuf_clear(&output->text);
+    return result;
+}
+
+/* ---- what the reader can show ---- */
+
+bool output_wants_color(const struct output *output, const char *when) {
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (when && strcmp(when, "auto") != 0) return !strcmp(when, "always");
+    return output->terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+bool output_speaks_utf8(void) {
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *locale = getenv(variables[i]), *codeset = locale ? strchr(locale, '.') : NULL;
+        if (!locale || !*locale) continue;
+        return codeset && (!strncasecmp(codeset, ".utf-8", 6) || !strncasecmp(codeset, ".utf8", 5));
+    }
+    return false;
+}
+
+void output_note(const char *text) {
+    struct strbuf line = {0};
+    text_untrusted(&line, text, strlen(text), NOTE_COLUMNS_MAX);
+    fprintf(stderr, "inspector: %s\n", strbuf_text(&line));
+    strbuf_fini(&line);
+}
