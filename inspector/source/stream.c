@@ -213,11 +213,11 @@ static enum source_event settle(struct stream *stream) {
         if (source_ask(stream->source, "unsubscribe", params, NULL, &result, stream->failure)) return SOURCE_FAILED;
         json_decref(result);
     }
-    if (hidden) queue_add(stream, SOURCE_GAP, (struct source_news){.count = hidden, .why = GAP_HIDDEN});
     queue_add(stream, SOURCE_SETTLED,
               (struct source_news){.count = stream->missed - stream->away.missed + hidden,
                                    .at_most = hides,
                                    .away_ms = stream->away.back_ms - stream->away.since_ms});
+    if (hidden) queue_add(stream, SOURCE_GAP, (struct source_news){.count = hidden, .why = GAP_HIDDEN});
     stream->away = (struct stream_away){.due_ms = WAIT_FOREVER, .number = stream->away.number};
     return SOURCE_SETTLED;
 }
