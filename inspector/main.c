@@ -17,5 +17,5 @@ static void fill_standard_streams(void) {
 int main(int argc, char **argv) {
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is seen when writing */
-    return inspector_main(argc, argv);
+    return inspector_main(argc, argv, source_open);
 }

@@ -35,7 +35,7 @@ extern const struct command_example program_examples[];
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);
 
-/* The whole program: parses, runs, reports failures on stderr.  Returns the exit code. */
-int inspector_main(int argc, char **argv);
+/* The whole program: parses, runs, reports failures on stderr.  opener: what commands ask; source_open.  Returns the exit code. */
+int inspector_main(int argc, char **argv, source_opener *opener);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "command.h"
 #include "json_get.h"
-#include "source_open.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -17,6 +16,7 @@
 
 /* What the words up to the cursor say. */
 struct completion {
+    source_opener *opener;
     struct options options;        /* those that were given */
     const struct command *command; /* NULL: it is what is to be completed, or there is no such */
     bool command_given, help;
@@ -211,8 +211,7 @@ static void offer_methods(struct completion *completion, struct session *session
 
 static void offer_live(struct completion *completion, enum value_type type) {
     struct session session;
-    int failed = session_init(&session, &completion->options) ||
-                 source_open(&session.inquiry.source, &completion->options, COMPLETE_TIMEOUT_MS, &session.failure);
+    int failed = session_init(&session, &completion->options, completion->opener) || session_open(&session, COMPLETE_TIMEOUT_MS);
     if (!failed && type == VALUE_NODE) offer_nodes(completion, &session, "nodes", "node_id");
     if (!failed && type == VALUE_PEER) offer_nodes(completion, &session, "peers", "peer_id");
     if (!failed && type == VALUE_TRACE) offer_traces(completion, &session);
@@ -340,8 +339,8 @@ static void complete_word(struct completion *completion) {
     }
 }
 
-int complete_main(int word_count, char **words) {
-    struct completion completion = {.pending = OPTION_COUNT_};
+int complete_main(int word_count, char **words, source_opener *opener) {
+    struct completion completion = {.opener = opener, .pending = OPTION_COUNT_};
     if (word_count < 1) return EXIT_OK;
     completion.word = completion.part = words[word_count - 1];
     note_words(&completion, word_count - 1, words);

@@ -11,7 +11,9 @@
 #ifndef INSPECTOR_COMPLETE_H
 #define INSPECTOR_COMPLETE_H
 
+#include "source_open.h"
+
 /* Writes the candidates to standard output.  Returns the exit code, always 0. */
-int complete_main(int word_count, char **words);
+int complete_main(int word_count, char **words, source_opener *opener);
 
 #endif

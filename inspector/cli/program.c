@@ -57,12 +57,13 @@ static int check_usage(const struct command *command, const struct options *opti
                        option_table[first].spelling, command->name);
 }
 
-static int run_command(const struct command *command, const struct options *options, struct failure *failure) {
+static int run_command(const struct command *command, const struct options *options, source_opener *opener,
+                       struct failure *failure) {
     struct session session;
     int result = check_usage(command, options, failure);
     if (result) return result;
-    result = session_init(&session, options);
-    if (!result && !command->offline) result = session_open(&session);
+    result = session_init(&session, options, opener);
+    if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
     if (!result) result = output_flush(&session.output);
     if (!result) inquiry_tell_index(&session.inquiry);
@@ -83,7 +84,7 @@ static int help(const struct options *options, const char *topic, struct failure
     return 0;
 }
 
-static int run(const struct options *options, struct failure *failure) {
+static int run(const struct options *options, source_opener *opener, struct failure *failure) {
     const char *name = options->arg_count ? options->args[0] : NULL;
     if (option_given(options, OPTION_VERSION)) {
         printf("inspector %s\n", P2PTRACE_VERSION);
@@ -93,7 +94,7 @@ static int run(const struct options *options, struct failure *failure) {
     if (!name) return failure_set(failure, EXIT_USAGE, "a command is missing; see inspector help");
     if (!strcmp(name, "help")) return help(options, options->arg_count > 1 ? options->args[1] : NULL, failure);
     const struct command *command = find_command(name);
-    return command ? run_command(command, options, failure) : unknown_command(name, failure);
+    return command ? run_command(command, options, opener, failure) : unknown_command(name, failure);
 }
 
 /* where: what --where has, or NULL. */
@@ -107,12 +108,12 @@ static void tell(const struct failure *failure, const char *where) {
     output_note(failure->text);
 }
 
-int inspector_main(int argc, char **argv) {
+int inspector_main(int argc, char **argv, source_opener *opener) {
     struct options options = {0};
     struct failure failure = {.code = EXIT_OK};
-    if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(&options, argc, argv, &failure);
-    if (!result) result = run(&options, &failure);
+    if (!result) result = run(&options, opener, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
     if (result) tell(&failure, options.texts[OPTION_WHERE]);
     return result ? (int)failure.code : EXIT_OK;

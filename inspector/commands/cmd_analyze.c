@@ -2,8 +2,6 @@
  *
  * `analyze`: reads the newest events of a time, or those of one trace, and says what is wrong. */
 #include "commands.h"
-
-#include "clock.h"
 #include "json_get.h"
 #include "pages.h"
 #include "render_analyze.h"
@@ -48,7 +46,7 @@ static int resolve(struct session *session, enum about about, const char *name, 
 
 /* Params of `query`: one trace whole, or what concerns the analysis, the newest first.  NULL without memory. */
 static json_t *query_new(const struct session *session, enum about about, const char *name) {
-    json_t *filter = question_filter_new(session->options);
+    json_t *filter = session_filter_new(session);
     int failed = !filter;
     if (about == ABOUT_TRACE) {
         failed |= json_object_set_new(filter, "trace_id", json_string(name));
@@ -103,7 +101,7 @@ static int read_states(struct session *session, const struct facts *facts, struc
 /* Ages count to the end of what was looked at: now, or with --to in the past the newest event. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
     bool past = option_given(session->options, OPTION_TO) && facts->count;
-    return past ? facts->items[facts->count - 1].time_ns : clock_unix_ns();
+    return past ? facts->items[facts->count - 1].time_ns : source_now_ns(session->inquiry.source);
 }
 
 /* ---- showing ---- */

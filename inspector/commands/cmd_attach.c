@@ -12,7 +12,7 @@ int run_attach(struct session *session) {
         return failure_set(&session->failure, EXIT_USAGE, "attach %s: the number of a process is expected", text);
     if (source_open_process(&session->inquiry.source, session->options, (pid_t)pid, &session->failure)) return -1;
     struct show_stream wish = {.source = session->inquiry.source,
-                               .params_new = question_filter_new(session->options),
+                               .params_new = session_filter_new(session),
                                .wait_ms = WAIT_FOREVER,
                                .away = "traced went away; going on with the ring itself"};
     return show_stream(session, &wish);

@@ -11,7 +11,7 @@
 static json_t *params_new(const struct session *session) {
     const struct options *options = session->options;
     const char *by = options->texts[OPTION_BY], *value = options->texts[OPTION_VALUE], *hist = options->texts[OPTION_HIST];
-    json_t *params = question_filter_new(session->options);
+    json_t *params = session_filter_new(session);
     int failed = !params;
     if (by) failed |= json_object_set_new(params, "group_by", question_list_new(by));
     if (value || hist) failed |= json_object_set_new(params, "value", json_string(hist ? hist : value));

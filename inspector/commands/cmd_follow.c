@@ -6,7 +6,7 @@
 
 int run_follow(struct session *session) {
     struct show_stream wish = {.source = session->inquiry.source,
-                               .params_new = question_filter_new(session->options),
+                               .params_new = session_filter_new(session),
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER),
                                .away = "traced went away; waiting for it to come back",
                                .reports_restart = true};

@@ -35,7 +35,7 @@ int run_recent(struct session *session) {
     const char *argument = session->options->arg_count > 1 ? session->options->args[1] : NULL;
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
-    if (session_learn_names(session) || pages_newest(&session->inquiry, question_filter_new(session->options), count, &answer))
+    if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer))
         return -1;
     bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
     if (text) names_see(&session->names, answer);
@@ -54,7 +54,7 @@ int run_range(struct session *session) {
     options.texts[OPTION_TO] = options.args[2];
     if (session_learn_names(session)) return -1;
     int result =
-        pages_init(&pages, &session->inquiry, question_filter_new(&options), option_number(&options, OPTION_LIMIT, PAGES_ALL));
+        pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)), option_number(&options, OPTION_LIMIT, PAGES_ALL));
     if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
         result = show(session, answer);
@@ -87,7 +87,7 @@ int run_peer(struct session *session) {
     const char *name = session->options->args[1];
     json_t *answer, *peers;
     if (session_learn_names(session)) return -1;
-    json_t *filter = question_filter_of_new(session->options, "peer_id", name);
+    json_t *filter = session_filter_of_new(session, "peer_id", name);
     if (pages_newest(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer))
         return -1;
     if (session_ask(session, "peers", NULL, &peers)) {
@@ -150,7 +150,7 @@ int run_trace(struct session *session) {
     const char *prefix = session->options->args[1];
     json_t *answer;
     if (session_learn_names(session)) return -1;
-    json_t *filter = question_filter_of_new(session->options, "trace_id", prefix);
+    json_t *filter = session_filter_of_new(session, "trace_id", prefix);
     if (pages_collect(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer))
         return -1;
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);

@@ -35,14 +35,14 @@ int run_stats(struct session *session) { return run_ask_and_show(session, "stats
 int run_apps(struct session *session) { return run_ask_and_show(session, "apps", NULL, "apps", render_apps); }
 
 int run_peers(struct session *session) {
-    json_t *params = question_filter_new(session->options);
+    json_t *params = session_filter_new(session);
     return params ? run_ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
 }
 
 int run_traces(struct session *session) {
     const struct options *options = session->options;
     const char *app = options->texts[OPTION_APP];
-    json_t *params = question_filter_new(session->options);
+    json_t *params = session_filter_new(session);
     int failed = !params;
     if (app) failed |= json_object_set_new(params, "app", json_string(app));
     if (options->texts[OPTION_ORDER]) failed |= json_object_set_new(params, "order", json_string(options->texts[OPTION_ORDER]));

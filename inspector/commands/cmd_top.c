@@ -79,7 +79,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
     for (unsigned i = 0; i < watch->ask_count; i++)
         if (watch->asks[i].serial == page->serial) return;
     if (round && fed_ms && clock_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
-    const char *method = top_request(&watch->top, page, clock_unix_ns(), &params);
+    const char *method = top_request(&watch->top, page, source_now_ns(watch->source), &params);
     if (method) ask(watch, page->serial, round, method, params);
 }
 
@@ -129,7 +129,7 @@ static void end_round(struct watch *watch) {
     for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
         if (watch->asks[i].round) feed(watch, &watch->asks[i], evicted);
     if (last && last->result && !top_is_frozen(&watch->top))
-        top_feed_stats(&watch->top, last->result, last->time_ms, clock_unix_ns());
+        top_feed_stats(&watch->top, last->result, last->time_ms, source_now_ns(watch->source));
     forget_asks(watch);
 }
 
@@ -198,7 +198,7 @@ static bool take_keys(struct watch *watch, bool *ret_anew) {
     uint32_t key;
     bool any = false;
     while (terminal_key(watch->terminal, &key)) {
-        enum top_action action = top_key(&watch->top, key, clock_unix_ns());
+        enum top_action action = top_key(&watch->top, key, source_now_ns(watch->source));
         any = true;
         if (action == TOP_QUIT) return false;
         if (action == TOP_ASK) ask_now(watch);

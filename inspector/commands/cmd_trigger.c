@@ -33,6 +33,7 @@ struct trigger {
     uint64_t windows;                /* kept so far */
     uint64_t number;                 /* of the last file, when each window has its own */
     struct stream stream;            /* of the events that fit */
+    bool past;                       /* the source has the past alone */
     uint64_t begin_ns;               /* nothing before it is meant */
     uint64_t next_ns;                /* no window begins with an event before this: --every */
     uint64_t suppressed;             /* events that fitted since the last window, and began none */
@@ -62,7 +63,7 @@ static int follow_condition(struct trigger *trigger) {
 
 /* Validates the filters of the windows now; they cannot become invalid later. */
 static int check_filters(struct session *session) {
-    json_t *result, *params = question_filter_new(session->options);
+    json_t *result, *params = session_filter_new(session);
     if (!params || json_object_set_new(params, "limit", json_integer(1))) {
         json_decref(params);
         return session_out_of_memory(session);
@@ -85,16 +86,6 @@ static void take_event(struct trigger *trigger, json_t *event, uint64_t ns) {
         trigger->to_ns = ns + trigger->after_ns + 1; /* also the event itself, with --after 0 */
         trigger->fitted = 1;
     }
-}
-
-static void take_events(struct trigger *trigger, json_t *events_new) {
-    size_t i;
-    json_t *event;
-    json_array_foreach(events_new, i, event) {
-        uint64_t ns;
-        if (json_get_time(event, &ns) && ns >= trigger->begin_ns) take_event(trigger, event, ns);
-    }
-    json_decref(events_new);
 }
 
 /* ---- a window ----------------------------------------------------------------------------------------------------------- */
@@ -127,7 +118,7 @@ static json_t *end_new(const struct trigger *trigger, const struct window *windo
 static int put_events(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     struct pages pages;
-    json_t *page, *params = question_filter_new(session->options);
+    json_t *page, *params = session_filter_new(session);
     int failed = !params;
     failed |= json_object_set_new(params, "from", json_integer((json_int_t)(trigger->from_ns / 1000)));
     failed |= json_object_set_new(params, "to", json_integer((json_int_t)(trigger->to_ns / 1000) + 1));
@@ -300,6 +291,22 @@ static uint64_t due_ms(const struct trigger *trigger) {
     return due_ns > now_ns ? now_ms + (due_ns - now_ns) / 1000000 + 1 : now_ms;
 }
 
+/* Of a past source a window is fetched when the first event behind it comes: everything in it has happened. */
+static int take_events(struct trigger *trigger, json_t *events_new) {
+    size_t i;
+    json_t *event;
+    int result = 0;
+    json_array_foreach(events_new, i, event) {
+        uint64_t ns;
+        if (!json_get_time(event, &ns) || ns < trigger->begin_ns) continue;
+        if (trigger->past && trigger->event && ns >= trigger->to_ns) result = close_window(trigger);
+        if (result || !trigger->left) break;
+        take_event(trigger, event, ns);
+    }
+    json_decref(events_new);
+    return result;
+}
+
 static void note_settled(const struct source_news *settled) {
     struct strbuf line = {0};
     show_stream_settled(&line, settled);
@@ -322,14 +329,16 @@ static int end_watch(struct trigger *trigger) {
 static int watch(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;
-        bool is_due = !trigger->stream.away.is && trigger->event && due_ms(trigger) <= clock_monotonic_ms();
+        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= clock_monotonic_ms();
         if (is_due) {
             if (close_window(trigger) && stream_lost(&trigger->stream)) return -1;
             continue;
         }
-        switch (stream_next(&trigger->stream, due_ms(trigger), &news)) {
+        switch (stream_next(&trigger->stream, trigger->past ? WAIT_FOREVER : due_ms(trigger), &news)) {
         case SOURCE_FAILED: return -1;
-        case SOURCE_EVENTS: take_events(trigger, news.value); break;
+        case SOURCE_EVENTS:
+            if (take_events(trigger, news.value)) return -1;
+            break;
         case SOURCE_GAP:
             if (news.why == GAP_SLOW) trigger->missed += news.count;
             break;
@@ -362,9 +371,10 @@ int run_trigger(struct session *session) {
                               .before_ns = option_number(options, OPTION_BEFORE, TRIGGER_BEFORE_MS) * 1000000,
                               .after_ns = option_number(options, OPTION_AFTER, TRIGGER_AFTER_MS) * 1000000,
                               .every_ns = option_number(options, OPTION_EVERY, TRIGGER_EVERY_MS) * 1000000,
-                              .begin_ns = clock_unix_ns(),
+                              .past = session->inquiry.source->ops->can & SOURCE_PAST,
                               .left = option_number(options, OPTION_LIMIT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER};
+    if (!trigger.past) trigger.begin_ns = clock_unix_ns();
     if (option_given(options, OPTION_FOR)) trigger.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = run(&trigger);
     json_decref(trigger.event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "doctor.h"
+#include "doctor_checks.h"
 
 #include <stdarg.h>
 #include <string.h>

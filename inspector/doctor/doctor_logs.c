@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directory where nodes have their logs, and what is in it. */
-#include "doctor.h"
+#include "doctor_checks.h"
 #include "json_get.h"
 
 #include <dirent.h>

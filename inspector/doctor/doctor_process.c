@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * One process: can it be traced, and where is its log? */
-#include "doctor.h"
+#include "doctor_checks.h"
 
 #include <errno.h>
 #include <fcntl.h>

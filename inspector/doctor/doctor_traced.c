@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The daemon: is it there, is it ours, and what does it count? */
-#include "doctor.h"
+#include "doctor_checks.h"
 #include "json_get.h"
 #include "limits.h"
 
@@ -130,7 +130,7 @@ void doctor_look_for_traced(struct doctor *doctor) {
         tell_no_traced(doctor, &path, error);
         return;
     }
-    if (session_open(session) || session_ask(session, "hello", NULL, &hello)) {
+    if (session_open(session, CALL_TIMEOUT_MS) || session_ask(session, "hello", NULL, &hello)) {
         bool refused = session->failure.rpc_code == -32004;
         doctor_wrong(doctor, "socket",
                      refused ? doctor_remedy("sudo -u %s inspector doctor", owner_of(path.path)) : "traced --check",

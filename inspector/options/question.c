@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "question.h"
 
-#include "clock.h"
 #include "times.h"
 
 #include <string.h>
@@ -19,14 +18,14 @@ json_t *question_list_new(const char *text) {
     return list;
 }
 
-json_t *question_filter_of_new(const struct options *options, const char *param, const char *value) {
-    json_t *filter = question_filter_new(options);
+json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, const char *param, const char *value) {
+    json_t *filter = question_filter_new(options, now_ns);
     if (!filter || !json_object_set_new(filter, param, json_string(value))) return filter;
     json_decref(filter);
     return NULL;
 }
 
-json_t *question_filter_new(const struct options *options) {
+json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
     static const struct {
         enum option option;
         const char *param;
@@ -34,7 +33,6 @@ json_t *question_filter_new(const struct options *options) {
       times[] = {{OPTION_FROM, "from"}, {OPTION_TO, "to"}};
     const char *kind = options->texts[OPTION_KIND], *text;
     bool utc = option_given(options, OPTION_UTC);
-    uint64_t now_us = clock_unix_ns() / 1000;
     json_t *filter = json_object();
     int failed = !filter;
     if (kind) failed |= json_object_set_new(filter, "kind", question_list_new(kind));
@@ -42,7 +40,7 @@ json_t *question_filter_new(const struct options *options) {
         if ((text = options->texts[texts[i].option])) failed |= json_object_set_new(filter, texts[i].param, json_string(text));
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if ((text = options->texts[times[i].option]))
-            failed |= json_object_set_new(filter, times[i].param, time_param_new(text, utc, now_us));
+            failed |= json_object_set_new(filter, times[i].param, time_param_new(text, utc, now_ns / 1000));
     if (!failed) return filter;
     json_decref(filter);
     return NULL;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
-#include "limits.h"
-#include "source_open.h"
 
 int session_out_of_memory(struct session *session) { return failure_out_of_memory(&session->failure); }
 
-int session_init(struct session *session, const struct options *options) {
-    *session = (struct session){.options = options};
+int session_init(struct session *session, const struct options *options, source_opener *opener) {
+    *session = (struct session){.options = options, .opener = opener};
     session->inquiry = (struct inquiry){.failure = &session->failure, .explain = option_given(options, OPTION_EXPLAIN)};
     output_init(&session->output, option_given(options, OPTION_JSON), &session->failure);
     if (names_init(&session->names)) return session_out_of_memory(session);
@@ -26,8 +24,16 @@ void session_fini(struct session *session) {
     output_fini(&session->output);
 }
 
-int session_open(struct session *session) {
-    return source_open(&session->inquiry.source, session->options, CALL_TIMEOUT_MS, &session->failure);
+int session_open(struct session *session, uint64_t call_timeout_ms) {
+    return session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure);
+}
+
+json_t *session_filter_new(const struct session *session) {
+    return question_filter_new(session->options, source_now_ns(session->inquiry.source));
+}
+
+json_t *session_filter_of_new(const struct session *session, const char *param, const char *value) {
+    return question_filter_of_new(session->options, source_now_ns(session->inquiry.source), param, value);
 }
 
 int session_ask(struct session *session, const char *method, json_t *params_new, json_t **ret_result) {

@@ -10,9 +10,11 @@
 #include "output.h"
 #include "question.h"
 #include "render.h"
+#include "source_open.h"
 
 struct session {
     const struct options *options;
+    source_opener *opener;  /* opens its source */
     struct inquiry inquiry; /* its source is NULL for a command that opens none, or another one */
     struct names names;
     struct view view;
@@ -22,14 +24,18 @@ struct session {
 
 /* Everything below returns 0, or -1 with session->failure filled in. */
 
-int session_init(struct session *session, const struct options *options);
+int session_init(struct session *session, const struct options *options, source_opener *opener);
 void session_fini(struct session *session);
 
-/* Opens the source that the options choose. */
-int session_open(struct session *session);
+/* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
+int session_open(struct session *session, uint64_t call_timeout_ms);
 
 /* inquiry_ask. */
 int session_ask(struct session *session, const char *method, json_t *params_new, json_t **ret_result);
+
+/* question_filter_new and question_filter_of_new, at the session's now.  NULL without memory. */
+json_t *session_filter_new(const struct session *session);
+json_t *session_filter_of_new(const struct session *session, const char *param, const char *value);
 
 /* Asks for the nodes and learns their names. */
 int session_learn_names(struct session *session);

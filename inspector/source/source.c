@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "source.h"
 
+#include "clock.h"
+
 #include <poll.h>
 #include <string.h>
 
@@ -47,6 +49,8 @@ enum source_event source_next(struct source *source, uint64_t deadline_ms, struc
     *ret_news = (struct source_news){0};
     return source->ops->next(source, deadline_ms, ret_news, failure);
 }
+
+uint64_t source_now_ns(const struct source *source) { return source && source->now_ns ? source->now_ns : clock_unix_ns(); }
 
 int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure) {
     if (source->ops->reopen) return source->ops->reopen(source, wait_ms, failure);

@@ -27,6 +27,7 @@ enum {
     SOURCE_FOLLOW = 2,  /* has a stream of events */
     SOURCE_CONTROL = 4, /* can change what nodes emit */
     SOURCE_STREAMS = 8, /* can be followed several times at once */
+    SOURCE_PAST = 16,   /* everything in it has happened: its stream is its events, and ends */
 };
 
 enum source_event {
@@ -92,6 +93,7 @@ struct source_ops {
 struct source {
     const struct source_ops *ops;
     const char *title; /* how sentences call it: "traced at /run/user/1000/p2ptrace.sock" */
+    uint64_t now_ns;   /* what relative times count back from, Unix ns; 0: the clock */
     int output;        /* descriptors to watch; -1: none */
     int inputs[INPUTS_MAX];
     unsigned input_count;
@@ -111,6 +113,9 @@ int source_follow(struct source *source, json_t *params_new, int64_t *ret_number
 /* Waits for what comes next, until a deadline of clock_monotonic_ms() or WAIT_FOREVER.  Fills in *ret_news but for TIME, ENDED and
  * OUTPUT_GONE; the failure for FAILED. */
 enum source_event source_next(struct source *source, uint64_t deadline_ms, struct source_news *ret_news, struct failure *failure);
+
+/* What relative times count back from, in Unix ns.  A source of NULL is live. */
+uint64_t source_now_ns(const struct source *source);
 
 /* Opens a source again that went away.  Whatever was asked or followed before is forgotten.  Tries for wait_ms; 0: once.  Returns 0 or
  * -1; the source may be reopened again after a failure. */

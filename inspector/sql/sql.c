@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sql.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "limits.h"
 
@@ -153,7 +152,7 @@ static int ask_history(struct sql *sql) {
 int sql_statement_begin(struct sql *sql) {
     sql->statement++;
     sql->failed = false;
-    sql->now_us = clock_unix_ns() / 1000;
+    sql->now_us = source_now_ns(sql->session->inquiry.source) / 1000;
     strbuf_clear(&sql->scans);
     json_object_clear(sql->losses.gaps);
     sql->losses.events = 0;

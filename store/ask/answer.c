@@ -88,3 +88,23 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
     atomic_fetch_add_explicit(&store->events_answered, written, memory_order_relaxed); /* relaxed: a single counter */
     return written;
 }
+
+json_t *answer_history(struct history *history) {
+    struct history_stats stats;
+    history_stats(history, &stats);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {{"events", stats.events},       {"events_max", stats.events_max},     {"bytes", stats.bytes},
+                  {"bytes_max", stats.bytes_max}, {"segments", stats.segments},         {"segments_max", stats.segments_max},
+                  {"evicted", stats.evicted},     {"traces", stats.traces},             {"peers", stats.peers}};
+    json_t *json = json_object();
+    int failed = !json;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        failed |= json_object_set_new(json, counts[i].name, value_unsigned(counts[i].value));
+    failed |= json_object_set_new(json, "first", stats.events ? value_time(stats.first_ns) : json_null());
+    failed |= json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
+    if (!failed) return json;
+    json_decref(json);
+    return NULL;
+}

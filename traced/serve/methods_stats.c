@@ -10,6 +10,7 @@
 #include <proto/event_table.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/answer.h>
 #include <store/value.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -44,24 +45,6 @@ static json_t *ingest_json(const struct ingest_stats *stats) {
     json_object_set_new(json, "rejected", rejected);
     set_unsigned(json, "unknown_kinds", stats->unknown_kinds);
     json_object_set_new(json, "lost", lost);
-    return json;
-}
-
-static json_t *history_json(struct history *history) {
-    struct history_stats stats;
-    json_t *json = json_object();
-    history_stats(history, &stats);
-    set_unsigned(json, "events", stats.events);
-    set_unsigned(json, "events_max", stats.events_max);
-    set_unsigned(json, "bytes", stats.bytes);
-    set_unsigned(json, "bytes_max", stats.bytes_max);
-    set_unsigned(json, "segments", stats.segments);
-    set_unsigned(json, "segments_max", stats.segments_max);
-    set_unsigned(json, "evicted", stats.evicted);
-    json_object_set_new(json, "first", stats.events ? value_time(stats.first_ns) : json_null());
-    json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
-    set_unsigned(json, "traces", stats.traces);
-    set_unsigned(json, "peers", stats.peers);
     return json;
 }
 
@@ -122,7 +105,7 @@ int methods_stats(struct call *call) {
     double uptime = (double)(service_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
-    json_object_set_new(json, "history", history_json(service->store.history));
+    json_object_set_new(json, "history", answer_history(service->store.history));
     json_object_set_new(json, "clients", clients_json(call->connection->server));
     json_object_set_new(json, "limits", limits_json(call->connection->server, &ingest));
     json_object_set_new(json, "process", process_json(service));

@@ -6,8 +6,8 @@
 #include "rpc_client.h"
 
 #include "json_get.h"
-#include "json_scan.h"
 #include "limits.h"
+#include "refusal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -260,25 +260,14 @@ static int next_line(struct client *client, uint64_t deadline_ms, char **ret_lin
     return client->ended ? connection_lost(client, failure) : 0;
 }
 
-/* Takes an array of the result out of a line.  Returns the bytes that are left. */
-static size_t take_apart(const struct client *client, char *line, size_t bytes) {
-    const char *const path[] = {"result", client->apart.array};
-    struct json_span array;
-    if (!json_scan_path(line, bytes, path, 2, &array) || *array.text != '[') return bytes;
-    strbuf_add(client->apart.text, array.text, array.bytes);
-    char *begin = line + (array.text - line), *behind = begin + array.bytes;
-    memcpy(begin, "[]", 2);
-    memmove(begin + 2, behind, bytes - (size_t)(behind - line));
-    return bytes - array.bytes + 2;
-}
-
 /* Waits for a line and parses it.  As next_line. */
 static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_rpc_reply *ret_reply, struct failure *failure) {
     char *line = NULL;
     size_t bytes = 0;
     int result = next_line(client, deadline_ms, &line, &bytes, failure);
     if (result <= 0) return result;
-    if (client->apart.text) bytes = take_apart(client, line, bytes);
+    const char *const array[] = {"result", client->apart.array};
+    if (client->apart.text) bytes = apart_take(line, bytes, array, 2, client->apart.text);
     struct trace_rpc_error error = {0};
     if (!trace_rpc_reply_parse(ret_reply, line, bytes, &error)) return 1;
     failure_set(failure, EXIT_FAILED, "%s answered what is not JSON-RPC (%s): is it traced?", client->path, error.message);
@@ -319,39 +308,6 @@ static int send_request(struct client *client, const char *method, json_t *param
     return connection_lost(client, failure);
 }
 
-/* The candidates of an ambiguous id, or the methods that there are. */
-static void append_list(char *text, size_t size, const json_t *list, const char *before) {
-    size_t i;
-    const json_t *element;
-    json_array_foreach(list, i, element) {
-        size_t used = strlen(text);
-        if (json_is_string(element)) snprintf(text + used, size - used, "%s%s", i ? ", " : before, json_string_value(element));
-    }
-}
-
-/* What is wrong with a filter, and where; or with the name of a field.  False when the answer is about something else. */
-static bool refused_filter(const json_t *data, struct failure *failure) {
-    const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
-               *param = json_get_text(data, "param");
-    uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
-    bool is_filter = param && !strcmp(param, "filter");
-    if (!param || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX) return false;
-    failure_set(failure, EXIT_USAGE, "%s%s%s%s%s%s", is_filter ? "" : param, is_filter ? "" : ": ", reason,
-                suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "", suggestion ? "\"?" : "");
-    failure->filter.is_wrong = is_filter;
-    failure->filter.position = position;
-    failure->filter.length = length;
-    return true;
-}
-
-static int refused(const struct trace_rpc_reply *reply, struct failure *failure) {
-    if (!refused_filter(reply->data, failure)) failure_set(failure, EXIT_FAILED, "%s", reply->message);
-    failure->rpc_code = reply->code;
-    append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "candidates"), "; it could be ");
-    append_list(failure->text, sizeof failure->text, json_object_get(reply->data, "methods"), "; there are ");
-    return -1;
-}
-
 /* Waits for the answer to request client->id; keeps the notifications that come before it. */
 static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
     uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
@@ -372,7 +328,7 @@ static int await_answer(struct client *client, const char *method, json_t **ret_
         if (!ours)
             failure_set(failure, EXIT_FAILED, "%s answered a request that was not made: is it traced?", client->path);
         else if (reply.kind == TRACE_RPC_REPLY_ERROR)
-            refused(&reply, failure);
+            refusal_read(failure, reply.code, reply.message, reply.data);
         else
             *ret_result = json_incref(reply.result);
         result = ours && reply.kind == TRACE_RPC_REPLY_RESULT ? 0 : -1;
@@ -500,7 +456,7 @@ enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64
     if (result == 0) return client->input_ready ? CLIENT_INPUT : CLIENT_TIME;
     *ret_id = json_integer_value(reply.id);
     *ret_result = reply.kind == TRACE_RPC_REPLY_ERROR ? NULL : json_incref(reply.result);
-    if (!*ret_result) refused(&reply, failure);
+    if (!*ret_result) refusal_read(failure, reply.code, reply.message, reply.data);
     trace_rpc_reply_fini(&reply);
     return CLIENT_ANSWER;
 }

@@ -18,6 +18,9 @@ json_t *answer_log(const struct node *node);
 /* Writes `explain` as a further member: the index that served, and how many events were examined. */
 void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
 
+/* `history` of `stats`: what the history holds, and how much of its memory it uses.  A new reference, NULL when memory runs out. */
+json_t *answer_history(struct history *history);
+
 /* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still in the
  * history: then its node is still in the table.  Returns false when it is not. */
 bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,

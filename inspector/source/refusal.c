@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "refusal.h"
+
+#include "json_get.h"
+#include "json_scan.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Appends the candidates of an ambiguous id, or the methods that there are. */
+static void append_list(char *text, size_t size, const json_t *list, const char *before) {
+    size_t i;
+    const json_t *element;
+    json_array_foreach(list, i, element) {
+        size_t used = strlen(text);
+        if (json_is_string(element)) snprintf(text + used, size - used, "%s%s", i ? ", " : before, json_string_value(element));
+    }
+}
+
+/* What is wrong with a filter, and where; or with the name of a field.  False when the error is about something else. */
+static bool read_filter_fault(const json_t *data, struct failure *failure) {
+    const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
+               *param = json_get_text(data, "param");
+    uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
+    bool is_filter = param && !strcmp(param, "filter");
+    if (!param || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX) return false;
+    failure_set(failure, EXIT_USAGE, "%s%s%s%s%s%s", is_filter ? "" : param, is_filter ? "" : ": ", reason,
+                suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "", suggestion ? "\"?" : "");
+    failure->filter.is_wrong = is_filter;
+    failure->filter.position = position;
+    failure->filter.length = length;
+    return true;
+}
+
+int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data) {
+    if (!read_filter_fault(data, failure)) failure_set(failure, EXIT_FAILED, "%s", message);
+    failure->rpc_code = code;
+    append_list(failure->text, sizeof failure->text, json_object_get(data, "candidates"), "; it could be ");
+    append_list(failure->text, sizeof failure->text, json_object_get(data, "methods"), "; there are ");
+    return -1;
+}
+
+size_t apart_take(char *text, size_t bytes, const char *const *path, size_t names, struct strbuf *out) {
+    struct json_span array;
+    if (!json_scan_path(text, bytes, path, names, &array) || *array.text != '[') return bytes;
+    strbuf_add(out, array.text, array.bytes);
+    char *begin = text + (array.text - text), *behind = begin + array.bytes;
+    memcpy(begin, "[]", 2);
+    memmove(begin + 2, behind, bytes - (size_t)(behind - text));
+    return bytes - array.bytes + 2;
+}
