@@ -3,6 +3,8 @@
 #include "complete.h"
 #include "help.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,9 +110,18 @@ static void tell(const struct failure *failure, const char *where) {
     output_note(failure->text);
 }
 
+/* A socket must not get the number of a standard stream that was closed: output would go there, and libuv aborts.  Read-only, so that
+ * writing fails. */
+static void fill_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return; /* open takes the lowest free number */
+}
+
 int inspector_main(int argc, char **argv, source_opener *opener) {
     struct options options = {0};
     struct failure failure = {.code = EXIT_OK};
+    fill_standard_streams();
+    signal(SIGPIPE, SIG_IGN); /* writing to a reader that has gone fails instead */
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(&options, argc, argv, &failure);
     if (!result) result = run(&options, opener, &failure);

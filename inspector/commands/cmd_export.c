@@ -143,8 +143,7 @@ static int export_to_fd(struct session *session) {
     json_t *page;
     int result =
         export.gaps && export.node_ids ? session_ask(session, "hello", NULL, &export.hello) : session_out_of_memory(session);
-    if (!result)
-        result = pages_init(&pages, &session->inquiry, session_filter_of_new(session, "trace_id", prefix), PAGES_ALL);
+    if (!result) result = pages_init(&pages, &session->inquiry, session_filter_of_new(session, "trace_id", prefix), PAGES_ALL);
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         result = export_page(&export, page);
         json_decref(page);

@@ -35,8 +35,7 @@ int run_recent(struct session *session) {
     const char *argument = session->options->arg_count > 1 ? session->options->args[1] : NULL;
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
-    if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer))
-        return -1;
+    if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer)) return -1;
     bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
@@ -53,8 +52,8 @@ int run_range(struct session *session) {
     options.texts[OPTION_FROM] = options.args[1];
     options.texts[OPTION_TO] = options.args[2];
     if (session_learn_names(session)) return -1;
-    int result =
-        pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)), option_number(&options, OPTION_LIMIT, PAGES_ALL));
+    int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
+                            option_number(&options, OPTION_LIMIT, PAGES_ALL));
     if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
         result = show(session, answer);

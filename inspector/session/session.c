@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
-
 int session_out_of_memory(struct session *session) { return failure_out_of_memory(&session->failure); }
 
 int session_init(struct session *session, const struct options *options, source_opener *opener) {
