@@ -31,7 +31,7 @@ static uint64_t unix_ns(void) {
 #if defined(__x86_64__)
 static bool has_invariant_tsc(void) {
     unsigned a, b, c, d;
-    const char *wanted = getenv("P2PTRACE_CLOCK");
+    const char *wanted = secure_getenv("P2PTRACE_CLOCK");
     if (wanted != NULL && strcmp(wanted, "monotonic") == 0) return false;
     return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;
 }
