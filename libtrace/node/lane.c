@@ -5,6 +5,7 @@
  * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  Signals are blocked. */
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <libtrace/clock.h>
 
@@ -128,7 +129,9 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t sta
 int log__lane_take(struct log *log) {
     unsigned last = log->lane_count - 1;
     struct trace_shm_lane *shared = &log->header->lanes[last];
-    int result = take_returned_lane(log);
+    int result;
+    if (getpid() != log->pid) return -ECHILD;
+    result = take_returned_lane(log);
     if (result < 0) result = make_one_of(log, 0, last, TRACE_LANE_OWNED);
     if (result >= 0) return result;
     for (;;) {

@@ -183,6 +183,7 @@ static int open_log(struct trace_log **ret_log, const struct trace_log_options *
         result = -ENOMEM;
         goto fail;
     }
+    log->pid = getpid();
     log->lane_count = TRACE_LANES_MAX;
     log->lane_events = lane_events;
     log->object_bytes = TRACE_SHM_LANES_OFFSET + (size_t)log->lane_count * lane_events * TRACE_EVENT_BYTES;

@@ -26,6 +26,7 @@ struct log {
     uint32_t writer_index; /* among the open logs; base.writer is what the emit path needs of it */
     dev_t device; /* which object it is, whatever its name means by now */
     ino_t inode;
+    pid_t pid; /* whose log it is: a child's of _Fork or clone, which nobody hears, it is not */
     char *dir; /* where its name is, absolute */
     char name[80];
     struct lane_shortage shortage;
@@ -58,7 +59,7 @@ bool object__has_room(const struct log *log, size_t bytes);
 static inline size_t log__lane_bytes(const struct log *log) { return (size_t)log->lane_events * TRACE_EVENT_BYTES; }
 
 /* Takes a lane for the calling thread.  Returns its index, or a negative errno: -ENOSPC, -ENOMEM when a fresh lane's memory can't
- * be had, -EAGAIN when that was so a moment ago, -EBUSY when the shared lane is just being made.  Signals must be blocked. */
+ * be had, -EAGAIN when that was so a moment ago, -ECHILD in a child of the log's process, -EBUSY when the shared lane is just being made.  Signals must be blocked. */
 int log__lane_take(struct log *log);
 
 /* Gives back every lane of the calling thread. */

@@ -250,6 +250,7 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
     if (log->header == NULL) return none; /* a child that was forked after the control word was read: by an argument, say */
     result = find_writer(log, &writer);
     errno = saved_errno;
+    if (result == -ECHILD) return none;
     if (result != 0) {
         __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
         return none;

@@ -481,6 +481,31 @@ START_TEST(a_forked_child_writes_nothing_into_its_parents_ring) {
 }
 END_TEST
 
+/* Nobody hears of this fork. */
+START_TEST(a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring) {
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    int status;
+    pid_t child;
+    emit_codes(log, 0, 1);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        emit_codes(log, 1000, 1100);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    for (unsigned lane = 0; lane < TRACE_LANES_MAX; lane++) {
+        struct trace_lane_count count;
+        trace_reader_count(reader, lane, &count);
+        ck_assert_uint_eq(count.behind, lane == 0 ? 1 : 0);
+    }
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 0);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(a_child_that_lives_on_does_not_keep_its_dead_parent_alive) {
     int from_parent[2], hold[2];
     char name[80] = {0};
@@ -672,6 +697,7 @@ int main(void) {
     tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_right_to);
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
+    tcase_add_test(tcase, a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
     tcase_add_test(tcase, a_childs_lane_bears_the_name_of_the_childs_own_thread);
     tcase_add_test(tcase, a_child_that_is_forked_by_an_argument_emits_nothing);
