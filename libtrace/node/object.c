@@ -48,7 +48,7 @@ static int prepare(struct log *log, int fd) {
     if (fchmod(fd, 0600) != 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0 || ftruncate(fd, (off_t)log->object_bytes) != 0 ||
         fstat(fd, &status) != 0)
         return -errno;
-    do result = posix_fallocate(fd, 0, TRACE_SHM_LANES_OFFSET);
+    do result = posix_fallocate(fd, 0, TRACE_SHM_HEADER_BYTES);
     while (result == EINTR);
     if (result != 0) return -result;
     base = mmap(NULL, log->object_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -53,7 +53,7 @@ START_TEST(only_lanes_in_use_take_memory) {
     struct trace_log *log = open_log(65536);
     struct stat status;
     ck_assert_int_eq(fstatat(shm_dir_fd, trace_log_name(log) + 1, &status, 0), 0);
-    ck_assert_uint_eq((uint64_t)status.st_blocks * 512, TRACE_SHM_LANES_OFFSET + 65536 * 128);
+    ck_assert_uint_eq((uint64_t)status.st_blocks * 512, TRACE_SHM_HEADER_BYTES + 65536 * 128);
     trace_log_close(log);
 }
 END_TEST
@@ -391,7 +391,7 @@ START_TEST(a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name) {
     pthread_join(thread, NULL);
     trace_reader_count(reader, 1, &count);
     ck_assert_uint_eq(count.behind, 100);
-    ck_assert_uint_eq(used_bytes(), TRACE_SHM_LANES_OFFSET + 2 * 4096 * 128);
+    ck_assert_uint_eq(used_bytes(), TRACE_SHM_HEADER_BYTES + 2 * 4096 * 128);
     trace_reader_detach(reader);
     trace_log_close(log);
 }

@@ -193,7 +193,7 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
         int result = trace_reader_app(ring->reader, ring->apps_read, &app);
         if (result == -ENOENT) return;
         if (result == 0) {
-            nodes_add_app(ingest->config.nodes, ring->node_index, &app);
+            if (nodes_add_app(ingest->config.nodes, ring->node_index, &app) != 0) return; /* with the next event of it */
             ingest->changed = true;
         } else {
             ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): a bad description of an application was left out",

@@ -174,8 +174,10 @@ const char *trace_log_name(const struct trace_log *log);
 /* Registers an application protocol, so that its commands and fields are shown by name: those of events from before, too, though who is
  * told of events as they happen has seen those already.  The description (p2ptrace/app.h says what makes a good one) is copied; it
  * stays as long as the ring, and cannot be changed.  Registering again what says the same does nothing.
- * Returns 0, also without a log and in a forked child, where nothing is registered; -EINVAL for a description that breaks a rule of
- * p2ptrace/app.h; -EEXIST for an app_id that is registered with another description, which stays; -ENOSPC after TRACE_APPS_MAX.
+ * Returns 0, also without a log and in a forked child, where nothing is registered; -E2BIG for more than TRACE_APP_COMMANDS_MAX commands
+ * or TRACE_APP_FIELDS_MAX fields; -EINVAL for a description that breaks another rule of p2ptrace/app.h; -EEXIST for an app_id that is
+ * registered with another description, which stays; -ENOSPC when TRACE_APPS_MAX are registered; -ENOMEM when /dev/shm has no room
+ * for it (8 KiB).
  * Any thread; takes a lock, not for signal handlers. */
 int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 
