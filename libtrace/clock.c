@@ -211,7 +211,8 @@ bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const
 static uint64_t before_first(const struct trace_clock_sample *first, double ns_per_tick, const struct trace_ring_clock *ring,
                              uint64_t ticks) {
     double measured = ns_per_tick;
-    if (ring->open_ticks < first->ticks && ring->open_monotonic_ns < first->monotonic_ns && !trace_clock_slept_since_open(first, ring)) {
+    if (ring->open_ticks < first->ticks && ring->open_monotonic_ns < first->monotonic_ns &&
+        !trace_clock_slept_since_open(first, ring)) {
         double own = (double)(first->monotonic_ns - ring->open_monotonic_ns) / (double)(first->ticks - ring->open_ticks);
         if (own > measured * (1 - BEND_MAX) && own < measured * (1 + BEND_MAX)) measured = own;
     }

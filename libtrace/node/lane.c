@@ -79,8 +79,8 @@ bool log__lanes_are_short(const struct log *log) {
 static bool may_try(struct lane_shortage *shortage, uint64_t now_ns) {
     uint64_t retry_ns = load(&shortage->retry_ns);
     if (retry_ns == 0) return true;
-    return now_ns >= retry_ns && __atomic_compare_exchange_n(&shortage->retry_ns, &retry_ns, now_ns + RETRY_NS, 0,
-                                                             __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return now_ns >= retry_ns &&
+           __atomic_compare_exchange_n(&shortage->retry_ns, &retry_ns, now_ns + RETRY_NS, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* May it try what costs more?  Then the next time is twice as far away. */

@@ -24,7 +24,7 @@ struct log {
     size_t object_bytes;
     uint32_t lane_count, lane_events;
     uint32_t writer_index; /* among the open logs; base.writer is what the emit path needs of it */
-    dev_t device; /* which object it is, whatever its name means by now */
+    dev_t device;          /* which object it is, whatever its name means by now */
     ino_t inode;
     pid_t pid; /* whose log it is: a child's of _Fork or clone, which nobody hears, it is not */
     char *dir; /* where its name is, absolute */

@@ -76,10 +76,12 @@ int log__thread_exit_init(void) {
 
 void log__thread_exit_fini(void) {
     if (!has_thread_exit_key) return;
-    __atomic_store_n(&has_thread_exit_key, 0, __ATOMIC_RELAXED); /* relaxed: whoever has seen 1 sets a value of a key that is gone */
+    __atomic_store_n(&has_thread_exit_key, 0,
+                     __ATOMIC_RELAXED); /* relaxed: whoever has seen 1 sets a value of a key that is gone */
     pthread_key_delete(thread_exit_key);
     /* Bounded: a child of _Fork may have inherited a count that no thread will ever take down. */
-    for (unsigned i = 0; i < 10000 && __atomic_load_n(&ending_threads, __ATOMIC_ACQUIRE) != 0; i++) /* acquire: see on_thread_exit */
+    for (unsigned i = 0; i < 10000 && __atomic_load_n(&ending_threads, __ATOMIC_ACQUIRE) != 0;
+         i++) /* acquire: see on_thread_exit */
         sched_yield();
 }
 
@@ -91,7 +93,7 @@ void log__thread_after_fork(void) {
 /* From now on on_thread_exit is called when this thread ends. */
 static void hook_thread_exit(void) {
     if (__atomic_load_n(&has_thread_exit_key, __ATOMIC_ACQUIRE)) /* acquire: the key */
-        (void)pthread_setspecific(thread_exit_key, &no_thread); /* any value that is not NULL */
+        (void)pthread_setspecific(thread_exit_key, &no_thread);  /* any value that is not NULL */
 }
 
 /* ---- the block ------------------------------------------------------------------------------------------------------------------ */

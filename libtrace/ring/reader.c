@@ -312,7 +312,8 @@ static bool copy_app_1(const struct trace_reader *reader, unsigned index, struct
     if (index >= TRACE_APPS_MAX_1 || __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) == 0) return false; /* app:A */
     memcpy(&old, &table[index].app, sizeof old);
     *ret_app_untrusted = (struct trace_app){.command_count = old.command_count, .field_count = old.field_count};
-    if (old.command_count > TRACE_APP_COMMANDS_MAX_1) ret_app_untrusted->command_count = UINT16_MAX; /* that is out of bounds here, too */
+    if (old.command_count > TRACE_APP_COMMANDS_MAX_1)
+        ret_app_untrusted->command_count = UINT16_MAX; /* that is out of bounds here, too */
     memcpy(ret_app_untrusted->app_id, old.app_id, sizeof old.app_id);
     memcpy(ret_app_untrusted->name, old.name, sizeof old.name);
     memcpy(ret_app_untrusted->commands, old.commands, sizeof old.commands);

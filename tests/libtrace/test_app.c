@@ -190,7 +190,8 @@ START_TEST(a_description_that_breaks_a_rule_is_refused) {
     struct trace_app app = datamap;
     break_app(&app, _i);
     ck_assert_int_eq(trace_log_register_app(log, &app), is_too_long(_i) ? -E2BIG : -EINVAL);
-    ck_assert_int_eq(trace_log_register_app(NULL, &app), is_too_long(_i) ? -E2BIG : -EINVAL); /* a mistake is one also without a log */
+    ck_assert_int_eq(trace_log_register_app(NULL, &app),
+                     is_too_long(_i) ? -E2BIG : -EINVAL); /* a mistake is one also without a log */
     expect_no_app(reader, 0);
     trace_reader_detach(reader);
     trace_log_close(log);

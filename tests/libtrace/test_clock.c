@@ -119,7 +119,8 @@ static void run_for(struct trace_clock *clock, unsigned seconds) {
 
 static uint64_t told_at(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,
                         struct trace_clock_sample sample) {
-    return trace_clock_unix_ns(clock, clock_of_ring, clock_of_ring->source == TRACE_CLOCK_TSC ? sample.ticks : sample.monotonic_ns);
+    return trace_clock_unix_ns(clock, clock_of_ring,
+                               clock_of_ring->source == TRACE_CLOCK_TSC ? sample.ticks : sample.monotonic_ns);
 }
 
 static void expect_exact(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,
@@ -162,8 +163,8 @@ START_TEST(a_sleep_is_followed_within_a_second_and_breaks_no_duration) {
         later = sample;
         later.ticks += (uint64_t)(0.1 * machine.hz);
         later.monotonic_ns += 100000000;
-        ck_assert_int_le(llabs((int64_t)(told_at(&clock, clock_of_ring, later) - told_at(&clock, clock_of_ring, sample)) - 100000000),
-                         100000);
+        ck_assert_int_le(
+            llabs((int64_t)(told_at(&clock, clock_of_ring, later) - told_at(&clock, clock_of_ring, sample)) - 100000000), 100000);
         run_for(&clock, i < 10 ? 1 : 600);
     }
 }

@@ -90,7 +90,8 @@ START_TEST(a_program_that_closes_all_descriptors_keeps_its_files_and_its_log) {
     const char **wrong;
     int status;
     pid_t child;
-    wrong = mmap(NULL, sizeof *wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* no descriptor could tell it */
+    wrong =
+        mmap(NULL, sizeof *wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* no descriptor could tell it */
     child = fork();
     if (child == 0) {
         *wrong = live(ways[_i]);

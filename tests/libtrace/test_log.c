@@ -147,11 +147,11 @@ int posix_fallocate(int fd, off_t offset, off_t bytes) {
     return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;
 }
 
-static bool old_kernel;           /* that knows no MADV_POPULATE_WRITE */
-static bool cgroup_is_full;       /* memory is refused that the filesystem says it has */
-static unsigned populations;      /* how often memory was asked for */
-static unsigned room_questions;   /* how often room was asked for */
-static uint64_t later_ns;         /* how far CLOCK_MONOTONIC is ahead */
+static bool old_kernel;         /* that knows no MADV_POPULATE_WRITE */
+static bool cgroup_is_full;     /* memory is refused that the filesystem says it has */
+static unsigned populations;    /* how often memory was asked for */
+static unsigned room_questions; /* how often room was asked for */
+static uint64_t later_ns;       /* how far CLOCK_MONOTONIC is ahead */
 
 int madvise(void *at, size_t bytes, int advice) {
     bool populates = advice == MADV_POPULATE_WRITE;

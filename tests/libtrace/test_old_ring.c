@@ -70,7 +70,7 @@ static void make_ring(void) {
     put_text(104, "veteran");
     put64(136, UINT64_MAX);
     put64(192, UINT64_MAX);
-    put32(256, 2); /* it was closed */
+    put32(256, 2);   /* it was closed */
     put64(1024, 10); /* lane 0: head, */
     put32(1024 + 64, TRACE_LANE_OWNED);
     for (uint32_t i = 0; i < 10; i++) put_event(0, i);

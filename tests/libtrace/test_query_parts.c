@@ -275,7 +275,8 @@ START_TEST(a_sleep_of_the_machine_is_noticed_by_the_next_question) {
     query__clock_sample(&clock, sample_of(&machine));
     unix_ns = query__clock_unix_ns(&clock, machine.ticks);
     ck_assert_int_le(llabs((int64_t)(unix_ns - sample_of(&machine).unix_ns)), 1000000);
-    ck_assert_int_le(llabs((int64_t)(query__clock_unix_ns(&clock, machine.ticks + 100000 * TICKS_PER_US) - unix_ns) - 100000000), 100000);
+    ck_assert_int_le(llabs((int64_t)(query__clock_unix_ns(&clock, machine.ticks + 100000 * TICKS_PER_US) - unix_ns) - 100000000),
+                     100000);
     ck_assert_int_le(llabs((int64_t)(query__clock_unix_ns(&clock, before_ticks) - before_unix_ns)), _i == 0 ? 0 : 100000);
 }
 END_TEST

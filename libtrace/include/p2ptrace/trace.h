@@ -151,8 +151,8 @@ struct trace_node_id trace_node_id_from(const void *identity, size_t bytes);
 
 struct trace_log_options {
     struct trace_node_id node_id; /* not all zero */
-    const char *node_name;    /* UTF-8, up to 31 bytes are kept; NULL for none */
-    enum trace_policy policy; /* TRACE_OVERWRITE_OLDEST unless said otherwise */
+    const char *node_name;        /* UTF-8, up to 31 bytes are kept; NULL for none */
+    enum trace_policy policy;     /* TRACE_OVERWRITE_OLDEST unless said otherwise */
     uint64_t control; /* kinds and sampling to start with, TRACE_CONTROL_KINDS(...); 0: all kinds, sampled as TRACE_SAMPLE says */
 };
 

@@ -165,9 +165,9 @@ struct trace_shm_header {
     uint8_t control_pad[64 - 8];
 
     /* Written by the node, seldom. */
-    uint32_t state; /* enum trace_shm_state */
+    uint32_t state;     /* enum trace_shm_state */
     uint32_t app_count; /* descriptions in the table; ABI 1: zero */
-    uint64_t no_lane; /* events of threads that could get no lane */
+    uint64_t no_lane;   /* events of threads that could get no lane */
     uint8_t state_pad[64 - 16];
 
     uint8_t reserved[1024 - 320];
