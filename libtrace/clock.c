@@ -13,6 +13,13 @@
 /* A jump of CLOCK_REALTIME against CLOCK_MONOTONIC by more than this is a step.  Slewing moves both alike. */
 #define STEP_NS 1000000
 
+/* The counter and CLOCK_MONOTONIC have parted, and not drifted, when they are further apart than this: a step, and what drifts within a
+ * span at one part in a thousand (adjtime slews by half of that), which counts for no more than a good while without samples. */
+#define DRIFT_NS_MAX 20e6
+
+/* No event is from so far in the future: its ticks are from before the counter began again. */
+#define FUTURE_NS 10e9
+
 /* How far the new line may bend to meet the measure again: one part in a thousand. */
 #define BEND_MAX 1e-3
 
@@ -31,7 +38,7 @@ static uint64_t unix_ns(void) {
 #if defined(__x86_64__)
 static bool has_invariant_tsc(void) {
     unsigned a, b, c, d;
-    const char *wanted = getenv("P2PTRACE_CLOCK");
+    const char *wanted = secure_getenv("P2PTRACE_CLOCK");
     if (wanted != NULL && strcmp(wanted, "monotonic") == 0) return false;
     return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;
 }
@@ -67,6 +74,7 @@ struct trace_clock_sample trace_clock_read(void) {
         best.ticks = before + (after - before) / 2;
         best.monotonic_ns = monotonic + (monotonic_after - monotonic) / 2;
         best.unix_ns = real;
+        best.width_ticks = best_width;
     }
     return best;
 }
@@ -75,9 +83,13 @@ static double slope(struct trace_clock_sample a, struct trace_clock_sample b) {
     return b.ticks > a.ticks ? (double)(b.monotonic_ns - a.monotonic_ns) / (double)(b.ticks - a.ticks) : 1.0;
 }
 
+static uint64_t at_line(uint64_t line_ticks, uint64_t line_ns, double ns_per_tick, uint64_t ticks) {
+    double behind = (double)(int64_t)(ticks - line_ticks) * ns_per_tick;
+    return line_ns + (uint64_t)(int64_t)behind;
+}
+
 static uint64_t line_at(const struct trace_clock *clock, uint64_t ticks) {
-    double behind = (double)(int64_t)(ticks - clock->line_ticks) * clock->ns_per_tick;
-    return clock->line_ns + (uint64_t)(int64_t)behind;
+    return at_line(clock->line_ticks, clock->line_ns, clock->ns_per_tick, ticks);
 }
 
 void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first, struct trace_clock_sample second) {
@@ -91,50 +103,155 @@ void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first
     };
 }
 
+/* ---- samples --------------------------------------------------------------------------------------------------------------- */
+
+/* The slope that was measured, without the bend of the line in force. */
+static double measured_slope(const struct trace_clock *clock) {
+    return clock->last.ticks > clock->first.ticks ? slope(clock->first, clock->last) : clock->ns_per_tick;
+}
+
+bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_clock_sample *sample) {
+    double counted, passed, drift, apart;
+    if (sample->monotonic_ns <= clock->last.monotonic_ns) return false; /* it was read before */
+    if (sample->ticks <= clock->last.ticks) return true;
+    counted = (double)(sample->ticks - clock->last.ticks) * measured_slope(clock);
+    passed = (double)(sample->monotonic_ns - clock->last.monotonic_ns);
+    apart = counted > passed ? counted - passed : passed - counted;
+    drift = passed * BEND_MAX;
+    return apart > STEP_NS + (drift < DRIFT_NS_MAX ? drift : DRIFT_NS_MAX) +
+                       (double)(sample->width_ticks + clock->last.width_ticks) * clock->ns_per_tick;
+}
+
+static bool is_stepped(const struct trace_clock *clock, const struct trace_clock_sample *sample, int64_t offset) {
+    double moved = (double)(offset - clock->unix_offset_ns);
+    double limit = STEP_NS + (double)sample->width_ticks * clock->ns_per_tick;
+    return moved > limit || moved < -limit;
+}
+
+/* Keeps what was in force.  Events since the last sample were most likely emitted after the step: most of those before are read already. */
+static void keep_past(struct trace_clock *clock, const struct trace_clock_sample *sample, bool broken) {
+    struct trace_clock_past past = {
+        .until_ticks = clock->last.ticks,
+        .until_ns = clock->last.monotonic_ns,
+        .first = clock->first,
+        .line_ticks = clock->line_ticks,
+        .line_ns = clock->line_ns,
+        .ns_per_tick = clock->ns_per_tick,
+        .unix_offset_ns = clock->unix_offset_ns,
+    };
+    double awake_ticks = (double)(sample->monotonic_ns - clock->last.monotonic_ns) / measured_slope(clock);
+    past.counter_fell = broken && sample->ticks <= clock->last.ticks;
+    if (past.counter_fell) /* the highest that it may have come to */
+        past.until_ticks = clock->last.ticks + (uint64_t)(2 * awake_ticks);
+    else if (broken && (double)(sample->ticks - clock->last.ticks) > awake_ticks)
+        past.until_ticks = sample->ticks - (uint64_t)awake_ticks;
+    if (clock->past_count < TRACE_CLOCK_PASTS_MAX) clock->past_count++;
+    memmove(&clock->pasts[1], &clock->pasts[0], (clock->past_count - 1) * sizeof clock->pasts[0]);
+    clock->pasts[0] = past;
+}
+
+/* Begins a line at the sample, with the slope as it was measured: the counter has not changed its pace.  Its start of measuring moves
+ * along, so that the slope is not measured from nothing again. */
+static void restart(struct trace_clock *clock, struct trace_clock_sample sample) {
+    struct trace_clock_sample first = sample;
+    uint64_t ticks = clock->last.ticks - clock->first.ticks, ns = clock->last.monotonic_ns - clock->first.monotonic_ns;
+    double true_slope = measured_slope(clock);
+    if (clock->last.ticks > clock->first.ticks && sample.ticks > ticks && sample.monotonic_ns > ns) {
+        first.ticks -= ticks;
+        first.monotonic_ns -= ns;
+        first.unix_ns -= ns;
+    }
+    clock->first = first;
+    clock->line_ticks = sample.ticks;
+    clock->line_ns = sample.monotonic_ns;
+    clock->ns_per_tick = true_slope;
+    clock->last = sample;
+    clock->restarts++;
+}
+
+/* The line goes on where it is, so that time never jumps, and bends so that it would meet the measure after as long again as since the
+ * last sample. */
+static void bend(struct trace_clock *clock, struct trace_clock_sample sample) {
+    uint64_t here = line_at(clock, sample.ticks);
+    double true_slope = slope(clock->first, sample);
+    double span = (double)(sample.ticks - clock->last.ticks);
+    double bend = (double)(int64_t)(sample.monotonic_ns - here) / span;
+    if (bend > BEND_MAX * true_slope) bend = BEND_MAX * true_slope;
+    if (bend < -BEND_MAX * true_slope) bend = -BEND_MAX * true_slope;
+    clock->line_ticks = sample.ticks;
+    clock->line_ns = here;
+    clock->ns_per_tick = true_slope + bend;
+    clock->last = sample;
+}
+
 bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sample) {
     int64_t offset = (int64_t)(sample.unix_ns - sample.monotonic_ns);
-    int64_t moved = offset - clock->unix_offset_ns;
-    bool stepped = moved > STEP_NS || moved < -STEP_NS;
+    bool broken = trace_clock_is_broken(clock, &sample), stepped = is_stepped(clock, &sample, offset);
 
-    if (sample.ticks > clock->last.ticks) {
-        /* The line goes on where it is, so that time never jumps, and bends so that it would meet the measure after as long
-         * again as since the last sample. */
-        uint64_t here = line_at(clock, sample.ticks);
-        double true_slope = slope(clock->first, sample);
-        double span = (double)(sample.ticks - clock->last.ticks);
-        double bend = (double)(int64_t)(sample.monotonic_ns - here) / span;
-        if (bend > BEND_MAX * true_slope) bend = BEND_MAX * true_slope;
-        if (bend < -BEND_MAX * true_slope) bend = -BEND_MAX * true_slope;
-        clock->line_ticks = sample.ticks;
-        clock->line_ns = here;
-        clock->ns_per_tick = true_slope + bend;
-        clock->last = sample;
-    }
-    if (stepped) {
+    if (broken || stepped) keep_past(clock, &sample, broken);
+    if (broken)
+        restart(clock, sample);
+    else if (sample.ticks > clock->last.ticks)
+        bend(clock, sample);
+    if (broken || stepped) {
         clock->unix_offset_ns = offset;
         clock->steps++;
     }
-    return stepped;
+    return broken || stepped;
 }
 
-/* Before the clock was started there is nothing measured but the ring's own opening sample. */
-static uint64_t before_first(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
-    double measured = clock->ns_per_tick;
-    if (ring->open_ticks < clock->first.ticks && ring->open_monotonic_ns < clock->first.monotonic_ns) {
-        double own =
-            (double)(clock->first.monotonic_ns - ring->open_monotonic_ns) / (double)(clock->first.ticks - ring->open_ticks);
+/* ---- times --------------------------------------------------------------------------------------------------------------------- */
+
+bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const struct trace_ring_clock *ring) {
+    int64_t moved = (int64_t)(sample->unix_ns - sample->monotonic_ns) - (int64_t)(ring->open_unix_ns - ring->open_monotonic_ns);
+    return ring->open_unix_ns != 0 && (moved > STEP_NS || moved < -STEP_NS);
+}
+
+/* Before the clock was started there is nothing measured but the ring's own opening sample.  Across a sleep it says nothing of the slope. */
+static uint64_t before_first(const struct trace_clock_sample *first, double ns_per_tick, const struct trace_ring_clock *ring,
+                             uint64_t ticks) {
+    double measured = ns_per_tick;
+    if (ring->open_ticks < first->ticks && ring->open_monotonic_ns < first->monotonic_ns &&
+        !trace_clock_slept_since_open(first, ring)) {
+        double own = (double)(first->monotonic_ns - ring->open_monotonic_ns) / (double)(first->ticks - ring->open_ticks);
         if (own > measured * (1 - BEND_MAX) && own < measured * (1 + BEND_MAX)) measured = own;
     }
-    return clock->first.monotonic_ns - (uint64_t)((double)(clock->first.ticks - ticks) * measured);
+    return first->monotonic_ns - (uint64_t)((double)(first->ticks - ticks) * measured);
+}
+
+/* Ticks that the counter has not come to yet, by far. */
+static bool is_future(const struct trace_clock *clock, uint64_t ticks) {
+    return ticks > clock->last.ticks && (double)(ticks - clock->last.ticks) * clock->ns_per_tick > FUTURE_NS;
+}
+
+static bool is_of_past(const struct trace_clock *clock, const struct trace_clock_past *past, uint64_t ticks) {
+    if (past->counter_fell) return is_future(clock, ticks) && ticks <= past->until_ticks;
+    return ticks < past->until_ticks;
+}
+
+static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
+    const struct trace_clock_past *past = NULL;
+    for (uint32_t i = 0; i < clock->past_count && is_of_past(clock, &clock->pasts[i], ticks); i++) past = &clock->pasts[i];
+    if (past != NULL) {
+        uint64_t ns = ticks < past->first.ticks ? before_first(&past->first, past->ns_per_tick, ring, ticks)
+                                                : at_line(past->line_ticks, past->line_ns, past->ns_per_tick, ticks);
+        return ns + (uint64_t)past->unix_offset_ns;
+    }
+    /* A ring from before the counter began again, which was when no clock ran yet: its opening is all that is known. */
+    if (ring->open_unix_ns != 0 && is_future(clock, ring->open_ticks) && ticks >= ring->open_ticks)
+        return at_line(ring->open_ticks, ring->open_unix_ns, clock->ns_per_tick, ticks);
+    if (ticks < clock->first.ticks && clock->past_count == 0)
+        return before_first(&clock->first, clock->ns_per_tick, ring, ticks) + (uint64_t)clock->unix_offset_ns;
+    return line_at(clock, ticks) + (uint64_t)clock->unix_offset_ns;
+}
+
+static uint64_t monotonic_unix_ns(const struct trace_clock *clock, uint64_t ticks) {
+    int64_t offset_ns = clock->unix_offset_ns;
+    for (uint32_t i = 0; i < clock->past_count && ticks < clock->pasts[i].until_ns; i++)
+        offset_ns = clock->pasts[i].unix_offset_ns;
+    return ticks + (uint64_t)offset_ns;
 }
 
 uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
-    uint64_t monotonic;
-    if (ring->source == TRACE_CLOCK_MONOTONIC)
-        monotonic = ticks;
-    else if (ticks >= clock->first.ticks)
-        monotonic = line_at(clock, ticks);
-    else
-        monotonic = before_first(clock, ring, ticks);
-    return monotonic + (uint64_t)clock->unix_offset_ns;
+    return ring->source == TRACE_CLOCK_MONOTONIC ? monotonic_unix_ns(clock, ticks) : tsc_unix_ns(clock, ring, ticks);
 }

@@ -61,8 +61,15 @@ int nodes_create(struct nodes **ret_nodes) {
 
 size_t nodes_bytes(void) { return sizeof(struct nodes); }
 
+static void free_apps(struct node *node) {
+    uint32_t count = atomic_load_explicit(&node->app_count, memory_order_relaxed); /* relaxed: only we write it */
+    for (uint32_t i = 0; i < count; i++) free((void *)(uintptr_t)node->apps[i]);
+}
+
 void nodes_destroy(struct nodes *nodes) {
-    if (nodes) munmap(nodes, sizeof *nodes);
+    if (!nodes) return;
+    for (uint32_t i = 0; i < nodes_count(nodes); i++) free_apps(&nodes->entries[i]);
+    munmap(nodes, sizeof *nodes);
 }
 
 /* ---- the appending thread --------------------------------------------------------------------------------------------------- */
@@ -91,6 +98,7 @@ static void clear(struct nodes *nodes, uint32_t index) {
     grace_wait();
     if (place->state == PLACE_USED && place->rejected) nodes->rejected--;
     *place = (struct place){.state = PLACE_EMPTY};
+    free_apps(&nodes->entries[index]);
     memset(&nodes->entries[index], 0, sizeof nodes->entries[index]);
 }
 
@@ -147,13 +155,18 @@ void nodes_forget(struct nodes *nodes, uint32_t index) {
     atomic_store_explicit(&nodes->used[index], false, memory_order_relaxed); /* relaxed: its bytes stay until clear() */
 }
 
-void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app) {
+int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app) {
     struct node *node = &nodes->entries[index];
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_relaxed); /* relaxed: only we write it */
-    if (count >= TRACE_APPS_MAX) return;
-    node->apps[count] = *app;
+    struct trace_app *copy;
+    if (count >= TRACE_APPS_MAX) return 0;
+    copy = malloc(sizeof *copy);
+    if (copy == NULL) return -ENOMEM;
+    *copy = *app;
+    node->apps[count] = copy;
     /* app:R  Publishes the description.  Pairs with app:A. */
     atomic_store_explicit(&node->app_count, count + 1, memory_order_release);
+    return 0;
 }
 
 /* ---- any thread ---------------------------------------------------------------------------------------------------------- */
@@ -179,7 +192,7 @@ const struct trace_app *nodes_app(const struct node *node, const char app_id[4])
     /* app:A  Pairs with app:R. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     for (uint32_t i = 0; i < count; i++)
-        if (memcmp(node->apps[i].app_id, app_id, 4) == 0) return &node->apps[i];
+        if (memcmp(node->apps[i]->app_id, app_id, 4) == 0) return node->apps[i];
     return NULL;
 }
 

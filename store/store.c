@@ -96,7 +96,9 @@ int store_add_node(struct store *store, const struct node_info *info, enum node_
     return error;
 }
 
-void store_add_app(struct store *store, uint32_t node, const struct trace_app *app) { nodes_add_app(store->nodes, node, app); }
+void store_add_app(struct store *store, uint32_t node, const struct trace_app *app) {
+    (void)nodes_add_app(store->nodes, node, app); /* without memory its events are shown by number */
+}
 
 /* One writer: an add needs no locked instruction.  Relaxed: single counters. */
 static void add(_Atomic uint64_t *counter, uint64_t count) {

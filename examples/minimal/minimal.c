@@ -7,7 +7,7 @@
 
 int main(void) {
     TRACE_ONLY(struct trace_log *log = NULL;)
-    TRACE_ONLY(trace_log_open(&log, &(struct trace_log_options){.node_id = {"32 bytes that only I have"}, .node_name = "me"});)
+    TRACE_ONLY(trace_log_open(&log, &(struct trace_log_options){.node_id = trace_node_id_random(), .node_name = "me"});)
     TRACE_ONLY(struct trace_context request = trace_context_new(TRACE_FLAG_SAMPLED);)
 
     TRACE_APP_START(log, &request, NULL, 0, "DEMO", 1);

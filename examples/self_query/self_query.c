@@ -38,7 +38,7 @@ TRACE_ONLY(static int report(void) {
 int main(void) {
     int failed = 0;
     TRACE_ONLY({
-        struct trace_log_options options = {.node_id = {"32 bytes that only I have"}, .node_name = "me"};
+        struct trace_log_options options = {.node_id = trace_node_id_random(), .node_name = "me"};
         if (trace_log_open(&node_log, &options) != 0) fputs("no room for a trace log: running untraced\n", stderr);
     })
     for (unsigned request = 0; request < 6; request++) {

@@ -14,6 +14,7 @@
 #include <proto/hex.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -94,6 +95,15 @@ static const json_t *find_row(const struct doctor *doctor, const struct trace_re
     return NULL;
 }
 
+/* Does a process of that id map the log? */
+static bool is_mapped_by(pid_t pid, const char *name) {
+    struct process_logs logs;
+    process_logs_find(&logs, pid);
+    for (unsigned i = 0; logs.state == PROCESS_OURS && i < logs.count; i++)
+        if (!strcmp(logs.logs[i].name, name)) return true;
+    return false;
+}
+
 static void look_at_log(struct doctor *doctor, const char *name, const struct trace_reader *reader) {
     const struct trace_reader_info *info = trace_reader_info(reader);
     enum trace_node_state state = trace_reader_state(reader);
@@ -101,6 +111,13 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
     if (doctor->traced && !find_row(doctor, info))
         doctor_wrong(doctor, "log", doctor_remedy("kill %d; traced &", (int)doctor->traced),
                      "traced does not read the log of %s (process %d)", node, (int)info->pid);
+    if (state == TRACE_NODE_CRASHED && info->abi == TRACE_SHM_ABI_1 && process_logs_is_named(name, info->pid) &&
+        is_mapped_by(info->pid, name)) {
+        doctor_wrong(doctor, "log", "build it with the library of this version",
+                     "%s (process %d) lives, and looks dead: it closed the descriptor of its log, as daemons do", node,
+                     (int)info->pid);
+        return;
+    }
     if (state != TRACE_NODE_LIVE) {
         if (!doctor->traced)
             doctor_wrong(doctor, "log", doctor_remedy("inspector attach %d", (int)info->pid),
@@ -128,10 +145,39 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
 
 /* ---- all of them ---- */
 
+/* A log whose node lives. */
+struct live_log {
+    struct trace_node_id id;
+    char node[TRACE_NODE_NAME_BYTES + 1];
+    pid_t pid;
+};
+
+/* So many are compared. */
+#define LIVE_LOGS_MAX 4096
+
 struct logs {
+    struct live_log *live; /* NULL without memory: none is compared */
+    unsigned live_count;
     unsigned own, others;
     uid_t other; /* one of the other users */
 };
+
+/* Two live logs with one id look like one node: everything that is said of it is wrong. */
+static void look_at_id(struct doctor *doctor, struct logs *logs, const char *name, const struct trace_reader *reader) {
+    const struct trace_reader_info *info = trace_reader_info(reader);
+    struct live_log live = {.id = info->node_id, .pid = info->pid};
+    if (!logs->live || logs->live_count == LIVE_LOGS_MAX || trace_reader_state(reader) != TRACE_NODE_LIVE) return;
+    snprintf(live.node, sizeof live.node, "%.32s", *info->node_name ? info->node_name : name);
+    for (unsigned i = 0; i < logs->live_count; i++) {
+        const struct live_log *other = &logs->live[i];
+        if (memcmp(&other->id, &live.id, sizeof live.id) != 0) continue;
+        doctor_wrong(doctor, "id", "give each its own: trace_node_id_random(), or trace_node_id_from() its public key",
+                     "%s (process %d) and %s (process %d) have one node id: they look like one node", other->node,
+                     (int)other->pid, live.node, (int)live.pid);
+        break;
+    }
+    logs->live[logs->live_count++] = live;
+}
 
 static void look_at_entry(struct doctor *doctor, int dir, const char *name, struct logs *logs) {
     struct trace_reader *reader;
@@ -150,17 +196,19 @@ static void look_at_entry(struct doctor *doctor, int dir, const char *name, stru
         return;
     }
     look_at_log(doctor, name, reader);
+    look_at_id(doctor, logs, name, reader);
     trace_reader_detach(reader);
 }
 
 void doctor_look_at_logs(struct doctor *doctor) {
-    struct logs logs = {0};
     DIR *dir = opendir(doctor->dir);
     if (!dir) return; /* told already */
+    struct logs logs = {.live = malloc(LIVE_LOGS_MAX * sizeof *logs.live)};
     for (const struct dirent *entry; (entry = readdir(dir));)
         if (!strncmp(entry->d_name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1))
             look_at_entry(doctor, dirfd(dir), entry->d_name, &logs);
     closedir(dir);
+    free(logs.live);
     const struct passwd *user = logs.others ? getpwuid(logs.other) : NULL;
     const char *name = user ? user->pw_name : "USER";
     if (!logs.own && logs.others)

@@ -39,6 +39,9 @@ void render_time(struct strbuf *out, const struct view *view, const json_t *time
 /* Appends a node's name in that node's colour. */
 void render_node(struct strbuf *out, const struct view *view, const char *node_id);
 
+/* The same of an event's own node, by its log where the event says which. */
+void render_event_node(struct strbuf *out, const struct view *view, const json_t *event);
+
 /* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its policy. */
 void render_node_notes(struct strbuf *out, const json_t *row);
 

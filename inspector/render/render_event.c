@@ -30,6 +30,14 @@ void render_node(struct strbuf *out, const struct view *view, const char *node_i
     text_style_off(out, view->color, style);
 }
 
+void render_event_node(struct strbuf *out, const struct view *view, const json_t *event) {
+    const char *node_id = json_get_hex(event, "node_id", NODE_DIGITS);
+    enum style style = node_id ? (enum style)(STYLE_NODE + names_rank(view->names, node_id) % STYLE_NODES) : STYLE_DIM;
+    text_style_on(out, view->color, style);
+    names_event_node(out, view->names, event);
+    text_style_off(out, view->color, style);
+}
+
 static void size(struct strbuf *out, const json_t *data, const char *key) {
     uint64_t value;
     if (json_get_unsigned(data, key, &value))
@@ -206,7 +214,7 @@ static void events_lost(struct strbuf *out, const struct view *view, const json_
     strbuf_puts(out, "!! ");
     text_count(out, json_get_count(data, "count"), "event");
     strbuf_puts(out, " of ");
-    names_node(out, view->names, json_get_hex(event, "node_id", NODE_DIGITS));
+    names_event_node(out, view->names, event);
     strbuf_puts(out, " missing here (");
     text_member(out, data, "cause");
     strbuf_puts(out, ")");

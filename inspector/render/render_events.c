@@ -41,7 +41,7 @@ static void render_line(struct strbuf *out, const struct view *view, const json_
     pad_to(out, begin, view->names->traces.digits);
     strbuf_puts(out, "  ");
     begin = out->bytes;
-    render_node(out, view, json_get_hex(event, "node_id", NODE_DIGITS));
+    render_event_node(out, view, event);
     pad_to(out, begin, view->names->columns);
     strbuf_puts(out, " ");
     begin = out->bytes;

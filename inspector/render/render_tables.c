@@ -126,6 +126,30 @@ static void cell_apps(struct table *table, const json_t *row) {
     table_cell_end(table);
 }
 
+/* A line for each id that several live logs have: their events cannot be told apart. */
+static void shared_ids(struct strbuf *out, const struct view *view, const json_t *answer) {
+    const json_t *rows = json_get_array(answer, "nodes"), *row, *other;
+    size_t i, k;
+    json_array_foreach(rows, i, row) {
+        const char *id = json_get_hex(row, "node_id", NODE_DIGITS), *state = json_get_text(row, "state");
+        if (!id || !state || strcmp(state, "live") != 0) continue;
+        json_array_foreach(rows, k, other) {
+            const char *other_id = json_get_hex(other, "node_id", NODE_DIGITS), *other_state = json_get_text(other, "state");
+            if (k <= i || !other_id || !other_state || strcmp(other_id, id) != 0 || strcmp(other_state, "live") != 0) continue;
+            text_style_on(out, view->color, STYLE_BAD);
+            text_member(out, row, "name");
+            strbuf_puts(out, " and ");
+            text_member(out, other, "name");
+            strbuf_puts(out, " have one node id, ");
+            names_short_node(out, view->names, id);
+            strbuf_puts(out, ": all views take them for one node; give each an id of its own");
+            text_style_off(out, view->color, STYLE_BAD);
+            strbuf_puts(out, "\n");
+            break; /* the other one tells of the next */
+        }
+    }
+}
+
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer) {
     static const struct table_column columns[] = {{"node", TABLE_LEFT},       {"id", TABLE_LEFT},       {"state", TABLE_LEFT},
                                                   {"pid", TABLE_RIGHT},       {"emitted", TABLE_RIGHT}, {"indexed", TABLE_RIGHT},
@@ -151,6 +175,7 @@ void render_nodes(struct strbuf *out, const struct view *view, const json_t *ans
     }
     finish(out, view, &table, "no nodes: none has been seen yet");
     json_array_foreach(json_get_array(answer, "nodes"), i, row) render_node_notes(out, row);
+    shared_ids(out, view, answer);
 }
 
 /* ---- peers ---- */

@@ -66,8 +66,10 @@ int names_init(struct names *names) {
     names->columns = ID_DIGITS_MIN;
     names->by_id = json_object();
     names->by_name = json_object();
+    names->by_log = json_object();
+    names->shared = json_object();
     names->ranks = json_object();
-    if (names->by_id && names->by_name && names->ranks) return 0;
+    if (names->by_id && names->by_name && names->by_log && names->shared && names->ranks) return 0;
     names_fini(names);
     return -ENOMEM;
 }
@@ -77,8 +79,10 @@ void names_fini(struct names *names) {
     set_fini(&names->traces);
     json_decref(names->by_id);
     json_decref(names->by_name);
+    json_decref(names->by_log);
+    json_decref(names->shared);
     json_decref(names->ranks);
-    names->by_id = names->by_name = names->ranks = NULL;
+    names->by_id = names->by_name = names->by_log = names->shared = names->ranks = NULL;
 }
 
 static void measure(struct names *names) {
@@ -94,6 +98,33 @@ static void measure(struct names *names) {
         if (columns > names->columns) names->columns = columns;
     }
     strbuf_fini(&text);
+}
+
+static void log_key(char key[NODE_DIGITS + LOG_DIGITS + 1], const char *id, const char *log) {
+    snprintf(key, NODE_DIGITS + LOG_DIGITS + 1, "%s%s", id, log);
+}
+
+/* Which ids have several logs that live?  By node id: the first one's name. */
+static void learn_shared(struct names *names, const json_t *rows) {
+    json_t *first = json_object(), *row;
+    size_t i;
+    json_object_clear(names->by_log);
+    json_object_clear(names->shared);
+    json_array_foreach(rows, i, row) {
+        const char *id = json_get_hex(row, "node_id", NODE_DIGITS), *log = json_get_hex(row, "log", LOG_DIGITS);
+        const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
+        const char *before = id ? json_string_value(json_object_get(names->shared, id)) : NULL;
+        char key[NODE_DIGITS + LOG_DIGITS + 1];
+        if (!id || !log || !name || !*name || !state || strcmp(state, "live") != 0) continue;
+        log_key(key, id, log);
+        json_object_set_new(names->by_log, key, json_string(name));
+        if (!before) before = json_string_value(json_object_get(first, id));
+        if (before)
+            json_object_set_new(names->shared, id, json_sprintf("%s+%s", before, name));
+        else
+            json_object_set_new(first, id, json_string(name));
+    }
+    json_decref(first);
 }
 
 void names_learn(struct names *names, const json_t *nodes_answer) {
@@ -112,6 +143,7 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
         else if (json_is_string(owner) && strcmp(json_string_value(owner), id) != 0)
             json_object_set_new(names->by_name, name, json_null());
     }
+    learn_shared(names, json_get_array(nodes_answer, "nodes"));
     measure(names);
 }
 
@@ -167,7 +199,8 @@ void names_short_trace(struct strbuf *out, const struct names *names, const char
 }
 
 void names_node(struct strbuf *out, const struct names *names, const char *node_id) {
-    const char *name = node_id ? json_string_value(json_object_get(names->by_id, node_id)) : NULL;
+    const char *name = node_id ? json_string_value(json_object_get(names->shared, node_id)) : NULL;
+    if (!name && node_id) name = json_string_value(json_object_get(names->by_id, node_id));
     if (!name) {
         names_short_node(out, names, node_id);
         return;
@@ -177,4 +210,17 @@ void names_node(struct strbuf *out, const struct names *names, const char *node_
         strbuf_puts(out, "/");
         names_short_node(out, names, node_id);
     }
+}
+
+void names_event_node(struct strbuf *out, const struct names *names, const json_t *event) {
+    const char *id = json_get_hex(event, "node_id", NODE_DIGITS), *log = json_get_hex(event, "log", LOG_DIGITS), *name = NULL;
+    char key[NODE_DIGITS + LOG_DIGITS + 1];
+    if (id && log && json_object_get(names->shared, id)) {
+        log_key(key, id, log);
+        name = json_string_value(json_object_get(names->by_log, key));
+    }
+    if (name)
+        text_untrusted(out, name, strlen(name), NAME_COLUMNS_MAX);
+    else
+        names_node(out, names, id);
 }

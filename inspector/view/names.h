@@ -21,6 +21,8 @@ struct names {
     struct id_set traces; /* trace ids seen */
     json_t *by_id;        /* node id: name */
     json_t *by_name;      /* name: the node id that has it, or null when several have */
+    json_t *by_log;       /* node id and log, of ids that several live logs have: name */
+    json_t *shared;       /* node id that several live logs have: all of their names */
     json_t *ranks;        /* node id: its number, in the order they were learned */
     unsigned columns;     /* of the widest name known, ID_DIGITS_MIN at least */
 };
@@ -43,6 +45,9 @@ unsigned names_rank(const struct names *names, const char *node_id);
 /* Appends the name of a node or peer, made harmless; "bob/3fa2b1c0" when several nodes are called bob; else its shortened id.
  * "-" for NULL. */
 void names_node(struct strbuf *out, const struct names *names, const char *node_id);
+
+/* Appends the name of an event's node.  Where live logs share its id that is the name of its own log, if the event says which. */
+void names_event_node(struct strbuf *out, const struct names *names, const json_t *event);
 
 /* Appends a shortened id. */
 void names_short_node(struct strbuf *out, const struct names *names, const char *node_id);

@@ -6,6 +6,7 @@
  * the same bytes. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <p2ptrace/trace.h>
 
@@ -16,14 +17,14 @@
 static uint16_t count_commands(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->command_count != 0) return app->command_count;
-    while (count < TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
+    while (count <= TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
     return count;
 }
 
 static uint16_t count_fields(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->field_count != 0) return app->field_count;
-    while (count < TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
+    while (count <= TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
     return count;
 }
 
@@ -87,16 +88,28 @@ static bool is_valid(const struct trace_app *app) {
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
 
+/* Gives the pages memory on which a description lies. */
+static int reserve(const struct log *log, const struct trace_app *app) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t begin = (size_t)((const char *)app - (const char *)log->header) / page * page;
+    size_t end = (size_t)((const char *)(app + 1) - (const char *)log->header + page - 1) / page * page;
+    if (end > log->object_bytes) end = log->object_bytes;
+    return object__reserve(log, begin, end - begin) == 0 ? 0 : -ENOMEM;
+}
+
 static int add(struct log *log, const struct trace_app *app) {
-    struct trace_shm_app *table = (struct trace_shm_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
-    unsigned count = 0;
-    for (; count < TRACE_APPS_MAX && table[count].ready != 0; count++)
-        if (memcmp(table[count].app.app_id, app->app_id, sizeof app->app_id) == 0)
-            return memcmp(&table[count].app, app, sizeof *app) == 0 ? 0 : -EEXIST;
+    struct trace_app *table = (struct trace_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
+    uint32_t count = log->header->app_count; /* only we write it, one thread at a time */
+    int result;
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(table[i].app_id, app->app_id, sizeof app->app_id) == 0)
+            return memcmp(&table[i], app, sizeof *app) == 0 ? 0 : -EEXIST;
     if (count == TRACE_APPS_MAX) return -ENOSPC;
-    table[count].app = *app;
+    result = reserve(log, &table[count]);
+    if (result != 0) return result;
+    table[count] = *app;
     /* app:R  Publishes the description.  Pairs with app:A.  Without it a reader takes a half-written description. */
-    __atomic_store_n(&table[count].ready, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&log->header->app_count, count + 1, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -104,7 +117,8 @@ int trace_log_register_app(struct trace_log *base, const struct trace_app *app) 
     struct log *log = (struct log *)base;
     struct trace_app one;
     int result;
-    if (!normalise(&one, app) || !is_valid(&one)) return -EINVAL;
+    if (!normalise(&one, app)) return -E2BIG;
+    if (!is_valid(&one)) return -EINVAL;
     if (log == NULL || log->header == NULL) return 0; /* an untraced node, or a forked child */
     log__change_begin();
     result = add(log, &one);

@@ -14,19 +14,16 @@
 #include <libtrace/writer.h>
 #include <p2ptrace/context.h>
 
+#include "log_internal.h"
+
 /* ---- ids ----------------------------------------------------------------------------------------------------------------- */
 
-struct generator {
-    uint64_t counter;
-    uint64_t seed[2];
-    uint64_t fork_count; /* the process generation it was seeded in; 0: not seeded */
-};
-
-static __thread struct generator generator __attribute__((tls_model("initial-exec")));
 static uint64_t fork_count = 1;
 
 static void after_fork_child(void) { fork_count++; }
-__attribute__((constructor)) static void on_load(void) { (void)pthread_atfork(NULL, NULL, after_fork_child); }
+
+/* Before the constructors of a program's own objects, which may fork. */
+__attribute__((constructor(101))) static void on_load(void) { (void)pthread_atfork(NULL, NULL, after_fork_child); }
 
 /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, so that different counters give different ids. */
 static uint64_t mix(uint64_t x) {
@@ -35,24 +32,37 @@ static uint64_t mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
-static void seed(void) {
+static void seed(struct trace__ids *ids) {
     int saved_errno = errno;
-    if (getrandom(generator.seed, sizeof generator.seed, 0) != sizeof generator.seed) {
-        generator.seed[0] = trace__monotonic_ns() ^ (uintptr_t)&generator;
-        generator.seed[1] = mix(generator.seed[0]);
+    if (getrandom(ids->seed, sizeof ids->seed, 0) != sizeof ids->seed) {
+        ids->seed[0] = trace__monotonic_ns() ^ (uintptr_t)ids;
+        ids->seed[1] = mix(ids->seed[0]);
     }
-    generator.fork_count = fork_count;
+    ids->fork_count = fork_count;
     errno = saved_errno;
 }
 
+/* Where the calling thread draws ids.  Without memory for a block each id has a seed of its own: slow, and as unlikely to repeat. */
+static struct trace__ids *own_ids(struct trace__ids *spare) {
+    struct trace__ids *ids = &trace__thread->ids;
+    struct trace__thread *made;
+    int saved_errno = errno;
+    if (ids->fork_count == fork_count) return ids;
+    made = log__thread_make();
+    errno = saved_errno;
+    ids = made != NULL ? &made->ids : spare;
+    seed(ids);
+    return ids;
+}
+
 static uint64_t draw(uint64_t *ret_second) {
+    struct trace__ids spare = {.counter = 0}, *ids = own_ids(&spare);
     uint64_t n, first;
-    if (generator.fork_count != fork_count) seed();
     do {
-        n = trace__reserve(&generator.counter);
-        first = mix(generator.seed[0] + n);
+        n = trace__reserve(&ids->counter);
+        first = mix(ids->seed[0] + n);
     } while (first == 0); /* a zero id means none */
-    if (ret_second != NULL) *ret_second = mix(generator.seed[1] + n * UINT64_C(0x9e3779b97f4a7c15));
+    if (ret_second != NULL) *ret_second = mix(ids->seed[1] + n * UINT64_C(0x9e3779b97f4a7c15));
     return first;
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,5 +76,34 @@ unsigned log__collect_dead(int shm_dir_fd, unsigned keep) {
         for (unsigned i = 0; i < count - keep; i++) removed += unlinkat(shm_dir_fd, dead[i].name, 0) == 0;
     }
     free(dead);
+    return removed;
+}
+
+/* What getdents64 gives (getdents(2)); the C library's readdir would allocate. */
+struct kernel_entry {
+    uint64_t inode;
+    int64_t next;
+    uint16_t bytes;
+    uint8_t type;
+    char name[];
+};
+
+unsigned log__clear_dead(const char *shm_dir) {
+    /* Small: a handler's own stack may be. */
+    uint64_t buffer[256];
+    unsigned removed = 0;
+    struct timespec changed;
+    long count;
+    int fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    while ((count = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < count;) {
+            const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)((const char *)buffer + at);
+            if (strncmp(entry->name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1) == 0 && is_dead(fd, entry->name, &changed))
+                removed += unlinkat(fd, entry->name, 0) == 0;
+            at += entry->bytes;
+        }
+    }
+    close(fd);
     return removed;
 }

@@ -38,7 +38,7 @@ static inline struct trace__slot claim(const struct trace__writer *writer, struc
 
 struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                 const struct trace_node_id *peer, uint16_t kind) {
-    const struct trace__writer *writer = &trace__writers[log->writer];
+    const struct trace__writer *writer = &trace__thread->writers[log->writer];
     struct trace__stamp stamp = {.kind = kind};
     struct trace__slot slot;
 

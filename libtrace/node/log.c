@@ -34,13 +34,12 @@ void (*trace__testpoint)(const char *name) = testpoint_nothing;
 static pthread_mutex_t change_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log *list;
-static uint64_t last_serial;
 
 /* What a forked child's logs allow. */
 static const uint64_t control_nothing = 0;
 
 const char *log__shm_dir(void) {
-    const char *dir = getenv("P2PTRACE_SHM_DIR");
+    const char *dir = secure_getenv("P2PTRACE_SHM_DIR");
     return dir != NULL && dir[0] != 0 ? dir : "/dev/shm";
 }
 
@@ -60,7 +59,7 @@ static void take_writer_index(struct log *log) {
 }
 
 static void give_back_writer_index(const struct log *log) {
-    if (log->base.serial != 0 && log->writer_index < WRITER_INDICES)
+    if (log->writer_index < WRITER_INDICES)
         writer_indices_taken[log->writer_index / 64] &= ~(UINT64_C(1) << log->writer_index % 64);
 }
 
@@ -87,13 +86,10 @@ static void after_fork_parent(void) {
 
 /* The child must never write into its parent's rings, nor keep their locks alive. */
 static void after_fork_child(void) {
-    log__writers_forget();
+    log__thread_after_fork();
     for (struct log *log = list; log != NULL; log = log->next) {
         log->base.control = &control_nothing;
-        if (log->header != NULL) munmap(log->header, log->object_bytes);
-        log->header = NULL;
-        if (log->fd >= 0) close(log->fd);
-        log->fd = -1;
+        object__unmap(log);
     }
     after_fork_parent();
 }
@@ -103,13 +99,29 @@ static void mark_closed(struct log *log) {
     if (log->header != NULL) __atomic_store_n(&log->header->state, TRACE_SHM_CLOSED, __ATOMIC_RELEASE);
 }
 
-__attribute__((constructor)) static void on_load(void) {
-    log__thread_exit_init();
-    (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+/* What the library needs of the process.  Asked with every log, for a constructor of the program may open one before ours has run. */
+static int init(void) {
+    static bool hears_forks;
+    int result = log__thread_exit_init();
+    if (result != 0 || hears_forks) return result;
+    result = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    hears_forks = result == 0;
+    return -result;
 }
 
-/* exit() without trace_log_close is an orderly end too.  Threads may still be emitting: nothing is unmapped. */
-__attribute__((destructor)) static void on_exit_of_process(void) { log__each(mark_closed); }
+/* Before the constructors of a program's own objects: a thread that draws ids there has its end noticed. */
+__attribute__((constructor(101))) static void on_load(void) {
+    log__change_begin();
+    (void)init();
+    log__change_end();
+}
+
+/* exit() without trace_log_close is an orderly end too.  Threads may still be emitting: nothing is unmapped.  Nor is this always the end of
+ * the process: a host may unload us, and threads that have emitted end later. */
+__attribute__((destructor(101))) static void on_unload(void) {
+    log__each(mark_closed);
+    log__thread_exit_fini();
+}
 
 /* ---- open ---------------------------------------------------------------------------------------------------------------- */
 
@@ -119,42 +131,6 @@ static int check_options(const struct trace_log_options *options, uint32_t lane_
     if (options->policy != TRACE_OVERWRITE_OLDEST && options->policy != TRACE_DISCARD_NEWEST) return -EINVAL;
     if (lane_events < 64 || lane_events > TRACE_LANE_EVENTS_MAX || (lane_events & (lane_events - 1)) != 0) return -EINVAL;
     return 0;
-}
-
-/* A program that closed its standard streams must not get the ring as one of them: what it prints would be written into it.
- * Returns a descriptor or a negative errno. */
-static int open_above_standard_streams(int dir_fd, const char *name, int flags) {
-    int fd = openat(dir_fd, name, flags, 0600), above;
-    if (fd < 0) return -errno;
-    if (fd > STDERR_FILENO) return fd;
-    above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (above < 0) above = -errno;
-    if (above < 0) unlinkat(dir_fd, name, 0);
-    close(fd);
-    return above;
-}
-
-/* Makes the object, locked: the lock is held before the object has a size, so that no reader takes it for a dead node's. */
-static int make_object(struct log *log, int dir_fd) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    struct rlimit file_limit;
-    uint64_t random;
-    int result;
-
-    /* Beyond this limit ftruncate would raise SIGXFSZ, which ends the program. */
-    if (getrlimit(RLIMIT_FSIZE, &file_limit) == 0 && log->object_bytes > file_limit.rlim_cur) return -EFBIG;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
-    snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
-             (unsigned long long)random);
-    result = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW);
-    if (result < 0) return result;
-    log->fd = result;
-    if (fchmod(log->fd, 0600) != 0 || fcntl(log->fd, F_OFD_SETLK, &lock) != 0 ||
-        ftruncate(log->fd, (off_t)log->object_bytes) != 0)
-        return -errno;
-    do result = posix_fallocate(log->fd, 0, TRACE_SHM_LANES_OFFSET);
-    while (result == EINTR);
-    return -result;
 }
 
 static void write_header(struct log *log, const struct trace_log_options *options) {
@@ -182,71 +158,47 @@ static void write_header(struct log *log, const struct trace_log_options *option
     header->state = TRACE_SHM_OPEN;
 }
 
-static int map_object(struct log *log) {
-    void *base = mmap(NULL, log->object_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, log->fd, 0);
-    if (base == MAP_FAILED) return -errno;
-    log->header = (struct trace_shm_header *)base;
-    log->slots = (struct trace_event *)((char *)base + TRACE_SHM_LANES_OFFSET);
-    log->base.control = &log->header->control;
-    return 0;
-}
-
-/* Reserves the opening thread's lane, so that a full /dev/shm is an error here and not a lost event later.  Dead nodes' rings that
- * nobody drains make room first. */
-static int take_first_lane(struct log *log, int dir_fd) {
+/* Reserves the opening thread's lane, so that a full /dev/shm is an error here and not a lost event later. */
+static int take_first_lane(struct log *log) {
     sigset_t all, old;
     int lane;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    (void)log__thread_make(); /* hooks the thread's end */
     lane = log__lane_take(log);
-    if (lane == -ENOSPC && log__collect_dead(dir_fd, 0) > 0) lane = log__lane_take(log);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return lane < 0 ? lane : 0;
 }
 
-static void discard(struct log *log, int dir_fd) {
-    if (log->header != NULL) munmap(log->header, log->object_bytes);
-    if (log->fd >= 0) {
-        unlinkat(dir_fd, log->name + 1, 0);
-        close(log->fd);
-    }
-    free(log);
-}
-
 static int open_log(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events) {
     struct log *log;
-    int dir_fd, result;
+    int dir_fd, result = init();
 
+    if (result != 0) return result;
     dir_fd = open(log__shm_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0) return -errno;
     log = calloc(1, sizeof *log);
-    if (log == NULL) {
-        close(dir_fd);
-        return -ENOMEM;
+    if (log != NULL) log->dir = realpath(log__shm_dir(), NULL);
+    if (log == NULL || log->dir == NULL) {
+        result = -ENOMEM;
+        goto fail;
     }
-    log->fd = -1;
+    log->pid = getpid();
     log->lane_count = TRACE_LANES_MAX;
     log->lane_events = lane_events;
     log->object_bytes = TRACE_SHM_LANES_OFFSET + (size_t)log->lane_count * lane_events * TRACE_EVENT_BYTES;
 
     (void)log__collect_dead(dir_fd, DEAD_RINGS_KEPT);
-    result = make_object(log, dir_fd);
-    if (result == -ENOSPC && log__collect_dead(dir_fd, 0) > 0) {
-        unlinkat(dir_fd, log->name + 1, 0);
-        close(log->fd);
-        log->fd = -1;
-        result = make_object(log, dir_fd);
-    }
-    if (result == 0) result = map_object(log);
+    result = object__make(log, dir_fd);
+    if (result == -ENOSPC && log__collect_dead(dir_fd, 0) > 0) result = object__make(log, dir_fd);
     if (result != 0) goto fail;
 
     write_header(log, options);
     pthread_mutex_lock(&list_lock);
-    log->base.serial = ++last_serial;
     take_writer_index(log);
     pthread_mutex_unlock(&list_lock);
-    result = take_first_lane(log, dir_fd);
-    if (result != 0) goto fail;
+    result = take_first_lane(log);
+    if (result != 0) goto fail_made;
 
     /* magic:R  Publishes the header.  Pairs with magic:A.  Without it a reader takes a half-made header. */
     __atomic_store_n(&log->header->magic, TRACE_SHM_MAGIC, __ATOMIC_RELEASE);
@@ -258,12 +210,16 @@ static int open_log(struct trace_log **ret_log, const struct trace_log_options *
     *ret_log = &log->base;
     return 0;
 
-fail:
+fail_made:
     pthread_mutex_lock(&list_lock);
     give_back_writer_index(log);
     pthread_mutex_unlock(&list_lock);
-    discard(log, dir_fd);
+    unlinkat(dir_fd, log->name + 1, 0);
+    object__unmap(log);
+fail:
     close(dir_fd);
+    if (log != NULL) free(log->dir);
+    free(log);
     return result;
 }
 
@@ -294,9 +250,9 @@ void trace_log_close(struct trace_log *base) {
     pthread_mutex_unlock(&list_lock);
 
     mark_closed(log);
-    if (log->header != NULL) munmap(log->header, log->object_bytes);
-    if (log->fd >= 0) close(log->fd);
+    object__unmap(log);
     log__change_end();
+    free(log->dir);
     free(log);
 }
 

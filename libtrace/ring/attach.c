@@ -57,7 +57,7 @@ static int read_header(struct trace_reader *reader, struct trace_shm_header *ret
     ssize_t got;
     uint64_t magic = 0;
     if (reader->mapped_bytes == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
-    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
+    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
     /* magic:A  Pairs with magic:R: the system call is a full barrier between this read and the next. */
     got = pread(reader->fd, &magic, sizeof magic, 0);
     if (got == sizeof magic && magic == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
@@ -68,14 +68,19 @@ static int read_header(struct trace_reader *reader, struct trace_shm_header *ret
     return 0;
 }
 
+/* Where lane 0 begins; 0: a version that we do not know. */
+static uint32_t lanes_offset(uint32_t abi) {
+    return abi == TRACE_SHM_ABI ? TRACE_SHM_LANES_OFFSET : abi == TRACE_SHM_ABI_1 ? TRACE_SHM_LANES_OFFSET_1 : 0;
+}
+
 static enum trace_attach_fault check_header(const struct trace_shm_header *header, size_t file_bytes) {
-    uint32_t events = header->lane_events;
+    uint32_t events = header->lane_events, offset = lanes_offset(header->abi);
     if (header->magic != TRACE_SHM_MAGIC) return TRACE_ATTACH_BAD_MAGIC;
-    if (header->abi != TRACE_SHM_ABI) return TRACE_ATTACH_BAD_VERSION;
-    if (header->header_bytes != TRACE_SHM_LANES_OFFSET || header->event_bytes != TRACE_EVENT_BYTES) return TRACE_ATTACH_BAD_SIZE;
+    if (offset == 0) return TRACE_ATTACH_BAD_VERSION;
+    if (header->header_bytes != offset || header->event_bytes != TRACE_EVENT_BYTES) return TRACE_ATTACH_BAD_SIZE;
     if (header->lane_count < 1 || header->lane_count > TRACE_LANES_MAX) return TRACE_ATTACH_BAD_SIZE;
     if (events < 64 || events > TRACE_LANE_EVENTS_MAX || (events & (events - 1)) != 0) return TRACE_ATTACH_BAD_SIZE;
-    if (header->object_bytes != TRACE_SHM_LANES_OFFSET + (uint64_t)header->lane_count * events * TRACE_EVENT_BYTES ||
+    if (header->object_bytes != offset + (uint64_t)header->lane_count * events * TRACE_EVENT_BYTES ||
         header->object_bytes > file_bytes)
         return TRACE_ATTACH_BAD_SIZE;
     if (header->policy != TRACE_OVERWRITE_OLDEST && header->policy != TRACE_DISCARD_NEWEST) return TRACE_ATTACH_BAD_SIZE;
@@ -121,12 +126,13 @@ static int map_object(struct trace_reader *reader, const struct trace_shm_header
     base = mmap(NULL, reader->mapped_bytes, PROT_READ, MAP_SHARED, reader->fd, 0);
     if (base == MAP_FAILED) return -errno;
     reader->header = base;
-    if (reader->writable && mprotect(base, TRACE_SHM_LANES_OFFSET, header_protection) != 0) return -errno;
-    reader->slots = (const struct trace_event *)((const char *)base + TRACE_SHM_LANES_OFFSET);
+    if (reader->writable && mprotect(base, header->header_bytes, header_protection) != 0) return -errno;
+    reader->slots = (const struct trace_event *)((const char *)base + header->header_bytes);
     return 0;
 }
 
 static void fill_info(struct trace_reader_info *info, const struct trace_shm_header *header) {
+    info->abi = header->abi;
     info->node_id = header->node_id;
     copy_name(info->node_name, header->node_name);
     info->pid = header->pid;

@@ -296,15 +296,37 @@ static bool is_within_bounds(const struct trace_app *app_untrusted) {
     return true;
 }
 
+/* Copies a description; false while there is none. */
+static bool copy_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
+    const struct trace_app *table = (const struct trace_app *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
+    /* app:A  Pairs with app:R: with the count come the descriptions' bytes. */
+    if (index >= TRACE_APPS_MAX || index >= __atomic_load_n(&reader->header->app_count, __ATOMIC_ACQUIRE)) return false;
+    memcpy(ret_app_untrusted, &table[index], sizeof *ret_app_untrusted);
+    return true;
+}
+
+/* The same of a ring of ABI 1. */
+static bool copy_app_1(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
+    const struct trace_shm_app_1 *table = (const struct trace_shm_app_1 *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
+    struct trace_app_1 old;
+    if (index >= TRACE_APPS_MAX_1 || __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) == 0) return false; /* app:A */
+    memcpy(&old, &table[index].app, sizeof old);
+    *ret_app_untrusted = (struct trace_app){.command_count = old.command_count, .field_count = old.field_count};
+    if (old.command_count > TRACE_APP_COMMANDS_MAX_1)
+        ret_app_untrusted->command_count = UINT16_MAX; /* that is out of bounds here, too */
+    memcpy(ret_app_untrusted->app_id, old.app_id, sizeof old.app_id);
+    memcpy(ret_app_untrusted->name, old.name, sizeof old.name);
+    memcpy(ret_app_untrusted->commands, old.commands, sizeof old.commands);
+    memcpy(ret_app_untrusted->fields, old.fields, sizeof old.fields);
+    return true;
+}
+
 int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app) {
-    const struct trace_shm_app *table = (const struct trace_shm_app *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
     struct trace_app app;
     bool ready;
-    if (reader->broken || index >= TRACE_APPS_MAX) return -ENOENT;
+    if (reader->broken) return -ENOENT;
     trace_guard_begin(reader->header, reader->mapped_bytes);
-    /* app:A  Pairs with app:R: with the flag come the description's bytes. */
-    ready = __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) != 0;
-    if (ready) memcpy(&app, &table[index].app, sizeof app);
+    ready = reader->info.abi == TRACE_SHM_ABI_1 ? copy_app_1(reader, index, &app) : copy_app(reader, index, &app);
     if (trace_guard_end() || !ready) return -ENOENT;
     if (!is_within_bounds(&app)) return -EBADMSG;
     *ret_app = app;

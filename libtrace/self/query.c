@@ -24,11 +24,12 @@ struct trace_query {
 /* ---- open, close --------------------------------------------------------------------------------------------------------- */
 
 static int map_ring(struct trace_query *query, const struct log *log) {
-    const char *base = mmap(NULL, log->object_bytes, PROT_READ, MAP_SHARED, log->fd, 0);
-    if (base == MAP_FAILED) return -errno;
+    const void *base;
+    int result = object__map_again(log, &base);
+    if (result != 0) return result;
     query->mapped_bytes = log->object_bytes;
-    query->ring.header = (const struct trace_shm_header *)(const void *)base;
-    query->ring.slots = (const struct trace_event *)(const void *)(base + TRACE_SHM_LANES_OFFSET);
+    query->ring.header = base;
+    query->ring.slots = (const struct trace_event *)(const void *)((const char *)base + TRACE_SHM_LANES_OFFSET);
     query->ring.lane_count = log->lane_count;
     query->ring.lane_events = log->lane_events;
     return 0;

@@ -25,15 +25,25 @@ static void wait_until_settled(uint64_t since_ns) {
 
 void query__clock_init(struct query_clock *clock, const struct trace_shm_header *header, bool settle) {
     struct trace_clock_sample opened = {header->open_ticks, header->open_monotonic_ns, header->open_unix_ns};
-    clock->ring = (struct trace_ring_clock){(enum trace_clock_source)header->clock_source, opened.ticks, opened.monotonic_ns};
+    struct trace_clock_sample now = trace_clock_read();
+    clock->ring = (struct trace_ring_clock){(enum trace_clock_source)header->clock_source, opened.ticks, opened.monotonic_ns,
+                                            opened.unix_ns};
+    /* Across a sleep of the machine the opening is no measure of the counter's pace. */
+    if (trace_clock_slept_since_open(&now, &clock->ring)) opened = now;
     if (settle) wait_until_settled(opened.monotonic_ns);
     clock->count = 1;
     trace_clock_init(&clock->lines[0], opened, trace_clock_read());
 }
 
-/* The log's opening and the beginning of line 2 stay where they are. */
+/* The log's opening and the beginning of line 2 stay where they are.  Across a sleep of the machine no line is straight: there the oldest
+ * is dropped, and the next serves for its events. */
 static void join_oldest(struct query_clock *clock) {
     struct trace_clock *lines = clock->lines;
+    if (lines[2].restarts != lines[0].restarts) {
+        memmove(&lines[0], &lines[1], (QUERY_LINES_MAX - 1) * sizeof lines[0]);
+        clock->count--;
+        return;
+    }
     lines[0].ns_per_tick = (double)(lines[2].line_ns - lines[0].line_ns) / (double)(lines[2].line_ticks - lines[0].line_ticks);
     memmove(&lines[1], &lines[2], (QUERY_LINES_MAX - 2) * sizeof lines[0]);
     clock->count--;
@@ -43,10 +53,15 @@ void query__clock_sample(struct query_clock *clock, struct trace_clock_sample sa
     const struct trace_clock *newest = &clock->lines[clock->count - 1];
     uint64_t length_ns = newest->last.monotonic_ns - newest->first.monotonic_ns;
     if (length_ns > LINE_NS_MAX) length_ns = LINE_NS_MAX;
-    if (sample.monotonic_ns - newest->last.monotonic_ns < length_ns) return;
+    if (sample.monotonic_ns - newest->last.monotonic_ns < length_ns && !trace_clock_is_broken(newest, &sample)) return;
     if (clock->count == QUERY_LINES_MAX) join_oldest(clock);
     clock->lines[clock->count] = clock->lines[clock->count - 1];
     trace_clock_update(&clock->lines[clock->count], sample);
+    if (sample.ticks <
+        newest->last.ticks) { /* the counter began again: lines are not in its order any more, and the new one knows the old */
+        clock->lines[0] = clock->lines[clock->count];
+        clock->count = 0;
+    }
     clock->count++;
 }
 

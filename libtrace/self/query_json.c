@@ -15,15 +15,13 @@ static const char *app_id_of(const struct trace_event *event) {
 }
 
 static const struct trace_app *find_app(const struct query_ring *ring, const struct trace_event *event) {
-    const struct trace_shm_app *table =
-        (const struct trace_shm_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
+    const struct trace_app *table = (const struct trace_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
+    /* app:A  Pairs with app:R: with the count come the descriptions' bytes. */
+    uint32_t count = __atomic_load_n(&ring->header->app_count, __ATOMIC_ACQUIRE);
     const char *app_id = app_id_of(event);
     if (app_id == NULL) return NULL;
-    for (unsigned i = 0; i < TRACE_APPS_MAX; i++) {
-        /* app:A  Pairs with app:R: with the flag come the description's bytes. */
-        if (__atomic_load_n(&table[i].ready, __ATOMIC_ACQUIRE) == 0) return NULL;
-        if (memcmp(table[i].app.app_id, app_id, sizeof table[i].app.app_id) == 0) return &table[i].app;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(table[i].app_id, app_id, sizeof table[i].app_id) == 0) return &table[i];
     return NULL;
 }
 

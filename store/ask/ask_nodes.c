@@ -39,7 +39,7 @@ static json_t *app_ids(const struct node *node) {
     /* app:A of the table: the descriptions below the count are complete. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     for (uint32_t i = 0; i < count && i < TRACE_APPS_MAX; i++)
-        json_array_append_new(ids, value_text(node->apps[i].app_id, sizeof node->apps[i].app_id));
+        json_array_append_new(ids, value_text(node->apps[i]->app_id, sizeof node->apps[i]->app_id));
     return ids;
 }
 
@@ -175,7 +175,7 @@ int ask_apps(struct ask *ask) {
         const struct node *node = nodes_at(ask->store->nodes, i);
         uint32_t app_count = node ? atomic_load_explicit(&node->app_count, memory_order_acquire) : 0;
         for (uint32_t k = 0; k < app_count && k < TRACE_APPS_MAX && used < APPS_LISTED_MAX; k++)
-            if (!listed(apps, used, &node->apps[k])) apps[used++] = node->apps[k];
+            if (!listed(apps, used, node->apps[k])) apps[used++] = *node->apps[k];
     }
     rcu_read_unlock();
     qsort(apps, used, sizeof *apps, compare_apps);

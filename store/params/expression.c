@@ -29,7 +29,7 @@ static int list_apps(struct known *known, const struct node *node) {
     /* app:A  Pairs with app:R of nodes.c.  Without it we could take a half-written description. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     for (uint32_t i = 0; i < count && known->names.app_count < STORE_FILTER_APPS_MAX; i++) {
-        if (is_listed(known, &node->apps[i])) continue;
+        if (is_listed(known, node->apps[i])) continue;
         if (known->names.app_count == known->apps_capacity) {
             size_t capacity = known->apps_capacity ? 2 * known->apps_capacity : 16;
             const struct trace_app **apps = realloc(known->apps, capacity * sizeof *apps);
@@ -37,7 +37,7 @@ static int list_apps(struct known *known, const struct node *node) {
             known->apps = apps;
             known->apps_capacity = capacity;
         }
-        known->apps[known->names.app_count++] = &node->apps[i];
+        known->apps[known->names.app_count++] = node->apps[i];
     }
     return 0;
 }

@@ -114,7 +114,7 @@ class Install(unittest.TestCase):
             source = self.directory / "one.c"
             source.write_text(f"#include <p2ptrace/{name}>\nextern int nothing_else;\n", encoding="utf-8")
             for package in ("p2ptrace", "p2ptrace-off"):
-                for compiler in (["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"]):
+                for compiler in (["cc", "-std=gnu99"], ["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++11"], ["c++", "-x", "c++", "-std=c++17"]):
                     run(*compiler, *WARNINGS, *STAGED.flags("--cflags", package), "-fsyntax-only", source)
 
     def test_the_package_carries_the_switches_of_its_build(self):
@@ -155,6 +155,27 @@ class Install(unittest.TestCase):
     def test_the_off_package_leaves_nothing_in_a_program(self):
         for name, installation in (("staged", STAGED), ("alone", ALONE)):
             self.assert_untraced(self.compile(installation, "p2ptrace-off", name))
+
+    def test_zero_cost_is_proven_of_a_program_outside_that_has_names_like_ours(self):
+        [tool] = pathlib.Path(SHARED.name, "staged").rglob("bin/p2ptrace-zero")
+        text = """#include <p2ptrace/trace.h>
+#define TRACE_LEVEL 2
+#define TRACE_OWN(x) (x) + TRACE_LEVEL
+static int trace_route(int x) { return TRACE_OWN(x); }
+int trace_depth = 3;
+const char *own_trace_context_name = "trace_context";
+int node(TRACE_ONLY(struct trace_log *log, ) int x) {
+    TRACE_PACKET_SENT(log, NULL, NULL, x, 1200, TRACE_SPACE_1RTT);
+    return trace_route(x) + trace_depth;%s
+}
+"""
+        source = self.directory / "node.c"
+        flags = " ".join(STAGED.flags("--cflags", "p2ptrace-off"))
+        source.write_text(text % "", encoding="utf-8")
+        self.assertEqual(run(tool, "--cflags", flags, source), "0 bytes differ\n")
+        source.write_text(text % "\n    struct trace_context kept;", encoding="utf-8")
+        with self.assertRaisesRegex(AssertionError, "trace_context"):
+            run(tool, "--cflags", flags, source)
 
     def test_a_superproject_gets_the_library_and_nothing_else(self):
         top, build = self.directory / "super", self.directory / "build"

@@ -77,10 +77,10 @@ class Traced:
             if cursor is None:
                 return events
 
-    def wait_drained(self, node_ids):
-        """Until these nodes have ended and are read to their end.  Returns their entries by id."""
+    def wait_drained(self, node_ids, key="node_id"):
+        """Until these nodes have ended and are read to their end.  Returns their entries by id; key "name": names instead of ids."""
         def drained():
-            nodes = {node["node_id"]: node for node in self.ask("nodes")["nodes"] if node["node_id"] in node_ids}
+            nodes = {node[key]: node for node in self.ask("nodes")["nodes"] if node[key] in node_ids}
             done = [node for node in nodes.values()
                     if node["state"] != "live" and node["emitted"] == node["indexed"] + node["lost"]]
             return nodes if len(done) == len(node_ids) else None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """inspector doctor: each condition is made, and its line and remedy are looked for."""
 import json
+import mmap
 import os
 import pathlib
 import shutil
@@ -69,6 +70,37 @@ class Doctor(ProtocolTest):
         done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")
+
+    def test_two_nodes_with_one_id(self):
+        _, alice = self.healthy()
+        self.place.node("eve", ALICE).do("packets", 2)
+        for name in ("alice", "eve"):
+            self.finds("id", name + " (process", "trace_node_id_random()")
+        done = subprocess.run([INSPECTOR, "nodes"], env=self.place.environment, capture_output=True, text=True)
+        self.assertRegex(done.stdout, r"(?m)^(alice and eve|eve and alice) have one node id, a1\w*: ")
+        followed = subprocess.run([INSPECTOR, "follow", "--recent", "100", "--count", "7"], env=self.place.environment,
+                                  capture_output=True, text=True)
+        names = [word for line in followed.stdout.splitlines() for word in line.split() if word in ("alice", "eve")]
+        self.assertEqual(sorted(names), ["alice"] * 5 + ["eve"] * 2, followed.stdout)
+        alice.do("close")
+        self.assertFalse([line for line in self.ask()[0] if line[0] == "id"])
+
+    def test_a_node_of_abi_1_that_closed_its_descriptor(self):
+        """Its log is made by hand: mapped by a process that lives, and locked by nobody."""
+        name = f"p2ptrace.{os.geteuid()}.{os.getpid()}.0123456789abcdef"
+        lane = 64 * 128
+        header = struct.pack("<8sIIQIIIIiIQQQ32s32sQ", b"P2TRACE1", 1, 24576, 24576 + lane, 128, 1, 64, 0, os.getpid(), 2, 1000, 1000,
+                             5000, bytes.fromhex(ALICE), b"veteran", 2**64 - 1)
+        path = pathlib.Path(self.place.environment["P2PTRACE_SHM_DIR"]) / name
+        with open(path, "w+b") as file:
+            file.truncate(24576 + lane)
+            file.write(header)
+            file.seek(256)
+            file.write(struct.pack("<I", 1))
+            file.flush()
+            mapping = mmap.mmap(file.fileno(), 0)
+        self.addCleanup(mapping.close)
+        self.finds("log", "veteran (process %d) lives, and looks dead: it closed the descriptor" % os.getpid(), "this version", alone=False)
 
     def test_the_socket(self):
         self.place.node("alice", ALICE).do("packets", 1)

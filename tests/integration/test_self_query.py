@@ -14,7 +14,6 @@ import unittest
 from daemon import Traced
 
 SOURCE, SELF_QUERY, TRACED = (pathlib.Path(arg).resolve() for arg in sys.argv[1:4])
-NODE_ID = b"32 bytes that only I have".ljust(32, b"\0").hex()
 
 
 class SelfQuery(unittest.TestCase):
@@ -26,7 +25,7 @@ class SelfQuery(unittest.TestCase):
         self.addCleanup(traced.end)
         done = subprocess.run([SELF_QUERY], env={"P2PTRACE_SHM_DIR": str(traced.shm_dir)}, capture_output=True, text=True,
                               timeout=60, check=True)
-        traced.wait_drained([NODE_ID])
+        traced.wait_drained(["me"], key="name")
         said = traced.ask("query", limit=3, order="desc")["events"][::-1]
         first, *lines = done.stdout.splitlines()
         self.assertEqual(first, "2 requests failed")

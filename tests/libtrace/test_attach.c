@@ -55,7 +55,7 @@ static const struct {
 } spoiled[] = {
     SPOILED(magic, 0, TRACE_ATTACH_NOT_READY),
     SPOILED(magic, 1, TRACE_ATTACH_BAD_MAGIC),
-    SPOILED(abi, 2, TRACE_ATTACH_BAD_VERSION),
+    SPOILED(abi, 3, TRACE_ATTACH_BAD_VERSION),
     SPOILED(header_bytes, 4096, TRACE_ATTACH_BAD_SIZE),
     SPOILED(object_bytes, UINT64_MAX, TRACE_ATTACH_BAD_SIZE),
     SPOILED(object_bytes, 1, TRACE_ATTACH_BAD_SIZE),

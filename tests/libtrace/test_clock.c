@@ -86,6 +86,145 @@ START_TEST(a_monotonic_ring_needs_only_the_offset) {
 }
 END_TEST
 
+/* ---- a machine that sleeps --------------------------------------------------------------------------------------------------
+ * CLOCK_MONOTONIC stands still meanwhile, CLOCK_REALTIME goes on, and the counter does one of three. */
+
+enum counter { GOES_ON, STANDS, FALLS };
+
+static struct machine {
+    enum counter counter;
+    double awake, asleep; /* seconds in all */
+    double fell_at;       /* what the counter had counted, in seconds, when it began again; 0: never */
+    double hz;
+} machine;
+
+static struct trace_clock_sample machine_sample(void) {
+    double counted = machine.awake + (machine.counter == STANDS ? 0 : machine.asleep) - machine.fell_at;
+    return (struct trace_clock_sample){.ticks = (uint64_t)(counted * machine.hz),
+                                       .monotonic_ns = (uint64_t)(machine.awake * 1e9),
+                                       .unix_ns = 1700000000 * S + (uint64_t)((machine.awake + machine.asleep) * 1e9)};
+}
+
+static void machine_sleeps(double seconds) {
+    machine.asleep += seconds;
+    if (machine.counter == FALLS) machine.fell_at = machine.awake + machine.asleep - 0.2; /* firmware took a while */
+}
+
+static void run_for(struct trace_clock *clock, unsigned seconds) {
+    for (unsigned i = 0; i < seconds; i++) {
+        machine.awake += 1;
+        ck_assert(!trace_clock_update(clock, machine_sample()));
+    }
+}
+
+static uint64_t told_at(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,
+                        struct trace_clock_sample sample) {
+    return trace_clock_unix_ns(clock, clock_of_ring,
+                               clock_of_ring->source == TRACE_CLOCK_TSC ? sample.ticks : sample.monotonic_ns);
+}
+
+static void expect_exact(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,
+                         struct trace_clock_sample sample) {
+    int64_t error = (int64_t)(told_at(clock, clock_of_ring, sample) - sample.unix_ns);
+    ck_assert_msg(llabs(error) < 1000000, "%.6f s off", (double)error / 1e9);
+}
+
+static const double naps[] = {0.03, 2, 3600, 400000};
+static const struct trace_ring_clock machine_rings[] = {{TRACE_CLOCK_TSC, 0, 0, 0}, {TRACE_CLOCK_MONOTONIC, 0, 0, 0}};
+
+START_TEST(a_sleep_is_followed_within_a_second_and_breaks_no_duration) {
+    const struct trace_ring_clock *clock_of_ring = &machine_rings[_i / 12];
+    double nap = naps[_i % 4];
+    struct trace_clock clock;
+    struct trace_clock_sample before, sample, later;
+    machine = (struct machine){.counter = (enum counter)(_i / 4 % 3), .awake = 1000, .hz = 2.5e9};
+    sample = machine_sample();
+    machine.awake += 0.005;
+    trace_clock_init(&clock, sample, machine_sample());
+    run_for(&clock, 600);
+    before = machine_sample();
+    machine.awake += 0.4;
+    machine_sleeps(nap);
+    machine.awake += 0.3;
+    sample = machine_sample(); /* an event that has not been read when the clock learns of the sleep */
+    machine.awake += 0.3;
+    ck_assert(trace_clock_update(&clock, machine_sample()));
+    ck_assert_uint_eq(clock.steps, 1);
+    ck_assert_uint_eq(clock.restarts, machine.counter == STANDS ? 0 : 1);
+    expect_exact(&clock, clock_of_ring, sample);
+    before.ticks--; /* the last sample's own tick belongs to either */
+    before.monotonic_ns--;
+    expect_exact(&clock, clock_of_ring, before);
+    for (unsigned i = 0; i < 20; i++) {
+        sample = machine_sample();
+        expect_exact(&clock, clock_of_ring, sample);
+        /* Nothing of old is told anew; but a counter that began again comes to the same ticks, long after their events were read. */
+        if (machine.counter != FALLS || i < 10) expect_exact(&clock, clock_of_ring, before);
+        later = sample;
+        later.ticks += (uint64_t)(0.1 * machine.hz);
+        later.monotonic_ns += 100000000;
+        ck_assert_int_le(
+            llabs((int64_t)(told_at(&clock, clock_of_ring, later) - told_at(&clock, clock_of_ring, sample)) - 100000000), 100000);
+        run_for(&clock, i < 10 ? 1 : 600);
+    }
+}
+END_TEST
+
+START_TEST(events_between_several_sleeps_keep_their_times) {
+    struct trace_clock_sample events[TRACE_CLOCK_PASTS_MAX];
+    struct trace_clock clock;
+    machine = (struct machine){.counter = GOES_ON, .awake = 1000, .hz = 3e9};
+    events[0] = machine_sample();
+    machine.awake += 0.005;
+    trace_clock_init(&clock, events[0], machine_sample());
+    for (unsigned i = 0; i < TRACE_CLOCK_PASTS_MAX; i++) {
+        run_for(&clock, 5);
+        events[i] = machine_sample();
+        machine.awake += 0.5;
+        machine_sleeps(100 + 1000 * i);
+        machine.awake += 0.5;
+        ck_assert(trace_clock_update(&clock, machine_sample()));
+    }
+    for (unsigned i = 0; i < TRACE_CLOCK_PASTS_MAX; i++) expect_exact(&clock, &machine_rings[0], events[i]);
+}
+END_TEST
+
+/* Its traced starts after the sleep: nothing but the ring's opening tells of before. */
+START_TEST(a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_started_after_it) {
+    struct trace_clock_sample opened, event, first;
+    struct trace_ring_clock clock_of_ring = {.source = TRACE_CLOCK_TSC};
+    struct trace_clock clock;
+    machine = (struct machine){.counter = _i == 0 ? GOES_ON : FALLS, .awake = 1000, .hz = 3e9};
+    opened = machine_sample();
+    clock_of_ring.open_ticks = opened.ticks;
+    clock_of_ring.open_monotonic_ns = opened.monotonic_ns;
+    clock_of_ring.open_unix_ns = opened.unix_ns;
+    machine.awake += 3600;
+    event = machine_sample();
+    machine_sleeps(2); /* less than a thousandth */
+    machine.awake += 100;
+    first = machine_sample();
+    machine.awake += 0.005;
+    trace_clock_init(&clock, first, machine_sample());
+    expect_exact(&clock, &clock_of_ring, opened);
+    expect_exact(&clock, &clock_of_ring, event);
+    expect_exact(&clock, &clock_of_ring, machine_sample());
+}
+END_TEST
+
+START_TEST(a_sample_that_took_long_to_read_breaks_nothing) {
+    struct trace_clock_sample late;
+    struct trace_clock clock;
+    trace_clock_init(&clock, sample_at(10), sample_at(10.005));
+    late = sample_at(11);
+    late.monotonic_ns -= 4000000;
+    late.width_ticks = 9000000 * 3;
+    late.unix_ns -= 4000000;
+    ck_assert(!trace_clock_update(&clock, late));
+    ck_assert_uint_eq(clock.steps, 0);
+}
+END_TEST
+
 START_TEST(the_real_clocks_agree) {
     struct trace_clock_sample a = trace_clock_read(), b;
     struct timespec five = {0, 5000000};
@@ -108,6 +247,10 @@ int main(void) {
     tcase_add_test(tcase, events_older_than_the_clock_use_the_rings_own_opening);
     tcase_add_test(tcase, a_step_of_the_system_time_is_told_and_followed);
     tcase_add_test(tcase, a_monotonic_ring_needs_only_the_offset);
+    tcase_add_loop_test(tcase, a_sleep_is_followed_within_a_second_and_breaks_no_duration, 0, 2 * 3 * 4);
+    tcase_add_test(tcase, events_between_several_sleeps_keep_their_times);
+    tcase_add_loop_test(tcase, a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_started_after_it, 0, 2);
+    tcase_add_test(tcase, a_sample_that_took_long_to_read_breaks_nothing);
     tcase_add_test(tcase, the_real_clocks_agree);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

@@ -231,6 +231,42 @@ START_TEST(a_traceparent_that_is_cut_short_is_refused) {
 }
 END_TEST
 
+/* ---- node ids --------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_random_node_id_is_another_one_each_time) {
+    struct trace_node_id a = trace_node_id_random(), b = trace_node_id_random();
+    static const struct trace_node_id zero;
+    ck_assert_mem_ne(&a, &b, sizeof a);
+    ck_assert_mem_ne(&a, &zero, sizeof a);
+}
+END_TEST
+
+/* Peers derive each other's: no version may change what the bytes come to. */
+START_TEST(a_derived_node_id_is_the_same_for_ever) {
+    static const uint8_t expected[32] = {0x26, 0x91, 0xaa, 0x81, 0x60, 0xee, 0xbf, 0x1a, 0x7b, 0xbe, 0xa6,
+                                         0xb6, 0xa7, 0x3d, 0xa7, 0x70, 0x8b, 0xd9, 0x87, 0xbf, 0x9c, 0xce,
+                                         0x85, 0x38, 0xdd, 0x46, 0x18, 0xbf, 0xf8, 0xa8, 0xb0, 0xa7};
+    struct trace_node_id id = trace_node_id_from("a public key", 12);
+    ck_assert_mem_eq(id.bytes, expected, sizeof expected);
+}
+END_TEST
+
+START_TEST(different_bytes_give_different_node_ids) {
+    struct trace_node_id ids[200];
+    uint8_t bytes[200] = {0};
+    for (unsigned i = 0; i < 100; i++) ids[i] = trace_node_id_from(bytes, i); /* nothing but zeros, of another length each */
+    for (unsigned i = 0; i < 100; i++) {
+        bytes[i] = 1;
+        ids[100 + i] = trace_node_id_from(bytes, 100);
+        bytes[i] = 0;
+    }
+    for (unsigned i = 0; i < 200; i++)
+        for (unsigned k = 0; k < i; k++)
+            for (unsigned part = 0; part < 32; part += 8) /* each part is as good as the whole */
+                ck_assert_mem_ne(ids[i].bytes + part, ids[k].bytes + part, 8);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("context");
     TCase *tcase = tcase_create("context");
@@ -242,6 +278,9 @@ int main(void) {
     tcase_add_test(tcase, what_is_no_context_is_refused);
     tcase_add_test(tcase, who_has_no_trace_sends_a_context_too);
     tcase_add_test(tcase, the_macros_write_and_read_the_wire_form);
+    tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
+    tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
+    tcase_add_test(tcase, different_bytes_give_different_node_ids);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("traceparent");

@@ -4,9 +4,12 @@
 #include "ring_fixture.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static unsigned count_objects(void) {
@@ -50,7 +53,7 @@ START_TEST(only_lanes_in_use_take_memory) {
     struct trace_log *log = open_log(65536);
     struct stat status;
     ck_assert_int_eq(fstatat(shm_dir_fd, trace_log_name(log) + 1, &status, 0), 0);
-    ck_assert_uint_eq((uint64_t)status.st_blocks * 512, TRACE_SHM_LANES_OFFSET + 65536 * 128);
+    ck_assert_uint_eq((uint64_t)status.st_blocks * 512, TRACE_SHM_HEADER_BYTES + 65536 * 128);
     trace_log_close(log);
 }
 END_TEST
@@ -138,10 +141,39 @@ static size_t used_bytes(void) {
     return bytes;
 }
 
-/* In the place of the C library's. */
+/* These four stand in the place of the C library's, with whose words they speak. */
 int posix_fallocate(int fd, off_t offset, off_t bytes) {
     if (room_bytes != 0 && used_bytes() + (size_t)bytes > room_bytes) return ENOSPC;
     return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;
+}
+
+static bool old_kernel;         /* that knows no MADV_POPULATE_WRITE */
+static bool cgroup_is_full;     /* memory is refused that the filesystem says it has */
+static unsigned populations;    /* how often memory was asked for */
+static unsigned room_questions; /* how often room was asked for */
+static uint64_t later_ns;       /* how far CLOCK_MONOTONIC is ahead */
+
+int madvise(void *at, size_t bytes, int advice) {
+    bool populates = advice == MADV_POPULATE_WRITE;
+    populations += populates;
+    errno = populates && old_kernel ? EINVAL : populates && cgroup_is_full ? ENOMEM : EFAULT;
+    if (populates && (old_kernel || cgroup_is_full || (room_bytes != 0 && used_bytes() + bytes > room_bytes))) return -1;
+    return (int)syscall(SYS_madvise, at, bytes, advice);
+}
+
+int statfs(const char *path, struct statfs *ret_room) {
+    int result = (int)syscall(SYS_statfs, path, ret_room);
+    room_questions++;
+    if (result != 0 || room_bytes == 0) return result;
+    ret_room->f_blocks = room_bytes / (size_t)ret_room->f_bsize;
+    ret_room->f_bavail = used_bytes() < room_bytes ? (room_bytes - used_bytes()) / (size_t)ret_room->f_bsize : 0;
+    return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time) {
+    int result = (int)syscall(SYS_clock_gettime, clock, ret_time);
+    if (clock == CLOCK_MONOTONIC) ret_time->tv_sec += (time_t)(later_ns / 1000000000);
+    return result;
 }
 
 /* False: this way cannot be had here, there is nothing to test. */
@@ -232,6 +264,139 @@ START_TEST(a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted) {
 }
 END_TEST
 
+/* ---- a shortage of memory for lanes ------------------------------------------------------------------------------------------- */
+
+static pthread_barrier_t may_emit, has_emitted;
+
+/* Emits 1000 events each time that it may. */
+static void *emit_in_turns(void *log) {
+    for (;;) {
+        pthread_barrier_wait(&may_emit);
+        if (log == NULL) return NULL;
+        emit_codes(log, 0, 1000);
+        pthread_barrier_wait(&has_emitted);
+    }
+}
+
+static void turn(void) {
+    populations = room_questions = 0;
+    pthread_barrier_wait(&may_emit);
+    pthread_barrier_wait(&has_emitted);
+}
+
+/* A log whose second thread, which emits with turn(), gets no lane: it lost the first thousand of its events. */
+static struct trace_log *open_short_log(struct trace_reader **ret_reader) {
+    struct trace_log *log = open_log(16384); /* 2 MiB a lane */
+    pthread_t thread;
+    *ret_reader = attach_log(log);
+    pthread_barrier_init(&may_emit, NULL, 2);
+    pthread_barrier_init(&has_emitted, NULL, 2);
+    if (!cgroup_is_full) room_bytes = used_bytes() + (1 << 20);
+    ck_assert_int_eq(pthread_create(&thread, NULL, emit_in_turns, log), 0);
+    pthread_detach(thread);
+    turn();
+    ck_assert_uint_eq(trace_reader_no_lane(*ret_reader), 1000);
+    return log;
+}
+
+START_TEST(a_thread_without_a_lane_asks_for_one_seldom) {
+    struct trace_reader *reader;
+    open_short_log(&reader);
+    ck_assert_uint_eq(populations, 0); /* the filesystem had said that it has no room */
+    ck_assert_uint_le(room_questions, 2);
+    for (unsigned second = 1; second <= 60; second++) {
+        later_ns += UINT64_C(1000000000);
+        turn();
+        ck_assert_uint_eq(populations, 0);
+        ck_assert_uint_le(room_questions, 1);
+    }
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 61000);
+    room_bytes = 0;
+    turn(); /* no second has passed */
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 62000);
+    later_ns += UINT64_C(1000000000);
+    turn();
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 62000);
+    ck_assert_uint_eq(populations, 1);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(memory_that_is_refused_although_there_is_room_is_asked_for_ever_more_seldom) {
+    struct trace_reader *reader;
+    unsigned asked = 0;
+    open_log(64);
+    cgroup_is_full = true;
+    {
+        struct trace_log *log = NULL;
+        struct trace_log_options options = {.node_id = id_of(1)};
+        ck_assert_int_eq(trace__log_open(&log, &options, 16384), -ENOMEM);
+        cgroup_is_full = false;
+    }
+    room_bytes = 0;
+    open_short_log(&reader);
+    room_bytes = 0;
+    cgroup_is_full = true;
+    for (unsigned second = 0; second < 1000; second++) {
+        later_ns += UINT64_C(1000000000);
+        turn();
+        asked += populations;
+    }
+    ck_assert_uint_ge(asked, 5);
+    ck_assert_uint_le(asked, 12);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(a_lane_that_is_given_back_ends_a_shortage_at_once) {
+    struct trace_reader *reader;
+    struct trace_log *log = open_short_log(&reader);
+    pthread_t thread;
+    room_bytes = 0; /* for a third thread, after a second */
+    later_ns += UINT64_C(1000000000);
+    pthread_create(&thread, NULL, emit_hundred, log);
+    pthread_join(thread, NULL);
+    room_bytes = 1;
+    turn();
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 1000);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(rings_of_dead_nodes_make_room_for_a_later_threads_lane) {
+    struct trace_reader *reader;
+    struct trace_log *log;
+    trace_log_close(open_log(16384));
+    log = open_log(16384);
+    reader = attach_log(log);
+    room_bytes = used_bytes();
+    pthread_t thread;
+    pthread_create(&thread, NULL, emit_hundred, log);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 0);
+    ck_assert_uint_eq(count_objects(), 1);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name) {
+    struct trace_reader *reader;
+    struct trace_lane_count count;
+    struct trace_log *log;
+    pthread_t thread;
+    old_kernel = true;
+    log = open_log(4096);
+    reader = attach_log(log);
+    pthread_create(&thread, NULL, emit_hundred, log);
+    pthread_join(thread, NULL);
+    trace_reader_count(reader, 1, &count);
+    ck_assert_uint_eq(count.behind, 100);
+    ck_assert_uint_eq(used_bytes(), TRACE_SHM_HEADER_BYTES + 2 * 4096 * 128);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(a_limit_of_file_sizes_is_an_error_at_open_and_no_signal) {
     struct trace_log *log = NULL;
     struct trace_log_options options = {.node_id = id_of(1)};
@@ -311,6 +476,31 @@ START_TEST(a_forked_child_writes_nothing_into_its_parents_ring) {
     trace_reader_read(reader, 0, &event, 1, false, 1, &read);
     ck_assert_uint_eq(read.count, 0);
     ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_LIVE);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
+/* Nobody hears of this fork. */
+START_TEST(a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring) {
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    int status;
+    pid_t child;
+    emit_codes(log, 0, 1);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        emit_codes(log, 1000, 1100);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    for (unsigned lane = 0; lane < TRACE_LANES_MAX; lane++) {
+        struct trace_lane_count count;
+        trace_reader_count(reader, lane, &count);
+        ck_assert_uint_eq(count.behind, lane == 0 ? 1 : 0);
+    }
+    ck_assert_uint_eq(trace_reader_no_lane(reader), 0);
     trace_reader_detach(reader);
     trace_log_close(log);
 }
@@ -498,10 +688,16 @@ int main(void) {
     tcase_add_test(tcase, dead_rings_make_room_when_there_is_none_even_for_a_header);
     tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
     tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
+    tcase_add_test(tcase, a_thread_without_a_lane_asks_for_one_seldom);
+    tcase_add_test(tcase, memory_that_is_refused_although_there_is_room_is_asked_for_ever_more_seldom);
+    tcase_add_test(tcase, a_lane_that_is_given_back_ends_a_shortage_at_once);
+    tcase_add_test(tcase, rings_of_dead_nodes_make_room_for_a_later_threads_lane);
+    tcase_add_test(tcase, a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name);
     tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
     tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_right_to);
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
+    tcase_add_test(tcase, a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
     tcase_add_test(tcase, a_childs_lane_bears_the_name_of_the_childs_own_thread);
     tcase_add_test(tcase, a_child_that_is_forked_by_an_argument_emits_nothing);

@@ -257,6 +257,30 @@ START_TEST(after_a_step_of_the_system_time_new_events_have_the_new_time_and_old_
 }
 END_TEST
 
+/* The counter goes on, or begins again: see test_clock.c. */
+START_TEST(a_sleep_of_the_machine_is_noticed_by_the_next_question) {
+    struct query_clock clock;
+    struct machine machine;
+    uint64_t before_ticks, before_unix_ns, unix_ns;
+    start_clock(&clock, &machine);
+    for (unsigned i = 0; i < 10; i++) {
+        pass_time(&machine, 1000000);
+        query__clock_sample(&clock, sample_of(&machine));
+    }
+    before_ticks = machine.ticks - 1000;
+    before_unix_ns = query__clock_unix_ns(&clock, before_ticks);
+    machine.unix_offset_ns += (int64_t)(3600 * SECOND_NS);
+    machine.ticks = _i == 0 ? machine.ticks + UINT64_C(3600000000) * TICKS_PER_US : 1000;
+    pass_time(&machine, 10000); /* far less than the line is long */
+    query__clock_sample(&clock, sample_of(&machine));
+    unix_ns = query__clock_unix_ns(&clock, machine.ticks);
+    ck_assert_int_le(llabs((int64_t)(unix_ns - sample_of(&machine).unix_ns)), 1000000);
+    ck_assert_int_le(llabs((int64_t)(query__clock_unix_ns(&clock, machine.ticks + 100000 * TICKS_PER_US) - unix_ns) - 100000000),
+                     100000);
+    ck_assert_int_le(llabs((int64_t)(query__clock_unix_ns(&clock, before_ticks) - before_unix_ns)), _i == 0 ? 0 : 100000);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("query parts");
     TCase *tcase = tcase_create("query parts");
@@ -268,6 +292,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_time_that_was_told_stays_and_time_never_goes_back, 0, 2);
     tcase_add_test(tcase, times_stay_near_the_measure_over_hours_of_questions);
     tcase_add_test(tcase, after_a_step_of_the_system_time_new_events_have_the_new_time_and_old_ones_the_old);
+    tcase_add_loop_test(tcase, a_sleep_of_the_machine_is_noticed_by_the_next_question, 0, 2);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

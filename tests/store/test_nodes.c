@@ -82,7 +82,7 @@ START_TEST(descriptions_are_found_by_app_id_and_limited) {
     }
     ck_assert_uint_eq(node->app_count, TRACE_APPS_MAX);
     ck_assert_str_eq(nodes_app(node, "AP03")->name, "app AP03");
-    ck_assert_ptr_null(nodes_app(node, "AP16"));
+    ck_assert_ptr_null(nodes_app(node, "AP64"));
 }
 END_TEST
 

@@ -46,9 +46,14 @@ class StripError(Exception):
 class Stripper:
     """Tokens as [kind, text]; deleting one leaves its line breaks."""
 
-    def __init__(self, text, keep_include):
+    def __init__(self, text, keep_include, names=None):
         self.tokens = [[m.lastgroup, m.group()] for m in TOKEN.finditer(text)]
         self.keep_include = keep_include
+        self.names = names
+
+    def is_ours(self, name):
+        """Is it a name of the library?  Without a list of them, all are that look like it."""
+        return name in self.names if self.names is not None else re.match(r"(?:TRACE|trace)_", name)
 
     def line(self, at):
         return 1 + sum(text.count("\n") for _, text in self.tokens[:at])
@@ -174,7 +179,7 @@ class Stripper:
                 self.blank(at, at + 1)
             elif kind == "directive":
                 self.tokens[at][1] = re.sub(r"\bTRACE_CONTEXT_BYTES\b", "0", text)
-            elif kind != "name" or not text.startswith("TRACE_"):
+            elif kind != "name" or not text.startswith("TRACE_") or not self.is_ours(text):
                 continue
             elif text == "TRACE_IF":
                 self.strip_if(at, at + 1)
@@ -187,19 +192,20 @@ class Stripper:
         return "".join(text for _, text in self.tokens)
 
 
-def strip(text, keep_include=False):
-    """The text without its tracing.  Raises StripError."""
-    return Stripper(text, keep_include).strip()
+def strip(text, keep_include=False, names=None):
+    """The text without its tracing.  names: those of the library, where the text may have others that begin alike.  Raises StripError."""
+    return Stripper(text, keep_include, names).strip()
 
 
-def leftovers(text):
+def leftovers(text, names=None):
     """Names of the library that are still in the text, in its code or its macros, with their lines."""
-    stripper = Stripper(text, True)
+    stripper = Stripper(text, True, names)
     return [
         f"line {stripper.line(at)}: {name}"
         for at, (kind, token) in enumerate(stripper.tokens)
         if kind in ("name", "directive")
         for name in re.findall(r"\b(?:TRACE|trace)_\w+", token)
+        if stripper.is_ours(name)
     ]
 
 

@@ -25,10 +25,10 @@ import zero
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 LANGUAGES = {
-    "gcc": (["-std=c11"], ["-std=c17"]),
-    "clang": (["-std=c11"], ["-std=c17"]),
-    "g++": (["-x", "c++", "-std=c++17"],),
-    "clang++": (["-x", "c++", "-std=c++17"],),
+    "gcc": (["-std=gnu99"], ["-std=c11"], ["-std=c17"]),
+    "clang": (["-std=gnu99"], ["-std=c11"], ["-std=c17"]),
+    "g++": (["-x", "c++", "-std=c++11"], ["-x", "c++", "-std=c++17"]),
+    "clang++": (["-x", "c++", "-std=c++11"], ["-x", "c++", "-std=c++17"]),
 }
 PARTS = ([], ["TRACE"], ["TRACE", "TRACE_APP"], ["TRACE", "TRACE_INDEX"], ["TRACE", "TRACE_APP", "TRACE_INDEX"], ["TRACE_FULL"])
 # Every choice of the switches, sensible or not; and what -DTRACE_SAMPLE can be.

@@ -5,7 +5,11 @@ the tracing (strip_trace.py), and compares the object files byte for byte.
 
     zero.py [--keep-include] [-I DIR]... [--cflags "FLAGS"] SOURCE...
 
-prints one line for each difference and, at the end, how many bytes differ; exit status 1 when any do."""
+Installed it is called p2ptrace-zero, and proves the same of your program:
+
+    p2ptrace-zero --cflags "$(pkg-config --cflags p2ptrace-off)" node.c
+
+What the library calls its own is read in its headers, so that your names may begin with trace_ too.  It prints one line for each difference and, at the end, how many bytes differ; exit status 1 when any do."""
 import argparse
 import itertools
 import json
@@ -17,15 +21,16 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import strip_trace
 
 LEVELS = ("-O0", "-O2", "-O3", "-Os")
 COMPILERS = ("gcc", "clang")
-# What an object file of a program must not hold when tracing is off: the library's file names and names, as strings,
-FOREIGN = (b"trace_log", b"trace_context", b"trace__", b"p2ptrace")
-# and as symbols, of its own or asked of others, also by relocations.
+# What an object file of a program must not hold when tracing is off: the library's file names and internal names, as strings,
+FOREIGN = (b"trace__", b"p2ptrace")
+# and its names as symbols, of its own or asked of others, also by relocations.
 FOREIGN_SYMBOL = re.compile(r"\b(?:trace_|p2ptrace)\w*")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 
 class ZeroError(Exception):
@@ -37,7 +42,35 @@ def compilers():
     return [c for c in COMPILERS if shutil.which(c)]
 
 
-def write_pair(source, top, keep_include=False):
+def include_directories(flags):
+    """The folders of -I and -isystem, and those where a compiler looks without being told."""
+    words = iter(flags)
+    for word in words:
+        if word in ("-I", "-isystem"):
+            yield next(words, "")
+        elif word.startswith("-I"):
+            yield word[2:]
+    yield from ("/usr/local/include", "/usr/include")
+
+
+def library_names(flags):
+    """What the library's headers call TRACE_... and trace_...: the first that are found, as the compiler would."""
+    names, found = set(), set()
+    for folder in include_directories(flags):
+        top = os.path.join(folder, "p2ptrace")
+        if "trace.h" in found:  # those of this version; another one's may lie behind
+            break
+        for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+            if name.endswith(".h"):
+                found.add(name)
+                with open(os.path.join(top, name), encoding="utf-8") as file:
+                    names.update(re.findall(r"\b(?:TRACE|trace)_\w+", COMMENT.sub("", file.read())))
+    if "trace.h" not in found:
+        raise ZeroError("p2ptrace/trace.h is in no folder of the flags: give --cflags what pkg-config says")
+    return names
+
+
+def write_pair(source, top, keep_include=False, library=None):
     """Copies a source and the headers beside it into top/on, as they are, and into top/off, stripped.  Returns its name there."""
     beside = os.path.dirname(os.path.abspath(source))
     names = [os.path.basename(source)] + sorted(n for n in os.listdir(beside) if n.endswith(".h"))
@@ -45,10 +78,10 @@ def write_pair(source, top, keep_include=False):
         with open(os.path.join(beside, name), encoding="utf-8") as file:
             text = file.read()
         try:
-            stripped = strip_trace.strip(text, keep_include)
+            stripped = strip_trace.strip(text, keep_include, library)
         except strip_trace.StripError as error:
             raise ZeroError(f"{name}: {error}") from error
-        left = strip_trace.leftovers(stripped)
+        left = strip_trace.leftovers(stripped, library)
         if left and not keep_include:
             raise ZeroError(f"{name}: still there when the tracing is removed: {', '.join(left[:5])}")
         for side, content in (("on", text), ("off", stripped)):
@@ -69,13 +102,13 @@ def compile_object(compiler, level, flags, directory, name):
         return file.read()
 
 
-def foreign_symbols(path):
-    """Names of the library in an object's or a program's symbol tables and relocations."""
+def foreign_symbols(path, library=None):
+    """Names of the library in an object's or a program's symbol tables and relocations; without a list, all that look like it."""
     text = "".join(
         subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         for command in (["readelf", "-sW", path], ["readelf", "-rW", path])
     )
-    return sorted(set(FOREIGN_SYMBOL.findall(text)))
+    return sorted(n for n in set(FOREIGN_SYMBOL.findall(text)) if library is None or n in library)
 
 
 def differing_bytes(a, b):
@@ -98,13 +131,14 @@ def explain(top):
 def compare(source, compiler, level, flags, keep_include=False):
     """Returns how many bytes differ, and a sentence about them ('' when all is well)."""
     with tempfile.TemporaryDirectory() as top:
-        name = write_pair(source, top, keep_include)
+        library = library_names(flags)
+        name = write_pair(source, top, keep_include, library)
         on = compile_object(compiler, level, flags, os.path.join(top, "on"), name)
         off = compile_object(compiler, level, flags, os.path.join(top, "off"), name)
         count = differing_bytes(on, off)
         faults = [f"{count} bytes differ ({explain(top)})"] if count else []
         faults += [f"the object holds the string {word.decode()}" for word in FOREIGN if word in on]
-        faults += [f"the object refers to {name}" for name in foreign_symbols(os.path.join(top, "on", "object.o"))]
+        faults += [f"the object refers to {name}" for name in foreign_symbols(os.path.join(top, "on", "object.o"), library)]
         return count, "; ".join(faults)
 
 
@@ -132,7 +166,11 @@ def main():
     parser.add_argument("-I", dest="include", action="append", default=[])
     parser.add_argument("--cflags", default="")
     parser.add_argument("source", nargs="+")
-    args = parser.parse_args()
+    words = sys.argv[1:]
+    if "--cflags" in words[:-1]:  # the flags begin with a dash, which argparse takes for an option of its own
+        at = words.index("--cflags")
+        words[at : at + 2] = [f"--cflags={words[at + 1]}"]
+    args = parser.parse_args(words)
     flags = [f"-I{os.path.abspath(d)}" for d in args.include] + shlex.split(args.cflags)
     total = 0
     bad = False

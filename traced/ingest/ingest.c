@@ -251,13 +251,25 @@ static bool visit_rings(struct ingest *ingest) {
     return more || was_quiet || found >= INGEST_PASS_EVENTS;
 }
 
+/* How long the machine has slept in all: CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not. */
+static uint64_t asleep_ns(void) {
+    struct timespec boot, awake;
+    clock_gettime(CLOCK_MONOTONIC, &awake);
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    return (uint64_t)(boot.tv_sec - awake.tv_sec) * 1000000000 + (uint64_t)boot.tv_nsec - (uint64_t)awake.tv_nsec;
+}
+
 static void update_clock(struct ingest *ingest) {
-    uint64_t steps = ingest->clock.steps;
+    uint64_t steps = ingest->clock.steps, restarts = ingest->clock.restarts, asleep = asleep_ns();
     int64_t offset_ns = ingest->clock.unix_offset_ns;
-    if (ingest->now_ns < ingest->clock_due_ns) return;
+    bool slept = asleep - ingest->asleep_ns > INGEST_ASLEEP_NS;
+    if (ingest->now_ns < ingest->clock_due_ns && !slept) return;
+    if (slept) ingest->asleep_ns = asleep;
     ingest->clock_due_ns = ingest->now_ns + INGEST_CLOCK_NS;
     if (trace_clock_update(&ingest->clock, trace_clock_read()))
-        ingest_say(ingest, LOG_LEVEL_WARNING, "the system time was stepped by %.3f s",
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
+                   ingest->clock.restarts != restarts || slept ? "the machine slept, or was stopped, for"
+                                                               : "the system time was stepped by",
                    (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
     ingest_add(&ingest->counters.clock_steps, ingest->clock.steps - steps);
     double hz = trace_clock_tsc_usable() ? 1e9 / ingest->clock.ns_per_tick : 0;
@@ -300,6 +312,7 @@ int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool 
     int result = trace_guard_install();
     if (result < 0) return result;
     ingest->config = *config;
+    ingest->asleep_ns = asleep_ns();
     result = discover_create(&ingest->discover, config->shm_dir, &handler, watch);
     if (result < 0) return result;
     while (nanosleep(&pause, NULL) != 0 && errno == EINTR) {} /* the slope of the clock needs a distance */

@@ -41,6 +41,7 @@
 #define INGEST_CHECK_UNWATCHED_NS UINT64_C(500000000)
 #define INGEST_CLOSED_NS UINT64_C(1000000)
 #define INGEST_CLOCK_NS UINT64_C(1000000000)
+#define INGEST_ASLEEP_NS UINT64_C(10000000) /* the machine has slept: the clock is looked at at once */
 
 /* An object without a header is looked at again after the first of these, then less and less often.  After END it is told as
  * rejected, and looked at every LATE: its node may have been stopped half-way, and go on. */
@@ -116,6 +117,7 @@ struct ingest {
     struct ingest_counters counters;
     struct discover *discover;
     struct trace_clock clock;
+    uint64_t asleep_ns; /* how long the machine had slept when we last looked */
     uint64_t clock_due_ns;
     uint64_t now_ns;            /* of the pass under way: when it began */
     uint64_t (*clock_ns)(void); /* CLOCK_MONOTONIC within a pass; NULL: it stands still, and now_ns is the time */

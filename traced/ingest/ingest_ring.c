@@ -158,7 +158,7 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     if (result < 0) return passes_by(result) ? -EAGAIN : result;
 
     const struct trace_reader_info *info = trace_reader_info(reader);
-    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns};
+    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
     struct node_info node = describe(info, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
     result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin(ingest->config.history), &ring->node_index);
     if (result < 0) {
@@ -193,7 +193,7 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
         int result = trace_reader_app(ring->reader, ring->apps_read, &app);
         if (result == -ENOENT) return;
         if (result == 0) {
-            nodes_add_app(ingest->config.nodes, ring->node_index, &app);
+            if (nodes_add_app(ingest->config.nodes, ring->node_index, &app) != 0) return; /* with the next event of it */
             ingest->changed = true;
         } else {
             ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): a bad description of an application was left out",

@@ -58,7 +58,7 @@ static int attach(struct ring *ring, const struct process_log *log, char *ret_re
     if (dir >= 0) close(dir); /* only the unlinking, which is not ours, needs it again */
     if (result) return result;
     const struct trace_reader_info *info = trace_reader_info(ring->reader);
-    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns};
+    ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
     return 0;
 }
 

@@ -34,6 +34,7 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault);
 
 /* What the header said, checked; constant while attached. */
 struct trace_reader_info {
+    uint32_t abi; /* TRACE_SHM_ABI, or an older one */
     struct trace_node_id node_id;
     char node_name[TRACE_NODE_NAME_BYTES + 1]; /* valid UTF-8, control characters replaced */
     int32_t pid;

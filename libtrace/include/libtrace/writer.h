@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A thread's way to its lane: what the emit path (emit.c) and the slow ways to a slot (lane.c) share.
+ * A thread's way to its lane: what the emit path (emit.c) and the slow ways to a slot (thread.c) share.
  *
  * Invariants
  *   - A lane has one writing thread, but signal handlers of that thread may interrupt an emit and emit themselves.  So a
@@ -24,10 +24,29 @@ struct trace__writer {
     uint8_t monotonic;
 };
 
-/* Each thread's writers of the process's first logs, one entry for each.  Those of more logs stand in tables that lane.c makes when they
- * are needed: here such a log has the last entry, which stays empty. */
+/* Where a thread draws ids: see context.c. */
+struct trace__ids {
+    uint64_t counter;
+    uint64_t seed[2];
+    uint64_t fork_count; /* the process generation it was seeded in; 0: not seeded */
+};
+
+/* What a thread has, in memory that it maps with its first event (thread.c).
+ *
+ * writers: of the process's first logs, one entry for each.  Those of more logs stand in tables that are made when they are needed: level l
+ * has the TRACE__WRITERS << l indices from TRACE__WRITERS << l on, and stays where it is until the thread ends, for a signal handler
+ * may come while an entry is read.  Here such a log has the last entry, which stays empty. */
 #define TRACE__WRITERS 32
-extern __thread struct trace__writer trace__writers[TRACE__WRITERS + 1] __attribute__((tls_model("initial-exec")));
+#define TRACE__WRITER_LEVELS 7
+struct trace__thread {
+    struct trace__writer writers[TRACE__WRITERS + 1];
+    struct trace__writer *more_writers[TRACE__WRITER_LEVELS];
+    struct trace__ids ids;
+    uint32_t thread_id; /* 0: not asked yet */
+};
+
+/* Never NULL: a thread without a block has one that is empty, and that nobody writes. */
+extern __thread struct trace__thread *trace__thread __attribute__((tls_model("initial-exec")));
 
 /* A slot's third word: its mark, and what stands behind it, so that one store writes all. */
 struct trace__stamp {

@@ -137,10 +137,22 @@ int trace__mention(int nothing, ...);
 
 struct trace_log;
 
+/* An id says who a node is, to all that watch it.  Two programs with one id look like one node that contradicts itself: `inspector doctor`
+ * and `inspector nodes` warn of that.  A node whose protocol has an id of 32 bytes uses that one; others choose one of these. */
+
+/* A random id, for a node that is another one each time it starts.  All zero, which trace_log_open refuses, where the kernel gives no
+ * random bytes.  Any thread, safe in signal handlers. */
+struct trace_node_id trace_node_id_random(void);
+
+/* An id made of what names the node in its own protocol, a public key or an id of another length: the same for the same bytes, on every
+ * machine, so that peers can be told by it too.  Different bytes give different ids, but for a chance of one in 2^64 for each pair; nothing
+ * keeps someone from making two that collide, for this is no cryptographic hash.  Any thread, safe in signal handlers. */
+struct trace_node_id trace_node_id_from(const void *identity, size_t bytes);
+
 struct trace_log_options {
-    struct trace_node_id node_id;
-    const char *node_name;    /* UTF-8, up to 31 bytes are kept; NULL for none */
-    enum trace_policy policy; /* TRACE_OVERWRITE_OLDEST unless said otherwise */
+    struct trace_node_id node_id; /* not all zero */
+    const char *node_name;        /* UTF-8, up to 31 bytes are kept; NULL for none */
+    enum trace_policy policy;     /* TRACE_OVERWRITE_OLDEST unless said otherwise */
     uint64_t control; /* kinds and sampling to start with, TRACE_CONTROL_KINDS(...); 0: all kinds, sampled as TRACE_SAMPLE says */
 };
 
@@ -174,8 +186,10 @@ const char *trace_log_name(const struct trace_log *log);
 /* Registers an application protocol, so that its commands and fields are shown by name: those of events from before, too, though who is
  * told of events as they happen has seen those already.  The description (p2ptrace/app.h says what makes a good one) is copied; it
  * stays as long as the ring, and cannot be changed.  Registering again what says the same does nothing.
- * Returns 0, also without a log and in a forked child, where nothing is registered; -EINVAL for a description that breaks a rule of
- * p2ptrace/app.h; -EEXIST for an app_id that is registered with another description, which stays; -ENOSPC after TRACE_APPS_MAX.
+ * Returns 0, also without a log and in a forked child, where nothing is registered; -E2BIG for more than TRACE_APP_COMMANDS_MAX commands
+ * or TRACE_APP_FIELDS_MAX fields; -EINVAL for a description that breaks another rule of p2ptrace/app.h; -EEXIST for an app_id that is
+ * registered with another description, which stays; -ENOSPC when TRACE_APPS_MAX are registered; -ENOMEM when /dev/shm has no room
+ * for it (8 KiB).
  * Any thread; takes a lock, not for signal handlers. */
 int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 

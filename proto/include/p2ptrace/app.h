@@ -19,6 +19,7 @@
  *     };
  *
  * What a description must be, or its registration is refused:
+ *   - there are at most 256 commands and 16 fields;
  *   - the app_id is 4 printable ASCII characters, none of them a space;
  *   - the application, each command and each field has a name; no two commands have the same number or name, and no two
  *     fields the same name;
@@ -44,7 +45,7 @@ extern "C" {
 #endif
 
 #define TRACE_APP_NAME_BYTES 24
-#define TRACE_APP_COMMANDS_MAX 32
+#define TRACE_APP_COMMANDS_MAX 256
 #define TRACE_APP_FIELDS_MAX 16
 
 /* How the bytes of a field are shown.  Numbers are in the machine's byte order. */
@@ -73,11 +74,13 @@ struct trace_app {
     char name[TRACE_APP_NAME_BYTES];
     uint16_t command_count; /* 0: those up to the first that has no name; so it is for fields */
     uint16_t field_count;
-    struct trace_app_command_name commands[TRACE_APP_COMMANDS_MAX];
-    struct trace_app_field fields[TRACE_APP_FIELDS_MAX];
+    /* One more than may be used: a list that is too long has it set, and is refused.  Without it C would cut the list, with a warning, and
+     * nobody could see that. */
+    struct trace_app_command_name commands[TRACE_APP_COMMANDS_MAX + 1];
+    struct trace_app_field fields[TRACE_APP_FIELDS_MAX + 1];
 };
 
-TRACE_STATIC_ASSERT_(sizeof(struct trace_app) == 32 + 24 * 32 + 24 * 16, "an app description has no holes");
+TRACE_STATIC_ASSERT_(sizeof(struct trace_app) == 32 + 24 * 257 + 24 * 17, "an app description has no holes");
 
 /* The initialiser of a field that is a member of the struct that lies in the data bytes: its name, offset and size are the member's.
  * Does not compile when the member reaches beyond the data bytes, when its name is too long, or when a TRACE_APP_UNSIGNED has another

@@ -16,7 +16,7 @@
  * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event never leaves it
  * except as JSON or an export.
  *
- * Plain data, no functions that need a library: this header is for everybody, C11 and C++17. */
+ * Plain data, no functions that need a library: this header is for everybody: C99 with the extensions of gcc and clang, C++11. */
 #ifndef P2PTRACE_EVENT_H
 #define P2PTRACE_EVENT_H
 
@@ -26,8 +26,10 @@
 #ifdef __cplusplus
 extern "C" {
 #define TRACE_STATIC_ASSERT_(condition, text) static_assert(condition, text)
-#else
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define TRACE_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
+#else /* C99 of gcc and clang, which know it all the same, but say with -pedantic that they should not */
+#define TRACE_STATIC_ASSERT_(condition, text) __extension__ _Static_assert(condition, text)
 #endif
 
 #define TRACE_EVENT_BYTES 128

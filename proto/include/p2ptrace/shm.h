@@ -10,14 +10,17 @@
  *      0         4096             header_bytes                                                            object_bytes
  *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
  *      | header  | app table      | lane 0             | lane 1             |   ...   | last lane (shared) |
- *      | + lanes | 16 x 1184      | lane_events x 128  |                    |         |                    |
+ *      | + lanes | 64 x 6608      | lane_events x 128  |                    |         |                    |
  *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
  *        ^ written by the node,     ^ slots: written by one thread each, the last one by whoever has none
  *          control and tail by traced
  *
- * The whole size is set at open, but only memory that a lane in use needs is reserved (posix_fallocate, before the lane's
- * first write).  A lane whose state is TRACE_LANE_FREE has never been reserved: a reader must not touch its slots, for a read
- * of a hole allocates it.
+ * The whole size is set at open, but only memory that is in use is reserved: the header's page, a lane's before its first write, that of
+ * an application's description before it is registered.  A lane whose state is TRACE_LANE_FREE has never been reserved, nor has the
+ * table from app_count on: a reader must not touch them, for a read of a hole allocates it.
+ *
+ * ABI 1 had 16 descriptions of 32 commands each, with a word of their own each that said that they are ready: at the end of this file.
+ * All else is as it was, and readers read both.
  *
  * magic is stored last, with release: until it is there the object is being made and is looked at again later.
  *
@@ -74,11 +77,11 @@ extern "C" {
 
 #define TRACE_SHM_PREFIX "p2ptrace."
 #define TRACE_SHM_MAGIC UINT64_C(0x3145434152543250) /* "P2TRACE1" in memory */
-#define TRACE_SHM_ABI 1
+#define TRACE_SHM_ABI 2
 
 #define TRACE_NODE_NAME_BYTES 32
 #define TRACE_LANES_MAX 16
-#define TRACE_APPS_MAX 16
+#define TRACE_APPS_MAX 64
 
 /* Events in one lane.  A power of two. */
 #define TRACE_LANE_EVENTS_FULL 65536
@@ -162,32 +165,50 @@ struct trace_shm_header {
     uint8_t control_pad[64 - 8];
 
     /* Written by the node, seldom. */
-    uint32_t state; /* enum trace_shm_state */
-    uint32_t state_reserved;
-    uint64_t no_lane; /* events of threads that could get no lane */
+    uint32_t state;     /* enum trace_shm_state */
+    uint32_t app_count; /* descriptions in the table; ABI 1: zero */
+    uint64_t no_lane;   /* events of threads that could get no lane */
     uint8_t state_pad[64 - 16];
 
     uint8_t reserved[1024 - 320];
     struct trace_shm_lane lanes[TRACE_LANES_MAX];
 };
 
-/* The app table follows the header.  ready is stored last, with release. */
-struct trace_shm_app {
-    uint32_t ready;
-    uint32_t reserved;
-    struct trace_app app;
-};
-
+/* The app table, an array of struct trace_app, follows the header.  app_count is stored after a description, with release. */
 #define TRACE_SHM_HEADER_BYTES 4096
-#define TRACE_SHM_LANES_OFFSET 24576 /* header page + 16 app descriptions, rounded up to pages */
+#define TRACE_SHM_LANES_OFFSET 430080 /* header page + app table, rounded up to pages */
 
 TRACE_STATIC_ASSERT_(sizeof(struct trace_shm_lane) == 192, "a lane header is three cache lines");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, control) == 192, "control has its own line");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, state) == 256, "state has its own line");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_shm_header, lanes) == 1024, "lanes");
 TRACE_STATIC_ASSERT_(sizeof(struct trace_shm_header) == TRACE_SHM_HEADER_BYTES, "the header is one page");
-TRACE_STATIC_ASSERT_(TRACE_SHM_HEADER_BYTES + TRACE_APPS_MAX * sizeof(struct trace_shm_app) <= TRACE_SHM_LANES_OFFSET,
+TRACE_STATIC_ASSERT_(TRACE_SHM_HEADER_BYTES + TRACE_APPS_MAX * sizeof(struct trace_app) <= TRACE_SHM_LANES_OFFSET,
                      "the app table fits");
+
+/* ---- ABI 1, for readers ---------------------------------------------------------------------------------------------------- */
+
+#define TRACE_SHM_ABI_1 1
+#define TRACE_SHM_LANES_OFFSET_1 24576
+#define TRACE_APPS_MAX_1 16
+#define TRACE_APP_COMMANDS_MAX_1 32
+
+struct trace_app_1 {
+    char app_id[4];
+    char name[TRACE_APP_NAME_BYTES];
+    uint16_t command_count, field_count;
+    struct trace_app_command_name commands[TRACE_APP_COMMANDS_MAX_1];
+    struct trace_app_field fields[TRACE_APP_FIELDS_MAX];
+};
+
+/* ready is stored last, with release. */
+struct trace_shm_app_1 {
+    uint32_t ready;
+    uint32_t reserved;
+    struct trace_app_1 app;
+};
+
+TRACE_STATIC_ASSERT_(sizeof(struct trace_shm_app_1) == 1192, "a description of ABI 1");
 
 /* The commit mark of position p. */
 static inline uint32_t trace_shm_mark(uint64_t position) { return (uint32_t)(position + 1) & TRACE_SEQUENCE_MASK; }

@@ -64,7 +64,7 @@ struct node {
     _Atomic uint64_t control; /* while it is live: its ring's control word (p2ptrace/shm.h) */
     /* App descriptions, in the order of registration.  app_count is stored with release after the description. */
     _Atomic uint32_t app_count;
-    struct trace_app apps[TRACE_APPS_MAX];
+    const struct trace_app *apps[TRACE_APPS_MAX];
 };
 
 struct nodes;
@@ -91,8 +91,8 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
 /* Removes an entry without events from the table: the rejected object is gone. */
 void nodes_forget(struct nodes *nodes, uint32_t index);
 
-/* Adds a description.  Any more than TRACE_APPS_MAX are ignored. */
-void nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
+/* Adds a copy of a description.  Any more than TRACE_APPS_MAX are ignored.  Returns 0, or -ENOMEM: it is missing then. */
+int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Node ids for programs that have none of 32 bytes. */
+#include <string.h>
+#include <sys/random.h>
+
+#include <p2ptrace/trace.h>
+
+/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014). */
+static uint64_t mix(uint64_t x) {
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+struct trace_node_id trace_node_id_random(void) {
+    struct trace_node_id id = {{0}};
+    if (getrandom(id.bytes, sizeof id.bytes, 0) != sizeof id.bytes) memset(&id, 0, sizeof id);
+    return id;
+}
+
+/* Four states, each of which takes in every byte, from another start; each step is a bijection of the state. */
+struct trace_node_id trace_node_id_from(const void *identity, size_t bytes) {
+    struct trace_node_id id;
+    const uint8_t *at = identity;
+    for (uint64_t part = 0; part < 4; part++) {
+        uint64_t state = mix((part + 1) * UINT64_C(0x9e3779b97f4a7c15) + bytes);
+        for (size_t i = 0; i < bytes; i++) state = mix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
+        for (unsigned i = 0; i < 8; i++) id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
+    }
+    return id;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a thread keeps of its lanes: where it has its writers, how it comes to one, what happens when it ends; and the slow ways to a slot.
+ *
+ * All of it lies in one block of memory, which the thread maps when it first needs it.  Thread-local storage holds but the block's
+ * address: a program that loads libraries later has little room for such storage (dlopen: "cannot allocate memory in static TLS
+ * block"), and each plugin may have a copy of this library.
+ *
+ * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  Signals are blocked while
+ * the block changes, so that a handler never sees half an entry. */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <libtrace/clock.h>
+
+#include "log_internal.h"
+
+/* Of a thread that has no block yet.  Never written. */
+static const struct trace__thread no_thread;
+
+__thread struct trace__thread *trace__thread __attribute__((tls_model("initial-exec"))) = (struct trace__thread *)&no_thread;
+
+static bool has_block(void) { return trace__thread != &no_thread; }
+
+uint32_t log__thread_id(void) {
+    if (!has_block()) return (uint32_t)syscall(SYS_gettid);
+    if (trace__thread->thread_id == 0) trace__thread->thread_id = (uint32_t)syscall(SYS_gettid);
+    return trace__thread->thread_id;
+}
+
+/* ---- the end of a thread ------------------------------------------------------------------------------------------------------ */
+
+static pthread_key_t thread_exit_key; /* 0 is a key like any other: */
+static int has_thread_exit_key;       /* so this tells whether it was made */
+static int ending_threads;            /* they are in on_thread_exit now */
+
+static size_t level_bytes(unsigned level) { return ((size_t)TRACE__WRITERS << level) * sizeof(struct trace__writer); }
+
+static void forget(void) {
+    struct trace__thread *thread = trace__thread;
+    if (!has_block()) return;
+    trace__thread = (struct trace__thread *)&no_thread; /* first: a handler may come */
+    for (unsigned level = 0; level < TRACE__WRITER_LEVELS; level++)
+        if (thread->more_writers[level] != NULL) munmap(thread->more_writers[level], level_bytes(level));
+    munmap(thread, sizeof *thread);
+}
+
+/* A handler that came in between would find the lane again, and go on with it when it is another thread's. */
+static void on_thread_exit(void *unused) {
+    sigset_t all, old;
+    (void)unused;
+    __atomic_fetch_add(&ending_threads, 1, __ATOMIC_ACQUIRE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    forget();
+    TRACE_TESTPOINT("forgotten");
+    log__each(log__lanes_return);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    __atomic_fetch_sub(&ending_threads, 1, __ATOMIC_RELEASE); /* release: pairs with log__thread_exit_fini */
+}
+
+int log__thread_exit_init(void) {
+    int result;
+    if (has_thread_exit_key) return 0;
+    result = pthread_key_create(&thread_exit_key, on_thread_exit);
+    if (result != 0) return -result;
+    __atomic_store_n(&has_thread_exit_key, 1, __ATOMIC_RELEASE); /* release: pairs with hook_thread_exit */
+    return 0;
+}
+
+void log__thread_exit_fini(void) {
+    if (!has_thread_exit_key) return;
+    __atomic_store_n(&has_thread_exit_key, 0,
+                     __ATOMIC_RELAXED); /* relaxed: whoever has seen 1 sets a value of a key that is gone */
+    pthread_key_delete(thread_exit_key);
+    /* Bounded: a child of _Fork may have inherited a count that no thread will ever take down. */
+    for (unsigned i = 0; i < 10000 && __atomic_load_n(&ending_threads, __ATOMIC_ACQUIRE) != 0;
+         i++) /* acquire: see on_thread_exit */
+        sched_yield();
+}
+
+void log__thread_after_fork(void) {
+    ending_threads = 0;
+    forget();
+}
+
+/* From now on on_thread_exit is called when this thread ends. */
+static void hook_thread_exit(void) {
+    if (__atomic_load_n(&has_thread_exit_key, __ATOMIC_ACQUIRE)) /* acquire: the key */
+        (void)pthread_setspecific(thread_exit_key, &no_thread);  /* any value that is not NULL */
+}
+
+/* ---- the block ------------------------------------------------------------------------------------------------------------------ */
+
+struct trace__thread *log__thread_make(void) {
+    sigset_t all, old;
+    void *memory;
+    if (has_block()) return trace__thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    memory = mmap(NULL, sizeof *trace__thread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) {
+        /* A child that was made behind our back, by _Fork or clone, finds an empty block: no lane of its parent, and no ids. */
+        (void)madvise(memory, sizeof *trace__thread, MADV_WIPEONFORK);
+        trace__thread = (struct trace__thread *)memory;
+        hook_thread_exit();
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return memory != MAP_FAILED ? (struct trace__thread *)memory : NULL;
+}
+
+/* Where the thread keeps its writer for a log; NULL: nowhere, or not yet. */
+static struct trace__writer *place_of(const struct log *log) {
+    uint32_t index = log->writer_index;
+    unsigned level;
+    if (!has_block() || index >= WRITER_INDICES) return NULL;
+    if (index < TRACE__WRITERS) return &trace__thread->writers[index];
+    level = 31U - (unsigned)__builtin_clz(index / TRACE__WRITERS);
+    if (trace__thread->more_writers[level] == NULL) return NULL;
+    return &trace__thread->more_writers[level][index - (TRACE__WRITERS << level)];
+}
+
+/* As place_of, and makes what is missing.  Signals must be blocked. */
+static struct trace__writer *make_place(const struct log *log) {
+    struct trace__writer *place = place_of(log);
+    unsigned level;
+    void *writers;
+    if (place != NULL || log->writer_index >= WRITER_INDICES || log__thread_make() == NULL) return place;
+    if (log->writer_index < TRACE__WRITERS) return place_of(log);
+    level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
+    writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (writers == MAP_FAILED) return NULL;
+    trace__thread->more_writers[level] = (struct trace__writer *)writers;
+    return place_of(log);
+}
+
+/* ---- to a writer ----------------------------------------------------------------------------------------------------------------- */
+
+bool log__lane_is_of(const struct trace_shm_lane *lane, uint32_t thread_id) {
+    /* relaxed: both are our own stores, if they are ours */
+    return __atomic_load_n(&lane->state, __ATOMIC_RELAXED) == TRACE_LANE_OWNED &&
+           __atomic_load_n(&lane->thread_id, __ATOMIC_RELAXED) == thread_id;
+}
+
+/* A lane that this thread already has, of a log that has no place in its block. */
+static int find_own_lane(const struct log *log) {
+    uint32_t thread_id = log__thread_id(); /* a system call without a block */
+    for (unsigned i = 0; i + 1 < log->lane_count; i++)
+        if (log__lane_is_of(&log->header->lanes[i], thread_id)) return (int)i;
+    return -ENOENT;
+}
+
+static struct trace__writer make_writer(struct log *log, unsigned lane) {
+    struct trace__writer writer = {
+        .serial = log->base.serial,
+        .lane = &log->header->lanes[lane],
+        .slots = log->slots + (size_t)lane * log->lane_events,
+        .slot_mask = log->lane_events - 1,
+        .shared = lane == log->lane_count - 1,
+        .discards = log->header->policy == TRACE_DISCARD_NEWEST,
+        .monotonic = log->header->clock_source == TRACE_CLOCK_MONOTONIC,
+    };
+    writer.slow = writer.shared || writer.discards || writer.monotonic;
+    return writer;
+}
+
+/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; then the thread tries again with its next event. */
+static int find_writer(struct log *log, struct trace__writer *ret_writer) {
+    const struct trace__writer *known = place_of(log);
+    struct trace__writer *place;
+    sigset_t all, old;
+    int lane;
+    if (known != NULL && known->serial == log->base.serial) {
+        *ret_writer = *known;
+        return 0;
+    }
+    if (known != NULL && log__lanes_are_short(log)) return -EAGAIN;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    place = make_place(log);
+    if (place == NULL) hook_thread_exit(); /* else making the block has done so */
+    lane = find_own_lane(log);
+    if (lane < 0) lane = log__lane_take(log);
+    if (lane >= 0) {
+        *ret_writer = make_writer(log, (unsigned)lane);
+        if (place != NULL) *place = *ret_writer;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return lane < 0 ? lane : 0;
+}
+
+void trace__contended(const struct trace__writer *writer) {
+    __atomic_fetch_add(&writer->lane->contended, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+}
+
+/* The shared lane: several threads reserve and claim.  A slot is taken only from a committed older event, so that two writers never
+ * write into one slot. */
+static struct trace__slot claim_shared(const struct trace__writer *writer, struct trace__stamp stamp) {
+    uint64_t position = __atomic_fetch_add(&writer->lane->head, 1, __ATOMIC_RELAXED); /* relaxed: the mark publishes */
+    struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
+    uint32_t mark = __atomic_load_n(&slot.event->sequence, __ATOMIC_RELAXED); /* relaxed: the exchange orders */
+    TRACE_TESTPOINT("reserved");
+    for (;;) {
+        uint32_t ahead = (mark - slot.mark) & TRACE_SEQUENCE_MASK;
+        int newer = mark != 0 && ahead < TRACE_SEQUENCE_MASK / 2;
+        if ((mark & TRACE_SEQUENCE_BUSY) || newer) {
+            trace__contended(writer);
+            return (struct trace__slot){NULL, 0};
+        }
+        /* acquire: our stores to the slot come after those of the writer a lap behind, whose commit:R this pairs with */
+        if (__atomic_compare_exchange_n(&slot.event->sequence, &mark, slot.mark | TRACE_SEQUENCE_BUSY, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            break;
+    }
+    stamp.mark = slot.mark;
+    trace__mark_busy(slot.event, stamp); /* the same mark again, with the rest of its word and commit:B */
+    return slot;
+}
+
+static struct trace__slot claim_owned(const struct trace__writer *writer, struct trace__stamp stamp) {
+    uint64_t position = trace__reserve(&writer->lane->head);
+    struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
+    TRACE_TESTPOINT("reserved");
+    if (slot.event->sequence & TRACE_SEQUENCE_BUSY) {
+        trace__contended(writer);
+        return (struct trace__slot){NULL, 0};
+    }
+    stamp.mark = slot.mark;
+    trace__mark_busy(slot.event, stamp);
+    return slot;
+}
+
+static bool has_room(const struct trace__writer *writer) {
+    uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: ours, or a few too old */
+    /* tail:A  Pairs with tail:R.  Without it we write into a slot that is still being copied. */
+    uint64_t tail = __atomic_load_n(&writer->lane->tail, __ATOMIC_ACQUIRE);
+    return head - tail <= writer->slot_mask;
+}
+
+struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp stamp) {
+    static const struct trace__slot none = {NULL, 0};
+    struct log *log = (struct log *)base;
+    struct trace__writer writer;
+    struct trace__slot slot;
+    int saved_errno = errno, result;
+    if (log->header == NULL) return none; /* a child that was forked after the control word was read: by an argument, say */
+    result = find_writer(log, &writer);
+    errno = saved_errno;
+    if (result == -ECHILD) return none;
+    if (result != 0) {
+        __atomic_fetch_add(&log->header->no_lane, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+        return none;
+    }
+    if (writer.discards && !has_room(&writer)) {
+        __atomic_fetch_add(&writer.lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
+        return none;
+    }
+    slot = writer.shared ? claim_shared(&writer, stamp) : claim_owned(&writer, stamp);
+    if (slot.event != NULL) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
+    return slot;
+}
