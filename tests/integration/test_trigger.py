@@ -25,18 +25,24 @@ class Trigger(ProtocolTest):
         super().setUp()
         self.client = self.start()
         self.alice = self.place.node("alice", ALICE)
-        self.sent = 0
+        self.sent, self.begun = 0, []
 
     def begin(self, *words, **popen):
         """An inspector that waits for its condition."""
+        until(lambda: self.subscriptions() <= sum(other.poll() is None for other in self.begun), "those that ended to be gone")
+        before = self.subscriptions()
         process = subprocess.Popen([os.environ["INSPECTOR"], "trigger", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=self.place.environment, cwd=self.place.directory, **popen)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        until(lambda: process.poll() is not None or self.client.call("stats")["clients"]["subscriptions"], "a subscription")
+        self.begun.append(process)
+        until(lambda: process.poll() is not None or self.subscriptions() > before, "a subscription")
         return process
+
+    def subscriptions(self):
+        return self.client.call("stats")["clients"]["subscriptions"]
 
     def emit(self, *words, count=1):
         self.alice.do(*words)
