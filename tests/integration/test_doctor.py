@@ -72,8 +72,9 @@ class Doctor(ProtocolTest):
         self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")
 
     def test_two_nodes_with_one_id(self):
-        _, alice = self.healthy()
+        client, alice = self.healthy()
         self.place.node("eve", ALICE).do("packets", 2)
+        self.place.settle(client, 7)
         for name in ("alice", "eve"):
             self.finds("id", name + " (process", "trace_node_id_random()")
         done = subprocess.run([INSPECTOR, "nodes"], env=self.place.environment, capture_output=True, text=True)
