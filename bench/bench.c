@@ -4,12 +4,12 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct bench {
     const char *name;
@@ -27,14 +27,8 @@ void bench_die(const char *format, ...) {
     exit(1);
 }
 
-static uint64_t read_clock(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-uint64_t bench_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
-uint64_t bench_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+uint64_t bench_now_ns(void) { return trace_now_ns(CLOCK_MONOTONIC); }
+uint64_t bench_cpu_ns(void) { return trace_now_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 bool bench_pin(unsigned n) {
     /* What the process may use, taken before the first pin narrows it. */

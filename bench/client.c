@@ -6,11 +6,11 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_BYTES (256U << 10)
@@ -34,7 +34,6 @@ void client_ask(struct client *client, const char *method, const char *params) {
 }
 
 static void read_more(struct client *client) {
-    struct timespec now;
     ssize_t count;
 
     if (client->bytes - client->end < READ_BYTES && client->begin > 0) {
@@ -52,8 +51,7 @@ static void read_more(struct client *client) {
     while (count < 0 && errno == EINTR);
     if (count <= 0) bench_die("traced has closed the connection");
     client->end += (size_t)count;
-    clock_gettime(CLOCK_REALTIME, &now);
-    client->arrived_unix_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+    client->arrived_unix_ns = trace_now_unix_ns();
 }
 
 const char *client_line(struct client *client, size_t *ret_bytes) {

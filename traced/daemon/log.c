@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <proto/clock.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,12 +80,12 @@ static void write_line(int fd, const char *line, size_t length) {
 void log_say(enum log_level level, const char *format, ...) {
     if (level > level_max) return;
     char line[1024];
-    struct timespec now;
+    uint64_t now_us = trace_now_unix_ns() / 1000;
+    time_t now_s = (time_t)(now_us / 1000000);
     struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&now_s, &utc);
     size_t head = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-    head += (size_t)snprintf(line + head, sizeof line - head, ".%06ldZ %s ", now.tv_nsec / 1000, names[level]);
+    head += (size_t)snprintf(line + head, sizeof line - head, ".%06uZ %s ", (unsigned)(now_us % 1000000), names[level]);
     va_list arguments;
     va_start(arguments, format);
     int count = vsnprintf(line + head, sizeof line - head, format, arguments);

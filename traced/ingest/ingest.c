@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <libtrace/guard.h>
 #include <poll.h>
+#include <proto/clock.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,12 +34,6 @@ void ingest_say(struct ingest *ingest, enum log_level level, const char *format,
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     ingest->config.say(ingest->config.arg, level, line);
-}
-
-static uint64_t monotonic_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 /* ---- objects come, are attached or rejected, and go ---------------------------------------------------------------------- */
@@ -360,19 +355,19 @@ static void *run(void *arg) {
 
     rcu_register_thread();
     (void)prctl(PR_SET_NAME, "ingest");
-    ingest->clock_ns = monotonic_ns;
+    ingest->clock_ns = trace_now_monotonic_ns;
     (void)prctl(PR_SET_TIMERSLACK, 10000UL); /* the default, 50 us, is a fifth of the shortest wait */
     do {
-        uint64_t begin_ns = monotonic_ns();
+        uint64_t begin_ns = trace_now_monotonic_ns();
         wait_ns = ingest_pass(ingest, readable, begin_ns);
         if (wait_ns == 0) continue;
-        uint64_t spent_ns = monotonic_ns() - begin_ns;
+        uint64_t spent_ns = trace_now_monotonic_ns() - begin_ns;
         wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
     } while (sleep_until_due(ingest, wait_ns, &readable));
 
     /* What was emitted before we were told to stop still comes in. */
     rouse(ingest);
-    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, monotonic_ns()) == 0; i++) {}
+    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, trace_now_monotonic_ns()) == 0; i++) {}
     if (ingest->config.control != NULL) control_close(ingest->config.control);
     rcu_unregister_thread();
     return NULL;
