@@ -86,12 +86,12 @@ static void report_json(const struct bench *bench, const struct bench_result *re
     double value = bench_series_quantile(result->values, 0.5);
 
     printf("{\"bench\":\"%s\",\"case\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"", bench->name, result->name, value, result->unit);
-    if (result->floor != NULL) {
+    if (result->floor) {
         double floor = bench_series_quantile(result->floor, 0.5);
         printf(",\"floor\":%.4g,\"ratio\":%.3f", floor, floor > 0 ? value / floor : 0);
     }
-    if (result->peer != NULL) printf(",\"peer\":\"%s\"", result->peer);
-    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name != NULL; i++)
+    if (result->peer) printf(",\"peer\":\"%s\"", result->peer);
+    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name; i++)
         printf(",\"%s\":%.17g", result->extras[i].name, result->extras[i].value);
     printf(",\"low\":%.4g,\"high\":%.4g,\"repetitions\":%u}\n", bench_series_quantile(result->values, 0.25),
            bench_series_quantile(result->values, 0.75), result->values->count);
@@ -105,7 +105,7 @@ static void report_table(struct bench *bench, const struct bench_result *result)
                "middle half", "reps");
     bench->headed = true;
     printf("%-10s %-14s %10.2f  %-12s ", bench->name, result->name, value, result->unit);
-    if (result->floor != NULL) {
+    if (result->floor) {
         double floor = bench_series_quantile(result->floor, 0.5);
         printf("%10.2f %7.2f", floor, floor > 0 ? value / floor : 0);
     } else {
@@ -113,10 +113,10 @@ static void report_table(struct bench *bench, const struct bench_result *result)
     }
     printf("  %8.2f - %-8.2f %5u", bench_series_quantile(result->values, 0.25), bench_series_quantile(result->values, 0.75),
            result->values->count);
-    if (result->peer != NULL) printf("  floor: %s", result->peer);
-    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name != NULL; i++)
+    if (result->peer) printf("  floor: %s", result->peer);
+    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name; i++)
         printf("  %s %.10g", result->extras[i].name, result->extras[i].value);
-    if (result->note != NULL) printf("  (%s)", result->note);
+    if (result->note) printf("  (%s)", result->note);
     putchar('\n');
 }
 

@@ -54,7 +54,7 @@ static void run_drained(struct bench *bench) {
     struct daemon_node node;
     struct trace_log *log;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "drained", "there is no traced in this build");
         return;
     }
@@ -180,7 +180,7 @@ static void run_burst(struct bench *bench) {
     struct trace_log *log;
     uint64_t deadline, start;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "burst", "there is no traced in this build");
         return;
     }

@@ -37,7 +37,7 @@ static void run_nodes(struct bench *bench) {
     struct client subscriber;
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "nodes-100", "there is no traced in this build");
         return;
     }

@@ -142,7 +142,7 @@ static void start_ingest(struct rig *rig) {
     if (result == 0) result = nodes_create(&rig->nodes);
     if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
     rig->ingest = calloc(1, sizeof *rig->ingest);
-    if (rig->ingest == NULL) bench_die("out of memory");
+    if (!rig->ingest) bench_die("out of memory");
     config.history = rig->history;
     config.nodes = rig->nodes;
     result = ingest_init(rig->ingest, &config, false);
@@ -178,7 +178,7 @@ static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_event
     random_bytes(peers, sizeof peers);
 
     strcpy(rig->dir, "/dev/shm/bench-rings.XXXXXX");
-    if (mkdtemp(rig->dir) == NULL) bench_die("%s: %s", rig->dir, strerror(errno));
+    if (!mkdtemp(rig->dir)) bench_die("%s: %s", rig->dir, strerror(errno));
     for (unsigned i = 0; i < rig->ring_count; i++) open_ring(rig, i);
     rcu_register_thread();
     start_ingest(rig);
@@ -199,9 +199,9 @@ static void rig_fini(struct rig *rig) {
         trace_log_close(rig->logs[i]);
     }
     dir = opendir(rig->dir);
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
+    while (dir && (entry = readdir(dir)) != NULL)
         if (entry->d_name[0] != '.') (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL) closedir(dir);
+    if (dir) closedir(dir);
     rmdir(rig->dir);
 }
 

@@ -30,8 +30,8 @@ static void run_10m(struct bench *bench) {
     struct bench_node node;
     uint64_t start_ns;
 
-    if (daemon == NULL || !bench_pin(1)) {
-        bench_skip(bench, "10M", daemon == NULL ? "there is no traced in this build" : "one processor only");
+    if (!daemon || !bench_pin(1)) {
+        bench_skip(bench, "10M", !daemon ? "there is no traced in this build" : "one processor only");
         daemon_stop(daemon);
         return;
     }
@@ -113,7 +113,7 @@ static void run_two(struct bench *bench) {
     uint64_t emitted = 0, all_lost = 0, asked, whole = 0;
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "2x2M", "there is no traced in this build");
         return;
     }

@@ -28,7 +28,7 @@ static void run_resident(struct bench *bench) {
     const char *line;
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "resident", "there is no traced in this build");
         return;
     }

@@ -80,7 +80,7 @@ static void run_trace(struct bench *bench, const char *name, bool loaded) {
     struct daemon_node counted;
     pthread_t thread;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, name, "there is no traced in this build");
         return;
     }

@@ -37,7 +37,7 @@ static void run_json(struct bench *bench) {
     struct received all = {.events = 0};
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "json", "there is no traced in this build");
         return;
     }

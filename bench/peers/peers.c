@@ -49,7 +49,7 @@ static void run_drained(struct bench *bench) {
     sandbox_enter();
     line_ns = bench_line_ns();
     daemon = daemon_start();
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "lttng", "there is no traced in this build");
         return;
     }
