@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * How fast traced takes events out of rings and into its history: real rings, filled before each repetition, drained by the
- * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
- * smaller than what goes through it.
+ * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history
+ * is smaller than what goes through it.
  *
- * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms is how long it took from
- * their names to the first event of each, and ring_kib the heap that one takes, beside its memory, which is the node's.
+ * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms
+ * is how long it took from their names to the first event of each, and ring_kib the heap that one takes, beside its memory,
+ * which is the node's.
  *
- * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory into
- * as much memory as the history has: no ingest that keeps events is faster. */
+ * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory
+ * into as much memory as the history has: no ingest that keeps events is faster. */
 #include "bench.h"
 
 #include "ingest_internal.h"

@@ -2,10 +2,10 @@
  *
  * How long an event is on its way from the macro to a subscriber.
  *
- * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process has subscribed
- * to all of them.  The time
- * of an event is the one that it carries; it has arrived when recv() has returned with the end of its notification.  p50 and p99
- * are quantiles over the events of a second, of which there is one repetition each. */
+ * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process
+ * has subscribed to all of them.  The time of an event is the one that it carries; it has arrived when recv() has returned
+ * with the end of its notification.  p50 and p99 are quantiles over the events of a second, of which there is one repetition
+ * each. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

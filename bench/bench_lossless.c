@@ -4,9 +4,10 @@
  *
  * 10M: one node, 10 million events a second for 60 seconds in steps of 10 us, into 32 MiB of ring, 26 ms worth.
  *
- * 2x2M: two nodes with rings of the usual 8 MiB, 2 million events a second each, in steps of 500 us; beside them a client that follows all
- * events, and one that asks for a trace 100 times a second.  Everything shares the processors as it comes.  What the follower misses is
- * told as follow_missed: JSON of 4 million events a second is more than it and traced need give, and no loss of the history. */
+ * 2x2M: two nodes with rings of the usual 8 MiB, 2 million events a second each, in steps of 500 us; beside them a client that
+ * follows all events, and one that asks for a trace 100 times a second.  Everything shares the processors as it comes.  What
+ * the follower misses is told as follow_missed: JSON of 4 million events a second is more than it and traced need give, and no
+ * loss of the history. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace as a space-time diagram: a column for each node, time downwards.  A packet leaves its sender's column in the row where it
- * was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies in one row.
+ * One trace as a space-time diagram: a column for each node, time downwards.  A packet leaves its sender's column in the row
+ * where it was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies
+ * in one row.
  *
- * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends stay). */
+ * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends
+ * stay). */
 #include "event_list.h"
 #include "event_role.h"
 #include "graph.h"

@@ -56,8 +56,8 @@ int log_reopen(void) {
 /* Lines that were not written, for nobody reads the pipe that they go to: traced does not wait for it. */
 static _Atomic unsigned long unwritten;
 
-/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still are waited
- * for. */
+/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still
+ * are waited for. */
 static bool would_block(int fd) {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
     struct stat status;
