@@ -31,7 +31,7 @@ void bench_node_emit(struct bench_node *node, uint64_t count);
 struct bench_pace {
     double rate; /* events a second */
     uint64_t
-        period_ns; /* those of one period are emitted together; between two it sleeps, or spins where that is too short to sleep */
+        period_ns; /* one period's events are emitted together; between periods it sleeps, or spins if too short for that */
     uint64_t end_ns; /* bench_now_ns */
 };
 

@@ -4,7 +4,7 @@
  * same run (emit_load.h), a lap of one and a lap of the other in turns.  `./dev bench peers` installs LTTng, builds this and
  * runs it.
  *
- *     emit/lttng             LTTng with its consumer daemon, which writes to files in memory, beside ours with traced, which drains
+ *     emit/lttng             LTTng with its consumer daemon, which writes to files in memory, and ours with traced, which drains
  *                            and indexes
  *     emit/lttng-overwrite   LTTng as a flight recorder that nobody reads, beside ours without a reader
  *

@@ -2,7 +2,7 @@
  *
  * The inside of the filter engine.  Only proto/filter*.c include this.
  *
- *     text -> filter_lex.c -> tokens -> filter_parse.c -> nodes and tests -> filter_code.c -> code for each kind -> filter_match.c
+ *     text -> filter_lex.c -> tokens -> filter_parse.c -> nodes, tests -> filter_code.c -> code for each kind -> filter_match.c
  *                                       filter_field.c    what a name means
  *                                       filter_value.c    what a value means for that field
  *                                       filter_suggest.c  what was meant instead
