@@ -22,6 +22,7 @@ COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 DIALECT_LATER = ("inspector/analyze/", "inspector/commands/", "inspector/source/", "inspector/trace/", "libtrace/", "store/history/", "store/include/store/history.h", "store/include/store/nodes.h", "store/nodes.c",
                  "tests/", "traced/ingest/")
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
+INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
 KINDS = re.compile(r"TRACE_KIND\(\d+, (\w+),")
 COMPARES = re.compile(r'\bstrn?cmp\([^;]*"(\w+)"')
@@ -89,7 +90,7 @@ def check_tidy(build, jobs, only, deep):
 
 def check_dialect(path, lines, kinds):
     """Rules of C that clang-format and clang-tidy do not have."""
-    faults, as_it_is = [], False
+    faults, as_it_is, system = [], False, False
     for number, line in enumerate(lines, 1):
         if "clang-format o" in line:
             as_it_is = line.rstrip(" */").endswith("off")
@@ -98,6 +99,11 @@ def check_dialect(path, lines, kinds):
             faults.append(f"{path}:{number}: the name of a kind, compared; json_get_kind and trace_kind_by_name give its number")
         if path.startswith(DIALECT_LATER):
             continue
+        include = INCLUDE.match(line)
+        if include and path.endswith(".c"):
+            if include.group(1) == '"' and system:
+                faults.append(f"{path}:{number}: our own headers stand before those in <>, each in a block")
+            system = system or include.group(1) == "<"
         if AGAINST_NULL.search(line) and not ASSIGNED.search(line):
             faults.append(f"{path}:{number}: compared with NULL; write `!pointer`, or `pointer`")
         if len(line) > COLUMNS_MAX and not as_it_is:
