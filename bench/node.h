@@ -29,10 +29,9 @@ void bench_node_close(struct bench_node *node);
 void bench_node_emit(struct bench_node *node, uint64_t count);
 
 struct bench_pace {
-    double rate; /* events a second */
-    uint64_t
-        period_ns; /* one period's events are emitted together; between periods it sleeps, or spins if too short for that */
-    uint64_t end_ns; /* bench_now_ns */
+    double rate;        /* events a second */
+    uint64_t period_ns; /* one period's events are emitted together; between periods it sleeps, or spins if too short for that */
+    uint64_t end_ns;    /* bench_now_ns */
 };
 
 /* From now until the end.  When it could not go on for a while it makes up for that. */

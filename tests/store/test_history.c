@@ -587,7 +587,9 @@ START_TEST(create_takes_and_touches_no_more_than_it_may) {
     ck_assert_uint_eq(stats.bytes_max, sizes[_i]);
     ck_assert_uint_ge(stats.segments_max, 2);
     ck_assert_int_ge(after - before, (long)stats.bytes - (4 << 20)); /* touched */
-    if (!SANITIZED) ck_assert_int_le(after - before, (long)sizes[_i] + (1 << 20)); /* a thread's stack; a sanitizer's shadow is resident, too */
+    if (!SANITIZED)
+        ck_assert_int_le(after - before,
+                         (long)sizes[_i] + (1 << 20)); /* a thread's stack; a sanitizer's shadow is resident, too */
     history_destroy(history);
 }
 END_TEST
