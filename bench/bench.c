@@ -4,12 +4,12 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct bench {
     const char *name;
@@ -27,14 +27,8 @@ void bench_die(const char *format, ...) {
     exit(1);
 }
 
-static uint64_t read_clock(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-uint64_t bench_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
-uint64_t bench_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+uint64_t bench_now_ns(void) { return trace_now_ns(CLOCK_MONOTONIC); }
+uint64_t bench_cpu_ns(void) { return trace_now_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 bool bench_pin(unsigned n) {
     /* What the process may use, taken before the first pin narrows it. */
@@ -92,12 +86,12 @@ static void report_json(const struct bench *bench, const struct bench_result *re
     double value = bench_series_quantile(result->values, 0.5);
 
     printf("{\"bench\":\"%s\",\"case\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"", bench->name, result->name, value, result->unit);
-    if (result->floor != NULL) {
+    if (result->floor) {
         double floor = bench_series_quantile(result->floor, 0.5);
         printf(",\"floor\":%.4g,\"ratio\":%.3f", floor, floor > 0 ? value / floor : 0);
     }
-    if (result->peer != NULL) printf(",\"peer\":\"%s\"", result->peer);
-    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name != NULL; i++)
+    if (result->peer) printf(",\"peer\":\"%s\"", result->peer);
+    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name; i++)
         printf(",\"%s\":%.17g", result->extras[i].name, result->extras[i].value);
     printf(",\"low\":%.4g,\"high\":%.4g,\"repetitions\":%u}\n", bench_series_quantile(result->values, 0.25),
            bench_series_quantile(result->values, 0.75), result->values->count);
@@ -111,7 +105,7 @@ static void report_table(struct bench *bench, const struct bench_result *result)
                "middle half", "reps");
     bench->headed = true;
     printf("%-10s %-14s %10.2f  %-12s ", bench->name, result->name, value, result->unit);
-    if (result->floor != NULL) {
+    if (result->floor) {
         double floor = bench_series_quantile(result->floor, 0.5);
         printf("%10.2f %7.2f", floor, floor > 0 ? value / floor : 0);
     } else {
@@ -119,10 +113,10 @@ static void report_table(struct bench *bench, const struct bench_result *result)
     }
     printf("  %8.2f - %-8.2f %5u", bench_series_quantile(result->values, 0.25), bench_series_quantile(result->values, 0.75),
            result->values->count);
-    if (result->peer != NULL) printf("  floor: %s", result->peer);
-    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name != NULL; i++)
+    if (result->peer) printf("  floor: %s", result->peer);
+    for (size_t i = 0; i < sizeof result->extras / sizeof result->extras[0] && result->extras[i].name; i++)
         printf("  %s %.10g", result->extras[i].name, result->extras[i].value);
-    if (result->note != NULL) printf("  (%s)", result->note);
+    if (result->note) printf("  (%s)", result->note);
     putchar('\n');
 }
 

@@ -2,11 +2,11 @@
  *
  * What a packet costs more when the ngtcp2 adapter looks on.
  *
- * A client sends a server 4 MiB on one stream; both are in this process and on this thread, and their datagrams are handed over in
- * memory.  Both are traced, each into its own log, so that a packet is two events: sent, and received; now and then stream_data and
- * metrics.  Handshakes are not measured.  Values are processor time of both ends for one packet, with all that ngtcp2 and GnuTLS do
- * for it; each is measured in turns with the same transfer untraced, and `added_ns_per_event` is half of the difference of the
- * medians. */
+ * A client sends a server 4 MiB on one stream; both are in this process and on this thread, and their datagrams are handed
+ * over in memory.  Both are traced, each into its own log, so that a packet is two events: sent, and received; now and then
+ * stream_data and metrics.  Handshakes are not measured.  Values are processor time of both ends for one packet, with all that
+ * ngtcp2 and GnuTLS do for it; each is measured in turns with the same transfer untraced, and `added_ns_per_event` is half of
+ * the difference of the medians. */
 #include "bench.h"
 #include "quic_pair.h"
 

@@ -2,9 +2,9 @@
  *
  * What one event costs the program that emits it: the payload and the floor are those of emit_load.h.
  *
- * Times are processor times of the emitting thread, but for the bursts.  The cases that are drained say in `line_ns` how long a
- * cache line took from one processor to the other right before (line.h): the reader takes every line that the writer wrote and will
- * want again, so that their figures depend on it. */
+ * Times are processor times of the emitting thread, but for the bursts.  The cases that are drained say in `line_ns` how long
+ * a cache line took from one processor to the other right before (line.h): the reader takes every line that the writer wrote
+ * and will want again, so that their figures depend on it. */
 #include "bench.h"
 #include "daemon.h"
 #include "emit_load.h"
@@ -54,7 +54,7 @@ static void run_drained(struct bench *bench) {
     struct daemon_node node;
     struct trace_log *log;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "drained", "there is no traced in this build");
         return;
     }
@@ -180,7 +180,7 @@ static void run_burst(struct bench *bench) {
     struct trace_log *log;
     uint64_t deadline, start;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "burst", "there is no traced in this build");
         return;
     }

@@ -2,9 +2,9 @@
  *
  * What traced costs while nothing happens.
  *
- * nodes-100: processor time of all its threads, as a share of one processor, while it is attached to 100 nodes that are alive and emit
- * nothing.  They have been silent for some seconds when the measurement begins.  What is saved so is paid with the first event after such a
- * silence: first_ms is how long the latest of them took from the macro to a subscriber. */
+ * nodes-100: processor time of all its threads, as a share of one processor, while it is attached to 100 nodes that are alive
+ * and emit nothing.  They have been silent for some seconds when the measurement begins.  What is saved so is paid with the
+ * first event after such a silence: first_ms is how long the latest of them took from the macro to a subscriber. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -37,7 +37,7 @@ static void run_nodes(struct bench *bench) {
     struct client subscriber;
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "nodes-100", "there is no traced in this build");
         return;
     }

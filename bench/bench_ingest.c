@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * How fast traced takes events out of rings and into its history: real rings, filled before each repetition, drained by the
- * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history is
- * smaller than what goes through it.
+ * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history
+ * is smaller than what goes through it.
  *
- * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms is how long it took from
- * their names to the first event of each, and ring_kib the heap that one takes, beside its memory, which is the node's.
+ * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms
+ * is how long it took from their names to the first event of each, and ring_kib the heap that one takes, beside its memory,
+ * which is the node's.
  *
- * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory into
- * as much memory as the history has: no ingest that keeps events is faster. */
+ * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory
+ * into as much memory as the history has: no ingest that keeps events is faster. */
 #include "bench.h"
 
 #include "ingest_internal.h"
@@ -142,7 +143,7 @@ static void start_ingest(struct rig *rig) {
     if (result == 0) result = nodes_create(&rig->nodes);
     if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
     rig->ingest = calloc(1, sizeof *rig->ingest);
-    if (rig->ingest == NULL) bench_die("out of memory");
+    if (!rig->ingest) bench_die("out of memory");
     config.history = rig->history;
     config.nodes = rig->nodes;
     result = ingest_init(rig->ingest, &config, false);
@@ -178,7 +179,7 @@ static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_event
     random_bytes(peers, sizeof peers);
 
     strcpy(rig->dir, "/dev/shm/bench-rings.XXXXXX");
-    if (mkdtemp(rig->dir) == NULL) bench_die("%s: %s", rig->dir, strerror(errno));
+    if (!mkdtemp(rig->dir)) bench_die("%s: %s", rig->dir, strerror(errno));
     for (unsigned i = 0; i < rig->ring_count; i++) open_ring(rig, i);
     rcu_register_thread();
     start_ingest(rig);
@@ -199,9 +200,9 @@ static void rig_fini(struct rig *rig) {
         trace_log_close(rig->logs[i]);
     }
     dir = opendir(rig->dir);
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
+    while (dir && (entry = readdir(dir)) != NULL)
         if (entry->d_name[0] != '.') (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL) closedir(dir);
+    if (dir) closedir(dir);
     rmdir(rig->dir);
 }
 

@@ -2,10 +2,10 @@
  *
  * How long an event is on its way from the macro to a subscriber.
  *
- * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process has subscribed
- * to all of them.  The time
- * of an event is the one that it carries; it has arrived when recv() has returned with the end of its notification.  p50 and p99
- * are quantiles over the events of a second, of which there is one repetition each. */
+ * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process
+ * has subscribed to all of them.  The time of an event is the one that it carries; it has arrived when recv() has returned
+ * with the end of its notification.  p50 and p99 are quantiles over the events of a second, of which there is one repetition
+ * each. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -82,7 +82,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
 
     if (subscriber.p50.count > 0) return &subscriber;
     daemon = daemon_start();
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, name, "there is no traced in this build");
         return NULL;
     }
@@ -93,7 +93,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
     client_call(&subscriber.client, "subscribe", "{}", &bytes);
     subscriber.seconds = bench_repetitions(bench, SECONDS) + 1;
     subscriber.delays = calloc(subscriber.seconds * RATE, sizeof *subscriber.delays);
-    if (subscriber.delays == NULL) bench_die("out of memory");
+    if (!subscriber.delays) bench_die("out of memory");
     if (pthread_create(&thread, NULL, subscribe, &subscriber) != 0) bench_die("no thread");
     /* A little more than what is waited for, so that the last notification comes. */
     pace.end_ns = bench_now_ns() + UINT64_C(1000000000) * subscriber.seconds + UINT64_C(10000000);
@@ -110,7 +110,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
 
 static void report(struct bench *bench, const char *name, bool p99) {
     const struct subscriber *subscriber = measure(bench, name);
-    if (subscriber == NULL) return;
+    if (!subscriber) return;
     bench_report(bench, &(struct bench_result){.name = name,
                                                .unit = "ms",
                                                .values = p99 ? &subscriber->p99 : &subscriber->p50,

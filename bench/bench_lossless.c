@@ -4,9 +4,10 @@
  *
  * 10M: one node, 10 million events a second for 60 seconds in steps of 10 us, into 32 MiB of ring, 26 ms worth.
  *
- * 2x2M: two nodes with rings of the usual 8 MiB, 2 million events a second each, in steps of 500 us; beside them a client that follows all
- * events, and one that asks for a trace 100 times a second.  Everything shares the processors as it comes.  What the follower misses is
- * told as follow_missed: JSON of 4 million events a second is more than it and traced need give, and no loss of the history. */
+ * 2x2M: two nodes with rings of the usual 8 MiB, 2 million events a second each, in steps of 500 us; beside them a client that
+ * follows all events, and one that asks for a trace 100 times a second.  Everything shares the processors as it comes.  What
+ * the follower misses is told as follow_missed: JSON of 4 million events a second is more than it and traced need give, and no
+ * loss of the history. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -30,8 +31,8 @@ static void run_10m(struct bench *bench) {
     struct bench_node node;
     uint64_t start_ns;
 
-    if (daemon == NULL || !bench_pin(1)) {
-        bench_skip(bench, "10M", daemon == NULL ? "there is no traced in this build" : "one processor only");
+    if (!daemon || !bench_pin(1)) {
+        bench_skip(bench, "10M", !daemon ? "there is no traced in this build" : "one processor only");
         daemon_stop(daemon);
         return;
     }
@@ -113,7 +114,7 @@ static void run_two(struct bench *bench) {
     uint64_t emitted = 0, all_lost = 0, asked, whole = 0;
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "2x2M", "there is no traced in this build");
         return;
     }

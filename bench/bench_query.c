@@ -2,11 +2,11 @@
  *
  * How fast questions are answered that are put to a history of four million events.
  *
- * trace-20-idle: over the socket, one after the other on one connection, each for one of 200,000 traces, by its whole id.  A trace has
- * 20 events, between which lie 1,000 others each.  The time is from before send() until after recv().
+ * trace-20-idle: over the socket, one after the other on one connection, each for one of 200,000 traces, by its whole id.  A
+ * trace has 20 events, between which lie 1,000 others each.  The time is from before send() until after recv().
  *
- * trace-20-loaded: likewise, while a node emits 5 million events a second, for traces that it made within the last 100 ms to 500 ms.
- * The history is full: for each event that comes one goes. */
+ * trace-20-loaded: likewise, while a node emits 5 million events a second, for traces that it made within the last 100 ms to
+ * 500 ms. The history is full: for each event that comes one goes. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -80,7 +80,7 @@ static void run_trace(struct bench *bench, const char *name, bool loaded) {
     struct daemon_node counted;
     pthread_t thread;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, name, "there is no traced in this build");
         return;
     }

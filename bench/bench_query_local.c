@@ -42,7 +42,7 @@ static void open_setting(struct setting *setting) {
     struct trace_log_options options = {.node_id = {{1}}, .node_name = "bench"};
     char dir[] = "/dev/shm/p2ptrace-bench.XXXXXX";
     char path[200];
-    if (mkdtemp(dir) == NULL || setenv("P2PTRACE_SHM_DIR", dir, 1) != 0) bench_die("no directory in /dev/shm");
+    if (!mkdtemp(dir) || setenv("P2PTRACE_SHM_DIR", dir, 1) != 0) bench_die("no directory in /dev/shm");
     if (trace__log_open(&setting->log, &options, EVENTS) != 0) bench_die("no log");
     snprintf(path, sizeof path, "%s%s", dir, trace_log_name(setting->log));
     unlink(path); /* the log and the queries have it open */

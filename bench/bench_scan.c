@@ -5,8 +5,8 @@
  * scan: history_select, for a kind that every block of 256 events has once, all over the history, so that each event is looked
  * at and 0.4 % are found and sorted.
  *
- * filter: the same with the filter `rtt > 100ms`, which every other one of these events matches; filter-each: with one that no index serves,
- * so that each event is asked for its size.
+ * filter: the same with the filter `rtt > 100ms`, which every other one of these events matches; filter-each: with one that no
+ * index serves, so that each event is asked for its size.
  *
  * count: the method `count`, with all these events in groups by kind and peer, and the percentiles of their size. */
 #include "bench.h"

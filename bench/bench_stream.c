@@ -2,9 +2,9 @@
  *
  * How many events a second traced hands to one subscriber.
  *
- * json: a subscriber asks for everything and does not read while a node emits half a million events, all of which the history holds.
- * Then it reads them, and does no more with them than to count: what is measured is traced's reading of the history, its JSON, and
- * the socket, with nothing else to do for the ingest. */
+ * json: a subscriber asks for everything and does not read while a node emits half a million events, all of which the history
+ * holds. Then it reads them, and does no more with them than to count: what is measured is traced's reading of the history,
+ * its JSON, and the socket, with nothing else to do for the ingest. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -37,7 +37,7 @@ static void run_json(struct bench *bench) {
     struct received all = {.events = 0};
     size_t bytes;
 
-    if (daemon == NULL) {
+    if (!daemon) {
         bench_skip(bench, "json", "there is no traced in this build");
         return;
     }

@@ -6,11 +6,11 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_BYTES (256U << 10)
@@ -18,7 +18,7 @@
 void client_open(struct client *client, const struct daemon *daemon) {
     *client = (struct client){.fd = daemon_connect(daemon), .bytes = 4 * READ_BYTES};
     client->buffer = malloc(client->bytes);
-    if (client->buffer == NULL) bench_die("out of memory");
+    if (!client->buffer) bench_die("out of memory");
 }
 
 void client_close(struct client *client) {
@@ -34,7 +34,6 @@ void client_ask(struct client *client, const char *method, const char *params) {
 }
 
 static void read_more(struct client *client) {
-    struct timespec now;
     ssize_t count;
 
     if (client->bytes - client->end < READ_BYTES && client->begin > 0) {
@@ -46,20 +45,19 @@ static void read_more(struct client *client) {
     if (client->bytes - client->end < READ_BYTES) {
         client->bytes *= 2;
         client->buffer = realloc(client->buffer, client->bytes);
-        if (client->buffer == NULL) bench_die("out of memory");
+        if (!client->buffer) bench_die("out of memory");
     }
     do count = recv(client->fd, client->buffer + client->end, READ_BYTES, 0);
     while (count < 0 && errno == EINTR);
     if (count <= 0) bench_die("traced has closed the connection");
     client->end += (size_t)count;
-    clock_gettime(CLOCK_REALTIME, &now);
-    client->arrived_unix_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+    client->arrived_unix_ns = trace_now_unix_ns();
 }
 
 const char *client_line(struct client *client, size_t *ret_bytes) {
     for (;;) {
         char *newline = memchr(client->buffer + client->scanned, '\n', client->end - client->scanned);
-        if (newline != NULL) {
+        if (newline) {
             const char *line = client->buffer + client->begin;
             *ret_bytes = (size_t)(newline - line);
             client->begin = client->scanned = (size_t)(newline + 1 - client->buffer);
@@ -74,7 +72,7 @@ const char *client_call(struct client *client, const char *method, const char *p
     const char *line;
     client_ask(client, method, params);
     line = client_line(client, ret_bytes);
-    if (memmem(line, *ret_bytes, "\"result\":", 9) == NULL) bench_die("%s: %.*s", method, (int)*ret_bytes, line);
+    if (!memmem(line, *ret_bytes, "\"result\":", 9)) bench_die("%s: %.*s", method, (int)*ret_bytes, line);
     return line;
 }
 

@@ -41,7 +41,7 @@ static bool find_traced(char *path, size_t bytes) {
     self[length] = 0;
     for (int up = 0; up < 2; up++) {
         slash = strrchr(self, '/');
-        if (slash == NULL) return false;
+        if (!slash) return false;
         *slash = 0;
     }
     return (size_t)snprintf(path, bytes, "%s/traced/traced", self) < bytes && access(path, X_OK) == 0;
@@ -77,11 +77,11 @@ static uint64_t number_in_file(const char *path, const char *what) {
     FILE *file = fopen(path, "r");
     uint64_t value = 0;
     char line[512];
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    while (file && fgets(line, sizeof line, file)) {
         const char *at = strstr(line, what);
-        if (at != NULL) value = strtoull(at + strlen(what), NULL, 10);
+        if (at) value = strtoull(at + strlen(what), NULL, 10);
     }
-    if (file != NULL) fclose(file);
+    if (file) fclose(file);
     return value;
 }
 
@@ -102,9 +102,9 @@ static json_t *ask(const struct daemon *daemon, const char *method) {
     json_t *answer = NULL;
     int fd = try_connect(daemon);
     FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
-    if (stream != NULL && dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n", method) > 0)
+    if (stream && dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n", method) > 0)
         answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
-    if (stream != NULL) fclose(stream);
+    if (stream) fclose(stream);
     return answer;
 }
 
@@ -120,9 +120,9 @@ struct daemon *daemon_start_with(const struct daemon_options *options) {
 
     if (!find_traced(path, sizeof path)) return NULL;
     daemon = calloc(1, sizeof *daemon);
-    if (daemon == NULL) bench_die("out of memory");
+    if (!daemon) bench_die("out of memory");
     strcpy(daemon->dir, "/dev/shm/bench-traced.XXXXXX");
-    if (mkdtemp(daemon->dir) == NULL) bench_die("%s: %s", daemon->dir, strerror(errno));
+    if (!mkdtemp(daemon->dir)) bench_die("%s: %s", daemon->dir, strerror(errno));
     snprintf(daemon->socket, sizeof daemon->socket, "%s/traced.sock", daemon->dir);
 
     daemon->pid = fork();
@@ -131,10 +131,8 @@ struct daemon *daemon_start_with(const struct daemon_options *options) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (!options->unpinned) bench_pin(0);
         setenv("P2PTRACE_SOCKET", daemon->socket, 1);
-        if (chdir(daemon->dir) != 0 || freopen("log", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)
-            _exit(126);
-        execl(path, path, "--shm-dir", daemon->dir, options->history == NULL ? NULL : "--history", options->history,
-              (char *)NULL);
+        if (chdir(daemon->dir) != 0 || !freopen("log", "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(126);
+        execl(path, path, "--shm-dir", daemon->dir, !options->history ? NULL : "--history", options->history, (char *)NULL);
         _exit(127);
     }
     while ((hello = ask(daemon, "hello")) == NULL) {
@@ -149,14 +147,14 @@ struct daemon *daemon_start_with(const struct daemon_options *options) {
 static void remove_dir(const char *path) {
     DIR *dir = opendir(path);
     struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
+    while (dir && (entry = readdir(dir)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL) closedir(dir);
+    if (dir) closedir(dir);
     rmdir(path);
 }
 
 void daemon_stop(struct daemon *daemon) {
-    if (daemon == NULL) return;
+    if (!daemon) return;
     kill(daemon->pid, SIGTERM);
     waitpid(daemon->pid, NULL, 0);
     remove_dir(daemon->dir);
@@ -177,11 +175,11 @@ static bool read_node(struct daemon *daemon, const struct trace_node_id *node_id
     json_array_foreach(json_object_get(json_object_get(answer, "result"), "nodes"), i, node) {
         const char *id = json_string_value(json_object_get(node, "node_id"));
         const char *state = json_string_value(json_object_get(node, "state"));
-        if (id == NULL || strcmp(id, wanted) != 0) continue;
+        if (!id || strcmp(id, wanted) != 0) continue;
         *ret_node = (struct daemon_node){.emitted = number(node, "emitted"),
                                          .indexed = number(node, "indexed"),
                                          .lost = number(node, "lost"),
-                                         .live = state != NULL && strcmp(state, "live") == 0};
+                                         .live = state && strcmp(state, "live") == 0};
         found = true;
     }
     json_decref(answer);

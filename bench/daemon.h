@@ -22,8 +22,8 @@ struct daemon_options {
     bool unpinned;       /* on any processor */
 };
 
-/* Starts the traced of this build directory, which sees no nodes but those it is given, and waits until it answers.  NULL when there is no such program; any other failure
- * ends the benchmark. */
+/* Starts the traced of this build directory, which sees no nodes but those it is given, and waits until it answers.  NULL when
+ * there is no such program; any other failure ends the benchmark. */
 struct daemon *daemon_start_with(const struct daemon_options *options);
 struct daemon *daemon_start(void); /* with none */
 

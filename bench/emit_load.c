@@ -61,7 +61,7 @@ struct emit_floor *emit_floor_open(void) {
     struct emit_floor *floor = malloc(sizeof *floor);
     int fd = memfd_create("floor", MFD_CLOEXEC);
 
-    if (floor == NULL || fd < 0 || ftruncate(fd, (off_t)RING_BYTES) != 0) bench_die("memory for the floor: %s", strerror(errno));
+    if (!floor || fd < 0 || ftruncate(fd, (off_t)RING_BYTES) != 0) bench_die("memory for the floor: %s", strerror(errno));
     *floor = (struct emit_floor){.tsc = trace_clock_tsc_usable()};
     floor->slots = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (floor->slots == MAP_FAILED) bench_die("memory for the floor: %s", strerror(errno));
@@ -110,7 +110,7 @@ static void floor_events_prefetch(void *target, struct emit_payload *payload, un
 
 static void take_turn(const struct emit_turn *turn, struct emit_payload *payload, void (*settle)(void)) {
     uint64_t start;
-    if (settle != NULL) {
+    if (settle) {
         settle();
         turn->loop(turn->target, payload, EMIT_EVENTS);
     }

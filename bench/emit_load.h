@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is measured of emitting, by bench_emit.c and by peers/peers.c: one payload, the loop that emits it, and the floor below it.
+ * What is measured of emitting, by bench_emit.c and by peers/peers.c: one payload, the loop that emits it, and the floor below
+ * it.
  *
  * Every event is a packet_sent with a context and a peer: all 128 bytes, with a trace id, a peer id and data that change from
  * event to event.
  *
- * The floor is the least that anybody must do who puts the same event into a ring of the same size: read the same clock, store the
- * same 128 bytes into the next of 65536 slots of shared memory, and store the mark last, with release.  No log, no mask, no
- * sampling, no reservation, no busy mark, no reader.  It is measured with and without the prefetch that the library uses, and the
- * faster of the two is the floor. */
+ * The floor is the least that anybody must do who puts the same event into a ring of the same size: read the same clock, store
+ * the same 128 bytes into the next of 65536 slots of shared memory, and store the mark last, with release.  No log, no mask,
+ * no sampling, no reservation, no busy mark, no reader.  It is measured with and without the prefetch that the library uses,
+ * and the faster of the two is the floor. */
 #ifndef BENCH_EMIT_LOAD_H
 #define BENCH_EMIT_LOAD_H
 
@@ -19,8 +20,8 @@
 #define EMIT_EVENTS (4U * TRACE_LANE_EVENTS) /* in one repetition: 4 laps of the ring, some milliseconds */
 #define EMIT_REPETITIONS 101
 
-/* 64 requests and 64 peers, whose values lie in memory as those of a program's connections do.  They are made once: a context that
- * is written right before it is read would measure the processor's store forwarding. */
+/* 64 requests and 64 peers, whose values lie in memory as those of a program's connections do.  They are made once: a context
+ * that is written right before it is read would measure the processor's store forwarding. */
 #define EMIT_VARIETY 64U
 
 struct emit_payload {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node of the benchmark's own, which emits what a QUIC node does: packets sent and received, now and then a loss, stream data and a
- * sample of the path.  1,000 peers; 20 events a trace, spread over the 20,000 events that its 1,000 contemporaries make with it. */
+ * A node of the benchmark's own, which emits what a QUIC node does: packets sent and received, now and then a loss, stream
+ * data and a sample of the path.  1,000 peers; 20 events a trace, spread over the 20,000 events that its 1,000 contemporaries
+ * make with it. */
 #ifndef BENCH_NODE_H
 #define BENCH_NODE_H
 
@@ -19,8 +20,8 @@ struct bench_node {
     _Atomic uint64_t emitted; /* the emitting thread's; others may look */
 };
 
-/* Opens its log, with lanes of lane_events, and hands it to the daemon, which has attached to it when this returns.  One thread at a time
- * may emit. */
+/* Opens its log, with lanes of lane_events, and hands it to the daemon, which has attached to it when this returns.  One
+ * thread at a time may emit. */
 void bench_node_open(struct bench_node *node, struct daemon *daemon, uint32_t lane_events);
 void bench_node_close(struct bench_node *node);
 
@@ -28,10 +29,9 @@ void bench_node_close(struct bench_node *node);
 void bench_node_emit(struct bench_node *node, uint64_t count);
 
 struct bench_pace {
-    double rate; /* events a second */
-    uint64_t
-        period_ns; /* those of one period are emitted together; between two it sleeps, or spins where that is too short to sleep */
-    uint64_t end_ns; /* bench_now_ns */
+    double rate;        /* events a second */
+    uint64_t period_ns; /* one period's events are emitted together; between periods it sleeps, or spins if too short for that */
+    uint64_t end_ns;    /* bench_now_ns */
 };
 
 /* From now until the end.  When it could not go on for a while it makes up for that. */

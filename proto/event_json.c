@@ -104,7 +104,7 @@ static inline char *put_id64(char *out, uint64_t id) {
 
 /* A table's name, or the number where the table has none. */
 static inline char *put_name_or_number(char *out, const char *name, unsigned number) {
-    if (name == NULL) return put_decimal(out, number);
+    if (!name) return put_decimal(out, number);
     *out++ = '"';
     out = put(out, name, strlen(name));
     *out++ = '"';
@@ -123,7 +123,7 @@ static char *put_ipv4(char *out, const uint8_t *address) {
 static char *put_ipv6(char *out, const uint8_t *address) {
     char text[INET6_ADDRSTRLEN] = "";
     const char *result = inet_ntop(AF_INET6, address, text, sizeof text);
-    assert(result != NULL);
+    assert(result);
     (void)result;
     *out++ = '[';
     out = put(out, text, strlen(text));
@@ -346,7 +346,7 @@ static char *put_flags(char *out, unsigned flags) {
         const char *name = trace_flag_name(bit);
         if (!first) *out++ = ',';
         *out++ = '"';
-        if (name != NULL) {
+        if (name) {
             out = put(out, name, strlen(name));
         } else {
             out = PUT(out, "bit");
@@ -394,7 +394,7 @@ static inline char *put_head(char *out, const struct trace_event *event, const s
 char *trace_event_json(char *out, const struct trace_event *event, const struct trace_event_origin *origin) {
     const struct trace_kind_info *kind = trace_kind_info(event->kind);
     out = put_head(out, event, origin);
-    if (kind == NULL) {
+    if (!kind) {
         out = PUT(out, "\"" TRACE_KIND_UNKNOWN_NAME "\",\"kind_id\":");
         out = put_decimal(out, event->kind);
         out = put_flags(out, event->flags);
@@ -405,7 +405,7 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
     out = put_padded(out, kind->json, kind->json_bytes);
     out = put_flags(out, event->flags);
     out = put_data(out, event, kind);
-    if (origin->app != NULL) out = put_app(out, event, origin->app);
+    if (origin->app) out = put_app(out, event, origin->app);
     *out++ = '}';
     return out;
 }

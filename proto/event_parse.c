@@ -2,7 +2,8 @@
  *
  * From JSON to an event (proto/event_parse.h), by the same table that proto/event_json.c writes it by.
  *
- * Every reader of a value returns 0, or -EINVAL after it has named the field and the reason; nothing is read that was not checked. */
+ * Every reader of a value returns 0, or -EINVAL after it has named the field and the reason; nothing is read that was not
+ * checked. */
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_json.h>
@@ -253,7 +254,8 @@ static int read_place(struct parse *parse) {
     return 0;
 }
 
-/* The flag of that name, 0 if there is none.  "bit4" is one that its writer had no name for.  has_peer is not one: peer_id tells it. */
+/* The flag of that name, 0 if there is none.  "bit4" is one that its writer had no name for.  has_peer is not one: peer_id
+ * tells it. */
 static unsigned flag_by_name(const char *text) {
     for (unsigned bit = 0; bit < 8; bit++) {
         const char *name = trace_flag_name(bit);

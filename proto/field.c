@@ -4,14 +4,14 @@
  *
  * A value is a byte that says what follows, and then as much as is needed: a number, text, or bytes that are shown as hex digits.
  * Names that a table knows are text already, so that a value means the same to whoever has it. */
+#include "filter_internal.h"
+
 #include <errno.h>
 #include <proto/event_json.h>
 #include <proto/field.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "filter_internal.h"
 
 struct trace_field {
     struct filter_field field;

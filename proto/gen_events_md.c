@@ -115,7 +115,7 @@ static void write_document(FILE *out) {
 
 int main(int argc, char **argv) {
     FILE *out = argc > 1 ? fopen(argv[1], "w") : stdout;
-    if (out == NULL) {
+    if (!out) {
         perror(argv[1]);
         return 1;
     }

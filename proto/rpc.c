@@ -55,7 +55,7 @@ __attribute__((format(printf, 4, 0))) static int vfail(struct trace_rpc_error *r
     size_t head = strlen(message);
     assert(head + 3 <= sizeof text);
     memcpy(text, message, head + 1);
-    if (reason_format != NULL) {
+    if (reason_format) {
         memcpy(text + head, ": ", 3);
         int wanted = vsnprintf(text + head + 2, sizeof text - head - 2, reason_format, arguments);
         if (wanted > 0 && (size_t)wanted >= sizeof text - head - 2) memcpy(text + sizeof text - 4, "...", 4);
@@ -93,7 +93,7 @@ void trace_rpc_error_fini(struct trace_rpc_error *error) {
 static json_t *load(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
     json_error_t error;
     json_t *root = json_loadb(text, bytes, LOAD_FLAGS, &error);
-    if (root != NULL) return root;
+    if (root) return root;
     if (json_error_code(&error) == json_error_out_of_memory) {
         trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
         return NULL;
@@ -110,7 +110,7 @@ int trace_rpc_line_parse(struct trace_rpc_line *ret_line, const char *text, size
                               "a line has at most %d bytes", TRACE_RPC_LINE_BYTES_MAX);
 
     json_t *root = load(text, bytes, ret_error);
-    if (root == NULL) return -EINVAL;
+    if (!root) return -EINVAL;
     bool batch = json_is_array(root);
     size_t count = batch ? json_array_size(root) : 1;
     int result = 0;
@@ -137,7 +137,7 @@ static bool is_id(const json_t *id) { return json_is_string(id) || json_is_numbe
 
 static bool is_version_2(const json_t *object) {
     const char *version = json_string_value(json_object_get(object, "jsonrpc"));
-    return version != NULL && strcmp(version, "2.0") == 0;
+    return version && strcmp(version, "2.0") == 0;
 }
 
 int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struct trace_rpc_request *ret_request,
@@ -148,18 +148,18 @@ int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struc
     if (!json_is_object(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "a request is an object");
 
     json_t *id = json_object_get(root, "id");
-    if (id != NULL && !is_id(id))
+    if (id && !is_id(id))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "id must be a string, a number or null");
     ret_request->id = id;
     if (!is_version_2(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "jsonrpc must be \"2.0\"");
     const char *method = json_string_value(json_object_get(root, "method"));
-    if (method == NULL) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "method must be a string");
+    if (!method) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "method must be a string");
     json_t *params = json_object_get(root, "params");
-    if (params != NULL && !json_is_object(params) && !json_is_array(params))
+    if (params && !json_is_object(params) && !json_is_array(params))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "params must be an object");
 
     /* From here on it is a request, and what has no id is a notification: not to be answered, be it right or wrong. */
-    ret_request->notification = id == NULL;
+    ret_request->notification = !id;
     ret_request->method = method;
     if (json_is_array(params))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_PARAMS, NULL, "params must be named (an object), not positional");
@@ -176,7 +176,7 @@ static int add_chunk(const char *data, size_t bytes, void *argument) {
 }
 
 static void dump(struct trace_text *out, const json_t *value, size_t flags) {
-    if (value == NULL || json_dump_callback(value, add_chunk, out, flags) != 0) out->failed = true;
+    if (!value || json_dump_callback(value, add_chunk, out, flags) != 0) out->failed = true;
 }
 
 void trace_rpc_write_json(struct trace_text *out, const json_t *value) { dump(out, value, DUMP_FLAGS); }
@@ -190,7 +190,7 @@ static void write_string(struct trace_text *out, const char *text) {
 /* {"jsonrpc":"2.0","id":7,"NAME":   of an answer. */
 static void begin_answer(struct trace_text *out, const json_t *id, const char *name) {
     trace_text_puts(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    if (id != NULL) {
+    if (id) {
         dump(out, id, DUMP_ID_FLAGS);
     } else {
         trace_text_puts(out, "null");
@@ -211,7 +211,7 @@ void trace_rpc_begin_notification(struct trace_text *out, const char *method) {
 void trace_rpc_end(struct trace_text *out) { trace_text_puts(out, "}"); }
 
 void trace_rpc_write_result(struct trace_text *out, const json_t *id, json_t *result_new) {
-    if (result_new == NULL) {
+    if (!result_new) {
         struct trace_rpc_error error;
         trace_rpc_fail(&error, TRACE_RPC_INTERNAL, NULL, "no result could be made");
         trace_rpc_write_error(out, id, &error);
@@ -247,7 +247,7 @@ static const char *read_error(struct trace_rpc_reply *reply, const json_t *error
     const json_t *code = json_object_get(error, "code");
     const char *message = json_string_value(json_object_get(error, "message"));
     if (!json_is_integer(code)) return "error.code is not an integer";
-    if (message == NULL) return "error.message is not a string";
+    if (!message) return "error.message is not a string";
     reply->kind = TRACE_RPC_REPLY_ERROR;
     reply->code = json_integer_value(code);
     reply->message = message;
@@ -264,20 +264,20 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
     json_t *result = json_object_get(root, "result");
     json_t *error = json_object_get(root, "error");
     reply->root = root;
-    if (method != NULL) {
+    if (method) {
         json_t *params = json_object_get(root, "params");
         if (!json_is_string(method)) return "method is not a string";
-        if (id != NULL || result != NULL || error != NULL) return "neither a reply nor a notification";
-        if (params != NULL && !json_is_object(params)) return "params is not an object";
+        if (id || result || error) return "neither a reply nor a notification";
+        if (params && !json_is_object(params)) return "params is not an object";
         reply->kind = TRACE_RPC_REPLY_NOTIFICATION;
         reply->method = json_string_value(method);
         reply->params = params;
         return NULL;
     }
-    if (id == NULL || !is_id(id)) return "no id";
-    if ((result == NULL) == (error == NULL)) return "not one of result and error";
+    if (!id || !is_id(id)) return "no id";
+    if ((!result) == (!error)) return "not one of result and error";
     reply->id = id;
-    if (error != NULL) return read_error(reply, error);
+    if (error) return read_error(reply, error);
     reply->kind = TRACE_RPC_REPLY_RESULT;
     reply->result = result;
     return NULL;
@@ -285,10 +285,10 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
 
 int trace_rpc_reply_parse(struct trace_rpc_reply *ret_reply, const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
     json_t *root = load(text, bytes, ret_error);
-    if (root == NULL) return -EINVAL;
+    if (!root) return -EINVAL;
     struct trace_rpc_reply reply = {0};
     const char *fault = read_reply(&reply, root);
-    if (fault != NULL) {
+    if (fault) {
         json_decref(root);
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "%s", fault);
     }

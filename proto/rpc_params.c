@@ -85,11 +85,11 @@ int trace_rpc_params_read(json_t *params, const struct trace_rpc_param *list, si
     json_t *value;
     json_object_foreach(params, name, value) {
         const struct trace_rpc_param *param = find(list, count, name);
-        if (param == NULL) return fail_unknown(ret_error, name, list, count);
+        if (!param) return fail_unknown(ret_error, name, list, count);
         if (!fits(param, value)) return fail_type(ret_error, param);
     }
     for (size_t i = 0; i < count; i++)
-        if (list[i].required && json_object_get(params, list[i].name) == NULL)
+        if (list[i].required && !json_object_get(params, list[i].name))
             return trace_rpc_fail_param(ret_error, list[i].name, "%s is missing", list[i].name);
 
     json_object_foreach(params, name, value) store(find(list, count, name), value);

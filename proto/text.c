@@ -20,7 +20,7 @@ void trace_text_clear(struct trace_text *text) {
 
 void trace_text_fit(struct trace_text *text) {
     char *data = text->bytes != 0 ? realloc(text->data, text->bytes) : NULL;
-    if (data == NULL) return; /* then it stays as it is */
+    if (!data) return; /* then it stays as it is */
     text->data = data;
     text->capacity = text->bytes;
 }
@@ -36,11 +36,11 @@ char *trace_text_reserve(struct trace_text *text, size_t bytes) {
     if (text->bytes > limit || bytes > limit - text->bytes) return fail(text);
 
     size_t needed = text->bytes + bytes;
-    if (needed > text->capacity || text->data == NULL) {
+    if (needed > text->capacity || !text->data) {
         size_t capacity = text->capacity < TEXT_CAPACITY_MIN ? TEXT_CAPACITY_MIN : text->capacity;
         while (capacity < needed) capacity *= 2; /* cannot wrap: needed is at most SIZE_MAX / 2 */
         char *data = realloc(text->data, capacity);
-        if (data == NULL) return fail(text);
+        if (!data) return fail(text);
         text->data = data;
         text->capacity = capacity;
     }
@@ -49,7 +49,7 @@ char *trace_text_reserve(struct trace_text *text, size_t bytes) {
 
 void trace_text_add(struct trace_text *text, const char *data, size_t bytes) {
     char *out = trace_text_reserve(text, bytes);
-    if (out == NULL) return;
+    if (!out) return;
     if (bytes != 0) memcpy(out, data, bytes);
     text->bytes += bytes;
 }

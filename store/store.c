@@ -4,10 +4,10 @@
 #include <store/store.h>
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <urcu.h>
 
@@ -41,15 +41,9 @@ void store_enter_thread(void) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t clock_unix_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 /* Takes the history over, also on failure. */
 static int init_with(struct store *store, struct history *history) {
-    *store = (struct store){.history = history, .instance = clock_unix_ns() ^ (uint64_t)getpid() << 40};
+    *store = (struct store){.history = history, .instance = trace_now_unix_ns() ^ (uint64_t)getpid() << 40};
     int error = nodes_create(&store->nodes);
     if (error) history_destroy(history);
     return error;
@@ -155,7 +149,7 @@ void store_close(struct store *store, uint64_t now_ns) {
     struct history_stats stats;
     if (!now_ns) {
         history_stats(store->history, &stats);
-        now_ns = !stats.events ? clock_unix_ns() : stats.last_ns == UINT64_MAX ? UINT64_MAX : stats.last_ns + 1;
+        now_ns = !stats.events ? trace_now_unix_ns() : stats.last_ns == UINT64_MAX ? UINT64_MAX : stats.last_ns + 1;
     }
     atomic_store_explicit(&store->closed_ns, now_ns,
                           memory_order_relaxed); /* relaxed: one value; whoever asks meanwhile gets either */
@@ -165,5 +159,5 @@ void store_close(struct store *store, uint64_t now_ns) {
 
 uint64_t store_now_ns(const struct store *store) {
     uint64_t closed_ns = atomic_load_explicit(&store->closed_ns, memory_order_relaxed); /* relaxed: as in store_close */
-    return closed_ns ? closed_ns : clock_unix_ns();
+    return closed_ns ? closed_ns : trace_now_unix_ns();
 }

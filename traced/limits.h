@@ -29,9 +29,9 @@
  * LIMIT_CLIENTS clients that each have a subscription and do not read.  Above it, clients are disconnected (connection.h). */
 #define LIMIT_HELD_BYTES (80U << 20)
 
-/* Memory beside the history, the node table and the program itself: what clients hold, and unfinished answers.  The kernel enforces
- * it (footprint.h): an answer that would take more becomes an error.  Each worker may be busy with a `count` of the most groups and
- * numbers, which takes 16 MiB beside its answer. */
+/* Memory beside the history, the node table and the program itself: what clients hold, and unfinished answers.  The kernel
+ * enforces it (footprint.h): an answer that would take more becomes an error.  Each worker may be busy with a `count` of the
+ * most groups and numbers, which takes 16 MiB beside its answer. */
 #define LIMIT_BESIDE_BYTES (144U << 20)
 
 /* The program, its libraries and stacks. */

@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <jansson.h>
 #include <libtrace/drain_lock.h>
+#include <proto/clock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +122,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
 static int run(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
     service->read_only = options->read_only;
-    service->started_monotonic_ns = service_monotonic_ns();
+    service->started_monotonic_ns = trace_now_monotonic_ns();
     char reason[FOOTPRINT_REASON_BYTES];
     /* Touching memory that is not there would have the kernel end us, or somebody else. */
     if (!footprint_history_fits(options->history_bytes, reason)) {

@@ -65,7 +65,7 @@ static void start_daemon(void) {
     if (pid < 0) bench_die("fork: %s", strerror(errno));
     if (pid == 0) {
         bench_pin(0);
-        if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL) _exit(126);
+        if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(126);
         execlp("lttng-sessiond", "lttng-sessiond", "--no-kernel", (char *)NULL);
         _exit(127);
     }
@@ -84,13 +84,13 @@ static void load_events(void) {
 
     path[length > 0 ? length : 0] = 0;
     slash = strrchr(path, '/');
-    if (slash == NULL) bench_die("/proc/self/exe: %s", strerror(errno));
+    if (!slash) bench_die("/proc/self/exe: %s", strerror(errno));
     strcpy(slash, "/lttng_events.so");
     bench_pin(0);
     module = dlopen(path, RTLD_NOW);
-    if (module == NULL) bench_die("%s", dlerror());
+    if (!module) bench_die("%s", dlerror());
     loaded = dlsym(module, "lttng_events");
-    if (loaded == NULL) bench_die("%s", dlerror());
+    if (!loaded) bench_die("%s", dlerror());
 }
 
 /* ---- a session ----------------------------------------------------------------------------------------------------------- */
@@ -99,14 +99,14 @@ static void create_session(enum lttng_mode mode) {
     struct lttng_session_descriptor *session = mode == LTTNG_OVERWRITE
                                                    ? lttng_session_descriptor_snapshot_local_create(NAME, HOME "/out")
                                                    : lttng_session_descriptor_local_create(NAME, HOME "/out");
-    if (session == NULL) bench_die("LTTng: out of memory");
+    if (!session) bench_die("LTTng: out of memory");
     check_code(lttng_create_session_ext(session), "create a session");
     lttng_session_descriptor_destroy(session);
 }
 
 static void enable_channel(struct lttng_handle *handle, struct lttng_domain *domain, enum lttng_mode mode) {
     struct lttng_channel *channel = lttng_channel_create(domain);
-    if (channel == NULL) bench_die("LTTng: out of memory");
+    if (!channel) bench_die("LTTng: out of memory");
     strcpy(channel->name, NAME);
     channel->attr.overwrite = mode == LTTNG_OVERWRITE;
     channel->attr.subbuf_size = SUBBUFFER_BYTES;
@@ -121,7 +121,7 @@ static void enable_channel(struct lttng_handle *handle, struct lttng_domain *dom
 
 static void enable_event(struct lttng_handle *handle) {
     struct lttng_event *event = lttng_event_create();
-    if (event == NULL) bench_die("LTTng: out of memory");
+    if (!event) bench_die("LTTng: out of memory");
     strcpy(event->name, "p2ptrace_bench:event");
     event->type = LTTNG_EVENT_TRACEPOINT;
     event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
@@ -133,14 +133,14 @@ struct lttng_recording *lttng_record(enum lttng_mode mode) {
     struct lttng_domain domain = {.type = LTTNG_DOMAIN_UST, .buf_type = LTTNG_BUFFER_PER_UID};
     struct lttng_recording *recording = calloc(1, sizeof *recording);
 
-    if (recording == NULL) bench_die("out of memory");
-    if (loaded == NULL) {
+    if (!recording) bench_die("out of memory");
+    if (!loaded) {
         start_daemon();
         load_events();
     }
     create_session(mode);
     recording->handle = lttng_create_handle(NAME, &domain);
-    if (recording->handle == NULL) bench_die("LTTng: out of memory");
+    if (!recording->handle) bench_die("LTTng: out of memory");
     enable_channel(recording->handle, &domain, mode);
     enable_event(recording->handle);
     check(lttng_start_tracing(NAME), "start");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * LTTng as a peer: its session daemon, pinned to the first processor with all that it starts, and recording sessions in which the
- * tracepoint of lttng_provider.h is enabled.
+ * LTTng as a peer: its session daemon, pinned to the first processor with all that it starts, and recording sessions in which
+ * the tracepoint of lttng_provider.h is enabled.
  *
- * In a sandbox (sandbox.h) only: the daemon's sockets and shared memory have fixed names, and its processes end with the sandbox. */
+ * In a sandbox (sandbox.h) only: the daemon's sockets and shared memory have fixed names, and its processes end with the
+ * sandbox. */
 #ifndef BENCH_PEERS_LTTNG_H
 #define BENCH_PEERS_LTTNG_H
 

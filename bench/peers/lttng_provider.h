@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tracepoint: the fields of an event of ours (p2ptrace/event.h), but for the timestamp, which LTTng has in each of its own, and
- * the sequence, which its packets make unnecessary.  One array where we have one: a field costs LTTng a function call.
+ * The tracepoint: the fields of an event of ours (p2ptrace/event.h), but for the timestamp, which LTTng has in each of its
+ * own, and the sequence, which its packets make unnecessary.  One array where we have one: a field costs LTTng a function
+ * call.
  *
  * Read several times by lttng/tracepoint-event.h, as that library wants it. */
 #undef LTTNG_UST_TRACEPOINT_PROVIDER

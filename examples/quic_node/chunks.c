@@ -12,7 +12,7 @@ static unsigned bucket_of(const uint8_t hash[HASH_BYTES]) { return (hash[0] | (u
 
 const struct chunk *chunks_find(const struct chunks *chunks, const uint8_t hash[HASH_BYTES]) {
     const struct chunk *chunk = chunks->buckets[bucket_of(hash)];
-    while (chunk != NULL && memcmp(chunk->hash, hash, HASH_BYTES) != 0) chunk = chunk->next;
+    while (chunk && memcmp(chunk->hash, hash, HASH_BYTES) != 0) chunk = chunk->next;
     return chunk;
 }
 
@@ -20,7 +20,7 @@ int chunks_put(struct chunks *chunks, const uint8_t hash[HASH_BYTES], const uint
     struct chunk **bucket = &chunks->buckets[bucket_of(hash)];
     struct chunk *chunk;
 
-    if (chunks_find(chunks, hash) != NULL) return 0;
+    if (chunks_find(chunks, hash)) return 0;
     if (chunks->chunk_count == CHUNKS_MAX) return -ENOSPC;
     if ((chunk = malloc(sizeof *chunk + count)) == NULL) return -ENOMEM;
     memcpy(chunk->hash, hash, HASH_BYTES);
@@ -37,7 +37,7 @@ int chunks_remove(struct chunks *chunks, const uint8_t hash[HASH_BYTES]) {
     struct chunk **link = &chunks->buckets[bucket_of(hash)];
     struct chunk *chunk;
 
-    while (*link != NULL && memcmp((*link)->hash, hash, HASH_BYTES) != 0) link = &(*link)->next;
+    while (*link && memcmp((*link)->hash, hash, HASH_BYTES) != 0) link = &(*link)->next;
     if ((chunk = *link) == NULL) return -ENOENT;
     *link = chunk->next;
     chunks->chunk_count--;
@@ -48,7 +48,7 @@ int chunks_remove(struct chunks *chunks, const uint8_t hash[HASH_BYTES]) {
 
 void chunks_fini(struct chunks *chunks) {
     for (unsigned i = 0; i < CHUNK_BUCKETS; i++)
-        while (chunks->buckets[i] != NULL) {
+        while (chunks->buckets[i]) {
             struct chunk *chunk = chunks->buckets[i];
             chunks->buckets[i] = chunk->next;
             free(chunk);

@@ -52,7 +52,7 @@ static void store(struct commands *commands, const void *bytes, size_t count, un
 
 static void store_random(struct commands *commands, size_t count, unsigned hops) {
     uint8_t *bytes = malloc(count + 1);
-    if (bytes == NULL || gnutls_rnd(GNUTLS_RND_NONCE, bytes, count) != 0) {
+    if (!bytes || gnutls_rnd(GNUTLS_RND_NONCE, bytes, count) != 0) {
         say("error no memory");
         commands->busy = false;
     } else {
@@ -164,7 +164,7 @@ static void carry_out(struct commands *commands, const char *line) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strlen(table[i].name) == name_bytes && memcmp(table[i].name, line, name_bytes) == 0)
             wrong = table[i].run(commands, rest);
-    if (wrong == NULL) return;
+    if (!wrong) return;
     commands->busy = false;
     say("error %s", wrong);
 }
@@ -182,7 +182,7 @@ static void carry_out_lines(struct commands *commands) {
         size_t count;
         bool skip = commands->overlong;
 
-        if (end == NULL) break;
+        if (!end) break;
         count = (size_t)(end - commands->lines);
         memcpy(line, commands->lines, count);
         line[count] = 0;
@@ -200,7 +200,7 @@ static void carry_out_lines(struct commands *commands) {
 
 static size_t room(struct commands *commands) {
     size_t left = sizeof commands->lines - commands->count;
-    if (left == 0 && memchr(commands->lines, '\n', commands->count) == NULL) {
+    if (left == 0 && !memchr(commands->lines, '\n', commands->count)) {
         if (!commands->overlong) say("error line too long");
         commands->overlong = true;
         commands->count = 0;

@@ -83,7 +83,7 @@ struct command_data {
 static size_t to_trace_data(uint8_t out[TRACE_APP_DATA_BYTES], uint16_t cmd, const void *message) {
     const struct request *request = message;
     const struct chunk *chunk = chunks_find(&request->datamap->chunks, request->what.hash);
-    struct command_data data = {.size = (uint32_t)(chunk != NULL ? chunk->count : request->what.count)};
+    struct command_data data = {.size = (uint32_t)(chunk ? chunk->count : request->what.count)};
 
     (void)cmd; /* all commands look alike */
     memcpy(data.hash, request->what.hash, HASH_BYTES);
@@ -137,7 +137,7 @@ static bool seen_before(struct datamap *datamap, uint64_t id) {
 
 static void reply(struct quic_stream *stream, const struct dmap_reply *answer) {
     uint8_t *message = malloc(DMAP_REPLY_BYTES + answer->count);
-    if (message == NULL) {
+    if (!message) {
         quic_stream_reset(stream, DMAP_REFUSED);
         return;
     }
@@ -158,17 +158,17 @@ static void request_finish(struct datamap *datamap, struct request *request, con
     while (*link != request) link = &(*link)->next;
     *link = request->next;
     datamap->request_count--;
-    if (request->to != NULL) {
+    if (request->to) {
         request->to->request = NULL;
         quic_stream_reset(request->to->stream, DMAP_REFUSED);
     }
     TRACE_APP_END(datamap->log, &request->context, request->has_caller ? &request->caller : NULL, APP_ID, request->what.command,
                   answer->status == DMAP_OK);
-    if (request->from != NULL) {
+    if (request->from) {
         request->from->request = NULL;
         reply(request->from->stream, answer);
     }
-    if (request->done != NULL) {
+    if (request->done) {
         struct datamap_result result = {.command = request->what.command,
                                         .status = answer->status,
                                         .count = answer->count,
@@ -198,9 +198,9 @@ static bool forward_to(struct request *request, struct quic_conn *conn) {
     uint8_t *message = malloc(DMAP_REQUEST_BYTES + onward.count);
     bool sent = false;
 
-    if (exchange == NULL || message == NULL) goto out;
+    if (!exchange || !message) goto out;
     exchange->stream = quic_stream_open(conn, exchange TRACE_ONLY(, &request->context));
-    if (exchange->stream == NULL) goto out;
+    if (!exchange->stream) goto out;
     exchange->outbound = true;
     onward.ttl--;
     dmap_request_encode(message, &onward);
@@ -274,7 +274,7 @@ static struct request *request_create(struct datamap *datamap, const struct dmap
     request->what.bytes = NULL;
     if (what->count != 0) {
         uint8_t *copy = malloc(what->count);
-        if (copy == NULL) {
+        if (!copy) {
             free(request);
             return NULL;
         }
@@ -292,7 +292,7 @@ static struct request *request_create(struct datamap *datamap, const struct dmap
 void datamap_request(struct datamap *datamap, const struct dmap_request *what, datamap_done done, void *arg) {
     struct request *request = request_create(datamap, what);
 
-    if (request == NULL) {
+    if (!request) {
         struct datamap_result result = {.command = what->command, .status = DMAP_REFUSED};
         memcpy(result.hash, what->hash, HASH_BYTES);
         done(arg, &result);
@@ -314,7 +314,7 @@ void datamap_request(struct datamap *datamap, const struct dmap_request *what, d
 static void on_due(uv_timer_t *timer) {
     struct datamap *datamap = timer->data;
     uint64_t now = monotonic_ns(), next_ns = 0;
-    for (struct request *request = datamap->requests; request != NULL;) {
+    for (struct request *request = datamap->requests; request;) {
         bool is_due = request->due_ns != 0 && request->due_ns <= now;
         if (request->due_ns > now) next_ns = request->due_ns;
         if (!is_due) {
@@ -363,7 +363,7 @@ static void request_received(struct datamap *datamap, struct exchange *exchange)
 static void answer_received(struct datamap *datamap, struct request *request, const struct dmap_reply *answer) {
     request->to->request = NULL;
     request->to = NULL;
-    if (answer == NULL || answer->status != DMAP_OK) {
+    if (!answer || answer->status != DMAP_OK) {
         request_step(datamap, request);
         return;
     }
@@ -385,7 +385,7 @@ static int exchange_append(struct exchange *exchange, const uint8_t *bytes, size
     if (exchange->count + count > exchange->capacity) {
         size_t capacity = 2 * (exchange->count + count);
         uint8_t *grown = realloc(exchange->bytes, capacity);
-        if (grown == NULL) return -ENOMEM;
+        if (!grown) return -ENOMEM;
         exchange->bytes = grown;
         exchange->capacity = capacity;
     }
@@ -399,7 +399,7 @@ static void on_stream_data(void *arg, struct quic_stream *stream, const uint8_t 
     struct exchange *exchange = quic_stream_data(stream);
     struct dmap_reply answer;
 
-    if (exchange == NULL) { /* the peer opened it */
+    if (!exchange) { /* the peer opened it */
         if ((exchange = calloc(1, sizeof *exchange)) == NULL) {
             quic_stream_reset(stream, DMAP_REFUSED);
             return;
@@ -414,7 +414,7 @@ static void on_stream_data(void *arg, struct quic_stream *stream, const uint8_t 
     if (!fin) return;
     if (!exchange->outbound)
         request_received(datamap, exchange);
-    else if (exchange->request != NULL)
+    else if (exchange->request)
         answer_received(datamap, exchange->request,
                         dmap_reply_decode(&answer, exchange->bytes, exchange->count) == 0 ? &answer : NULL);
 }
@@ -423,11 +423,11 @@ static void on_stream_closed(void *arg, struct quic_stream *stream) {
     struct datamap *datamap = arg;
     struct exchange *exchange = quic_stream_data(stream);
 
-    if (exchange == NULL) return;
+    if (!exchange) return;
     quic_stream_set_data(stream, NULL);
-    if (exchange->request != NULL && exchange->outbound)
+    if (exchange->request && exchange->outbound)
         answer_received(datamap, exchange->request, NULL);
-    else if (exchange->request != NULL)
+    else if (exchange->request)
         exchange->request->from = NULL; /* nobody waits for the answer any more; the span still gets its end */
     free(exchange->bytes);
     free(exchange);
@@ -436,7 +436,7 @@ static void on_stream_closed(void *arg, struct quic_stream *stream) {
 static void on_peers(struct datamap *datamap) {
     datamap->peer_count = 0;
     for (struct quic_conn *conn = NULL; (conn = quic_endpoint_next_peer(datamap->endpoint, conn)) != NULL;) datamap->peer_count++;
-    if (datamap->changed != NULL) datamap->changed(datamap->changed_arg);
+    if (datamap->changed) datamap->changed(datamap->changed_arg);
 }
 
 static void on_peer_joined(void *arg, struct quic_conn *conn) {
@@ -465,7 +465,7 @@ static void on_sweep(uv_timer_t *timer) {
     struct datamap *datamap = timer->data;
     uint64_t now = monotonic_ns();
     /* A request that ends may end others: look from the beginning again. */
-    for (struct request *request = datamap->requests; request != NULL;) {
+    for (struct request *request = datamap->requests; request;) {
         struct request *next = request->next;
         if (request->deadline_ns <= now) {
             request_fail(datamap, request, DMAP_NOT_FOUND);
@@ -477,7 +477,7 @@ static void on_sweep(uv_timer_t *timer) {
 
 int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop, unsigned think_ms TRACE_ONLY(, struct trace_log *log)) {
     struct datamap *datamap = calloc(1, sizeof *datamap);
-    if (datamap == NULL) return -ENOMEM;
+    if (!datamap) return -ENOMEM;
     TRACE_ONLY(datamap->log = log;)
     TRACE_APP_ONLY(register_app(log);)
     uv_timer_init(loop, &datamap->sweep);
@@ -500,7 +500,7 @@ void datamap_on_peers(struct datamap *datamap, void (*changed)(void *arg), void 
 void datamap_stop(struct datamap *datamap) {
     datamap->stopped = true;
     datamap->changed = NULL;
-    while (datamap->requests != NULL) request_fail(datamap, datamap->requests, DMAP_REFUSED);
+    while (datamap->requests) request_fail(datamap, datamap->requests, DMAP_REFUSED);
     uv_close((uv_handle_t *)&datamap->sweep, NULL);
     uv_close((uv_handle_t *)&datamap->think, NULL);
 }

@@ -25,8 +25,8 @@ struct datamap_result {
 };
 typedef void (*datamap_done)(void *arg, const struct datamap_result *result);
 
-/* think_ms: how long a peer's request waits before it is looked at, 0 for not at all.  log: NULL, or where to register the application
- * and emit.  Returns 0 or -ENOMEM. */
+/* think_ms: how long a peer's request waits before it is looked at, 0 for not at all.  log: NULL, or where to register the
+ * application and emit.  Returns 0 or -ENOMEM. */
 int datamap_create(struct datamap **ret_datamap, uv_loop_t *loop, unsigned think_ms TRACE_ONLY(, struct trace_log *log));
 
 /* The callbacks to open the endpoint with; then tell the datamap of the endpoint. */

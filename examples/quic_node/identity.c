@@ -63,7 +63,7 @@ int identity_init(struct identity *identity, const char *name) {
     rv = 0;
 out:
     gnutls_free(der.data);
-    if (certificate != NULL) gnutls_x509_crt_deinit(certificate);
+    if (certificate) gnutls_x509_crt_deinit(certificate);
     gnutls_x509_privkey_deinit(key);
     return rv;
 }
@@ -76,7 +76,7 @@ void identity_fini(struct identity *identity) {
 int identity_of_peer(gnutls_session_t session, struct trace_node_id *ret_id) {
     unsigned count = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-    if (chain == NULL || count == 0) return GNUTLS_E_NO_CERTIFICATE_FOUND;
+    if (!chain || count == 0) return GNUTLS_E_NO_CERTIFICATE_FOUND;
     identity_hash(ret_id->bytes, chain[0].data, chain[0].size);
     return 0;
 }

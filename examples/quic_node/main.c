@@ -79,7 +79,7 @@ static void parse_arguments(struct node *node, int argc, char **argv) {
     quic_address_parse(&node->listen, "127.0.0.1:0");
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) switch (option) {
         case 'n':
-            if (*optarg == 0 || strchr(optarg, '/') != NULL) wrong_usage("not a name", optarg);
+            if (*optarg == 0 || strchr(optarg, '/')) wrong_usage("not a name", optarg);
             node->name = optarg;
             break;
         case 'l':

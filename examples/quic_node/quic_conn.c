@@ -61,7 +61,7 @@ static int on_handshake_completed(ngtcp2_conn *ngtcp2, void *arg) {
 
 static int on_stream_open(ngtcp2_conn *ngtcp2, int64_t id, void *arg) {
     struct quic_stream *stream = stream_create(arg, id, NULL);
-    if (stream == NULL) return NGTCP2_ERR_CALLBACK_FAILURE;
+    if (!stream) return NGTCP2_ERR_CALLBACK_FAILURE;
     return ngtcp2_conn_set_stream_user_data(ngtcp2, id, stream) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -70,7 +70,7 @@ static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint6
     struct quic_stream *stream = stream_arg;
     (void)arg, (void)offset;
 
-    if (stream != NULL && stream_received(stream, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
+    if (stream && stream_received(stream, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
         ngtcp2_conn_shutdown_stream(ngtcp2, id, NGTCP2_INTERNAL_ERROR);
     /* The application has taken the bytes: the peer may send as many again. */
     ngtcp2_conn_extend_max_stream_offset(ngtcp2, id, count);
@@ -82,7 +82,7 @@ static int on_stream_close(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint
     struct quic_stream *stream = stream_arg;
     (void)arg, (void)flags, (void)code;
 
-    if (stream != NULL) stream_bury(stream);
+    if (stream) stream_bury(stream);
     if (!ngtcp2_conn_is_local_stream(ngtcp2, id)) ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1);
     return 0;
 }
@@ -132,7 +132,7 @@ static void settings_fill(struct quic_conn *conn, ngtcp2_settings *settings) {
     settings->initial_ts = monotonic_ns();
     settings->initial_rtt = NS_PER_MS_(100); /* peers are near: what is lost in the handshake is sent again after 3 of these */
     settings->handshake_timeout = NS_PER_MS_(HANDSHAKE_TIMEOUT_MS);
-    if (conn->qlog != NULL) settings->qlog.write = on_qlog;
+    if (conn->qlog) settings->qlog.write = on_qlog;
 }
 
 static void params_fill(ngtcp2_transport_params *params) {
@@ -171,9 +171,9 @@ static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd) {
     settings_fill(conn, &settings);
     params_fill(&params);
     conn_path(conn, &path);
-    if (hd != NULL) accept_fill(endpoint, hd, &own, &settings, &params);
+    if (hd) accept_fill(endpoint, hd, &own, &settings, &params);
     TRACE_NGTCP2_CREATE(&conn->trace, endpoint->config.log, endpoint->config.trace_source, &used_callbacks, &used_settings, &arg);
-    if (hd == NULL) {
+    if (!hd) {
         gnutls_rnd(GNUTLS_RND_NONCE, original.data, original.datalen);
         rv = ngtcp2_conn_client_new(&conn->ngtcp2, &original, &own, &path, NGTCP2_PROTO_VER_V1, used_callbacks, used_settings,
                                     &params, NULL, arg);
@@ -183,7 +183,7 @@ static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd) {
     }
     if (rv != 0) return -ENOMEM;
     if (endpoint_cid_add(endpoint, conn, &own) != 0) return -ENOMEM;
-    if (hd != NULL && endpoint_cid_add(endpoint, conn, &hd->dcid) != 0) return -ENOMEM;
+    if (hd && endpoint_cid_add(endpoint, conn, &hd->dcid) != 0) return -ENOMEM;
     return 0;
 }
 
@@ -206,12 +206,12 @@ int conn_create(struct quic_conn **ret_conn, struct quic_endpoint *endpoint, con
     conn->remote = *remote;
     conn->state = QUIC_HANDSHAKE;
     conn->tls_ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_tls, .user_data = conn};
-    if (endpoint->config.qlog_dir != NULL) {
+    if (endpoint->config.qlog_dir) {
         conn->qlog = qlog_open(endpoint);
-        if (conn->qlog == NULL) fprintf(stderr, "no qlog: %s: %s\n", endpoint->config.qlog_dir, strerror(errno));
+        if (!conn->qlog) fprintf(stderr, "no qlog: %s: %s\n", endpoint->config.qlog_dir, strerror(errno));
     }
     rv = -ENOMEM;
-    if (identity_session(endpoint->config.identity, hd == NULL, &conn->tls) != 0) goto fail;
+    if (identity_session(endpoint->config.identity, !hd, &conn->tls) != 0) goto fail;
     gnutls_session_set_ptr(conn->tls, &conn->tls_ref);
     if ((rv = conn_start(conn, hd)) != 0) goto fail;
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->tls);
@@ -230,10 +230,10 @@ fail:
 
 void conn_destroy(struct quic_conn *conn) {
     endpoint_cid_remove_all(conn->endpoint, conn);
-    if (conn->ngtcp2 != NULL) ngtcp2_conn_del(conn->ngtcp2); /* calls back once more */
+    if (conn->ngtcp2) ngtcp2_conn_del(conn->ngtcp2); /* calls back once more */
     TRACE_NGTCP2_DESTROY(conn->trace);
-    if (conn->tls != NULL) gnutls_deinit(conn->tls);
-    if (conn->qlog != NULL) fclose(conn->qlog);
+    if (conn->tls) gnutls_deinit(conn->tls);
+    if (conn->qlog) fclose(conn->qlog);
     streams_free_buried(conn);
     free(conn->goodbye);
     free(conn);
@@ -249,12 +249,12 @@ static void conn_over(struct quic_conn *conn, enum quic_state state) {
     conn->state = state;
     conn->app_knows = false;
     conn->gone_ns = monotonic_ns() + 3 * ngtcp2_conn_get_pto(conn->ngtcp2);
-    if (conn->target != NULL) {
+    if (conn->target) {
         conn->target->conn = NULL;
         conn->target->dial_ns = monotonic_ns() + REDIAL_MS * NS_PER_MS;
         conn->target = NULL;
     }
-    while (conn->streams != NULL) stream_bury(conn->streams);
+    while (conn->streams) stream_bury(conn->streams);
     if (app_knew) app->peer_left(app->arg, conn);
 }
 
@@ -278,7 +278,7 @@ void conn_close(struct quic_conn *conn, int error, const char *reason) {
     if (count > 0) {
         endpoint_send(conn->endpoint, &conn->remote, packet, (size_t)count);
         conn->goodbye = malloc((size_t)count);
-        if (conn->goodbye != NULL) {
+        if (conn->goodbye) {
             memcpy(conn->goodbye, packet, (size_t)count);
             conn->goodbye_bytes = (size_t)count;
             conn->goodbye_left = 3;
@@ -306,7 +306,7 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
     TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state == QUIC_CLOSING) {
         /* Not for ever: the peer may be closing too, and answer each with its own. */
-        if (conn->goodbye == NULL || conn->goodbye_left == 0) return;
+        if (!conn->goodbye || conn->goodbye_left == 0) return;
         conn->goodbye_left--;
         endpoint_send(conn->endpoint, from, conn->goodbye, conn->goodbye_bytes);
         return;

@@ -31,7 +31,7 @@ int quic_address_parse(union quic_address *ret_address, const char *text) {
     const char *colon = strrchr(text, ':');
     size_t count;
 
-    if (colon == NULL || (count = (size_t)(colon - text)) >= sizeof host) return -EINVAL;
+    if (!colon || (count = (size_t)(colon - text)) >= sizeof host) return -EINVAL;
     if (count >= 2 && text[0] == '[' && text[count - 1] == ']') text++, count -= 2;
     memcpy(host, text, count);
     host[count] = 0;
@@ -68,7 +68,7 @@ static struct quic_cid **cid_bucket(struct quic_endpoint *endpoint, const uint8_
 int endpoint_cid_add(struct quic_endpoint *endpoint, struct quic_conn *conn, const ngtcp2_cid *cid) {
     struct quic_cid **bucket = cid_bucket(endpoint, cid->data, cid->datalen);
     struct quic_cid *entry = malloc(sizeof *entry);
-    if (entry == NULL) return -ENOMEM;
+    if (!entry) return -ENOMEM;
     *entry = (struct quic_cid){.next = *bucket, .conn = conn, .cid = *cid};
     *bucket = entry;
     return 0;
@@ -82,13 +82,13 @@ static void cid_unlink(struct quic_cid **link) {
 
 void endpoint_cid_remove(struct quic_endpoint *endpoint, const ngtcp2_cid *cid) {
     struct quic_cid **link = cid_bucket(endpoint, cid->data, cid->datalen);
-    while (*link != NULL && !ngtcp2_cid_eq(&(*link)->cid, cid)) link = &(*link)->next;
-    if (*link != NULL) cid_unlink(link);
+    while (*link && !ngtcp2_cid_eq(&(*link)->cid, cid)) link = &(*link)->next;
+    if (*link) cid_unlink(link);
 }
 
 void endpoint_cid_remove_all(struct quic_endpoint *endpoint, const struct quic_conn *conn) {
     for (unsigned i = 0; i < CID_BUCKETS; i++)
-        for (struct quic_cid **link = &endpoint->cids[i]; *link != NULL;) {
+        for (struct quic_cid **link = &endpoint->cids[i]; *link;) {
             if ((*link)->conn == conn)
                 cid_unlink(link);
             else
@@ -97,7 +97,7 @@ void endpoint_cid_remove_all(struct quic_endpoint *endpoint, const struct quic_c
 }
 
 static struct quic_conn *cid_find(struct quic_endpoint *endpoint, const uint8_t *bytes, size_t count) {
-    for (struct quic_cid *entry = *cid_bucket(endpoint, bytes, count); entry != NULL; entry = entry->next)
+    for (struct quic_cid *entry = *cid_bucket(endpoint, bytes, count); entry; entry = entry->next)
         if (entry->cid.datalen == count && memcmp(entry->cid.data, bytes, count) == 0) return entry->conn;
     return NULL;
 }
@@ -122,7 +122,7 @@ static void datagram_received(struct quic_endpoint *endpoint, const union quic_a
     /* Other versions of QUIC are not negotiated: all nodes are of one make. */
     if (ngtcp2_pkt_decode_version_cid(&ids, packet, count, CID_BYTES) != 0) return;
     conn = cid_find(endpoint, ids.dcid, ids.dcidlen);
-    if (conn == NULL) {
+    if (!conn) {
         if (endpoint->closing || ngtcp2_accept(&hd, packet, count) != 0) return;
         if (conn_create(&conn, endpoint, from, &hd) != 0) return;
     }
@@ -159,7 +159,7 @@ int quic_endpoint_keep(struct quic_endpoint *endpoint, const union quic_address 
 static void dial(struct quic_endpoint *endpoint, uint64_t now) {
     for (unsigned i = 0; i < endpoint->target_count; i++) {
         struct quic_target *target = &endpoint->targets[i];
-        if (target->conn != NULL || target->dial_ns > now) continue;
+        if (target->conn || target->dial_ns > now) continue;
         target->dial_ns = now + REDIAL_MS * NS_PER_MS;
         if (conn_create(&target->conn, endpoint, &target->address, NULL) == 0) target->conn->target = target;
     }
@@ -173,7 +173,7 @@ static bool is_duplicate(const struct quic_endpoint *endpoint, const struct quic
 }
 
 struct quic_conn *quic_endpoint_next_peer(struct quic_endpoint *endpoint, struct quic_conn *conn) {
-    for (conn = conn == NULL ? endpoint->conns : conn->next; conn != NULL; conn = conn->next)
+    for (conn = !conn ? endpoint->conns : conn->next; conn; conn = conn->next)
         if (conn->app_knows && !is_duplicate(endpoint, conn)) return conn;
     return NULL;
 }
@@ -181,7 +181,7 @@ struct quic_conn *quic_endpoint_next_peer(struct quic_endpoint *endpoint, struct
 /* ---- the loop comes round ---------------------------------------------------------------------------------------------- */
 
 static void free_gone(struct quic_endpoint *endpoint, uint64_t now) {
-    for (struct quic_conn **link = &endpoint->conns; *link != NULL;) {
+    for (struct quic_conn **link = &endpoint->conns; *link;) {
         struct quic_conn *conn = *link;
         if (conn->state < QUIC_CLOSING || conn->gone_ns > now) {
             link = &conn->next;
@@ -198,10 +198,10 @@ static void set_timer(struct quic_endpoint *endpoint) {
     uint64_t at = UINT64_MAX;
     struct itimerspec when = {0};
 
-    for (const struct quic_conn *conn = endpoint->conns; conn != NULL; conn = conn->next)
+    for (const struct quic_conn *conn = endpoint->conns; conn; conn = conn->next)
         if (conn_expiry(conn) < at) at = conn_expiry(conn);
     for (unsigned i = 0; i < endpoint->target_count; i++)
-        if (endpoint->targets[i].conn == NULL && endpoint->targets[i].dial_ns < at) at = endpoint->targets[i].dial_ns;
+        if (!endpoint->targets[i].conn && endpoint->targets[i].dial_ns < at) at = endpoint->targets[i].dial_ns;
     if (at == 0) at = 1; /* 0 turns a timerfd off; the past rings at once */
     if (at == UINT64_MAX) at = 0;
     if (at == endpoint->timer_ns && at != 1) return;
@@ -216,7 +216,7 @@ static void endpoint_tidy(uv_prepare_t *prepare) {
     uint64_t now = monotonic_ns();
 
     dial(endpoint, now);
-    for (struct quic_conn *conn = endpoint->conns; conn != NULL; conn = conn->next)
+    for (struct quic_conn *conn = endpoint->conns; conn; conn = conn->next)
         if (conn->dirty) conn_write(conn);
     free_gone(endpoint, now);
     set_timer(endpoint);
@@ -229,7 +229,7 @@ static void on_timer(uv_poll_t *poll, int status, int events) {
 
     if (read(endpoint->timer_fd, &rings, sizeof rings) < 0) return;
     endpoint->timer_ns = 0; /* it rang: it is off until it is set again */
-    for (struct quic_conn *conn = endpoint->conns; conn != NULL; conn = conn->next) conn_expire(conn, now);
+    for (struct quic_conn *conn = endpoint->conns; conn; conn = conn->next) conn_expire(conn, now);
 }
 
 /* ---- begin and end ----------------------------------------------------------------------------------------------------- */
@@ -252,7 +252,7 @@ int quic_endpoint_open(struct quic_endpoint **ret_endpoint, const struct quic_co
     struct quic_endpoint *endpoint = calloc(1, sizeof *endpoint);
     int rv;
 
-    if (endpoint == NULL) return -ENOMEM;
+    if (!endpoint) return -ENOMEM;
     endpoint->config = *config;
     gnutls_rnd(GNUTLS_RND_KEY, endpoint->secret, sizeof endpoint->secret);
     if ((rv = open_socket(endpoint)) != 0) goto fail;
@@ -292,7 +292,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 void quic_endpoint_close(struct quic_endpoint *endpoint) {
     endpoint->closing = true;
     endpoint->target_count = 0;
-    for (struct quic_conn *conn = endpoint->conns; conn != NULL; conn = conn->next) {
+    for (struct quic_conn *conn = endpoint->conns; conn; conn = conn->next) {
         conn_write(conn); /* what was answered already goes out first */
         conn_close(conn, 0, "node stops");
     }

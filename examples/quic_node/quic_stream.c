@@ -19,7 +19,7 @@ TRACE_ONLY(const struct trace_context *quic_stream_context(const struct quic_str
 
 struct quic_stream *stream_create(struct quic_conn *conn, int64_t id, void *app_data) {
     struct quic_stream *stream = calloc(1, sizeof *stream);
-    if (stream == NULL) return NULL;
+    if (!stream) return NULL;
     stream->conn = conn;
     stream->id = id;
     stream->app_data = app_data;
@@ -103,7 +103,7 @@ void stream_bury(struct quic_stream *stream) {
 }
 
 void streams_free_buried(struct quic_conn *conn) {
-    while (conn->buried != NULL) {
+    while (conn->buried) {
         struct quic_stream *stream = conn->buried;
         conn->buried = stream->next;
         free(stream->out);
@@ -113,7 +113,7 @@ void streams_free_buried(struct quic_conn *conn) {
 
 static struct quic_stream *next_writable(struct quic_conn *conn) {
     if (conn->state != QUIC_ESTABLISHED) return NULL;
-    for (struct quic_stream *stream = conn->streams; stream != NULL; stream = stream->next)
+    for (struct quic_stream *stream = conn->streams; stream; stream = stream->next)
         if (stream->out_ready && !stream->out_finished && !stream->blocked) return stream;
     return NULL;
 }
@@ -134,12 +134,12 @@ static ngtcp2_ssize write_packet(struct quic_conn *conn, struct quic_stream *str
     ngtcp2_path_storage path;
 
     TRACE_NGTCP2_SCOPE(conn->trace);
-    if (stream != NULL) rest = (ngtcp2_vec){stream->out + stream->out_sent, stream->out_bytes - stream->out_sent};
+    if (stream) rest = (ngtcp2_vec){stream->out + stream->out_sent, stream->out_bytes - stream->out_sent};
     ngtcp2_path_storage_zero(&path);
     count = ngtcp2_conn_writev_stream(conn->ngtcp2, &path.path, NULL, packet, packet_bytes, &taken,
-                                      stream != NULL ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0, stream != NULL ? stream->id : -1, &rest,
-                                      stream != NULL, now);
-    if (stream != NULL && taken >= 0) stream_written(stream, (size_t)taken);
+                                      stream ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0, stream ? stream->id : -1, &rest, stream != NULL,
+                                      now);
+    if (stream && taken >= 0) stream_written(stream, (size_t)taken);
     if (count > 0) {
         /* A peer may move to another address; ngtcp2 knows. */
         memcpy(&conn->remote, path.path.remote.addr, path.path.remote.addrlen);
@@ -154,14 +154,14 @@ void conn_write(struct quic_conn *conn) {
 
     if (conn->state >= QUIC_CLOSING) return;
     quantum = ngtcp2_conn_get_send_quantum(conn->ngtcp2);
-    for (struct quic_stream *stream = conn->streams; stream != NULL; stream = stream->next) stream->blocked = false;
+    for (struct quic_stream *stream = conn->streams; stream; stream = stream->next) stream->blocked = false;
     conn->dirty = false;
     for (;;) {
         uint8_t packet[PACKET_BYTES_MAX];
         struct quic_stream *stream = next_writable(conn);
         ngtcp2_ssize count = write_packet(conn, stream, now, sizeof packet, packet);
-        if (stream != NULL && (count == NGTCP2_ERR_STREAM_DATA_BLOCKED || count == NGTCP2_ERR_STREAM_SHUT_WR ||
-                               count == NGTCP2_ERR_STREAM_NOT_FOUND)) {
+        if (stream && (count == NGTCP2_ERR_STREAM_DATA_BLOCKED || count == NGTCP2_ERR_STREAM_SHUT_WR ||
+                       count == NGTCP2_ERR_STREAM_NOT_FOUND)) {
             stream->blocked = true;
             continue;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that asks itself: it serves requests, and when one fails it shows on stderr what had happened to that one.  At its end
- * it writes its last events as JSON.  No traced is needed; compile it without TRACE and all of this is gone. */
+ * A program that asks itself: it serves requests, and when one fails it shows on stderr what had happened to that one.  At its
+ * end it writes its last events as JSON.  No traced is needed; compile it without TRACE and all of this is gone. */
 #include <p2ptrace/query.h>
 #include <stdio.h>
 

@@ -6,32 +6,33 @@
 #include "packet_pairs.h"
 
 #include <errno.h>
+#include <proto/event_table.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[FACT_KIND_COUNT_] = {
-    [FACT_PACKET_SENT] = "packet_sent",
-    [FACT_PACKET_RECEIVED] = "packet_received",
-    [FACT_PACKET_LOST] = "packet_lost",
-    [FACT_METRICS] = "metrics",
-    [FACT_STREAM_OPENED] = "stream_opened",
-    [FACT_STREAM_CLOSED] = "stream_closed",
-    [FACT_CONN_CLOSED] = "conn_closed",
-    [FACT_APP_START] = "app_start",
-    [FACT_APP_END] = "app_end",
-    [FACT_EVENTS_LOST] = "events_lost",
+static const uint16_t kinds[FACT_KIND_COUNT_] = {
+    [FACT_PACKET_SENT] = TRACE_KIND_PACKET_SENT,
+    [FACT_PACKET_RECEIVED] = TRACE_KIND_PACKET_RECEIVED,
+    [FACT_PACKET_LOST] = TRACE_KIND_PACKET_LOST,
+    [FACT_METRICS] = TRACE_KIND_METRICS,
+    [FACT_STREAM_OPENED] = TRACE_KIND_STREAM_OPENED,
+    [FACT_STREAM_CLOSED] = TRACE_KIND_STREAM_CLOSED,
+    [FACT_CONN_CLOSED] = TRACE_KIND_CONN_CLOSED,
+    [FACT_APP_START] = TRACE_KIND_APP_START,
+    [FACT_APP_END] = TRACE_KIND_APP_END,
+    [FACT_EVENTS_LOST] = TRACE_KIND_EVENTS_LOST,
 };
 
-const char *fact_kind_name(enum fact_kind kind) { return kind_names[kind]; }
+const char *fact_kind_name(enum fact_kind kind) { return trace_kind_info(kinds[kind])->name; }
 
 json_t *facts_kinds_new(void) {
-    json_t *kinds = json_array();
-    for (unsigned i = 0; kinds && i < FACT_KIND_COUNT_; i++) {
-        if (!json_array_append_new(kinds, json_string(kind_names[i]))) continue;
-        json_decref(kinds);
+    json_t *names = json_array();
+    for (unsigned i = 0; names && i < FACT_KIND_COUNT_; i++) {
+        if (!json_array_append_new(names, json_string(fact_kind_name((enum fact_kind)i)))) continue;
+        json_decref(names);
         return NULL;
     }
-    return kinds;
+    return names;
 }
 
 /* ---- one event ---- */
@@ -75,10 +76,10 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
 }
 
 static int add_event(struct facts *facts, const json_t *event) {
-    const char *kind = json_get_text(event, "kind");
+    uint16_t kind = json_get_kind(event);
     unsigned number = 0;
-    while (kind && number < FACT_KIND_COUNT_ && strcmp(kind, kind_names[number]) != 0) number++;
-    if (!kind || number == FACT_KIND_COUNT_) return 0;
+    while (number < FACT_KIND_COUNT_ && kinds[number] != kind) number++;
+    if (number == FACT_KIND_COUNT_) return 0;
     struct fact fact = {.kind = (uint8_t)number,
                         .command = NO_NUMBER,
                         .sequence = (uint32_t)json_get_count(event, "sequence"),

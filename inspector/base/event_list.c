@@ -20,10 +20,7 @@ static int compare(const void *left, const void *right) {
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-bool event_is_gap(const json_t *event) {
-    const char *kind = json_get_text(event, "kind");
-    return kind && !strcmp(kind, "events_lost");
-}
+bool event_is_gap(const json_t *event) { return json_get_kind(event) == TRACE_KIND_EVENTS_LOST; }
 
 /* False when this gap was seen before. */
 static bool first_sight(json_t *seen, const json_t *gap) {

@@ -2,6 +2,7 @@
 #include "json_get.h"
 
 #include <errno.h>
+#include <proto/event_table.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ bool json_is_hex(const char *text, unsigned digits) { return strspn(text, "01234
 const char *json_get_hex(const json_t *object, const char *key, unsigned digits) {
     const char *text = json_get_text(object, key);
     return text && json_is_hex(text, digits) ? text : NULL;
+}
+
+uint16_t json_get_kind(const json_t *event) {
+    const char *name = json_get_text(event, "kind");
+    return name ? trace_kind_by_name(name) : 0;
 }
 
 bool json_get_time(const json_t *object, uint64_t *ret_unix_ns) {

@@ -6,6 +6,7 @@
 #define INSPECTOR_JSON_GET_H
 
 #include <jansson.h>
+#include <p2ptrace/event.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ const char *json_get_hex(const json_t *object, const char *key, unsigned digits)
 
 /* True when text is exactly so many lower-case hex digits. */
 bool json_is_hex(const char *text, unsigned digits);
+
+/* `kind` of an event, or of a group of a count by kind: TRACE_KIND_ of that name; 0 when it is missing, or one that this
+ * version does not know. */
+uint16_t json_get_kind(const json_t *event);
 
 /* `timestamp` and `ns` of an object as Unix nanoseconds; false when there is no timestamp. */
 bool json_get_time(const json_t *object, uint64_t *ret_unix_ns);

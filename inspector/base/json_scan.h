@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON read where it lies: values are stretches of the text, nothing is copied or allocated, and what nobody asks for is only passed over.
- * For answers with very many rows, of which a few members are wanted: an order of magnitude faster than making json_t of them.
+ * JSON read where it lies: values are stretches of the text, nothing is copied or allocated, and what nobody asks for is only
+ * passed over. For answers with very many rows, of which a few members are wanted: an order of magnitude faster than making
+ * json_t of them.
  *
  * What is passed over is not checked beyond its brackets and quotes; nothing outside the text is ever read.  Any thread. */
 #ifndef INSPECTOR_JSON_SCAN_H
@@ -37,8 +38,8 @@ bool json_scan_is(const struct json_member *member, const char *key);
 /* The member of that name, the last one if there are several.  False when there is none. */
 bool json_scan_find(struct json_span object, const char *key, struct json_span *ret_value);
 
-/* What lies at a path of names, from object into object: {"result", "events"} with count 2 is text["result"]["events"].  Looks at nothing
- * behind it. */
+/* What lies at a path of names, from object into object: {"result", "events"} with count 2 is text["result"]["events"].  Looks
+ * at nothing behind it. */
 bool json_scan_path(const char *text, size_t bytes, const char *const *names, size_t count, struct json_span *ret_value);
 
 /* The text of a string that has no escapes, without its quotes.  False for others: json_loadb with JSON_DECODE_ANY reads them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands of the inspector.  Help, the manual pages and the shells' completion are made from this table and that of the options
- * (options.def): what a user has to know is said here, once.  commands.h tells the fields. */
+ * The commands of the inspector.  Help, the manual pages and the shells' completion are made from this table and that of the
+ * options (options.def): what a user has to know is said here, once.  commands.h tells the fields. */
 #include "command.h"
 
 // clang-format off

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes a manual page, in the macros of man(7), out of the tables of commands and options.
+ * Writes the manual pages, in the macros of man(7), out of the tables of commands and options.
  *
- *     gen_man           inspector.1, to standard output
- *     gen_man COMMAND   inspector-COMMAND.1
+ *     gen_man DIRECTORY   inspector.1, and inspector-COMMAND.1 for each command
  *
- * The build runs it once a page.  What is said here and not in the tables is what concerns all commands alike. */
+ * The directory is made if need be; pages that are already in it are replaced.  Only what all commands share is written here: the
+ * tables have the rest. */
 #include "command.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- text ---- */
 
@@ -215,15 +219,38 @@ static void page_all(void) {
     fputs(".BR traced (1)\n", stdout);
 }
 
+/* Pages of an earlier run: a command may be gone. */
+static int remove_pages(const char *directory) {
+    DIR *dir = opendir(directory);
+    if (!dir) return -1;
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (!strncmp(entry->d_name, "inspector", 9) && unlinkat(dirfd(dir), entry->d_name, 0)) return closedir(dir), -1;
+    return closedir(dir);
+}
+
+/* Standard output becomes the page's file; what was written before is complete, or it is a failure. */
+static int begin_page(const char *directory, const char *suffix) {
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/inspector%s%s.1", directory, *suffix ? "-" : "", suffix);
+    return ferror(stdout) || length >= (int)sizeof path || !freopen(path, "w", stdout) ? -1 : 0;
+}
+
+static int write_pages(const char *directory) {
+    if ((mkdir(directory, 0755) && errno != EEXIST) || remove_pages(directory) || begin_page(directory, "")) return -1;
+    page_all();
+    for (size_t i = 0; i < command_count; i++) {
+        if (begin_page(directory, command_table[i].name)) return -1;
+        page_command(&command_table[i]);
+    }
+    return ferror(stdout) || fflush(stdout) ? -1 : 0;
+}
+
 int main(int argc, char **argv) {
-    const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
-    if (argc > 1 && !command) {
-        fprintf(stderr, "gen_man: there is no command %s\n", argv[1]);
+    if (argc != 2) {
+        fputs("usage: gen_man DIRECTORY\n", stderr);
         return 1;
     }
-    if (command)
-        page_command(command);
-    else
-        page_all();
-    return ferror(stdout) || fflush(stdout) ? 1 : 0;
+    if (!write_pages(argv[1])) return 0;
+    fprintf(stderr, "gen_man: %s: %s\n", argv[1], strerror(errno));
+    return 1;
 }

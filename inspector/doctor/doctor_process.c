@@ -23,7 +23,7 @@ static bool file_has_library(const char *path) {
     if (fd < 0) return false;
     if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size > 0) {
         void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        found = bytes != MAP_FAILED && memmem(bytes, (size_t)status.st_size, library_mark, sizeof library_mark) != NULL;
+        found = bytes != MAP_FAILED && memmem(bytes, (size_t)status.st_size, library_mark, sizeof library_mark);
         if (bytes != MAP_FAILED) munmap(bytes, (size_t)status.st_size);
     }
     close(fd);

@@ -54,7 +54,7 @@ static const char *read_clock(const char *text, struct moment *moment) {
 /* Nothing, Z, or +HH:MM; then the end. */
 static bool read_zone(const char *text, struct moment *moment) {
     int hours = 0, minutes = 0;
-    if (!text || !*text) return text != NULL;
+    if (!text || !*text) return text;
     moment->zoned = true;
     if (!strcmp(text, "Z")) return true;
     if (*text != '+' && *text != '-') return false;

@@ -16,8 +16,9 @@
  *     2026-01-31                     its first moment
  *     2026-01-31 12:00[:03.5]        or with a T between; both as the UTC text that traced reads, to the last digit
  *
- * Behind a time or a date there may be Z or an offset like +01:00; without one it is local, or UTC when `utc` is set.  Everything else,
- * and a day that there never was, goes on for traced to judge, so that all say the same of it.  NULL without memory. */
+ * Behind a time or a date there may be Z or an offset like +01:00; without one it is local, or UTC when `utc` is set.
+ * Everything else, and a day that there never was, goes on for traced to judge, so that all say the same of it.  NULL without
+ * memory. */
 json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us);
 
 #endif

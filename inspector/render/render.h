@@ -42,7 +42,8 @@ void render_node(struct strbuf *out, const struct view *view, const char *node_i
 /* The same of an event's own node, by its log where the event says which. */
 void render_event_node(struct strbuf *out, const struct view *view, const json_t *event);
 
-/* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its policy. */
+/* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its
+ * policy. */
 void render_node_notes(struct strbuf *out, const json_t *row);
 
 /* Two lines: a text that somebody wrote, and under a place of it (in bytes) a caret, as long as the place. */

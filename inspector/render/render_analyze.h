@@ -23,9 +23,9 @@ void finding_describe(struct strbuf *out, const struct view *view, const struct 
 /* The next command to type: arguments that a shell takes as they are. */
 void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
 
-/* {"finding","severity","node_id","peer_id","trace_id","command","count","of","rate","usual_rate","duration","usual_duration","at",
- * "says","next","evidence":[{"timestamp","ns","node_id","peer_id","trace_id","lane","sequence","kind"}]}.  What a finding of its kind does
- * not have is null.  NULL without memory. */
+/* {"finding","severity","node_id","peer_id","trace_id","command","count","of","rate","usual_rate","duration",
+ * "usual_duration","at","says","next","evidence":[{"timestamp","ns","node_id","peer_id","trace_id","lane","sequence","kind"}]}.
+ * Members that a finding of this kind does not have are null.  Returns NULL without memory. */
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding);
 
 #endif

@@ -128,7 +128,7 @@ static void stream(struct strbuf *out, const struct view *view, const json_t *ev
     (void)view;
     strbuf_puts(out, "stream ");
     text_number(out, data, "stream_id");
-    if (!strcmp(json_get_text(event, "kind"), "stream_opened")) {
+    if (json_get_kind(event) == TRACE_KIND_STREAM_OPENED) {
         strbuf_puts(out, " opened");
     } else {
         strbuf_puts(out, " closed");
@@ -148,11 +148,11 @@ static void stream_data(struct strbuf *out, const struct view *view, const json_
 
 static void packet(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view;
-    const char *kind = json_get_text(event, "kind");
-    bool lost = !strcmp(kind, "packet_lost");
+    uint16_t kind = json_get_kind(event);
+    bool lost = kind == TRACE_KIND_PACKET_LOST;
     strbuf_puts(out, "packet ");
     text_number(out, data, "packet_num");
-    strbuf_puts(out, lost ? " LOST, " : !strcmp(kind, "packet_sent") ? " sent, " : " received, ");
+    strbuf_puts(out, lost ? " LOST, " : kind == TRACE_KIND_PACKET_SENT ? " sent, " : " received, ");
     if (!lost) {
         size(out, data, "size");
         strbuf_puts(out, ", ");
@@ -236,40 +236,36 @@ static void unknown(struct strbuf *out, const struct view *view, const json_t *e
     }
 }
 
-static const struct kind_text {
-    const char *kind;
-    void (*describe)(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data);
-} kinds[] = {
-    {"conn_init", conn_init},     {"conn_established", conn_established},
-    {"conn_closed", conn_closed}, {"stream_opened", stream},
-    {"stream_data", stream_data}, {"stream_closed", stream},
-    {"packet_sent", packet},      {"packet_received", packet},
-    {"packet_lost", packet},      {"metrics", metrics},
-    {"app_command", app_command}, {"app_start", app_start},
-    {"app_end", app_end},         {"custom", custom},
-    {"events_lost", events_lost},
+/* By kind. */
+static void (*const describers[])(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) = {
+    [TRACE_KIND_CONN_INIT] = conn_init,     [TRACE_KIND_CONN_ESTABLISHED] = conn_established,
+    [TRACE_KIND_CONN_CLOSED] = conn_closed, [TRACE_KIND_STREAM_OPENED] = stream,
+    [TRACE_KIND_STREAM_DATA] = stream_data, [TRACE_KIND_STREAM_CLOSED] = stream,
+    [TRACE_KIND_PACKET_SENT] = packet,      [TRACE_KIND_PACKET_RECEIVED] = packet,
+    [TRACE_KIND_PACKET_LOST] = packet,      [TRACE_KIND_METRICS] = metrics,
+    [TRACE_KIND_APP_COMMAND] = app_command, [TRACE_KIND_APP_START] = app_start,
+    [TRACE_KIND_APP_END] = app_end,         [TRACE_KIND_CUSTOM] = custom,
+    [TRACE_KIND_EVENTS_LOST] = events_lost,
 };
 
-static const struct kind_text *kind_of(const json_t *event) {
-    const char *kind = json_get_text(event, "kind");
-    for (size_t i = 0; kind && i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(kinds[i].kind, kind)) return &kinds[i];
-    return NULL;
-}
-
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {
-    const struct kind_text *kind = kind_of(event);
-    (kind ? kind->describe : unknown)(out, view, event, json_object_get(event, "data"));
+    uint16_t kind = json_get_kind(event);
+    bool known = kind < sizeof describers / sizeof *describers && describers[kind];
+    (known ? describers[kind] : unknown)(out, view, event, json_object_get(event, "data"));
 }
 
 enum style event_style(const json_t *event) {
-    const char *kind = json_get_text(event, "kind");
     const json_t *data = json_object_get(event, "data");
-    if (!kind_of(event)) return STYLE_WARN;
-    if (!strcmp(kind, "packet_lost") || !strcmp(kind, "events_lost")) return STYLE_BAD;
-    if (!strcmp(kind, "app_end")) return json_get_bool(data, "ok") ? STYLE_GOOD : STYLE_BAD;
-    if (!strcmp(kind, "app_start")) return STYLE_HEAD;
-    if (!strcmp(kind, "conn_closed") && json_get_count(data, "code")) return STYLE_WARN;
-    if (!strncmp(kind, "packet_", 7) || !strcmp(kind, "metrics")) return STYLE_DIM;
-    return STYLE_PLAIN;
+    switch (json_get_kind(event)) {
+    case 0: return STYLE_WARN; /* unknown */
+    case TRACE_KIND_PACKET_LOST:
+    case TRACE_KIND_EVENTS_LOST: return STYLE_BAD;
+    case TRACE_KIND_APP_END: return json_get_bool(data, "ok") ? STYLE_GOOD : STYLE_BAD;
+    case TRACE_KIND_APP_START: return STYLE_HEAD;
+    case TRACE_KIND_CONN_CLOSED: return json_get_count(data, "code") ? STYLE_WARN : STYLE_PLAIN;
+    case TRACE_KIND_PACKET_SENT:
+    case TRACE_KIND_PACKET_RECEIVED:
+    case TRACE_KIND_METRICS: return STYLE_DIM;
+    default: return STYLE_PLAIN;
+    }
 }

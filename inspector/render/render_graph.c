@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace as a space-time diagram: a column for each node, time downwards.  A packet leaves its sender's column in the row where it
- * was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies in one row.
+ * One trace as a space-time diagram: a column for each node, time downwards.  A packet leaves its sender's column in the row
+ * where it was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies
+ * in one row.
  *
- * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends stay). */
+ * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends
+ * stay). */
 #include "event_list.h"
 #include "event_role.h"
 #include "graph.h"
@@ -197,22 +199,17 @@ static void go_on_with_arrows(struct diagram *diagram, size_t row) {
 
 /* ---- one row ---- */
 
-static bool kind_is(const struct timeline_item *item, const char *name) {
-    const char *kind = json_get_text(item->event, "kind");
-    return kind && !strcmp(kind, name);
-}
-
 static enum canvas_mark mark_of(const struct graph_row *row) {
-    static const struct {
-        const char *kind;
-        enum canvas_mark mark;
-    } marks[] = {{"packet_sent", MARK_PACKET}, {"packet_received", MARK_PACKET},
-                 {"packet_lost", MARK_LOST},   {"app_start", MARK_BEGIN},
-                 {"app_end", MARK_END},        {"events_lost", MARK_HOLE}};
     if (row->fold.items) return row->fold.packets ? MARK_PACKET : MARK_OTHER;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (kind_is(row->item, marks[i].kind)) return marks[i].mark;
-    return MARK_OTHER;
+    switch (row->item->kind) {
+    case TRACE_KIND_PACKET_SENT:
+    case TRACE_KIND_PACKET_RECEIVED: return MARK_PACKET;
+    case TRACE_KIND_PACKET_LOST: return MARK_LOST;
+    case TRACE_KIND_APP_START: return MARK_BEGIN;
+    case TRACE_KIND_APP_END: return MARK_END;
+    case TRACE_KIND_EVENTS_LOST: return MARK_HOLE;
+    default: return MARK_OTHER;
+    }
 }
 
 /* Where the other end of a row would be: to the right of the node, or to the left. */
@@ -369,7 +366,7 @@ static void request_notes(struct strbuf *out, const struct diagram *diagram, con
 /* The peer of a row, where no column shows it. */
 static void peer_note(struct strbuf *out, const struct diagram *diagram, const struct graph_row *row) {
     const char *peer = json_get_hex(row->item->event, "peer_id", NODE_DIGITS), *arrow = event_arrow(row->item->event);
-    if (!peer || row->item->is_gap) return;
+    if (!peer || row->item->kind == TRACE_KIND_EVENTS_LOST) return;
     for (unsigned i = 0; i < diagram->shown_count; i++) {
         const char *id = node_id(diagram, diagram->shown[i]);
         if (id && !strcmp(id, peer)) return;
@@ -392,7 +389,7 @@ static void draw_text(const struct diagram *diagram, const struct graph_row *row
     text_style_off(out, color, style);
     packet_notes(out, diagram, row);
     request_notes(out, diagram, row);
-    if (row->message && kind_is(row->item, "packet_lost")) loss_notes(out, diagram, row->message);
+    if (row->message && row->item->kind == TRACE_KIND_PACKET_LOST) loss_notes(out, diagram, row->message);
 }
 
 static void draw_row(struct diagram *diagram, size_t index) {

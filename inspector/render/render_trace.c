@@ -52,7 +52,7 @@ static void line_begin(const struct drawing *drawing, const struct timeline_item
     text_pad(out, begin, drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
-    if (*arrow && !item->is_gap) {
+    if (*arrow && item->kind != TRACE_KIND_EVENTS_LOST) {
         text_styled(out, color, STYLE_DIM, "%s ", arrow);
         render_node(out, drawing->view, json_get_hex(item->event, "peer_id", NODE_DIGITS));
     }
@@ -139,7 +139,7 @@ static void measure(struct drawing *drawing) {
         names_node(&name, drawing->view->names, json_get_hex(item->event, "node_id", NODE_DIGITS));
         unsigned columns = text_columns(strbuf_text(&name), name.bytes);
         if (columns > drawing->node_columns) drawing->node_columns = columns;
-        if (!*event_arrow(item->event) || item->is_gap) continue;
+        if (!*event_arrow(item->event) || item->kind == TRACE_KIND_EVENTS_LOST) continue;
         strbuf_clear(&name);
         names_node(&name, drawing->view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
         columns = text_columns(strbuf_text(&name), name.bytes) + 3;

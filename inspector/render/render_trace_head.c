@@ -63,7 +63,7 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
 static void when_and_where(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     unsigned shown = 0;
     uint64_t events = 0;
-    for (size_t i = 0; i < timeline->item_count; i++) events += !timeline->items[i].is_gap;
+    for (size_t i = 0; i < timeline->item_count; i++) events += timeline->items[i].kind != TRACE_KIND_EVENTS_LOST;
     strbuf_puts(out, "began ");
     text_time(out, timeline->start_ns, view->utc, true);
     if (view->utc) strbuf_puts(out, " UTC");
@@ -168,8 +168,7 @@ static void packets_lost(struct strbuf *out, const struct view *view, const stru
     strbuf_puts(out, " lost: ");
     for (size_t i = 0; i < timeline->item_count; i++) {
         const struct timeline_item *item = &timeline->items[i];
-        const char *kind = json_get_text(item->event, "kind");
-        if (!kind || strcmp(kind, "packet_lost") != 0 || shown == VERDICTS_MAX) continue;
+        if (item->kind != TRACE_KIND_PACKET_LOST || shown == VERDICTS_MAX) continue;
         if (shown++) strbuf_puts(out, ", ");
         names_node(out, view->names, timeline->nodes[item->node].node_id);
         strbuf_puts(out, " -> ");

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * SQL over the live history.  An SQLite database in memory has nothing in it but virtual tables, whose rows are asked of traced when a
- * statement wants them:
+ * SQL over the live history.  An SQLite database in memory has nothing in it but virtual tables, whose rows are asked of
+ * traced when a statement wants them:
  *
  *     statement --> SQLite --> sql_events.c, sql_rows.c --> source_ask --> source
  *                     ^            what of the statement's conditions the socket's params can say, goes with the request
  *                     +----------- and SQLite looks at every row again
  *
  * Invariants:
- *   - A statement's rows are those that the same statement over all rows would give: params only leave out what no condition lets
- *     through.  Nothing of a condition is believed to be done because it was passed on.
+ *   - A statement's rows are those that the same statement over all rows would give: params only leave out what no condition
+ *     lets through.  Nothing of a condition is believed to be done because it was passed on.
  *   - Nothing can be written, attached or loaded (the authorizer in sql.c).
  *   - Events are held a page at a time, the rows of other tables while a statement runs.
  * One thread. */
@@ -43,12 +43,13 @@ struct sql {
     volatile sig_atomic_t interrupted; /* set by a signal handler: what runs ends */
 };
 
-/* Opens the database, asks for the applications, and makes the tables.  Returns 0, or -1 with session->failure.  sql_fini in both cases. */
+/* Opens the database, asks for the applications, and makes the tables.  Returns 0, or -1 with session->failure.  sql_fini in
+ * both cases. */
 int sql_init(struct sql *sql, struct session *session);
 void sql_fini(struct sql *sql);
 
-/* Runs every statement of a text, and prints their rows.  The errors of a statement go to stderr with the place; the rest of the text is
- * not run.  Returns 0, or -1 with session->failure, whose text is empty when all has been told. */
+/* Runs every statement of a text, and prints their rows.  The errors of a statement go to stderr with the place; the rest of
+ * the text is not run.  Returns 0, or -1 with session->failure, whose text is empty when all has been told. */
 int sql_run(struct sql *sql, const char *text);
 
 /* Before and after each statement: asks what the history has, and tells on stderr what was lost and how it was answered. */

@@ -129,8 +129,8 @@ static bool has_field_column(const struct sql_columns *columns, const char *key)
     return false;
 }
 
-/* What filters call a field: its application's id, a dot and its name, in quotes as a whole.  False where they would take that for something
- * else, or where JSON may have another text than the node registered. */
+/* What filters call a field: its application's id, a dot and its name, in quotes as a whole.  False where they would take that
+ * for something else, or where JSON may have another text than the node registered. */
 static bool filter_name(struct strbuf *text, const char *app_id, const char *name) {
     if (!*app_id || strchr(app_id, '.') || !strcmp(app_id, "data")) return false;
     strbuf_puts(text, "\"");

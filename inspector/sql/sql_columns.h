@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns of the SQL tables: what they are called, and where in a row's JSON their value is.  The rows of all tables are objects as
- * docs/protocol.md describes them. */
+ * Columns of the SQL tables: what they are called, and where in a row's JSON their value is.  The rows of all tables are
+ * objects as docs/protocol.md describes them. */
 #ifndef INSPECTOR_SQL_COLUMNS_H
 #define INSPECTOR_SQL_COLUMNS_H
 
@@ -56,7 +56,8 @@ struct sql_columns {
     bool failed; /* out of memory */
 };
 
-/* Adds a column.  A name that is taken (names are without case) gets "field_" before it, and if that is taken too, nothing is added. */
+/* Adds a column.  A name that is taken (names are without case) gets "field_" before it, and if that is taken too, nothing is
+ * added. */
 void sql_columns_add(struct sql_columns *columns, const struct sql_column *column);
 void sql_columns_fini(struct sql_columns *columns);
 
@@ -65,8 +66,8 @@ void sql_columns_fini(struct sql_columns *columns);
 void sql_columns_of_events(struct sql_columns *ret_columns);
 void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, const char *app_id);
 
-/* Says of the fields in an application's columns which of them filters can compare: those that all who registered them describe alike.
- * Anew before each statement, for a node may have come that describes them otherwise. */
+/* Says of the fields in an application's columns which of them filters can compare: those that all who registered them
+ * describe alike. Anew before each statement, for a node may have come that describes them otherwise. */
 void sql_columns_choose_fields(struct sql_columns *columns, const json_t *apps, const char *app_id);
 
 /* CREATE TABLE x(...), for sqlite3_declare_vtab; to be freed with sqlite3_free.  NULL without memory. */
@@ -84,7 +85,8 @@ struct sql_row {
 
 void sql_row_set(struct sql_row *row, struct json_span object, struct json_span parent);
 
-/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects are JSON text. */
+/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects are
+ * JSON text. */
 void sql_column_result(sqlite3_context *context, const struct sql_column *column, struct sql_row *row, const struct names *names,
                        bool utc);
 

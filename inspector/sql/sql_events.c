@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tables of events: `events`, and one for each application, which has only its events and their fields as columns.  A scan is one
- * `query`, page by page; what was lost where it read is noted for the end of the statement. */
+ * The tables of events: `events`, and one for each application, which has only its events and their fields as columns.  A scan
+ * is one `query`, page by page; what was lost where it read is noted for the end of the statement. */
 #include "json_get.h"
 #include "pages.h"
 #include "sql_push.h"
@@ -252,7 +252,8 @@ static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     return SQLITE_OK;
 }
 
-/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of the event as it came. */
+/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of the event
+ * as it came. */
 static int events_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
     const struct json_span event = ((struct events_cursor *)base)->row.object;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -282,8 +282,8 @@ static void narrow(struct reader *reader, int64_t from_us, int64_t to_us) {
     if (to_us < reader->to_us) reader->to_us = to_us;
 }
 
-/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As SQLite compares: what looks like a
- * number is one, and every other text is above all numbers.  Both from 0 to `most`. */
+/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As SQLite compares: what
+ * looks like a number is one, and every other text is above all numbers.  Both from 0 to `most`. */
 struct bound {
     int64_t at, after;
     bool null;  /* nothing compares with it */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the conditions of a statement to params of `query`.  SQLite plans a scan first, without the values (sql_push_plan: which
- * conditions a request could carry), and then runs it, perhaps often, with values (sql_push_read).  The plan is a text, a word for each
- * value, that EXPLAIN QUERY PLAN shows too:
+ * From the conditions of a statement to params of `query`.  SQLite plans a scan first, without the values (sql_push_plan:
+ * which conditions a request could carry), and then runs it, perhaps often, with values (sql_push_read).  The plan is a text,
+ * a word for each value, that EXPLAIN QUERY PLAN shows too:
  *
  *     trace_id=  peer_id=  peer=  node_id=  node=  kind=       one value
  *     kind in                                                  a list
@@ -12,8 +12,8 @@
  *     size>  key=  [17]=                                       a field of an application, by its place where its name is no word
  *     limit  offset                                            how many rows will be wanted
  *
- * A value that no param can say (a name that two nodes have, a prefix that is ambiguous, a kind that this version does not know) is
- * left out: SQLite looks at every row again anyhow. */
+ * A value that no param can say (a name that two nodes have, a prefix that is ambiguous, a kind that this version does not
+ * know) is left out: SQLite looks at every row again anyhow. */
 #ifndef INSPECTOR_SQL_PUSH_H
 #define INSPECTOR_SQL_PUSH_H
 
@@ -35,12 +35,12 @@ struct sql_push_params {
 int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const struct sql_columns *columns,
                   const char *plan, int number, int count, sqlite3_value **values);
 
-/* Adds text as it stands between the double quotes of a filter.  False, when it may be another text there than in an answer's JSON: only
- * printable ASCII is surely the same. */
+/* Adds text as it stands between the double quotes of a filter.  False, when it may be another text there than in an answer's
+ * JSON: only printable ASCII is surely the same. */
 bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes);
 
-/* Take away what is only a prefix, after traced called it ambiguous, and the filter, after it called that invalid.  False when there was
- * none. */
+/* Take away what is only a prefix, after traced called it ambiguous, and the filter, after it called that invalid.  False when
+ * there was none. */
 bool sql_push_drop_prefixes(json_t *params);
 bool sql_push_drop_filter(json_t *params);
 

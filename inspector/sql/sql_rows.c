@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tables whose rows are the elements of one answer: nodes, peers, traces, and what applications registered.  The first scan of a
- * statement fetches the rows, the others read the same: a statement sees one state of them, and a join does not ask again for each row.
- * By its first column, an id, a row is found without looking at the others. */
+ * The tables whose rows are the elements of one answer: nodes, peers, traces, and what applications registered.  The first
+ * scan of a statement fetches the rows, the others read the same: a statement sees one state of them, and a join does not ask
+ * again for each row. By its first column, an id, a row is found without looking at the others. */
 #include "json_get.h"
 #include "sql.h"
 
@@ -215,8 +215,8 @@ static int find_rows(struct rows_table *table) {
     return table->kind->columns == trace_columns ? drop_doubles(table) : 0;
 }
 
-/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked for, and then
- * those with one in the other; a trace that has both comes twice. */
+/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked
+ * for, and then those with one in the other; a trace that has both comes twice. */
 static int fetch_traces(struct rows_table *table, uint64_t from_us, uint64_t to_us) {
     json_t *answer;
     size_t before = table->text.bytes;

@@ -52,7 +52,8 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
 
 /* ---- rows as JSON ---- */
 
-/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  What is no UTF-8 is made some. */
+/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  What is no UTF-8 is
+ * made some. */
 static void put_text(struct strbuf *out, const char *text, size_t bytes) {
     struct strbuf harmless = {0};
     json_t *value = json_stringn(text, bytes);

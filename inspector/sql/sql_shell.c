@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interactive shell: lines by libedit, with history and completion; statements that may go over several lines until their ';'.
+ * The interactive shell: lines by libedit, with history and completion; statements that may go over several lines until their
+ * ';'.
  *
- * Ctrl-C: while a line is edited it is a key like others (the terminal makes no signal of it), which drops the statement.  While one runs it
- * is a signal: SQLite looks for it as it goes (sql.c), and the connection is ended, for its answer may be what is waited for; the next
- * statement connects again. */
+ * Ctrl-C: while a line is edited it is a key like others (the terminal makes no signal of it), which drops the statement.
+ * While one runs it is a signal: SQLite looks for it as it goes (sql.c), and the connection is ended, for its answer may be
+ * what is waited for; the next statement connects again. */
 #include "limits.h"
 #include "sql.h"
 #include "sql_complete.h"
@@ -109,8 +110,8 @@ static unsigned char on_abandon(EditLine *edit, wint_t key) {
     return CC_NEWLINE;
 }
 
-/* A NUL that was there before the prompt was a Ctrl-D: in its own mode the terminal takes that for the end of the input, and leaves a NUL
- * when the mode changes before anybody has read it. */
+/* A NUL that was there before the prompt was a Ctrl-D: in its own mode the terminal takes that for the end of the input, and
+ * leaves a NUL when the mode changes before anybody has read it. */
 static unsigned char on_typed_ahead(EditLine *edit, wint_t key) {
     const LineInfo *line = el_line(edit);
     (void)key;
@@ -257,8 +258,8 @@ static void take_line(struct shell *shell, const char *line) {
     free(entered);
 }
 
-/* From here on keys are read one by one.  libedit by itself would do so after it has shown the prompt, and a Ctrl-D that comes right behind
- * the prompt would be lost. */
+/* From here on keys are read one by one.  libedit by itself would do so after it has shown the prompt, and a Ctrl-D that comes
+ * right behind the prompt would be lost. */
 static void take_terminal(struct shell *shell) {
     int waiting = 0;
     el_set(shell->edit, EL_PREP_TERM, 1);

@@ -132,8 +132,8 @@ static json_t *about_new(const struct top_page *page) {
     return filter;
 }
 
-/* The time that links or kinds are counted of: from where the last count ended, or the last few intervals, for a first look; and up
- * to where traced has surely read all. */
+/* The time that links or kinds are counted of: from where the last count ended, or the last few intervals, for a first look;
+ * and up to where traced has surely read all. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
     uint64_t to_us = now_ns / 1000 - COUNT_LATE_US, longest_us = TOP_LOSS_SAMPLES * top->interval_ms * 1000;
     bool follows = page->counted_us && page->counted_us < to_us && page->counted_us + longest_us > to_us;

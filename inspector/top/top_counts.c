@@ -26,13 +26,15 @@ static json_t *link_row(json_t *rows, json_t *by_link, const char *node_id, cons
 static void take_link(json_t *rows, json_t *by_link, const json_t *counted, double seconds) {
     const json_t *group = json_object_get(counted, "group");
     const char *node_id = json_get_hex(group, "node", NODE_DIGITS), *peer_id = json_get_hex(group, "peer", NODE_DIGITS);
-    const char *kind = json_get_text(group, "kind");
     uint64_t count = json_get_count(counted, "count"), rtt;
-    json_t *row = node_id && peer_id && kind ? link_row(rows, by_link, node_id, peer_id, seconds) : NULL;
+    json_t *row = node_id && peer_id && json_get_text(group, "kind") ? link_row(rows, by_link, node_id, peer_id, seconds) : NULL;
     if (!row) return;
-    if (!strcmp(kind, "packet_sent")) add(row, "sent", count);
-    if (!strcmp(kind, "packet_received")) add(row, "received", count);
-    if (!strcmp(kind, "packet_lost")) add(row, "lost", count);
+    switch (json_get_kind(group)) {
+    case TRACE_KIND_PACKET_SENT: add(row, "sent", count); break;
+    case TRACE_KIND_PACKET_RECEIVED: add(row, "received", count); break;
+    case TRACE_KIND_PACKET_LOST: add(row, "lost", count); break;
+    default: break;
+    }
     if (json_get_unsigned(json_object_get(counted, "value"), "p50", &rtt))
         json_object_set_new(row, "rtt", json_integer((json_int_t)rtt));
 }

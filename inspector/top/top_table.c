@@ -302,7 +302,8 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
 
 static void update_kind(struct top_row *row, const json_t *json) {
     struct strbuf text = {0};
-    bool loss = !strcmp(row->key, "packet_lost") || !strcmp(row->key, "events_lost");
+    uint16_t kind = json_get_kind(json);
+    bool loss = kind == TRACE_KIND_PACKET_LOST || kind == TRACE_KIND_EVENTS_LOST;
     row->values[KIND_RATE] = by_second(json, "count");
     row->values[KIND_SHARE] = json_get_real(json, "share", 0);
     row->values[KIND_COUNT] = (double)json_get_count(json, "count");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tables of `inspector top`: rows that live from one answer of traced to the next, so that counters become rates, and rates
- * become a line of the last minute.  Pure: the answers and the times come from outside.
+ * The tables of `inspector top`: rows that live from one answer of traced to the next, so that counters become rates, and
+ * rates become a line of the last minute.  Pure: the answers and the times come from outside.
  *
- * Of nodes and peers a rate is the difference of two counters over the time between the two answers.  It is never negative: where
- * a counter fell, or may have (the counts of `peers` are of what the history still has), there is no rate for that interval.  Links
- * and kinds are counted by traced (`count`) for each interval; what was silent in one stays for as long as its line shows more. */
+ * Of nodes and peers a rate is the difference of two counters over the time between the two answers.  It is never negative:
+ * where a counter fell, or may have (the counts of `peers` are of what the history still has), there is no rate for that
+ * interval.  Links and kinds are counted by traced (`count`) for each interval; what was silent in one stays for as long as
+ * its line shows more. */
 #ifndef INSPECTOR_TOP_TABLE_H
 #define INSPECTOR_TOP_TABLE_H
 

@@ -35,37 +35,33 @@ bool event_request(struct strbuf *out, const json_t *named, const json_t *number
 
 static const char forward[] = "->", back[] = "<-", both[] = "<>";
 
-/* arrow is NULL where a member of the data decides: that member true means arrow_true, else arrow_false. */
+/* By kind.  arrow is NULL where a member of the data decides: that member true means arrow_true, else arrow_false. */
 static const struct kind_arrow {
-    const char *kind;
     const char *arrow;
     const char *member, *arrow_true, *arrow_false;
 } arrows[] = {
-    {"conn_init", NULL, "by_remote", back, forward},
-    {"conn_established", both},
-    {"conn_closed", NULL, "by_remote", back, forward},
-    {"stream_opened", both},
-    {"stream_data", NULL, "sent", forward, back},
-    {"stream_closed", both},
-    {"packet_sent", forward},
-    {"packet_received", back},
-    {"packet_lost", forward},
-    {"metrics", both},
-    {"app_command", both},
-    {"app_start", back},
-    {"app_end", forward},
-    {"custom", both},
-    {"events_lost", both},
+    [TRACE_KIND_CONN_INIT] = {NULL, "by_remote", back, forward},
+    [TRACE_KIND_CONN_ESTABLISHED] = {both},
+    [TRACE_KIND_CONN_CLOSED] = {NULL, "by_remote", back, forward},
+    [TRACE_KIND_STREAM_OPENED] = {both},
+    [TRACE_KIND_STREAM_DATA] = {NULL, "sent", forward, back},
+    [TRACE_KIND_STREAM_CLOSED] = {both},
+    [TRACE_KIND_PACKET_SENT] = {forward},
+    [TRACE_KIND_PACKET_RECEIVED] = {back},
+    [TRACE_KIND_PACKET_LOST] = {forward},
+    [TRACE_KIND_METRICS] = {both},
+    [TRACE_KIND_APP_COMMAND] = {both},
+    [TRACE_KIND_APP_START] = {back},
+    [TRACE_KIND_APP_END] = {forward},
+    [TRACE_KIND_CUSTOM] = {both},
+    [TRACE_KIND_EVENTS_LOST] = {both},
 };
 
 const char *event_arrow(const json_t *event) {
-    const char *kind = json_get_text(event, "kind");
+    uint16_t kind = json_get_kind(event);
     if (!json_get_hex(event, "peer_id", NODE_DIGITS)) return "";
-    for (size_t i = 0; kind && i < sizeof arrows / sizeof *arrows; i++) {
-        const struct kind_arrow *found = &arrows[i];
-        if (strcmp(found->kind, kind) != 0) continue;
-        if (found->arrow) return found->arrow;
-        return json_get_bool(json_object_get(event, "data"), found->member) ? found->arrow_true : found->arrow_false;
-    }
-    return both;
+    if (kind >= sizeof arrows / sizeof *arrows) return both;
+    const struct kind_arrow *found = &arrows[kind];
+    if (!found->member) return found->arrow ? found->arrow : both; /* no arrow: a kind without an entry */
+    return json_get_bool(json_object_get(event, "data"), found->member) ? found->arrow_true : found->arrow_false;
 }

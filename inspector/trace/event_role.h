@@ -14,9 +14,9 @@ const char *event_arrow(const json_t *event);
 /* "GET_CHUNK", else "DMAP 2". */
 void event_command(struct strbuf *out, const json_t *event);
 
-/* "DataMap GET_CHUNK": application and command, each by its name if `named` has it, else by what `numbered` has, app_id and cmd: for an
- * event these are the event and its data, for a trace's summary both are the summary.  Returns false, and adds nothing, without an
- * application. */
+/* "DataMap GET_CHUNK": application and command, each by its name if `named` has it, else by what `numbered` has, app_id and
+ * cmd: for an event these are the event and its data, for a trace's summary both are the summary.  Returns false, and adds
+ * nothing, without an application. */
 bool event_request(struct strbuf *out, const json_t *named, const json_t *numbered);
 
 #endif

@@ -9,20 +9,20 @@
 
 enum part { PART_NONE, PART_PACKET, PART_DATA, PART_OPENED, PART_CLOSED, PART_METRICS };
 
-static enum part part_of(const json_t *event) {
-    static const struct {
-        const char *kind;
-        enum part part;
-    } parts[] = {{"packet_sent", PART_PACKET},   {"packet_received", PART_PACKET}, {"stream_data", PART_DATA},
-                 {"stream_opened", PART_OPENED}, {"stream_closed", PART_CLOSED},   {"metrics", PART_METRICS}};
-    const char *kind = json_get_text(event, "kind");
-    for (size_t i = 0; kind && i < sizeof parts / sizeof *parts; i++)
-        if (!strcmp(parts[i].kind, kind)) return parts[i].part;
-    return PART_NONE;
+static enum part part_of(uint16_t kind) {
+    switch (kind) {
+    case TRACE_KIND_PACKET_SENT:
+    case TRACE_KIND_PACKET_RECEIVED: return PART_PACKET;
+    case TRACE_KIND_STREAM_DATA: return PART_DATA;
+    case TRACE_KIND_STREAM_OPENED: return PART_OPENED;
+    case TRACE_KIND_STREAM_CLOSED: return PART_CLOSED;
+    case TRACE_KIND_METRICS: return PART_METRICS;
+    default: return PART_NONE;
+    }
 }
 
 bool fold_takes(const struct timeline_item *item) {
-    enum part part = part_of(item->event);
+    enum part part = part_of(item->kind);
     /* A stream that was reset is news. */
     return part != PART_NONE && !(part == PART_CLOSED && json_get_count(json_object_get(item->event, "data"), "code"));
 }
@@ -75,7 +75,7 @@ static void add_item(struct fold *group, const struct timeline_item *item, enum 
 size_t fold_groups(const struct timeline_item *items, size_t count, struct fold *ret_groups, int *ret_group_of) {
     size_t group_count = 0;
     for (size_t i = 0; i < count; i++) {
-        enum part part = part_of(items[i].event);
+        enum part part = part_of(items[i].kind);
         const char *peer = json_get_hex(items[i].event, "peer_id", NODE_DIGITS), *arrow = event_arrow(items[i].event);
         int group = find_group(ret_groups, group_count, &items[i], peer, arrow, part == PART_METRICS);
         if (group < 0 && group_count < FOLD_GROUPS_MAX) {

@@ -5,31 +5,33 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <proto/event_table.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- what an event says ---- */
 
-#define SPACE_UNKNOWN 3
+#define SPACE_UNKNOWN (TRACE_SPACE_1RTT + 1)
 
 static unsigned space_of(const json_t *data) {
-    static const char *const names[] = {"initial", "handshake", "1rtt"};
     const char *name = json_get_text(data, "space");
     for (unsigned i = 0; name && i < SPACE_UNKNOWN; i++)
-        if (!strcmp(name, names[i])) return i;
+        if (!strcmp(name, trace_space_name(i))) return i;
     return SPACE_UNKNOWN + (unsigned)(json_get_count(data, "space") & 0xffff);
 }
 
 bool packet_read(struct packet *ret_packet, const json_t *event) {
-    static const char *const kinds[] = {"packet_sent", "packet_received", "packet_lost"};
-    const char *kind = json_get_text(event, "kind");
     const json_t *data = json_object_get(event, "data");
-    unsigned role = 0;
+    enum packet_role role;
     uint64_t number;
-    while (kind && role < 3 && strcmp(kind, kinds[role]) != 0) role++;
-    if (!kind || role == 3 || !json_get_unsigned(data, "packet_num", &number)) return false;
-    *ret_packet = (struct packet){
-        .role = (enum packet_role)role, .space = space_of(data), .number = number, .bytes = json_get_count(data, "size")};
+    switch (json_get_kind(event)) {
+    case TRACE_KIND_PACKET_SENT: role = PACKET_SENT; break;
+    case TRACE_KIND_PACKET_RECEIVED: role = PACKET_RECEIVED; break;
+    case TRACE_KIND_PACKET_LOST: role = PACKET_LOST; break;
+    default: return false;
+    }
+    if (!json_get_unsigned(data, "packet_num", &number)) return false;
+    *ret_packet = (struct packet){.role = role, .space = space_of(data), .number = number, .bytes = json_get_count(data, "size")};
     json_get_time(event, &ret_packet->time_ns);
     return true;
 }
@@ -379,20 +381,17 @@ static int compare_sendings(const void *left, const void *right) {
     return order ? order : compare_numbers(a->item, b->item);
 }
 
-#define SPACE_1RTT 2
-
 static size_t list_sendings(const struct timeline *timeline, const struct messages *messages, const struct intern *nodes,
                             struct sending *sendings) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *message = &messages->items[i];
-        if (message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT || message->space != SPACE_1RTT) continue;
+        if (message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT || message->space != TRACE_SPACE_1RTT) continue;
         sendings[count++] = (struct sending){.from = message->from, .to = message->to, .item = message->send, .message = i};
     }
     for (size_t i = 0; i < timeline->item_count; i++) {
         const json_t *event = timeline->items[i].event;
-        const char *kind = json_get_text(event, "kind");
-        if (!kind || strcmp(kind, "stream_data") != 0 || !json_get_bool(json_object_get(event, "data"), "sent")) continue;
+        if (timeline->items[i].kind != TRACE_KIND_STREAM_DATA || !json_get_bool(json_object_get(event, "data"), "sent")) continue;
         unsigned to = intern_find(nodes, json_get_hex(event, "peer_id", NODE_DIGITS));
         sendings[count++] = (struct sending){.from = timeline->items[i].node, .to = to, .item = i, .message = NO_EVENT};
     }

@@ -2,14 +2,14 @@
  *
  * Messages: which event of a node received what which event of another node sent.  Pure.
  *
- * A packet is one message when both ends say the same trace, space and number, and each the other as its peer.  Before a peer is
- * authenticated its end has no peer; then the trace tells, if just two nodes took part in it.  Several connections
- * between two nodes count from 0 each, so that within one trace a number may come twice.  Then order decides, and the packets' sizes: a
- * receive belongs to the one send before it that nothing else has received.  Where two could be meant, neither is:
- * the message is AMBIGUOUS.  Nothing is matched from one trace to another.
+ * A packet is one message when both ends say the same trace, space and number, and each the other as its peer.  Before a peer
+ * is authenticated its end has no peer; then the trace tells, if just two nodes took part in it.  Several connections between
+ * two nodes count from 0 each, so that within one trace a number may come twice.  Then order decides, and the packets' sizes:
+ * a receive belongs to the one send before it that nothing else has received.  Where two could be meant, neither is: the
+ * message is AMBIGUOUS.  Nothing is matched from one trace to another.
  *
- * A receive before its send (by at most DISORDER_NS_MAX, if nothing else fits and no event is missing) is a match with a negative
- * gap: clocks disagree, or the event was emitted late.  It is told, not mended.
+ * A receive before its send (by at most DISORDER_NS_MAX, if nothing else fits and no event is missing) is a match with a
+ * negative gap: clocks disagree, or the event was emitted late.  It is told, not mended.
  *
  * A request is one message from the span that asked to the span on another node that it caused, an answer the way back. */
 #ifndef INSPECTOR_MESSAGES_H
@@ -65,13 +65,13 @@ struct messages {
     size_t count;
 };
 
-/* Matches packets; sorts them, and fills in peers that follow from the trace.  whole: no event of these nodes is missing, so that a
- * receive before the only send is no receive of another.  0 or -ENOMEM. */
+/* Matches packets; sorts them, and fills in peers that follow from the trace.  whole: no event of these nodes is missing, so
+ * that a receive before the only send is no receive of another.  0 or -ENOMEM. */
 int messages_match(struct messages *ret_messages, struct packet *packets, size_t count, bool whole);
 
-/* All messages of a timeline: packets, requests and answers.  Events are its items, nodes its nodes; a peer that is none of them has
- * a number from timeline->node_count on.  Also finds what was likely sent again: behind a lost packet, the first to the same peer
- * that no new stream bytes came with.  0 or -ENOMEM. */
+/* All messages of a timeline: packets, requests and answers.  Events are its items, nodes its nodes; a peer that is none of
+ * them has a number from timeline->node_count on.  Also finds what was likely sent again: behind a lost packet, the first to
+ * the same peer that no new stream bytes came with.  0 or -ENOMEM. */
 int messages_of_timeline(struct messages *ret_messages, const struct timeline *timeline);
 
 void messages_fini(struct messages *messages);

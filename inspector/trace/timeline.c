@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "timeline.h"
 
-#include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
 #include "text.h"
@@ -13,11 +12,6 @@
 /* A gap is big from this part of the whole on, and from this time on. */
 #define BIG_GAP_PART 10
 #define BIG_GAP_NS_MIN 50000
-
-static bool kind_is(const json_t *event, const char *name) {
-    const char *kind = json_get_text(event, "kind");
-    return kind && !strcmp(kind, name);
-}
 
 static const char *span_id_of(const json_t *event) {
     return json_get_hex(json_object_get(event, "data"), "span_id", SPAN_DIGITS);
@@ -49,7 +43,7 @@ static int add_node(struct timeline *timeline, json_t *index, const char *node_i
 
 /* Notes the span that a start or end belongs to.  A second start or end of one span changes nothing. */
 static int add_span(struct timeline *timeline, json_t *index, const struct timeline_item *item) {
-    bool starts = kind_is(item->event, "app_start"), ends = kind_is(item->event, "app_end");
+    bool starts = item->kind == TRACE_KIND_APP_START, ends = item->kind == TRACE_KIND_APP_END;
     const char *id = span_id_of(item->event);
     if ((!starts && !ends) || !id) return 0;
     int known = lookup(index, id);
@@ -78,11 +72,11 @@ static int take_items(struct timeline *timeline, const json_t *events, json_t *n
     json_array_foreach(events, i, event) {
         struct timeline_item *item = &timeline->items[i];
         json_get_time(event, &time_ns);
-        *item = (struct timeline_item){.event = event, .time_ns = time_ns, .span = NO_SPAN, .is_gap = event_is_gap(event)};
+        *item = (struct timeline_item){.event = event, .time_ns = time_ns, .span = NO_SPAN, .kind = json_get_kind(event)};
         if (add_node(timeline, node_index, json_get_hex(event, "node_id", NODE_DIGITS), &item->node)) return -ENOMEM;
         if (i) item->gap_ns = time_ns > item[-1].time_ns ? time_ns - item[-1].time_ns : 0;
-        if (kind_is(event, "packet_lost")) timeline->packets_lost++;
-        if (item->is_gap) {
+        if (item->kind == TRACE_KIND_PACKET_LOST) timeline->packets_lost++;
+        if (item->kind == TRACE_KIND_EVENTS_LOST) {
             uint64_t missing = json_get_count(json_object_get(event, "data"), "count");
             timeline->nodes[item->node].events_missing += missing;
             timeline->events_missing += missing;

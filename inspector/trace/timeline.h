@@ -9,6 +9,7 @@
 #define INSPECTOR_TIMELINE_H
 
 #include <jansson.h>
+#include <p2ptrace/event.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@ struct timeline_item {
     uint64_t gap_ns; /* since the item before; 0 for the first */
     bool gap_counts; /* the request was under way: not when it was over, or before it began */
     bool gap_is_big; /* a tenth of the request, or the longest */
-    bool is_gap;     /* events_lost */
+    uint16_t kind;   /* enum trace_kind; 0 for one that this version does not know */
     unsigned node;
     int span; /* NO_SPAN when its node has none */
     unsigned depth;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rows as they come, aligned for people.  The first ones are held back until there are enough to say how wide the columns are and which
- * hold numbers (those go to the right); the rest go straight out, and a cell that is wider moves only its own line. */
+ * Rows as they come, aligned for people.  The first ones are held back until there are enough to say how wide the columns are
+ * and which hold numbers (those go to the right); the rest go straight out, and a cell that is wider moves only its own line. */
 #ifndef INSPECTOR_ROWS_H
 #define INSPECTOR_ROWS_H
 

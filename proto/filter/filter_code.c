@@ -2,9 +2,9 @@
  *
  * From nodes and tests to code (filter_internal.h), and to what an index can use.
  *
- * Code is made backwards: where to go on when a test is true, and when it is not, is known before the test's instruction is made.  A
- * test whose answer follows from the kind is no instruction at all, but one of the two places; so is one that leads to the same
- * place either way. */
+ * Code is made backwards: where to go on when a test is true, and when it is not, is known before the test's instruction is
+ * made.  A test whose answer follows from the kind is no instruction at all, but one of the two places; so is one that leads
+ * to the same place either way. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -357,8 +357,8 @@ bool trace_filter_allows_node(const struct trace_filter *filter, const struct tr
     return ask_node(filter, filter->root, node_id, name) != ANSWER_NO;
 }
 
-/* Does a test of nodes stand where it can decide: under nothing but `and`s, or in every branch of an `or` or a `not`?  Then some node
- * is excluded. */
+/* Does a test of nodes stand where it can decide: under nothing but `and`s, or in every branch of an `or` or a `not`?  Then
+ * some node is excluded. */
 static bool limits_nodes(const struct trace_filter *filter, uint16_t node, bool wanted) {
     const struct filter_node *at = &filter->nodes[node];
     switch ((enum filter_node_type)at->type) {

@@ -2,22 +2,24 @@
  *
  * The inside of the filter engine.  Only proto/filter*.c include this.
  *
- *     text -> filter_lex.c -> tokens -> filter_parse.c -> nodes and tests -> filter_code.c -> code for each kind -> filter_match.c
+ *     text -> filter_lex.c -> tokens -> filter_parse.c -> nodes, tests -> filter_code.c -> code for each kind -> filter_match.c
  *                                       filter_field.c    what a name means
  *                                       filter_value.c    what a value means for that field
  *                                       filter_suggest.c  what was meant instead
  *
  * Nodes and tests
  * ---------------
- * A node is an operator or a test, in an array; children come before their parents.  A test has a field and values; it is true when the
- * event has the field and the field's value is among them (negated: when it has the field, and it is not).  Every number, time, bool,
- * 64-bit id, packet number space and cause of loss is a range of 64-bit numbers by now, so that all the comparisons are one.
+ * A node is an operator or a test, in an array; children come before their parents.  A test has a field and values; it is true
+ * when the event has the field and the field's value is among them (negated: when it has the field, and it is not).  Every
+ * number, time, bool, 64-bit id, packet number space and cause of loss is a range of 64-bit numbers by now, so that all the
+ * comparisons are one.
  *
  * Code
  * ----
- * An event's kind decides which fields it has, so each kind has its own code, in which tests of fields that it has not are gone.  An
- * instruction looks at one thing and says where to go on: another instruction, ACCEPT or REJECT.  `and`, `or` and `not` are only
- * where the jumps go.  For most kinds of most filters the code is REJECT alone, which makes the kinds of filter_bounds. */
+ * An event's kind decides which fields it has, so each kind has its own code, in which tests of fields that it has not are
+ * gone.  An instruction looks at one thing and says where to go on: another instruction, ACCEPT or REJECT.  `and`, `or` and
+ * `not` are only where the jumps go.  For most kinds of most filters the code is REJECT alone, which makes the kinds of
+ * filter_bounds. */
 #ifndef PROTO_FILTER_INTERNAL_H
 #define PROTO_FILTER_INTERNAL_H
 
@@ -303,9 +305,9 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
 bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
                        const char *name);
 
-/* What an application's description says of an event, for filters and for fields.  Counts in it are clamped to its arrays.
- * The description, if it is of this application; the name of a command, NULL when it has none; the field of that name, if the event's data
- * bytes reach it; whether it is a number of 1, 2, 4 or 8 bytes; and which, in the machine's byte order. */
+/* What an application's description says of an event, for filters and for fields.  Counts in it are clamped to its arrays. The
+ * description, if it is of this application; the name of a command, NULL when it has none; the field of that name, if the
+ * event's data bytes reach it; whether it is a number of 1, 2, 4 or 8 bytes; and which, in the machine's byte order. */
 const struct trace_app *filter__described(const struct trace_filter_origin *origin, const uint8_t *app_id);
 const char *filter__command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes);
 const struct trace_app_field *filter__app_field(const struct trace_app *app, const char *name, size_t data_bytes);

@@ -2,9 +2,9 @@
  *
  * The filter engine's tokens, and its errors (filter_internal.h).
  *
- * A word is whatever a name, a number with its unit, a time, an id, an endpoint or a glob is made of: its meaning depends on the field
- * that it stands beside.  Quotes hold anything else.  Every token's text is copied, so that it ends with a NUL: a token has at least one
- * byte, so that twice the text's bytes are always room enough. */
+ * A word is whatever a name, a number with its unit, a time, an id, an endpoint or a glob is made of: its meaning depends on
+ * the field that it stands beside.  Quotes hold anything else.  Every token's text is copied, so that it ends with a NUL: a
+ * token has at least one byte, so that twice the text's bytes are always room enough. */
 #include "filter_internal.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whether an event matches (filter_internal.h): a walk over the instructions of its kind.  Each goes on further ahead in time, that is at
- * a lower number, so that it always ends.
+ * Whether an event matches (filter_internal.h): a walk over the instructions of its kind.  Each goes on further ahead in time,
+ * that is at a lower number, so that it always ends.
  *
  * Nothing of the event and of the application's description is trusted: counts are clamped to their arrays. */
 #include "filter_internal.h"

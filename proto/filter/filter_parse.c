@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The filter engine's grammar (docs/filter.md, "Grammar"), by recursive descent: a function for each rule.  Recursion is bounded by
- * TRACE_FILTER_DEPTH_MAX here, and later, where chains of `and` and `or` are deep too, by TRACE_FILTER_NODES_MAX. */
+ * The filter engine's grammar (docs/filter.md, "Grammar"), by recursive descent: a function for each rule.  Recursion is
+ * bounded by TRACE_FILTER_DEPTH_MAX here, and later, where chains of `and` and `or` are deep too, by TRACE_FILTER_NODES_MAX. */
 #include "filter_internal.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What may have been meant: the candidate with the least edit distance to a word (insertion, deletion, replacement, and the swap of two
- * neighbours, each of cost 2; another case of the same letter costs 1), or else the shortest that contains it. */
+ * What may have been meant: the candidate with the least edit distance to a word (insertion, deletion, replacement, and the
+ * swap of two neighbours, each of cost 2; another case of the same letter costs 1), or else the shortest that contains it. */
 #include "filter_internal.h"
 
 #include <ctype.h>

@@ -2,7 +2,8 @@
  *
  * `count`: how many events match, by the values of some fields, and how a number of theirs is spread.
  *
- * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (count_groups.h, count_spread.h). */
+ * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (count_groups.h,
+ * count_spread.h). */
 #include "ask_methods.h"
 #include "count_groups.h"
 #include "count_spread.h"
@@ -324,8 +325,8 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
-/* The time that rates are of: from `from` to `to` as far as it has passed and the history reaches back; where one is absent, from the first
- * or to the last event that was counted.  A `from` without a `to` means until now. */
+/* The time that rates are of: from `from` to `to` as far as it has passed and the history reaches back; where one is absent,
+ * from the first or to the last event that was counted.  A `from` without a `to` means until now. */
 static uint64_t window_ns(const struct ask *ask, const struct counting *counting, const struct history_query *query,
                           uint64_t now_ns) {
     struct history_stats stats;

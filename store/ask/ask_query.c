@@ -238,8 +238,8 @@ static int query(struct ask *ask, uint64_t examine_max) {
 
 int ask_query(struct ask *ask) { return query(ask, 0); }
 
-/* Only a whole trace id, and nothing else that needs a search; and a page that holds all events that a small query may have.  Whether
- * there are more of them shows on the way. */
+/* Only a whole trace id, and nothing else that needs a search; and a page that holds all events that a small query may have.
+ * Whether there are more of them shows on the way. */
 static bool is_small(const struct ask *ask) {
     static const char *const searched[] = {"peer_id", "node_id", "filter", "cursor"};
     const json_t *params = ask->params, *limit = json_object_get(params, "limit");

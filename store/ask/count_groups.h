@@ -27,8 +27,8 @@ struct count_groups {
 /* A zeroed struct has no groups. */
 void count_groups_fini(struct count_groups *groups);
 
-/* Finds the key's group, or makes it.  Returns its number; -ENOSPC when it is new and COUNT_GROUPS_MAX or COUNT_GROUPS_KEY_BYTES_MAX would be
- * passed; -ENOMEM. */
+/* Finds the key's group, or makes it.  Returns its number; -ENOSPC when it is new and COUNT_GROUPS_MAX or
+ * COUNT_GROUPS_KEY_BYTES_MAX would be passed; -ENOMEM. */
 int count_groups_find(struct count_groups *groups, const void *key, size_t bytes);
 
 /* The key of a group, valid until the next count_groups_find. */

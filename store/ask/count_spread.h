@@ -34,7 +34,8 @@ struct count_spread {
 /* A zeroed struct is an empty spread. */
 void count_spread_fini(struct count_spread *spread);
 
-/* Counts a number in a group below COUNT_SPREAD_GROUPS_MAX.  Returns 0, -ENOMEM, or -ENOSPC when COUNT_SPREAD_USED_MAX buckets are in use. */
+/* Counts a number in a group below COUNT_SPREAD_GROUPS_MAX.  Returns 0, -ENOMEM, or -ENOSPC when COUNT_SPREAD_USED_MAX buckets
+ * are in use. */
 int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t number);
 
 /* One bucket of a group. */
@@ -47,8 +48,8 @@ struct count_spread_part {
 /* All buckets in use, sorted by group, then bucket; free(*ret_parts).  Returns 0 or -ENOMEM. */
 int count_spread_parts(const struct count_spread *spread, struct count_spread_part **ret_parts, size_t *ret_count);
 
-/* The number that at least `share` (0 to 1) of the numbers in these parts of one group do not exceed, by nearest rank: exact below
- * 256, else at most 1/128 above it and never below.  count is at least 1. */
+/* The number that at least `share` (0 to 1) of the numbers in these parts of one group do not exceed, by nearest rank: exact
+ * below 256, else at most 1/128 above it and never below.  count is at least 1. */
 uint64_t count_spread_quantile(const struct count_spread_part *parts, size_t count, double share);
 
 #endif

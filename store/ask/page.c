@@ -12,8 +12,8 @@ static uint64_t end_now(const struct history *history) {
     return end;
 }
 
-/* Counts what is behind the place, and since when that holds: `begin` is read first, so that what goes meanwhile, counted or not, makes
- * the next page count anew. */
+/* Counts what is behind the place, and since when that holds: `begin` is read first, so that what goes meanwhile, counted or
+ * not, makes the next page count anew. */
 static void count_left(struct history *history, const struct history_query *query, bool newest_first, struct page_place *place) {
     place->begin = history_begin(history);
     place->left = history_count(history, query, 0, place->end, newest_first, &place->after);

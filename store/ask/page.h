@@ -2,13 +2,13 @@
  *
  * One page of a query, and what went out of the history between two pages.
  *
- * The first page fixes which events the query is about: those that match and lie before `end`.  Each of them is given once, on one of
- * the pages, or it is evicted before a page can give it.  To tell how many are, a place between two pages carries the number of those
- * that are behind it (`left`), counted when the history began at `begin`: what is then neither there nor given is gone.  So over all
- * pages given + gone is exactly what there was, however pages and evictions come to lie.
+ * The first page fixes which events the query is about: those that match and lie before `end`.  Each of them is given once, on
+ * one of the pages, or it is evicted before a page can give it.  To tell how many are, a place between two pages carries the
+ * number of those that are behind it (`left`), counted when the history began at `begin`: what is then neither there nor given
+ * is gone.  So over all pages given + gone is exactly what there was, however pages and evictions come to lie.
  *
- * Counting is free, or nearly so, where the indices tell the number.  Where they do not (history_counts_by_index) it is done only for
- * those who ask; for others `gone` is not known once the history has moved on.
+ * Counting is free, or nearly so, where the indices tell the number.  Where they do not (history_counts_by_index) it is done
+ * only for those who ask; for others `gone` is not known once the history has moved on.
  *
  * Any thread that RCU knows; not inside rcu_read_lock(). */
 #ifndef STORE_PAGE_H

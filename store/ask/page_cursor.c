@@ -37,8 +37,8 @@ uint64_t page_cursor_binding(uint64_t instance, const json_t *params) {
 
 enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
 
-/* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4, flags 4,
- * trace 16, peer 32, node 32, names 8. */
+/* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4,
+ * flags 4, trace 16, peer 32, node 32, names 8. */
 struct writer {
     uint8_t bytes[PAGE_CURSOR_BYTES];
     size_t at;

@@ -2,10 +2,10 @@
  *
  * The cursor of `query`: all that a next page needs, as text that the client keeps for us.
  *
- * It carries what the first call resolved (ids, times), so that a prefix that became ambiguous or a relative time does not change the
- * question between two pages, and where the page before ended.  It comes back from a client, so it is checked like anything
- * else that does: length, a checksum that also knows this traced and the other params, and ranges.  Whoever forges one asks a
- * question of their own history, no more.  Pure. */
+ * It carries what the first call resolved (ids, times), so that a prefix that became ambiguous or a relative time does not
+ * change the question between two pages, and where the page before ended.  It comes back from a client, so it is checked like
+ * anything else that does: length, a checksum that also knows this traced and the other params, and ranges.  Whoever forges
+ * one asks a question of their own history, no more.  Pure. */
 #ifndef STORE_PAGE_CURSOR_H
 #define STORE_PAGE_CURSOR_H
 

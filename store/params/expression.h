@@ -19,8 +19,8 @@ struct expression {
 };
 
 /* Compiles text.  complete: a node, application, command or field that is not known is an error, else it may still come.
- * Returns 0; -EINVAL with ret_error: TRACE_RPC_INVALID_PARAMS with data.param, data.position and data.length (in bytes of the text),
- * data.reason and, if there is one, data.suggestion.  Allocates; any thread that RCU knows. */
+ * Returns 0; -EINVAL with ret_error: TRACE_RPC_INVALID_PARAMS with data.param, data.position and data.length (in bytes of the
+ * text), data.reason and, if there is one, data.suggestion.  Allocates; any thread that RCU knows. */
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error);
 void expression_destroy(struct expression *expression);
@@ -32,19 +32,20 @@ int expression_find_field(const struct store *store, const char *param, const ch
 /* Compiles it again when it uses names and nodes have come since.  Not while another thread asks it. */
 void expression_refresh(struct expression *expression);
 
-/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses: TRACE_FILTER_USES_ bits,
- * the rest is left out.  Inside rcu_read_lock(). */
+/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses:
+ * TRACE_FILTER_USES_ bits, the rest is left out.  Inside rcu_read_lock(). */
 void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
                        struct trace_filter_origin *ret_origin);
 
-/* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for NULL. */
+/* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for
+ * NULL. */
 uint64_t expression_names(const struct expression *expression);
 
 /* Does an event match?  Of an expression for events; as history_query.test.  Inside rcu_read_lock(). */
 bool expression_match(const void *expression, const struct trace_event *event, history_source source);
 
-/* Narrows a query to what the expression can let through: kinds, times, the one trace or peer of the history that it can be; and takes the
- * nodes that it cannot be from `set`.  Returns whether it says anything about nodes.  Searches the history. */
+/* Narrows a query to what the expression can let through: kinds, times, the one trace or peer of the history that it can be;
+ * and takes the nodes that it cannot be from `set`.  Returns whether it says anything about nodes.  Searches the history. */
 bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]);
 
 #endif

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The manual pages of the inspector tell all that its help tells, and a formatter has nothing to complain of; of traced's page, too.
 
-    test_man.py INSPECTOR TRACED_PAGE PAGE..."""
+    test_man.py INSPECTOR TRACED_PAGE DIRECTORY"""
 import pathlib
 import re
 import shutil
@@ -11,7 +11,7 @@ import sys
 import unittest
 
 INSPECTOR, TRACED_PAGE = sys.argv[1:3]
-PAGES = {pathlib.Path(page).name: page for page in sys.argv[3:]}
+PAGES = {page.name: str(page) for page in pathlib.Path(sys.argv[3]).iterdir()}
 
 
 def output(*command):

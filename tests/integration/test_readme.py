@@ -59,6 +59,16 @@ class Readme(unittest.TestCase):
         run(["cc", "-Ilibtrace/include", "-Iproto/include", "-Iproto", "examples/minimal/minimal.c", "-o", str(program)], SOURCE)
         self.assertNotIn("trace", run(["nm", str(program)], SOURCE))
 
+    def test_its_figures_are_those_that_were_measured(self):
+        measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8").splitlines()
+        rows = re.findall(r"^\| (?:emit|ingest|idle|query|stream|zero) .*", README, re.M)
+        self.assertEqual(len(rows), 4)
+        for row in rows:
+            self.assertIn(row, measured)
+
+    def test_it_is_short(self):
+        self.assertLessEqual(len(README.split()), 1200)
+
     def test_the_shell_lines_work_in_sh(self):
         self.run_minimal()
         [lines] = blocks("sh")

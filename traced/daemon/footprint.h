@@ -2,12 +2,12 @@
  *
  * The memory that traced says it takes, and keeping that word.
  *
- * The history and the node table are taken at the start.  What comes after it (clients, answers in the making) is bounded by limits.h,
- * and all of it together by the kernel: footprint_keep sets RLIMIT_DATA so that an allocation which would take more fails.  Then one answer
- * becomes an error, or one client is let go.
+ * The history and the node table are taken at the start.  What comes after it (clients, answers in the making) is bounded by
+ * limits.h, and all of it together by the kernel: footprint_keep sets RLIMIT_DATA so that an allocation which would take more
+ * fails.  Then one answer becomes an error, or one client is let go.
  *
- * Resident size here is RssAnon + RssFile of /proc/PID/status.  The rings, which are mapped too, are shared memory (RssShmem): they are
- * the nodes', exist without traced, and are not counted. */
+ * Resident size here is RssAnon + RssFile of /proc/PID/status.  The rings, which are mapped too, are shared memory (RssShmem):
+ * they are the nodes', exist without traced, and are not counted. */
 #ifndef TRACED_FOOTPRINT_H
 #define TRACED_FOOTPRINT_H
 
@@ -35,7 +35,8 @@ uint64_t footprint_available_in(const char *meminfo, const char *root, const cha
 /* First of all, before there are threads: how malloc gives memory back, and that it tells footprint_was_short. */
 void footprint_begin(void);
 
-/* From now on at most bytes_more are taken.  After the threads were started, whose stacks count.  Returns 0 or a negative errno. */
+/* From now on at most bytes_more are taken.  After the threads were started, whose stacks count.  Returns 0 or a negative
+ * errno. */
 int footprint_keep(uint64_t bytes_more);
 
 /* Has jansson been refused memory in this thread since the last call?  Then what it made may have holes. */

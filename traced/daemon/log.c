@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <proto/clock.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -55,8 +56,8 @@ int log_reopen(void) {
 /* Lines that were not written, for nobody reads the pipe that they go to: traced does not wait for it. */
 static _Atomic unsigned long unwritten;
 
-/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still are waited
- * for. */
+/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still
+ * are waited for. */
 static bool would_block(int fd) {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
     struct stat status;
@@ -79,12 +80,12 @@ static void write_line(int fd, const char *line, size_t length) {
 void log_say(enum log_level level, const char *format, ...) {
     if (level > level_max) return;
     char line[1024];
-    struct timespec now;
+    uint64_t now_us = trace_now_unix_ns() / 1000;
+    time_t now_s = (time_t)(now_us / 1000000);
     struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&now_s, &utc);
     size_t head = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-    head += (size_t)snprintf(line + head, sizeof line - head, ".%06ldZ %s ", now.tv_nsec / 1000, names[level]);
+    head += (size_t)snprintf(line + head, sizeof line - head, ".%06uZ %s ", (unsigned)(now_us % 1000000), names[level]);
     va_list arguments;
     va_start(arguments, format);
     int count = vsnprintf(line + head, sizeof line - head, format, arguments);

@@ -19,8 +19,8 @@ int log_level_by_name(const char *name);
  * kept, not copied.  Once, before other threads start.  Returns 0 or a negative errno; then the log stays where it was. */
 int log_open(const char *path);
 
-/* Opens the file of log_open anew, by its name: somebody has moved the old one away.  No line is lost or cut, whatever other threads
- * write meanwhile.  Returns 0 or a negative errno; then lines go where they went. */
+/* Opens the file of log_open anew, by its name: somebody has moved the old one away.  No line is lost or cut, whatever other
+ * threads write meanwhile.  Returns 0 or a negative errno; then lines go where they went. */
 int log_reopen(void);
 
 /* Is there a file to open anew? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file with the process id in decimal and a newline, for those who start and stop daemons by it.  It is there while traced serves:
- * whoever finds it may connect.  It is no lock; that is socket_claim.h. */
+ * A file with the process id in decimal and a newline, for those who start and stop daemons by it.  It is there while traced
+ * serves: whoever finds it may connect.  It is no lock; that is socket_claim.h. */
 #ifndef TRACED_PIDFILE_H
 #define TRACED_PIDFILE_H
 

@@ -8,8 +8,8 @@
 #include "credentials.h"
 #include "options.h"
 
-/* Writes the lines to `out`: "ok", "note" (it works, but you may want to know) or "wrong" (it would not), what it is about, and the
- * sentence.  Returns how many are wrong.  Takes and frees the memory of the history. */
+/* Writes the lines to `out`: "ok", "note" (it works, but you may want to know) or "wrong" (it would not), what it is about,
+ * and the sentence.  Returns how many are wrong.  Takes and frees the memory of the history. */
 unsigned preflight_run(const struct options *options, gid_t group, FILE *out);
 
 #endif

@@ -20,19 +20,18 @@ struct socket_claim {
     ino_t inode;
 };
 
-/* Makes the directory (0700) when it is missing, takes the lock, removes a stale socket, binds (0600) and listens.  group: whose
- * members may reach the socket, too (0710 and 0660); CREDENTIALS_NO_GROUP: nobody's.  A directory that is there already stays as it is:
- * when one of those on the way keeps the group out, that is -EACCES.
- * Returns 0, or a negative errno with a sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES); -EADDRINUSE when somebody
- * else serves the path. */
+/* Makes the directory (0700) when it is missing, takes the lock, removes a stale socket, binds (0600) and listens.  group:
+ * whose members may reach the socket, too (0710 and 0660); CREDENTIALS_NO_GROUP: nobody's.  A directory that is there already
+ * stays as it is: when one of those on the way keeps the group out, that is -EACCES. Returns 0, or a negative errno with a
+ * sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES); -EADDRINUSE when somebody else serves the path. */
 int socket_claim_take(struct socket_claim *ret_claim, const char *path, gid_t group, char *reason);
 
-/* The same for a socket that is bound and listens already: a service manager made it, and keeps it when we go.  Its path goes into
- * the claim.  Takes listen_fd over, also when it fails.  -EINVAL when the socket has no path. */
+/* The same for a socket that is bound and listens already: a service manager made it, and keeps it when we go.  Its path goes
+ * into the claim.  Takes listen_fd over, also when it fails.  -EINVAL when the socket has no path. */
 int socket_claim_adopt(struct socket_claim *ret_claim, int listen_fd, char *reason);
 
-/* Whether socket_claim_take would succeed, without a change: 0; 1 when it would have to make the directory; or a negative errno with a
- * sentence in `reason`. */
+/* Whether socket_claim_take would succeed, without a change: 0; 1 when it would have to make the directory; or a negative
+ * errno with a sentence in `reason`. */
 int socket_claim_examine(const char *path, gid_t group, char *reason);
 
 /* Removes the socket, if it is still ours, and the lock.  Does not close listen_fd when it has been taken (-1). */

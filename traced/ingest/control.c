@@ -30,7 +30,7 @@ struct control {
 
 int control_create(struct control **ret_control) {
     struct control *control = calloc(1, sizeof *control);
-    if (control == NULL) return -ENOMEM;
+    if (!control) return -ENOMEM;
     control->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (control->fd < 0) {
         int error = -errno;
@@ -45,7 +45,7 @@ int control_create(struct control **ret_control) {
 }
 
 void control_destroy(struct control *control) {
-    if (control == NULL) return;
+    if (!control) return;
     pthread_cond_destroy(&control->answered);
     pthread_mutex_destroy(&control->lock);
     close(control->fd);
@@ -80,7 +80,7 @@ static struct request *take_all(struct control *control) {
 
 /* Lets go of those who wait; the lock is held.  A request is its asker's again once it is done. */
 static void answer_all(struct control *control, struct request *first, int error) {
-    for (struct request *request = first, *next; request != NULL; request = next) {
+    for (struct request *request = first, *next; request; request = next) {
         next = request->next;
         request->error = error;
         request->done = true;
@@ -97,8 +97,7 @@ void control_serve(struct control *control,
     first = take_all(control);
     (void)eventfd_read(control->fd, &count);
     pthread_mutex_unlock(&control->lock);
-    for (struct request *request = first; request != NULL; request = request->next)
-        carry_out(arg, request->change, request->result);
+    for (struct request *request = first; request; request = request->next) carry_out(arg, request->change, request->result);
     pthread_mutex_lock(&control->lock);
     answer_all(control, first, 0);
     pthread_mutex_unlock(&control->lock);

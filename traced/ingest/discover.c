@@ -49,19 +49,19 @@ static struct entry **find(struct discover *discover, const char *name) {
     uint32_t hash = 2166136261U;
     for (const char *c = name; *c != 0; c++) hash = (hash ^ (uint8_t)*c) * 16777619U;
     struct entry **at = &discover->buckets[hash % BUCKETS];
-    while (*at != NULL && strcmp((*at)->name, name) != 0) at = &(*at)->next;
+    while (*at && strcmp((*at)->name, name) != 0) at = &(*at)->next;
     return at;
 }
 
 static void come(struct discover *discover, const char *name) {
     struct entry **at = find(discover, name);
-    if (*at != NULL) {
+    if (*at) {
         (*at)->seen = discover->scan;
         return;
     }
     size_t bytes = strlen(name) + 1;
     struct entry *entry = discover->count < DISCOVER_NAMES_MAX ? malloc(sizeof *entry + bytes) : NULL;
-    if (entry == NULL) { /* a later scan may find room */
+    if (!entry) { /* a later scan may find room */
         discover->ignored++;
         return;
     }
@@ -87,7 +87,7 @@ static void scan(struct discover *discover) {
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
 
-    if (dir == NULL) { /* out of descriptors, or of memory: what we know stays as it is */
+    if (!dir) { /* out of descriptors, or of memory: what we know stays as it is */
         if (fd >= 0) close(fd);
         return;
     }
@@ -102,7 +102,7 @@ static void scan(struct discover *discover) {
     if (!whole) return; /* a name that was not met may still be there */
 
     for (unsigned i = 0; i < BUCKETS; i++) {
-        for (struct entry **at = &discover->buckets[i]; *at != NULL;) {
+        for (struct entry **at = &discover->buckets[i]; *at;) {
             if ((*at)->seen != discover->scan)
                 go(discover, at);
             else
@@ -125,7 +125,7 @@ static void handle(struct discover *discover, const struct inotify_event *event)
     } else if (event->len > 0 && is_ours(event->name)) {
         if (event->mask & (IN_CREATE | IN_MOVED_TO)) come(discover, event->name);
         struct entry **at = find(discover, event->name);
-        if (*at == NULL) return;
+        if (!*at) return;
         if (event->mask & IN_CLOSE_WRITE) discover->handler.closed(discover->handler.arg, (*at)->name, (*at)->slot);
         if (event->mask & (IN_DELETE | IN_MOVED_FROM)) go(discover, at);
     }
@@ -164,7 +164,7 @@ void discover_run(struct discover *discover, bool readable, uint64_t now_ns) {
 
 int discover_create(struct discover **ret_discover, const char *dir, const struct discover_handler *handler, bool watch) {
     struct discover *discover = calloc(1, sizeof *discover);
-    if (discover == NULL) return -ENOMEM;
+    if (!discover) return -ENOMEM;
     discover->handler = *handler;
     discover->inotify_fd = -1;
     discover->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -181,14 +181,14 @@ int discover_create(struct discover **ret_discover, const char *dir, const struc
 
 void discover_each(struct discover *discover, void (*each)(void *arg, const char *name, void *slot)) {
     for (unsigned i = 0; i < BUCKETS; i++)
-        for (struct entry *entry = discover->buckets[i]; entry != NULL; entry = entry->next)
+        for (struct entry *entry = discover->buckets[i]; entry; entry = entry->next)
             each(discover->handler.arg, entry->name, entry->slot);
 }
 
 void discover_destroy(struct discover *discover) {
-    if (discover == NULL) return;
+    if (!discover) return;
     for (unsigned i = 0; i < BUCKETS; i++) {
-        while (discover->buckets[i] != NULL) {
+        while (discover->buckets[i]) {
             struct entry *entry = discover->buckets[i];
             discover->buckets[i] = entry->next;
             free(entry);

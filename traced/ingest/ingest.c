@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <libtrace/guard.h>
 #include <poll.h>
+#include <proto/clock.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,12 +34,6 @@ void ingest_say(struct ingest *ingest, enum log_level level, const char *format,
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     ingest->config.say(ingest->config.arg, level, line);
-}
-
-static uint64_t monotonic_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 /* ---- objects come, are attached or rejected, and go ---------------------------------------------------------------------- */
@@ -134,7 +129,7 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
 static void on_appeared(void *arg, const char *name, void **slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = calloc(1, sizeof *ring);
-    if (ring == NULL) {
+    if (!ring) {
         ingest_add(&ingest->counters.nodes_left_out, 1);
         ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was left out");
         return;
@@ -160,14 +155,14 @@ static void on_closed(void *arg, const char *name, void *slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = slot;
     (void)name;
-    if (ring != NULL && ring->state == RING_ATTACHED) check_by(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
+    if (ring && ring->state == RING_ATTACHED) check_by(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
 }
 
 static void on_vanished(void *arg, const char *name, void *slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = slot;
     (void)name;
-    if (ring == NULL) return;
+    if (!ring) return;
     ring->name_gone = true;
     if (ring->state == RING_ATTACHED) { /* its memory is still ours: look whether the node died, and read on */
         check_by(ingest, ring, 0);
@@ -292,7 +287,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
     update_clock(ingest);
     discover_run(ingest->discover, readable, now_ns);
     try_pending(ingest);
-    if (ingest->config.control != NULL) control_serve(ingest->config.control, ingest_control, ingest);
+    if (ingest->config.control) control_serve(ingest->config.control, ingest_control, ingest);
     bool more = visit_rings(ingest);
 
     if (ingest->changed) ingest->config.wake(ingest->config.arg);
@@ -324,13 +319,13 @@ static void detach_and_free(void *arg, const char *name, void *slot) {
     struct ingest_ring *ring = slot;
     (void)arg;
     (void)name;
-    if (ring == NULL) return;
+    if (!ring) return;
     trace_reader_detach(ring->reader);
     free(ring);
 }
 
 void ingest_fini(struct ingest *ingest) {
-    if (ingest->discover == NULL) return;
+    if (!ingest->discover) return;
     /* rings whose names have gone are known to attached[] alone */
     for (uint32_t i = 0; i < ingest->attached_count; i++)
         if (ingest->attached[i].ring->name_gone) detach_and_free(NULL, NULL, ingest->attached[i].ring);
@@ -346,7 +341,7 @@ static bool sleep_until_due(struct ingest *ingest, uint64_t wait_ns, bool *ret_r
     struct control *control = ingest->config.control;
     struct pollfd fds[] = {{.fd = ingest->stop_fd, .events = POLLIN},
                            {.fd = discover_fd(ingest->discover), .events = POLLIN},
-                           {.fd = control != NULL ? control_fd(control) : -1, .events = POLLIN}};
+                           {.fd = control ? control_fd(control) : -1, .events = POLLIN}};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
     int ready = ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL); /* a negative fd is left out */
     *ret_readable = ready > 0 && fds[1].revents != 0;
@@ -360,20 +355,20 @@ static void *run(void *arg) {
 
     rcu_register_thread();
     (void)prctl(PR_SET_NAME, "ingest");
-    ingest->clock_ns = monotonic_ns;
+    ingest->clock_ns = trace_now_monotonic_ns;
     (void)prctl(PR_SET_TIMERSLACK, 10000UL); /* the default, 50 us, is a fifth of the shortest wait */
     do {
-        uint64_t begin_ns = monotonic_ns();
+        uint64_t begin_ns = trace_now_monotonic_ns();
         wait_ns = ingest_pass(ingest, readable, begin_ns);
         if (wait_ns == 0) continue;
-        uint64_t spent_ns = monotonic_ns() - begin_ns;
+        uint64_t spent_ns = trace_now_monotonic_ns() - begin_ns;
         wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
     } while (sleep_until_due(ingest, wait_ns, &readable));
 
     /* What was emitted before we were told to stop still comes in. */
     rouse(ingest);
-    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, monotonic_ns()) == 0; i++) {}
-    if (ingest->config.control != NULL) control_close(ingest->config.control);
+    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, trace_now_monotonic_ns()) == 0; i++) {}
+    if (ingest->config.control) control_close(ingest->config.control);
     rcu_unregister_thread();
     return NULL;
 }
@@ -395,7 +390,7 @@ static int start_thread(struct ingest *ingest) {
 int ingest_start(struct ingest **ret_ingest, const struct ingest_config *config) {
     struct ingest *ingest = calloc(1, sizeof *ingest);
     int result;
-    if (ingest == NULL) return -ENOMEM;
+    if (!ingest) return -ENOMEM;
     ingest->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (ingest->stop_fd < 0) {
         result = -errno;
@@ -418,7 +413,7 @@ fail_eventfd:
 }
 
 void ingest_stop(struct ingest *ingest) {
-    if (ingest == NULL) return;
+    if (!ingest) return;
     (void)eventfd_write(ingest->stop_fd, 1);
     pthread_join(ingest->thread, NULL);
     ingest_fini(ingest);

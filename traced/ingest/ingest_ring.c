@@ -232,7 +232,7 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
         uint32_t room;
         struct trace_event *place = history_reserve(history, &room);
         uint32_t max = room < INGEST_BATCH_EVENTS ? room : INGEST_BATCH_EVENTS;
-        uint64_t now_ns = ingest->clock_ns != NULL ? ingest->clock_ns() : ingest->now_ns;
+        uint64_t now_ns = ingest->clock_ns ? ingest->clock_ns() : ingest->now_ns;
         trace_reader_read(ring->reader, index, place, max, ring->end != NODE_LIVE, now_ns, &read);
         if (read.lost > 0) {
             add_gap(ingest, ring, index, &gaps, (struct gap){read.first - read.lost, read.lost, read.cause});

@@ -46,8 +46,8 @@ static struct connection *find_stuck(const struct server *server, size_t bytes) 
     return worst;
 }
 
-/* Closes clients until what the others hold is within the limit: those with answers first, for a subscriber that does not read holds
- * little. */
+/* Closes clients until what the others hold is within the limit: those with answers first, for a subscriber that does not read
+ * holds little. */
 static void relieve(struct server *server) {
     while (server->held_bytes > LIMIT_HELD_BYTES) {
         struct connection *stuck = find_stuck(server, LIMIT_OUTPUT_BYTES);

@@ -2,9 +2,10 @@
  *
  * A connection: lines in, lines out, and its subscriptions.  Loop's thread only.
  *
- * Memory is bounded.  Input is at most one line; output stops growing at LIMIT_OUTPUT_BYTES and one answer; a notification is only made
- * when the client has taken everything before it.  LIMIT_HELD_BYTES bounds what all connections hold together.  Above it, the connection
- * that has taken nothing for the longest time is closed: of those that hold more than LIMIT_OUTPUT_BYTES, else of all.
+ * Memory is bounded.  Input is at most one line; output stops growing at LIMIT_OUTPUT_BYTES and one answer; a notification is
+ * only made when the client has taken everything before it.  LIMIT_HELD_BYTES bounds what all connections hold together.
+ * Above it, the connection that has taken nothing for the longest time is closed: of those that hold more than
+ * LIMIT_OUTPUT_BYTES, else of all.
  *
  * A connection is freed when its handle is closed and the pool has no exchange of it. */
 #ifndef TRACED_CONNECTION_H

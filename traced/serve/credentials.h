@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is at the other end of a connection (SO_PEERCRED, SO_PEERGROUPS): the user and the groups of the process that called connect(), at
- * that time.  The kernel says so; the peer cannot forge it. */
+ * Who is at the other end of a connection (SO_PEERCRED, SO_PEERGROUPS): the user and the groups of the process that called
+ * connect(), at that time.  The kernel says so; the peer cannot forge it. */
 #ifndef TRACED_CREDENTIALS_H
 #define TRACED_CREDENTIALS_H
 
@@ -23,7 +23,8 @@ struct credentials {
 int credentials_look(struct credentials *ret_credentials, int fd);
 void credentials_fini(struct credentials *credentials);
 
-/* May a traced of user `self` serve it?  Yes for that user, for root, and for members of `group`, unless that is CREDENTIALS_NO_GROUP. */
+/* May a traced of user `self` serve it?  Yes for that user, for root, and for members of `group`, unless that is
+ * CREDENTIALS_NO_GROUP. */
 bool credentials_may_enter(const struct credentials *credentials, uid_t self, gid_t group);
 
 #endif

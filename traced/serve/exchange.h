@@ -2,8 +2,8 @@
  *
  * One line from a client and its answer: a request, or a batch of requests that are carried out one after another.
  *
- * A connection has one exchange at a time; further lines wait in its input.  This keeps answers in order, gives a client at most one
- * thread of the pool, and makes a client that asks too fast wait, without an error. */
+ * A connection has one exchange at a time; further lines wait in its input.  This keeps answers in order, gives a client at
+ * most one thread of the pool, and makes a client that asks too fast wait, without an error. */
 #ifndef TRACED_EXCHANGE_H
 #define TRACED_EXCHANGE_H
 
@@ -35,7 +35,8 @@ void exchange_begin(struct exchange *exchange, struct connection *connection, co
 /* Answers a line that is too long. */
 void exchange_refuse_line(struct connection *connection);
 
-/* The connection is closed: a request that has not begun does not begin, and a long one ends soon.  The exchange may still be `working`. */
+/* The connection is closed: a request that has not begun does not begin, and a long one ends soon.  The exchange may still be
+ * `working`. */
 void exchange_cancel(struct exchange *exchange);
 
 /* Drops an exchange that is not on the pool. */

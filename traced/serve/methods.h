@@ -3,10 +3,10 @@
  * The methods of the socket that are traced's own: `hello`, `stats`, `subscribe`, `unsubscribe`, `control` (docs/protocol.md,
  * "Methods").  The store has the others (store/ask.h).
  *
- * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds up the
- * loop; it sees the service and the call, and nothing of the connection.  `finish` runs after it on the loop's thread, for what belongs
- * to the server: counters, subscriptions.  A half writes the result behind call->ask.out; or it fills in call->ask.error and returns a
- * negative number, and then the next half does not run. */
+ * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds
+ * up the loop; it sees the service and the call, and nothing of the connection.  `finish` runs after it on the loop's thread,
+ * for what belongs to the server: counters, subscriptions.  A half writes the result behind call->ask.out; or it fills in
+ * call->ask.error and returns a negative number, and then the next half does not run. */
 #ifndef TRACED_METHODS_H
 #define TRACED_METHODS_H
 

@@ -20,11 +20,11 @@ static int read_change(struct call *call, struct control_change *change) {
         {"reset", TRACE_RPC_BOOLEAN, .boolean = &change->reset},
     };
     if (trace_rpc_params_read(call->ask.params, list, sizeof list / sizeof *list, &call->ask.error)) return -1;
-    change->has_kinds = kinds != NULL;
+    change->has_kinds = kinds;
     if (kinds && control_word_read_kinds(kinds, &change->kinds, &call->ask.error)) return -1;
     change->has_sample = sample > 0;
     change->threshold = control_word_threshold(sample);
-    change->one_node = node != NULL;
+    change->one_node = node;
     return node ? id_param_read_node(&call->service->store, "node_id", node, false, &change->node_id, &call->ask.error) : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "server.h"
 
 #include <libtrace/reader.h>
+#include <proto/clock.h>
 #include <proto/event_table.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +103,7 @@ int methods_stats(struct call *call) {
     json_t *clock = json_pack("{sssf}", "source", ingest.clock_hz > 0 ? "tsc" : "monotonic", "hz", ingest.clock_hz);
     set_unsigned(clock, "steps", ingest.clock_steps);
     json_t *json = json_object();
-    double uptime = (double)(service_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
+    double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
     json_object_set_new(json, "history", answer_history(service->store.history));

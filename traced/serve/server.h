@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server: the listening socket, its connections, and whose turn it is.  Everything here but server_wake is for the loop's thread.
+ * The server: the listening socket, its connections, and whose turn it is.  Everything here but server_wake is for the loop's
+ * thread.
  *
- * A connection that has work (lines to answer, events to send) waits in one queue and gets turns of bounded work, round robin.  Between
- * two rounds the loop looks at its sockets.  So no client, and no burst of events, delays the others by more than a round. */
+ * A connection that has work (lines to answer, events to send) waits in one queue and gets turns of bounded work, round
+ * robin.  Between two rounds the loop looks at its sockets.  So no client, and no burst of events, delays the others by more
+ * than a round. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 
@@ -48,8 +50,8 @@ struct server {
     struct server_counters counters;
 };
 
-/* Prepares the handles on `loop`.  listen_fd stays the caller's.  group: see credentials_may_enter.  Returns 0, or a negative errno: then
- * the process should end. */
+/* Prepares the handles on `loop`.  listen_fd stays the caller's.  group: see credentials_may_enter.  Returns 0, or a negative
+ * errno: then the process should end. */
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
 
 /* What to call when a signal asks to stop, before pending answers are sent. */
@@ -58,8 +60,8 @@ void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void 
 /* From any thread: there are new events. */
 void server_wake(struct server *server);
 
-/* Stops: accepts no connections and no requests, answers and sends what is under way for at most LIMIT_STOP_FLUSH_MS, then closes all
- * handles, so that uv_run returns.  A second call does not wait. */
+/* Stops: accepts no connections and no requests, answers and sends what is under way for at most LIMIT_STOP_FLUSH_MS, then
+ * closes all handles, so that uv_run returns.  A second call does not wait. */
 void server_stop(struct server *server);
 
 /* Frees memory, after uv_run has returned. */

@@ -47,8 +47,8 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
 
 /* ---- recent: on a pool thread ------------------------------------------------------------------------------------------- */
 
-/* Finds the newest `count` matching events before the position where the stream goes on: nothing missing between the two, and nothing
- * twice.  Only their places are kept: a client that does not read holds no more than that of 10,000 events. */
+/* Finds the newest `count` matching events before the position where the stream goes on: nothing missing between the two, and
+ * nothing twice.  Only their places are kept: a client that does not read holds no more than that of 10,000 events. */
 static int find_recent(struct store *store, struct subscription *subscription, size_t count) {
     struct history_answer answer;
     uint64_t set[NODES_SET_WORDS];
@@ -67,8 +67,9 @@ static int find_recent(struct store *store, struct subscription *subscription, s
 /* Events looked at under one hold of the RCU read lock. */
 #define SKIP_PER_LOCK 4096
 
-/* Where a stream from a time on begins: at the first event in the order of the stream that is not older.  Older ones may follow, and the
- * filter leaves them out; to begin at the oldest event instead would tell as missed what is evicted meanwhile, and was not meant. */
+/* Where a stream from a time on begins: at the first event in the order of the stream that is not older.  Older ones may
+ * follow, and the filter leaves them out; to begin at the oldest event instead would tell as missed what is evicted meanwhile,
+ * and was not meant. */
 static uint64_t position_from(const struct history *history, uint64_t from_ns) {
     const struct trace_event *event = NULL;
     uint64_t position = 0;
@@ -160,7 +161,8 @@ int methods_unsubscribe(struct call *call) {
     return methods_answer(call, json_true());
 }
 
-/* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has grown. */
+/* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has
+ * grown. */
 static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
                                             uint64_t *dropped, history_source *ret_source) {
     bool recent = subscription->recent_next < subscription->recent_count;

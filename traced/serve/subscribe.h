@@ -2,8 +2,8 @@
  *
  * Subscriptions: each is a position in the history and a filter, so that a slow one costs the others nothing.
  *
- * Events are sent in the order of the history.  Those that are evicted before the subscription reaches them are counted, in `lost` of
- * its next notification and in `stats`. */
+ * Events are sent in the order of the history.  Those that are evicted before the subscription reaches them are counted, in
+ * `lost` of its next notification and in `stats`. */
 #ifndef TRACED_SUBSCRIBE_H
 #define TRACED_SUBSCRIBE_H
 

@@ -30,11 +30,12 @@
  *   - a command that no description names: by its number.  That is never an error;
  *   - an application that was not registered: its four characters, the command's number, the data bytes as hex;
  *   - a field that the event's data bytes do not reach: not at all;
- *   - a name that is no UTF-8: with U+FFFD where it is not.  Control characters are escaped in JSON, and the inspector does not let
- *     them through to a terminal;
+ *   - a name that is no UTF-8: with U+FFFD where it is not.  Control characters are escaped in JSON, and the inspector does
+ *     not let them through to a terminal;
  *   - a field of a type that they do not know, from a node that is newer: as hex.
  *
- * Descriptions belong to their node: two nodes may describe the same app_id differently, and the events of each are shown by its own. */
+ * Descriptions belong to their node: two nodes may describe the same app_id differently, and the events of each are shown by
+ * its own. */
 #ifndef P2PTRACE_APP_H
 #define P2PTRACE_APP_H
 
@@ -82,9 +83,9 @@ struct trace_app {
 
 TRACE_STATIC_ASSERT_(sizeof(struct trace_app) == 32 + 24 * 257 + 24 * 17, "an app description has no holes");
 
-/* The initialiser of a field that is a member of the struct that lies in the data bytes: its name, offset and size are the member's.
- * Does not compile when the member reaches beyond the data bytes, when its name is too long, or when a TRACE_APP_UNSIGNED has another
- * size than a number. */
+/* The initialiser of a field that is a member of the struct that lies in the data bytes: its name, offset and size are the
+ * member's. Does not compile when the member reaches beyond the data bytes, when its name is too long, or when a
+ * TRACE_APP_UNSIGNED has another size than a number. */
 #define TRACE_APP_FIELD(type, object, member)                                                                  \
     {                                                                                                          \
 #member, type, (uint8_t)(offsetof(object, member) + 0 * TRACE_APP_FIELD_CHECK_(type, object, member)), \

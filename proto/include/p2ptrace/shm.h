@@ -26,8 +26,8 @@
  *
  * A slot
  * ------
- * Positions in a lane count from 0 and never wrap (64 bits); position p lives in slot p % lane_events.  The slot's sequence word
- * is its commit mark:
+ * Positions in a lane count from 0 and never wrap (64 bits); position p lives in slot p % lane_events.  The slot's sequence
+ * word is its commit mark:
  *
  *      free         0                       never written
  *      making p     mark(p) | BUSY          the bytes are not to be trusted
@@ -57,9 +57,9 @@
  *      magic:R     log.c trace__log_open      magic:A      a reader takes a half-made header
  *      magic:A     attach.c                   magic:R
  *
- * What tests can see of it: dropping the busy mark, the second look or a slot's claim turns tests/libtrace/test_ring.c or test_crash.c red.
- * Weakening an ordering alone does not, on x86-64, where stores are not reordered with stores nor loads with loads and only the
- * compiler is held; nor can a thread sanitizer help, which is blind across the two mappings of the object.
+ * What tests can see of it: dropping the busy mark, the second look or a slot's claim turns tests/libtrace/test_ring.c or
+ * test_crash.c red. Weakening an ordering alone does not, on x86-64, where stores are not reordered with stores nor loads with
+ * loads and only the compiler is held; nor can a thread sanitizer help, which is blind across the two mappings of the object.
  *
  * Trust
  * -----

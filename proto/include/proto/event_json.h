@@ -16,8 +16,8 @@ struct trace_event_origin {
     const struct trace_app *app; /* description for app events; NULL when unknown.  Another app_id than the event's is ignored */
 };
 
-/* Enough for any event, whatever its bytes and the application's description are (the sum is asserted in event_json.c).  Nearly all
- * are shorter than 512. */
+/* Enough for any event, whatever its bytes and the application's description are (the sum is asserted in event_json.c).
+ * Nearly all are shorter than 512. */
 #define TRACE_EVENT_JSON_MAX 8192
 
 /* Writes one JSON object, without a newline or NUL, into at least TRACE_EVENT_JSON_MAX bytes.  event->timestamp is Unix ns.
@@ -33,12 +33,12 @@ char *trace_json_unsigned(char *out, uint64_t value);
 /* Enough for an endpoint's text. */
 #define TRACE_ENDPOINT_TEXT_MAX 64
 
-/* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint that is none.  Returns the
- * end. */
+/* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint that is none.
+ * Returns the end. */
 char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
 
-/* Reads what trace_endpoint_text writes, or an address alone, an IPv6 one with brackets or without.  *ret_endpoint is zero but for what the
- * text says.  Returns 0, or -EINVAL with nothing written. */
+/* Reads what trace_endpoint_text writes, or an address alone, an IPv6 one with brackets or without.  *ret_endpoint is zero but
+ * for what the text says.  Returns 0, or -EINVAL with nothing written. */
 int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port);
 
 #endif

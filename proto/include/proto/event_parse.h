@@ -2,16 +2,18 @@
  *
  * The inverse of proto/event_json.h: an event in JSON (docs/protocol.md, "An event") becomes a struct trace_event again.
  *
- * Writing what was parsed gives the same JSON, byte for byte, if the writer has the same description of the application.  The event
- * itself is the one that was written, but for what JSON does not carry:
+ * Writing what was parsed gives the same JSON, byte for byte, if the writer has the same description of the application.  The
+ * event itself is the one that was written, but for what JSON does not carry:
  *   - peer_id without TRACE_FLAG_HAS_PEER: zero;
  *   - the reserved byte, and the data bytes that are no field of the kind: zero;
  *   - a bool above 1: 1;
- *   - an endpoint whose family is neither 4 nor 6: zero; in an IPv4 endpoint the 12 bytes after the address, and the reserved byte: zero;
+ *   - an endpoint whose family is neither 4 nor 6: zero; in an IPv4 endpoint the 12 bytes after the address, and the reserved
+ *     byte: zero;
  *   - text after its first NUL, and payload bytes after their count: zero; a count beyond the array: the array's length;
  *   - bytes that are not UTF-8: U+FFFD, or one byte 0xff for each where U+FFFD would not fit;
- *   - the application's description.  JSON has its name, the command's name and the decoded fields, but neither the number, the type nor
- *     the offset of a field.  The data bytes are complete, so a description from the method `apps` decodes them again. */
+ *   - the application's description.  JSON has its name, the command's name and the decoded fields, but neither the number,
+ *     the type nor the offset of a field.  The data bytes are complete, so a description from the method `apps` decodes them
+ *     again. */
 #ifndef PROTO_EVENT_PARSE_H
 #define PROTO_EVENT_PARSE_H
 
@@ -36,9 +38,9 @@ struct trace_parse_error {
     char reason[128]; /* completes "FIELD ...": "must be an integer from 0 to 255" */
 };
 
-/* Reads one event.  Members that it does not know are ignored, as docs/protocol.md demands of readers.  Everything else is an error: a
- * missing member, a wrong type, a number out of range, text too long for its field, a kind, flag, space or loss cause of an unknown name.
- * "unknown" with a kind_id is the kind of that number, whether this version knows it or not.
+/* Reads one event.  Members that it does not know are ignored, as docs/protocol.md demands of readers.  Everything else is an
+ * error: a missing member, a wrong type, a number out of range, text too long for its field, a kind, flag, space or loss cause
+ * of an unknown name. "unknown" with a kind_id is the kind of that number, whether this version knows it or not.
  *
  * Returns 0; or -EINVAL with ret_error filled in and ret_event untouched.  Any thread; allocates nothing. */
 int trace_event_parse(const json_t *json, struct trace_parsed_event *ret_event, struct trace_parse_error *ret_error);

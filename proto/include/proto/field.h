@@ -15,8 +15,8 @@
 
 struct trace_field;
 
-/* Finds a field.  `time/1s` is the time cut to whole seconds, and so with any duration.  names as for trace_filter_compile; may be
- * NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
+/* Finds a field.  `time/1s` is the time cut to whole seconds, and so with any duration.  names as for trace_filter_compile;
+ * may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
 int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
                      struct trace_filter_error *ret_error);
 void trace_field_destroy(struct trace_field *field);
@@ -27,7 +27,8 @@ unsigned trace_field_uses(const struct trace_field *field);
 /* What its numbers are: "ns", "bytes" or "". */
 const char *trace_field_unit(const struct trace_field *field);
 
-/* Does it have numbers that can be measured?  Ids, times and names are none.  An application's field is known by its events only. */
+/* Does it have numbers that can be measured?  Ids, times and names are none.  An application's field is known by its events
+ * only. */
 bool trace_field_is_number(const struct trace_field *field);
 
 /* ---- reading: any thread, wait-free, no allocation ---------------------------------------------------------------------- */
@@ -39,8 +40,9 @@ bool trace_field_number(const struct trace_field *field, const struct trace_even
 /* Enough for any value. */
 #define TRACE_VALUE_BYTES_MAX 80
 
-/* The value that the event has there, as bytes that only trace_value_json looks into; the values of two events are the same exactly
- * when their bytes are.  No such field is a value, too: null.  Returns how many bytes it wrote, 1 to TRACE_VALUE_BYTES_MAX. */
+/* The value that the event has there, as bytes that only trace_value_json looks into; the values of two events are the same
+ * exactly when their bytes are.  No such field is a value, too: null.  Returns how many bytes it wrote, 1 to
+ * TRACE_VALUE_BYTES_MAX. */
 size_t trace_field_read(const struct trace_field *field, const struct trace_event *event,
                         const struct trace_filter_origin *origin, uint8_t *out);
 
@@ -53,8 +55,8 @@ int trace_value_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size
 /* Enough for the JSON of any value. */
 #define TRACE_VALUE_JSON_MAX (6 * TRACE_VALUE_BYTES_MAX)
 
-/* Writes a value as JSON: as an event's JSON has it, but for the time, which is Unix microseconds, and the flags, which are one string
- * with commas.  Without a NUL.  Returns the end. */
+/* Writes a value as JSON: as an event's JSON has it, but for the time, which is Unix microseconds, and the flags, which are
+ * one string with commas.  Without a NUL.  Returns the end. */
 char *trace_value_json(char *out, const uint8_t *value, size_t bytes);
 
 #endif

@@ -5,9 +5,9 @@
  *     packet_lost or rtt > 100ms                                   which events
  *     any packet_lost and duration > 50ms and nodes >= 3           which traces
  *
- * A text is compiled once, for a moment and for the nodes and applications that are known then; what comes out never changes, and any
- * number of threads may ask it at a time.  Who knows events asks it: traced over the socket, a client, a reader of recordings.  There is
- * no I/O here, no thread, and no memory is taken but by compile.
+ * A text is compiled once, for a moment and for the nodes and applications that are known then; what comes out never changes,
+ * and any number of threads may ask it at a time.  Who knows events asks it: traced over the socket, a client, a reader of
+ * recordings.  There is no I/O here, no thread, and no memory is taken but by compile.
  *
  *     struct trace_filter *filter;
  *     struct trace_filter_error error;
@@ -19,9 +19,9 @@
  *
  * What an event does not have
  * ---------------------------
- * A comparison with a field that an event does not have is false, whatever the operator: of `size < 100` and `size >= 100` neither
- * is true of a packet_lost, and neither is `size != 100`.  `not` turns what it stands before, so that `not size == 100` is
- * true of a packet_lost.  There is no third value. */
+ * A comparison with a field that an event does not have is false, whatever the operator: of `size < 100` and `size >= 100`
+ * neither is true of a packet_lost, and neither is `size != 100`.  `not` turns what it stands before, so that `not size ==
+ * 100` is true of a packet_lost.  There is no third value. */
 #ifndef PROTO_FILTER_H
 #define PROTO_FILTER_H
 
@@ -59,8 +59,8 @@ struct trace_filter_names {
     /* What nodes registered. */
     const struct trace_app *const *apps;
     size_t app_count;
-    /* There are no others: what is neither a listed name nor the beginning of an id is an error.  Otherwise it is the name of one that
-     * may still come. */
+    /* There are no others: what is neither a listed name nor the beginning of an id is an error.  Otherwise it is the name of
+     * one that may still come. */
     bool complete;
 };
 
@@ -83,11 +83,12 @@ int trace_filter_compile(struct trace_filter **ret_filter, const char *text, siz
                          const struct trace_filter_options *options, struct trace_filter_error *ret_error);
 void trace_filter_destroy(struct trace_filter *filter);
 
-/* Did it make use of names->nodes?  Then it has to be compiled again (with the same now_ns) when a node comes that it shall know. */
+/* Did it make use of names->nodes?  Then it has to be compiled again (with the same now_ns) when a node comes that it shall
+ * know. */
 bool trace_filter_uses_names(const struct trace_filter *filter);
 
-/* Tells whether the names of a text mean what they meant when it was compiled before: a hash of the peers that they stand for, and of
- * which are names and which are beginnings of ids.  A peer that is listed several times counts once. */
+/* Tells whether the names of a text mean what they meant when it was compiled before: a hash of the peers that they stand for,
+ * and of which are names and which are beginnings of ids.  A peer that is listed several times counts once. */
 uint64_t trace_filter_names_hash(const struct trace_filter *filter);
 
 /* ---- events: any thread, wait-free, no allocation ----------------------------------------------------------------------- */

@@ -21,7 +21,8 @@ struct trace_quantity {
     bool fraction; /* it was written with a decimal point; what is below one is dropped */
 };
 
-/* "1.5KiB": digits, perhaps a fraction, perhaps a unit, nothing between or behind; or "0x1f".  Returns 0; -EINVAL for what is no number,
+/* "1.5KiB": digits, perhaps a fraction, perhaps a unit, nothing between or behind; or "0x1f".  Returns 0; -EINVAL for what is
+ * no number,
  * -ENOENT for a unit that there is not, -ERANGE for what does not fit 64 bits. */
 int trace_quantity_parse(const char *text, struct trace_quantity *ret_quantity);
 
@@ -31,8 +32,8 @@ size_t trace_quantity_unit_at(const char *text);
 /* All units, from index 0 (which is "", none) on; NULL behind the last. */
 const char *trace_unit_name(unsigned index);
 
-/* "-5s" (before now_ns; decimals allowed), or UTC like "2026-01-31T12:00:00.5Z".  Returns 0, or -EINVAL with *ret_reason a constant
- * sentence part. */
+/* "-5s" (before now_ns; decimals allowed), or UTC like "2026-01-31T12:00:00.5Z".  Returns 0, or -EINVAL with *ret_reason a
+ * constant sentence part. */
 int trace_time_parse(const char *text, uint64_t now_ns, uint64_t *ret_ns, const char **ret_reason);
 
 #endif

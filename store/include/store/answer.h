@@ -11,23 +11,25 @@
 /* The ids of the nodes with these indices, each once.  A new reference, NULL when memory runs out. */
 json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices, size_t count);
 
-/* Names a log, together with its node's id, for as long as its ring exists: a later traced gives the same name.  16 hex digits. */
+/* Names a log, together with its node's id, for as long as its ring exists: a later traced gives the same name.  16 hex
+ * digits. */
 #define ANSWER_LOG_DIGITS 16
 json_t *answer_log(const struct node *node);
 
 /* Writes `explain` as a further member: the index that served, and how many events were examined. */
 void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
 
-/* `history` of `stats`: what the history holds, and how much of its memory it uses.  A new reference, NULL when memory runs out. */
+/* `history` of `stats`: what the history holds, and how much of its memory it uses.  A new reference, NULL when memory runs
+ * out. */
 json_t *answer_history(struct history *history);
 
-/* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still in the
- * history: then its node is still in the table.  Returns false when it is not. */
+/* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still
+ * in the history: then its node is still in the table.  Returns false when it is not. */
 bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,
                   bool with_log);
 
-/* Writes events, separated by commas.  Skips those that have left the history meanwhile, for the table may have given their node's
- * index to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */
+/* Writes events, separated by commas.  Skips those that have left the history meanwhile, for the table may have given their
+ * node's index to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */
 size_t answer_hits(struct store *store, struct trace_text *out, const struct history_hit *hits, size_t count, bool with_log);
 
 #endif

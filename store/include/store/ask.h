@@ -9,10 +9,10 @@
 #include <proto/rpc.h>
 #include <store/store.h>
 
-/* Answers one request.  params: an object, or NULL for none.  Appends to *out_result exactly the bytes that traced sends as `result`; set
- * out_result->bytes_max to bound them.  Returns 0; or a negative number with the error that traced sends in *ret_error (zeroed before;
- * end it with trace_rpc_error_fini), and *out_result as it was.  Enters the calling thread; may look at every event, so that it
- * takes seconds. */
+/* Answers one request.  params: an object, or NULL for none.  Appends to *out_result exactly the bytes that traced sends as
+ * `result`; set out_result->bytes_max to bound them.  Returns 0; or a negative number with the error that traced sends in
+ * *ret_error (zeroed before; end it with trace_rpc_error_fini), and *out_result as it was.  Enters the calling thread; may
+ * look at every event, so that it takes seconds. */
 int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
               struct trace_rpc_error *ret_error);
 
@@ -29,8 +29,8 @@ struct ask {
 
 struct ask_method {
     const char *name;
-    /* Writes the result and returns 0; or fills in ask->error and returns a negative number, with part of a result written perhaps.
-     * Any thread that RCU knows. */
+    /* Writes the result and returns 0; or fills in ask->error and returns a negative number, with part of a result written
+     * perhaps. Any thread that RCU knows. */
     int (*answer)(struct ask *ask);
     /* Or NULL.  Answers what takes no longer than the way to another thread; for anything else it returns -EAGAIN with nothing
      * written. */

@@ -20,9 +20,9 @@ struct event_params {
         "filter", TRACE_RPC_STRING, .string = &(params)->expression                                                             \
     }
 
-/* Looks up the ids and kinds, and compiles `filter`, whose relative times count back from now_ns.  wait: `subscribe`, where a whole id or
- * a node's name need not be known yet.  Returns 0, then end with event_filter_fini; or -EINVAL with ret_error.  Searches the history:
- * not for traced's loop. */
+/* Looks up the ids and kinds, and compiles `filter`, whose relative times count back from now_ns.  wait: `subscribe`, where a
+ * whole id or a node's name need not be known yet.  Returns 0, then end with event_filter_fini; or -EINVAL with ret_error.
+ * Searches the history: not for traced's loop. */
 int event_params_read(const struct store *store, const struct event_params *params, bool wait, uint64_t now_ns,
                       struct event_filter *ret_filter, struct trace_rpc_error *ret_error);
 /* Only the kinds, into query->kinds. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finds what ids mean that people write: whole, by an unambiguous prefix, and nodes also by name.  Says what it found; id_param.h makes
- * errors of it for those who speak RPC.  Any thread that RCU knows.  Searches the history: not for traced's loop. */
+ * Finds what ids mean that people write: whole, by an unambiguous prefix, and nodes also by name.  Says what it found;
+ * id_param.h makes errors of it for those who speak RPC.  Any thread that RCU knows.  Searches the history: not for traced's
+ * loop. */
 #ifndef STORE_ID_LOOKUP_H
 #define STORE_ID_LOOKUP_H
 
@@ -24,8 +25,8 @@ struct id_lookup {
     };
 };
 
-/* Each finds the one id that `text` means.  unknown_ok: a whole id is found even when the store does not know it.  A peer is a node that
- * may have no log here. */
+/* Each finds the one id that `text` means.  unknown_ok: a whole id is found even when the store does not know it.  A peer is a
+ * node that may have no log here. */
 void id_lookup_trace(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 void id_lookup_peer(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 void id_lookup_node(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);

@@ -19,7 +19,8 @@
 /* Full ids that an "ambiguous" error lists. */
 #define STORE_CANDIDATES_MAX 8
 
-/* A query is small, and need not go to another thread, while it looks at no more than this: events, and segments of the history. */
+/* A query is small, and need not go to another thread, while it looks at no more than this: events, and segments of the
+ * history. */
 #define STORE_SMALL_EVENTS 256
 #define STORE_SMALL_SEGMENTS 128
 

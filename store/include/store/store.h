@@ -30,36 +30,38 @@ struct store {
 /* Registers the calling thread with RCU, once; its end unregisters it. */
 void store_enter_thread(void);
 
-/* Makes a store whose whole history is in memory from the start, for a daemon that promises what it takes.  history_bytes: at least
- * HISTORY_BYTES_MIN.  Returns 0, -EINVAL, -ENOMEM or another negative errno; then nothing is left to free. */
+/* Makes a store whose whole history is in memory from the start, for a daemon that promises what it takes.  history_bytes: at
+ * least HISTORY_BYTES_MIN.  Returns 0, -EINVAL, -ENOMEM or another negative errno; then nothing is left to free. */
 int store_init(struct store *store, size_t history_bytes);
 void store_fini(struct store *store);
 
-/* Makes a store that takes memory as events come, at most about history_bytes: some 200 bytes an event.  When that is used up the oldest
- * events are evicted; history_begin(store->history) is how many.  Starts no thread.  A history_bytes below HISTORY_BYTES_MIN counts
- * as that.  Enters the calling thread.  Returns as store_init; NULL is fine for store_destroy. */
+/* Makes a store that takes memory as events come, at most about history_bytes: some 200 bytes an event.  When that is used up
+ * the oldest events are evicted; history_begin(store->history) is how many.  Starts no thread.  A history_bytes below
+ * HISTORY_BYTES_MIN counts as that.  Enters the calling thread.  Returns as store_init; NULL is fine for store_destroy. */
 int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
 
 /* ---- loading: the appending thread --------------------------------------------------------------------------------------- */
 
-/* Adds a node.  state: NODE_LIVE or NODE_UNKNOWN, what `nodes` says until store_end_node.  Returns 0, -EINVAL for another state, or
+/* Adds a node.  state: NODE_LIVE or NODE_UNKNOWN, what `nodes` says until store_end_node.  Returns 0, -EINVAL for another
+ * state, or
  * -ENOSPC as nodes_add. */
 int store_add_node(struct store *store, const struct node_info *info, enum node_state state, uint32_t *ret_node);
 
 /* Adds a description of an application of this node.  Any more than TRACE_APPS_MAX are ignored. */
 void store_add_app(struct store *store, uint32_t node, const struct trace_app *app);
 
-/* Appends events of one lane of a node; their timestamps are Unix nanoseconds.  Keeps the node's counters: an event of kind events_lost
- * counts as what it says was lost, any other as emitted and indexed.  (Who knows the node's own counters may overwrite them in
- * nodes_at(store->nodes, node).)  Returns 0; -EINVAL when there is no such node or lane is above 255; or -ENOMEM. */
+/* Appends events of one lane of a node; their timestamps are Unix nanoseconds.  Keeps the node's counters: an event of kind
+ * events_lost counts as what it says was lost, any other as emitted and indexed.  (Who knows the node's own counters may
+ * overwrite them in nodes_at(store->nodes, node).)  Returns 0; -EINVAL when there is no such node or lane is above 255; or
+ * -ENOMEM. */
 int store_append(struct store *store, uint32_t node, uint32_t lane, const struct trace_event *events, size_t count);
 
 /* The node is gone; store_append has got its last event.  state: NODE_EXITED, NODE_CRASHED or NODE_UNKNOWN. */
 void store_end_node(struct store *store, uint32_t node, enum node_state state);
 
-/* Nothing is added from here on: "now" stands still at now_ns, or with 0 at the newest event (1 ns behind it, so that the time up to
- * now includes it).  Nodes keep their state: what they were then. */
+/* Nothing is added from here on: "now" stands still at now_ns, or with 0 at the newest event (1 ns behind it, so that the time
+ * up to now includes it).  Nodes keep their state: what they were then. */
 void store_close(struct store *store, uint64_t now_ns);
 
 /* ---- any thread ---------------------------------------------------------------------------------------------------------- */
