@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libtrace/guard.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "reader_internal.h"
 #include "slot.h"
@@ -140,6 +141,16 @@ static void keep_away(const struct trace_reader *reader, const struct trace_shm_
     lane->seen_at = lane->position;
 }
 
+/* May the slot at our position be touched?  What is not known to have memory is asked for only when the writer says that it was there. */
+static bool may_touch(struct trace_reader *reader, unsigned index, struct slot_hole *hole) {
+    struct lane_reader *lane = &reader->lanes[index];
+    uint32_t slot = (uint32_t)lane->position & (reader->info.lane_events - 1);
+    if (slot - lane->present_begin < lane->present_count) return true;
+    /* relaxed: not yet seen here, it is seen at the next look */
+    if (__atomic_load_n(&reader->header->lanes[index].head, __ATOMIC_RELAXED) == lane->position) return false;
+    return slot_is_present(reader, index, slot, hole);
+}
+
 static void read_lane(struct trace_reader *reader, unsigned index, struct trace_event *out, uint32_t max, bool final,
                       uint64_t now_ns, struct trace_read *read) {
     const struct trace_shm_lane *shared = &reader->header->lanes[index];
@@ -147,13 +158,17 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
     struct lane_reader *lane = &reader->lanes[index];
     uint32_t slot_mask = reader->info.lane_events - 1;
     bool may_be_lapped = !final && reader->info.policy == TRACE_OVERWRITE_OLDEST;
+    struct slot_hole hole = {0, 0};
 
     if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
-    if (may_be_lapped && slot_is_committed(&slots[lane->position & slot_mask], lane->position))
+    if (may_be_lapped && may_touch(reader, index, &hole) &&
+        slot_is_committed(&slots[lane->position & slot_mask], lane->position))
         keep_away(reader, shared, lane, now_ns, read);
     for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
-        enum slot_state state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
+        enum slot_state state = SLOT_NOT_YET;
         struct decision decision;
+        if (may_touch(reader, index, &hole))
+            state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
         if (state == SLOT_TAKEN) {
             read->count++;
             lane->position++;
@@ -192,9 +207,14 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
     *ret_read = read;
 }
 
+/* The word that will reach the mark of our position when a writer comes there: the mark of the slot.  Where that may have no memory, the low
+ * half of head, which then is at least position + 1 as well. */
 static const uint32_t *next_mark(const struct trace_reader *reader, unsigned index) {
+    const struct lane_reader *lane = &reader->lanes[index];
     const struct trace_event *slots = reader->slots + (size_t)index * reader->info.lane_events;
-    return &slots[reader->lanes[index].position & (reader->info.lane_events - 1)].sequence;
+    uint32_t slot = (uint32_t)lane->position & (reader->info.lane_events - 1);
+    if (slot - lane->present_begin < lane->present_count) return &slots[slot].sequence;
+    return (const uint32_t *)&reader->header->lanes[index].head + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
 void trace_reader_watch(struct trace_reader *reader, uint32_t lanes, struct trace_watch *ret_watch) {
@@ -296,21 +316,30 @@ static bool is_within_bounds(const struct trace_app *app_untrusted) {
     return true;
 }
 
+/* Descriptions are read by system calls, for the table may be a hole whatever the header says; and seldom. */
+static bool copy_bytes(const struct trace_reader *reader, void *out, size_t bytes, size_t at) {
+    return pread(reader->fd, out, bytes, (off_t)at) == (ssize_t)bytes;
+}
+
 /* Copies a description; false while there is none. */
 static bool copy_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
-    const struct trace_app *table = (const struct trace_app *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
-    /* app:A  Pairs with app:R: with the count come the descriptions' bytes. */
-    if (index >= TRACE_APPS_MAX || index >= __atomic_load_n(&reader->header->app_count, __ATOMIC_ACQUIRE)) return false;
-    memcpy(ret_app_untrusted, &table[index], sizeof *ret_app_untrusted);
-    return true;
+    uint32_t count;
+    /* app:A  Pairs with app:R: with the count come the descriptions' bytes.  A system call is a full barrier. */
+    if (!copy_bytes(reader, &count, sizeof count, offsetof(struct trace_shm_header, app_count))) return false;
+    return index < TRACE_APPS_MAX && index < count &&
+           copy_bytes(reader, ret_app_untrusted, sizeof *ret_app_untrusted,
+                      TRACE_SHM_HEADER_BYTES + index * sizeof *ret_app_untrusted);
 }
 
 /* The same of a ring of ABI 1. */
 static bool copy_app_1(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
-    const struct trace_shm_app_1 *table = (const struct trace_shm_app_1 *)((const char *)reader->header + TRACE_SHM_HEADER_BYTES);
+    size_t at = TRACE_SHM_HEADER_BYTES + index * sizeof(struct trace_shm_app_1);
     struct trace_app_1 old;
-    if (index >= TRACE_APPS_MAX_1 || __atomic_load_n(&table[index].ready, __ATOMIC_ACQUIRE) == 0) return false; /* app:A */
-    memcpy(&old, &table[index].app, sizeof old);
+    uint32_t ready;
+    if (index >= TRACE_APPS_MAX_1) return false;
+    /* app:A  As above, with the word of its own. */
+    if (!copy_bytes(reader, &ready, sizeof ready, at + offsetof(struct trace_shm_app_1, ready)) || ready == 0) return false;
+    if (!copy_bytes(reader, &old, sizeof old, at + offsetof(struct trace_shm_app_1, app))) return false;
     *ret_app_untrusted = (struct trace_app){.command_count = old.command_count, .field_count = old.field_count};
     if (old.command_count > TRACE_APP_COMMANDS_MAX_1)
         ret_app_untrusted->command_count = UINT16_MAX; /* that is out of bounds here, too */
@@ -323,11 +352,8 @@ static bool copy_app_1(const struct trace_reader *reader, unsigned index, struct
 
 int trace_reader_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app) {
     struct trace_app app;
-    bool ready;
     if (reader->broken) return -ENOENT;
-    trace_guard_begin(reader->header, reader->mapped_bytes);
-    ready = reader->info.abi == TRACE_SHM_ABI_1 ? copy_app_1(reader, index, &app) : copy_app(reader, index, &app);
-    if (trace_guard_end() || !ready) return -ENOENT;
+    if (!(reader->info.abi == TRACE_SHM_ABI_1 ? copy_app_1(reader, index, &app) : copy_app(reader, index, &app))) return -ENOENT;
     if (!is_within_bounds(&app)) return -EBADMSG;
     *ret_app = app;
     return 0;

@@ -11,7 +11,9 @@
 
 struct lane_reader {
     bool begun;
-    uint64_t position;  /* the next to read */
+    uint64_t position;      /* the next to read */
+    uint32_t present_begin; /* slots that are known to have memory: so many, */
+    uint32_t present_count; /* from that one on */
     uint64_t seen_head; /* where the writer was when we last looked, */
     uint64_t seen_at;   /* and where we were then */
     bool seen_near;     /* it was about to lap us */
@@ -36,5 +38,14 @@ struct trace_reader {
     ino_t inode;
     struct lane_reader lanes[TRACE_LANES_MAX];
 };
+
+/* Slots of one lane that have no memory: [begin, end).  Empty when begin == end. */
+struct slot_hole {
+    uint32_t begin, end;
+};
+
+/* present.c: may the slot be touched?  False: it lies in a hole of the object, was never written, and must be taken for a slot of zeros; *hole,
+ * which begins empty and is good for one call of trace_reader_read, then has it.  Two system calls when the slot is not known yet. */
+bool slot_is_present(struct trace_reader *reader, unsigned lane, uint32_t slot, struct slot_hole *hole);
 
 #endif

@@ -5,7 +5,8 @@
  * Everything in the object is another process's word and may change while it is read: the header is copied and checked at
  * attach, each event is copied and then checked, counters are read once.  A reader never makes a node wait.
  *
- * All functions guard their accesses (guard.h): a mapping that is taken away makes the reader broken, nothing worse.
+ * All functions guard their accesses (guard.h): a mapping that is taken away makes the reader broken, nothing worse.  None allocates memory of
+ * the object, however many holes it has.
  * One thread at a time may use a reader.  The functions do not log; reasons come back as values. */
 #ifndef LIBTRACE_READER_H
 #define LIBTRACE_READER_H
@@ -86,7 +87,7 @@ struct trace_read {
  * making will never be committed and is passed over (it counts as unfinished, not as lost).  now_ns: CLOCK_MONOTONIC at the call, which
  * decides how long a live node may leave a slot in the making before its event counts as abandoned, and whether a writer that is about to
  * lap us is faster than we are.
- * Does not block; makes no system call. */
+ * Does not block.  Makes system calls only to ask whether slots that it meets for the first time have memory (lseek). */
 void trace_reader_read(struct trace_reader *reader, unsigned lane, struct trace_event *out, uint32_t max, bool final,
                        uint64_t now_ns, struct trace_read *ret_read);
 

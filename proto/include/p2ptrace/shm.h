@@ -17,7 +17,8 @@
  *
  * The whole size is set at open, but only memory that is in use is reserved: the header's page, a lane's before its first write, that of
  * an application's description before it is registered.  A lane whose state is TRACE_LANE_FREE has never been reserved, nor has the
- * table from app_count on: a reader must not touch them, for a read of a hole allocates it.
+ * table from app_count on: a reader must not touch them, for a read of a hole allocates it.  Nor does a reader believe the state: it asks
+ * the file system where the object has memory.
  *
  * ABI 1 had 16 descriptions of 32 commands each, with a word of their own each that said that they are ready: at the end of this file.
  * All else is as it was, and readers read both.

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An adversary's rings, of our own user: objects whose headers are right and whose contents lie.  What they must not get: memory that they did
+ * not have, old events as new ones, and more of a reader's time than an honest ring. */
+#include "ring_fixture.h"
+
+#include <sys/stat.h>
+
+#define EVENTS 1024
+#define NAME "p2ptrace.test"
+
+static struct trace_shm_header good;
+static int object_fd;
+
+/* The header of a real ring. */
+static void setup_good(void) {
+    setup_shm_dir();
+    struct trace_log *log = open_log(EVENTS);
+    int fd = openat(shm_dir_fd, trace_log_name(log) + 1, O_RDONLY);
+    ck_assert_int_eq(pread(fd, &good, sizeof good, 0), sizeof good);
+    close(fd);
+    trace_log_close(log);
+    for (unsigned i = 0; i < TRACE_LANES_MAX; i++) good.lanes[i].state = TRACE_LANE_FREE;
+    object_fd = openat(shm_dir_fd, NAME, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(object_fd, (off_t)good.object_bytes), 0);
+}
+
+static void teardown_good(void) {
+    close(object_fd);
+    teardown_shm_dir();
+}
+
+static void put_header(const struct trace_shm_header *header) {
+    ck_assert_int_eq(pwrite(object_fd, header, sizeof *header, 0), sizeof *header);
+}
+
+static void put_slot(uint64_t position, uint32_t mark, uint16_t kind) {
+    struct trace_event event = {.timestamp = 1, .sequence = mark, .kind = kind};
+    event.data.custom.code = (uint32_t)position;
+    off_t at = TRACE_SHM_LANES_OFFSET + (off_t)(position % EVENTS) * TRACE_EVENT_BYTES;
+    ck_assert_int_eq(pwrite(object_fd, &event, sizeof event, at), sizeof event);
+}
+
+static uint64_t allocated(void) {
+    struct stat status;
+    ck_assert_int_eq(fstat(object_fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+static struct trace_reader *attach_with(unsigned flags) {
+    struct trace_reader *reader = NULL;
+    enum trace_attach_fault fault;
+    ck_assert_int_eq(trace_reader_attach(&reader, shm_dir_fd, NAME, geteuid(), flags, &fault), 0);
+    return reader;
+}
+
+/* Every way of looking at a ring. */
+static void look_everywhere(struct trace_reader *reader, bool final) {
+    struct trace_event events[64];
+    struct trace_read read;
+    struct trace_lane_count count;
+    struct trace_watch watch;
+    struct trace_app app;
+    for (unsigned pass = 1; pass < 40; pass++) {
+        for (unsigned lane = 0; lane < good.lane_count; lane++) {
+            (void)trace_reader_lane_used(reader, lane);
+            trace_reader_read(reader, lane, events, 64, final, pass * UINT64_C(400000000), &read);
+            trace_reader_count(reader, lane, &count);
+        }
+        trace_reader_watch(reader, (1U << good.lane_count) - 1, &watch);
+        (void)trace_watch_stirs(&watch);
+        for (unsigned i = 0; i < TRACE_APPS_MAX; i++) (void)trace_reader_app(reader, i, &app);
+        (void)trace_reader_no_lane(reader);
+        (void)trace_reader_control(reader);
+        (void)trace_reader_state(reader);
+    }
+    ck_assert(!trace_reader_broken(reader));
+}
+
+static const uint64_t heads[] = {0, 1, 2, 40, EVENTS - 1, EVENTS, EVENTS + 1, 5 * EVENTS + 3, UINT64_MAX / 4, UINT64_MAX};
+
+START_TEST(reading_a_ring_of_holes_allocates_nothing) {
+    unsigned flags = _i & 1 ? TRACE_READER_CONTROL : 0;
+    bool final = (_i & 2) != 0;
+    struct trace_shm_header header = good;
+    for (unsigned i = 0; i < header.lane_count; i++) {
+        header.lanes[i].state = i + 1 < header.lane_count ? TRACE_LANE_OWNED : TRACE_LANE_SHARED;
+        header.lanes[i].head = heads[(unsigned)_i / 4];
+    }
+    put_header(&header);
+    uint64_t before = allocated();
+    ck_assert_uint_eq(before, TRACE_SHM_HEADER_BYTES);
+    struct trace_reader *reader = attach_with(flags);
+    look_everywhere(reader, final);
+    trace_reader_detach(reader);
+    ck_assert_uint_eq(allocated(), before);
+}
+END_TEST
+
+/* Pages here and there: what is in them is read, in order, and nothing else comes to be. */
+START_TEST(between_the_holes_of_a_ring_its_events_are_read) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    unsigned taken = 0;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = EVENTS;
+    put_header(&header);
+    for (unsigned i = 64; i < 96; i++) put_slot(i, trace_shm_mark(i), TRACE_KIND_CUSTOM);
+    for (unsigned i = EVENTS - 32; i < EVENTS; i++) put_slot(i, trace_shm_mark(i), TRACE_KIND_CUSTOM);
+    uint64_t before = allocated();
+    struct trace_reader *reader = attach_with(0);
+    do {
+        trace_reader_read(reader, 0, events, 64, true, 1, &read);
+        for (unsigned i = 0; i < read.count; i++, taken++)
+            ck_assert_uint_eq(code_of(&events[i]), taken < 32 ? 64 + taken : EVENTS - 64 + taken);
+    } while (read.more && read.first < EVENTS);
+    ck_assert_uint_eq(taken, 64);
+    trace_reader_detach(reader);
+    ck_assert_uint_eq(allocated(), before);
+}
+END_TEST
+
+/* A node whose kernel does not fill a lane's pages in advance: they come one by one, over the first lap and beyond. */
+START_TEST(a_ring_whose_pages_come_one_by_one_is_read_whole) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    struct trace_watch watch;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    put_header(&header);
+    struct trace_reader *reader = attach_with(0);
+    for (uint64_t position = 0; position < 3 * EVENTS; position += 8) {
+        trace_reader_read(reader, 0, events, 64, false, 1, &read);
+        ck_assert_uint_eq(read.count, 0);
+        trace_reader_watch(reader, 1, &watch);
+        ck_assert(!trace_watch_stirs(&watch));
+        header.lanes[0].head = position + 8;
+        put_header(&header);
+        for (unsigned i = 0; i < 8; i++) put_slot(position + i, trace_shm_mark(position + i), TRACE_KIND_CUSTOM);
+        ck_assert(trace_watch_stirs(&watch));
+        trace_reader_read(reader, 0, events, 64, false, 1, &read);
+        ck_assert_uint_eq(read.first, position);
+        ck_assert_uint_eq(read.count, 8);
+        ck_assert_uint_eq(read.lost, 0);
+    }
+    trace_reader_detach(reader);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("hostile");
+    TCase *tcase = tcase_create("hostile");
+    tcase_add_checked_fixture(tcase, setup_good, teardown_good);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, reading_a_ring_of_holes_allocates_nothing, 0, 4 * (int)(sizeof heads / sizeof *heads));
+    tcase_add_test(tcase, between_the_holes_of_a_ring_its_events_are_read);
+    tcase_add_test(tcase, a_ring_whose_pages_come_one_by_one_is_read_whole);
+    suite_add_tcase(suite, tcase);
+    run_suite_or_exit(suite);
+}
