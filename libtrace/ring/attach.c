@@ -24,6 +24,8 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     case TRACE_ATTACH_BAD_SIZE: return "its sizes do not fit";
     case TRACE_ATTACH_BAD_CLOCK: return "its clock cannot be read on this machine";
     case TRACE_ATTACH_SYSTEM: return "it could not be opened or mapped";
+    case TRACE_ATTACH_BAD_MARKS: return "what it says of its events contradicts itself";
+    case TRACE_ATTACH_DUPLICATE: return "it is another name of an object that was attached already";
     }
     return "unknown";
 }
@@ -196,4 +198,34 @@ int trace_reader_unlink(struct trace_reader *reader) {
     if (fstatat(reader->shm_dir_fd, reader->name, &status, AT_SYMLINK_NOFOLLOW) != 0) return -errno;
     if (status.st_dev != reader->device || status.st_ino != reader->inode) return -ESTALE;
     return unlinkat(reader->shm_dir_fd, reader->name, 0) == 0 ? 0 : -errno;
+}
+
+struct trace_object_id trace_reader_object(const struct trace_reader *reader) {
+    return (struct trace_object_id){reader->device, reader->inode};
+}
+
+unsigned trace_reader_name_count(const struct trace_reader *reader) {
+    struct stat status;
+    return fstat(reader->fd, &status) == 0 ? (unsigned)status.st_nlink : 0;
+}
+
+int trace_object_remove_dead(int shm_dir_fd, const char *name, uint32_t uid) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    struct stat opened, named;
+    int result = 0, fd = openat(shm_dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return -errno;
+    if (fstat(fd, &opened) != 0 || fcntl(fd, F_OFD_GETLK, &lock) != 0)
+        result = -errno;
+    else if (!S_ISREG(opened.st_mode) || opened.st_uid != uid)
+        result = -EPERM;
+    else if (lock.l_type != F_UNLCK)
+        result = -EBUSY;
+    else if (fstatat(shm_dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
+        result = -errno;
+    else if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+        result = -ESTALE;
+    else if (unlinkat(shm_dir_fd, name, 0) != 0)
+        result = -errno;
+    close(fd);
+    return result;
 }

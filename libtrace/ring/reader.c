@@ -19,8 +19,12 @@
 /* A writer is near when it is so many events behind us, or an eighth of its lane: 1 MiB, what a processor's own cache holds. */
 #define NEAR_EVENTS UINT64_C(8192)
 
+/* No writer makes an event in a nanosecond.  What a head may be ahead of that, for clocks that are not quite ours: an eighth of the distance after
+ * which marks repeat, so that no jump can bring us to old slots that have the marks of new ones. */
+#define HEAD_SLACK (UINT64_C(1) << 28)
+
 /* What to do about a slot that is not taken. */
-enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE };
+enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE, STEP_LIE };
 
 struct decision {
     enum step step;
@@ -30,6 +34,23 @@ struct decision {
 
 static struct decision losing(uint64_t count, enum trace_loss cause) {
     return (struct decision){.step = STEP_LOSE, .cause = cause, .count = count};
+}
+
+static const struct decision lie = {.step = STEP_LIE};
+
+/* Can the writer be there?  Its head never goes back, nor further than a writer gets in the time since we last looked. */
+static bool is_plausible(struct lane_reader *lane, uint64_t head, uint64_t now_ns) {
+    uint64_t elapsed_ns = now_ns > lane->known_ns ? now_ns - lane->known_ns : 0;
+    if (head - lane->known_head > elapsed_ns + HEAD_SLACK || head < lane->position) return false;
+    lane->known_head = head;
+    lane->known_ns += elapsed_ns;
+    return true;
+}
+
+/* How long the log has been open; since the machine's start when its clock is another than ours, as in a container it may be. */
+static uint64_t since_open_ns(const struct trace_reader *reader) {
+    uint64_t open_ns = reader->info.open_monotonic_ns;
+    return open_ns < reader->now_ns ? reader->now_ns - open_ns : reader->now_ns;
 }
 
 static uint64_t near_events(const struct trace_reader *reader) {
@@ -43,7 +64,7 @@ static uint64_t near_events(const struct trace_reader *reader) {
 static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
     uint32_t events = reader->info.lane_events;
     uint64_t count;
-    if (behind <= events || behind > UINT64_MAX / 2) return losing(1, TRACE_LOSS_INVALID); /* head contradicts slot: it lies */
+    if (behind <= events) return lie; /* the slot has been written a lap later, and its writer was not there */
     count = behind - events;
     if (lane->lapped)
         count += pace_is_faster(&lane->pace, lane->position + behind, events, now_ns) ? events / 2 : near_events(reader);
@@ -57,9 +78,8 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
     static const struct decision wait = {.step = STEP_WAIT};
     bool contended;
     uint64_t patience_ns;
-    if (behind > reader->info.lane_events && behind <= UINT64_MAX / 2)
-        return jump(reader, lane, behind, now_ns); /* marks have come round */
-    if (behind == 0 || behind > UINT64_MAX / 2) return wait;
+    if (behind > reader->info.lane_events) return jump(reader, lane, behind, now_ns); /* marks have come round */
+    if (behind == 0) return wait;
     if (final) return (struct decision){.step = STEP_UNFINISHED}; /* nobody will ever commit it */
     if (behind == 1) return wait; /* being written right now; or its thread does not run, and nothing is behind it */
     contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED]; /* relaxed: a counter */
@@ -74,11 +94,13 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
 
 static struct decision decide(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                               enum slot_state state, bool final, uint64_t now_ns) {
-    uint64_t behind;
+    uint64_t head, behind;
     if (state == SLOT_TAKEN) return (struct decision){.step = STEP_TAKE};
     if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
     slot_fence(); /* the head is not older than the mark that we saw */
-    behind = __atomic_load_n(&shared->head, __ATOMIC_RELAXED) - lane->position;
+    head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
+    if (!is_plausible(lane, head, now_ns)) return lie;
+    behind = head - lane->position;
     if (state == SLOT_LAPPED) return jump(reader, lane, behind, now_ns);
     return wait_or_pass(reader, shared, lane, behind, final, now_ns);
 }
@@ -96,12 +118,19 @@ static bool is_taken(const uint32_t *lane_state) {
     return state == TRACE_LANE_OWNED || state == TRACE_LANE_SHARED || state == TRACE_LANE_RETURNED;
 }
 
+static void found_lie(struct trace_reader *reader) { reader->lies = reader->broken = true; }
+
 /* Begins a lane that a writer has taken at its oldest event.  Returns false while nobody has. */
-static bool begin_lane(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
+static bool begin_lane(struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                        struct trace_read *read) {
     uint64_t head;
     if (!is_taken(&shared->state)) return false;
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
+    lane->known_ns = reader->now_ns - since_open_ns(reader);
+    if (!is_plausible(lane, head, reader->now_ns)) {
+        found_lie(reader);
+        return false;
+    }
     lane->begun = true;
     if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
     return true;
@@ -164,13 +193,14 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
     if (may_be_lapped && may_touch(reader, index, &hole) &&
         slot_is_committed(&slots[lane->position & slot_mask], lane->position))
         keep_away(reader, shared, lane, now_ns, read);
-    for (uint32_t budget = reader->info.lane_events; budget > 0 && read->count < max; budget--) {
+    while (read->work <= max && read->count < max) {
         enum slot_state state = SLOT_NOT_YET;
         struct decision decision;
         if (may_touch(reader, index, &hole))
             state = slot_read(&slots[lane->position & slot_mask], lane->position, &out[read->count]);
         if (state == SLOT_TAKEN) {
             read->count++;
+            read->work++;
             lane->position++;
             continue;
         }
@@ -181,7 +211,12 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
             pace_restart(&lane->pace, lane->position, now_ns);
             return;
         }
+        if (decision.step == STEP_LIE) {
+            found_lie(reader);
+            return;
+        }
         if (read->count != 0 || (decision.step == STEP_LOSE && read->lost != 0 && decision.cause != read->cause)) break;
+        read->work++;
         if (decision.step == STEP_LOSE) {
             lose(lane, read, decision.count, decision.cause);
         } else {
@@ -197,10 +232,14 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
     struct lane_reader *lane = &reader->lanes[index];
     struct trace_read read = {.count = 0};
     if (!reader->broken && index < reader->info.lane_count && max > 0) {
+        reader->now_ns = now_ns;
         trace_guard_begin(reader->header, reader->mapped_bytes);
         read_lane(reader, index, out, max, final, now_ns, &read);
         publish_tail(reader, index, lane->position);
-        reader->broken = trace_guard_end();
+        if (trace_guard_end()) {
+            reader->broken = true;
+            reader->lies = false; /* what it said were our zeros */
+        }
     }
     lane->taken += read.count;
     read.first = lane->position - read.count;
@@ -250,6 +289,12 @@ uint64_t trace_reader_position(const struct trace_reader *reader, unsigned index
 
 /* ---- accounting and state -------------------------------------------------------------------------------------------------- */
 
+/* Can the lane's counters be true, as far as we know it?  Of what was discarded there can be no more than of what was written. */
+static bool counts_agree(const struct trace_reader *reader, struct lane_reader *lane, uint64_t head, uint64_t discarded) {
+    return is_plausible(lane, head, reader->now_ns) && discarded >= lane->lost[TRACE_LOSS_DISCARDED] &&
+           discarded <= since_open_ns(reader) + HEAD_SLACK;
+}
+
 void trace_reader_count(struct trace_reader *reader, unsigned index, struct trace_lane_count *ret_count) {
     const struct trace_shm_lane *shared = &reader->header->lanes[index];
     struct lane_reader *lane = &reader->lanes[index];
@@ -262,13 +307,14 @@ void trace_reader_count(struct trace_reader *reader, unsigned index, struct trac
 
     if (!reader->broken && index < reader->info.lane_count) {
         trace_guard_begin(reader->header, reader->mapped_bytes);
-        /* relaxed: counters */
+        /* relaxed: counters; position: what was taken by now was reserved before */
         count.used = __atomic_load_n(&shared->state, __ATOMIC_RELAXED) != TRACE_LANE_FREE;
         count.thread_id = __atomic_load_n(&shared->thread_id, __ATOMIC_RELAXED);
         head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
         discarded = __atomic_load_n(&shared->discarded, __ATOMIC_RELAXED);
         reader->broken = trace_guard_end();
     }
+    if (!reader->broken && lane->begun && !counts_agree(reader, lane, head, discarded)) found_lie(reader);
     if (!reader->broken) lane->lost[TRACE_LOSS_DISCARDED] = discarded;
     memcpy(count.lost, lane->lost, sizeof count.lost);
     if (!reader->broken && head > lane->position) count.behind = head - lane->position;
@@ -286,17 +332,27 @@ bool trace_reader_lane_used(struct trace_reader *reader, unsigned index) {
     return used && !reader->broken;
 }
 
-uint64_t trace_reader_no_lane(const struct trace_reader *reader) {
+/* Threads that emit at a time; more than any node has. */
+#define THREADS_MAX 4096
+
+uint64_t trace_reader_no_lane(struct trace_reader *reader) {
     uint64_t count;
     if (reader->broken) return 0;
     trace_guard_begin(reader->header, reader->mapped_bytes);
     count = __atomic_load_n(&reader->header->no_lane, __ATOMIC_RELAXED); /* relaxed: a counter */
-    return trace_guard_end() ? 0 : count;
+    reader->broken = trace_guard_end();
+    if (!reader->broken && count / THREADS_MAX > since_open_ns(reader) + HEAD_SLACK) found_lie(reader);
+    return reader->broken ? 0 : count;
 }
 
 const struct trace_reader_info *trace_reader_info(const struct trace_reader *reader) { return &reader->info; }
 
 bool trace_reader_broken(const struct trace_reader *reader) { return reader->broken; }
+
+enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader) {
+    if (!reader->broken) return TRACE_ATTACH_OK;
+    return reader->lies ? TRACE_ATTACH_BAD_MARKS : TRACE_ATTACH_BAD_SIZE;
+}
 
 enum trace_node_state trace_reader_state(const struct trace_reader *reader) {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};

@@ -14,7 +14,9 @@ struct lane_reader {
     uint64_t position;      /* the next to read */
     uint32_t present_begin; /* slots that are known to have memory: so many, */
     uint32_t present_count; /* from that one on */
-    uint64_t seen_head; /* where the writer was when we last looked, */
+    uint64_t known_head;    /* where the writer was when we last believed it, */
+    uint64_t known_ns;      /* and when */
+    uint64_t seen_head;     /* where the writer was when we last looked whether it laps us, */
     uint64_t seen_at;   /* and where we were then */
     bool seen_near;     /* it was about to lap us */
     struct pace pace;
@@ -33,6 +35,8 @@ struct trace_reader {
     struct trace_reader_info info;
     int fd, shm_dir_fd;
     bool writable, broken;
+    bool lies;       /* broken, because its words contradict each other */
+    uint64_t now_ns; /* of the read under way, or the last one */
     char name[80];
     dev_t device;
     ino_t inode;

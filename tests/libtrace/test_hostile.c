@@ -74,7 +74,6 @@ static void look_everywhere(struct trace_reader *reader, bool final) {
         (void)trace_reader_control(reader);
         (void)trace_reader_state(reader);
     }
-    ck_assert(!trace_reader_broken(reader));
 }
 
 static const uint64_t heads[] = {0, 1, 2, 40, EVENTS - 1, EVENTS, EVENTS + 1, 5 * EVENTS + 3, UINT64_MAX / 4, UINT64_MAX};
@@ -92,6 +91,7 @@ START_TEST(reading_a_ring_of_holes_allocates_nothing) {
     ck_assert_uint_eq(before, TRACE_SHM_HEADER_BYTES);
     struct trace_reader *reader = attach_with(flags);
     look_everywhere(reader, final);
+    ck_assert_int_ne(trace_reader_fault(reader), TRACE_ATTACH_BAD_SIZE); /* no SIGBUS, which would be one that was not allocated */
     trace_reader_detach(reader);
     ck_assert_uint_eq(allocated(), before);
 }
@@ -148,6 +148,114 @@ START_TEST(a_ring_whose_pages_come_one_by_one_is_read_whole) {
 }
 END_TEST
 
+/* ---- lies ---------------------------------------------------------------------------------------------------------------- */
+
+/* Sets a lane's words and slots, then reads until there is no more, or for `steps`.  Returns the reader's fault. */
+static enum trace_attach_fault fault_after(struct trace_reader *reader, bool final, uint64_t *work, uint64_t *taken) {
+    struct trace_event events[64];
+    struct trace_read read;
+    struct trace_lane_count count;
+    *work = *taken = 0;
+    do {
+        trace_reader_read(reader, 0, events, 64, final, 1, &read);
+        trace_reader_count(reader, 0, &count);
+        ck_assert_uint_le(read.work, 65);
+        ck_assert_uint_eq(count.emitted, count.taken + count.behind + count.lost[TRACE_LOSS_OVERWRITTEN] +
+                                             count.lost[TRACE_LOSS_INVALID] + count.lost[TRACE_LOSS_BEFORE_ATTACH]);
+        *work += read.work;
+        *taken += read.count;
+        ck_assert_uint_le(*work, 4 * EVENTS); /* of a ring that nobody writes there is an end */
+    } while (read.more);
+    return trace_reader_fault(reader);
+}
+
+static void mark_ahead(uint64_t ahead) {
+    for (uint64_t i = 0; i < EVENTS; i++) put_slot(i, trace_shm_mark(i + ahead), TRACE_KIND_CUSTOM);
+}
+
+START_TEST(a_ring_whose_marks_are_ahead_of_its_head_is_a_liar) {
+    static const uint64_t aheads[] = {1, EVENTS, 5 * EVENTS, UINT64_C(1) << 29, (UINT64_C(1) << 30) - 1};
+    struct trace_shm_header header = good;
+    uint64_t work, taken;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = _i & 1 ? EVENTS : 7;
+    put_header(&header);
+    mark_ahead(aheads[(unsigned)_i / 2]);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert_int_eq(fault_after(reader, false, &work, &taken), TRACE_ATTACH_BAD_MARKS);
+    ck_assert_uint_eq(taken, 0);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* Half of the marks are a lap old, half are right; and the writer claims all. */
+START_TEST(marks_that_run_backwards_have_an_end) {
+    struct trace_shm_header header = good;
+    uint64_t work, taken;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = 3 * EVENTS;
+    put_header(&header);
+    for (uint64_t i = 0; i < EVENTS; i++)
+        put_slot(i, trace_shm_mark(2 * EVENTS + i - (i & 1 ? EVENTS : 0)), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert_int_eq(fault_after(reader, true, &work, &taken), TRACE_ATTACH_OK);
+    ck_assert_uint_eq(taken, EVENTS / 2);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(a_head_that_goes_where_no_writer_gets_is_a_lie) {
+    static const uint64_t jumps[] = {UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 40, UINT64_MAX / 2, UINT64_MAX - 10};
+    struct trace_shm_header header = good;
+    uint64_t work, taken;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = EVENTS;
+    put_header(&header);
+    mark_ahead(0);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert_int_eq(fault_after(reader, false, &work, &taken), TRACE_ATTACH_OK);
+    ck_assert_uint_eq(taken, EVENTS);
+    header.lanes[0].head = EVENTS + jumps[_i]; /* 2^31 on, the old slots have the marks of new ones; UINT64_MAX - 10 is back */
+    put_header(&header);
+    ck_assert_int_eq(fault_after(reader, _i & 1, &work, &taken), TRACE_ATTACH_BAD_MARKS);
+    ck_assert_uint_eq(taken, 0);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* Time passes, and with it a writer may get anywhere: then the distance is a loss, and no lie. */
+START_TEST(a_head_that_a_writer_may_have_reached_meanwhile_is_believed) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    put_header(&header);
+    struct trace_reader *reader = attach_with(0);
+    uint64_t now_ns = header.open_monotonic_ns + 1;
+    trace_reader_read(reader, 0, events, 64, false, now_ns, &read);
+    header.lanes[0].head = UINT64_C(3000000000);
+    put_header(&header);
+    trace_reader_read(reader, 0, events, 64, false, now_ns + UINT64_C(100000000000), &read);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_OK);
+    ck_assert_uint_eq(read.lost, UINT64_C(3000000000) - EVENTS);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+START_TEST(more_discarded_than_a_writer_can_write_is_a_lie) {
+    struct trace_shm_header header = good;
+    uint64_t work, taken;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    put_header(&header);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert_int_eq(fault_after(reader, false, &work, &taken), TRACE_ATTACH_OK);
+    header.lanes[0].discarded = UINT64_C(1) << 62;
+    put_header(&header);
+    ck_assert_int_eq(fault_after(reader, false, &work, &taken), TRACE_ATTACH_BAD_MARKS);
+    trace_reader_detach(reader);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("hostile");
     TCase *tcase = tcase_create("hostile");
@@ -156,6 +264,11 @@ int main(void) {
     tcase_add_loop_test(tcase, reading_a_ring_of_holes_allocates_nothing, 0, 4 * (int)(sizeof heads / sizeof *heads));
     tcase_add_test(tcase, between_the_holes_of_a_ring_its_events_are_read);
     tcase_add_test(tcase, a_ring_whose_pages_come_one_by_one_is_read_whole);
+    tcase_add_loop_test(tcase, a_ring_whose_marks_are_ahead_of_its_head_is_a_liar, 0, 10);
+    tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
+    tcase_add_loop_test(tcase, a_head_that_goes_where_no_writer_gets_is_a_lie, 0, 5);
+    tcase_add_test(tcase, a_head_that_a_writer_may_have_reached_meanwhile_is_believed);
+    tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_lie);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

@@ -57,7 +57,7 @@ static void closed(void *arg, const char *name, void *slot) {
     closes++;
 }
 
-static const struct discover_handler handler = {appeared, vanished, closed, &discover};
+static struct discover_handler handler = {appeared, vanished, closed, &discover, 0};
 
 static void setup(void) {
     fds_before = open_files();
@@ -66,6 +66,7 @@ static void setup(void) {
     told[0] = 0;
     told_count = closes = 0;
     discover = NULL;
+    handler.uid = (uint32_t)geteuid();
 }
 
 static const char *path(const char *name) {
@@ -131,8 +132,11 @@ START_TEST(inotify_tells_names_that_come_and_go_at_once) {
     run(1);
     make("p2ptrace.a");
     make("other");
+    run(2);
     make("p2ptrace.b");
     make_away("p2ptrace.a");
+    make("p2ptrace.short");
+    make_away("p2ptrace.short"); /* nobody knows any more whose it was */
     run(2);
     ck_assert_str_eq(told, "+a +b -a");
     move("p2ptrace.b", "elsewhere");
@@ -240,7 +244,7 @@ START_TEST(too_many_names_are_left_out_until_others_have_gone) {
     }
     run(1);
     ck_assert_uint_eq(told_count, DISCOVER_NAMES_MAX);
-    ck_assert_uint_eq(discover_ignored(discover), 1);
+    ck_assert_uint_eq(discover_refused(discover).left_out, 1);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(name, sizeof name, "p2ptrace.%u", i);
         make_away(name);
@@ -252,6 +256,33 @@ START_TEST(too_many_names_are_left_out_until_others_have_gone) {
     ck_assert_int_eq(system(name), 0);
     run(1 + 3 * DISCOVER_SCAN_UNWATCHED_NS);
     ck_assert_uint_eq(discover_count(discover), 0);
+}
+END_TEST
+
+/* Names of another user's files take no room, however many there are.  (Instead of making files of another user, which only root can, we look for
+ * another user's: ours are the stranger's.) */
+START_TEST(names_of_other_users_files_are_not_told_and_take_no_room) {
+    char name[64];
+    uint32_t stranger = (uint32_t)geteuid();
+    ck_assert_int_eq(discover_create(&discover, dir, &handler, _i), 0);
+    discover_destroy(discover);
+    handler.uid = stranger + 1;
+    ck_assert_int_eq(discover_create(&discover, dir, &handler, _i), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "p2ptrace.%u.%u.name", handler.uid, i); /* with our id in the name */
+        make(name);
+    }
+    make("p2ptrace.noname");
+    snprintf(name, sizeof name, "p2ptrace.%u.1.node", stranger); /* his own ring is no news */
+    make(name);
+    run(1);
+    run(1 + DISCOVER_SCAN_WATCHED_NS);
+    ck_assert_uint_eq(told_count, 0);
+    ck_assert_uint_eq(discover_count(discover), 0);
+    ck_assert_uint_eq(discover_refused(discover).strangers, 101);
+    make_away("p2ptrace.noname");
+    run(1 + 2 * DISCOVER_SCAN_WATCHED_NS);
+    ck_assert_uint_eq(discover_refused(discover).strangers, 100);
 }
 END_TEST
 
@@ -269,6 +300,7 @@ int main(void) {
     tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_tells_the_rest);
     tcase_add_test(tcase, when_the_watch_is_taken_away_scans_go_on);
     tcase_add_test(tcase, too_many_names_are_left_out_until_others_have_gone);
+    tcase_add_loop_test(tcase, names_of_other_users_files_are_not_told_and_take_no_room, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

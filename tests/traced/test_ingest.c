@@ -33,6 +33,7 @@ static struct history *history;
 static struct nodes *nodes;
 static struct ingest *ingest;
 static uint64_t now_ns;
+static uint32_t uid; /* whose rings it takes */
 static unsigned wakes, lines;
 static char said[8192];
 static unsigned fds_before, maps_before;
@@ -70,7 +71,7 @@ static void say(void *arg, enum log_level level, const char *line) {
 
 static void open_ingest_with(bool watch) {
     struct ingest_config config = {
-        .shm_dir = dir, .uid = (uint32_t)geteuid(), .history = history, .nodes = nodes, .wake = wake, .say = say, .arg = &ingest};
+        .shm_dir = dir, .uid = uid, .history = history, .nodes = nodes, .wake = wake, .say = say, .arg = &ingest};
     ingest = calloc(1, sizeof *ingest);
     ck_assert_int_eq(ingest_init(ingest, &config, watch), 0);
 }
@@ -94,6 +95,7 @@ static void setup(void) {
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
     ck_assert_int_eq(nodes_create(&nodes), 0);
     now_ns = trace_clock_read().monotonic_ns;
+    uid = (uint32_t)geteuid();
     open_ingest();
 }
 
@@ -638,12 +640,86 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
 }
 END_TEST
 
-START_TEST(another_users_object_is_rejected) {
-    struct trace_log *log = open_log("alice");
-    ingest->config.uid++;
+START_TEST(another_users_objects_are_counted_and_told_once_a_minute) {
+    char name[80];
+    close_ingest();
+    uid = (uint32_t)geteuid() + 1; /* so that what we make is a stranger's, with our id in its name */
+    open_ingest();
+    lines = 0;
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "p2ptrace.%u.%u.stranger", uid, i);
+        make_file(name, 0, "", 0);
+        pass();
+    }
+    pass_time(61000 * MS);
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], 500);
+    ck_assert_uint_le(lines, 2);
+    ck_assert_ptr_nonnull(strstr(said, "500 objects are named like our rings and belong to another user"));
+    ck_assert_uint_eq(nodes_count(nodes), 0);
+}
+END_TEST
+
+START_TEST(a_flood_of_bad_objects_is_a_few_lines_a_minute) {
+    char name[80];
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "p2ptrace.%u.%u.bad", uid, i);
+        make_file(name, 100, "nothing", 7);
+    }
     pass();
-    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], 1);
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_SIZE], 500);
+    ck_assert_uint_eq(lines, INGEST_REJECTED_LINES);
+    pass_time(INGEST_REJECTED_KEPT_NS - 10 * MS);
+    ck_assert(exists(name));
+    pass_time(INGEST_SWEEP_NS + 20 * MS); /* nobody holds a lock on them */
+    ck_assert(!exists(name));
+    ck_assert_uint_eq(discover_count(ingest->discover), 0);
+    pass_time(INGEST_REJECTED_LINES_NS);
+    ck_assert_uint_eq(lines, INGEST_REJECTED_LINES + 1);
+    ck_assert_ptr_nonnull(strstr(said, "492 more objects were rejected in a minute"));
+}
+END_TEST
+
+/* As long as its node lives, and where another one drains, a rejected object stays. */
+START_TEST(a_rejected_object_is_removed_by_who_drains_when_its_node_is_dead) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    make_wrong_version();
+    int fd = open(path(BAD), O_RDWR);
+    ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    pass_time(INGEST_REJECTED_KEPT_NS + 2 * INGEST_SWEEP_NS);
+    ck_assert(exists(BAD));
+    close(fd);
+    ingest->config.read_only = true;
+    pass_time(2 * INGEST_SWEEP_NS);
+    ck_assert(exists(BAD));
+    ingest->config.read_only = false;
+    pass_time(2 * INGEST_SWEEP_NS);
+    ck_assert(!exists(BAD));
+    ck_assert_ptr_null(node_named(BAD));
+}
+END_TEST
+
+/* A ring under two names is one node, and its events come once; also when it is dead, and one name goes before the other. */
+START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
+    char other[512];
+    struct trace_log *log = open_log("alice");
+    char name[80];
+    snprintf(name, sizeof name, "%s", trace_log_name(log) + 1);
+    snprintf(other, sizeof other, "%s", path("p2ptrace.0.0.link"));
+    ck_assert_int_eq(link(path(name), other), 0);
+    emit(log, 0, 10);
+    settle();
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
+    ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_DUPLICATE], 1);
+    ck_assert_uint_eq(history_end(history), 10);
     trace_log_close(log);
+    snprintf(other, sizeof other, "%s", path("p2ptrace.0.0.link2"));
+    (void)link(path("p2ptrace.0.0.link"), other); /* a third, when the ring may have been read to its end */
+    pass_time(INGEST_REJECTED_KEPT_NS / 2);
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
+    ck_assert_uint_eq(history_end(history), 10);
+    pass_time(INGEST_REJECTED_KEPT_NS + 2 * INGEST_SWEEP_NS); /* none of the names stays for ever */
+    ck_assert(!exists(name) && !exists("p2ptrace.0.0.link") && !exists("p2ptrace.0.0.link2"));
+    ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
 }
 END_TEST
 
@@ -919,14 +995,44 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
 }
 END_TEST
 
-/* More names of one ring: traced sees as many nodes, and nobody has to make them. */
-static void link_names(const struct trace_log *log, unsigned from, unsigned to) {
-    char ring[512], name[64];
-    snprintf(ring, sizeof ring, "%s", path(trace_log_name(log) + 1));
+/* Copies of one ring, each locked as by a node of its own.  Of the object only what has been written is copied. */
+static int copies[NODES_MAX];
+
+static void copy_part(int from, int to, off_t at, size_t bytes) {
+    char part[4096];
+    ck_assert_uint_le(bytes, sizeof part);
+    ck_assert_int_eq(pread(from, part, bytes, at), (ssize_t)bytes);
+    ck_assert_int_eq(pwrite(to, part, bytes, at), (ssize_t)bytes);
+}
+
+static void copy_ring(const struct trace_log *log, unsigned from, unsigned to) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat status;
+    int ring = open(path(trace_log_name(log) + 1), O_RDONLY);
+    ck_assert_int_eq(fstat(ring, &status), 0);
     for (unsigned i = from; i < to; i++) {
-        snprintf(name, sizeof name, TRACE_SHM_PREFIX "link.%u", i);
-        ck_assert_int_eq(link(ring, path(name)), 0);
+        char name[64];
+        snprintf(name, sizeof name, TRACE_SHM_PREFIX "copy.%u", i);
+        copies[i] = open(path(name), O_RDWR | O_CREAT, 0600);
+        ck_assert_int_eq(fcntl(copies[i], F_OFD_SETLK, &lock), 0);
+        ck_assert_int_eq(ftruncate(copies[i], status.st_size), 0);
+        copy_part(ring, copies[i], TRACE_SHM_LANES_OFFSET, 4096);
+        copy_part(ring, copies[i], 0, TRACE_SHM_HEADER_BYTES);
     }
+    close(ring);
+}
+
+/* Brings the copies up to date, and has their nodes close. */
+static void end_copies(const struct trace_log *log, unsigned count) {
+    int ring = open(path(trace_log_name(log) + 1), O_RDONLY);
+    uint32_t closed = TRACE_SHM_CLOSED;
+    for (unsigned i = 0; i < count; i++) {
+        copy_part(ring, copies[i], TRACE_SHM_LANES_OFFSET, 4096);
+        copy_part(ring, copies[i], offsetof(struct trace_shm_header, lanes), sizeof(struct trace_shm_lane));
+        ck_assert_int_eq(pwrite(copies[i], &closed, sizeof closed, offsetof(struct trace_shm_header, state)), sizeof closed);
+        close(copies[i]);
+    }
+    close(ring);
 }
 
 START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
@@ -936,19 +1042,20 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     files = (struct rlimit){.rlim_cur = old_files.rlim_max, .rlim_max = old_files.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     emit(alice, 0, 3);
-    link_names(alice, 0, NODES_MAX - 2);
+    copy_ring(alice, 0, NODES_MAX - 2);
     pass();
     ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 0);
     ck_assert_uint_eq(history_end(history), 3 * (NODES_MAX - 1));
     said[0] = 0;
-    link_names(alice, NODES_MAX - 2, NODES_MAX);
+    copy_ring(alice, NODES_MAX - 2, NODES_MAX);
     pass();
     ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 2);
-    ck_assert_ptr_nonnull(strstr(said, "link.4095 rejected: there are 4096 nodes with events already"));
+    ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are 4096 nodes with events already"));
 
     emit(alice, 3, 4); /* the others go on, to their end */
+    end_copies(alice, NODES_MAX);
     pass();
     trace_log_close(alice);
     settle();
@@ -1302,7 +1409,10 @@ int main(void) {
     tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);
     tcase_add_loop_test(tcase, a_bad_object_is_rejected_once_and_forgotten_with_its_name, 0,
                         sizeof bad_objects / sizeof *bad_objects);
-    tcase_add_test(tcase, another_users_object_is_rejected);
+    tcase_add_test(tcase, another_users_objects_are_counted_and_told_once_a_minute);
+    tcase_add_test(tcase, a_flood_of_bad_objects_is_a_few_lines_a_minute);
+    tcase_add_test(tcase, a_rejected_object_is_removed_by_who_drains_when_its_node_is_dead);
+    tcase_add_test(tcase, a_hard_link_of_a_ring_is_not_read_again);
     tcase_add_test(tcase, a_name_that_is_too_long_is_rejected);
     tcase_add_test(tcase, an_object_that_gets_ready_later_is_attached);
     tcase_add_test(tcase, an_object_that_never_gets_ready_is_rejected_in_the_end);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "discover.h"
@@ -36,7 +37,7 @@ struct discover {
     uint64_t scanned_ns;
     uint32_t scan;
     uint32_t count;
-    uint64_t ignored;
+    struct discover_refused refused;
     struct entry *buckets[BUCKETS];
 };
 
@@ -53,16 +54,28 @@ static struct entry **find(struct discover *discover, const char *name) {
     return at;
 }
 
+/* Is it a file of our user's?  What another user has under his own name is his business, and not counted. */
+static bool is_users(struct discover *discover, const char *name) {
+    struct stat status;
+    char *end;
+    if (fstatat(discover->dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return false; /* gone already */
+    if (status.st_uid == discover->handler.uid) return true;
+    unsigned long uid = strtoul(name + sizeof TRACE_SHM_PREFIX - 1, &end, 10);
+    discover->refused.strangers += *end != '.' || uid != status.st_uid;
+    return false;
+}
+
 static void come(struct discover *discover, const char *name) {
     struct entry **at = find(discover, name);
     if (*at) {
         (*at)->seen = discover->scan;
         return;
     }
+    if (!is_users(discover, name)) return;
     size_t bytes = strlen(name) + 1;
     struct entry *entry = discover->count < DISCOVER_NAMES_MAX ? malloc(sizeof *entry + bytes) : NULL;
     if (!entry) { /* a later scan may find room */
-        discover->ignored++;
+        discover->refused.left_out++;
         return;
     }
     *entry = (struct entry){.seen = discover->scan};
@@ -92,6 +105,7 @@ static void scan(struct discover *discover) {
         return;
     }
     discover->scan++;
+    discover->refused = (struct discover_refused){0, 0};
     errno = 0;
     while ((entry = readdir(dir)) != NULL) {
         if (is_ours(entry->d_name)) come(discover, entry->d_name);
@@ -202,4 +216,4 @@ void discover_destroy(struct discover *discover) {
 int discover_fd(const struct discover *discover) { return discover->inotify_fd; }
 int discover_dir_fd(const struct discover *discover) { return discover->dir_fd; }
 uint32_t discover_count(const struct discover *discover) { return discover->count; }
-uint64_t discover_ignored(const struct discover *discover) { return discover->ignored; }
+struct discover_refused discover_refused(const struct discover *discover) { return discover->refused; }

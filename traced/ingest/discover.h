@@ -3,8 +3,10 @@
  * Which rings there are: watches the directory of shared-memory objects for names that begin with TRACE_SHM_PREFIX.
  *
  * inotify tells at once, a scan of the directory now and then tells what inotify did not (queue overflow, a kernel or sandbox
- * without it, a directory that was replaced).  Names only: nothing is opened, so that nothing here can block on a FIFO or follow
+ * without it, a directory that was replaced).  Nothing is opened, so that nothing here can block on a FIFO or follow
  * a link.  Each name is told once when it comes and once when it goes, whatever told it.
+ *
+ * Anyone can make names in the directory.  Only those of files of one user are told and take room here, so that no other user can use it up.
  *
  * No threads, no clock: the caller says when and what time it is.  Tests give it a directory of their own. */
 #ifndef TRACED_DISCOVER_H
@@ -13,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* More names than this at once are not looked at until others have gone. */
+/* More names of the user's than this at once are not looked at until others have gone. */
 #define DISCOVER_NAMES_MAX 8192
 
 /* Between two scans: while inotify tells the news, and without it. */
@@ -30,6 +32,13 @@ struct discover_handler {
      * come a moment before the node's lock is gone. */
     void (*closed)(void *arg, const char *name, void *slot);
     void *arg;
+    uint32_t uid; /* whose files are told */
+};
+
+/* Names that were there at the last scan, or came since, and are not told. */
+struct discover_refused {
+    uint32_t left_out;  /* too many */
+    uint32_t strangers; /* files of other users under names that are not theirs: a node's name has its user's id in it */
 };
 
 /* watch: false does without inotify.  Tells nothing yet: the first discover_run does the first scan.
@@ -52,8 +61,8 @@ void discover_run(struct discover *discover, bool readable, uint64_t now_ns);
 /* Calls `each` for every name that is known, with the slot that appeared has set. */
 void discover_each(struct discover *discover, void (*each)(void *arg, const char *name, void *slot));
 
-/* How many names are known now, and how often one was left out because there were too many. */
+/* How many names are known now, and how many are not told. */
 uint32_t discover_count(const struct discover *discover);
-uint64_t discover_ignored(const struct discover *discover);
+struct discover_refused discover_refused(const struct discover *discover);
 
 #endif

@@ -46,43 +46,11 @@ static void remove_pending(struct ingest *ingest, const struct ingest_ring *ring
     }
 }
 
-/* What another process called its object, fit for a log. */
-static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
-    size_t i;
-    for (i = 0; i + 1 < bytes && name_untrusted[i] != 0; i++)
-        out[i] = name_untrusted[i] >= 0x20 && name_untrusted[i] < 0x7f ? name_untrusted[i] : '?';
-    out[i] = 0;
-}
-
-static void reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
-    struct node_info info = {.has_ring = true}; /* of which nothing is known */
-    char name[sizeof ring->name];
-    ring->state = RING_OVER;
-    ingest->changed = true;
-    ingest_add(&ingest->counters.nodes_rejected, 1);
-    ingest_add(&ingest->counters.rejected[fault], 1);
-
-    clean_name(name, sizeof name, ring->name);
-    if (result == -ENOSPC) ingest_add(&ingest->counters.nodes_left_out, 1);
-    if (result == -ENOSPC)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
-    else if (fault == TRACE_ATTACH_SYSTEM)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault),
-                   strerror(-result));
-    else
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s", name, trace_attach_fault_text(fault));
-
-    const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
-    snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
-    ring->has_node = nodes_add(ingest->config.nodes, &info, NODE_REJECTED, trace_attach_fault_text(fault),
-                               history_begin(ingest->config.history), &ring->node_index) == 0;
-}
-
 /* Not ready, or we are out of something: when to look again. */
 static void put_off(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault) {
     uint64_t wait_ns = ring->retry_wait_ns;
     if (ingest->now_ns - ring->seen_ns >= INGEST_RETRY_END_NS) {
-        if (!ring->has_node) reject(ingest, ring, fault, -EAGAIN);
+        if (!ring->has_node) ring_reject(ingest, ring, fault, -EAGAIN);
         if (!ring->has_node) { /* the table has no room for it: like others that are only counted, it is left alone */
             remove_pending(ingest, ring);
             return;
@@ -113,7 +81,7 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
     if (result == -ENOENT) {
         ring->state = RING_OVER; /* gone already; discovery will say so */
     } else if (result != 0) {
-        reject(ingest, ring, fault, result);
+        ring_reject(ingest, ring, fault, result);
     } else {
         ring->slot = ingest->attached_count++; /* never more than the node table has entries */
         /* due for everything: it may be dead, of somebody who ran while we did not */
@@ -142,7 +110,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     *slot = ring;
     if (strlen(name) < sizeof ring->name) return;
     remove_pending(ingest, ring);
-    reject(ingest, ring, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
+    ring_reject(ingest, ring, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
 }
 
 /* Has the next check of a ring at this time, or before. */
@@ -287,6 +255,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
     update_clock(ingest);
     discover_run(ingest->discover, readable, now_ns);
     try_pending(ingest);
+    rejected_sweep(ingest);
     if (ingest->config.control) control_serve(ingest->config.control, ingest_control, ingest);
     bool more = visit_rings(ingest);
 
@@ -302,7 +271,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
 
 int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch) {
     static const struct timespec pause = {.tv_nsec = 5000000};
-    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest};
+    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
     struct trace_clock_sample first = trace_clock_read();
     int result = trace_guard_install();
     if (result < 0) return result;
@@ -365,9 +334,11 @@ static void *run(void *arg) {
         wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
     } while (sleep_until_due(ingest, wait_ns, &readable));
 
-    /* What was emitted before we were told to stop still comes in. */
+    /* What was emitted before the stop still comes in; but nodes that go on emitting do not hold us up. */
     rouse(ingest);
-    for (unsigned i = 0; i < 64 && ingest_pass(ingest, true, trace_now_monotonic_ns()) == 0; i++) {}
+    uint64_t stop_ns = trace_now_monotonic_ns(), now_ns = stop_ns;
+    for (unsigned i = 0; i < 64 && now_ns - stop_ns < INGEST_STOP_NS && ingest_pass(ingest, true, now_ns) == 0; i++)
+        now_ns = trace_now_monotonic_ns();
     if (ingest->config.control) control_close(ingest->config.control);
     rcu_unregister_thread();
     return NULL;

@@ -17,7 +17,7 @@
 /* Events that are read, indexed and published together: 64 KiB, so that they are still in the cache when they are indexed. */
 #define INGEST_BATCH_EVENTS 512
 
-/* A busy lane hands over to the next after this many events, a pass ends (and wakes the others) after that many. */
+/* A busy lane hands over to the next after this many steps (events, losses, slots passed over), a pass ends (and wakes the others) after that many. */
 #define INGEST_LANE_EVENTS 8192
 #define INGEST_PASS_EVENTS 32768
 
@@ -49,6 +49,20 @@
 #define INGEST_RETRY_MAX_NS UINT64_C(100000000)
 #define INGEST_RETRY_END_NS UINT64_C(5000000000)
 #define INGEST_RETRY_LATE_NS UINT64_C(2000000000)
+
+/* A rejected object whose node is dead is removed after this, so that it can be looked at; such objects are looked for every SWEEP. */
+#define INGEST_REJECTED_KEPT_NS UINT64_C(15000000000)
+#define INGEST_SWEEP_NS UINT64_C(5000000000)
+
+/* Rejections are told so many a minute, a line each; the rest is counted, and told in one line when the minute is over. */
+#define INGEST_REJECTED_LINES 8
+#define INGEST_REJECTED_LINES_NS UINT64_C(60000000000)
+
+/* How long a stopping ingest goes on draining at most. */
+#define INGEST_STOP_NS UINT64_C(500000000)
+
+/* Objects that were read to their end and have more names. */
+#define INGEST_DONE_MAX 64
 
 /* Losses of a lane that wait for the event behind them. */
 #define INGEST_GAPS_MAX 4
@@ -87,6 +101,7 @@ struct ingest_ring {
     uint64_t no_lane_told;
     /* pending */
     uint64_t seen_ns, retry_due_ns, retry_wait_ns;
+    uint64_t rejected_ns; /* when it was told as rejected; 0: it was not */
     char name[80]; /* a longer one is no ring, and is cut */
     struct ingest_lane lanes[TRACE_LANES_MAX];
 };
@@ -128,6 +143,14 @@ struct ingest {
     uint32_t cursor; /* where in attached[] the next pass begins */
     struct attached attached[NODES_MAX];
     struct ingest_ring *pending[DISCOVER_NAMES_MAX];
+    struct discover_refused refused; /* as of the last pass */
+    uint64_t sweep_due_ns;
+    uint64_t lines_since_ns;  /* the minute for whose rejections there are lines */
+    uint32_t lines, unsaid;   /* rejections in it that were told, and that were not */
+    uint32_t strangers_said;  /* what the last line about each of them said */
+    uint32_t left_out_said;
+    struct trace_object_id done[INGEST_DONE_MAX]; /* the newest at done_count % INGEST_DONE_MAX - 1 */
+    uint32_t done_count;
     struct trace_event spill[INGEST_BATCH_EVENTS]; /* events that wait while the losses before them are told */
     /* the thread; not used by ingest_pass */
     pthread_t thread;
@@ -159,13 +182,28 @@ void ingest_say(struct ingest *ingest, enum log_level level, const char *format,
 /* ingest_control.c: carries out a change; for control_serve.  arg: the ingest. */
 void ingest_control(void *arg, const struct control_change *change, struct control_result *result);
 
+/* rejected.c */
+
+/* The object is no ring that can be read: counts it, says so, and gives it an entry in the node table while that has room. */
+void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result);
+
+/* Counts what discovery refused, says what the log has not been told of, and removes rejected objects of dead nodes, when that is due. */
+void rejected_sweep(struct ingest *ingest);
+
+/* An object that has been read to its end: under its other names it is not read again. */
+void rejected_remember(struct ingest *ingest, const struct trace_reader *reader);
+
+/* Is it an object that is read under another name, or has been? */
+bool rejected_is_duplicate(const struct ingest *ingest, const struct trace_reader *reader);
+
 /* ingest_ring.c */
 
 /* Tries to attach.  Returns 0: the ring is RING_ATTACHED; -EAGAIN: try again later; -ENOENT: it is gone; another negative errno, and
  * *ret_fault: it is bad. */
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault);
 
-/* Takes what the ring has, at most about INGEST_LANE_EVENTS of each lane.  Returns how many events; *ret_more: it has more. */
+/* Takes what the ring has.  Events, losses, and slots passed over count alike towards the INGEST_LANE_EVENTS that each lane may have taken, and
+ * their sum is returned; *ret_more: it has more. */
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
 
 /* Asks whether the node lives.  The next drain will look at everything that is looked at less often than in each pass: all lanes,

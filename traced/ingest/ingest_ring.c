@@ -63,7 +63,17 @@ static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned 
     gaps->count = 0;
 }
 
+/* What is lost on the way to one event for one reason is told in one. */
+static bool continues(const struct gaps *gaps, const struct gap *gap) {
+    const struct gap *last = &gaps->gaps[gaps->count - 1];
+    return gaps->count > 0 && last->cause == gap->cause && last->first + last->count == gap->first;
+}
+
 static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, struct gap gap) {
+    if (continues(gaps, &gap)) {
+        gaps->gaps[gaps->count - 1].count += gap.count;
+        return;
+    }
     if (gaps->count == INGEST_GAPS_MAX) tell_gaps(ingest, ring, lane, gaps, unix_now(ingest));
     gaps->gaps[gaps->count++] = gap;
 }
@@ -157,6 +167,11 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     if (result == -ENOENT) return result;
     if (result < 0) return passes_by(result) ? -EAGAIN : result;
 
+    if (rejected_is_duplicate(ingest, reader)) {
+        trace_reader_detach(reader);
+        *ret_fault = TRACE_ATTACH_DUPLICATE;
+        return -EEXIST;
+    }
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
     struct node_info node = describe(info, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
@@ -224,9 +239,7 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
     struct ingest_lane *lane = &ring->lanes[index];
     struct gaps gaps = {.count = 0};
     struct trace_read read;
-    uint64_t taken = 0;
-    unsigned rounds = 0;
-    bool told = false;
+    uint64_t taken = 0, work = 0;
 
     do {
         uint32_t room;
@@ -236,8 +249,9 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
         trace_reader_read(ring->reader, index, place, max, ring->end != NODE_LIVE, now_ns, &read);
         if (read.lost > 0) {
             add_gap(ingest, ring, index, &gaps, (struct gap){read.first - read.lost, read.lost, read.cause});
-            told = true;
+            work++; /* an event of ours */
         }
+        work += read.work;
         if (read.count == 0) continue;
         convert(ingest, ring, lane, place, read.count);
         if (gaps.count == 0) {
@@ -250,13 +264,13 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
         lane->indexed += read.count;
         taken += read.count;
         ingest_add(&ingest->counters.batches, 1);
-    } while (read.more && ++rounds < INGEST_LANE_EVENTS / INGEST_BATCH_EVENTS);
+    } while (read.more && work < INGEST_LANE_EVENTS);
 
     if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* nothing came behind them */
     *ret_more |= read.more;
-    if (taken > 0 || told) count_lane(ingest, ring, index, !read.more);
+    if (work > 0) count_lane(ingest, ring, index, !read.more);
     ingest_add(&ingest->counters.events, taken);
-    return taken + told;
+    return work;
 }
 
 /* Lanes that have got a writer.  They are taken in their order, so usually one look is enough: at the first that was free.
@@ -322,29 +336,36 @@ static uint64_t sum_of_lost(const struct node *node) {
     return sum;
 }
 
+static const char *broken_words(enum trace_attach_fault fault) {
+    return fault == TRACE_ATTACH_BAD_SIZE ? "the object shrank" : trace_attach_fault_text(fault);
+}
+
 void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     static const char *const words[] = {[NODE_LIVE] = "left",
                                         [NODE_EXITED] = "exited",
                                         [NODE_CRASHED] = "crashed",
-                                        [NODE_REJECTED] = "rejected: the object shrank"};
-    bool broken = trace_reader_broken(ring->reader);
-    enum node_state end = broken ? NODE_REJECTED : ring->end;
+                                        [NODE_REJECTED] = "rejected, "};
     const struct node *node = ring->node;
 
     settle(ingest, ring);
+    enum trace_attach_fault fault = trace_reader_fault(ring->reader);
+    bool broken = fault != TRACE_ATTACH_OK;
+    enum node_state end = broken ? NODE_REJECTED : ring->end;
     /* relaxed: only we write them */
     ingest_say(ingest, broken || end == NODE_CRASHED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-               "node %s (pid %d) %s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost", node->info.node_name,
-               (int)node->info.pid, words[end], atomic_load_explicit(&node->emitted, memory_order_relaxed),
+               "node %s (pid %d) %s%s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost", node->info.node_name,
+               (int)node->info.pid, words[end], broken ? broken_words(fault) : "", atomic_load_explicit(&node->emitted, memory_order_relaxed),
                atomic_load_explicit(&node->indexed, memory_order_relaxed), sum_of_lost(node));
     if (broken) {
         ingest_add(&ingest->counters.nodes_rejected, 1);
-        ingest_add(&ingest->counters.rejected[TRACE_ATTACH_BAD_SIZE], 1);
+        ingest_add(&ingest->counters.rejected[fault], 1);
+        ring->rejected_ns = ingest->now_ns;
     } else if (!ingest->config.read_only) {
         /* Drained to its end: nobody needs it any more.  -ENOENT is fine, another may have removed it. */
         (void)trace_reader_unlink(ring->reader);
     }
-    nodes_end(ingest->config.nodes, ring->node_index, end, broken ? trace_attach_fault_text(TRACE_ATTACH_BAD_SIZE) : NULL,
+    rejected_remember(ingest, ring->reader);
+    nodes_end(ingest->config.nodes, ring->node_index, end, broken ? trace_attach_fault_text(fault) : NULL,
               history_end(ingest->config.history));
     trace_reader_detach(ring->reader);
     ring->reader = NULL;

@@ -28,6 +28,8 @@ static const char *const fault_names[] = {
     [TRACE_ATTACH_BAD_SIZE] = "bad_size",
     [TRACE_ATTACH_BAD_CLOCK] = "bad_clock",
     [TRACE_ATTACH_SYSTEM] = "system",
+    [TRACE_ATTACH_BAD_MARKS] = "bad_marks",
+    [TRACE_ATTACH_DUPLICATE] = "duplicate",
 };
 
 static void set_unsigned(json_t *object, const char *name, uint64_t value) {

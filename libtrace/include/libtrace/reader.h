@@ -28,6 +28,8 @@ enum trace_attach_fault {
     TRACE_ATTACH_BAD_SIZE,    /* sizes that do not fit each other, or the object */
     TRACE_ATTACH_BAD_CLOCK,   /* ticks that this machine cannot read */
     TRACE_ATTACH_SYSTEM,      /* open or mmap failed: the negative errno says why */
+    TRACE_ATTACH_BAD_MARKS,   /* found later: what it says of its writers' positions contradicts itself */
+    TRACE_ATTACH_DUPLICATE,   /* the caller's to find: a second name (hard link) of an object that is read, or has been */
 };
 
 /* A sentence for a log or an answer, without a full stop. */
@@ -69,8 +71,11 @@ enum trace_node_state {
 /* Asks for the lock on the object: one system call. */
 enum trace_node_state trace_reader_state(const struct trace_reader *reader);
 
-/* The object has shrunk under us, or its pages could not be had: detach. */
+/* The object has shrunk under us, its pages could not be had, or it lies: detach.  Nothing more is read from it. */
 bool trace_reader_broken(const struct trace_reader *reader);
+
+/* Why it is broken: TRACE_ATTACH_BAD_SIZE or TRACE_ATTACH_BAD_MARKS; TRACE_ATTACH_OK when it is not. */
+enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader);
 
 /* What one call of trace_reader_read found.  The events taken are first ... first + count - 1, in order and without a gap; right
  * before them, `lost` are missing.  A call may tell a loss and take nothing: then first is where the next read begins. */
@@ -79,6 +84,7 @@ struct trace_read {
     uint32_t count;
     uint64_t lost;
     enum trace_loss cause; /* of the lost ones */
+    uint32_t work;         /* steps that the call took: events, and slots and gaps passed over; at most max + 1 */
     bool more;             /* there may be more now: call again */
 };
 
@@ -130,7 +136,7 @@ void trace_reader_count(struct trace_reader *reader, unsigned lane, struct trace
 bool trace_reader_lane_used(struct trace_reader *reader, unsigned lane);
 
 /* Events of threads that got no lane. */
-uint64_t trace_reader_no_lane(const struct trace_reader *reader);
+uint64_t trace_reader_no_lane(struct trace_reader *reader);
 
 /* Copies app description `index` out of the ring, checked: its counts and fields stay within their arrays.  More is not asked of it, so that
  * what a newer node describes is shown as far as it is understood.  Returns 0, -ENOENT when there is none, -EBADMSG for a bad one. */
@@ -142,5 +148,18 @@ void trace_reader_set_control(struct trace_reader *reader, uint64_t control);
 
 /* Removes the object's name, if it still names this object. */
 int trace_reader_unlink(struct trace_reader *reader);
+
+/* Which object it is, whatever its name.  No other has the same as long as it is mapped or has a name. */
+struct trace_object_id {
+    uint64_t device, inode;
+};
+struct trace_object_id trace_reader_object(const struct trace_reader *reader);
+
+/* How many names the object has now. */
+unsigned trace_reader_name_count(const struct trace_reader *reader);
+
+/* Removes an object that is no ring that can be read, once nobody holds a lock on it: what a node died of making, or what was never one.
+ * Returns 0; -EBUSY while its node lives; -EPERM when it is not a plain file of `uid`; or what the system says. */
+int trace_object_remove_dead(int shm_dir_fd, const char *name, uint32_t uid);
 
 #endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Objects that are no rings, or no more: told, counted, and in the end removed.
+ *
+ * Who makes them may make many.  So the log gets a few lines a minute about them, and what a dead node of our user's left behind that nobody can
+ * read is removed after a while: it would take its memory, and its place in the table of names, for ever. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest_internal.h"
+
+/* ---- telling ------------------------------------------------------------------------------------------------------------- */
+
+/* What another process called its object, fit for a log. */
+static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
+    size_t i;
+    for (i = 0; i + 1 < bytes && name_untrusted[i] != 0; i++)
+        out[i] = name_untrusted[i] >= 0x20 && name_untrusted[i] < 0x7f ? name_untrusted[i] : '?';
+    out[i] = 0;
+}
+
+static void say_rejected(struct ingest *ingest, const char *name, enum trace_attach_fault fault, int result) {
+    if (ingest->lines == INGEST_REJECTED_LINES) {
+        ingest->unsaid++;
+        return;
+    }
+    ingest->lines++;
+    if (result == -ENOSPC)
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
+    else if (fault == TRACE_ATTACH_SYSTEM)
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault),
+                   strerror(-result));
+    else
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s", name, trace_attach_fault_text(fault));
+}
+
+void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
+    struct node_info info = {.has_ring = true}; /* of which nothing is known */
+    char name[sizeof ring->name];
+    ring->state = RING_OVER;
+    ring->rejected_ns = result == -ENOSPC || fault == TRACE_ATTACH_SYSTEM ? 0 : ingest->now_ns; /* our want is not its fault */
+    ingest->changed = true;
+    ingest_add(&ingest->counters.nodes_rejected, 1);
+    ingest_add(&ingest->counters.rejected[fault], 1);
+    if (result == -ENOSPC) ingest_add(&ingest->counters.nodes_left_out, 1);
+
+    clean_name(name, sizeof name, ring->name);
+    say_rejected(ingest, name, fault, result);
+    const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
+    snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
+    ring->has_node = nodes_add(ingest->config.nodes, &info, NODE_REJECTED, trace_attach_fault_text(fault),
+                               history_begin(ingest->config.history), &ring->node_index) == 0;
+}
+
+/* Adds to the counters what discovery has refused since the last pass. */
+static void count_refused(struct ingest *ingest) {
+    struct discover_refused now = discover_refused(ingest->discover), before = ingest->refused;
+    ingest->refused = now;
+    if (now.left_out > before.left_out) ingest_add(&ingest->counters.nodes_left_out, now.left_out - before.left_out);
+    if (now.strangers <= before.strangers) return;
+    ingest_add(&ingest->counters.nodes_rejected, now.strangers - before.strangers);
+    ingest_add(&ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], now.strangers - before.strangers);
+}
+
+/* At most one line of each sort a minute, and only about more than before. */
+static void say_refused(struct ingest *ingest) {
+    if (ingest->unsaid > 0)
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " more objects were rejected in a minute", ingest->unsaid);
+    if (ingest->refused.strangers > ingest->strangers_said)
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects are named like our rings and belong to another user: ignored",
+                   ingest->refused.strangers);
+    if (ingest->refused.left_out > ingest->left_out_said)
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects were left out: %d are the most that there may be",
+                   ingest->refused.left_out, DISCOVER_NAMES_MAX);
+    ingest->lines = ingest->unsaid = 0;
+    ingest->strangers_said = ingest->refused.strangers;
+    ingest->left_out_said = ingest->refused.left_out;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------------------------ */
+
+static void remove_if_dead(void *arg, const char *name, void *slot) {
+    struct ingest *ingest = arg;
+    const struct ingest_ring *ring = slot;
+    char shown[sizeof ring->name];
+    if (ring == NULL || ring->reader != NULL || ring->rejected_ns == 0 ||
+        ingest->now_ns - ring->rejected_ns < INGEST_REJECTED_KEPT_NS)
+        return;
+    if (trace_object_remove_dead(discover_dir_fd(ingest->discover), name, ingest->config.uid) != 0) return;
+    clean_name(shown, sizeof shown, name);
+    if (ingest->lines++ < INGEST_REJECTED_LINES)
+        ingest_say(ingest, LOG_LEVEL_INFO, "object %s removed: nobody can read it, and its node is gone", shown);
+    /* discovery will say that the name is gone */
+}
+
+void rejected_sweep(struct ingest *ingest) {
+    count_refused(ingest);
+    if (ingest->lines_since_ns == 0) ingest->lines_since_ns = ingest->now_ns;
+    if (ingest->now_ns - ingest->lines_since_ns >= INGEST_REJECTED_LINES_NS) {
+        ingest->lines_since_ns = ingest->now_ns;
+        say_refused(ingest);
+    }
+    if (ingest->now_ns < ingest->sweep_due_ns) return;
+    ingest->sweep_due_ns = ingest->now_ns + INGEST_SWEEP_NS;
+    if (!ingest->config.read_only) discover_each(ingest->discover, remove_if_dead);
+}
+
+/* ---- other names --------------------------------------------------------------------------------------------------------- */
+
+static bool is_same(struct trace_object_id a, struct trace_object_id b) { return a.device == b.device && a.inode == b.inode; }
+
+void rejected_remember(struct ingest *ingest, const struct trace_reader *reader) {
+    if (trace_reader_name_count(reader) > 0) ingest->done[ingest->done_count++ % INGEST_DONE_MAX] = trace_reader_object(reader);
+}
+
+bool rejected_is_duplicate(const struct ingest *ingest, const struct trace_reader *reader) {
+    struct trace_object_id object = trace_reader_object(reader);
+    for (uint32_t i = 0; i < ingest->done_count && i < INGEST_DONE_MAX; i++)
+        if (is_same(ingest->done[i], object)) return true;
+    for (uint32_t i = 0; i < ingest->attached_count; i++)
+        if (is_same(trace_reader_object(ingest->attached[i].ring->reader), object)) return true;
+    return false;
+}
