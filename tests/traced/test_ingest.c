@@ -488,6 +488,28 @@ static void *emit_from_thread(void *log) {
     return NULL;
 }
 
+/* A time that has not come yet would be the newest for as long as the history lasts. */
+START_TEST(an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag) {
+    static const uint64_t late_ticks[] = {UINT64_C(1) << 36, UINT64_C(1) << 50, UINT64_MAX / 2};
+    struct trace_log *log = open_log("alice");
+    history_source source;
+    emit(log, 0, 1);
+    struct trace__slot slot = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
+    slot.event->timestamp += late_ticks[_i];
+    trace__commit(slot);
+    emit(log, 2, 3);
+    pass();
+    uint64_t now = trace_clock_read().unix_ns;
+    ck_assert_uint_eq(history_end(history), 3);
+    ck_assert_uint_eq(at(0, &source).flags & TRACE_FLAG_FUTURE, 0);
+    ck_assert_uint_eq(at(1, &source).flags & TRACE_FLAG_FUTURE, TRACE_FLAG_FUTURE);
+    ck_assert_uint_eq(at(2, &source).flags & TRACE_FLAG_FUTURE, 0);
+    ck_assert_uint_le(at(1, &source).timestamp, now + 1000 * MS);
+    ck_assert_uint_le(node_named("alice")->last_unix_ns, now + 1000 * MS);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(nodes_and_lanes_are_kept_apart) {
     /* a lane that a thread leaves is taken by the next: room for all of them */
     struct trace_log *alice = open_log_with("alice", 4096, TRACE_OVERWRITE_OLDEST);
@@ -1405,6 +1427,7 @@ int main(void) {
     tcase_add_test(tcase, events_of_threads_without_a_lane_are_told);
     tcase_add_test(tcase, unknown_kinds_are_kept_and_counted_and_ours_are_invalid);
     tcase_add_test(tcase, losses_in_a_row_are_told_in_one_and_each_cause_by_itself);
+    tcase_add_loop_test(tcase, an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag, 0, 3);
     tcase_add_test(tcase, nodes_and_lanes_are_kept_apart);
     tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);
     tcase_add_loop_test(tcase, a_bad_object_is_rejected_once_and_forgotten_with_its_name, 0,

@@ -229,6 +229,7 @@ static void update_clock(struct ingest *ingest) {
     if (ingest->now_ns < ingest->clock_due_ns && !slept) return;
     if (slept) ingest->asleep_ns = asleep;
     ingest->clock_due_ns = ingest->now_ns + INGEST_CLOCK_NS;
+    ingest->read_unix_ns = 0; /* the system time may have been set back */
     if (trace_clock_update(&ingest->clock, trace_clock_read()))
         ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
                    ingest->clock.restarts != restarts || slept ? "the machine slept, or was stopped, for"

@@ -58,6 +58,9 @@
 #define INGEST_REJECTED_LINES 8
 #define INGEST_REJECTED_LINES_NS UINT64_C(60000000000)
 
+/* An event may be later than the time at which it is read by so much, for clocks of two processors; more gets that time, and is flagged. */
+#define INGEST_FUTURE_NS UINT64_C(1000000)
+
 /* How long a stopping ingest goes on draining at most. */
 #define INGEST_STOP_NS UINT64_C(500000000)
 
@@ -135,6 +138,7 @@ struct ingest {
     uint64_t asleep_ns; /* how long the machine had slept when we last looked */
     uint64_t clock_due_ns;
     uint64_t now_ns;            /* of the pass under way: when it began */
+    uint64_t read_unix_ns;      /* a time that was now not long ago: what is no later needs no closer look */
     uint64_t (*clock_ns)(void); /* CLOCK_MONOTONIC within a pass; NULL: it stands still, and now_ns is the time */
     uint64_t activity_ns;       /* the last pass in which events came, or a node */
     uint64_t random;            /* to spread the checks */

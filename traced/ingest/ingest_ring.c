@@ -217,17 +217,34 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
     }
 }
 
+/* Nothing that was read has happened later than now.  A time beyond that would be the newest for as long as it is kept, and hide what
+ * happens meanwhile from all who ask for the newest. */
+static void bound_times(struct ingest *ingest, const struct ingest_ring *ring, struct trace_event *events, uint32_t count) {
+    struct trace_clock_sample now = trace_clock_read();
+    uint64_t ticks = ring->clock.source == TRACE_CLOCK_TSC ? now.ticks : now.monotonic_ns;
+    uint64_t now_ns = trace_clock_unix_ns(&ingest->clock, &ring->clock, ticks);
+    ingest->read_unix_ns = now_ns;
+    for (uint32_t i = 0; i < count; i++) {
+        if (events[i].timestamp <= now_ns + INGEST_FUTURE_NS) continue;
+        events[i].timestamp = now_ns;
+        events[i].flags |= TRACE_FLAG_FUTURE;
+    }
+}
+
 /* Makes ring events into history events, in place. */
 static void convert(struct ingest *ingest, struct ingest_ring *ring, struct ingest_lane *lane, struct trace_event *events,
                     uint32_t count) {
     bool has_app = false;
     uint32_t unknown = 0;
+    uint64_t latest_ns = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint16_t kind = events[i].kind;
         events[i].timestamp = trace_clock_unix_ns(&ingest->clock, &ring->clock, events[i].timestamp);
+        if (events[i].timestamp > latest_ns) latest_ns = events[i].timestamp;
         has_app |= kind >= TRACE_KIND_APP_COMMAND && kind <= TRACE_KIND_APP_END;
         unknown += !is_known(kind);
     }
+    if (latest_ns > ingest->read_unix_ns + INGEST_FUTURE_NS) bound_times(ingest, ring, events, count);
     lane->last_unix_ns = events[count - 1].timestamp;
     if (unknown > 0) ingest_add(&ingest->counters.unknown_kinds, unknown);
     /* Who sees an event of an application also sees its description, if the node registered it before. */
