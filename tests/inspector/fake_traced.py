@@ -28,7 +28,7 @@ class Raw:
 
 class FakeTraced:
     def __init__(self, path, answers, stream=(), close_after_stream=False):
-        self.path, self.answers, self.stream, self.close_after_stream = path, answers, list(stream), close_after_stream
+        self.path, self.answers, self.stream, self.close_after_stream = path, answers, stream, close_after_stream
         self.requests = []
         self.clients = []
         self.socket = socket.socket(socket.AF_UNIX)

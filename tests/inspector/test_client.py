@@ -3,6 +3,7 @@
 
 usage: test_client.py INSPECTOR"""
 
+import itertools
 import json
 import os
 import pty
@@ -391,6 +392,13 @@ class Follow(InspectorTest):
     def test_time_ends_it(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
             self.assertEqual(self.run_inspector("follow", "--for", "50ms")[0], 0)
+
+    def test_time_ends_it_while_events_keep_coming(self):
+        flood = itertools.repeat(b"".join(json.dumps(notification(event(i))).encode() + b"\n" for i in range(200)))
+        with self.traced(self.SUBSCRIBE, stream=flood):
+            code, out, err = self.run_inspector("follow", "--for", "300ms", "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertTrue(out)
 
     def test_losses_are_told(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):

@@ -67,6 +67,11 @@ uint64_t client_now_ms(struct client *client) {
     return uv_now(&client->loop);
 }
 
+/* A line that is there already is taken without a wait: who goes on as long as lines come has to look at the time himself. */
+static bool is_over(struct client *client, uint64_t deadline_ms) {
+    return deadline_ms != WAIT_FOREVER && client_now_ms(client) >= deadline_ms;
+}
+
 /* Starts the clock of a wait; WAIT_FOREVER starts none. */
 static void wait_begin(struct client *client, uint64_t deadline_ms) {
     uint64_t now = client_now_ms(client);
@@ -308,6 +313,11 @@ static int send_request(struct client *client, const char *method, json_t *param
     return connection_lost(client, failure);
 }
 
+static int no_answer(const struct client *client, const char *method, struct failure *failure) {
+    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
+                       (double)client->call_timeout_ms / 1000);
+}
+
 /* Waits for the answer to request client->id; keeps the notifications that come before it. */
 static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
     uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
@@ -315,12 +325,11 @@ static int await_answer(struct client *client, const char *method, json_t **ret_
         struct trace_rpc_reply reply;
         int result = next_reply(client, deadline_ms, &reply, failure);
         if (result < 0) return -1;
-        if (result == 0)
-            return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
-                               (double)client->call_timeout_ms / 1000);
+        if (result == 0) return no_answer(client, method, failure);
         if (reply.kind == TRACE_RPC_REPLY_NOTIFICATION) {
             json_array_append(client->waiting, reply.root);
             trace_rpc_reply_fini(&reply);
+            if (is_over(client, deadline_ms)) return no_answer(client, method, failure);
             continue;
         }
         /* An error without an id is the answer to a line that traced could not read: ours, for there is no other. */
@@ -358,6 +367,7 @@ int client_call_apart(struct client *client, const char *method, json_t *params_
 
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {
     for (;;) {
+        if (is_over(client, deadline_ms)) return 0;
         if (json_array_size(client->waiting)) {
             const json_t *root = json_array_get(client->waiting, 0);
             const char *name = json_string_value(json_object_get(root, "method"));
@@ -446,8 +456,11 @@ enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64
     int result;
     client->input_ready = false;
     for (unsigned i = 0; i < client->input_count; i++) uv_poll_start(&client->inputs[i], UV_READABLE, on_input);
-    while ((result = next_reply(client, deadline_ms, &reply, failure)) > 0 && reply.kind == TRACE_RPC_REPLY_NOTIFICATION)
+    while ((result = next_reply(client, deadline_ms, &reply, failure)) > 0 && reply.kind == TRACE_RPC_REPLY_NOTIFICATION) {
         trace_rpc_reply_fini(&reply);
+        result = 0;
+        if (is_over(client, deadline_ms)) break;
+    }
     for (unsigned i = 0; i < client->input_count; i++) uv_poll_stop(&client->inputs[i]);
     if (result < 0) {
         disconnect(client);

@@ -33,7 +33,7 @@ void client_limit_calls(struct client *client, uint64_t timeout_ms);
 void client_interrupt(const struct client *client);
 
 /* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params (the caller's) in
- * *ret_params; 0 when the time is over, or the output is gone (client_watch_output); -1 on failure. */
+ * *ret_params; 0 when the time is over, also while more come, or the output is gone (client_watch_output); -1 on failure. */
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);
 
 /* Looks out for the end of a pipe that we write to, so that client_next does not wait for events that nobody wants. */
