@@ -46,6 +46,13 @@ static void offer(struct completion *completion, const char *candidate, const ch
     strbuf_puts(&completion->out, "\n");
 }
 
+/* What traced or a node calls something: a word that is an option to who reads it is not typed for anyone. */
+static bool is_typable(const char *name) { return is_plain(name) && *name != '-'; }
+
+static void offer_name(struct completion *completion, const char *name, const char *phrase) {
+    if (is_typable(name)) offer(completion, name, phrase);
+}
+
 static void offer_all(struct completion *completion, const char *const *candidates, const char *phrase) {
     for (; *candidates; candidates++) offer(completion, *candidates, phrase);
 }
@@ -132,8 +139,8 @@ static void offer_nodes(struct completion *completion, struct session *session, 
         const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
         struct strbuf phrase = {0};
         strbuf_printf(&phrase, "%s%s%s", name ? name : "", name && state ? ", " : "", state ? state : "");
-        if (name) offer(completion, name, state ? state : "a peer");
-        if (!name || !is_plain(name) || *completion->part)
+        if (name) offer_name(completion, name, state ? state : "a peer");
+        if (!name || !is_typable(name) || *completion->part)
             offer_id(completion, &session->names.nodes, json_get_hex(row, id_key, NODE_DIGITS), strbuf_text(&phrase));
         strbuf_fini(&phrase);
     }
@@ -193,7 +200,7 @@ static void offer_apps(struct completion *completion, struct session *session) {
     if (session_ask(session, "apps", NULL, &answer)) return;
     json_array_foreach(json_get_array(answer, "apps"), i, row) {
         const char *id = json_get_text(row, "app_id"), *name = json_get_text(row, "name");
-        if (id) offer(completion, id, name ? name : "");
+        if (id) offer_name(completion, id, name ? name : "");
     }
     json_decref(answer);
 }
@@ -204,7 +211,7 @@ static void offer_methods(struct completion *completion, struct session *session
     const json_t *name;
     if (session_ask(session, "hello", NULL, &answer)) return;
     json_array_foreach(json_get_array(answer, "methods"), i, name) {
-        if (json_is_string(name)) offer(completion, json_string_value(name), "a method");
+        if (json_is_string(name)) offer_name(completion, json_string_value(name), "a method");
     }
     json_decref(answer);
 }

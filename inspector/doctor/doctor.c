@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor_checks.h"
 
+#include <proto/untrusted.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CHECK_COLUMNS 10U
@@ -50,12 +52,29 @@ void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, 
     strbuf_fini(&found);
 }
 
+/* A word that begins with - would be an option: behind an option's name it is joined to that. */
+static void put_word(struct strbuf *out, const char *word) {
+    char quoted[1024];
+    if (*word == '-' && out->bytes && out->text[out->bytes - 1] == ' ') out->text[out->bytes - 1] = '=';
+    strbuf_puts(out, trace_shell_word(quoted, sizeof quoted, word) ? quoted : "...");
+}
+
 const char *doctor_remedy(const char *format, ...) {
-    static char text[512];
+    static char text[2048];
+    struct strbuf out = {0};
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    for (const char *at; (at = strchr(format, '%')); format = at + 2) {
+        strbuf_add(&out, format, (size_t)(at - format));
+        if (at[1] == 's')
+            put_word(&out, va_arg(args, const char *));
+        else if (at[1] == 'd')
+            strbuf_printf(&out, "%d", va_arg(args, int));
+    }
     va_end(args);
+    strbuf_puts(&out, format);
+    snprintf(text, sizeof text, "%s", strbuf_text(&out));
+    strbuf_fini(&out);
     return text;
 }
 

@@ -32,6 +32,19 @@ static int try_connect(const char *path) {
     return result;
 }
 
+const char *doctor_restart(const struct doctor *doctor, const char *more) {
+    static char text[128];
+    char process[32];
+    struct stat status;
+    snprintf(process, sizeof process, "/proc/%d", (int)doctor->traced);
+    bool own = doctor->traced > 1 && !stat(process, &status) && status.st_uid == geteuid();
+    if (own)
+        snprintf(text, sizeof text, "kill %d; traced%s &", (int)doctor->traced, more);
+    else
+        snprintf(text, sizeof text, "have the user who runs it start it again: traced%s", more);
+    return text;
+}
+
 /* Whose the path is, or the nearest directory above it that can be seen. */
 static const char *owner_of(const char *path) {
     char above[TRACE_SOCKET_PATH_BYTES];
@@ -101,7 +114,7 @@ static void look_at_draining(struct doctor *doctor) {
             "the traced that answers (process %d) only watches; process %d drains the rings, and can change what nodes emit",
             (int)doctor->traced, (int)holder);
     } else {
-        doctor_wrong(doctor, "draining", doctor_remedy("kill %d; traced &", (int)doctor->traced),
+        doctor_wrong(doctor, "draining", doctor_restart(doctor, ""),
                      "the traced that answers (process %d) does not drain the rings in %s: it only watches, or looks elsewhere",
                      (int)doctor->traced, doctor->dir);
     }
@@ -109,7 +122,7 @@ static void look_at_draining(struct doctor *doctor) {
 
 static void look_at_version(struct doctor *doctor, const json_t *hello) {
     const char *version = json_get_text(hello, "version");
-    const char *remedy = doctor_remedy("kill %d; traced &", (int)doctor->traced);
+    const char *remedy = doctor_restart(doctor, "");
     uint64_t protocol = json_get_count(hello, "protocol");
     if (!version || strcmp(version, P2PTRACE_VERSION) != 0 || protocol != 1)
         doctor_wrong(doctor, "version", remedy, "traced is %s and speaks protocol %" PRIu64 ", inspector is %s and speaks 1",
@@ -186,9 +199,10 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
     bool any =
         json_get_time(json_object_get(history, "first"), &first_ns) && json_get_time(json_object_get(history, "last"), &last_ns);
     uint64_t span_ns = any && last_ns > first_ns ? last_ns - first_ns : 0, evicted = json_get_count(history, "evicted");
+    char more[48];
+    snprintf(more, sizeof more, " --history %" PRIu64 "M", (bytes >> 20) * 4);
     if (evicted && span_ns < HISTORY_SHORT_NS)
-        doctor_wrong(doctor, "history",
-                     doctor_remedy("kill %d; traced --history %" PRIu64 "M &", (int)doctor->traced, (bytes >> 20) * 4),
+        doctor_wrong(doctor, "history", doctor_restart(doctor, more),
                      "it reaches back %.1f s: %" PRIu64 " older events are gone", (double)span_ns * 1e-9, evicted);
     else if (!any)
         doctor_wrong(doctor, "history", "inspector doctor PID, of a process that should emit", "traced has no event at all");
@@ -230,7 +244,7 @@ static void look_at_limits(struct doctor *doctor, const json_t *stats) {
 static void look_at_clock(struct doctor *doctor, const json_t *stats) {
     uint64_t steps = json_get_count(json_object_get(stats, "clock"), "steps");
     if (steps)
-        doctor_wrong(doctor, "clock", doctor_remedy("kill %d; traced &", (int)doctor->traced),
+        doctor_wrong(doctor, "clock", doctor_restart(doctor, ""),
                      "the system time was set %" PRIu64 " time%s since traced was started: times before and after do not compare",
                      steps, steps == 1 ? "" : "s");
     else

@@ -5,6 +5,7 @@
 #include "limits.h"
 
 #include <inttypes.h>
+#include <proto/untrusted.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -43,7 +44,7 @@ void text_styled(struct strbuf *out, bool color, enum style style, const char *f
     text_style_off(out, color, style);
 }
 
-/* ---- UTF-8 ---- */
+/* ---- columns ---- */
 
 /* Reads one character.  Returns its bytes, 0 at the end or for what is no UTF-8 (RFC 3629: shortest form, no surrogates). */
 static unsigned decode(const unsigned char *text, size_t bytes, uint32_t *ret_code) {
@@ -75,14 +76,6 @@ static bool in_ranges(const struct range *ranges, size_t count, uint32_t code) {
     return false;
 }
 
-/* What changes the state of a terminal, or the order or the look of the text around it. */
-static bool is_dangerous(uint32_t code) {
-    static const struct range ranges[] = {{0, 0x1f},          {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200b, 0x200f},
-                                          {0x2028, 0x202e},   {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-                                          {0xe0000, 0xe0fff}, {0xad, 0xad},     {0x180e, 0x180e}, {0xe000, 0xf8ff}};
-    return in_ranges(ranges, sizeof ranges / sizeof *ranges, code);
-}
-
 /* Columns of a printable character.  Coarse on purpose: the ranges that occur in names, not all of Unicode. */
 static unsigned columns_of(uint32_t code) {
     static const struct range none[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
@@ -95,25 +88,15 @@ static unsigned columns_of(uint32_t code) {
     return in_ranges(two, sizeof two / sizeof *two, code) ? 2 : 1;
 }
 
-/* Writes what stands for one character, and returns its columns; *ret_used are the bytes read. */
-static unsigned harmless(char out[12], const unsigned char *text, size_t bytes, unsigned *ret_used) {
-    uint32_t code = 0;
-    unsigned count = decode(text, bytes, &code);
-    *ret_used = count ? count : 1;
-    if (!count) return (unsigned)snprintf(out, 12, "\\x%02x", text[0]);
-    if (is_dangerous(code)) return (unsigned)snprintf(out, 12, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
-    memcpy(out, text, count);
-    out[count] = 0;
-    return columns_of(code);
-}
-
 void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max) {
-    const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
+    const char *at = text, *end = text + bytes;
     unsigned columns = 0;
     size_t fits = out->bytes; /* where the text can be cut so that ".." still fits */
     while (at < end) {
-        char piece[12];
-        unsigned used, wide = harmless(piece, at, (size_t)(end - at), &used);
+        char piece[TRACE_SHOWN_BYTES];
+        uint32_t code;
+        unsigned used = trace_show_character(piece, at, (size_t)(end - at), &code);
+        unsigned wide = code ? columns_of(code) : (unsigned)strlen(piece);
         if (columns + wide > columns_max) {
             if (fits <= out->bytes && out->text) {
                 out->bytes = fits;

@@ -87,10 +87,12 @@ int drain_lock_take(struct drain_lock *ret_lock, const char *shm_dir, const char
 pid_t drain_lock_holder(const char *shm_dir, char *ret_socket) {
     char *path = path_in(shm_dir);
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;
+    struct stat info;
     pid_t pid = 0;
     free(path);
     if (fd < 0) return 0;
-    if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) pid = read_holder(fd, ret_socket);
+    bool own = !fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid(); /* what a stranger holds says nothing */
+    if (own && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) pid = read_holder(fd, ret_socket);
     close(fd);
     return pid;
 }

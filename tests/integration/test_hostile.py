@@ -3,8 +3,14 @@
 of them: good nodes are read whole, traced answers, and it ends when it is asked to.
 
 environment: TRACED, INSPECTOR, TEST_NODE"""
+import fcntl
+import json
 import os
+import shutil
 import struct
+import subprocess
+import sys
+import tempfile
 import time
 import unittest
 
@@ -72,6 +78,10 @@ class HostileTest(ProtocolTest):
     def wait_for_state(self, connection, name, *states):
         return until(lambda: (node := self.nodes(connection).get(name)) and node["state"] in states and node, name)
 
+
+class Rings(HostileTest):
+    """Rings that were made by hand, and names that are none."""
+
     def test_a_dead_ring_of_holes_gets_no_memory_and_goes(self):
         ring = self.ring("sparse", lanes=16, events=1 << 16)
         for lane in range(16):
@@ -113,6 +123,155 @@ class HostileTest(ProtocolTest):
             ring.lane(0, head=64)
             ring.ready()
         self.ends()
+
+    def test_names_of_a_stranger_take_no_room(self):
+        if os.geteuid():
+            self.skipTest("only root can make another user's files")
+        for n in range(9000):
+            path = os.path.join(self.place.directory, "p2ptrace.%d.%d.0000" % (os.geteuid(), n))
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            os.chown(path, STRANGER, STRANGER)
+        connection = self.start()
+        good = self.place.node("good", hex_id(7))
+        good.do("packets", 100)
+        until(lambda: self.nodes(connection).get("good", {}).get("indexed") == 100, "the good node's events")
+        self.assertEqual(connection.call("stats")["ingest"]["rejected"], {"bad_owner": 9000})
+        self.assertLess(len(self.ends().splitlines()), 10)
+
+
+STRANGER = 65534
+EVIL = "/x\x1b]0;owned\x07\u202e\u2028\x7f'$(touch pwned)`id`;rm -rf"
+
+# Serves a path as another user: says that it is traced, and what a child process's id is.
+SERVE = """
+import json, os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2])); os.umask(int(sys.argv[3], 8))
+listener.bind(sys.argv[1]); listener.listen(8)
+print("ready", flush=True)
+while True:
+    client, _ = listener.accept()
+    for line in client.makefile("rb"):
+        request = json.loads(line)
+        result = {"version": "0.0.9", "protocol": 1, "pid": 1, "methods": []} if request["method"] == "hello" else {"nodes": []}
+        client.sendall(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode() + b"\\n")
+"""
+
+
+def has_no_control(text):
+    return all(character == "\n" or (" " <= character and character not in "\x7f\u202e\u2028") for character in text)
+
+
+class Strangers(HostileTest):
+    """Other users' files and servers where ours would be."""
+
+    def run_inspector(self, *words, **more):
+        environment = more.pop("environment", self.place.environment)
+        return subprocess.run([os.environ["INSPECTOR"], *words], env=environment, capture_output=True, text=True, timeout=60, **more)
+
+    def hold_drain_lock(self, text):
+        file = open(os.path.join(self.place.directory, ".p2ptrace.%d.drain" % os.geteuid()), "w", encoding="utf-8")
+        self.addCleanup(file.close)
+        file.write("4711 %s\n" % text)
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+
+    def check(self):
+        done = subprocess.run([os.environ["TRACED"], "--check"], env=self.place.environment, capture_output=True, text=True)
+        return done.stdout
+
+    def test_a_lock_file_says_nothing_to_a_terminal_or_a_shell(self):
+        self.hold_drain_lock(EVIL)
+        checked = self.check()
+        self.assertIn("traced (pid 4711) drains them already", checked)
+        self.assertTrue(has_no_control(checked), checked)
+        done = self.run_inspector("doctor", "--json")
+        lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+        remedy = lines["socket"]["remedy"]
+        self.assertTrue(has_no_control(remedy), remedy)
+        # Typed into a shell it names the socket, every byte of it, and runs nothing.
+        place = tempfile.mkdtemp(dir=self.place.directory)
+        shell = subprocess.run(["bash", "-c", remedy + '; printf %s "$P2PTRACE_SOCKET"'], capture_output=True, cwd=place)
+        self.assertEqual(shell.stdout.decode(), EVIL)
+        self.assertEqual(os.listdir(place), [])
+        self.assertTrue(has_no_control(self.run_inspector("doctor").stdout))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make another user's files")
+    def test_a_strangers_lock_file_says_nothing_at_all(self):
+        file = self.hold_drain_lock("/somewhere")
+        os.fchown(file.fileno(), STRANGER, STRANGER)
+        self.assertNotIn("4711", self.check())
+        self.assertNotIn("4711", self.run_inspector("doctor").stdout)
+        connection = self.start()  # and hinders nobody
+        self.place.node("good", hex_id(7)).do("packets", 10)
+        self.place.settle(connection, 10)
+
+    def serve(self, path, uid, umask="0177"):
+        server = subprocess.Popen([sys.executable, "-c", SERVE, path, str(uid), umask], stdout=subprocess.PIPE)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        self.assertEqual(server.stdout.readline(), b"ready\n")
+        return server
+
+    def strangers_place(self, name):
+        directory = os.path.join(self.place.directory, name)
+        os.mkdir(directory)
+        os.chown(directory, STRANGER, STRANGER)
+        os.chmod(self.place.directory, 0o755)
+        os.chmod(directory, 0o755)
+        return directory
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user")
+    def test_a_strangers_server_in_our_place_is_not_believed(self):
+        directory = self.strangers_place("p2ptrace")
+        self.serve(os.path.join(directory, "traced.sock"), STRANGER, "0")
+        environment = {k: v for k, v in self.place.environment.items() if k != "P2PTRACE_SOCKET"}
+        environment["XDG_RUNTIME_DIR"] = self.place.directory
+        done = self.run_inspector("nodes", environment=environment)
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertIn("is served by another user (uid %d" % STRANGER, done.stderr)
+        done = self.run_inspector("doctor", environment=environment)
+        self.assertIn("another user", done.stdout)
+        self.assertNotIn("kill", done.stdout)
+        # Chosen by its path it is asked by root, but nobody is advised to kill a process that is not his.
+        chosen = self.run_inspector("doctor", "--socket", os.path.join(directory, "traced.sock"))
+        self.assertIn("traced is 0.0.9", chosen.stdout)
+        self.assertNotIn("kill", chosen.stdout)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user")
+    def test_another_users_server_is_believed_by_its_group(self):
+        directory = self.strangers_place("run")
+        path = os.path.join(directory, "traced.sock")
+        self.serve(path, STRANGER, "0")
+        binary = shutil.copy(os.environ["INSPECTOR"], self.place.directory)
+        os.chmod(binary, 0o755)
+        for mode, group, code in ((0o666, 54321, 0), (0o666, 54322, 3), (0o606, 54321, 3)):
+            os.chown(path, STRANGER, 54321)
+            os.chmod(path, mode)
+            done = subprocess.run([binary, "nodes", "--socket", path], env=self.place.environment, capture_output=True, text=True,
+                                  user=12345, group=group, extra_groups=[])
+            self.assertEqual(done.returncode, code, done.stderr)
+
+    def test_traced_follows_no_link_that_others_may_have_made(self):
+        target = tempfile.mkdtemp(dir=self.place.directory)
+        sticky = os.path.join(self.place.directory, "tmp")
+        os.mkdir(sticky)
+        os.chmod(sticky, 0o1777)
+        os.symlink(target, os.path.join(sticky, "p2ptrace-0"))
+        path = os.path.join(sticky, "p2ptrace-0", "traced.sock")
+        for words in (["--check"], []):
+            done = subprocess.run([os.environ["TRACED"], "--socket", path, *words], env=self.place.environment, capture_output=True,
+                                  text=True, timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("is a symbolic link that others may have made", done.stdout + done.stderr)
+        self.assertEqual(os.listdir(target), [])
+        own = os.path.join(self.place.directory, "own")
+        os.symlink(target, own)  # one in a directory of ours is our own
+        self.place.path = os.path.join(own, "traced.sock")
+        self.place.environment["P2PTRACE_SOCKET"] = self.place.path
+        self.start().call("hello")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <proto/clock.h>
+#include <proto/untrusted.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static void write_line(int fd, const char *line, size_t length) {
 
 void log_say(enum log_level level, const char *format, ...) {
     if (level > level_max) return;
-    char line[1024];
+    char line[1024], text[1024];
     uint64_t now_us = trace_now_unix_ns() / 1000;
     time_t now_s = (time_t)(now_us / 1000000);
     struct tm utc;
@@ -88,13 +89,11 @@ void log_say(enum log_level level, const char *format, ...) {
     head += (size_t)snprintf(line + head, sizeof line - head, ".%06uZ %s ", (unsigned)(now_us % 1000000), names[level]);
     va_list arguments;
     va_start(arguments, format);
-    int count = vsnprintf(line + head, sizeof line - head, format, arguments);
+    int count = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (count < 0) return;
-    size_t length = head + (size_t)count;
-    if (length > sizeof line - 1) length = sizeof line - 1;
-    for (size_t i = head; i < length; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
+    /* the newline gets the place of the NUL */
+    size_t length = head + trace_show_text(line + head, sizeof line - head, text, strlen(text));
     line[length++] = '\n';
     write_line(log_fd, line, length);
     if (level == LOG_LEVEL_ERROR && log_fd != STDERR_FILENO) write_line(STDERR_FILENO, line, length);

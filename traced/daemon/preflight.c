@@ -14,6 +14,7 @@
 #include <libtrace/clock.h>
 #include <libtrace/drain_lock.h>
 #include <p2ptrace/shm.h>
+#include <proto/untrusted.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,12 +42,13 @@ static void tell(struct check *check, enum verdict verdict, const char *what, co
 
 static void tell(struct check *check, enum verdict verdict, const char *what, const char *format, ...) {
     static const char *const words[] = {"ok", "note", "wrong"};
+    char text[1024], shown[2048];
     va_list arguments;
-    fprintf(check->out, "%-5s  %-8s  ", words[verdict], what);
     va_start(arguments, format);
-    vfprintf(check->out, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fputc('\n', check->out);
+    trace_show_text(shown, sizeof shown, text, strlen(text));
+    fprintf(check->out, "%-5s  %-8s  %s\n", words[verdict], what, shown);
     check->wrong += verdict == VERDICT_WRONG;
 }
 

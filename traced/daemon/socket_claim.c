@@ -30,9 +30,24 @@ static void directory_of(const char *path, char directory[TRACE_SOCKET_PATH_BYTE
         snprintf(directory, TRACE_SOCKET_PATH_BYTES, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
+/* May anyone put a link of this name there?  Then one may lead to where its maker wants our socket and lock to be. */
+static bool is_strangers_link(const char *directory) {
+    char above[TRACE_SOCKET_PATH_BYTES];
+    struct stat link, info;
+    directory_of(directory, above);
+    if (lstat(directory, &link) || !S_ISLNK(link.st_mode)) return false;
+    return (link.st_uid != geteuid() && link.st_uid != 0) || stat(above, &info) || (info.st_mode & 022);
+}
+
 /* It has to be one in which nobody else can put things in our socket's place. */
 static int judge_directory(const char *directory, char *reason) {
     struct stat info;
+    if (is_strangers_link(directory)) {
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES,
+                 "the socket's directory %s is a symbolic link that others may have made: remove it, or choose another --socket",
+                 directory);
+        return -ELOOP;
+    }
     if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
     if (!S_ISDIR(info.st_mode)) return fail(reason, -ENOTDIR, "cannot use the socket's directory", directory);
     bool owner_fits = info.st_uid == geteuid() || info.st_uid == 0;
@@ -98,12 +113,28 @@ static int refuse(const char *path, char *reason) {
     return -EADDRINUSE;
 }
 
+/* Opens the lock file.  Returns the descriptor; -EPERM when it is another user's, which says nothing; or another negative errno. */
+static int open_lock(const char *path, int flags) {
+    struct stat info;
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+    if (fd < 0) return -errno;
+    if (!fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid()) return fd;
+    close(fd);
+    return -EPERM;
+}
+
+static int refuse_lock(const char *path, char *reason) {
+    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the lock file %s is another user's: choose another --socket", path);
+    return -EPERM;
+}
+
 /* Takes the lock.  A holder that leaves unlinks the file while it still holds it, so a lock is worth something only on the file
  * that the name means at the moment when it is held. */
 static int take_lock(struct socket_claim *claim, char *reason) {
     for (;;) {
-        int fd = open(claim->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-        if (fd < 0) return fail(reason, -errno, "cannot open the lock file", claim->lock_path);
+        int fd = open_lock(claim->lock_path, O_RDWR | O_CREAT);
+        if (fd == -EPERM) return refuse_lock(claim->lock_path, reason);
+        if (fd < 0) return fail(reason, fd, "cannot open the lock file", claim->lock_path);
         if (flock(fd, LOCK_EX | LOCK_NB)) {
             int error = -errno;
             close(fd);
@@ -226,7 +257,8 @@ int socket_claim_examine(const char *path, gid_t group, char *reason) {
     if (error) return error;
     if (access(directory, W_OK | X_OK)) return fail(reason, -errno, "cannot put a socket into", directory);
     snprintf(lock_path, sizeof lock_path, "%s.lock", path);
-    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = open_lock(lock_path, O_RDONLY);
+    if (fd == -EPERM) return refuse_lock(lock_path, reason);
     bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
     if (fd >= 0) close(fd);
     return held ? refuse(path, reason) : look_for_server(path, reason);

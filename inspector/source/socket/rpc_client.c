@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct client {
@@ -136,11 +137,53 @@ static int cannot_connect(const struct client *client, int error, bool waited, s
     return -1;
 }
 
+/* Can nobody but this user and root rightly serve the path?  Of one that was chosen he has decided whom to ask. */
+static bool is_default_path(const char *path) {
+    struct trace_socket_path_inputs inputs = {.xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"), .uid = (uint32_t)geteuid()};
+    struct trace_socket_path place;
+    char reason[TRACE_SOCKET_REASON_BYTES];
+    if (!trace_socket_path_choose(&place, &inputs, reason) && !strcmp(place.path, path)) return true;
+    inputs.xdg_runtime_dir = NULL;
+    return !trace_socket_path_choose(&place, &inputs, reason) && !strcmp(place.path, path);
+}
+
+static bool is_in_group(gid_t group) {
+    gid_t groups[1024];
+    int count = getgroups(sizeof groups / sizeof *groups, groups);
+    for (int i = 0; i < count; i++)
+        if (groups[i] == group) return true;
+    return group == getegid();
+}
+
+/* traced --group: the server's own socket, open to a group that we are in. */
+static bool is_shared_with_us(const char *path, uid_t server) {
+    struct stat status;
+    return !stat(path, &status) && status.st_uid == server && (status.st_mode & S_IWGRP) && is_in_group(status.st_gid);
+}
+
+/* Is it ours?  Another user can serve a path first, and would be asked and believed.  Returns 0, or -1 with the failure. */
+static int judge_server(const struct client *client, struct failure *failure) {
+    struct ucred server;
+    socklen_t bytes = sizeof server;
+    if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &server, &bytes))
+        return failure_set(failure, EXIT_FAILED, "cannot see who serves %s: %s", client->path, strerror(errno));
+    if (server.uid == geteuid() || server.uid == 0) return 0;
+    if (!is_default_path(client->path) && (geteuid() == 0 || is_shared_with_us(client->path, server.uid))) return 0;
+    return failure_set(failure, EXIT_NOT_THERE,
+                       "%s is served by another user (uid %u, process %d), and what it says is not trusted: start a traced of "
+                       "your own, or pass --socket PATH",
+                       client->path, (unsigned)server.uid, (int)server.pid);
+}
+
 static int connect_and_wait(struct client *client, uint64_t wait_ms, struct failure *failure) {
     uint64_t start = client_now_ms(client);
     for (;;) {
         int error = try_connect(client);
-        if (!error) return 0;
+        if (!error && !judge_server(client, failure)) return 0;
+        if (!error) {
+            close_pipe(client);
+            return -1;
+        }
         uint64_t now = client_now_ms(client), passed = now - start;
         if (!is_nobody(error) || passed >= wait_ms) return cannot_connect(client, error, wait_ms > 0, failure);
         uint64_t left = wait_ms - passed;
