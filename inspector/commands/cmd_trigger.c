@@ -6,7 +6,6 @@
  * drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how many. */
 #include "commands.h"
 
-#include "clock.h"
 #include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
@@ -18,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,8 +285,8 @@ static int close_window(struct trigger *trigger) {
 
 /* When the window that is open can be fetched, on clock_monotonic_ms: what it has was drained by then. */
 static uint64_t due_ms(const struct trigger *trigger) {
-    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = clock_unix_ns();
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = trace_now_unix_ns();
+    uint64_t now_ms = trace_now_monotonic_ms();
     if (!trigger->event) return WAIT_FOREVER;
     return due_ns > now_ns ? now_ms + (due_ns - now_ns) / 1000000 + 1 : now_ms;
 }
@@ -329,7 +329,7 @@ static int end_watch(struct trigger *trigger) {
 static int watch(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;
-        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= clock_monotonic_ms();
+        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
         if (is_due) {
             if (close_window(trigger) && stream_lost(&trigger->stream)) return -1;
             continue;
@@ -374,8 +374,8 @@ int run_trigger(struct session *session) {
                               .past = session->inquiry.source->ops->can & SOURCE_PAST,
                               .left = option_number(options, OPTION_LIMIT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER};
-    if (!trigger.past) trigger.begin_ns = clock_unix_ns();
-    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
+    if (!trigger.past) trigger.begin_ns = trace_now_unix_ns();
+    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = run(&trigger);
     json_decref(trigger.event);
     return result;

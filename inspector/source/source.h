@@ -110,7 +110,7 @@ int source_ask(struct source *source, const char *method, json_t *params_new, co
  * (may be NULL).  Returns 0 or -1. */
 int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure);
 
-/* Waits for what comes next, until a deadline of clock_monotonic_ms() or WAIT_FOREVER.  Fills in *ret_news but for TIME, ENDED and
+/* Waits for what comes next, until a deadline of trace_now_monotonic_ms() or WAIT_FOREVER.  Fills in *ret_news but for TIME, ENDED and
  * OUTPUT_GONE; the failure for FAILED. */
 enum source_event source_next(struct source *source, uint64_t deadline_ms, struct source_news *ret_news, struct failure *failure);
 

@@ -216,10 +216,8 @@ static bool visit_rings(struct ingest *ingest) {
 
 /* How long the machine has slept in all: CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not. */
 static uint64_t asleep_ns(void) {
-    struct timespec boot, awake;
-    clock_gettime(CLOCK_MONOTONIC, &awake);
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (uint64_t)(boot.tv_sec - awake.tv_sec) * 1000000000 + (uint64_t)boot.tv_nsec - (uint64_t)awake.tv_nsec;
+    uint64_t awake_ns = trace_now_monotonic_ns();
+    return trace_now_ns(CLOCK_BOOTTIME) - awake_ns;
 }
 
 static void update_clock(struct ingest *ingest) {
