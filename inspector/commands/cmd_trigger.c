@@ -2,8 +2,9 @@
  *
  * Waits for a condition, and keeps what happened around it, while the history still has it.
  *
- * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has surely been
- * drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how many. */
+ * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has
+ * surely been drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how
+ * many. */
 #include "commands.h"
 
 #include "event_list.h"
@@ -163,8 +164,8 @@ static int put_window(struct trigger *trigger, struct window *window) {
     return result ? -1 : output_flush(&session->output);
 }
 
-/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The caller's;
- * NULL without memory. */
+/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The
+ * caller's; NULL without memory. */
 static char *numbered_new(struct trigger *trigger) {
     const char *percent = strchr(trigger->file, '%');
     int head = (int)(percent - trigger->file);
@@ -179,7 +180,7 @@ static char *numbered_new(struct trigger *trigger) {
 
 /* What cannot be written is told before anything is waited for, not when the first window is lost by it.  Makes no file. */
 static int check_file(const struct trigger *trigger) {
-    bool numbered = strchr(trigger->file, '%') != NULL;
+    bool numbered = strchr(trigger->file, '%');
     if (!numbered && !faccessat(AT_FDCWD, trigger->file, W_OK, AT_EACCESS)) return 0;
     int error = errno;
     if (numbered || error == ENOENT) {
@@ -224,7 +225,8 @@ static int put_appended(struct trigger *trigger, struct window *window) {
     return result;
 }
 
-/* One line about a window that was kept: for people, or with --json for programs; on stderr when the windows themselves go to stdout. */
+/* One line about a window that was kept: for people, or with --json for programs; on stderr when the windows themselves go to
+ * stdout. */
 static int tell_window(struct trigger *trigger, const struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct strbuf line = {0};

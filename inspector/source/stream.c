@@ -90,8 +90,8 @@ static void see_time(struct stream *stream, const json_t *event) {
     if (time_ns > stream->last_ns) stream->last_ns = time_ns;
 }
 
-/* Queues the events that were not delivered yet, up to the last that is wanted; before them, those that are missing among them and that
- * no `events_lost` event reports.  Steals events_new. */
+/* Queues the events that were not delivered yet, up to the last that is wanted; before them, those that are missing among them
+ * and that no `events_lost` event reports.  Steals events_new. */
 static enum source_event take_events(struct stream *stream, json_t *events_new) {
     json_t *chosen = json_array(), *event;
     uint64_t missed = 0;
@@ -224,8 +224,8 @@ static enum source_event settle(struct stream *stream) {
 
 /* ---- the whole ---- */
 
-/* Waits for the source and queues what comes.  Returns FAILED, or something else when there may be more in the queue; what the caller
- * has to see itself is returned as it is. */
+/* Waits for the source and queues what comes.  Returns FAILED, or something else when there may be more in the queue; what the
+ * caller has to see itself is returned as it is. */
 static enum source_event stream_wait(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news) {
     uint64_t until_ms = deadline_ms < stream->deadline_ms ? deadline_ms : stream->deadline_ms;
     struct source_news news;

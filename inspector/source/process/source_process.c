@@ -280,7 +280,7 @@ static int process_ask(struct source *source, const char *method, json_t *params
 
 static int process_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure) {
     struct source_process *process = process_of(source);
-    bool resumed = process->params != NULL;
+    bool resumed = process->params;
     *ret_number = 0;
     json_decref(process->params);
     process->params = params_new;
