@@ -270,7 +270,8 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
 
 int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch) {
     static const struct timespec pause = {.tv_nsec = 5000000};
-    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
+    struct discover_handler handler = {
+        .appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
     struct trace_clock_sample first = trace_clock_read();
     int result = trace_guard_install();
     if (result < 0) return result;

@@ -14,8 +14,9 @@
 
 struct client;
 
-/* Connects to a traced of this user or of root, or at a path that is none of the default ones, to one that serves a group that this user is in
- * (root: anyone's).  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or -1. */
+/* Connects to a traced of this user or of root, or at a path that is none of the default ones, to one that serves a group that
+ * this user is in (root: anyone's).  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or
+ * -1. */
 int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure);
 void client_close(struct client *client);
 
