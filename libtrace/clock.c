@@ -2,9 +2,9 @@
  *
  * Ticks to Unix time: see libtrace/clock.h. */
 #include <libtrace/clock.h>
+#include <proto/clock.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -23,17 +23,7 @@
 /* How far the new line may bend to meet the measure again: one part in a thousand. */
 #define BEND_MAX 1e-3
 
-uint64_t trace__monotonic_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t unix_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
+uint64_t trace__monotonic_ns(void) { return trace_now_monotonic_ns(); }
 
 #if defined(__x86_64__)
 static bool has_invariant_tsc(void) {
@@ -66,7 +56,7 @@ struct trace_clock_sample trace_clock_read(void) {
     for (int i = 0; i < 5; i++) { /* the narrowest of a few: an interrupt between two reads spoils one */
         uint64_t before = read_ticks();
         uint64_t monotonic = trace__monotonic_ns();
-        uint64_t real = unix_ns();
+        uint64_t real = trace_now_unix_ns();
         uint64_t monotonic_after = trace__monotonic_ns();
         uint64_t after = read_ticks();
         if (after - before >= best_width) continue;

@@ -10,13 +10,14 @@ struct range {
     uint32_t first, last;
 };
 
-/* Controls; soft hyphen; Arabic letter mark; zero width; Mongolian separator; line and paragraph separator and bidirectional controls; word joiner
- * and isolates; private use; byte order mark; interlinear; noncharacters; tags, and what else is invisible on that plane; private planes. */
+/* Controls; soft hyphen; Arabic letter mark; zero width; Mongolian separator; line and paragraph separator and bidirectional
+ * controls; word joiner and isolates; private use; byte order mark; interlinear; noncharacters; tags, and what else is
+ * invisible on that plane; private planes. */
 static bool is_harmful(uint32_t code) {
-    static const struct range ranges[] = {{0, 0x1f},          {0x7f, 0x9f},      {0xad, 0xad},       {0x61c, 0x61c},
-                                          {0x180e, 0x180e},   {0x200b, 0x200f},  {0x2028, 0x202e},   {0x2060, 0x206f},
-                                          {0xe000, 0xf8ff},   {0xfeff, 0xfeff},  {0xfff9, 0xfffb},   {0xfdd0, 0xfdef},
-                                          {0xfffe, 0xffff},   {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff}};
+    static const struct range ranges[] = {{0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x61c, 0x61c},
+                                          {0x180e, 0x180e}, {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+                                          {0xe000, 0xf8ff}, {0xfeff, 0xfeff},   {0xfff9, 0xfffb},   {0xfdd0, 0xfdef},
+                                          {0xfffe, 0xffff}, {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (code >= ranges[i].first && code <= ranges[i].last) return true;
     return false;

@@ -19,8 +19,8 @@ LINES_MAX = 700  # conventions: look for the seam near 600 lines
 SOURCES_MAX = 18  # of one folder: a room that is seen at a glance
 COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 # Rooms that others are rebuilding; what is below is the rule there, too, when they are done.
-DIALECT_LATER = ("inspector/analyze/", "inspector/commands/", "inspector/source/", "inspector/trace/", "libtrace/", "store/history/", "store/include/store/history.h", "store/include/store/nodes.h", "store/nodes.c",
-                 "tests/", "traced/ingest/")
+DIALECT_LATER = ("inspector/analyze/", "inspector/trace/", "libtrace/", "store/history/", "store/include/store/history.h",
+                 "store/include/store/nodes.h", "store/nodes.c", "tests/", "traced/ingest/")
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
 INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
@@ -112,8 +112,8 @@ def check_dialect(path, lines, kinds):
 
 
 def check_rooms(paths):
-    """No folder has so many sources that nobody finds anything in it."""
-    rooms = collections.Counter(os.path.dirname(p) for p in paths if p.endswith(".c"))
+    """No folder has so many sources that nobody finds anything in it.  Of tests each source is a program of its own."""
+    rooms = collections.Counter(os.path.dirname(p) for p in paths if p.endswith(".c") and not p.startswith("tests/"))
     return [f"{room}: {count} sources, more than {SOURCES_MAX}: it wants rooms" for room, count in sorted(rooms.items())
             if count > SOURCES_MAX]
 

@@ -6,8 +6,8 @@
 
 #include "commands.h"
 
-/* A command and its documentation: help, manual pages and completion are made of it.  Omitted fields mean "none".  The description is
- * paragraphs with "\n" between them; who shows them breaks the lines, except those that begin with a space. */
+/* A command and its documentation: help, manual pages and completion are made of it.  Omitted fields mean "none".  The
+ * description is paragraphs with "\n" between them; who shows them breaks the lines, except those that begin with a space. */
 struct command {
     const char *name;
     const char *args; /* as usage shows them: "ID [N]" */
@@ -35,7 +35,8 @@ extern const struct command_example program_examples[];
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);
 
-/* The whole program: parses, runs, reports failures on stderr.  opener: what commands ask; source_open.  Returns the exit code. */
+/* The whole program: parses, runs, reports failures on stderr.  opener: what commands ask; source_open.  Returns the exit
+ * code. */
 int inspector_main(int argc, char **argv, source_opener *opener);
 
 #endif

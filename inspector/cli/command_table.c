@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands of the inspector.  Help, the manual pages and the shells' completion are made from this table and that of the
- * options (options.def): what a user has to know is said here, once.  commands.h tells the fields. */
+ * The commands of the inspector.  Help, the manual pages and the shells' completion come from this table and that of the
+ * options (options.def): the only place where users' documentation is written.  command.h has the fields. */
 #include "command.h"
 
 // clang-format off
@@ -12,8 +12,8 @@ const struct command command_table[] = {
     {
         .name = "nodes",
         .run = run_nodes,
-        .summary = "the nodes that traced knows, and what was lost of them",
-        .description = "emitted = indexed + lost for a node that has been read to its end.",
+        .summary = "the nodes that traced knows, and how many of their events were lost",
+        .description = "emitted = indexed + lost once traced has read everything of a node.",
         .examples = {{"inspector nodes", "what is traced here, and was anything lost?"}},
     },
     {
@@ -21,7 +21,7 @@ const struct command command_table[] = {
         .options = OPTION_BIT(NODE),
         .run = run_peers,
         .summary = "the peers: rtt, loss, bytes",
-        .description = "What all nodes say about each peer, or --node alone.",
+        .description = "What all nodes report about each peer, or only --node.",
         .examples = {{"inspector peers --node alice", "the peers as alice sees them"},
                      {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "the loss of each peer"}},
     },
@@ -37,8 +37,8 @@ const struct command command_table[] = {
                        "count(...) > 3, inside of which every filter of events may stand.",
         .examples = {{"inspector traces --limit 5", "the newest five"},
                      {"inspector traces --app DMAP --from -1m", "the requests of one application in the last minute"},
-                     {"inspector traces --where 'any packet_lost and duration > 50ms and nodes >= 3'", "slow ones that lost packets on their way"},
-                     {"inspector traces --where 'unfinished and age > 5s' --order oldest", "what hangs, the longest first"},
+                     {"inspector traces --where 'any packet_lost and duration > 50ms and nodes >= 3'", "slow ones that lost packets"},
+                     {"inspector traces --where 'unfinished and age > 5s' --order oldest", "hanging requests, the longest first"},
                      {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"}},
     },
     {
@@ -48,19 +48,19 @@ const struct command command_table[] = {
         .options = OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_trace,
         .summary = "one request across its nodes, in time order",
-        .description = "ID is the beginning of a trace id. A line tells the time since the trace began, the gap since the event before it, "
-                       "the node, its peer (-> to it, <- from it) and the event, indented by hop: > a part of the request begins, < it ends.\n"
-                       "Long gaps are marked *; !! marks events that were lost before traced could read them.\n"
-                       "With --graph there is a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
-                       "arrives where it was received; double arrows are requests and answers. What is lost, repeated, or received before it "
-                       "was sent, is told beside it; so is an end whose other end is not known, or could be one of several.\n"
-                       "With --graph --json, a line for each message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
+        .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
+                       "the node, its peer (-> to it, <- from it) and the event, indented by hop: > begins a part of the request, < ends it.\n"
+                       "* marks long gaps; !! marks events that were lost before traced could read them.\n"
+                       "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
+                       "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
+                       "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
+                       "With --graph --json, one line per message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
                        "received before sent), \"disorder\", \"repeats\", \"send\", \"receive\", \"lost\"}; the last three are events or null. state is "
                        "matched, duplicate, ambiguous, lost, unreceived or unsent.",
         .examples = {{"inspector trace 5a356ada", "where did the time of this request go?"},
-                     {"inspector trace 5a356ada --graph | less -S", "which packet did it wait for? All columns, however many"},
+                     {"inspector trace 5a356ada --graph | less -S", "which packet did it wait for? With all columns"},
                      {"inspector trace 5a356ada --graph --json | jq -c 'select(.gap > 1e6) | [.from[:8], .to[:8], .gap]'",
-                      "messages that took more than a millisecond"}},
+                      "messages that took longer than a millisecond"}},
     },
     {
         .name = "peer",
@@ -69,8 +69,8 @@ const struct command command_table[] = {
         .options = OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) | TIMES,
         .run = run_peer,
         .summary = "one peer, and its latest events",
-        .description = "PEER is a name or the beginning of an id. 20 events unless --limit says otherwise.",
-        .examples = {{"inspector peer bob --kind packet_lost", "the latest losses towards bob"}},
+        .description = "PEER is a name or the beginning of an id. Shows 20 events unless --limit says otherwise.",
+        .examples = {{"inspector peer bob --kind packet_lost", "the latest packets lost on the way to bob"}},
     },
     {
         .name = "recent",
@@ -78,9 +78,9 @@ const struct command command_table[] = {
         .options = EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
         .run = run_recent,
         .summary = "the newest N events",
-        .description = "N is 20 unless given. The newest comes last.",
+        .description = "N defaults to 20. The newest event comes last.",
         .examples = {{"inspector recent 100 --kind app_start,app_end", "the newest requests, start and end"},
-                     {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, but for those of bob"}},
+                     {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, except those of bob"}},
     },
     {
         .name = "range",
@@ -88,11 +88,11 @@ const struct command command_table[] = {
         .completes = VALUE_TIME,
         .options = EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_range,
-        .summary = "the events of a time",
+        .summary = "the events of a period",
         .description = "FROM is included, TO is not. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
-                       "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5: local, with --utc, Z or +01:00 not. "
-                       "A whole number is Unix microseconds. Events that leave the history while they are fetched are counted: on stderr, and "
-                       "with --json by a last line {\"evicted\":N}.",
+                       "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5; local, unless --utc, Z or +01:00 says otherwise. "
+                       "A whole number is Unix microseconds. Events evicted from the history while they are fetched are counted: on stderr, and "
+                       "with --json in a last line {\"evicted\":N}.",
         .examples = {{"inspector range -5s now", "the last five seconds"},
                      {"inspector range 12:00:03 12:00:04 --node bob", "one second of one node"}},
     },
@@ -101,15 +101,15 @@ const struct command command_table[] = {
         .options = EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_count,
         .summary = "how many events, by any fields, with rates and percentiles",
-        .description = "Fields are those of filters: kind, node, peer, trace, lane, flags, app, command, a field of the data (size, or packet_sent.size), "
-                       "or one of an application's own (DMAP.size); time/1s is the second in which an event lies, and any other duration does. "
-                       "An event that has not got a field is in the group -.\n"
-                       "The largest groups come first, 20 unless --limit says otherwise. A rate is of the time that --from and --to say; without "
-                       "them, of that between the first and the last event that was counted.\n"
-                       "Percentiles are exact below 256, and above at most 1/128 too high.",
+        .description = "Fields are the same as in filters: kind, node, peer, trace, lane, flags, app, command, a field of the data (size, or packet_sent.size), "
+                       "or one of an application's own (DMAP.size); time/1s is the second of an event, and any other duration works. "
+                       "Events without the field are in group -.\n"
+                       "The largest groups come first, 20 unless --limit says otherwise. Rates cover the time from --from to --to; without "
+                       "them, from the first to the last counted event.\n"
+                       "Percentiles are exact below 256, and at most 1/128 too high above.",
         .examples = {{"inspector count --by peer,kind --from -10s", "what happens with whom"},
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
-                     {"inspector count --hist rtt", "how the round trips are spread"},
+                     {"inspector count --hist rtt", "the distribution of round trips"},
                      {"inspector count --kind packet_lost --by time/1s", "losses, second by second"}},
     },
     {
@@ -117,17 +117,17 @@ const struct command command_table[] = {
         .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .run = run_follow,
         .summary = "events as they come",
-        .description = "Ends with Ctrl-C, --count, --for, or when whoever reads its output goes away.\n"
-                       "When traced goes away, the stream is taken up again as soon as there is one: what it finds in the rings is shown, "
-                       "nothing twice, and what is missing is told. --wait=SECONDS bounds the waiting (then exit code 3); with --wait=0 the "
+        .description = "Ends with Ctrl-C, --count, --for, or when the reader of its output goes away.\n"
+                       "When traced goes away, the stream resumes with the next traced: it shows what that traced finds in the rings, "
+                       "nothing twice, and reports what is missing. --wait=SECONDS limits the waiting (then exit code 3); with --wait=0 the "
                        "command ends with traced (exit code 1).\n"
-                       "What is missing is told in its place, by events_lost events where a ring was overwritten, and else by a line, with "
-                       "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector did not read fast enough; \"gone\": the events had left "
-                       "the history; \"hidden\": rings were overwritten while traced was away, and which of these events the filter "
-                       "would have let through is not known.",
+                       "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
+                       "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
+                       "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
+                       "have matched the filter.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
-                     {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "big requests of one application, and failed ones"},
-                     {"inspector follow --recent 100 --node bob", "what bob has just done, and what it does"},
+                     {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "large requests of one application, and failed ones"},
+                     {"inspector follow --recent 100 --node bob", "what bob just did, and what it does next"},
                      {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
     },
     {
@@ -135,14 +135,14 @@ const struct command command_table[] = {
         .options = OPTION_BIT(INTERVAL),
         .run = run_top,
         .summary = "a live view of nodes, peers, links, kinds and traces: which link is bad?",
-        .description = "Takes the terminal. Tables that are asked for anew every --interval; rates, loss and rtt with a line of the last minute. A row "
-                       "that begins with ! is bad, with * to be noted. Enter goes into a node (its links), a peer or a link (its traces), a kind (its "
-                       "newest events), a trace (its timeline), Escape goes back. / filters, < > and s sort, space freezes the screen, ? tells all keys, "
-                       "q or Ctrl-C ends it and leaves the terminal as it was. When traced goes away it says so, and goes on when traced comes back.\n"
-                       "Rates of links and kinds are counted by traced for each interval; those of nodes and peers are what counters rose between two "
-                       "answers, divided by the time between them. Where a count may have fallen, because the oldest events left the history, none is "
-                       "computed for that interval.",
-        .examples = {{"inspector top", "what is going on, and where is it bad?"},
+        .description = "Fills the terminal with tables, refreshed every --interval; rates, loss and rtt have a graph of the last minute. ! marks a row "
+                       "with a problem, * one worth a look. Enter opens a node (its links), a peer or a link (its traces), a kind (its "
+                       "newest events) or a trace (its timeline); Escape goes back. / filters, < > and s sort, space freezes the screen, ? lists all keys, "
+                       "q or Ctrl-C quits and restores the terminal. When traced goes away, top says so, and resumes when traced comes back.\n"
+                       "traced counts the rates of links and kinds for each interval. Rates of nodes and peers are the increase of counters between two "
+                       "answers, divided by the time between them. If a count may have fallen because old events were evicted, no rate is shown "
+                       "for that interval.",
+        .examples = {{"inspector top", "what is going on, and where is the problem?"},
                      {"inspector top --interval 200ms", "the same, five times a second"}},
     },
     {
@@ -152,16 +152,16 @@ const struct command command_table[] = {
         .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .offline = true,
         .run = run_attach,
-        .summary = "one process, followed; also without traced",
-        .description = "Finds the logs of the process, and shows its events as they come, all of its nodes. Ends with the process, when all that "
-                       "it left was shown, or like follow.\n"
-                       "When traced reads the process, its events come from there. Otherwise, or when traced goes away, its ring is read as it "
-                       "is, without writing to it: what the ring has, that was not overwritten, and no further back.\n"
-                       "Of a process that is dead it shows what its ring still has, or what traced has of it, and ends.\n"
-                       "What is missing is told as in follow; \"hidden\" events were overwritten, and may not have matched the filter.",
+        .summary = "follow one process, even without traced",
+        .description = "Finds the logs of the process and shows the events of all its nodes as they come. Ends when the process has ended and all its "
+                       "events were shown, or like follow.\n"
+                       "If traced reads the process, the events come from traced. Otherwise, or when traced goes away, attach reads the process's ring "
+                       "directly, without writing to it; the ring has only what was not overwritten yet.\n"
+                       "For a dead process it shows what its ring or traced still has, and ends.\n"
+                       "Missing events are reported as in follow; \"hidden\" events were overwritten, and may not have matched the filter.",
         .examples = {{"inspector attach $(pidof mynode)", "what is it doing now?"},
-                     {"inspector attach 4242 --recent 50 --count 50", "the last that it did"},
-                     {"inspector attach 4242 --from 0 --json > all.ndjson", "all that its ring still has, and what comes"}},
+                     {"inspector attach 4242 --recent 50 --count 50", "the last things it did"},
+                     {"inspector attach 4242 --from 0 --json > all.ndjson", "everything its ring still has, and what follows"}},
     },
     {
         .name = "doctor",
@@ -170,43 +170,43 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_doctor,
         .summary = "why is nothing seen?",
-        .description = "Looks at the socket, traced, the directory of the nodes' logs, each log, what was lost, and what is switched off, and tells a "
-                       "line for each thing that is wrong: what was found, and what to do, as a command if one does it. With --all also what is in "
-                       "order. With PID it also looks whether that process can be traced. Works without traced, and changes nothing.\n"
-                       "The exit code is 0 when nothing is wrong, 1 when something is. With --json: {\"check\", \"ok\", \"found\", \"remedy\"}.",
+        .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
+                       "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
+                       "With PID it also checks whether that process can be traced. Works without traced, and changes nothing.\n"
+                       "The exit code is 0 if nothing is wrong, else 1. With --json: {\"check\", \"ok\", \"found\", \"remedy\"}.",
         .examples = {{"inspector doctor", "why is nothing seen?"},
                      {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
-                     {"inspector doctor --all", "what was looked at"}},
+                     {"inspector doctor --all", "everything that was checked"}},
     },
     {
         .name = "trigger",
         .args = "FILTER", .args_min = 1, .args_max = 1,
         .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(WRITE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .run = run_trigger,
-        .summary = "wait for a condition, and keep what happened around it",
-        .description = "FILTER says which event opens a window: everything from --before it to --after it is kept, of all nodes, or what --where, --node and "
-                       "the like let through. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
-                       "events, then {\"end\":{...}} with how many there are, and were lost, and whether the history began too late for it. Without --write they "
-                       "go to the output. With a % in its name each window has a file, with the next number that no file has: nothing is written over. "
-                       "A window that cannot be written whole is taken away again, and ends the command.\n"
-                       "Events that fit and come within --every after one that opened a window open none; they are counted (suppressed).\n"
-                       "Ends with Ctrl-C, after --limit windows, or after --for; when traced is started again it goes on, unless --wait=0. A window that is open "
-                       "is kept at the end of --for, as far as it has come, and not at Ctrl-C.",
+        .summary = "wait for a condition, and save what happened around it",
+        .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
+                       "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
+                       "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without --write they "
+                       "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
+                       "A window that cannot be written completely is removed, and ends the command.\n"
+                       "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
+                       "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
+                       "an open window is saved as far as it got; at Ctrl-C it is not.",
         .examples = {{"inspector trigger packet_lost --write 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
-                     {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and how it came to that"},
-                     {"inspector trigger 'app_end and not ok' --every 1m --write failed.ndjson", "left to run over night"}},
+                     {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},
+                     {"inspector trigger 'app_end and not ok' --every 1m --write failed.ndjson", "for an overnight run"}},
     },
     {
         .name = "control",
         .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
         .run = run_control,
-        .summary = "what the live nodes emit, and change it",
-        .description = "Without --kinds, --sample and --reset it changes nothing. Kinds are chosen alone, or traces, or both; what is not "
-                       "given stays.\n"
-                       "Which traces are kept follows from their ids, so that all nodes keep the same; events without a trace stay. Nodes that "
-                       "are started later begin with what their program says. The setting outlives traced.",
-        .examples = {{"inspector control --kinds packet_lost,app_start,app_end --sample 1/100", "less of everything, whole traces"},
-                     {"inspector control --reset", "everything as it was"}},
+        .summary = "show or change what live nodes emit",
+        .description = "Without --kinds, --sample and --reset it changes nothing. You can set kinds, traces, or both; what you do not set stays "
+                       "as it is.\n"
+                       "The choice of traces depends only on their ids, so all nodes keep the same ones; events without a trace are always kept. Nodes that "
+                       "start later use their program's settings. The setting survives a restart of traced.",
+        .examples = {{"inspector control --kinds packet_lost,app_start,app_end --sample 1/100", "fewer events, but complete traces"},
+                     {"inspector control --reset", "back to the programs' settings"}},
     },
     {
         .name = "sql",
@@ -214,15 +214,15 @@ const struct command command_table[] = {
         .options = OPTION_BIT(EXPLAIN),
         .run = run_sql,
         .summary = "SQL over the live history",
-        .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, by its id (DMAP). "
-                       "docs/sql.md lists the columns. The dialect is SQLite's; nothing can be written.\n"
-                       "Without a statement: a shell with .help, .tables and .schema; or, when stdin is no terminal, the statements there.\n"
-                       "Conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp are passed on to traced's indices, those on numbers of "
-                       "the data (rtt > 100e6) as a filter, and so are the order of time and LIMIT; --explain tells what was asked for, which index served, and how many events were looked at. "
+        .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
+                       "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
+                       "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
+                       "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
+                       "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).",
         .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
-                     {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition reach an index?"},
-                     {"inspector sql --json < questions.sql", "statements of a file, an object a row"}},
+                     {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
+                     {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
     },
     {
         .name = "analyze",
@@ -251,14 +251,14 @@ const struct command command_table[] = {
         .name = "stats",
         .run = run_stats,
         .summary = "traced's own counters",
-        .examples = {{"inspector stats", "is it well, and has it room?"},
+        .examples = {{"inspector stats", "is it healthy, and does it have room?"},
                      {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
     },
     {
         .name = "apps",
         .run = run_apps,
         .summary = "the applications that nodes registered",
-        .examples = {{"inspector apps", "whose commands and fields have names"}},
+        .examples = {{"inspector apps", "which commands and fields have names"}},
     },
     {
         .name = "rpc",
@@ -275,31 +275,31 @@ const struct command command_table[] = {
         .completes = VALUE_TRACE,
         .options = OPTION_BIT(OUTPUT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_export,
-        .summary = "all events of a trace as one JSON document",
+        .summary = "all events of a trace in one JSON document",
         .description = "The document: {\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", "
-                       "\"evicted\", \"nodes\":[...], \"apps\":[...]}. evicted: how many left the history while they were fetched.",
-        .examples = {{"inspector export 5a356ada -o slow.json", "to look at it later, or send it to somebody"}},
+                       "\"evicted\", \"nodes\":[...], \"apps\":[...]}. evicted: how many events left the history while they were fetched.",
+        .examples = {{"inspector export 5a356ada -o slow.json", "to look at later, or to send to somebody"}},
     },
 };
 
 const char *const exit_table[EXIT_CODES] = {
-    [EXIT_OK] = "done",
-    [EXIT_FAILED] = "refused by traced, not found, or the connection or the output was lost",
-    [EXIT_USAGE] = "the command line makes no sense",
-    [EXIT_NOT_THERE] = "no traced is there",
+    [EXIT_OK] = "success",
+    [EXIT_FAILED] = "refused by traced, not found, or connection or output lost",
+    [EXIT_USAGE] = "invalid command line",
+    [EXIT_NOT_THERE] = "no traced is running",
 };
 
 const char program_description[] =
-    "inspector asks the traced of this user what the nodes on this machine did, and shows what it says: tables and timelines for people, "
-    "with --json one object a line for scripts. Each command asks once and ends, but for those that follow what happens; these end with "
-    "Ctrl-C, at once.\n"
-    "Nodes, peers and traces are named by any beginning of their id that is not ambiguous; nodes and peers by the name of the node, too.\n"
+    "inspector asks this user's traced what the nodes on this machine did, and shows the answer: tables and timelines for people, "
+    "with --json one object per line for scripts. Most commands ask once and end; those that follow events end with "
+    "Ctrl-C.\n"
+    "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
-    "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; with a Z behind them they are UTC in any case. A whole number is Unix microseconds.\n"
-    "Into a pipe there go whole lines only, without colours; what nodes wrote is shown with control characters made harmless.";
+    "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
+    "A pipe gets complete lines only, without colours; control characters in text from nodes are escaped.";
 
 const struct command_example program_examples[] = {
-    {"inspector traces", "the newest requests; the first column is what the next one takes"},
+    {"inspector traces", "the newest requests; the next command takes an id from the first column"},
     {"inspector trace 5a356ada", "where did the time of this one go?"},
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},

@@ -110,8 +110,8 @@ static void tell(const struct failure *failure, const char *where) {
     output_note(failure->text);
 }
 
-/* A socket must not get the number of a standard stream that was closed: output would go there, and libuv aborts.  Read-only, so that
- * writing fails. */
+/* A socket must not get the number of a standard stream that was closed: output would go there, and libuv aborts.  Read-only,
+ * so that writing fails. */
 static void fill_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return; /* open takes the lowest free number */

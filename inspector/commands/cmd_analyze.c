@@ -65,7 +65,7 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
     int result = pages_init(&pages, &session->inquiry, query_new, limit);
     *ret_cut = false;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
-        bool whole_trace = json_object_get(pages.params, "trace_id") != NULL; /* else the gaps are among the events */
+        bool whole_trace = json_object_get(pages.params, "trace_id"); /* else the gaps are among the events */
         if (facts_add(facts, json_get_array(answer, "events")) ||
             (whole_trace && facts_add(facts, json_get_array(answer, "gaps"))))
             result = session_out_of_memory(session);

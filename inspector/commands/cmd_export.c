@@ -3,11 +3,11 @@
  * What leaves the inspector for other programs: one trace as a document, and any method's result. */
 #include "commands.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "outfile.h"
 #include "pages.h"
 
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static int member(struct session *session, const char *key, const json_t *value)
 
 static int export_head(struct export *export) {
     struct session *session = export->session;
-    uint64_t now_ns = clock_unix_ns();
+    uint64_t now_ns = trace_now_unix_ns();
     json_t *exported = json_pack("{s:I,s:i}", "timestamp", (json_int_t)(now_ns / 1000), "ns", (int)(now_ns % 1000));
     strbuf_printf(&session->output.text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
     int result = member(session, "exported", exported) || member(session, "traced", export->hello) ? -1 : 0;

@@ -8,12 +8,12 @@
  * `stats` say whether events left the history between the `peers` of this round and of the one before. */
 #include "commands.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "limits.h"
 #include "top.h"
 #include "top_terminal.h"
 
+#include <proto/clock.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,7 +68,7 @@ static void ask(struct watch *watch, unsigned serial, bool round, const char *me
         return;
     }
     *ask = (struct ask){.serial = serial, .round = round};
-    if (!under_way(watch)) watch->asked_ms = clock_monotonic_ms();
+    if (!under_way(watch)) watch->asked_ms = trace_now_monotonic_ms();
     if (!source_send(watch->source, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
@@ -78,7 +78,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
     uint64_t fed_ms = page->table.time_ms;
     for (unsigned i = 0; i < watch->ask_count; i++)
         if (watch->asks[i].serial == page->serial) return;
-    if (round && fed_ms && clock_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
+    if (round && fed_ms && trace_now_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
     const char *method = top_request(&watch->top, page, source_now_ns(watch->source), &params);
     if (method) ask(watch, page->serial, round, method, params);
 }
@@ -86,7 +86,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
 static void begin_round(struct watch *watch) {
     struct top *top = &watch->top;
     struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = trace_now_monotonic_ms();
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
     ask(watch, STATS_SERIAL, true, "stats", NULL);
     ask_for_page(watch, nodes, true);
@@ -139,7 +139,7 @@ static void take_answer(struct watch *watch, int64_t id, json_t *result_new, con
         if (ask->id != id || ask->answered) continue;
         ask->answered = true;
         ask->result = json_incref(result_new);
-        ask->time_ms = clock_monotonic_ms();
+        ask->time_ms = trace_now_monotonic_ms();
         if (!result_new) snprintf(ask->reason, sizeof ask->reason, "%.*s", (int)sizeof ask->reason - 1, failure->text);
         if (!ask->round) feed(watch, ask, false);
         break;
@@ -154,7 +154,7 @@ static void lost(struct watch *watch, const struct failure *failure) {
     struct strbuf text = {0};
     forget_asks(watch);
     watch->connected = false;
-    watch->next_ms = clock_monotonic_ms() + CONNECT_RETRY_MS;
+    watch->next_ms = trace_now_monotonic_ms() + CONNECT_RETRY_MS;
     text_untrusted(&text, failure->text, strlen(failure->text), sizeof watch->top.trouble / 2);
     snprintf(watch->top.trouble, sizeof watch->top.trouble, "%s; waiting for it to come back",
              failure->disconnected ? "traced went away" : strbuf_text(&text));
@@ -163,16 +163,16 @@ static void lost(struct watch *watch, const struct failure *failure) {
 
 static void try_again(struct watch *watch) {
     struct failure failure;
-    watch->next_ms = clock_monotonic_ms() + CONNECT_RETRY_MS;
+    watch->next_ms = trace_now_monotonic_ms() + CONNECT_RETRY_MS;
     if (source_reopen(watch->source, 0, &failure)) return;
     watch->connected = true;
     watch->top.trouble[0] = 0;
     top_forget(&watch->top);
-    watch->next_ms = clock_monotonic_ms();
+    watch->next_ms = trace_now_monotonic_ms();
 }
 
 static void tell_silence(struct watch *watch) {
-    uint64_t silent_ms = clock_monotonic_ms() - watch->asked_ms;
+    uint64_t silent_ms = trace_now_monotonic_ms() - watch->asked_ms;
     if (silent_ms >= TOP_SILENCE_MS)
         snprintf(watch->top.trouble, sizeof watch->top.trouble, "traced has not answered for %u s", (unsigned)(silent_ms / 1000));
 }
@@ -181,7 +181,7 @@ static void tell_silence(struct watch *watch) {
 
 static uint64_t deadline(const struct watch *watch) {
     if (!watch->connected) return watch->next_ms;
-    if (under_way(watch)) return clock_monotonic_ms() + TOP_SILENCE_MS / 2;
+    if (under_way(watch)) return trace_now_monotonic_ms() + TOP_SILENCE_MS / 2;
     return top_is_frozen(&watch->top) ? WAIT_FOREVER : watch->next_ms;
 }
 
@@ -245,7 +245,7 @@ static int watch_on(struct watch *watch) {
             break;
         default: break;
         }
-        if (clock_monotonic_ms() >= watch->next_ms || under_way(watch)) time_is_over(watch);
+        if (trace_now_monotonic_ms() >= watch->next_ms || under_way(watch)) time_is_over(watch);
     }
     return session_out_of_memory(session);
 }

@@ -2,11 +2,11 @@
  *
  * Waits for a condition, and keeps what happened around it, while the history still has it.
  *
- * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has surely been
- * drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how many. */
+ * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has
+ * surely been drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how
+ * many. */
 #include "commands.h"
 
-#include "clock.h"
 #include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,8 +164,8 @@ static int put_window(struct trigger *trigger, struct window *window) {
     return result ? -1 : output_flush(&session->output);
 }
 
-/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The caller's;
- * NULL without memory. */
+/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The
+ * caller's; NULL without memory. */
 static char *numbered_new(struct trigger *trigger) {
     const char *percent = strchr(trigger->file, '%');
     int head = (int)(percent - trigger->file);
@@ -179,7 +180,7 @@ static char *numbered_new(struct trigger *trigger) {
 
 /* What cannot be written is told before anything is waited for, not when the first window is lost by it.  Makes no file. */
 static int check_file(const struct trigger *trigger) {
-    bool numbered = strchr(trigger->file, '%') != NULL;
+    bool numbered = strchr(trigger->file, '%');
     if (!numbered && !faccessat(AT_FDCWD, trigger->file, W_OK, AT_EACCESS)) return 0;
     int error = errno;
     if (numbered || error == ENOENT) {
@@ -224,7 +225,8 @@ static int put_appended(struct trigger *trigger, struct window *window) {
     return result;
 }
 
-/* One line about a window that was kept: for people, or with --json for programs; on stderr when the windows themselves go to stdout. */
+/* One line about a window that was kept: for people, or with --json for programs; on stderr when the windows themselves go to
+ * stdout. */
 static int tell_window(struct trigger *trigger, const struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct strbuf line = {0};
@@ -285,8 +287,8 @@ static int close_window(struct trigger *trigger) {
 
 /* When the window that is open can be fetched, on clock_monotonic_ms: what it has was drained by then. */
 static uint64_t due_ms(const struct trigger *trigger) {
-    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = clock_unix_ns();
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = trace_now_unix_ns();
+    uint64_t now_ms = trace_now_monotonic_ms();
     if (!trigger->event) return WAIT_FOREVER;
     return due_ns > now_ns ? now_ms + (due_ns - now_ns) / 1000000 + 1 : now_ms;
 }
@@ -329,7 +331,7 @@ static int end_watch(struct trigger *trigger) {
 static int watch(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;
-        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= clock_monotonic_ms();
+        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
         if (is_due) {
             if (close_window(trigger) && stream_lost(&trigger->stream)) return -1;
             continue;
@@ -374,8 +376,8 @@ int run_trigger(struct session *session) {
                               .past = session->inquiry.source->ops->can & SOURCE_PAST,
                               .left = option_number(options, OPTION_LIMIT, UINT64_MAX),
                               .deadline_ms = WAIT_FOREVER};
-    if (!trigger.past) trigger.begin_ns = clock_unix_ns();
-    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
+    if (!trigger.past) trigger.begin_ns = trace_now_unix_ns();
+    if (option_given(options, OPTION_FOR)) trigger.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = run(&trigger);
     json_decref(trigger.event);
     return result;

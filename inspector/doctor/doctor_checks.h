@@ -20,7 +20,8 @@ void doctor_fine(struct doctor *doctor, const char *check, const char *format, .
 void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A remedy with what it is about; overwritten by the next.  Of printf's conversions it knows %d, and %s, which becomes one word of a shell. */
+/* A remedy with what it is about; overwritten by the next.  Of printf's conversions it knows %d, and %s, which becomes one
+ * word of a shell. */
 const char *doctor_remedy(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* How to start traced again: as `more` says, behind its name.  A process is to be killed only when it is this user's. */

@@ -109,8 +109,8 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
     enum trace_node_state state = trace_reader_state(reader);
     const char *node = *info->node_name ? info->node_name : name;
     if (doctor->traced && !find_row(doctor, info))
-        doctor_wrong(doctor, "log", doctor_restart(doctor, ""),
-                     "traced does not read the log of %s (process %d)", node, (int)info->pid);
+        doctor_wrong(doctor, "log", doctor_restart(doctor, ""), "traced does not read the log of %s (process %d)", node,
+                     (int)info->pid);
     if (state == TRACE_NODE_CRASHED && info->abi == TRACE_SHM_ABI_1 && process_logs_is_named(name, info->pid) &&
         is_mapped_by(info->pid, name)) {
         doctor_wrong(doctor, "log", "build it with the library of this version",

@@ -202,8 +202,8 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
     char more[48];
     snprintf(more, sizeof more, " --history %" PRIu64 "M", (bytes >> 20) * 4);
     if (evicted && span_ns < HISTORY_SHORT_NS)
-        doctor_wrong(doctor, "history", doctor_restart(doctor, more),
-                     "it reaches back %.1f s: %" PRIu64 " older events are gone", (double)span_ns * 1e-9, evicted);
+        doctor_wrong(doctor, "history", doctor_restart(doctor, more), "it reaches back %.1f s: %" PRIu64 " older events are gone",
+                     (double)span_ns * 1e-9, evicted);
     else if (!any)
         doctor_wrong(doctor, "history", "inspector doctor PID, of a process that should emit", "traced has no event at all");
     else

@@ -40,7 +40,8 @@ json_t *session_filter_of_new(const struct session *session, const char *param, 
 /* Asks for the nodes and learns their names. */
 int session_learn_names(struct session *session);
 
-/* With --json, reports the events that left the history while pages were fetched as the last line; nothing when there were none. */
+/* With --json, reports the events that left the history while pages were fetched as the last line; nothing when there were
+ * none. */
 int session_json_evicted(struct session *session);
 
 int session_out_of_memory(struct session *session);

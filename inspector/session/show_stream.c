@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "show_stream.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "limits.h"
 
 #include <inttypes.h>
+#include <proto/clock.h>
 
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
                  const char *away) {
@@ -42,7 +42,7 @@ struct show {
 /* New nodes appear while we watch.  Their names are asked for, but not again for every event of a node that has none. */
 static int learn_new_names(struct show *show, const json_t *events) {
     struct session *session = show->session;
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = trace_now_monotonic_ms();
     size_t i;
     const json_t *event;
     if (now_ms - show->names_ms < NODES_REFRESH_MS) return 0;
@@ -146,10 +146,10 @@ int show_stream(struct session *session, const struct show_stream *wish) {
                                 .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = wish->wait_ms};
-    if (option_given(options, OPTION_FOR)) begin.deadline_ms = clock_monotonic_ms() + options->numbers[OPTION_FOR];
+    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
-        show.names_ms = clock_monotonic_ms();
+        show.names_ms = trace_now_monotonic_ms();
         if (!show.json) render_events_titles(&session->output.text, &session->view);
         result = output_flush(&session->output);
     }

@@ -16,7 +16,8 @@ struct pages {
 
 #define PAGES_ALL UINT64_MAX
 
-/* params_new are those of `query` without limit and cursor; NULL is a failure: no memory.  Returns 0 or -1; pages_fini in both cases. */
+/* params_new are those of `query` without limit and cursor; NULL is a failure: no memory.  Returns 0 or -1; pages_fini in both
+ * cases. */
 int pages_init(struct pages *pages, struct inquiry *inquiry, json_t *params_new, uint64_t events_max);
 void pages_fini(struct pages *pages);
 

@@ -12,8 +12,8 @@
 /* Fills in the failure from a JSON-RPC error (docs/protocol.md, "Errors").  data may be NULL.  Returns -1 always. */
 int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data);
 
-/* Takes the array at a path of names out of a JSON text: appends it to *out and leaves an empty array in its place.  Returns how many
- * bytes are left; all of them when there is no array. */
+/* Takes the array at a path of names out of a JSON text: appends it to *out and leaves an empty array in its place.  Returns
+ * how many bytes are left; all of them when there is no array. */
 size_t apart_take(char *text, size_t bytes, const char *const *path, size_t names, struct strbuf *out);
 
 #endif

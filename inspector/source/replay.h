@@ -13,7 +13,8 @@ struct replay {
     bool open, ended;
 };
 
-/* Begins: everything that the params ask for; with `recent` the newest of it.  source is borrowed, params_new is stolen.  Returns 0, or
+/* Begins: everything that the params ask for; with `recent` the newest of it.  source is borrowed, params_new is stolen.
+ * Returns 0, or
  * -1 with the failure; replay_fini in both cases. */
 int replay_init(struct replay *replay, struct source *source, json_t *params_new, struct failure *failure);
 void replay_fini(struct replay *replay);

@@ -164,7 +164,8 @@ static struct shown_verdict take_gap(struct shown *shown, struct shown_entry *la
     return verdict;
 }
 
-/* A lane that is met for the first time.  Of a log that came while no stream ran, all events are meant; else those from here on. */
+/* A lane that is met for the first time.  Of a log that came while no stream ran, all events are meant; else those from here
+ * on. */
 static void begin_lane(struct shown_entry *lane, bool is_old, const json_t *event) {
     *lane = (struct shown_entry){.begun = true, .window = UINT64_MAX};
     if (!is_old) return;
@@ -194,7 +195,8 @@ static struct shown_verdict take_sum(struct shown *shown, struct shown_entry *lo
     return (struct shown_verdict){.show = true};
 }
 
-/* Finds or makes the entries of an event's log and lane.  Returns 0; 1 when it does not say where it belongs, or there are too many; or
+/* Finds or makes the entries of an event's log and lane.  Returns 0; 1 when it does not say where it belongs, or there are too
+ * many; or
  * -ENOMEM. */
 static int find_entries(struct shown *shown, const json_t *event, long *ret_log, long *ret_lane) {
     char key[KEY_BYTES];

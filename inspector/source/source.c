@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "source.h"
 
-#include "clock.h"
-
 #include <poll.h>
+#include <proto/clock.h>
 #include <string.h>
 
 void source_init(struct source *source, const struct source_ops *ops, const char *title) {
@@ -50,7 +49,7 @@ enum source_event source_next(struct source *source, uint64_t deadline_ms, struc
     return source->ops->next(source, deadline_ms, ret_news, failure);
 }
 
-uint64_t source_now_ns(const struct source *source) { return source && source->now_ns ? source->now_ns : clock_unix_ns(); }
+uint64_t source_now_ns(const struct source *source) { return source && source->now_ns ? source->now_ns : trace_now_unix_ns(); }
 
 int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure) {
     if (source->ops->reopen) return source->ops->reopen(source, wait_ms, failure);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where answers and events come from: traced's socket, the rings of a process, a recording.  A command asks a source and shows what it
- * says, and need not know which one it is.
+ * Where answers and events come from: traced's socket, the rings of a process, a recording.  A command asks a source and shows
+ * what it says, and need not know which one it is.
  *
  *     socket/source_socket.h     traced: asks, follows, controls
  *     process/source_rings.h     the rings of one process: follows
  *     process/source_process.h   one process, through traced or from its rings, whichever has it: follows
  *     stream.h                   what keeps a stream whole when a source goes away and comes back
  *
- * Methods, params and results are those of docs/protocol.md, whatever the source.  A source that lacks a capability fails with a
- * sentence that says so; callers need not check.  One thread. */
+ * Methods, params and results are those of docs/protocol.md, whatever the source.  A source that lacks a capability fails with
+ * a sentence that says so; callers need not check.  One thread. */
 #ifndef INSPECTOR_SOURCE_H
 #define INSPECTOR_SOURCE_H
 
@@ -64,8 +64,8 @@ struct source_news {
     bool in_order;       /* EVENTS: each lane's events are in their order, also the recent ones that a stream begins with */
 };
 
-/* An array of a result with very many elements, which a caller wants as text: it is appended to *text as it came, and the result has an
- * empty array in its place. */
+/* An array of a result with very many elements, which a caller wants as text: it is appended to *text as it came, and the
+ * result has an empty array in its place. */
 struct source_apart {
     const char *array; /* its name in the result */
     struct strbuf *text;
@@ -101,23 +101,24 @@ struct source {
 
 void source_close(struct source *source); /* NULL is allowed */
 
-/* Asks, and waits for the answer.  params_new is stolen and may be NULL; *ret_result is the caller's.  apart may be NULL.  Returns 0,
- * or -1 with the failure. */
+/* Asks, and waits for the answer.  params_new is stolen and may be NULL; *ret_result is the caller's.  apart may be NULL.
+ * Returns 0, or -1 with the failure. */
 int source_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
                json_t **ret_result, struct failure *failure);
 
-/* Begins a stream: params are those of `subscribe`.  Its number, for several streams of a source that can have them, goes to *ret_number
- * (may be NULL).  Returns 0 or -1. */
+/* Begins a stream: params are those of `subscribe`.  Its number, for several streams of a source that can have them, goes to
+ * *ret_number (may be NULL).  Returns 0 or -1. */
 int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure);
 
-/* Waits for what comes next, until a deadline of clock_monotonic_ms() or WAIT_FOREVER.  Fills in *ret_news but for TIME, ENDED and
- * OUTPUT_GONE; the failure for FAILED. */
+/* Waits for what comes next, until a deadline of trace_now_monotonic_ms() or WAIT_FOREVER.  Fills in *ret_news but for TIME,
+ * ENDED and OUTPUT_GONE; the failure for FAILED. */
 enum source_event source_next(struct source *source, uint64_t deadline_ms, struct source_news *ret_news, struct failure *failure);
 
 /* What relative times count back from, in Unix ns.  A source of NULL is live. */
 uint64_t source_now_ns(const struct source *source);
 
-/* Opens a source again that went away.  Whatever was asked or followed before is forgotten.  Tries for wait_ms; 0: once.  Returns 0 or
+/* Opens a source again that went away.  Whatever was asked or followed before is forgotten.  Tries for wait_ms; 0: once.
+ * Returns 0 or
  * -1; the source may be reopened again after a failure. */
 int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream.h"
 
-#include "clock.h"
 #include "event_list.h"
 #include "json_get.h"
 
 #include <errno.h>
 #include <libtrace/clock.h>
+#include <proto/clock.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,12 +49,12 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
     if (shown_init(&stream->shown, is_whole(stream->params), wish->recent)) return failure_out_of_memory(failure);
     if (source_ask(source, "nodes", NULL, NULL, &nodes, failure)) return -1;
     *ret_nodes = nodes;
-    stream->begin_ns = from_past ? 0 : clock_unix_ns();
+    stream->begin_ns = from_past ? 0 : trace_now_unix_ns();
     params = json_copy(stream->params);
     int failed = shown_know_logs(&stream->shown, nodes);
     if (wish->recent) failed |= json_object_set_new(params, "recent", json_integer((json_int_t)wish->recent));
     if (!stream_follow(stream, params, failed != 0, NULL)) {
-        stream->subscribed_ns = clock_unix_ns();
+        stream->subscribed_ns = trace_now_unix_ns();
         return 0;
     }
     *ret_nodes = NULL;
@@ -90,8 +90,8 @@ static void see_time(struct stream *stream, const json_t *event) {
     if (time_ns > stream->last_ns) stream->last_ns = time_ns;
 }
 
-/* Queues the events that were not delivered yet, up to the last that is wanted; before them, those that are missing among them and that
- * no `events_lost` event reports.  Steals events_new. */
+/* Queues the events that were not delivered yet, up to the last that is wanted; before them, those that are missing among them
+ * and that no `events_lost` event reports.  Steals events_new. */
 static enum source_event take_events(struct stream *stream, json_t *events_new) {
     json_t *chosen = json_array(), *event;
     uint64_t missed = 0;
@@ -152,7 +152,7 @@ int stream_lost(struct stream *stream) {
         stream->away.any = true;
         stream->away.missed = stream->missed;
         stream->away.hidden = 0;
-        stream->away.since_ms = clock_monotonic_ms();
+        stream->away.since_ms = trace_now_monotonic_ms();
         shown_begin_hidden(&stream->shown);
     }
     stream->away.is = true;
@@ -181,7 +181,7 @@ static int follow_again(struct stream *stream) {
 }
 
 uint64_t stream_wait_ms(const struct stream *stream) {
-    uint64_t now_ms = clock_monotonic_ms(), left_ms = WAIT_FOREVER;
+    uint64_t now_ms = trace_now_monotonic_ms(), left_ms = WAIT_FOREVER;
     if (stream->deadline_ms != WAIT_FOREVER) left_ms = stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
     return left_ms < stream->wait_ms ? left_ms : stream->wait_ms;
 }
@@ -198,7 +198,7 @@ static enum source_event come_back(struct stream *stream, struct source_news *re
         if (source_pause(stream->source, CONNECT_RETRY_MS)) return SOURCE_OUTPUT_GONE;
     }
     stream->away.is = false;
-    stream->away.back_ms = clock_monotonic_ms();
+    stream->away.back_ms = trace_now_monotonic_ms();
     stream->away.due_ms = stream->away.back_ms + FOLLOW_TOLD_MS;
     ret_news->away_ms = stream->away.back_ms - stream->away.since_ms;
     return SOURCE_RESTARTED;
@@ -224,8 +224,8 @@ static enum source_event settle(struct stream *stream) {
 
 /* ---- the whole ---- */
 
-/* Waits for the source and queues what comes.  Returns FAILED, or something else when there may be more in the queue; what the caller
- * has to see itself is returned as it is. */
+/* Waits for the source and queues what comes.  Returns FAILED, or something else when there may be more in the queue; what the
+ * caller has to see itself is returned as it is. */
 static enum source_event stream_wait(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news) {
     uint64_t until_ms = deadline_ms < stream->deadline_ms ? deadline_ms : stream->deadline_ms;
     struct source_news news;
@@ -247,11 +247,11 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (stream->queued) return queue_take(stream, ret_news);
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
-        if (clock_monotonic_ms() >= stream->away.due_ms)
+        if (trace_now_monotonic_ms() >= stream->away.due_ms)
             event = settle(stream);
         else
             event = stream_wait(stream, deadline_ms, ret_news);
-        uint64_t now_ms = clock_monotonic_ms();
+        uint64_t now_ms = trace_now_monotonic_ms();
         if (stream->queued) continue;
         if (event == SOURCE_FAILED && stream_lost(stream)) return event;
         if (event == SOURCE_TIME && now_ms >= stream->deadline_ms) return SOURCE_ENDED;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A stream of events that stays whole: when its source goes away and comes back, what was delivered is not delivered again, and what
- * is missing is counted (resume.h).  Works over any source that can be followed.
+ * A stream of events that stays whole: when its source goes away and comes back, what was delivered is not delivered again,
+ * and what is missing is counted (resume.h).  Works over any source that can be followed.
  *
- * A source that comes back reads the rings from their oldest event.  It is asked for what is not much older than the newest event
- * delivered.  A filter hides losses: until they are settled, they have a stream of their own. */
+ * A source that comes back reads the rings from their oldest event.  It is asked for what is not much older than the newest
+ * event delivered.  A filter hides losses: until they are settled, they have a stream of their own. */
 #ifndef INSPECTOR_STREAM_H
 #define INSPECTOR_STREAM_H
 
@@ -49,8 +49,8 @@ struct stream_wish {
     uint64_t wait_ms;     /* when the source goes away, wait so long for it; 0: fail */
 };
 
-/* Begins.  *ret_nodes is what `nodes` answered just before, the caller's.  failure must outlive the stream.  Returns 0, or -1 with the
- * failure; stream_fini in both cases. */
+/* Begins.  *ret_nodes is what `nodes` answered just before, the caller's.  failure must outlive the stream.  Returns 0, or -1
+ * with the failure; stream_fini in both cases. */
 int stream_init(struct stream *stream, struct source *source, const struct stream_wish *wish, json_t **ret_nodes,
                 struct failure *failure);
 void stream_fini(struct stream *stream);
@@ -58,12 +58,12 @@ void stream_fini(struct stream *stream);
 /* How long to wait for a source that went away, within the stream's deadline. */
 uint64_t stream_wait_ms(const struct stream *stream);
 
-/* source_next for the stream.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time after it, SETTLED; ENDED
- * at the stream's deadline and after its last event, too. */
+/* source_next for the stream.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time after it,
+ * SETTLED; ENDED at the stream's deadline and after its last event, too. */
 enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news);
 
-/* Another question to the source failed.  Returns 0 when that was because the source went away, and the stream waits for it: stream_next
- * returns AWAY.  Else -1. */
+/* Another question to the source failed.  Returns 0 when that was because the source went away, and the stream waits for it:
+ * stream_next returns AWAY.  Else -1. */
 int stream_lost(struct stream *stream);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Runs statements and prints their rows, as they come. */
-#include "clock.h"
 #include "limits.h"
 #include "rows.h"
 #include "sql.h"
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +180,7 @@ static char *title_new(sqlite3_stmt *statement, int column) {
 static int result_init(struct result *shown, const struct sql *sql, sqlite3_stmt *statement) {
     const struct view *view = &sql->session->view;
     *shown = (struct result){.count = sqlite3_column_count(statement), .json = option_given(sql->session->options, OPTION_JSON)};
-    shown->flushed_ms = clock_monotonic_ms();
+    shown->flushed_ms = trace_now_monotonic_ms();
     shown->titles = calloc((size_t)shown->count, sizeof *shown->titles);
     shown->keys = calloc((size_t)shown->count, sizeof *shown->keys);
     bool failed = !shown->titles || !shown->keys || rows_init(&shown->rows, (unsigned)shown->count, view->header, view->color);
@@ -200,7 +200,7 @@ static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *state
         put_json(&session->output.text, statement, shown->keys);
     else
         add_cells(&shown->rows, statement);
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = trace_now_monotonic_ms();
     bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
     if (!shown->json) rows_put(&shown->rows, &session->output.text, late);
     if (!late && session->output.text.bytes < FLUSH_BYTES) return 0;

@@ -21,8 +21,8 @@ struct output {
 void output_init(struct output *output, bool whole_lines, struct failure *failure);
 void output_fini(struct output *output);
 
-/* Appends a value as one line of JSON.  ASCII only, so that what a node wrote cannot reach a terminal as a control character.  Returns 0,
- * or -1 with the failure. */
+/* Appends a value as one line of JSON.  ASCII only, so that what a node wrote cannot reach a terminal as a control character.
+ * Returns 0, or -1 with the failure. */
 int output_json(struct output *output, const json_t *value);
 
 /* Appends each element of an array like that.  Returns 0 or -1. */
@@ -34,8 +34,8 @@ int output_flush(struct output *output);
 /* Columns of the terminal that lines are cut for; 0 when lines are not cut. */
 unsigned output_columns(const struct output *output);
 
-/* Whether to use colours.  when: "always", "never", "auto" or NULL, which is auto: on a terminal that has colours, unless $NO_COLOR
- * is set (no-color.org). */
+/* Whether to use colours.  when: "always", "never", "auto" or NULL, which is auto: on a terminal that has colours, unless
+ * $NO_COLOR is set (no-color.org). */
 bool output_wants_color(const struct output *output, const char *when);
 
 /* Whether the environment's locale uses UTF-8 (setlocale(3)).  The locale need not be installed. */

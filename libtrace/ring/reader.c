@@ -190,8 +190,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
     struct slot_hole hole = {0, 0};
 
     if (!lane->begun && !begin_lane(reader, shared, lane, read)) return;
-    if (may_be_lapped && may_touch(reader, index, &hole) &&
-        slot_is_committed(&slots[lane->position & slot_mask], lane->position))
+    if (may_be_lapped && may_touch(reader, index, &hole) && slot_is_committed(&slots[lane->position & slot_mask], lane->position))
         keep_away(reader, shared, lane, now_ns, read);
     while (read->work <= max && read->count < max) {
         enum slot_state state = SLOT_NOT_YET;

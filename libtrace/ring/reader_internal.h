@@ -17,8 +17,8 @@ struct lane_reader {
     uint64_t known_head;    /* where the writer was when we last believed it, */
     uint64_t known_ns;      /* and when */
     uint64_t seen_head;     /* where the writer was when we last looked whether it laps us, */
-    uint64_t seen_at;   /* and where we were then */
-    bool seen_near;     /* it was about to lap us */
+    uint64_t seen_at;       /* and where we were then */
+    bool seen_near;         /* it was about to lap us */
     struct pace pace;
     uint64_t taken;      /* given out */
     uint64_t unfinished; /* passed over, of a dead node */

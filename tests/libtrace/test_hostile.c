@@ -91,7 +91,8 @@ START_TEST(reading_a_ring_of_holes_allocates_nothing) {
     ck_assert_uint_eq(before, TRACE_SHM_HEADER_BYTES);
     struct trace_reader *reader = attach_with(flags);
     look_everywhere(reader, final);
-    ck_assert_int_ne(trace_reader_fault(reader), TRACE_ATTACH_BAD_SIZE); /* no SIGBUS, which would be one that was not allocated */
+    ck_assert_int_ne(trace_reader_fault(reader),
+                     TRACE_ATTACH_BAD_SIZE); /* no SIGBUS, which would be one that was not allocated */
     trace_reader_detach(reader);
     ck_assert_uint_eq(allocated(), before);
 }
@@ -195,8 +196,7 @@ START_TEST(marks_that_run_backwards_have_an_end) {
     header.lanes[0].state = TRACE_LANE_OWNED;
     header.lanes[0].head = 3 * EVENTS;
     put_header(&header);
-    for (uint64_t i = 0; i < EVENTS; i++)
-        put_slot(i, trace_shm_mark(2 * EVENTS + i - (i & 1 ? EVENTS : 0)), TRACE_KIND_CUSTOM);
+    for (uint64_t i = 0; i < EVENTS; i++) put_slot(i, trace_shm_mark(2 * EVENTS + i - (i & 1 ? EVENTS : 0)), TRACE_KIND_CUSTOM);
     struct trace_reader *reader = attach_with(0);
     ck_assert_int_eq(fault_after(reader, true, &work, &taken), TRACE_ATTACH_OK);
     ck_assert_uint_eq(taken, EVENTS / 2);

@@ -22,7 +22,10 @@ static const struct {
     {"hidden\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "hidden\\u200b\\ufeff\\u00ad"},
     {"tags\xf3\xa0\x81\x81", "tags\\ue0041"},
     {"bad\xff\xc0\xaf\xed\xa0\x80\xe2\x82", "bad\\xff\\xc0\\xaf\\xed\\xa0\\x80\\xe2\\x82"},
-    {"Gr\xc3\xbc\xc3\x9f" "e \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x8d\xba", "Gr\xc3\xbc\xc3\x9f" "e \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x8d\xba"},
+    {"Gr\xc3\xbc\xc3\x9f"
+     "e \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x8d\xba",
+     "Gr\xc3\xbc\xc3\x9f"
+     "e \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x8d\xba"},
 };
 
 START_TEST(what_changes_a_terminal_is_shown_as_a_number) {
@@ -47,8 +50,34 @@ START_TEST(a_text_is_cut_behind_a_whole_character) {
 END_TEST
 
 static const char *const words[] = {
-    "plain-word_7.sock", "", " ", "a b", "it's", "'", "$(touch x)`id`", "\\", "\"", "a\nb", "\x1b[31m'\\7", "\xff\x80" "7", "~", "#", "-n", "*", "!x", "a=b;c",
-    "\xe2\x80\xae" "evil", "Gr\xc3\xbc\xc3\x9f" "e", "\x7f", "$'x'", "{a,b}", "&", "a|b>c",
+    "plain-word_7.sock",
+    "",
+    " ",
+    "a b",
+    "it's",
+    "'",
+    "$(touch x)`id`",
+    "\\",
+    "\"",
+    "a\nb",
+    "\x1b[31m'\\7",
+    "\xff\x80"
+    "7",
+    "~",
+    "#",
+    "-n",
+    "*",
+    "!x",
+    "a=b;c",
+    "\xe2\x80\xae"
+    "evil",
+    "Gr\xc3\xbc\xc3\x9f"
+    "e",
+    "\x7f",
+    "$'x'",
+    "{a,b}",
+    "&",
+    "a|b>c",
 };
 
 /* What bash makes of it. */

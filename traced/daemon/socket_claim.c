@@ -113,7 +113,8 @@ static int refuse(const char *path, char *reason) {
     return -EADDRINUSE;
 }
 
-/* Opens the lock file.  Returns the descriptor; -EPERM when it is another user's, which says nothing; or another negative errno. */
+/* Opens the lock file.  Returns the descriptor; -EPERM when it is another user's, which says nothing; or another negative
+ * errno. */
 static int open_lock(const char *path, int flags) {
     struct stat info;
     int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);

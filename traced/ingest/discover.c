@@ -216,4 +216,6 @@ void discover_destroy(struct discover *discover) {
 int discover_fd(const struct discover *discover) { return discover->inotify_fd; }
 int discover_dir_fd(const struct discover *discover) { return discover->dir_fd; }
 uint32_t discover_count(const struct discover *discover) { return discover->count; }
-struct discover_refused discover_refused(const struct discover *discover) { return discover->refused; }
+struct discover_refused discover_refused(const struct discover *discover) {
+    return discover->refused;
+}

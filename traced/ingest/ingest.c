@@ -216,10 +216,8 @@ static bool visit_rings(struct ingest *ingest) {
 
 /* How long the machine has slept in all: CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not. */
 static uint64_t asleep_ns(void) {
-    struct timespec boot, awake;
-    clock_gettime(CLOCK_MONOTONIC, &awake);
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (uint64_t)(boot.tv_sec - awake.tv_sec) * 1000000000 + (uint64_t)boot.tv_nsec - (uint64_t)awake.tv_nsec;
+    uint64_t awake_ns = trace_now_monotonic_ns();
+    return trace_now_ns(CLOCK_BOOTTIME) - awake_ns;
 }
 
 static void update_clock(struct ingest *ingest) {
@@ -272,7 +270,8 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
 
 int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch) {
     static const struct timespec pause = {.tv_nsec = 5000000};
-    struct discover_handler handler = {.appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
+    struct discover_handler handler = {
+        .appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
     struct trace_clock_sample first = trace_clock_read();
     int result = trace_guard_install();
     if (result < 0) return result;

@@ -105,7 +105,7 @@ struct ingest_ring {
     /* pending */
     uint64_t seen_ns, retry_due_ns, retry_wait_ns;
     uint64_t rejected_ns; /* when it was told as rejected; 0: it was not */
-    char name[80]; /* a longer one is no ring, and is cut */
+    char name[80];        /* a longer one is no ring, and is cut */
     struct ingest_lane lanes[TRACE_LANES_MAX];
 };
 
@@ -149,9 +149,9 @@ struct ingest {
     struct ingest_ring *pending[DISCOVER_NAMES_MAX];
     struct discover_refused refused; /* as of the last pass */
     uint64_t sweep_due_ns;
-    uint64_t lines_since_ns;  /* the minute for whose rejections there are lines */
-    uint32_t lines, unsaid;   /* rejections in it that were told, and that were not */
-    uint32_t strangers_said;  /* what the last line about each of them said */
+    uint64_t lines_since_ns; /* the minute for whose rejections there are lines */
+    uint32_t lines, unsaid;  /* rejections in it that were told, and that were not */
+    uint32_t strangers_said; /* what the last line about each of them said */
     uint32_t left_out_said;
     struct trace_object_id done[INGEST_DONE_MAX]; /* the newest at done_count % INGEST_DONE_MAX - 1 */
     uint32_t done_count;

@@ -358,10 +358,8 @@ static const char *broken_words(enum trace_attach_fault fault) {
 }
 
 void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
-    static const char *const words[] = {[NODE_LIVE] = "left",
-                                        [NODE_EXITED] = "exited",
-                                        [NODE_CRASHED] = "crashed",
-                                        [NODE_REJECTED] = "rejected, "};
+    static const char *const words[] = {
+        [NODE_LIVE] = "left", [NODE_EXITED] = "exited", [NODE_CRASHED] = "crashed", [NODE_REJECTED] = "rejected, "};
     const struct node *node = ring->node;
 
     settle(ingest, ring);
@@ -371,7 +369,8 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     /* relaxed: only we write them */
     ingest_say(ingest, broken || end == NODE_CRASHED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                "node %s (pid %d) %s%s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost", node->info.node_name,
-               (int)node->info.pid, words[end], broken ? broken_words(fault) : "", atomic_load_explicit(&node->emitted, memory_order_relaxed),
+               (int)node->info.pid, words[end], broken ? broken_words(fault) : "",
+               atomic_load_explicit(&node->emitted, memory_order_relaxed),
                atomic_load_explicit(&node->indexed, memory_order_relaxed), sum_of_lost(node));
     if (broken) {
         ingest_add(&ingest->counters.nodes_rejected, 1);

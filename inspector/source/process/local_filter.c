@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "local_filter.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "strbuf.h"
 
 #include <errno.h>
+#include <proto/clock.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static int compile(struct trace_filter **ret_filter, const char *text, bool user
                    struct failure *failure) {
     struct trace_filter_name *list = calloc(json_array_size(json_get_array(nodes, "nodes")) + 1, sizeof *list);
     struct trace_filter_names names = {.nodes = list, .complete = true};
-    struct trace_filter_options options = {.mode = TRACE_FILTER_EVENTS, .names = &names, .now_ns = clock_unix_ns()};
+    struct trace_filter_options options = {.mode = TRACE_FILTER_EVENTS, .names = &names, .now_ns = trace_now_unix_ns()};
     struct trace_filter_error error;
     if (!list) return failure_out_of_memory(failure);
     names.node_count = read_names(nodes, list);

@@ -38,7 +38,8 @@ static bool is_its_own(const struct process_logs *logs, const char *name) {
     return false;
 }
 
-/* An object that the process maps.  What it calls the directory may be another one here, or none at all: its own root leads there. */
+/* An object that the process maps.  What it calls the directory may be another one here, or none at all: its own root leads
+ * there. */
 static void add_mapped(struct process_logs *logs, char *path, unsigned long inode) {
     static const char deleted[] = " (deleted)";
     char dir[280];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which logs a process has: the shared-memory objects that it maps (/proc/PID/maps), in whatever directory and mount namespace; of a
- * process that is gone, the objects in the nodes' directory that carry its id.  Only names: nothing is opened here but directories. */
+ * Which logs a process has: the shared-memory objects that it maps (/proc/PID/maps), in whatever directory and mount
+ * namespace; of a process that is gone, the objects in the nodes' directory that carry its id.  Only names: nothing is opened
+ * here but directories. */
 #ifndef INSPECTOR_PROCESS_LOGS_H
 #define INSPECTOR_PROCESS_LOGS_H
 

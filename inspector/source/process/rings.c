@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rings of a process: see rings.h.  What traced's ingest does with a ring, without the history: drain, ticks to Unix time, losses told where
- * they happened. */
+ * Rings of a process: see rings.h.  What traced's ingest does with a ring, without the history: drain, ticks to Unix time,
+ * losses told where they happened. */
 #include "rings.h"
 
 #include "json_get.h"

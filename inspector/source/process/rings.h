@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rings of a process, read where they are, when no traced does: `attach`.  Nothing is written to them: they are mapped read-only, and
- * their node notices nothing but a reader that takes cache lines.  Headers and events are checked as traced does it (libtrace/reader.h).
+ * The rings of a process, read where they are, when no traced does: `attach`.  Nothing is written to them: they are mapped
+ * read-only, and their node notices nothing but a reader that takes cache lines.  Headers and events are checked as traced
+ * does it (libtrace/reader.h).
  *
  * Events come out as a stream of the socket has them, with `log`, and with events_lost events where some are missing. */
 #ifndef INSPECTOR_RINGS_H
@@ -35,20 +36,20 @@ struct rings {
     struct trace_event *batch;
 };
 
-/* Attaches to the logs of a process; those that cannot be attached to are left out.  Waits some milliseconds for the clock, and up to a second
- * for a node that is just making its log.  Returns 0 with at least one, or -1 with the failure. */
+/* Attaches to the logs of a process; those that cannot be attached to are left out.  Waits some milliseconds for the clock,
+ * and up to a second for a node that is just making its log.  Returns 0 with at least one, or -1 with the failure. */
 int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct failure *failure);
 void rings_fini(struct rings *rings);
 
-/* From when on events are shown (Unix ns), and whether losses that are only counted, and have no place, are told from the nodes' beginning
- * or from now on.  Before the first read. */
+/* From when on events are shown (Unix ns), and whether losses that are only counted, and have no place, are told from the
+ * nodes' beginning or from now on.  Before the first read. */
 void rings_begin(struct rings *rings, uint64_t from_ns, bool counts_from_start);
 
 /* Appends what came, a bounded number of events, to an array.  Returns 0 or -ENOMEM. */
 int rings_read(struct rings *rings, json_t *events, bool *ret_more);
 
-/* Reads all that the rings have now, and appends the newest n (above 0) that match, by time; what comes later is for rings_read.  Tells no
- * losses.  Returns 0 or -ENOMEM. */
+/* Reads all that the rings have now, and appends the newest n (above 0) that match, by time; what comes later is for
+ * rings_read.  Tells no losses.  Returns 0 or -ENOMEM. */
 int rings_newest(struct rings *rings, uint64_t n, json_t *events);
 
 /* All of them have ended. */

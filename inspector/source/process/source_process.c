@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_process.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "process_logs.h"
 #include "replay.h"
 #include "source_rings.h"
 #include "source_socket.h"
 
+#include <proto/clock.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +157,7 @@ static int follow_traced(struct source_process *process, struct failure *failure
         }
     }
     json_decref(asked);
-    process->event_ms = clock_monotonic_ms();
+    process->event_ms = trace_now_monotonic_ms();
     note_ours(process, "is read through traced");
     return failed;
 }
@@ -178,7 +178,7 @@ static int keep_ours(const struct source_process *process, json_t **events) {
 static enum source_event next_of_traced(struct source_process *process, uint64_t deadline_ms, struct source_news *news,
                                         struct failure *failure) {
     for (;;) {
-        uint64_t now_ms = clock_monotonic_ms(), look_ms = now_ms + LOOK_MS;
+        uint64_t now_ms = trace_now_monotonic_ms(), look_ms = now_ms + LOOK_MS;
         enum source_event event = source_next(process->traced, look_ms < deadline_ms ? look_ms : deadline_ms, news, failure);
         news->number = 0;
         if (event != SOURCE_TIME) process->event_ms = now_ms;
@@ -187,7 +187,7 @@ static enum source_event next_of_traced(struct source_process *process, uint64_t
             failure_out_of_memory(failure);
             return SOURCE_FAILED;
         }
-        if (event != SOURCE_TIME || clock_monotonic_ms() >= deadline_ms) return event;
+        if (event != SOURCE_TIME || trace_now_monotonic_ms() >= deadline_ms) return event;
         if (source_rings_state(process->rings) == TRACE_NODE_LIVE) {
             process->event_ms = now_ms;
         } else if (now_ms - process->event_ms >= QUIET_MS) {
@@ -280,7 +280,7 @@ static int process_ask(struct source *source, const char *method, json_t *params
 
 static int process_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure) {
     struct source_process *process = process_of(source);
-    bool resumed = process->params != NULL;
+    bool resumed = process->params;
     *ret_number = 0;
     json_decref(process->params);
     process->params = params_new;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_rings.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "local_filter.h"
 #include "rings.h"
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <proto/clock.h>
 #include <proto/hex.h>
 #include <proto/quantity.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static int rings_ask(struct source *source, const char *method, json_t *params_n
 static int begin_time(struct source_rings *source, const json_t *params, uint64_t *ret_from_ns, struct failure *failure) {
     const json_t *from = json_object_get(params, "from");
     const char *text = json_string_value(from), *reason = "a time is expected";
-    uint64_t now_ns = clock_unix_ns();
+    uint64_t now_ns = trace_now_unix_ns();
     bool dead = rings_state(&source->rings) != TRACE_NODE_LIVE;
     *ret_from_ns = dead || source->newest ? 0 : now_ns;
     if (!from) return 0;
@@ -139,7 +139,7 @@ static enum source_event rings_next(struct source *base, uint64_t deadline_ms, s
         }
         if (news->count) return SOURCE_GAP;
         if (source->more || rings_ended(&source->rings)) continue;
-        if (clock_monotonic_ms() >= deadline_ms) return SOURCE_TIME;
+        if (trace_now_monotonic_ms() >= deadline_ms) return SOURCE_TIME;
         if (source_pause(base, source->pause_ms)) return SOURCE_OUTPUT_GONE;
         source->pause_ms = source->pause_ms * 2 < PAUSE_MAX_MS ? source->pause_ms * 2 : PAUSE_MAX_MS;
     }

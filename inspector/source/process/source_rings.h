@@ -9,8 +9,8 @@
 
 #include <libtrace/reader.h>
 
-/* Opens the logs of a process; logs must outlive the source.  `nodes` answers with those of the process, which have a `log`, and for
- * their names with all others whose logs are in the directory.  Returns 0, or -1 with the failure. */
+/* Opens the logs of a process; logs must outlive the source.  `nodes` answers with those of the process, which have a `log`,
+ * and for their names with all others whose logs are in the directory.  Returns 0, or -1 with the failure. */
 int source_rings_open(struct source **ret_source, const struct process_logs *logs, struct failure *failure);
 
 /* {"nodes"}: those of the process alone, with their `log`.  NULL without memory. */

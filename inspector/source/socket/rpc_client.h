@@ -14,16 +14,17 @@
 
 struct client;
 
-/* Connects to a traced of this user or of root, or at a path that is none of the default ones, to one that serves a group that this user is in
- * (root: anyone's).  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or -1. */
+/* Connects to a traced of this user or of root, or at a path that is none of the default ones, to one that serves a group that
+ * this user is in (root: anyone's).  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or
+ * -1. */
 int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure);
 void client_close(struct client *client);
 
 /* Asks, and waits for the answer.  params_new is stolen and may be NULL.  *ret_result is the caller's.  Returns 0 or -1. */
 int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure);
 
-/* The same, but for an array in the result with very many elements: its text is appended to *text as it came, and the result has an empty
- * one in its place.  What is no array there stays. */
+/* The same, but for an array in the result with very many elements: its text is appended to *text as it came, and the result
+ * has an empty one in its place.  What is no array there stays. */
 int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                       json_t **ret_result, struct failure *failure);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_store.h"
 
-#include "clock.h"
 #include "json_get.h"
 #include "refusal.h"
 #include "replay.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <proto/clock.h>
 #include <proto/rpc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ static enum source_event answer_question(struct source_store *source, struct sou
 
 static enum source_event wait_for_input(const struct source_store *source, uint64_t deadline_ms) {
     struct pollfd inputs[INPUTS_MAX];
-    uint64_t now_ms = clock_monotonic_ms(), left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    uint64_t now_ms = trace_now_monotonic_ms(), left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     for (unsigned i = 0; i < source->source.input_count; i++)
         inputs[i] = (struct pollfd){.fd = source->source.inputs[i], .events = POLLIN};
     int timeout = deadline_ms == WAIT_FOREVER ? -1 : left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A closed store as a source: events that were loaded into memory, or a recording.  It answers every method but `control`, and `stats`
- * with the history alone; its stream is its events, oldest first, and then ends. */
+ * A closed store as a source: events that were loaded into memory, or a recording.  It answers every method but `control`, and
+ * `stats` with the history alone; its stream is its events, oldest first, and then ends. */
 #ifndef INSPECTOR_SOURCE_STORE_H
 #define INSPECTOR_SOURCE_STORE_H
 

@@ -75,8 +75,8 @@ struct trace_app {
     char name[TRACE_APP_NAME_BYTES];
     uint16_t command_count; /* 0: those up to the first that has no name; so it is for fields */
     uint16_t field_count;
-    /* One more than may be used: a list that is too long has it set, and is refused.  Without it C would cut the list, with a warning, and
-     * nobody could see that. */
+    /* One more than may be used: a list that is too long has it set, and is refused.  Without it C would cut the list, with a
+     * warning, and nobody could see that. */
     struct trace_app_command_name commands[TRACE_APP_COMMANDS_MAX + 1];
     struct trace_app_field fields[TRACE_APP_FIELDS_MAX + 1];
 };

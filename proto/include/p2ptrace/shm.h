@@ -15,13 +15,13 @@
  *        ^ written by the node,     ^ slots: written by one thread each, the last one by whoever has none
  *          control and tail by traced
  *
- * The whole size is set at open, but only memory that is in use is reserved: the header's page, a lane's before its first write, that of
- * an application's description before it is registered.  A lane whose state is TRACE_LANE_FREE has never been reserved, nor has the
- * table from app_count on: a reader must not touch them, for a read of a hole allocates it.  Nor does a reader believe the state: it asks
- * the file system where the object has memory.
+ * The whole size is set at open, but only memory that is in use is reserved: the header's page, a lane's before its first
+ * write, that of an application's description before it is registered.  A lane whose state is TRACE_LANE_FREE has never been
+ * reserved, nor has the table from app_count on: a reader must not touch them, for a read of a hole allocates it.  Nor does a
+ * reader believe the state: it asks the file system where the object has memory.
  *
- * ABI 1 had 16 descriptions of 32 commands each, with a word of their own each that said that they are ready: at the end of this file.
- * All else is as it was, and readers read both.
+ * ABI 1 had 16 descriptions of 32 commands each, with a word of their own each that said that they are ready: at the end of
+ * this file. All else is as it was, and readers read both.
  *
  * magic is stored last, with release: until it is there the object is being made and is looked at again later.
  *
