@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze.h"
+#include "requests.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,18 +8,42 @@
 static int compare_findings(const void *left, const void *right) {
     const struct finding *a = left, *b = right;
     if (a->severity != b->severity) return a->severity < b->severity ? -1 : 1;
-    if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     return a->node < b->node ? -1 : a->node > b->node;
+}
+
+/* All packets, matched; their events are facts. */
+static int match_packets(struct analysis *analysis) {
+    const struct trace_events events = {.facts = analysis->facts, .count = analysis->facts->count};
+    const struct spans none = {0};
+    return messages_of_events(&analysis->packets, &events, &none);
+}
+
+static void analyze_all_requests(struct analysis *analysis) {
+    struct requests requests;
+    if (requests_read(&requests, analysis->facts)) {
+        analysis->failed = true;
+        return;
+    }
+    analysis->coverage.requests += requests.parts;
+    analyze_outcomes(analysis, &requests);
+    analyze_flood(analysis, &requests);
+    analyze_open(analysis, &requests);
+    analyze_delays(analysis, &requests);
+    analyze_places(analysis, &requests);
+    requests_fini(&requests);
 }
 
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
+    if (match_packets(&analysis)) return -ENOMEM;
     analyze_losses(&analysis);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
-    analyze_requests(&analysis);
+    analyze_all_requests(&analysis);
+    analyze_connections(&analysis);
     analyze_streams(&analysis);
     analyze_nodes(&analysis, states, state_count);
     if (analysis.failed) {
@@ -32,6 +57,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
 
 void analysis_fini(struct analysis *analysis) {
     free(analysis->findings);
+    messages_fini(&analysis->packets);
     *analysis = (struct analysis){0};
 }
 

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * Links, from one node to another: what is lost on them, and how long it is under way. */
+ * Links, from one node to another: what is lost on them.
+ *
+ * Where both ends tell of their packets, lost is what was sent and never received.  Where only the sender does, it is what the
+ * sender gave up, and that can happen only to packets that ask for an acknowledgement. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
-#include "packet_pairs.h"
+#include "shared_end.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+#define SPACE_1RTT 2
+#define PROBE_BYTES_MIN \
+    1201 /* every path carries 1200 bytes (RFC 9000, 14): what is larger may be a probe of how much it carries */
+
+/* A packet that was sent. */
+struct link_packet {
+    unsigned from, to;
+    const struct message *message;
+};
 
 struct link {
     unsigned from, to;
@@ -14,42 +27,18 @@ struct link {
     size_t losses[EVIDENCE_MAX]; /* facts, the first of them */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; what it is at least */
-    bool judged, bad;
+    bool usual_known;
     double usual_rate;
 };
 
 struct links {
     struct link *items;
     size_t count;
+    struct judged_link *judged;
+    size_t judged_count;
+    double *room;
+    struct end_count *ends;
 };
-
-static int compare_ends(const void *left, const void *right) {
-    const struct link *a = left, *b = right;
-    if (a->from != b->from) return a->from < b->from ? -1 : 1;
-    return a->to < b->to ? -1 : a->to > b->to;
-}
-
-static struct link *find_link(const struct links *links, unsigned from, unsigned to) {
-    struct link key = {.from = from, .to = to};
-    return links->count ? bsearch(&key, links->items, links->count, sizeof key, compare_ends) : NULL;
-}
-
-/* All links that a packet was sent over; false without memory. */
-static bool list_links(struct links *ret_links, const struct facts *facts) {
-    size_t count = 0, kept = 0;
-    struct link *items = calloc(facts->count + 1, sizeof *items);
-    if (!items) return false;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->kind == FACT_PACKET_SENT && fact->peer != NO_NUMBER)
-            items[count++] = (struct link){.from = fact->node, .to = fact->peer};
-    }
-    qsort(items, count, sizeof *items, compare_ends);
-    for (size_t i = 0; i < count; i++)
-        if (!kept || compare_ends(&items[kept - 1], &items[i])) items[kept++] = items[i];
-    *ret_links = (struct links){.items = items, .count = kept};
-    return true;
-}
 
 /* The lower end of Wilson's score interval of a share. */
 static double sure_share(uint64_t part, uint64_t whole) {
@@ -59,251 +48,198 @@ static double sure_share(uint64_t part, uint64_t whole) {
     return low > 0 ? low : 0;
 }
 
-/* The rates of all judged links, sorted; returns how many. */
-static size_t list_rates(const struct links *links, double *rates) {
-    size_t count = 0;
-    for (size_t i = 0; i < links->count; i++)
-        if (links->items[i].judged) rates[count++] = links->items[i].rate;
-    sort_values(rates, count);
-    return count;
+/* ---- counting ---- */
+
+/* Of each node: its newest event, and whether some of its events are missing. */
+struct witness {
+    uint64_t last_ns;
+    bool incomplete;
+};
+
+static int compare_packets(const void *left, const void *right) {
+    const struct link_packet *a = left, *b = right;
+    if (a->from != b->from) return a->from < b->from ? -1 : 1;
+    if (a->to != b->to) return a->to < b->to ? -1 : 1;
+    return a->message < b->message ? -1 : a->message > b->message;
 }
 
-/* The median of the judged links between other nodes: without this pair's, in either direction. */
-static double usual_loss(const struct links *links, const struct link *link, const double *rates, size_t count) {
-    const struct link *back = find_link(links, link->to, link->from);
-    const double own[] = {link->rate, back ? back->rate : 0};
-    return median_without(rates, count, own, back && back->judged ? 2 : 1);
+static uint64_t bytes_of(const struct analysis *analysis, const struct message *message) {
+    return message->send == NO_EVENT ? 0 : analysis->facts->items[message->send].bytes;
 }
 
-static void count_losses(struct analysis *analysis, struct links *links) {
-    const struct facts *facts = analysis->facts;
+/* What the packets of one link say together, before any of them is counted. */
+struct link_sight {
+    uint64_t received, unsent, most_bytes;
+    bool both; /* both ends tell of it */
+};
+
+static struct link_sight look(const struct analysis *analysis, const struct link_packet *packets, size_t count,
+                              const struct witness *witnesses) {
+    struct link_sight sight = {0};
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = packets[i].message;
+        sight.received += message->state == MESSAGE_MATCHED && message->space == SPACE_1RTT;
+        sight.unsent += message->state == MESSAGE_UNSENT && message->receive != NO_EVENT && message->space == SPACE_1RTT;
+        if (message->receive != NO_EVENT && bytes_of(analysis, message) > sight.most_bytes)
+            sight.most_bytes = bytes_of(analysis, message);
+    }
+    sight.both = sight.received && !witnesses[packets->from].incomplete && !witnesses[packets->to].incomplete &&
+                 10 * sight.unsent <= sight.received;
+    return sight;
+}
+
+static void count_loss(struct link *link, const struct message *message) {
+    link->lost++;
+    if (link->loss_count < EVIDENCE_MAX)
+        link->losses[link->loss_count++] = message->lost != NO_EVENT ? message->lost : message->send;
+}
+
+static void count_packet(const struct analysis *analysis, struct link *link, const struct message *message,
+                         const struct link_sight *sight, const struct witness *receiver) {
+    uint64_t bytes = bytes_of(analysis, message);
+    bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
+    if (message->send == NO_EVENT) { /* the sends of some may be before what we have */
+        if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
+        return;
+    }
+    if (message->state == MESSAGE_DUPLICATE ||
+        (message->receive == NO_EVENT && sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
+        return;
+    if (sight->both) {
+        /* What is sent when the receiver has told its last is under way, or meets nobody. */
+        if (message->space != SPACE_1RTT || message->state == MESSAGE_AMBIGUOUS ||
+            analysis->facts->items[message->send].time_ns > receiver->last_ns)
+            return;
+        link->sent++;
+        if (message->receive == NO_EVENT) count_loss(link, message);
+    } else if (lost || !packet_is_small(bytes, UINT64_MAX)) {
+        link->sent++;
+        if (lost) count_loss(link, message);
+    }
+}
+
+static void count_links(struct analysis *analysis, struct links *links, const struct link_packet *packets, size_t count,
+                        const struct witness *witnesses) {
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && packets[end].from == packets[begin].from && packets[end].to == packets[begin].to;) end++;
+        const struct link_sight sight = look(analysis, packets + begin, end - begin, witnesses);
+        struct link link = {.from = packets[begin].from, .to = packets[begin].to};
+        for (size_t i = begin; i < end; i++) count_packet(analysis, &link, packets[i].message, &sight, &witnesses[link.to]);
+        if (!link.sent) continue;
+        bool judged = link.sent >= LOSS_SENT_MIN;
+        analysis->coverage.links++;
+        analysis->coverage.links_judged += judged;
+        if (judged) {
+            link.rate = (double)link.lost / (double)link.sent;
+            link.sure_rate = sure_share(link.lost, link.sent);
+            links->judged[links->judged_count++] =
+                (struct judged_link){.from = link.from, .to = link.to, .value = link.rate, .index = links->count};
+        }
+        links->items[links->count++] = link;
+    }
+}
+
+static void see_nodes(struct witness *witnesses, const struct facts *facts) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        if (fact->kind != FACT_PACKET_SENT && fact->kind != FACT_PACKET_LOST) continue;
-        struct link *link = find_link(links, fact->node, fact->peer);
-        if (!link) continue;
-        link->sent += fact->kind == FACT_PACKET_SENT;
-        if (fact->kind != FACT_PACKET_LOST) continue;
-        link->lost++;
-        if (link->loss_count < EVIDENCE_MAX) link->losses[link->loss_count++] = i;
+        if (fact->kind == FACT_EVENTS_LOST)
+            witnesses[fact->node].incomplete = true;
+        else
+            witnesses[fact->node].last_ns = fact->time_ns;
     }
-    for (size_t i = 0; i < links->count; i++) {
-        struct link *link = &links->items[i];
-        uint64_t lost = link->lost < link->sent ? link->lost : link->sent; /* the sends of some may be before what we have */
-        link->judged = link->sent >= LOSS_SENT_MIN;
-        if (link->judged) link->rate = (double)lost / (double)link->sent, link->sure_rate = sure_share(lost, link->sent);
-        analysis->coverage.links_judged += link->judged;
-    }
-    analysis->coverage.links += links->count;
 }
 
-static void tell_lossy(struct analysis *analysis, const struct link *link, enum finding_kind kind) {
-    struct finding finding = {.kind = kind,
+/* ---- telling ---- */
+
+static void tell_lossy(struct analysis *analysis, const struct link *link, enum direction direction) {
+    bool node = direction != DIRECTION_NONE;
+    struct finding finding = {.kind = node ? FINDING_LOSSY_NODE : FINDING_LOSSY_LINK,
                               .severity = SEVERITY_SEVERE,
                               .weight = link->rate,
                               .node = link->from,
-                              .peer = kind == FINDING_LOSSY_NODE ? NO_NUMBER : link->to,
+                              .peer = node ? NO_NUMBER : link->to,
                               .trace = analysis->facts->items[link->losses[0]].trace,
                               .command = NO_NUMBER,
                               .count = link->lost,
                               .of = link->sent,
-                              .usual_rate = link->usual_rate};
+                              .usual_rate = link->usual_rate,
+                              .usual_known = link->usual_known,
+                              .direction = direction};
     for (unsigned i = 0; i < link->loss_count; i++) finding_show(&finding, link->losses[i]);
     analysis_add(analysis, &finding);
 }
 
-/* The links from one node lie side by side: all of them bad, and several, it is the node. */
-static void tell_losses_of_node(struct analysis *analysis, const struct link *links, size_t count) {
-    struct link all = {.from = links->from};
-    size_t judged = 0, bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        judged += links[i].judged;
-        bad += links[i].bad;
-        all.lost += links[i].lost;
-        all.sent += links[i].sent;
-        if (links[i].usual_rate > all.usual_rate) all.usual_rate = links[i].usual_rate;
-        for (unsigned k = 0; links[i].bad && k < 2 && k < links[i].loss_count && all.loss_count < EVIDENCE_MAX; k++)
-            all.losses[all.loss_count++] = links[i].losses[k];
+/* Keeps the first losses of several links, in order. */
+static void keep_first(struct link *all, size_t loss) {
+    unsigned at = all->loss_count < EVIDENCE_MAX ? all->loss_count++ : EVIDENCE_MAX;
+    while (at > 0 && all->losses[at - 1] > loss) {
+        if (at < EVIDENCE_MAX) all->losses[at] = all->losses[at - 1];
+        at--;
     }
-    all.rate = all.sent ? (double)all.lost / (double)all.sent : 0;
-    if (bad > 1 && bad == judged) {
-        tell_lossy(analysis, &all, FINDING_LOSSY_NODE);
-        return;
+    if (at < EVIDENCE_MAX) all->losses[at] = loss;
+}
+
+/* One finding in place of those of a node's links, which are bad no more. */
+static void tell_node(struct analysis *analysis, struct links *links, unsigned node, enum direction direction) {
+    struct link all = {.from = node};
+    for (size_t i = 0; i < links->judged_count; i++) {
+        struct judged_link *judged = &links->judged[i];
+        const struct link *link = &links->items[judged->index];
+        if (!is_at_end(judged, node, direction)) continue;
+        all.sent += link->sent;
+        all.lost += link->lost;
+        if (!judged->bad) continue;
+        judged->bad = false;
+        all.usual_known |= link->usual_known;
+        if (link->usual_rate > all.usual_rate) all.usual_rate = link->usual_rate;
+        for (unsigned k = 0; k < link->loss_count; k++) keep_first(&all, link->losses[k]);
     }
-    for (size_t i = 0; i < count; i++)
-        if (links[i].bad) tell_lossy(analysis, &links[i], FINDING_LOSSY_LINK);
+    all.rate = (double)all.lost / (double)all.sent;
+    tell_lossy(analysis, &all, direction);
+}
+
+static void judge_links(struct analysis *analysis, struct links *links) {
+    for (size_t i = 0; i < links->judged_count; i++) {
+        struct judged_link *judged = &links->judged[i];
+        struct link *link = &links->items[judged->index];
+        if (link->lost < LOSS_LOST_MIN || link->sure_rate < LOSS_RATE_MIN) continue;
+        link->usual_known = usual_elsewhere(links->judged, links->judged_count, judged, links->room, &link->usual_rate);
+        judged->bad = link->sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
+    }
+    enum direction direction;
+    unsigned node;
+    while ((node = shared_end(links->judged, links->judged_count, &direction, links->ends)) != NO_NUMBER)
+        tell_node(analysis, links, node, direction);
+    for (size_t i = 0; i < links->judged_count; i++)
+        if (links->judged[i].bad) tell_lossy(analysis, &links->items[links->judged[i].index], DIRECTION_NONE);
 }
 
 void analyze_losses(struct analysis *analysis) {
-    struct links links = {0};
-    double *rates = NULL;
-    if (!list_links(&links, analysis->facts) || !(rates = calloc(links.count + 1, sizeof *rates))) {
-        analysis->failed = true;
-        goto out;
-    }
-    count_losses(analysis, &links);
-    size_t judged = list_rates(&links, rates);
-    for (size_t i = 0; i < links.count; i++) {
-        struct link *link = &links.items[i];
-        if (!link->judged || link->lost < LOSS_LOST_MIN || link->sure_rate < LOSS_RATE_MIN) continue;
-        link->usual_rate = usual_loss(&links, link, rates, judged);
-        link->bad = link->sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
-    }
-    for (size_t begin = 0, end; begin < links.count; begin = end) {
-        for (end = begin; end < links.count && links.items[end].from == links.items[begin].from;) end++;
-        tell_losses_of_node(analysis, links.items + begin, end - begin);
-    }
-out:
-    free(rates);
-    free(links.items);
-}
-
-/* ---- packets that were seen at both ends ---- */
-
-/* A packet that was matched or lost; then, of one link, its median packet. */
-struct path {
-    unsigned from, to;
-    uint64_t gap_ns; /* under way; UINT64_MAX when it did not arrive */
-    size_t send, receive;
-    bool lost;      /* given up: wrongly, if it arrived */
-    uint64_t count; /* of the packets that arrived */
-};
-
-static int compare_path_ends(const void *left, const void *right) {
-    const struct path *a = left, *b = right;
-    if (a->from != b->from) return a->from < b->from ? -1 : 1;
-    return a->to < b->to ? -1 : a->to > b->to;
-}
-
-static int compare_paths(const void *left, const void *right) {
-    const struct path *a = left, *b = right;
-    int order = compare_path_ends(a, b);
-    return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
-}
-
-/* By link, and of one link by how long they were under way; those in disorder for no time, those that did not arrive last. */
-static size_t list_packets(struct path *packets, const struct messages *messages) {
-    size_t count = 0;
-    for (size_t i = 0; i < messages->count; i++) {
-        const struct message *message = &messages->items[i];
-        bool arrived = message->state == MESSAGE_MATCHED, lost = message->lost != NO_EVENT;
-        if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE || (!arrived && !lost)) continue;
-        packets[count++] = (struct path){.from = message->from,
-                                         .to = message->to,
-                                         .gap_ns = !arrived              ? UINT64_MAX
-                                                   : message->gap_ns > 0 ? (uint64_t)message->gap_ns
-                                                                         : 0,
-                                         .send = message->send,
-                                         .receive = message->receive,
-                                         .lost = lost};
-    }
-    qsort(packets, count, sizeof *packets, compare_paths);
-    return count;
-}
-
-/* The packets of one link that were given up and arrived. */
-static void tell_wrong_losses(struct analysis *analysis, const struct path *packets, size_t count) {
-    struct finding finding = {.kind = FINDING_WRONG_LOSSES,
-                              .severity = SEVERITY_NOTABLE,
-                              .node = packets->from,
-                              .peer = packets->to,
-                              .trace = NO_NUMBER,
-                              .command = NO_NUMBER};
-    for (size_t i = 0; i < count; i++) {
-        finding.of += packets[i].lost;
-        if (!packets[i].lost || packets[i].gap_ns == UINT64_MAX) continue;
-        if (!finding.count++) finding.trace = analysis->facts->items[packets[i].send].trace;
-        finding_show(&finding, packets[i].send);
-        finding_show(&finding, packets[i].receive);
-    }
-    finding.weight = finding.of ? (double)finding.count / (double)finding.of : 0;
-    if (finding.count >= WRONG_LOSSES_MIN && finding.weight >= WRONG_SHARE_MIN) analysis_add(analysis, &finding);
-}
-
-/* The median packet of one link's that arrived; returns whether they are enough. */
-static bool sum_up(struct path *ret_path, const struct path *packets, size_t count) {
-    while (count && packets[count - 1].gap_ns == UINT64_MAX) count--;
-    if (!count) return false;
-    *ret_path = packets[count / 2];
-    ret_path->count = count;
-    return count >= LATE_PACKETS_MIN;
-}
-
-static void judge_path(struct analysis *analysis, const struct path *paths, size_t count, const struct path *path,
-                       const double *gaps) {
-    const struct path back_key = {.from = path->to, .to = path->from};
-    const struct path *back = bsearch(&back_key, paths, count, sizeof *paths, compare_path_ends);
-    const double own[] = {(double)path->gap_ns, back ? (double)back->gap_ns : 0};
-    uint64_t usual_ns = (uint64_t)median_without(gaps, count, own, back ? 2 : 1);
-    bool alone = count == (back ? 2 : 1);
-    if (alone || path->gap_ns < usual_ns + LATE_NS_MIN || (double)path->gap_ns < LATE_RATIO_MIN * (double)usual_ns) return;
-    struct finding finding = {.kind = FINDING_LATE_PACKETS,
-                              .severity = path->gap_ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
-                              .weight = (double)path->gap_ns / 1e9,
-                              .node = path->from,
-                              .peer = path->to,
-                              .trace = analysis->facts->items[path->send].trace,
-                              .command = NO_NUMBER,
-                              .count = path->count,
-                              .ns = path->gap_ns,
-                              .usual_ns = usual_ns};
-    finding_show(&finding, path->send);
-    finding_show(&finding, path->receive);
-    analysis_add(analysis, &finding);
-}
-
-static void judge_paths(struct analysis *analysis, const struct messages *messages) {
-    struct path *packets = calloc(messages->count + 1, sizeof *packets), *paths = calloc(messages->count + 1, sizeof *paths);
-    double *gaps = calloc(messages->count + 1, sizeof *gaps);
-    size_t count = 0;
-    if (!packets || !paths || !gaps) {
-        analysis->failed = true;
-        goto out;
-    }
-    size_t packet_count = list_packets(packets, messages);
-    for (size_t begin = 0, end; begin < packet_count; begin = end) {
-        for (end = begin; end < packet_count && !compare_path_ends(&packets[end], &packets[begin]);) end++;
-        tell_wrong_losses(analysis, packets + begin, end - begin);
-        analysis->coverage.paths++;
-        count += sum_up(&paths[count], packets + begin, end - begin);
-    }
-    analysis->coverage.paths_judged += count;
-    for (size_t i = 0; i < count; i++) gaps[i] = (double)paths[i].gap_ns;
-    sort_values(gaps, count);
-    for (size_t i = 0; i < count; i++) judge_path(analysis, paths, count, &paths[i], gaps);
-out:
-    free(packets);
-    free(paths);
-    free(gaps);
-}
-
-void analyze_paths(struct analysis *analysis) {
-    const struct facts *facts = analysis->facts;
-    struct packet *packets = calloc(facts->count + 1, sizeof *packets);
-    struct messages messages;
-    size_t count = 0;
-    bool whole = true;
-    for (size_t i = 0; packets && i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        whole &= fact->kind != FACT_EVENTS_LOST;
-        if (fact->kind > FACT_PACKET_LOST) continue;
-        packets[count++] = (struct packet){.role = fact->kind == FACT_PACKET_SENT       ? PACKET_SENT
-                                                   : fact->kind == FACT_PACKET_RECEIVED ? PACKET_RECEIVED
-                                                                                        : PACKET_LOST,
-                                           .node = fact->node,
-                                           .peer = fact->peer,
-                                           .trace = fact->trace,
-                                           .space = fact->space,
-                                           .number = fact->number,
-                                           .bytes = fact->bytes,
-                                           .time_ns = fact->time_ns,
-                                           .event = i};
-    }
-    if (!packets || messages_match(&messages, packets, count, whole)) {
-        analysis->failed = true;
+    const struct messages *messages = &analysis->packets;
+    size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
+    struct link_packet *packets = calloc(messages->count + 1, sizeof *packets);
+    struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
+    struct links links = {.items = calloc(messages->count + 1, sizeof *links.items),
+                          .judged = calloc(messages->count + 1, sizeof *links.judged),
+                          .room = calloc(messages->count + 1, sizeof *links.room),
+                          .ends = calloc(nodes + 1, sizeof *links.ends)};
+    if (packets && witnesses && links.items && links.judged && links.room && links.ends) {
+        for (size_t i = 0; i < messages->count; i++) {
+            const struct message *message = &messages->items[i];
+            if (message->from != NO_NUMBER && message->to != NO_NUMBER)
+                packets[count++] = (struct link_packet){message->from, message->to, message};
+        }
+        if (count) qsort(packets, count, sizeof *packets, compare_packets);
+        see_nodes(witnesses, analysis->facts);
+        count_links(analysis, &links, packets, count, witnesses);
+        judge_links(analysis, &links);
     } else {
-        judge_paths(analysis, &messages);
-        messages_fini(&messages);
+        analysis->failed = true;
     }
     free(packets);
+    free(witnesses);
+    free(links.items);
+    free(links.judged);
+    free(links.room);
+    free(links.ends);
 }

@@ -122,41 +122,163 @@ static void tell_missing(struct analysis *analysis, unsigned node, const struct 
     analysis_add(analysis, &finding);
 }
 
-static void tell_state(struct analysis *analysis, const struct node_state *state, const struct node_sum *sum,
-                       uint64_t newest_ns) {
+/* The newest event of a node up to a moment; NO_FACT when there is none here. */
+static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
+    for (size_t i = facts->count; i-- > 0;) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node == node && fact->time_ns <= until_ns && fact->kind != FACT_EVENTS_LOST) return i;
+    }
+    return NO_FACT;
+}
+
+/* What it did last is what its own log says: another log of the same node may live. */
+static void tell_crash(struct analysis *analysis, const struct node_state *state) {
+    const struct facts *facts = analysis->facts;
+    size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
     struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, state->node);
-    uint64_t silent_ns = newest_ns - sum->last_ns;
-    finding.weight = 1e9; /* before all else: what it did not do follows from it */
+    if (last == NO_FACT) return; /* long ago */
+    finding.time_ns = state->last_ns ? state->last_ns : facts->items[last].time_ns;
+    finding.weight = (double)finding.time_ns / 1e9;
+    finding.returned = state->returned;
+    finding_show(&finding, last);
+    analysis_add(analysis, &finding);
+}
+
+/* ---- nodes that do nothing although others talk to them ---- */
+
+/* A packet that was sent to a node. */
+struct incoming {
+    unsigned node;
+    uint64_t sent_ns, received_ns; /* UINT64_MAX: it never came */
+    size_t send, receive;          /* facts; NO_FACT */
+};
+
+static int compare_incoming(const void *left, const void *right) {
+    const struct incoming *a = left, *b = right;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    return a->sent_ns < b->sent_ns ? -1 : a->sent_ns > b->sent_ns;
+}
+
+static size_t list_incoming(struct incoming *incoming, const struct analysis *analysis) {
+    const struct fact *facts = analysis->facts->items;
+    size_t count = 0;
+    for (size_t i = 0; i < analysis->packets.count; i++) {
+        const struct message *message = &analysis->packets.items[i];
+        bool arrived = message->state == MESSAGE_MATCHED;
+        if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
+        incoming[count++] = (struct incoming){.node = message->to,
+                                              .sent_ns = facts[message->send].time_ns,
+                                              .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
+                                              .send = message->send,
+                                              .receive = arrived ? message->receive : NO_FACT};
+    }
+    if (count) qsort(incoming, count, sizeof *incoming, compare_incoming);
+    return count;
+}
+
+/* The first that was sent to a node behind a moment. */
+static size_t incoming_after(const struct incoming *incoming, size_t count, unsigned node, uint64_t time_ns) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (incoming[middle].node < node || (incoming[middle].node == node && incoming[middle].sent_ns <= time_ns))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A node had no event from one moment to another (0: from the beginning): did packets wait for it?  Those that were sent to it
+ * then came at the end, and no more of them were lost.  Adds it to the node's finding, of which ns is the longest stall. */
+static void judge_pause(struct finding *finding, const struct incoming *incoming, size_t count, uint64_t from_ns,
+                        uint64_t to_ns) {
+    size_t waited = 0, lost = 0, first = NO_FACT;
+    for (size_t i = incoming_after(incoming, count, finding->node, from_ns);
+         i < count && incoming[i].node == finding->node && incoming[i].sent_ns < to_ns; i++) {
+        bool came = incoming[i].received_ns != UINT64_MAX;
+        lost += !came;
+        if (!came || incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN) continue;
+        if (!waited++) first = i;
+    }
+    if (!waited || lost > waited) return;
+    if (!from_ns) from_ns = incoming[first].sent_ns; /* what it did before is not here */
+    finding->count++;
+    if (to_ns - from_ns <= finding->ns) return;
+    finding->ns = to_ns - from_ns;
+    finding->time_ns = from_ns;
+    finding->weight = (double)finding->ns / 1e9;
+    finding->evidence_count = 0;
+    finding_show(finding, incoming[first].send);
+    finding_show(finding, incoming[first].receive);
+}
+
+/* Live nodes that others talk to and that say nothing any more. */
+static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sum,
+                          const struct incoming *incoming, size_t count, uint64_t newest_ns) {
+    uint64_t silent_ns = newest_ns - sum->last_ns, talked = 0;
+    for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node; i++)
+        talked++;
+    bool alone =
+        silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns && sum->events >= SILENT_EVENTS_MIN;
+    if (!alone && (silent_ns < SILENT_TALKED_NS_MIN || talked < SILENT_PACKETS_MIN)) return;
+    struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
+    finding.weight = (double)silent_ns / 1e9;
     finding.time_ns = sum->last_ns;
     finding.ns = silent_ns;
     finding.usual_ns = sum->longest_ns;
-    finding.count = sum->events;
-    if (sum->events) finding_show(&finding, sum->last);
-    if (state->crashed) {
-        analysis_add(analysis, &finding);
-    } else if (state->live && sum->events >= SILENT_EVENTS_MIN && silent_ns >= SILENT_NS_MIN &&
-               silent_ns >= SILENT_RATIO_MIN * sum->longest_ns) {
-        finding.kind = FINDING_NODE_SILENT;
-        analysis_add(analysis, &finding);
+    finding.count = talked;
+    finding_show(&finding, sum->last);
+    analysis_add(analysis, &finding);
+}
+
+static void judge_pauses(struct analysis *analysis, const struct incoming *incoming, size_t count, size_t nodes) {
+    const struct facts *facts = analysis->facts;
+    struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
+    uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
+    if (stalls && last_ns) {
+        for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
+        for (size_t i = 0; i < facts->count; i++) {
+            const struct fact *fact = &facts->items[i];
+            uint64_t *last = &last_ns[fact->node];
+            if (fact->time_ns - *last >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+                judge_pause(&stalls[fact->node], incoming, count, *last, fact->time_ns);
+            *last = fact->time_ns;
+        }
+        for (unsigned i = 0; i < nodes; i++)
+            if (stalls[i].count) analysis_add(analysis, &stalls[i]);
+    } else {
+        analysis->failed = true;
     }
+    free(stalls);
+    free(last_ns);
 }
 
 void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count) {
-    size_t count = intern_count(&analysis->facts->nodes);
-    struct node_sum *sums = calloc(count + 1, sizeof *sums);
+    size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
+    struct node_sum *sums = calloc(nodes + 1, sizeof *sums);
+    struct incoming *incoming = calloc(analysis->packets.count + 1, sizeof *incoming);
     uint64_t newest_ns = 0;
-    if (!sums) {
+    if (!sums || !incoming) {
         analysis->failed = true;
-        return;
+        goto out;
     }
     sum_nodes(sums, analysis->facts, &newest_ns);
-    for (unsigned i = 0; i < count; i++) {
+    count = list_incoming(incoming, analysis);
+    for (unsigned i = 0; i < nodes; i++) {
         analysis->coverage.nodes += sums[i].events || sums[i].missing;
         analysis->coverage.events_missing += sums[i].missing;
         tell_missing(analysis, i, &sums[i]);
     }
-    for (size_t i = 0; i < state_count && !analysis->one_trace; i++)
-        if (states[i].node < count && sums[states[i].node].events)
-            tell_state(analysis, &states[i], &sums[states[i].node], newest_ns);
+    judge_pauses(analysis, incoming, count, nodes);
+    for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
+        if (states[i].node >= nodes || !sums[states[i].node].events) continue;
+        if (states[i].crashed)
+            tell_crash(analysis, &states[i]);
+        else if (states[i].live)
+            judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count, newest_ns);
+    }
+out:
     free(sums);
+    free(incoming);
 }

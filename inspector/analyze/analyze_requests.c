@@ -1,135 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests: parts that have not ended, and where the time of those that have went.
- *
- * A part is a span, at one node.  While it waits for a part at another node, that time is the other's, and what passes between the two, on
- * the way there and back, is the link's: from the first packet to the other node (of this request, behind the answer to what was asked
- * before) until the other part begins, and from its end until the last packet from there.  Where no such packets are told, the way
- * counts as the asker's own.  What is left is the node's own time. */
+ * Requests: where their time went, what they waited for that was lost, and parts that have not ended. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "requests.h"
 
 #include <stdlib.h>
 
-#define NO_PART ((size_t)-1)
-
-struct part {
-    unsigned trace, node;
-    uint64_t span_id;
-    size_t start, end; /* facts, or NO_FACT */
-    size_t parent;     /* a part of the same trace, or NO_PART */
-    bool waits;        /* for a part that has not ended */
-};
-
-/* What a request spent at a node, or on the way from it to a peer and back. */
-struct spent {
-    unsigned command; /* of the whole request */
-    unsigned node, peer;
-    unsigned trace;
-    uint64_t ns, whole_ns;
-    size_t evidence[EVIDENCE_MAX];
-};
-
-struct requests {
-    struct analysis *analysis;
-    const struct fact *facts;
-    struct part *parts; /* by trace and span */
-    size_t part_count;
-    size_t *children; /* parts that have a parent, by that and their start */
-    size_t child_count;
-    size_t *packets; /* facts, by trace, node, peer, kind and time */
-    size_t packet_count;
-    struct spent *spent;
-    size_t spent_count;
-    double *room;
-};
-
 static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
-/* qsort has no argument to pass them by. */
-static _Thread_local const struct fact *sorted_facts;
-static _Thread_local const struct part *sorted_parts;
-
-/* ---- parts ---- */
-
-static int compare_edges(const void *left, const void *right) {
-    size_t i = *(const size_t *)left, j = *(const size_t *)right;
-    const struct fact *a = &sorted_facts[i], *b = &sorted_facts[j];
-    int order = compare(a->trace, b->trace);
-    if (!order) order = compare(a->span_id, b->span_id);
-    return order ? order : compare(i, j);
-}
-
-static bool is_edge(const struct fact *fact) { return fact->kind == FACT_APP_START || fact->kind == FACT_APP_END; }
-
-static size_t find_part(const struct requests *requests, unsigned trace, uint64_t span_id) {
-    size_t low = 0, high = requests->part_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct part *part = &requests->parts[middle];
-        if (part->trace < trace || (part->trace == trace && part->span_id < span_id))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < requests->part_count && requests->parts[low].trace == trace && requests->parts[low].span_id == span_id;
-    return found ? low : NO_PART;
-}
-
-static void take_edge(struct requests *requests, size_t i) {
-    const struct fact *fact = &requests->facts[i];
-    struct part *part = requests->part_count ? &requests->parts[requests->part_count - 1] : NULL;
-    if (!part || part->trace != fact->trace || part->span_id != fact->span_id) {
-        part = &requests->parts[requests->part_count++];
-        *part = (struct part){.trace = fact->trace,
-                              .node = fact->node,
-                              .span_id = fact->span_id,
-                              .start = NO_FACT,
-                              .end = NO_FACT,
-                              .parent = NO_PART};
-    }
-    if (fact->kind == FACT_APP_START && part->start == NO_FACT) part->start = i;
-    if (fact->kind == FACT_APP_END && part->end == NO_FACT) part->end = i;
-}
-
-static int compare_children(const void *left, const void *right) {
-    const struct part *a = &sorted_parts[*(const size_t *)left], *b = &sorted_parts[*(const size_t *)right];
-    int order = compare(a->parent, b->parent);
-    return order ? order : compare(a->start, b->start);
-}
-
-static void link_parts(struct requests *requests) {
-    for (size_t i = 0; i < requests->part_count; i++) {
-        struct part *part = &requests->parts[i];
-        if (part->start == NO_FACT) continue;
-        requests->analysis->coverage.requests++;
-        uint64_t parent_id = requests->facts[part->start].parent_id;
-        if (parent_id && parent_id != part->span_id) part->parent = find_part(requests, part->trace, parent_id);
-        if (part->parent == NO_PART) continue;
-        requests->children[requests->child_count++] = i;
-        if (part->end == NO_FACT) requests->parts[part->parent].waits = true;
-    }
-    sorted_parts = requests->parts;
-    qsort(requests->children, requests->child_count, sizeof *requests->children, compare_children);
-}
-
-static void list_parts(struct requests *requests, size_t *edges) {
-    const struct facts *facts = requests->analysis->facts;
-    size_t count = 0;
-    for (size_t i = 0; i < facts->count; i++)
-        if (is_edge(&facts->items[i]) && facts->items[i].trace != NO_NUMBER) edges[count++] = i;
-    sorted_facts = facts->items;
-    qsort(edges, count, sizeof *edges, compare_edges);
-    for (size_t i = 0; i < count; i++) take_edge(requests, edges[i]);
-    link_parts(requests);
-}
 
 /* ---- parts that have not ended ---- */
 
 static int compare_open(const void *left, const void *right) {
-    const struct part *a = left, *b = right;
+    const struct open_part *a = left, *b = right;
     int order = compare(a->node, b->node);
-    if (!order) order = compare(sorted_facts[a->start].command, sorted_facts[b->start].command);
+    if (!order) order = compare(a->command, b->command);
     return order ? order : compare(a->start, b->start);
 }
 
@@ -140,7 +25,7 @@ static bool misses_events(const struct facts *facts, unsigned node) {
 }
 
 /* Of one node and command, the oldest first. */
-static void tell_open(struct analysis *analysis, const struct part *open, size_t count) {
+static void tell_open(struct analysis *analysis, const struct open_part *open, size_t count) {
     const struct fact *oldest = &analysis->facts->items[open->start];
     uint64_t age_ns = analysis->now_ns - oldest->time_ns;
     enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
@@ -158,277 +43,198 @@ static void tell_open(struct analysis *analysis, const struct part *open, size_t
     analysis_add(analysis, &finding);
 }
 
-/* Those that wait for no other that is open: the others follow from them. */
-static void find_open(struct requests *requests) {
-    struct analysis *analysis = requests->analysis;
-    struct part *open = calloc(requests->part_count + 1, sizeof *open);
+void analyze_open(struct analysis *analysis, struct requests *requests) {
+    struct open_part *open = requests->open;
     size_t count = 0;
-    if (!open) {
-        analysis->failed = true;
-        return;
+    for (size_t i = 0; i < requests->open_count; i++) {
+        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns;
+        if (analysis->now_ns >= start_ns && analysis->now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
     }
-    for (size_t i = 0; i < requests->part_count; i++) {
-        const struct part *part = &requests->parts[i];
-        if (part->start == NO_FACT || part->end != NO_FACT || part->waits) continue;
-        uint64_t start_ns = requests->facts[part->start].time_ns;
-        if (analysis->now_ns >= start_ns && analysis->now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = *part;
-    }
-    qsort(open, count, sizeof *open, compare_open);
+    if (count) qsort(open, count, sizeof *open, compare_open);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        unsigned command = requests->facts[open[begin].start].command;
-        for (end = begin;
-             end < count && open[end].node == open[begin].node && requests->facts[open[end].start].command == command;)
-            end++;
+        for (end = begin; end < count && open[end].node == open[begin].node && open[end].command == open[begin].command;) end++;
         tell_open(analysis, open + begin, end - begin);
     }
-    free(open);
 }
 
-/* ---- packets of a request ---- */
+/* ---- places ---- */
 
-static int compare_packet_keys(const struct fact *a, const struct fact *b) {
-    int order = compare(a->trace, b->trace);
-    if (!order) order = compare(a->node, b->node);
-    if (!order) order = compare(a->peer, b->peer);
-    return order ? order : compare(a->kind, b->kind);
-}
-
-static int compare_packets(const void *left, const void *right) {
-    size_t i = *(const size_t *)left, j = *(const size_t *)right;
-    int order = compare_packet_keys(&sorted_facts[i], &sorted_facts[j]);
-    return order ? order : compare(i, j);
-}
-
-static void list_packets(struct requests *requests) {
-    const struct facts *facts = requests->analysis->facts;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
-        if (packet && fact->trace != NO_NUMBER) requests->packets[requests->packet_count++] = i;
-    }
-    sorted_facts = facts->items;
-    qsort(requests->packets, requests->packet_count, sizeof *requests->packets, compare_packets);
-}
-
-/* The place in packets of the first like `key` at or after a time. */
-static size_t packet_place(const struct requests *requests, const struct fact *key, uint64_t time_ns) {
-    size_t low = 0, high = requests->packet_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct fact *fact = &requests->facts[requests->packets[middle]];
-        int order = compare_packet_keys(fact, key);
-        if (order < 0 || (!order && fact->time_ns < time_ns))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first packet from a part's node to a peer in a time, its ends included; NO_FACT when there is none. */
-static size_t first_sent(const struct requests *requests, const struct part *part, unsigned peer, uint64_t from_ns,
-                         uint64_t to_ns) {
-    const struct fact key = {.trace = part->trace, .node = part->node, .peer = peer, .kind = FACT_PACKET_SENT};
-    size_t place = packet_place(requests, &key, from_ns);
-    if (place == requests->packet_count) return NO_FACT;
-    const struct fact *fact = &requests->facts[requests->packets[place]];
-    return compare_packet_keys(fact, &key) || fact->time_ns > to_ns ? NO_FACT : requests->packets[place];
-}
-
-/* The last packet that it received from a peer in a time. */
-static size_t last_received(const struct requests *requests, const struct part *part, unsigned peer, uint64_t from_ns,
-                            uint64_t to_ns) {
-    const struct fact key = {.trace = part->trace, .node = part->node, .peer = peer, .kind = FACT_PACKET_RECEIVED};
-    size_t place = packet_place(requests, &key, to_ns + 1);
-    if (!place) return NO_FACT;
-    const struct fact *fact = &requests->facts[requests->packets[place - 1]];
-    return compare_packet_keys(fact, &key) || fact->time_ns < from_ns ? NO_FACT : requests->packets[place - 1];
-}
-
-/* ---- where the time went ---- */
-
-/* The request that a part belongs to. */
-struct whole {
-    unsigned command;
-    uint64_t ns;
-};
-
-static void spend(struct requests *requests, const struct whole *whole, const struct spent *spent) {
-    struct spent *added = &requests->spent[requests->spent_count++];
-    *added = *spent;
-    added->command = whole->command;
-    added->whole_ns = whole->ns;
-}
-
-static uint64_t time_of(const struct requests *requests, size_t fact) { return requests->facts[fact].time_ns; }
-
-/* One part asked another: tells what passed between them, and when the asker waited for it. */
-static void spend_on_way(struct requests *requests, const struct whole *whole, const struct part *part, const struct part *child,
-                         uint64_t asked_from_ns, uint64_t answered_to_ns, uint64_t *ret_from_ns, uint64_t *ret_to_ns) {
-    uint64_t start_ns = time_of(requests, child->start), end_ns = time_of(requests, child->end);
-    *ret_from_ns = start_ns;
-    *ret_to_ns = end_ns;
-    if (child->node == part->node) return;
-    size_t sent = first_sent(requests, part, child->node, asked_from_ns, start_ns);
-    size_t received = last_received(requests, part, child->node, end_ns, answered_to_ns);
-    if (sent != NO_FACT) *ret_from_ns = time_of(requests, sent);
-    if (received != NO_FACT) *ret_to_ns = time_of(requests, received);
-    struct spent way = {.node = part->node,
-                        .peer = child->node,
-                        .trace = part->trace,
-                        .ns = (start_ns - *ret_from_ns) + (*ret_to_ns - end_ns),
-                        .evidence = {sent, child->start, child->end, received}};
-    spend(requests, whole, &way);
-}
-
-/* The children of a part: where they begin in `children`, and how many they are. */
-static size_t find_children(const struct requests *requests, size_t parent, size_t *ret_count) {
-    size_t low = 0, high = requests->child_count, end;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (requests->parts[requests->children[middle]].parent < parent)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (end = low; end < requests->child_count && requests->parts[requests->children[end]].parent == parent;) end++;
-    *ret_count = end - low;
-    return low;
-}
-
-static void spend_part(struct requests *requests, const struct whole *whole, size_t index) {
-    const struct part *part = &requests->parts[index];
-    uint64_t start_ns = time_of(requests, part->start), end_ns = time_of(requests, part->end);
-    uint64_t own_ns = end_ns - start_ns, waited_to_ns = start_ns;
-    size_t count, begin = find_children(requests, index, &count);
-    for (size_t i = begin; i < begin + count; i++) {
-        const struct part *child = &requests->parts[requests->children[i]];
-        uint64_t from_ns, to_ns, next_ns = end_ns;
-        if (i + 1 < begin + count) next_ns = time_of(requests, requests->parts[requests->children[i + 1]].start);
-        if (next_ns < time_of(requests, child->end)) next_ns = end_ns;      /* they are asked side by side */
-        if (child->start < part->start || child->end > part->end) continue; /* it outlives who asked: nobody waited for it */
-        spend_on_way(requests, whole, part, child, waited_to_ns < time_of(requests, child->start) ? waited_to_ns : start_ns,
-                     next_ns, &from_ns, &to_ns);
-        if (from_ns < waited_to_ns) from_ns = waited_to_ns;
-        if (to_ns <= from_ns) continue;
-        own_ns -= to_ns - from_ns;
-        waited_to_ns = to_ns;
-    }
-    struct spent own = {.node = part->node,
-                        .peer = NO_NUMBER,
-                        .trace = part->trace,
-                        .ns = own_ns,
-                        .evidence = {part->start, part->end, NO_FACT, NO_FACT}};
-    spend(requests, whole, &own);
-}
-
-/* The parts of one trace lie side by side.  Only a request that is whole is judged: one root, and every part with both ends. */
-static void spend_trace(struct requests *requests, size_t begin, size_t end) {
-    size_t root = NO_PART;
-    for (size_t i = begin; i < end; i++) {
-        const struct part *part = &requests->parts[i];
-        if (part->start == NO_FACT || part->end == NO_FACT || part->end < part->start) return;
-        if (part->parent != NO_PART) continue;
-        if (requests->facts[part->start].parent_id || root != NO_PART) return;
-        root = i;
-    }
-    if (root == NO_PART) return;
-    requests->analysis->coverage.requests_whole++;
-    const struct part *part = &requests->parts[root];
-    struct whole whole = {.command = requests->facts[part->start].command,
-                          .ns = time_of(requests, part->end) - time_of(requests, part->start)};
-    for (size_t i = begin; i < end; i++) spend_part(requests, &whole, i);
-}
-
-static int compare_groups(const struct spent *a, const struct spent *b) {
+static int compare_groups(const struct visit *a, const struct visit *b) {
     int order = compare(a->command, b->command);
+    if (!order) order = compare(a->after, b->after);
+    if (!order) order = compare(a->kind, b->kind);
     if (!order) order = compare(a->node, b->node);
     return order ? order : compare(a->peer, b->peer);
 }
 
-static int compare_spent(const void *left, const void *right) {
-    const struct spent *a = left, *b = right;
+static int compare_visits(const void *left, const void *right) {
+    const struct visit *a = left, *b = right;
     int order = compare_groups(a, b);
-    if (!order) order = compare(a->trace, b->trace);
-    return order ? order : compare(b->ns, a->ns);
+    return order ? order : compare(a->request, b->request);
 }
 
-/* What one request spent in several visits to a place becomes one; the longest shows it. */
-static void merge_visits(struct requests *requests) {
+/* A link, and the median of what requests waited there at once. */
+struct link_usual {
+    unsigned node, peer;
+    double ns;
+};
+
+struct usual {
+    struct link_usual *links; /* by node and peer */
+    size_t count;
+    double *sorted;
+    double *room;
+};
+
+static int compare_link(const void *left, const void *right) {
+    const struct link_usual *a = left, *b = right;
+    int order = compare(a->node, b->node);
+    if (!order) order = compare(a->peer, b->peer);
+    return order ? order : (a->ns > b->ns) - (a->ns < b->ns);
+}
+
+static const struct link_usual *find_link(const struct usual *usual, unsigned node, unsigned peer) {
+    for (size_t i = 0; i < usual->count; i++)
+        if (usual->links[i].node == node && usual->links[i].peer == peer) return &usual->links[i];
+    return NULL;
+}
+
+/* The median of each link that requests waited for. */
+static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     size_t count = 0;
-    qsort(requests->spent, requests->spent_count, sizeof *requests->spent, compare_spent);
-    for (size_t i = 0; i < requests->spent_count; i++) {
-        struct spent *last = count ? &requests->spent[count - 1] : NULL;
-        if (last && !compare_groups(last, &requests->spent[i]) && last->trace == requests->spent[i].trace)
-            last->ns += requests->spent[i].ns;
-        else
-            requests->spent[count++] = requests->spent[i];
+    usual->links = calloc(requests->visit_count + 1, sizeof *usual->links);
+    usual->sorted = calloc(requests->visit_count + 1, sizeof *usual->sorted);
+    usual->room = calloc(requests->visit_count + 1, sizeof *usual->room);
+    if (!usual->links || !usual->sorted || !usual->room) return false;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        if (visit->kind == WAIT_LINK)
+            usual->links[count++] = (struct link_usual){visit->node, visit->peer, (double)visit->once_ns};
     }
-    requests->spent_count = count;
+    qsort(usual->links, count, sizeof *usual->links, compare_link);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && usual->links[end].node == usual->links[begin].node &&
+                          usual->links[end].peer == usual->links[begin].peer;)
+            end++;
+        usual->sorted[usual->count] = usual->links[begin + (end - begin) / 2].ns;
+        usual->links[usual->count++] = usual->links[begin + (end - begin) / 2];
+    }
+    sort_values(usual->sorted, usual->count);
+    return true;
+}
+
+/* Is a link slow beside the others?  *ret_usual_ns: their median, without the link back; 0 when there are none. */
+static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
+    const struct link_usual *link = find_link(usual, visit->node, visit->peer),
+                            *back = find_link(usual, visit->peer, visit->node);
+    const double own[] = {link ? link->ns : 0, back ? back->ns : 0};
+    unsigned own_count = back ? 2 : 1;
+    *ret_usual_ns = 0;
+    if (!link || usual->count <= own_count) return true;
+    *ret_usual_ns = (uint64_t)median_without(usual->sorted, usual->count, own, own_count);
+    return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
+}
+
+/* Did the request itself take next to nothing beside what it caused?  Then that is what it was for: a message that goes one
+ * way. */
+static bool went_one_way(const struct requests *requests, const struct visit *visit) {
+    return requests->items[visit->request].took_ns < visit->whole_ns / ONE_WAY_PART;
+}
+
+static enum finding_kind kind_of(const struct visit *visit) {
+    return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
 
 /* All requests of one command at one place. */
-static void judge_place(struct requests *requests, const struct spent *spent, size_t count) {
-    struct analysis *analysis = requests->analysis;
-    const struct spent *longest = spent;
-    uint64_t slow = 0;
+static void judge_place(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                        const struct visit *visits, size_t count) {
+    const struct visit *longest = visits;
+    uint64_t slow = 0, usual_ns = 0;
     for (size_t i = 0; i < count; i++) {
-        slow += (double)spent[i].ns >= SLOW_SHARE_MIN * (double)spent[i].whole_ns;
-        if (spent[i].ns > longest->ns) longest = &spent[i];
-        requests->room[i] = (double)spent[i].ns;
+        slow += visits[i].ns && (double)visits[i].ns >= SLOW_SHARE_MIN * (double)visits[i].whole_ns;
+        if (visits[i].ns > longest->ns) longest = &visits[i];
+        usual->room[i] = (double)visits[i].ns;
     }
-    sort_values(requests->room, count);
-    uint64_t middle_ns = (uint64_t)requests->room[count / 2];
-    if (count < (analysis->one_trace ? 1 : SLOW_REQUESTS_MIN) || (double)slow < SLOW_OFTEN_MIN * (double)count ||
-        middle_ns < SLOW_NS_MIN)
+    sort_values(usual->room, count);
+    uint64_t middle_ns = (uint64_t)usual->room[count / 2];
+    if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
+        (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < SLOW_NS_MIN)
         return;
-    struct finding finding = {.kind = spent->peer == NO_NUMBER ? FINDING_SLOW_NODE : FINDING_SLOW_LINK,
-                              .severity = middle_ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+    if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return;
+    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other to compare it with */
+    bool aside = visits->after && !went_one_way(requests, longest);              /* nobody waited for that */
+    struct finding finding = {.kind = kind_of(visits),
+                              .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
-                              .node = spent->node,
-                              .peer = spent->peer,
+                              .node = visits->kind == WAIT_PEER ? visits->peer : visits->node,
+                              .peer = visits->kind == WAIT_PEER ? visits->node : visits->peer,
                               .trace = longest->trace,
-                              .command = spent->command,
+                              .command = visits->command,
                               .count = slow,
                               .of = count,
-                              .ns = middle_ns};
+                              .ns = middle_ns,
+                              .usual_ns = usual_ns,
+                              .stopped = longest->stopped,
+                              .after = visits->after};
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     analysis_add(analysis, &finding);
 }
 
-static void find_slow(struct requests *requests) {
-    for (size_t begin = 0, end; begin < requests->part_count; begin = end) {
-        for (end = begin; end < requests->part_count && requests->parts[end].trace == requests->parts[begin].trace;) end++;
-        spend_trace(requests, begin, end);
-    }
-    merge_visits(requests);
-    for (size_t begin = 0, end; begin < requests->spent_count; begin = end) {
-        for (end = begin; end < requests->spent_count && !compare_groups(&requests->spent[begin], &requests->spent[end]);) end++;
-        judge_place(requests, requests->spent + begin, end - begin);
-    }
-}
-
-void analyze_requests(struct analysis *analysis) {
-    size_t room = analysis->facts->count + 1;
-    struct requests requests = {.analysis = analysis, .facts = analysis->facts->items};
-    size_t *edges = calloc(room, sizeof *edges);
-    requests.parts = calloc(room, sizeof *requests.parts);
-    requests.children = calloc(room, sizeof *requests.children);
-    requests.packets = calloc(room, sizeof *requests.packets);
-    requests.spent = calloc(2 * room, sizeof *requests.spent);
-    requests.room = calloc(2 * room, sizeof *requests.room);
-    if (edges && requests.parts && requests.children && requests.packets && requests.spent && requests.room) {
-        list_parts(&requests, edges);
-        find_open(&requests);
-        list_packets(&requests);
-        find_slow(&requests);
+void analyze_places(struct analysis *analysis, struct requests *requests) {
+    struct usual usual = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < requests->visit_count; i++)
+        if (requests->items[requests->visits[i].request].whole) requests->visits[kept++] = requests->visits[i];
+    requests->visit_count = kept;
+    if (sum_up_links(&usual, requests)) {
+        qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
+        for (size_t begin = 0, end; begin < kept; begin = end) {
+            for (end = begin; end < kept && !compare_groups(&requests->visits[begin], &requests->visits[end]);) end++;
+            judge_place(analysis, requests, &usual, requests->visits + begin, end - begin);
+        }
     } else {
         analysis->failed = true;
     }
-    free(edges);
-    free(requests.parts);
-    free(requests.children);
-    free(requests.packets);
-    free(requests.spent);
-    free(requests.room);
+    free(usual.links);
+    free(usual.sorted);
+    free(usual.room);
+}
+
+/* ---- what was lost on the way ---- */
+
+static int compare_delays(const void *left, const void *right) {
+    const struct delay *a = left, *b = right;
+    int order = compare(a->loss.from, b->loss.from);
+    if (!order) order = compare(a->loss.to, b->loss.to);
+    return order ? order : compare(b->loss.ns, a->loss.ns);
+}
+
+/* Of one link, the longest first. */
+static void tell_delays(struct analysis *analysis, const struct requests *requests, const struct delay *delays, size_t count) {
+    const struct loss_wait *longest = &delays->loss;
+    struct finding finding = {.kind = FINDING_LOSS_DELAY,
+                              .severity = longest->ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .weight = (double)longest->ns / 1e9,
+                              .node = longest->from,
+                              .peer = longest->to,
+                              .trace = requests->items[delays->request].trace,
+                              .command = requests->items[delays->request].command,
+                              .count = count,
+                              .of = requests->count,
+                              .ns = longest->ns,
+                              .loss = *longest};
+    for (size_t i = 0; i < count; i++) finding_show(&finding, delays[i].lost);
+    if (longest->ns >= SLOW_NS_MIN) analysis_add(analysis, &finding);
+}
+
+void analyze_delays(struct analysis *analysis, struct requests *requests) {
+    struct delay *delays = requests->delays;
+    size_t count = requests->delay_count;
+    if (count) qsort(delays, count, sizeof *delays, compare_delays);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin;
+             end < count && delays[end].loss.from == delays[begin].loss.from && delays[end].loss.to == delays[begin].loss.to;)
+            end++;
+        tell_delays(analysis, requests, delays + begin, end - begin);
+    }
 }

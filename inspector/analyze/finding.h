@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A finding: one thing that is wrong, with the numbers and the events that show it; and the list that an analysis makes of them. */
+ * A finding: one thing that is wrong, with the numbers and the events that show it; and the list that an analysis makes of
+ * them. */
 #ifndef INSPECTOR_FINDING_H
 #define INSPECTOR_FINDING_H
 
-#include "facts.h"
+#include "critical_path.h"
 
 enum finding_kind {
 #define FINDING(NAME, name, meaning) FINDING_##NAME,
@@ -14,6 +15,9 @@ enum finding_kind {
 
 /* Most severe first. */
 enum severity { SEVERITY_SEVERE, SEVERITY_NOTABLE, SEVERITY_NOTE };
+
+/* Of a node whose links are bad: those on which it sends, those on which it receives. */
+enum direction { DIRECTION_NONE, DIRECTION_OUT = 1, DIRECTION_IN = 2, DIRECTION_BOTH = 3 };
 
 #define EVIDENCE_MAX 4U
 #define NO_FACT ((size_t)-1)
@@ -32,7 +36,14 @@ struct finding {
     double usual_rate;             /* of the others; the own is count / of */
     uint64_t ns;                   /* the own time: rtt after, time under way, at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others', the longest silence before */
-    uint64_t time_ns;              /* when: the jump, the last event */
+    uint64_t time_ns;              /* when: the jump, the last event, the beginning of the stall */
+    uint64_t code;                 /* of closed connections */
+    struct loss_wait loss;         /* of a delay, the longest */
+    enum direction direction;      /* of a node's links */
+    bool usual_known;              /* there were others to compare with */
+    bool stopped;                  /* of a node: it did not read its socket */
+    bool after;                    /* of a place: behind the request, in what it caused */
+    bool returned;                 /* of a crashed node: it runs again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
 };
@@ -50,6 +61,7 @@ struct coverage {
 
 struct analysis {
     const struct facts *facts;
+    struct messages packets;  /* of all facts; their events are facts */
     uint64_t now_ns;          /* ages are counted to here */
     bool one_trace;           /* the facts are one trace's: its hops are judged alone */
     struct finding *findings; /* most severe first */

@@ -27,17 +27,20 @@ const struct command command_table[] = {
     },
     {
         .name = "traces",
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
         .run = run_traces,
         .summary = "traces and how they ended, the newest first",
-        .description = "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
+        .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
+                       "acknowledgement. --order slowest goes by took.\n"
+                       "Only requests, unless --kind connection asks for the traces of connections.\n"
+                       "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
                        "20 traces unless --limit says otherwise.\n"
-                       "--where asks about whole traces here: duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
+                       "--where asks about whole traces here: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
                        "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and about their events with any (...), all (...) and "
                        "count(...) > 3, inside of which every filter of events may stand.",
         .examples = {{"inspector traces --limit 5", "the newest five"},
                      {"inspector traces --app DMAP --from -1m", "the requests of one application in the last minute"},
-                     {"inspector traces --where 'any packet_lost and duration > 50ms and nodes >= 3'", "slow ones that lost packets"},
+                     {"inspector traces --where 'any packet_lost and took > 50ms and nodes >= 3'", "slow ones that lost packets"},
                      {"inspector traces --where 'unfinished and age > 5s' --order oldest", "hanging requests, the longest first"},
                      {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"}},
     },

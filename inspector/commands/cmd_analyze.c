@@ -51,7 +51,6 @@ static json_t *query_new(const struct session *session, enum about about, const 
     if (about == ABOUT_TRACE) {
         failed |= json_object_set_new(filter, "trace_id", json_string(name));
     } else {
-        failed |= json_object_set_new(filter, "kind", facts_kinds_new());
         failed |= json_object_set_new(filter, "order", json_string("desc"));
     }
     if (!failed) return filter;
@@ -77,25 +76,14 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
     return result;
 }
 
-/* What traced says of the nodes.  *ret_states is the caller's. */
-static int read_states(struct session *session, const struct facts *facts, struct node_state **ret_states, size_t *ret_count) {
-    json_t *nodes, *row;
-    size_t i;
+/* What traced says of the nodes. */
+static int read_states(struct session *session, const struct facts *facts, struct node_states *ret_states) {
+    json_t *nodes;
     if (session_ask(session, "nodes", NULL, &nodes)) return -1;
     names_learn(&session->names, nodes);
-    const json_t *rows = json_get_array(nodes, "nodes");
-    struct node_state *states = calloc(json_array_size(rows) + 1, sizeof *states);
-    json_array_foreach(rows, i, row) {
-        const char *state = json_get_text(row, "state");
-        if (!states || !state) break;
-        states[(*ret_count)++] =
-            (struct node_state){.node = intern_find(&facts->nodes, json_get_hex(row, "node_id", NODE_DIGITS)),
-                                .live = !strcmp(state, "live"),
-                                .crashed = !strcmp(state, "crashed")};
-    }
+    int result = node_states_read(ret_states, facts, nodes) ? session_out_of_memory(session) : 0;
     json_decref(nodes);
-    *ret_states = states;
-    return states ? 0 : session_out_of_memory(session);
+    return result;
 }
 
 /* Ages count to the end of what was looked at: now, or with --to in the past the newest event. */
@@ -122,16 +110,15 @@ static int show(struct session *session, const struct analysis *analysis, const 
 }
 
 static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
-    struct node_state *states = NULL;
-    size_t state_count = 0;
+    struct node_states states = {0};
     struct analysis analysis = {0};
-    int result = read_states(session, facts, &states, &state_count);
-    if (!result && analyze(&analysis, facts, states, state_count, end_of_time(session, facts), about == ABOUT_TRACE))
+    int result = read_states(session, facts, &states);
+    if (!result && analyze(&analysis, facts, states.items, states.count, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
     if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about), about == ABOUT_PEER);
     if (!result) result = show(session, &analysis, scope);
     analysis_fini(&analysis);
-    free(states);
+    node_states_fini(&states);
     return result;
 }
 

@@ -5,7 +5,7 @@
 
 #include "event_list.h"
 #include "json_get.h"
-#include "packet_pairs.h"
+#include "timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,15 +38,13 @@ static json_t *message_new(const struct timeline *timeline, const struct message
 }
 
 static int print_messages(struct session *session, const struct timeline *timeline) {
-    struct messages messages;
-    if (messages_of_timeline(&messages, timeline)) return session_out_of_memory(session);
+    const struct messages *messages = &timeline->path.messages;
     int result = 0;
-    for (size_t i = 0; !result && i < messages.count; i++) {
-        json_t *line = message_new(timeline, &messages, &messages.items[i]);
+    for (size_t i = 0; !result && i < messages->count; i++) {
+        json_t *line = message_new(timeline, messages, &messages->items[i]);
         result = line ? output_json(&session->output, line) : session_out_of_memory(session);
         json_decref(line);
     }
-    messages_fini(&messages);
     return result;
 }
 

@@ -46,6 +46,8 @@ int run_traces(struct session *session) {
     int failed = !params;
     if (app) failed |= json_object_set_new(params, "app", json_string(app));
     if (options->texts[OPTION_ORDER]) failed |= json_object_set_new(params, "order", json_string(options->texts[OPTION_ORDER]));
+    const char *kind = options->texts[OPTION_KIND];
+    failed |= json_object_set_new(params, "kind", json_string(kind ? kind : "request"));
     if (option_given(options, OPTION_LIMIT))
         failed |= json_object_set_new(params, "limit", json_integer((json_int_t)options->numbers[OPTION_LIMIT]));
     if (failed) {

@@ -21,6 +21,8 @@ struct view {
     unsigned columns; /* that a diagram may take; 0: as many as it needs */
 };
 
+struct timeline;
+
 /* ---- pieces of an event (render_event.c; event_role.h has more) ---- */
 
 /* What happened, in words: "packet 7 sent, 1.2 KiB, 1rtt". */
@@ -71,7 +73,6 @@ void render_missed(struct strbuf *out, const struct view *view, uint64_t count, 
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* The head of its drawing, above the lines (render_trace_head.c). */
-struct timeline;
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 
 /* The same as a space-time diagram: a column for each node, time downwards, arrows from send to receive. */

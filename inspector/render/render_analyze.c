@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "render_analyze.h"
 
+#include "render_path.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,24 +33,40 @@ static void command(struct strbuf *out, const struct facts *facts, const struct 
 typedef void describe_function(struct strbuf *out, const struct view *view, const struct facts *facts,
                                const struct finding *finding);
 
+/* "on its links", "on its links to others", "on its links from others" */
+static void links_of(struct strbuf *out, const struct finding *finding) {
+    strbuf_puts(out, finding->direction == DIRECTION_OUT  ? "sent to others"
+                     : finding->direction == DIRECTION_IN ? "sent to it"
+                                                          : "sent to it and by it");
+}
+
 static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
-        strbuf_puts(out, " loses what it sends, to whomever: ");
+        strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " packets ", finding->count, finding->of);
+        links_of(out, finding);
+        strbuf_puts(out, " were lost, ");
     } else {
         link(out, view, facts, finding);
-        strbuf_puts(out, " loses ");
+        strbuf_printf(out, " loses %" PRIu64 " of %" PRIu64 " packets, ", finding->count, finding->of);
     }
-    strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " packets, ", finding->count, finding->of);
     percent(out, (double)finding->count / (double)finding->of);
+    if (!finding->usual_known) return;
     strbuf_puts(out, "; between other nodes it is ");
     percent(out, finding->usual_rate);
 }
 
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    strbuf_puts(out, "packets ");
-    link(out, view, facts, finding);
-    strbuf_puts(out, " are ");
+    if (finding->peer == NO_NUMBER) {
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, ": packets ");
+        links_of(out, finding);
+        strbuf_puts(out, " are up to ");
+    } else {
+        strbuf_puts(out, "packets ");
+        link(out, view, facts, finding);
+        strbuf_puts(out, " are ");
+    }
     text_duration(out, finding->ns);
     strbuf_puts(out, " under way; between other nodes ");
     text_duration(out, finding->usual_ns);
@@ -73,19 +91,122 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
 }
 
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
-    strbuf_puts(out, " spends most of its time ");
-    if (finding->peer == NO_NUMBER) {
+    strbuf_puts(out, finding->after ? " spends most of the time " : " spends most of its time ");
+    if (finding->kind == FINDING_UNTRACED_PEER) {
+        strbuf_puts(out, "waiting for ");
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, ", which is not traced");
+    } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
+        if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
     } else {
         strbuf_puts(out, "on the way ");
         link(out, view, facts, finding);
-        strbuf_puts(out, " and back");
     }
     strbuf_puts(out, ": ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " (median), and at least half of the request in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
+    if (finding->of > 1)
+        strbuf_printf(out, " (median), and at least half of it all in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
+    if (!finding->usual_ns) return;
+    strbuf_puts(out, "; other links take ");
+    text_duration(out, finding->usual_ns);
+}
+
+static void loss_delay(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_puts(out, " ");
+    path_loss(out, view, facts, &finding->loss);
+    if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
+}
+
+static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_puts(out, ", first at ");
+    node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
+    if (finding->peer == NO_NUMBER) return;
+    strbuf_puts(out, ", which was waiting for ");
+    node(out, view, facts, finding->node);
+}
+
+static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
+                             const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_puts(out, " took up to ");
+    text_duration(out, finding->ns);
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
+    text_duration(out, finding->usual_ns);
+    strbuf_puts(out, "; the slowest spent most of its time at ");
+    if (finding->peer == NO_NUMBER)
+        node(out, view, facts, finding->node);
+    else
+        link(out, view, facts, finding);
+}
+
+static void flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; the median of the other nodes is %.0f", finding->count,
+                  finding->of, finding->usual_rate);
+}
+
+/* RFC 9000, 20.1. */
+static const char *code_name(uint64_t code) {
+    static const char *const names[] = {"NO_ERROR",
+                                        "INTERNAL_ERROR",
+                                        "CONNECTION_REFUSED",
+                                        "FLOW_CONTROL_ERROR",
+                                        "STREAM_LIMIT_ERROR",
+                                        "STREAM_STATE_ERROR",
+                                        "FINAL_SIZE_ERROR",
+                                        "FRAME_ENCODING_ERROR",
+                                        "TRANSPORT_PARAMETER_ERROR",
+                                        "CONNECTION_ID_LIMIT_ERROR",
+                                        "PROTOCOL_VIOLATION",
+                                        "INVALID_TOKEN",
+                                        "APPLICATION_ERROR",
+                                        "CRYPTO_BUFFER_EXCEEDED",
+                                        "KEY_UPDATE_ERROR",
+                                        "AEAD_LIMIT_REACHED",
+                                        "NO_VIABLE_PATH"};
+    if (code >= 0x100 && code <= 0x1ff) return "CRYPTO_ERROR";
+    return code < sizeof names / sizeof *names ? names[code] : NULL;
+}
+
+static void connections_closed(struct strbuf *out, const struct view *view, const struct facts *facts,
+                               const struct finding *finding) {
+    const char *reason = facts_command(facts, finding->command), *name = code_name(finding->code);
+    text_count(out, finding->count, "connection");
+    if (finding->peer != NO_NUMBER) {
+        strbuf_puts(out, " between ");
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, " and ");
+        node(out, view, facts, finding->peer);
+    } else if (finding->node != NO_NUMBER) {
+        strbuf_puts(out, " of ");
+        node(out, view, facts, finding->node);
+    }
+    strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
+    if (finding->code) {
+        strbuf_printf(out, " with code 0x%" PRIx64, finding->code);
+        if (name) strbuf_printf(out, " (of the transport: %s)", name);
+    }
+    if (!reason || !*reason) return;
+    strbuf_printf(out, ": %s", reason);
+}
+
+static void node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " did nothing for ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " although others talked to it, from ");
+    text_time(out, finding->time_ns, view->utc, false);
+    strbuf_puts(out, " on");
+    if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " times in all, this was the longest", finding->count);
 }
 
 static void request_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -111,12 +232,14 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
     node(out, view, facts, finding->node);
     strbuf_puts(out, " crashed: its last event is of ");
     text_time(out, finding->time_ns, view->utc, false);
+    if (finding->returned) strbuf_puts(out, "; it runs again");
 }
 
 static void node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
     strbuf_puts(out, " lives, and has said nothing for ");
     text_duration(out, finding->ns);
+    if (finding->count) strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
     strbuf_puts(out, "; its longest silence before was ");
     text_duration(out, finding->usual_ns);
 }
@@ -131,26 +254,34 @@ static void events_missing(struct strbuf *out, const struct view *view, const st
 
 /* ---- what kinds have ---- */
 
-enum { HAS_COUNT = 1, HAS_OF = 2, HAS_RATE = 4, HAS_TIME = 8, HAS_USUAL_TIME = 16, HAS_MOMENT = 32 };
+enum { HAS_COUNT = 1, HAS_OF = 2, HAS_RATE = 4, HAS_TIME = 8, HAS_USUAL_TIME = 16, HAS_MOMENT = 32, HAS_CODE = 64 };
 
-enum next { NEXT_LOSSES, NEXT_TRACE, NEXT_GRAPH, NEXT_METRICS, NEXT_STREAMS, NEXT_NODE, NEXT_NODES };
+enum next { NEXT_LOSSES, NEXT_TRACE, NEXT_GRAPH, NEXT_METRICS, NEXT_STREAMS, NEXT_CLOSES, NEXT_TRACES, NEXT_NODE, NEXT_NODES };
 
 static const struct {
     describe_function *describe;
     unsigned has;
     enum next next;
 } kinds[FINDING_COUNT_] = {
-    [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
-    [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
-    [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
-    [FINDING_WRONG_LOSSES] = {wrong_losses, HAS_COUNT | HAS_OF, NEXT_GRAPH},
-    [FINDING_RTT_JUMP] = {rtt_jump, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_METRICS},
-    [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
-    [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
-    [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
-    [FINDING_STREAM_OPEN] = {stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},
     [FINDING_NODE_CRASHED] = {node_crashed, HAS_MOMENT, NEXT_NODE},
-    [FINDING_NODE_SILENT] = {node_silent, HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_STALLED] = {node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_SILENT] = {node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
+    [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LATE_NODE] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
+    [FINDING_LOSS_DELAY] = {loss_delay, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_UNTRACED_PEER] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
+    [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
+    [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
+    [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
+    [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
+    [FINDING_CONNECTIONS_CLOSED] = {connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
+    [FINDING_RTT_JUMP] = {rtt_jump, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_METRICS},
+    [FINDING_WRONG_LOSSES] = {wrong_losses, HAS_COUNT | HAS_OF, NEXT_GRAPH},
+    [FINDING_STREAM_OPEN] = {stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},
     [FINDING_EVENTS_MISSING] = {events_missing, HAS_COUNT | HAS_OF, NEXT_NODES},
 };
 
@@ -195,6 +326,10 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
         strbuf_puts(out, " --kind metrics");
     } else if (next == NEXT_NODES) {
         strbuf_puts(out, "nodes");
+    } else if (next == NEXT_TRACES) {
+        strbuf_puts(out, "traces");
+    } else if (next == NEXT_CLOSES) {
+        strbuf_puts(out, "recent 20 --kind conn_closed");
     } else {
         strbuf_puts(out, "recent 20");
         ends(out, view, facts, finding);
@@ -235,15 +370,18 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
     finding_describe(&says, &plain, facts, finding);
     finding_next(&next, &plain, facts, finding);
     json_t *line = json_pack(
-        "{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding", finding_name(finding->kind), "severity",
-        severity_name(finding->severity), "node_id", text_new(facts_node(facts, finding->node)), "peer_id",
+        "{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding", finding_name(finding->kind),
+        "severity", severity_name(finding->severity), "node_id", text_new(facts_node(facts, finding->node)), "peer_id",
         text_new(facts_node(facts, finding->peer)), "trace_id", text_new(facts_trace(facts, finding->trace)), "command",
-        text_new(facts_command(facts, finding->command)), "count", number_new(has & HAS_COUNT, finding->count), "of",
-        number_new(has & HAS_OF, finding->of), "rate",
+        text_new(has & HAS_CODE ? NULL : facts_command(facts, finding->command)), "code",
+        number_new(has & HAS_CODE, finding->code), "reason",
+        text_new(has & HAS_CODE ? facts_command(facts, finding->command) : NULL), "count",
+        number_new(has & HAS_COUNT, finding->count), "of", number_new(has & HAS_OF, finding->of), "rate",
         rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
-        rate_new(has & HAS_RATE, finding->usual_rate), "duration", number_new(has & HAS_TIME, finding->ns), "usual_duration",
-        number_new(has & HAS_USUAL_TIME, finding->usual_ns), "at", time_new(has & HAS_MOMENT, finding->time_ns), "says",
-        strbuf_text(&says), "next", strbuf_text(&next), "evidence", evidence_new(facts, finding));
+        rate_new(has & HAS_RATE && finding->usual_known, finding->usual_rate), "duration",
+        number_new(has & HAS_TIME, finding->ns), "usual_duration", number_new(has & HAS_USUAL_TIME, finding->usual_ns), "at",
+        time_new(has & HAS_MOMENT, finding->time_ns), "says", strbuf_text(&says), "next", strbuf_text(&next), "evidence",
+        evidence_new(facts, finding));
     strbuf_fini(&says);
     strbuf_fini(&next);
     return line;
@@ -264,7 +402,9 @@ static void draw_evidence(struct strbuf *out, const struct view *view, const str
         text_duration(out, fact->rtt_ns);
     }
     if (fact->peer != NO_NUMBER) {
-        strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_APP_START ? "  <- " : "  -> ");
+        strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED                           ? "  <- "
+                         : fact->kind == FACT_APP_START || fact->kind == FACT_APP_END ? "  with "
+                                                                                      : "  -> ");
         node(out, view, facts, fact->peer);
     }
     const char *trace = facts_trace(facts, fact->trace);
@@ -288,11 +428,11 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
 
 static void draw_coverage(struct strbuf *out, const struct coverage *coverage) {
     strbuf_printf(out,
-                  "looked at: loss of %" PRIu64 " links (%" PRIu64 " with packets enough), time under way on %" PRIu64
+                  "looked at: loss of %" PRIu64 " links (%" PRIu64 " had enough packets to judge), time under way on %" PRIu64
                   " (%" PRIu64 "), ",
                   coverage->links, coverage->links_judged, coverage->paths, coverage->paths_judged);
     strbuf_printf(out, "round-trip times of %" PRIu64 " (%" PRIu64 "),\n           ", coverage->rtt_series, coverage->rtt_judged);
-    strbuf_printf(out, "%" PRIu64 " parts of requests (%" PRIu64 " requests whole), ", coverage->requests,
+    strbuf_printf(out, "%" PRIu64 " parts of requests (%" PRIu64 " complete requests), ", coverage->requests,
                   coverage->requests_whole);
     text_count(out, coverage->streams, "stream");
     strbuf_puts(out, ", the silence of ");
@@ -320,6 +460,9 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
         text_styled(out, view->color, STYLE_WARN, "! older events of that time were not read: --limit N reads more\n");
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
-    if (!analysis->count) strbuf_puts(out, "nothing found\n\n");
-    if (view->header) draw_coverage(out, &analysis->coverage);
+    if (!facts->count)
+        strbuf_puts(out, "there is nothing to judge: no events; `inspector doctor` finds out why\n\n");
+    else if (!analysis->count)
+        strbuf_puts(out, "nothing found\n\n");
+    if (view->header && facts->count) draw_coverage(out, &analysis->coverage);
 }

@@ -13,6 +13,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
+#include "render_path.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -340,7 +341,7 @@ static void packet_notes(struct strbuf *out, const struct diagram *diagram, cons
     count_note(out, view, STYLE_WARN, row->ambiguous, row, "ambiguous: the other end could be one of several");
     if (row->repeats && row->message)
         text_styled(out, view->color, STYLE_WARN, "; likely repeats %" PRIu64,
-                    diagram->graph->messages.items[row->message->replaces].number);
+                    diagram->graph->messages->items[row->message->replaces].number);
     else
         count_note(out, view, STYLE_WARN, row->repeats, row,
                    row->repeats == 1 ? "likely repeats a lost one" : "likely repeat lost ones");
@@ -365,7 +366,8 @@ static void request_notes(struct strbuf *out, const struct diagram *diagram, con
 
 /* The peer of a row, where no column shows it. */
 static void peer_note(struct strbuf *out, const struct diagram *diagram, const struct graph_row *row) {
-    const char *peer = json_get_hex(row->item->event, "peer_id", NODE_DIGITS), *arrow = event_arrow(row->item->event);
+    const char *peer = json_get_hex(row->item->event, "peer_id", NODE_DIGITS),
+               *arrow = timeline_arrow(diagram->timeline, row->item);
     if (!peer || row->item->kind == TRACE_KIND_EVENTS_LOST) return;
     for (unsigned i = 0; i < diagram->shown_count; i++) {
         const char *id = node_id(diagram, diagram->shown[i]);
@@ -521,10 +523,9 @@ static void draw(struct diagram *diagram) {
     const struct timeline *timeline = diagram->timeline;
     strbuf_puts(diagram->out, "\n");
     if (diagram->view->header) draw_titles(diagram);
-    for (size_t i = 0; i < timeline->span_count; i++)
-        if (!timeline->spans[i].start) diagram->busy[timeline->spans[i].node]++; /* it began before what we have */
     for (size_t i = 0; i < diagram->graph->row_count; i++) draw_row(diagram, i);
     strbuf_puts(diagram->out, "\n");
+    render_path(diagram->out, diagram->view, timeline);
     tell_totals(diagram);
     tell_left_out(diagram);
     if (diagram->view->header) draw_legend(diagram);

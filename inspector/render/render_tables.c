@@ -233,9 +233,9 @@ static void cell_request(struct table *table, const json_t *row) {
 }
 
 void render_traces(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column columns[] = {{"trace", TABLE_LEFT},      {"began", TABLE_LEFT},   {"duration", TABLE_RIGHT},
-                                                  {"outcome", TABLE_LEFT},    {"request", TABLE_LEFT}, {"events", TABLE_RIGHT},
-                                                  {"pkts lost", TABLE_RIGHT}, {"nodes", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"trace", TABLE_LEFT},     {"began", TABLE_LEFT},      {"took", TABLE_RIGHT},
+                                                  {"duration", TABLE_RIGHT}, {"outcome", TABLE_LEFT},    {"request", TABLE_LEFT},
+                                                  {"events", TABLE_RIGHT},   {"pkts lost", TABLE_RIGHT}, {"nodes", TABLE_LEFT}};
     struct table table;
     size_t i;
     const json_t *row;
@@ -245,6 +245,7 @@ void render_traces(struct strbuf *out, const struct view *view, const json_t *an
         names_short_trace(table_cell_begin(&table, STYLE_PLAIN), view->names, json_get_hex(row, "trace_id", TRACE_DIGITS));
         table_cell_end(&table);
         cell_time(&table, view, row, "first");
+        cell_duration(&table, row, "took");
         cell_duration(&table, row, "duration");
         cell_outcome(&table, row);
         cell_request(&table, row);
@@ -254,7 +255,7 @@ void render_traces(struct strbuf *out, const struct view *view, const json_t *an
         cell_count(&table, row, "packets_lost", STYLE_BAD);
         cell_nodes(&table, view, row);
     }
-    finish(out, view, &table, "no traces in the history");
+    finish(out, view, &table, "no traces of that kind; --kind is request, unless it is said, or connection");
     uint64_t total = json_get_count(answer, "total");
     if (view->header && json_array_size(traces) && total > json_array_size(traces))
         text_styled(out, view->color, STYLE_DIM, "%zu of %" PRIu64 "; --limit N shows more\n", json_array_size(traces), total);

@@ -8,6 +8,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
+#include "render_path.h"
 #include "timeline.h"
 
 #include <inttypes.h>
@@ -70,7 +71,7 @@ static void draw_item(const struct drawing *drawing, const struct timeline_item 
     struct strbuf *out = drawing->out;
     bool color = drawing->view->color;
     enum style style = event_style(item->event);
-    line_begin(drawing, item, event_arrow(item->event));
+    line_begin(drawing, item, timeline_arrow(drawing->timeline, item));
     text_style_on(out, color, style);
     event_describe(out, drawing->view, item->event);
     text_style_off(out, color, style);
@@ -166,38 +167,13 @@ static void draw_titles(const struct drawing *drawing) {
     strbuf_puts(out, "\n");
 }
 
-/* ---- the summary: a line for the nodes, one for the gap ---- */
-
-static void draw_times(const struct drawing *drawing) {
-    const struct timeline *timeline = drawing->timeline;
-    struct strbuf *out = drawing->out;
-    const char *separator = "time went to: ";
-    uint64_t inside_ns = 0;
-    for (size_t i = 0; i < timeline->node_count; i++) inside_ns += timeline->nodes[i].time_ns;
-    if (!inside_ns) return;
-    for (size_t i = 0; i < timeline->node_count; i++) {
-        uint64_t ns = timeline->nodes[i].time_ns;
-        if (!ns) continue;
-        strbuf_puts(out, separator);
-        render_node(out, drawing->view, timeline->nodes[i].node_id);
-        strbuf_puts(out, " ");
-        text_duration(out, ns);
-        text_styled(out, drawing->view->color, STYLE_DIM, " (%.0f %%)", 100.0 * (double)ns / (double)inside_ns);
-        separator = ", ";
-    }
-    if (timeline->outside_ns) {
-        strbuf_puts(out, "; and ");
-        text_duration(out, timeline->outside_ns);
-        strbuf_puts(out, " outside of it");
-    }
-    strbuf_puts(out, "\n");
-}
+/* ---- the summary: whose time it was, and a line for the gap ---- */
 
 static void draw_summary(const struct drawing *drawing) {
     const struct timeline *timeline = drawing->timeline;
     struct strbuf *out = drawing->out;
     bool color = drawing->view->color;
-    draw_times(drawing);
+    render_path(out, drawing->view, timeline);
     if (timeline->longest_gap_ns) {
         const struct timeline_item *item = &timeline->items[timeline->longest_gap];
         strbuf_puts(out, "longest gap: ");

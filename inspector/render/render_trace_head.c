@@ -5,31 +5,33 @@
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
+#include "render_path.h"
 #include "timeline.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The request's own span: the first without a parent, else the first.  NULL without spans. */
+/* The request's own span: NULL without spans. */
 static const struct timeline_span *root_of(const struct timeline *timeline) {
-    for (size_t i = 0; i < timeline->span_count; i++)
-        if (timeline->spans[i].start && timeline->spans[i].parent == NO_SPAN && !timeline->spans[i].parent_missing)
-            return &timeline->spans[i];
+    if (timeline->path.root != NO_POSITION) return &timeline->spans[timeline->path.root];
     return timeline->span_count ? timeline->spans : NULL;
 }
 
 static const json_t *span_event(const struct timeline_span *span) { return span->start ? span->start : span->end; }
 
-static const char *outcome_of(const struct timeline *timeline, const struct timeline_span *root, const json_t *summary) {
+/* Of the spans that are here; what traced says counts where its own span, or more, is not here. */
+static const char *outcome_of(const struct timeline *timeline, const struct timeline_span *root, const json_t *answer) {
     static const char *const known[] = {"ok", "failed", "open", "none"};
-    const char *told = json_get_text(summary, "outcome");
-    for (size_t i = 0; told && i < sizeof known / sizeof *known; i++)
+    const char *told = json_get_text(json_object_get(answer, "summary"), "outcome");
+    bool whole = root && root->start && root->parent == NO_SPAN && !root->parent_missing && !json_get_bool(answer, "more");
+    for (size_t i = 0; told && !whole && i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i], told)) return known[i];
     if (!root) return "none";
+    if (root->end && !root->ok) return "failed";
     for (size_t i = 0; i < timeline->span_count; i++)
         if (!timeline->spans[i].end) return "open";
-    return root->ok ? "ok" : "failed";
+    return "ok";
 }
 
 static void title(struct strbuf *out, const struct view *view, const struct timeline_span *root, const json_t *summary) {
@@ -40,10 +42,10 @@ static void title(struct strbuf *out, const struct view *view, const struct time
     text_style_off(out, view->color, STYLE_HEAD);
 }
 
-static void outcome(struct strbuf *out, const struct view *view, const struct timeline *timeline, const json_t *summary) {
+static void outcome(struct strbuf *out, const struct view *view, const struct timeline *timeline, const json_t *answer) {
     const struct timeline_span *root = root_of(timeline);
-    const char *word = outcome_of(timeline, root, summary);
-    title(out, view, root, summary);
+    const char *word = outcome_of(timeline, root, answer);
+    title(out, view, root, json_object_get(answer, "summary"));
     strbuf_puts(out, ": ");
     if (!strcmp(word, "ok"))
         text_styled(out, view->color, STYLE_GOOD, "ok");
@@ -56,6 +58,12 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
     if (root && root->start && root->end && strcmp(word, "open") != 0) {
         strbuf_puts(out, " after ");
         text_duration(out, root->end_ns - root->start_ns);
+    }
+    if (timeline->path.reach_ns > timeline->path.end_ns) {
+        strbuf_puts(out, "; what it caused went on until ");
+        timeline_since(out, timeline, timeline->path.reach_ns);
+        strbuf_puts(out, ", at ");
+        render_node(out, view, timeline->nodes[timeline->spans[timeline->path.reach].node].node_id);
     }
     strbuf_puts(out, "\n");
 }
@@ -160,24 +168,68 @@ static void unended(struct strbuf *out, const struct view *view, const struct ti
     free(waits);
 }
 
-static void packets_lost(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
-    uint64_t shown = 0;
-    if (!timeline->packets_lost) return;
-    worry_begin(out, view, STYLE_BAD);
-    text_count(out, timeline->packets_lost, "packet");
-    strbuf_puts(out, " lost: ");
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        const struct timeline_item *item = &timeline->items[i];
-        if (item->kind != TRACE_KIND_PACKET_LOST || shown == VERDICTS_MAX) continue;
+/* A packet that its sender gave up, as a timeline item; NULL for any other message.  arrived: what it gave up came all the
+ * same. */
+static const struct timeline_item *given_up(const struct timeline *timeline, const struct message *message, bool arrived) {
+    bool lost = message->kind == MESSAGE_PACKET && message->lost != NO_EVENT && (message->receive != NO_EVENT) == arrived;
+    return lost ? &timeline->items[message->lost] : NULL;
+}
+
+static void packets_given_up(struct strbuf *out, const struct view *view, const struct timeline *timeline, bool arrived) {
+    const struct messages *messages = &timeline->path.messages;
+    enum style style = arrived ? STYLE_WARN : STYLE_BAD;
+    uint64_t count = 0, shown = 0;
+    for (size_t i = 0; i < messages->count; i++) count += given_up(timeline, &messages->items[i], arrived) != NULL;
+    if (!count) return;
+    worry_begin(out, view, style);
+    text_count(out, count, "packet");
+    strbuf_puts(out, arrived ? " declared lost, but arrived: " : " lost: ");
+    for (size_t i = 0; i < messages->count && shown < VERDICTS_MAX; i++) {
+        const struct timeline_item *item = given_up(timeline, &messages->items[i], arrived);
+        if (!item) continue;
         if (shown++) strbuf_puts(out, ", ");
+        strbuf_printf(out, "%" PRIu64 " ", messages->items[i].number);
         names_node(out, view->names, timeline->nodes[item->node].node_id);
         strbuf_puts(out, " -> ");
         names_node(out, view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
         strbuf_puts(out, " at ");
         timeline_since(out, timeline, item->time_ns);
     }
-    if (shown < timeline->packets_lost) strbuf_puts(out, ", ...");
-    worry_end(out, view, STYLE_BAD);
+    if (shown < count) strbuf_puts(out, ", ...");
+    worry_end(out, view, style);
+}
+
+/* What the request waited for that it should not have: losses, and nodes that stood still. */
+static void delays(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    uint64_t count = 0;
+    for (size_t i = 0; i < path->within; i++) {
+        if (!path->waits[i].stopped || count++ >= VERDICTS_MAX) continue;
+        worry_begin(out, view, STYLE_BAD);
+        path_stop(out, view, timeline, &path->waits[i]);
+        worry_end(out, view, STYLE_BAD);
+    }
+    for (size_t i = 0; i < path->loss_count; i++) {
+        if (count++ >= VERDICTS_MAX) continue;
+        worry_begin(out, view, STYLE_BAD);
+        path_loss(out, view, &timeline->facts, &path->losses[i]);
+        worry_end(out, view, STYLE_BAD);
+    }
+    worry_more(out, view, count);
+}
+
+static void shared_span(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    size_t i = timeline->path.spans.shared;
+    if (i == NO_POSITION) return;
+    const struct span *span = &timeline->path.spans.items[i], *twin = &timeline->path.spans.items[span->parent];
+    worry_begin(out, view, STYLE_WARN);
+    names_node(out, view->names, timeline->nodes[twin->node].node_id);
+    strbuf_puts(out, " and ");
+    names_node(out, view->names, timeline->nodes[span->node].node_id);
+    strbuf_printf(out,
+                  " use one span id, %016" PRIx64 ": a node that is asked needs a span of its own, trace_context_child makes it",
+                  span->span_id);
+    worry_end(out, view, STYLE_WARN);
 }
 
 static void holes(struct strbuf *out, const struct view *view, const struct timeline *timeline, const json_t *answer) {
@@ -214,10 +266,13 @@ void render_trace_head(struct strbuf *out, const struct view *view, const json_t
         strbuf_puts(out, "no events\n");
         return;
     }
-    outcome(out, view, timeline, json_object_get(answer, "summary"));
+    outcome(out, view, timeline, answer);
     when_and_where(out, view, timeline);
     failures(out, view, timeline);
     if (!json_get_bool(answer, "more")) unended(out, view, timeline);
-    packets_lost(out, view, timeline);
+    delays(out, view, timeline);
+    packets_given_up(out, view, timeline, false);
+    packets_given_up(out, view, timeline, true);
+    shared_span(out, view, timeline);
     holes(out, view, timeline, answer);
 }

@@ -92,6 +92,7 @@ static const struct sql_column trace_columns[] = {
     {"first", "INTEGER", SQL_TIME, "first", SQL_PUSH_NOTHING, false},
     {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
     {"duration", "INTEGER", SQL_MEMBER, "duration", SQL_PUSH_NOTHING, false},
+    {"took", "INTEGER", SQL_MEMBER, "took", SQL_PUSH_NOTHING, false},
     {"outcome", "TEXT", SQL_MEMBER, "outcome", SQL_PUSH_NOTHING, false},
     {"app", "TEXT", SQL_MEMBER, "app", SQL_PUSH_NOTHING, false},
     {"command", "TEXT", SQL_MEMBER, "command", SQL_PUSH_NOTHING, false},

@@ -99,8 +99,8 @@ static void note_packet(struct graph *graph, const size_t *row_of, const struct 
 }
 
 static void note_messages(struct graph *graph, const size_t *row_of) {
-    for (size_t i = 0; i < graph->messages.count; i++) {
-        const struct message *message = &graph->messages.items[i];
+    for (size_t i = 0; i < graph->messages->count; i++) {
+        const struct message *message = &graph->messages->items[i];
         if (message->kind == MESSAGE_PACKET) {
             note_packet(graph, row_of, message);
             continue;
@@ -136,8 +136,8 @@ static int compare_arrows(const void *left, const void *right) {
 /* An arrow for each packet, and then one for all between the same two rows. */
 static void add_arrows(struct graph *graph, const size_t *row_of) {
     size_t count = 0;
-    for (size_t i = 0; i < graph->messages.count; i++) {
-        const struct message *message = &graph->messages.items[i];
+    for (size_t i = 0; i < graph->messages->count; i++) {
+        const struct message *message = &graph->messages->items[i];
         if (message->kind != MESSAGE_PACKET || message->send == NO_EVENT || message->receive == NO_EVENT) continue;
         graph->arrows[count++] = (struct graph_arrow){
             .from_row = row_of[message->send], .to_row = row_of[message->receive], .from = message->from, .to = message->to};
@@ -153,11 +153,10 @@ static void add_arrows(struct graph *graph, const size_t *row_of) {
 
 int graph_init(struct graph *graph, const struct timeline *timeline, bool all) {
     size_t *row_of = calloc(timeline->item_count + 1, sizeof *row_of);
-    *graph = (struct graph){.timeline = timeline};
+    *graph = (struct graph){.timeline = timeline, .messages = &timeline->path.messages};
     graph->rows = calloc(timeline->item_count + 1, sizeof *graph->rows);
-    int result =
-        !row_of || !graph->rows || messages_of_timeline(&graph->messages, timeline) ? -ENOMEM : add_rows(graph, all, row_of);
-    if (!result && !(graph->arrows = calloc(graph->messages.count + 1, sizeof *graph->arrows))) result = -ENOMEM;
+    int result = !row_of || !graph->rows ? -ENOMEM : add_rows(graph, all, row_of);
+    if (!result && !(graph->arrows = calloc(graph->messages->count + 1, sizeof *graph->arrows))) result = -ENOMEM;
     if (!result) {
         note_messages(graph, row_of);
         add_arrows(graph, row_of);
@@ -168,7 +167,6 @@ int graph_init(struct graph *graph, const struct timeline *timeline, bool all) {
 }
 
 void graph_fini(struct graph *graph) {
-    messages_fini(&graph->messages);
     free(graph->rows);
     free(graph->arrows);
     *graph = (struct graph){0};

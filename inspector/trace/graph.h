@@ -10,6 +10,7 @@
 
 #include "fold.h"
 #include "packet_pairs.h"
+#include "timeline.h"
 
 struct graph_row {
     const struct timeline_item *item; /* the first */
@@ -45,7 +46,7 @@ struct graph_totals {
 
 struct graph {
     const struct timeline *timeline;
-    struct messages messages;
+    const struct messages *messages; /* the timeline's */
     struct graph_row *rows;
     size_t row_count;
     struct graph_arrow *arrows; /* by the upper of their rows */

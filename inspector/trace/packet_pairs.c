@@ -291,180 +291,78 @@ void messages_fini(struct messages *messages) {
     *messages = (struct messages){0};
 }
 
-/* ---- of a timeline ---- */
-
-/* The packets among a timeline's items, their peers numbered. */
-static int read_packets(const struct timeline *timeline, struct packet *packets, size_t *ret_count, struct intern *nodes,
-                        struct intern *traces) {
-    size_t count = 0;
-    unsigned number;
-    for (size_t i = 0; i < timeline->node_count; i++) /* in the timeline's order; its node without an id is a peer to nobody */
-        if (intern_number(nodes, timeline->nodes[i].node_id ? timeline->nodes[i].node_id : "", &number)) return -ENOMEM;
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        const struct timeline_item *item = &timeline->items[i];
-        struct packet *packet = &packets[count];
-        if (!packet_read(packet, item->event)) continue;
-        packet->event = i;
-        packet->time_ns = item->time_ns;
-        packet->node = item->node;
-        if (intern_number(nodes, json_get_hex(item->event, "peer_id", NODE_DIGITS), &packet->peer) ||
-            intern_number(traces, json_get_hex(item->event, "trace_id", TRACE_DIGITS), &packet->trace))
-            return -ENOMEM;
-        count++;
-    }
-    *ret_count = count;
-    return 0;
-}
-
 /* ---- requests and answers ---- */
 
-/* The items where a span starts and ends. */
-struct edges {
-    size_t start, end;
-};
-
-static void find_edges(const struct timeline *timeline, struct edges *edges) {
-    for (size_t i = 0; i < timeline->span_count; i++) edges[i] = (struct edges){NO_EVENT, NO_EVENT};
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        const struct timeline_item *item = &timeline->items[i];
-        if (item->span == NO_SPAN) continue;
-        const struct timeline_span *span = &timeline->spans[item->span];
-        if (span->start == item->event) edges[item->span].start = i;
-        if (span->end == item->event) edges[item->span].end = i;
-    }
-}
-
-static void add_edge(struct messages *messages, const struct timeline *timeline, struct message message) {
+static void add_edge(struct messages *messages, const struct trace_events *events, struct message message) {
     message.lost = message.replaces = NO_EVENT;
     message.state = message.receive == NO_EVENT ? MESSAGE_UNRECEIVED
                     : message.send == NO_EVENT  ? MESSAGE_UNSENT
                                                 : MESSAGE_MATCHED;
     if (message.state == MESSAGE_MATCHED)
-        message.gap_ns = (int64_t)(timeline->items[message.receive].time_ns - timeline->items[message.send].time_ns);
+        message.gap_ns =
+            (int64_t)(trace_event_at(events, message.receive)->time_ns - trace_event_at(events, message.send)->time_ns);
     messages->items[messages->count++] = message;
 }
 
-static void add_spans(struct messages *messages, const struct timeline *timeline, const struct edges *edges) {
-    for (size_t i = 0; i < timeline->span_count; i++) {
-        const struct timeline_span *span = &timeline->spans[i];
-        const struct timeline_span *parent = span->parent == NO_SPAN ? NULL : &timeline->spans[span->parent];
+static void add_spans(struct messages *messages, const struct trace_events *events, const struct spans *spans) {
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        const struct span *parent = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
         if (!span->parent_missing && (!parent || parent->node == span->node)) continue;
         unsigned asker = parent ? parent->node : NO_NUMBER;
-        struct edges own = edges[i], its = parent ? edges[span->parent] : (struct edges){NO_EVENT, NO_EVENT};
+        size_t began = parent ? parent->start : NO_EVENT, ended = parent ? parent->end : NO_EVENT;
         /* An asker that did not wait for the end has no answer. */
-        if (own.end != NO_EVENT && its.end < own.end) its.end = NO_EVENT;
-        if (own.start != NO_EVENT)
-            add_edge(messages, timeline,
+        if (span->end != NO_EVENT && ended < span->end) ended = NO_EVENT;
+        if (span->start != NO_EVENT)
+            add_edge(messages, events,
                      (struct message){
-                         .kind = MESSAGE_REQUEST, .from = asker, .to = span->node, .send = its.start, .receive = own.start});
-        if (own.end != NO_EVENT)
+                         .kind = MESSAGE_REQUEST, .from = asker, .to = span->node, .send = began, .receive = span->start});
+        if (span->end != NO_EVENT)
             add_edge(
-                messages, timeline,
-                (struct message){.kind = MESSAGE_ANSWER, .from = span->node, .to = asker, .send = own.end, .receive = its.end});
+                messages, events,
+                (struct message){.kind = MESSAGE_ANSWER, .from = span->node, .to = asker, .send = span->end, .receive = ended});
     }
-}
-
-/* ---- what was sent again ---- */
-
-/* A packet that was sent over a link, or new stream bytes for it. */
-struct sending {
-    unsigned from, to;
-    size_t item;
-    size_t message; /* NO_EVENT: stream bytes */
-    bool fresh;     /* a packet that new stream bytes came with */
-};
-
-static int compare_sendings(const void *left, const void *right) {
-    const struct sending *a = left, *b = right;
-    int order = compare_numbers(a->from, b->from);
-    if (!order) order = compare_numbers(a->to, b->to);
-    return order ? order : compare_numbers(a->item, b->item);
-}
-
-static size_t list_sendings(const struct timeline *timeline, const struct messages *messages, const struct intern *nodes,
-                            struct sending *sendings) {
-    size_t count = 0;
-    for (size_t i = 0; i < messages->count; i++) {
-        const struct message *message = &messages->items[i];
-        if (message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT || message->space != TRACE_SPACE_1RTT) continue;
-        sendings[count++] = (struct sending){.from = message->from, .to = message->to, .item = message->send, .message = i};
-    }
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        const json_t *event = timeline->items[i].event;
-        if (timeline->items[i].kind != TRACE_KIND_STREAM_DATA || !json_get_bool(json_object_get(event, "data"), "sent")) continue;
-        unsigned to = intern_find(nodes, json_get_hex(event, "peer_id", NODE_DIGITS));
-        sendings[count++] = (struct sending){.from = timeline->items[i].node, .to = to, .item = i, .message = NO_EVENT};
-    }
-    qsort(sendings, count, sizeof *sendings, compare_sendings);
-    return count;
-}
-
-/* Stream bytes belong to the packet before them, or if that has some already to the next: programs tell them in either order.
- * Returns whether any were told. */
-static bool mark_fresh(struct sending *sendings, size_t count) {
-    struct sending *last = NULL;
-    bool any = false, pending = false;
-    for (size_t i = 0; i < count; i++) {
-        if (sendings[i].message != NO_EVENT) {
-            last = &sendings[i];
-            last->fresh = pending;
-            pending = false;
-        } else {
-            pending = !last || last->fresh;
-            if (last) last->fresh = true;
-            any = true;
-        }
-    }
-    return any;
-}
-
-/* Each lost packet is repeated by the first packet after it without new bytes that repeats no other. */
-static void mark_repeated(struct messages *messages, const struct sending *sendings, size_t count) {
-    size_t next = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (sendings[i].message == NO_EVENT) continue;
-        const struct message *lost = &messages->items[sendings[i].message];
-        if (lost->lost == NO_EVENT || lost->receive != NO_EVENT) continue;
-        if (next <= i) next = i + 1;
-        while (next < count && (sendings[next].message == NO_EVENT || sendings[next].fresh)) next++;
-        if (next == count) return;
-        messages->items[sendings[next++].message].replaces = sendings[i].message;
-    }
-}
-
-static int find_repeated(struct messages *messages, const struct timeline *timeline, const struct intern *nodes) {
-    struct sending *sendings = calloc(timeline->item_count + 1, sizeof *sendings);
-    if (!sendings) return -ENOMEM;
-    size_t count = list_sendings(timeline, messages, nodes, sendings);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to;)
-            end++;
-        if (mark_fresh(sendings + begin, end - begin)) mark_repeated(messages, sendings + begin, end - begin);
-    }
-    free(sendings);
-    return 0;
 }
 
 /* ---- all of it ---- */
 
-int messages_of_timeline(struct messages *ret_messages, const struct timeline *timeline) {
-    struct intern nodes = {0}, traces = {0};
-    struct messages messages = {.items = calloc(timeline->item_count + 1, sizeof *messages.items)};
-    struct packet *packets = calloc(timeline->item_count + 1, sizeof *packets);
-    struct edges *edges = calloc(timeline->span_count + 1, sizeof *edges);
-    size_t count;
+static size_t read_packets(struct packet *packets, const struct trace_events *events, bool *ret_whole) {
+    static const enum packet_role roles[] = {
+        [FACT_PACKET_SENT] = PACKET_SENT, [FACT_PACKET_RECEIVED] = PACKET_RECEIVED, [FACT_PACKET_LOST] = PACKET_LOST};
+    size_t count = 0;
+    *ret_whole = true;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->kind == FACT_EVENTS_LOST) *ret_whole = false;
+        if (fact->kind > FACT_PACKET_LOST) continue;
+        packets[count++] = (struct packet){.role = roles[fact->kind],
+                                           .node = fact->node,
+                                           .peer = fact->peer,
+                                           .trace = fact->trace,
+                                           .space = fact->space,
+                                           .number = fact->number,
+                                           .bytes = fact->bytes,
+                                           .time_ns = fact->time_ns,
+                                           .event = i};
+    }
+    return count;
+}
+
+int messages_of_events(struct messages *ret_messages, const struct trace_events *events, const struct spans *spans) {
+    struct messages messages = {.items = calloc(events->count + 1, sizeof *messages.items)};
+    struct packet *packets = calloc(events->count + 1, sizeof *packets);
+    bool whole;
     int result = -ENOMEM;
-    if (messages.items && packets && edges && !read_packets(timeline, packets, &count, &nodes, &traces) &&
-        !match_into(&messages, packets, count, !timeline->events_missing)) {
-        find_edges(timeline, edges);
-        add_spans(&messages, timeline, edges);
+    if (messages.items && packets) {
+        size_t count = read_packets(packets, events, &whole);
+        result = match_into(&messages, packets, count, whole);
+    }
+    if (!result) {
+        add_spans(&messages, events, spans);
         qsort(messages.items, messages.count, sizeof *messages.items, compare_messages);
-        result = find_repeated(&messages, timeline, &nodes);
+        result = messages_find_repeats(&messages, events);
     }
     free(packets);
-    free(edges);
-    intern_fini(&nodes);
-    intern_fini(&traces);
     if (result)
         messages_fini(&messages);
     else

@@ -15,8 +15,7 @@
 #ifndef INSPECTOR_MESSAGES_H
 #define INSPECTOR_MESSAGES_H
 
-#include "intern.h"
-#include "timeline.h"
+#include "spans.h"
 
 #define NO_EVENT ((size_t)-1)
 
@@ -53,10 +52,9 @@ struct message {
     unsigned from, to;    /* nodes; NO_NUMBER when not known */
     size_t send, receive; /* events, or NO_EVENT */
     size_t lost;          /* the sender gave it up; if it was received all the same, it was wrong */
-    size_t
-        replaces; /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none (messages_of_timeline) */
-    int64_t gap_ns;  /* from send to receive, below 0 when they are in disorder; 0 without both */
-    uint64_t number; /* of a packet, in its space: 0 initial, 1 handshake, 2 1rtt, others above */
+    size_t replaces;      /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none */
+    int64_t gap_ns;       /* from send to receive, below 0 when they are in disorder; 0 without both */
+    uint64_t number;      /* of a packet, in its space: 0 initial, 1 handshake, 2 1rtt, others above */
     unsigned space;
 };
 
@@ -69,10 +67,17 @@ struct messages {
  * that a receive before the only send is no receive of another.  0 or -ENOMEM. */
 int messages_match(struct messages *ret_messages, struct packet *packets, size_t count, bool whole);
 
-/* All messages of a timeline: packets, requests and answers.  Events are its items, nodes its nodes; a peer that is none of
- * them has a number from timeline->node_count on.  Also finds what was likely sent again: behind a lost packet, the first to
- * the same peer that no new stream bytes came with.  0 or -ENOMEM. */
-int messages_of_timeline(struct messages *ret_messages, const struct timeline *timeline);
+/* All messages of one trace: packets, requests and answers.  Their events are positions, their nodes those of the facts.  Also
+ * finds what was likely sent again (messages_find_repeats).  0 or -ENOMEM. */
+int messages_of_events(struct messages *ret_messages, const struct trace_events *events, const struct spans *spans);
+
+/* Finds which packet repeats which lost one: the first to the same peer behind the declaration of the loss, of which no new
+ * stream bytes are told, and which is more than an acknowledgement.  One before the declaration is a repetition only if it has
+ * the size of the lost one, and stream bytes are told of other packets: a probe.  0 or -ENOMEM. */
+int messages_find_repeats(struct messages *messages, const struct trace_events *events);
+
+/* A packet of so few bytes, beside another one of so many, is likely an acknowledgement alone. */
+bool packet_is_small(uint64_t bytes, uint64_t beside_bytes);
 
 void messages_fini(struct messages *messages);
 

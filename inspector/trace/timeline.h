@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What one trace's events mean together: which span each belongs to, how deep its hop is, how long nothing happened, and where
- * the time went.  Computed from the events alone, for any part of them may be missing.
+ * What one trace's events mean together: which span each belongs to, how deep its hop is, and how long nothing happened.
+ * Computed from the events alone, for any part of them may be missing.
  *
  * An event belongs to the span that is open on its node and began last; before the node's first span to that one, after its last
- * to that.  A span is as deep as its chain of parents is long.  Time belongs to the deepest open span. */
+ * to that.  A span is as deep as its chain of parents is long.  Where the time went is in critical_path.h. */
 #ifndef INSPECTOR_TIMELINE_H
 #define INSPECTOR_TIMELINE_H
 
-#include <jansson.h>
-#include <p2ptrace/event.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "critical_path.h"
 
 #define NO_SPAN (-1)
 
@@ -36,20 +33,23 @@ struct timeline_span {
     unsigned node;
     unsigned depth;
     bool ok;
-    /* While walking: neighbours among the open spans of its node, and of its depth. */
+    bool asks; /* its peer is whom it asks */
+    /* While walking: neighbours among the open spans of its node. */
     int node_next, node_previous;
-    int depth_next, depth_previous;
     bool open;
 };
 
 struct timeline_node {
     const char *node_id; /* NULL for events without one */
-    uint64_t time_ns;    /* while its spans were the deepest open */
     uint64_t events_missing;
     int open_head, first_span, last_span;
 };
 
 struct timeline {
+    struct facts
+        facts; /* one for each item, in the same order; node numbers are those of nodes, peers without events come behind */
+    struct trace_events events; /* the same */
+    struct critical_path path;  /* its spans are one for each of ours, its messages' events our items */
     struct timeline_item *items;
     size_t item_count;
     struct timeline_span *spans;
@@ -57,16 +57,19 @@ struct timeline {
     struct timeline_node *nodes; /* in order of appearance */
     size_t node_count;
     uint64_t start_ns, end_ns;
-    uint64_t outside_ns;     /* no span was open: before the request, after it, between two */
+    uint64_t outside_ns;     /* no span was open, and nothing on its way to one */
     uint64_t longest_gap_ns; /* of those that count */
     size_t longest_gap;      /* the item that ends it */
-    uint64_t packets_lost;
     uint64_t events_missing;
 };
 
 /* events: an array in time order (events_merge).  It must outlive the timeline.  0 or -ENOMEM. */
 int timeline_init(struct timeline *timeline, const json_t *events);
 void timeline_fini(struct timeline *timeline);
+
+/* The arrow of an item as event_arrow has it, but that a span which names whom it asks points there when it begins, and back
+ * when it ends. */
+const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
 /* Appends a time since its start: "+1.254 ms", all of them with one unit. */
 struct strbuf;

@@ -46,6 +46,7 @@ static const struct named_field trace_fields[] = {
     SUMMARY("first", FIRST, .type = FILTER_TIME),
     SUMMARY("last", LAST, .type = FILTER_TIME),
     SUMMARY("duration", DURATION, .type = FILTER_NUMBER, .unit = UNIT_TIME),
+    SUMMARY("took", TOOK, .type = FILTER_NUMBER, .unit = UNIT_TIME),
     SUMMARY("age", AGE, .type = FILTER_NUMBER, .unit = UNIT_TIME),
     SUMMARY("events", EVENTS, .type = FILTER_NUMBER),
     SUMMARY("nodes", NODES, .type = FILTER_NUMBER),

@@ -106,6 +106,7 @@ enum filter_summary_field {
     SUMMARY_FIRST,
     SUMMARY_LAST,
     SUMMARY_DURATION,
+    SUMMARY_TOOK,
     SUMMARY_AGE,
     SUMMARY_EVENTS,
     SUMMARY_NODES,

@@ -31,6 +31,7 @@ static uint64_t number_of(const struct trace_filter_summary *summary, enum filte
     case SUMMARY_FIRST: return summary->first_ns;
     case SUMMARY_LAST: return summary->last_ns;
     case SUMMARY_DURATION: return summary->last_ns - summary->first_ns;
+    case SUMMARY_TOOK: return summary->took_ns;
     case SUMMARY_AGE: return summary->now_ns > summary->first_ns ? summary->now_ns - summary->first_ns : 0;
     case SUMMARY_EVENTS: return summary->events;
     case SUMMARY_NODES: return summary->nodes;
@@ -38,7 +39,7 @@ static uint64_t number_of(const struct trace_filter_summary *summary, enum filte
     case SUMMARY_PACKETS_LOST: return summary->packets_lost;
     case SUMMARY_OUTCOME: return summary->outcome;
     case SUMMARY_TRUNCATED: return summary->truncated;
-    case SUMMARY_UNFINISHED: return summary->outcome == TRACE_FILTER_OUTCOME_OPEN;
+    case SUMMARY_UNFINISHED: return summary->unfinished;
     case SUMMARY_CMD: return summary->cmd;
     case SUMMARY_TRACE:
     case SUMMARY_APP:
@@ -78,6 +79,7 @@ static bool value_fits(const struct filter_test *test, const struct filter_value
 }
 
 static bool has_field(const struct trace_filter_summary *summary, int field) {
+    if (field == SUMMARY_TOOK) return summary->has_took;
     return summary->has_app || (field != SUMMARY_APP && field != SUMMARY_COMMAND && field != SUMMARY_CMD);
 }
 

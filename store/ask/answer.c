@@ -12,19 +12,30 @@
 /* Hits written under one hold of the RCU read lock: some tens of microseconds, during which the ingest may have to wait. */
 #define HITS_PER_LOCK 64
 
+/* Is the node of an index one that an index before it has, too?  A node that was restarted has two logs, but is one node. */
+static bool is_log_of_one_before(const struct store *store, const uint32_t *node_indices, size_t index) {
+    const struct node *node = nodes_at(store->nodes, node_indices[index]);
+    for (size_t i = 0; node && i < index; i++) {
+        const struct node *before = nodes_at(store->nodes, node_indices[i]);
+        if (before && !memcmp(&before->info.node_id, &node->info.node_id, sizeof node->info.node_id)) return true;
+    }
+    return false;
+}
+
+uint32_t answer_count_nodes(const struct store *store, const uint32_t *node_indices, size_t count) {
+    uint32_t nodes = 0;
+    rcu_read_lock();
+    for (size_t i = 0; i < count; i++) nodes += !is_log_of_one_before(store, node_indices, i);
+    rcu_read_unlock();
+    return nodes;
+}
+
 json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices, size_t count) {
     json_t *ids = json_array();
     rcu_read_lock();
     for (size_t i = 0; ids && i < count; i++) {
         const struct node *node = nodes_at(store->nodes, node_indices[i]);
-        if (!node) continue;
-        /* A node that was restarted has two logs, but is one node. */
-        bool seen = false;
-        for (size_t k = 0; k < i && !seen; k++) {
-            const struct node *before = nodes_at(store->nodes, node_indices[k]);
-            seen = before && !memcmp(&before->info.node_id, &node->info.node_id, sizeof node->info.node_id);
-        }
-        if (seen) continue;
+        if (!node || is_log_of_one_before(store, node_indices, i)) continue;
         if (json_array_append_new(ids, value_node_id(&node->info.node_id))) {
             json_decref(ids);
             ids = NULL;

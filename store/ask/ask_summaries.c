@@ -114,11 +114,13 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
     json_object_set_new(json, "first", value_time(trace->first_ns));
     json_object_set_new(json, "last", value_time(trace->last_ns));
     json_object_set_new(json, "duration", value_unsigned(trace->last_ns - trace->first_ns));
+    json_object_set_new(json, "took", trace->has_took ? value_unsigned(trace->took_ns) : json_null());
     json_object_set_new(json, "events", value_unsigned(trace->events));
     json_object_set_new(json, "packets_lost", value_unsigned(trace->packets_lost));
     json_object_set_new(json, "nodes", answer_node_ids(store, trace->nodes, trace->node_count));
     json_object_set_new(json, "peers", peers);
     json_object_set_new(json, "outcome", json_string(outcome_name(trace->outcome)));
+    json_object_set_new(json, "unfinished", json_boolean(trace->unfinished));
     set_app(store, json, trace);
     json_object_set_new(json, "truncated", json_boolean(trace->truncated));
     return json;
@@ -153,9 +155,12 @@ static bool sieve_keep(void *context, const struct history_trace *trace) {
                                            .now_ns = sieve->now_ns,
                                            .events = trace->events,
                                            .packets_lost = trace->packets_lost,
-                                           .nodes = trace->node_count,
+                                           .nodes = answer_count_nodes(sieve->store, trace->nodes, trace->node_count),
                                            .peers = trace->peer_count,
                                            .outcome = outcomes[trace->outcome],
+                                           .unfinished = trace->unfinished,
+                                           .has_took = trace->has_took,
+                                           .took_ns = trace->took_ns,
                                            .truncated = trace->truncated,
                                            .has_app = trace->has_app,
                                            .cmd = trace->cmd};
@@ -173,7 +178,7 @@ static bool sieve_keep(void *context, const struct history_trace *trace) {
 struct traces_params {
     int64_t limit;
     json_t *from, *to;
-    const char *app, *filter, *order;
+    const char *app, *filter, *order, *kind;
     char app_id[4];
 };
 
@@ -187,6 +192,18 @@ static int read_order(const char *text, enum history_trace_order *ret_order, str
     return trace_rpc_fail_param(ret_error, "order", "order is \"newest\", \"oldest\" or \"slowest\"");
 }
 
+static int read_kind(const char *text, enum history_trace_kind *ret_kind, struct trace_rpc_error *ret_error) {
+    static const char *const names[] = {"request", "connection"};
+    *ret_kind = HISTORY_TRACES_ALL;
+    if (!text) return 0;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *ret_kind = (enum history_trace_kind)(HISTORY_TRACES_REQUESTS + i);
+        return 0;
+    }
+    return trace_rpc_fail_param(ret_error, "kind", "kind is \"request\" or \"connection\"");
+}
+
 static int read_traces_params(struct ask *ask, struct traces_params *params, uint64_t now_ns,
                               struct history_traces_query *query) {
     *params = (struct traces_params){.limit = STORE_TRACES_DEFAULT, .order = "newest"};
@@ -197,12 +214,13 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
         {"app", TRACE_RPC_STRING, .string = &params->app},
         {"filter", TRACE_RPC_STRING, .string = &params->filter},
         {"order", TRACE_RPC_STRING, .string = &params->order},
+        {"kind", TRACE_RPC_STRING, .string = &params->kind},
     };
     if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     *query = (struct history_traces_query){.limit = (size_t)params->limit};
     if (time_param_read("from", params->from, now_ns, &query->from_ns, &ask->error) ||
         time_param_read_end("to", params->to, now_ns, &query->to_ns, &ask->error) ||
-        read_order(params->order, &query->order, &ask->error))
+        read_order(params->order, &query->order, &ask->error) || read_kind(params->kind, &query->kind, &ask->error))
         return -1;
     size_t bytes = params->app ? strlen(params->app) : 0;
     if (bytes > sizeof params->app_id)

@@ -168,6 +168,7 @@ struct listing {
     uint64_t *last_ns;   /* by entry: greatest time of its events; NULL: nobody asks */
     uint64_t *in_window; /* marked when to_ns is set: the last time alone does not tell what happened before */
     uint64_t *of_app;    /* marked when an application was asked for */
+    uint64_t *requests;  /* marked when a kind was asked for */
     bool sift;           /* every candidate is looked at */
     struct candidates candidates;
 };
@@ -214,6 +215,8 @@ static void list_entry(struct listing *listing, uint32_t index) {
     if (last_ns < listing->query->from_ns) return;
     if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
     if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
+    if (listing->requests != NULL && bits_get(listing->requests, index) != (listing->query->kind == HISTORY_TRACES_REQUESTS))
+        return;
     candidates_add(&listing->candidates,
                    &(struct candidate){.rank = last_ns,
                                        .id = entry->id,
@@ -226,13 +229,13 @@ static void list_entry(struct listing *listing, uint32_t index) {
 static uint64_t rank(enum history_trace_order order, const struct history_trace *trace) {
     switch (order) {
     case HISTORY_TRACES_OLDEST: return UINT64_MAX - trace->first_ns;
-    case HISTORY_TRACES_SLOWEST: return trace->last_ns - trace->first_ns;
+    case HISTORY_TRACES_SLOWEST: return trace->has_took ? trace->took_ns : trace->last_ns - trace->first_ns;
     default: return trace->last_ns;
     }
 }
 
-/* Looks at the events of the candidates that nobody has looked at yet, takes out what the test does not keep, and gives the others their
- * rank.  Done for one portion of the directory after another, so that there are never many candidates. */
+/* Looks at the events of the candidates that nobody has looked at yet, takes out what the test does not keep, and gives the
+ * others their rank.  Done for one portion of the directory after another, so that there are never many candidates. */
 static int sift_traces(struct listing *listing) {
     struct candidates *candidates = &listing->candidates;
     const struct history_trace_test *test = listing->query->test;
@@ -269,6 +272,8 @@ static int list_traces(struct listing *listing) {
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
     query = (struct history_query){.kinds = HISTORY_APP_KINDS};
     if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
+    if (error == 0 && listing->query->kind != HISTORY_TRACES_ALL)
+        error = mark_traces(history, &listing->span, &query, NULL, &listing->requests);
     if (error < 0) return error;
     high = history__load32(&history->traces.high);
     for (uint32_t from = 1; from < high && error == 0; from += ENTRIES_A_LOCK) {
@@ -339,6 +344,7 @@ out:
     free(listing.last_ns);
     free(candidates->list);
     free(listing.of_app);
+    free(listing.requests);
     free(listing.in_window);
     return error;
 }

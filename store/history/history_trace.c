@@ -108,10 +108,14 @@ static void firsts_fini(struct firsts *firsts) {
 
 /* ---- application events ------------------------------------------------------------------------------------------------- */
 
+/* A start or an end.  A span is one node's: a program that forgets to make a child has two nodes use one id. */
 struct span_mark {
     uint64_t span_id;
+    uint32_t node;
+    uint64_t time_ns;
     struct history_key key;
-    bool ok; /* of an end */
+    bool ok;   /* of an end */
+    bool root; /* of a start: it has no parent */
 };
 
 struct span_marks {
@@ -131,24 +135,29 @@ static int marks_add(struct span_marks *marks, const struct span_mark *mark) {
     return 0;
 }
 
+static int span_compare(const struct span_mark *x, const struct span_mark *y) {
+    if (x->span_id != y->span_id) return x->span_id < y->span_id ? -1 : 1;
+    return x->node < y->node ? -1 : x->node > y->node;
+}
+
 /* By span, then in the order of answers. */
 static int mark_compare(const void *a, const void *b) {
     const struct span_mark *x = a, *y = b;
-    if (x->span_id != y->span_id) return x->span_id < y->span_id ? -1 : 1;
-    return history__key_compare(&x->key, &y->key);
+    int order = span_compare(x, y);
+    return order != 0 ? order : history__key_compare(&x->key, &y->key);
 }
 
-/* The first end of a span, or NULL. */
-static const struct span_mark *marks_find(const struct span_marks *sorted, uint64_t span_id) {
+/* The first end of a start's span, or NULL. */
+static const struct span_mark *marks_find(const struct span_marks *sorted, const struct span_mark *start) {
     size_t low = 0, high = sorted->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (sorted->list[middle].span_id < span_id)
+        if (span_compare(&sorted->list[middle], start) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < sorted->count && sorted->list[low].span_id == span_id ? &sorted->list[low] : NULL;
+    return low < sorted->count && span_compare(&sorted->list[low], start) == 0 ? &sorted->list[low] : NULL;
 }
 
 /* Which application, command and node speak for the trace: those of the first start, else of the first app event. */
@@ -198,12 +207,13 @@ struct gather {
     struct app_first app;
 };
 
-static int gather_app(struct gather *gather, const struct trace_event *event, const struct history_key *key) {
-    struct span_mark mark = {.key = *key};
+static int gather_app(struct gather *gather, const struct trace_event *event, uint32_t node, const struct history_key *key) {
+    struct span_mark mark = {.node = node, .time_ns = event->timestamp, .key = *key};
 
     app_note(&gather->app, event, key);
     if (event->kind == TRACE_KIND_APP_START) {
         mark.span_id = event->data.app_start.span_id;
+        mark.root = event->data.app_start.parent_id == 0;
         return marks_add(&gather->starts, &mark);
     }
     if (event->kind == TRACE_KIND_APP_END) {
@@ -230,7 +240,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     error = firsts_note(gather->history, &gather->nodes, &node_as_id, &key);
     if (error == 0 && (event->flags & TRACE_FLAG_HAS_PEER) != 0)
         error = firsts_note(gather->history, &gather->peers, &event->peer_id, &key);
-    if (error == 0 && (history__kind_bit(event->kind) & HISTORY_APP_KINDS) != 0) error = gather_app(gather, event, &key);
+    if (error == 0 && (history__kind_bit(event->kind) & HISTORY_APP_KINDS) != 0) error = gather_app(gather, event, node, &key);
     return error;
 }
 
@@ -267,20 +277,30 @@ static int gather_segment(struct gather *gather, const struct history_span *span
     return error;
 }
 
-static enum history_outcome outcome(struct gather *gather) {
-    const struct span_mark *first = NULL, *end;
-    bool open = false;
+/* Whose end decides: the first root, else the first start. */
+static bool comes_before(const struct span_mark *start, const struct span_mark *first) {
+    if (first == NULL || start->root != first->root) return first == NULL || start->root;
+    return history__key_compare(&start->key, &first->key) < 0;
+}
 
-    if (gather->starts.count == 0) return HISTORY_OUTCOME_NONE;
+static void finish_spans(struct gather *gather) {
+    struct history_trace *trace = gather->trace;
+    const struct span_mark *first = NULL, *end;
+
+    trace->outcome = HISTORY_OUTCOME_NONE;
+    if (gather->starts.count == 0) return;
     if (gather->ends.count > 0) qsort(gather->ends.list, gather->ends.count, sizeof *gather->ends.list, mark_compare);
     for (size_t i = 0; i < gather->starts.count; i++) {
         const struct span_mark *start = &gather->starts.list[i];
-        if (marks_find(&gather->ends, start->span_id) == NULL) open = true;
-        if (first == NULL || history__key_compare(&start->key, &first->key) < 0) first = start;
+        if (marks_find(&gather->ends, start) == NULL) trace->unfinished = true;
+        if (comes_before(start, first)) first = start;
     }
-    end = marks_find(&gather->ends, first->span_id);
-    if (end != NULL && !end->ok) return HISTORY_OUTCOME_FAILED;
-    return open ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
+    end = marks_find(&gather->ends, first);
+    trace->has_took = first->root && end != NULL && end->time_ns >= first->time_ns;
+    if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
+    trace->outcome = end != NULL && !end->ok ? HISTORY_OUTCOME_FAILED
+                     : trace->unfinished     ? HISTORY_OUTCOME_OPEN
+                                             : HISTORY_OUTCOME_OK;
 }
 
 static void gather_finish(struct gather *gather) {
@@ -291,7 +311,7 @@ static void gather_finish(struct gather *gather) {
         memcpy(&trace->nodes[i], gather->nodes.seen.ids[gather->nodes.list[i].index].bytes, sizeof trace->nodes[i]);
     trace->peer_count = firsts_sort(&gather->peers);
     for (uint32_t i = 0; i < trace->peer_count; i++) trace->peers[i] = gather->peers.seen.ids[gather->peers.list[i].index];
-    trace->outcome = outcome(gather);
+    finish_spans(gather);
     trace->has_app = gather->app.set;
     if (gather->app.set) {
         memcpy(trace->app_id, gather->app.app_id, sizeof trace->app_id);

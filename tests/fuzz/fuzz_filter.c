@@ -2,9 +2,10 @@
  *
  * Fuzz target: the filter language (proto/filter.h) against any text, and any event.
  *
- * The input's first byte has flags: 1: a filter of traces; 2: names and applications are known; 4: and there are no others.  Then comes
- * the text; behind a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.  What the sanitizers do
- * not see is asked here: an error lies within the text, and what matches lies within the bounds that an index is told.
+ * The input's first byte has flags: 1: a filter of traces; 2: names and applications are known; 4: and there are no others.
+ * Then comes the text; behind a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.
+ * What the sanitizers do not see is asked here: an error lies within the text, and what matches lies within the bounds that an
+ * index is told.
  *
  * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_filter. */
 #include <errno.h>
@@ -53,8 +54,14 @@ static void ask_event(const struct trace_filter *filter, const struct trace_even
 
 static void ask_trace(const struct trace_filter *filter, const struct trace_event *event) {
     const struct trace_filter_origin origin = {&nodes[1].id, NULL, 0, &app};
-    struct trace_filter_summary summary = {
-        .events = 1, .nodes = 1, .last_ns = 5, .now_ns = 9, .has_app = true, .app_id = {'D', 'M', 'A', 'P'}};
+    struct trace_filter_summary summary = {.events = 1,
+                                           .nodes = 1,
+                                           .last_ns = 5,
+                                           .now_ns = 9,
+                                           .has_app = true,
+                                           .has_took = true,
+                                           .took_ns = 4,
+                                           .app_id = {'D', 'M', 'A', 'P'}};
     struct trace_filter_tally tally = {0};
     int known = trace_filter_decide(filter, NULL, &summary);
     trace_filter_tally_add(filter, &tally, event, &origin);

@@ -147,23 +147,32 @@ static void add_peer(struct history_trace *trace, const struct trace_node_id *pe
     if (trace->peer_count < HISTORY_SUMMARY_NODES_MAX) trace->peers[trace->peer_count++] = *peer;
 }
 
-/* The trace's events are order[0 ... count - 1], in the order of answers. */
-static enum history_outcome outcome_of(const struct model *model, const uint64_t *order, uint64_t count) {
-    bool seen_start = false, open = false, failed = false;
+/* The trace's events are order[0 ... count - 1], in the order of answers.  The first start without a parent decides, else the
+ * first start. */
+static void set_outcome(const struct model *model, const uint64_t *order, uint64_t count, struct history_trace *trace) {
+    const struct trace_event *decides = NULL, *decides_end = NULL;
 
     for (uint64_t i = 0; i < count; i++) {
         const struct trace_event *start = &model->events[order[i]].event, *end = NULL;
+        uint32_t node = model->events[order[i]].source >> 8;
         if (start->kind != TRACE_KIND_APP_START) continue;
         for (uint64_t j = 0; j < count && end == NULL; j++) {
             const struct trace_event *event = &model->events[order[j]].event;
-            if (event->kind == TRACE_KIND_APP_END && event->data.app_end.span_id == start->data.app_start.span_id) end = event;
+            if (event->kind == TRACE_KIND_APP_END && event->data.app_end.span_id == start->data.app_start.span_id &&
+                model->events[order[j]].source >> 8 == node)
+                end = event;
         }
-        if (end == NULL) open = true;
-        if (!seen_start && end != NULL && !end->data.app_end.ok) failed = true;
-        seen_start = true;
+        if (end == NULL) trace->unfinished = true;
+        if (decides != NULL && (start->data.app_start.parent_id != 0 || decides->data.app_start.parent_id == 0)) continue;
+        decides = start;
+        decides_end = end;
     }
-    if (!seen_start) return HISTORY_OUTCOME_NONE;
-    return failed ? HISTORY_OUTCOME_FAILED : open ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
+    if (decides == NULL) return;
+    trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
+    if (decides_end != NULL && !decides_end->data.app_end.ok) trace->outcome = HISTORY_OUTCOME_FAILED;
+    if (decides->data.app_start.parent_id != 0 || decides_end == NULL || decides_end->timestamp < decides->timestamp) return;
+    trace->has_took = true;
+    trace->took_ns = decides_end->timestamp - decides->timestamp;
 }
 
 static void summarise(const struct model *model, const uint64_t *order, uint64_t count, struct history_trace *ret_trace) {
@@ -191,7 +200,7 @@ static void summarise(const struct model *model, const uint64_t *order, uint64_t
         trace->cmd = cmd;
         trace->app_node = item->source >> 8;
     }
-    trace->outcome = outcome_of(model, order, count);
+    set_outcome(model, order, count, trace);
 }
 
 static bool listed(const struct model *model, const uint64_t *order, uint64_t count, uint64_t from_ns, uint64_t to_ns,

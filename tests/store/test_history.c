@@ -221,11 +221,15 @@ static struct model_sum *model_sums(size_t *ret_count) {
 
 static enum history_trace_order model_order;
 
+static uint64_t slowness(const struct history_trace *trace) {
+    return trace->has_took ? trace->took_ns : trace->last_ns - trace->first_ns;
+}
+
 static int compare_traces(const void *a, const void *b) {
     const struct history_trace *x = a, *y = b;
     uint64_t left = x->last_ns, right = y->last_ns;
     if (model_order == HISTORY_TRACES_OLDEST) left = y->first_ns, right = x->first_ns;
-    if (model_order == HISTORY_TRACES_SLOWEST) left = x->last_ns - x->first_ns, right = y->last_ns - y->first_ns;
+    if (model_order == HISTORY_TRACES_SLOWEST) left = slowness(x), right = slowness(y);
     if (left != right) return left > right ? -1 : 1;
     return memcmp(x->trace_id.bytes, y->trace_id.bytes, sizeof x->trace_id.bytes);
 }
@@ -237,6 +241,7 @@ static void model_choose(const struct history_traces_query *query, struct histor
     for (size_t i = 0; i < *total; i++) {
         const struct model_sum *sum =
             sums != NULL ? bsearch(&traces[i].trace_id, sums, sum_count, sizeof *sums, compare_sums) : NULL;
+        if (query->kind != HISTORY_TRACES_ALL && traces[i].has_app != (query->kind == HISTORY_TRACES_REQUESTS)) continue;
         if (sum == NULL || sum->sum % 2 != 0) traces[kept++] = traces[i];
     }
     free(sums);
@@ -257,6 +262,9 @@ static void assert_traces_equal(const struct history_trace *a, const struct hist
     quick_assert(a->peer_count == b->peer_count);
     quick_assert(memcmp(a->peers, b->peers, a->peer_count * sizeof a->peers[0]) == 0);
     quick_assert(a->outcome == b->outcome);
+    quick_assert(a->unfinished == b->unfinished);
+    quick_assert(a->has_took == b->has_took);
+    quick_assert(a->took_ns == b->took_ns);
     quick_assert(a->has_app == b->has_app);
     quick_assert(memcmp(a->app_id, b->app_id, 4) == 0);
     quick_assert(a->cmd == b->cmd);
@@ -289,6 +297,7 @@ static void check_random_traces(void) {
     if (generator_below(&generator, 2) == 0) query.from_ns = model.events[any_position()].event.timestamp;
     if (generator_below(&generator, 2) == 0) query.to_ns = model.events[any_position()].event.timestamp;
     if (generator_below(&generator, 8) == 0) query.test = &test;
+    if (generator_below(&generator, 4) == 0) query.kind = (enum history_trace_kind)generator_below(&generator, 3);
     if (generator_below(&generator, 8) == 0) query.order = (enum history_trace_order)generator_below(&generator, 3);
     check_traces(&query);
 }

@@ -119,7 +119,8 @@ END_TEST
 
 /* ---- outcomes ----------------------------------------------------------------------------------------------------------- */
 
-/* Steps: s/e/f + digit: start, good end, failed end of a span; c: a command; p: a packet.  Each a moment after the one before. */
+/* Steps: s/e/f + digit: start, good end, failed end of a span; t: a start with a parent; S/E: as s and e, of another node; c:
+ * a command; p: a packet.  Each a moment after the one before. */
 struct outcome_case {
     const char *name, *steps;
     enum history_outcome outcome;
@@ -140,6 +141,8 @@ static const struct outcome_case outcomes[] = {
     {"an end whose start has left the history", "e1", HISTORY_OUTCOME_NONE, true, 0},
     {"the command is that of the first start", "cps1e1", HISTORY_OUTCOME_OK, true, 2},
     {"the first of two ends counts", "s1f1e1", HISTORY_OUTCOME_FAILED, true, 0},
+    {"another node's span of the same id is another span", "s1S1E1f1", HISTORY_OUTCOME_FAILED, true, 0},
+    {"a part that came before the root's start", "t2s1e1f2", HISTORY_OUTCOME_OK, true, 0},
 };
 
 static void append_step(char step, char digit, uint16_t place, uint64_t time_ns) {
@@ -151,23 +154,26 @@ static void append_step(char step, char digit, uint16_t place, uint64_t time_ns)
         memcpy(event.data.app_command.app_id, "DMAP", 4);
         event.data.app_command.cmd = place;
         break;
+    case 't': event.data.app_start.parent_id = 99; /* fall through */
+    case 'S':
     case 's':
         event.kind = TRACE_KIND_APP_START;
         memcpy(event.data.app_start.app_id, "DMAP", 4);
         event.data.app_start.span_id = (uint64_t)digit;
         event.data.app_start.cmd = place;
         break;
+    case 'E':
     case 'e':
     case 'f':
         event.kind = TRACE_KIND_APP_END;
         memcpy(event.data.app_end.app_id, "DMAP", 4);
         event.data.app_end.span_id = (uint64_t)digit;
         event.data.app_end.cmd = place;
-        event.data.app_end.ok = step == 'e';
+        event.data.app_end.ok = step != 'f';
         break;
     default: break;
     }
-    append(&event, place);
+    append(&event, step == 'S' || step == 'E');
 }
 
 /* In the order of the steps, or arriving the other way round: times decide. */
@@ -188,7 +194,7 @@ static void check_outcome(const struct outcome_case *expected, bool backwards) {
     if (expected->has_app) {
         ck_assert_mem_eq(traces[0].app_id, "DMAP", 4);
         ck_assert_msg(traces[0].cmd == expected->cmd, "%s: cmd %u", expected->name, traces[0].cmd);
-        ck_assert_uint_eq(traces[0].app_node, expected->cmd);
+        ck_assert_uint_eq(traces[0].app_node, 0);
     }
     ck_assert_uint_eq(traces[0].nodes[0], 0); /* of the first event in time */
     ck_assert(!traces[0].truncated);

@@ -157,6 +157,9 @@ struct trace_filter_summary {
     uint64_t events, packets_lost;
     uint32_t nodes, peers;
     enum trace_filter_outcome outcome;
+    bool unfinished;
+    bool has_took; /* the next is meant */
+    uint64_t took_ns;
     bool truncated;
     bool has_app; /* the next four are meant */
     char app_id[4];

@@ -11,6 +11,9 @@
 /* The ids of the nodes with these indices, each once.  A new reference, NULL when memory runs out. */
 json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices, size_t count);
 
+/* How many nodes these logs are of.  Takes the RCU read lock itself. */
+uint32_t answer_count_nodes(const struct store *store, const uint32_t *node_indices, size_t count);
+
 /* Names a log, together with its node's id, for as long as its ring exists: a later traced gives the same name.  16 hex
  * digits. */
 #define ANSWER_LOG_DIGITS 16

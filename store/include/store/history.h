@@ -107,14 +107,15 @@ struct history_visited {
     const char *index; /* as in history_answer */
 };
 
-/* Shows `visit` every event in [begin, end) positions that matches, in no order.  It runs inside rcu_read_lock() and keeps nothing of
- * the event; what it returns, when it is not 0, ends the visit and is returned.  Callable from any registered thread. */
+/* Shows `visit` every event in [begin, end) positions that matches, in no order.  It runs inside rcu_read_lock() and keeps
+ * nothing of the event; what it returns, when it is not 0, ends the visit and is returned.  Callable from any registered
+ * thread. */
 int history_visit(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                   int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
                   struct history_visited *ret_visited);
 
-/* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.  What is
- * evicted meanwhile may be counted or not.  Callable from any registered thread. */
+/* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.
+ * What is evicted meanwhile may be counted or not.  Callable from any registered thread. */
 uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                        bool newest_first, const struct history_hit *after);
 
@@ -141,7 +142,10 @@ struct history_trace {
     struct trace_node_id peers[HISTORY_SUMMARY_NODES_MAX];
     uint32_t peer_count;
     enum history_outcome outcome;
-    bool has_app;
+    bool unfinished;  /* a start has no end, also where the outcome is another */
+    bool has_took;    /* its root has both ends */
+    uint64_t took_ns; /* from the one to the other; last_ns - first_ns has late acknowledgements in it, too */
+    bool has_app;     /* it is a request; else the trace is of a connection */
     char app_id[4];
     uint16_t cmd;
     uint32_t app_node; /* node index whose registration names the command */
@@ -160,8 +164,10 @@ struct history_trace_test {
 enum history_trace_order {
     HISTORY_TRACES_NEWEST, /* last event */
     HISTORY_TRACES_OLDEST, /* first event */
-    HISTORY_TRACES_SLOWEST /* longest duration first */
+    HISTORY_TRACES_SLOWEST /* the longest first: what they took, or from the first event to the last where that is not known */
 };
+
+enum history_trace_kind { HISTORY_TRACES_ALL, HISTORY_TRACES_REQUESTS, HISTORY_TRACES_CONNECTIONS };
 
 struct history_traces_query {
     uint64_t from_ns, to_ns; /* with an event in [from, to); to 0: no end */
@@ -169,6 +175,7 @@ struct history_traces_query {
     /* NULL: all.  With a test, and in another order than the newest first, every event of every trace is looked at. */
     const struct history_trace_test *test;
     enum history_trace_order order;
+    enum history_trace_kind kind;
     size_t limit;
     const _Atomic bool *abandoned; /* or NULL; true: the answer is not wanted any more, and -ECANCELED will do */
 };

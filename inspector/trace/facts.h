@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events for counting: what an analysis needs of each, in a fraction of the memory of its JSON form, ids as small numbers.  Pure. */
+ * Events as facts: what conclusions need of each, in a fraction of the memory of its JSON form, ids as small numbers.  Pure. */
 #ifndef INSPECTOR_FACTS_H
 #define INSPECTOR_FACTS_H
 
@@ -15,12 +15,18 @@ enum fact_kind {
     FACT_PACKET_RECEIVED,
     FACT_PACKET_LOST,
     FACT_METRICS,
+    FACT_STREAM_DATA,
     FACT_STREAM_OPENED,
     FACT_STREAM_CLOSED,
     FACT_CONN_CLOSED,
     FACT_APP_START,
     FACT_APP_END,
     FACT_EVENTS_LOST,
+    FACT_CONN_INIT,
+    FACT_CONN_ESTABLISHED,
+    FACT_APP_COMMAND,
+    FACT_CUSTOM,
+    FACT_OTHER, /* a kind that this version does not know */
     FACT_KIND_COUNT_
 };
 
@@ -34,16 +40,19 @@ struct fact {
         uint64_t missing; /* events */
     };
     union {
-        uint64_t bytes;     /* of a packet */
+        uint64_t bytes;     /* of a packet, or of stream data */
         uint64_t parent_id; /* of a start; 0 for a root */
+        uint64_t code;      /* with which a stream or connection was closed */
     };
     unsigned node, peer, trace; /* NO_NUMBER for none */
-    unsigned command;           /* of a start or an end */
+    unsigned command;           /* of a start or an end; of a closed connection, its reason */
     unsigned space;             /* of a packet, as struct packet has it */
     uint32_t sequence;
     uint16_t lane;
     uint8_t kind; /* enum fact_kind */
     bool ok;      /* of an end */
+    bool sent;    /* of stream data: by this node, otherwise received */
+    bool by_peer; /* of a closed connection: the peer closed it */
 };
 
 struct facts {
@@ -51,7 +60,7 @@ struct facts {
     size_t count, capacity;
     struct intern nodes; /* nodes and peers */
     struct intern traces;
-    struct intern commands; /* "DataMap GET_CHUNK" */
+    struct intern commands; /* "DataMap GET_CHUNK"; and reasons of closed connections */
     const char **node_ids;  /* by number, borrowed from nodes: facts_sort fills them */
     const char **trace_ids;
     const char **command_names;
@@ -60,14 +69,20 @@ struct facts {
 /* The name of a kind, as events have it. */
 const char *fact_kind_name(enum fact_kind kind);
 
-/* A new array of the names of all kinds, for a query.  NULL without memory. */
-json_t *facts_kinds_new(void);
-
-/* Takes over what is of these kinds in an array of events; others are passed over.  0 or -ENOMEM. */
+/* Takes over an array of events; one without a node or a time is passed over.  0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
 
-/* Puts them in time order, and the ids of the numbers into their arrays.  Call it once, after the last facts_add.  0 or -ENOMEM. */
+/* Reads one event; its node may be NO_NUMBER, and its time 0 where it has none.  0 or -ENOMEM. */
+int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event);
+
+/* Makes room for so many facts in all.  0 or -ENOMEM. */
+int facts_reserve(struct facts *facts, size_t count);
+
+/* Puts them in time order, and does what facts_index does.  Call it once, after the last facts_add.  0 or -ENOMEM. */
 int facts_sort(struct facts *facts);
+
+/* Puts the ids of the numbers into their arrays: for facts that are in order as they are.  0 or -ENOMEM. */
+int facts_index(struct facts *facts);
 
 void facts_fini(struct facts *facts);
 

@@ -3,7 +3,9 @@
 
 #include "event_role.h"
 #include "json_get.h"
+#include "limits.h"
 #include "packet_pairs.h"
+#include "text.h"
 
 #include <errno.h>
 #include <proto/event_table.h>
@@ -15,25 +17,20 @@ static const uint16_t kinds[FACT_KIND_COUNT_] = {
     [FACT_PACKET_RECEIVED] = TRACE_KIND_PACKET_RECEIVED,
     [FACT_PACKET_LOST] = TRACE_KIND_PACKET_LOST,
     [FACT_METRICS] = TRACE_KIND_METRICS,
+    [FACT_STREAM_DATA] = TRACE_KIND_STREAM_DATA,
     [FACT_STREAM_OPENED] = TRACE_KIND_STREAM_OPENED,
     [FACT_STREAM_CLOSED] = TRACE_KIND_STREAM_CLOSED,
     [FACT_CONN_CLOSED] = TRACE_KIND_CONN_CLOSED,
     [FACT_APP_START] = TRACE_KIND_APP_START,
     [FACT_APP_END] = TRACE_KIND_APP_END,
     [FACT_EVENTS_LOST] = TRACE_KIND_EVENTS_LOST,
+    [FACT_CONN_INIT] = TRACE_KIND_CONN_INIT,
+    [FACT_CONN_ESTABLISHED] = TRACE_KIND_CONN_ESTABLISHED,
+    [FACT_APP_COMMAND] = TRACE_KIND_APP_COMMAND,
+    [FACT_CUSTOM] = TRACE_KIND_CUSTOM,
 };
 
-const char *fact_kind_name(enum fact_kind kind) { return trace_kind_info(kinds[kind])->name; }
-
-json_t *facts_kinds_new(void) {
-    json_t *names = json_array();
-    for (unsigned i = 0; names && i < FACT_KIND_COUNT_; i++) {
-        if (!json_array_append_new(names, json_string(fact_kind_name((enum fact_kind)i)))) continue;
-        json_decref(names);
-        return NULL;
-    }
-    return names;
-}
+const char *fact_kind_name(enum fact_kind kind) { return kind < FACT_OTHER ? trace_kind_info(kinds[kind])->name : "other"; }
 
 /* ---- one event ---- */
 
@@ -50,6 +47,17 @@ static int read_command(struct facts *facts, struct fact *fact, const json_t *ev
     return result;
 }
 
+/* Made harmless, as commands are. */
+static int read_reason(struct facts *facts, struct fact *fact, const json_t *data) {
+    struct strbuf reason = {0};
+    const char *text = json_get_text(data, "reason");
+    if (!text || !*text) return 0;
+    text_untrusted(&reason, text, strlen(text), CELL_COLUMNS_MAX);
+    int result = reason.failed ? -ENOMEM : intern_number(&facts->commands, strbuf_text(&reason), &fact->command);
+    strbuf_fini(&reason);
+    return result;
+}
+
 static int read_data(struct facts *facts, struct fact *fact, const json_t *event) {
     const json_t *data = json_object_get(event, "data");
     struct packet packet;
@@ -57,14 +65,29 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_PACKET_SENT:
     case FACT_PACKET_RECEIVED:
     case FACT_PACKET_LOST:
-        if (!packet_read(&packet, event)) return 0;
+        if (!packet_read(&packet, event)) {
+            fact->kind = FACT_OTHER;
+            return 0;
+        }
         fact->number = packet.number;
         fact->bytes = packet.bytes;
         fact->space = packet.space;
         return 0;
     case FACT_METRICS: fact->rtt_ns = json_get_count(data, "rtt"); return 0;
-    case FACT_STREAM_OPENED:
-    case FACT_STREAM_CLOSED: fact->stream_id = json_get_count(data, "stream_id"); return 0;
+    case FACT_STREAM_DATA:
+        fact->stream_id = json_get_count(data, "stream_id");
+        fact->bytes = json_get_count(data, "length");
+        fact->sent = json_get_bool(data, "sent");
+        return 0;
+    case FACT_STREAM_OPENED: fact->stream_id = json_get_count(data, "stream_id"); return 0;
+    case FACT_STREAM_CLOSED:
+        fact->stream_id = json_get_count(data, "stream_id");
+        fact->code = json_get_count(data, "code");
+        return 0;
+    case FACT_CONN_CLOSED:
+        fact->code = json_get_count(data, "code");
+        fact->by_peer = json_get_bool(data, "by_remote");
+        return read_reason(facts, fact, data);
     case FACT_APP_START: fact->parent_id = span_of(data, "parent_id"); /* fall through */
     case FACT_APP_END:
         fact->span_id = span_of(data, "span_id");
@@ -75,38 +98,43 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     }
 }
 
-static int add_event(struct facts *facts, const json_t *event) {
+int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event) {
     uint16_t kind = json_get_kind(event);
     unsigned number = 0;
-    while (number < FACT_KIND_COUNT_ && kinds[number] != kind) number++;
-    if (number == FACT_KIND_COUNT_) return 0;
+    while (number < FACT_OTHER && kinds[number] != kind) number++;
     struct fact fact = {.kind = (uint8_t)number,
                         .command = NO_NUMBER,
                         .sequence = (uint32_t)json_get_count(event, "sequence"),
                         .lane = (uint16_t)json_get_count(event, "lane")};
-    if (!json_get_time(event, &fact.time_ns)) return 0;
+    json_get_time(event, &fact.time_ns);
     if (intern_number(&facts->nodes, json_get_hex(event, "node_id", NODE_DIGITS), &fact.node) ||
         intern_number(&facts->nodes, json_get_hex(event, "peer_id", NODE_DIGITS), &fact.peer) ||
         intern_number(&facts->traces, json_get_hex(event, "trace_id", TRACE_DIGITS), &fact.trace) ||
         read_data(facts, &fact, event))
         return -ENOMEM;
-    if (fact.node == NO_NUMBER) return 0;
-    facts->items[facts->count++] = fact;
+    *ret_fact = fact;
+    return 0;
+}
+
+int facts_reserve(struct facts *facts, size_t count) {
+    if (count <= facts->capacity) return 0;
+    size_t capacity = count > 2 * facts->capacity ? count : 2 * facts->capacity;
+    struct fact *items = realloc(facts->items, capacity * sizeof *items);
+    if (!items) return -ENOMEM;
+    facts->items = items;
+    facts->capacity = capacity;
     return 0;
 }
 
 int facts_add(struct facts *facts, const json_t *events) {
-    size_t i, wanted = facts->count + json_array_size(events);
+    size_t i;
     const json_t *event;
-    if (wanted > facts->capacity) {
-        size_t capacity = wanted > 2 * facts->capacity ? wanted : 2 * facts->capacity;
-        struct fact *items = realloc(facts->items, capacity * sizeof *items);
-        if (!items) return -ENOMEM;
-        facts->items = items;
-        facts->capacity = capacity;
-    }
+    struct fact fact;
+    if (facts_reserve(facts, facts->count + json_array_size(events))) return -ENOMEM;
     json_array_foreach(events, i, event) {
-        if (add_event(facts, event)) return -ENOMEM;
+        if (!json_object_get(event, "kind") || !json_get_time(event, &(uint64_t){0})) continue;
+        if (fact_read(facts, &fact, event)) return -ENOMEM;
+        if (fact.node != NO_NUMBER) facts->items[facts->count++] = fact;
     }
     return 0;
 }
@@ -133,6 +161,10 @@ static const char **list_texts(const struct intern *intern) {
 
 int facts_sort(struct facts *facts) {
     if (facts->count) qsort(facts->items, facts->count, sizeof *facts->items, compare_facts);
+    return facts_index(facts);
+}
+
+int facts_index(struct facts *facts) {
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);

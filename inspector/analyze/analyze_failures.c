@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests that failed, or took very much longer than others; connections that did not end as they should; and who floods the
+ * others. */
+#include "analyze.h"
+#include "analyze_thresholds.h"
+#include "requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+/* ---- failed requests ---- */
+
+/* Who is to be named: whom the node that failed was waiting for, else the node. */
+static unsigned culprit(const struct request *request) {
+    return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_node;
+}
+
+static int compare_failures(const void *left, const void *right) {
+    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
+    int order = compare(a->command, b->command);
+    if (!order) order = compare(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
+    if (!order) order = compare(culprit(a), culprit(b));
+    if (!order) order = compare(a->failed_node, b->failed_node);
+    return order ? order : compare(a->start, b->start);
+}
+
+static void tell_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
+    bool waited = (*failed)->failed_waiting != NO_NUMBER;
+    double share = (double)count / (double)of;
+    struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
+                              .severity = share >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .weight = share,
+                              .node = culprit(*failed),
+                              .peer = waited ? (*failed)->failed_node : NO_NUMBER,
+                              .trace = (*failed)->trace,
+                              .command = (*failed)->command,
+                              .count = count,
+                              .of = of};
+    for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
+    analysis_add(analysis, &finding);
+}
+
+/* All requests of one command, those that failed first. */
+static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
+    for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
+        for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
+                          culprit(requests[end]) == culprit(requests[begin]);)
+            end++;
+        tell_failed(analysis, requests + begin, end - begin, count);
+    }
+}
+
+/* ---- requests that took very long ---- */
+
+static int compare_took(const void *left, const void *right) {
+    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
+    int order = compare(a->command, b->command);
+    if (!order) order = compare(a->took_ns, b->took_ns);
+    return order ? order : compare(a->start, b->start);
+}
+
+/* Where a request spent most: one of its visits, or NULL. */
+static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
+    const struct visit *most = NULL;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        if (&requests->items[visit->request] == request && (!most || visit->ns > most->ns)) most = visit;
+    }
+    return most;
+}
+
+/* All requests of one command, the fastest first. */
+static void judge_took(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
+                       size_t count) {
+    uint64_t middle_ns = requests[count / 2]->took_ns;
+    size_t first = count;
+    if (count < OUTLIER_REQUESTS_MIN) return;
+    while (first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
+           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
+        first--;
+    if (first == count) return;
+    const struct request *longest = requests[count - 1];
+    const struct visit *visit = main_visit(all, longest);
+    struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
+                              .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .weight = (double)longest->took_ns / 1e9,
+                              .node = !visit                     ? longest->node
+                                      : visit->kind == WAIT_PEER ? visit->peer
+                                                                 : visit->node,
+                              .peer = visit && visit->kind == WAIT_LINK ? visit->peer : NO_NUMBER,
+                              .trace = longest->trace,
+                              .command = longest->command,
+                              .count = count - first,
+                              .of = count,
+                              .ns = longest->took_ns,
+                              .usual_ns = middle_ns};
+    for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
+    analysis_add(analysis, &finding);
+}
+
+void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
+    const struct request **order = calloc(requests->count + 1, sizeof *order);
+    size_t count = 0;
+    if (!order) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < requests->count; i++)
+        if (requests->items[i].whole) order[count++] = &requests->items[i];
+    analysis->coverage.requests_whole += count;
+    for (unsigned round = 0; round < 2; round++) {
+        qsort(order, count, sizeof *order, round ? compare_took : compare_failures);
+        for (size_t begin = 0, end; begin < count; begin = end) {
+            for (end = begin; end < count && order[end]->command == order[begin]->command;) end++;
+            if (round)
+                judge_took(analysis, requests, order + begin, end - begin);
+            else
+                judge_failures(analysis, order + begin, end - begin);
+        }
+    }
+    free(order);
+}
+
+/* ---- who floods ---- */
+
+/* The median of how many requests the nodes began, without one's; of those that began any. */
+void analyze_flood(struct analysis *analysis, const struct requests *requests) {
+    unsigned nodes = intern_count(&analysis->facts->nodes);
+    size_t *first = calloc(nodes + 1, sizeof *first), kept = 0;
+    uint64_t *counts = calloc(nodes + 1, sizeof *counts);
+    double *sorted = calloc(nodes + 1, sizeof *sorted);
+    if (!first || !counts || !sorted) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < requests->count; i++) {
+        const struct request *request = &requests->items[i];
+        if (!counts[request->node]++) first[request->node] = i;
+    }
+    for (unsigned i = 0; !analysis->failed && i < nodes; i++)
+        if (counts[i]) sorted[kept++] = (double)counts[i];
+    if (kept >= FLOOD_NODES_MIN) sort_values(sorted, kept);
+    for (unsigned i = 0; kept >= FLOOD_NODES_MIN && i < nodes; i++) {
+        const double own[] = {(double)counts[i]};
+        double usual = counts[i] ? median_without(sorted, kept, own, 1) : 0;
+        if (counts[i] < FLOOD_REQUESTS_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
+        const struct request *request = &requests->items[first[i]];
+        struct finding finding = {.kind = FINDING_FLOOD,
+                                  .severity = SEVERITY_SEVERE,
+                                  .weight = own[0] / usual,
+                                  .node = i,
+                                  .peer = NO_NUMBER,
+                                  .trace = request->trace,
+                                  .command = request->command,
+                                  .count = counts[i],
+                                  .of = requests->count,
+                                  .usual_rate = usual};
+        finding_show(&finding, request->start);
+        analysis_add(analysis, &finding);
+    }
+    free(first);
+    free(counts);
+    free(sorted);
+}
+
+/* ---- connections ---- */
+
+static bool holds(const char *text, const char *word) {
+    for (size_t bytes = strlen(word); *text; text++)
+        if (!strncasecmp(text, word, bytes)) return true;
+    return false;
+}
+
+/* Without a code a connection ended as it should, unless its reason is one of a failure: whoever times out sends no code. */
+static bool ended_badly(const struct facts *facts, const struct fact *fact) {
+    static const char *const words[] = {"err_", "error", "timeout", "timed out", "idle", "reset", "refused", "unreachable"};
+    const char *reason = facts_command(facts, fact->command);
+    if (fact->kind != FACT_CONN_CLOSED) return false;
+    if (fact->code) return true;
+    for (size_t i = 0; reason && i < sizeof words / sizeof *words; i++)
+        if (holds(reason, words[i])) return true;
+    return false;
+}
+
+static int compare_closes(const void *left, const void *right, void *items) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct fact *a = (const struct fact *)items + i, *b = (const struct fact *)items + j;
+    int order = compare(a->code, b->code);
+    if (!order) order = compare(a->command, b->command);
+    return order ? order : compare(i, j);
+}
+
+/* Of one code and reason.  A node that is an end of all of them, and they are several, is named alone. */
+static void tell_closed(struct analysis *analysis, const size_t *closes, size_t count) {
+    const struct fact *facts = analysis->facts->items, *first = &facts[*closes];
+    bool node = true, peer = true;
+    for (size_t i = 0; i < count; i++) {
+        const struct fact *fact = &facts[closes[i]];
+        node &= fact->node == first->node || fact->peer == first->node;
+        peer &= fact->node == first->peer || fact->peer == first->peer;
+    }
+    struct finding finding = {.kind = FINDING_CONNECTIONS_CLOSED,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = (double)count,
+                              .node = node   ? first->node
+                                      : peer ? first->peer
+                                             : NO_NUMBER,
+                              .peer = node && peer ? first->peer : NO_NUMBER,
+                              .trace = first->trace,
+                              .command = first->command,
+                              .count = count,
+                              .code = first->code,
+                              .time_ns = first->time_ns};
+    for (size_t i = 0; i < count; i++) finding_show(&finding, closes[i]);
+    analysis_add(analysis, &finding);
+}
+
+void analyze_connections(struct analysis *analysis) {
+    const struct facts *facts = analysis->facts;
+    size_t *closes = calloc(facts->count + 1, sizeof *closes), count = 0;
+    if (!closes) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < facts->count; i++)
+        if (ended_badly(facts, &facts->items[i])) closes[count++] = i;
+    if (count) qsort_r(closes, count, sizeof *closes, compare_closes, facts->items);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && facts->items[closes[end]].code == facts->items[closes[begin]].code &&
+                          facts->items[closes[end]].command == facts->items[closes[begin]].command;)
+            end++;
+        tell_closed(analysis, closes + begin, end - begin);
+    }
+    free(closes);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "requests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- arrays that grow ---- */
+
+/* Room for one more; NULL without memory. */
+static void *grow(void *items, size_t count, size_t *capacity, size_t bytes) {
+    if (count < *capacity) return items;
+    size_t wanted = *capacity ? 2 * *capacity : 32;
+    void *grown = realloc(items, wanted * bytes);
+    if (grown) *capacity = wanted;
+    return grown;
+}
+
+static int add_visit(struct requests *requests, const struct visit *visit) {
+    struct visit *visits = grow(requests->visits, requests->visit_count, &requests->visit_capacity, sizeof *visits);
+    if (!visits) return -ENOMEM;
+    requests->visits = visits;
+    visits[requests->visit_count++] = *visit;
+    return 0;
+}
+
+static int add_delay(struct requests *requests, const struct delay *delay) {
+    struct delay *delays = grow(requests->delays, requests->delay_count, &requests->delay_capacity, sizeof *delays);
+    if (!delays) return -ENOMEM;
+    requests->delays = delays;
+    delays[requests->delay_count++] = *delay;
+    return 0;
+}
+
+static int add_open(struct requests *requests, const struct open_part *part) {
+    struct open_part *open = grow(requests->open, requests->open_count, &requests->open_capacity, sizeof *open);
+    if (!open) return -ENOMEM;
+    requests->open = open;
+    open[requests->open_count++] = *part;
+    return 0;
+}
+
+static int add_request(struct requests *requests, const struct request *request) {
+    struct request *items = grow(requests->items, requests->count, &requests->capacity, sizeof *items);
+    if (!items) return -ENOMEM;
+    requests->items = items;
+    items[requests->count++] = *request;
+    return 0;
+}
+
+/* ---- one trace ---- */
+
+static size_t fact_at(const struct trace_events *events, size_t position) {
+    return position == NO_POSITION ? NO_FACT : events->places[position];
+}
+
+/* The event of a node at a moment; NO_FACT when it has none. */
+static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t time_ns) {
+    size_t low = 0, high = events->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (trace_event_at(events, middle)->time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < events->count && trace_event_at(events, low)->time_ns == time_ns; low++)
+        if (trace_event_at(events, low)->node == node) return events->places[low];
+    return NO_FACT;
+}
+
+/* The failed span that ended first: what failed after it did so because of it, or by itself later. */
+static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
+    const struct span *first = NULL;
+    request->failed_node = request->failed_waiting = NO_NUMBER;
+    request->failed = NO_FACT;
+    if (path->spans.items[path->root].end == NO_POSITION || path->spans.items[path->root].ok) return;
+    for (size_t i = 0; i < path->spans.count; i++) {
+        const struct span *span = &path->spans.items[i];
+        if (span->end != NO_POSITION && !span->ok && (!first || span->end < first->end)) first = span;
+    }
+    request->failed_node = first->node;
+    request->failed = fact_at(events, first->end);
+    for (size_t i = 0; i < path->within; i++) { /* what was waited for when it failed */
+        const struct wait *wait = &path->waits[i];
+        unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
+        if (wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
+        request->failed_waiting = whom;
+    }
+}
+
+static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+    const struct span *root = &path->spans.items[path->root];
+    struct request request = {.trace = trace_event_at(events, 0)->trace,
+                              .command = trace_event_at(events, root->start)->command,
+                              .node = root->node,
+                              .took_ns = path->end_ns - path->start_ns,
+                              .whole = root->end != NO_POSITION && root->parent == NO_POSITION && !root->parent_missing,
+                              .ok = root->ok,
+                              .start = fact_at(events, root->start)};
+    find_failure(&request, path, events);
+    return add_request(requests, &request);
+}
+
+static bool same_place(const struct visit *visit, const struct wait *wait, bool after) {
+    return visit->after == after && visit->kind == wait->kind && visit->node == wait->node && visit->peer == wait->peer;
+}
+
+static void show_wait(struct visit *visit, const struct wait *wait, const struct critical_path *path,
+                      const struct trace_events *events) {
+    const struct span *span = &path->spans.items[wait->span];
+    unsigned count = 0;
+    visit->once_ns = wait->to_ns - wait->from_ns;
+    visit->stopped = wait->stopped;
+    for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
+    if (wait->kind == WAIT_NODE && span->node == wait->node) {
+        visit->evidence[count++] = fact_at(events, span->start);
+        visit->evidence[count++] = fact_at(events, span->end);
+        return;
+    }
+    visit->evidence[count++] = fact_of(events, wait->kind == WAIT_NODE ? span->node : wait->node, wait->from_ns);
+    visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
+}
+
+/* The places of a request are few: each wait looks for its own among those of this request.  What came behind the end counts
+ * too, so that a message which goes one way is judged. */
+static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+    size_t first = requests->visit_count;
+    for (size_t i = 0; i < path->count; i++) {
+        const struct wait *wait = &path->waits[i];
+        bool after = i >= path->within;
+        size_t k = first;
+        while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after)) k++;
+        if (k == requests->visit_count) {
+            struct visit visit = {.request = requests->count - 1,
+                                  .command = requests->items[requests->count - 1].command,
+                                  .kind = wait->kind,
+                                  .node = wait->node,
+                                  .peer = wait->peer,
+                                  .trace = trace_event_at(events, 0)->trace,
+                                  .after = after,
+                                  .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
+            if (add_visit(requests, &visit)) return -ENOMEM;
+        }
+        struct visit *visit = &requests->visits[k];
+        visit->ns += wait->to_ns - wait->from_ns;
+        if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
+    }
+    for (size_t i = 0; i < path->loss_count; i++) {
+        const struct loss_wait *loss = &path->losses[i];
+        struct delay delay = {.request = requests->count - 1, .loss = *loss, .lost = fact_at(events, loss->first_lost)};
+        if (add_delay(requests, &delay)) return -ENOMEM;
+        for (size_t k = first; k < requests->visit_count; k++) {
+            struct visit *visit = &requests->visits[k];
+            if (visit->kind != WAIT_NODE && !visit->after && visit->node == loss->from && visit->peer == loss->to)
+                visit->ns -= loss->ns < visit->ns ? loss->ns : visit->ns;
+        }
+    }
+    return 0;
+}
+
+static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events) {
+    int result = 0;
+    for (size_t i = 0; i < spans->count && !result; i++) {
+        const struct span *span = &spans->items[i];
+        bool waits = false;
+        requests->parts += span->start != NO_POSITION;
+        if (span->start == NO_POSITION || span->end != NO_POSITION) continue;
+        for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling)
+            waits = spans->items[k].start != NO_POSITION && spans->items[k].end == NO_POSITION;
+        const struct fact *start = trace_event_at(events, span->start);
+        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start)};
+        if (!waits) result = add_open(requests, &part);
+    }
+    return result;
+}
+
+static int read_trace(struct requests *requests, const struct trace_events *events) {
+    struct critical_path path;
+    bool edges = false;
+    for (size_t i = 0; i < events->count && !edges; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        edges = fact->kind == FACT_APP_START || fact->kind == FACT_APP_END;
+    }
+    if (!edges) return 0; /* a connection's trace: there is no request in it */
+    int result = critical_path_init(&path, events);
+    if (result) return result;
+    result = add_open_parts(requests, &path.spans, events);
+    if (!result && path.root != NO_POSITION)
+        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events);
+    critical_path_fini(&path);
+    return result ? -ENOMEM : 0;
+}
+
+/* ---- all traces ---- */
+
+/* Traces in the order of their first events, whatever numbers they have. */
+struct order {
+    const struct fact *facts;
+    const size_t *first; /* by trace */
+};
+
+static int compare_places(const void *left, const void *right, void *context) {
+    const struct order *order = context;
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    size_t a = order->first[order->facts[i].trace], b = order->first[order->facts[j].trace];
+    if (a != b) return a < b ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
+int requests_read(struct requests *requests, const struct facts *facts) {
+    size_t *places = calloc(facts->count + 1, sizeof *places), count = 0;
+    unsigned traces = 0;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].trace != NO_NUMBER && facts->items[i].trace >= traces) traces = facts->items[i].trace + 1;
+    size_t *first = calloc(traces + 1, sizeof *first);
+    struct order order = {facts->items, first};
+    int result = places && first ? 0 : -ENOMEM;
+    *requests = (struct requests){0};
+    for (size_t i = facts->count; i-- > 0 && !result;)
+        if (facts->items[i].trace != NO_NUMBER) first[facts->items[i].trace] = i;
+    for (size_t i = 0; i < facts->count && !result; i++)
+        if (facts->items[i].trace != NO_NUMBER) places[count++] = i;
+    if (count) qsort_r(places, count, sizeof *places, compare_places, &order);
+    for (size_t begin = 0, end; begin < count && !result; begin = end) {
+        unsigned trace = facts->items[places[begin]].trace;
+        for (end = begin; end < count && facts->items[places[end]].trace == trace;) end++;
+        const struct trace_events events = {.facts = facts, .places = places + begin, .count = end - begin};
+        result = read_trace(requests, &events);
+    }
+    free(places);
+    free(first);
+    if (result) requests_fini(requests);
+    return result;
+}
+
+void requests_fini(struct requests *requests) {
+    free(requests->items);
+    free(requests->visits);
+    free(requests->delays);
+    free(requests->open);
+    *requests = (struct requests){0};
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "shared_end.h"
+
+#include "analyze_thresholds.h"
+
+#include <string.h>
+
+/* Enough links that have no end in common with one to leave out those that have. */
+#define ELSEWHERE_MIN 3
+
+/* The values of the others; apart: only of those without a common sender or receiver. */
+static size_t list_others(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart,
+                          double *values) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool same = links[i].from == link->from && links[i].to == link->to;
+        bool back = links[i].from == link->to && links[i].to == link->from;
+        if (!same && !back && !(apart && (links[i].from == link->from || links[i].to == link->to)))
+            values[kept++] = links[i].value;
+    }
+    return kept;
+}
+
+bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, double *room,
+                     double *ret_usual) {
+    size_t kept = list_others(links, count, link, true, room);
+    if (kept < ELSEWHERE_MIN) kept = list_others(links, count, link, false, room);
+    if (!kept) return false;
+    sort_values(room, kept);
+    *ret_usual = room[(kept - 1) / 2];
+    return true;
+}
+
+bool is_at_end(const struct judged_link *link, unsigned node, enum direction direction) {
+    return (link->from == node && (direction & DIRECTION_OUT)) || (link->to == node && (direction & DIRECTION_IN));
+}
+
+static bool most(size_t bad, size_t judged) {
+    return bad >= SHARED_LINKS_MIN && (double)bad >= SHARED_SHARE_MIN * (double)judged;
+}
+
+unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room) {
+    unsigned nodes = 0, found = NO_NUMBER;
+    size_t all = 0, explained = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (links[i].from >= nodes) nodes = links[i].from + 1;
+        if (links[i].to >= nodes) nodes = links[i].to + 1;
+    }
+    memset(room, 0, nodes * sizeof *room);
+    for (size_t i = 0; i < count; i++) {
+        all += links[i].bad;
+        room[links[i].from].judged_out++;
+        room[links[i].to].judged_in++;
+        room[links[i].from].bad_out += links[i].bad;
+        room[links[i].to].bad_in += links[i].bad;
+    }
+    for (unsigned i = 0; i < nodes; i++) {
+        bool out = most(room[i].bad_out, room[i].judged_out), in = most(room[i].bad_in, room[i].judged_in);
+        size_t share = (out ? room[i].bad_out : 0) + (in ? room[i].bad_in : 0);
+        if (share <= explained) continue;
+        explained = share;
+        found = i;
+        *ret_direction = out && in ? DIRECTION_BOTH : out ? DIRECTION_OUT : DIRECTION_IN;
+    }
+    return 2 * explained > all ? found : NO_NUMBER;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A critical path in words. */
+#include "render_path.h"
+
+#include "critical_path.h"
+#include "timeline.h"
+
+#include <inttypes.h>
+
+/* Places that are told, the first always, the others with so much of the request; what is left is summed up. */
+#define PLACES_MAX 8U
+#define PLACE_SHARE_MIN 0.005
+#define REST_PART_MAX 1000 /* of the request: what is less is not worth its words */
+
+void path_place(struct strbuf *out, const struct view *view, const struct facts *facts, enum wait_kind kind, unsigned node,
+                unsigned peer) {
+    if (kind == WAIT_PEER) {
+        render_node(out, view, facts_node(facts, peer));
+        strbuf_puts(out, " (not traced)");
+        return;
+    }
+    render_node(out, view, facts_node(facts, node));
+    if (kind == WAIT_NODE) return;
+    strbuf_puts(out, " -> ");
+    render_node(out, view, facts_node(facts, peer));
+}
+
+static void draw_percent(struct strbuf *out, const struct view *view, uint64_t ns, uint64_t whole_ns) {
+    text_styled(out, view->color, STYLE_DIM, " (%.0f %%)", whole_ns ? 100.0 * (double)ns / (double)whole_ns : 0.0);
+}
+
+static void draw_within(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    uint64_t whole_ns = path->end_ns - path->start_ns, rest_ns = 0;
+    size_t rest = 0;
+    if (!path->spent_count) return;
+    strbuf_puts(out, "time went to: ");
+    for (size_t i = 0; i < path->spent_count; i++) {
+        const struct spent *spent = &path->spent[i];
+        if (i >= PLACES_MAX || (i && (double)spent->ns < PLACE_SHARE_MIN * (double)whole_ns)) {
+            rest_ns += spent->ns;
+            rest++;
+            continue;
+        }
+        if (i) strbuf_puts(out, ", ");
+        path_place(out, view, &timeline->facts, spent->kind, spent->node, spent->peer);
+        strbuf_puts(out, " ");
+        text_duration(out, spent->ns);
+        draw_percent(out, view, spent->ns, whole_ns);
+    }
+    if (rest_ns && rest_ns >= whole_ns / REST_PART_MAX) {
+        strbuf_printf(out, rest == 1 ? ", one other " : ", %zu others ", rest);
+        text_duration(out, rest_ns);
+        draw_percent(out, view, rest_ns, whole_ns);
+    }
+    if (timeline->outside_ns) {
+        strbuf_puts(out, "; plus ");
+        text_duration(out, timeline->outside_ns);
+        strbuf_puts(out, " outside the request");
+    }
+    strbuf_puts(out, "\n");
+}
+
+static void draw_afterwards(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    size_t shown = 0;
+    if (path->within == path->count) return;
+    strbuf_puts(out, "afterwards: ");
+    for (size_t i = path->within; i < path->count; i++) {
+        const struct wait *wait = &path->waits[i];
+        if (wait->to_ns - wait->from_ns < (path->reach_ns - path->end_ns) / REST_PART_MAX) continue;
+        if (shown == PLACES_MAX) {
+            strbuf_puts(out, ", ...");
+            break;
+        }
+        if (shown++) strbuf_puts(out, ", then ");
+        path_place(out, view, &timeline->facts, wait->kind, wait->node, wait->peer);
+        strbuf_puts(out, " ");
+        text_duration(out, wait->to_ns - wait->from_ns);
+    }
+    strbuf_puts(out, "\n");
+}
+
+void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    draw_within(out, view, timeline);
+    draw_afterwards(out, view, timeline);
+}
+
+void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss) {
+    strbuf_puts(out, "waited ");
+    text_duration(out, loss->ns);
+    strbuf_printf(out, ": packet %" PRIu64 " ", loss->first_number);
+    names_node(out, view->names, facts_node(facts, loss->from));
+    strbuf_puts(out, " -> ");
+    names_node(out, view->names, facts_node(facts, loss->to));
+    if (loss->lost_count == 1)
+        strbuf_printf(out, " was lost, sent again as %" PRIu64, loss->repeat_number);
+    else
+        strbuf_printf(out, " was lost %u times, at last sent again as %" PRIu64, loss->lost_count, loss->repeat_number);
+}
+
+void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait) {
+    names_node(out, view->names, facts_node(&timeline->facts, wait->node));
+    strbuf_puts(out, " did not read its socket for ");
+    text_duration(out, wait->to_ns - wait->from_ns);
+    strbuf_puts(out, ", from ");
+    timeline_since(out, timeline, wait->from_ns);
+    strbuf_puts(out, " on");
+}

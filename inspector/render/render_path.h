@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A critical path in words: whose time a request's was. */
+#ifndef INSPECTOR_RENDER_PATH_H
+#define INSPECTOR_RENDER_PATH_H
+
+#include "critical_path.h"
+#include "render.h"
+
+/* "bob", "alice -> bob", "dave (not traced)". */
+void path_place(struct strbuf *out, const struct view *view, const struct facts *facts, enum wait_kind kind, unsigned node,
+                unsigned peer);
+
+/* "waited 26.1 ms: packet 123 bob -> alice was lost, sent again as 124" */
+void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss);
+
+/* "dave did not read its socket for 3.00 s, from +1.200 ms on" */
+void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait);
+
+/* One line or two, or none: where the time went, and what was still to come when the request had ended. */
+void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline);
+
+#endif

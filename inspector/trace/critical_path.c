@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+#include "critical_path.h"
+
+#include "path_edges.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define STOPPED_NS_MIN UINT64_C(1000000000)     /* nothing is under way for so long: its receiver did not look */
+#define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, where several were sent meanwhile and all came at once */
+#define AT_ONCE_PART 10                         /* of a silence: what comes in the last of so many parts comes at its end */
+#define GIVEN_UP_NS_MIN UINT64_C(1000000)       /* who waits for less, and asks another then, did not wait */
+#define GIVEN_UP_PART 10                        /* of the request: nor for a smaller part */
+#define EXCHANGES_MAX 16U                       /* peers without a span that one span waits for at a time */
+
+/* A time in which a span waits for something that it caused. */
+struct branch {
+    uint64_t from_ns, until_ns;
+    size_t child; /* a span; NO_POSITION: an exchange with a peer that has none */
+    struct way way;
+    unsigned peer;                /* of an exchange */
+    uint64_t arrived_ns, sent_ns; /* of an exchange: at the peer, UINT64_MAX when that is not known */
+    bool late;                    /* nobody saw it end in time */
+};
+
+/* A part of a span's time that is to be looked at. */
+struct task {
+    size_t span;
+    uint64_t from_ns, to_ns;
+};
+
+struct walk {
+    const struct trace_events *events;
+    struct transports transports;
+    struct critical_path *path;
+    struct branch *branches; /* of one span; room for all */
+    size_t branch_count;
+    struct task *tasks;
+    size_t task_count, task_capacity;
+    size_t wait_capacity;
+    bool *has_events; /* by node number */
+    size_t *ordered;  /* children of one span, by node and start */
+    bool failed;
+};
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* ---- what is found ---- */
+
+static void add_wait(struct walk *walk, struct wait wait) {
+    struct critical_path *path = walk->path;
+    if (wait.to_ns <= wait.from_ns) return;
+    if (path->count == walk->wait_capacity) {
+        size_t capacity = walk->wait_capacity ? 2 * walk->wait_capacity : 32;
+        struct wait *waits = realloc(path->waits, capacity * sizeof *waits);
+        if (!waits) {
+            walk->failed = true;
+            return;
+        }
+        path->waits = waits;
+        walk->wait_capacity = capacity;
+    }
+    path->waits[path->count++] = wait;
+}
+
+static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
+}
+
+/* Had the node no event of its own between two moments, but for what it told at once at the end?  *ret_sent_ns: when the last
+ * packet of them was sent to it. */
+static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
+    size_t low = 0, high = walk->events->count;
+    *ret_sent_ns = from_ns;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (trace_event_at(walk->events, middle)->time_ns <= from_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < walk->events->count && trace_event_at(walk->events, low)->time_ns < to_ns; low++) {
+        const struct fact *fact = trace_event_at(walk->events, low);
+        if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
+            return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
+        if (fact->kind == FACT_PACKET_SENT && fact->peer == node) *ret_sent_ns = fact->time_ns;
+    }
+    return true;
+}
+
+/* Did the receiving end take nothing from its socket from one moment to the other?  It was silent; all that was sent to it
+ * arrived, and then at once; and that lasted longer than anything is under way, or later packets came with the first. */
+static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
+    size_t count;
+    if (waited_ns < STOPPED_MANY_NS_MIN || !walk->has_events[to]) return false;
+    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (sent[i].stream || sent[i].time_ns == to_ns) continue;
+        if (sent[i].other_ns == UINT64_MAX || sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
+    }
+    if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
+    return waited_ns >= STOPPED_NS_MIN || last_sent_ns - from_ns >= waited_ns / 2;
+}
+
+static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    if (to_ns <= from_ns) return;
+    if (receiver_stopped(walk, from, to, from_ns, to_ns))
+        add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
+    else
+        add_wait(walk, (struct wait){from_ns, to_ns, WAIT_LINK, from, to, span, false});
+}
+
+static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, false});
+}
+
+static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    if (to_ns <= from_ns) return;
+    if (walk->task_count == walk->task_capacity) {
+        size_t capacity = walk->task_capacity ? 2 * walk->task_capacity : 32;
+        struct task *tasks = realloc(walk->tasks, capacity * sizeof *tasks);
+        if (!tasks) {
+            walk->failed = true;
+            return;
+        }
+        walk->tasks = tasks;
+        walk->task_capacity = capacity;
+    }
+    walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
+}
+
+/* ---- what a span waits for ---- */
+
+static int compare_children(const void *left, const void *right, void *items) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct span *a = (struct span *)items + i, *b = (struct span *)items + j;
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->start_ns, b->start_ns);
+    return order ? order : compare_numbers(i, j);
+}
+
+/* Is what did not end in time waited for as well as what did?  When who asked did not get what it wanted. */
+static bool late_counts(const struct span *parent) { return parent->end == NO_POSITION || !parent->ok; }
+
+/* A child on the span's own node. */
+static struct branch branch_here(const struct span *parent, const struct span *child, size_t index) {
+    bool late = child->end == NO_POSITION || child->end_ns > parent->end_ns;
+    return (struct branch){.from_ns = child->start_ns,
+                           .until_ns = late ? UINT64_MAX : child->end_ns,
+                           .child = index,
+                           .late = late && !late_counts(parent)};
+}
+
+/* A child on another node.  next: the child there that began next, or NULL. */
+static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
+                                  const struct span *next, uint64_t lower_ns) {
+    uint64_t upper_ns = parent->end_ns;
+    struct branch branch = {.child = index};
+    if (next && next->start_ns >= child->end_ns)
+        upper_ns = least(upper_ns, next->start_ns);
+    else if (next && next->end_ns > child->end_ns)
+        upper_ns = least(upper_ns, next->end_ns);
+    way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
+    bool late = child->end == NO_POSITION || branch.way.returned_ns > parent->end_ns;
+    branch.from_ns = branch.way.asked_ns;
+    branch.until_ns = late ? UINT64_MAX : branch.way.returned_ns;
+    branch.late = late && !late_counts(parent);
+    return branch;
+}
+
+/* The children of a span, each with the time in which it was under way. */
+static void list_children(struct walk *walk, size_t index) {
+    const struct span *items = walk->path->spans.items, *parent = &items[index];
+    size_t count = 0;
+    for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
+        if (items[i].start_ns < parent->end_ns || parent->end == NO_POSITION) walk->ordered[count++] = i;
+    qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
+    uint64_t lower_ns = parent->start_ns;
+    walk->branch_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *child = &items[walk->ordered[i]], *before = i ? &items[walk->ordered[i - 1]] : NULL,
+                          *next = i + 1 < count ? &items[walk->ordered[i + 1]] : NULL;
+        struct branch *branch = &walk->branches[walk->branch_count];
+        if (!before || before->node != child->node) lower_ns = parent->start_ns;
+        if (next && next->node != child->node) next = NULL;
+        *branch = child->node == parent->node ? branch_here(parent, child, walk->ordered[i])
+                                              : branch_there(walk, parent, child, walk->ordered[i], next, lower_ns);
+        if (child->start != NO_POSITION || branch->way.told) walk->branch_count++;
+        /* What the next one there was asked with was sent behind this one's answer, if that had come. */
+        if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
+    }
+}
+
+/* The last answer first; of two at once, the one that was asked first. */
+static int compare_branches(const void *left, const void *right) {
+    const struct branch *a = left, *b = right;
+    if (a->until_ns != b->until_ns) return a->until_ns > b->until_ns ? -1 : 1;
+    if (a->from_ns != b->from_ns) return a->from_ns < b->from_ns ? -1 : 1;
+    return compare_numbers(a->child, b->child);
+}
+
+/* ---- peers that have no span here ---- */
+
+static bool has_child_at(const struct walk *walk, const struct span *span, unsigned peer) {
+    const struct span *items = walk->path->spans.items;
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling)
+        if (items[i].node == peer || items[i].peer == peer) return true;
+    return false;
+}
+
+/* Who asked for this span: what passes between the two is no question of it. */
+static unsigned asker_of(const struct walk *walk, const struct span *span) {
+    const struct span *at = span;
+    while (at->parent != NO_POSITION && walk->path->spans.items[at->parent].node == span->node) {
+        at = &walk->path->spans.items[at->parent];
+        if (at == span) break;
+    }
+    if (at->parent != NO_POSITION) return walk->path->spans.items[at->parent].node;
+    return at->asks ? NO_NUMBER : at->peer;
+}
+
+/* Questions to peers without a span, and their answers, in a part of a span's time.  Appends them to the branches; returns how
+ * many. */
+static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_t from_ns, uint64_t to_ns) {
+    struct branch *first = walk->branches + walk->branch_count;
+    const struct transports *transports = &walk->transports;
+    size_t count = 0;
+    unsigned asker = asker_of(walk, span);
+    for (size_t i = transports_of_node(transports, span->node, from_ns); i < transports->count; i++) {
+        const struct transport *transport = &transports->by_link[transports->by_node[i]];
+        if (transport->node != span->node || transport->time_ns > to_ns) break;
+        size_t open = count;
+        while (open > 0 && !(first[open - 1].peer == transport->peer && first[open - 1].until_ns == UINT64_MAX)) open--;
+        struct branch *found = open ? &first[open - 1] : NULL;
+        if (transport->peer == NO_NUMBER || transport->peer == asker || transport->peer == span->node) continue;
+        if (!transport->receive && !found && count < EXCHANGES_MAX && !has_child_at(walk, span, transport->peer)) {
+            first[count++] = (struct branch){.from_ns = transport->time_ns,
+                                             .until_ns = UINT64_MAX,
+                                             .child = NO_POSITION,
+                                             .peer = transport->peer,
+                                             .arrived_ns = transport->other_ns,
+                                             .sent_ns = UINT64_MAX};
+        } else if (transport->receive && found && !packet_is_small(transport->bytes, UINT64_MAX)) {
+            found->until_ns = transport->time_ns;
+            found->sent_ns = transport->other_ns;
+        }
+    }
+    return count;
+}
+
+/* An exchange: at a peer of which the transport tells, the ways there and back are the links'. */
+static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
+    uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
+    if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
+        if (walk->has_events[peer])
+            add_node(walk, index, peer, from_ns, to_ns);
+        else
+            add_peer(walk, index, node, peer, from_ns, to_ns);
+        return;
+    }
+    add_link(walk, index, node, peer, from_ns, least(arrived_ns, to_ns));
+    add_node(walk, index, peer, greatest(from_ns, arrived_ns), least(sent_ns, to_ns));
+    add_link(walk, index, peer, node, greatest(from_ns, sent_ns), to_ns);
+}
+
+/* ---- a span's time ---- */
+
+/* The part of a branch from one moment to another. */
+static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
+    const struct span *span = &walk->path->spans.items[index];
+    if (branch->child == NO_POSITION) {
+        spend_exchange(walk, index, branch, from_ns, to_ns);
+        return;
+    }
+    const struct span *child = &walk->path->spans.items[branch->child];
+    const struct way *way = &branch->way;
+    if (child->node == span->node) {
+        add_task(walk, branch->child, greatest(from_ns, child->start_ns), to_ns);
+        return;
+    }
+    if (child->start == NO_POSITION) { /* when it began is not known */
+        add_node(walk, index, child->node, from_ns, to_ns);
+        return;
+    }
+    bool ends = branch->until_ns != UINT64_MAX;
+    uint64_t worked_ns = ends ? least(way->worked_ns, to_ns) : to_ns;
+    add_link(walk, index, span->node, child->node, from_ns, least(way->received_ns, to_ns));
+    add_node(walk, branch->child, child->node, greatest(from_ns, way->received_ns), least(way->began_ns, to_ns));
+    add_task(walk, branch->child, greatest(from_ns, way->began_ns), worked_ns);
+    if (!ends) return;
+    add_node(walk, branch->child, child->node, greatest(from_ns, way->worked_ns), least(way->answered_ns, to_ns));
+    add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
+}
+
+static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then);
+
+/* Goes back in time over branches, the last answer first: each is waited for from its question on, as far as no later answer
+ * is. */
+static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
+                    uint64_t to_ns, bool exchanges) {
+    uint64_t at_ns = to_ns;
+    for (size_t i = 0; i < count && at_ns > from_ns; i++) {
+        uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
+        if (branches[i].late || begin_ns >= end_ns) continue;
+        if (exchanges)
+            add_node(walk, index, walk->path->spans.items[index].node, end_ns, at_ns);
+        else
+            spend_own(walk, index, end_ns, at_ns, at_ns < to_ns);
+        spend_branch(walk, index, &branches[i], begin_ns, end_ns);
+        at_ns = begin_ns;
+    }
+    if (exchanges)
+        add_node(walk, index, walk->path->spans.items[index].node, from_ns, at_ns);
+    else
+        spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
+}
+
+/* A branch that did not end in time, and that the span waited for all the same: it did nothing else until it asked somebody
+ * else; or the end of the branch is not here, and may have come. */
+static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
+    uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
+    for (size_t i = 0; i < walk->branch_count; i++) {
+        const struct branch *branch = &walk->branches[i];
+        uint64_t waited_ns = to_ns - greatest(from_ns, least(branch->from_ns, to_ns));
+        bool unknown = branch->child != NO_POSITION && walk->path->spans.items[branch->child].end == NO_POSITION;
+        if (branch->late && (asks_then || unknown) && waited_ns >= GIVEN_UP_NS_MIN && waited_ns >= whole_ns / GIVEN_UP_PART)
+            return branch;
+    }
+    return NULL;
+}
+
+/* A time in which no child of a span was under way that it waited for. */
+static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
+    const struct span *span = &walk->path->spans.items[index];
+    if (to_ns <= from_ns) return;
+    const struct branch *late = given_up(walk, from_ns, to_ns, asks_then);
+    if (late && greatest(late->from_ns, from_ns) < to_ns) {
+        uint64_t asked_ns = greatest(late->from_ns, from_ns);
+        struct branch open = *late;
+        open.until_ns = UINT64_MAX;
+        spend_own(walk, index, from_ns, asked_ns, false);
+        spend_branch(walk, index, &open, asked_ns, to_ns);
+        return;
+    }
+    if (span->asks && !walk->has_events[span->peer] && !has_child_at(walk, span, span->peer)) {
+        add_peer(walk, index, span->node, span->peer, from_ns, to_ns);
+        return;
+    }
+    struct branch *exchanges = walk->branches + walk->branch_count;
+    size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
+    bool failed = span->end == NO_POSITION || !span->ok;
+    for (size_t i = 0; i < count; i++)
+        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns)) exchanges[kept++] = exchanges[i];
+    qsort(exchanges, kept, sizeof *exchanges, compare_branches);
+    go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
+}
+
+static void spend_span(struct walk *walk, const struct task *task) {
+    list_children(walk, task->span);
+    qsort(walk->branches, walk->branch_count, sizeof *walk->branches, compare_branches);
+    go_back(walk, task->span, walk->branches, walk->branch_count, task->from_ns, task->to_ns, false);
+}
+
+static void spend_all(struct walk *walk) {
+    while (walk->task_count && !walk->failed) {
+        struct task task = walk->tasks[--walk->task_count];
+        spend_span(walk, &task);
+    }
+}
+
+/* ---- what comes behind the end ---- */
+
+/* True when a span is below the root.  known: 0 not asked yet, 1 yes, 2 no. */
+static bool is_below(const struct spans *spans, size_t root, size_t index, unsigned char *known) {
+    size_t at = index;
+    unsigned char answer = 2;
+    while (at != NO_POSITION && !known[at]) {
+        known[at] = 3; /* on the way: who comes here again goes in a circle */
+        if (at == root) known[at] = 1;
+        if (known[at] == 3) at = spans->items[at].parent;
+    }
+    if (at != NO_POSITION && known[at] == 1) answer = 1;
+    for (at = index; at != NO_POSITION && known[at] == 3; at = spans->items[at].parent) known[at] = answer;
+    return answer == 1;
+}
+
+static uint64_t last_known(const struct span *span) { return span->end != NO_POSITION ? span->end_ns : span->start_ns; }
+
+static int find_reach(struct critical_path *path) {
+    unsigned char *known = calloc(path->spans.count + 1, 1);
+    if (!known) return -ENOMEM;
+    path->reach_ns = path->end_ns;
+    path->reach = path->root;
+    for (size_t i = 0; i < path->spans.count && path->spans.items[path->root].end != NO_POSITION; i++) {
+        uint64_t last_ns = last_known(&path->spans.items[i]);
+        if (last_ns <= path->reach_ns || !is_below(&path->spans, path->root, i, known)) continue;
+        path->reach_ns = last_ns;
+        path->reach = i;
+    }
+    free(known);
+    return 0;
+}
+
+/* From the span that was reached last back to the end of the request: its own part, the way to it, what its cause did until it
+ * sent it, and so on. */
+static void spend_reach(struct walk *walk) {
+    struct critical_path *path = walk->path;
+    uint64_t at_ns = path->reach_ns;
+    for (size_t index = path->reach; index != path->root && at_ns > path->end_ns;) {
+        const struct span *span = &path->spans.items[index], *parent = &path->spans.items[span->parent];
+        struct way way = {.asked_ns = span->start_ns, .received_ns = span->start_ns};
+        add_task(walk, index, greatest(path->end_ns, span->start_ns), at_ns);
+        if (parent->node != span->node) {
+            way_find(&way, &walk->transports, parent, span, parent->start_ns, parent->end_ns);
+            if (!way.told) way.asked_ns = least(parent->end_ns, span->start_ns); /* it was sent then, at the latest */
+            add_link(walk, index, parent->node, span->node, greatest(path->end_ns, way.asked_ns), least(at_ns, way.received_ns));
+            add_node(walk, index, span->node, greatest(path->end_ns, way.received_ns), least(at_ns, span->start_ns));
+        }
+        at_ns = least(at_ns, way.asked_ns);
+        index = span->parent;
+        spend_all(walk);
+        if (index == path->root) add_node(walk, index, parent->node, path->end_ns, at_ns);
+    }
+}
+
+/* ---- sums ---- */
+
+static int compare_waits(const void *left, const void *right) {
+    const struct wait *a = left, *b = right;
+    return compare_numbers(a->from_ns, b->from_ns);
+}
+
+static bool same_place(const struct wait *a, const struct wait *b) {
+    return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped;
+}
+
+/* Puts the waits in order, and joins those that are one. */
+static void order_waits(struct critical_path *path) {
+    size_t count = 0;
+    if (path->count) qsort(path->waits, path->count, sizeof *path->waits, compare_waits);
+    path->within = 0;
+    for (size_t i = 0; i < path->count; i++) {
+        struct wait *wait = &path->waits[i], *last = count ? &path->waits[count - 1] : NULL;
+        bool behind = wait->from_ns >= path->end_ns && last && last->from_ns < path->end_ns;
+        if (last && !behind && same_place(last, wait) && last->to_ns == wait->from_ns)
+            last->to_ns = wait->to_ns;
+        else
+            path->waits[count++] = *wait;
+    }
+    path->count = count;
+    while (path->within < count && path->waits[path->within].from_ns < path->end_ns) path->within++;
+}
+
+static int compare_places(const void *left, const void *right) {
+    const struct spent *a = left, *b = right;
+    int order = compare_numbers(a->kind, b->kind);
+    if (!order) order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->peer, b->peer);
+    return order ? order : compare_numbers(a->longest, b->longest);
+}
+
+static int compare_spent(const void *left, const void *right) {
+    const struct spent *a = left, *b = right;
+    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
+    return compare_places(a, b);
+}
+
+static uint64_t length_of(const struct wait *wait) { return wait->to_ns - wait->from_ns; }
+
+static int sum_up(struct critical_path *path) {
+    struct spent *spent = calloc(path->within + 1, sizeof *spent);
+    size_t count = 0;
+    if (!spent) return -ENOMEM;
+    for (size_t i = 0; i < path->within; i++)
+        spent[i] = (struct spent){path->waits[i].kind, path->waits[i].node, path->waits[i].peer, length_of(&path->waits[i]), i};
+    qsort(spent, path->within, sizeof *spent, compare_places);
+    for (size_t i = 0; i < path->within; i++) {
+        struct spent *last = count ? &spent[count - 1] : NULL;
+        if (!last || last->kind != spent[i].kind || last->node != spent[i].node || last->peer != spent[i].peer) {
+            spent[count++] = spent[i];
+            continue;
+        }
+        if (spent[i].ns > length_of(&path->waits[last->longest])) last->longest = spent[i].longest;
+        last->ns += spent[i].ns;
+    }
+    qsort(spent, count, sizeof *spent, compare_spent);
+    path->spent = spent;
+    path->spent_count = count;
+    return 0;
+}
+
+/* ---- losses ---- */
+
+/* What a link's waits have in common with a time, as far as they lasted until something was sent again: before that the loss
+ * delayed nothing. */
+static uint64_t waited_on_link(const struct critical_path *path, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
+                               uint64_t to_ns) {
+    uint64_t ns = 0;
+    for (size_t i = 0; i < path->within; i++) {
+        const struct wait *wait = &path->waits[i];
+        bool link = wait->kind == WAIT_LINK && wait->node == from && wait->peer == to;
+        bool peer = wait->kind == WAIT_PEER && wait->node == from && wait->peer == to;
+        uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
+        if ((link || peer) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
+    }
+    return ns;
+}
+
+static int compare_losses(const void *left, const void *right) {
+    const struct loss_wait *a = left, *b = right;
+    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
+    return compare_numbers(a->first_lost, b->first_lost);
+}
+
+/* Each first lost packet, and what repeats it in the end. */
+static int find_losses(struct walk *walk) {
+    struct critical_path *path = walk->path;
+    const struct messages *messages = &path->messages;
+    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by);
+    path->losses = calloc(messages->count + 1, sizeof *path->losses);
+    if (!repeated_by || !path->losses) {
+        free(repeated_by);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < messages->count; i++)
+        if (messages->items[i].replaces != NO_EVENT) repeated_by[messages->items[i].replaces] = i + 1;
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *first = &messages->items[i], *last = first;
+        if (first->kind != MESSAGE_PACKET || !repeated_by[i] || first->replaces != NO_EVENT) continue;
+        struct loss_wait loss = {.from = first->from, .to = first->to, .first_number = first->number, .first_lost = first->send};
+        for (size_t at = i; repeated_by[at] && loss.lost_count < messages->count; loss.lost_count++)
+            at = repeated_by[at] - 1, last = &messages->items[at];
+        size_t end = last->receive != NO_EVENT ? last->receive : last->send;
+        loss.repeat_number = last->number;
+        loss.ns = waited_on_link(path, loss.from, loss.to, trace_event_at(walk->events, first->send)->time_ns,
+                                 trace_event_at(walk->events, last->send)->time_ns, trace_event_at(walk->events, end)->time_ns);
+        if (loss.ns) path->losses[path->loss_count++] = loss;
+    }
+    qsort(path->losses, path->loss_count, sizeof *path->losses, compare_losses);
+    free(repeated_by);
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+static int walk_init(struct walk *walk) {
+    size_t spans = walk->path->spans.count;
+    unsigned nodes = intern_count(&walk->events->facts->nodes);
+    walk->branches = calloc(spans + EXCHANGES_MAX + 1, sizeof *walk->branches);
+    walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
+    walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
+    if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
+    for (size_t i = 0; i < walk->events->count; i++) {
+        unsigned node = trace_event_at(walk->events, i)->node;
+        if (node < nodes) walk->has_events[node] = true;
+    }
+    return transports_init(&walk->transports, walk->events, &walk->path->messages);
+}
+
+static int walk_path(struct walk *walk) {
+    struct critical_path *path = walk->path;
+    const struct span *root = &path->spans.items[path->root];
+    path->start_ns = root->start_ns;
+    path->end_ns = root->end_ns;
+    if (find_reach(path)) return -ENOMEM;
+    add_task(walk, path->root, path->start_ns, path->end_ns);
+    spend_all(walk);
+    spend_reach(walk);
+    spend_all(walk);
+    if (walk->failed) return -ENOMEM;
+    order_waits(path);
+    return sum_up(path) || find_losses(walk) ? -ENOMEM : 0;
+}
+
+int critical_path_init(struct critical_path *path, const struct trace_events *events) {
+    struct walk walk = {.events = events, .path = path};
+    *path = (struct critical_path){.root = NO_POSITION, .reach = NO_POSITION};
+    int result = spans_init(&path->spans, events);
+    if (!result) result = messages_of_events(&path->messages, events, &path->spans);
+    if (!result) path->root = spans_root(&path->spans);
+    if (!result && path->root != NO_POSITION) result = walk_init(&walk) || walk_path(&walk) ? -ENOMEM : 0;
+    free(walk.branches);
+    free(walk.ordered);
+    free(walk.tasks);
+    free(walk.has_events);
+    transports_fini(&walk.transports);
+    if (result) critical_path_fini(path);
+    return result;
+}
+
+void critical_path_fini(struct critical_path *path) {
+    spans_fini(&path->spans);
+    messages_fini(&path->messages);
+    free(path->waits);
+    free(path->spent);
+    free(path->losses);
+    *path = (struct critical_path){.root = NO_POSITION};
+}

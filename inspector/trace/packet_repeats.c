@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What was sent again behind a loss. */
+#include "packet_pairs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SPACE_1RTT 2
+#define SMALL_BYTES_MAX 64 /* header, acknowledgement and tag need about 40 */
+
+bool packet_is_small(uint64_t bytes, uint64_t beside_bytes) {
+    return bytes && bytes <= SMALL_BYTES_MAX && 2 * bytes <= beside_bytes;
+}
+
+/* A packet that was sent over a link, or new stream bytes for it. */
+struct sending {
+    unsigned from, to;
+    size_t event;
+    size_t message; /* NO_EVENT: stream bytes */
+    uint64_t bytes;
+    bool fresh; /* a packet that new stream bytes came with */
+    bool taken; /* it repeats another */
+};
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+static int compare_sendings(const void *left, const void *right) {
+    const struct sending *a = left, *b = right;
+    int order = compare_numbers(a->from, b->from);
+    if (!order) order = compare_numbers(a->to, b->to);
+    return order ? order : compare_numbers(a->event, b->event);
+}
+
+static size_t list_sendings(const struct trace_events *events, const struct messages *messages, struct sending *sendings) {
+    size_t count = 0;
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *message = &messages->items[i];
+        if (message->kind != MESSAGE_PACKET || message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT ||
+            message->space != SPACE_1RTT)
+            continue;
+        sendings[count++] = (struct sending){.from = message->from,
+                                             .to = message->to,
+                                             .event = message->send,
+                                             .message = i,
+                                             .bytes = trace_event_at(events, message->send)->bytes};
+    }
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->kind == FACT_STREAM_DATA && fact->sent)
+            sendings[count++] = (struct sending){.from = fact->node, .to = fact->peer, .event = i, .message = NO_EVENT};
+    }
+    qsort(sendings, count, sizeof *sendings, compare_sendings);
+    return count;
+}
+
+/* Stream bytes belong to the packet before them, or if that has some already to the next: programs tell them in either order.
+ * Returns whether any were told. */
+static bool mark_fresh(struct sending *sendings, size_t count) {
+    struct sending *last = NULL;
+    bool any = false, pending = false;
+    for (size_t i = 0; i < count; i++) {
+        if (sendings[i].message != NO_EVENT) {
+            last = &sendings[i];
+            last->fresh = pending;
+            pending = false;
+        } else {
+            pending = !last || last->fresh;
+            if (last) last->fresh = true;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_told) {
+    if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
+        return false;
+    return sending->event > declared || (bytes_told && sending->bytes && sending->bytes == lost->bytes);
+}
+
+static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_told) {
+    size_t behind = 0; /* no lost packet needs to look at what is before this: all of it is taken, or fresh */
+    for (size_t i = 0; i < count; i++) {
+        if (sendings[i].message == NO_EVENT) continue;
+        const struct message *lost = &messages->items[sendings[i].message];
+        if (lost->lost == NO_EVENT || lost->receive != NO_EVENT) continue;
+        if (behind <= i) behind = i + 1;
+        while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
+            behind++;
+        size_t next = behind;
+        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_told)) next++;
+        if (next == count) continue;
+        sendings[next].taken = true;
+        messages->items[sendings[next].message].replaces = sendings[i].message;
+    }
+}
+
+int messages_find_repeats(struct messages *messages, const struct trace_events *events) {
+    struct sending *sendings = calloc(messages->count + events->count + 1, sizeof *sendings);
+    if (!sendings) return -ENOMEM;
+    size_t count = list_sendings(events, messages, sendings);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to;)
+            end++;
+        bool bytes_told = mark_fresh(sendings + begin, end - begin);
+        mark_repeated(messages, sendings + begin, end - begin, bytes_told);
+    }
+    free(sendings);
+    return 0;
+}

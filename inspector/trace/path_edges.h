@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the transport tells of a request's way from one span to another, and of the way back.  Pure. */
+#ifndef INSPECTOR_PATH_EDGES_H
+#define INSPECTOR_PATH_EDGES_H
+
+#include "packet_pairs.h"
+
+/* A packet or stream bytes, at one end of a link. */
+struct transport {
+    unsigned node, peer;
+    bool receive, stream;
+    uint64_t time_ns;
+    size_t position;
+    uint64_t bytes;
+    bool repeat;       /* a packet that repeats a lost one */
+    uint64_t other_ns; /* of a packet: when the other end sent or received it; UINT64_MAX when that is not known */
+};
+
+struct transports {
+    struct transport *by_link; /* by node, peer, receive, position */
+    size_t *by_node;           /* places in by_link, by node and position */
+    size_t count;
+};
+
+/* 0 or -ENOMEM. */
+int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages);
+void transports_fini(struct transports *transports);
+
+/* The place in by_node of the first of a node's at or after a time. */
+size_t transports_of_node(const struct transports *transports, unsigned node, uint64_t from_ns);
+
+/* Those of one end of a link and one direction, in a time, both its ends included. */
+const struct transport *transports_of_link(const struct transports *transports, unsigned node, unsigned peer, bool receive,
+                                           uint64_t from_ns, uint64_t to_ns, size_t *ret_count);
+
+/* A way from one span's node to another's, the moments of it in order:
+ *
+ *
+ *     asked ... received ... began ... worked ... answered ... returned
+ *
+ *
+ * from asked to received, and from answered to returned, it was on a link; from received to answered at the other node, which
+ * worked in the span from began to worked. */
+struct way {
+    uint64_t asked_ns, received_ns, began_ns, worked_ns, answered_ns, returned_ns;
+    bool told; /* the transport, or a span that does nothing but ask, says when it was asked */
+};
+
+/* The way of `parent` to `child` on another node and back.  It was asked after lower_ns and, if an answer came, that came
+ * until upper_ns. */
+void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
+              uint64_t lower_ns, uint64_t upper_ns);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "spans.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+/* ---- which there are ---- */
+
+static bool is_edge(const struct fact *fact) {
+    return (fact->kind == FACT_APP_START || fact->kind == FACT_APP_END) && fact->span_id; /* 0: it names none */
+}
+
+static int compare_edges(const void *left, const void *right, void *events) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct fact *a = trace_event_at(events, i), *b = trace_event_at(events, j);
+    int order = compare_numbers(a->span_id, b->span_id);
+    if (!order) order = compare_numbers(a->node, b->node);
+    return order ? order : compare_numbers(i, j);
+}
+
+/* A second start or end of one span changes nothing, nor does a start behind the end. */
+static void take_edge(struct span *span, const struct fact *fact, size_t position) {
+    if (span->peer == NO_NUMBER) span->peer = fact->peer;
+    if (fact->kind == FACT_APP_START && span->start == NO_POSITION && span->end == NO_POSITION) {
+        span->start = position;
+        span->start_ns = fact->time_ns;
+        span->peer = fact->peer;
+    } else if (fact->kind == FACT_APP_END && span->end == NO_POSITION) {
+        span->end = position;
+        span->end_ns = fact->time_ns;
+        span->ok = fact->ok;
+    }
+}
+
+static size_t first_position(const struct span *span) { return span->start < span->end ? span->start : span->end; }
+
+static int compare_spans(const void *left, const void *right) {
+    return compare_numbers(first_position(left), first_position(right));
+}
+
+static int compare_keys(const void *left, const void *right, void *items) {
+    const struct span *a = (struct span *)items + *(const size_t *)left, *b = (struct span *)items + *(const size_t *)right;
+    int order = compare_numbers(a->span_id, b->span_id);
+    return order ? order : compare_numbers(a->node, b->node);
+}
+
+/* edges: positions of all starts and ends. */
+static void list_spans(struct spans *spans, const struct trace_events *events, size_t *edges, size_t edge_count) {
+    struct span *span = NULL;
+    qsort_r(edges, edge_count, sizeof *edges, compare_edges, (void *)events);
+    for (size_t i = 0; i < edge_count; i++) {
+        const struct fact *fact = trace_event_at(events, edges[i]);
+        if (!span || span->span_id != fact->span_id || span->node != fact->node) {
+            span = &spans->items[spans->count++];
+            *span = (struct span){.span_id = fact->span_id,
+                                  .node = fact->node,
+                                  .peer = NO_NUMBER,
+                                  .start = NO_POSITION,
+                                  .end = NO_POSITION,
+                                  .parent = NO_POSITION,
+                                  .first_child = NO_POSITION,
+                                  .next_sibling = NO_POSITION};
+        }
+        take_edge(span, fact, edges[i]);
+    }
+    uint64_t last_ns = events->count ? trace_event_at(events, events->count - 1)->time_ns : 0;
+    for (size_t i = 0; i < spans->count; i++) {
+        if (spans->items[i].end == NO_POSITION) spans->items[i].end_ns = last_ns;
+        if (spans->items[i].start == NO_POSITION) spans->items[i].start_ns = spans->items[i].end_ns;
+    }
+    qsort(spans->items, spans->count, sizeof *spans->items, compare_spans);
+    for (size_t i = 0; i < spans->count; i++) spans->by_key[i] = i;
+    qsort_r(spans->by_key, spans->count, sizeof *spans->by_key, compare_keys, spans->items);
+}
+
+/* ---- which caused which ---- */
+
+/* The place in by_key of the first with that id, and node or above. */
+static size_t lower_bound(const struct spans *spans, unsigned node, uint64_t span_id) {
+    size_t low = 0, high = spans->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct span *span = &spans->items[spans->by_key[middle]];
+        if (span->span_id < span_id || (span->span_id == span_id && span->node < node))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id) {
+    size_t place = lower_bound(spans, node, span_id);
+    if (place == spans->count) return NO_POSITION;
+    const struct span *span = &spans->items[spans->by_key[place]];
+    return span->span_id == span_id && span->node == node ? spans->by_key[place] : NO_POSITION;
+}
+
+/* Of the spans with that id, but for `self` and those that began after it: the one on its peer, else the one on its own node,
+ * else the first.  NO_POSITION when there is none. */
+static size_t choose(const struct spans *spans, uint64_t span_id, size_t self, bool before) {
+    const struct span *own = &spans->items[self];
+    size_t chosen = NO_POSITION;
+    unsigned chosen_rank = 0;
+    for (size_t place = lower_bound(spans, 0, span_id); place < spans->count; place++) {
+        size_t i = spans->by_key[place];
+        const struct span *span = &spans->items[i];
+        if (span->span_id != span_id) break;
+        if (i == self || (before && i > self)) continue;
+        unsigned rank = span->node == own->peer ? 3 : span->node == own->node ? 2 : 1;
+        if (rank < chosen_rank || (rank == chosen_rank && i > chosen)) continue;
+        chosen = i;
+        chosen_rank = rank;
+    }
+    return chosen;
+}
+
+static void link_span(struct spans *spans, const struct trace_events *events, size_t i) {
+    struct span *span = &spans->items[i];
+    uint64_t parent_id = span->start == NO_POSITION ? 0 : trace_event_at(events, span->start)->parent_id;
+    size_t twin = span->start == NO_POSITION ? NO_POSITION : choose(spans, span->span_id, i, true);
+    if (twin != NO_POSITION && spans->items[twin].node != span->node) {
+        if (spans->shared == NO_POSITION) spans->shared = i;
+        span->parent = twin;
+        return;
+    }
+    if (!parent_id) return;
+    span->parent = choose(spans, parent_id, i, false);
+    span->parent_missing = span->parent == NO_POSITION;
+}
+
+static bool is_receive(const struct fact *fact) {
+    return fact->kind == FACT_PACKET_RECEIVED || (fact->kind == FACT_STREAM_DATA && !fact->sent);
+}
+
+/* A root was asked by its peer when something came from there before it began. */
+static bool was_asked(const struct trace_events *events, const struct span *root) {
+    for (size_t i = 0; i < root->start && i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->node == root->node && fact->peer == root->peer) return is_receive(fact);
+    }
+    return false;
+}
+
+static void find_who_asks(struct spans *spans, const struct trace_events *events) {
+    for (size_t i = 0; i < spans->count; i++) {
+        struct span *span = &spans->items[i];
+        if (span->peer == NO_NUMBER || span->peer == span->node || span->parent_missing) continue;
+        span->asks = span->parent != NO_POSITION ? spans->items[span->parent].node == span->node : !was_asked(events, span);
+    }
+}
+
+/* Siblings are in the order of their first events. */
+static void list_children(struct spans *spans) {
+    for (size_t i = spans->count; i-- > 0;) {
+        struct span *span = &spans->items[i];
+        if (span->parent == NO_POSITION) continue;
+        span->next_sibling = spans->items[span->parent].first_child;
+        spans->items[span->parent].first_child = i;
+    }
+}
+
+int spans_init(struct spans *spans, const struct trace_events *events) {
+    size_t edge_count = 0;
+    for (size_t i = 0; i < events->count; i++) edge_count += is_edge(trace_event_at(events, i));
+    size_t *edges = calloc(edge_count + 1, sizeof *edges);
+    *spans = (struct spans){.items = calloc(edge_count + 1, sizeof *spans->items),
+                            .by_key = calloc(edge_count + 1, sizeof *spans->by_key),
+                            .shared = NO_POSITION};
+    if (!edges || !spans->items || !spans->by_key) {
+        free(edges);
+        spans_fini(spans);
+        return -ENOMEM;
+    }
+    edge_count = 0;
+    for (size_t i = 0; i < events->count; i++)
+        if (is_edge(trace_event_at(events, i))) edges[edge_count++] = i;
+    list_spans(spans, events, edges, edge_count);
+    for (size_t i = 0; i < spans->count; i++) link_span(spans, events, i);
+    find_who_asks(spans, events);
+    list_children(spans);
+    free(edges);
+    return 0;
+}
+
+void spans_fini(struct spans *spans) {
+    free(spans->items);
+    free(spans->by_key);
+    *spans = (struct spans){0};
+}
+
+size_t spans_root(const struct spans *spans) {
+    size_t longest = NO_POSITION;
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        if (span->start == NO_POSITION) continue;
+        if (span->parent == NO_POSITION && !span->parent_missing) return i;
+        const struct span *best = longest == NO_POSITION ? NULL : &spans->items[longest];
+        bool orphan = span->parent == NO_POSITION || spans->items[span->parent].start == NO_POSITION;
+        if (orphan && (!best || span->end_ns - span->start_ns > best->end_ns - best->start_ns)) longest = i;
+    }
+    return longest;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A scene: a small text that says what happened in a network, as events with made-up times.  One line, one thing:
+ *
+ *     # a comment
+ *     show COMMAND...                          what a test is to run on it; see tests/inspector/test_scenes.c
+ *     node N BYTE NAME                         a traced node; its id begins with that byte.  Once more: it has been started again
+ *     peer N BYTE NAME                         a node that is not traced: others speak of it
+ *     ms COUNT, us COUNT                       time passes
+ *     start N TRACE SPAN PARENT [PEER [CMD]]   app_start; TRACE in hexadecimal, padded with zeros; SPAN and PARENT hexadecimal
+ *     end N TRACE SPAN OK [PEER [CMD]]         app_end
+ *     sent|recv|lost N PEER NUMBER [BYTES [SPACE [TRACE]]]
+ *     sopen N PEER STREAM [TRACE]
+ *     sdata N PEER STREAM OFFSET BYTES FIN SENT [TRACE]
+ *     sclose N PEER STREAM CODE [TRACE]
+ *     est N PEER RTT_NS, met N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
+ *     missing N COUNT                          traced could not read so many events of the node
+ *     close N, crash N                         the node ends, and closes its log or does not
+ *     times COUNT ... done                     lines that are repeated; "%" in them is the round: 0000, 0001, ...
+ *
+ * Each event takes a nanosecond.  PEER is the number of a node or peer, -1 for none.  The first event is at the time that
+ * scene_read gets. */
+#ifndef TESTS_SCENE_H
+#define TESTS_SCENE_H
+
+#include <p2ptrace/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SCENE_NODES_MAX 64
+#define SCENE_SHOWS_MAX 16
+#define SCENE_LINE_MAX 256
+
+enum scene_end { SCENE_LIVES, SCENE_CLOSED, SCENE_CRASHED };
+
+/* One life of a node: what one log has. */
+struct scene_life {
+    unsigned node;
+    enum scene_end end;
+    uint64_t start_ns;
+};
+
+struct scene_node {
+    bool known, traced;
+    struct trace_node_id id;
+    char name[64];
+    unsigned life; /* the newest, an index into lives */
+};
+
+struct scene_event {
+    unsigned life;
+    struct trace_event event; /* timestamp: Unix ns; sequence: its place in the life */
+};
+
+struct scene {
+    struct scene_node nodes[SCENE_NODES_MAX];
+    struct scene_life *lives;
+    unsigned life_count;
+    struct scene_event *events; /* in the order of traced's answers: time, life, sequence */
+    size_t count, capacity;
+    char shows[SCENE_SHOWS_MAX][SCENE_LINE_MAX];
+    unsigned show_count;
+    uint64_t now_ns; /* behind the last line */
+};
+
+/* Reads a scene.  On an error it says which line is wrong on stderr and returns -1.  scene_fini frees it in any case. */
+int scene_read(struct scene *scene, const char *path, uint64_t start_ns);
+void scene_fini(struct scene *scene);
+
+#endif

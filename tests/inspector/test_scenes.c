@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Scenes and sentences: each scenes/NAME.scene is played in memory, the commands that it shows are run on it, and what they
+ * say is compared with scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same through
+ * real rings.
+ *
+ *
+ *     show trace ID [--graph] | show analyze [trace ID] | show traces ...
+ *
+ *
+ * `traces` is answered by traced alone, and left to the other test; its lines in NAME.txt are passed over here.
+ *
+ * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes what is shown here into the .txt files: read the difference before it is
+ * committed. */
+#include "json_get.h"
+#include "render.h"
+#include "render_analyze.h"
+#include "scene.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <proto/event_json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BEGIN_NS (UINT64_C(1767225600) * 1000000000) /* 2026-01-01 00:00:00 */
+
+static const char *directory;
+static struct dirent **cases;
+static int case_count;
+
+/* ---- a scene as traced would tell it ---- */
+
+static json_t *event_new(const struct scene *scene, const struct scene_event *played) {
+    char text[TRACE_EVENT_JSON_MAX];
+    const struct trace_event_origin origin = {.node_id = &scene->nodes[scene->lives[played->life].node].id};
+    char *end = trace_event_json(text, &played->event, &origin);
+    json_t *event = json_loadb(text, (size_t)(end - text), JSON_ALLOW_NUL, NULL);
+    ck_assert_ptr_nonnull(event);
+    return event;
+}
+
+/* trace: digits that the id begins with; "" for all events.  Losses belong to every trace. */
+static json_t *events_new(const struct scene *scene, const char *trace) {
+    json_t *events = json_array();
+    for (size_t i = 0; i < scene->count; i++) {
+        json_t *event = event_new(scene, &scene->events[i]);
+        const char *id = json_get_hex(event, "trace_id", TRACE_DIGITS);
+        bool wanted =
+            !*trace || (id && !strncmp(id, trace, strlen(trace))) || scene->events[i].event.kind == TRACE_KIND_EVENTS_LOST;
+        if (wanted) ck_assert_int_eq(json_array_append(events, event), 0);
+        json_decref(event);
+    }
+    return events;
+}
+
+static char *id_text(char *out, const struct trace_node_id *id) {
+    for (size_t i = 0; i < sizeof id->bytes; i++) sprintf(out + 2 * i, "%02x", id->bytes[i]);
+    return out;
+}
+
+/* An answer to `nodes`: each life. */
+static json_t *nodes_new(const struct scene *scene) {
+    static const char *const states[] = {[SCENE_LIVES] = "live", [SCENE_CLOSED] = "exited", [SCENE_CRASHED] = "crashed"};
+    json_t *rows = json_array();
+    char id[2 * TRACE_NODE_ID_BYTES + 1];
+    for (unsigned i = 0; i < scene->life_count; i++) {
+        uint64_t last_ns = 0;
+        for (size_t k = 0; k < scene->count; k++)
+            if (scene->events[k].life == i) last_ns = scene->events[k].event.timestamp;
+        const struct scene_node *node = &scene->nodes[scene->lives[i].node];
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:{s:I,s:i}}", "node_id", id_text(id, &node->id), "name", node->name,
+                                              "state", states[scene->lives[i].end], "last", "timestamp",
+                                              (json_int_t)(last_ns / 1000), "ns", (int)(last_ns % 1000)));
+    }
+    return json_pack("{s:o}", "nodes", rows);
+}
+
+/* ---- what is shown ---- */
+
+static void show_trace(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace, bool graph) {
+    json_t *events = events_new(scene, trace);
+    const char *id = json_get_hex(json_array_get(events, 0), "trace_id", TRACE_DIGITS);
+    json_t *answer = json_pack("{s:s,s:O}", "trace_id", id ? id : trace, "events", events);
+    ck_assert_ptr_nonnull(answer);
+    if (graph)
+        render_graph(out, view, answer);
+    else
+        render_trace(out, view, answer);
+    json_decref(answer);
+    json_decref(events);
+}
+
+static void show_analyze(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace,
+                         const json_t *nodes) {
+    struct facts facts = {0};
+    struct analysis analysis;
+    struct analyze_scope scope = {0};
+    json_t *events = events_new(scene, trace);
+    struct node_states states;
+    ck_assert_int_eq(facts_add(&facts, events), 0);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    ck_assert_int_eq(node_states_read(&states, &facts, nodes), 0);
+    uint64_t now_ns = facts.count ? facts.items[facts.count - 1].time_ns : 0; /* as with --to */
+    ck_assert_int_eq(analyze(&analysis, &facts, states.items, states.count, now_ns, *trace != 0), 0);
+    render_analysis(out, view, &analysis, &scope);
+    analysis_fini(&analysis);
+    node_states_fini(&states);
+    facts_fini(&facts);
+    json_decref(events);
+}
+
+/* Appends "$ inspector COMMAND" and what it says.  False for what is not answered here. */
+static bool show(struct strbuf *out, const struct view *view, const struct scene *scene, const char *command,
+                 const json_t *nodes) {
+    char trace[SCENE_LINE_MAX] = "", rest[SCENE_LINE_MAX] = "";
+    strbuf_printf(out, "$ inspector %s\n", command);
+    if (!strncmp(command, "trace ", 6) && sscanf(command, "trace %255s %255s", trace, rest) > 0)
+        show_trace(out, view, scene, trace, !strcmp(rest, "--graph"));
+    else if (!strncmp(command, "analyze", 7))
+        show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", nodes);
+    else
+        return false;
+    strbuf_puts(out, "\n");
+    return true;
+}
+
+static char *read_file(const char *path) {
+    FILE *file = fopen(path, "r");
+    struct strbuf text = {0};
+    char chunk[4096];
+    size_t bytes;
+    while (file && (bytes = fread(chunk, 1, sizeof chunk, file)) > 0) strbuf_add(&text, chunk, bytes);
+    if (file) fclose(file);
+    strbuf_puts(&text, "");
+    return text.text;
+}
+
+/* The part of the expected text that a command has, up to the next "$ inspector "; to be freed. */
+static char *expected_of(const char *expected, const char *command) {
+    char title[2 * SCENE_LINE_MAX];
+    snprintf(title, sizeof title, "$ inspector %s\n", command);
+    const char *begin = strstr(expected, title);
+    if (!begin) return strdup("");
+    const char *end = strstr(begin + 1, "$ inspector ");
+    return end ? strndup(begin, (size_t)(end - begin)) : strdup(begin);
+}
+
+static void compare_or_update(const char *path, const struct scene *scene, const struct view *view, const json_t *nodes) {
+    char *expected = read_file(path);
+    struct strbuf all = {0}, shown = {0};
+    for (unsigned i = 0; i < scene->show_count; i++) {
+        char *wanted = expected_of(expected, scene->shows[i]);
+        strbuf_clear(&shown);
+        bool answered = show(&shown, view, scene, scene->shows[i], nodes);
+        ck_assert(!shown.failed);
+        strbuf_puts(&all, answered ? strbuf_text(&shown) : wanted);
+        if (answered && !getenv("INSPECTOR_GOLDEN_UPDATE"))
+            ck_assert_msg(!strcmp(wanted, strbuf_text(&shown)), "%s is expected, but this came:\n%s", path, strbuf_text(&shown));
+        free(wanted);
+    }
+    if (getenv("INSPECTOR_GOLDEN_UPDATE")) {
+        FILE *file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        fputs(strbuf_text(&all), file);
+        fclose(file);
+    }
+    strbuf_fini(&all);
+    strbuf_fini(&shown);
+    free(expected);
+}
+
+START_TEST(a_scene_is_told_in_these_sentences) {
+    char path[4096];
+    struct scene scene;
+    struct names names;
+    int stem = (int)strlen(cases[_i]->d_name) - 6;
+    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
+    ck_assert_int_eq(scene_read(&scene, path, BEGIN_NS), 0);
+    ck_assert_msg(scene.show_count > 0, "%s shows nothing", path);
+    json_t *nodes = nodes_new(&scene), *events = events_new(&scene, ""), *all = json_pack("{s:o}", "events", events);
+    ck_assert_int_eq(names_init(&names), 0);
+    names_learn(&names, nodes);
+    names_see(&names, all);
+    const struct view view = {.names = &names, .utc = true, .header = true, .utf8 = true};
+    snprintf(path, sizeof path, "%s/%.*s.txt", directory, stem, cases[_i]->d_name);
+    compare_or_update(path, &scene, &view, nodes);
+    names_fini(&names);
+    json_decref(nodes);
+    json_decref(all);
+    scene_fini(&scene);
+}
+END_TEST
+
+static int is_case(const struct dirent *entry) {
+    size_t bytes = strlen(entry->d_name);
+    return bytes > 6 && !strcmp(entry->d_name + bytes - 6, ".scene");
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) return 2;
+    directory = argv[1];
+    case_count = scandir(directory, &cases, is_case, alphasort);
+    if (case_count <= 0) return 2;
+    Suite *suite = suite_create("scenes");
+    TCase *tcase = tcase_create("sentences");
+    tcase_add_loop_test(tcase, a_scene_is_told_in_these_sentences, 0, case_count);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    for (int i = 0; i < case_count; i++) free(cases[i]);
+    free(cases);
+    return failed != 0;
+}

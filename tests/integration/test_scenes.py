@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The scenes of tests/inspector/scenes through real rings, a real traced and a real inspector: the same sentences.
+
+Times of day differ from run to run, and are masked on both sides; durations do not, for the scene's clock is its own (play_scene.c).
+
+usage: test_scenes.py TRACED INSPECTOR PLAY_SCENE SCENES"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from daemon import Traced, wait_for
+from nodes import PATIENCE_S
+
+TRACED = INSPECTOR = PLAY_SCENE = SCENES = None
+
+
+def masked(text):
+    """Without times of day, and what an event is known by elsewhere."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "DATE", text)
+    text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "TIME", text)
+    return re.sub(r"range \d+ \d+", "range FROM TO", text)
+
+
+class Scenes(unittest.TestCase):
+    def play(self, scene):
+        """Plays a scene and yields each of its commands with what the inspector says."""
+        text = scene.read_text(encoding="utf-8")
+        shows = re.findall(r"^show (.*)$", text, re.M)
+        with tempfile.TemporaryDirectory(prefix="scenes-") as directory:
+            traced = Traced(TRACED, directory)
+            try:
+                env = dict(os.environ, P2PTRACE_CLOCK="monotonic", P2PTRACE_SHM_DIR=str(traced.shm_dir))
+                with subprocess.Popen([PLAY_SCENE, scene], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as player:
+                    word, count = player.stdout.readline().split()
+                    self.assertEqual(word, "ok")
+                    wait_for(lambda: traced.ask("stats")["history"]["events"] == int(count), f"{count} events of {scene.name}")
+                    for show in shows:
+                        yield show, self.run_inspector(traced, show)
+                    player.stdin.close()
+                    self.assertEqual(player.wait(PATIENCE_S), 0)
+            finally:
+                traced.end()
+
+    def run_inspector(self, traced, command):
+        more = ["--to", "2100-01-01T00:00:00Z"] if command.startswith("analyze") else []  # ages count to the newest event
+        done = subprocess.run([INSPECTOR, *command.split(), *more, "--utc", "--socket", str(traced.socket_path)], text=True,
+                              capture_output=True, timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+        return done.stdout
+
+    def test_they_are_told_in_the_same_sentences(self):
+        for scene in sorted(SCENES.glob("*.scene")):
+            if "\nmissing " in scene.read_text(encoding="utf-8"):
+                continue  # no ring can be made to lose an event at a given moment
+            expected = scene.with_suffix(".txt").read_text(encoding="utf-8")
+            parts = dict(re.findall(r"^\$ inspector ([^\n]*)\n(.*?)(?=^\$ inspector |\Z)", expected, re.M | re.S))
+            with self.subTest(scene=scene.name):
+                for command, shown in self.play(scene):
+                    if os.environ.get("INSPECTOR_GOLDEN_UPDATE") and command.startswith("traces"):
+                        parts[command] = shown + "\n"
+                        continue
+                    self.assertEqual(masked(shown).rstrip(), masked(parts[command]).rstrip(), command)
+            if os.environ.get("INSPECTOR_GOLDEN_UPDATE"):
+                scene.with_suffix(".txt").write_text("".join(f"$ inspector {c}\n{t}" for c, t in parts.items()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    TRACED, INSPECTOR, PLAY_SCENE = sys.argv[1:4]
+    SCENES = pathlib.Path(sys.argv[4])
+    unittest.main(argv=[sys.argv[0]] + sys.argv[5:], verbosity=2)
