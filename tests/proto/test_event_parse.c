@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events out of JSON: each kind there and back, golden and random; and JSON that is not an event, each with the field that is named. */
+ * Events out of JSON: each kind there and back, golden and random; and JSON that is not an event, each with the field that is named.  The
+ * same events as objects, without the text between. */
 #include "golden.h"
 #include "run.h"
 
 #include <errno.h>
+#include <proto/event_object.h>
 #include <proto/event_parse.h>
 #include <proto/event_table.h>
 #include <stdio.h>
@@ -83,6 +85,17 @@ static void carry(struct trace_event *out, const struct trace_event *in, const s
     for (unsigned i = 0; kind && i < kind->field_count; i++) carry_field(out, in, back, &kind->fields[i]);
 }
 
+/* The object of an event is that of its text, in the same order. */
+static void check_object(const struct trace_event *event, const struct trace_event_origin *origin, const json_t *parsed) {
+    json_t *object = trace_event_object_new(event, origin);
+    char *text = json_dumps(object, JSON_COMPACT), *expected = json_dumps(parsed, JSON_COMPACT);
+    MUST(text && expected);
+    if (strcmp(text, expected) != 0) ck_abort_msg("%s\ninstead of\n%s", text, expected);
+    free(text);
+    free(expected);
+    json_decref(object);
+}
+
 /* There and back: the event, and its JSON. */
 static void check_round_trip(const struct trace_event *event, const struct trace_event_origin *origin) {
     static char text[TRACE_EVENT_JSON_MAX], again[TRACE_EVENT_JSON_MAX];
@@ -90,6 +103,7 @@ static void check_round_trip(const struct trace_event *event, const struct trace
     json_t *root = load(text, (size_t)(end - text));
     struct trace_parsed_event back;
     struct trace_event carried;
+    check_object(event, origin, root);
     parse(root, &back);
     carry(&carried, event, &back);
     if (memcmp(&back.event, &carried, sizeof carried) != 0) ck_abort_msg("another event: %.*s", (int)(end - text), text);

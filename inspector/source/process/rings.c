@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <proto/event_json.h>
+#include <proto/event_object.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,27 +286,26 @@ static void put_log(char *out, const struct ring *ring) {
     sprintf(out, "%0*" PRIx64, LOG_DIGITS, trace_reader_info(ring->reader)->open_ticks); /* as traced has it */
 }
 
-struct to_json {
+struct append_objects {
     struct visit visit;
     json_t *events;
 };
 
-static int event_to_json(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
-    char text[TRACE_EVENT_JSON_MAX], log[LOG_DIGITS + 1];
+static int append_object(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
+    char log[LOG_DIGITS + 1];
     struct trace_event_origin origin = {&trace_reader_info(ring->reader)->node_id, lane, find_app(ring, event)};
-    char *end = trace_event_json(text, event, &origin);
-    json_t *object = json_loadb(text, (size_t)(end - text), 0, NULL);
+    json_t *object = trace_event_object_new(event, &origin);
     put_log(log, ring);
     if (!object || json_object_set_new(object, "log", json_string(log))) {
         json_decref(object);
         return -ENOMEM;
     }
-    return json_array_append_new(((struct to_json *)visit)->events, object) ? -ENOMEM : 0;
+    return json_array_append_new(((struct append_objects *)visit)->events, object) ? -ENOMEM : 0;
 }
 
 int rings_read(struct rings *rings, json_t *events, bool *ret_more) {
-    struct to_json to_json = {{event_to_json}, events};
-    return visit_all(rings, ret_more, &to_json.visit);
+    struct append_objects append = {{append_object}, events};
+    return visit_all(rings, ret_more, &append.visit);
 }
 
 json_t *rings_nodes_new(const struct rings *rings) {
@@ -371,7 +370,7 @@ static int keep_event(struct visit *visit, struct ring *ring, unsigned lane, con
 
 int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
     struct keep keep = {.visit = {keep_event}, .wanted = n};
-    struct to_json to_json = {{event_to_json}, events};
+    struct append_objects append = {{append_object}, events};
     int result = 0;
     bool more = true;
     /* A node that emits faster than we read is no reason to read for ever: once round is what there was. */
@@ -379,7 +378,7 @@ int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
         result = visit_all(rings, &more, &keep.visit);
     forget(&keep);
     for (size_t i = keep.count; i-- > 0 && !result;)
-        result = event_to_json(&to_json.visit, keep.kept[i].ring, keep.kept[i].lane, &keep.kept[i].event);
+        result = append_object(&append.visit, keep.kept[i].ring, keep.kept[i].lane, &keep.kept[i].event);
     free(keep.kept);
     return result;
 }
