@@ -32,6 +32,9 @@ extern const char *const exit_table[EXIT_CODES]; /* what each exit code means */
 extern const char program_description[];         /* paragraphs, as those of a command */
 extern const struct command_example program_examples[];
 
+/* All options that a command takes, as bits. */
+uint64_t command_options(const struct command *command);
+
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);
 

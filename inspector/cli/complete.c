@@ -63,7 +63,7 @@ static void offer_commands(struct completion *completion) {
 }
 
 static void offer_options(struct completion *completion) {
-    uint64_t bits = OPTIONS_COMMON | (completion->command ? completion->command->options : 0);
+    uint64_t bits = completion->command ? command_options(completion->command) : OPTIONS_COMMON;
     char spelling[32];
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         if (!((bits & ~completion->options.given) >> i & 1)) continue;

@@ -187,7 +187,7 @@ static void page_command(const struct command *command) {
     fputs(".SH OPTIONS\n", stdout);
     option_list(command->options);
     if (command->options) fputs(".PP\nOf every command:\n", stdout);
-    option_list(OPTIONS_COMMON);
+    option_list(command_options(command) & ~command->options);
     exit_status();
     environment();
     examples(command->examples);
@@ -210,7 +210,7 @@ static void page_all(void) {
     fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis in short, or a command with its own options\n", stdout);
     fputs(".PP\nEach has a page of its own, for instance\n.BR inspector\\-trace (1).\n", stdout);
     fputs(".SH OPTIONS\nThese are of every command; its page has its own.\n", stdout);
-    option_list(OPTIONS_COMMON);
+    option_list(OPTIONS_COMMON | OPTIONS_SOURCE);
     exit_status();
     environment();
     examples(program_examples);

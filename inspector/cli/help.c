@@ -57,7 +57,7 @@ void help_all(FILE *out) {
     }
     fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
     fprintf(out, "options of every command:\n");
-    help_options(out, OPTIONS_COMMON);
+    help_options(out, OPTIONS_COMMON | OPTIONS_SOURCE);
     fprintf(out, "\nexit codes:\n");
     for (int code = 0; code < EXIT_CODES; code++) fprintf(out, "  %-19d %s\n", code, exit_table[code]);
 }
@@ -76,6 +76,6 @@ void help_command(FILE *out, const struct command *command) {
     if (command->options) fprintf(out, "\n");
     help_options(out, command->options);
     fprintf(out, "\noptions of every command:\n");
-    help_options(out, OPTIONS_COMMON);
+    help_options(out, command_options(command) & ~command->options);
     help_examples(out, command->examples);
 }

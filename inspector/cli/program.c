@@ -45,11 +45,15 @@ static int unknown_command(const char *name, struct failure *failure) {
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
 }
 
+uint64_t command_options(const struct command *command) {
+    return command->options | OPTIONS_COMMON | (command->offline ? 0 : OPTIONS_SOURCE);
+}
+
 /* ---- running ---- */
 
 static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {
     unsigned args = options->arg_count - 1;
-    uint64_t wrong = options->given & ~(command->options | OPTIONS_COMMON);
+    uint64_t wrong = options->given & ~command_options(command);
     if (args < command->args_min || args > command->args_max)
         return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
                            command->args ? " " : "", command->args ? command->args : "", command->name);

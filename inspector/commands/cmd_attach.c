@@ -7,10 +7,10 @@
 
 int run_attach(struct session *session) {
     const char *text = session->options->args[1];
-    uint64_t pid;
-    if (parse_count(text, &pid) || pid < 1 || pid > INT32_MAX)
+    pid_t pid;
+    if (parse_pid(text, &pid))
         return failure_set(&session->failure, EXIT_USAGE, "attach %s: the number of a process is expected", text);
-    if (source_open_process(&session->inquiry.source, session->options, (pid_t)pid, &session->failure)) return -1;
+    if (source_open_process(&session->inquiry.source, session->options, pid, &session->failure)) return -1;
     struct show_stream wish = {.source = session->inquiry.source,
                                .params_new = session_filter_new(session),
                                .wait_ms = WAIT_FOREVER,

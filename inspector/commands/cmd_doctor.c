@@ -4,8 +4,8 @@
 
 int run_doctor(struct session *session) {
     const char *text = session->options->arg_count > 1 ? session->options->args[1] : NULL;
-    uint64_t pid = 0;
-    if (text && (parse_count(text, &pid) || pid < 1 || pid > INT32_MAX))
+    pid_t pid = 0;
+    if (text && parse_pid(text, &pid))
         return failure_set(&session->failure, EXIT_USAGE, "doctor %s: the number of a process is expected", text);
-    return doctor_examine(session, (pid_t)pid);
+    return doctor_examine(session, pid);
 }

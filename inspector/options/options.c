@@ -20,6 +20,13 @@ int parse_count(const char *text, uint64_t *ret_count) {
     return 0;
 }
 
+int parse_pid(const char *text, pid_t *ret_pid) {
+    uint64_t pid;
+    if (parse_count(text, &pid) || pid < 1 || pid > INT32_MAX) return -1;
+    *ret_pid = (pid_t)pid;
+    return 0;
+}
+
 /* Reads "1.5s"; a number without a unit is in unit_ms.  The end of the text must follow. */
 static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
     static const struct {
@@ -84,6 +91,7 @@ static int take_word(enum option option, const char *value, struct failure *fail
 /* Notes an option with its value (NULL: none). */
 static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share;
+    pid_t pid;
     options->given |= UINT64_C(1) << option;
     options->texts[option] = value;
     switch (option_table[option].type) {
@@ -101,6 +109,9 @@ static int take(struct options *options, enum option option, const char *value, 
         options->numbers[option] = WAIT_FOREVER;
         if (value && parse_duration(value, 1e3, &options->numbers[option]))
             return bad_value(option, value, "a number of seconds", failure);
+        return 0;
+    case VALUE_PID:
+        if (parse_pid(value, &pid)) return bad_value(option, value, "the number of a process", failure);
         return 0;
     case VALUE_COLOR:
     case VALUE_ORDER: return take_word(option, value, failure);

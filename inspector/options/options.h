@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum option {
 #define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
@@ -19,10 +20,11 @@ enum option {
 /* Sets of options are bits. */
 #define OPTION_BIT(NAME) (UINT64_C(1) << OPTION_##NAME)
 
-/* What every command takes. */
+/* What every command takes, and what those take that ask a source. */
 #define OPTIONS_COMMON                                                                                                        \
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(HELP) | OPTION_BIT(VERSION))
+#define OPTIONS_SOURCE OPTION_BIT(PID)
 
 /* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
 enum value_type {
@@ -85,6 +87,9 @@ static inline uint64_t option_number(const struct options *options, enum option 
 
 /* Reads a whole number.  Returns 0 or -1. */
 int parse_count(const char *text, uint64_t *ret_count);
+
+/* Reads the number of a process.  Returns 0 or -1. */
+int parse_pid(const char *text, pid_t *ret_pid);
 
 /* Reads a part of a whole, above 0 and at most 1: "1/100", "0.01", "1%".  Returns 0 or -1. */
 int parse_share(const char *text, double *ret_share);

@@ -119,8 +119,10 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
 }
 
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer) {
-    ingest(out, view, json_object_get(answer, "ingest"));
+    bool is_store = json_object_get(answer, "history") && !json_object_get(answer, "process"); /* a daemon has all parts */
+    if (!is_store) ingest(out, view, json_object_get(answer, "ingest"));
     history(out, view, json_object_get(answer, "history"));
+    if (is_store) return;
     clients(out, view, json_object_get(answer, "clients"));
     process(out, view, answer);
 }

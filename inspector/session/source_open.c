@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_open.h"
 
+#include "rings_store.h"
 #include "source_process.h"
 #include "source_socket.h"
 
@@ -14,6 +15,10 @@ static int find_socket(struct trace_socket_path *ret_path, const struct options 
 
 int source_open(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms, struct failure *failure) {
     struct trace_socket_path path;
+    const char *pid_text = options->texts[OPTION_PID];
+    pid_t pid;
+    if (pid_text && !parse_pid(pid_text, &pid))
+        return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */
     if (find_socket(&path, options, failure)) return -1;
     return source_socket_open(ret_source, path.path, option_number(options, OPTION_WAIT, 0), call_timeout_ms, failure);
 }

@@ -58,6 +58,16 @@ class Attached:
         return [(event["node_id"], event["log"], event["lane"], event["sequence"]) for event in self.events]
 
 
+def without_times(value):
+    """The clock of a ring is measured anew by each reader, and differs by some nanoseconds."""
+    if isinstance(value, list):
+        return [without_times(element) for element in value]
+    if isinstance(value, dict):
+        times = ("timestamp", "ns", "duration", "duration_s", "rate", "first", "last", "started", "from", "to", "seconds")
+        return {key: without_times(member) for key, member in value.items() if key not in times}
+    return value
+
+
 class Attach(ProtocolTest):
     def attach(self, pid, *options):
         attached = Attached(self.place, pid, *options)
@@ -69,6 +79,13 @@ class Attach(ProtocolTest):
         done = subprocess.run([INSPECTOR, "attach", *map(str, words)], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (code, "", lines), done.stderr)
         self.assertIn(reason, done.stderr)
+
+    def asks(self, *words, pid=None):
+        """What a command says with --json: asked of traced, or of a process's rings."""
+        more = [] if pid is None else ["--pid", str(pid)]
+        done = subprocess.run([INSPECTOR, *words, "--json", *more], env=self.place.environment, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def ring(self, pid):
         name, = [name for name in os.listdir(self.place.directory) if name.startswith("%s%d.%d." % (OBJECT_NAME, os.geteuid(), pid))]
@@ -252,6 +269,41 @@ class Attach(ProtocolTest):
         node.stdin.write(b"packets 5\nclose\n")
         node.communicate()
         self.accounts_for(attached, 5)
+
+
+    def test_a_process_answers_every_question_out_of_its_rings_as_traced_does(self):
+        client = self.start()
+        alice = self.place.node("alice", ALICE)
+        alice.do("app")
+        alice.do("start", "%032x" % 7, 1, 0, 1)
+        alice.do("packets", 40, "%032x" % 7, BOB)
+        alice.do("command", "%032x" % 7, 1, 1, "somekey!")
+        alice.do("end", "%032x" % 7, 1, 1, 1)
+        alice.do("metrics", 2_000_000, 1_000_000, BOB)
+        self.place.settle(client, 44)
+        questions = [["recent", "100"], ["traces"], ["trace", "%032x" % 7], ["count", "--by", "kind"], ["apps"],
+                     ["sql", "select kind, count(*) from events group by kind"], ["range", "0", "now"],
+                     ["recent", "--where", "DMAP.key == 'somekey!'"]]
+        live = [self.asks(*words) for words in questions]
+        self.assertTrue(all(live))
+        node, = self.asks("nodes", pid=alice.process.pid)
+        expected, = self.asks("nodes")
+        self.assertEqual(without_times(node), without_times(expected))
+        for attempt in ("live", "without traced", "dead"):
+            if attempt == "without traced":
+                self.place.traced.kill()
+                self.place.finish()
+            elif attempt == "dead":
+                alice.process.kill()
+                alice.process.wait()
+            for words, answer in zip(questions, live):
+                with self.subTest(words, attempt=attempt):
+                    self.assertEqual(without_times(self.asks(*words, pid=alice.process.pid)), without_times(answer))
+        self.assertEqual([node["state"] for node in self.asks("nodes", pid=alice.process.pid)], ["crashed"])
+        refused = subprocess.run([INSPECTOR, "control", "--reset", "--pid", str(alice.process.pid)], env=self.place.environment,
+                                 capture_output=True, text=True)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertEqual(refused.stderr, "inspector: the log of process %d has no live nodes to control\n" % alice.process.pid)
 
 
 if __name__ == "__main__":

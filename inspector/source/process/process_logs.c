@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <p2ptrace/shm.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,4 +127,20 @@ void process_logs_find(struct process_logs *ret_logs, pid_t pid) {
         logs->state = find_mapped(logs) ? PROCESS_FOREIGN : PROCESS_OURS;
     }
     if (logs->state != PROCESS_OURS) find_named(logs);
+}
+
+int process_logs_missing(const struct process_logs *logs, struct failure *failure) {
+    const struct passwd *user = logs->state == PROCESS_GONE ? NULL : getpwuid(logs->uid);
+    int pid = (int)logs->pid;
+    if (logs->state == PROCESS_GONE)
+        return failure_set(failure, EXIT_FAILED,
+                           "there is no process %d, and no log of one in %s; inspector nodes lists those that are traced", pid,
+                           process_logs_dir());
+    if (logs->state == PROCESS_FOREIGN && user && logs->uid != geteuid())
+        return failure_set(failure, EXIT_FAILED, "process %d (%s) is %s's, and so are its logs: sudo -u %s inspector attach %d",
+                           pid, logs->comm, user->pw_name, user->pw_name, pid);
+    if (logs->removed)
+        return failure_set(failure, EXIT_FAILED,
+                           "somebody removed the name of the log of process %d (%s): start the process again", pid, logs->comm);
+    return failure_set(failure, EXIT_FAILED, "process %d (%s) has no log; inspector doctor %d tells why", pid, logs->comm, pid);
 }

@@ -45,6 +45,9 @@ const char *process_logs_dir(void);
 /* Looks.  Makes system calls, and takes memory for a directory or a file alone. */
 void process_logs_find(struct process_logs *ret_logs, pid_t pid);
 
+/* The failure when no log was found: why, and what to do.  Returns -1 always. */
+int process_logs_missing(const struct process_logs *logs, struct failure *failure);
+
 /* True when an object's name says that a process with this id made it. */
 bool process_logs_is_named(const char *name, pid_t pid);
 

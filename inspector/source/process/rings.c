@@ -26,11 +26,6 @@
 #define CLOCK_NS UINT64_C(1000000000)
 #define CHECK_NS UINT64_C(100000000)
 
-/* What to do with an event: 0, or -ENOMEM. */
-struct visit {
-    int (*event)(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event);
-};
-
 /* ---- open ---- */
 
 static void pause_ns(long ns) {
@@ -135,7 +130,8 @@ static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lan
     return trace_filter_match(rings->filter, event, &origin);
 }
 
-static int tell_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss, struct visit *visit) {
+static int tell_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss,
+                     struct rings_visit *visit) {
     if (loss->timestamp < rings->from_ns) return 0;
     if (!rings->filter) return visit->event(visit, ring, lane, loss);
     rings->hidden += loss->data.events_lost.count;
@@ -157,7 +153,7 @@ static uint64_t unix_now(const struct rings *rings) {
 
 /* One run of events of a lane.  Losses wait for the event behind them, which has their time. */
 static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_read *read,
-                     struct trace_event *gaps, unsigned *gap_count, struct visit *visit) {
+                     struct trace_event *gaps, unsigned *gap_count, struct rings_visit *visit) {
     int result = 0;
     if (read->lost) gaps[(*gap_count)++] = loss_event(0, read->first - read->lost, read->lost, read->cause);
     for (uint32_t i = 0; i < read->count; i++)
@@ -174,7 +170,7 @@ static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, cons
     return result;
 }
 
-static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, bool *ret_more, struct visit *visit) {
+static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, bool *ret_more, struct rings_visit *visit) {
     struct trace_event gaps[GAPS_WAITING_MAX];
     struct trace_read read;
     unsigned gap_count = 0;
@@ -194,7 +190,7 @@ static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, boo
 }
 
 /* Losses that have no place in a lane, and are only counted. */
-static int visit_counts(struct rings *rings, struct ring *ring, struct visit *visit) {
+static int visit_counts(struct rings *rings, struct ring *ring, struct rings_visit *visit) {
     uint64_t no_lane = trace_reader_no_lane(ring->reader), now_ns = unix_now(rings);
     int result = 0;
     for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count && !result; lane++) {
@@ -214,7 +210,7 @@ static int visit_counts(struct rings *rings, struct ring *ring, struct visit *vi
     return tell_loss(rings, ring, 0, &loss, visit);
 }
 
-static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *ret_more, struct visit *visit) {
+static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *ret_more, struct rings_visit *visit) {
     bool more = false;
     int result = 0;
     for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count && !result; lane++)
@@ -226,7 +222,7 @@ static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *
     return result;
 }
 
-static int visit_all(struct rings *rings, bool *ret_more, struct visit *visit) {
+static int visit_all(struct rings *rings, bool *ret_more, struct rings_visit *visit) {
     uint64_t now_ns = trace__monotonic_ns();
     bool check = now_ns >= rings->check_due_ns;
     int result = 0;
@@ -242,6 +238,19 @@ static int visit_all(struct rings *rings, bool *ret_more, struct visit *visit) {
     for (unsigned i = 0; i < rings->count && !result; i++)
         if (!rings->rings[i].ended) result = visit_ring(rings, &rings->rings[i], check, ret_more, visit);
     return result;
+}
+
+/* A node that emits faster than we read is no reason to read for ever: once round is what there was. */
+int rings_visit_all(struct rings *rings, struct rings_visit *visit) {
+    int result = 0;
+    bool more = true;
+    for (uint64_t left = rings_emitted(rings) / LANE_EVENTS + 2; left && more && !result; left--)
+        result = visit_all(rings, &more, visit);
+    return result;
+}
+
+uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring) {
+    return trace_clock_unix_ns(&rings->clock, &ring->clock, trace_reader_info(ring->reader)->open_ticks);
 }
 
 bool rings_ended(const struct rings *rings) {
@@ -287,11 +296,11 @@ static void put_log(char *out, const struct ring *ring) {
 }
 
 struct append_objects {
-    struct visit visit;
+    struct rings_visit visit;
     json_t *events;
 };
 
-static int append_object(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
+static int append_object(struct rings_visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
     char log[LOG_DIGITS + 1];
     struct trace_event_origin origin = {&trace_reader_info(ring->reader)->node_id, lane, find_app(ring, event)};
     json_t *object = trace_event_object_new(event, &origin);
@@ -331,7 +340,7 @@ struct kept {
 };
 
 struct keep {
-    struct visit visit;
+    struct rings_visit visit;
     struct kept *kept;
     size_t wanted, count, capacity, seen;
 };
@@ -360,7 +369,7 @@ static int make_room(struct keep *keep) {
     return 0;
 }
 
-static int keep_event(struct visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
+static int keep_event(struct rings_visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
     struct keep *keep = (struct keep *)visit;
     if (event->kind == TRACE_KIND_EVENTS_LOST) return 0;
     if (keep->count == keep->capacity && make_room(keep)) return -ENOMEM;
@@ -371,11 +380,7 @@ static int keep_event(struct visit *visit, struct ring *ring, unsigned lane, con
 int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
     struct keep keep = {.visit = {keep_event}, .wanted = n};
     struct append_objects append = {{append_object}, events};
-    int result = 0;
-    bool more = true;
-    /* A node that emits faster than we read is no reason to read for ever: once round is what there was. */
-    for (uint64_t left = rings_emitted(rings) / LANE_EVENTS + 2; left && more && !result; left--)
-        result = visit_all(rings, &more, &keep.visit);
+    int result = rings_visit_all(rings, &keep.visit);
     forget(&keep);
     for (size_t i = keep.count; i-- > 0 && !result;)
         result = append_object(&append.visit, keep.kept[i].ring, keep.kept[i].lane, &keep.kept[i].event);

@@ -52,6 +52,17 @@ int rings_read(struct rings *rings, json_t *events, bool *ret_more);
  * rings_read.  Tells no losses.  Returns 0 or -ENOMEM. */
 int rings_newest(struct rings *rings, uint64_t n, json_t *events);
 
+/* What to do with an event of a ring: returns 0, or a negative errno, which ends the reading. */
+struct rings_visit {
+    int (*event)(struct rings_visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event);
+};
+
+/* Reads all that the rings have now, losses as events of kind events_lost.  Returns 0, -ENOMEM or what a visit returned. */
+int rings_visit_all(struct rings *rings, struct rings_visit *visit);
+
+/* When a node opened its log, Unix ns. */
+uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
+
 /* All of them have ended. */
 bool rings_ended(const struct rings *rings);
 

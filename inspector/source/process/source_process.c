@@ -8,7 +8,6 @@
 #include "source_socket.h"
 
 #include <proto/clock.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,23 +74,6 @@ static bool take_note(struct source_process *process, struct source_news *news) 
     json_array_remove(process->notes, 0);
     news->text = json_string_value(process->note);
     return true;
-}
-
-/* No log was found: why, and what to do. */
-static int no_log(const struct process_logs *logs, struct failure *failure) {
-    const struct passwd *user = logs->state == PROCESS_GONE ? NULL : getpwuid(logs->uid);
-    int pid = (int)logs->pid;
-    if (logs->state == PROCESS_GONE)
-        return failure_set(failure, EXIT_FAILED,
-                           "there is no process %d, and no log of one in %s; inspector nodes lists those that are traced", pid,
-                           process_logs_dir());
-    if (logs->state == PROCESS_FOREIGN && user && logs->uid != geteuid())
-        return failure_set(failure, EXIT_FAILED, "process %d (%s) is %s's, and so are its logs: sudo -u %s inspector attach %d",
-                           pid, logs->comm, user->pw_name, user->pw_name, pid);
-    if (logs->removed)
-        return failure_set(failure, EXIT_FAILED,
-                           "somebody removed the name of the log of process %d (%s): start the process again", pid, logs->comm);
-    return failure_set(failure, EXIT_FAILED, "process %d (%s) has no log; inspector doctor %d tells why", pid, logs->comm, pid);
 }
 
 /* ---- through traced ---- */
@@ -344,7 +326,7 @@ static int open_live(struct source_process *process, const struct source_traced 
 static int open_past(struct source_process *process, const struct source_traced *where, struct failure *failure) {
     if (find_traced(process, where, &process->nodes, failure)) return -1;
     if (process->nodes && find_past(process, process->nodes)) return failure_out_of_memory(failure);
-    return json_array_size(json_get_array(process->ours, "nodes")) ? 0 : no_log(&process->logs, failure);
+    return json_array_size(json_get_array(process->ours, "nodes")) ? 0 : process_logs_missing(&process->logs, failure);
 }
 
 int source_process_open(struct source **ret_source, pid_t pid, const struct source_traced *where, struct failure *failure) {
