@@ -14,7 +14,7 @@ struct placed {
     size_t index; /* gaps come first */
 };
 
-static int compare(const void *left, const void *right) {
+static int compare_placed(const void *left, const void *right) {
     const struct placed *a = left, *b = right;
     if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? -1 : 1;
     return a->index < b->index ? -1 : a->index > b->index;
@@ -37,7 +37,7 @@ static bool first_sight(json_t *seen, const json_t *gap) {
 }
 
 /* Appends the objects of an array that belong there. */
-static size_t place(struct placed *out, size_t count, const json_t *array, json_t *seen) {
+static size_t place_events(struct placed *out, size_t count, const json_t *array, json_t *seen) {
     size_t i;
     json_t *event;
     uint64_t time_ns = 0;
@@ -58,9 +58,9 @@ json_t *events_merge(const json_t *events, const json_t *gaps) {
         merged = NULL;
         goto out;
     }
-    size_t count = place(all, 0, gaps, seen);
-    count = place(all, count, events, seen);
-    qsort(all, count, sizeof *all, compare);
+    size_t count = place_events(all, 0, gaps, seen);
+    count = place_events(all, count, events, seen);
+    qsort(all, count, sizeof *all, compare_placed);
     for (size_t i = 0; i < count; i++) {
         if (json_array_append(merged, all[i].event)) {
             json_decref(merged);

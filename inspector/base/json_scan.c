@@ -69,7 +69,7 @@ bool json_scan_value(const char *text, size_t bytes, struct json_span *ret_value
 }
 
 /* Steps over the opening bracket or a comma, to what comes next.  NULL at the closing bracket, and for what is neither. */
-static const char *step(struct json_span span, size_t at, char open) {
+static const char *step_into(struct json_span span, size_t at, char open) {
     const char *end = span.text + span.bytes, *next;
     if (at == 0) {
         if (span.bytes < 2 || *span.text != open) return NULL;
@@ -84,7 +84,7 @@ static const char *step(struct json_span span, size_t at, char open) {
 }
 
 bool json_scan_element(struct json_span array, size_t *at, struct json_span *ret_element) {
-    const char *next = step(array, *at, '['), *end = array.text + array.bytes;
+    const char *next = step_into(array, *at, '['), *end = array.text + array.bytes;
     const char *behind = next ? skip_value(next, end) : NULL;
     if (!behind) return false;
     *ret_element = (struct json_span){next, (size_t)(behind - next)};
@@ -94,7 +94,7 @@ bool json_scan_element(struct json_span array, size_t *at, struct json_span *ret
 
 /* Reads the next member's key.  Returns where its value begins, or NULL. */
 static const char *next_key(struct json_span object, size_t at, struct json_span *ret_key) {
-    const char *key = step(object, at, '{'), *end = object.text + object.bytes;
+    const char *key = step_into(object, at, '{'), *end = object.text + object.bytes;
     const char *behind = key && *key == '"' ? skip_string(key, end) : NULL;
     const char *colon = behind ? skip_space(behind, end) : end;
     if (colon >= end || *colon != ':') return NULL;

@@ -38,7 +38,7 @@ static bool is_plain(const char *text) {
 }
 
 /* Offers a candidate for the part, if it begins like it. */
-static void offer(struct completion *completion, const char *candidate, const char *phrase) {
+static void offer_candidate(struct completion *completion, const char *candidate, const char *phrase) {
     if (!*candidate || !is_plain(candidate) || strncmp(candidate, completion->part, strlen(completion->part)) != 0) return;
     strbuf_add(&completion->out, completion->word, (size_t)(completion->part - completion->word));
     strbuf_printf(&completion->out, "%s\t", candidate);
@@ -50,16 +50,16 @@ static void offer(struct completion *completion, const char *candidate, const ch
 static bool is_typable(const char *name) { return is_plain(name) && *name != '-'; }
 
 static void offer_name(struct completion *completion, const char *name, const char *phrase) {
-    if (is_typable(name)) offer(completion, name, phrase);
+    if (is_typable(name)) offer_candidate(completion, name, phrase);
 }
 
 static void offer_all(struct completion *completion, const char *const *candidates, const char *phrase) {
-    for (; *candidates; candidates++) offer(completion, *candidates, phrase);
+    for (; *candidates; candidates++) offer_candidate(completion, *candidates, phrase);
 }
 
 static void offer_commands(struct completion *completion) {
-    for (size_t i = 0; i < command_count; i++) offer(completion, command_table[i].name, command_table[i].summary);
-    offer(completion, "help", "all commands, or one with its options");
+    for (size_t i = 0; i < command_count; i++) offer_candidate(completion, command_table[i].name, command_table[i].summary);
+    offer_candidate(completion, "help", "all commands, or one with its options");
 }
 
 static void offer_options(struct completion *completion) {
@@ -68,7 +68,7 @@ static void offer_options(struct completion *completion) {
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         if (!((bits & ~completion->options.given) >> i & 1)) continue;
         snprintf(spelling, sizeof spelling, "--%s", option_table[i].spelling);
-        offer(completion, spelling, option_table[i].help);
+        offer_candidate(completion, spelling, option_table[i].help);
     }
 }
 
@@ -85,7 +85,7 @@ static void offer_listed(struct completion *completion, const char *list, const 
         size_t bytes = strcspn(given, ",");
         if (strlen(name) == bytes && !strncmp(given, name, bytes)) return;
     }
-    offer(completion, name, phrase);
+    offer_candidate(completion, name, phrase);
 }
 
 static void offer_kinds(struct completion *completion) {
@@ -125,7 +125,7 @@ static void offer_id(struct completion *completion, const struct id_set *ids, co
     size_t typed = strlen(completion->part);
     if (!id) return;
     snprintf(text, sizeof text, "%.*s", typed > ids->digits ? NODE_DIGITS : (int)ids->digits, id);
-    offer(completion, text, phrase);
+    offer_candidate(completion, text, phrase);
 }
 
 /* Nodes or peers: by name; by id when it has none that can be typed, or an id was begun. */
@@ -188,7 +188,7 @@ static void offer_pids(struct completion *completion, struct session *session) {
         char pid[24];
         const char *name = json_get_text(row, "name"), *state = json_get_text(row, "state");
         snprintf(pid, sizeof pid, "%" PRIu64, json_get_count(row, "pid"));
-        if (state && !strcmp(state, "live")) offer(completion, pid, name ? name : "");
+        if (state && !strcmp(state, "live")) offer_candidate(completion, pid, name ? name : "");
     }
     json_decref(answer);
 }
@@ -286,7 +286,7 @@ static void note_word(struct completion *completion, const char *word) {
 }
 
 /* bash makes three words of --option=value. */
-static bool joins(char **words, int i) {
+static bool joins_option(char **words, int i) {
     const char *value;
     return i > 0 && !strcmp(words[i], "=") && !strncmp(words[i - 1], "--", 2) &&
            option_of_word(words[i - 1], &value) != OPTION_COUNT_;
@@ -295,7 +295,7 @@ static bool joins(char **words, int i) {
 static void note_words(struct completion *completion, int count, char **words) {
     for (int i = 0; i < count; i++) {
         const char *value;
-        if (joins(words, i))
+        if (joins_option(words, i))
             completion->pending = option_of_word(words[i - 1], &value);
         else
             note_word(completion, words[i]);

@@ -19,7 +19,7 @@
 /* ---- text ---- */
 
 /* A character that roff would take for something else, as it has to be written; NULL for one that stands for itself. */
-static const char *escape(char c) {
+static const char *roff_escape(char c) {
     switch (c) {
     case '\\': return "\\e";
     case '"': return "\\(dq";
@@ -32,10 +32,10 @@ static const char *escape(char c) {
 }
 
 /* What is typed: every - is one, and stays so when it is copied from the page. */
-static void literal(const char *text, size_t bytes) {
+static void put_literal(const char *text, size_t bytes) {
     if (bytes && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
     for (size_t i = 0; i < bytes; i++) {
-        const char *escaped = text[i] == '-' ? "\\-" : escape(text[i]);
+        const char *escaped = text[i] == '-' ? "\\-" : roff_escape(text[i]);
         if (escaped)
             fputs(escaped, stdout);
         else
@@ -44,23 +44,23 @@ static void literal(const char *text, size_t bytes) {
 }
 
 /* A word of a sentence.  An option is bold, but for what stands around it. */
-static void word(const char *text, size_t bytes) {
+static void put_word(const char *text, size_t bytes) {
     size_t before = strspn(text, "(\""), option = 0;
     if (before < bytes && text[before] == '-') {
         while (before + option < bytes && (isalnum((unsigned char)text[before + option]) || text[before + option] == '-'))
             option++;
         bool bold = option > 1 && (text[before + 1] == '-' || isalpha((unsigned char)text[before + 1]));
-        literal(text, before);
+        put_literal(text, before);
         if (bold) fputs("\\fB", stdout);
-        literal(text + before, option);
+        put_literal(text + before, option);
         if (bold) fputs("\\fR", stdout);
-        literal(text + before + option, bytes - before - option);
+        put_literal(text + before + option, bytes - before - option);
         return;
     }
     if (bytes && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
     for (size_t i = 0; i < bytes; i++) {
-        if (escape(text[i]))
-            fputs(escape(text[i]), stdout);
+        if (roff_escape(text[i]))
+            fputs(roff_escape(text[i]), stdout);
         else
             putchar(text[i]);
     }
@@ -70,7 +70,7 @@ static void word(const char *text, size_t bytes) {
 static void paragraph(const char *text, size_t bytes) {
     for (const char *end = text + bytes; text < end;) {
         size_t letters = strcspn(text, " \n");
-        word(text, letters);
+        put_word(text, letters);
         text += letters;
         if (text < end) putchar(*text++);
     }
@@ -88,7 +88,7 @@ static void paragraphs(const char *text) {
         if (!as_is && *text == ' ') fputs(".nf\n", stdout);
         as_is = *text == ' ';
         if (as_is) {
-            literal(text, bytes);
+            put_literal(text, bytes);
             putchar('\n');
         } else if (bytes) {
             paragraph(text, bytes);
@@ -102,11 +102,11 @@ static void sentences(const char *text) { paragraph(text, strlen(text)); }
 
 /* ---- parts of a page ---- */
 
-static void head(const char *title, const char *name, const char *summary) {
+static void put_head(const char *title, const char *name, const char *summary) {
     printf(
         ".\\\" SPDX-License-Identifier: MIT\n.\\\" Made by inspector/cli/gen_man.c from the tables of commands and options.\n");
     printf(".TH %s 1 \"\" \"p2ptrace\" \"User Commands\"\n.SH NAME\n", title);
-    literal(name, strlen(name));
+    put_literal(name, strlen(name));
     fputs(" \\- ", stdout);
     sentences(summary);
 }
@@ -114,13 +114,13 @@ static void head(const char *title, const char *name, const char *summary) {
 /* --limit N, --wait[=SECONDS] */
 static void option_tag(const struct option_info *option) {
     fputs(".TP\n\\fB", stdout);
-    literal("--", 2);
-    literal(option->spelling, strlen(option->spelling));
+    put_literal("--", 2);
+    put_literal(option->spelling, strlen(option->spelling));
     fputs("\\fR", stdout);
     if (option->type != VALUE_NONE) {
         if (*option->value != '[') putchar(' ');
         printf("\\fI");
-        literal(option->value, strlen(option->value));
+        put_literal(option->value, strlen(option->value));
         printf("\\fR");
     }
     putchar('\n');
@@ -138,7 +138,7 @@ static void examples(const struct command_example *example) {
     if (example->line) fputs(".SH EXAMPLES\n", stdout);
     for (; example->line; example++) {
         fputs(".TP\n\\fB", stdout);
-        literal(example->line, strlen(example->line));
+        put_literal(example->line, strlen(example->line));
         fputs("\\fR\n", stdout);
         sentences(example->what);
     }
@@ -173,13 +173,13 @@ static void page_command(const struct command *command) {
     char name[64], title[64];
     snprintf(name, sizeof name, "inspector-%s", command->name);
     for (size_t i = 0; i <= strlen(name); i++) title[i] = (char)toupper((unsigned char)name[i]);
-    head(title, name, command->summary);
+    put_head(title, name, command->summary);
     printf(".SH SYNOPSIS\n.B inspector ");
-    literal(command->name, strlen(command->name));
+    put_literal(command->name, strlen(command->name));
     putchar('\n');
     if (command->args) {
         fputs("\\fI", stdout);
-        literal(command->args, strlen(command->args));
+        put_literal(command->args, strlen(command->args));
         fputs("\\fR\n", stdout);
     }
     printf(".RI [ OPTIONS ]\n.SH DESCRIPTION\n");
@@ -195,7 +195,7 @@ static void page_command(const struct command *command) {
 }
 
 static void page_all(void) {
-    head("INSPECTOR", "inspector", "ask traced what p2ptrace nodes did, and show the answers");
+    put_head("INSPECTOR", "inspector", "ask traced what p2ptrace nodes did, and show the answers");
     fputs(".SH SYNOPSIS\n.B inspector\n.I COMMAND\n.RI [ OPTIONS ]\n.br\n.B inspector help\n.RI [ COMMAND ]\n", stdout);
     fputs(".SH DESCRIPTION\n", stdout);
     paragraphs(program_description);

@@ -18,7 +18,7 @@ const struct command *find_command(const char *name) {
 }
 
 /* Letters to add, take away or change (the edit distance), for names up to 15 letters; 99 for longer ones. */
-static unsigned distance(const char *a, const char *b) {
+static unsigned edit_distance(const char *a, const char *b) {
     unsigned row[16];
     size_t a_count = strlen(a), b_count = strlen(b);
     if (a_count > 15 || b_count > 15) return 99;
@@ -39,8 +39,8 @@ static unsigned distance(const char *a, const char *b) {
 static int unknown_command(const char *name, struct failure *failure) {
     const struct command *nearest = command_table;
     for (size_t i = 1; i < command_count; i++)
-        if (distance(name, command_table[i].name) < distance(name, nearest->name)) nearest = &command_table[i];
-    if (distance(name, nearest->name) <= 2)
+        if (edit_distance(name, command_table[i].name) < edit_distance(name, nearest->name)) nearest = &command_table[i];
+    if (edit_distance(name, nearest->name) <= 2)
         return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest->name);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
 }
@@ -79,7 +79,7 @@ static int run_command(const struct command *command, const struct options *opti
     return result;
 }
 
-static int help(const struct options *options, const char *topic, struct failure *failure) {
+static int show_help(const struct options *options, const char *topic, struct failure *failure) {
     const struct command *command = topic ? find_command(topic) : NULL;
     if (topic && strcmp(topic, "help") != 0 && !command) return unknown_command(topic, failure);
     if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND]");
@@ -90,21 +90,21 @@ static int help(const struct options *options, const char *topic, struct failure
     return 0;
 }
 
-static int run(const struct options *options, source_opener *opener, struct failure *failure) {
+static int run_words(const struct options *options, source_opener *opener, struct failure *failure) {
     const char *name = options->arg_count ? options->args[0] : NULL;
     if (option_given(options, OPTION_VERSION)) {
         printf("inspector %s\n", P2PTRACE_VERSION);
         return 0;
     }
-    if (option_given(options, OPTION_HELP)) return help(options, name, failure);
+    if (option_given(options, OPTION_HELP)) return show_help(options, name, failure);
     if (!name) return failure_set(failure, EXIT_USAGE, "a command is missing; see inspector help");
-    if (!strcmp(name, "help")) return help(options, options->arg_count > 1 ? options->args[1] : NULL, failure);
+    if (!strcmp(name, "help")) return show_help(options, options->arg_count > 1 ? options->args[1] : NULL, failure);
     const struct command *command = find_command(name);
     return command ? run_command(command, options, opener, failure) : unknown_command(name, failure);
 }
 
 /* where: what --where has, or NULL. */
-static void tell(const struct failure *failure, const char *where) {
+static void report_failure(const struct failure *failure, const char *where) {
     struct strbuf place = {0};
     const char *filter = failure->filter.text ? failure->filter.text : where;
     if (!*failure->text) return;
@@ -128,8 +128,8 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     signal(SIGPIPE, SIG_IGN); /* writing to a reader that has gone fails instead */
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(&options, argc, argv, &failure);
-    if (!result) result = run(&options, opener, &failure);
+    if (!result) result = run_words(&options, opener, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
-    if (result) tell(&failure, options.texts[OPTION_WHERE]);
+    if (result) report_failure(&failure, options.texts[OPTION_WHERE]);
     return result ? (int)failure.code : EXIT_OK;
 }

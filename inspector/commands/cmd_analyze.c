@@ -27,7 +27,7 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
 }
 
 /* The full id that a name means to traced, as node or peer of the newest event that has it; the caller frees it. */
-static int resolve(struct session *session, enum about about, const char *name, char **ret_id) {
+static int resolve_name(struct session *session, enum about about, const char *name, char **ret_id) {
     const char *key = about == ABOUT_NODE ? "node_id" : "peer_id";
     json_t *answer, *params = json_pack("{s:s,s:i,s:s}", key, name, "limit", 1, "order", "desc");
     if (session_ask(session, "query", params, &answer)) return -1;
@@ -94,7 +94,7 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 
 /* ---- showing ---- */
 
-static int show(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
+static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!option_given(session->options, OPTION_JSON)) {
         render_analysis(&session->output.text, &session->view, analysis, scope);
@@ -116,7 +116,7 @@ static int analyze_facts(struct session *session, const struct facts *facts, enu
     if (!result && analyze(&analysis, facts, states.items, states.count, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
     if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about), about == ABOUT_PEER);
-    if (!result) result = show(session, &analysis, scope);
+    if (!result) result = show_findings(session, &analysis, scope);
     analysis_fini(&analysis);
     node_states_fini(&states);
     return result;
@@ -129,7 +129,7 @@ int run_analyze(struct session *session) {
     struct facts facts = {0};
     struct analyze_scope scope = {0};
     int result = read_arguments(session, &about, &name);
-    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = resolve(session, about, name, &id);
+    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = resolve_name(session, about, name, &id);
     if (!result)
         result = read_facts(session, query_new(session, about, name),
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);

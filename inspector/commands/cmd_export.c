@@ -55,7 +55,7 @@ struct export {
 };
 
 /* Adds `,"key":` and a value. */
-static int member(struct session *session, const char *key, const json_t *value) {
+static int put_member(struct session *session, const char *key, const json_t *value) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
     if (!text) return session_out_of_memory(session);
     strbuf_printf(&session->output.text, ",\n\"%s\":%s", key, text);
@@ -68,7 +68,7 @@ static int export_head(struct export *export) {
     uint64_t now_ns = trace_now_unix_ns();
     json_t *exported = json_pack("{s:I,s:i}", "timestamp", (json_int_t)(now_ns / 1000), "ns", (int)(now_ns % 1000));
     strbuf_printf(&session->output.text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
-    int result = member(session, "exported", exported) || member(session, "traced", export->hello) ? -1 : 0;
+    int result = put_member(session, "exported", exported) || put_member(session, "traced", export->hello) ? -1 : 0;
     strbuf_puts(&session->output.text, ",\n\"events\":[");
     json_decref(exported);
     return result;
@@ -121,8 +121,9 @@ static int export_tail(struct export *export) {
     if (session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps)) goto out;
     involved = involved_new(export, nodes);
     strbuf_puts(&session->output.text, "\n]");
-    if (member(session, "gaps", export->gaps) || member(session, "lost", lost) || member(session, "evicted", evicted) ||
-        member(session, "nodes", involved) || member(session, "apps", json_object_get(apps, "apps")))
+    if (put_member(session, "gaps", export->gaps) || put_member(session, "lost", lost) ||
+        put_member(session, "evicted", evicted) || put_member(session, "nodes", involved) ||
+        put_member(session, "apps", json_object_get(apps, "apps")))
         goto out;
     strbuf_puts(&session->output.text, "}\n");
     result = output_flush(&session->output);

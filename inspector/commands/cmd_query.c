@@ -14,7 +14,7 @@
 static bool wants_json(const struct session *session) { return option_given(session->options, OPTION_JSON); }
 
 /* Shows an answer's events and gaps, in time order. */
-static int show(struct session *session, const json_t *answer) {
+static int show_events(struct session *session, const json_t *answer) {
     if (!wants_json(session)) {
         names_see(&session->names, answer);
         render_events(&session->output.text, &session->view, answer);
@@ -40,7 +40,7 @@ int run_recent(struct session *session) {
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
     if (text && none && session->view.header) strbuf_puts(&session->output.text, "no events\n");
-    int result = show(session, answer);
+    int result = show_events(session, answer);
     json_decref(answer);
     return result ? result : show_end(session);
 }
@@ -56,7 +56,7 @@ int run_range(struct session *session) {
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
     if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
-        result = show(session, answer);
+        result = show_events(session, answer);
         json_decref(answer);
         if (!result) result = output_flush(&session->output);
     }
@@ -67,7 +67,7 @@ int run_range(struct session *session) {
 /* ---- one peer ---- */
 
 /* What to say behind "no event": it may be there, and be filtered out. */
-static const char *filtered(const struct session *session) {
+static const char *filtered_phrase(const struct session *session) {
     return option_given(session->options, OPTION_WHERE) ? " and is let through by the filter" : "";
 }
 
@@ -98,11 +98,12 @@ int run_peer(struct session *session) {
     json_t *row = find_peer(peers, id, name);
     int result = 0;
     if (!row && !first)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s%s", name, filtered(session));
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s%s", name,
+                             filtered_phrase(session));
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
-        result = (row && output_json(&session->output, row)) || show(session, answer) || show_end(session) ? -1 : 0;
+        result = (row && output_json(&session->output, row)) || show_events(session, answer) || show_end(session) ? -1 : 0;
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->output.text, &session->view, answer);
@@ -157,11 +158,11 @@ int run_trace(struct session *session) {
     int result;
     if (!trace_id)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s%s", prefix,
-                             filtered(session));
+                             filtered_phrase(session));
     else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
         result = run_trace_graph(session, answer);
     else if (wants_json(session))
-        result = show(session, answer) || show_end(session) ? -1 : 0;
+        result = show_events(session, answer) || show_end(session) ? -1 : 0;
     else
         result = show_trace(session, answer, first, trace_id);
     json_decref(answer);

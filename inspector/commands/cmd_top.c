@@ -60,7 +60,7 @@ static bool under_way(const struct watch *watch) {
 }
 
 /* What cannot be sent is noticed when the connection is waited on. */
-static void ask(struct watch *watch, unsigned serial, bool round, const char *method, json_t *params_new) {
+static void send_ask(struct watch *watch, unsigned serial, bool round, const char *method, json_t *params_new) {
     struct ask *ask = &watch->asks[watch->ask_count];
     struct failure failure;
     if (watch->ask_count == ASKS_MAX || !method) {
@@ -80,7 +80,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
         if (watch->asks[i].serial == page->serial) return;
     if (round && fed_ms && trace_now_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
     const char *method = top_request(&watch->top, page, source_now_ns(watch->source), &params);
-    if (method) ask(watch, page->serial, round, method, params);
+    if (method) send_ask(watch, page->serial, round, method, params);
 }
 
 static void begin_round(struct watch *watch) {
@@ -88,11 +88,11 @@ static void begin_round(struct watch *watch) {
     struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
     uint64_t now_ms = trace_now_monotonic_ms();
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
-    ask(watch, STATS_SERIAL, true, "stats", NULL);
+    send_ask(watch, STATS_SERIAL, true, "stats", NULL);
     ask_for_page(watch, nodes, true);
     if (page == peers || peers->table.row_count <= TOP_ROWS_ALWAYS) ask_for_page(watch, peers, true);
     if (page != nodes && page != peers && page->kind == TOP_PAGE_TABLE) ask_for_page(watch, page, true);
-    ask(watch, STATS_SERIAL, true, "stats", NULL);
+    send_ask(watch, STATS_SERIAL, true, "stats", NULL);
 }
 
 /* The page that the user has come to, when it has nothing to show yet, or what it shows does not come with every round. */
@@ -104,7 +104,7 @@ static void ask_now(struct watch *watch) {
 
 /* ---- answers ---- */
 
-static void feed(struct watch *watch, const struct ask *ask, bool evicted) {
+static void feed_page(struct watch *watch, const struct ask *ask, bool evicted) {
     struct top *top = &watch->top;
     struct top_page *page = top_find_page(top, ask->serial);
     struct top_moment moment = {.time_ms = ask->time_ms, .evicted = evicted};
@@ -127,7 +127,7 @@ static void end_round(struct watch *watch) {
     bool evicted = last && evicted_by(last->result) != watch->evicted;
     if (first) watch->evicted = evicted_by(first->result);
     for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
-        if (watch->asks[i].round) feed(watch, &watch->asks[i], evicted);
+        if (watch->asks[i].round) feed_page(watch, &watch->asks[i], evicted);
     if (last && last->result && !top_is_frozen(&watch->top))
         top_feed_stats(&watch->top, last->result, last->time_ms, source_now_ns(watch->source));
     forget_asks(watch);
@@ -141,7 +141,7 @@ static void take_answer(struct watch *watch, int64_t id, json_t *result_new, con
         ask->result = json_incref(result_new);
         ask->time_ms = trace_now_monotonic_ms();
         if (!result_new) snprintf(ask->reason, sizeof ask->reason, "%.*s", (int)sizeof ask->reason - 1, failure->text);
-        if (!ask->round) feed(watch, ask, false);
+        if (!ask->round) feed_page(watch, ask, false);
         break;
     }
     json_decref(result_new);
@@ -150,7 +150,7 @@ static void take_answer(struct watch *watch, int64_t id, json_t *result_new, con
 
 /* ---- the connection ---- */
 
-static void lost(struct watch *watch, const struct failure *failure) {
+static void note_lost(struct watch *watch, const struct failure *failure) {
     struct strbuf text = {0};
     forget_asks(watch);
     watch->connected = false;
@@ -217,7 +217,7 @@ static bool take_input(struct watch *watch, bool *ret_anew) {
     return true;
 }
 
-static void show(struct watch *watch, bool anew) {
+static void show_screen(struct watch *watch, bool anew) {
     struct strbuf screen = {0};
     top_draw(&screen, &watch->top);
     if (screen.failed)
@@ -235,10 +235,10 @@ static int watch_on(struct watch *watch) {
     while (!watch->top.failed) {
         struct failure failure;
         struct source_news news;
-        show(watch, anew);
+        show_screen(watch, anew);
         anew = false;
         switch (source_next(watch->source, deadline(watch), &news, &failure)) {
-        case SOURCE_FAILED: lost(watch, &failure); break;
+        case SOURCE_FAILED: note_lost(watch, &failure); break;
         case SOURCE_ANSWER: take_answer(watch, news.number, news.value, &failure); break;
         case SOURCE_INPUT:
             if (!take_input(watch, &anew)) return 0;

@@ -328,7 +328,7 @@ static int end_watch(struct trigger *trigger) {
 }
 
 /* Until the end that was asked for: 0; or a failure: -1. */
-static int watch(struct trigger *trigger) {
+static int watch_stream(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;
         bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
@@ -355,11 +355,11 @@ static int watch(struct trigger *trigger) {
     return 0;
 }
 
-static int run(struct trigger *trigger) {
+static int run_windows(struct trigger *trigger) {
     struct session *session = trigger->session;
     if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
     int result = follow_condition(trigger);
-    if (!result) result = watch(trigger);
+    if (!result) result = watch_stream(trigger);
     stream_fini(&trigger->stream);
     return result;
 }
@@ -378,7 +378,7 @@ int run_trigger(struct session *session) {
                               .deadline_ms = WAIT_FOREVER};
     if (!trigger.past) trigger.begin_ns = trace_now_unix_ns();
     if (option_given(options, OPTION_FOR)) trigger.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
-    int result = run(&trigger);
+    int result = run_windows(&trigger);
     json_decref(trigger.event);
     return result;
 }

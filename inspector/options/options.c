@@ -89,7 +89,7 @@ static int take_word(enum option option, const char *value, struct failure *fail
 }
 
 /* Notes an option with its value (NULL: none). */
-static int take(struct options *options, enum option option, const char *value, struct failure *failure) {
+static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share;
     pid_t pid;
     options->given |= UINT64_C(1) << option;
@@ -152,7 +152,7 @@ static int take_option(struct options *options, char **argv, int argc, int i, st
         return failure_set(failure, EXIT_USAGE, "--%s needs a value: %s", option_table[option].spelling,
                            option_table[option].value);
     if (next) value = argv[i + 1];
-    if (take(options, option, value, failure)) return -1;
+    if (take_value(options, option, value, failure)) return -1;
     return next ? 2 : 1;
 }
 

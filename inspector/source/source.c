@@ -14,7 +14,7 @@ void source_close(struct source *source) {
 }
 
 /* Returns 0 when the source has the capability, else -1 with the sentence. */
-static int require(const struct source *source, unsigned capability, struct failure *failure) {
+static int require_capability(const struct source *source, unsigned capability, struct failure *failure) {
     const char *lacks = capability == SOURCE_ASK       ? "can only be followed: it answers no questions"
                         : capability == SOURCE_CONTROL ? "has no live nodes to control"
                                                        : "cannot be followed";
@@ -25,7 +25,7 @@ static int require(const struct source *source, unsigned capability, struct fail
 int source_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
                json_t **ret_result, struct failure *failure) {
     unsigned capability = !strcmp(method, "control") ? SOURCE_CONTROL : SOURCE_ASK;
-    if (strcmp(method, "nodes") != 0 && require(source, capability, failure)) {
+    if (strcmp(method, "nodes") != 0 && require_capability(source, capability, failure)) {
         json_decref(params_new);
         return -1;
     }
@@ -34,7 +34,7 @@ int source_ask(struct source *source, const char *method, json_t *params_new, co
 
 int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure) {
     int64_t number = 0;
-    if (require(source, SOURCE_FOLLOW, failure)) {
+    if (require_capability(source, SOURCE_FOLLOW, failure)) {
         json_decref(params_new);
         return -1;
     }

@@ -205,7 +205,7 @@ static enum source_event come_back(struct stream *stream, struct source_news *re
 }
 
 /* Counts what the time without the source has cost, as far as it is known now. */
-static enum source_event settle(struct stream *stream) {
+static enum source_event settle_away(struct stream *stream) {
     bool hides = stream->away.number != 0;
     uint64_t hidden = stream->away.hidden;
     if (hides) {
@@ -248,7 +248,7 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
         if (trace_now_monotonic_ms() >= stream->away.due_ms)
-            event = settle(stream);
+            event = settle_away(stream);
         else
             event = stream_wait(stream, deadline_ms, ret_news);
         uint64_t now_ms = trace_now_monotonic_ms();

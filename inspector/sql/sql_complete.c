@@ -13,7 +13,7 @@ struct matches {
 };
 
 /* Case does not matter in SQL.  A name that would have to be quoted is not offered: it may be anything. */
-static void offer(struct matches *matches, const char *name) {
+static void offer_name(struct matches *matches, const char *name) {
     size_t i = name[0] == '.';
     while (isalnum((unsigned char)name[i]) || name[i] == '_') i++;
     if (name[i] || sqlite3_strnicmp(name, matches->word, (int)matches->bytes) != 0) return;
@@ -28,7 +28,7 @@ static void offer_names(struct matches *matches, sqlite3 *db) {
     if (sqlite3_prepare_v2(db, text, -1, &statement, NULL) != SQLITE_OK) return;
     while (sqlite3_step(statement) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
-        if (name) offer(matches, name);
+        if (name) offer_name(matches, name);
     }
     sqlite3_finalize(statement);
 }
@@ -41,13 +41,13 @@ static void offer_keywords(struct matches *matches) {
         if (sqlite3_keyword_name(i, &name, &bytes) || bytes >= (int)sizeof keyword) continue;
         for (int j = 0; j < bytes; j++) keyword[j] = (char)(matches->upper ? name[j] : tolower((unsigned char)name[j]));
         keyword[bytes] = 0;
-        offer(matches, keyword);
+        offer_name(matches, keyword);
     }
 }
 
 static void offer_dots(struct matches *matches) {
     static const char *const words[] = {".explain", ".help", ".quit", ".schema", ".tables"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) offer(matches, words[i]);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) offer_name(matches, words[i]);
 }
 
 /* What all names begin with goes on the line, and all of them on the list. */

@@ -148,7 +148,7 @@ static void note_gaps(struct sql *sql, const json_t *answer) {
 }
 
 /* pages_next, when what it asks for may not exist: then there is no page. */
-static int ask(struct events_cursor *cursor, json_t **ret_page) {
+static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
     *session->inquiry.index = 0;
@@ -156,9 +156,9 @@ static int ask(struct events_cursor *cursor, json_t **ret_page) {
     strbuf_clear(&cursor->page);
     int result = sql->interrupted ? -1 : pages_next(&cursor->pages, ret_page);
     if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
-        return ask(cursor, ret_page);
+        return ask_page(cursor, ret_page);
     if (result && session->failure.rpc_code == RPC_INVALID_PARAMS && sql_push_drop_filter(cursor->pages.params))
-        return ask(cursor, ret_page); /* of another version */
+        return ask_page(cursor, ret_page); /* of another version */
     if (result && session->failure.rpc_code == RPC_NOT_FOUND) {
         session->failure = (struct failure){0};
         cursor->pages.done = true;
@@ -174,7 +174,7 @@ static int ask(struct events_cursor *cursor, json_t **ret_page) {
 static int next_page(struct events_cursor *cursor) {
     json_t *page;
     cursor->next = 0;
-    if (ask(cursor, &page)) {
+    if (ask_page(cursor, &page)) {
         sql_of(cursor)->failed = true;
         return sql_table_failed(sql_of(cursor), cursor->base.pVtab);
     }
@@ -214,7 +214,7 @@ static int events_next(sqlite3_vtab_cursor *base) {
 }
 
 /* Begins a scan.  An application's events are of three kinds. */
-static int begin(struct events_cursor *cursor, const struct sql_push_params *params) {
+static int begin_scan(struct events_cursor *cursor, const struct sql_push_params *params) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
     bool of_app = table_of(cursor)->app_id, failed = false;
@@ -237,7 +237,7 @@ static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan
     if (rc != SQLITE_OK) return rc;
     cursor->said = params.said;
     cursor->explain.scans++;
-    if (!params.none) rc = begin(cursor, &params);
+    if (!params.none) rc = begin_scan(cursor, &params);
     json_decref(params.params);
     if (params.none || rc != SQLITE_OK) return rc;
     return events_next(base);

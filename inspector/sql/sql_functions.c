@@ -18,7 +18,7 @@ struct sample {
     bool real;      /* one of them was no integer */
 };
 
-static void add(sqlite3_context *context, sqlite3_value *value, double percent) {
+static void add_number(sqlite3_context *context, sqlite3_value *value, double percent) {
     struct sample *sample = sqlite3_aggregate_context(context, sizeof *sample);
     int type = sqlite3_value_numeric_type(value);
     if (!sample) {
@@ -41,7 +41,7 @@ static void add(sqlite3_context *context, sqlite3_value *value, double percent) 
     sample->values[sample->count++] = sqlite3_value_double(value);
 }
 
-static int compare(const void *a, const void *b) {
+static int compare_numbers(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
@@ -50,7 +50,7 @@ static void finish(sqlite3_context *context) {
     struct sample *sample = sqlite3_aggregate_context(context, 0);
     if (!sample) return;
     if (sample->count) {
-        qsort(sample->values, sample->count, sizeof *sample->values, compare);
+        qsort(sample->values, sample->count, sizeof *sample->values, compare_numbers);
         size_t rank = (size_t)ceil(sample->percent / 100 * (double)sample->count);
         double value = sample->values[rank ? rank - 1 : 0];
         if (sample->real)
@@ -65,7 +65,7 @@ static void finish(sqlite3_context *context) {
 
 static void step_fixed(sqlite3_context *context, int count, sqlite3_value **values) {
     (void)count;
-    add(context, values[0], *(const double *)sqlite3_user_data(context));
+    add_number(context, values[0], *(const double *)sqlite3_user_data(context));
 }
 
 static void step_percentile(sqlite3_context *context, int count, sqlite3_value **values) {
@@ -74,7 +74,7 @@ static void step_percentile(sqlite3_context *context, int count, sqlite3_value *
     if (sqlite3_value_numeric_type(values[1]) == SQLITE_NULL || !(percent >= 0 && percent <= 100))
         sqlite3_result_error(context, "percentile(x, p): p is 0 to 100", -1);
     else
-        add(context, values[0], percent);
+        add_number(context, values[0], percent);
 }
 
 /* ---- times ---- */

@@ -31,7 +31,7 @@ struct plan {
     bool exact;      /* every condition of the statement is passed on */
 };
 
-static void take(struct plan *plan, int i, const char *column, const char *word) {
+static void take_constraint(struct plan *plan, int i, const char *column, const char *word) {
     plan->info->aConstraintUsage[i].argvIndex = ++plan->arg_count;
     sqlite3_str_appendf(plan->text, "%s%s%s", plan->arg_count > 1 ? " " : "", column, word);
 }
@@ -46,7 +46,7 @@ static bool is_word(const char *name) {
 static void take_piece(struct plan *plan, int i, const struct sql_column *column, const char *op) {
     char place[16];
     snprintf(place, sizeof place, "[%d]", plan->info->aConstraint[i].iColumn);
-    take(plan, i, is_word(column->name) ? column->name : place, op);
+    take_constraint(plan, i, is_word(column->name) ? column->name : place, op);
 }
 
 static bool is_binary(sqlite3_index_info *info, int i) {
@@ -106,13 +106,13 @@ static bool consider(struct plan *plan, const struct sql_history *history, const
         share = SHARE_TEXT;
     } else if (prefix && is_id(column->push)) {
         if (pass == 0 || plan->used & param_bit(column->push)) return false;
-        take(plan, i, column->name, op == SQLITE_INDEX_CONSTRAINT_LIKE ? "~" : "*");
+        take_constraint(plan, i, column->name, op == SQLITE_INDEX_CONSTRAINT_LIKE ? "~" : "*");
         plan->used |= param_bit(column->push);
         share = SHARE_PREFIX;
     } else if (op == SQLITE_INDEX_CONSTRAINT_EQ && column->push <= SQL_PUSH_KIND && column->push != SQL_PUSH_NOTHING) {
         if (pass == 1 || plan->used & param_bit(column->push) || !is_binary(plan->info, i)) return false;
         bool list = column->push == SQL_PUSH_KIND && sqlite3_vtab_in(plan->info, i, 1);
-        take(plan, i, column->name, list ? " in" : "=");
+        take_constraint(plan, i, column->name, list ? " in" : "=");
         plan->used |= param_bit(column->push);
         share = share_of(history, column->push);
     } else {
@@ -160,8 +160,8 @@ static void consider_limit(struct plan *plan) {
     if (!plan->exact || (info->nOrderBy && !info->orderByConsumed)) return;
     for (int i = 0; i < info->nConstraint; i++) {
         if (!info->aConstraint[i].usable) continue;
-        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT) take(plan, i, "", "limit");
-        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_OFFSET) take(plan, i, "", "offset");
+        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT) take_constraint(plan, i, "", "limit");
+        if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_OFFSET) take_constraint(plan, i, "", "offset");
     }
 }
 
@@ -197,7 +197,7 @@ struct reader {
     bool failed;
 };
 
-static void set(struct reader *reader, const char *param, const char *text, size_t bytes) {
+static void set_param(struct reader *reader, const char *param, const char *text, size_t bytes) {
     reader->failed |= json_object_set_new(reader->out->params, param, json_stringn(text, bytes)) != 0;
 }
 
@@ -213,7 +213,7 @@ static void read_id(struct reader *reader, const char *param, unsigned digits, s
     if (!text || (unsigned)sqlite3_value_bytes(value) != digits || !is_hex(text, digits))
         reader->out->none = true;
     else
-        set(reader, param, text, digits);
+        set_param(reader, param, text, digits);
 }
 
 /* A name becomes the id of the one that is called so. */
@@ -228,7 +228,7 @@ static void read_name(struct reader *reader, const char *param, sqlite3_value *v
     if (!whole || (!id && json_object_size(reader->names->by_id) < NAMES_MAX))
         reader->out->none = true;
     else if (json_is_string(id))
-        set(reader, param, json_string_value(id), json_string_length(id));
+        set_param(reader, param, json_string_value(id), json_string_length(id));
     else
         reader->left_out = true;
 }
@@ -245,7 +245,7 @@ static void read_prefix(struct reader *reader, const char *param, unsigned digit
     if (!is_hex(prefix, bytes))
         reader->out->none = true;
     else if (trace || !json_object_get(reader->names->by_name, prefix)) /* it would be taken as the name */
-        set(reader, param, prefix, bytes);
+        set_param(reader, param, prefix, bytes);
 }
 
 static bool add_kind(json_t *kinds, sqlite3_value *value) {
@@ -426,7 +426,7 @@ static void finish_params(struct reader *reader, int number) {
     if (reader->from_us >= reader->to_us) reader->out->none = true;
     if (reader->from_us > 0) reader->failed |= json_object_set_new(params, "from", json_integer(reader->from_us)) != 0;
     if (reader->to_us < TIME_US_MAX) reader->failed |= json_object_set_new(params, "to", json_integer(reader->to_us)) != 0;
-    if (reader->filter.bytes) set(reader, "filter", strbuf_text(&reader->filter), reader->filter.bytes);
+    if (reader->filter.bytes) set_param(reader, "filter", strbuf_text(&reader->filter), reader->filter.bytes);
     if (number & SQL_PUSH_DESC) reader->failed |= json_object_set_new(params, "order", json_string("desc")) != 0;
     if (!reader->left_out && reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
         reader->out->wanted = reader->limit + reader->offset;

@@ -135,7 +135,7 @@ static const struct rows_kind kinds[] = {
 
 /* ---- fetching ---- */
 
-static void forget(struct rows_table *table) {
+static void forget_rows(struct rows_table *table) {
     strbuf_clear(&table->text);
     table->count = 0;
     table->statement = 0;
@@ -232,12 +232,12 @@ static int fetch_traces(struct rows_table *table, uint64_t from_us, uint64_t to_
     return fetch_traces(table, middle_us, to_us) || fetch_traces(table, from_us, middle_us) ? -1 : 0;
 }
 
-static int fetch(struct rows_table *table) {
+static int fetch_rows(struct rows_table *table) {
     const struct sql_history *history = &table->sql->history;
     json_t *answer = NULL;
     int result;
     if (table->statement == table->sql->statement) return SQLITE_OK;
-    forget(table);
+    forget_rows(table);
     if (table->kind->columns == trace_columns)
         result = fetch_traces(table, history->begin_us, history->end_us); /* what began after the statement has no place in it */
     else
@@ -327,7 +327,7 @@ static int rows_close(sqlite3_vtab_cursor *base) {
 }
 
 /* The first place in by_key whose key is not below this one, or with `behind` is above it. */
-static size_t search(const struct rows_table *table, struct json_span key, bool behind) {
+static size_t search_rows(const struct rows_table *table, struct json_span key, bool behind) {
     size_t low = 0, high = table->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -340,7 +340,7 @@ static size_t search(const struct rows_table *table, struct json_span key, bool 
     return low;
 }
 
-static void load(struct rows_cursor *cursor) {
+static void load_row(struct rows_cursor *cursor) {
     const struct rows_table *table = (struct rows_table *)cursor->base.pVtab;
     if (cursor->next >= cursor->end) return;
     const struct row *row = &table->rows[cursor->searched ? table->by_key[cursor->next] : cursor->next];
@@ -351,7 +351,7 @@ static int rows_filter(sqlite3_vtab_cursor *base, int number, const char *plan, 
     struct rows_cursor *cursor = (struct rows_cursor *)base;
     struct rows_table *table = (struct rows_table *)base->pVtab;
     (void)plan, (void)count;
-    int rc = fetch(table);
+    int rc = fetch_rows(table);
     if (rc != SQLITE_OK) return rc;
     cursor->next = 0;
     cursor->end = table->count;
@@ -359,17 +359,17 @@ static int rows_filter(sqlite3_vtab_cursor *base, int number, const char *plan, 
     if (cursor->searched) {
         struct json_span key = {(const char *)sqlite3_value_text(values[0]), (size_t)sqlite3_value_bytes(values[0])};
         if (!key.text) return SQLITE_NOMEM;
-        cursor->next = search(table, key, false);
-        cursor->end = search(table, key, true);
+        cursor->next = search_rows(table, key, false);
+        cursor->end = search_rows(table, key, true);
     }
-    load(cursor);
+    load_row(cursor);
     return SQLITE_OK;
 }
 
 static int rows_next(sqlite3_vtab_cursor *base) {
     struct rows_cursor *cursor = (struct rows_cursor *)base;
     cursor->next++;
-    load(cursor);
+    load_row(cursor);
     return SQLITE_OK;
 }
 

@@ -170,7 +170,7 @@ static int edit_begin(struct shell *shell) {
 
 /* ---- words with a dot ---- */
 
-static void help(struct shell *shell) {
+static void show_help(struct shell *shell) {
     strbuf_puts(&shell->sql->session->output.text,
                 "A statement ends with ';' and may go over several lines.  Ctrl-C drops it, or stops it while it runs.\n"
                 "  .tables            the tables\n"
@@ -182,7 +182,7 @@ static void help(struct shell *shell) {
                 "           ago('5s')   a timestamp; duration(ns) bytes(n)   for people\n");
 }
 
-static int schema(struct shell *shell, const char *table) {
+static int show_schema(struct shell *shell, const char *table) {
     if (!*table) {
         strbuf_puts(&shell->sql->session->output.text, ".schema TABLE; .tables lists them\n");
         return 0;
@@ -195,7 +195,7 @@ static int schema(struct shell *shell, const char *table) {
     return result;
 }
 
-static int explain(struct shell *shell, const char *how) {
+static int set_explain(struct shell *shell, const char *how) {
     if (!strcmp(how, "on"))
         shell->sql->explain = true;
     else if (!strcmp(how, "off"))
@@ -209,12 +209,12 @@ static int run_dot(struct shell *shell, char *line) {
     char *rest = NULL, *word = strtok_r(line, " \t\n", &rest), *argument = strtok_r(NULL, " \t\n", &rest);
     if (!argument) argument = line + strlen(line);
     if (!strcmp(word, ".tables")) return sql_run(shell->sql, "SELECT name AS \"table\" FROM sqlite_schema ORDER BY name");
-    if (!strcmp(word, ".schema")) return schema(shell, argument);
-    if (!strcmp(word, ".explain")) return explain(shell, argument);
+    if (!strcmp(word, ".schema")) return show_schema(shell, argument);
+    if (!strcmp(word, ".explain")) return set_explain(shell, argument);
     if (!strcmp(word, ".quit") || !strcmp(word, ".exit"))
         shell->left = true;
     else
-        help(shell);
+        show_help(shell);
     return 0;
 }
 

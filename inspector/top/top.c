@@ -90,7 +90,7 @@ static size_t page_lines(const struct top_page *page) {
 }
 
 /* Scrolls so far that the cursor is seen, and no further than the end. */
-static void scroll(struct top *top, struct top_page *page) {
+static void scroll_page(struct top *top, struct top_page *page) {
     size_t body = top_body_lines(top) + (page->kind != TOP_PAGE_TABLE), lines = page_lines(page); /* text has no titles */
     size_t top_max = lines > body ? lines - body : 0;
     if (page->kind == TOP_PAGE_TABLE) {
@@ -110,7 +110,7 @@ static void select_rows(struct top *top, struct top_page *page) {
     page->shown = shown;
     page->shown_count = top_table_select(&page->table, page->filter, page->sort, page->descending, shown);
     place_cursor(page);
-    scroll(top, page);
+    scroll_page(top, page);
 }
 
 /* The cursor is the user's from here on, and follows its row. */
@@ -195,7 +195,7 @@ static void feed_events(struct top *top, struct top_page *page, const json_t *an
     if (!shown || page->text.failed) top->failed = true;
     json_decref(shown);
     page->top = SIZE_MAX;
-    scroll(top, page);
+    scroll_page(top, page);
 }
 
 static void feed_trace(struct top *top, struct top_page *page, const json_t *answer) {
@@ -207,7 +207,7 @@ static void feed_trace(struct top *top, struct top_page *page, const json_t *ans
     if (trace) render_trace(&page->text, &view, trace);
     if (!trace || page->text.failed) top->failed = true;
     json_decref(trace);
-    scroll(top, page);
+    scroll_page(top, page);
 }
 
 void top_feed(struct top *top, struct top_page *page, const json_t *answer, const char *reason, const struct top_moment *moment) {
@@ -261,7 +261,7 @@ static char *title_new(enum top_view view, const struct top_row *row) {
     return title.text;
 }
 
-static enum top_action enter(struct top *top) {
+static enum top_action enter_row(struct top *top) {
     const struct top_page *from = top_page(top);
     if (from->kind != TOP_PAGE_TABLE || from->cursor >= from->shown_count) return TOP_DRAW;
     const struct top_row *row = from->shown[from->cursor];
@@ -286,7 +286,7 @@ static enum top_action enter(struct top *top) {
     return TOP_ASK;
 }
 
-static enum top_action help(struct top *top, struct top_page *page) {
+static enum top_action toggle_help(struct top *top, struct top_page *page) {
     if (page->kind == TOP_PAGE_HELP) {
         leave_page(top);
     } else if ((page = open_page(top, TOP_PAGE_HELP, TOP_NODES))) {
@@ -320,21 +320,21 @@ static enum top_action sort_by(struct top *top, struct top_page *page, int step)
     return TOP_DRAW;
 }
 
-static enum top_action reverse(struct top *top, struct top_page *page) {
+static enum top_action reverse_order(struct top *top, struct top_page *page) {
     page->descending = !page->descending;
     if (page->kind == TOP_PAGE_TABLE) select_rows(top, page);
     return TOP_DRAW;
 }
 
 /* Moves the cursor, or the text, by so many lines. */
-static enum top_action move(struct top *top, struct top_page *page, int64_t step) {
+static enum top_action move_cursor(struct top *top, struct top_page *page, int64_t step) {
     size_t lines = page_lines(page), *at = page->kind == TOP_PAGE_TABLE ? &page->cursor : &page->top;
     if (step < 0)
         *at = *at > (size_t)-step ? *at - (size_t)-step : 0;
     else
         *at = (size_t)step < lines && *at < lines - (size_t)step ? *at + (size_t)step : lines ? lines - 1 : 0;
     if (page->kind == TOP_PAGE_TABLE) choose(page);
-    scroll(top, page);
+    scroll_page(top, page);
     return TOP_DRAW;
 }
 
@@ -343,7 +343,7 @@ static enum top_action go_home(struct top *top, struct top_page *page) {
     free(page->chosen);
     page->chosen = NULL;
     page->cursor = page->top = page->skipped = 0;
-    scroll(top, page);
+    scroll_page(top, page);
     return TOP_DRAW;
 }
 
@@ -352,7 +352,7 @@ static void set_filter(struct top *top, struct top_page *page) {
 }
 
 /* A key while the filter is typed.  It works at once, letter by letter. */
-static enum top_action type(struct top *top, struct top_page *page, uint32_t key) {
+static enum top_action type_filter(struct top *top, struct top_page *page, uint32_t key) {
     size_t bytes = strlen(page->filter);
     if (key == TOP_KEY_ENTER) {
         top->typing = false;
@@ -371,7 +371,7 @@ static enum top_action type(struct top *top, struct top_page *page, uint32_t key
     return TOP_DRAW;
 }
 
-static enum top_action escape(struct top *top, struct top_page *page) {
+static enum top_action leave_or_clear(struct top *top, struct top_page *page) {
     if (!*page->filter) return go_back(top);
     page->filter[0] = 0;
     set_filter(top, page);
@@ -379,7 +379,7 @@ static enum top_action escape(struct top *top, struct top_page *page) {
 }
 
 /* Thaws with a question, for what is on the screen is old. */
-static enum top_action freeze(struct top *top, uint64_t now_ns) {
+static enum top_action toggle_freeze(struct top *top, uint64_t now_ns) {
     bool was = top_is_frozen(top);
     top->frozen_ns = was ? 0 : now_ns;
     if (was) top_forget(top);
@@ -391,7 +391,7 @@ static enum top_action start_typing(struct top *top, const struct top_page *page
     return TOP_DRAW;
 }
 
-static enum top_action sideways(struct top_page *page, int step) {
+static enum top_action scroll_sideways(struct top_page *page, int step) {
     if (step < 0)
         page->skipped = page->skipped > SKIP_COLUMNS ? page->skipped - SKIP_COLUMNS : 0;
     else if (page->kind != TOP_PAGE_TABLE)
@@ -399,51 +399,51 @@ static enum top_action sideways(struct top_page *page, int step) {
     return TOP_DRAW;
 }
 
-static enum top_action command(struct top *top, struct top_page *page, uint32_t key, uint64_t now_ns) {
+static enum top_action obey_key(struct top *top, struct top_page *page, uint32_t key, uint64_t now_ns) {
     int64_t body = top_body_lines(top);
     switch (key) {
     case 'q': return TOP_QUIT;
-    case '?': return help(top, page);
+    case '?': return toggle_help(top, page);
     case '/': return start_typing(top, page);
-    case ' ': return freeze(top, now_ns);
+    case ' ': return toggle_freeze(top, now_ns);
     case '<': return sort_by(top, page, -1);
     case '>': return sort_by(top, page, 1);
-    case 's': return reverse(top, page);
+    case 's': return reverse_order(top, page);
     case 'r': return TOP_ASK;
     case 'L' - '@': return TOP_REDRAW;
     case '\t': return go_to(top, (top->view + 1) % TOP_VIEWS);
     case TOP_KEY_BACK_TAB: return go_to(top, (top->view + TOP_VIEWS - 1) % TOP_VIEWS);
-    case TOP_KEY_ENTER: return enter(top);
-    case TOP_KEY_ESCAPE: return escape(top, page);
+    case TOP_KEY_ENTER: return enter_row(top);
+    case TOP_KEY_ESCAPE: return leave_or_clear(top, page);
     case TOP_KEY_BACKSPACE: return go_back(top);
     case 'k':
-    case TOP_KEY_UP: return move(top, page, -1);
+    case TOP_KEY_UP: return move_cursor(top, page, -1);
     case 'j':
-    case TOP_KEY_DOWN: return move(top, page, 1);
-    case TOP_KEY_PAGE_UP: return move(top, page, -body);
-    case TOP_KEY_PAGE_DOWN: return move(top, page, body);
+    case TOP_KEY_DOWN: return move_cursor(top, page, 1);
+    case TOP_KEY_PAGE_UP: return move_cursor(top, page, -body);
+    case TOP_KEY_PAGE_DOWN: return move_cursor(top, page, body);
     case 'g':
     case TOP_KEY_HOME: return go_home(top, page);
     case 'G':
-    case TOP_KEY_END: return move(top, page, INT64_MAX);
+    case TOP_KEY_END: return move_cursor(top, page, INT64_MAX);
     case 'h':
-    case TOP_KEY_LEFT: return sideways(page, -1);
+    case TOP_KEY_LEFT: return scroll_sideways(page, -1);
     case 'l':
-    case TOP_KEY_RIGHT: return sideways(page, 1);
+    case TOP_KEY_RIGHT: return scroll_sideways(page, 1);
     default: return key >= '1' && key < '1' + TOP_VIEWS ? go_to(top, (enum top_view)(key - '1')) : TOP_DRAW;
     }
 }
 
 enum top_action top_key(struct top *top, uint32_t key, uint64_t now_ns) {
     struct top_page *page = top_page(top);
-    return top->typing ? type(top, page, key) : command(top, page, key, now_ns);
+    return top->typing ? type_filter(top, page, key) : obey_key(top, page, key, now_ns);
 }
 
 void top_resize(struct top *top, unsigned lines, unsigned columns) {
     top->lines = lines;
     top->columns = columns;
-    for (unsigned i = 0; i < TOP_VIEWS; i++) scroll(top, &top->roots[i]);
-    for (unsigned i = 0; i < top->depth; i++) scroll(top, top->pages[i]);
+    for (unsigned i = 0; i < TOP_VIEWS; i++) scroll_page(top, &top->roots[i]);
+    for (unsigned i = 0; i < top->depth; i++) scroll_page(top, top->pages[i]);
 }
 
 unsigned top_body_lines(const struct top *top) { return top->lines > LINES_AROUND ? top->lines - LINES_AROUND : 1; }

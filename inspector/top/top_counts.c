@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(json_t *row, const char *member, uint64_t count) {
+static void add_to_member(json_t *row, const char *member, uint64_t count) {
     json_int_t sum = (json_int_t)json_get_count(row, member) + (json_int_t)count;
     json_object_set_new(row, member, json_integer(sum));
 }
@@ -30,9 +30,9 @@ static void take_link(json_t *rows, json_t *by_link, const json_t *counted, doub
     json_t *row = node_id && peer_id && json_get_text(group, "kind") ? link_row(rows, by_link, node_id, peer_id, seconds) : NULL;
     if (!row) return;
     switch (json_get_kind(group)) {
-    case TRACE_KIND_PACKET_SENT: add(row, "sent", count); break;
-    case TRACE_KIND_PACKET_RECEIVED: add(row, "received", count); break;
-    case TRACE_KIND_PACKET_LOST: add(row, "lost", count); break;
+    case TRACE_KIND_PACKET_SENT: add_to_member(row, "sent", count); break;
+    case TRACE_KIND_PACKET_RECEIVED: add_to_member(row, "received", count); break;
+    case TRACE_KIND_PACKET_LOST: add_to_member(row, "lost", count); break;
     default: break;
     }
     if (json_get_unsigned(json_object_get(counted, "value"), "p50", &rtt))

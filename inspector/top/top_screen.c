@@ -241,7 +241,7 @@ struct layout {
     unsigned count;
 };
 
-static bool fits(const struct top_column *columns, unsigned count, unsigned rank_max, unsigned room) {
+static bool columns_fit(const struct top_column *columns, unsigned count, unsigned rank_max, unsigned room) {
     unsigned used = MARGIN, shown = 0;
     for (unsigned i = 0; i < count; i++)
         if (columns[i].rank <= rank_max) used += columns[i].width + (shown++ ? GAP : 0);
@@ -263,7 +263,7 @@ static unsigned text_width(const struct top *top, const struct top_page *page, c
 static void lay_out(struct layout *layout, const struct top *top, const struct top_page *page) {
     unsigned count, rank = 0, used = MARGIN, sparks = 0;
     const struct top_column *columns = top_columns(page->table.view, &count);
-    while (rank < count && fits(columns, count, rank + 1, top->columns)) rank++;
+    while (rank < count && columns_fit(columns, count, rank + 1, top->columns)) rank++;
     layout->count = 0;
     for (unsigned i = 0; i < count; i++) {
         if (columns[i].rank > rank) continue;

@@ -378,8 +378,8 @@ static json_t *index_rows(const struct top_table *table) {
     return index;
 }
 
-static void update(struct top_row *row, json_t *json, const struct top_table *table, double seconds, bool evicted,
-                   const struct names *names) {
+static void update_row(struct top_row *row, json_t *json, const struct top_table *table, double seconds, bool evicted,
+                       const struct names *names) {
     json_incref(json);
     json_decref(row->json);
     row->json = json;
@@ -424,7 +424,7 @@ static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t 
         rows[count] = *old;
         *old = (struct top_row){0};
         rows[count].held++;
-        update(&rows[count++], silence, table, seconds, false, names);
+        update_row(&rows[count++], silence, table, seconds, false, names);
         json_decref(silence);
     }
     return count;
@@ -441,7 +441,7 @@ static size_t feed_rows(struct top_table *table, const json_t *list, struct top_
         if (!rows[count].key) continue;
         if (table->seconds <= 0) rows[count].counted = false;
         if (top_is_counted(table->view)) rows[count].held = 0;
-        update(&rows[count++], json, table, table->seconds, evicted, names);
+        update_row(&rows[count++], json, table, table->seconds, evicted, names);
     }
     strbuf_fini(&key);
     return count;
@@ -505,7 +505,7 @@ static int compare_rows(const void *a, const void *b, void *context) {
     return result ? result : strcmp(x->key, y->key);
 }
 
-static bool matches(const struct top_row *row, const char *filter) {
+static bool row_matches(const struct top_row *row, const char *filter) {
     size_t bytes = strlen(filter);
     if (bytes >= FILTER_ID_DIGITS && !strncasecmp(row->key, filter, bytes)) return true;
     for (unsigned i = 0; i < TOP_TEXTS; i++)
@@ -519,7 +519,7 @@ size_t top_table_select(const struct top_table *table, const char *filter, unsig
     struct order order = {.column = &top_columns(table->view, &columns)[column], .descending = descending};
     size_t count = 0;
     for (size_t i = 0; i < table->row_count; i++)
-        if (matches(&table->rows[i], filter)) ret_rows[count++] = &table->rows[i];
+        if (row_matches(&table->rows[i], filter)) ret_rows[count++] = &table->rows[i];
     if (count) qsort_r(ret_rows, count, sizeof *ret_rows, compare_rows, &order);
     return count;
 }

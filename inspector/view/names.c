@@ -85,7 +85,7 @@ void names_fini(struct names *names) {
     names->by_id = names->by_name = names->by_log = names->shared = names->ranks = NULL;
 }
 
-static void measure(struct names *names) {
+static void measure_columns(struct names *names) {
     const char *id;
     json_t *name;
     struct strbuf text = {0};
@@ -144,7 +144,7 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
             json_object_set_new(names->by_name, name, json_null());
     }
     learn_shared(names, json_get_array(nodes_answer, "nodes"));
-    measure(names);
+    measure_columns(names);
 }
 
 static void see_string(struct names *names, const char *text) {

@@ -172,7 +172,7 @@ void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned
 /* ---- numbers ---- */
 
 /* Three digits. */
-static void three(struct strbuf *out, double value, const char *unit) {
+static void put_three_digits(struct strbuf *out, double value, const char *unit) {
     int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
     strbuf_printf(out, "%.*f %s", decimals, value, unit);
 }
@@ -183,11 +183,11 @@ void text_duration(struct strbuf *out, uint64_t ns) {
     } else if (ns < 1000) {
         strbuf_printf(out, "%" PRIu64 " ns", ns);
     } else if (ns < UINT64_C(999500)) {
-        three(out, (double)ns / 1e3, "us");
+        put_three_digits(out, (double)ns / 1e3, "us");
     } else if (ns < UINT64_C(999500000)) {
-        three(out, (double)ns / 1e6, "ms");
+        put_three_digits(out, (double)ns / 1e6, "ms");
     } else if (ns < UINT64_C(59950000000)) {
-        three(out, (double)ns / 1e9, "s");
+        put_three_digits(out, (double)ns / 1e9, "s");
     } else {
         uint64_t s = ns / 1000000000 + (ns % 1000000000 >= 500000000), m = s / 60, h = m / 60;
         if (h >= 48) {

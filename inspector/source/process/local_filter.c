@@ -45,8 +45,8 @@ static size_t read_names(const json_t *nodes, struct trace_filter_name *names) {
 }
 
 /* users_own: the text is what the user wrote, so that a place in it can be shown. */
-static int compile(struct trace_filter **ret_filter, const char *text, bool users_own, const json_t *nodes,
-                   struct failure *failure) {
+static int compile_filter(struct trace_filter **ret_filter, const char *text, bool users_own, const json_t *nodes,
+                          struct failure *failure) {
     struct trace_filter_name *list = calloc(json_array_size(json_get_array(nodes, "nodes")) + 1, sizeof *list);
     struct trace_filter_names names = {.nodes = list, .complete = true};
     struct trace_filter_options options = {.mode = TRACE_FILTER_EVENTS, .names = &names, .now_ns = trace_now_unix_ns()};
@@ -70,14 +70,15 @@ int local_filter_new(struct trace_filter **ret_filter, const json_t *params, con
     struct strbuf text = {0};
     int result = put_params(&text, params, failure);
     *ret_filter = NULL;
-    if (!result && filter) result = compile(ret_filter, filter, true, nodes, failure); /* alone first: its faults have a place */
+    if (!result && filter)
+        result = compile_filter(ret_filter, filter, true, nodes, failure); /* alone first: its faults have a place */
     if (!result && filter && text.bytes) {
         trace_filter_destroy(*ret_filter);
         *ret_filter = NULL;
         strbuf_printf(&text, " and (%s)", filter);
     }
     if (!result && text.failed) result = failure_out_of_memory(failure);
-    if (!result && text.bytes) result = compile(ret_filter, strbuf_text(&text), false, nodes, failure);
+    if (!result && text.bytes) result = compile_filter(ret_filter, strbuf_text(&text), false, nodes, failure);
     strbuf_fini(&text);
     return result;
 }

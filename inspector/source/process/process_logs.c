@@ -22,7 +22,7 @@ bool process_logs_is_named(const char *name, pid_t pid) {
     return sscanf(name, TRACE_SHM_PREFIX "%u.%d.%n", &uid, &named_pid, &at) == 2 && at > 0 && named_pid == pid;
 }
 
-static void add(struct process_logs *logs, const char *dir, const char *name) {
+static void add_log(struct process_logs *logs, const char *dir, const char *name) {
     struct process_log *log = &logs->logs[logs->count];
     for (unsigned i = 0; i < logs->count; i++) /* header and lanes are two mappings of one object */
         if (!strcmp(logs->logs[i].name, name) && !strcmp(logs->logs[i].dir, dir)) return;
@@ -55,9 +55,9 @@ static void add_mapped(struct process_logs *logs, char *path, unsigned long inod
     *slash = 0;
     snprintf(dir, sizeof dir, "%s/%s", path, name);
     if (!stat(dir, &status) && status.st_ino == inode)
-        add(logs, path, name);
+        add_log(logs, path, name);
     else if (snprintf(dir, sizeof dir, "/proc/%d/root%s", (int)logs->pid, path) < (int)sizeof dir)
-        add(logs, dir, name);
+        add_log(logs, dir, name);
 }
 
 /* Reads /proc/PID/maps.  Returns 0 or a negative errno. */
@@ -85,7 +85,7 @@ static void find_named(struct process_logs *logs) {
     DIR *dir = opendir(process_logs_dir());
     if (!dir) return;
     for (const struct dirent *entry; (entry = readdir(dir));)
-        if (process_logs_is_named(entry->d_name, logs->pid)) add(logs, process_logs_dir(), entry->d_name);
+        if (process_logs_is_named(entry->d_name, logs->pid)) add_log(logs, process_logs_dir(), entry->d_name);
     closedir(dir);
 }
 

@@ -33,7 +33,7 @@ static void pause_ns(long ns) {
     while (nanosleep(&pause, &pause) && errno == EINTR) continue;
 }
 
-static int attach(struct ring *ring, const struct process_log *log, char *ret_reason, size_t reason_bytes) {
+static int attach_log(struct ring *ring, const struct process_log *log, char *ret_reason, size_t reason_bytes) {
     enum trace_attach_fault fault;
     int dir = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = dir < 0 ? -errno : -EAGAIN;
@@ -67,7 +67,7 @@ int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct 
         return failure_set(failure, EXIT_FAILED, "out of memory");
     }
     for (unsigned i = 0; i < logs->count; i++)
-        rings.count += !attach(&rings.rings[rings.count], &logs->logs[i], reason, sizeof reason);
+        rings.count += !attach_log(&rings.rings[rings.count], &logs->logs[i], reason, sizeof reason);
     if (!rings.count) {
         rings_fini(&rings);
         return failure_set(failure, EXIT_FAILED, "the log of process %d cannot be read: %s", (int)logs->pid, reason);
@@ -352,14 +352,14 @@ static int compare_newest_first(const void *a, const void *b) {
 }
 
 /* Forgets all but the newest. */
-static void forget(struct keep *keep) {
+static void forget_older(struct keep *keep) {
     if (keep->count) qsort(keep->kept, keep->count, sizeof *keep->kept, compare_newest_first);
     if (keep->count > keep->wanted) keep->count = keep->wanted;
 }
 
 /* Forgets, and when more than half of the room is wanted, takes twice as much. */
 static int make_room(struct keep *keep) {
-    forget(keep);
+    forget_older(keep);
     if (keep->count < keep->capacity / 2) return 0;
     size_t capacity = keep->capacity ? keep->capacity * 2 : 1024;
     struct kept *grown = realloc(keep->kept, capacity * sizeof *grown);
@@ -381,7 +381,7 @@ int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
     struct keep keep = {.visit = {keep_event}, .wanted = n};
     struct append_objects append = {{append_object}, events};
     int result = rings_visit_all(rings, &keep.visit);
-    forget(&keep);
+    forget_older(&keep);
     for (size_t i = keep.count; i-- > 0 && !result;)
         result = append_object(&append.visit, keep.kept[i].ring, keep.kept[i].lane, &keep.kept[i].event);
     free(keep.kept);
