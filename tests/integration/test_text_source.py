@@ -93,6 +93,30 @@ class TextSource(ProtocolTest):
         self.assertEqual(self.text("recent", "--from", "-1h", "--json").splitlines(), everything[-20:])
         self.assertLessEqual(abs(len(self.text("range", "-10ms", "now", "--json").splitlines()) - len(within)), 2)
 
+    def old(self):
+        """A text of long ago, with a gap: 12:00:00 to 12:00:02 of a January day."""
+        path, begin = os.path.join(self.place.directory, "old.ndjson"), 1769860800_000000
+        event = json.loads(self.live("recent", "1", "--kind", "metrics", "--json"))
+        lost = {**event, "kind": "events_lost", "peer_id": None, "sequence": 1, "timestamp": begin + 1_000000,
+                "data": {"count": 7, "first": 1, "cause": "overwritten"}}
+        with open(path, "w", encoding="utf-8") as file:
+            for number, line in enumerate([event, lost, event]):
+                file.write(json.dumps({**line, "timestamp": begin + number * 1_000000, "sequence": [0, 1, 8][number]}) + "\n")
+        return path
+
+    def test_a_time_of_day_is_the_last_before_its_newest_event(self):
+        path = self.old()
+        for words, count in ((("11:59", "12:00:01.5"), 2), (("12:00:01.5", "now"), 1), (("-1.5s", "now"), 2)):
+            code, out, err = self.run_program(os.environ["TEXT_SOURCE"], path, "range", *words, "--json", "--utc")
+            self.assertEqual((code, len(out.splitlines()), err), (0, count, ""), words)
+
+    def test_what_was_lost_is_played_in_its_place(self):
+        path = self.old()
+        for more in ([], ["--kind", "metrics"], ["--recent", "2"]):
+            code, out, err = self.run_program(os.environ["TEXT_SOURCE"], path, "follow", "--json", *more)
+            kinds = [json.loads(line)["kind"] for line in out.splitlines()]
+            self.assertEqual((code, kinds[-2:], err), (0, ["events_lost", "metrics"], ""), more)
+
     def test_trigger_keeps_the_windows_that_there_were(self):
         lines = [json.loads(line) for line in self.text("trigger", "kind == app_start", "--before", "0", "--after", "0", "--every", "0",
                                                         "--node", "alice", "--kind", "app_start").splitlines()]
