@@ -296,6 +296,7 @@ const char program_description[] =
     "inspector asks this user's traced what the nodes on this machine did, and shows the answer: tables and timelines for people, "
     "with --json one object per line for scripts. Most commands ask once and end; those that follow events end with "
     "Ctrl-C.\n"
+    "With --pid, a command asks the rings of one process instead of traced, even if the process is dead.\n"
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * An event as a JSON object: what parsing the text of proto/event_json.h gives, member by member, without making the text.  For readers
- * of rings that show events. */
+ * An event as a JSON object: what parsing the text of proto/event_json.h gives, member by member, without making the text.
+ * For readers of rings that show events. */
 #ifndef PROTO_EVENT_OBJECT_H
 #define PROTO_EVENT_OBJECT_H
 
