@@ -60,7 +60,7 @@ static void close_setting(struct setting *setting) {
     trace_log_close(setting->log);
 }
 
-/* Microseconds for a question, over so many of them. */
+/* Microseconds per question, over this many questions. */
 static double ask(struct trace_query *query, uint32_t first, unsigned questions) {
     uint64_t begin = bench_now_ns();
     for (unsigned i = 0; i < questions; i++) {

@@ -16,7 +16,7 @@ struct received {
     uint64_t events, lost, bytes;
 };
 
-/* Reads until all have come, or are told as lost. */
+/* Reads until all have come or are reported as lost. */
 static struct received receive(struct client *client, uint64_t events) {
     struct received received = {.events = 0};
     while (received.events + received.lost < events) {

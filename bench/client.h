@@ -30,7 +30,7 @@ const char *client_call(struct client *client, const char *method, const char *p
 /* How many events a line has: each is one object with one in it, in the two of a notification or an answer. */
 unsigned client_line_events(const char *line, size_t bytes);
 
-/* The member of that name that is last in the line, a number.  0 where there is none. */
+/* The last member of that name in the line, a number; 0 without one. */
 uint64_t client_line_last_number(const char *line, size_t bytes, const char *name);
 
 #endif

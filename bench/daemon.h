@@ -34,7 +34,7 @@ void daemon_stop(struct daemon *daemon);
  * the benchmark after 10 s. */
 void daemon_attach(struct daemon *daemon, const char *log_name, const struct trace_node_id *node_id);
 
-/* A new connection to it, blocking.  Ends the benchmark when there is none to be had. */
+/* A new connection to it, blocking.  Ends the benchmark if it cannot be made. */
 int daemon_connect(const struct daemon *daemon);
 
 /* The processor time that it has used. */

@@ -337,7 +337,7 @@ static char *put_app(char *out, const struct trace_event *event, const struct tr
 
 /* ---- the event ---------------------------------------------------------------------------------------------------------- */
 
-/* has_peer is not listed: peer_id tells it. */
+/* has_peer is not listed, because peer_id says it. */
 static char *put_flags(char *out, unsigned flags) {
     flags &= ~(unsigned)TRACE_FLAG_HAS_PEER;
     out = PUT(out, ",\"flags\":[");

@@ -255,7 +255,7 @@ static int read_place(struct parse *parse) {
 }
 
 /* The flag of that name, 0 if there is none.  "bit4" is one that its writer had no name for.  has_peer is not one: peer_id
- * tells it. */
+ * says it. */
 static unsigned flag_by_name(const char *text) {
     for (unsigned bit = 0; bit < 8; bit++) {
         const char *name = trace_flag_name(bit);

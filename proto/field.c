@@ -3,7 +3,7 @@
  * Reading one field (proto/field.h).
  *
  * A value is a byte that says what follows, and then as much as is needed: a number, text, or bytes that are shown as hex digits.
- * Names that a table knows are text already, so that a value means the same to whoever has it. */
+ * Names that a table knows are stored as text, so a value means the same to every reader. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -201,7 +201,7 @@ static size_t read_flags(uint8_t *out, const struct trace_event *event) {
 
 /* ---- what applications registered --------------------------------------------------------------------------------------- */
 
-/* Where an event has its application and command; false when it is none of an application. */
+/* Where an event has its application and command; false if it is not an application's. */
 static bool app_of(const struct trace_event *event, const uint8_t **ret_app_id, uint16_t *ret_cmd) {
     switch (event->kind) {
     case TRACE_KIND_APP_COMMAND:

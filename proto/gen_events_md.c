@@ -91,21 +91,20 @@ static void write_types(FILE *out) {
 static void write_document(FILE *out) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
-    fputs(
-        "<!-- Generated from proto/tbl by proto/gen_events_md.c: `meson compile -C build events-md` writes it. -->\n"
-        "# Events\n\n"
-        "Every kind of event, with the fields of its `data`. `docs/protocol.md` tells what an event has besides. Ids are never\n"
-        "reused; a later version may add kinds, and fields behind those of a kind.\n\n"
-        "| id | kind | |\n|---|---|---|\n",
-        out);
+    fputs("<!-- Generated from proto/tbl by proto/gen_events_md.c: `meson compile -C build events-md` writes it. -->\n"
+          "# Events\n\n"
+          "Every kind of event, with the fields of its `data`. `docs/protocol.md` has the other members of an event. Ids are "
+          "never\n"
+          "reused; a later version may add kinds, and fields behind those of a kind.\n\n"
+          "| id | kind | |\n|---|---|---|\n",
+          out);
     for (unsigned i = 0; i < count; i++)
         fprintf(out, "| %u | [%s](#%s) | %s |\n", kinds[i].id, kinds[i].name, kinds[i].name, kinds[i].doc);
     fputs("\n## Kinds\n", out);
     for (unsigned i = 0; i < count; i++) write_kind(out, &kinds[i]);
     write_types(out);
-    write_rows(out, "Flags",
-               "Bits of an event's flags. `has_peer` is not among the `flags` of the JSON form, for `peer_id` tells it.", "bit",
-               flags, sizeof flags / sizeof flags[0]);
+    write_rows(out, "Flags", "Bits of an event's flags. The JSON form does not list `has_peer`, because `peer_id` says it.",
+               "bit", flags, sizeof flags / sizeof flags[0]);
     write_rows(out, "Packet number spaces", "What `space` is one of (RFC 9000, 12.3).", "id", spaces,
                sizeof spaces / sizeof spaces[0]);
     write_rows(out, "Causes of loss",

@@ -242,7 +242,7 @@ void trace_rpc_write_request(struct trace_text *out, int64_t id, const char *met
 
 /* ---- replies ------------------------------------------------------------------------------------------------------------ */
 
-/* Takes an error answer apart.  Returns the reason why it is none, or NULL. */
+/* Parses an error answer.  Returns NULL, or why it is not one. */
 static const char *read_error(struct trace_rpc_reply *reply, const json_t *error) {
     const json_t *code = json_object_get(error, "code");
     const char *message = json_string_value(json_object_get(error, "message"));
@@ -255,7 +255,7 @@ static const char *read_error(struct trace_rpc_reply *reply, const json_t *error
     return NULL;
 }
 
-/* Takes a line of the server apart.  Returns the reason why it is none, or NULL. */
+/* Parses a line of the server.  Returns NULL, or why it is not one. */
 static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
     if (!json_is_object(root)) return "not an object";
     if (!is_version_2(root)) return "jsonrpc is not \"2.0\"";

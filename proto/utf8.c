@@ -28,6 +28,6 @@ size_t trace_utf8_cut(const char *text, size_t count, size_t max) {
     if (count <= max) return count;
     size_t end = max;
     while (end > 0 && max - end < 3 && ((uint8_t)text[end] & 0xc0) == 0x80) end--;
-    /* More than three continuation bytes belong to no character: then there is none to be kept whole. */
+    /* More than three continuation bytes belong to no character: then there is none to keep whole. */
     return ((uint8_t)text[end] & 0xc0) == 0x80 ? max : end;
 }

@@ -39,7 +39,7 @@ struct exchange {
 struct request {
     struct request *next;
     struct dmap_request what; /* bytes: our own copy */
-    struct exchange *from;    /* where the answer goes; NULL: to the user, or to nobody, for its stream is gone */
+    struct exchange *from;    /* where the answer goes; NULL: to the user, or to nobody because its stream is gone */
     struct exchange *to;      /* the peer being asked */
     datamap_done done;
     void *arg;
@@ -218,7 +218,7 @@ out:
     return sent;
 }
 
-/* Sends it on to the next peer that may be asked.  Returns false when there is none. */
+/* Forwards it to the next peer that may be asked.  Returns false if there is none. */
 static bool forward(struct datamap *datamap, struct request *request) {
     struct quic_conn *conn = NULL;
 
@@ -367,7 +367,7 @@ static void answer_received(struct datamap *datamap, struct request *request, co
         request_step(datamap, request);
         return;
     }
-    if (request->what.command == DMAP_GET_CHUNK) { /* a chunk is what its hash says, whoever sends it */
+    if (request->what.command == DMAP_GET_CHUNK) { /* the hash identifies a chunk, no matter who sends it */
         uint8_t hash[HASH_BYTES];
         identity_hash(hash, answer->bytes, answer->count);
         if (memcmp(hash, request->what.hash, HASH_BYTES) != 0) {

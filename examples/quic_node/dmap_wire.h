@@ -32,7 +32,7 @@ struct dmap_request {
 
 struct dmap_reply {
     uint8_t status; /* enum dmap_status */
-    uint8_t hops;   /* from the node that answers to whoever reads this */
+    uint8_t hops;   /* from the node that answers to the reader */
     const uint8_t *bytes;
     size_t count;
 };

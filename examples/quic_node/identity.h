@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who a node is: a self-signed certificate, made in memory at start.  There is no authority: the node's id is the SHA-256 of the
- * certificate, and TLS proves that whoever shows the certificate has its key. */
+ * certificate, and TLS proves that the presenter of the certificate has its key. */
 #ifndef QUIC_NODE_IDENTITY_H
 #define QUIC_NODE_IDENTITY_H
 

@@ -41,7 +41,7 @@ static const char usage[] =
     "  --peer HOST:PORT     keep a connection to that node; may be repeated\n"
     "  --drop N             drop every Nth datagram instead of sending it, N at least 2\n"
     "  --drop-to HOST:PORT  but only those to that address\n"
-    "  --think MS           let a peer's request wait so long before it is looked at\n"
+    "  --think MS           delay each request of a peer by MS before handling it\n"
     "  --qlog-dir DIR       write a qlog file for each connection\n"
     TRACE_ONLY("  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n")
     "  --exit-on-eof        stop when stdin is at its end\n"
@@ -120,7 +120,7 @@ static void open_log(struct node *node) {
 }
 #endif
 
-/* Leaves the loop, once whoever calls this has returned to it: nothing may be torn down from inside a callback. */
+/* Leaves the loop after the caller has returned to it: nothing may be torn down inside a callback. */
 static void leave(void *arg) { uv_stop(&((struct node *)arg)->loop); }
 
 static void on_signal(uv_signal_t *handle, int number) {

@@ -30,7 +30,7 @@ union quic_address {
     struct sockaddr_in6 in6;
 };
 
-/* What the application is told. */
+/* What the application hears of. */
 struct quic_app {
     /* A peer is authenticated; or is gone, after stream_closed for each of its streams. */
     void (*peer_joined)(void *arg, struct quic_conn *conn);
@@ -64,7 +64,7 @@ void quic_endpoint_close(struct quic_endpoint *endpoint);
 /* Where it listens. */
 const union quic_address *quic_endpoint_address(const struct quic_endpoint *endpoint);
 
-/* Keeps a connection to that address: dials now, and again whenever there is none.  Returns 0 or -ENOSPC. */
+/* Keeps a connection to that address: dials now, and again whenever it is lost.  Returns 0 or -ENOSPC. */
 int quic_endpoint_keep(struct quic_endpoint *endpoint, const union quic_address *address);
 
 /* The established connection after `conn`, or the first one for NULL; NULL when there are no more.  A peer with which there are

@@ -305,7 +305,7 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
 
     TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state == QUIC_CLOSING) {
-        /* Not for ever: the peer may be closing too, and answer each with its own. */
+        /* Not forever: the peer may be closing too, and answer each with its own. */
         if (!conn->goodbye || conn->goodbye_left == 0) return;
         conn->goodbye_left--;
         endpoint_send(conn->endpoint, from, conn->goodbye, conn->goodbye_bytes);

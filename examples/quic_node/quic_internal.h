@@ -43,7 +43,7 @@ struct quic_stream {
 enum quic_state {
     QUIC_HANDSHAKE,
     QUIC_ESTABLISHED,
-    QUIC_CLOSING,  /* we said goodbye, and say it again to whoever has not heard (RFC 9000, 10.2.1) */
+    QUIC_CLOSING,  /* we said goodbye, and repeat it to a peer that has not heard it (RFC 9000, 10.2.1) */
     QUIC_DRAINING, /* the peer did, or nothing was heard for too long: silence */
 };
 

@@ -70,7 +70,7 @@ static int check_compare(struct filter_parser *parser, const struct filter_token
         return filter__fail_token(parser, operator, NULL, "%.60s has no order: use ==, !=, in%s", field->word,
                                   has_text(field) ? " or ~" : "");
     if (test->glob && !has_text(field))
-        return filter__fail_token(parser, operator, NULL, "~ compares text, and %.60s is none: use ==, !=, in%s", field->word,
+        return filter__fail_token(parser, operator, NULL, "~ compares text, but %.60s is not text: use ==, !=, in%s", field->word,
                                   has_order(field) ? ", or < <= > >=" : "");
     return 0;
 }

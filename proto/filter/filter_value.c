@@ -280,7 +280,7 @@ static int push(struct filter_parser *parser, const struct filter_value *value) 
     return 0;
 }
 
-/* Adds every name that fits; no one fitting a glob is none. */
+/* Adds every matching name.  If no name matches a glob, it adds none. */
 static int add_named(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                      struct filter_value *value) {
     struct filter_suggest suggest;

@@ -36,7 +36,7 @@ static const char *takes(const struct trace_field_info *field) {
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return "text";
     case TRACE_TYPE_payload: return "bytes";
-    default: return !strcmp(field->unit, "ns") ? "a time that lasts" : !strcmp(field->unit, "bytes") ? "a size" : "a number";
+    default: return !strcmp(field->unit, "ns") ? "a duration" : !strcmp(field->unit, "bytes") ? "a size" : "a number";
     }
 }
 

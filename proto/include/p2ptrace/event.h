@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The event: 128 bytes, exactly, in shared memory, in the history and in memory of whoever asks.
+ * The event: exactly 128 bytes, in shared memory, in the history and in the memory of readers.
  *
  *      0        8                24      28    30 31 32                               64                           128
  *      +--------+----------------+-------+-----+--+--+--------------------------------+----------------------------+
@@ -16,7 +16,7 @@
  * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event never leaves it
  * except as JSON or an export.
  *
- * Plain data, no functions that need a library: this header is for everybody: C99 with the extensions of gcc and clang, C++11. */
+ * Plain data, no functions that need a library: this header is for all programs: C99 with the extensions of gcc and clang, C++11. */
 #ifndef P2PTRACE_EVENT_H
 #define P2PTRACE_EVENT_H
 

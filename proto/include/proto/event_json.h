@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The JSON form of an event, written by hand: the stream of events is the bulk of what traced sends, and building a tree for
+ * The JSON form of an event, written without a JSON library: events are most of what traced sends, and building a tree for
  * each would cost ten times as much.  docs/protocol.md is the reference of the form. */
 #ifndef PROTO_EVENT_JSON_H
 #define PROTO_EVENT_JSON_H
@@ -33,7 +33,7 @@ char *trace_json_unsigned(char *out, uint64_t value);
 /* Enough for an endpoint's text. */
 #define TRACE_ENDPOINT_TEXT_MAX 64
 
-/* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint that is none.
+/* Writes "192.0.2.1:443" or "[2001:db8::1]:443" (RFC 5952), without quotes or NUL; nothing for an endpoint without an address.
  * Returns the end. */
 char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * One field of events, by the name that filters know it by (docs/filter.md): for whoever groups events by it, or measures it.
+ * One field of events, by its name in filters (docs/filter.md), to group events by or to measure.
  *
  *     struct trace_field *field;
  *     trace_field_find(&field, "DMAP.size", 9, &names, &error)
  *     size_t bytes = trace_field_read(field, event, &origin, value);       equal values are equal bytes
  *     char *end = trace_value_json(json, value, bytes);
  *
- * Pure; what was found never changes, and any number of threads may read by it. */
+ * Pure; a field never changes, and any number of threads may use it. */
 #ifndef PROTO_FIELD_H
 #define PROTO_FIELD_H
 
@@ -15,34 +15,33 @@
 
 struct trace_field;
 
-/* Finds a field.  `time/1s` is the time cut to whole seconds, and so with any duration.  names as for trace_filter_compile;
+/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration works.  names as for trace_filter_compile;
  * may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
 int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
                      struct trace_filter_error *ret_error);
 void trace_field_destroy(struct trace_field *field);
 
-/* TRACE_FILTER_USES_ bits: what of the origin it looks at. */
+/* TRACE_FILTER_USES_ bits: which members of the origin it reads. */
 unsigned trace_field_uses(const struct trace_field *field);
 
-/* What its numbers are: "ns", "bytes" or "". */
+/* The unit of its numbers: "ns", "bytes" or "". */
 const char *trace_field_unit(const struct trace_field *field);
 
-/* Does it have numbers that can be measured?  Ids, times and names are none.  An application's field is known by its events
- * only. */
+/* Does it have numbers that can be measured?  Ids, times and names cannot.  For an application's field, only its events can
+ * tell. */
 bool trace_field_is_number(const struct trace_field *field);
 
 /* ---- reading: any thread, wait-free, no allocation ---------------------------------------------------------------------- */
 
-/* The number that the event has there.  False when there is none. */
+/* The event's number.  False if it has none. */
 bool trace_field_number(const struct trace_field *field, const struct trace_event *event,
                         const struct trace_filter_origin *origin, uint64_t *ret_number);
 
 /* Enough for any value. */
 #define TRACE_VALUE_BYTES_MAX 80
 
-/* The value that the event has there, as bytes that only trace_value_json looks into; the values of two events are the same
- * exactly when their bytes are.  No such field is a value, too: null.  Returns how many bytes it wrote, 1 to
- * TRACE_VALUE_BYTES_MAX. */
+/* The event's value, in bytes that only trace_value_json interprets.  Two values are equal exactly if their bytes are.  A
+ * missing field has a value, too: null.  Returns how many bytes it wrote, 1 to TRACE_VALUE_BYTES_MAX. */
 size_t trace_field_read(const struct trace_field *field, const struct trace_event *event,
                         const struct trace_filter_origin *origin, uint8_t *out);
 

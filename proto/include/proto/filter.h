@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The filter language: which events, and which traces, are meant.  docs/filter.md is its reference.
+ * The filter language, which selects events or traces.  docs/filter.md is its reference.
  *
  *     packet_lost or rtt > 100ms                                   which events
  *     any packet_lost and duration > 50ms and nodes >= 3           which traces
  *
- * A text is compiled once, for a moment and for the nodes and applications that are known then; what comes out never changes,
- * and any number of threads may ask it at a time.  Who knows events asks it: traced over the socket, a client, a reader of
- * recordings.  There is no I/O here, no thread, and no memory is taken but by compile.
+ * A text is compiled once, for a point in time and the nodes and applications known then.  The result never changes, and any
+ * number of threads may use it at once: traced, a client, a reader of recordings.  No I/O, no threads; only compile allocates.
  *
  *     struct trace_filter *filter;
  *     struct trace_filter_error error;
@@ -17,11 +16,11 @@
  *     if (trace_filter_match(filter, event, &origin)) ...
  *     trace_filter_destroy(filter);
  *
- * What an event does not have
- * ---------------------------
- * A comparison with a field that an event does not have is false, whatever the operator: of `size < 100` and `size >= 100`
- * neither is true of a packet_lost, and neither is `size != 100`.  `not` turns what it stands before, so that `not size ==
- * 100` is true of a packet_lost.  There is no third value. */
+ * Missing fields
+ * --------------
+ * A comparison with a field that an event does not have is false, whatever the operator: for a packet_lost, `size < 100`,
+ * `size >= 100` and `size != 100` are all false.  `not` negates the test after it: `not size == 100` is true for a packet_lost.
+ * There is no third value. */
 #ifndef PROTO_FILTER_H
 #define PROTO_FILTER_H
 
@@ -59,36 +58,35 @@ struct trace_filter_names {
     /* What nodes registered. */
     const struct trace_app *const *apps;
     size_t app_count;
-    /* There are no others: what is neither a listed name nor the beginning of an id is an error.  Otherwise it is the name of
-     * one that may still come. */
+    /* The list is complete: anything that is neither a listed name nor the beginning of an id is an error.  Otherwise it is taken
+     * as the name of a node still to come. */
     bool complete;
 };
 
 struct trace_filter_options {
     enum trace_filter_mode mode;
     uint64_t now_ns;                        /* Unix time that `-5s` counts back from */
-    const struct trace_filter_names *names; /* NULL: none is known, and any may come */
+    const struct trace_filter_names *names; /* NULL: none is known, any may still come */
 };
 
 /* What is wrong, and where.  Position and length are bytes of the text; the end of the text is a position, too. */
 struct trace_filter_error {
     size_t position, length;
     char reason[TRACE_FILTER_REASON_BYTES];         /* for people, without a full stop: `there is no field "rrt"` */
-    char suggestion[TRACE_FILTER_SUGGESTION_BYTES]; /* what may have been meant in this place; "" when nothing comes near */
+    char suggestion[TRACE_FILTER_SUGGESTION_BYTES]; /* what may have been meant here; "" if nothing is similar */
 };
 
-/* Returns 0; -EINVAL with *ret_error filled in; -ENOMEM.  The text need not end with a NUL, and is not needed afterwards.
- * Allocates; else bounded by the limits above. */
+/* Returns 0; -EINVAL with *ret_error filled in; -ENOMEM.  The text need not end with a NUL, and may be freed afterwards.
+ * Allocates; bounded by the limits above. */
 int trace_filter_compile(struct trace_filter **ret_filter, const char *text, size_t bytes,
                          const struct trace_filter_options *options, struct trace_filter_error *ret_error);
 void trace_filter_destroy(struct trace_filter *filter);
 
-/* Did it make use of names->nodes?  Then it has to be compiled again (with the same now_ns) when a node comes that it shall
- * know. */
+/* True if it used names->nodes.  Then compile it again (with the same now_ns) when it should know a new node. */
 bool trace_filter_uses_names(const struct trace_filter *filter);
 
-/* Tells whether the names of a text mean what they meant when it was compiled before: a hash of the peers that they stand for,
- * and of which are names and which are beginnings of ids.  A peer that is listed several times counts once. */
+/* A hash of what the names in the text mean: the peers that they stand for, and which are names and which are beginnings of ids.
+ * If it is unchanged after compiling again, the names still mean the same.  A peer that is listed several times counts once. */
 uint64_t trace_filter_names_hash(const struct trace_filter *filter);
 
 /* ---- events: any thread, wait-free, no allocation ----------------------------------------------------------------------- */
@@ -109,11 +107,11 @@ unsigned trace_filter_uses(const struct trace_filter *filter);
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin);
 
-/* Can an event of this kind match?  Cheap: to be asked before an origin is made. */
+/* Can an event of this kind match?  Cheap: ask before making an origin. */
 bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind);
 
-/* What every matching event has, for whoever has an index: each is necessary, all together need not suffice.  A filter for traces
- * says nothing: everything is possible. */
+/* Bounds that every matching event is within, for searches by an index: necessary conditions, not sufficient ones.  A filter for
+ * traces has no bounds. */
 struct trace_filter_bounds {
     uint64_t kinds;                     /* bit set of kinds, bit 63 for all from 63 up; ~0: any; 0: nothing can match */
     uint64_t min_ns, max_ns;            /* both included; min above max: nothing can match */
@@ -124,7 +122,7 @@ void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_
 /* Can an event of this node match?  False only when none can.  name may be NULL. */
 bool trace_filter_allows_node(const struct trace_filter *filter, const struct trace_node_id *node_id, const char *name);
 
-/* Is there any node that it does not allow, as far as the text says?  When not, there is no need to ask for each. */
+/* True if the text may exclude some node.  If not, there is no need to ask for each node. */
 bool trace_filter_limits_nodes(const struct trace_filter *filter);
 
 /* ---- whole traces ------------------------------------------------------------------------------------------------------- */

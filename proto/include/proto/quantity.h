@@ -18,18 +18,17 @@ enum trace_unit {
 struct trace_quantity {
     uint64_t value;
     enum trace_unit unit;
-    bool fraction; /* it was written with a decimal point; what is below one is dropped */
+    bool fraction; /* it had a decimal point; fractions below one are dropped */
 };
 
-/* "1.5KiB": digits, perhaps a fraction, perhaps a unit, nothing between or behind; or "0x1f".  Returns 0; -EINVAL for what is
- * no number,
- * -ENOENT for a unit that there is not, -ERANGE for what does not fit 64 bits. */
+/* "1.5KiB": digits, perhaps a fraction, perhaps a unit, with nothing between or after them; or "0x1f".  Returns 0; -EINVAL for
+ * anything that is not a number, -ENOENT for an unknown unit, -ERANGE if it does not fit 64 bits. */
 int trace_quantity_parse(const char *text, struct trace_quantity *ret_quantity);
 
 /* Where the unit begins in a text like that. */
 size_t trace_quantity_unit_at(const char *text);
 
-/* All units, from index 0 (which is "", none) on; NULL behind the last. */
+/* The unit at an index, from 0 (which is "", no unit); NULL after the last. */
 const char *trace_unit_name(unsigned index);
 
 /* "-5s" (before now_ns; decimals allowed), or UTC like "2026-01-31T12:00:00.5Z".  Returns 0, or -EINVAL with *ret_reason a

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON-RPC 2.0 lines, for the server and for the client.  docs/protocol.md is the reference of what goes over the socket.
+ * JSON-RPC 2.0 lines, for the server and for the client.  docs/protocol.md is the reference for the socket.
  *
  * Server, for each line:
  *
@@ -69,7 +69,7 @@ int trace_rpc_line_parse(struct trace_rpc_line *ret_line, const char *text, size
 void trace_rpc_line_fini(struct trace_rpc_line *line);
 
 struct trace_rpc_request {
-    json_t *id;         /* a string, a number or null, borrowed from the line; NULL where there is none that could be used */
+    json_t *id;         /* a string, a number or null, borrowed from the line; NULL without a usable one */
     bool notification;  /* it has no id: never answer it */
     const char *method; /* borrowed from the line */
     json_t *params;     /* an object, borrowed from the line; NULL when absent */

@@ -2,7 +2,7 @@
  *
  * Text that grows: what lines are written into.
  *
- * A failed allocation is remembered, not reported each time: everything after it does nothing, and whoever sends the text looks
+ * A failed allocation is remembered, not reported each time: later calls do nothing, and the sender of the text checks
  * at `failed` once.  One owner, no threads.  A zeroed struct is an empty text. */
 #ifndef PROTO_TEXT_H
 #define PROTO_TEXT_H
