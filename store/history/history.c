@@ -391,7 +391,7 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     uint64_t end = history_end(history), begin = history_begin(history), min_ns = UINT64_MAX, max_ns = 0;
 
     stats.evicted = begin;
-    stats.events_max = history->backed != NULL ? 0 : (uint64_t)(history->segments_max - 1) * HISTORY_SEGMENT_EVENTS;
+    stats.events_max = (uint64_t)(history->segments_max - (history->backed == NULL)) * HISTORY_SEGMENT_EVENTS;
     stats.bytes = history->arena_bytes + sizeof *history;
     stats.bytes_max = history->bytes_max;
     stats.segments = history__load32(&history->live);

@@ -550,6 +550,8 @@ int history_open_backed(struct history **ret_history, const struct history_backe
     }
     if (error == 0) error = places_take(history->backed);
     if (error < 0) goto fail;
+    history->arena_bytes = BACKED_PLACES * history->backed->place_bytes;
+    history->bytes_max = history->arena_bytes + sizeof *history;
     history__store(&history->end, events);
     history__store32(&history->live, segment_count);
     *ret_history = history;

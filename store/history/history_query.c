@@ -203,7 +203,10 @@ static bool bounds_match_all(const struct selection *selection, const struct blo
 
 /* A count need not look into what matches as a whole. */
 static bool count_all(struct selection *selection, const struct segment *segment, const struct block *bounds, uint32_t events) {
+    const struct history_query *query = selection->query;
+
     if (!selection->counting || !bounds_match_all(selection, bounds) || history__backed_damaged(segment)) return false;
+    if (query->by_trace || query->by_peer) return false; /* we are here because the chain could not be walked */
     selection->counted += events;
     return true;
 }
