@@ -18,7 +18,7 @@
 #ifndef RECORDING_FORMAT_H
 #define RECORDING_FORMAT_H
 
-#include <history_image.h>
+#include <store/history_image.h>
 #include <p2ptrace/app.h>
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
@@ -64,7 +64,7 @@ TRACE_STATIC_ASSERT_(sizeof(struct recording_header) == RECORDING_ALIGN, "the he
 struct recording_roster {
     uint32_t index; /* in this segment's sources */
     uint32_t record_bytes;
-    uint64_t log;      /* checksum of what identifies the log: node_id, open_ticks, open_unix_ns, pid */
+    uint64_t log;      /* checksum of what identifies the log: node_id, log, pid */
     uint64_t checksum; /* of the record */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_roster) == 24, "docs/recording.md");
@@ -73,19 +73,20 @@ TRACE_STATIC_ASSERT_(sizeof(struct recording_roster) == 24, "docs/recording.md")
 
 struct recording_record {
     uint8_t node_id[TRACE_NODE_ID_BYTES];
-    char node_name[40]; /* UTF-8, NUL-padded, at most 32 bytes */
-    uint64_t open_ticks, open_monotonic_ns, open_unix_ns, started_unix_ns;
-    uint64_t object_bytes, open_control, control;
+    char node_name[40];  /* UTF-8, NUL-padded, at most 32 bytes */
+    char reason[96];     /* of a rejected object; text, NUL-padded */
+    uint64_t log, started_unix_ns, ring_bytes;
+    uint64_t control;
     uint64_t emitted, indexed, unfinished, last_unix_ns;
     uint64_t lost[RECORDING_LOSSES]; /* by enum trace_loss */
     int32_t pid;
-    uint32_t lane_count, lane_events, policy, clock_source;
-    uint32_t state, fault; /* enum node_state, enum trace_attach_fault */
+    uint32_t has_ring, lane_count, lane_events, policy, clock_source;
+    uint32_t state; /* enum node_state */
     uint32_t lanes_used;
     uint32_t app_count; /* struct trace_app, behind this */
     uint32_t reserved;
 };
-TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 328, "docs/recording.md");
+TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 
 #define RECORDING_RECORD_BYTES_MAX (sizeof(struct recording_record) + TRACE_APPS_MAX * sizeof(struct trace_app))
 

@@ -169,6 +169,17 @@ int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *a
     return 0;
 }
 
+void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node) {
+    memcpy((void *)&nodes->entries[index], (const void *)node, sizeof *node);
+    nodes->places[index] = (struct place){.state = PLACE_USED};
+    atomic_store_explicit(&nodes->used[index], true, memory_order_release); /* used:R */
+    /* relaxed: only we write both */
+    if (atomic_load_explicit(&nodes->count, memory_order_relaxed) <= index)
+        atomic_store_explicit(&nodes->count, index + 1, memory_order_release); /* count:R */
+    uint64_t generation = atomic_load_explicit(&nodes->generation, memory_order_relaxed) + 1;
+    atomic_store_explicit(&nodes->generation, generation, memory_order_release); /* generation:R */
+}
+
 /* ---- any thread ---------------------------------------------------------------------------------------------------------- */
 
 uint32_t nodes_count(const struct nodes *nodes) {

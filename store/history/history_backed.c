@@ -32,7 +32,7 @@ struct backed {
     uint32_t place; /* NO_PLACE: none */
     struct history_backed_info info;
     struct history_layout layout;
-    bool events_damaged;
+    bool events_damaged, strays_told;
     bool nodes_moved;                /* node_map changes indices */
     uint64_t loaded[BLOCKS_MAX / 64]; /* in the place that it has */
     uint64_t bad[BLOCKS_MAX / 64];
@@ -112,6 +112,20 @@ static uint32_t node_of(const struct backed *backed, uint32_t node) {
     return node < backed->info.node_map_count ? backed->info.node_map[node] : backed->info.node_other;
 }
 
+static void fit_sources(struct backed *backed, struct segment *segment, uint32_t first, uint32_t count) {
+    const struct history_backing *backing = &backed->store->backing;
+    bool stray = false;
+
+    for (uint32_t i = first; i < first + count; i++) {
+        uint32_t node = node_of(backed, history_source_node(segment->sources[i]));
+        stray |= node == backed->info.node_other;
+        segment->sources[i] = history_source_make(node, history_source_lane(segment->sources[i]));
+    }
+    if (!stray || backed->strays_told || backing->stray == NULL) return;
+    backed->strays_told = true;
+    backing->stray(backing->context, backed->index);
+}
+
 static bool fit_links(const uint16_t *links, uint32_t first, uint32_t count) {
     for (uint32_t i = first; i < first + count; i++)
         if (links[i] > i) return false;
@@ -148,15 +162,13 @@ static bool fit_numbers(const uint16_t *numbers, uint32_t first, uint32_t count,
 }
 
 /* Makes what was loaded fit this history.  Returns false when it fits none. */
-static bool fit_block(const struct backed *backed, struct segment *segment, size_t from, size_t to) {
+static bool fit_block(struct backed *backed, struct segment *segment, size_t from, size_t to) {
     const struct history_shape *shape = &backed->info.segment.shape;
     uint32_t first = 0, count;
     bool fits = true;
 
     count = elements(backed, HISTORY_SOURCES, sizeof(history_source), from, to, &first);
-    for (uint32_t i = first; i < first + count; i++)
-        segment->sources[i] = history_source_make(node_of(backed, history_source_node(segment->sources[i])),
-                                                  history_source_lane(segment->sources[i]));
+    fit_sources(backed, segment, first, count);
     count = elements(backed, HISTORY_BLOCKS, sizeof(struct block), from, to, &first);
     for (uint32_t i = first; i < first + count && backed->nodes_moved; i++) history__store(&segment->blocks[i].nodes, UINT64_MAX);
     count = elements(backed, HISTORY_TRACES, sizeof(struct trace_tally), from, to, &first);

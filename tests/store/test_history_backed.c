@@ -68,7 +68,7 @@ static void take(void) {
 }
 
 static void open_backed(void) {
-    struct history_backing backing = {load, reject, NULL};
+    struct history_backing backing = {.load = load, .reject = reject};
     ck_assert_int_eq(history_open_backed(&history, store.infos, store.count, &backing), 0);
 }
 

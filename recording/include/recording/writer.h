@@ -10,8 +10,7 @@
 #ifndef RECORDING_WRITER_H
 #define RECORDING_WRITER_H
 
-#include <history.h>
-#include <nodes.h>
+#include <store/store.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,43 +51,31 @@ struct recording_writer;
 
 struct recording_writer_options {
     bool compress;
-    bool append; /* go on behind the frames of a file that is there; otherwise there must be none */
+    bool append; /* the file may be there, and is continued; otherwise it must not */
 };
 
-/* A log, as the node table has it. */
-struct recording_node {
-    struct trace_reader_info info;
-    uint64_t started_unix_ns;
-    enum node_state state;
-    enum trace_attach_fault fault;
-    uint64_t emitted, indexed, unfinished, last_unix_ns;
-    uint64_t lost[TRACE_LOSS_COUNT];
-    uint32_t lanes_used;
-    uint64_t control;
-    uint32_t app_count;
-    const struct trace_app *apps;
-};
-
-/* Makes the file, mode 0600.  Takes about 90 MiB of memory.  Returns 0, -EEXIST, or another negative errno. */
+/* Makes the file, mode 0600.  Takes up to about 90 MiB of memory, as events come.  Enters the calling thread (store_enter_thread).  Returns 0,
+ * -EEXIST, or another negative errno. */
 int recording_writer_open(struct recording_writer **ret_writer, const char *path, const struct recording_writer_options *options);
 
-/* Adds a log.  *ret_index is what recording_writer_append wants.  Returns 0, or -ENOSPC when there are HISTORY_NODES_MAX. */
-int recording_writer_add_node(struct recording_writer *writer, const struct recording_node *node, uint32_t *ret_index);
+/* What is being written.  Nodes and their applications are added to it (store_add_node, store_add_app, store_end_node), at any time; each segment
+ * is written with what is known of the nodes then.  Events are appended by the next function alone. */
+struct store *recording_writer_store(struct recording_writer *writer);
 
-/* Brings a log's state, counters and applications up to date; its identity stays. */
-void recording_writer_set_node(struct recording_writer *writer, uint32_t index, const struct recording_node *node);
+/* Events of one lane of a node, with Unix times; writes a frame whenever a segment is full.  Returns 0, -EINVAL as store_append, -ENOMEM, or the
+ * negative errno of a write: then the events of that segment are lost, and counted, and more may be appended. */
+int recording_writer_append(struct recording_writer *writer, uint32_t node, uint32_t lane, const struct trace_event *events,
+                            size_t count);
 
-/* Events of one log and lane, in their order, with Unix times.  Writes a frame whenever a segment is full.  Returns 0, or a negative errno of
- * the write; the events of that frame are lost, and counted (recording_writer_lost); more may be appended. */
-int recording_writer_append(struct recording_writer *writer, uint32_t node_index, unsigned lane, const struct trace_event *events,
-                            uint32_t count);
+/* Events that are in frames, that wait for one, and that could not be written. */
+struct recording_writer_stats {
+    uint64_t written, waiting, lost;
+    uint64_t bytes; /* of the file */
+};
+void recording_writer_stats(const struct recording_writer *writer, struct recording_writer_stats *ret_stats);
 
-/* Events that were appended, and those that could not be written. */
-uint64_t recording_writer_events(const struct recording_writer *writer);
-uint64_t recording_writer_lost(const struct recording_writer *writer);
-
-/* Writes what is not yet written and closes the file; a file without events has no frame and is empty.  Returns 0, or a negative errno;
- * the writer is gone in any case. */
-int recording_writer_close(struct recording_writer *writer);
+/* Writes what waits and closes the file.  Without any event the file stays empty.  Returns 0, or a negative errno, with ret_stats (or NULL) what
+ * it came to; the writer is gone in any case. */
+int recording_writer_close(struct recording_writer *writer, struct recording_writer_stats *ret_stats);
 
 #endif

@@ -94,6 +94,8 @@ struct history_backing {
     int (*load)(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes);
     /* A block passed its check, and its content is no index: what load wrote is not used. */
     void (*reject)(void *context, uint32_t segment, uint32_t block);
+    /* Some of its events are of nodes that node_map does not have: they became node_other.  Called once for a segment.  NULL: nobody asks. */
+    void (*stray)(void *context, uint32_t segment);
     void *context;
 };
 
