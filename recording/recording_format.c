@@ -11,27 +11,23 @@ TRACE_STATIC_ASSERT_(TRACE_LOSS_COUNT <= RECORDING_LOSSES, "each cause has its p
 
 uint64_t recording__checksum(const void *bytes, size_t count) { return XXH3_64bits(bytes, count); }
 
-static void add_text(XXH3_state_t *state, const char *text) { XXH3_64bits_update(state, text, strlen(text) + 1); }
-
-static void add_number(XXH3_state_t *state, uint32_t number) { XXH3_64bits_update(state, &number, sizeof number); }
+/* The seed of each checksum is the one before. */
+static uint64_t add_text(uint64_t before, const char *text) { return XXH3_64bits_withSeed(text, strlen(text), before); }
 
 uint64_t recording__tables(void) {
-    XXH3_state_t state;
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
+    uint64_t sum = 0;
 
-    XXH3_64bits_reset(&state);
     for (unsigned i = 0; i < count; i++) {
-        add_number(&state, kinds[i].id);
-        add_text(&state, kinds[i].name);
+        sum = XXH3_64bits_withSeed(&kinds[i].id, sizeof kinds[i].id, add_text(sum, kinds[i].name));
         for (unsigned k = 0; k < kinds[i].field_count; k++) {
-            add_text(&state, kinds[i].fields[k].name);
-            add_number(&state, kinds[i].fields[k].type);
-            add_number(&state, kinds[i].fields[k].offset);
-            add_number(&state, kinds[i].fields[k].length);
+            const struct trace_field_info *field = &kinds[i].fields[k];
+            const uint32_t place[3] = {field->type, field->offset, field->length};
+            sum = XXH3_64bits_withSeed(place, sizeof place, add_text(sum, field->name));
         }
     }
-    return XXH3_64bits_digest(&state);
+    return sum;
 }
 
 static uint64_t align_up(uint64_t bytes, uint64_t alignment) { return (bytes + alignment - 1) & ~(alignment - 1); }

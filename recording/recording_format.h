@@ -55,7 +55,7 @@ struct recording_header {
     uint64_t roster_checksum; /* of the roster */
     uint64_t blocks_checksum; /* of the block table */
     uint64_t marks[HISTORY_MARKS];
-    uint8_t reserved[4096 - 232 - 8 * HISTORY_MARKS - 8];
+    uint8_t reserved[4096 - 200 - 8 * HISTORY_MARKS - 8];
     uint64_t checksum; /* of the header up to here */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_header) == RECORDING_ALIGN, "the header is one page");

@@ -16,6 +16,7 @@
 #include <zstd.h>
 
 #define COMPRESSION_LEVEL 1
+#define COMPRESSOR_BYTES ((size_t)4 << 20) /* at level 1 */
 #define BLOCK_BYTES_PLAIN HISTORY_BLOCK_BYTES_MIN
 #define BLOCK_BYTES_COMPRESSED HISTORY_BLOCK_BYTES_MAX
 
@@ -35,7 +36,7 @@ struct recording_maker {
 
 size_t recording_maker_bytes(void) {
     return history_image_bytes_max() + sizeof(struct recording_maker) + ZSTD_compressBound(BLOCK_BYTES_COMPRESSED) +
-           ZSTD_estimateCCtxSize(COMPRESSION_LEVEL) + NODES_MAX * RECORDING_RECORD_BYTES_MAX / 16 +
+           COMPRESSOR_BYTES + NODES_MAX * RECORDING_RECORD_BYTES_MAX / 16 +
            HISTORY_SEGMENT_EVENTS * (size_t)64;
 }
 
