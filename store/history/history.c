@@ -373,8 +373,7 @@ const struct trace_event *history_at(const struct history *history, uint64_t pos
     segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
     index = position % HISTORY_SEGMENT_EVENTS;
     if (segment == NULL || index >= segment->capacity) return NULL;
-    if (!history__ready(segment, &segment->events[index], sizeof *segment->events)) return NULL;
-    if (!history__ready(segment, &segment->sources[index], sizeof *segment->sources)) return NULL;
+    if (!history__event_ready(segment, (uint32_t)index)) return NULL;
     if (ret_source != NULL) *ret_source = segment->sources[index];
     return &segment->events[index];
 }

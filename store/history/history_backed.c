@@ -309,11 +309,6 @@ static void see_peer(struct history *history, const struct trace_node_id *id, ui
     (void)see_entry(&history->peers, history__hash_peer(history, id), id->bytes, sizeof id->bytes, number);
 }
 
-static bool event_ready(const struct segment *segment, uint32_t index) {
-    return history__ready(segment, &segment->sources[index], sizeof *segment->sources) &&
-           history__ready(segment, &segment->events[index], sizeof *segment->events);
-}
-
 static void see_traces(struct history *history, const struct segment *segment) {
     uint32_t traces = segment->backed->info.segment.shape.traces;
 
@@ -323,7 +318,7 @@ static void see_traces(struct history *history, const struct segment *segment) {
         return;
     }
     for (uint32_t i = 0; i < segment->capacity; i++)
-        if (event_ready(segment, i) && !history__id_none(&segment->events[i].trace_id))
+        if (history__event_ready(segment, i) && !history__id_none(&segment->events[i].trace_id))
             see_trace(history, &segment->events[i].trace_id, segment->events[i].timestamp, segment->number);
 }
 
@@ -335,7 +330,7 @@ static void see_peers(struct history *history, const struct segment *segment) {
         return;
     }
     for (uint32_t i = 0; i < segment->capacity; i++)
-        if (event_ready(segment, i) && (segment->events[i].flags & TRACE_FLAG_HAS_PEER) != 0)
+        if (history__event_ready(segment, i) && (segment->events[i].flags & TRACE_FLAG_HAS_PEER) != 0)
             see_peer(history, &segment->events[i].peer_id, segment->number);
 }
 
@@ -462,7 +457,7 @@ size_t history__backed_find_traces(struct history *history, const uint8_t *prefi
         const struct segment *segment = history__segment(history, n);
         if (search_order(&search, segment)) continue;
         for (uint32_t i = 0; i < segment->capacity; i++) /* damaged: some may be found twice */
-            if (event_ready(segment, i) && !history__id_none(&segment->events[i].trace_id) &&
+            if (history__event_ready(segment, i) && !history__id_none(&segment->events[i].trace_id) &&
                 in_range(&search, &segment->events[i].trace_id))
                 found_add(&search, &segment->events[i].trace_id);
     }

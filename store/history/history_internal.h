@@ -395,6 +395,12 @@ static inline bool history__ready(const struct segment *segment, const void *fro
     return __builtin_expect(segment->backed == NULL, 1) || history__backed_ready(segment, from, bytes);
 }
 
+/* One event, with its source. */
+static inline bool history__event_ready(const struct segment *segment, uint32_t index) {
+    return history__ready(segment, &segment->sources[index], sizeof *segment->sources) &&
+           history__ready(segment, &segment->events[index], sizeof *segment->events);
+}
+
 /* Are there events of it that could not be read? */
 bool history__backed_damaged(const struct segment *segment);
 

@@ -147,8 +147,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
         const struct trace_event *event = &segment->events[i];
         uint32_t node, index;
         struct peer_sum *sum;
-        if (!history__ready(segment, &segment->sources[i], sizeof *segment->sources)) continue;
-        if (!history__ready(segment, event, sizeof *event)) continue;
+        if (!history__event_ready(segment, i)) continue;
         node = history_source_node(segment->sources[i]);
         if (!(event->flags & TRACE_FLAG_HAS_PEER) || (sums->node_set != NULL && !node_asked(sums, node))) continue;
         sum = sum_of_id(sums, &event->peer_id, &index);

@@ -168,8 +168,7 @@ static bool search_chain(struct selection *selection, const struct segment *segm
     for (history__chain_begin(&chain, head, links); history__chain_next(&chain, &index);) {
         if (index >= behind) continue; /* not published yet, or newer than what is asked for */
         if (index < first) break;
-        if (!history__ready(segment, &segment->sources[index], sizeof *segment->sources)) continue;
-        if (!history__ready(segment, &segment->events[index], sizeof *segment->events)) continue;
+        if (!history__event_ready(segment, index)) continue;
         examine(selection, segment, index);
         if (selection->error != 0) break;
     }
@@ -221,10 +220,11 @@ static bool block_matches(const struct selection *selection, const struct block 
 
 static void search_block(struct selection *selection, const struct segment *segment, uint32_t first, uint32_t behind) {
     const struct history_query *query = selection->query;
+    bool whole = history__ready(segment, &segment->sources[first], (behind - first) * sizeof *segment->sources) &&
+                 history__ready(segment, &segment->events[first], (behind - first) * sizeof *segment->events);
 
-    if (!history__ready(segment, &segment->sources[first], (behind - first) * sizeof *segment->sources)) return;
-    if (!history__ready(segment, &segment->events[first], (behind - first) * sizeof *segment->events)) return;
     for (uint32_t index = first; index < behind; index++) {
+        if (__builtin_expect(!whole, 0) && !history__event_ready(segment, index)) continue;
         if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
         examine(selection, segment, index);
         if (selection->error != 0) return;

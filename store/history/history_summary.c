@@ -110,8 +110,7 @@ static void mark_segment(const struct history *history, const struct segment *se
                 continue;
             }
         }
-        if (!history__ready(segment, &segment->sources[at], sizeof *segment->sources)) continue;
-        if (!history__ready(segment, event, sizeof *event)) continue;
+        if (!history__event_ready(segment, at)) continue;
         if (history__id_none(&event->trace_id) || !history_match(query, event, segment->sources[at])) continue;
         if (app_id != NULL && !history__app_is(event, app_id)) continue;
         bits_set(bits, entry_of(history, segment, &event->trace_id));

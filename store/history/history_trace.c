@@ -253,8 +253,7 @@ const struct segment *history__span_segment(const struct history *history, const
 }
 
 static int gather_at(struct gather *gather, const struct segment *segment, uint32_t index) {
-    if (!history__ready(segment, &segment->sources[index], sizeof *segment->sources)) return 0;
-    if (!history__ready(segment, &segment->events[index], sizeof *segment->events)) return 0;
+    if (!history__event_ready(segment, index)) return 0;
     if (!history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) return 0;
     return gather_event(gather, &segment->events[index], segment->sources[index],
                         segment->number * HISTORY_SEGMENT_EVENTS + index);

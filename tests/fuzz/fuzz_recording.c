@@ -77,8 +77,7 @@ static void make_base(struct base *base, bool compress) {
 }
 
 /* Puts one byte into a part of the frame. */
-static void change(char *frame, size_t count, const uint8_t what[4]) {
-    const struct recording_header *header = (const struct recording_header *)frame;
+static void change(char *frame, size_t count, const struct recording_header *header, const uint8_t what[4]) {
     struct recording_parts parts;
     uint64_t from, to;
 
@@ -86,8 +85,7 @@ static void change(char *frame, size_t count, const uint8_t what[4]) {
     const uint64_t places[] = {0, 232, parts.roster, parts.records, parts.table, parts.blocks, count};
     from = places[what[0] % 6];
     to = places[what[0] % 6 + 1];
-    if (from > count) from = 0;
-    if (to > count || to <= from) to = count;
+    if (to <= from) to = from + 1;
     frame[from + (what[1] | (uint64_t)what[2] << 8) * (to - from > 65536 ? (to - from) / 65536 : 1) % (to - from)] = (char)what[3];
 }
 
@@ -184,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     REQUIRE(frame != NULL);
     memcpy(frame, base->bytes, count);
     memcpy(&before, frame, sizeof before);
-    for (size_t at = (flags & 16) != 0 ? 2 : 1; at + 4 <= bytes; at += 4) change(frame, count, data + at);
+    for (size_t at = (flags & 16) != 0 ? 2 : 1; at + 4 <= bytes; at += 4) change(frame, count, &before, data + at);
     seal(frame, &before, flags);
     if ((flags & 16) != 0 && bytes > 1) count = count * data[1] / 256;
     fd = memfd_create("recording", MFD_CLOEXEC);

@@ -172,10 +172,12 @@ static size_t all_events(struct recording *recording) {
     size_t count;
     ck_assert_int_eq(history_select(recording_store(recording)->history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
     count = answer.count;
-    for (size_t i = 0; i < count; i++) { /* all of them are real ones, each once */
-        ck_assert_uint_lt(answer.hits[i].position, 3 * HISTORY_SEGMENT_EVENTS);
-        if (i > 0) ck_assert_int_lt(history_compare(&answer.hits[i - 1], &answer.hits[i]), 0);
-        quick_assert(memcmp(&answer.hits[i].event, &model.events[answer.hits[i].position].event, sizeof answer.hits[i].event) == 0);
+    for (size_t i = 0; i < count; i++) { /* all of them are real ones, each once; segments before them may be missing */
+        bool known = false;
+        if (i > 0) quick_assert(history_compare(&answer.hits[i - 1], &answer.hits[i]) < 0);
+        for (uint64_t at = answer.hits[i].position; at < model.end && !known; at += HISTORY_SEGMENT_EVENTS)
+            known = memcmp(&answer.hits[i].event, &model.events[at].event, sizeof answer.hits[i].event) == 0;
+        quick_assert(known);
     }
     history_answer_fini(&answer);
     return count;
@@ -201,8 +203,8 @@ static void ask_all(struct recording *recording) {
     history_stats(read, &stats);
 }
 
-/* Whatever was lost was reported, and no more than that. */
-static void check_damaged(void) {
+/* Whatever was lost was reported.  unknown: events of segments that nothing in the file tells of. */
+static void check_damaged(uint64_t unknown) {
     const char *name = path;
     struct recording *recording;
     size_t read;
@@ -213,22 +215,23 @@ static void check_damaged(void) {
     ask_all(recording);
     read = all_events(recording);
     recording_verify(recording);
-    if (read < EVENTS) ck_assert_uint_gt(recording_problem_count(recording), 0);
-    ck_assert_uint_le(EVENTS - read, recording_events_lost(recording) + 2 * HISTORY_SEGMENT_EVENTS * (recording_events_lost(recording) == 0));
+    if (read + unknown < EVENTS) ck_assert_uint_gt(recording_problem_count(recording), 0);
+    if (unknown != UINT64_MAX) ck_assert_uint_le(EVENTS - read, recording_events_lost(recording) + unknown);
     recording_close(recording);
 }
 
 START_TEST(a_file_cut_at_any_block_is_read_up_to_there) {
     bool compress = _i == 1;
-    uint64_t whole, first;
+    uint64_t whole, first, second;
     write_file(compress);
     whole = file_bytes(path);
     first = header_at(0).frame_bytes;
+    second = first + header_at(first).frame_bytes;
     for (uint64_t cut = whole; cut > 0; cut = cut > 65536 * 5 ? cut - 65536 * 5 + cut % 7 : cut / 2) {
         const char *name = path;
         struct recording *recording;
         ck_assert_int_eq(truncate(path, (off_t)cut), 0);
-        check_damaged();
+        check_damaged(cut <= first ? EVENTS - HISTORY_SEGMENT_EVENTS : cut <= second ? EVENTS - 2 * HISTORY_SEGMENT_EVENTS : 0);
         if (cut < first || recording_open(&recording, &name, 1, reason) < 0) continue;
         ck_assert_uint_ge(all_events(recording), HISTORY_SEGMENT_EVENTS); /* the first segment is whole */
         recording_close(recording);
@@ -245,12 +248,12 @@ START_TEST(a_flipped_bit_is_found_wherever_it_is) {
         struct recording_header header;
         uint64_t at = i < 20 ? i * 211 : generator_below(&generator, whole);
         flip(at);
-        check_damaged();
+        check_damaged(i < 20 ? UINT64_MAX : 0); /* without a header, nobody knows how many there were */
         flip(at);
         header = header_at(0);
         ck_assert_uint_eq(header.number, 0);
     }
-    check_damaged();
+    check_damaged(0);
     checks_end();
 }
 END_TEST
@@ -418,7 +421,7 @@ START_TEST(a_kill_costs_the_segment_in_the_making) {
 END_TEST
 
 START_TEST(a_full_disk_costs_whole_segments_and_is_reported) {
-    struct rlimit limit = {20 << 20, 20 << 20};
+    struct rlimit limit = {15 << 20, 15 << 20};
     struct recording_writer_stats stats;
     struct recording_writer *writer = writer_for(path, false, 5);
     struct recording *recording;
