@@ -262,7 +262,7 @@ static void run_open(struct bench *bench) {
     make_events();
     make_dir();
     store_enter_thread();
-    count = write_recording(new_store(&store, HISTORY_BYTES_MIN), mib, false, &bytes);
+    count = write_recording(new_store(&store, HISTORY_BYTES), mib, false, &bytes);
     store_fini(&store);
     bench_series_init(&series);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {

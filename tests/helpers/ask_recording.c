@@ -3,14 +3,17 @@
  * Asks recordings what a socket is asked:
  *
  *     ask_recording PATH... < REQUESTS
+ *     ask_recording --salvage FILE DIR      salvages the rings of a directory into a file, and tells of each
  *
  * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of stdin, problems are told on stderr, and the
  * exit code is 0 when there was none, else 3.  Exit code 1: the recordings cannot be opened. */
 #include <proto/text.h>
 #include <recording/recording.h>
+#include <recording/salvage.h>
 #include <stdio.h>
 #include <string.h>
 #include <store/ask.h>
+#include <unistd.h>
 
 static void answer(struct store *store, char *line) {
     char *params_text = strchr(line, ' ');
@@ -32,6 +35,22 @@ static void answer(struct store *store, char *line) {
     json_decref(params);
 }
 
+static void tell(void *arg, const struct recording_salvaged *salvaged) {
+    (void)arg;
+    printf("{\"fault\":\"%s\",\"node\":\"%s\",\"state\":%d,\"events\":%llu,\"lost\":%llu,\"error\":%d}\n",
+           trace_attach_fault_text(salvaged->fault), salvaged->node_name != NULL ? salvaged->node_name : "", salvaged->state,
+           (unsigned long long)salvaged->events, (unsigned long long)salvaged->lost, salvaged->error);
+}
+
+static int salvage(const char *path, const char *dir) {
+    struct recording_writer *writer;
+    int error = recording_writer_open(&writer, path, NULL), count;
+    if (error < 0) return 1;
+    count = recording_salvage(writer, dir, geteuid(), tell, NULL);
+    error = recording_writer_close(writer, NULL);
+    return count < 0 || error < 0;
+}
+
 int main(int argc, char **argv) {
     static char line[65536];
     char reason[RECORDING_REASON_BYTES];
@@ -39,6 +58,7 @@ int main(int argc, char **argv) {
     size_t problems;
 
     if (argc < 2) return 2;
+    if (argc == 4 && strcmp(argv[1], "--salvage") == 0) return salvage(argv[2], argv[3]);
     if (recording_open(&recording, (const char *const *)argv + 1, (size_t)argc - 1, reason) < 0) {
         fprintf(stderr, "%s\n", reason);
         return 1;

@@ -150,5 +150,57 @@ class Record(ProtocolTest):
         self.assertTrue(other.exists())
 
 
+class Salvage(ProtocolTest):
+    def salvage(self):
+        self.file = os.path.join(self.place.directory, "salvaged.p2rec")
+        done = subprocess.run([os.environ["ASK_RECORDING"], "--salvage", self.file, self.place.directory], capture_output=True, check=True)
+        return sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda told: told["node"])
+
+    def rings(self):
+        return sorted((path.name, path.read_bytes()) for path in pathlib.Path(self.place.directory).glob("p2ptrace.*"))
+
+    def test_what_nodes_left_becomes_a_recording_and_stays_where_it_is(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("app")
+        alice.do("start", TRACES[0], 7, 0, 2)
+        alice.do("packets", 100, TRACES[0], BOB)
+        alice.kill()
+        bob = self.place.node("bob", BOB)
+        bob.do("packets", 70000, TRACES[1], ALICE)  # more than its ring has
+        bob.close()
+        live = self.place.node("carol", hex_id(0xCC))
+        live.do("packets", 5)
+        before = self.rings()
+        self.assertEqual([(told["node"], told["state"], told["events"], told["lost"], told["error"]) for told in self.salvage()],
+                         [("alice", 2, 101, 0, 0), ("bob", 1, 65536, 4464, 0), ("carol", 0, 5, 0, 0)])
+        self.assertEqual(self.rings(), before)
+        answers, _ = ask([self.file], "nodes", ("query", {"trace_id": TRACES[0], "limit": 1000}), "count", "apps")
+        self.assertEqual({node["name"]: (node["state"], node["indexed"], node["lost"]) for node in answers[0]["result"]["nodes"]},
+                         {"alice": ("crashed", 101, 0), "bob": ("exited", 65536, 4464), "carol": ("live", 5, 0)})
+        self.assertEqual(len(answers[1]["result"]["events"]), 101)
+        self.assertEqual(answers[1]["result"]["events"][0]["kind"], "app_start")
+
+        # what a traced finds in the same rings is the same, but for some nanoseconds: its clock is another
+        def timeless(events):
+            return [{name: value for name, value in event.items() if name not in ("timestamp", "ns")} for event in events]
+
+        client = self.start("--read-only")
+        self.place.settle(client, 101 + 65536 + 5)
+        self.assertEqual(timeless(client.call("query", trace_id=TRACES[0], limit=1000)["events"]),
+                         timeless(answers[1]["result"]["events"]))
+
+    def test_what_is_no_ring_is_told_and_passed_over(self):
+        pathlib.Path(self.place.directory, "p2ptrace.0.1.0123456789abcdef").write_bytes(b"x" * 30000)
+        self.place.node("alice", ALICE).do("packets", 3)
+        told = self.salvage()
+        self.assertEqual([one["events"] for one in told], [0, 3])
+        self.assertIn("magic", told[0]["fault"])
+
+    def test_no_ring_makes_an_empty_file(self):
+        self.assertEqual(self.salvage(), [])
+        self.assertEqual(os.path.getsize(self.file), 0)
+        ask([self.file], code=1)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
