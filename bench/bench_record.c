@@ -7,7 +7,8 @@
  * could be written: the appending thread does not wait.
  * open-4g: a recording of 4 GiB is opened, one trace is found by a prefix of its id and read; files are in the page cache.  `resident` is how much of
  * the process is resident then.  BENCH_RECORD_MIB takes another size.
- * scan: `count`-like visits of all events of a recording, beside the same events in memory.
+ * scan: all events of a recording are looked at, with nearly nothing done to them, beside the same events in memory.  count, which comes with it: the
+ * method `count` by kind and peer with a value, likewise.  Processor time.
  * bytes: of an event in a recording; `compressed` likewise with zstd.
  *
  * Events are those of bench_history: 60,000 traces and 1,000 peers in random order, for `bytes` with data as a QUIC node has it. */
@@ -22,6 +23,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/ask.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,9 +57,9 @@ static void fill_id(uint8_t *bytes, size_t count, uint64_t seed) {
 }
 
 static void make_events(void) {
-    static const uint16_t kinds[8] = {TRACE_KIND_PACKET_SENT, TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_PACKET_SENT,
-                                      TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_STREAM_DATA, TRACE_KIND_PACKET_SENT,
-                                      TRACE_KIND_METRICS, TRACE_KIND_APP_COMMAND};
+    static const uint16_t kinds[8] = {TRACE_KIND_PACKET_SENT,     TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_PACKET_SENT,
+                                      TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_STREAM_DATA,     TRACE_KIND_PACKET_SENT,
+                                      TRACE_KIND_METRICS,         TRACE_KIND_APP_COMMAND};
     uint64_t state = 42;
     if (events != NULL) return;
     events = calloc(EVENTS, sizeof *events);
@@ -155,6 +157,19 @@ static void *record(void *arg) {
     return NULL;
 }
 
+/* Other traces in each pass, so that one lies in some segments and not in all. */
+static void renew_traces(uint64_t pass) {
+    static uint64_t before; /* mixed into the ids already */
+    uint64_t now = pass * UINT64_C(0x9e3779b97f4a7c15);
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        uint64_t word;
+        memcpy(&word, events[i].trace_id.bytes, sizeof word);
+        word ^= before ^ now;
+        memcpy(events[i].trace_id.bytes, &word, sizeof word);
+    }
+    before = now;
+}
+
 static double append_rate(struct store *store) {
     uint64_t begin = bench_cpu_ns();
     for (unsigned pass = 0; pass < PASSES; pass++) append_all(store->history);
@@ -201,10 +216,11 @@ static void run_overhead(struct bench *bench) {
 /* Writes `mib` MiB of segments, a file each, and returns the number of events. */
 static uint64_t write_recording(struct store *store, uint64_t mib, bool compress, uint64_t *ret_bytes) {
     struct recording_maker *maker;
-    uint64_t number = 0, bytes_all = 0, bytes;
+    uint64_t number = 0, bytes_all = 0, bytes, pass = 0;
 
     if (recording_maker_create(&maker, compress) < 0) bench_die("no maker");
     while (bytes_all < mib << 20) {
+        renew_traces(++pass);
         append_all(store->history);
         for (; (number + 1) * HISTORY_SEGMENT_EVENTS <= history_end(store->history) && bytes_all < mib << 20; number++) {
             char path[160];
@@ -266,7 +282,7 @@ static void run_open(struct bench *bench) {
     store_fini(&store);
     bench_series_init(&series);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
-        struct trace_id wanted = events[12345 + i].trace_id;
+        struct trace_id wanted = events[12345 + i].trace_id; /* of the last pass */
         double before = resident_mib();
         uint64_t begin = bench_now_ns();
         struct recording *recording = open_dir();
@@ -291,7 +307,20 @@ struct tally {
     uint64_t kinds[64], bytes;
 };
 
-/* As much as a `count` by kind with a value does. */
+/* The method itself, as a command asks it. */
+static double count_rate(struct store *store, uint64_t event_count) {
+    struct trace_text out = {0};
+    struct trace_rpc_error error = {0};
+    json_t *params = json_pack("{s:[s,s],s:s}", "group_by", "kind", "peer", "value", "rtt");
+    uint64_t begin = bench_cpu_ns(), ns;
+    if (store_ask(store, "count", params, &out, &error) < 0) bench_die("count: %s", error.message);
+    ns = bench_cpu_ns() - begin;
+    trace_text_fini(&out);
+    json_decref(params);
+    return (double)event_count * 1e3 / (double)ns;
+}
+
+/* Nearly nothing with each event: what is measured is how they come. */
 static int tally(void *context, const struct trace_event *event, history_source source) {
     struct tally *sums = context;
     (void)source;
@@ -310,7 +339,7 @@ static double scan_rate(struct history *history, uint64_t *ret_events) {
 }
 
 static void run_scan(struct bench *bench) {
-    static struct bench_series read, memory;
+    static struct bench_series read, memory, count_read, count_memory;
     static struct store store;
     struct recording *recording;
     uint64_t bytes, count;
@@ -323,10 +352,17 @@ static void run_scan(struct bench *bench) {
     recording = open_dir();
     bench_series_init(&read);
     bench_series_init(&memory);
+    bench_series_init(&count_read);
+    bench_series_init(&count_memory);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) {
         bench_series_add(&memory, scan_rate(store.history, &count));
         bench_series_add(&read, scan_rate(recording_store(recording)->history, &count));
+        bench_series_add(&count_memory, count_rate(&store, count));
+        bench_series_add(&count_read, count_rate(recording_store(recording), count));
     }
+    bench_report(bench,
+                 &(struct bench_result){
+                     .name = "count", .unit = "M events/s", .values = &count_read, .floor = &count_memory, .peer = "memory"});
     bench_report(bench, &(struct bench_result){.name = "scan",
                                                .unit = "M events/s",
                                                .values = &read,

@@ -79,7 +79,8 @@ static void note_block(struct recording *recording, const struct recording_frame
     if (error != -EBADMSG && error != -ENODATA)
         recording__problem(recording, file, at, events, "cannot be read: %s", strerror(-error));
     else if (events > 0)
-        recording__problem(recording, file, at, events, error == -ENODATA ? "events are missing: the file ends" : "events are damaged");
+        recording__problem(recording, file, at, events,
+                           error == -ENODATA ? "events are missing: the file ends" : "events are damaged");
     else
         recording__problem(recording, file, at, 0, "an index is damaged: the events are searched without it");
 }
@@ -169,8 +170,8 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     }
     if (recording->frame_count == 0) {
         const struct recording_problem *problem = recording_problem(recording, 0);
-        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s", problem != NULL ? problem->path : "",
-                 problem != NULL ? problem->text : "there is nothing");
+        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s",
+                 problem != NULL ? problem->path : "", problem != NULL ? problem->text : "there is nothing");
         return -EBADMSG;
     }
     recording__arrange(recording);
@@ -219,7 +220,9 @@ void recording_close(struct recording *recording) {
     free(recording);
 }
 
-struct store *recording_store(struct recording *recording) { return &recording->store; }
+struct store *recording_store(struct recording *recording) {
+    return &recording->store;
+}
 
 void recording_verify(struct recording *recording) {
     for (size_t i = 0; i < recording->frame_count; i++) (void)history_backed_verify(recording->store.history, (uint32_t)i);

@@ -18,11 +18,11 @@
 #ifndef RECORDING_FORMAT_H
 #define RECORDING_FORMAT_H
 
-#include <store/history_image.h>
 #include <p2ptrace/app.h>
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
 #include <stdint.h>
+#include <store/history_image.h>
 
 #define RECORDING_MAGIC "p2prec\r\n"
 #define RECORDING_VERSION 1
@@ -39,10 +39,10 @@ struct recording_header {
     uint32_t byte_order;
     uint32_t event_bytes;
     uint32_t flags;
-    uint64_t tables;        /* fingerprint of the table of event kinds */
-    uint64_t instance;      /* of the writer: a random number */
-    uint64_t number;        /* of the segment, counted by the writer from 0 */
-    uint64_t frame_bytes;   /* with the header; a multiple of 4096 */
+    uint64_t tables;      /* fingerprint of the table of event kinds */
+    uint64_t instance;    /* of the writer: a random number */
+    uint64_t number;      /* of the segment, counted by the writer from 0 */
+    uint64_t frame_bytes; /* with the header; a multiple of 4096 */
     uint64_t written_unix_ns;
     uint32_t events, traces, peers;
     uint32_t trace_slots, peer_slots;
@@ -73,8 +73,8 @@ TRACE_STATIC_ASSERT_(sizeof(struct recording_roster) == 24, "docs/recording.md")
 
 struct recording_record {
     uint8_t node_id[TRACE_NODE_ID_BYTES];
-    char node_name[40];  /* UTF-8, NUL-padded, at most 32 bytes */
-    char reason[96];     /* of a rejected object; text, NUL-padded */
+    char node_name[40]; /* UTF-8, NUL-padded, at most 32 bytes */
+    char reason[96];    /* of a rejected object; text, NUL-padded */
     uint64_t log, started_unix_ns, ring_bytes;
     uint64_t control;
     uint64_t emitted, indexed, unfinished, last_unix_ns;
@@ -83,12 +83,23 @@ struct recording_record {
     uint32_t has_ring, lane_count, lane_events, policy, clock_source;
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
-    uint32_t app_count; /* struct trace_app, behind this */
+    uint32_t app_count; /* struct recording_app, behind this */
     uint32_t reserved;
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 
-#define RECORDING_RECORD_BYTES_MAX (sizeof(struct recording_record) + TRACE_APPS_MAX * sizeof(struct trace_app))
+/* A description of an application, with as many commands and fields as it uses: they follow, the commands first. */
+struct recording_app {
+    char app_id[4];
+    char name[TRACE_APP_NAME_BYTES];
+    uint16_t command_count, field_count; /* as the node wrote them: 0 says "up to the first without a name" */
+    uint16_t commands, fields;           /* that follow: struct trace_app_command_name, struct trace_app_field */
+};
+TRACE_STATIC_ASSERT_(sizeof(struct recording_app) == 36, "docs/recording.md");
+TRACE_STATIC_ASSERT_(sizeof(struct trace_app_command_name) == 24 && sizeof(struct trace_app_field) == 24, "docs/recording.md");
+
+#define RECORDING_APP_BYTES_MAX (sizeof(struct recording_app) + 24 * (TRACE_APP_COMMANDS_MAX + TRACE_APP_FIELDS_MAX))
+#define RECORDING_RECORD_BYTES_MAX (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX)
 
 struct recording_block {
     uint64_t checksum;     /* of the bytes as they are stored */

@@ -4,8 +4,8 @@
 #include "recording_frame.h"
 
 #include <errno.h>
-#include <store/nodes.h>
 #include <stdio.h>
+#include <store/nodes.h>
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -56,8 +56,7 @@ static bool sizes_fit(const struct recording_header *header) {
     if (header->block_count > RECORDING_BLOCKS_MAX) return false;
     if (header->block_count != (image_bytes + block_bytes - 1) / block_bytes) return false;
     if (header->node_count > NODES_MAX) return false;
-    if (header->records_bytes > header->node_count * (sizeof(struct recording_record) + TRACE_APPS_MAX * sizeof(struct trace_app)))
-        return false;
+    if (header->records_bytes > header->node_count * RECORDING_RECORD_BYTES_MAX) return false;
     recording__parts(header, &parts);
     return header->frame_bytes % RECORDING_ALIGN == 0 && header->frame_bytes >= parts.blocks &&
            header->frame_bytes <= parts.blocks + header->block_count * recording__packed_bytes() + RECORDING_ALIGN &&

@@ -23,8 +23,8 @@ struct recording_frame {
     struct recording_header header;
     uint32_t file;
     uint64_t offset;
-    uint64_t group_ns;             /* least time of its instance */
-    bool cut;                      /* the file ends within it */
+    uint64_t group_ns; /* least time of its instance */
+    bool cut;          /* the file ends within it */
     bool table_bad;
     struct recording_block *table; /* read when first needed */
     uint16_t *node_map;

@@ -16,6 +16,7 @@
 #include <zstd.h>
 
 #define COMPRESSION_LEVEL 1
+#define ROLL_BYTES ((size_t)8 << 20)       /* nodes: some thousands with an application each; with more, memory may be refused */
 #define COMPRESSOR_BYTES ((size_t)4 << 20) /* at level 1 */
 #define BLOCK_BYTES_PLAIN HISTORY_BLOCK_BYTES_MIN
 #define BLOCK_BYTES_COMPRESSED HISTORY_BLOCK_BYTES_MAX
@@ -36,8 +37,7 @@ struct recording_maker {
 
 size_t recording_maker_bytes(void) {
     return history_image_bytes_max() + sizeof(struct recording_maker) + ZSTD_compressBound(BLOCK_BYTES_COMPRESSED) +
-           COMPRESSOR_BYTES + NODES_MAX * RECORDING_RECORD_BYTES_MAX / 16 +
-           HISTORY_SEGMENT_EVENTS * (size_t)64;
+           COMPRESSOR_BYTES + ROLL_BYTES + HISTORY_SEGMENT_EVENTS * (size_t)64;
 }
 
 int recording_maker_create(struct recording_maker **ret_maker, bool compress) {

@@ -29,7 +29,7 @@ static uint32_t choose_index(const struct recording *recording, uint32_t wanted)
 }
 
 static void put_unreadable(struct recording *recording, uint32_t index, const char *name) {
-    static struct node node; /* 20 KiB; one thread */
+    struct node node;
     memset((void *)&node, 0, sizeof node);
     strcpy(node.info.node_name, name);
     atomic_store_explicit(&node.state, NODE_UNKNOWN, memory_order_relaxed); /* relaxed: nodes_put publishes it */
@@ -43,15 +43,28 @@ void recording__need_other(struct recording *recording) {
     put_unreadable(recording, RECORDING_NODE_OTHER, "unknown");
 }
 
+/* Returns false when not all of them can be read. */
+static bool add_apps(struct recording *recording, uint32_t index, const char *bytes, size_t left, uint32_t app_count) {
+    static struct trace_app app; /* one thread */
+    for (uint32_t i = 0; i < app_count; i++) {
+        size_t taken = recording__app_decode(bytes, left, &app);
+        if (taken == 0 || nodes_add_app(recording->store.nodes, index, &app) < 0) return false;
+        bytes += taken;
+        left -= taken;
+    }
+    return true;
+}
+
 /* Reads one record and makes its entry. */
 static void read_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
                         uint64_t at, uint32_t index) {
     static struct node node;
     static char bytes[RECORDING_RECORD_BYTES_MAX];
     const struct recording_file *file = &recording->files[frame->file];
+    uint32_t app_count = 0;
     bool whole = entry->record_bytes <= sizeof bytes && recording__read(file->fd, bytes, entry->record_bytes, at) == 0 &&
                  recording__checksum(bytes, entry->record_bytes) == entry->checksum &&
-                 recording__record_decode(bytes, entry->record_bytes, &node) == 0;
+                 recording__record_decode(bytes, entry->record_bytes, &node, &app_count) == 0;
 
     if (!whole) {
         recording__problem(recording, file, at, 0, "the description of a node is damaged");
@@ -60,6 +73,9 @@ static void read_record(struct recording *recording, const struct recording_fram
     }
     nodes_put(recording->store.nodes, index, &node);
     recording->node_used[index] = true;
+    if (!add_apps(recording, index, bytes + sizeof(struct recording_record),
+                  entry->record_bytes - sizeof(struct recording_record), app_count))
+        recording__problem(recording, file, at, 0, "the description of an application is damaged");
 }
 
 static uint32_t index_of(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,

@@ -63,20 +63,49 @@ int recording__roll_room(struct recording_roll *roll, size_t bytes) {
     return 0;
 }
 
+static uint16_t count_commands(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->command_count != 0) return app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
+    while (count < TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
+    return count;
+}
+
+static uint16_t count_fields(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->field_count != 0) return app->field_count < TRACE_APP_FIELDS_MAX ? app->field_count : TRACE_APP_FIELDS_MAX;
+    while (count < TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
+    return count;
+}
+
+/* Returns how many bytes it took. */
+static size_t encode_app(const struct trace_app *app, char *out) {
+    struct recording_app head = {.command_count = app->command_count,
+                                 .field_count = app->field_count,
+                                 .commands = count_commands(app),
+                                 .fields = count_fields(app)};
+    size_t commands_bytes = head.commands * sizeof app->commands[0], fields_bytes = head.fields * sizeof app->fields[0];
+
+    memcpy(head.app_id, app->app_id, sizeof head.app_id);
+    memcpy(head.name, app->name, sizeof head.name);
+    memcpy(out, &head, sizeof head);
+    memcpy(out + sizeof head, app->commands, commands_bytes);
+    memcpy(out + sizeof head + commands_bytes, app->fields, fields_bytes);
+    return sizeof head + commands_bytes + fields_bytes;
+}
+
 static void add_node(struct recording_roll *roll, size_t records_at, uint32_t index, const struct node *node) {
     /* app:A  Pairs with app:R of nodes.c. */
     uint32_t app_count = atomic_load_explicit(&node->app_count, memory_order_acquire);
-    size_t apps_bytes = app_count * sizeof(struct trace_app);
     char *at = (char *)roll->roster + records_at + roll->records_bytes;
+    struct recording_record record;
+    size_t bytes = sizeof record;
 
-    encode(node, app_count, (struct recording_record *)at);
-    memcpy(at + sizeof(struct recording_record), node->apps, apps_bytes);
-    roll->roster[roll->count++] =
-        (struct recording_roster){.index = index,
-                                  .record_bytes = (uint32_t)(sizeof(struct recording_record) + apps_bytes),
-                                  .log = log_of(&node->info),
-                                  .checksum = recording__checksum(at, sizeof(struct recording_record) + apps_bytes)};
-    roll->records_bytes += sizeof(struct recording_record) + apps_bytes;
+    encode(node, app_count, &record);
+    memcpy(at, &record, sizeof record);
+    for (uint32_t i = 0; i < app_count; i++) bytes += encode_app(node->apps[i], at + bytes);
+    roll->roster[roll->count++] = (struct recording_roster){
+        .index = index, .record_bytes = (uint32_t)bytes, .log = log_of(&node->info), .checksum = recording__checksum(at, bytes)};
+    roll->records_bytes += bytes;
 }
 
 int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes) {
@@ -132,12 +161,30 @@ static void fit_name(char *out, size_t out_bytes, const char *name_untrusted, si
     out[written] = 0;
 }
 
-/* As traced asks it of a ring: its counts and fields stay within their arrays. */
-static bool app_fits(const struct trace_app *app_untrusted) {
-    if (app_untrusted->command_count > TRACE_APP_COMMANDS_MAX || app_untrusted->field_count > TRACE_APP_FIELDS_MAX) return false;
-    for (unsigned i = 0; i < TRACE_APP_FIELDS_MAX; i++)
-        if (app_untrusted->fields[i].offset + app_untrusted->fields[i].bytes > TRACE_APP_DATA_BYTES) return false;
-    return true;
+size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *ret_app) {
+    const char *at = bytes;
+    struct recording_app head;
+    size_t commands_bytes, fields_bytes;
+
+    if (left < sizeof head) return 0;
+    memcpy(&head, at, sizeof head);
+    if (head.commands > TRACE_APP_COMMANDS_MAX || head.fields > TRACE_APP_FIELDS_MAX) return 0;
+    if ((head.command_count != 0 && head.command_count != head.commands) ||
+        (head.field_count != 0 && head.field_count != head.fields))
+        return 0;
+    commands_bytes = head.commands * sizeof ret_app->commands[0];
+    fields_bytes = head.fields * sizeof ret_app->fields[0];
+    if (left - sizeof head < commands_bytes + fields_bytes) return 0;
+    memset(ret_app, 0, sizeof *ret_app);
+    memcpy(ret_app->app_id, head.app_id, sizeof head.app_id);
+    memcpy(ret_app->name, head.name, sizeof head.name);
+    ret_app->command_count = head.command_count;
+    ret_app->field_count = head.field_count;
+    memcpy(ret_app->commands, at + sizeof head, commands_bytes);
+    memcpy(ret_app->fields, at + sizeof head + commands_bytes, fields_bytes);
+    for (unsigned i = 0; i < head.fields; i++) /* as traced asks it of a ring */
+        if (ret_app->fields[i].offset + ret_app->fields[i].bytes > TRACE_APP_DATA_BYTES) return 0;
+    return sizeof head + commands_bytes + fields_bytes;
 }
 
 #define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed) /* relaxed: it is not published yet */
@@ -156,14 +203,13 @@ static void decode_info(const struct recording_record *record, struct node_info 
     info->clock_source = record->clock_source == TRACE_CLOCK_TSC ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
 }
 
-int recording__record_decode(const void *bytes, size_t count, struct node *ret_node) {
+int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count) {
     struct recording_record record;
     struct node *node = ret_node;
-    uint32_t kept = 0;
 
     if (count < sizeof record) return -EBADMSG;
     memcpy(&record, bytes, sizeof record);
-    if (record.app_count > TRACE_APPS_MAX || count != sizeof record + record.app_count * sizeof(struct trace_app)) return -EBADMSG;
+    if (record.app_count > TRACE_APPS_MAX) return -EBADMSG;
     memset((void *)node, 0, sizeof *node);
     decode_info(&record, &node->info);
     STORE(node->state, record.state <= NODE_UNKNOWN ? record.state : (uint32_t)NODE_UNKNOWN);
@@ -175,11 +221,6 @@ int recording__record_decode(const void *bytes, size_t count, struct node *ret_n
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) STORE(node->lost[cause], record.lost[cause]);
     STORE(node->lanes_used, record.lanes_used);
     STORE(node->control, record.control);
-    for (uint32_t i = 0; i < record.app_count; i++) {
-        struct trace_app app;
-        memcpy(&app, (const char *)bytes + sizeof record + i * sizeof app, sizeof app);
-        if (app_fits(&app)) node->apps[kept++] = app;
-    }
-    STORE(node->app_count, kept);
+    *ret_app_count = record.app_count;
     return 0;
 }

@@ -23,8 +23,11 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
 int recording__roll_room(struct recording_roll *roll, size_t bytes);
 void recording__roll_fini(struct recording_roll *roll);
 
-/* Decodes a record whose checksum was right, which does not make it true: names are made fit, applications that reach out of their bounds are
- * left out.  Returns 0, or -EBADMSG when its sizes do not fit. */
-int recording__record_decode(const void *bytes, size_t count, struct node *ret_node);
+/* Decodes a record whose checksum was right, which does not make it true: names are made fit, numbers get bounds.  ret_node has no
+ * applications; *ret_app_count of them follow, behind sizeof(struct recording_record).  Returns 0, or -EBADMSG. */
+int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count);
+
+/* Decodes an application.  Returns how many bytes it has, or 0 when it does not fit `left` or reaches out of its bounds. */
+size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *ret_app);
 
 #endif

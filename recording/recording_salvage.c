@@ -68,8 +68,7 @@ static void read_lane(struct salvage *salvage, unsigned lane, uint64_t end) {
         }
         if (read.count == 0) continue;
         for (uint32_t i = 0; i < read.count; i++)
-            salvage->batch[i].timestamp =
-                trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, salvage->batch[i].timestamp);
+            salvage->batch[i].timestamp = trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, salvage->batch[i].timestamp);
         append_loss(salvage, lane, salvage->batch[0].timestamp, waiting_first, waiting, waiting_cause);
         waiting = 0;
         append(salvage, lane, salvage->batch, read.count);
@@ -177,7 +176,8 @@ int recording_salvage(struct recording_writer *writer, const char *shm_dir, uint
             int read;
             if (!is_ring_name(entry)) continue;
             read = salvage_object(salvage, dirfd(dir), entry->d_name, uid);
-            if (salvage->result.fault != TRACE_ATTACH_BAD_OWNER) each(arg, &salvage->result); /* another user's is not ours to tell of */
+            if (salvage->result.fault != TRACE_ATTACH_BAD_OWNER)
+                each(arg, &salvage->result); /* another user's is not ours to tell of */
             if (read != 0) trace_reader_detach(salvage->reader);
             count += read;
         }

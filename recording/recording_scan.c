@@ -239,14 +239,17 @@ int recording__scan(struct recording *recording, const char *path, char *ret_rea
 
 static int by_number(const void *a, const void *b) {
     const struct recording_frame *x = *(struct recording_frame *const *)a, *y = *(struct recording_frame *const *)b;
-    if COMPARE_ (x->header.instance, y->header.instance);
-    if COMPARE_ (x->header.number, y->header.number);
+    if COMPARE_ (x->header.instance, y->header.instance)
+        ;
+    if COMPARE_ (x->header.number, y->header.number)
+        ;
     return (int)x->cut - (int)y->cut; /* of two, the whole one */
 }
 
 static int by_time(const void *a, const void *b) {
     const struct recording_frame *x = *(struct recording_frame *const *)a, *y = *(struct recording_frame *const *)b;
-    if COMPARE_ (x->group_ns, y->group_ns);
+    if COMPARE_ (x->group_ns, y->group_ns)
+        ;
     return by_number(a, b);
 }
 

@@ -35,7 +35,8 @@ static int open_file(struct recording_writer *writer, const char *path, bool app
     return 0;
 }
 
-int recording_writer_open(struct recording_writer **ret_writer, const char *path, const struct recording_writer_options *options) {
+int recording_writer_open(struct recording_writer **ret_writer, const char *path,
+                          const struct recording_writer_options *options) {
     struct recording_writer *writer = calloc(1, sizeof *writer);
     int error;
 
@@ -55,7 +56,9 @@ int recording_writer_open(struct recording_writer **ret_writer, const char *path
     return 0;
 }
 
-struct store *recording_writer_store(struct recording_writer *writer) { return writer->store; }
+struct store *recording_writer_store(struct recording_writer *writer) {
+    return writer->store;
+}
 
 /* Writes the segment that begins at `written`, up to its end or to that of the history. */
 static int write_segment(struct recording_writer *writer) {

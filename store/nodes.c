@@ -171,6 +171,7 @@ int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *a
 
 void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node) {
     memcpy((void *)&nodes->entries[index], (const void *)node, sizeof *node);
+    atomic_store_explicit(&nodes->entries[index].app_count, 0, memory_order_relaxed); /* relaxed: used:R publishes it */
     nodes->places[index] = (struct place){.state = PLACE_USED};
     atomic_store_explicit(&nodes->used[index], true, memory_order_release); /* used:R */
     /* relaxed: only we write both */

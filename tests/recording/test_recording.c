@@ -94,7 +94,7 @@ static void check_nodes(struct store *store, uint32_t nodes) {
         ck_assert_int_eq(node->info.pid, 100 + (int)i);
         ck_assert_uint_eq(node->info.log, 1000 + i);
         ck_assert_uint_eq(node->app_count, 1);
-        ck_assert_uint_eq(node->apps[0].commands[0].cmd, i);
+        ck_assert_uint_eq(node->apps[0]->commands[0].cmd, i);
     }
     ck_assert_uint_eq(nodes_count(store->nodes), nodes);
 }

@@ -10,9 +10,9 @@
 #ifndef RECORDING_RECORDING_H
 #define RECORDING_RECORDING_H
 
-#include <store/store.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <store/store.h>
 
 struct recording;
 

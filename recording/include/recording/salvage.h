@@ -12,7 +12,7 @@
 
 /* What came of one ring. */
 struct recording_salvaged {
-    const char *name; /* of the object */
+    const char *name;              /* of the object */
     enum trace_attach_fault fault; /* TRACE_ATTACH_OK, or why nothing was read */
     int error;                     /* negative errno with it, or of the writer */
     const char *node_name;         /* of a ring that was read */

@@ -10,10 +10,10 @@
 #ifndef RECORDING_WRITER_H
 #define RECORDING_WRITER_H
 
-#include <store/store.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <store/store.h>
 
 /* ---- segments of a history ------------------------------------------------------------------------------------------------- */
 

@@ -94,8 +94,8 @@ void nodes_forget(struct nodes *nodes, uint32_t index);
 /* Adds a copy of a description.  Any more than TRACE_APPS_MAX are ignored.  Returns 0, or -ENOMEM: it is missing then. */
 int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
 
-/* Puts an entry at an index of the caller's choice, below NODES_MAX, or replaces the one there: for a table that is read from a
- * recording, by the only thread that uses it. */
+/* Puts an entry without applications at an index of the caller's choice, below NODES_MAX, which was never used: for a table that is
+ * read from a recording, by the only thread that uses it. */
 void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node);
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
