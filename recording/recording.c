@@ -19,7 +19,7 @@ void recording__problem(struct recording *recording, const struct recording_file
     if (recording->problem_count < RECORDING_PROBLEMS_MAX) {
         struct recording_problem *problem = &recording->problems[recording->problem_count];
         va_list arguments;
-        *problem = (struct recording_problem){.path = file != NULL ? file->path : "", .offset = offset, .events = events};
+        *problem = (struct recording_problem){.path = file ? file->path : "", .offset = offset, .events = events};
         va_start(arguments, format);
         vsnprintf(problem->text, sizeof problem->text, format, arguments);
         va_end(arguments);
@@ -41,10 +41,10 @@ static bool table_ready(struct recording *recording, struct recording_frame *fra
     const struct recording_file *file = &recording->files[frame->file];
     int error;
 
-    if (frame->table != NULL) return true;
+    if (frame->table) return true;
     if (frame->table_bad) return false;
     frame->table = malloc(frame->header.block_count * sizeof *frame->table);
-    error = frame->table != NULL ? recording__table_read(file->fd, frame->offset, &frame->header, frame->table) : -ENOMEM;
+    error = frame->table ? recording__table_read(file->fd, frame->offset, &frame->header, frame->table) : -ENOMEM;
     if (error == 0) return true;
     free(frame->table);
     frame->table = NULL;
@@ -64,7 +64,8 @@ static uint64_t block_offset(const struct recording_frame *frame, uint32_t block
     return at;
 }
 
-/* A block of a file that ends within its segment was reported when the file was opened, unless which events it has had to be found out here. */
+/* A block of a file that ends within its segment was reported when the file was opened, unless which events it has had to be
+ * found out here. */
 static bool is_known(const struct recording_frame *frame, int error) {
     return frame->cut && error == -ENODATA && (frame->header.flags & RECORDING_COMPRESSED) == 0;
 }
@@ -142,7 +143,7 @@ static int open_history(struct recording *recording) {
     uint64_t end_ns = 0;
     int error;
 
-    if (infos == NULL) return -ENOMEM;
+    if (!infos) return -ENOMEM;
     for (size_t i = 0; i < recording->frame_count; i++) {
         const struct recording_header *header = &recording->frames[i]->header;
         uint64_t identity[3] = {recording->store.instance, header->instance, header->number};
@@ -170,14 +171,14 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     }
     if (recording->frame_count == 0) {
         const struct recording_problem *problem = recording_problem(recording, 0);
-        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s",
-                 problem != NULL ? problem->path : "", problem != NULL ? problem->text : "there is nothing");
+        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s", problem ? problem->path : "",
+                 problem ? problem->text : "there is nothing");
         return -EBADMSG;
     }
     recording__arrange(recording);
     recording->packed = malloc(recording__packed_bytes());
     recording->decompressor = ZSTD_createDCtx();
-    if (recording->packed == NULL || recording->decompressor == NULL) return refuse(ret_reason, -ENOMEM, "out of memory");
+    if (!recording->packed || !recording->decompressor) return refuse(ret_reason, -ENOMEM, "out of memory");
     error = nodes_create(&recording->store.nodes);
     if (error == 0) error = recording__merge_nodes(recording);
     if (error == 0) error = open_history(recording);
@@ -190,7 +191,7 @@ int recording_open(struct recording **ret_recording, const char *const *paths, s
     int error;
 
     store_enter_thread();
-    if (recording == NULL) return refuse(ret_reason, -ENOMEM, "out of memory");
+    if (!recording) return refuse(ret_reason, -ENOMEM, "out of memory");
     error = open_paths(recording, paths, path_count, ret_reason);
     if (error < 0) {
         recording_close(recording);
@@ -201,7 +202,7 @@ int recording_open(struct recording **ret_recording, const char *const *paths, s
 }
 
 void recording_close(struct recording *recording) {
-    if (recording == NULL) return;
+    if (!recording) return;
     history_destroy(recording->store.history);
     nodes_destroy(recording->store.nodes);
     ZSTD_freeDCtx(recording->decompressor);

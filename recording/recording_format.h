@@ -14,7 +14,8 @@
  * Frames do not refer to each other: a file may be cut, and files may be removed or put together.  All numbers are in the byte
  * order of the machine that wrote them, which the header names.  Checksums are XXH3, 64 bits, seed 0.
  *
- * A later version may use what is zero now, and appends to structs that have room; it keeps magic, version, byte_order where they are. */
+ * A later version may use what is zero now, and appends to structs that have room; it keeps magic, version, byte_order where
+ * they are. */
 #ifndef RECORDING_FORMAT_H
 #define RECORDING_FORMAT_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See recording_frame.h.  Everything in a file is a stranger's word: a checksum says that it was written so, not that it is true. */
+ * See recording_frame.h.  Everything in a file is a stranger's word: a checksum says that it was written so, not that it is
+ * true. */
 #include "recording_frame.h"
 
 #include <errno.h>

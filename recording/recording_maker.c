@@ -44,14 +44,14 @@ int recording_maker_create(struct recording_maker **ret_maker, bool compress) {
     struct recording_maker *maker = calloc(1, sizeof *maker);
     int error = -ENOMEM;
 
-    if (maker == NULL) return -ENOMEM;
+    if (!maker) return -ENOMEM;
     maker->compress = compress;
     maker->image =
         mmap(NULL, history_image_bytes_max(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (maker->image == MAP_FAILED) maker->image = NULL;
     maker->packed = malloc(ZSTD_compressBound(BLOCK_BYTES_COMPRESSED));
     maker->compressor = ZSTD_createCCtx();
-    if (maker->image == NULL || maker->packed == NULL || maker->compressor == NULL) goto fail;
+    if (!maker->image || !maker->packed || !maker->compressor) goto fail;
     (void)ZSTD_CCtx_setParameter(maker->compressor, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
     error = -EIO;
     if (getrandom(&maker->instance, sizeof maker->instance, 0) != (ssize_t)sizeof maker->instance) goto fail;
@@ -64,8 +64,8 @@ fail:
 }
 
 void recording_maker_destroy(struct recording_maker *maker) {
-    if (maker == NULL) return;
-    if (maker->image != NULL) munmap(maker->image, history_image_bytes_max());
+    if (!maker) return;
+    if (maker->image) munmap(maker->image, history_image_bytes_max());
     ZSTD_freeCCtx(maker->compressor);
     free(maker->packed);
     recording__roll_fini(&maker->roll);

@@ -2,9 +2,10 @@
  *
  * One node table out of those of all segments.
  *
- * A log that several segments list is one entry; the newest of them says how far its counters are.  So segments are gone through from the
- * newest to the oldest, and of an older one only the records of logs are read that no newer one had.  An entry keeps the index that
- * it had when it was written, unless another log has it; so a single recording has the order that the live table had. */
+ * A log that several segments list is one entry; the newest of them says how far its counters are.  So segments are gone
+ * through from the newest to the oldest, and of an older one only the records of logs are read that no newer one had.  An entry
+ * keeps the index that it had when it was written, unless another log has it; so a single recording has the order that the live
+ * table had. */
 #include "recording_internal.h"
 
 #include <errno.h>
@@ -83,8 +84,8 @@ static uint32_t index_of(struct recording *recording, const struct recording_fra
     struct recording_log *slot = find_log(recording, entry->log);
     uint32_t index;
 
-    if (slot != NULL && slot->index != 0) return slot->index - 1;
-    index = slot != NULL ? choose_index(recording, entry->index) : RECORDING_NODE_OTHER;
+    if (slot && slot->index != 0) return slot->index - 1;
+    index = slot ? choose_index(recording, entry->index) : RECORDING_NODE_OTHER;
     if (index == RECORDING_NODE_OTHER) {
         recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
                            "there are more than %d logs: one is shown as \"unknown\"", RECORDING_NODE_OTHER);
@@ -104,7 +105,7 @@ static int make_map(struct recording *recording, struct recording_frame *frame, 
     for (uint32_t i = 0; i < frame->header.node_count; i++)
         if (roster[i].index >= count) count = roster[i].index + 1;
     frame->node_map = malloc(count * sizeof *frame->node_map + 1);
-    if (frame->node_map == NULL) return -ENOMEM;
+    if (!frame->node_map) return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) frame->node_map[i] = RECORDING_NODE_OTHER;
     recording__parts(&frame->header, &parts);
     at = frame->offset + parts.records;
@@ -118,7 +119,7 @@ static int make_map(struct recording *recording, struct recording_frame *frame, 
 
 int recording__merge_nodes(struct recording *recording) {
     struct recording_roster *roster = malloc(NODES_MAX * sizeof *roster);
-    int error = roster != NULL ? 0 : -ENOMEM;
+    int error = roster ? 0 : -ENOMEM;
 
     for (size_t i = recording->frame_count; i-- > 0 && error == 0;) {
         struct recording_frame *frame = recording->frames[i];

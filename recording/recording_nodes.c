@@ -57,7 +57,7 @@ int recording__roll_room(struct recording_roll *roll, size_t bytes) {
     while (capacity < bytes) capacity *= 2;
     if (capacity == roll->capacity) return 0;
     memory = realloc(roll->roster, capacity);
-    if (memory == NULL) return -ENOMEM;
+    if (!memory) return -ENOMEM;
     roll->roster = (struct recording_roster *)memory;
     roll->capacity = capacity;
     return 0;
@@ -126,7 +126,7 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
         if (error < 0) return error;
         rcu_read_lock();
         node = nodes_at(nodes, i);
-        if (node != NULL) add_node(roll, records_at, i, node);
+        if (node) add_node(roll, records_at, i, node);
         rcu_read_unlock();
     }
     if (roll->count < used) /* one was forgotten meanwhile */

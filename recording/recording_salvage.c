@@ -166,7 +166,7 @@ int recording_salvage(struct recording_writer *writer, const char *shm_dir, uint
                       void (*each)(void *arg, const struct recording_salvaged *salvaged), void *arg) {
     DIR *dir = opendir(shm_dir);
     struct salvage *salvage = malloc(sizeof *salvage);
-    int count = dir == NULL ? -errno : salvage == NULL ? -ENOMEM : 0;
+    int count = !dir ? -errno : !salvage ? -ENOMEM : 0;
 
     if (count == 0) count = trace_guard_install();
     if (count == 0) {
@@ -183,6 +183,6 @@ int recording_salvage(struct recording_writer *writer, const char *shm_dir, uint
         }
     }
     free(salvage);
-    if (dir != NULL) closedir(dir);
+    if (dir) closedir(dir);
     return count;
 }

@@ -45,8 +45,8 @@ static struct recording_file *add_file(struct recording *recording, const char *
     struct recording_file *files = realloc(recording->files, (recording->file_count + 1) * sizeof *files);
     char *copy = strdup(path);
 
-    if (files != NULL) recording->files = files;
-    if (files == NULL || copy == NULL) {
+    if (files) recording->files = files;
+    if (!files || !copy) {
         free(copy);
         return NULL;
     }
@@ -62,12 +62,12 @@ static struct recording_frame *add_frame(struct recording *recording) {
     if (recording->frame_count == recording->frame_capacity) {
         size_t capacity = recording->frame_capacity == 0 ? 64 : 2 * recording->frame_capacity;
         struct recording_frame **frames = realloc(recording->frames, capacity * sizeof *frames);
-        if (frames == NULL) return NULL;
+        if (!frames) return NULL;
         recording->frames = frames;
         recording->frame_capacity = capacity;
     }
     frame = calloc(1, sizeof *frame);
-    if (frame != NULL) recording->frames[recording->frame_count++] = frame;
+    if (frame) recording->frames[recording->frame_count++] = frame;
     return frame;
 }
 
@@ -105,7 +105,7 @@ static uint64_t find_magic(const struct recording_file *file, uint64_t offset) {
     char *buffer = malloc(SCAN_BYTES);
     uint64_t found = file->bytes;
 
-    for (; buffer != NULL && offset < file->bytes && found == file->bytes; offset += SCAN_BYTES) {
+    for (; buffer && offset < file->bytes && found == file->bytes; offset += SCAN_BYTES) {
         size_t count = file->bytes - offset < SCAN_BYTES ? (size_t)(file->bytes - offset) : SCAN_BYTES;
         if (recording__read(file->fd, buffer, count, offset) < 0) break;
         for (size_t at = 0; at + 8 <= count && found == file->bytes; at += RECORDING_ALIGN)
@@ -145,7 +145,7 @@ static int scan_file(struct recording *recording, const struct recording_file *f
             continue;
         }
         struct recording_frame *frame = add_frame(recording);
-        if (frame == NULL) return -ENOMEM;
+        if (!frame) return -ENOMEM;
         frame->header = header;
         frame->file = index;
         frame->offset = offset;
@@ -170,7 +170,7 @@ static int scan_path(struct recording *recording, const char *path, int fd, cons
     const struct recording_file *file = add_file(recording, path, fd, (uint64_t)status->st_size);
     int error;
 
-    if (file == NULL) {
+    if (!file) {
         close(fd);
         return refuse(ret_reason, -ENOMEM, path, "cannot be read: out of memory");
     }
@@ -264,7 +264,7 @@ static void leave_out(struct recording *recording) {
     size_t kept = 0;
     for (size_t i = 0; i < recording->frame_count; i++) {
         struct recording_frame *frame = recording->frames[i], *before = kept > 0 ? recording->frames[kept - 1] : NULL;
-        if (before != NULL && before->header.instance == frame->header.instance && before->header.number == frame->header.number)
+        if (before && before->header.instance == frame->header.instance && before->header.number == frame->header.number)
             free_frame(frame);
         else
             recording->frames[kept++] = frame;

@@ -2,8 +2,8 @@
  *
  * A recording of events that come one by one: they fill a store, and each of its segments is written when it is full.
  *
- * Frames are appended to the file one behind the other.  What cannot be written is lost as a whole segment: the file is cut back to the
- * frame before, so that it stays readable, and the next segment is tried in its place. */
+ * Frames are appended to the file one behind the other.  What cannot be written is lost as a whole segment: the file is cut
+ * back to the frame before, so that it stays readable, and the next segment is tried in its place. */
 #include "recording_format.h"
 
 #include <recording/writer.h>
@@ -24,7 +24,8 @@ struct recording_writer {
     uint64_t lost;
 };
 
-/* Opens the file for one writer.  A file that is continued ends with a whole frame: behind one that was cut, at the next multiple. */
+/* Opens the file for one writer.  A file that is continued ends with a whole frame: behind one that was cut, at the next
+ * multiple. */
 static int open_file(struct recording_writer *writer, const char *path, bool append) {
     struct stat status;
     writer->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? 0 : O_EXCL), 0600);
@@ -40,11 +41,11 @@ int recording_writer_open(struct recording_writer **ret_writer, const char *path
     struct recording_writer *writer = calloc(1, sizeof *writer);
     int error;
 
-    if (writer == NULL) return -ENOMEM;
+    if (!writer) return -ENOMEM;
     writer->fd = -1;
     error = store_create(&writer->store, 0);
-    if (error == 0) error = recording_maker_create(&writer->maker, options != NULL && options->compress);
-    if (error == 0) error = open_file(writer, path, options != NULL && options->append);
+    if (error == 0) error = recording_maker_create(&writer->maker, options && options->compress);
+    if (error == 0) error = open_file(writer, path, options && options->append);
     if (error < 0) {
         if (writer->fd >= 0) close(writer->fd);
         recording_maker_destroy(writer->maker);
@@ -103,9 +104,9 @@ void recording_writer_stats(const struct recording_writer *writer, struct record
 int recording_writer_close(struct recording_writer *writer, struct recording_writer_stats *ret_stats) {
     int error = 0;
 
-    if (writer == NULL) return 0;
+    if (!writer) return 0;
     if (history_end(writer->store->history) > writer->written) error = write_segment(writer);
-    if (ret_stats != NULL) recording_writer_stats(writer, ret_stats);
+    if (ret_stats) recording_writer_stats(writer, ret_stats);
     if (close(writer->fd) != 0 && error == 0) error = -errno;
     recording_maker_destroy(writer->maker);
     store_destroy(writer->store);

@@ -72,7 +72,8 @@ void nodes_destroy(struct nodes *nodes) {
     munmap(nodes, sizeof *nodes);
 }
 
-/* ---- the appending thread --------------------------------------------------------------------------------------------------- */
+/* ---- the appending thread ---------------------------------------------------------------------------------------------------
+ * */
 
 static bool may_forget(const struct place *place, uint64_t history_begin) {
     return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin);

@@ -6,15 +6,15 @@
  * segment needs it.  A block of its image is loaded when something in it is first asked for (history__ready), never before; so a
  * trace is found in hundreds of segments by reading one or two blocks of each.
  *
- * Images are a stranger's word even when their checksums are right.  A block is checked and made to fit when it is loaded, in our own
- * memory, where nobody changes it afterwards:
+ * Images are a stranger's word even when their checksums are right.  A block is checked and made to fit when it is loaded, in
+ * our own memory, where nobody changes it afterwards:
  *   - numbers of tallies and links of events are within their arrays, and a link leads to an older event, so that no chain loops;
  *   - node indices are translated to those of this history.
  * What follows the load in history_*.c may therefore use them as it uses those of a segment in memory.
  *
  * One thread at a time. */
-#include <store/history_image.h>
 #include "history_internal.h"
+#include <store/history_image.h>
 
 #include <endian.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ struct backed {
     struct history_backed_info info;
     struct history_layout layout;
     bool events_damaged, strays_told;
-    bool nodes_moved;                /* node_map changes indices */
+    bool nodes_moved;                 /* node_map changes indices */
     uint64_t loaded[BLOCKS_MAX / 64]; /* in the place that it has */
     uint64_t bad[BLOCKS_MAX / 64];
 };
@@ -97,7 +97,8 @@ void history__backed_enter(const struct history *history, struct segment *segmen
 
 /* ---- what a block may say ------------------------------------------------------------------------------------------------- */
 
-/* The elements of a section that lie in [from, to) bytes of the image.  Sections and blocks are aligned so that none lies in two. */
+/* The elements of a section that lie in [from, to) bytes of the image.  Sections and blocks are aligned so that none lies in
+ * two. */
 static uint32_t elements(const struct backed *backed, enum history_section section, size_t size, size_t from, size_t to,
                          uint32_t *ret_first) {
     size_t begin = backed->layout.at[section], end = begin + backed->layout.bytes[section];
@@ -152,7 +153,8 @@ static bool fit_peers(const struct backed *backed, struct segment *segment, uint
 
 static bool fit_traces(struct segment *segment, uint32_t first, uint32_t count) {
     for (uint32_t i = first; i < first + count; i++)
-        if (atomic_load_explicit(&segment->traces[i].head, memory_order_relaxed) >= segment->capacity) return false; /* likewise */
+        if (atomic_load_explicit(&segment->traces[i].head, memory_order_relaxed) >= segment->capacity)
+            return false; /* likewise */
     return true;
 }
 
@@ -209,7 +211,8 @@ static bool load_block(struct backed_store *store, struct segment *segment, uint
         backing->reject(backing->context, backed->index, block);
     }
     bit_set(backed->bad, block);
-    if (history_image_block_events(&backed->info.segment.shape, backed->info.block_bytes, block) > 0) backed->events_damaged = true;
+    if (history_image_block_events(&backed->info.segment.shape, backed->info.block_bytes, block) > 0)
+        backed->events_damaged = true;
     return false;
 }
 
@@ -221,13 +224,12 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
 
     if (bytes == 0) return true;
     for (size_t block = at / block_bytes; block <= (at + bytes - 1) / block_bytes; block++)
-        if (!bit_get(backed->loaded, (uint32_t)block) && !load_block(store, (struct segment *)segment, (uint32_t)block)) ready = false;
+        if (!bit_get(backed->loaded, (uint32_t)block) && !load_block(store, (struct segment *)segment, (uint32_t)block))
+            ready = false;
     return ready;
 }
 
-bool history__backed_damaged(const struct segment *segment) {
-    return segment->backed != NULL && segment->backed->events_damaged;
-}
+bool history__backed_damaged(const struct segment *segment) { return segment->backed != NULL && segment->backed->events_damaged; }
 
 const uint64_t *history__backed_keys(const struct segment *segment) { return segment->backed->info.segment.keys; }
 
@@ -480,7 +482,8 @@ static bool map_is_same(const struct history_backed_info *info) {
     return true;
 }
 
-static int backed_init(struct backed_store *store, struct segment *segment, uint32_t index, const struct history_backed_info *info) {
+static int backed_init(struct backed_store *store, struct segment *segment, uint32_t index,
+                       const struct history_backed_info *info) {
     struct backed *backed = &store->list[index];
     const struct history_segment_info *known = &info->segment;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A segment's image: its layout, and taking it out of a history in memory. */
-#include <store/history_image.h>
 #include "history_internal.h"
+#include <store/history_image.h>
 
 #include <endian.h>
 #include <errno.h>

@@ -388,9 +388,9 @@ void history__backed_enter(const struct history *history, struct segment *segmen
 
 bool history__backed_ready(const struct segment *segment, const void *from, size_t bytes);
 
-/* Can these bytes of a segment's arrays be read?  In memory, always.  A backed segment loads and checks them first; false: they are
- * damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be done
- * without, by looking at the events. */
+/* Can these bytes of a segment's arrays be read?  In memory, always.  A backed segment loads and checks them first; false: they
+ * are damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be
+ * done without, by looking at the events. */
 static inline bool history__ready(const struct segment *segment, const void *from, size_t bytes) {
     return __builtin_expect(segment->backed == NULL, 1) || history__backed_ready(segment, from, bytes);
 }

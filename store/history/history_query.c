@@ -4,8 +4,8 @@
  *
  * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
  * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
- * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
- * the order of their times.
+ * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events
+ * arriving in the order of their times.
  *
  * Called from any registered thread. */
 #include "history_internal.h"
@@ -314,8 +314,8 @@ static bool segment_matches(const struct selection *selection, uint64_t number, 
     return matches;
 }
 
-/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and what is asked of
- * each event may take long. */
+/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and
+ * what is asked of each event may take long. */
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t node_bits) {
     uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;

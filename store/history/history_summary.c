@@ -86,7 +86,8 @@ static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) /
 static void bits_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
 static bool bits_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
 
-/* The directory entry of a trace that has events in the segment; 0, which is nobody's, for one whose tally is still on its way. */
+/* The directory entry of a trace that has events in the segment; 0, which is nobody's, for one whose tally is still on its way.
+ * */
 static uint32_t entry_of(const struct history *history, const struct segment *segment, const struct trace_id *id) {
     const struct trace_tally *tally;
     bool whole = true;

@@ -283,8 +283,7 @@ static int gather_segment(struct gather *gather, const struct history_span *span
     if (!whole) {
         error = gather_scan(gather, segment, behind);
     } else if (tally != NULL) {
-        for (history__chain_begin(&chain, &tally->head, segment->trace_links);
-             history__chain_next(&chain, &index) && error == 0;)
+        for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index) && error == 0;)
             if (index < behind) error = gather_at(gather, segment, index);
     }
     grace_read_unlock();

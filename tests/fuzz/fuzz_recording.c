@@ -2,13 +2,15 @@
  *
  * Fuzz target: a recording that is not what it says (recording/recording.h), although its checksums are right.
  *
- * The input's first byte has flags: 1: the recording is compressed; 2: checksums of blocks are left wrong; 4: those of node records; 8: that of the
- * header; 16: the file is cut.  Then come changes of four bytes each: part of the frame, place in it (2 bytes), new byte.  The frame that is changed has 300
- * events of 3 nodes.  With bit 16 the second byte says where it is cut, in 256ths.
+ * The input's first byte has flags: 1: the recording is compressed; 2: checksums of blocks are left wrong; 4: those of node
+ * records; 8: that of the header; 16: the file is cut.  Then come changes of four bytes each: part of the frame, place in it (2
+ * bytes), new byte.  The frame that is changed has 300 events of 3 nodes.  With bit 16 the second byte says where it is cut, in
+ * 256ths.
  *
  * What the sanitizers do not see is asked here: what a question finds is what it asked for, and each question ends.
  *
- * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_recording. */
+ * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_recording.
+ * */
 #include "recording_format.h"
 
 #include <recording/recording.h>
@@ -37,7 +39,8 @@ static struct base {
 } bases[2];
 
 static struct trace_event make_event(uint32_t i) {
-    struct trace_event event = {.timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i, .kind = (uint16_t)(1 + i % 14)};
+    struct trace_event event = {
+        .timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i, .kind = (uint16_t)(1 + i % 14)};
     event.trace_id.bytes[0] = (uint8_t)(1 + i % 5);
     event.peer_id.bytes[3] = (uint8_t)(1 + i % 7);
     event.flags = i % 3 != 0 ? TRACE_FLAG_HAS_PEER : 0;
@@ -86,10 +89,12 @@ static void change(char *frame, size_t count, const struct recording_header *hea
     from = places[what[0] % 6];
     to = places[what[0] % 6 + 1];
     if (to <= from) to = from + 1;
-    frame[from + (what[1] | (uint64_t)what[2] << 8) * (to - from > 65536 ? (to - from) / 65536 : 1) % (to - from)] = (char)what[3];
+    frame[from + (what[1] | (uint64_t)what[2] << 8) * (to - from > 65536 ? (to - from) / 65536 : 1) % (to - from)] =
+        (char)what[3];
 }
 
-/* Makes the checksums right.  The sizes are those that the frame had before it was changed: what a header claims may not be there. */
+/* Makes the checksums right.  The sizes are those that the frame had before it was changed: what a header claims may not be
+ * there. */
 static void seal(char *frame, const struct recording_header *before, uint8_t flags) {
     struct recording_header *header = (struct recording_header *)frame;
     struct recording_parts parts;
@@ -148,7 +153,8 @@ static void ask(struct recording *recording) {
     (void)history_find_traces(store->history, like.trace_id.bytes, 2, ids, 4);
     (void)history_find_traces(store->history, like.trace_id.bytes, 32, ids, 4);
     (void)history_find_peers(store->history, like.peer_id.bytes, 3, peer_ids, 4);
-    REQUIRE(history_traces(store->history, &(struct history_traces_query){.limit = 10, .app_id = "DMAP", .order = HISTORY_TRACES_SLOWEST},
+    REQUIRE(history_traces(store->history,
+                           &(struct history_traces_query){.limit = 10, .app_id = "DMAP", .order = HISTORY_TRACES_SLOWEST},
                            &traces, &count, &total) == 0);
     free(traces);
     REQUIRE(history_peers(store->history, NULL, 0, &peers, &count) == 0);

@@ -5,14 +5,15 @@
  *     ask_recording PATH... < REQUESTS
  *     ask_recording --salvage FILE DIR      salvages the rings of a directory into a file, and tells of each
  *
- * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of stdin, problems are told on stderr, and the
- * exit code is 0 when there was none, else 3.  Exit code 1: the recordings cannot be opened. */
+ * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of stdin,
+ * problems are told on stderr, and the exit code is 0 when there was none, else 3.  Exit code 1: the recordings cannot be
+ * opened. */
 #include <proto/text.h>
 #include <recording/recording.h>
 #include <recording/salvage.h>
 #include <stdio.h>
-#include <string.h>
 #include <store/ask.h>
+#include <string.h>
 #include <unistd.h>
 
 static void answer(struct store *store, char *line) {

@@ -48,7 +48,8 @@ static struct recording *open_one(const char *name) {
     return recording;
 }
 
-/* ---- writing what the model has --------------------------------------------------------------------------------------------- */
+/* ---- writing what the model has ---------------------------------------------------------------------------------------------
+ * */
 
 static struct recording_writer *writer_for(const char *name, bool compress, uint32_t nodes) {
     struct recording_writer *writer;
@@ -170,13 +171,15 @@ static size_t all_events(struct recording *recording) {
     struct history_query query = {0};
     struct history_answer answer;
     size_t count;
-    ck_assert_int_eq(history_select(recording_store(recording)->history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
+    ck_assert_int_eq(history_select(recording_store(recording)->history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer),
+                     0);
     count = answer.count;
     for (size_t i = 0; i < count; i++) { /* all of them are real ones, each once; segments before them may be missing */
         bool known = false;
         if (i > 0) quick_assert(history_compare(&answer.hits[i - 1], &answer.hits[i]) < 0);
         for (uint64_t at = answer.hits[i].position; at < model.end && !known; at += HISTORY_SEGMENT_EVENTS)
-            known = memcmp(&answer.hits[i].event, &model.events[at].event, sizeof answer.hits[i].event) == 0;
+            known = memcmp((const char *)&answer.hits[i].event, (const char *)&model.events[at].event,
+                           sizeof answer.hits[i].event) == 0;
         quick_assert(known);
     }
     history_answer_fini(&answer);
@@ -284,7 +287,8 @@ START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
         uint32_t value;
         const char *reason;
     } cases[] = {
-        {offsetof(struct recording_header, version), 2, "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
+        {offsetof(struct recording_header, version), 2,
+         "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
         {offsetof(struct recording_header, version), 0, "has a format that never was: 0"},
         {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine of another byte order"},
         {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
@@ -322,7 +326,8 @@ START_TEST(nothing_and_what_is_not_there_are_refused) {
 }
 END_TEST
 
-/* ---- several as one --------------------------------------------------------------------------------------------------------- */
+/* ---- several as one ---------------------------------------------------------------------------------------------------------
+ * */
 
 START_TEST(several_are_read_as_one_and_logs_are_united) {
     const char *names[] = {other_path, path, path};
@@ -338,7 +343,8 @@ START_TEST(several_are_read_as_one_and_logs_are_united) {
     ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
     ck_assert_int_eq(recording_writer_open(&writer, other_path, NULL), 0);
     ck_assert_int_eq(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &index), 0);
-    for (uint64_t i = 600; i < 1000; i++) ck_assert_int_eq(recording_writer_append(writer, index, 1, &model.events[i].event, 1), 0);
+    for (uint64_t i = 600; i < 1000; i++)
+        ck_assert_int_eq(recording_writer_append(writer, index, 1, &model.events[i].event, 1), 0);
     ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
 
     ck_assert_int_eq(recording_open(&recording, names, 3, reason), 0);
@@ -384,7 +390,8 @@ START_TEST(a_file_is_continued) {
 }
 END_TEST
 
-/* ---- kills and full disks ---------------------------------------------------------------------------------------------------- */
+/* ---- kills and full disks
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* A child writes for ever and is killed in the midst of it: what is whole is read. */
 START_TEST(a_kill_costs_the_segment_in_the_making) {
@@ -402,7 +409,8 @@ START_TEST(a_kill_costs_the_segment_in_the_making) {
             struct recording_writer *writer = writer_for(path, round % 2, 5);
             for (;;)
                 for (uint64_t i = 0; i < model.end; i++)
-                    if (recording_writer_append(writer, history_source_node(model.events[i].source), 0, &model.events[i].event, 1))
+                    if (recording_writer_append(writer, history_source_node(model.events[i].source), 0, &model.events[i].event,
+                                                1))
                         _exit(1);
         }
         while ((uint64_t)status.st_size < wanted / (round % 2 ? 4 : 1))

@@ -45,7 +45,7 @@ static void assert_hits_equal(const struct history_hit *a, const struct history_
 }
 
 void check_select(const struct history_query *query, uint64_t from, uint64_t to, size_t limit, bool newest_first,
-                         const struct history_hit *after) {
+                  const struct history_hit *after) {
     struct history_answer answer;
     size_t count;
     bool more;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random questions to a history, whose answers must be those of the model.  For one test program: it has the one history that is asked. */
+ * Random questions to a history, whose answers must be those of the model.  For one test program: it has the one history that
+ * is asked. */
 #ifndef TESTS_HISTORY_CHECKS_H
 #define TESTS_HISTORY_CHECKS_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A history made of images: it answers as the one in memory that they were taken from, and damage costs what was damaged alone. */
+ * A history made of images: it answers as the one in memory that they were taken from, and damage costs what was damaged alone.
+ * */
 #include "history_checks.h"
 #include <store/history_image.h>
 
@@ -239,7 +240,8 @@ START_TEST(an_image_of_noise_is_rejected_or_answered_from_its_events) {
             history_answer_fini(&answer);
         }
         (void)history_find_traces(history, (const uint8_t *)"\x42", 2, ids, 8);
-        ck_assert_int_eq(history_traces(history, &(struct history_traces_query){.limit = 99, .app_id = "DMAP"}, &traces, &count, NULL), 0);
+        ck_assert_int_eq(
+            history_traces(history, &(struct history_traces_query){.limit = 99, .app_id = "DMAP"}, &traces, &count, NULL), 0);
         free(traces);
         ck_assert_int_eq(history_peers(history, NULL, 0, &peers, &count), 0);
         free(peers);
@@ -282,8 +284,8 @@ END_TEST
 
 START_TEST(a_shape_that_no_segment_has_is_refused) {
     static const struct history_shape bad[] = {
-        {0, 0, 0, 1024, 1024},       {65537, 0, 0, 1024, 1024},  {10, 11, 0, 1024, 1024},    {10, 0, 11, 1024, 1024},
-        {10, 1, 1, 1000, 1024},      {10, 1, 1, 1024, 0},        {10, 1, 1, 512, 1024},      {10, 1, 1, 1U << 18, 1024},
+        {0, 0, 0, 1024, 1024},       {65537, 0, 0, 1024, 1024},   {10, 11, 0, 1024, 1024}, {10, 0, 11, 1024, 1024},
+        {10, 1, 1, 1000, 1024},      {10, 1, 1, 1024, 0},         {10, 1, 1, 512, 1024},   {10, 1, 1, 1U << 18, 1024},
         {2000, 1024, 1, 1024, 1024}, {2000, 1, 1024, 1024, 1024},
     };
     struct history_layout layout;

@@ -89,8 +89,24 @@ static int parse_time(const char *text, uint64_t *ret_ns) {
 }
 
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, GROUP, READ_ONLY, CHECK, FOREGROUND, VERSION, HELP,
-           RECORD, RECORD_MAX, RECORD_AGE, RECORD_COMPRESS };
+    enum {
+        SOCKET = 256,
+        HISTORY,
+        SHM_DIR,
+        LOG,
+        LOG_LEVEL,
+        PIDFILE,
+        GROUP,
+        READ_ONLY,
+        CHECK,
+        FOREGROUND,
+        VERSION,
+        HELP,
+        RECORD,
+        RECORD_MAX,
+        RECORD_AGE,
+        RECORD_COMPRESS
+    };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
@@ -134,7 +150,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
                 return wrong(err, "--record-max is not a size: ", optarg);
             break;
         case RECORD_AGE:
-            if (parse_time(optarg, &options.record_age_ns)) return wrong(err, "--record-age is not a time, like 30m or 24h: ", optarg);
+            if (parse_time(optarg, &options.record_age_ns))
+                return wrong(err, "--record-age is not a time, like 30m or 24h: ", optarg);
             break;
         case LOG_LEVEL: {
             int level = log_level_by_name(optarg);

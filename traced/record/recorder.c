@@ -32,7 +32,7 @@ struct recorder {
     struct recording_maker *maker;
     int dir_fd, wake_fd;
     pthread_t thread;
-    uint64_t woken;  /* the appending thread's: segments that the thread was woken for */
+    uint64_t woken; /* the appending thread's: segments that the thread was woken for */
     _Atomic bool stop;
     /* the thread's */
     uint64_t next;          /* segment to write */
@@ -145,8 +145,8 @@ static int compress_file(struct recorder *recorder, uint64_t number) {
 
 static void remove_old(struct recorder *recorder) {
     uint64_t now_ns = clock_ns(CLOCK_REALTIME), age_ns = recorder->config.age_max_ns;
-    int removed = recorder_remove_old(recorder->dir_fd, recorder->config.bytes_max,
-                                      age_ns != 0 && age_ns < now_ns ? now_ns - age_ns : 0);
+    int removed =
+        recorder_remove_old(recorder->dir_fd, recorder->config.bytes_max, age_ns != 0 && age_ns < now_ns ? now_ns - age_ns : 0);
     if (removed > 0) add(&recorder->removed_files, (uint64_t)removed);
 }
 
@@ -263,7 +263,7 @@ int recorder_start(struct recorder **ret_recorder, const struct recorder_config 
     struct recorder *recorder = calloc(1, sizeof *recorder);
     int error;
 
-    if (recorder == NULL) return -ENOMEM;
+    if (!recorder) return -ENOMEM;
     recorder->config = *config;
     error = recorder->dir_fd = open_dir(config->dir);
     if (error < 0) goto fail_dir;
@@ -296,7 +296,7 @@ void recorder_wake(struct recorder *recorder) {
 }
 
 void recorder_stop(struct recorder *recorder) {
-    if (recorder == NULL) return;
+    if (!recorder) return;
     /* stop:R  What was appended before is seen by the last write.  Pairs with stop:A. */
     atomic_store_explicit(&recorder->stop, true, memory_order_release);
     (void)eventfd_write(recorder->wake_fd, 1);

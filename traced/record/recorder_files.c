@@ -54,14 +54,14 @@ static long list(DIR *dir, struct old_file **ret_files) {
     struct old_file *files = NULL;
     size_t count = 0, capacity = 0;
 
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(dir));) {
         struct stat status;
         if (has_form(entry->d_name, SUFFIX_PART)) remove_part(dirfd(dir), entry->d_name);
         if (!has_form(entry->d_name, SUFFIX)) continue;
         if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
         if (count == capacity) {
             struct old_file *grown = realloc(files, (capacity = capacity == 0 ? 64 : 2 * capacity) * sizeof *files);
-            if (grown == NULL) {
+            if (!grown) {
                 free(files);
                 return -ENOMEM;
             }
@@ -69,7 +69,8 @@ static long list(DIR *dir, struct old_file **ret_files) {
         }
         strcpy(files[count].name, entry->d_name);
         files[count].bytes = (uint64_t)status.st_blocks * 512;
-        files[count++].written_unix_ns = (uint64_t)status.st_mtim.tv_sec * UINT64_C(1000000000) + (uint64_t)status.st_mtim.tv_nsec;
+        files[count++].written_unix_ns =
+            (uint64_t)status.st_mtim.tv_sec * UINT64_C(1000000000) + (uint64_t)status.st_mtim.tv_nsec;
     }
     *ret_files = files;
     return (long)count;
@@ -82,7 +83,7 @@ int recorder_remove_old(int dir_fd, uint64_t bytes_max, uint64_t oldest_unix_ns)
     uint64_t bytes = 0;
     long count;
 
-    if (dir == NULL) {
+    if (!dir) {
         int error = -errno;
         if (own_fd >= 0) close(own_fd);
         return error;

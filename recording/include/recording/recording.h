@@ -2,9 +2,9 @@
  *
  * Reading recordings: files and directories of files become one history and one node table, which answer as live ones do.
  *
- * Opening reads the headers of the segments and the nodes, nothing else; blocks of a segment are read when a question needs them, and
- * checked then.  So damage shows up while questions are answered: ask recording_problem_count() again afterwards, or look at all first
- * (recording_verify).  What is whole is read.
+ * Opening reads the headers of the segments and the nodes, nothing else; blocks of a segment are read when a question needs
+ * them, and checked then.  So damage shows up while questions are answered: ask recording_problem_count() again afterwards, or
+ * look at all first (recording_verify).  What is whole is read.
  *
  * A recording is used by one thread at a time.  recording_open enters it (store_enter_thread); another must do so itself. */
 #ifndef RECORDING_RECORDING_H
@@ -18,15 +18,15 @@ struct recording;
 
 #define RECORDING_REASON_BYTES 512
 
-/* Opens all of them as one: files, and directories, of which the files *.p2rec are meant.  A segment that is there twice is read once.
- * Nodes are united by log.  Returns 0; or a negative errno with a sentence in ret_reason: a path that is not there, is no recording, is
- * empty, or was written by a newer p2ptrace. */
+/* Opens all of them as one: files, and directories, of which the files *.p2rec are meant.  A segment that is there twice is
+ * read once. Nodes are united by log.  Returns 0; or a negative errno with a sentence in ret_reason: a path that is not there,
+ * is no recording, is empty, or was written by a newer p2ptrace. */
 int recording_open(struct recording **ret_recording, const char *const *paths, size_t path_count,
                    char ret_reason[RECORDING_REASON_BYTES]);
 void recording_close(struct recording *recording);
 
-/* What answers: a closed store, whose now is just behind its newest event.  Its instance is the same whenever the same segments are read.  It
- * belongs to the recording: nothing may be added to it, and it must not be destroyed. */
+/* What answers: a closed store, whose now is just behind its newest event.  Its instance is the same whenever the same segments
+ * are read.  It belongs to the recording: nothing may be added to it, and it must not be destroyed. */
 struct store *recording_store(struct recording *recording);
 
 /* What could not be read, or is missing. */

@@ -3,10 +3,10 @@
  * A sealed segment as bytes, and a history made of such: what a recording (recording/) writes and reads.
  *
  * An image is the arrays of one segment, one behind the other, each aligned to HISTORY_IMAGE_ALIGN bytes, in the order of enum
- * history_section; docs/recording.md has them byte for byte.  Where they lie follows from five counts (struct history_shape) and from
- * nothing else, so that there are no offsets that could be wrong.  An image has what the segment has in memory, with three
- * differences: the tallies of traces are sorted by id, the numbers of directory entries are 0, and there is as much of each array as
- * is in use. */
+ * history_section; docs/recording.md has them byte for byte.  Where they lie follows from five counts (struct history_shape)
+ * and from nothing else, so that there are no offsets that could be wrong.  An image has what the segment has in memory, with
+ * three differences: the tallies of traces are sorted by id, the numbers of directory entries are 0, and there is as much of
+ * each array as is in use. */
 #ifndef STORE_HISTORY_IMAGE_H
 #define STORE_HISTORY_IMAGE_H
 
@@ -60,27 +60,29 @@ size_t history_image_bytes_max(void);
 struct history_segment_info {
     uint64_t number;
     struct history_shape shape;
-    uint64_t min_ns, max_ns; /* least and greatest time */
-    uint64_t kinds;          /* bit set; bit 63: all from 63 up */
-    uint64_t nodes;          /* bit node index % 64 */
-    uint64_t keys[6];        /* of the hashes */
+    uint64_t min_ns, max_ns;       /* least and greatest time */
+    uint64_t kinds;                /* bit set; bit 63: all from 63 up */
+    uint64_t nodes;                /* bit node index % 64 */
+    uint64_t keys[6];              /* of the hashes */
     uint64_t marks[HISTORY_MARKS]; /* first 8 bytes of the id of tally 0, 2048, ..., as a big-endian number */
 };
 
-/* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be sealed, or
- * nobody may be appending.  Takes and gives up the RCU read lock for each part, so that the ingest never waits long.  Any registered
- * thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENOMEM. */
+/* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be
+ * sealed, or nobody may be appending.  Takes and gives up the RCU read lock for each part, so that the ingest never waits long.
+ *  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
 /* ---- a history that is made of images ------------------------------------------------------------------------------------- */
 
-/* Images are loaded and checked in blocks: all of them of block_bytes (a power of two, from 64 KiB to 1 MiB), the last one shorter. */
+/* Images are loaded and checked in blocks: all of them of block_bytes (a power of two, from 64 KiB to 1 MiB), the last one
+ * shorter. */
 #define HISTORY_BLOCK_BYTES_MIN ((size_t)64 << 10)
 #define HISTORY_BLOCK_BYTES_MAX ((size_t)1 << 20)
 
 /* A segment of such a history. */
 struct history_backed_info {
-    struct history_segment_info segment; /* its number does not count: segments are numbered in the order in which they are given */
+    struct history_segment_info
+        segment; /* its number does not count: segments are numbered in the order in which they are given */
     size_t block_bytes;
     /* From the segment's own node indices to those of the history, node_map_count of them.  Others become `node_other`. */
     const uint16_t *node_map;
@@ -89,20 +91,22 @@ struct history_backed_info {
 };
 
 struct history_backing {
-    /* Fills `out` with a block of a segment's image, `bytes` long, and checks it.  Returns 0 or a negative errno when it is damaged.
-     * Called once for a block that is damaged. */
+    /* Fills `out` with a block of a segment's image, `bytes` long, and checks it.  Returns 0 or a negative errno when it is
+     * damaged. Called once for a block that is damaged. */
     int (*load)(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes);
     /* A block passed its check, and its content is no index: what load wrote is not used. */
     void (*reject)(void *context, uint32_t segment, uint32_t block);
-    /* Some of its events are of nodes that node_map does not have: they became node_other.  Called once for a segment.  NULL: nobody asks. */
+    /* Some of its events are of nodes that node_map does not have: they became node_other.  Called once for a segment.  NULL:
+     * nobody asks. */
     void (*stray)(void *context, uint32_t segment);
     void *context;
 };
 
-/* Makes a history that is only read.  All calls of history.h for readers work on it, but from one thread at a time: images are loaded into
- * memory that is used again and again.  It takes at most about four images of memory, beside the directories of traces and peers, which are
- * made when first asked for (history_traces, history_find_peers, history_stats).  Nothing of an image is looked at before it is needed.
- * The infos are copied, what node_map points to is not.  Returns 0, -EINVAL for an impossible shape, -ENOMEM. */
+/* Makes a history that is only read.  All calls of history.h for readers work on it, but from one thread at a time: images are
+ * loaded into memory that is used again and again.  It takes at most about four images of memory, beside the directories of
+ * traces and peers, which are made when first asked for (history_traces, history_find_peers, history_stats).  Nothing of an
+ * image is looked at before it is needed. The infos are copied, what node_map points to is not.  Returns 0, -EINVAL for an
+ * impossible shape, -ENOMEM. */
 int history_open_backed(struct history **ret_history, const struct history_backed_info *segments, uint32_t segment_count,
                         const struct history_backing *backing);
 

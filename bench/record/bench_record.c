@@ -2,16 +2,17 @@
  *
  * Recordings on disk.
  *
- * overhead: how fast events go into a history while a thread takes each sealed segment and writes it to a file (as traced --record does),
- * beside the same without it; processor time of the appending thread, in turns.  `dropped` is the share of segments that were evicted before they
- * could be written: the appending thread does not wait.
- * open-4g: a recording of 4 GiB is opened, one trace is found by a prefix of its id and read; files are in the page cache.  `resident` is how much of
- * the process is resident then.  BENCH_RECORD_MIB takes another size.
- * scan: all events of a recording are looked at, with nearly nothing done to them, beside the same events in memory.  count, which comes with it: the
- * method `count` by kind and peer with a value, likewise.  Processor time.
+ * overhead: how fast events go into a history while a thread takes each sealed segment and writes it to a file (as traced
+ * --record does), beside the same without it; processor time of the appending thread, in turns.  `dropped` is the share of
+ * segments that were evicted before they could be written: the appending thread does not wait.
+ * open-4g: a recording of 4 GiB is opened, one trace is found by a prefix of its id and read; files are in the page cache.
+ * `resident` is how much of the process is resident then.  BENCH_RECORD_MIB takes another size.
+ * scan: all events of a recording are looked at, with nearly nothing done to them, beside the same events in memory.  count,
+ * which comes with it: the method `count` by kind and peer with a value, likewise.  Processor time.
  * bytes: of an event in a recording; `compressed` likewise with zstd.
  *
- * Events are those of bench_history: 60,000 traces and 1,000 peers in random order, for `bytes` with data as a QUIC node has it. */
+ * Events are those of bench_history: 60,000 traces and 1,000 peers in random order, for `bytes` with data as a QUIC node has
+ * it. */
 #include "bench.h"
 
 #include <dirent.h>
@@ -61,9 +62,9 @@ static void make_events(void) {
                                       TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_STREAM_DATA,     TRACE_KIND_PACKET_SENT,
                                       TRACE_KIND_METRICS,         TRACE_KIND_APP_COMMAND};
     uint64_t state = 42;
-    if (events != NULL) return;
+    if (events) return;
     events = calloc(EVENTS, sizeof *events);
-    if (events == NULL) bench_die("no memory");
+    if (!events) bench_die("no memory");
     for (uint32_t i = 0; i < EVENTS; i++) {
         struct trace_event *event = &events[i];
         fill_id(event->trace_id.bytes, sizeof event->trace_id.bytes, 1 + random_next(&state) % TRACES);
@@ -79,15 +80,15 @@ static void make_events(void) {
 
 static void make_dir(void) {
     const char *base = getenv("TMPDIR");
-    snprintf(dir, sizeof dir, "%.80s/bench_record.XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(dir, sizeof dir, "%.80s/bench_record.XXXXXX", base ? base : "/tmp");
     if (mkdtemp(dir) == NULL) bench_die("no directory %s: %s", dir, strerror(errno));
 }
 
 static void remove_dir(void) {
     DIR *list = opendir(dir);
-    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;)
+    for (struct dirent *entry; list && (entry = readdir(list)) != NULL;)
         if (entry->d_name[0] != '.') unlinkat(dirfd(list), entry->d_name, 0);
-    if (list != NULL) closedir(list);
+    if (list) closedir(list);
     rmdir(dir);
 }
 
@@ -211,7 +212,8 @@ static void run_overhead(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- a recording to read ---------------------------------------------------------------------------------------------------- */
+/* ---- a recording to read ----------------------------------------------------------------------------------------------------
+ * */
 
 /* Writes `mib` MiB of segments, a file each, and returns the number of events. */
 static uint64_t write_recording(struct store *store, uint64_t mib, bool compress, uint64_t *ret_bytes) {
@@ -250,7 +252,7 @@ static struct recording *open_dir(void) {
 static double resident_mib(void) {
     FILE *file = fopen("/proc/self/statm", "r");
     long total = 0, resident = 0;
-    if (file == NULL || fscanf(file, "%ld %ld", &total, &resident) != 2) bench_die("no statm");
+    if (!file || fscanf(file, "%ld %ld", &total, &resident) != 2) bench_die("no statm");
     fclose(file);
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
@@ -271,7 +273,7 @@ static void run_open(struct bench *bench) {
     static struct bench_series series;
     static struct store store;
     const char *size = getenv("BENCH_RECORD_MIB");
-    uint64_t mib = size != NULL ? strtoull(size, NULL, 10) : bench_quick(bench) ? 512 : 4096, bytes, count;
+    uint64_t mib = size ? strtoull(size, NULL, 10) : bench_quick(bench) ? 512 : 4096, bytes, count;
     double resident = 0;
     size_t found = 0;
 
@@ -301,7 +303,8 @@ static void run_open(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- scan ------------------------------------------------------------------------------------------------------------------- */
+/* ---- scan -------------------------------------------------------------------------------------------------------------------
+ * */
 
 struct tally {
     uint64_t kinds[64], bytes;
