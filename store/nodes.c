@@ -72,7 +72,8 @@ void nodes_destroy(struct nodes *nodes) {
     munmap(nodes, sizeof *nodes);
 }
 
-/* ---- the appending thread --------------------------------------------------------------------------------------------------- */
+/* ---- the appending thread ---------------------------------------------------------------------------------------------------
+ * */
 
 static bool may_forget(const struct place *place, uint64_t history_begin) {
     return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin);
@@ -167,6 +168,18 @@ int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *a
     /* app:R  Publishes the description.  Pairs with app:A. */
     atomic_store_explicit(&node->app_count, count + 1, memory_order_release);
     return 0;
+}
+
+void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node) {
+    memcpy((void *)&nodes->entries[index], (const void *)node, sizeof *node);
+    atomic_store_explicit(&nodes->entries[index].app_count, 0, memory_order_relaxed); /* relaxed: used:R publishes it */
+    nodes->places[index] = (struct place){.state = PLACE_USED};
+    atomic_store_explicit(&nodes->used[index], true, memory_order_release); /* used:R */
+    /* relaxed: only we write both */
+    if (atomic_load_explicit(&nodes->count, memory_order_relaxed) <= index)
+        atomic_store_explicit(&nodes->count, index + 1, memory_order_release); /* count:R */
+    uint64_t generation = atomic_load_explicit(&nodes->generation, memory_order_relaxed) + 1;
+    atomic_store_explicit(&nodes->generation, generation, memory_order_release); /* generation:R */
 }
 
 /* ---- any thread ---------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "options.h"
 #include "pidfile.h"
 #include "preflight.h"
+#include "recorder.h"
 #include "server.h"
 #include "service.h"
 #include "socket_claim.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct drain_lock drain_lock;
     struct service service;
     struct server server;
+    struct recorder *recorder; /* NULL: nothing is recorded */
     uv_loop_t loop;
 };
 
@@ -39,6 +41,7 @@ TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c tells the
 
 static void wake(void *arg) {
     struct daemon *daemon = arg;
+    if (daemon->recorder) recorder_wake(daemon->recorder);
     server_wake(&daemon->server);
 }
 
@@ -66,6 +69,24 @@ static void stop_ingest(void *arg) {
     ingest_stats(daemon->service.ingest, &daemon->service.last_ingest);
     ingest_stop(daemon->service.ingest);
     daemon->service.ingest = NULL;
+    recorder_stop(daemon->recorder);
+    daemon->recorder = NULL;
+}
+
+/* --record.  Before the ingest, which wakes it. */
+static int start_recorder(struct daemon *daemon, const struct options *options) {
+    struct recorder_config config = {
+        .dir = options->record,
+        .bytes_max = options->record_bytes_max,
+        .age_max_ns = options->record_age_ns,
+        .compress = options->record_compress,
+        .store = &daemon->service.store,
+        .say = say,
+        .arg = daemon,
+    };
+    int error = options->record ? recorder_start(&daemon->recorder, &config) : 0;
+    if (error) log_say(LOG_LEVEL_ERROR, "cannot record to %s: %s", options->record, strerror(-error));
+    return error;
 }
 
 static void nothing(uv_work_t *request) { (void)request; }
@@ -93,6 +114,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     if (error) return fail("the loop cannot be made", error);
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("the server cannot be made", error);
+    if (start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;
     error = ingest_start(&service->ingest, &config);
     if (error) {
         log_say(LOG_LEVEL_ERROR, "cannot watch %s for nodes: %s", options->shm_dir, strerror(-error));
@@ -100,7 +122,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
     start_pool(daemon);
-    error = footprint_keep(LIMIT_BESIDE_BYTES);
+    error = footprint_keep(LIMIT_BESIDE_BYTES + (options->record ? recorder_bytes() - recorder_bytes_at_start() : 0));
     if (error) log_say(LOG_LEVEL_WARNING, "no bound can be set to the memory of answers: %s", strerror(-error));
     struct history_stats stats;
     history_stats(service->store.history, &stats);
@@ -131,7 +153,7 @@ static int run(struct daemon *daemon, const struct options *options) {
     }
     int error = store_init(&service->store, options->history_bytes);
     if (error) return fail("no memory for the history (--history)", error);
-    service->memory_limit = footprint_promise(options->history_bytes);
+    service->memory_limit = footprint_promise(options->history_bytes) + (options->record ? recorder_bytes() : 0);
     error = control_create(&service->control);
     if (error) return fail("the way to the ingest cannot be made", error);
     int code = serve(daemon, options);

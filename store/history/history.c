@@ -56,7 +56,7 @@ static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
     bits = history__directory_bits(peers_max);
     bytes += line_up((peers_max + 1) * sizeof(struct peer_entry));
     bytes += history__directory_slot_bytes(bits, 0) + history__directory_slot_bytes(bits, 1);
-    bytes += (size_t)chunks_max * CHUNK_PEERS * sizeof(struct peer_tally) + line_up(chunks_max * sizeof(uint32_t));
+    bytes += (size_t)chunks_max * CHUNK_PEERS * sizeof(struct peer_tally) + line_up(chunks_max * sizeof(struct peer_tally *));
     bytes += sizeof(struct history);
 
     *ret_budget = (struct budget){segments_max, traces_max, peers_max, chunks_max, bytes};
@@ -135,10 +135,13 @@ static int arena_take(struct history *history, const struct budget *budget) {
     history->chunks_max = history->chunks_free_count = budget->chunks_max;
     history->peer_tallies = carve(&cursor, (size_t)budget->chunks_max * CHUNK_PEERS * sizeof *history->peer_tallies);
     history->chunks_free = carve(&cursor, budget->chunks_max * sizeof *history->chunks_free);
-    for (uint32_t i = 0; i < budget->chunks_max; i++) history->chunks_free[i] = budget->chunks_max - 1 - i;
+    for (uint32_t i = 0; i < budget->chunks_max; i++)
+        history->chunks_free[i] = &history->peer_tallies[(size_t)(budget->chunks_max - 1 - i) * CHUNK_PEERS];
     for (uint32_t i = budget->segments_max; i-- > 0;) {
         struct segment *segment = &history->segments[i];
         carve_segment(segment, &cursor);
+        segment->capacity = HISTORY_SEGMENT_EVENTS;
+        segment->chunks[0] = history->peer_tallies; /* the tally of an empty slot is looked up, too, and not used */
         segment->next = history->spare;
         history->spare = segment;
     }
@@ -214,10 +217,16 @@ static void reclaim(struct history *history, bool wait) {
 
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
-struct segment *history__segment(const struct history *history, uint64_t number) {
+struct segment *history__segment_bounds(const struct history *history, uint64_t number) {
     /* ring:A  Pairs with ring:R.  Without it we could see a reused segment as it was before. */
     struct segment *segment = atomic_load_explicit(&history->ring[number % history->segments_max], memory_order_acquire);
     return segment != NULL && segment->number == number ? segment : NULL;
+}
+
+struct segment *history__segment(const struct history *history, uint64_t number) {
+    struct segment *segment = history__segment_bounds(history, number);
+    if (segment != NULL && segment->backed != NULL) history__backed_enter(history, segment);
+    return segment;
 }
 
 /* Hands a segment that readers cannot find any more to the reclaimer, and with it what has been swept up. */
@@ -358,12 +367,15 @@ uint64_t history_begin(const struct history *history) { return history__load(&hi
 
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source) {
     struct segment *segment;
+    uint64_t index;
 
     if (position >= history_end(history)) return NULL;
     segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
-    if (segment == NULL) return NULL;
-    if (ret_source != NULL) *ret_source = segment->sources[position % HISTORY_SEGMENT_EVENTS];
-    return &segment->events[position % HISTORY_SEGMENT_EVENTS];
+    index = position % HISTORY_SEGMENT_EVENTS;
+    if (segment == NULL || index >= segment->capacity) return NULL;
+    if (!history__event_ready(segment, (uint32_t)index)) return NULL;
+    if (ret_source != NULL) *ret_source = segment->sources[index];
+    return &segment->events[index];
 }
 
 static uint64_t count_alive(const struct directory *directory, uint64_t begin) {
@@ -377,20 +389,21 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     struct history_stats stats = {0};
     uint64_t end = history_end(history), begin = history_begin(history), min_ns = UINT64_MAX, max_ns = 0;
 
-    stats.events = end - begin;
     stats.evicted = begin;
-    stats.events_max = (uint64_t)(history->segments_max - 1) * HISTORY_SEGMENT_EVENTS;
+    stats.events_max = (uint64_t)(history->segments_max - (history->backed == NULL)) * HISTORY_SEGMENT_EVENTS;
     stats.bytes = history->arena_bytes + sizeof *history;
     stats.bytes_max = history->bytes_max;
     stats.segments = history__load32(&history->live);
     stats.segments_max = history->segments_max - 1;
+    if (history->backed != NULL) (void)history__backed_directories(history); /* without memory there are none */
     stats.traces = count_alive(&history->traces, begin);
     stats.peers = count_alive(&history->peers, begin);
     for (uint64_t number = begin / HISTORY_SEGMENT_EVENTS; number * HISTORY_SEGMENT_EVENTS < end; number++) {
         struct segment *segment;
         grace_read_lock();
-        segment = history__segment(history, number);
+        segment = history__segment_bounds(history, number);
         if (segment != NULL) {
+            stats.events += history__behind(segment, end);
             uint64_t least = history__load(&segment->bounds.min_ns), greatest = history__load(&segment->bounds.max_ns);
             if (least < min_ns) min_ns = least;
             if (greatest > max_ns) max_ns = greatest;
@@ -404,6 +417,12 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
+int history__keys_make(struct history *history) {
+    if (getrandom(history->keys, sizeof history->keys, 0) != (ssize_t)sizeof history->keys) return -EIO;
+    history->keys[3] |= 1;
+    return 0;
+}
+
 static int create(struct history **ret_history, size_t bytes_max, bool lazy) {
     struct history *history;
     struct budget budget;
@@ -415,11 +434,8 @@ static int create(struct history **ret_history, size_t bytes_max, bool lazy) {
     memset((void *)history, 0, sizeof *history);
     history->bytes_max = bytes_max;
     history->lazy = lazy;
-    if (getrandom(history->keys, sizeof history->keys, 0) != (ssize_t)sizeof history->keys) {
-        error = -EIO;
-        goto fail_history;
-    }
-    history->keys[3] |= 1;
+    error = history__keys_make(history);
+    if (error < 0) goto fail_history;
     error = arena_take(history, &budget);
     if (error < 0) goto fail_history;
     pthread_mutex_init(&history->lock, NULL);
@@ -451,6 +467,10 @@ static void reclaimer_stop(struct history *history) {
 
 void history_destroy(struct history *history) {
     if (history == NULL) return;
+    if (history->backed != NULL) {
+        history__backed_destroy(history);
+        return;
+    }
     if (!history->lazy) reclaimer_stop(history);
     pthread_cond_destroy(&history->done);
     pthread_cond_destroy(&history->work);

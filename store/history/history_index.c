@@ -134,7 +134,7 @@ static uint32_t peer_entry_take(struct history *history, const struct trace_node
 }
 
 static uint64_t hash_of_peer(const struct history *history, const struct segment *segment, uint32_t number) {
-    return history__hash_peer(history, &history__peer_tally(history, segment, number)->id);
+    return history__hash_peer(history, &history__peer_tally(segment, number)->id);
 }
 
 /* What is first said about a peer in the segment. */
@@ -148,7 +148,7 @@ static void peer_make(struct history *history, struct segment *segment, uint32_t
         assert(history->chunks_free_count > 0);
         segment->chunks[segment->chunk_count++] = history->chunks_free[--history->chunks_free_count];
     }
-    tally = history__peer_tally(history, segment, number);
+    tally = history__peer_tally(segment, number);
     history__peer_init(tally, &event->peer_id);
     tally->entry = peer_entry_take(history, &event->peer_id, hash);
     history__peer_count(tally, event, node);
@@ -176,7 +176,7 @@ static void index_peer(struct history *history, struct segment *segment, uint32_
 
     for (uint32_t at = history__home(hash, mask); (slot = history__load32(&segment->by_peer.slots[at])) != 0;
          at = (at + 1) & mask) {
-        struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
+        struct peer_tally *tally = history__peer_tally(segment, slot & 0xffff);
         if (!history__slot_like(slot, fingerprint) || !history__peer_equal(&tally->id, &event->peer_id)) continue;
         peer_hit(segment, tally, slot & 0xffff, event, node, index);
         return;
@@ -244,14 +244,13 @@ static inline void group_look_traces(const struct history *history, const struct
     group->unknown_count = unknown;
 }
 
-static inline void group_look_peers(const struct history *history, const struct segment *segment, uint32_t count,
-                                    struct group *group) {
+static inline void group_look_peers(const struct segment *segment, uint32_t count, struct group *group) {
     const _Atomic uint32_t *slots = segment->by_peer.slots;
     uint32_t mask = history__load32(&segment->by_peer.mask);
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at, slot = slot_look(slots, mask, group->peer_hash[i], &at);
-        struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
+        struct peer_tally *tally = history__peer_tally(segment, slot & 0xffff);
         __builtin_prefetch(tally, 1);
         __builtin_prefetch((const char *)tally + 64, 1);
         group->peer_slot[i] = slot;
@@ -358,7 +357,7 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
         group_hash(history, segment, &segment->events[first], n, &group);
         group_bound(segment, first, n, node);
         group_look_traces(history, segment, n, &group);
-        group_look_peers(history, segment, n, &group);
+        group_look_peers(segment, n, &group);
         group_ask(history, &group);
         for (uint32_t i = 0; i < n; i++) segment->sources[first + i] = source;
         group_index_peers(history, segment, first, n, node, &group);
@@ -381,30 +380,40 @@ static bool table_left(const struct table *table, uint32_t version) {
     return history__load32(&table->version) == version; /* relaxed: the slots before it were read with acquire */
 }
 
+/* The index does not say. */
+static void *damaged(bool *ret_whole) {
+    *ret_whole = false;
+    return NULL;
+}
+
 struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
-                                        uint64_t hash) {
+                                        bool *ret_whole) {
     const struct table *table = &segment->by_trace;
+    uint64_t hash = history__hash_trace_by(history__keys(history, segment), id);
     uint32_t fingerprint = history__fingerprint(hash), version, slot;
     struct trace_tally *found = NULL;
 
-    (void)history;
     do {
         version = table_enter(table);
         uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
         for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+            if (!history__ready(segment, (const void *)&table->slots[at], sizeof *table->slots)) return damaged(ret_whole);
             /* slot:A  Pairs with slot:R.  Without it we could read a tally that is not filled. */
             slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
             if (slot == 0) break;
-            if (history__slot_like(slot, fingerprint) && history__id_equal(&segment->traces[slot & 0xffff].id, id))
-                found = &segment->traces[slot & 0xffff];
+            if (!history__slot_like(slot, fingerprint)) continue;
+            struct trace_tally *tally = &segment->traces[slot & 0xffff];
+            if (!history__ready(segment, tally, sizeof *tally)) return damaged(ret_whole);
+            if (history__id_equal(&tally->id, id)) found = tally;
         }
     } while (found == NULL && !table_left(table, version));
     return found;
 }
 
 struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
-                                      const struct trace_node_id *id, uint64_t hash) {
+                                      const struct trace_node_id *id, bool *ret_whole) {
     const struct table *table = &segment->by_peer;
+    uint64_t hash = history__hash_peer_by(history__keys(history, segment), id);
     uint32_t fingerprint = history__fingerprint(hash), version, slot;
     struct peer_tally *found = NULL;
 
@@ -412,11 +421,24 @@ struct peer_tally *history__find_peer(const struct history *history, const struc
         version = table_enter(table);
         uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
         for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+            if (!history__ready(segment, (const void *)&table->slots[at], sizeof *table->slots)) return damaged(ret_whole);
             slot = atomic_load_explicit(&table->slots[at], memory_order_acquire); /* slot:A */
             if (slot == 0) break;
-            struct peer_tally *tally = history__peer_tally(history, segment, slot & 0xffff);
-            if (history__slot_like(slot, fingerprint) && history__peer_equal(&tally->id, id)) found = tally;
+            if (!history__slot_like(slot, fingerprint)) continue;
+            struct peer_tally *tally = history__peer_tally(segment, slot & 0xffff);
+            if (!history__ready(segment, tally, sizeof *tally)) return damaged(ret_whole);
+            if (history__peer_equal(&tally->id, id)) found = tally;
         }
     } while (found == NULL && !table_left(table, version));
     return found;
+}
+
+bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t *head, const uint16_t *links) {
+    struct chain chain;
+    uint32_t index;
+
+    if (segment->backed == NULL) return true;
+    for (history__chain_begin(&chain, head, links); chain.next < segment->capacity; (void)history__chain_next(&chain, &index))
+        if (!history__ready(segment, &links[chain.next], sizeof *links)) return false;
+    return chain.next == HISTORY_SEGMENT_EVENTS;
 }

@@ -138,6 +138,8 @@ struct segment {
     uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
     uint32_t swept_peers;  /* likewise */
     uint32_t chunk_count;  /* of chunks[] */
+    uint32_t capacity;     /* events that it can hold: all, but those of a backed segment were sealed earlier */
+    struct backed *backed; /* NULL: in memory; otherwise see history_backed.c */
     struct block bounds;
     struct block *blocks;
     struct trace_event *events;
@@ -147,7 +149,7 @@ struct segment {
     struct table by_trace, by_peer;
     _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
     _Atomic uint32_t peers_published;
-    uint32_t chunks[SEGMENT_CHUNKS];
+    struct peer_tally *chunks[SEGMENT_CHUNKS];
 };
 
 /* Head of a directory entry.  The two numbers are segment numbers + 1; last_in is 0 for an entry that nobody has. */
@@ -201,13 +203,14 @@ struct history {
     struct segment *segments;
     struct directory traces, peers;
     struct peer_tally *peer_tallies; /* the pool of chunks */
-    uint32_t *chunks_free;
+    struct peer_tally **chunks_free;
     uint32_t chunks_max;
     void *arena;
     size_t arena_bytes;
     size_t bytes_max;
 
     /* The ingest thread's. */
+    struct backed_store *backed; /* NULL: it is in memory, and appended to */
     struct segment *newest;
     uint32_t filled;   /* events in the newest */
     uint32_t reserved; /* how many the caller may append */
@@ -244,17 +247,21 @@ static inline uint64_t history__word(const uint8_t *bytes, unsigned index) {
     return word;
 }
 
-static inline uint64_t history__hash_trace(const struct history *history, const struct trace_id *id) {
-    const uint64_t *keys = history->keys;
+static inline uint64_t history__hash_trace_by(const uint64_t *keys, const struct trace_id *id) {
     uint64_t half = history__fold(history__word(id->bytes, 0) ^ keys[0], history__word(id->bytes, 1) ^ keys[1]);
     return history__fold(half ^ keys[2], keys[3]);
 }
+static inline uint64_t history__hash_trace(const struct history *history, const struct trace_id *id) {
+    return history__hash_trace_by(history->keys, id);
+}
 
-static inline uint64_t history__hash_peer(const struct history *history, const struct trace_node_id *id) {
-    const uint64_t *keys = history->keys;
+static inline uint64_t history__hash_peer_by(const uint64_t *keys, const struct trace_node_id *id) {
     uint64_t low = history__fold(history__word(id->bytes, 0) ^ keys[0], history__word(id->bytes, 1) ^ keys[1]);
     uint64_t high = history__fold(history__word(id->bytes, 2) ^ keys[2], history__word(id->bytes, 3) ^ keys[3]);
     return history__fold(low ^ keys[4], high ^ keys[5]);
+}
+static inline uint64_t history__hash_peer(const struct history *history, const struct trace_node_id *id) {
+    return history__hash_peer_by(history->keys, id);
 }
 
 /* A slot of a segment's table is fingerprint << 16 | number: the upper half of the hash says where, and the lower half gives the
@@ -280,9 +287,8 @@ static inline bool history__id_none(const struct trace_id *id) {
     return (history__word(id->bytes, 0) | history__word(id->bytes, 1)) == 0;
 }
 
-static inline struct peer_tally *history__peer_tally(const struct history *history, const struct segment *segment,
-                                                     uint32_t number) {
-    return &history->peer_tallies[(size_t)segment->chunks[number / CHUNK_PEERS] * CHUNK_PEERS + number % CHUNK_PEERS];
+static inline struct peer_tally *history__peer_tally(const struct segment *segment, uint32_t number) {
+    return &segment->chunks[number / CHUNK_PEERS][number % CHUNK_PEERS];
 }
 
 static inline struct trace_entry *history__trace_entry(const struct history *history, uint32_t index) {
@@ -355,10 +361,69 @@ static inline void history__peer_count(struct peer_tally *tally, const struct tr
     if (what & RTT_SAMPLE) history__peer_sample(tally, event, node);
 }
 
+/* Draws the keys of the hashes.  Returns 0 or -EIO. */
+int history__keys_make(struct history *history);
+
 /* ---- history.c: segments; readers' side, under the RCU read lock --------------------------------------------------------- */
 
-/* The segment of that number, or NULL when it has been retired. */
+/* The segment of that number, or NULL when it has been retired.  Of a backed one the arrays have their place from here on, until
+ * BACKED_PLACES - 1 others were asked for; what is in them must be asked for by history__ready. */
 struct segment *history__segment(const struct history *history, uint64_t number);
+
+/* The same, for a look at its bounds alone. */
+struct segment *history__segment_bounds(const struct history *history, uint64_t number);
+
+/* The part of a segment that lies before a position: how many of its events. */
+static inline uint32_t history__behind(const struct segment *segment, uint64_t end) {
+    uint64_t events = end - segment->number * HISTORY_SEGMENT_EVENTS;
+    return events < segment->capacity ? (uint32_t)events : segment->capacity;
+}
+
+/* ---- history_backed.c: segments that lie in a recording -------------------------------------------------------------------- */
+
+#define BACKED_PLACES 3
+
+/* Gives the arrays of a backed segment their place. */
+void history__backed_enter(const struct history *history, struct segment *segment);
+
+bool history__backed_ready(const struct segment *segment, const void *from, size_t bytes);
+
+/* Can these bytes of a segment's arrays be read?  In memory, always.  A backed segment loads and checks them first; false: they
+ * are damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be
+ * done without, by looking at the events. */
+static inline bool history__ready(const struct segment *segment, const void *from, size_t bytes) {
+    return __builtin_expect(segment->backed == NULL, 1) || history__backed_ready(segment, from, bytes);
+}
+
+/* One event, with its source. */
+static inline bool history__event_ready(const struct segment *segment, uint32_t index) {
+    return history__ready(segment, &segment->sources[index], sizeof *segment->sources) &&
+           history__ready(segment, &segment->events[index], sizeof *segment->events);
+}
+
+/* Are there events of it that could not be read? */
+bool history__backed_damaged(const struct segment *segment);
+
+/* The keys of its tables. */
+const uint64_t *history__backed_keys(const struct segment *segment);
+static inline const uint64_t *history__keys(const struct history *history, const struct segment *segment) {
+    return __builtin_expect(segment->backed == NULL, 1) ? history->keys : history__backed_keys(segment);
+}
+
+/* Fills the directories of a backed history, once.  Without them there are no summaries.  Returns 0 or -ENOMEM. */
+int history__backed_directories(struct history *history);
+
+/* The directory entry of a trace, or 0. */
+uint32_t history__backed_entry(const struct history *history, const struct trace_id *id);
+
+/* The greatest time of each trace, by entry: traces.high of them. */
+void history__backed_last_times(const struct history *history, uint64_t *out);
+
+/* The traces whose ids begin so, by the segments' own order: no directory is needed. */
+size_t history__backed_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out,
+                                   size_t max);
+
+void history__backed_destroy(struct history *history);
 
 /* ---- history_table.c: the ingest thread's side ----------------------------------------------------------------------------- */
 
@@ -385,11 +450,15 @@ static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, 
 /* Ingest thread: indexes `count` events from `first` on; the pools have room for them. */
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source);
 
-/* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock. */
+/* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock.  *ret_whole is set to false where
+ * the index is damaged, so that only the events themselves can tell; it is otherwise left alone. */
 struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
-                                        uint64_t hash);
+                                        bool *ret_whole);
 struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
-                                      const struct trace_node_id *id, uint64_t hash);
+                                      const struct trace_node_id *id, bool *ret_whole);
+
+/* Can the chain from `head` be walked to its end?  Asked before anything is taken from it. */
+bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t *head, const uint16_t *links);
 
 /* A walk over a chain, newest event first:
  *     struct chain chain;
@@ -407,7 +476,7 @@ static inline bool history__chain_next(struct chain *chain, uint32_t *ret_index)
     uint32_t index = chain->next, before;
     if (index >= HISTORY_SEGMENT_EVENTS) return false;
     before = chain->links[index];
-    chain->next = before == index ? HISTORY_SEGMENT_EVENTS : before;
+    chain->next = before >= index ? HISTORY_SEGMENT_EVENTS : before; /* older always; the oldest links to itself */
     *ret_index = index;
     return true;
 }

@@ -69,12 +69,10 @@ struct peer_sums {
     uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet */
 };
 
-/* The sum of the peer that has this number in the segment.  Returns NULL when there is no memory. */
-static struct peer_sum *sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number) {
-    const struct trace_node_id *id = &history__peer_tally(sums->history, segment, number)->id;
-    uint32_t *index = &sums->sum_of[number], count = sums->seen.count;
+/* The sum of a peer, and its number.  Returns NULL when there is no memory. */
+static struct peer_sum *sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uint32_t *index) {
+    uint32_t count = sums->seen.count;
 
-    if (*index != NO_SUM) return &sums->list[*index];
     if (history__seen_add(sums->history, &sums->seen, id, index) < 0) return NULL;
     if (*index < count) return &sums->list[*index];
     if (count == sums->capacity) {
@@ -87,6 +85,13 @@ static struct peer_sum *sum_of(struct peer_sums *sums, const struct segment *seg
     history__peer_init(&sums->list[count].tally, id);
     memset(sums->list[count].nodes, 0, sizeof sums->list[count].nodes);
     return &sums->list[count];
+}
+
+/* The sum of the peer that has this number in the segment. */
+static struct peer_sum *sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number) {
+    uint32_t *index = &sums->sum_of[number];
+    if (*index != NO_SUM) return &sums->list[*index];
+    return sum_of_id(sums, &history__peer_tally(segment, number)->id, index);
 }
 
 static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
@@ -110,7 +115,7 @@ static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, 
     for (uint32_t number = 0; number < count; number++) {
         struct peer_sum *sum = sum_of(sums, segment, number);
         if (sum == NULL) return -ENOMEM;
-        add_tally(&sum->tally, history__peer_tally(sums->history, segment, number));
+        add_tally(&sum->tally, history__peer_tally(segment, number));
     }
     for (uint32_t i = 0; i < behind; i++) {
         uint32_t number = segment->peer_numbers[i];
@@ -136,6 +141,35 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return 0;
 }
 
+/* The index of a backed segment is damaged: its events are counted one by one. */
+static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
+    for (uint32_t i = 0; i < behind; i++) {
+        const struct trace_event *event = &segment->events[i];
+        uint32_t node, index;
+        struct peer_sum *sum;
+        if (!history__event_ready(segment, i)) continue;
+        node = history_source_node(segment->sources[i]);
+        if (!(event->flags & TRACE_FLAG_HAS_PEER) || (sums->node_set != NULL && !node_asked(sums, node))) continue;
+        sum = sum_of_id(sums, &event->peer_id, &index);
+        if (sum == NULL) return -ENOMEM;
+        history__peer_count(&sum->tally, event, node);
+        note_node(sum, node);
+    }
+    return 0;
+}
+
+/* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes alone. */
+static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
+    if (segment->backed == NULL) return true;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct peer_tally *tally = history__peer_tally(segment, i);
+        if (!history__ready(segment, tally, sizeof *tally)) return false;
+    }
+    return history__ready(segment, segment->peer_numbers, behind * sizeof *segment->peer_numbers) &&
+           history__ready(segment, segment->sources, behind * sizeof *segment->sources) &&
+           (sums->node_set == NULL || history__ready(segment, segment->events, behind * sizeof *segment->events));
+}
+
 static int add_segment(struct peer_sums *sums, uint64_t number) {
     struct history_span span = {0, sums->end};
     const struct segment *segment;
@@ -149,8 +183,12 @@ static int add_segment(struct peer_sums *sums, uint64_t number) {
         count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
         for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
         /* PEER_NONE is a number only where each of 65536 events has a peer of its own, and then no event has none */
-        error =
-            sums->node_set == NULL ? add_all_nodes(sums, segment, behind, count) : add_some_nodes(sums, segment, behind, count);
+        if (!columns_ready(sums, segment, behind, count))
+            error = add_events(sums, segment, behind);
+        else if (sums->node_set == NULL)
+            error = add_all_nodes(sums, segment, behind, count);
+        else
+            error = add_some_nodes(sums, segment, behind, count);
     }
     grace_read_unlock();
     return error;

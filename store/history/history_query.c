@@ -4,8 +4,8 @@
  *
  * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
  * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
- * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events arriving in
- * the order of their times.
+ * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events
+ * arriving in the order of their times.
  *
  * Called from any registered thread. */
 #include "history_internal.h"
@@ -158,17 +158,21 @@ static inline void examine(struct selection *selection, const struct segment *se
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
-static void search_chain(struct selection *selection, const struct segment *segment, const _Atomic uint16_t *head,
+/* Returns false, with nothing found, when the chain is broken. */
+static bool search_chain(struct selection *selection, const struct segment *segment, const _Atomic uint16_t *head,
                          const uint16_t *links, uint32_t first, uint32_t behind) {
     struct chain chain;
     uint32_t index;
 
+    if (!history__chain_whole(segment, head, links)) return false;
     for (history__chain_begin(&chain, head, links); history__chain_next(&chain, &index);) {
         if (index >= behind) continue; /* not published yet, or newer than what is asked for */
         if (index < first) break;
+        if (!history__event_ready(segment, index)) continue;
         examine(selection, segment, index);
-        if (selection->error != 0) return;
+        if (selection->error != 0) break;
     }
+    return true;
 }
 
 /* What a query can find is at least in these bounds. */
@@ -197,8 +201,11 @@ static bool bounds_match_all(const struct selection *selection, const struct blo
 }
 
 /* A count need not look into what matches as a whole. */
-static bool count_all(struct selection *selection, const struct block *bounds, uint32_t events) {
-    if (!selection->counting || !bounds_match_all(selection, bounds)) return false;
+static bool count_all(struct selection *selection, const struct segment *segment, const struct block *bounds, uint32_t events) {
+    const struct history_query *query = selection->query;
+
+    if (!selection->counting || !bounds_match_all(selection, bounds) || history__backed_damaged(segment)) return false;
+    if (query->by_trace || query->by_peer) return false; /* we are here because the chain could not be walked */
     selection->counted += events;
     return true;
 }
@@ -213,8 +220,11 @@ static bool block_matches(const struct selection *selection, const struct block 
 
 static void search_block(struct selection *selection, const struct segment *segment, uint32_t first, uint32_t behind) {
     const struct history_query *query = selection->query;
+    bool whole = history__ready(segment, &segment->sources[first], (behind - first) * sizeof *segment->sources) &&
+                 history__ready(segment, &segment->events[first], (behind - first) * sizeof *segment->events);
 
     for (uint32_t index = first; index < behind; index++) {
+        if (__builtin_expect(!whole, 0) && !history__event_ready(segment, index)) continue;
         if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
         examine(selection, segment, index);
         if (selection->error != 0) return;
@@ -225,14 +235,16 @@ static void search_blocks(struct selection *selection, const struct segment *seg
                           uint32_t behind) {
     uint32_t first_block = first / BLOCK_EVENTS, blocks = (behind - 1) / BLOCK_EVENTS - first_block + 1;
 
-    if (count_all(selection, &segment->bounds, behind - first)) return;
+    if (count_all(selection, segment, &segment->bounds, behind - first)) return;
     for (uint32_t i = 0; i < blocks && selection->error == 0; i++) {
         uint32_t block = first_block + (selection->newest_first ? blocks - 1 - i : i);
         uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
-        if (!block_matches(selection, &segment->blocks[block], node_bits)) continue;
+        const struct block *bounds = &segment->blocks[block];
+        bool bounded = history__ready(segment, bounds, sizeof *bounds);
+        if (bounded && !block_matches(selection, bounds, node_bits)) continue;
         if (from < first) from = first;
         if (to > behind) to = behind;
-        if (count_all(selection, &segment->blocks[block], to - from)) continue;
+        if (bounded && count_all(selection, segment, bounds, to - from)) continue;
         search_block(selection, segment, from, to);
     }
 }
@@ -265,25 +277,28 @@ bool history_counts_by_index(const struct history_query *query) {
 }
 
 /* Along a chain, or block by block, what lies in [first, behind) of a segment. */
-static void search_part(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits,
-                        uint32_t first, uint32_t behind) {
+static void search_part(struct selection *selection, uint64_t number, enum search how, uint64_t node_bits, uint32_t first,
+                        uint32_t behind) {
     struct segment *segment;
     const struct trace_tally *trace;
     const struct peer_tally *peer;
+    bool whole = true;
 
     grace_read_lock();
     segment = history__segment(selection->history, number);
-    if (segment == NULL) {
-        /* evicted meanwhile */
+    if (segment != NULL && behind > segment->capacity) behind = segment->capacity;
+    if (segment == NULL || first >= behind) {
+        /* evicted meanwhile, or sealed before it was full */
     } else if (how == SEARCH_TRACE) {
-        trace = history__find_trace(selection->history, segment, &selection->query->trace_id, hash);
-        if (trace != NULL) search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
+        trace = history__find_trace(selection->history, segment, &selection->query->trace_id, &whole);
+        if (trace != NULL) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
-        peer = history__find_peer(selection->history, segment, &selection->query->peer_id, hash);
-        if (peer != NULL) search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+        peer = history__find_peer(selection->history, segment, &selection->query->peer_id, &whole);
+        if (peer != NULL) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }
+    if (!whole) search_blocks(selection, segment, node_bits, first, behind);
     grace_read_unlock();
 }
 
@@ -293,15 +308,15 @@ static bool segment_matches(const struct selection *selection, uint64_t number, 
     bool matches;
 
     grace_read_lock();
-    segment = history__segment(selection->history, number);
+    segment = history__segment_bounds(selection->history, number);
     matches = segment != NULL && block_matches(selection, &segment->bounds, node_bits);
     grace_read_unlock();
     return matches;
 }
 
-/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and what is asked of
- * each event may take long. */
-static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t hash, uint64_t node_bits) {
+/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and
+ * what is asked of each event may take long. */
+static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t node_bits) {
     uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
     uint32_t behind = selection->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(selection->end - base) : HISTORY_SEGMENT_EVENTS;
@@ -312,7 +327,7 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
     if (!by_chain && !segment_matches(selection, number, node_bits)) return;
     for (uint32_t i = 0; i < portions && selection->error == 0; i++) {
         uint32_t from = (first_portion + (selection->newest_first ? portions - 1 - i : i)) * portion, to = from + portion;
-        search_part(selection, number, how, hash, node_bits, from > first ? from : first, to < behind ? to : behind);
+        search_part(selection, number, how, node_bits, from > first ? from : first, to < behind ? to : behind);
     }
 }
 
@@ -334,14 +349,12 @@ static void set_after(struct selection *selection, const struct history_hit *aft
 static enum search search(struct selection *selection) {
     const struct history_query *query = selection->query;
     enum search how = choose(query);
-    uint64_t hash = 0, node_bits = fold_nodes(query), segments, first;
+    uint64_t node_bits = fold_nodes(query), segments, first;
 
-    if (how == SEARCH_TRACE) hash = history__hash_trace(selection->history, &query->trace_id);
-    if (how == SEARCH_PEER) hash = history__hash_peer(selection->history, &query->peer_id);
     first = selection->begin / HISTORY_SEGMENT_EVENTS;
     segments = selection->end > selection->begin ? (selection->end - 1) / HISTORY_SEGMENT_EVENTS - first + 1 : 0;
     for (uint64_t i = 0; i < segments && selection->error == 0; i++)
-        search_segment(selection, first + (selection->newest_first ? segments - 1 - i : i), how, hash, node_bits);
+        search_segment(selection, first + (selection->newest_first ? segments - 1 - i : i), how, node_bits);
     return how;
 }
 

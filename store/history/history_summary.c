@@ -45,17 +45,18 @@ static size_t find_ids(const struct history *history, const struct directory *di
 }
 
 static bool trace_exists(struct history *history, const struct trace_id *id) {
-    uint64_t hash = history__hash_trace(history, id), end = history_end(history);
-    bool found = false;
+    struct history_query query = {.by_trace = true, .trace_id = *id};
+    uint64_t end = history_end(history);
+    bool found = false, whole = true;
 
     for (uint64_t n = history_begin(history) / HISTORY_SEGMENT_EVENTS; !found && n * HISTORY_SEGMENT_EVENTS < end; n++) {
         struct segment *segment;
         grace_read_lock();
         segment = history__segment(history, n);
-        found = segment != NULL && history__find_trace(history, segment, id, hash) != NULL;
+        found = segment != NULL && history__find_trace(history, segment, id, &whole) != NULL;
         grace_read_unlock();
     }
-    return found;
+    return found || (!whole && history_count(history, &query, 0, end, false, NULL) > 0);
 }
 
 size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max) {
@@ -66,12 +67,14 @@ size_t history_find_traces(struct history *history, const uint8_t *prefix, unsig
         if (max > 0) *out = id;
         return 1;
     }
+    if (history->backed != NULL) return history__backed_find_traces(history, prefix, digits, out, max);
     return find_ids(history, &history->traces, offsetof(struct trace_entry, id), TRACE_ID_BYTES, prefix, digits, (uint8_t *)out,
                     max);
 }
 
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out,
                           size_t max) {
+    if (history->backed != NULL && history__backed_directories(history) < 0) return 0;
     return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
                     (uint8_t *)out, max);
 }
@@ -83,14 +86,24 @@ static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) /
 static void bits_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
 static bool bits_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
 
+/* The directory entry of a trace that has events in the segment; 0, which is nobody's, for one whose tally is still on its way.
+ * */
+static uint32_t entry_of(const struct history *history, const struct segment *segment, const struct trace_id *id) {
+    const struct trace_tally *tally;
+    bool whole = true;
+
+    if (history->backed != NULL) return history__backed_entry(history, id);
+    tally = history__find_trace(history, segment, id, &whole);
+    return tally != NULL ? tally->entry : 0;
+}
+
 /* Marks the entries of all traces with an event in [from, to), of the application when app_id is set. */
 static void mark_segment(const struct history *history, const struct segment *segment, uint32_t behind,
                          const struct history_query *query, const char *app_id, uint64_t *bits) {
     for (uint32_t at = 0; at < behind; at++) {
         const struct trace_event *event = &segment->events[at];
-        const struct trace_tally *tally;
-        if (at % BLOCK_EVENTS == 0) {
-            const struct block *block = &segment->blocks[at / BLOCK_EVENTS];
+        const struct block *block = &segment->blocks[at / BLOCK_EVENTS];
+        if (at % BLOCK_EVENTS == 0 && history__ready(segment, block, sizeof *block)) {
             if ((query->kinds != 0 && (query->kinds & history__load(&block->kinds)) == 0) ||
                 history__load(&block->max_ns) < query->from_ns ||
                 (query->to_ns != 0 && history__load(&block->min_ns) >= query->to_ns)) {
@@ -98,10 +111,10 @@ static void mark_segment(const struct history *history, const struct segment *se
                 continue;
             }
         }
+        if (!history__event_ready(segment, at)) continue;
         if (history__id_none(&event->trace_id) || !history_match(query, event, segment->sources[at])) continue;
         if (app_id != NULL && !history__app_is(event, app_id)) continue;
-        tally = history__find_trace(history, segment, &event->trace_id, history__hash_trace(history, &event->trace_id));
-        if (tally != NULL) bits_set(bits, tally->entry);
+        bits_set(bits, entry_of(history, segment, &event->trace_id));
     }
 }
 
@@ -180,6 +193,10 @@ static int last_times(struct listing *listing) {
 
     listing->last_ns = calloc((size_t)history->traces.capacity + 1, sizeof *listing->last_ns);
     if (listing->last_ns == NULL) return -ENOMEM;
+    if (history->backed != NULL) {
+        history__backed_last_times(history, listing->last_ns);
+        return 0;
+    }
     for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
         const struct segment *segment;
         uint32_t count;
@@ -330,8 +347,10 @@ int history_traces(struct history *history, const struct history_traces_query *q
                               .span = history__span(history),
                               .sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST};
     struct candidates *candidates = &listing.candidates;
-    int error = -ENOMEM;
+    int error = history->backed != NULL ? history__backed_directories(history) : 0;
 
+    if (error < 0) return error;
+    error = -ENOMEM;
     candidates->limit = query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
     candidates->capacity = 2 * candidates->limit + (listing.sift ? ENTRIES_A_LOCK : 0);
     candidates->list = calloc(candidates->capacity + 1, sizeof *candidates->list);

@@ -246,32 +246,45 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
 
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind) {
-    uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     const struct segment *segment = history__segment(history, number);
 
-    *ret_behind = span->end - base < HISTORY_SEGMENT_EVENTS ? (uint32_t)(span->end - base) : HISTORY_SEGMENT_EVENTS;
+    if (segment != NULL) *ret_behind = history__behind(segment, span->end);
     return segment;
 }
 
+static int gather_at(struct gather *gather, const struct segment *segment, uint32_t index) {
+    if (!history__event_ready(segment, index)) return 0;
+    if (!history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) return 0;
+    return gather_event(gather, &segment->events[index], segment->sources[index],
+                        segment->number * HISTORY_SEGMENT_EVENTS + index);
+}
+
+/* Its index is damaged: looks at all events. */
+static int gather_scan(struct gather *gather, const struct segment *segment, uint32_t behind) {
+    int error = 0;
+    for (uint32_t index = 0; index < behind && error == 0; index++) error = gather_at(gather, segment, index);
+    return error;
+}
+
 /* Goes along the trace's chain in one segment. */
-static int gather_segment(struct gather *gather, const struct history_span *span, uint64_t number, uint64_t hash) {
+static int gather_segment(struct gather *gather, const struct history_span *span, uint64_t number) {
     const struct trace_id *id = &gather->trace->trace_id;
     const struct segment *segment;
     const struct trace_tally *tally;
     struct chain chain;
     uint32_t index, behind;
+    bool whole = true;
     int error = 0;
 
     grace_read_lock();
     segment = history__span_segment(gather->history, span, number, &behind);
-    tally = segment != NULL ? history__find_trace(gather->history, segment, id, hash) : NULL;
-    if (tally != NULL) {
-        for (history__chain_begin(&chain, &tally->head, segment->trace_links);
-             history__chain_next(&chain, &index) && error == 0;) {
-            if (index >= behind) continue;
-            error =
-                gather_event(gather, &segment->events[index], segment->sources[index], number * HISTORY_SEGMENT_EVENTS + index);
-        }
+    tally = segment != NULL ? history__find_trace(gather->history, segment, id, &whole) : NULL;
+    if (tally != NULL) whole = history__chain_whole(segment, &tally->head, segment->trace_links);
+    if (!whole) {
+        error = gather_scan(gather, segment, behind);
+    } else if (tally != NULL) {
+        for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index) && error == 0;)
+            if (index < behind) error = gather_at(gather, segment, index);
     }
     grace_read_unlock();
     return error;
@@ -323,14 +336,13 @@ static void gather_finish(struct gather *gather) {
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
                           const struct history_trace_test *test, struct history_trace *ret_trace) {
     struct gather gather = {.history = history, .test = test, .trace = ret_trace};
-    uint64_t hash = history__hash_trace(history, id);
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);
     ret_trace->trace_id = *id;
     ret_trace->first_ns = UINT64_MAX;
     for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end && error == 0; n++)
-        error = gather_segment(&gather, span, n, hash);
+        error = gather_segment(&gather, span, n);
     if (error == 0) gather_finish(&gather);
     firsts_fini(&gather.nodes);
     firsts_fini(&gather.peers);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <proto/quantity.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,10 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "                     else /dev/shm)\n"
                            "  --read-only        only watch: change nothing in the rings and remove none, so that\n"
                            "                     another traced may drain them\n"
+                           "  --record DIR       write the events into DIR, too, as files that inspector can read\n"
+                           "  --record-max SIZE  remove the oldest of them when all have more than SIZE\n"
+                           "  --record-age TIME  remove those that were written longer ago than TIME\n"
+                           "  --record-compress  compress all but the newest few\n"
                            "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
                            "  --log-level LEVEL  error, warn, info (default) or debug\n"
                            "  --pidfile FILE     write the process id to FILE while it serves\n"
@@ -36,6 +41,7 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "  --help             print this and exit\n"
                            "\n"
                            "SIZE is a number and a unit: K, M, G or KiB, MiB, GiB (1024), KB, MB, GB (1000).\n"
+                           "TIME is a number and a unit: s, m, h.\n"
                            "SIGTERM or SIGINT stops it; without --log, so does SIGHUP.\n"
                            "Exit codes: 0 stopped cleanly, 1 failure (or --check found one), 2 usage.\n";
 
@@ -74,12 +80,41 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
     return OPTIONS_WRONG;
 }
 
+/* A time above 0, with its unit. */
+static int parse_time(const char *text, uint64_t *ret_ns) {
+    struct trace_quantity quantity;
+    if (trace_quantity_parse(text, &quantity) || quantity.unit != TRACE_UNIT_TIME || !quantity.value) return -EINVAL;
+    *ret_ns = quantity.value;
+    return 0;
+}
+
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum { SOCKET = 256, HISTORY, SHM_DIR, LOG, LOG_LEVEL, PIDFILE, GROUP, READ_ONLY, CHECK, FOREGROUND, VERSION, HELP };
+    enum {
+        SOCKET = 256,
+        HISTORY,
+        SHM_DIR,
+        LOG,
+        LOG_LEVEL,
+        PIDFILE,
+        GROUP,
+        READ_ONLY,
+        CHECK,
+        FOREGROUND,
+        VERSION,
+        HELP,
+        RECORD,
+        RECORD_MAX,
+        RECORD_AGE,
+        RECORD_COMPRESS
+    };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
         {"shm-dir", required_argument, NULL, SHM_DIR},
+        {"record", required_argument, NULL, RECORD},
+        {"record-max", required_argument, NULL, RECORD_MAX},
+        {"record-age", required_argument, NULL, RECORD_AGE},
+        {"record-compress", no_argument, NULL, RECORD_COMPRESS},
         {"log", required_argument, NULL, LOG},
         {"log-level", required_argument, NULL, LOG_LEVEL},
         {"pidfile", required_argument, NULL, PIDFILE},
@@ -108,6 +143,16 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         case HISTORY:
             if (options_parse_bytes(optarg, &options.history_bytes)) return wrong(err, "--history is not a size: ", optarg);
             break;
+        case RECORD: options.record = optarg; break;
+        case RECORD_COMPRESS: options.record_compress = true; break;
+        case RECORD_MAX:
+            if (options_parse_bytes(optarg, &options.record_bytes_max) || !options.record_bytes_max)
+                return wrong(err, "--record-max is not a size: ", optarg);
+            break;
+        case RECORD_AGE:
+            if (parse_time(optarg, &options.record_age_ns))
+                return wrong(err, "--record-age is not a time, like 30m or 24h: ", optarg);
+            break;
         case LOG_LEVEL: {
             int level = log_level_by_name(optarg);
             if (level < 0) return wrong(err, "--log-level is not error, warn, info or debug: ", optarg);
@@ -121,6 +166,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         }
     }
     if (optind < argc) return wrong(err, "unexpected argument: ", argv[optind]);
+    if (!options.record && (options.record_bytes_max || options.record_age_ns || options.record_compress))
+        return wrong(err, "--record-max, --record-age and --record-compress need --record DIR", "");
     *ret_options = options;
     return OPTIONS_RUN;
 }

@@ -18,6 +18,10 @@ struct options {
     const char *shm_dir;
     uint64_t history_bytes;
     const char *log, *pidfile, *group; /* NULL: none */
+    const char *record;                /* NULL: nothing is recorded */
+    uint64_t record_bytes_max;         /* 0: no limit */
+    uint64_t record_age_ns;            /* 0: no limit */
+    bool record_compress;
     bool read_only, check;
     enum log_level log_level;
 };

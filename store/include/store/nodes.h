@@ -4,8 +4,8 @@
  * any thread reads it.
  *
  * An entry is reused only when its node is gone and the history has no event of it left; the history keeps the entry's index with
- * each event.  Constant fields are set before `used` is published.  Counters are single words, read relaxed, each exact at the end
- * of a drain.  All address space is reserved at create, but memory is used only for entries in use. */
+ * each event.  Constant fields are set before `used` is published.  Counters are single words, read relaxed, each exact at the
+ * end of a drain.  All address space is reserved at create, but memory is used only for entries in use. */
 #ifndef STORE_NODES_H
 #define STORE_NODES_H
 
@@ -20,7 +20,8 @@
 /* Words of a bit set of node indices. */
 #define NODES_SET_WORDS (NODES_MAX / 64)
 
-/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken. */
+/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken.
+ * */
 #define NODES_KEPT 256
 
 /* Rejected objects that may have an entry; any more are only counted. */
@@ -77,15 +78,15 @@ size_t nodes_bytes(void);
 
 /* ---- the appending thread ----------------------------------------------------------------------------------------------- */
 
-/* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.  history_begin:
- * the position of the oldest event in the history; it decides which dead nodes may be forgotten.  May wait for readers that hold an
- * RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or has events in the history, or when
- * NODES_REJECTED_MAX is reached. */
+/* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.
+ * history_begin: the position of the oldest event in the history; it decides which dead nodes may be forgotten.  May wait for
+ * readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or has events
+ * in the history, or when NODES_REJECTED_MAX is reached. */
 int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin, uint32_t *ret_index);
 
-/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL.  history_end: the position
- * behind its last event. */
+/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL.  history_end: the
+ * position behind its last event. */
 void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end);
 
 /* Removes an entry without events from the table: the rejected object is gone. */
@@ -93,6 +94,10 @@ void nodes_forget(struct nodes *nodes, uint32_t index);
 
 /* Adds a copy of a description.  Any more than TRACE_APPS_MAX are ignored.  Returns 0, or -ENOMEM: it is missing then. */
 int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
+
+/* Puts an entry without applications at an index of the caller's choice, below NODES_MAX, which was never used: for a table
+ * that is read from a recording, by the only thread that uses it. */
+void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node);
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
 

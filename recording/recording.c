@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A recording that is read: see recording/recording.h. */
+#include "recording_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+/* ---- problems ----------------------------------------------------------------------------------------------------------- */
+
+void recording__problem(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
+                        const char *format, ...) {
+    recording->events_lost += events;
+    if (recording->problem_count < RECORDING_PROBLEMS_MAX) {
+        struct recording_problem *problem = &recording->problems[recording->problem_count];
+        va_list arguments;
+        *problem = (struct recording_problem){.path = file ? file->path : "", .offset = offset, .events = events};
+        va_start(arguments, format);
+        vsnprintf(problem->text, sizeof problem->text, format, arguments);
+        va_end(arguments);
+    }
+    recording->problem_count++;
+}
+
+size_t recording_problem_count(const struct recording *recording) { return recording->problem_count; }
+
+const struct recording_problem *recording_problem(const struct recording *recording, size_t index) {
+    return index < recording->problem_count && index < RECORDING_PROBLEMS_MAX ? &recording->problems[index] : NULL;
+}
+
+uint64_t recording_events_lost(const struct recording *recording) { return recording->events_lost; }
+
+/* ---- blocks, when the history asks for them ------------------------------------------------------------------------------ */
+
+static bool table_ready(struct recording *recording, struct recording_frame *frame) {
+    const struct recording_file *file = &recording->files[frame->file];
+    int error;
+
+    if (frame->table) return true;
+    if (frame->table_bad) return false;
+    frame->table = malloc(frame->header.block_count * sizeof *frame->table);
+    error = frame->table ? recording__table_read(file->fd, frame->offset, &frame->header, frame->table) : -ENOMEM;
+    if (error == 0) return true;
+    free(frame->table);
+    frame->table = NULL;
+    frame->table_bad = true;
+    if (!frame->cut || error != -ENODATA)
+        recording__problem(recording, file, frame->offset, frame->header.events, "the table of its blocks is damaged");
+    return false;
+}
+
+static uint64_t block_offset(const struct recording_frame *frame, uint32_t block) {
+    struct recording_parts parts;
+    uint64_t at;
+
+    recording__parts(&frame->header, &parts);
+    at = frame->offset + parts.blocks;
+    for (uint32_t i = 0; i < block; i++) at += frame->table[i].stored_bytes;
+    return at;
+}
+
+/* A block of a file that ends within its segment was reported when the file was opened, unless which events it has had to be
+ * found out here. */
+static bool is_known(const struct recording_frame *frame, int error) {
+    return frame->cut && error == -ENODATA && (frame->header.flags & RECORDING_COMPRESSED) == 0;
+}
+
+static void note_block(struct recording *recording, const struct recording_frame *frame, uint32_t block, uint64_t at, int error) {
+    const struct recording_file *file = &recording->files[frame->file];
+    struct history_shape shape;
+    uint32_t events;
+
+    recording__shape(&frame->header, &shape);
+    events = history_image_block_events(&shape, frame->header.block_bytes, block);
+    if (error != -EBADMSG && error != -ENODATA)
+        recording__problem(recording, file, at, events, "cannot be read: %s", strerror(-error));
+    else if (events > 0)
+        recording__problem(recording, file, at, events,
+                           error == -ENODATA ? "events are missing: the file ends" : "events are damaged");
+    else
+        recording__problem(recording, file, at, 0, "an index is damaged: the events are searched without it");
+}
+
+static int load(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes) {
+    struct recording *recording = context;
+    struct recording_frame *frame = recording->frames[segment];
+    uint64_t at;
+    int error;
+
+    if (!table_ready(recording, frame)) return -EBADMSG;
+    at = block_offset(frame, block);
+    error = recording__block_read(recording->files[frame->file].fd, at, &frame->header, &frame->table[block], out, bytes,
+                                  recording->packed, recording->decompressor);
+    if (error < 0 && !is_known(frame, error)) note_block(recording, frame, block, at, error);
+    return error;
+}
+
+static void reject(void *context, uint32_t segment, uint32_t block) {
+    struct recording *recording = context;
+    const struct recording_frame *frame = recording->frames[segment];
+    note_block(recording, frame, block, block_offset(frame, block), -EBADMSG);
+}
+
+static void stray(void *context, uint32_t segment) {
+    struct recording *recording = context;
+    const struct recording_frame *frame = recording->frames[segment];
+
+    recording__need_other(recording);
+    if (frame->node_map_count > 0)
+        recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
+                           "some events are of nodes that it does not list: they are shown as of \"unknown\"");
+}
+
+/* ---- open and close ----------------------------------------------------------------------------------------------------- */
+
+static void describe(const struct recording_frame *frame, struct history_backed_info *ret_info) {
+    const struct recording_header *header = &frame->header;
+    struct history_segment_info *segment = &ret_info->segment;
+
+    memset(ret_info, 0, sizeof *ret_info);
+    recording__shape(header, &segment->shape);
+    segment->number = header->number;
+    segment->min_ns = header->min_ns;
+    segment->max_ns = header->max_ns;
+    segment->kinds = header->kinds;
+    segment->nodes = header->nodes;
+    memcpy(segment->keys, header->keys, sizeof segment->keys);
+    memcpy(segment->marks, header->marks, sizeof segment->marks);
+    ret_info->block_bytes = header->block_bytes;
+    ret_info->node_map = frame->node_map;
+    ret_info->node_map_count = frame->node_map_count;
+    ret_info->node_other = RECORDING_NODE_OTHER;
+}
+
+static int open_history(struct recording *recording) {
+    const struct history_backing backing = {.load = load, .reject = reject, .stray = stray, .context = recording};
+    struct history_backed_info *infos = calloc(recording->frame_count, sizeof *infos);
+    uint64_t end_ns = 0;
+    int error;
+
+    if (!infos) return -ENOMEM;
+    for (size_t i = 0; i < recording->frame_count; i++) {
+        const struct recording_header *header = &recording->frames[i]->header;
+        uint64_t identity[3] = {recording->store.instance, header->instance, header->number};
+        describe(recording->frames[i], &infos[i]);
+        if (header->max_ns > end_ns) end_ns = header->max_ns;
+        recording->store.instance = recording__checksum(identity, sizeof identity);
+    }
+    atomic_store_explicit(&recording->store.closed_ns, end_ns + 1, memory_order_relaxed); /* relaxed: nobody else has it yet */
+    error = history_open_backed(&recording->store.history, infos, (uint32_t)recording->frame_count, &backing);
+    free(infos);
+    return error;
+}
+
+static int refuse(char *ret_reason, int error, const char *what) {
+    snprintf(ret_reason, RECORDING_REASON_BYTES, "%s", what);
+    return error;
+}
+
+static int open_paths(struct recording *recording, const char *const *paths, size_t path_count, char *ret_reason) {
+    int error;
+
+    for (size_t i = 0; i < path_count; i++) {
+        error = recording__scan(recording, paths[i], ret_reason);
+        if (error < 0) return error;
+    }
+    if (recording->frame_count == 0) {
+        const struct recording_problem *problem = recording_problem(recording, 0);
+        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s", problem ? problem->path : "",
+                 problem ? problem->text : "there is nothing");
+        return -EBADMSG;
+    }
+    recording__arrange(recording);
+    recording->packed = malloc(recording__packed_bytes());
+    recording->decompressor = ZSTD_createDCtx();
+    if (!recording->packed || !recording->decompressor) return refuse(ret_reason, -ENOMEM, "out of memory");
+    error = nodes_create(&recording->store.nodes);
+    if (error == 0) error = recording__merge_nodes(recording);
+    if (error == 0) error = open_history(recording);
+    return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");
+}
+
+int recording_open(struct recording **ret_recording, const char *const *paths, size_t path_count,
+                   char ret_reason[RECORDING_REASON_BYTES]) {
+    struct recording *recording = calloc(1, sizeof *recording);
+    int error;
+
+    store_enter_thread();
+    if (!recording) return refuse(ret_reason, -ENOMEM, "out of memory");
+    error = open_paths(recording, paths, path_count, ret_reason);
+    if (error < 0) {
+        recording_close(recording);
+        return error;
+    }
+    *ret_recording = recording;
+    return 0;
+}
+
+void recording_close(struct recording *recording) {
+    if (!recording) return;
+    history_destroy(recording->store.history);
+    nodes_destroy(recording->store.nodes);
+    ZSTD_freeDCtx(recording->decompressor);
+    free(recording->packed);
+    for (size_t i = 0; i < recording->frame_count; i++) {
+        free(recording->frames[i]->table);
+        free(recording->frames[i]->node_map);
+        free(recording->frames[i]);
+    }
+    free(recording->frames);
+    for (size_t i = 0; i < recording->file_count; i++) {
+        close(recording->files[i].fd);
+        free(recording->files[i].path);
+    }
+    free(recording->files);
+    free(recording);
+}
+
+struct store *recording_store(struct recording *recording) {
+    return &recording->store;
+}
+
+void recording_verify(struct recording *recording) {
+    for (size_t i = 0; i < recording->frame_count; i++) (void)history_backed_verify(recording->store.history, (uint32_t)i);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A recording that is read, from the inside. */
+#ifndef RECORDING_INTERNAL_H
+#define RECORDING_INTERNAL_H
+
+#include "recording_frame.h"
+#include "recording_nodes.h"
+
+#include <recording/recording.h>
+#include <stdbool.h>
+
+/* Nodes that a segment does not list, or whose list is damaged, are shown as this one. */
+#define RECORDING_NODE_OTHER (HISTORY_NODES_MAX - 1)
+
+struct recording_file {
+    char *path;
+    int fd;
+    uint64_t bytes;
+};
+
+struct recording_frame {
+    struct recording_header header;
+    uint32_t file;
+    uint64_t offset;
+    uint64_t group_ns; /* least time of its instance */
+    bool cut;          /* the file ends within it */
+    bool table_bad;
+    struct recording_block *table; /* read when first needed */
+    uint16_t *node_map;
+    uint32_t node_map_count;
+};
+
+/* Logs that have an index already. */
+#define RECORDING_LOG_SLOTS 8192
+struct recording_log {
+    uint64_t log;
+    uint32_t index; /* + 1; 0: empty */
+};
+
+struct recording {
+    struct recording_file *files;
+    size_t file_count;
+    struct recording_frame **frames; /* by the segment's number in the history */
+    size_t frame_count, frame_capacity;
+    struct store store;
+    struct recording_log logs[RECORDING_LOG_SLOTS];
+    bool node_used[HISTORY_NODES_MAX];
+    bool has_other;
+    struct recording_problem problems[RECORDING_PROBLEMS_MAX];
+    size_t problem_count;
+    uint64_t events_lost;
+    char *packed; /* a compressed block, while it is read */
+    void *decompressor;
+};
+
+/* Notes a problem.  Wait-free but for formatting. */
+void recording__problem(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
+                        const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* recording_scan.c: finds the frames of a file or directory.  Returns 0 or a negative errno with the reason. */
+int recording__scan(struct recording *recording, const char *path, char *ret_reason);
+
+/* Puts the frames in order, leaves out what is there twice, and notes what is missing between them. */
+void recording__arrange(struct recording *recording);
+
+/* recording_merge.c: reads the nodes of all frames into one table, and makes the frames' maps.  Returns 0 or -ENOMEM. */
+int recording__merge_nodes(struct recording *recording);
+
+/* The node of events that have no other gets its entry, once. */
+void recording__need_other(struct recording *recording);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One node table out of those of all segments.
+ *
+ * A log that several segments list is one entry; the newest of them says how far its counters are.  So segments are gone
+ * through from the newest to the oldest, and of an older one only the records of logs are read that no newer one had.  An entry
+ * keeps the index that it had when it was written, unless another log has it; so a single recording has the order that the live
+ * table had. */
+#include "recording_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The slot of a log, or the empty one for it; NULL when all are taken. */
+static struct recording_log *find_log(struct recording *recording, uint64_t log) {
+    for (uint32_t i = 0; i < RECORDING_LOG_SLOTS; i++) {
+        struct recording_log *slot = &recording->logs[(log + i) % RECORDING_LOG_SLOTS];
+        if (slot->index == 0 || slot->log == log) return slot;
+    }
+    return NULL;
+}
+
+/* An index that nobody has, the wanted one if possible.  RECORDING_NODE_OTHER: there is none. */
+static uint32_t choose_index(const struct recording *recording, uint32_t wanted) {
+    if (wanted < RECORDING_NODE_OTHER && !recording->node_used[wanted]) return wanted;
+    for (uint32_t i = 0; i < RECORDING_NODE_OTHER; i++)
+        if (!recording->node_used[i]) return i;
+    return RECORDING_NODE_OTHER;
+}
+
+static void put_unreadable(struct recording *recording, uint32_t index, const char *name) {
+    struct node node;
+    memset((void *)&node, 0, sizeof node);
+    strcpy(node.info.node_name, name);
+    atomic_store_explicit(&node.state, NODE_UNKNOWN, memory_order_relaxed); /* relaxed: nodes_put publishes it */
+    nodes_put(recording->store.nodes, index, &node);
+    recording->node_used[index] = true;
+}
+
+void recording__need_other(struct recording *recording) {
+    if (recording->has_other) return;
+    recording->has_other = true;
+    put_unreadable(recording, RECORDING_NODE_OTHER, "unknown");
+}
+
+/* Returns false when not all of them can be read. */
+static bool add_apps(struct recording *recording, uint32_t index, const char *bytes, size_t left, uint32_t app_count) {
+    static struct trace_app app; /* one thread */
+    for (uint32_t i = 0; i < app_count; i++) {
+        size_t taken = recording__app_decode(bytes, left, &app);
+        if (taken == 0 || nodes_add_app(recording->store.nodes, index, &app) < 0) return false;
+        bytes += taken;
+        left -= taken;
+    }
+    return true;
+}
+
+/* Reads one record and makes its entry. */
+static void read_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
+                        uint64_t at, uint32_t index) {
+    static struct node node;
+    static char bytes[RECORDING_RECORD_BYTES_MAX];
+    const struct recording_file *file = &recording->files[frame->file];
+    uint32_t app_count = 0;
+    bool whole = entry->record_bytes <= sizeof bytes && recording__read(file->fd, bytes, entry->record_bytes, at) == 0 &&
+                 recording__checksum(bytes, entry->record_bytes) == entry->checksum &&
+                 recording__record_decode(bytes, entry->record_bytes, &node, &app_count) == 0;
+
+    if (!whole) {
+        recording__problem(recording, file, at, 0, "the description of a node is damaged");
+        put_unreadable(recording, index, "unknown");
+        return;
+    }
+    nodes_put(recording->store.nodes, index, &node);
+    recording->node_used[index] = true;
+    if (!add_apps(recording, index, bytes + sizeof(struct recording_record),
+                  entry->record_bytes - sizeof(struct recording_record), app_count))
+        recording__problem(recording, file, at, 0, "the description of an application is damaged");
+}
+
+static uint32_t index_of(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
+                         uint64_t record_at) {
+    struct recording_log *slot = find_log(recording, entry->log);
+    uint32_t index;
+
+    if (slot && slot->index != 0) return slot->index - 1;
+    index = slot ? choose_index(recording, entry->index) : RECORDING_NODE_OTHER;
+    if (index == RECORDING_NODE_OTHER) {
+        recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
+                           "there are more than %d logs: one is shown as \"unknown\"", RECORDING_NODE_OTHER);
+        recording__need_other(recording);
+        return index;
+    }
+    *slot = (struct recording_log){entry->log, index + 1};
+    read_record(recording, frame, entry, record_at, index);
+    return index;
+}
+
+static int make_map(struct recording *recording, struct recording_frame *frame, const struct recording_roster *roster) {
+    uint32_t count = 0;
+    struct recording_parts parts;
+    uint64_t at;
+
+    for (uint32_t i = 0; i < frame->header.node_count; i++)
+        if (roster[i].index >= count) count = roster[i].index + 1;
+    frame->node_map = malloc(count * sizeof *frame->node_map + 1);
+    if (!frame->node_map) return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) frame->node_map[i] = RECORDING_NODE_OTHER;
+    recording__parts(&frame->header, &parts);
+    at = frame->offset + parts.records;
+    for (uint32_t i = 0; i < frame->header.node_count; i++) {
+        frame->node_map[roster[i].index] = (uint16_t)index_of(recording, frame, &roster[i], at);
+        at += roster[i].record_bytes;
+    }
+    frame->node_map_count = count;
+    return 0;
+}
+
+int recording__merge_nodes(struct recording *recording) {
+    struct recording_roster *roster = malloc(NODES_MAX * sizeof *roster);
+    int error = roster ? 0 : -ENOMEM;
+
+    for (size_t i = recording->frame_count; i-- > 0 && error == 0;) {
+        struct recording_frame *frame = recording->frames[i];
+        const struct recording_file *file = &recording->files[frame->file];
+        if (recording__roster_read(file->fd, frame->offset, &frame->header, roster) == 0) {
+            error = make_map(recording, frame, roster);
+            continue;
+        }
+        recording__problem(recording, file, frame->offset, 0, "the list of its nodes is damaged: they are shown as \"unknown\"");
+    }
+    free(roster);
+    return error;
+}

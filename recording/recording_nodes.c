@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See recording_nodes.h. */
+#include "recording_nodes.h"
+
+#include <errno.h>
+#include <proto/utf8.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+/* ---- encode ------------------------------------------------------------------------------------------------------------- */
+
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: single counters, each of them true */
+
+static uint64_t log_of(const struct node_info *info) {
+    struct {
+        struct trace_node_id node_id;
+        uint64_t log, pid;
+    } identity = {info->node_id, info->log, (uint32_t)info->pid};
+    return recording__checksum(&identity, sizeof identity);
+}
+
+static void encode(const struct node *node, uint32_t app_count, struct recording_record *ret_record) {
+    const struct node_info *info = &node->info;
+    struct recording_record *record = ret_record;
+
+    memset(record, 0, sizeof *record);
+    memcpy(record->node_id, info->node_id.bytes, sizeof record->node_id);
+    memcpy(record->node_name, info->node_name, strnlen(info->node_name, TRACE_NODE_NAME_BYTES));
+    /* state:A  The reason is there before the state that needs it. */
+    record->state = atomic_load_explicit(&node->state, memory_order_acquire);
+    if (record->state == NODE_REJECTED) memcpy(record->reason, node->reason, strnlen(node->reason, NODES_REASON_BYTES));
+    record->log = info->log;
+    record->started_unix_ns = info->started_unix_ns;
+    record->ring_bytes = info->ring_bytes;
+    record->control = LOAD(node->control);
+    record->emitted = LOAD(node->emitted);
+    record->indexed = LOAD(node->indexed);
+    record->unfinished = LOAD(node->unfinished);
+    record->last_unix_ns = LOAD(node->last_unix_ns);
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) record->lost[cause] = LOAD(node->lost[cause]);
+    record->pid = info->pid;
+    record->has_ring = info->has_ring;
+    record->lane_count = info->lane_count;
+    record->lane_events = info->lane_events;
+    record->policy = info->policy;
+    record->clock_source = info->clock_source;
+    record->lanes_used = LOAD(node->lanes_used);
+    record->app_count = app_count;
+}
+
+int recording__roll_room(struct recording_roll *roll, size_t bytes) {
+    size_t capacity = roll->capacity == 0 ? 65536 : roll->capacity;
+    char *memory;
+
+    while (capacity < bytes) capacity *= 2;
+    if (capacity == roll->capacity) return 0;
+    memory = realloc(roll->roster, capacity);
+    if (!memory) return -ENOMEM;
+    roll->roster = (struct recording_roster *)memory;
+    roll->capacity = capacity;
+    return 0;
+}
+
+static uint16_t count_commands(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->command_count != 0) return app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
+    while (count < TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
+    return count;
+}
+
+static uint16_t count_fields(const struct trace_app *app) {
+    uint16_t count = 0;
+    if (app->field_count != 0) return app->field_count < TRACE_APP_FIELDS_MAX ? app->field_count : TRACE_APP_FIELDS_MAX;
+    while (count < TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
+    return count;
+}
+
+/* Returns how many bytes it took. */
+static size_t encode_app(const struct trace_app *app, char *out) {
+    struct recording_app head = {.command_count = app->command_count,
+                                 .field_count = app->field_count,
+                                 .commands = count_commands(app),
+                                 .fields = count_fields(app)};
+    size_t commands_bytes = head.commands * sizeof app->commands[0], fields_bytes = head.fields * sizeof app->fields[0];
+
+    memcpy(head.app_id, app->app_id, sizeof head.app_id);
+    memcpy(head.name, app->name, sizeof head.name);
+    memcpy(out, &head, sizeof head);
+    memcpy(out + sizeof head, app->commands, commands_bytes);
+    memcpy(out + sizeof head + commands_bytes, app->fields, fields_bytes);
+    return sizeof head + commands_bytes + fields_bytes;
+}
+
+static void add_node(struct recording_roll *roll, size_t records_at, uint32_t index, const struct node *node) {
+    /* app:A  Pairs with app:R of nodes.c. */
+    uint32_t app_count = atomic_load_explicit(&node->app_count, memory_order_acquire);
+    char *at = (char *)roll->roster + records_at + roll->records_bytes;
+    struct recording_record record;
+    size_t bytes = sizeof record;
+
+    encode(node, app_count, &record);
+    memcpy(at, &record, sizeof record);
+    for (uint32_t i = 0; i < app_count; i++) bytes += encode_app(node->apps[i], at + bytes);
+    roll->roster[roll->count++] = (struct recording_roster){
+        .index = index, .record_bytes = (uint32_t)bytes, .log = log_of(&node->info), .checksum = recording__checksum(at, bytes)};
+    roll->records_bytes += bytes;
+}
+
+int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes) {
+    uint32_t count = nodes_count(nodes), used = 0;
+    size_t records_at;
+
+    for (uint32_t i = 0; i < count; i++) {
+        rcu_read_lock();
+        used += nodes_at(nodes, i) != NULL;
+        rcu_read_unlock();
+    }
+    records_at = used * sizeof(struct recording_roster);
+    roll->count = 0;
+    roll->records_bytes = 0;
+    for (uint32_t i = 0; i < count && roll->count < used; i++) {
+        const struct node *node;
+        int error = recording__roll_room(roll, records_at + roll->records_bytes + RECORDING_RECORD_BYTES_MAX);
+        if (error < 0) return error;
+        rcu_read_lock();
+        node = nodes_at(nodes, i);
+        if (node) add_node(roll, records_at, i, node);
+        rcu_read_unlock();
+    }
+    if (roll->count < used) /* one was forgotten meanwhile */
+        memmove((char *)roll->roster + roll->count * sizeof(struct recording_roster), (char *)roll->roster + records_at,
+                roll->records_bytes);
+    roll->records = (char *)(roll->roster + roll->count);
+    return 0;
+}
+
+void recording__roll_fini(struct recording_roll *roll) {
+    free(roll->roster);
+    *roll = (struct recording_roll){0};
+}
+
+/* ---- decode ------------------------------------------------------------------------------------------------------------- */
+
+/* A name that is UTF-8 and has no control characters, as the reader of a ring makes it. */
+static void fit_name(char *out, size_t out_bytes, const char *name_untrusted, size_t count) {
+    size_t written = 0;
+    count = strnlen(name_untrusted, count);
+    for (size_t i = 0; i < count;) {
+        size_t bad, length = trace_utf8_length(name_untrusted + i, count - i, &bad);
+        bool plain = length > 1 || (length == 1 && (unsigned char)name_untrusted[i] >= 0x20 && name_untrusted[i] != 0x7f);
+        if (written + (plain ? length : 1) >= out_bytes) break;
+        if (plain)
+            memcpy(out + written, name_untrusted + i, length);
+        else
+            out[written] = '?';
+        written += plain ? length : 1;
+        i += length != 0 ? length : bad;
+    }
+    out[written] = 0;
+}
+
+size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *ret_app) {
+    const char *at = bytes;
+    struct recording_app head;
+    size_t commands_bytes, fields_bytes;
+
+    if (left < sizeof head) return 0;
+    memcpy(&head, at, sizeof head);
+    if (head.commands > TRACE_APP_COMMANDS_MAX || head.fields > TRACE_APP_FIELDS_MAX) return 0;
+    if ((head.command_count != 0 && head.command_count != head.commands) ||
+        (head.field_count != 0 && head.field_count != head.fields))
+        return 0;
+    commands_bytes = head.commands * sizeof ret_app->commands[0];
+    fields_bytes = head.fields * sizeof ret_app->fields[0];
+    if (left - sizeof head < commands_bytes + fields_bytes) return 0;
+    memset(ret_app, 0, sizeof *ret_app);
+    memcpy(ret_app->app_id, head.app_id, sizeof head.app_id);
+    memcpy(ret_app->name, head.name, sizeof head.name);
+    ret_app->command_count = head.command_count;
+    ret_app->field_count = head.field_count;
+    memcpy(ret_app->commands, at + sizeof head, commands_bytes);
+    memcpy(ret_app->fields, at + sizeof head + commands_bytes, fields_bytes);
+    for (unsigned i = 0; i < head.fields; i++) /* as traced asks it of a ring */
+        if (ret_app->fields[i].offset + ret_app->fields[i].bytes > TRACE_APP_DATA_BYTES) return 0;
+    return sizeof head + commands_bytes + fields_bytes;
+}
+
+#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed) /* relaxed: it is not published yet */
+
+static void decode_info(const struct recording_record *record, struct node_info *info) {
+    memcpy(info->node_id.bytes, record->node_id, sizeof info->node_id.bytes);
+    fit_name(info->node_name, sizeof info->node_name, record->node_name, TRACE_NODE_NAME_BYTES);
+    info->pid = record->pid;
+    info->log = record->log;
+    info->started_unix_ns = record->started_unix_ns;
+    info->has_ring = record->has_ring != 0;
+    info->lane_count = record->lane_count <= TRACE_LANES_MAX ? record->lane_count : TRACE_LANES_MAX;
+    info->lane_events = record->lane_events;
+    info->ring_bytes = record->ring_bytes;
+    info->policy = record->policy == TRACE_DISCARD_NEWEST ? TRACE_DISCARD_NEWEST : TRACE_OVERWRITE_OLDEST;
+    info->clock_source = record->clock_source == TRACE_CLOCK_TSC ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
+}
+
+int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count) {
+    struct recording_record record;
+    struct node *node = ret_node;
+
+    if (count < sizeof record) return -EBADMSG;
+    memcpy(&record, bytes, sizeof record);
+    if (record.app_count > TRACE_APPS_MAX) return -EBADMSG;
+    memset((void *)node, 0, sizeof *node);
+    decode_info(&record, &node->info);
+    STORE(node->state, record.state <= NODE_UNKNOWN ? record.state : (uint32_t)NODE_UNKNOWN);
+    fit_name(node->reason, sizeof node->reason, record.reason, sizeof record.reason);
+    STORE(node->emitted, record.emitted);
+    STORE(node->indexed, record.indexed);
+    STORE(node->unfinished, record.unfinished);
+    STORE(node->last_unix_ns, record.last_unix_ns);
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) STORE(node->lost[cause], record.lost[cause]);
+    STORE(node->lanes_used, record.lanes_used);
+    STORE(node->control, record.control);
+    *ret_app_count = record.app_count;
+    return 0;
+}

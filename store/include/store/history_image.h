@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A sealed segment as bytes, and a history made of such: what a recording (recording/) writes and reads.
+ *
+ * An image is the arrays of one segment, one behind the other, each aligned to HISTORY_IMAGE_ALIGN bytes, in the order of enum
+ * history_section; docs/recording.md has them byte for byte.  Where they lie follows from five counts (struct history_shape)
+ * and from nothing else, so that there are no offsets that could be wrong.  An image has what the segment has in memory, with
+ * three differences: the tallies of traces are sorted by id, the numbers of directory entries are 0, and there is as much of
+ * each array as is in use. */
+#ifndef STORE_HISTORY_IMAGE_H
+#define STORE_HISTORY_IMAGE_H
+
+#include <store/history.h>
+
+#include <p2ptrace/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTORY_IMAGE_ALIGN 128
+
+enum history_section {
+    HISTORY_SOURCES,      /* 4 bytes an event */
+    HISTORY_EVENTS,       /* 128 bytes an event */
+    HISTORY_BLOCKS,       /* 32 bytes for each 256 events */
+    HISTORY_TRACES,       /* 32 bytes a trace */
+    HISTORY_TRACE_LINKS,  /* 2 bytes an event */
+    HISTORY_TRACE_TABLE,  /* 4 bytes a slot */
+    HISTORY_PEERS,        /* 128 bytes a peer */
+    HISTORY_PEER_LINKS,   /* 2 bytes an event */
+    HISTORY_PEER_NUMBERS, /* 2 bytes an event */
+    HISTORY_PEER_TABLE,   /* 4 bytes a slot */
+    HISTORY_SECTIONS
+};
+
+/* How much there is of each. */
+struct history_shape {
+    uint32_t events; /* 1 to HISTORY_SEGMENT_EVENTS */
+    uint32_t traces, peers;
+    uint32_t trace_slots, peer_slots; /* powers of two */
+};
+
+/* Where each section begins, and how long it is without the padding behind it.  at[HISTORY_SECTIONS] is where the image ends. */
+struct history_layout {
+    size_t at[HISTORY_SECTIONS + 1];
+    size_t bytes[HISTORY_SECTIONS];
+};
+
+/* Returns false for a shape that no segment has; then *ret_layout is untouched. */
+bool history_image_layout(const struct history_shape *shape, struct history_layout *ret_layout);
+
+/* No image is larger. */
+size_t history_image_bytes_max(void);
+
+/* The first id of every so many tallies of traces, so that a prefix is found by looking at one part of them. */
+#define HISTORY_MARK_TRACES 2048
+#define HISTORY_MARKS (HISTORY_SEGMENT_EVENTS / HISTORY_MARK_TRACES)
+
+/* What is known of a segment without its image. */
+struct history_segment_info {
+    uint64_t number;
+    struct history_shape shape;
+    uint64_t min_ns, max_ns;       /* least and greatest time */
+    uint64_t kinds;                /* bit set; bit 63: all from 63 up */
+    uint64_t nodes;                /* bit node index % 64 */
+    uint64_t keys[6];              /* of the hashes */
+    uint64_t marks[HISTORY_MARKS]; /* first 8 bytes of the id of tally 0, 2048, ..., as a big-endian number */
+};
+
+/* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be
+ * sealed, or nobody may be appending.  Takes and gives up the RCU read lock for each part, so that the ingest never waits long.
+ *  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENOMEM. */
+int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
+
+/* ---- a history that is made of images ------------------------------------------------------------------------------------- */
+
+/* Images are loaded and checked in blocks: all of them of block_bytes (a power of two, from 64 KiB to 1 MiB), the last one
+ * shorter. */
+#define HISTORY_BLOCK_BYTES_MIN ((size_t)64 << 10)
+#define HISTORY_BLOCK_BYTES_MAX ((size_t)1 << 20)
+
+/* A segment of such a history. */
+struct history_backed_info {
+    struct history_segment_info
+        segment; /* its number does not count: segments are numbered in the order in which they are given */
+    size_t block_bytes;
+    /* From the segment's own node indices to those of the history, node_map_count of them.  Others become `node_other`. */
+    const uint16_t *node_map;
+    uint32_t node_map_count;
+    uint16_t node_other;
+};
+
+struct history_backing {
+    /* Fills `out` with a block of a segment's image, `bytes` long, and checks it.  Returns 0 or a negative errno when it is
+     * damaged. Called once for a block that is damaged. */
+    int (*load)(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes);
+    /* A block passed its check, and its content is no index: what load wrote is not used. */
+    void (*reject)(void *context, uint32_t segment, uint32_t block);
+    /* Some of its events are of nodes that node_map does not have: they became node_other.  Called once for a segment.  NULL:
+     * nobody asks. */
+    void (*stray)(void *context, uint32_t segment);
+    void *context;
+};
+
+/* Makes a history that is only read.  All calls of history.h for readers work on it, but from one thread at a time: images are
+ * loaded into memory that is used again and again.  It takes at most about four images of memory, beside the directories of
+ * traces and peers, which are made when first asked for (history_traces, history_find_peers, history_stats).  Nothing of an
+ * image is looked at before it is needed. The infos are copied, what node_map points to is not.  Returns 0, -EINVAL for an
+ * impossible shape, -ENOMEM. */
+int history_open_backed(struct history **ret_history, const struct history_backed_info *segments, uint32_t segment_count,
+                        const struct history_backing *backing);
+
+/* Loads all of a segment, so that what is damaged is known.  Returns the number of damaged blocks. */
+uint32_t history_backed_verify(struct history *history, uint32_t segment);
+
+/* How many of a segment's events lie in that block of its image, wholly or in part; their sources count like them. */
+uint32_t history_image_block_events(const struct history_shape *shape, size_t block_bytes, uint32_t block);
+
+#endif

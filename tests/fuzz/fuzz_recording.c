@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fuzz target: a recording that is not what it says (recording/recording.h), although its checksums are right.
+ *
+ * The input's first byte has flags: 1: the recording is compressed; 2: checksums of blocks are left wrong; 4: those of node
+ * records; 8: that of the header; 16: the file is cut.  Then come changes of four bytes each: part of the frame, place in it (2
+ * bytes), new byte.  The frame that is changed has 300 events of 3 nodes.  With bit 16 the second byte says where it is cut, in
+ * 256ths.
+ *
+ * What the sanitizers do not see is asked here: what a question finds is what it asked for, and each question ends.
+ *
+ * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_recording.
+ * */
+#include "recording_format.h"
+
+#include <recording/recording.h>
+#include <recording/writer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+#define REQUIRE(condition)                                                  \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                        \
+        }                                                                   \
+    } while (0)
+
+#define EVENTS 300
+
+static struct base {
+    char *bytes;
+    size_t count;
+} bases[2];
+
+static struct trace_event make_event(uint32_t i) {
+    struct trace_event event = {
+        .timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i, .kind = (uint16_t)(1 + i % 14)};
+    event.trace_id.bytes[0] = (uint8_t)(1 + i % 5);
+    event.peer_id.bytes[3] = (uint8_t)(1 + i % 7);
+    event.flags = i % 3 != 0 ? TRACE_FLAG_HAS_PEER : 0;
+    return event;
+}
+
+/* A whole recording, of which each run changes a copy. */
+static void make_base(struct base *base, bool compress) {
+    char path[] = "/tmp/fuzz_recording.XXXXXX";
+    struct recording_writer *writer;
+    uint32_t nodes[3];
+    int fd = mkstemp(path);
+    FILE *file;
+
+    REQUIRE(fd >= 0 && unlink(path) == 0);
+    close(fd);
+    REQUIRE(recording_writer_open(&writer, path, &(struct recording_writer_options){.compress = compress}) == 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct node_info info = {.node_name = "node", .log = i + 1};
+        struct trace_app app = {.app_id = {'D', 'M', 'A', 'P'}, .name = "DataMap", .commands = {{2, "GET_CHUNK"}}};
+        REQUIRE(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &nodes[i]) == 0);
+        store_add_app(recording_writer_store(writer), nodes[i], &app);
+    }
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        struct trace_event event = make_event(i);
+        REQUIRE(recording_writer_append(writer, nodes[i % 3], i % 2, &event, 1) == 0);
+    }
+    REQUIRE(recording_writer_close(writer, NULL) == 0);
+    file = fopen(path, "rb");
+    REQUIRE(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    base->count = (size_t)ftell(file);
+    base->bytes = malloc(base->count);
+    rewind(file);
+    REQUIRE(base->bytes != NULL && fread(base->bytes, 1, base->count, file) == base->count);
+    fclose(file);
+    unlink(path);
+}
+
+/* Puts one byte into a part of the frame. */
+static void change(char *frame, size_t count, const struct recording_header *header, const uint8_t what[4]) {
+    struct recording_parts parts;
+    uint64_t from, to;
+
+    recording__parts(header, &parts);
+    const uint64_t places[] = {0, 232, parts.roster, parts.records, parts.table, parts.blocks, count};
+    from = places[what[0] % 6];
+    to = places[what[0] % 6 + 1];
+    if (to <= from) to = from + 1;
+    frame[from + (what[1] | (uint64_t)what[2] << 8) * (to - from > 65536 ? (to - from) / 65536 : 1) % (to - from)] =
+        (char)what[3];
+}
+
+/* Makes the checksums right.  The sizes are those that the frame had before it was changed: what a header claims may not be
+ * there. */
+static void seal(char *frame, const struct recording_header *before, uint8_t flags) {
+    struct recording_header *header = (struct recording_header *)frame;
+    struct recording_parts parts;
+    struct recording_roster *roster;
+    struct recording_block *table;
+    uint64_t at;
+
+    recording__parts(before, &parts);
+    roster = (struct recording_roster *)(frame + parts.roster);
+    table = (struct recording_block *)(frame + parts.table);
+    at = parts.records;
+    for (uint32_t i = 0; i < before->node_count && (flags & 4) == 0; i++) {
+        uint64_t bytes = roster[i].record_bytes;
+        if (bytes > parts.table - at) break;
+        roster[i].checksum = recording__checksum(frame + at, bytes);
+        at += bytes;
+    }
+    at = parts.blocks;
+    for (uint32_t i = 0; i < before->block_count && (flags & 2) == 0; i++) {
+        if (table[i].stored_bytes > before->frame_bytes - at) break;
+        table[i].checksum = recording__checksum(frame + at, table[i].stored_bytes);
+        at += table[i].stored_bytes;
+    }
+    header->roster_checksum = recording__checksum(roster, before->node_count * sizeof *roster);
+    header->blocks_checksum = recording__checksum(table, before->block_count * sizeof *table);
+    if ((flags & 8) == 0) header->checksum = recording__checksum(header, offsetof(struct recording_header, checksum));
+}
+
+static void select_all(struct history *history, const struct history_query *query, bool newest_first) {
+    struct history_answer answer;
+    REQUIRE(history_select(history, query, 0, UINT64_MAX, 500, newest_first, NULL, &answer) == 0);
+    for (size_t i = 0; i < answer.count; i++) {
+        REQUIRE(history_match(query, &answer.hits[i].event, answer.hits[i].source));
+        REQUIRE(history_source_node(answer.hits[i].source) < HISTORY_NODES_MAX);
+        if (i > 0) REQUIRE((history_compare(&answer.hits[i - 1], &answer.hits[i]) < 0) == !newest_first);
+    }
+    history_answer_fini(&answer);
+}
+
+static void ask(struct recording *recording) {
+    struct store *store = recording_store(recording);
+    struct trace_event like = make_event(8);
+    uint64_t set[NODES_SET_WORDS] = {2};
+    struct history_trace *traces = NULL;
+    struct history_peer *peers = NULL;
+    struct history_stats stats;
+    struct trace_node_id peer_ids[4];
+    struct trace_id ids[4];
+    size_t count, total;
+
+    select_all(store->history, &(struct history_query){.by_trace = true, .trace_id = like.trace_id}, false);
+    select_all(store->history, &(struct history_query){.by_peer = true, .peer_id = like.peer_id}, true);
+    select_all(store->history, &(struct history_query){.kinds = 0x80}, false);
+    select_all(store->history, &(struct history_query){.by_node = true, .node_set = set, .node_set_bits = NODES_MAX}, true);
+    (void)history_count(store->history, &(struct history_query){.from_ns = like.timestamp}, 0, UINT64_MAX, false, NULL);
+    (void)history_find_traces(store->history, like.trace_id.bytes, 2, ids, 4);
+    (void)history_find_traces(store->history, like.trace_id.bytes, 32, ids, 4);
+    (void)history_find_peers(store->history, like.peer_id.bytes, 3, peer_ids, 4);
+    REQUIRE(history_traces(store->history,
+                           &(struct history_traces_query){.limit = 10, .app_id = "DMAP", .order = HISTORY_TRACES_SLOWEST},
+                           &traces, &count, &total) == 0);
+    free(traces);
+    REQUIRE(history_peers(store->history, NULL, 0, &peers, &count) == 0);
+    free(peers);
+    REQUIRE(history_peers(store->history, set, NODES_MAX, &peers, &count) == 0);
+    free(peers);
+    history_stats(store->history, &stats);
+    recording_verify(recording);
+    for (uint32_t i = 0; i < nodes_count(store->nodes); i++) {
+        const struct node *node = nodes_at(store->nodes, i);
+        if (node == NULL) continue;
+        REQUIRE(memchr(node->info.node_name, 0, sizeof node->info.node_name) != NULL);
+        REQUIRE(node->app_count <= TRACE_APPS_MAX && node->info.lane_count <= TRACE_LANES_MAX);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    uint8_t flags = bytes > 0 ? data[0] : 0;
+    struct base *base = &bases[flags & 1];
+    struct recording_header before;
+    struct recording *recording;
+    char reason[RECORDING_REASON_BYTES], path[32];
+    const char *name = path;
+    size_t count;
+    char *frame;
+    int fd;
+
+    if (base->bytes == NULL) make_base(base, (flags & 1) != 0);
+    count = base->count;
+    frame = malloc(count);
+    REQUIRE(frame != NULL);
+    memcpy(frame, base->bytes, count);
+    memcpy(&before, frame, sizeof before);
+    for (size_t at = (flags & 16) != 0 ? 2 : 1; at + 4 <= bytes; at += 4) change(frame, count, &before, data + at);
+    seal(frame, &before, flags);
+    if ((flags & 16) != 0 && bytes > 1) count = count * data[1] / 256;
+    fd = memfd_create("recording", MFD_CLOEXEC);
+    REQUIRE(fd >= 0 && write(fd, frame, count) == (ssize_t)count);
+    free(frame);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    reason[0] = 0;
+    if (recording_open(&recording, &name, 1, reason) == 0) {
+        ask(recording);
+        recording_close(recording);
+    } else {
+        REQUIRE(reason[0] != 0);
+    }
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""traced --record: what it wrote answers as it did itself; and what a kill, a full disk, limits and damage cost."""
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ProtocolTest, hex_id, until  # noqa: E402
+
+SEGMENT = 65536
+ALICE, BOB = hex_id(0xAA), hex_id(0xBB)
+TRACES = [hex_id(i + 1, 32) for i in range(20)]
+
+
+def ask(paths, *requests, code=0):
+    """Answers of recordings, and what is told of problems."""
+    lines = "".join(request if isinstance(request, str) else request[0] + " " + json.dumps(request[1]) for request in requests
+                    for request in (request, "\n"))
+    done = subprocess.run([os.environ["ASK_RECORDING"], *map(str, paths)], input=lines.encode(), capture_output=True, check=False)
+    assert done.returncode == code, (done.returncode, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+
+
+def total(count):
+    """The events of an answer to `count`, the losses not."""
+    return sum(row["count"] for row in count["rows"])
+
+
+class Record(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.place.directory) / "recorded"
+
+    def files(self):
+        return sorted(self.dir.glob("*.p2rec"))
+
+    def emit(self, node, count):
+        """So many packets, a lane's worth at a time, each batch drained before the next: none is lost."""
+        while count:
+            now = min(count, 20000)
+            node.do("packets", now, TRACES[self.total // 20000 % len(TRACES)], BOB)
+            count -= now
+            self.total += now
+            self.place.settle(self.client, self.total)
+
+    def record(self, *options, events=2 * SEGMENT + 5000, **popen):
+        self.client = self.start("--history", "256M", "--record", str(self.dir), *options, **popen)  # nothing is evicted
+        self.total = 0
+        node = self.place.node("alice", ALICE)
+        node.do("app")
+        node.do("start", TRACES[0], 7, 0, 2)
+        node.do("end", TRACES[0], 7, 2, 1)
+        self.total = 2
+        self.emit(node, events - 2)
+        return node
+
+    def exited(self):
+        until(lambda: self.client.call("nodes")["nodes"][0]["state"] == "exited", "alice to end")
+
+    def compare(self):
+        """Asks traced, stops it, and asks what it recorded."""
+        requests = [("query", {"limit": 500}), ("query", {"trace_id": TRACES[3], "limit": 10000}),
+                    ("query", {"trace_id": TRACES[3][:12], "order": "desc", "limit": 9000}),
+                    ("count", {"group_by": ["peer", "kind"]}), ("traces", {"limit": 50}), ("peers", {}), ("nodes", {}), ("apps", {})]
+        self.exited()
+        live = [self.client.call(method, **params) for method, params in requests]
+        self.assertEqual(self.place.stop()[0], 0)
+        answers, _ = ask([self.dir], *requests)
+        for request, one, other in zip(requests, live, answers):
+            other = other["result"]
+            for answer in (one, other):  # a cursor is of one history alone
+                if answer.get("cursor"):
+                    answer["cursor"] = "..."
+            self.assertEqual(one, other, request)
+
+    def test_a_recording_answers_as_the_live_history(self):
+        self.record().close()
+        self.compare()
+
+    def test_a_compressed_recording_does_so_too(self):
+        self.record("--record-compress", events=6 * SEGMENT + 5000).close()
+        until(lambda: len(self.files()) == 6 and self.files()[0].stat().st_size < 4 << 20, "the oldest to be compressed")
+        self.compare()
+
+    def test_a_kill_costs_the_open_segment_alone(self):
+        self.record()
+        until(lambda: len(self.files()) == 2, "two segments")
+        self.place.traced.kill()
+        self.place.finish()
+        answers, _ = ask([self.dir], "count", "verify")
+        self.assertEqual(total(answers[0]["result"]), 2 * SEGMENT)
+
+    def test_a_second_run_writes_beside_the_first(self):
+        self.record(events=1000).close()
+        self.exited()
+        self.place.stop()
+        self.record(events=500)
+        self.place.stop()
+        answers, _ = ask([self.dir], "count", "nodes")
+        self.assertEqual(total(answers[0]["result"]), 1500)
+        self.assertEqual(len(answers[1]["result"]["nodes"]), 2)
+
+    def test_the_oldest_go_when_there_is_too_much(self):
+        self.record("--record-max", "30MiB", events=5 * SEGMENT + 10)
+        self.place.stop()
+        sizes = [file.stat().st_size for file in self.files()]
+        self.assertLessEqual(sum(sizes), 30 << 20)
+        self.assertGreater(len(sizes), 1)
+        answers, _ = ask([self.dir], "count")
+        self.assertEqual(total(answers[0]["result"]) % SEGMENT, 10)
+
+    def test_a_full_disk_drops_segments_and_tracing_goes_on(self):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))  # a whole segment does not fit, a rest does
+
+        self.record(preexec_fn=limit)
+        self.assertEqual(total(self.client.call("count")), 2 * SEGMENT + 5000)
+        code, log = self.place.stop()
+        self.assertEqual(code, 0)
+        self.assertIn("segments dropped", log)
+        self.assertIn("2 segments dropped\n", log.replace(" so far", ""))
+        answers, _ = ask([self.dir], "count")
+        self.assertEqual(total(answers[0]["result"]), 5000)
+        self.assertEqual([file.name for file in self.dir.iterdir()], [file.name for file in self.files()])
+
+    def test_what_cannot_be_recorded_to_is_an_error_at_the_start(self):
+        blocked = pathlib.Path(self.place.directory) / "file"
+        blocked.write_text("")
+        traced = self.place.spawn("--record", str(blocked))
+        _, log = traced.communicate(timeout=30)
+        self.assertEqual(traced.returncode, 1)
+        self.assertIn("cannot record to", log.decode())
+
+    def test_parts_that_a_killed_one_left_are_removed(self):
+        self.dir.mkdir()
+        part = self.dir / "p2ptrace-0000000000000001-0000000000.p2rec.part"
+        part.write_bytes(b"x" * 1000)
+        other = self.dir / "mine.p2rec.part"
+        other.write_bytes(b"x")
+        self.record(events=10)
+        self.place.stop()
+        self.assertFalse(part.exists())
+        self.assertTrue(other.exists())
+
+
+class Salvage(ProtocolTest):
+    def salvage(self):
+        self.file = os.path.join(self.place.directory, "salvaged.p2rec")
+        done = subprocess.run([os.environ["ASK_RECORDING"], "--salvage", self.file, self.place.directory], capture_output=True, check=True)
+        return sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda told: told["node"])
+
+    def rings(self):
+        return sorted((path.name, path.read_bytes()) for path in pathlib.Path(self.place.directory).glob("p2ptrace.*"))
+
+    def test_what_nodes_left_becomes_a_recording_and_stays_where_it_is(self):
+        alice = self.place.node("alice", ALICE)
+        alice.do("app")
+        alice.do("start", TRACES[0], 7, 0, 2)
+        alice.do("packets", 100, TRACES[0], BOB)
+        alice.kill()
+        bob = self.place.node("bob", BOB)
+        bob.do("packets", 70000, TRACES[1], ALICE)  # more than its ring has
+        bob.close()
+        live = self.place.node("carol", hex_id(0xCC))
+        live.do("packets", 5)
+        before = self.rings()
+        self.assertEqual([(told["node"], told["state"], told["events"], told["lost"], told["error"]) for told in self.salvage()],
+                         [("alice", 2, 101, 0, 0), ("bob", 1, 65536, 4464, 0), ("carol", 0, 5, 0, 0)])
+        self.assertEqual(self.rings(), before)
+        answers, _ = ask([self.file], "nodes", ("query", {"trace_id": TRACES[0], "limit": 1000}), "count", "apps")
+        self.assertEqual({node["name"]: (node["state"], node["indexed"], node["lost"]) for node in answers[0]["result"]["nodes"]},
+                         {"alice": ("crashed", 101, 0), "bob": ("exited", 65536, 4464), "carol": ("live", 5, 0)})
+        self.assertEqual(len(answers[1]["result"]["events"]), 101)
+        self.assertEqual(answers[1]["result"]["events"][0]["kind"], "app_start")
+
+        # what a traced finds in the same rings is the same, but for some nanoseconds: its clock is another
+        def timeless(events):
+            return [{name: value for name, value in event.items() if name not in ("timestamp", "ns")} for event in events]
+
+        client = self.start("--read-only")
+        self.place.settle(client, 101 + 65536 + 5)
+        self.assertEqual(timeless(client.call("query", trace_id=TRACES[0], limit=1000)["events"]),
+                         timeless(answers[1]["result"]["events"]))
+
+    def test_what_is_no_ring_is_told_and_passed_over(self):
+        pathlib.Path(self.place.directory, "p2ptrace.0.1.0123456789abcdef").write_bytes(b"x" * 30000)
+        self.place.node("alice", ALICE).do("packets", 3)
+        told = self.salvage()
+        self.assertEqual([one["events"] for one in told], [0, 3])
+        self.assertIn("magic", told[0]["fault"])
+
+    def test_no_ring_makes_an_empty_file(self):
+        self.assertEqual(self.salvage(), [])
+        self.assertEqual(os.path.getsize(self.file), 0)
+        ask([self.file], code=1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

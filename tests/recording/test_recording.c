@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Recordings: what is written is read again, whole or damaged. */
+#include "history_checks.h"
+#include "recording_format.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <recording/recording.h>
+#include <recording/writer.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#define HISTORY_BYTES ((size_t)120 << 20)
+
+static char dir[] = "/tmp/test_recording.XXXXXX";
+static char path[64], other_path[64];
+static char reason[RECORDING_REASON_BYTES];
+
+static void begin_files(void) {
+    strcpy(dir, "/tmp/test_recording.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/a.p2rec", dir);
+    snprintf(other_path, sizeof other_path, "%s/b.p2rec", dir);
+    store_enter_thread();
+}
+
+static void end_files(void) {
+    DIR *list = opendir(dir);
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        if (entry->d_name[0] != '.') unlinkat(dirfd(list), entry->d_name, 0);
+    closedir(list);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static struct recording *open_one(const char *name) {
+    struct recording *recording = NULL;
+    int error = recording_open(&recording, &name, 1, reason);
+    ck_assert_msg(error == 0, "%s", error == 0 ? "" : reason);
+    return recording;
+}
+
+/* ---- writing what the model has ---------------------------------------------------------------------------------------------
+ * */
+
+static struct recording_writer *writer_for(const char *name, bool compress, uint32_t nodes) {
+    struct recording_writer *writer;
+    ck_assert_int_eq(recording_writer_open(&writer, name, &(struct recording_writer_options){.compress = compress}), 0);
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct node_info info = {.pid = 100 + (int)i, .log = 1000 + i};
+        struct trace_app app = {.app_id = {'D', 'M', 'A', 'P'}, .name = "DataMap", .commands = {{2, "GET_CHUNK"}}};
+        uint32_t index;
+        info.node_id.bytes[0] = (uint8_t)i;
+        info.node_id.bytes[1] = (uint8_t)(i >> 8);
+        snprintf(info.node_name, sizeof info.node_name, "node %u", i);
+        ck_assert_int_eq(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &index), 0);
+        ck_assert_uint_eq(index, i);
+        app.commands[0].cmd = (uint16_t)i;
+        store_add_app(recording_writer_store(writer), index, &app);
+    }
+    return writer;
+}
+
+/* Events of the model from position `from` on. */
+static void write_model(struct recording_writer *writer, uint64_t from, uint64_t to) {
+    for (uint64_t i = from; i < to; i++) {
+        const struct model_event *item = &model.events[i];
+        ck_assert_int_eq(recording_writer_append(writer, history_source_node(item->source), history_source_lane(item->source),
+                                                 &item->event, 1),
+                         0);
+    }
+}
+
+static void make_model(const struct workload *load, uint64_t count) {
+    checks_begin_with(load, 11, count, HISTORY_BYTES);
+    workload_append(&generator, history, &model, count);
+    ck_assert_uint_eq(model.begin, 0);
+}
+
+static void check_nodes(struct store *store, uint32_t nodes) {
+    for (uint32_t i = 0; i < nodes; i++) {
+        char name[32];
+        const struct node *node = nodes_at(store->nodes, i);
+        ck_assert_ptr_nonnull(node);
+        snprintf(name, sizeof name, "node %u", i);
+        ck_assert_str_eq(node->info.node_name, name);
+        ck_assert_int_eq(node->info.pid, 100 + (int)i);
+        ck_assert_uint_eq(node->info.log, 1000 + i);
+        ck_assert_uint_eq(node->app_count, 1);
+        ck_assert_uint_eq(node->apps[0]->commands[0].cmd, i);
+    }
+    ck_assert_uint_eq(nodes_count(store->nodes), nodes);
+}
+
+START_TEST(what_is_written_is_read_again) {
+    const struct workload *load = &loads[_i / 2];
+    struct history *memory;
+    struct recording *recording;
+    struct recording_writer *writer = writer_for(path, _i % 2, load->nodes);
+    struct recording_writer_stats stats;
+
+    make_model(load, 150000);
+    write_model(writer, 0, model.end);
+    ck_assert_int_eq(recording_writer_close(writer, &stats), 0);
+    ck_assert_uint_eq(stats.written, 150000);
+    ck_assert_uint_eq(stats.waiting + stats.lost, 0);
+    recording = open_one(path);
+    memory = history;
+    history = recording_store(recording)->history;
+    check_everything(24);
+    check_nodes(recording_store(recording), load->nodes);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
+    ck_assert_uint_gt(recording_store(recording)->closed_ns, 0);
+    recording_close(recording);
+    history = memory;
+    checks_end();
+}
+END_TEST
+
+/* ---- damage --------------------------------------------------------------------------------------------------------------- */
+
+/* Two segments of the model and a rest, which is where most tests begin. */
+#define EVENTS 140000
+
+static void write_file(bool compress) {
+    struct recording_writer *writer = writer_for(path, compress, 5);
+    make_model(&loads[0], EVENTS);
+    write_model(writer, 0, model.end);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+}
+
+static uint64_t file_bytes(const char *name) {
+    struct stat status;
+    ck_assert_int_eq(stat(name, &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+static struct recording_header header_at(uint64_t offset) {
+    struct recording_header header;
+    int fd = open(path, O_RDONLY);
+    ck_assert_int_eq(pread(fd, &header, sizeof header, (off_t)offset), sizeof header);
+    close(fd);
+    return header;
+}
+
+static void overwrite(uint64_t offset, const void *bytes, size_t count) {
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, bytes, count, (off_t)offset), (ssize_t)count);
+    close(fd);
+}
+
+/* Changes one bit. */
+static void flip(uint64_t offset) {
+    unsigned char byte;
+    int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    close(fd);
+}
+
+static size_t all_events(struct recording *recording) {
+    struct history_query query = {0};
+    struct history_answer answer;
+    size_t count;
+    ck_assert_int_eq(history_select(recording_store(recording)->history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer),
+                     0);
+    count = answer.count;
+    for (size_t i = 0; i < count; i++) { /* all of them are real ones, each once; segments before them may be missing */
+        bool known = false;
+        if (i > 0) quick_assert(history_compare(&answer.hits[i - 1], &answer.hits[i]) < 0);
+        for (uint64_t at = answer.hits[i].position; at < model.end && !known; at += HISTORY_SEGMENT_EVENTS)
+            known = memcmp((const char *)&answer.hits[i].event, (const char *)&model.events[at].event,
+                           sizeof answer.hits[i].event) == 0;
+        quick_assert(known);
+    }
+    history_answer_fini(&answer);
+    return count;
+}
+
+/* Asks everything that there is to ask; the answers only have to come. */
+static void ask_all(struct recording *recording) {
+    struct history *read = recording_store(recording)->history;
+    struct history_query query = {.by_trace = true, .trace_id = model.events[7].event.trace_id};
+    struct history_trace *traces = NULL;
+    struct history_peer *peers = NULL;
+    struct history_answer answer;
+    struct history_stats stats;
+    struct trace_id ids[4];
+    size_t count;
+    ck_assert_int_eq(history_select(read, &query, 0, UINT64_MAX, 1000, true, NULL, &answer), 0);
+    history_answer_fini(&answer);
+    (void)history_find_traces(read, query.trace_id.bytes, 5, ids, 4);
+    ck_assert_int_eq(history_traces(read, &(struct history_traces_query){.limit = 50}, &traces, &count, NULL), 0);
+    free(traces);
+    ck_assert_int_eq(history_peers(read, NULL, 0, &peers, &count), 0);
+    free(peers);
+    history_stats(read, &stats);
+}
+
+/* Whatever was lost was reported.  unknown: events of segments that nothing in the file tells of. */
+static void check_damaged(uint64_t unknown) {
+    const char *name = path;
+    struct recording *recording;
+    size_t read;
+    if (recording_open(&recording, &name, 1, reason) < 0) {
+        ck_assert_uint_gt(strlen(reason), 10);
+        return;
+    }
+    ask_all(recording);
+    read = all_events(recording);
+    recording_verify(recording);
+    if (read + unknown < EVENTS) ck_assert_uint_gt(recording_problem_count(recording), 0);
+    if (unknown != UINT64_MAX) ck_assert_uint_le(EVENTS - read, recording_events_lost(recording) + unknown);
+    recording_close(recording);
+}
+
+START_TEST(a_file_cut_at_any_block_is_read_up_to_there) {
+    bool compress = _i == 1;
+    uint64_t whole, first, second;
+    write_file(compress);
+    whole = file_bytes(path);
+    first = header_at(0).frame_bytes;
+    second = first + header_at(first).frame_bytes;
+    for (uint64_t cut = whole; cut > 0; cut = cut > 65536 * 5 ? cut - 65536 * 5 + cut % 7 : cut / 2) {
+        const char *name = path;
+        struct recording *recording;
+        ck_assert_int_eq(truncate(path, (off_t)cut), 0);
+        check_damaged(cut <= first ? EVENTS - HISTORY_SEGMENT_EVENTS : cut <= second ? EVENTS - 2 * HISTORY_SEGMENT_EVENTS : 0);
+        if (cut < first || recording_open(&recording, &name, 1, reason) < 0) continue;
+        ck_assert_uint_ge(all_events(recording), HISTORY_SEGMENT_EVENTS); /* the first segment is whole */
+        recording_close(recording);
+    }
+    checks_end();
+}
+END_TEST
+
+START_TEST(a_flipped_bit_is_found_wherever_it_is) {
+    uint64_t whole;
+    write_file(_i == 1);
+    whole = file_bytes(path);
+    for (unsigned i = 0; i < 60; i++) {
+        struct recording_header header;
+        uint64_t at = i < 20 ? i * 211 : generator_below(&generator, whole);
+        flip(at);
+        check_damaged(i < 20 ? UINT64_MAX : 0); /* without a header, nobody knows how many there were */
+        flip(at);
+        header = header_at(0);
+        ck_assert_uint_eq(header.number, 0);
+    }
+    check_damaged(0);
+    checks_end();
+}
+END_TEST
+
+START_TEST(a_damaged_header_costs_its_segment_alone) {
+    struct recording *recording;
+    uint64_t second;
+    write_file(false);
+    second = header_at(0).frame_bytes;
+    flip(second + 100);
+    recording = open_one(path);
+    ck_assert_uint_eq(recording_problem_count(recording), 2); /* it, and the gap */
+    ck_assert_uint_eq(recording_problem(recording, 0)->offset, second);
+    ck_assert_ptr_nonnull(strstr(recording_problem(recording, 0)->text, "header"));
+    struct history_stats stats;
+    history_stats(recording_store(recording)->history, &stats);
+    ck_assert_uint_eq(stats.events, EVENTS - HISTORY_SEGMENT_EVENTS);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
+/* ---- what is refused ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
+    static const struct {
+        size_t offset;
+        uint32_t value;
+        const char *reason;
+    } cases[] = {
+        {offsetof(struct recording_header, version), 2,
+         "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
+        {offsetof(struct recording_header, version), 0, "has a format that never was: 0"},
+        {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine of another byte order"},
+        {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
+        {offsetof(struct recording_header, magic), 0x464c457f, "is no recording"},
+    };
+    struct recording_writer *writer = writer_for(path, false, 1);
+    const char *name = path;
+    struct recording *recording;
+    char expected[200];
+    make_model(&loads[5], 10);
+    for (unsigned i = 0; i < 10; i++) ck_assert_int_eq(recording_writer_append(writer, 0, 0, &model.events[i].event, 1), 0);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    overwrite(cases[_i].offset, &cases[_i].value, sizeof cases[_i].value);
+    ck_assert_int_lt(recording_open(&recording, &name, 1, reason), 0);
+    snprintf(expected, sizeof expected, "%s %s", path, cases[_i].reason);
+    ck_assert_str_eq(reason, expected);
+    checks_end();
+}
+END_TEST
+
+START_TEST(nothing_and_what_is_not_there_are_refused) {
+    const char *names[] = {path, dir, "/dev/null", "/nonexistent/x"};
+    struct recording *recording;
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_lt(recording_open(&recording, &names[0], 1, reason), 0);
+    ck_assert_ptr_nonnull(strstr(reason, "is empty"));
+    ck_assert_int_lt(recording_open(&recording, &names[1], 1, reason), 0); /* with the empty file alone */
+    unlink(path);
+    ck_assert_int_lt(recording_open(&recording, &names[1], 1, reason), 0);
+    ck_assert_ptr_nonnull(strstr(reason, "has no recordings"));
+    ck_assert_int_lt(recording_open(&recording, &names[2], 1, reason), 0);
+    ck_assert_ptr_nonnull(strstr(reason, "not a file"));
+    ck_assert_int_lt(recording_open(&recording, &names[3], 1, reason), 0);
+    ck_assert_ptr_nonnull(strstr(reason, "is not there"));
+}
+END_TEST
+
+/* ---- several as one ---------------------------------------------------------------------------------------------------------
+ * */
+
+START_TEST(several_are_read_as_one_and_logs_are_united) {
+    const char *names[] = {other_path, path, path};
+    struct recording *recording;
+    struct recording_writer *writer;
+    struct history_stats stats;
+    uint32_t index, found = 0;
+    struct node_info info = {.node_name = "other", .log = 5, .pid = 9};
+
+    make_model(&loads[0], 1000);
+    writer = writer_for(path, false, 5);
+    write_model(writer, 0, 600);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    ck_assert_int_eq(recording_writer_open(&writer, other_path, NULL), 0);
+    ck_assert_int_eq(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &index), 0);
+    for (uint64_t i = 600; i < 1000; i++)
+        ck_assert_int_eq(recording_writer_append(writer, index, 1, &model.events[i].event, 1), 0);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+
+    ck_assert_int_eq(recording_open(&recording, names, 3, reason), 0);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
+    history_stats(recording_store(recording)->history, &stats);
+    ck_assert_uint_eq(stats.events, 1000);
+    for (uint32_t i = 0; i < nodes_count(recording_store(recording)->nodes); i++) {
+        const struct node *node = nodes_at(recording_store(recording)->nodes, i);
+        uint64_t set[NODES_SET_WORDS] = {0};
+        struct history_query query = {.by_node = true, .node_set = set, .node_set_bits = NODES_MAX};
+        if (node == NULL || strcmp(node->info.node_name, "other") != 0) continue;
+        found++;
+        set[i / 64] = UINT64_C(1) << i % 64;
+        ck_assert_uint_eq(history_count(recording_store(recording)->history, &query, 0, UINT64_MAX, false, NULL), 400);
+    }
+    ck_assert_uint_eq(found, 1);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
+START_TEST(a_file_is_continued) {
+    struct recording_writer *writer;
+    struct recording *recording;
+    make_model(&loads[0], 1000);
+    writer = writer_for(path, false, 5);
+    write_model(writer, 0, 600);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    ck_assert_int_eq(recording_writer_open(&writer, path, NULL), -EEXIST);
+    ck_assert_int_eq(recording_writer_open(&writer, path, &(struct recording_writer_options){.append = true}), 0);
+    struct node_info info = {.node_name = "late"};
+    uint32_t index;
+    ck_assert_int_eq(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &index), 0);
+    ck_assert_int_eq(recording_writer_append(writer, index, 0, &model.events[0].event, 1), 0);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    recording = open_one(path);
+    ck_assert_uint_eq(history_end(recording_store(recording)->history), HISTORY_SEGMENT_EVENTS + 1);
+    struct history_stats stats;
+    history_stats(recording_store(recording)->history, &stats);
+    ck_assert_uint_eq(stats.events, 601);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
+/* ---- kills and full disks
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* A child writes for ever and is killed in the midst of it: what is whole is read. */
+START_TEST(a_kill_costs_the_segment_in_the_making) {
+    make_model(&loads[0], EVENTS);
+    for (unsigned round = 0; round < 6; round++) {
+        struct recording *recording;
+        const char *name = path;
+        uint64_t wanted = UINT64_C(1000000) + round * 9000001;
+        struct stat status = {0};
+        pid_t child;
+        unlink(path);
+        child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            struct recording_writer *writer = writer_for(path, round % 2, 5);
+            for (;;)
+                for (uint64_t i = 0; i < model.end; i++)
+                    if (recording_writer_append(writer, history_source_node(model.events[i].source), 0, &model.events[i].event,
+                                                1))
+                        _exit(1);
+        }
+        while ((uint64_t)status.st_size < wanted / (round % 2 ? 4 : 1))
+            if (stat(path, &status) != 0) status.st_size = 0;
+        kill(child, SIGKILL);
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        if (recording_open(&recording, &name, 1, reason) < 0) continue; /* not one segment was whole */
+        recording_verify(recording);
+        ck_assert_uint_eq(recording_events_lost(recording), 0);
+        ck_assert_uint_le(recording_problem_count(recording), 1); /* the rest of the file is no segment */
+        ck_assert_uint_eq(history_end(recording_store(recording)->history) % HISTORY_SEGMENT_EVENTS, 0);
+        recording_close(recording);
+    }
+    checks_end();
+}
+END_TEST
+
+START_TEST(a_full_disk_costs_whole_segments_and_is_reported) {
+    struct rlimit limit = {15 << 20, 15 << 20};
+    struct recording_writer_stats stats;
+    struct recording_writer *writer = writer_for(path, false, 5);
+    struct recording *recording;
+    unsigned failures = 0;
+    make_model(&loads[0], EVENTS);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (uint64_t i = 0; i < model.end; i++) {
+        const struct model_event *item = &model.events[i];
+        int error = recording_writer_append(writer, history_source_node(item->source), 0, &item->event, 1);
+        if (error < 0) ck_assert_int_eq(error, -EFBIG);
+        failures += error < 0;
+    }
+    ck_assert_uint_eq(failures, 1); /* the second of two segments; the rest fits again */
+    ck_assert_int_eq(recording_writer_close(writer, &stats), 0);
+    ck_assert_uint_eq(stats.lost, HISTORY_SEGMENT_EVENTS);
+    ck_assert_uint_eq(stats.written, EVENTS - HISTORY_SEGMENT_EVENTS);
+    recording = open_one(path);
+    recording_verify(recording);
+    ck_assert_uint_eq(recording_problem_count(recording), 1);
+    ck_assert_str_eq(recording_problem(recording, 0)->text, "segments 1 to 1 before this one are missing");
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("recording");
+    TCase *tcase = tcase_create("files");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tcase, 300);
+    tcase_add_checked_fixture(tcase, begin_files, end_files);
+    tcase_add_loop_test(tcase, what_is_written_is_read_again, 0, 2 * LOADS);
+    tcase_add_loop_test(tcase, a_file_cut_at_any_block_is_read_up_to_there, 0, 2);
+    tcase_add_loop_test(tcase, a_flipped_bit_is_found_wherever_it_is, 0, 2);
+    tcase_add_test(tcase, a_damaged_header_costs_its_segment_alone);
+    tcase_add_loop_test(tcase, what_cannot_be_read_is_refused_with_a_sentence, 0, 5);
+    tcase_add_test(tcase, nothing_and_what_is_not_there_are_refused);
+    tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
+    tcase_add_test(tcase, a_file_is_continued);
+    tcase_add_test(tcase, a_kill_costs_the_segment_in_the_making);
+    tcase_add_test(tcase, a_full_disk_costs_whole_segments_and_is_reported);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
