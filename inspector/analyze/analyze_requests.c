@@ -187,7 +187,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
         if (requests->items[requests->visits[i].request].whole) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
     if (sum_up_links(&usual, requests)) {
-        qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
+        if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
             for (end = begin; end < kept && !compare_groups(&requests->visits[begin], &requests->visits[end]);) end++;
             judge_place(analysis, requests, &usual, requests->visits + begin, end - begin);
