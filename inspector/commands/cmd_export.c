@@ -4,6 +4,7 @@
 #include "commands.h"
 
 #include "json_get.h"
+#include "json_put.h"
 #include "outfile.h"
 #include "pages.h"
 
@@ -34,12 +35,10 @@ int run_rpc(struct session *session) {
         json_decref(result);
         return failed;
     }
-    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+    int failed = json_put(&session->output.text, result, JSON_INDENT(2));
     json_decref(result);
-    if (!text) return session_out_of_memory(session);
-    strbuf_puts(&session->output.text, text);
+    if (failed) return session_out_of_memory(session);
     strbuf_puts(&session->output.text, "\n");
-    free(text);
     return 0;
 }
 

@@ -247,6 +247,8 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (stream->queued) return queue_take(stream, ret_news);
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
+        if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) return SOURCE_ENDED; /* also under load */
+        stream->looked = true;
         if (trace_now_monotonic_ms() >= stream->away.due_ms)
             event = settle_away(stream);
         else

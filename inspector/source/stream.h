@@ -17,7 +17,8 @@ struct stream {
     json_t *params;          /* of `subscribe`: the filter */
     struct shown shown;
     uint64_t left;          /* events still wanted */
-    uint64_t deadline_ms;   /* when the stream ends */
+    uint64_t deadline_ms;   /* when the stream ends, */
+    bool looked;            /* but not before the source was looked at once */
     uint64_t wait_ms;       /* how long to wait for a source that went away */
     uint64_t missed;        /* reported as missing so far */
     uint64_t begin_ns;      /* Unix time: nothing before it is wanted; 0: the first event will say */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "output.h"
 
+#include "json_put.h"
 #include "limits.h"
 #include "text.h"
 
@@ -24,11 +25,8 @@ void output_fini(struct output *output) { strbuf_fini(&output->text); }
 /* ---- what is appended ---- */
 
 int output_json(struct output *output, const json_t *value) {
-    char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
-    if (!line) return failure_out_of_memory(output->failure);
-    strbuf_puts(&output->text, line);
+    if (json_put(&output->text, value, JSON_COMPACT)) return failure_out_of_memory(output->failure);
     strbuf_puts(&output->text, "\n");
-    free(line);
     return 0;
 }
 

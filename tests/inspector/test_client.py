@@ -179,8 +179,11 @@ class Answers(InspectorTest):
         name = "\x9b31m\x1b\u202e\x7f"
         with self.traced({"nodes": {"nodes": [{"name": name}]}}):
             out = self.run_inspector("nodes", "--json")[1]
+            whole = self.run_inspector("rpc", "nodes")[1]
         self.assertEqual(json.loads(out), {"name": name})
-        self.assertTrue(out.isascii())
+        self.assertEqual(json.loads(whole), {"nodes": [{"name": name}]})
+        for text in out, whole:
+            self.assertTrue(all(" " <= character <= "~" or character == "\n" for character in text), text)
 
     def test_a_reader_that_has_gone_is_no_failure(self):
         reader, writer = os.pipe()

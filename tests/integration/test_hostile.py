@@ -139,6 +139,28 @@ class Rings(HostileTest):
         self.assertLess(len(self.ends().splitlines()), 10)
 
 
+class Load(HostileTest):
+    """A node that emits as fast as it can, for as long as anyone looks."""
+
+    def ends_in_time(self, *words):
+        done = subprocess.run([os.environ["INSPECTOR"], *words, "--for", "500ms", "--json"], env=self.place.environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_time_that_was_given_is_kept(self):
+        node = self.place.node("loud", hex_id(7))
+        node.begin("packets", 2**40)
+        pid = str(node.process.pid)
+        self.ends_in_time("attach", pid)
+        self.ends_in_time("attach", pid, "--where", "kind == metrics")
+        self.ends_in_time("attach", pid, "--recent", "100")
+        self.start()
+        self.ends_in_time("attach", pid)
+        self.ends_in_time("follow")
+        self.ends_in_time("follow", "--where", "kind == metrics")
+        node.kill()
+
+
 STRANGER = 65534
 EVIL = "/x\x1b]0;owned\x07\u202e\u2028\x7f'$(touch pwned)`id`;rm -rf"
 

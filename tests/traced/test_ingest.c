@@ -529,6 +529,37 @@ START_TEST(an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag) 
 }
 END_TEST
 
+/* However many: one read does not pass over all of them, and the history is not to be filled with what is lost. */
+START_TEST(a_long_row_of_losses_is_one_event) {
+    struct trace_log *log = open_log_with("alice", 8192, TRACE_OVERWRITE_OLDEST);
+    history_source source;
+    emit(log, 0, 10);
+    for (unsigned i = 0; i < 5000; i++) trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
+    emit(log, 5010, 5020);
+    settle();
+    ck_assert_uint_eq(history_end(history), 21);
+    assert_codes(0, history_source_make(0, 0), 0, 10);
+    assert_gap(at(10, &source), 10, 5000, TRACE_LOSS_INVALID);
+    assert_codes(11, history_source_make(0, 0), 5010, 5020);
+    assert_settled(node_named("alice"), 5020, 20);
+    trace_log_close(log);
+}
+END_TEST
+
+/* What costs nothing but our time counts as well: a pass ends, and the others get their turn. */
+START_TEST(losses_count_towards_the_budget_of_a_pass) {
+    struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
+    for (unsigned i = 0; i < 60000; i++) trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
+    ck_assert_uint_eq(pass(), 0); /* there is more */
+    const struct node *node = node_named("alice");
+    ck_assert_uint_ge(node->lost[TRACE_LOSS_INVALID], INGEST_LANE_EVENTS / 2);
+    ck_assert_uint_le(node->lost[TRACE_LOSS_INVALID], INGEST_LANE_EVENTS + 2 * INGEST_BATCH_EVENTS);
+    settle();
+    ck_assert_uint_eq(node->lost[TRACE_LOSS_INVALID], 60000);
+    trace_log_close(log);
+}
+END_TEST
+
 START_TEST(nodes_and_lanes_are_kept_apart) {
     /* a lane that a thread leaves is taken by the next: room for all of them */
     struct trace_log *alice = open_log_with("alice", 4096, TRACE_OVERWRITE_OLDEST);
@@ -754,7 +785,11 @@ START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     ck_assert_uint_eq(history_end(history), 10);
     trace_log_close(log);
     snprintf(other, sizeof other, "%s", path("p2ptrace.0.0.link2"));
-    (void)link(path("p2ptrace.0.0.link"), other); /* a third, when the ring may have been read to its end */
+    settle();
+    ck_assert_uint_eq(ingest->attached_count, 0);
+    char linked[512];
+    snprintf(linked, sizeof linked, "%s", path(exists(name) ? name : "p2ptrace.0.0.link")); /* either was read, and went */
+    ck_assert_int_eq(link(linked, other), 0); /* a third name, of a ring that has been read to its end */
     pass_time(INGEST_REJECTED_KEPT_NS / 2);
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
     ck_assert_uint_eq(history_end(history), 10);
@@ -1447,6 +1482,8 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, events_of_threads_without_a_lane_are_told);
     tcase_add_test(tcase, unknown_kinds_are_kept_and_counted_and_ours_are_invalid);
     tcase_add_test(tcase, losses_in_a_row_are_told_in_one_and_each_cause_by_itself);
+    tcase_add_test(tcase, a_long_row_of_losses_is_one_event);
+    tcase_add_test(tcase, losses_count_towards_the_budget_of_a_pass);
     tcase_add_loop_test(tcase, an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag, 0, 3);
     tcase_add_test(tcase, nodes_and_lanes_are_kept_apart);
     tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);

@@ -259,10 +259,10 @@ bool rings_ended(const struct rings *rings) {
     return true;
 }
 
-bool rings_broken(const struct rings *rings) {
-    for (unsigned i = 0; i < rings->count; i++)
-        if (trace_reader_broken(rings->rings[i].reader)) return true;
-    return false;
+enum trace_attach_fault rings_fault(const struct rings *rings) {
+    enum trace_attach_fault fault = TRACE_ATTACH_OK;
+    for (unsigned i = 0; i < rings->count && fault == TRACE_ATTACH_OK; i++) fault = trace_reader_fault(rings->rings[i].reader);
+    return fault;
 }
 
 enum trace_node_state rings_state(struct rings *rings) {

@@ -66,8 +66,8 @@ uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
 /* All of them have ended. */
 bool rings_ended(const struct rings *rings);
 
-/* One of them was taken away while it was read: its object shrank. */
-bool rings_broken(const struct rings *rings);
+/* Why one of them cannot be read any more: TRACE_ATTACH_BAD_SIZE (its object shrank) or TRACE_ATTACH_BAD_MARKS (it lies). */
+enum trace_attach_fault rings_fault(const struct rings *rings);
 
 /* Asks whether the nodes live; the first that does, or else the first. */
 enum trace_node_state rings_state(struct rings *rings);

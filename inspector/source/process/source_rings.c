@@ -164,8 +164,10 @@ bool source_rings_discards(const struct source *source) {
 
 void source_rings_describe_end(struct source *source, struct strbuf *out) {
     struct rings *rings = &rings_of(source)->rings;
-    if (rings_broken(rings)) {
-        strbuf_puts(out, "was detached: its log shrank while it was read");
+    enum trace_attach_fault fault = rings_fault(rings);
+    if (fault != TRACE_ATTACH_OK) {
+        strbuf_printf(out, "was detached: %s",
+                      fault == TRACE_ATTACH_BAD_SIZE ? "its log shrank while it was read" : trace_attach_fault_text(fault));
         return;
     }
     uint64_t emitted = rings_emitted(rings);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "json_put.h"
+
+/* jansson leaves the delete character alone, which is ASCII and no text.  Outside of strings there is none. */
+static int put(const char *bytes, size_t count, void *arg) {
+    struct strbuf *out = arg;
+    for (size_t begin = 0, i = 0; i <= count; i++) {
+        if (i < count && bytes[i] != 0x7f) continue;
+        strbuf_add(out, bytes + begin, i - begin);
+        if (i < count) strbuf_puts(out, "\\u007f");
+        begin = i + 1;
+    }
+    return out->failed ? -1 : 0;
+}
+
+int json_put(struct strbuf *out, const json_t *value, size_t flags) {
+    return json_dump_callback(value, put, out, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+}
