@@ -63,7 +63,7 @@ def without_times(value):
     if isinstance(value, list):
         return [without_times(element) for element in value]
     if isinstance(value, dict):
-        times = ("timestamp", "ns", "duration", "duration_s", "rate", "first", "last", "started", "from", "to", "seconds")
+        times = ("timestamp", "ns", "duration", "took", "duration_s", "rate", "first", "last", "started", "from", "to", "seconds")
         return {key: without_times(member) for key, member in value.items() if key not in times}
     return value
 

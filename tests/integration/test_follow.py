@@ -60,10 +60,14 @@ class Follow(ProtocolTest):
         self.addCleanup(lambda: follower.process.poll() is None and follower.end())
         return follower
 
-    def emitted(self):
-        """Of all nodes, when they have ended and are read to their ends."""
+    def emitted(self, count):
+        """Of all nodes, so many, when they have ended and are read to their ends.  A traced that has just begun knows none yet."""
         client = self.place.connect()
-        until(lambda: all(node["state"] == "exited" for node in client.call("nodes")["nodes"]), "the nodes to be drained")
+
+        def states():
+            return [node["state"] for node in client.call("nodes")["nodes"]]
+
+        until(lambda: states() == ["exited"] * count, "the nodes to be drained")
         return sum(node["emitted"] for node in client.call("nodes")["nodes"])
 
     def accounts_for(self, follower, emitted):
@@ -96,7 +100,7 @@ class Follow(ProtocolTest):
             self.start()
         for node in nodes:
             node.close()
-        emitted = self.emitted()
+        emitted = self.emitted(len(nodes))
         for follower in followers:
             self.accounts_for(follower, emitted)
             self.assertGreater(follower.missed, 0)  # else nothing was tried

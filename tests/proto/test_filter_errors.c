@@ -98,8 +98,8 @@ static const struct {
     /* operators */
     {"kind ^<$ packet_lost", "kind has no order: use ==, !=, in or ~", ""},
     {"fin ^>$ true", "fin has no order: use ==, !=, in", ""},
-    {"size ^~$ 5", "~ compares text, and size is none", ""},
-    {"fin ^~$ t*", "~ compares text, and fin is none", ""},
+    {"size ^~$ 5", "~ compares text, but size is not text: use ==, !=, in, or < <= > >=", ""},
+    {"fin ^~$ t*", "~ compares text, but fin is not text: use ==, !=, in", ""},
     {"kind in {packet_lost^..$packet_sent}", "kind has no order, so that there are no ranges of it", ""},
     {"size in {^5$..2}", "this range ends before it begins", ""},
     {"size ^=$ 5", "\"=\" is written \"==\" here", "=="},
