@@ -16,7 +16,8 @@
  * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event never leaves it
  * except as JSON or an export.
  *
- * Plain data, no functions that need a library: this header is for all programs: C99 with the extensions of gcc and clang, C++11. */
+ * Plain data, no functions that need a library: this header is for all programs: C99 with the extensions of gcc and clang,
+ * C++11. */
 #ifndef P2PTRACE_EVENT_H
 #define P2PTRACE_EVENT_H
 
