@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON for people's eyes and programs' ears alike: printable ASCII alone, so that what a node wrote reaches a terminal as text here, too. */
+ * JSON for people's eyes and programs' ears alike: printable ASCII alone, so that what a node wrote reaches a terminal as text
+ * here, too. */
 #ifndef INSPECTOR_JSON_PUT_H
 #define INSPECTOR_JSON_PUT_H
 
