@@ -81,7 +81,7 @@ static void make_events(void) {
 static void make_dir(void) {
     const char *base = getenv("TMPDIR");
     snprintf(dir, sizeof dir, "%.80s/bench_record.XXXXXX", base ? base : "/tmp");
-    if (mkdtemp(dir) == NULL) bench_die("no directory %s: %s", dir, strerror(errno));
+    if (!mkdtemp(dir)) bench_die("no directory %s: %s", dir, strerror(errno));
 }
 
 static void remove_dir(void) {
