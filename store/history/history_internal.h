@@ -138,8 +138,6 @@ struct segment {
     uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
     uint32_t swept_peers;  /* likewise */
     uint32_t chunk_count;  /* of chunks[] */
-    uint32_t capacity;     /* events that it can hold: all, but those of a backed segment were sealed earlier */
-    struct backed *backed; /* NULL: in memory; otherwise see history_backed.c */
     struct block bounds;
     struct block *blocks;
     struct trace_event *events;
@@ -149,6 +147,8 @@ struct segment {
     struct table by_trace, by_peer;
     _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
     _Atomic uint32_t peers_published;
+    uint32_t capacity;     /* events that it can hold: all, but those of a backed segment were sealed earlier */
+    struct backed *backed; /* NULL: in memory; otherwise see history_backed.c */
     struct peer_tally *chunks[SEGMENT_CHUNKS];
 };
 
@@ -210,7 +210,6 @@ struct history {
     size_t bytes_max;
 
     /* The ingest thread's. */
-    struct backed_store *backed; /* NULL: it is in memory, and appended to */
     struct segment *newest;
     uint32_t filled;   /* events in the newest */
     uint32_t reserved; /* how many the caller may append */
@@ -227,7 +226,8 @@ struct history {
     struct segment *idle;    /* had it */
     bool stop;
 
-    bool lazy; /* memory is touched as it fills, and the appending thread waits for grace periods itself */
+    bool lazy;                   /* memory is touched as it fills, and the appending thread waits for grace periods itself */
+    struct backed_store *backed; /* NULL: it is in memory, and appended to */
 };
 
 /* ---- hashes ------------------------------------------------------------------------------------------------------------ */

@@ -88,7 +88,7 @@ START_TEST(answers_are_those_of_the_history_that_it_was_taken_from) {
         ck_assert_uint_eq(model.begin, 0);
         take();
         open_backed();
-        check_everything(24);
+        check_everything(12);
         ck_assert_uint_eq(store.rejects, 0);
         history_destroy(history);
         history = store.memory;
