@@ -38,6 +38,7 @@
 #define TRIGGER_EVERY_MS 10000U
 #define TRIGGER_SETTLE_MS 150U /* so long after a window its events have been drained */
 #define ARGS_MAX 4U
+#define READS_MAX 256U /* --read, in one command */
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads so many, the newest, unless --limit says otherwise */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
 #define ARROW_ROWS_MAX 100U         /* a longer arrow has its ends drawn alone */

@@ -255,7 +255,7 @@ static void offer_values(struct completion *completion, enum value_type type) {
 /* ---- the words before ---- */
 
 static void note_value(struct completion *completion, const char *value) {
-    completion->options.texts[completion->pending] = value;
+    (void)options_note(&completion->options, completion->pending, value); /* too many: the command will say so */
     completion->pending = OPTION_COUNT_;
 }
 

@@ -88,12 +88,21 @@ static int take_word(enum option option, const char *value, struct failure *fail
     return bad_value(option, value, expected, failure);
 }
 
-/* Notes an option with its value (NULL: none). */
+int options_note(struct options *options, enum option option, const char *value) {
+    options->given |= UINT64_C(1) << option;
+    options->texts[option] = value;
+    if (option != OPTION_READ || !value) return 0;
+    if (options->read_count == READS_MAX) return -1;
+    options->reads[options->read_count++] = value;
+    return 0;
+}
+
+/* Reads the value of an option (NULL: none), and notes it. */
 static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share;
     pid_t pid;
-    options->given |= UINT64_C(1) << option;
-    options->texts[option] = value;
+    if (options_note(options, option, value))
+        return failure_set(failure, EXIT_USAGE, "--%s can be given at most %u times", option_table[option].spelling, READS_MAX);
     switch (option_table[option].type) {
     case VALUE_COUNT:
         if (parse_count(value, &options->numbers[option])) return bad_value(option, value, "a whole number", failure);
@@ -130,6 +139,7 @@ enum option option_of_word(const char *word, const char **ret_value) {
     const char *equals = strchr(word, '=');
     *ret_value = NULL;
     if (!strcmp(word, "-o")) return OPTION_OUTPUT;
+    if (!strcmp(word, "-r")) return OPTION_READ;
     if (!strcmp(word, "-h")) return OPTION_HELP;
     if (!strcmp(word, "-V")) return OPTION_VERSION;
     if (strncmp(word, "--", 2) != 0) return OPTION_COUNT_;

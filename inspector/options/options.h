@@ -24,7 +24,7 @@ enum option {
 #define OPTIONS_COMMON                                                                                                        \
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(HELP) | OPTION_BIT(VERSION))
-#define OPTIONS_SOURCE OPTION_BIT(PID)
+#define OPTIONS_SOURCE (OPTION_BIT(PID) | OPTION_BIT(READ))
 
 /* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
 enum value_type {
@@ -67,10 +67,15 @@ struct options {
     uint64_t given;                   /* OPTION_BITs */
     const char *texts[OPTION_COUNT_]; /* NULL when not given */
     uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
+    const char *reads[READS_MAX];     /* every --read, in order */
+    size_t read_count;
 };
 
 /* Reads argv.  Everything is borrowed from it.  Returns 0, or -1 with the reason. */
 int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure);
+
+/* Notes that an option was given, with its value (NULL: none).  Returns 0, or -1 when it was given too often. */
+int options_note(struct options *options, enum option option, const char *value);
 
 /* Is a word meant for an option?  "-5s" is a time. */
 bool is_option(const char *text);

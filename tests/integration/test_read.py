@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""inspector --read: every command says of a recording what it said of the live history; what is damaged is reported, what is whole is read."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ProtocolTest, hex_id, until  # noqa: E402
+
+ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
+TRACE, BAD = "%032x" % 0x5EED, "%032x" % 0xBAD
+HEADER, SEGMENT = 4096, 65536
+
+
+def run(place, *args):
+    done = subprocess.run([os.environ["INSPECTOR"], *map(str, args)], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, env=place.environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+class ReadTest(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.place.directory) / "recorded"
+
+    def live(self, *args):
+        code, out, err = run(self.place, *args)
+        self.assertEqual((code, err), (0, ""), args)
+        return out
+
+    def read(self, *args, path=None, code=0, err=""):
+        done = run(self.place, *args, "--read", path or self.dir)
+        if err is not None:
+            self.assertEqual((done[0], done[2]), (code, err), args)
+        return done[1]
+
+    def record(self):
+        """Two nodes, requests that end and one that does not, a loss, more than a page of packets.  Both nodes have ended."""
+        self.client = self.start("--record", str(self.dir))
+        alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        alice.do("app")
+        alice.do("start", TRACE, 1, 0, 1)
+        alice.do("packets", 30, TRACE, BOB)
+        bob.do("packets", 20, TRACE, ALICE)
+        alice.do("end", TRACE, 1, 1, 1)
+        alice.do("start", BAD, 2, 0, 2)
+        alice.do("metrics", 2_000_000, 1_000_000, CAROL)
+        bob.do("custom", "hello")
+        alice.do("packets", 3000)
+        self.events = 3055
+        self.place.settle(self.client, self.events)
+        alice.close()
+        bob.close()
+        until(lambda: all(node["state"] == "exited" for node in self.client.call("nodes")["nodes"]), "both to end")
+
+    def stop(self):
+        self.assertEqual(self.place.stop()[0], 0)
+
+
+class EveryCommand(ReadTest):
+    def setUp(self):
+        super().setUp()
+        self.record()
+        times = [json.loads(line)["timestamp"] for line in self.live("range", "0", "now", "--json").splitlines()]
+        self.first, self.last = times[0], times[-1]
+
+    def commands(self):
+        first, last = str(self.first), str(self.last)
+        return [["nodes"], ["peers"], ["peers", "--node", "alice"], ["apps"], ["traces"], ["traces", "--where", "unfinished"],
+                ["traces", "--from", first, "--to", last, "--order", "slowest"], ["traces", "--app", "TEST"],
+                ["traces", "--kind", "connection"], ["trace", TRACE[:31]],
+                ["trace", TRACE, "--all"], ["trace", TRACE, "--graph"], ["trace", TRACE, "--where", "kind == packet_sent"],
+                ["peer", "bob"], ["peer", CAROL[:12]], ["recent"], ["recent", "7", "--kind", "packet_sent"], ["recent", "2500"],
+                ["recent", "--where", "rtt > 1ms"], ["range", first, last], ["range", "0", last, "--node", "bob"],
+                ["range", "0", last, "--explain"],
+                ["count", "--from", first, "--to", last], ["count", "--by", "peer,kind"], ["count", "--hist", "rtt"],
+                ["count", "--by", "time/1ms", "--value", "size", "--from", first, "--to", last],
+                ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
+                ["sql", "select trace_id, outcome from traces order by 1"], ["sql", "select name, state, indexed from nodes order by 1"],
+                ["analyze", "--from", first, "--to", last], ["analyze", "trace", TRACE], ["analyze", "node", "alice"],
+                ["rpc", "query", '{"limit":1,"kind":"custom"}'], ["rpc", "count", "{}"]]
+
+    def test_every_command_says_of_the_recording_what_it_said_live(self):
+        wanted = {}
+        for args in self.commands():
+            for more in ([], ["--json"]):
+                wanted[tuple(args + more)] = run(self.place, *args, *more)
+        export = json.loads(self.live("export", TRACE))
+        stats = json.loads(self.live("stats", "--json"))["history"]
+        self.stop()
+        for args, live in wanted.items():
+            with self.subTest(args=args):
+                self.assertEqual(live[0], 0, live)
+                self.assertEqual(run(self.place, *args, "--read", self.dir), live)
+        self.assertGreater(sum(bool(live[1]) for live in wanted.values()), 60, "nearly nothing was compared")
+        document = json.loads(self.read("export", TRACE))
+        self.assertEqual(len(document["events"]), 52)
+        for member in ("trace_id", "events", "gaps", "lost", "evicted", "nodes", "apps"):
+            self.assertEqual(document[member], export[member], member)
+        history = json.loads(self.read("stats", "--json"))["history"]
+        for member in ("events", "first", "last", "traces", "peers", "evicted"):
+            self.assertEqual(history[member], stats[member], member)
+        self.assertIn("history", self.read("stats"))
+
+    def test_following_it_plays_its_events_and_ends(self):
+        everything = [json.loads(line) for line in self.live("range", "0", "now", "--json").splitlines()]
+        self.stop()
+
+        def follow(*args):
+            return [{key: value for key, value in json.loads(line).items() if key != "log"}
+                    for line in self.read("follow", "--json", *args).splitlines()]
+
+        self.assertEqual(len(everything), self.events)
+        self.assertEqual(follow(), everything)
+        self.assertEqual(follow("--recent", "5"), everything[-5:])
+        self.assertEqual(follow("--count", "2010"), everything[:2010])
+        self.assertEqual(follow("--node", "bob"), [event for event in everything if event["node_id"] == BOB])
+        self.assertEqual(follow("--where", "kind == custom"), [event for event in everything if event["kind"] == "custom"])
+
+    def test_relative_times_count_back_from_its_end(self):
+        newest = self.live("range", "0", "now", "--json").splitlines()[-1]
+        self.stop()
+        self.assertEqual(self.read("range", "-1us", "now", "--json").splitlines()[-1], newest)
+        self.assertEqual(len(self.read("range", "-1h", "now", "--json").splitlines()), self.events)
+        self.assertEqual(self.read("recent", "--from", "now", "--json"), "")
+
+    def test_trigger_keeps_the_windows_that_there_were(self):
+        self.stop()
+        out = self.read("trigger", "kind == app_start", "--before", "0", "--after", "0", "--every", "0", "--kind", "app_start", err=None)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([next(iter(line)) for line in lines if "trigger" in line or "end" in line], ["trigger", "end"] * 2)
+        self.assertEqual([line["end"]["events"] for line in lines if "end" in line], [1, 1])
+
+    def test_what_needs_live_nodes_says_so_in_a_sentence(self):
+        self.stop()
+        for args in (["control"], ["control", "--reset"]):
+            self.read(*args, code=1, err="inspector: the recording %s has no live nodes to control\n" % self.dir)
+        for args in (["attach", "4242"], ["doctor"]):
+            self.read(*args, code=1, err="inspector: inspector %s needs live nodes: a recording has none\n" % args[0])
+        code, _, err = run(self.place, "nodes", "--read", self.dir, "--pid", "1")
+        self.assertEqual((code, err), (2, "inspector: --read and --pid exclude each other: ask one or the other\n"))
+
+    def test_the_short_form_and_several_are_read_as_one(self):
+        self.stop()
+        files = sorted(self.dir.glob("*.p2rec"))
+        once = self.read("range", "0", "now", "--json")
+        self.assertEqual(run(self.place, "range", "0", "now", "--json", "-r", files[0], "-r", self.dir, "--read=" + str(self.dir)),
+                         (0, once, ""))
+
+    def test_completion_offers_what_the_recording_has(self):
+        self.stop()
+        code, out, _ = run(self.place, "complete", "recent", "-r", self.dir, "--node", "")
+        self.assertEqual((code, sorted(line.split("\t")[0] for line in out.splitlines())), (0, ["alice", "bob"]))
+
+
+class Damage(ReadTest):
+    def setUp(self):
+        super().setUp()
+        self.record()
+        self.stop()
+        [self.file] = self.dir.glob("*.p2rec")
+        self.whole = self.file.read_bytes()
+
+    def refused(self, sentence, *paths):
+        code, out, err = run(self.place, "nodes", *[word for path in paths for word in ("-r", path)])
+        self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
+        self.assertIn(sentence, err)
+
+    def test_what_is_no_recording_is_one_line(self):
+        place = pathlib.Path(self.place.directory)
+        (place / "empty").write_bytes(b"")
+        (place / "foreign").write_bytes(b"\x7fELF" + bytes(20000))
+        (place / "none").mkdir()
+        self.refused("is empty", place / "empty")
+        self.refused("is no recording", place / "foreign")
+        self.refused("is not there", place / "missing")
+        self.refused("has no recordings", place / "none")
+        self.refused("is no recording", self.file, place / "foreign")
+        self.refused("is no recording", "/dev/null")
+        newer = bytearray(self.whole)
+        newer[8] = 99
+        (place / "newer.p2rec").write_bytes(newer)
+        self.refused("newer", place / "newer.p2rec")
+
+    def test_a_file_that_was_cut_gives_what_is_whole_and_says_the_rest(self):
+        self.file.write_bytes(self.whole[:HEADER + 4096 + 200_000])
+        code, out, err = run(self.place, "range", "0", "now", "--json", "-r", self.file)
+        self.assertEqual(code, 0, err)
+        count = len(out.splitlines())
+        self.assertTrue(0 < count < self.events, count)
+        self.assertRegex(err, r"^inspector: .*\.p2rec: at byte 0: the file ends \d+ bytes before its segment does \((\d+) events\)\n")
+        self.assertEqual(count + int(err.split("(")[1].split()[0]), self.events)
+
+    def test_a_damaged_block_costs_its_events_alone(self):
+        damaged = bytearray(self.whole)
+        damaged[HEADER + 4096 + 100_000] ^= 1
+        self.file.write_bytes(damaged)
+        code, out, err = run(self.place, "range", "0", "now", "--json", "-r", self.file)
+        self.assertEqual(code, 0, err)
+        self.assertRegex(err, r"^inspector: .*\.p2rec: at byte \d+: events are damaged \(\d+ events\)\n$")
+        self.assertEqual(len(out.splitlines()) + int(err.split("(")[1].split()[0]), self.events)
+
+    def test_damage_beside_whole_files_is_reported_and_the_whole_is_read(self):
+        shutil.copy(self.file, self.dir / "other.p2rec")
+        (self.dir / "other.p2rec").write_bytes(b"x" * 5000)
+        (self.dir / "empty.p2rec").write_bytes(b"")
+        code, out, err = run(self.place, "count", "--json", "-r", self.dir)
+        self.assertEqual((code, len(err.splitlines())), (0, 2), err)
+        self.assertIn("is no recording", err)
+        self.assertIn("is empty", err)
+        self.assertTrue(out)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
