@@ -37,6 +37,8 @@
 #define TRIGGER_AFTER_MS 1000U
 #define TRIGGER_EVERY_MS 10000U
 #define TRIGGER_SETTLE_MS 150U /* so long after a window its events have been drained */
+#define RECORD_QUIET_MS 20U    /* at its end `record` reads what has arrived, until nothing came for so long, */
+#define RECORD_DRAIN_MS 1000U  /* ... but not longer than this */
 #define ARGS_MAX 4U
 #define READS_MAX 256U /* --read, in one command */
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads so many, the newest, unless --limit says otherwise */

@@ -167,6 +167,35 @@ const struct command command_table[] = {
                      {"inspector attach 4242 --from 0 --json > all.ndjson", "everything its ring still has, and what follows"}},
     },
     {
+        .name = "record",
+        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR) | OPTION_BIT(OUTPUT),
+        .run = run_record,
+        .summary = "save events in a file that --read opens again",
+        .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --from or --recent it "
+                       "begins in the past. Ends with Ctrl-C, --count or --for, and says how many events it has, and how many it missed. "
+                       "An existing file is never overwritten.\n"
+                       "Events are written in segments of 65536. Ctrl-C and SIGTERM lose nothing; if record is killed otherwise, the "
+                       "last segment is lost. If the disk is full, record says so and goes on; the exit code is then 1.\n"
+                       "With --read it saves a part of a recording, or of JSON. traced --record DIR records everything, all the time.",
+        .examples = {{"inspector record -o today.p2rec --from -1m --for 5m", "the last minute and the next five"},
+                     {"inspector record -o losses.p2rec --kind packet_lost --count 1000", "a thousand losses"},
+                     {"inspector record -r all.p2rec -o bob.p2rec --node bob", "a part of another recording"},
+                     {"inspector traces --read today.p2rec", "look at it later"}},
+    },
+    {
+        .name = "salvage",
+        .options = OPTION_BIT(OUTPUT),
+        .offline = true,
+        .run = run_salvage,
+        .summary = "save what nodes left in their rings, even without traced",
+        .description = "Reads the rings of all nodes of this user, of live and of crashed ones, and writes what they still have to the new file "
+                       "-o FILE. It needs no traced, and changes no ring. Shows a line for each ring: how many events it had, and how many "
+                       "of its events were overwritten before.\n"
+                       "With --json: {\"object\", \"name\", \"state\", \"events\", \"lost\", \"reason\"}; reason says why a ring was not read.",
+        .examples = {{"inspector salvage -o crash.p2rec", "after a crash, before anything is restarted"},
+                     {"inspector recent --read crash.p2rec", "the last things that happened"}},
+    },
+    {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
         .options = OPTION_BIT(ALL),

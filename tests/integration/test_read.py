@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -214,6 +215,100 @@ class Damage(ReadTest):
         self.assertIn("is no recording", err)
         self.assertIn("is empty", err)
         self.assertTrue(out)
+
+
+class Saved(ReadTest):
+    """What the inspector saves itself."""
+
+    def setUp(self):
+        super().setUp()
+        self.record()
+        self.file = os.path.join(self.place.directory, "saved.p2rec")
+
+    def compare(self, *commands):
+        for args in commands:
+            with self.subTest(args=args):
+                self.assertEqual(self.read(*args, path=self.file), self.live(*args))
+
+    def test_what_record_saved_is_what_there_was(self):
+        told = json.loads(self.live("record", "-o", self.file, "--from", "0", "--count", str(self.events), "--json"))
+        self.assertEqual((told["events"], told["missed"], told["bytes"]), (self.events, 0, os.path.getsize(self.file)))
+        self.compare(["nodes", "--json"], ["apps", "--json"], ["peers", "--json"], ["traces", "--json"], ["trace", TRACE, "--json"],
+                     ["recent", "5000", "--json"], ["count", "--by", "peer,kind", "--json"], ["analyze", "trace", TRACE, "--json"])
+        code, _, err = run(self.place, "record", "-o", self.file)
+        self.assertEqual((code, err), (1, "inspector: %s is there already: a recording overwrites nothing\n" % self.file))
+
+    def test_ctrl_c_ends_record_and_loses_nothing(self):
+        command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--from", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
+            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
+            carol = self.place.node("carol", CAROL)  # a node that comes later
+            carol.do("packets", 7)
+            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events + 7, "all to be sent")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, b""))
+        self.assertTrue(out.startswith(b"%d events in " % (self.events + 7)), out)
+        self.compare(["recent", "5000", "--json"], ["nodes", "--json"])
+
+    def test_record_follows_over_a_restart_of_traced(self):
+        dave = self.place.node("dave", hex_id(0xDD))
+        command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--node", "dave"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
+            until(lambda: self.client.call("stats")["clients"]["subscriptions"], "the subscription")
+            dave.do("packets", 5)
+            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 5, "all to be sent")
+            self.stop()
+            self.assertIn(b"went away", process.stderr.readline())
+            dave.do("packets", 6)
+            self.client = self.start()
+            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 6, "all to be sent")
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+        self.assertTrue(out.startswith(b"11 events in "), out)
+
+    def test_a_part_of_a_recording_and_nothing_at_all(self):
+        self.stop()
+        self.read("record", "-o", self.file, "--node", "bob", "--kind", "packet_sent")
+        code, out, err = run(self.place, "recent", "100", "--json", "-r", self.file)
+        self.assertEqual((code, len(out.splitlines()), err), (0, 20, ""))
+        other = self.file + "2"
+        self.assertIn("0 events: no recording", self.read("record", "-o", other, "--kind", "packet_lost"))
+        self.assertFalse(os.path.exists(other))
+
+    def test_a_full_disk_is_reported_and_nothing_false_is_left(self):
+        done = subprocess.run(["sh", "-c", "ulimit -f 16; trap '' XFSZ; exec \"$0\" record -o \"$1\" --from 0 --count %d" % self.events,
+                               os.environ["INSPECTOR"], self.file], capture_output=True, text=True, check=False, env=self.place.environment)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("%d events are missing in it" % self.events, done.stderr)
+        self.assertFalse(os.path.exists(self.file))
+
+    def test_salvage_saves_what_is_in_the_rings(self):
+        self.place.node("dave", hex_id(0xDD)).do("packets", 9)
+        self.stop()
+        crashed = self.place.node("erin", hex_id(0xEE))
+        crashed.do("packets", 11, TRACE, BOB)
+        crashed.kill()
+        code, out, err = run(self.place, "salvage", "-o", self.file, "--json")
+        self.assertEqual((code, err), (0, ""))
+        rings = {ring["name"]: ring for ring in map(json.loads, out.splitlines())}
+        self.assertEqual((rings["erin"]["state"], rings["erin"]["events"], rings["erin"]["reason"]), ("crashed", 11, None))
+        found = json.loads(self.read("count", "--node", "erin", "--json", path=self.file))
+        self.assertEqual(found["events"], 11)
+        self.assertIn("crashed", self.read("nodes", path=self.file))
+
+    def test_without_a_file_or_rings_they_say_so(self):
+        for args in (["record"], ["salvage"]):
+            code, _, err = run(self.place, *args)
+            self.assertEqual(code, 2, err)
+            self.assertIn("-o FILE", err)
+        empty = os.path.join(self.place.directory, "empty")
+        os.mkdir(empty)
+        done = subprocess.run([os.environ["INSPECTOR"], "salvage", "-o", self.file], capture_output=True, text=True, check=False,
+                              env=dict(self.place.environment, P2PTRACE_SHM_DIR=empty))
+        self.assertEqual((done.returncode, done.stderr), (1, "inspector: nothing to salvage: the rings in %s have no events\n" % empty))
+        self.assertFalse(os.path.exists(self.file))
 
 
 if __name__ == "__main__":
