@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "event_writer.h"
 
+#include "app_names.h"
 #include "json_get.h"
 #include "node_rows.h"
 
@@ -19,6 +20,7 @@ struct log {
     uint64_t log, started_ns;
     uint32_t node; /* its index there */
     json_t *row;   /* NULL: known by its events alone */
+    struct app_names names;
 };
 
 struct event_writer {
@@ -144,17 +146,22 @@ static int find_or_add(struct event_writer *writer, const struct trace_parsed_ev
     return 0;
 }
 
+int event_writer_add_parsed(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure) {
+    if (find_or_add(writer, parsed, failure)) return -1;
+    app_names_note(&writer->logs[writer->last].names, parsed);
+    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed->lane, &parsed->event, 1);
+    if (error == -ENOMEM) return failure_out_of_memory(failure);
+    if (error == -EINVAL) return failure_set(failure, EXIT_FAILED, "lane must be an integer from 0 to 255");
+    if (error && !writer->error) writer->error = error;
+    return 0;
+}
+
 int event_writer_add(struct event_writer *writer, const json_t *event, struct failure *failure) {
     struct trace_parsed_event parsed;
     struct trace_parse_error wrong;
     if (trace_event_parse(event, &parsed, &wrong))
         return failure_set(failure, EXIT_FAILED, "%s%s%s", wrong.field, *wrong.field ? " " : "the event ", wrong.reason);
-    if (find_or_add(writer, &parsed, failure)) return -1;
-    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed.lane, &parsed.event, 1);
-    if (error == -ENOMEM) return failure_out_of_memory(failure);
-    if (error == -EINVAL) return failure_set(failure, EXIT_FAILED, "lane must be an integer from 0 to 255");
-    if (error && !writer->error) writer->error = error;
-    return 0;
+    return event_writer_add_parsed(writer, &parsed, failure);
 }
 
 int event_writer_error(const struct event_writer *writer) { return writer->error; }
@@ -190,9 +197,11 @@ int event_writer_open_fd(struct event_writer **ret_writer, int fd, struct failur
 
 static void end_nodes(struct event_writer *writer) {
     for (size_t i = 0; i < writer->count; i++) {
-        const struct log *log = &writer->logs[i];
+        struct log *log = &writer->logs[i];
         enum node_state state = log->row ? node_row_state(log->row) : NODE_UNKNOWN;
         apply_row(writer, log);
+        app_names_add(&log->names, recording_writer_store(writer->writer), log->node);
+        app_names_fini(&log->names);
         if (state == NODE_EXITED || state == NODE_CRASHED)
             store_end_node(recording_writer_store(writer->writer), log->node, state);
         json_decref(log->row);

@@ -11,6 +11,7 @@
 #include "failure.h"
 
 #include <jansson.h>
+#include <proto/event_parse.h>
 
 struct event_writer;
 
@@ -37,6 +38,9 @@ bool event_writer_knows(const struct event_writer *writer, const json_t *event);
 /* Adds an event.  One that is not an event fails with EXIT_FAILED and a text that begins with its field.  A file that cannot be
  * written is no failure here, but in the end: other events may still be written (event_writer_error). */
 int event_writer_add(struct event_writer *writer, const json_t *event, struct failure *failure);
+
+/* The same for one that was parsed. */
+int event_writer_add_parsed(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure);
 
 /* The negative errno of the first write that failed, or 0. */
 int event_writer_error(const struct event_writer *writer);

@@ -311,5 +311,95 @@ class Saved(ReadTest):
         self.assertFalse(os.path.exists(self.file))
 
 
+class Json(ReadTest):
+    """JSON that was saved can be opened again."""
+
+    def setUp(self):
+        super().setUp()
+        self.record()
+        self.file = os.path.join(self.place.directory, "saved.json")
+
+    def save(self, *texts, path=None):
+        with open(path or self.file, "w", encoding="utf-8") as file:
+            file.write("".join(texts))
+
+    def same(self, *commands):
+        for args in commands:
+            with self.subTest(args=args):
+                live = self.live(*args)
+                self.assertTrue(live)
+                self.assertEqual(self.read(*args, path=self.file), live)
+
+    def test_an_exported_trace_is_that_trace(self):
+        self.live("export", TRACE, "-o", self.file)
+        self.same(["trace", TRACE, "--json"], ["trace", TRACE], ["trace", TRACE, "--graph"], ["analyze", "trace", TRACE], ["apps", "--json"],
+                  ["nodes", "--json"])
+        document = json.loads(self.read("export", TRACE, path=self.file))
+        self.assertEqual(document["events"], json.loads(self.live("export", TRACE))["events"])
+
+    def test_lines_of_nodes_apps_and_events_in_any_order(self):
+        events, nodes, apps = self.live("range", "0", "now", "--json"), self.live("nodes", "--json"), self.live("apps", "--json")
+        whole = [["nodes", "--json"], ["apps", "--json"], ["peers", "--json"], ["traces", "--json"], ["recent", "5000", "--json"],
+                 ["count", "--by", "peer,kind", "--json"], ["trace", TRACE]]
+        for texts in ((nodes, apps, events), (events, apps, nodes), (events, nodes, apps, events)):
+            self.save(*texts)
+            self.same(*whole)
+
+    def test_arrays_answers_and_pretty_forms_are_read_too(self):
+        events = [json.loads(line) for line in self.live("recent", "100", "--json").splitlines()]
+        nodes = json.loads(self.live("rpc", "nodes"))
+        for text in (json.dumps(events), json.dumps(events, indent=4), json.dumps({"events": events, "cursor": None}),
+                     json.dumps({**nodes, "x": {"events": [1, {"a": "]"}]}, "events": events, "gaps": []}, indent=1),
+                     "".join(json.dumps(event, indent=2) + "\n" for event in events), "  " + json.dumps(events).replace('"', '"', 1)):
+            self.save(text)
+            self.assertEqual([json.loads(line) for line in self.read("recent", "1000", "--json", path=self.file).splitlines()], events)
+
+    def test_windows_of_trigger_and_streams_of_follow(self):
+        self.stop()
+        windows = self.read("trigger", "kind == app_start", "--before", "1m", "--after", "1m", "--every", "0", err=None)
+        self.save(windows)
+        self.assertEqual(len(self.read("recent", "5000", "--json", path=self.file).splitlines()), self.events)
+        stream = self.read("follow", "--json")
+        self.save(stream, '{"missed":7,"why":"slow"}\n')
+        self.read("traces", path=self.file, err="inspector: %s: 7 events were missed when it was saved\n" % self.file)
+
+    def test_several_are_read_as_one_and_nothing_twice(self):
+        self.stop()
+        one, two = self.read("recent", "100", "--json"), self.read("recent", "50", "--json")
+        self.save(one)
+        other = self.file + "2"
+        self.save(two, path=other)
+        code, out, err = run(self.place, "recent", "1000", "--json", "-r", self.file, "-r", other)
+        self.assertEqual((code, out, err), (0, one, ""))
+        bob = os.path.join(self.place.directory, "bob.p2rec")
+        self.read("record", "-o", bob, "--node", "bob")
+        self.save(self.read("range", "0", "now", "--json", "--node", "alice"))
+        code, out, err = run(self.place, "range", "0", "now", "--json", "-r", self.file, "-r", bob)
+        self.assertEqual((code, sorted(out.splitlines()), err), (0, sorted(self.read("range", "0", "now", "--json").splitlines()), ""))
+
+    def test_damage_has_a_place_and_the_rest_is_read(self):
+        lines = self.live("recent", "10", "--json").splitlines()
+        wrong = [lines[0], lines[1][:40], "nonsense", lines[2], lines[3].replace('"lane":0', '"lane":"x"'), '{"a":1}', '{"a":"' + "x" * 2_000_000 + '"}',
+                 lines[4], lines[5][:-9]]
+        self.save("\n".join(wrong))
+        code, out, err = run(self.place, "recent", "100", "--json", "-r", self.file)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(out.splitlines()[0], lines[0])
+        for sentence in ("not JSON", "neither an event nor a node", "more than 1 MiB", "lane must be", "ends within a value"):
+            self.assertIn(sentence, err)
+        for line in err.splitlines():
+            self.assertRegex(line, r"^inspector: .*saved\.json: at byte \d+: ")
+
+    def test_json_without_events_is_no_recording(self):
+        for text, sentence in (("{}", "neither events nor nodes"), ("[1, 2]", "neither events nor nodes"),
+                               ('{"events":[]}', "neither events nor nodes"), ("{" * 100000, "neither events nor nodes"),
+                               ("[" * 100000, "neither events nor nodes"), ("{", "neither events nor nodes"),
+                               (self.live("nodes", "--json"), "has no events")):
+            self.save(text)
+            code, out, err = run(self.place, "recent", "-r", self.file)
+            self.assertEqual((code, out), (1, ""), text[:40])
+            self.assertIn(sentence, err.splitlines()[-1])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
