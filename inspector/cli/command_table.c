@@ -245,7 +245,7 @@ const struct command command_table[] = {
         .args = "[STATEMENT]", .args_max = 1,
         .options = OPTION_BIT(EXPLAIN),
         .run = run_sql,
-        .summary = "SQL over the live history",
+        .summary = "SQL over the history, or a recording",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
                        "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
@@ -326,6 +326,8 @@ const char program_description[] =
     "with --json one object per line for scripts. Most commands ask once and end; those that follow events end with "
     "Ctrl-C.\n"
     "With --pid, a command asks the rings of one process instead of traced, even if the process is dead.\n"
+    "With --read (-r), it asks recordings: files or directories that traced --record, record, salvage, trigger or export wrote, several as one. "
+    "Answers are those of the live history; relative times count back from the recording's end. What is damaged is reported on stderr, the rest is read.\n"
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
@@ -336,6 +338,7 @@ const struct command_example program_examples[] = {
     {"inspector trace 5a356ada", "where did the time of this one go?"},
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
+    {"inspector --read /var/tmp/p2p traces --from '2026-01-31 12:00'", "what traced recorded"},
     {0},
 };
 // clang-format on
