@@ -117,7 +117,7 @@ const struct command command_table[] = {
     },
     {
         .name = "follow",
-        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | OPTION_BIT(SPEED) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .run = run_follow,
         .summary = "events as they come",
         .description = "Ends with Ctrl-C, --count, --for, or when the reader of its output goes away.\n"
@@ -127,8 +127,10 @@ const struct command command_table[] = {
                        "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
-                       "have matched the filter.",
+                       "have matched the filter.\n"
+                       "With --read it shows the recording's events and ends; --speed plays them as they happened, or so many times as fast.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
+                     {"inspector follow --read today.p2rec --speed 10x --kind app_start,app_end", "a recording, ten times as fast"},
                      {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "large requests of one application, and failed ones"},
                      {"inspector follow --recent 100 --node bob", "what bob just did, and what it does next"},
                      {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
@@ -220,7 +222,7 @@ const struct command command_table[] = {
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without --write they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command.\n"
+                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
                        "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; at Ctrl-C it is not.",

@@ -64,6 +64,15 @@ int parse_share(const char *text, double *ret_share) {
     return 0;
 }
 
+int parse_speed(const char *text, double *ret_factor) {
+    char *end;
+    if (text[strspn(text, "0123456789.x")]) return -1; /* strtod reads more than that */
+    double factor = strtod(text, &end);
+    if (end == text || strcmp(*end == 'x' ? end + 1 : end, "") != 0 || !(factor >= 1e-3) || !(factor <= 1e6)) return -1;
+    *ret_factor = factor;
+    return 0;
+}
+
 static int bad_value(enum option option, const char *value, const char *expected, struct failure *failure) {
     return failure_set(failure, EXIT_USAGE, "--%s %s: %s is expected", option_table[option].spelling, value, expected);
 }
@@ -99,7 +108,7 @@ int options_note(struct options *options, enum option option, const char *value)
 
 /* Reads the value of an option (NULL: none), and notes it. */
 static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
-    double share;
+    double share, factor;
     pid_t pid;
     if (options_note(options, option, value))
         return failure_set(failure, EXIT_USAGE, "--%s can be given at most %u times", option_table[option].spelling, READS_MAX);
@@ -113,6 +122,9 @@ static int take_value(struct options *options, enum option option, const char *v
         return 0;
     case VALUE_SHARE:
         if (parse_share(value, &share)) return bad_value(option, value, "a share like 1/100, 0.01 or 1%, up to 1,", failure);
+        return 0;
+    case VALUE_SPEED:
+        if (parse_speed(value, &factor)) return bad_value(option, value, "a factor like 1x, 10x or 0.5x", failure);
         return 0;
     case VALUE_SECONDS:
         options->numbers[option] = WAIT_FOREVER;

@@ -34,6 +34,7 @@ enum value_type {
     VALUE_ORDER, /* so, too */
     VALUE_DURATION,
     VALUE_SHARE,
+    VALUE_SPEED,
     VALUE_SECONDS, /* may be left out */
     VALUE_TEXT,
     VALUE_TIME,
@@ -95,6 +96,9 @@ int parse_count(const char *text, uint64_t *ret_count);
 
 /* Reads the number of a process.  Returns 0 or -1. */
 int parse_pid(const char *text, pid_t *ret_pid);
+
+/* Reads how many times as fast: "1x", "0.5x", "10".  Returns 0 or -1. */
+int parse_speed(const char *text, double *ret_factor);
 
 /* Reads a part of a whole, above 0 and at most 1: "1/100", "0.01", "1%".  Returns 0 or -1. */
 int parse_share(const char *text, double *ret_share);

@@ -123,6 +123,32 @@ class EveryCommand(ReadTest):
         self.assertEqual(follow("--node", "bob"), [event for event in everything if event["node_id"] == BOB])
         self.assertEqual(follow("--where", "kind == custom"), [event for event in everything if event["kind"] == "custom"])
 
+    def test_at_a_pace_it_is_the_same_and_takes_its_time(self):
+        self.stop()
+        whole = self.read("follow", "--json")
+        self.assertEqual(self.read("follow", "--json", "--speed", "1x"), whole)
+        self.assertEqual(self.read("follow", "--json", "--speed", "1000"), whole)
+        events = [json.loads(line) for line in whole.splitlines()[:3]]
+        for number, event in enumerate(events):  # an hour between them
+            event.update(timestamp=event["timestamp"] + number * 3600_000_000, sequence=number, node_id=ALICE, lane=0)
+        slow = os.path.join(self.place.directory, "slow.ndjson")
+        pathlib.Path(slow).write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+        self.assertEqual(len(self.read("follow", "--json", "--speed", "0.001x", "--for", "1ms", path=slow).splitlines()), 1)
+        self.assertEqual(len(self.read("follow", "--json", "--speed", "1000000x", path=slow).splitlines()), 3)
+        self.assertEqual(len(self.read("follow", "--json", "--speed", "1x", "--count", "1", path=slow).splitlines()), 1)
+        command = [os.environ["INSPECTOR"], "follow", "--json", "--speed", "1x", "-r", slow]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # its reader goes while it waits
+            self.assertTrue(process.stdout.readline())
+            process.stdout.close()
+            self.assertEqual((process.wait(60), process.stderr.read()), (0, b""))
+
+    def test_a_speed_is_for_recordings_and_a_number(self):
+        for words, sentence in ((["--speed", "1x"], "--speed needs --read"), (["--speed", "fast", "-r", self.dir], "a factor like 1x"),
+                                (["--speed", "0", "-r", self.dir], "a factor like 1x"), (["--speed", "1xx", "-r", self.dir], "a factor like 1x")):
+            code, _, err = run(self.place, "follow", *words)
+            self.assertEqual(code, 2, err)
+            self.assertIn(sentence, err)
+
     def test_relative_times_count_back_from_its_end(self):
         newest = self.live("range", "0", "now", "--json").splitlines()[-1]
         self.stop()
@@ -362,6 +388,17 @@ class Json(ReadTest):
         stream = self.read("follow", "--json")
         self.save(stream, '{"missed":7,"why":"slow"}\n')
         self.read("traces", path=self.file, err="inspector: %s: 7 events were missed when it was saved\n" % self.file)
+
+    def test_windows_of_trigger_as_recordings(self):
+        self.stop()
+        for name, before, count in (("window-%.p2rec", "0", 2), ("windows.p2rec", "1m", 1)):
+            self.read("trigger", "kind == app_start", "--before", before, "--after", "0", "--every", "0", "--kind", "app_start", "--write",
+                      os.path.join(self.place.directory, name), err=None)
+            files = sorted(pathlib.Path(self.place.directory).glob(name.replace("%", "*")))
+            self.assertEqual(len(files), count)
+            code, out, err = run(self.place, "recent", "--json", *[word for file in files for word in ("-r", file)])
+            self.assertEqual((code, out, err), (0, self.read("recent", "--kind", "app_start", "--json"), ""))
+            self.assertIn("alice", run(self.place, "nodes", "-r", files[0])[1])
 
     def test_several_are_read_as_one_and_nothing_twice(self):
         self.stop()
