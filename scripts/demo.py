@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The demonstration: traced, five QUIC nodes in a line, requests that travel several hops over a lossy link, and what the
-inspector shows of them.  Then everything stays up until Ctrl-C, or with --once ends by itself.
+inspector shows of them.  Then everything stays up until Ctrl-C, or with --once ends by itself; and what traced recorded is opened.
 
 Every command is shown as one would type it.  All files are in one directory under /tmp, removed at the end."""
 import argparse
@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -124,6 +125,7 @@ class Demo:
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="p2ptrace-demo-")
         self.socket = os.path.join(self.dir, "traced.sock")
+        self.recorded = os.path.join(self.dir, "recorded")
         self.environment = dict(os.environ, P2PTRACE_SOCKET=self.socket)
         self.children = []
         self.nodes = {}
@@ -149,7 +151,7 @@ class Demo:
     def inspect(self, *arguments, show=True):
         command = [self.path("inspector/inspector"), *arguments]
         if show:
-            typed(f"{self.shown('inspector/inspector')} {' '.join(arguments)}")
+            typed(f"{self.shown('inspector/inspector')} {shlex.join(arguments)}")
         done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, timeout=STEP_SECONDS)
         if done.returncode != 0:
             raise DemoError(f"inspector {' '.join(arguments)}: exit status {done.returncode}")
@@ -157,10 +159,10 @@ class Demo:
     # ---- the steps ------------------------------------------------------------------------------------------------------
 
     def start_traced(self):
-        heading("1. traced collects the events of all nodes of this user.")
+        heading("1. traced collects the events of all nodes of this user, and records them.")
         typed(f"export P2PTRACE_SOCKET={self.socket}")
-        typed(f"{self.shown('traced/traced')} &")
-        traced = self.spawn([self.path("traced/traced")], stdin=subprocess.DEVNULL, stdout=self.log)
+        typed(f"{self.shown('traced/traced')} --record {self.recorded} &")
+        traced = self.spawn([self.path("traced/traced"), "--record", self.recorded], stdin=subprocess.DEVNULL, stdout=self.log)
         deadline = time.monotonic() + STEP_SECONDS
         while not os.path.exists(self.socket):
             if traced.poll() is not None or time.monotonic() > deadline:
@@ -235,6 +237,13 @@ class Demo:
             raise DemoError(f"inspector follow ended with status {follower.returncode}")
         self.children.remove(follower)
 
+    def show_recording(self):
+        """Ends everything first, for then all of it is in the recording."""
+        self.end_all()
+        heading("9. All of this has ended.  What traced recorded answers the same questions, here or on another machine, now or next year.")
+        self.inspect("--read", self.recorded, "traces", "--where", "nodes == 5")
+        self.inspect("--read", self.recorded, "trace", self.trace[:12])
+
     def stay(self):
         inspector = self.shown("inspector/inspector")
         heading("Everything is still running.  In another terminal, in this directory:")
@@ -265,9 +274,15 @@ class Demo:
         self.show(trace)
         self.follow()
         if once:
+            self.show_recording()
             heading("That was all.  Without --once the nodes stay up, for you to try.")
-        else:
+            return
+        try:
             self.stay()
+        except SystemExit as ended:
+            if ended.code == 128 + signal.SIGINT:
+                self.show_recording()
+            raise
 
     # ---- the end ----------------------------------------------------------------------------------------------------------
 
@@ -278,8 +293,8 @@ class Demo:
             for line in log.readlines()[-20:]:
                 print(f"demo:   {line.rstrip()}", file=sys.stderr)
 
-    def close(self):
-        """Ends the children, the nodes before traced, so that it can take their logs away; and removes the files."""
+    def end_all(self):
+        """Ends the children, the nodes before traced, so that it can take their logs away.  Once more does no harm."""
         nodes = [node.process for node in self.nodes.values()]
         self.end(nodes)
         shm_dir = os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
@@ -290,6 +305,10 @@ class Demo:
         self.end([child for child in self.children if child not in nodes])
         for path in (path for log in logs for path in glob.glob(log)):  # there was no traced any more
             os.unlink(path)
+
+    def close(self):
+        """Ends everything, and removes the files."""
+        self.end_all()
         for node in self.nodes.values():
             os.close(node.stdin)
         self.log.close()

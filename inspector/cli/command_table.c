@@ -117,7 +117,7 @@ const struct command command_table[] = {
     },
     {
         .name = "follow",
-        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | OPTION_BIT(SPEED) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
         .run = run_follow,
         .summary = "events as they come",
         .description = "Ends with Ctrl-C, --count, --for, or when the reader of its output goes away.\n"
@@ -127,8 +127,10 @@ const struct command command_table[] = {
                        "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
-                       "have matched the filter.",
+                       "have matched the filter.\n"
+                       "With --read it shows the recording's events and ends; --speed plays them as they happened, or so many times as fast.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
+                     {"inspector follow --read today.p2rec --speed 10x --kind app_start,app_end", "a recording, ten times as fast"},
                      {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "large requests of one application, and failed ones"},
                      {"inspector follow --recent 100 --node bob", "what bob just did, and what it does next"},
                      {"inspector follow --for 2s --json | jq -r .kind | sort | uniq -c", "what happens in two seconds, by kind"}},
@@ -167,6 +169,35 @@ const struct command command_table[] = {
                      {"inspector attach 4242 --from 0 --json > all.ndjson", "everything its ring still has, and what follows"}},
     },
     {
+        .name = "record",
+        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR) | OPTION_BIT(OUTPUT),
+        .run = run_record,
+        .summary = "save events in a file that --read opens again",
+        .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --from or --recent it "
+                       "begins in the past. Ends with Ctrl-C, --count or --for, and says how many events it has, and how many it missed. "
+                       "An existing file is never overwritten.\n"
+                       "Events are written in segments of 65536. Ctrl-C and SIGTERM lose nothing; if record is killed otherwise, the "
+                       "last segment is lost. If the disk is full, record says so and goes on; the exit code is then 1.\n"
+                       "With --read it saves a part of a recording, or of JSON. traced --record DIR records everything, all the time.",
+        .examples = {{"inspector record -o today.p2rec --from -1m --for 5m", "the last minute and the next five"},
+                     {"inspector record -o losses.p2rec --kind packet_lost --count 1000", "a thousand losses"},
+                     {"inspector record -r all.p2rec -o bob.p2rec --node bob", "a part of another recording"},
+                     {"inspector traces --read today.p2rec", "look at it later"}},
+    },
+    {
+        .name = "salvage",
+        .options = OPTION_BIT(OUTPUT),
+        .offline = true,
+        .run = run_salvage,
+        .summary = "save what nodes left in their rings, even without traced",
+        .description = "Reads the rings of all nodes of this user, of live and of crashed ones, and writes what they still have to the new file "
+                       "-o FILE. It needs no traced, and changes no ring. Shows a line for each ring: how many events it had, and how many "
+                       "of its events were overwritten before.\n"
+                       "With --json: {\"object\", \"name\", \"state\", \"events\", \"lost\", \"reason\"}; reason says why a ring was not read.",
+        .examples = {{"inspector salvage -o crash.p2rec", "after a crash, before anything is restarted"},
+                     {"inspector recent --read crash.p2rec", "the last things that happened"}},
+    },
+    {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
         .options = OPTION_BIT(ALL),
@@ -191,7 +222,7 @@ const struct command command_table[] = {
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without --write they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command.\n"
+                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
                        "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; at Ctrl-C it is not.",
@@ -216,7 +247,7 @@ const struct command command_table[] = {
         .args = "[STATEMENT]", .args_max = 1,
         .options = OPTION_BIT(EXPLAIN),
         .run = run_sql,
-        .summary = "SQL over the live history",
+        .summary = "SQL over the history, or a recording",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
                        "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
@@ -297,6 +328,8 @@ const char program_description[] =
     "with --json one object per line for scripts. Most commands ask once and end; those that follow events end with "
     "Ctrl-C.\n"
     "With --pid, a command asks the rings of one process instead of traced, even if the process is dead.\n"
+    "With --read (-r), it asks recordings: files or directories that traced --record, record, salvage, trigger or export wrote, several as one. "
+    "Answers are those of the live history; relative times count back from the recording's end. What is damaged is reported on stderr, the rest is read.\n"
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
@@ -307,6 +340,7 @@ const struct command_example program_examples[] = {
     {"inspector trace 5a356ada", "where did the time of this one go?"},
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
+    {"inspector --read /var/tmp/p2p traces --from '2026-01-31 12:00'", "what traced recorded"},
     {0},
 };
 // clang-format on

@@ -231,6 +231,7 @@ static void offer_live(struct completion *completion, enum value_type type) {
 static void offer_values(struct completion *completion, enum value_type type) {
     static const char *const times[] = {"now", "-1s", "-10s", "-1m", "-10m", "-1h", NULL};
     static const char *const durations[] = {"1s", "10s", "1m", "10m", NULL};
+    static const char *const speeds[] = {"1x", "10x", "0.1x", NULL};
     static const char *const shares[] = {"1", "1/10", "1/100", "1/1000", NULL};
     switch (type) {
     case VALUE_COLOR:
@@ -238,6 +239,7 @@ static void offer_values(struct completion *completion, enum value_type type) {
     case VALUE_TIME: offer_all(completion, times, ""); break;
     case VALUE_DURATION:
     case VALUE_SECONDS: offer_all(completion, durations, ""); break;
+    case VALUE_SPEED: offer_all(completion, speeds, ""); break;
     case VALUE_SHARE: offer_all(completion, shares, ""); break;
     case VALUE_KINDS: offer_kinds(completion); break;
     case VALUE_FIELDS: offer_fields(completion); break;
@@ -255,7 +257,7 @@ static void offer_values(struct completion *completion, enum value_type type) {
 /* ---- the words before ---- */
 
 static void note_value(struct completion *completion, const char *value) {
-    completion->options.texts[completion->pending] = value;
+    (void)options_note(&completion->options, completion->pending, value); /* too many: the command will say so */
     completion->pending = OPTION_COUNT_;
 }
 

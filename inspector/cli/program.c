@@ -57,7 +57,11 @@ static int check_usage(const struct command *command, const struct options *opti
     if (args < command->args_min || args > command->args_max)
         return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
                            command->args ? " " : "", command->args ? command->args : "", command->name);
+    if (!wrong && option_given(options, OPTION_READ) && option_given(options, OPTION_PID))
+        return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: ask one or the other");
     if (!wrong) return 0;
+    if (wrong & OPTION_BIT(READ))
+        return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a recording has none", command->name);
     unsigned first = (unsigned)__builtin_ctzll(wrong);
     return failure_set(failure, EXIT_USAGE, "inspector %s takes no --%s; see inspector help %s", command->name,
                        option_table[first].spelling, command->name);

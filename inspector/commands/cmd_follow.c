@@ -5,10 +5,15 @@
 #include "show_stream.h"
 
 int run_follow(struct session *session) {
+    const char *speed = session->options->texts[OPTION_SPEED];
+    bool past = session->inquiry.source->ops->can & SOURCE_PAST;
+    if (speed && !past)
+        return failure_set(&session->failure, EXIT_USAGE, "--speed needs --read: live events come as they happen");
     struct show_stream wish = {.source = session->inquiry.source,
                                .params_new = session_filter_new(session),
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER),
                                .away = "traced went away; waiting for it to come back",
                                .reports_restart = true};
+    if (speed) (void)parse_speed(speed, &wish.speed); /* options_parse has checked it */
     return show_stream(session, &wish);
 }

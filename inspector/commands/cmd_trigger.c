@@ -4,10 +4,11 @@
  *
  * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has
  * surely been drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how
- * many. */
+ * many; or, if the file is to be a recording, its events alone. */
 #include "commands.h"
 
 #include "event_list.h"
+#include "event_writer.h"
 #include "json_get.h"
 #include "limits.h"
 #include "outfile.h"
@@ -41,6 +42,8 @@ struct trigger {
     uint64_t missed;                 /* events of the stream that were not read, since the last window */
     json_t *event;                   /* that opened the window which is under way; NULL: none */
     uint64_t from_ns, to_ns, fitted; /* of that window */
+    uint64_t recorded_us;            /* the end of the last window in a recording of several: no event is in it twice */
+    struct event_writer *writer;     /* of a window that is written as a recording; else NULL */
 };
 
 static json_t *time_new(uint64_t ns) {
@@ -115,13 +118,25 @@ static json_t *end_new(const struct trigger *trigger, const struct window *windo
                      (json_int_t)trigger->missed);
 }
 
+static int put_page(struct trigger *trigger, const json_t *events) {
+    struct session *session = trigger->session;
+    size_t i;
+    const json_t *event;
+    if (!trigger->writer)
+        return output_json_lines(&session->output, events) ? session_out_of_memory(session) : output_flush(&session->output);
+    json_array_foreach(events, i, event) if (event_writer_add(trigger->writer, event, &session->failure)) return -1;
+    return 0;
+}
+
 /* Events and gaps of the window, whatever they are unless options narrow it. */
 static int put_events(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     struct pages pages;
     json_t *page, *params = session_filter_new(session);
+    uint64_t from_us = trigger->from_ns / 1000;
     int failed = !params;
-    failed |= json_object_set_new(params, "from", json_integer((json_int_t)(trigger->from_ns / 1000)));
+    if (from_us < trigger->recorded_us) from_us = trigger->recorded_us;
+    failed |= json_object_set_new(params, "from", json_integer((json_int_t)from_us));
     failed |= json_object_set_new(params, "to", json_integer((json_int_t)(trigger->to_ns / 1000) + 1));
     if (failed) {
         json_decref(params);
@@ -133,8 +148,7 @@ static int put_events(struct trigger *trigger, struct window *window) {
         json_t *events = events_merge(json_get_array(page, "events"), json_get_array(page, "gaps"));
         window->events += json_array_size(json_get_array(page, "events"));
         window->lost += json_get_count(page, "lost");
-        result = !events || output_json_lines(&session->output, events) ? session_out_of_memory(session)
-                                                                        : output_flush(&session->output);
+        result = events ? put_page(trigger, events) : session_out_of_memory(session);
         json_decref(events);
         json_decref(page);
     }
@@ -162,6 +176,50 @@ static int put_window(struct trigger *trigger, struct window *window) {
     int result = end ? output_json(&session->output, end) : session_out_of_memory(session);
     json_decref(end);
     return result ? -1 : output_flush(&session->output);
+}
+
+/* Its nodes and applications, and its events. */
+static int fill_recording(struct trigger *trigger, struct window *window) {
+    struct session *session = trigger->session;
+    json_t *nodes = NULL, *apps = NULL;
+    int result = session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps) ? -1 : 0;
+    if (!result)
+        result =
+            event_writer_learn(trigger->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
+    if (!result) result = put_events(trigger, window) || see_truncation(trigger, window) ? -1 : 0;
+    json_decref(nodes);
+    json_decref(apps);
+    return result;
+}
+
+/* Behind what the file has: several windows in one recording are read as one. */
+static int put_recording(struct trigger *trigger, struct window *window, int fd) {
+    struct failure failure;
+    if (event_writer_open_fd(&trigger->writer, fd, &trigger->session->failure)) return -1;
+    int result = fill_recording(trigger, window), failed = event_writer_close(trigger->writer, NULL, &failure);
+    trigger->writer = NULL;
+    if (failed && !result) trigger->session->failure = failure;
+    if (result || failed) return -1;
+    if (!strchr(trigger->file, '%')) trigger->recorded_us = trigger->to_ns / 1000 + 1;
+    return 0;
+}
+
+static bool is_recording(const char *name) {
+    static const char suffix[] = ".p2rec";
+    size_t bytes = strlen(name);
+    return bytes >= sizeof suffix && !strcmp(name + bytes - (sizeof suffix - 1), suffix);
+}
+
+/* Writes the whole window into a file that is open. */
+static int put_window_to(struct trigger *trigger, struct window *window, int fd) {
+    struct session *session = trigger->session;
+    int out = session->output.fd;
+    if (is_recording(trigger->file)) return put_recording(trigger, window, fd);
+    session->output.fd = fd;
+    int result = put_window(trigger, window);
+    session->output.fd = out;
+    strbuf_clear(&session->output.text);
+    return result;
 }
 
 /* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The
@@ -196,13 +254,8 @@ static int check_file(const struct trigger *trigger) {
 static int put_numbered(struct trigger *trigger, struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct outfile file;
-    int out = session->output.fd;
     if (outfile_begin(&file, name, &session->failure)) return -1;
-    session->output.fd = file.fd;
-    int result = put_window(trigger, window);
-    session->output.fd = out;
-    strbuf_clear(&session->output.text);
-    if (result) {
+    if (put_window_to(trigger, window, file.fd)) {
         (void)outfile_end(&file, false, &(struct failure){0});
         return -1;
     }
@@ -212,13 +265,10 @@ static int put_numbered(struct trigger *trigger, struct window *window, const ch
 /* At the end of a file that windows are added to; a window that fails is taken away again. */
 static int put_appended(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
-    int out = session->output.fd, fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
     off_t before = lseek(fd, 0, SEEK_END);
-    session->output.fd = fd;
-    int result = put_window(trigger, window);
-    session->output.fd = out;
-    strbuf_clear(&session->output.text);
+    int result = put_window_to(trigger, window, fd);
     if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it was given */
     if (close(fd) && !result)
         result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));

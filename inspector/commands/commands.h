@@ -20,6 +20,7 @@ command_run run_doctor;                                            /* cmd_doctor
 command_run run_follow;                                            /* cmd_follow.c */
 command_run run_sql;                                               /* cmd_sql.c */
 command_run run_top;                                               /* cmd_top.c */
+command_run run_record, run_salvage;                               /* cmd_record.c */
 command_run run_rpc, run_export;                                   /* cmd_export.c */
 
 /* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */

@@ -64,6 +64,15 @@ int parse_share(const char *text, double *ret_share) {
     return 0;
 }
 
+int parse_speed(const char *text, double *ret_factor) {
+    char *end;
+    if (text[strspn(text, "0123456789.x")]) return -1; /* strtod reads more than that */
+    double factor = strtod(text, &end);
+    if (end == text || strcmp(*end == 'x' ? end + 1 : end, "") != 0 || !(factor >= 1e-3) || !(factor <= 1e6)) return -1;
+    *ret_factor = factor;
+    return 0;
+}
+
 static int bad_value(enum option option, const char *value, const char *expected, struct failure *failure) {
     return failure_set(failure, EXIT_USAGE, "--%s %s: %s is expected", option_table[option].spelling, value, expected);
 }
@@ -88,12 +97,21 @@ static int take_word(enum option option, const char *value, struct failure *fail
     return bad_value(option, value, expected, failure);
 }
 
-/* Notes an option with its value (NULL: none). */
-static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
-    double share;
-    pid_t pid;
+int options_note(struct options *options, enum option option, const char *value) {
     options->given |= UINT64_C(1) << option;
     options->texts[option] = value;
+    if (option != OPTION_READ || !value) return 0;
+    if (options->read_count == READS_MAX) return -1;
+    options->reads[options->read_count++] = value;
+    return 0;
+}
+
+/* Reads the value of an option (NULL: none), and notes it. */
+static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
+    double share, factor;
+    pid_t pid;
+    if (options_note(options, option, value))
+        return failure_set(failure, EXIT_USAGE, "--%s can be given at most %u times", option_table[option].spelling, READS_MAX);
     switch (option_table[option].type) {
     case VALUE_COUNT:
         if (parse_count(value, &options->numbers[option])) return bad_value(option, value, "a whole number", failure);
@@ -104,6 +122,9 @@ static int take_value(struct options *options, enum option option, const char *v
         return 0;
     case VALUE_SHARE:
         if (parse_share(value, &share)) return bad_value(option, value, "a share like 1/100, 0.01 or 1%, up to 1,", failure);
+        return 0;
+    case VALUE_SPEED:
+        if (parse_speed(value, &factor)) return bad_value(option, value, "a factor like 1x, 10x or 0.5x", failure);
         return 0;
     case VALUE_SECONDS:
         options->numbers[option] = WAIT_FOREVER;
@@ -130,6 +151,7 @@ enum option option_of_word(const char *word, const char **ret_value) {
     const char *equals = strchr(word, '=');
     *ret_value = NULL;
     if (!strcmp(word, "-o")) return OPTION_OUTPUT;
+    if (!strcmp(word, "-r")) return OPTION_READ;
     if (!strcmp(word, "-h")) return OPTION_HELP;
     if (!strcmp(word, "-V")) return OPTION_VERSION;
     if (strncmp(word, "--", 2) != 0) return OPTION_COUNT_;

@@ -24,7 +24,7 @@ enum option {
 #define OPTIONS_COMMON                                                                                                        \
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(HELP) | OPTION_BIT(VERSION))
-#define OPTIONS_SOURCE OPTION_BIT(PID)
+#define OPTIONS_SOURCE (OPTION_BIT(PID) | OPTION_BIT(READ))
 
 /* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
 enum value_type {
@@ -34,6 +34,7 @@ enum value_type {
     VALUE_ORDER, /* so, too */
     VALUE_DURATION,
     VALUE_SHARE,
+    VALUE_SPEED,
     VALUE_SECONDS, /* may be left out */
     VALUE_TEXT,
     VALUE_TIME,
@@ -67,10 +68,15 @@ struct options {
     uint64_t given;                   /* OPTION_BITs */
     const char *texts[OPTION_COUNT_]; /* NULL when not given */
     uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
+    const char *reads[READS_MAX];     /* every --read, in order */
+    size_t read_count;
 };
 
 /* Reads argv.  Everything is borrowed from it.  Returns 0, or -1 with the reason. */
 int options_parse(struct options *ret_options, int argc, char **argv, struct failure *failure);
+
+/* Notes that an option was given, with its value (NULL: none).  Returns 0, or -1 when it was given too often. */
+int options_note(struct options *options, enum option option, const char *value);
 
 /* Is a word meant for an option?  "-5s" is a time. */
 bool is_option(const char *text);
@@ -90,6 +96,9 @@ int parse_count(const char *text, uint64_t *ret_count);
 
 /* Reads the number of a process.  Returns 0 or -1. */
 int parse_pid(const char *text, pid_t *ret_pid);
+
+/* Reads how many times as fast: "1x", "0.5x", "10".  Returns 0 or -1. */
+int parse_speed(const char *text, double *ret_factor);
 
 /* Reads a part of a whole, above 0 and at most 1: "1/100", "0.01", "1%".  Returns 0 or -1. */
 int parse_share(const char *text, double *ret_share);

@@ -37,6 +37,10 @@ struct show {
     struct stream stream;
     uint64_t names_ms; /* when names were asked for */
     bool json;
+    struct { /* of the first event that was played: the others follow at the pace of their times */
+        bool begun;
+        uint64_t event_ns, monotonic_ms;
+    } pace;
 };
 
 /* New nodes appear while we watch.  Their names are asked for, but not again for every event of a node that has none. */
@@ -82,6 +86,49 @@ static int show_events(struct show *show, json_t *events_new) {
     return stream_lost(&show->stream);
 }
 
+/* When an event is due, of trace_now_monotonic_ms(). */
+static uint64_t due_ms(struct show *show, const json_t *event) {
+    uint64_t ns, now_ms = trace_now_monotonic_ms();
+    if (!json_get_time(event, &ns)) return now_ms;
+    if (!show->pace.begun) {
+        show->pace.begun = true;
+        show->pace.event_ns = ns;
+        show->pace.monotonic_ms = now_ms;
+    }
+    if (ns <= show->pace.event_ns) return now_ms;
+    double after_ms = (double)(ns - show->pace.event_ns) / 1e6 / show->wish->speed;
+    return after_ms < 1e15 ? show->pace.monotonic_ms + (uint64_t)after_ms : WAIT_FOREVER;
+}
+
+/* Waits until then.  Returns false when the output went away, or the stream ends before. */
+static bool wait_until(const struct show *show, uint64_t until_ms) {
+    for (;;) {
+        uint64_t now_ms = trace_now_monotonic_ms(), end_ms = show->stream.deadline_ms;
+        uint64_t to_ms = until_ms < end_ms ? until_ms : end_ms;
+        if (now_ms >= to_ms) return now_ms < end_ms;
+        if (source_pause(show->wish->source, to_ms - now_ms < PACE_PAUSE_MS ? (int)(to_ms - now_ms) : PACE_PAUSE_MS))
+            return false;
+    }
+}
+
+/* Shows each event when it is due, those that are due together at once.  Returns 1 at the end of the stream, 0, or -1. */
+static int play_events(struct show *show, json_t *events_new) {
+    size_t i = 0, count = json_array_size(events_new);
+    int result = 0;
+    while (!result && i < count) {
+        json_t *now = json_array();
+        if (!wait_until(show, due_ms(show, json_array_get(events_new, i)))) result = 1;
+        while (!result && i < count && due_ms(show, json_array_get(events_new, i)) <= trace_now_monotonic_ms())
+            if (json_array_append(now, json_array_get(events_new, i++))) result = session_out_of_memory(show->session);
+        if (result)
+            json_decref(now);
+        else
+            result = show_events(show, now);
+    }
+    json_decref(events_new);
+    return result;
+}
+
 static int show_gap(struct show *show, const struct source_news *gap) {
     static const struct {
         const char *word, *sentence;
@@ -121,7 +168,7 @@ static int show_news(struct show *show) {
         int result = 0;
         switch (stream_next(&show->stream, WAIT_FOREVER, &news)) {
         case SOURCE_FAILED: return -1;
-        case SOURCE_EVENTS: result = show_events(show, news.value); break;
+        case SOURCE_EVENTS: result = show->wish->speed > 0 ? play_events(show, news.value) : show_events(show, news.value); break;
         case SOURCE_GAP: result = show_gap(show, &news); break;
         case SOURCE_NOTE:
             if (show->session->view.header) output_note(news.text);
@@ -134,7 +181,7 @@ static int show_news(struct show *show) {
         case SOURCE_OUTPUT_GONE: return 0;
         default: break;
         }
-        if (result) return -1;
+        if (result) return result > 0 ? 0 : -1;
     }
 }
 

@@ -13,6 +13,7 @@ struct show_stream {
     json_t *params_new;   /* of `subscribe`; stolen */
     uint64_t wait_ms;     /* when the source goes away, wait so long for it; 0: fail */
     const char *away;     /* what to say then */
+    double speed;         /* of a source with the past alone: play so many times as fast as it happened; 0: all at once */
     bool reports_restart; /* say how long it was away, and what was missed */
 };
 

@@ -3,6 +3,7 @@
 
 #include "rings_store.h"
 #include "source_process.h"
+#include "source_recording.h"
 #include "source_socket.h"
 
 #include <proto/socket_path.h>
@@ -17,6 +18,7 @@ int source_open(struct source **ret_source, const struct options *options, uint6
     struct trace_socket_path path;
     const char *pid_text = options->texts[OPTION_PID];
     pid_t pid;
+    if (options->read_count) return source_recording_open(ret_source, options->reads, options->read_count, failure);
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */
     if (find_socket(&path, options, failure)) return -1;

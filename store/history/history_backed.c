@@ -421,7 +421,8 @@ static bool lower_bound(const struct prefix_search *search, const struct segment
 
     while (mark < marks && info->marks[mark] < half) mark++;
     low = mark == 0 ? 0 : (mark - 1) * HISTORY_MARK_TRACES;
-    high = mark * HISTORY_MARK_TRACES < traces ? mark * HISTORY_MARK_TRACES : traces; /* the mark's own is not below it */
+    while (mark < marks && info->marks[mark] == half) mark++; /* the second half of these may still be below the least */
+    high = mark * HISTORY_MARK_TRACES < traces ? mark * HISTORY_MARK_TRACES : traces;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (!history__ready(segment, &segment->traces[middle], sizeof *segment->traces)) return false;

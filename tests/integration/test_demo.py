@@ -105,6 +105,12 @@ def test_once(source, build):
 
     follow = section(output, 8)
     point("STORE_CHUNK" in follow and "GET_CHUNK ok" in follow, "follow: requests are seen as they happen", follow)
+
+    recorded = section(output, 9)
+    point(any(" ok " in line and all(name in line for name in NAMES) for line in recorded.splitlines() if "GET_CHUNK" in line),
+          "the recording, opened when all has ended, has the GET over all five nodes", recorded)
+    timeline = trace[trace.index("trace "):].rstrip()
+    point(timeline.split("\n", 1)[1] in recorded, "and its timeline is the one that was shown live", f"{timeline}\n\n{recorded}")
     left = left_behind(output)
     point(directory_of(output) and not left, "nothing is left behind", left)
 
@@ -129,10 +135,11 @@ def test_stays(source, build):
     point("STORE_CHUNK" in asked.stdout, "and they answer", asked.stdout)
     demo.send_signal(signal.SIGINT)
     try:
-        demo.communicate(timeout=30)
+        rest, _ = demo.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         demo.kill()
-        demo.communicate()
+        rest, _ = demo.communicate()
+    point(re.search(r"^9\. .*STORE_CHUNK", rest, re.M | re.S), "Ctrl-C opens what was recorded", rest)
     left = left_behind(output)
     point(not left, "Ctrl-C ends it all, and nothing is left behind", left)
 

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Recordings that a user makes: of a stream, and of what nodes left. */
+#include "commands.h"
+
+#include "event_writer.h"
+#include "json_get.h"
+#include "limits.h"
+#include "salvage.h"
+#include "show_stream.h"
+
+#include <inttypes.h>
+#include <proto/clock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the end by a signal ---- */
+
+static volatile sig_atomic_t asked_to_end;
+
+static void note_signal(int number) {
+    (void)number;
+    asked_to_end = 1;
+}
+
+/* The open segment has to be written when the user has had enough: Ctrl-C, a closed terminal. */
+static void catch_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = note_signal}, before;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
+}
+
+/* ---- the stream ---- */
+
+struct record {
+    struct session *session;
+    struct event_writer *writer;
+    struct stream stream;
+    uint64_t missed;   /* events that never came */
+    uint64_t names_ms; /* when nodes were asked for */
+    uint64_t away_ms;  /* since when traced is away */
+    uint64_t wait_ms;  /* how long it may be */
+    bool reported;     /* that the file cannot be written */
+};
+
+static int learn_nodes(struct record *record) {
+    json_t *nodes, *apps = NULL;
+    struct session *session = record->session;
+    record->names_ms = trace_now_monotonic_ms();
+    if (session_ask(session, "nodes", NULL, &nodes)) return -1;
+    int result = session_ask(session, "apps", NULL, &apps);
+    if (!result)
+        result =
+            event_writer_learn(record->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
+    json_decref(nodes);
+    json_decref(apps);
+    return result;
+}
+
+static int record_events(struct record *record, json_t *events_new) {
+    struct session *session = record->session;
+    size_t i;
+    const json_t *event;
+    int result = 0;
+    json_array_foreach(events_new, i, event) {
+        bool asks = !event_writer_knows(record->writer, event) && trace_now_monotonic_ms() - record->names_ms >= NODES_REFRESH_MS;
+        if (asks && learn_nodes(record)) result = stream_lost(&record->stream);
+        if (!result) result = event_writer_add(record->writer, event, &session->failure);
+        if (result) break;
+    }
+    json_decref(events_new);
+    int error = event_writer_error(record->writer);
+    if (!error || record->reported) return result;
+    record->reported = true;
+    char text[256];
+    snprintf(text, sizeof text, "cannot write the recording: %s; events are lost, and recording goes on", strerror(-error));
+    output_note(text);
+    return result;
+}
+
+/* A stream whose source is away waits in pieces, so that it can be ended meanwhile.  Returns whether to wait on. */
+static bool waits_on(const struct record *record) {
+    return record->stream.away.is && record->session->failure.disconnected &&
+           trace_now_monotonic_ms() - record->away_ms < record->wait_ms;
+}
+
+/* What had arrived when the user ended it belongs to the recording: it is read until nothing comes for a moment. */
+static int record_stream(struct record *record) {
+    uint64_t end_ms = WAIT_FOREVER;
+    for (;;) {
+        struct source_news news;
+        int result = 0;
+        uint64_t now_ms = trace_now_monotonic_ms();
+        if (asked_to_end && end_ms == WAIT_FOREVER) end_ms = now_ms + RECORD_DRAIN_MS;
+        if (now_ms >= end_ms || (asked_to_end && record->stream.away.is)) return 0;
+        switch (stream_next(&record->stream, now_ms + (asked_to_end ? RECORD_QUIET_MS : CONNECT_RETRY_MS), &news)) {
+        case SOURCE_TIME:
+            if (asked_to_end) return 0;
+            break;
+        case SOURCE_FAILED:
+            if (!waits_on(record)) return -1;
+            break;
+        case SOURCE_EVENTS: result = record_events(record, news.value); break;
+        case SOURCE_GAP: record->missed += news.count; break;
+        case SOURCE_NOTE: output_note(news.text); break;
+        case SOURCE_AWAY:
+            record->away_ms = trace_now_monotonic_ms();
+            output_note("traced went away; waiting for it to come back");
+            break;
+        case SOURCE_ENDED: return 0;
+        default: break;
+        }
+        if (result) return -1;
+    }
+}
+
+/* ---- the whole ---- */
+
+static int show_end(const struct record *record, const char *path, const struct event_writer_stats *stats) {
+    struct session *session = record->session;
+    struct strbuf *out = &session->output.text;
+    if (option_given(session->options, OPTION_JSON)) {
+        json_t *line = json_pack("{s:s, s:I, s:I, s:I}", "file", path, "events", (json_int_t)stats->events, "missed",
+                                 (json_int_t)record->missed, "bytes", (json_int_t)stats->bytes);
+        int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
+        json_decref(line);
+        return result;
+    }
+    text_count(out, stats->events, "event");
+    if (record->missed) strbuf_printf(out, ", %" PRIu64 " missed", record->missed);
+    strbuf_puts(out, stats->events ? " in " : ": no recording ");
+    text_untrusted(out, path, strlen(path), NOTE_COLUMNS_MAX);
+    if (stats->events) {
+        strbuf_puts(out, ", ");
+        text_bytes(out, stats->bytes);
+    }
+    strbuf_puts(out, "\n");
+    return 0;
+}
+
+static int run_stream(struct record *record) {
+    struct session *session = record->session;
+    const struct options *options = session->options;
+    struct stream_wish begin = {.params_new = session_filter_new(session),
+                                .recent = option_number(options, OPTION_RECENT, 0),
+                                .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
+                                .deadline_ms = WAIT_FOREVER,
+                                .wait_ms = record->wait_ms ? CONNECT_RETRY_MS : 0};
+    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
+    int result =
+        begin_stream(session, &record->stream, session->inquiry.source, begin, "traced went away; waiting for it to come back");
+    if (!result) result = learn_nodes(record);
+    if (!result) result = record_stream(record);
+    struct failure failure = session->failure;
+    if (!record->stream.away.is)
+        (void)learn_nodes(record); /* the counters and states of now; without them, those of before stay */
+    session->failure = failure;
+    stream_fini(&record->stream);
+    return result;
+}
+
+int run_record(struct session *session) {
+    const char *path = session->options->texts[OPTION_OUTPUT];
+    struct record record = {.session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
+    struct event_writer_stats stats;
+    struct failure failure;
+    if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write: -o FILE");
+    catch_signals();
+    if (event_writer_open(&record.writer, path, &session->failure)) return -1;
+    int result = run_stream(&record);
+    int failed = event_writer_close(record.writer, &stats, &failure);
+    if (!stats.bytes) (void)unlink(path); /* an empty file is no recording */
+    if (failed && !result) session->failure = failure;
+    return result || failed ? -1 : show_end(&record, path, &stats);
+}
+
+int run_salvage(struct session *session) {
+    const char *path = session->options->texts[OPTION_OUTPUT];
+    if (!path) return failure_set(&session->failure, EXIT_USAGE, "salvage needs a file to write: -o FILE");
+    return salvage_rings(session, path);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "event_writer.h"
+
+#include "app_names.h"
+#include "json_get.h"
+#include "node_rows.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <proto/event_parse.h>
+#include <recording/writer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A log that has an entry in the table. */
+struct log {
+    struct trace_node_id id;
+    uint64_t log, started_ns;
+    uint32_t node; /* its index there */
+    json_t *row;   /* NULL: known by its events alone */
+    struct app_names names;
+};
+
+struct event_writer {
+    struct recording_writer *writer;
+    char *path;
+    struct log *logs;
+    size_t count, capacity;
+    size_t last; /* the log of the last event: the next one is often of the same */
+    json_t *apps;
+    int error;
+};
+
+/* ---- logs ---- */
+
+static int no_room(int error, struct failure *failure) {
+    if (error == -ENOMEM) return failure_out_of_memory(failure);
+    return failure_set(failure, EXIT_FAILED, "a recording has room for %d nodes, and there are more", NODES_MAX);
+}
+
+static int add_log(struct event_writer *writer, const struct node_info *info, enum node_state state, struct failure *failure) {
+    if (writer->count == writer->capacity) {
+        size_t capacity = writer->capacity ? 2 * writer->capacity : 16;
+        struct log *logs = realloc(writer->logs, capacity * sizeof *logs);
+        if (!logs) return failure_out_of_memory(failure);
+        writer->logs = logs;
+        writer->capacity = capacity;
+    }
+    struct log *log = &writer->logs[writer->count];
+    *log = (struct log){.id = info->node_id, .log = info->log, .started_ns = info->started_unix_ns};
+    int error = store_add_node(recording_writer_store(writer->writer), info, state, &log->node);
+    if (error) return no_room(error, failure);
+    writer->count++;
+    return 0;
+}
+
+static bool is_of(const struct log *log, const struct trace_node_id *id) { return !memcmp(&log->id, id, sizeof *id); }
+
+static struct log *find_log(const struct event_writer *writer, const struct trace_node_id *id, uint64_t number) {
+    for (size_t i = 0; i < writer->count; i++)
+        if (writer->logs[i].log == number && is_of(&writer->logs[i], id)) return &writer->logs[i];
+    return NULL;
+}
+
+/* Of a node that was restarted: the log that had begun when the event was emitted.  NULL: the node is not known. */
+static struct log *find_log_by_time(const struct event_writer *writer, const struct trace_node_id *id, uint64_t ns) {
+    struct log *best = NULL;
+    for (size_t i = 0; i < writer->count; i++) {
+        struct log *log = &writer->logs[i];
+        if (!is_of(log, id)) continue;
+        bool begun = log->started_ns <= ns, best_begun = best && best->started_ns <= ns;
+        bool later = best && log->started_ns > best->started_ns;
+        if (!best || (begun && !best_begun) || (begun == best_begun && later == begun)) best = log;
+    }
+    return best;
+}
+
+static struct log *find_log_of_event(const struct event_writer *writer, const struct trace_parsed_event *parsed) {
+    return parsed->has_log ? find_log(writer, &parsed->node_id, parsed->log)
+                           : find_log_by_time(writer, &parsed->node_id, parsed->event.timestamp);
+}
+
+/* What the row says goes into the table. */
+static void apply_row(struct event_writer *writer, const struct log *log) {
+    struct store *store = recording_writer_store(writer->writer);
+    if (!log->row) return;
+    node_row_set_counters(log->row, nodes_at(store->nodes, log->node));
+    node_row_add_apps(log->row, writer->apps, store, log->node);
+}
+
+/* Of a log that was known by its events alone. */
+static void complete_log(struct event_writer *writer, struct log *log, const struct node_info *info, enum node_state state) {
+    struct node *node = nodes_at(recording_writer_store(writer->writer)->nodes, log->node);
+    node->info = *info;                                               /* constant for others, but this table has only us */
+    atomic_store_explicit(&node->state, state, memory_order_relaxed); /* relaxed: likewise */
+    log->log = info->log;
+    log->started_ns = info->started_unix_ns;
+}
+
+static int learn_row(struct event_writer *writer, json_t *row, struct failure *failure) {
+    struct node_info info;
+    if (!node_row_read(row, &info)) return 0; /* a log that was rejected has no events */
+    enum node_state state = node_row_state(row) == NODE_UNKNOWN ? NODE_UNKNOWN : NODE_LIVE;
+    struct log *log = find_log(writer, &info.node_id, info.log), *nameless = find_log(writer, &info.node_id, 0);
+    if (!log && nameless && !nameless->row) log = nameless; /* its events did not say which log they are of */
+    if (!log) {
+        if (add_log(writer, &info, state, failure)) return -1;
+        log = &writer->logs[writer->count - 1];
+    } else if (!log->row) {
+        complete_log(writer, log, &info, state);
+    }
+    json_decref(log->row);
+    log->row = json_incref(row);
+    apply_row(writer, log);
+    return 0;
+}
+
+int event_writer_learn(struct event_writer *writer, const json_t *nodes, const json_t *apps, struct failure *failure) {
+    size_t i;
+    json_t *row;
+    if (json_array_size(apps) && json_array_extend(writer->apps, (json_t *)apps)) return failure_out_of_memory(failure);
+    json_array_foreach(nodes, i, row) if (learn_row(writer, row, failure)) return -1;
+    return 0;
+}
+
+/* ---- events ---- */
+
+bool event_writer_knows(const struct event_writer *writer, const json_t *event) {
+    struct trace_parsed_event parsed;
+    struct trace_parse_error error;
+    if (trace_event_parse(event, &parsed, &error)) return true; /* no row would help */
+    const struct log *log = find_log_of_event(writer, &parsed);
+    return log && log->row;
+}
+
+static int find_or_add(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure) {
+    struct node_info info = {.node_id = parsed->node_id, .log = parsed->log};
+    if (writer->last < writer->count && parsed->has_log && writer->logs[writer->last].log == parsed->log &&
+        is_of(&writer->logs[writer->last], &parsed->node_id))
+        return 0;
+    const struct log *log = find_log_of_event(writer, parsed);
+    if (!log && add_log(writer, &info, NODE_UNKNOWN, failure)) return -1;
+    writer->last = log ? (size_t)(log - writer->logs) : writer->count - 1;
+    return 0;
+}
+
+int event_writer_add_parsed(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure) {
+    if (find_or_add(writer, parsed, failure)) return -1;
+    app_names_note(&writer->logs[writer->last].names, parsed);
+    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed->lane, &parsed->event, 1);
+    if (error == -ENOMEM) return failure_out_of_memory(failure);
+    if (error == -EINVAL) return failure_set(failure, EXIT_FAILED, "lane must be an integer from 0 to 255");
+    if (error && !writer->error) writer->error = error;
+    return 0;
+}
+
+int event_writer_add(struct event_writer *writer, const json_t *event, struct failure *failure) {
+    struct trace_parsed_event parsed;
+    struct trace_parse_error wrong;
+    if (trace_event_parse(event, &parsed, &wrong))
+        return failure_set(failure, EXIT_FAILED, "%s%s%s", wrong.field, *wrong.field ? " " : "the event ", wrong.reason);
+    return event_writer_add_parsed(writer, &parsed, failure);
+}
+
+int event_writer_error(const struct event_writer *writer) { return writer->error; }
+
+/* ---- life ---- */
+
+static int open_writer(struct event_writer **ret_writer, const char *path, bool append, struct failure *failure) {
+    struct event_writer *writer = calloc(1, sizeof *writer);
+    const struct recording_writer_options options = {.append = append};
+    if (writer) writer->path = strdup(path);
+    if (writer) writer->apps = json_array();
+    int error = !writer || !writer->path || !writer->apps ? -ENOMEM : recording_writer_open(&writer->writer, path, &options);
+    if (!error) {
+        *ret_writer = writer;
+        return 0;
+    }
+    if (writer) json_decref(writer->apps);
+    if (writer) free(writer->path);
+    free(writer);
+    if (error == -EEXIST) return failure_set(failure, EXIT_FAILED, "%s is there already: a recording overwrites nothing", path);
+    return failure_set(failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(-error));
+}
+
+int event_writer_open(struct event_writer **ret_writer, const char *path, struct failure *failure) {
+    return open_writer(ret_writer, path, false, failure);
+}
+
+int event_writer_open_fd(struct event_writer **ret_writer, int fd, struct failure *failure) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open_writer(ret_writer, path, true, failure);
+}
+
+static void end_nodes(struct event_writer *writer) {
+    for (size_t i = 0; i < writer->count; i++) {
+        struct log *log = &writer->logs[i];
+        enum node_state state = log->row ? node_row_state(log->row) : NODE_UNKNOWN;
+        apply_row(writer, log);
+        app_names_add(&log->names, recording_writer_store(writer->writer), log->node);
+        app_names_fini(&log->names);
+        if (state == NODE_EXITED || state == NODE_CRASHED)
+            store_end_node(recording_writer_store(writer->writer), log->node, state);
+        json_decref(log->row);
+    }
+}
+
+int event_writer_close(struct event_writer *writer, struct event_writer_stats *ret_stats, struct failure *failure) {
+    struct recording_writer_stats stats;
+    int result = 0;
+    end_nodes(writer);
+    int error = recording_writer_close(writer->writer, &stats);
+    if (writer->error) error = writer->error;
+    if (ret_stats) *ret_stats = (struct event_writer_stats){stats.written, stats.lost, stats.bytes};
+    if (error)
+        result = failure_set(failure, EXIT_FAILED, "cannot write %s: %s; %" PRIu64 " events are missing in it", writer->path,
+                             strerror(-error), stats.lost);
+    json_decref(writer->apps);
+    free(writer->logs);
+    free(writer->path);
+    free(writer);
+    return result;
+}
