@@ -218,12 +218,15 @@ int run_export(struct session *session) {
                                            .exported_ns = trace_now_unix_ns(),
                                            .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
     running.format = export_find(name ? name : "json", &session->failure);
-    if (!running.format || open_destination(&running)) return -1;
-    running.tells = isatty(STDERR_FILENO) && !(session->output.terminal && !running.destination.path);
+    if (!running.format) return -1;
     catch_signals(session->inquiry.source, before);
-    int result = give_all(&running);
-    end_progress(&running);
-    result = close_destination(&running, result);
+    int result = open_destination(&running);
+    if (!result) {
+        running.tells = isatty(STDERR_FILENO) && !(session->output.terminal && !running.destination.path);
+        result = give_all(&running);
+        end_progress(&running);
+        result = close_destination(&running, result);
+    }
     release_signals(before);
     if (!result) tell_losses(&running);
     if (running.began) export_fini(&running.export);

@@ -9,15 +9,20 @@ import io
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from world import World  # noqa: E402
+from world import Place, World, qlog_records, until  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
+
+
+PACKETS = {"transport:packet_sent", "transport:packet_received", "recovery:packet_lost"}
 
 
 def setUpModule():
@@ -205,6 +210,203 @@ class Chrome(unittest.TestCase):
         names = {r["args"]["name"] for r in self.of("M") if r["name"] == "thread_name"}
         for text in ("to alice", "with bob", "to bob"):
             self.assertTrue(any(name.startswith("connection") and name.endswith(text) for name in names), names)
+
+
+class Qlog(unittest.TestCase):
+    """Beside the qlog files that ngtcp2 itself wrote, in the same processes."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directories = {names: WORLD.file(f"qlog-{names}", "--format", "qlog", "--qlog-names", names, "-o", f"{WORLD.directory}/qlog-{names}/")
+                           for names in ("draft", "qvis")}
+
+    def records(self, names="qvis"):
+        """node name: {file name: [header, record...]}"""
+        found = collections.defaultdict(dict)
+        for path in sorted(self.directories[names].iterdir()):
+            records = list(qlog_records(path))
+            found[records[0]["trace"]["vantage_point"]["name"]][path.name] = records
+        return found
+
+    def test_packets_of_each_connection_are_those_of_the_qlog_of_ngtcp2(self):
+        """Event for event: name, packet type, number and size, in this order."""
+        def packets(records):
+            return [(r["name"], r["data"]["header"]["packet_type"], r["data"]["header"]["packet_number"], r["data"].get("raw", {}).get("length"))
+                    for r in records if r["name"] in PACKETS]
+
+        compared = 0
+        for node in WORLD.nodes:
+            ours = self.records()[node.name]
+            theirs = {}
+            for path in node.qlog_files():
+                records = list(qlog_records(path))
+                theirs[records[0]["trace"]["common_fields"]["group_id"][:32].ljust(32, "0")] = records
+            connections = {name.split("_")[0]: records for name, records in ours.items() if not name.startswith("node-")}
+            self.assertEqual(set(connections), set(theirs))
+            for group, records in connections.items():
+                expected = packets(theirs[group][1:])
+                self.assertEqual(count(packets(records[1:])), count(expected))
+                compared += len(expected)
+        self.assertEqual(compared, sum(e["kind"] in ("packet_sent", "packet_received", "packet_lost") for e in WORLD.events))
+
+    def test_each_event_is_in_one_file_and_times_are_exact(self):
+        found = collections.Counter()
+        for name, files in self.records("draft").items():
+            for records in files.values():
+                epoch = records[0]["trace"]["common_fields"]["reference_time"]["epoch"]
+                self.assertRegex(epoch, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+                base = unix_ns(WORLD.events[0])
+                self.assertEqual(int(epoch[-10:-1]), base % 10 ** 9)
+                seen = set()
+                times = [r["time"] for r in records[1:]]
+                self.assertEqual(times, sorted(times))
+                for record in records[1:]:
+                    seen.add((record["lane"], record["sequence"], base + round(record["time"] * 1e6)))
+                found.update((name, *key) for key in seen)
+        self.assertEqual(found, count((WORLD.names[e["node_id"]], e["lane"], e["sequence"], unix_ns(e)) for e in WORLD.events))
+
+    def test_names_are_the_draft_s_or_those_that_qvis_knows(self):
+        for names, known in (("draft", {"quic", "p2ptrace", "loglevel"}),
+                             ("qvis", {"transport", "recovery", "connectivity", "p2ptrace", "generic"})):
+            used = {r["name"].split(":")[0] for files in self.records(names).values() for records in files.values() for r in records[1:]}
+            self.assertLessEqual(used, known)
+
+    def test_what_the_draft_demands_is_there(self):
+        demanded = {"quic:connection_started": {"local", "remote"}, "quic:connection_state_updated": {"new"},
+                    "quic:stream_state_updated": {"stream_id", "new", "stream_side"}, "quic:packet_sent": {"header"},
+                    "quic:packet_received": {"header"}, "quic:packet_lost": {"header"}, "loglevel:warning": set()}
+        seen = set()
+        for files in self.records("draft").values():
+            for records in files.values():
+                header = records[0]
+                self.assertEqual(header["file_schema"], "urn:ietf:params:qlog:file:sequential")
+                self.assertEqual(header["serialization_format"], "application/qlog+json-seq")
+                for record in records[1:]:
+                    self.assertLessEqual({"time", "name", "data"}, set(record))
+                    self.assertLessEqual(demanded.get(record["name"], set()), set(record["data"]), record)
+                    seen.add(record["name"])
+        self.assertLessEqual(set(demanded) - {"loglevel:warning"}, seen)
+
+    def test_one_file_has_all_with_a_group_each(self):
+        records = list(qlog_records(WORLD.file("all.sqlog", "--format", "qlog")))
+        apart = count(json.dumps(r, sort_keys=True) for files in self.records("draft").values() for rs in files.values() for r in rs[1:])
+        groups = {r.pop("group_id") for r in records[1:]}
+        self.assertEqual(count(json.dumps(r, sort_keys=True) for r in records[1:]), apart)
+        self.assertEqual(groups, {path.stem for path in self.directories["draft"].iterdir()})
+
+    def test_a_directory_that_is_not_empty_stays_as_it_is(self):
+        before = sorted(self.directories["draft"].iterdir())
+        done = WORLD.run("--format", "qlog", "-o", str(self.directories["draft"]))
+        self.assertEqual((done.returncode, done.stderr.decode().count("\n")), (1, 1))
+        self.assertIn("not empty", done.stderr.decode())
+        self.assertEqual(sorted(self.directories["draft"].iterdir()), before)
+        self.assertEqual(len(list(WORLD.directory.glob("qlog-draft*"))), 1)
+
+
+@unittest.skipUnless(shutil.which("babeltrace2"), "babeltrace2 is not installed")
+class Ctf(unittest.TestCase):
+    """What babeltrace2 reads."""
+    LINE = re.compile(r"^\[(\d+)\.(\d{9})\] \(\S+\) (\w+): (.*)$")
+
+    @classmethod
+    def setUpClass(cls):
+        path = WORLD.file("ctf", "--format", "ctf")
+        done = subprocess.run(["babeltrace2", str(path), "--clock-seconds"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        cls.lines, cls.warnings = done.stdout.decode().splitlines(), done.stderr.decode()
+        cls.status = done.returncode
+
+    def test_it_reads_every_event_and_has_nothing_to_say(self):
+        self.assertEqual((self.status, self.warnings, len(self.lines)), (0, "", len(WORLD.events)))
+
+    def test_every_field_of_every_event_is_as_in_json(self):
+        def value(data, name):
+            if isinstance(data, bool):
+                return r'%s = \( "%s" : container = \d+ \)' % (name, str(data).lower())
+            if name in ("space", "cause"):
+                return r'%s = \( "%s" : container = \d+ \)' % (name, data)
+            if name in ("span_id", "parent_id"):
+                return r"%s = 0x%X\b" % (name, int(data, 16))
+            if name == "endpoint":
+                return r"port = %s\b" % data.rsplit(":", 1)[1]
+            if name == "data":
+                shown = "".join(r"\[%d\] = 0x%X, " % (i, byte) for i, byte in enumerate(bytes.fromhex(data)))
+                return r"data_bytes = %d, data = \[ %s" % (len(data) // 2, shown)
+            return r'%s = "?%s"?[, ]' % (name, re.escape(str(data)))
+
+        def line(event):
+            words = [event["trace_id"] or "0" * 32, event["peer_id"] or "0" * 64]
+            parts = [r"%s = 0x%X\b" % ("abcd"[i // 16], int(word[i:i + 16], 16)) for word in words for i in range(0, len(word), 16)]
+            return ['node = "%s"' % WORLD.names[event["node_id"]], r"lane = %d, sequence = %d," % (event["lane"], event["sequence"]),
+                    "trace_id = { %s, %s }" % tuple(parts[:2]), "peer_id = { %s }" % ", ".join(parts[2:]),
+                    *(value(data, name) for name, data in event["data"].items())]
+
+        def key(event):
+            return unix_ns(event), WORLD.names[event["node_id"]], event["lane"], event["sequence"]
+
+        events = {key(event): event for event in WORLD.events}
+        for text in self.lines:
+            seconds, ns, kind, rest = self.LINE.match(text).groups()
+            node = re.search(r'node = "(\w+)"', rest)[1]
+            lane, sequence = map(int, re.search(r"lane = (\d+), sequence = (\d+)", rest).groups())
+            event = events.pop((int(seconds) * 10 ** 9 + int(ns), node, lane, sequence))
+            self.assertEqual(kind, event["kind"])
+            for pattern in line(event):
+                self.assertRegex(rest, pattern)
+        self.assertEqual(events, {})
+
+
+class Losses(unittest.TestCase):
+    """A node that overwrote most of what it emitted before traced came."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place()
+        node = cls.place.node("lossy", "ab" * 32, "overwrite_oldest", "0", "4096")
+        node.do("packets", 10000)
+        cls.place.start()
+        connection = cls.place.connect()
+        row = until(lambda: next((row for row in connection.call("nodes")["nodes"] if row["indexed"] and row["emitted"] == 10000), None),
+                    "the ring to be read")
+        cls.lost, cls.indexed = row["lost"], row["indexed"]
+        assert cls.lost > 5000, row
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.place.close()
+
+    def export(self, *args):
+        done = subprocess.run([INSPECTOR, "export", *args], env=self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual((done.returncode, done.stderr.decode()), (0, f"inspector: {self.lost} events were lost before traced could read them; "
+                                                                        "the export says where\n"))
+        return done.stdout.decode()
+
+    def test_each_format_tells_them_once_with_a_filter_and_without(self):
+        for question in ([], ["--kind", "packet_sent"]):
+            document = json.loads(self.export(*question))
+            self.assertEqual((document["lost"], sum(gap["data"]["count"] for gap in document["gaps"])), (self.lost, self.lost))
+            self.assertEqual(sum(e["kind"] == "events_lost" for e in document["events"]), 0 if question else len(document["gaps"]))
+            lines = [json.loads(line) for line in self.export("--format", "ndjson", *question).splitlines()]
+            self.assertEqual(sum(e["data"]["count"] for e in lines if e["kind"] == "events_lost"), self.lost)
+            self.assertEqual(len(lines), self.indexed + len(document["gaps"]))
+            rows = list(csv.DictReader(io.StringIO(self.export("--format", "csv", "--columns", "kind,count", *question))))
+            self.assertEqual(sum(int(row["count"]) for row in rows if row["kind"] == "events_lost"), self.lost)
+            chrome = json.loads(self.export("--format", "chrome", *question))
+            names = [r["name"] for r in chrome["traceEvents"] if r.get("cat") == "lost"]
+            self.assertEqual(sum(int(name.split()[0]) for name in names), self.lost)
+            self.assertEqual(chrome["metadata"]["lost"], self.lost)
+            qlog = self.export("--format", "qlog", *question)
+            warnings = [json.loads(r) for r in qlog.split("\x1e") if '"loglevel:warning"' in r]
+            self.assertEqual(sum(r["data"]["code"] for r in warnings), self.lost)
+
+    @unittest.skipUnless(shutil.which("babeltrace2"), "babeltrace2 is not installed")
+    def test_babeltrace2_counts_them_as_discarded(self):
+        for number, question in enumerate(([], ["--kind", "packet_sent"])):
+            path = os.path.join(self.place.directory, f"ctf{number}")
+            self.export("--format", "ctf", "-o", path, *question)
+            done = subprocess.run(["babeltrace2", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            told = re.findall(r"Tracer discarded (\d+) events", done.stderr.decode())
+            self.assertEqual((done.returncode, sum(map(int, told))), (0, self.lost), done.stderr)
+            self.assertEqual(done.stdout.count(b"\n"), self.indexed)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
 from daemon import Traced  # noqa: E402
-from nodes import line_of_nodes  # noqa: E402
+from harness import Place, until  # noqa: E402, F401
+from nodes import line_of_nodes, qlog_records  # noqa: E402, F401
 
 
 class World:
@@ -18,8 +19,10 @@ class World:
         self.inspector = inspector
         self.temporary = tempfile.TemporaryDirectory()
         self.directory = pathlib.Path(self.temporary.name)
+        (self.directory / "ngtcp2").mkdir()
         self.traced = Traced(traced, self.directory, ["--history", "64MiB"])
-        self.nodes = line_of_nodes(quic_node, ["alice", "bob", "carol"], shm_dir=self.directory / "shm", drop=6)
+        self.nodes = line_of_nodes(quic_node, ["alice", "bob", "carol"], shm_dir=self.directory / "shm", drop=6,
+                                   qlog_dir=self.directory / "ngtcp2")
         alice, _, carol = self.nodes
         digest = carol.ask("store-random 50000")[1]
         self.trace = alice.ask(f"get {digest}")[-1]
@@ -44,6 +47,9 @@ class World:
     def file(self, name, *args):
         """Exports to a file of that name, or a directory; returns its path."""
         path = self.directory / name
+        if "-o" in args:
+            assert self.export(*args) == ""
+            return path
         assert self.export("-o", str(path), *args) == ""
         return path
 
