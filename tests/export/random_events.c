@@ -52,8 +52,8 @@ static void fill_data(struct random_events *random, int wild, const struct trace
         case TRACE_TYPE_u8: *at = (uint8_t)rnd(random, 256); break;
         case TRACE_TYPE_u16: memcpy(at, &(uint16_t){(uint16_t)rnd(random, 3)}, 2); break;
         case TRACE_TYPE_u32: memcpy(at, &(uint32_t){rnd(random, 2000)}, 4); break;
+        case TRACE_TYPE_id64: memcpy(at, &(uint64_t){rnd(random, 5)}, 8); break;
         case TRACE_TYPE_u64:
-        case TRACE_TYPE_id64:
             memcpy(at, &(uint64_t){wild && !rnd(random, 8) ? UINT64_MAX - rnd(random, 9) : rnd(random, 64)}, 8);
             break;
         }

@@ -355,6 +355,88 @@ class Ctf(unittest.TestCase):
         self.assertEqual(events, {})
 
 
+class Otlp(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.path = WORLD.file("all.jsonl", "--format", "otlp")
+        cls.spans = []
+        for line in cls.path.read_text().splitlines():
+            for resource in json.loads(line)["resourceSpans"]:
+                about = cls.attributes(resource["resource"])
+                for span in resource["scopeSpans"][0]["spans"]:
+                    cls.spans.append(span | {"node": about["service.name"], "node_id": about["service.instance.id"]})
+
+    @staticmethod
+    def attributes(item):
+        values = {}
+        for entry in item.get("attributes", []):
+            (kind, value), = entry["value"].items()
+            assert entry["key"] not in values, item
+            values[entry["key"]] = int(value) if kind == "intValue" else value
+        return values
+
+    def test_requests_are_spans_with_their_parents_times_and_outcomes(self):
+        found = {s["spanId"]: s for s in self.spans if "p2ptrace.end_sequence" in self.attributes(s)}
+        starts = {e["data"]["span_id"]: e for e in WORLD.events if e["kind"] == "app_start"}
+        ends = {e["data"]["span_id"]: e for e in WORLD.events if e["kind"] == "app_end"}
+        self.assertEqual(set(found), set(starts))
+        for span_id, span in found.items():
+            start, end = starts[span_id], ends[span_id]
+            self.assertEqual((span["traceId"], span["node_id"], int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])),
+                             (start["trace_id"], start["node_id"], unix_ns(start), unix_ns(end)))
+            self.assertEqual(span.get("parentSpanId", "0" * 16), start["data"]["parent_id"])
+            self.assertEqual(span["status"]["code"], 1 if end["data"]["ok"] else 2)
+            self.assertEqual(span["name"], f"{start['app']} {start['command']}")
+            self.assertEqual(span["kind"], 2 if "parentSpanId" in span else 1)
+
+    def test_connections_are_spans_of_one_trace_on_both_ends(self):
+        found = {(s["node"], s["traceId"], s["kind"], s["name"]) for s in self.spans if s["name"].startswith("connection")}
+        names = {e["trace_id"]: set() for e in WORLD.events if e["kind"] == "conn_init"}
+        for e in WORLD.events:
+            if e["kind"] == "conn_established":
+                names[e["trace_id"]].add((WORLD.names[e["node_id"]], WORLD.names[e["peer_id"]]))
+        expected = set()
+        for e in WORLD.events:
+            if e["kind"] == "conn_init":
+                node = WORLD.names[e["node_id"]]
+                peer = dict(names[e["trace_id"]])[node]
+                expected.add((node, e["trace_id"], 2 if e["data"]["by_remote"] else 3, f"connection {'with' if e['data']['by_remote'] else 'to'} {peer}"))
+        self.assertEqual(found, expected)
+
+    def test_every_event_is_in_a_span_or_counted(self):
+        found, dropped = collections.Counter(), 0
+        for span in self.spans:
+            about = self.attributes(span)
+            dropped += span.get("droppedEventsCount", 0)
+            if "sequence" in about:
+                found[span["node"], about["lane"], about["sequence"]] += 1
+            if "p2ptrace.end_sequence" in about:
+                found[span["node"], about["lane"], about["p2ptrace.end_sequence"]] += 1
+            for event in span.get("events", []):
+                about = self.attributes(event)
+                found[span["node"], about["lane"], about["sequence"]] += 1
+                self.assertLessEqual(int(span["startTimeUnixNano"]), int(event["timeUnixNano"]))
+                self.assertLessEqual(int(event["timeUnixNano"]), int(span["endTimeUnixNano"]))
+        expected = count((WORLD.names[e["node_id"]], e["lane"], e["sequence"]) for e in WORLD.events)
+        self.assertEqual(found - expected, {})
+        self.assertEqual((expected - found).total() if hasattr(expected, "total") else sum((expected - found).values()), dropped)
+
+    def test_requests_link_to_the_connections_that_carried_them(self):
+        connections = {(s["traceId"], s["spanId"]) for s in self.spans if s["name"].startswith("connection")}
+        linked = {(link["traceId"], link["spanId"]) for s in self.spans for link in s.get("links", [])}
+        self.assertLessEqual(linked, connections)
+        # Those of the nodes that waited for an answer; carol's spans are over before her packets go out.
+        self.assertLessEqual({(s["traceId"], s["spanId"]) for s in self.spans if s["name"] == "connection with bob" or s["name"] == "connection to alice"}
+                             & connections, linked)
+
+    def test_ids_are_valid_and_unique(self):
+        for span in self.spans:
+            self.assertRegex(span["traceId"], r"^(?!0{32})[0-9a-f]{32}$")
+            self.assertRegex(span["spanId"], r"^(?!0{16})[0-9a-f]{16}$")
+            self.assertTrue(span["name"])
+        self.assertEqual(len({(s["traceId"], s["spanId"]) for s in self.spans}), len(self.spans))
+
+
 class Losses(unittest.TestCase):
     """A node that overwrote most of what it emitted before traced came."""
 
