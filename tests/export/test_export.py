@@ -437,6 +437,70 @@ class Otlp(unittest.TestCase):
         self.assertEqual(len({(s["traceId"], s["spanId"]) for s in self.spans}), len(self.spans))
 
 
+class Shiviz(unittest.TestCase):
+    """By the rules that ShiViz checks when it loads a log."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.text = WORLD.file("shiviz.log", "--format", "shiviz").read_text()
+
+    def read(self, text):
+        """[(host, clock, event, time)]"""
+        expression, delimiter, log = text.split("\n", 2)
+        self.assertEqual(delimiter, "")
+        pattern = re.compile(expression.replace("(?<", "(?P<"))
+        found = [(m["host"], json.loads(m["clock"]), m["event"], int(m["timestamp"])) for m in pattern.finditer(log)]
+        self.assertEqual(pattern.sub("", log).strip(), "")
+        return found
+
+    def check(self, events):
+        """Returns the pairs of events that are one before the other on two hosts, as told by the clocks."""
+        by_host, edges = collections.defaultdict(list), set()
+        for number, (host, clock, _, _) in enumerate(events):
+            own = by_host[host]
+            self.assertEqual(clock[host], len(own) + 1)  # 1, 2, 3, ...
+            before = own[-1] if own else {}
+            for other, ticks in clock.items():
+                self.assertGreaterEqual(ticks, before.get(other, 0))
+                if other == host or ticks == before.get(other, 0):
+                    continue
+                self.assertLessEqual(ticks, len(by_host[other]))  # that has happened
+                for third, known in by_host[other][ticks - 1].items():
+                    self.assertGreaterEqual(clock.get(third, 0), known)  # and all that was before it
+                edges.add((other, ticks, host, clock[host]))
+            own.append(clock)
+        return edges
+
+    def test_all_events_are_there_and_the_clocks_are_permissible(self):
+        events = self.read(self.text)
+        self.assertEqual(count((host, time) for host, _, _, time in events), count((WORLD.names[e["node_id"]], unix_ns(e)) for e in WORLD.events))
+        self.check(events)
+
+    def test_every_packet_that_was_received_was_sent_before(self):
+        events, known, sent = self.read(self.text), {}, {}
+        keys = collections.defaultdict(list)
+        for e in WORLD.events:
+            keys[WORLD.names[e["node_id"]], unix_ns(e)].append(e)
+        matched = 0
+        for host, clock, _, time in events:
+            e = keys[host, time].pop(0)
+            if e["kind"] == "packet_sent" and e["peer_id"]:
+                sent[e["node_id"], e["peer_id"], e["data"]["space"], e["data"]["packet_num"]] = (host, clock[host])
+            if e["kind"] == "packet_received" and e["peer_id"]:
+                pair = sent.get((e["peer_id"], e["node_id"], e["data"]["space"], e["data"]["packet_num"]))
+                if pair:
+                    self.assertGreaterEqual(clock[pair[0]], pair[1])
+                    matched += 1
+        self.assertGreater(matched, 50)
+
+    def test_a_filter_numbers_anew(self):
+        events = self.read(WORLD.export("--format", "shiviz", "--kind", "app_start,app_end"))
+        starts = {e["data"]["span_id"]: e for e in WORLD.events if e["kind"] == "app_start"}
+        caused = [s for s in starts.values() if s["data"]["parent_id"] in starts]
+        self.assertEqual(len({edge[2:] for edge in self.check(events)}), len(caused))
+        self.check(self.read(WORLD.export(WORLD.trace, "--format", "shiviz")))
+
+
 class Losses(unittest.TestCase):
     """A node that overwrote most of what it emitted before traced came."""
 
