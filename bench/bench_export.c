@@ -43,7 +43,8 @@ static struct trace_id trace_id(uint64_t number) {
 static uint32_t make_event(uint64_t n, struct trace_event *event) {
     uint64_t request = n / 50, step = n % 50;
     uint32_t node = (uint32_t)((request + step % 2) % NODES), peer = (uint32_t)((request + 1 - step % 2) % NODES);
-    *event = (struct trace_event){.timestamp = UINT64_C(1767225600000000000) + n * 700, .sequence = (uint32_t)n, .flags = TRACE_FLAG_SAMPLED};
+    *event = (struct trace_event){
+        .timestamp = UINT64_C(1767225600000000000) + n * 700, .sequence = (uint32_t)n, .flags = TRACE_FLAG_SAMPLED};
     if (n < 4 * NODES) { /* every connection's beginning, on both ends */
         node = (uint32_t)(n / 2 % NODES);
         event->trace_id = trace_id(1000000 + node);
@@ -62,16 +63,19 @@ static uint32_t make_event(uint64_t n, struct trace_event *event) {
     event->flags |= TRACE_FLAG_HAS_PEER;
     if (step < 2) {
         event->kind = TRACE_KIND_APP_START;
-        event->data.app_start = (struct trace_app_start){.span_id = 2 * request + step + 1, .parent_id = step ? 2 * request + 1 : 0, .app_id = "DMAP", .cmd = 2};
+        event->data.app_start = (struct trace_app_start){
+            .span_id = 2 * request + step + 1, .parent_id = step ? 2 * request + 1 : 0, .app_id = "DMAP", .cmd = 2};
     } else if (step >= 48) {
         event->kind = TRACE_KIND_APP_END;
         event->data.app_end = (struct trace_app_end){.span_id = 2 * request + step % 2 + 1, .app_id = "DMAP", .cmd = 2, .ok = 1};
     } else if (step % 10 == 5) {
         event->kind = TRACE_KIND_STREAM_DATA;
-        event->data.stream_data = (struct trace_stream_data){.stream_id = 4 * request, .offset = 1000 * step, .length = 1000, .sent = 1};
+        event->data.stream_data =
+            (struct trace_stream_data){.stream_id = 4 * request, .offset = 1000 * step, .length = 1000, .sent = 1};
     } else if (step % 10 == 7) {
         event->kind = TRACE_KIND_METRICS;
-        event->data.metrics = (struct trace_metrics){.rtt = 100000 + n % 1000, .min_rtt = 90000, .cwnd = 12000 + n % 100, .in_flight = n % 9000};
+        event->data.metrics =
+            (struct trace_metrics){.rtt = 100000 + n % 1000, .min_rtt = 90000, .cwnd = 12000 + n % 100, .in_flight = n % 9000};
     } else {
         event->kind = step % 2 ? TRACE_KIND_PACKET_SENT : TRACE_KIND_PACKET_RECEIVED;
         event->data.packet_sent = (struct trace_packet_sent){.packet_num = n / 4, .size = 1200, .space = TRACE_SPACE_1RTT};
