@@ -265,7 +265,7 @@ static char *put_unknown(char *out, const struct trace_event *event) {
 
 char *trace_event_data_json(char *out, const struct trace_event *event) {
     const struct trace_kind_info *kind = trace_kind_info(event->kind);
-    return kind != NULL ? put_fields(out, event, kind) : put_unknown(out, event);
+    return kind ? put_fields(out, event, kind) : put_unknown(out, event);
 }
 
 /* ---- what the application registered ------------------------------------------------------------------------------------ */

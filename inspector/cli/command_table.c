@@ -276,7 +276,7 @@ const struct command command_table[] = {
         .name = "export",
         .args = "[ID]", .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(COLUMNS) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
+        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(COLUMNS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
                    OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(FROM) | OPTION_BIT(TO) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_export,
         .summary = "events for other people's tools: all of a trace, or all that match",
@@ -285,7 +285,8 @@ const struct command command_table[] = {
                        "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
                        "are in the output, and counted on stderr.",
         .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
-                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"}},
+                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
+                     {"inspector export --push http://localhost:4318 --from -1m", "the last minute to an OpenTelemetry receiver"}},
     },
 };
 

@@ -8,6 +8,7 @@
 #include "outdir.h"
 #include "outfile.h"
 #include "pages.h"
+#include "push.h"
 
 #include <inttypes.h>
 #include <proto/clock.h>
@@ -50,6 +51,7 @@ static const struct source *interruptible;
 static void on_signal(int signal) {
     interrupted = signal;
     source_interrupt(interruptible);
+    push_interrupt();
 }
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -113,7 +115,7 @@ static int begin(struct running *running, struct json_span events) {
     running->settings.apps = rows_of(running->apps, "apps");
     find_trace_id(running, events);
     running->began = true;
-    int fd = destination->path ? destination->file.fd : session->output.fd;
+    int fd = running->settings.push ? -1 : destination->path ? destination->file.fd : session->output.fd;
     if (export_begin(&running->export, running->format, &running->settings, fd,
                      destination->is_directory ? destination->directory.temporary : NULL, &session->failure))
         return -1;
@@ -151,6 +153,8 @@ static int give_all(struct running *running) {
     json_t *page;
     int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
     pages.text = &text;
+    /* An interrupted question ends at once; one that has not been asked yet would open the connection again. */
+    if (!result && interrupted) result = -1;
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         result = give_page(running, &text, page);
         json_decref(page);
@@ -161,7 +165,7 @@ static int give_all(struct running *running) {
     strbuf_fini(&text);
     if (!result && !running->began) result = nothing_found(running);
     if (!result) result = export_end(&running->export);
-    if (result && interrupted) failure_set(&session->failure, EXIT_FAILED, "interrupted: nothing was written");
+    if (result && interrupted) failure_set(&session->failure, EXIT_FAILED, running->settings.push ? "interrupted" : "interrupted: nothing was written");
     return result;
 }
 
@@ -177,7 +181,11 @@ static int open_destination(struct running *running) {
     struct session *session = running->session;
     struct destination *destination = &running->destination;
     const struct export_format *format = running->format;
-    const char *path = destination->path = session->options->texts[OPTION_OUTPUT];
+    const char *path = session->options->texts[OPTION_OUTPUT];
+    if (running->settings.push && (path || strcmp(format->name, "otlp") != 0))
+        return failure_set(&session->failure, EXIT_USAGE, path ? "either --push or --output" : "--push is for --format otlp");
+    if (running->settings.push) return 0;
+    destination->path = path;
     destination->is_directory =
         format->target == EXPORT_DIRECTORY || (format->target == EXPORT_FILE_OR_DIRECTORY && path && is_directory(path));
     if (!path && destination->is_directory)
@@ -214,10 +222,11 @@ int run_export(struct session *session) {
     struct running running = {.session = session,
                               .id = options->arg_count > 1 ? options->args[1] : NULL,
                               .settings = {.columns = options->texts[OPTION_COLUMNS],
+                                           .push = options->texts[OPTION_PUSH],
                                            .qvis_names = names && !strcmp(names, "qvis"),
                                            .exported_ns = trace_now_unix_ns(),
                                            .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
-    running.format = export_find(name ? name : "json", &session->failure);
+    running.format = export_find(name ? name : running.settings.push ? "otlp" : "json", &session->failure);
     if (!running.format) return -1;
     catch_signals(session->inquiry.source, before);
     int result = open_destination(&running);

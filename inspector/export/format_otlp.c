@@ -7,8 +7,11 @@
  *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its connection
  *     link       from an application's span to the connections that carried it
  *
- * What has neither span is a span of no length. */
+ * What has neither span is a span of no length.
+ *
+ * With --push a batch goes to a receiver instead (push.h). */
 #include "export_connections.h"
+#include "push.h"
 #include "strbuf.h"
 
 #include <inttypes.h>
@@ -44,6 +47,8 @@ struct otlp {
     struct map spans;  /* open ones, by trace and span id */
     struct map newest; /* by node and trace: the one that began last and is open */
     size_t batch_spans, batch_bytes;
+    struct strbuf body; /* the batch as a request */
+    struct push *push;  /* NULL: to a file */
     char piece[TRACE_EVENT_JSON_MAX + 4096]; /* an event that is being made */
 };
 
@@ -186,30 +191,53 @@ static void add_event(struct otlp *otlp, struct span *span, const struct export_
     span->event_count++;
 }
 
-/* Writes the spans that wait: a resource for each node that has some. */
-static int write_batch(struct export *export) {
-    struct otlp *otlp = export->state;
+/* Makes a request of the spans that wait: a resource for each node that has some.  Returns 0 or -1: no memory. */
+static int make_body(struct export *export) {
+    struct strbuf *body = &((struct otlp *)export->state)->body;
     bool any = false;
-    if (!otlp->batch_spans) return 0;
-    writer_puts(export->out, "{\"resourceSpans\":[");
+    strbuf_clear(body);
+    strbuf_puts(body, "{\"resourceSpans\":[");
     for (size_t i = 0; i < export->node_count; i++) {
         struct export_node *node = export->nodes[i];
         struct pending *pending = node->own;
         if (!pending || !pending->spans.bytes) continue;
-        if (pending->spans.failed) return export_out_of_memory(export);
-        writer_printf(export->out,
+        if (pending->spans.failed) return -1;
+        strbuf_printf(body,
                       "%s{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":%s}},"
                       "{\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"%s\"}},"
                       "{\"key\":\"process.pid\",\"value\":{\"intValue\":\"%" PRIu32 "\"}}]},"
                       "\"scopeSpans\":[{\"scope\":{\"name\":\"p2ptrace\"},\"spans\":[",
                       any ? "," : "", node->json_name, node->hex, node->pid);
-        writer_put(export->out, pending->spans.text, pending->spans.bytes - 1);
-        writer_puts(export->out, "]}]}");
+        strbuf_add(body, pending->spans.text, pending->spans.bytes - 1);
+        strbuf_puts(body, "]}]}");
         strbuf_clear(&pending->spans);
         any = true;
     }
-    writer_puts(export->out, "]}\n");
+    strbuf_puts(body, "]}");
+    return body->failed ? -1 : 0;
+}
+
+/* Why the push has failed. */
+static int finish_push(struct export *export) {
+    struct push_result result;
+    if (push_finish(((struct otlp *)export->state)->push, &result, export->failure)) return -1;
+    if (!result.rejected) return 0;
+    return failure_set(export->failure, EXIT_FAILED, "the receiver rejected %" PRIu64 " of the spans%s%s", result.rejected,
+                       *result.message ? ": " : "", result.message);
+}
+
+static int write_batch(struct export *export) {
+    struct otlp *otlp = export->state;
+    if (!otlp->batch_spans) return 0;
     otlp->batch_spans = otlp->batch_bytes = 0;
+    if (make_body(export)) return export_out_of_memory(export);
+    if (otlp->push) {
+        struct strbuf body = otlp->body;
+        otlp->body = (struct strbuf){0}; /* its text is the push's now */
+        return push_send(otlp->push, body.text, body.bytes) ? finish_push(export) : 0;
+    }
+    writer_put(export->out, otlp->body.text, otlp->body.bytes);
+    writer_puts(export->out, "\n");
     return 0;
 }
 
@@ -474,11 +502,19 @@ static int end(struct export *export) {
             if (end_connection(export, connection)) return -1;
         }
     }
-    return write_batch(export);
+    if (write_batch(export)) return -1;
+    return otlp->push ? finish_push(export) : 0;
+}
+
+static int begin(struct export *export) {
+    struct otlp *otlp = export->state;
+    return export->settings->push ? push_create(&otlp->push, export->settings->push, export->failure) : 0;
 }
 
 static void fini(struct export *export) {
     struct otlp *otlp = export->state;
+    push_destroy(otlp->push);
+    strbuf_fini(&otlp->body);
     for (size_t i = 0; i < otlp->connections.all.slot_count; i++)
         for (struct map_entry *entry = otlp->connections.all.slots[i]; entry; entry = entry->next) {
             struct connection_span *own = ((struct connection *)entry->value)->own;
@@ -496,6 +532,7 @@ const struct export_format export_format_otlp = {
     .suffix = ".jsonl",
     .doc = "OpenTelemetry: Jaeger, the Collector's otlpjsonfile receiver",
     .state_bytes = sizeof(struct otlp),
+    .begin = begin,
     .node = begin_node,
     .event = put_event,
     .gap = put_gap,

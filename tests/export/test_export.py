@@ -5,6 +5,8 @@
     test_export.py TRACED INSPECTOR QUIC_NODE"""
 import collections
 import csv
+import gzip
+import http.server
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -435,6 +438,116 @@ class Otlp(unittest.TestCase):
             self.assertRegex(span["spanId"], r"^(?!0{16})[0-9a-f]{16}$")
             self.assertTrue(span["name"])
         self.assertEqual(len({(s["traceId"], s["spanId"]) for s in self.spans}), len(self.spans))
+
+
+class Receiver:
+    """An OTLP/HTTP receiver that answers as it is told: a list of (status, headers, body), then 200s."""
+
+    def __init__(self, *answers):
+        self.answers, self.requests = list(answers), []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((self.path, dict(self.headers), body))
+                status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def spans(self, encoding="gzip"):
+        """Of all bodies; each one once."""
+        found = []
+        for path, headers, body in self.requests:
+            assert (path, headers["Content-Type"], headers.get("Content-Encoding")) == ("/v1/traces", "application/json", encoding), headers
+            message = json.loads(gzip.decompress(body) if encoding else body)
+            found += [span for resource in message["resourceSpans"] for span in resource["scopeSpans"][0]["spans"]]
+        return found
+
+
+class Push(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        lines = WORLD.export("--format", "otlp").splitlines()
+        cls.spans = [span for line in lines for resource in json.loads(line)["resourceSpans"] for span in resource["scopeSpans"][0]["spans"]]
+
+    def push(self, receiver, code=0, said="", *args):
+        done = WORLD.run("--push", receiver.url, *args)
+        text = done.stderr.decode()
+        self.assertEqual((done.returncode, done.stdout), (code, b""), text)
+        self.assertIn(said, text)
+        self.assertEqual(len(text.splitlines()), 1 if code else 0)
+
+    def test_a_receiver_gets_what_a_file_has_with_gzip(self):
+        with Receiver() as receiver:
+            self.push(receiver)
+        self.assertEqual(receiver.spans(), self.spans)
+
+    def test_a_busy_receiver_is_tried_again(self):
+        with Receiver((503, {"Retry-After": "1"}, b""), (429, {}, b"")) as receiver:
+            self.push(receiver)
+        self.assertEqual(len(receiver.requests), 3)
+        self.assertEqual(len({body for _, _, body in receiver.requests}), 1)
+
+    def test_a_receiver_that_asks_for_more_time_than_there_is_gets_no_second_request(self):
+        with Receiver((503, {"Retry-After": "3600"}, b"later")) as receiver:
+            self.push(receiver, 1, "cannot push: HTTP status 503: later; it asks for 3600 s")
+        self.assertEqual(len(receiver.requests), 1)
+
+    def test_a_receiver_that_takes_a_part_is_told(self):
+        answer = b'{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old\\u001b[31m"}}'
+        with Receiver((200, {}, answer)) as receiver:
+            self.push(receiver, 1, "the receiver rejected 3 of the spans: too old?[31m")
+        self.assertEqual(len(receiver.requests), 1)  # never sent again
+
+    def test_a_receiver_without_gzip_gets_plain_json(self):
+        with Receiver((415, {}, b"")) as receiver:
+            self.push(receiver)
+        del receiver.requests[0]
+        self.assertEqual(receiver.spans(None), self.spans)
+
+    def test_a_receiver_that_refuses_is_told_at_once(self):
+        with Receiver((401, {}, b"who are you?\n")) as receiver:
+            self.push(receiver, 1, "the receiver refuses: HTTP status 401: who are you?")
+        self.assertEqual(len(receiver.requests), 1)
+
+    def test_what_makes_no_sense_is_told(self):
+        for args, said in ((["--push", "nowhere"], "a URL like"), (["--push", "http://x", "-o", "y"], "either --push or --output"),
+                           (["--push", "http://x", "--format", "csv"], "--push is for --format otlp")):
+            done = WORLD.run(*args)
+            self.assertEqual((done.returncode, done.stderr.decode().count("\n")), (2, 1), done)
+            self.assertIn(said, done.stderr.decode())
+
+    def test_ctrl_c_ends_a_push_to_a_receiver_that_is_away(self):
+        with Receiver(*[(503, {"Retry-After": "30"}, b"")] * 3) as receiver:
+            process = subprocess.Popen([INSPECTOR, "export", "--push", receiver.url], stderr=subprocess.PIPE,
+                                       env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
+            until(lambda: receiver.requests, "the first request")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, said), (1, b"inspector: interrupted\n"))
 
 
 class Shiviz(unittest.TestCase):
