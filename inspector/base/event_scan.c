@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two ways: `quick` reads the usual form and says no to anything else; then proto/event_parse.h reads the text, or says what is wrong. */
+ * Two ways: `quick` reads the usual form and says no to anything else; then proto/event_parse.h reads the text, or says what
+ * is wrong. */
 #include "event_scan.h"
 
 #include <errno.h>

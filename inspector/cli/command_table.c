@@ -285,8 +285,7 @@ const struct command command_table[] = {
                        "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
                        "are in the output, and counted on stderr.",
         .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
-                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
-                     {"inspector export --push http://localhost:4318 --from -1m", "the last minute to an OpenTelemetry receiver"}},
+                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"}},
     },
 };
 

@@ -243,7 +243,8 @@ static void offer_values(struct completion *completion, enum value_type type) {
     case VALUE_SHARE: offer_all(completion, shares, ""); break;
     case VALUE_KINDS: offer_kinds(completion); break;
     case VALUE_FORMAT:
-        for (size_t i = 0; i < export_format_count; i++) offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
+        for (size_t i = 0; i < export_format_count; i++)
+            offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
         break;
     case VALUE_FIELDS: offer_fields(completion); break;
     case VALUE_FILE: strbuf_puts(&completion->out, ":files\n"); break;

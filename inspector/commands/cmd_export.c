@@ -146,8 +146,7 @@ static int nothing_found(struct running *running) {
 
 static int give_all(struct running *running) {
     struct session *session = running->session;
-    json_t *params =
-        running->id ? session_filter_of_new(session, "trace_id", running->id) : session_filter_new(session);
+    json_t *params = running->id ? session_filter_of_new(session, "trace_id", running->id) : session_filter_new(session);
     struct strbuf text = {0};
     struct pages pages;
     json_t *page;
@@ -165,7 +164,8 @@ static int give_all(struct running *running) {
     strbuf_fini(&text);
     if (!result && !running->began) result = nothing_found(running);
     if (!result) result = export_end(&running->export);
-    if (result && interrupted) failure_set(&session->failure, EXIT_FAILED, running->settings.push ? "interrupted" : "interrupted: nothing was written");
+    if (result && interrupted)
+        failure_set(&session->failure, EXIT_FAILED, running->settings.push ? "interrupted" : "interrupted: nothing was written");
     return result;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs an export: events in, a file or a directory out.  Where the events come from, and where the file gets its name, is the command's
- * matter.
+ * Runs an export: events in, a file or a directory out.  Where the events come from, and where the file gets its name, is the
+ * command's matter.
  *
  *     export_begin(&export, format, &settings, fd, NULL, &failure)
  *     export_name_nodes(&export, rows)           what `nodes` says

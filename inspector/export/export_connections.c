@@ -46,7 +46,8 @@ static int note_peer(struct connections *connections, struct connection *connect
     return 0;
 }
 
-/* The one connection with the event's peer that is open; or, with none open, the newest.  NULL: there is none, or *ret_several. */
+/* The one connection with the event's peer that is open; or, with none open, the newest.  NULL: there is none, or
+ * *ret_several. */
 static struct connection *find_by_peer(struct connections *connections, const struct export_event *event, bool *ret_several) {
     struct map_key key = peer_key(event);
     struct connection *newest = map_get(&connections->by_peer, &key), *open = NULL;

@@ -2,9 +2,9 @@
  *
  * Which connection an event of the transport belongs to.
  *
- * A connection is known by its own trace (docs/decisions/006), or else by its peer.  A packet that carries a request has the request's
- * trace, and only its peer tells the connection: while a node has several connections open with that peer, the packet could be of
- * any, and belongs to none.
+ * A connection is known by its own trace (docs/decisions/006), or else by its peer.  A packet that carries a request has the
+ * request's trace, and only its peer tells the connection: while a node has several connections open with that peer, the
+ * packet could be of any, and belongs to none.
  *
  * Memory: about 150 bytes for each connection that had an event. */
 #ifndef INSPECTOR_EXPORT_CONNECTIONS_H
@@ -35,8 +35,8 @@ struct connections {
 /* Is it an event of the transport, kinds conn_init to metrics? */
 bool is_transport(const struct export_event *event);
 
-/* The connection that an event belongs to, which it may be the first of; NULL when it is none's or that is not known.  Returns 0, or -1
- * with the failure. */
+/* The connection that an event belongs to, which it may be the first of; NULL when it is none's or that is not known.  Returns
+ * 0, or -1 with the failure. */
 int connection_of(struct export *export, struct connections *connections, const struct export_event *event,
                   struct connection **ret_connection);
 

@@ -10,11 +10,12 @@
  *         .name = "lines", .suffix = ".txt", .doc = "a line for each event", .event = event,
  *     };
  *
- * The order of calls is begin; then for each event in the order of time: node, when it is the node's first, and event; gap where events
- * are missing; end; fini.  A function that is NULL is not called.  All but fini return 0, or -1 with export->failure filled in.
+ * The order of calls is begin; then for each event in the order of time: node, when it is the node's first, and event; gap
+ * where events are missing; end; fini.  A function that is NULL is not called.  All but fini return 0, or -1 with
+ * export->failure filled in.
  *
- * Rules: memory does not grow with the number of events, only with what is open (spans, connections) or named (nodes, traces).  What a
- * format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
+ * Rules: memory does not grow with the number of events, only with what is open (spans, connections) or named (nodes, traces).
+ *  What a format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
 #ifndef INSPECTOR_EXPORT_FORMAT_H
 #define INSPECTOR_EXPORT_FORMAT_H
 
@@ -104,8 +105,8 @@ struct export {
     struct export_internal *internal;
 };
 
-/* A file of a directory; appends to it if it was opened before, so that any number of files takes few descriptors.  name has no '/'.  The
- * writer is good until the next call.  NULL with the failure. */
+/* A file of a directory; appends to it if it was opened before, so that any number of files takes few descriptors.  name has
+ * no '/'.  The writer is good until the next call.  NULL with the failure. */
 struct writer *export_open(struct export *export, const char *name);
 
 /* "Out of memory".  Returns -1 always. */

@@ -27,7 +27,8 @@ struct map {
 
 struct map_key map_key(uint32_t node, uint32_t part, const void *id, size_t id_bytes);
 
-/* The place of the key's value, made with NULL in it if there was none.  NULL without memory.  Stays where it is until it is removed. */
+/* The place of the key's value, made with NULL in it if there was none.  NULL without memory.  Stays where it is until it is
+ * removed. */
 void **map_at(struct map *map, const struct map_key *key);
 
 /* The value, or NULL. */

@@ -151,8 +151,8 @@ static struct track *track_of(struct export *export, struct connection *connecti
     return track;
 }
 
-/* A place in the tracks of the event's trace on its node where no span is open.  Returns OVERLAPS_MAX when there is none, a negative
- * number without memory. */
+/* A place in the tracks of the event's trace on its node where no span is open.  Returns OVERLAPS_MAX when there is none, a
+ * negative number without memory. */
 static int take_place(struct export *export, const struct export_event *event, struct trace_tracks **ret_tracks) {
     struct chrome *chrome = export->state;
     struct map_key key = map_key(event->node->number, 0, event->event->trace_id.bytes, 16);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * csv (RFC 4180, lines end with LF) and tsv (\t, \n, \r and \\ for these in a value): a line of titles, then an event a line, with the
- * columns that were asked for.  An empty value: the event has none.
+ * csv (RFC 4180, lines end with LF) and tsv (\t, \n, \r and \\ for these in a value): a line of titles, then an event a line,
+ * with the columns that were asked for.  An empty value: the event has none.
  *
  * A column is one of those listed below; a field of the data by its name, of whatever kind, `size`, or of one kind,
- * `packet_sent.size`; or `fields.NAME`, what an application's data bytes have under this name.  Values are those of the JSON form. */
+ * `packet_sent.size`; or `fields.NAME`, what an application's data bytes have under this name.  Values are those of the JSON
+ * form. */
 #include "export_format.h"
 #include "nearest.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * ctf: the Common Trace Format 1.8, for babeltrace2 and Trace Compass: a directory with `metadata`, which describes the rest as text, and a
- * binary stream for each node.
+ * ctf: the Common Trace Format 1.8, for babeltrace2 and Trace Compass: a directory with `metadata`, which describes the rest
+ * as text, and a binary stream for each node.
  *
- * The data of an event lies in its stream as it lies in struct trace_event, byte for byte; metadata is made of the same table as that struct
- * (tbl/events.def).  Ids are numbers of 64 bits, the most significant byte first: those are the bytes as they are, too.
+ * The data of an event lies in its stream as it lies in struct trace_event, byte for byte; metadata is made of the same table
+ * as that struct (tbl/events.def).  Ids are numbers of 64 bits, the most significant byte first: those are the bytes as they
+ * are, too.
  *
  * A stream consists of packets: their header says how long they are, and how many events of the node were lost up to their end
  * (events_discarded).  A packet ends where events are missing, so that a reader sees between which two events that was. */
@@ -129,8 +130,8 @@ static int put_event(struct export *export, const struct export_event *event) {
     return 0;
 }
 
-/* What is known to be lost grows at the end of the packet that begins here, so the one before has to end.  A stream's first packet may be
- * empty: from it on the reader counts. */
+/* What is known to be lost grows at the end of the packet that begins here, so the one before has to end.  A stream's first
+ * packet may be empty: from it on the reader counts. */
 static int put_gap(struct export *export, const struct export_gap *gap) {
     if (!gap->lost) return 0;
     struct export_node *node = gap->lost->node;

@@ -4,8 +4,8 @@
  *
  *     resource   a node
  *     span       an application's span (app_start to app_end); a connection on a node, in the trace that both its ends share
- *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its connection
- *     link       from an application's span to the connections that carried it
+ *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its
+ *     connection link       from an application's span to the connections that carried it
  *
  * What has neither span is a span of no length.
  *
@@ -47,8 +47,8 @@ struct otlp {
     struct map spans;  /* open ones, by trace and span id */
     struct map newest; /* by node and trace: the one that began last and is open */
     size_t batch_spans, batch_bytes;
-    struct strbuf body; /* the batch as a request */
-    struct push *push;  /* NULL: to a file */
+    struct strbuf body;                      /* the batch as a request */
+    struct push *push;                       /* NULL: to a file */
     char piece[TRACE_EVENT_JSON_MAX + 4096]; /* an event that is being made */
 };
 

@@ -8,8 +8,8 @@
  *     ...
  *     metadata in Thrift's compact protocol, its length, "PAR1"
  *
- * Columns are what every event has, and one for each name of a field in the data of any kind; null where the event's kind has no such
- * field. */
+ * Columns are what every event has, and one for each name of a field in the data of any kind; null where the event's kind has
+ * no such field. */
 #include "export_format.h"
 #include "thrift.h"
 

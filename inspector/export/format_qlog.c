@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * qlog: JSON text sequences (RFC 7464) after draft-ietf-quic-qlog-main-schema-14 and -quic-events-13; with --qlog-names qvis the names of
- * qlog 0.3, which qvis and most tools know.
+ * qlog: JSON text sequences (RFC 7464) after draft-ietf-quic-qlog-main-schema-14 and -quic-events-13; with --qlog-names qvis
+ * the names of qlog 0.3, which qvis and most tools know.
  *
- * To a file all connections go together, told apart by group_id.  To a directory each connection of each node has its file, named by
- * its original destination connection id, ID_client.sqlog and ID_server.sqlog, as QUIC implementations do; what belongs to no connection goes to a
- * file of its node.
+ * To a file all connections go together, told apart by group_id.  To a directory each connection of each node has its file,
+ * named by its original destination connection id, ID_client.sqlog and ID_server.sqlog, as QUIC implementations do; what
+ * belongs to no connection goes to a file of its node.
  *
  * Times are milliseconds since the export's first event, the same in all files. */
 #include "export_connections.h"

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * shiviz: a log with vector clocks, for the space-time diagrams of ShiViz.  The first line is the regular expression that it reads the
- * rest with.
+ * shiviz: a log with vector clocks, for the space-time diagrams of ShiViz.  The first line is the regular expression that it
+ * reads the rest with.
  *
- * ShiViz takes only what the algorithm of vector clocks gives: each node counts its own events 1, 2, 3, ..., so the exported events are
- * numbered anew.  Two things happened before one another, for sure, besides the events of one node:
+ * ShiViz takes only what the algorithm of vector clocks gives: each node counts its own events 1, 2, 3, ..., so the exported
+ * events are numbered anew.  Two things happened before one another, for sure, besides the events of one node:
  *
  *     a packet was sent, and then received: the same connection, space and number, from the other end
  *     a span began, and then one on another node that it caused
  *
- * A clock takes as much text as there are nodes that it knows of.  What was sent is remembered until it is received, at most SENT_MAX packets. */
+ * A clock takes as much text as there are nodes that it knows of.  What was sent is remembered until it is received, at most
+ * SENT_MAX packets. */
 #include "export_connections.h"
 
 #include <proto/event_json.h>
@@ -70,7 +71,8 @@ static void merge(struct clock *into, const struct clock *from) {
         if (from->ticks[i] > into->ticks[i]) into->ticks[i] = from->ticks[i];
 }
 
-/* ---- what happened before --------------------------------------------------------------------------------------------------- */
+/* ---- what happened before
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct map_key span_key(const struct trace_id *trace_id, uint64_t span_id) {
     struct map_key key = map_key(0, 0, trace_id->bytes, sizeof trace_id->bytes);

@@ -218,7 +218,8 @@ static char *complete_url(const char *url) {
 static int set_up(struct push *push, const char *url) {
     push->curl = curl_easy_init();
     push->headers = curl_slist_append(curl_slist_append(NULL, "Content-Type: application/json"), "Expect:");
-    push->headers_gzip = curl_slist_append(curl_slist_append(curl_slist_append(NULL, "Content-Type: application/json"), "Expect:"), "Content-Encoding: gzip");
+    push->headers_gzip = curl_slist_append(
+        curl_slist_append(curl_slist_append(NULL, "Content-Type: application/json"), "Expect:"), "Content-Encoding: gzip");
     if (!push->curl || !push->headers || !push->headers_gzip) return -1;
     curl_easy_setopt(push->curl, CURLOPT_URL, url);
     curl_easy_setopt(push->curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -251,7 +252,8 @@ int push_create(struct push **ret_push, const char *url, struct failure *failure
     pthread_cond_init(&push->changed, NULL);
     int result = curl_global_init(CURL_GLOBAL_DEFAULT) || set_up(push, complete) ? failure_out_of_memory(failure) : 0;
     free(complete);
-    if (!result && pthread_create(&push->thread, NULL, run, push)) result = failure_set(failure, EXIT_FAILED, "no thread can be made");
+    if (!result && pthread_create(&push->thread, NULL, run, push))
+        result = failure_set(failure, EXIT_FAILED, "no thread can be made");
     push->started = !result;
     if (result) push_destroy(push);
     if (!result) *ret_push = push;

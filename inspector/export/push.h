@@ -7,8 +7,9 @@
  *     push_finish(push, &result)              waits until all have arrived, or one never will
  *     push_destroy(push)
  *
- * Bodies are compressed with gzip, unless the receiver refuses that.  A receiver that is busy, or away, is tried again: after as long as its
- * Retry-After says, else after half a second, one, two, up to 16; for PUSH_PATIENCE_MS, then the push has failed. */
+ * Bodies are compressed with gzip, unless the receiver refuses that.  A receiver that is busy, or away, is tried again: after
+ * as long as its Retry-After says, else after half a second, one, two, up to 16; for PUSH_PATIENCE_MS, then the push has
+ * failed. */
 #ifndef INSPECTOR_PUSH_H
 #define INSPECTOR_PUSH_H
 
@@ -23,17 +24,17 @@
 struct push;
 
 struct push_result {
-    uint64_t bodies;     /* that arrived */
-    uint64_t retries;    /* attempts that were made again */
-    uint64_t rejected;   /* spans that the receiver did not take, though it took their body */
-    char message[256];   /* its last word on that, printable ASCII; "" for none */
+    uint64_t bodies;   /* that arrived */
+    uint64_t retries;  /* attempts that were made again */
+    uint64_t rejected; /* spans that the receiver did not take, though it took their body */
+    char message[256]; /* its last word on that, printable ASCII; "" for none */
 };
 
 /* url: of the receiver; without a path /v1/traces is added.  Returns 0, or -1 with the failure. */
 int push_create(struct push **ret_push, const char *url, struct failure *failure);
 
-/* Hands a body over: allocated with malloc, and freed by the push in any case.  Returns 0; or -1 when the push has failed: push_finish says
- * why. */
+/* Hands a body over: allocated with malloc, and freed by the push in any case.  Returns 0; or -1 when the push has failed:
+ * push_finish says why. */
 int push_send(struct push *push, char *body, size_t bytes);
 
 /* No more bodies.  Returns 0, or -1 with the failure.  *ret_result is filled in either way. */

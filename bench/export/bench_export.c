@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many events a second `inspector export` writes, for each format: pages of JSON as traced sends them, read and written to a file in
- * memory.  What is measured is the inspector's work; traced makes its JSON faster (bench stream).
+ * How many events a second `inspector export` writes, for each format: pages of JSON as traced sends them, read and written to
+ * a file in memory.  What is measured is the inspector's work; traced makes its JSON faster (bench stream).
  *
- * Five nodes in a ring, each connected to two others; requests of two spans, with packets, stream bytes and a sample of the path. */
+ * Five nodes in a ring, each connected to two others; requests of two spans, with packets, stream bytes and a sample of the
+ * path. */
 #include "bench.h"
 #include "export.h"
 
