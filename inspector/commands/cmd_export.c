@@ -164,8 +164,6 @@ static int give_all(struct running *running) {
     strbuf_fini(&text);
     if (!result && !running->began) result = nothing_found(running);
     if (!result) result = export_end(&running->export);
-    if (result && interrupted)
-        failure_set(&session->failure, EXIT_FAILED, running->settings.push ? "interrupted" : "interrupted: nothing was written");
     return result;
 }
 
@@ -237,6 +235,7 @@ int run_export(struct session *session) {
         result = close_destination(&running, result);
     }
     release_signals(before);
+    if (interrupted) raise(interrupted); /* nothing is left to clean up: end as other commands do */
     if (!result) tell_losses(&running);
     if (running.began) export_fini(&running.export);
     json_decref(running.hello);
