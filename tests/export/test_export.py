@@ -247,6 +247,7 @@ class Qlog(unittest.TestCase):
             self.assertEqual(set(connections), set(theirs))
             for group, records in connections.items():
                 expected = packets(theirs[group][1:])
+                self.assertEqual(records[0]["trace"]["vantage_point"]["type"], theirs[group][0]["trace"]["vantage_point"]["type"])
                 self.assertEqual(count(packets(records[1:])), count(expected))
                 compared += len(expected)
         self.assertEqual(compared, sum(e["kind"] in ("packet_sent", "packet_received", "packet_lost") for e in WORLD.events))

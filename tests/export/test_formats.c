@@ -122,6 +122,51 @@ START_TEST(memory_does_not_grow_with_events) {
 }
 END_TEST
 
+/* Runs a format over two spans of one trace, one after the other, with `between` events in the first. */
+static void run_spans(const char *name, unsigned between, struct output *output) {
+    struct export_settings settings = {.exported_ns = 1};
+    struct failure failure = {.code = EXIT_OK};
+    struct export export;
+    struct trace_node_id id = random_node_id(0);
+    char path[128];
+    strcpy(output->directory, "/tmp/test-export-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(output->directory));
+    snprintf(path, sizeof path, "%s/file", output->directory);
+    FILE *file = fopen(path, "w");
+    ck_assert(!export_begin(&export, export_find(name, &failure), &settings, fileno(file), NULL, &failure));
+    for (unsigned span = 0; span < 2; span++) {
+        for (unsigned i = 0; i < between + 2; i++) {
+            bool start = i == 0, end = i == between + 1;
+            struct trace_event event = {.timestamp = 1000000 + (span * (between + 2) + i) * 10, .trace_id = {{0x5a}}};
+            event.kind = start ? TRACE_KIND_APP_START : end ? TRACE_KIND_APP_END : TRACE_KIND_CUSTOM;
+            if (start) event.data.app_start = (struct trace_app_start){.span_id = span + 1, .app_id = "DMAP"};
+            if (end) event.data.app_end = (struct trace_app_end){.span_id = span + 1, .app_id = "DMAP", .ok = 1};
+            ck_assert(!export_binary(&export, &id, 0, &event, NULL));
+        }
+    }
+    ck_assert(!export_end(&export));
+    export_fini(&export);
+    fclose(file);
+    read_file(output, path);
+}
+
+START_TEST(spans_that_do_not_overlap_share_a_track) {
+    struct output output = {.text = NULL};
+    run_spans("chrome", 1, &output);
+    ck_assert_ptr_nonnull(strstr(output.text, "\"trace 5a000000\""));
+    ck_assert_ptr_null(strstr(output.text, "\"trace 5a000000 (2)\""));
+    remove_output(&output);
+}
+END_TEST
+
+START_TEST(events_beyond_the_most_of_a_span_are_counted) {
+    struct output output = {.text = NULL};
+    run_spans("otlp", 300, &output);
+    ck_assert_ptr_nonnull(strstr(output.text, "\"droppedEventsCount\":44"));
+    remove_output(&output);
+}
+END_TEST
+
 START_TEST(each_format_is_found_by_its_name_and_by_one_like_it) {
     struct failure failure;
     for (size_t i = 0; i < export_format_count; i++) {
@@ -145,6 +190,8 @@ int main(void) {
     tcase_set_timeout(tcase, 240);
     tcase_add_loop_test(tcase, what_comes_out_is_well_formed_whatever_nodes_write, 0, 2);
     tcase_add_test(tcase, memory_does_not_grow_with_events);
+    tcase_add_test(tcase, spans_that_do_not_overlap_share_a_track);
+    tcase_add_test(tcase, events_beyond_the_most_of_a_span_are_counted);
     tcase_add_test(tcase, each_format_is_found_by_its_name_and_by_one_like_it);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -14,7 +14,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from world import World  # noqa: E402
+from world import Place, World  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE, JUDGES = (os.path.abspath(arg) for arg in sys.argv[1:5])
 
@@ -86,6 +86,23 @@ class Parquet(unittest.TestCase):
             theirs = [row if isinstance(row, list) else list(row.values()) for row in self.ask(query)]
             self.assertEqual([[None if v is None else str(v) for v in row] for row in theirs], [[None if v is None else str(v) for v in row] for row in ours])
             self.assertTrue(ours)
+
+    def test_many_row_groups_have_each_value_in_its_row(self):
+        place = Place()
+        try:
+            place.start()
+            connection, node = place.connect(), place.node("alice", "ab" * 32)
+            for events, words in ((40000, ("packets", 40000)), (40001, ("metrics", 7, 5, "cd" * 32)), (80001, ("packets", 40000))):
+                node.do(*words)
+                place.settle(connection, events)
+            path = os.path.join(place.directory, "many.parquet")
+            subprocess.run([INSPECTOR, "export", "--format", "parquet", "-o", path], env=place.environment, check=True, timeout=60)
+            (row,) = judge("duckdb.js", "select count(*), count(rtt), sum(rtt), count(size), sum(size), max(packet_num), count(distinct packet_num) "
+                           f"from read_parquet('{path}')")
+            self.assertEqual([int(v) for v in (row if isinstance(row, list) else row.values())],
+                             [80001, 1, 7, 80000, 96000000, 79999, 80000])
+        finally:
+            place.close()
 
     def test_types_are_what_they_are(self):
         types = dict((row if isinstance(row, list) else list(row.values()))[:2] for row in self.ask("describe select * from EVENTS"))
