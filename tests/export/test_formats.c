@@ -155,6 +155,8 @@ START_TEST(spans_that_do_not_overlap_share_a_track) {
     run_spans("chrome", 1, &output);
     ck_assert_ptr_nonnull(strstr(output.text, "\"trace 5a000000\""));
     ck_assert_ptr_null(strstr(output.text, "\"trace 5a000000 (2)\""));
+    const char *first = strstr(output.text, "\"ph\":\"B\"");
+    ck_assert(first && strstr(first + 1, "\"ph\":\"B\"")); /* each is a slice */
     remove_output(&output);
 }
 END_TEST
