@@ -241,8 +241,13 @@ static inline char *put_field(char *out, const struct trace_event *event, const 
     return PUT(out, "null");
 }
 
-static char *put_data(char *out, const struct trace_event *event, const struct trace_kind_info *kind) {
-    out = PUT(out, ",\"data\":{");
+char *trace_field_json(char *out, const struct trace_event *event, const struct trace_field_info *field) {
+    return put_field(out, event, field);
+}
+
+/* The kind's fields as an object. */
+static inline char *put_fields(char *out, const struct trace_event *event, const struct trace_kind_info *kind) {
+    *out++ = '{';
     for (unsigned i = 0; i < kind->field_count; i++) {
         if (i != 0) *out++ = ',';
         out = put_padded(out, kind->fields[i].json, kind->fields[i].json_bytes);
@@ -250,6 +255,17 @@ static char *put_data(char *out, const struct trace_event *event, const struct t
     }
     *out++ = '}';
     return out;
+}
+
+static char *put_unknown(char *out, const struct trace_event *event) {
+    out = PUT(out, "{\"bytes\":");
+    out = put_hex_string(out, event->data.bytes, sizeof event->data.bytes);
+    return PUT(out, "}");
+}
+
+char *trace_event_data_json(char *out, const struct trace_event *event) {
+    const struct trace_kind_info *kind = trace_kind_info(event->kind);
+    return kind ? put_fields(out, event, kind) : put_unknown(out, event);
 }
 
 /* ---- what the application registered ------------------------------------------------------------------------------------ */
@@ -398,13 +414,14 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
         out = PUT(out, "\"" TRACE_KIND_UNKNOWN_NAME "\",\"kind_id\":");
         out = put_decimal(out, event->kind);
         out = put_flags(out, event->flags);
-        out = PUT(out, ",\"data\":{\"bytes\":");
-        out = put_hex_string(out, event->data.bytes, sizeof event->data.bytes);
-        return PUT(out, "}}");
+        out = PUT(out, ",\"data\":");
+        out = put_unknown(out, event);
+        return PUT(out, "}");
     }
     out = put_padded(out, kind->json, kind->json_bytes);
     out = put_flags(out, event->flags);
-    out = put_data(out, event, kind);
+    out = PUT(out, ",\"data\":");
+    out = put_fields(out, event, kind);
     if (origin->app) out = put_app(out, event, origin->app);
     *out++ = '}';
     return out;

@@ -305,14 +305,18 @@ const struct command command_table[] = {
     },
     {
         .name = "export",
-        .args = "ID", .args_min = 1, .args_max = 1,
+        .args = "[ID]", .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(OUTPUT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(COLUMNS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
+                   OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(FROM) | OPTION_BIT(TO) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .run = run_export,
-        .summary = "all events of a trace in one JSON document",
-        .description = "The document: {\"export\":1, \"trace_id\", \"exported\", \"traced\", \"events\":[...], \"gaps\":[...], \"lost\", "
-                       "\"evicted\", \"nodes\":[...], \"apps\":[...]}. evicted: how many events left the history while they were fetched.",
-        .examples = {{"inspector export 5a356ada -o slow.json", "to look at later, or to send to somebody"}},
+        .summary = "events for other people's tools: all of a trace, or all that match",
+        .description = "Writes every event of the trace ID, or without ID every event of the history that matches, in the order of time. "
+                       "docs/exports.md says what becomes of each field, and what a format can't carry.\n"
+                       "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
+                       "are in the output, and counted on stderr.",
+        .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
+                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"}},
     },
 };
 

@@ -2,6 +2,7 @@
 #include "complete.h"
 
 #include "command.h"
+#include "export.h"
 #include "json_get.h"
 
 #include <ctype.h>
@@ -235,13 +236,18 @@ static void offer_values(struct completion *completion, enum value_type type) {
     static const char *const shares[] = {"1", "1/10", "1/100", "1/1000", NULL};
     switch (type) {
     case VALUE_COLOR:
-    case VALUE_ORDER: offer_all(completion, option_words(type), ""); break;
+    case VALUE_ORDER:
+    case VALUE_QLOG_NAMES: offer_all(completion, option_words(type), ""); break;
     case VALUE_TIME: offer_all(completion, times, ""); break;
     case VALUE_DURATION:
     case VALUE_SECONDS: offer_all(completion, durations, ""); break;
     case VALUE_SPEED: offer_all(completion, speeds, ""); break;
     case VALUE_SHARE: offer_all(completion, shares, ""); break;
     case VALUE_KINDS: offer_kinds(completion); break;
+    case VALUE_FORMAT:
+        for (size_t i = 0; i < export_format_count; i++)
+            offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
+        break;
     case VALUE_FIELDS: offer_fields(completion); break;
     case VALUE_FILE: strbuf_puts(&completion->out, ":files\n"); break;
     case VALUE_NODE:

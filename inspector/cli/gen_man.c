@@ -7,6 +7,7 @@
  * The directory is made if need be; pages that are already in it are replaced.  Only what all commands share is written here: the
  * tables have the rest. */
 #include "command.h"
+#include "export.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -144,6 +145,14 @@ static void examples(const struct command_example *example) {
     }
 }
 
+static void put_formats(void) {
+    fputs(".SH FORMATS\n", stdout);
+    for (size_t i = 0; i < export_format_count; i++) {
+        printf(".TP\n.B %s\n", export_formats[i]->name);
+        sentences(export_formats[i]->doc);
+    }
+}
+
 static void exit_status(void) {
     fputs(".SH EXIT STATUS\n", stdout);
     for (int code = 0; code < EXIT_CODES; code++) {
@@ -188,6 +197,7 @@ static void page_command(const struct command *command) {
     option_list(command->options);
     if (command->options) fputs(".PP\nOf every command:\n", stdout);
     option_list(command_options(command) & ~command->options);
+    if (command->options & OPTION_BIT(FORMAT)) put_formats();
     exit_status();
     environment();
     examples(command->examples);

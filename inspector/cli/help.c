@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "help.h"
 
+#include "export.h"
+
 #include "text.h"
 
 #include <string.h>
@@ -68,6 +70,12 @@ static void help_examples(FILE *out, const struct command_example *example) {
     for (; example->line; example++) fprintf(out, "  %s\n      %s\n", example->line, example->what);
 }
 
+static void help_formats(FILE *out) {
+    fprintf(out, "\nformats:\n");
+    for (size_t i = 0; i < export_format_count; i++)
+        fprintf(out, "  %-19s %s\n", export_formats[i]->name, export_formats[i]->doc);
+}
+
 void help_command(FILE *out, const struct command *command) {
     fprintf(out, "usage: inspector %s %s%s[OPTIONS]\n%s\n", command->name, command->args ? command->args : "",
             command->args ? " " : "", command->summary);
@@ -77,5 +85,6 @@ void help_command(FILE *out, const struct command *command) {
     help_options(out, command->options);
     fprintf(out, "\noptions of every command:\n");
     help_options(out, command_options(command) & ~command->options);
+    if (command->options & OPTION_BIT(FORMAT)) help_formats(out);
     help_examples(out, command->examples);
 }

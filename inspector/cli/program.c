@@ -2,6 +2,7 @@
 #include "command.h"
 #include "complete.h"
 #include "help.h"
+#include "nearest.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,30 +18,11 @@ const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* Letters to add, take away or change (the edit distance), for names up to 15 letters; 99 for longer ones. */
-static unsigned edit_distance(const char *a, const char *b) {
-    unsigned row[16];
-    size_t a_count = strlen(a), b_count = strlen(b);
-    if (a_count > 15 || b_count > 15) return 99;
-    for (unsigned j = 0; j <= b_count; j++) row[j] = j;
-    for (unsigned i = 1; i <= a_count; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_count; j++) {
-            unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-            unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < other ? change : other;
-        }
-    }
-    return row[b_count];
-}
-
 static int unknown_command(const char *name, struct failure *failure) {
     const struct command *nearest = command_table;
     for (size_t i = 1; i < command_count; i++)
-        if (edit_distance(name, command_table[i].name) < edit_distance(name, nearest->name)) nearest = &command_table[i];
-    if (edit_distance(name, nearest->name) <= 2)
+        if (nearest_distance(name, command_table[i].name) < nearest_distance(name, nearest->name)) nearest = &command_table[i];
+    if (nearest_distance(name, nearest->name) <= NEAREST_MAX)
         return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest->name);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
 }

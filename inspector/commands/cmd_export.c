@@ -1,173 +1,245 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leaves the inspector for other programs: one trace as a document, and any method's result. */
+ * What leaves the inspector for other programs: the events of a trace, or all that match, in one of the formats of ../export. */
 #include "commands.h"
 
+#include "export.h"
 #include "json_get.h"
-#include "json_put.h"
+#include "outdir.h"
 #include "outfile.h"
 #include "pages.h"
+#include "push.h"
 
+#include <inttypes.h>
 #include <proto/clock.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* ---- rpc ---- */
+#define PROGRESS_MS 200
 
-int run_rpc(struct session *session) {
-    const struct options *options = session->options;
-    json_t *params = NULL, *result;
-    json_error_t error;
-    if (options->arg_count > 2) {
-        params = json_loads(options->args[2], JSON_REJECT_DUPLICATES, &error);
-        if (!params)
-            return failure_set(&session->failure, EXIT_USAGE, "the params are not JSON: %s (at byte %d)", error.text,
-                               error.position);
-        if (!json_is_object(params)) {
-            json_decref(params);
-            return failure_set(&session->failure, EXIT_USAGE, "the params must be a JSON object, like '{\"limit\":1}'");
-        }
-    }
-    if (session_ask(session, options->args[1], params, &result)) return -1;
-    if (option_given(options, OPTION_JSON)) {
-        int failed = output_json(&session->output, result);
-        json_decref(result);
-        return failed;
-    }
-    int failed = json_put(&session->output.text, result, JSON_INDENT(2));
-    json_decref(result);
-    if (failed) return session_out_of_memory(session);
-    strbuf_puts(&session->output.text, "\n");
-    return 0;
-}
-
-/* ---- export ---- */
-
-struct export {
-    struct session *session;
-    char trace_id[TRACE_DIGITS + 1]; /* in full */
-    json_t *hello;
-    json_t *gaps;
-    json_t *node_ids; /* a set: of the events' nodes */
-    uint64_t events;
+/* Where the output goes. */
+struct destination {
+    const char *path; /* NULL: standard output */
+    bool is_directory;
+    struct outfile file;
+    struct outdir directory;
 };
 
-/* Adds `,"key":` and a value. */
-static int put_member(struct session *session, const char *key, const json_t *value) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (!text) return session_out_of_memory(session);
-    strbuf_printf(&session->output.text, ",\n\"%s\":%s", key, text);
-    free(text);
+struct running {
+    struct session *session;
+    const struct export_format *format;
+    const char *id; /* of a trace, as the user wrote it; NULL: whatever matches */
+    struct destination destination;
+    struct export_settings settings;
+    struct export export;
+    bool began;
+    char trace_id[TRACE_DIGITS + 1]; /* in full */
+    json_t *hello, *nodes, *apps;
+    uint64_t total;   /* events that match; 0: not known */
+    uint64_t told_ms; /* progress, last */
+    bool tells;       /* progress: stderr is a terminal that the output does not go to */
+};
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t interrupted;
+static const struct source *interruptible;
+
+static void on_signal(int signal) {
+    interrupted = signal;
+    source_interrupt(interruptible);
+    push_interrupt();
+}
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define SIGNALS (sizeof signals / sizeof *signals)
+
+/* Until the output is ended; nothing half is left then. */
+static void catch_signals(const struct source *source, struct sigaction before[SIGNALS]) {
+    struct sigaction action = {.sa_handler = on_signal};
+    interruptible = source;
+    interrupted = 0;
+    for (size_t i = 0; i < SIGNALS; i++) {
+        sigaction(signals[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN) sigaction(signals[i], &action, NULL);
+    }
+}
+
+static void release_signals(const struct sigaction before[SIGNALS]) {
+    for (size_t i = 0; i < SIGNALS; i++) sigaction(signals[i], &before[i], NULL);
+}
+
+/* ---- progress ---- */
+
+static void tell_progress(struct running *running) {
+    uint64_t now_ms = trace_now_monotonic_ms();
+    if (!running->tells || now_ms - running->told_ms < PROGRESS_MS) return;
+    running->told_ms = now_ms;
+    if (running->total)
+        fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", running->export.events, running->total);
+    else
+        fprintf(stderr, "\r%" PRIu64 " events\033[K", running->export.events);
+}
+
+static void end_progress(const struct running *running) {
+    if (running->tells) fputs("\r\033[K", stderr);
+}
+
+/* ---- events ---- */
+
+static json_t *rows_of(json_t *answer, const char *member) { return json_object_get(answer, member); }
+
+/* The id in full, as the first event has it. */
+static void find_trace_id(struct running *running, struct json_span events) {
+    struct json_span event, id, plain;
+    size_t at = 0;
+    if (!running->id || !json_scan_element(events, &at, &event) || !json_scan_find(event, "trace_id", &id) ||
+        !json_scan_plain(id, &plain) || plain.bytes != TRACE_DIGITS)
+        return;
+    memcpy(running->trace_id, plain.text, TRACE_DIGITS);
+    running->settings.trace_id = running->trace_id;
+}
+
+/* Once there is an event: who the nodes are, and how the output begins. */
+static int begin(struct running *running, struct json_span events) {
+    struct session *session = running->session;
+    struct destination *destination = &running->destination;
+    if (session_ask(session, "hello", NULL, &running->hello) || session_ask(session, "nodes", NULL, &running->nodes) ||
+        session_ask(session, "apps", NULL, &running->apps))
+        return -1;
+    running->settings.traced = running->hello;
+    running->settings.nodes = rows_of(running->nodes, "nodes");
+    running->settings.apps = rows_of(running->apps, "apps");
+    find_trace_id(running, events);
+    running->began = true;
+    int fd = running->settings.push ? -1 : destination->path ? destination->file.fd : session->output.fd;
+    if (export_begin(&running->export, running->format, &running->settings, fd,
+                     destination->is_directory ? destination->directory.temporary : NULL, &session->failure))
+        return -1;
+    return export_name_nodes(&running->export, running->settings.nodes);
+}
+
+static bool is_empty(struct json_span events) {
+    struct json_span element;
+    return !json_scan_element(events, &(size_t){0}, &element);
+}
+
+static int give_page(struct running *running, const struct strbuf *text, const json_t *page) {
+    struct json_span events = {strbuf_text(text), text->bytes};
+    if (!running->began && is_empty(events)) return 0;
+    if (!running->began && begin(running, events)) return -1;
+    if (export_page(&running->export, events, json_object_get(page, "gaps"))) return -1;
+    if (export_evicted(&running->export, json_get_count(page, "evicted"))) return -1;
+    running->total = json_get_count(page, "total");
+    tell_progress(running);
     return 0;
 }
 
-static int export_head(struct export *export) {
-    struct session *session = export->session;
-    uint64_t now_ns = trace_now_unix_ns();
-    json_t *exported = json_pack("{s:I,s:i}", "timestamp", (json_int_t)(now_ns / 1000), "ns", (int)(now_ns % 1000));
-    strbuf_printf(&session->output.text, "{\"export\":1,\n\"trace_id\":\"%s\"", export->trace_id);
-    int result = put_member(session, "exported", exported) || put_member(session, "traced", export->hello) ? -1 : 0;
-    strbuf_puts(&session->output.text, ",\n\"events\":[");
-    json_decref(exported);
-    return result;
+static int nothing_found(struct running *running) {
+    struct failure *failure = &running->session->failure;
+    if (running->id) return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->id);
+    return failure_set(failure, EXIT_FAILED, "no event in the history matches");
 }
 
-static int export_page(struct export *export, const json_t *page) {
-    struct session *session = export->session;
-    size_t i;
-    const json_t *event;
-    json_t *gaps = json_object_get(page, "gaps");
-    json_array_foreach(json_get_array(page, "events"), i, event) {
-        const char *trace_id = json_get_hex(event, "trace_id", TRACE_DIGITS),
-                   *node_id = json_get_hex(event, "node_id", NODE_DIGITS);
-        if (!export->events) {
-            snprintf(export->trace_id, sizeof export->trace_id, "%s", trace_id ? trace_id : "");
-            if (export_head(export)) return -1;
-        }
-        if (node_id) json_object_set_new(export->node_ids, node_id, json_true());
-        strbuf_puts(&session->output.text, export->events++ ? ",\n" : "\n");
-        char *text = json_dumps(event, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-        if (!text) return session_out_of_memory(session);
-        strbuf_puts(&session->output.text, text);
-        free(text);
-    }
-    if (json_is_array(gaps) && json_array_extend(export->gaps, gaps)) return session_out_of_memory(session);
-    return output_flush(&session->output);
-}
-
-/* The rows of `nodes` whose events were exported. */
-static json_t *involved_new(const struct export *export, const json_t *nodes) {
-    size_t i;
-    json_t *row, *involved = json_array();
-    json_array_foreach(json_get_array(nodes, "nodes"), i, row) {
-        const char *id = json_get_hex(row, "node_id", NODE_DIGITS);
-        if (involved && id && json_object_get(export->node_ids, id)) json_array_append(involved, row);
-    }
-    return involved;
-}
-
-static int export_tail(struct export *export) {
-    struct session *session = export->session;
-    json_t *nodes = NULL, *apps = NULL, *involved = NULL, *lost = NULL, *evicted = NULL;
-    uint64_t lost_count = 0;
-    size_t i;
-    const json_t *gap;
-    int result = -1;
-    json_array_foreach(export->gaps, i, gap) lost_count += json_get_count(json_object_get(gap, "data"), "count");
-    lost = json_integer((json_int_t)lost_count);
-    evicted = json_integer((json_int_t)session->inquiry.evicted);
-    if (session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps)) goto out;
-    involved = involved_new(export, nodes);
-    strbuf_puts(&session->output.text, "\n]");
-    if (put_member(session, "gaps", export->gaps) || put_member(session, "lost", lost) ||
-        put_member(session, "evicted", evicted) || put_member(session, "nodes", involved) ||
-        put_member(session, "apps", json_object_get(apps, "apps")))
-        goto out;
-    strbuf_puts(&session->output.text, "}\n");
-    result = output_flush(&session->output);
-out:
-    json_decref(nodes);
-    json_decref(apps);
-    json_decref(involved);
-    json_decref(lost);
-    json_decref(evicted);
-    return result;
-}
-
-/* Writes the document to session->output.fd. */
-static int export_to_fd(struct session *session) {
-    const char *prefix = session->options->args[1];
-    struct export export = {.session = session, .gaps = json_array(), .node_ids = json_object()};
-    struct pages pages = {0};
+static int give_all(struct running *running) {
+    struct session *session = running->session;
+    json_t *params = running->id ? session_filter_of_new(session, "trace_id", running->id) : session_filter_new(session);
+    struct strbuf text = {0};
+    struct pages pages;
     json_t *page;
-    int result =
-        export.gaps && export.node_ids ? session_ask(session, "hello", NULL, &export.hello) : session_out_of_memory(session);
-    if (!result) result = pages_init(&pages, &session->inquiry, session_filter_of_new(session, "trace_id", prefix), PAGES_ALL);
+    int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
+    pages.text = &text;
+    /* An interrupted question ends at once; one that has not been asked yet would open the connection again. */
+    if (!result && interrupted) result = -1;
     while (!result && !(result = pages_next(&pages, &page)) && page) {
-        result = export_page(&export, page);
+        result = give_page(running, &text, page);
         json_decref(page);
+        strbuf_clear(&text);
+        if (!result && interrupted) result = -1;
     }
-    if (!result && !export.events)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
-    if (!result) result = export_tail(&export);
     pages_fini(&pages);
-    json_decref(export.hello);
-    json_decref(export.gaps);
-    json_decref(export.node_ids);
+    strbuf_fini(&text);
+    if (!result && !running->began) result = nothing_found(running);
+    if (!result) result = export_end(&running->export);
     return result;
+}
+
+/* ---- where it goes ---- */
+
+static bool is_directory(const char *path) {
+    struct stat status;
+    size_t bytes = strlen(path);
+    return (bytes && path[bytes - 1] == '/') || (!stat(path, &status) && S_ISDIR(status.st_mode));
+}
+
+static int open_destination(struct running *running) {
+    struct session *session = running->session;
+    struct destination *destination = &running->destination;
+    const struct export_format *format = running->format;
+    const char *path = session->options->texts[OPTION_OUTPUT];
+    if (running->settings.push && (path || strcmp(format->name, "otlp") != 0))
+        return failure_set(&session->failure, EXIT_USAGE, path ? "either --push or --output" : "--push is for --format otlp");
+    if (running->settings.push) return 0;
+    destination->path = path;
+    destination->is_directory =
+        format->target == EXPORT_DIRECTORY || (format->target == EXPORT_FILE_OR_DIRECTORY && path && is_directory(path));
+    if (!path && destination->is_directory)
+        return failure_set(&session->failure, EXIT_USAGE, "%s is several files: -o DIRECTORY says where they go", format->name);
+    if (!path && format->binary && session->output.terminal)
+        return failure_set(&session->failure, EXIT_USAGE, "%s is not text, and the output is a terminal: use -o FILE",
+                           format->name);
+    if (!path) return 0;
+    if (destination->is_directory) return outdir_begin(&destination->directory, path, &session->failure);
+    return outfile_begin(&destination->file, path, &session->failure);
+}
+
+static int close_destination(struct running *running, int result) {
+    struct destination *destination = &running->destination;
+    struct failure ignored, *failure = result ? &ignored : &running->session->failure;
+    if (!destination->path) return result;
+    int failed = destination->is_directory ? outdir_end(&destination->directory, !result, failure)
+                                           : outfile_end(&destination->file, !result, failure);
+    return result ? result : failed;
+}
+
+static void tell_losses(const struct running *running) {
+    char text[128];
+    if (!running->export.lost) return;
+    snprintf(text, sizeof text, "%" PRIu64 " events were lost before traced could read them; the export says where",
+             running->export.lost);
+    output_note(text);
 }
 
 int run_export(struct session *session) {
-    const char *path = session->options->texts[OPTION_OUTPUT];
-    struct outfile file;
-    int out = session->output.fd;
-    if (!path) return export_to_fd(session);
-    if (outfile_begin(&file, path, &session->failure)) return -1;
-    session->output.fd = file.fd;
-    int result = export_to_fd(session);
-    session->output.fd = out;
-    if (!result) return outfile_end(&file, true, &session->failure);
-    (void)outfile_end(&file, false, &(struct failure){0});
+    const struct options *options = session->options;
+    const char *name = options->texts[OPTION_FORMAT], *names = options->texts[OPTION_QLOG_NAMES];
+    struct sigaction before[SIGNALS];
+    struct running running = {.session = session,
+                              .id = options->arg_count > 1 ? options->args[1] : NULL,
+                              .settings = {.columns = options->texts[OPTION_COLUMNS],
+                                           .push = options->texts[OPTION_PUSH],
+                                           .qvis_names = names && !strcmp(names, "qvis"),
+                                           .exported_ns = trace_now_unix_ns(),
+                                           .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
+    running.format = export_find(name ? name : running.settings.push ? "otlp" : "json", &session->failure);
+    if (!running.format) return -1;
+    catch_signals(session->inquiry.source, before);
+    int result = open_destination(&running);
+    if (!result) {
+        running.tells = isatty(STDERR_FILENO) && !(session->output.terminal && !running.destination.path);
+        result = give_all(&running);
+        end_progress(&running);
+        result = close_destination(&running, result);
+    }
+    release_signals(before);
+    if (interrupted) raise(interrupted); /* nothing is left to clean up: end as other commands do */
+    if (!result) tell_losses(&running);
+    if (running.began) export_fini(&running.export);
+    json_decref(running.hello);
+    json_decref(running.nodes);
+    json_decref(running.apps);
     return result;
 }

@@ -21,7 +21,8 @@ command_run run_follow;                                            /* cmd_follow
 command_run run_sql;                                               /* cmd_sql.c */
 command_run run_top;                                               /* cmd_top.c */
 command_run run_record, run_salvage;                               /* cmd_record.c */
-command_run run_rpc, run_export;                                   /* cmd_export.c */
+command_run run_export;                                            /* cmd_export.c */
+command_run run_rpc;                                               /* cmd_rpc.c */
 
 /* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */
 int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,

@@ -80,7 +80,8 @@ static int bad_value(enum option option, const char *value, const char *expected
 const char *const *option_words(enum value_type type) {
     static const char *const colors[] = {"auto", "always", "never", NULL};
     static const char *const orders[] = {"newest", "oldest", "slowest", NULL};
-    return type == VALUE_COLOR ? colors : type == VALUE_ORDER ? orders : NULL;
+    static const char *const qlog_names[] = {"draft", "qvis", NULL};
+    return type == VALUE_COLOR ? colors : type == VALUE_ORDER ? orders : type == VALUE_QLOG_NAMES ? qlog_names : NULL;
 }
 
 static int take_word(enum option option, const char *value, struct failure *failure) {
@@ -135,7 +136,8 @@ static int take_value(struct options *options, enum option option, const char *v
         if (parse_pid(value, &pid)) return bad_value(option, value, "the number of a process", failure);
         return 0;
     case VALUE_COLOR:
-    case VALUE_ORDER: return take_word(option, value, failure);
+    case VALUE_ORDER:
+    case VALUE_QLOG_NAMES: return take_word(option, value, failure);
     default: return 0;
     }
 }

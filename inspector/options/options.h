@@ -30,8 +30,9 @@ enum option {
 enum value_type {
     VALUE_NONE,
     VALUE_COUNT,
-    VALUE_COLOR, /* one of option_words() */
-    VALUE_ORDER, /* so, too */
+    VALUE_COLOR,      /* one of option_words() */
+    VALUE_ORDER,      /* so, too */
+    VALUE_QLOG_NAMES, /* and so */
     VALUE_DURATION,
     VALUE_SHARE,
     VALUE_SPEED,
@@ -40,6 +41,7 @@ enum value_type {
     VALUE_TIME,
     VALUE_KINDS, /* names with commas between them */
     VALUE_FIELDS,
+    VALUE_FORMAT, /* of export */
     VALUE_NODE,
     VALUE_PEER,
     VALUE_TRACE,

@@ -55,7 +55,7 @@ class Man(unittest.TestCase):
             self.assertIn(usage.removeprefix("usage: "), page)
             told, _, examples = told.partition("\nexamples:\n")
             self.assertTrue(examples, f"{name} has no example")
-            for part in re.split(r"\n\n(?:options of every command:)?|\n(?=  --)", told):
+            for part in re.split(r"\n\n(?:options of every command:|formats:)?|\n(?=  --)", told):
                 tag = re.fullmatch(r"  (--\S+(?: [A-Z]\S*)?)\s+(.*)", part)
                 self.assertIn(f"{tag.group(1)} {tag.group(2)}" if tag else words(part), page)
             for line in examples.splitlines():

@@ -24,6 +24,14 @@ struct trace_event_origin {
  * Returns the end.  The text is valid JSON whatever the event's bytes are: text is UTF-8 checked and escaped. */
 char *trace_event_json(char *out, const struct trace_event *event, const struct trace_event_origin *origin);
 
+/* Writes the event's data alone, as trace_event_json has it: an object with the kind's fields.  Needs TRACE_EVENT_JSON_MAX
+ * bytes.  Returns the end. */
+char *trace_event_data_json(char *out, const struct trace_event *event);
+
+/* Writes one of its fields, without its name.  Needs TRACE_EVENT_JSON_MAX bytes.  Returns the end. */
+struct trace_field_info;
+char *trace_field_json(char *out, const struct trace_event *event, const struct trace_field_info *field);
+
 /* Writes a JSON string with quotes; invalid UTF-8 becomes U+FFFD.  Needs 6 * count + 2 bytes.  Returns the end. */
 char *trace_json_string(char *out, const char *text, size_t count);
 

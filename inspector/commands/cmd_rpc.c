@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Any method of the socket, and its result as it is. */
+#include "commands.h"
+
+#include <stdlib.h>
+
+int run_rpc(struct session *session) {
+    const struct options *options = session->options;
+    json_t *params = NULL, *result;
+    json_error_t error;
+    if (options->arg_count > 2) {
+        params = json_loads(options->args[2], JSON_REJECT_DUPLICATES, &error);
+        if (!params)
+            return failure_set(&session->failure, EXIT_USAGE, "the params are not JSON: %s (at byte %d)", error.text,
+                               error.position);
+        if (!json_is_object(params)) {
+            json_decref(params);
+            return failure_set(&session->failure, EXIT_USAGE, "the params must be a JSON object, like '{\"limit\":1}'");
+        }
+    }
+    if (session_ask(session, options->args[1], params, &result)) return -1;
+    if (option_given(options, OPTION_JSON)) {
+        int failed = output_json(&session->output, result);
+        json_decref(result);
+        return failed;
+    }
+    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+    json_decref(result);
+    if (!text) return session_out_of_memory(session);
+    strbuf_puts(&session->output.text, text);
+    strbuf_puts(&session->output.text, "\n");
+    free(text);
+    return 0;
+}

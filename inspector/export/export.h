@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs an export: events in, a file or a directory out.  Where the events come from, and where the file gets its name, is the
+ * command's matter.
+ *
+ *     export_begin(&export, format, &settings, fd, NULL, &failure)
+ *     export_name_nodes(&export, rows)           what `nodes` says
+ *     export_page(&export, events, gaps)         ... in the order of time
+ *     export_end(&export)
+ *     export_fini(&export) */
+#ifndef INSPECTOR_EXPORT_H
+#define INSPECTOR_EXPORT_H
+
+#include "export_format.h"
+
+#include <p2ptrace/app.h>
+
+/* All formats, in the order of help. */
+extern const struct export_format *const export_formats[];
+extern const size_t export_format_count;
+
+/* The format of that name; NULL with a failure that lists them, and suggests one that is spelled alike. */
+const struct export_format *export_find(const char *name, struct failure *failure);
+
+/* Begins.  fd: of the file.  directory: instead of it, where files go (a format that can: format->target); exists and is empty.
+ * settings, directory and failure must outlive the export.  Returns 0 or -1; export_fini in both cases. */
+int export_begin(struct export *export, const struct export_format *format, const struct export_settings *settings, int fd,
+                 const char *directory, struct failure *failure);
+
+/* What nodes are called, before their first event: the rows of `nodes`. */
+int export_name_nodes(struct export *export, const json_t *rows);
+
+/* The next event, as JSON. */
+int export_text(struct export *export, struct json_span text);
+
+/* The next event, and what is known of the application that it belongs to (NULL: nothing). */
+int export_binary(struct export *export, const struct trace_node_id *node_id, uint32_t lane, const struct trace_event *event,
+                  const struct trace_app *app);
+
+/* A page of the answer to `query`: the array of its events as text, and its `gaps`, each of which is given once, in its place. */
+int export_page(struct export *export, struct json_span events, const json_t *gaps);
+
+/* Events that left the history before they could be fetched. */
+int export_evicted(struct export *export, uint64_t count);
+
+/* Completes the output, and writes it out. */
+int export_end(struct export *export);
+
+void export_fini(struct export *export);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * json: one document, with what explains the events.  ndjson: an event a line, as `inspector follow --json` writes them.
+ *
+ * Both have each event as traced wrote it, all of it. */
+#include "export_format.h"
+
+#include "strbuf.h"
+
+#include <inttypes.h>
+#include <proto/event_json.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The text as it came, but ASCII only: a terminal does not get what a node wrote as control characters. */
+static int put_event(struct export *export, struct json_span text) {
+    bool ascii = true;
+    for (size_t i = 0; i < text.bytes; i++) ascii &= (unsigned char)text.text[i] < 0x80;
+    if (ascii) {
+        writer_put(export->out, text.text, text.bytes);
+        return 0;
+    }
+    json_t *event = json_loadb(text.text, text.bytes, JSON_ALLOW_NUL, NULL);
+    char *escaped = event ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    json_decref(event);
+    if (!escaped) return export_out_of_memory(export);
+    writer_puts(export->out, escaped);
+    free(escaped);
+    return 0;
+}
+
+/* ---- ndjson ------------------------------------------------------------------------------------------------------------- */
+
+static int put_line(struct export *export, const struct export_event *event) {
+    int result = put_event(export, event->text);
+    writer_puts(export->out, "\n");
+    return result;
+}
+
+/* The last line, as other commands with --json have it. */
+static int put_gap_line(struct export *export, const struct export_gap *gap) {
+    return gap->lost ? put_line(export, gap->lost) : 0;
+}
+
+static int end_lines(struct export *export) {
+    if (export->evicted) writer_printf(export->out, "{\"evicted\":%" PRIu64 "}\n", export->evicted);
+    return 0;
+}
+
+const struct export_format export_format_ndjson = {
+    .name = "ndjson",
+    .suffix = ".ndjson",
+    .doc = "an event a line: jq, and whatever reads JSON lines",
+    .event = put_line,
+    .gap = put_gap_line,
+    .end = end_lines,
+};
+
+/* ---- json --------------------------------------------------------------------------------------------------------------- */
+
+struct document {
+    bool any;           /* an event was written */
+    struct strbuf gaps; /* as an array's elements */
+};
+
+static int put_member(struct export *export, const char *name, const json_t *value) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("null");
+    if (!text) return export_out_of_memory(export);
+    writer_puts(export->out, ",\n\"");
+    writer_puts(export->out, name);
+    writer_puts(export->out, "\":");
+    writer_puts(export->out, text);
+    free(text);
+    return 0;
+}
+
+static int begin_document(struct export *export) {
+    const struct export_settings *settings = export->settings;
+    const char *id = settings->trace_id;
+    writer_printf(export->out, "{\"export\":1,\n\"trace_id\":%s%s%s", id ? "\"" : "", id ? id : "null", id ? "\"" : "");
+    writer_printf(export->out, ",\n\"exported\":{\"timestamp\":%" PRIu64 ",\"ns\":%u}", settings->exported_ns / 1000,
+                  (unsigned)(settings->exported_ns % 1000));
+    int result = put_member(export, "traced", settings->traced);
+    writer_puts(export->out, ",\n\"events\":[");
+    return result;
+}
+
+static int put_element(struct export *export, const struct export_event *event) {
+    struct document *document = export->state;
+    writer_puts(export->out, document->any ? ",\n" : "\n");
+    document->any = true;
+    return put_event(export, event->text);
+}
+
+static int keep_gap(struct export *export, const struct export_gap *gap) {
+    struct document *document = export->state;
+    if (!gap->lost) return 0;
+    strbuf_puts(&document->gaps, document->gaps.bytes ? ",\n" : "\n");
+    strbuf_add(&document->gaps, gap->lost->text.text, gap->lost->text.bytes); /* ASCII: it has no text of a node */
+    if (document->gaps.failed) return export_out_of_memory(export);
+    return gap->among_events ? put_element(export, gap->lost) : 0;
+}
+
+/* The rows of `nodes` whose events are here. */
+static json_t *involved_new(const struct export *export) {
+    size_t i;
+    json_t *row, *involved = json_array(), *rows = (json_t *)export->settings->nodes;
+    json_array_foreach(rows, i, row) {
+        const char *id = json_string_value(json_object_get(row, "node_id"));
+        for (size_t n = 0; involved && id && n < export->node_count; n++)
+            if (!strcmp(export->nodes[n]->hex, id)) json_array_append(involved, row);
+    }
+    return involved;
+}
+
+static int end_document(struct export *export) {
+    struct document *document = export->state;
+    json_t *involved = involved_new(export);
+    writer_puts(export->out, "\n],\n\"gaps\":[");
+    writer_put(export->out, strbuf_text(&document->gaps), document->gaps.bytes);
+    writer_printf(export->out, "],\n\"lost\":%" PRIu64 ",\n\"evicted\":%" PRIu64, export->lost, export->evicted);
+    int result = involved ? put_member(export, "nodes", involved) : export_out_of_memory(export);
+    json_decref(involved);
+    if (!result) result = put_member(export, "apps", export->settings->apps);
+    writer_puts(export->out, "}\n");
+    return result;
+}
+
+static void fini_document(struct export *export) { strbuf_fini(&((struct document *)export->state)->gaps); }
+
+const struct export_format export_format_json = {
+    .name = "json",
+    .suffix = ".json",
+    .doc = "one document: the events, and what explains them",
+    .state_bytes = sizeof(struct document),
+    .begin = begin_document,
+    .event = put_element,
+    .gap = keep_gap,
+    .end = end_document,
+    .fini = fini_document,
+};

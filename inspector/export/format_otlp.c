@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * otlp: OpenTelemetry's traces as JSON lines, each an ExportTraceServiceRequest of up to BATCH_SPANS spans.
+ *
+ *     resource   a node
+ *     span       an application's span (app_start to app_end); a connection on a node, in the trace that both its ends share
+ *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its
+ *     connection link       from an application's span to the connections that carried it
+ *
+ * What has neither span is a span of no length.
+ *
+ * With --push a batch goes to a receiver instead (push.h). */
+#include "export_connections.h"
+#include "push.h"
+#include "strbuf.h"
+
+#include <inttypes.h>
+#include <proto/event_json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_SPANS 512
+#define BATCH_BYTES ((size_t)1 << 20)
+#define SPAN_EVENTS_MAX 256 /* of one span; the rest is counted in droppedEventsCount */
+#define SPAN_LINKS_MAX 8
+
+enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
+
+struct span {
+    struct export_node *node;
+    struct trace_id trace_id;
+    uint8_t id[8], parent_id[8];
+    bool has_parent, parent_elsewhere, incomplete;
+    int kind, status;
+    uint64_t start_ns, end_ns;
+    uint64_t lost_before;                    /* of the node, when it began */
+    struct strbuf name;                      /* content of a JSON string */
+    struct strbuf attributes, events, links; /* elements of arrays */
+    uint32_t event_count, dropped, link_count;
+    struct connection *linked[SPAN_LINKS_MAX];
+    struct span *before; /* of its trace on its node: the one that began before it and is open */
+};
+
+struct otlp {
+    struct connections connections;
+    struct map spans;  /* open ones, by trace and span id */
+    struct map newest; /* by node and trace: the one that began last and is open */
+    size_t batch_spans, batch_bytes;
+    struct strbuf body;                      /* the batch as a request */
+    struct push *push;                       /* NULL: to a file */
+    char piece[TRACE_EVENT_JSON_MAX + 4096]; /* an event that is being made */
+};
+
+/* What waits for the batch to be written, by node. */
+struct pending {
+    struct strbuf spans;
+};
+
+/* ---- attributes --------------------------------------------------------------------------------------------------------- */
+
+static char *begin_attribute(char *out, const char *key, const char *type) {
+    out = PUT(out, "{\"key\":\"");
+    out = put_text(out, key);
+    out = PUT(out, "\",\"value\":{\"");
+    out = put_text(out, type);
+    return PUT(out, "\":");
+}
+
+/* intValue is signed: what does not fit is a string of digits. */
+static char *put_integer(char *out, const char *key, uint64_t value) {
+    out = begin_attribute(out, key, value <= INT64_MAX ? "intValue" : "stringValue");
+    *out++ = '"';
+    return PUT(put_u64(out, value), "\"}},");
+}
+
+static char *put_boolean(char *out, const char *key, bool value) {
+    out = begin_attribute(out, key, "boolValue");
+    return put_text(out, value ? "true}}," : "false}},");
+}
+
+/* text: without quotes, escaped. */
+static char *put_string(char *out, const char *key, const char *text, size_t bytes) {
+    out = begin_attribute(out, key, "stringValue");
+    *out++ = '"';
+    out = put_bytes(out, text, bytes);
+    return PUT(out, "\"}},");
+}
+
+static char *put_hex_attribute(char *out, const char *key, const void *id, size_t bytes) {
+    char text[2 * 64];
+    return put_string(out, key, text, (size_t)(put_hex(text, id, bytes) - text));
+}
+
+/* One field of an event's data. */
+static char *put_field(char *out, const struct trace_event *event, const struct trace_field_info *field) {
+    char json[TRACE_EVENT_JSON_MAX], *end;
+    switch (field->type) {
+    case TRACE_TYPE_u8:
+    case TRACE_TYPE_u16:
+    case TRACE_TYPE_u32:
+    case TRACE_TYPE_u64: return put_integer(out, field->name, trace_field_unsigned(event, field));
+    case TRACE_TYPE_bool: return put_boolean(out, field->name, trace_field_unsigned(event, field) != 0);
+    default:
+        end = trace_field_json(json, event, field);
+        if (*json == '"') return put_string(out, field->name, json + 1, (size_t)(end - json) - 2);
+        return *json == 'n' ? out
+                            : put_string(out, field->name, json, (size_t)(end - json)); /* null, or a number without a name */
+    }
+}
+
+/* All that an event has besides its time, kind, node and trace; each attribute ends with a comma, which the caller takes away. */
+static char *put_attributes(char *out, const struct export_event *event) {
+    for (unsigned i = 0; event->kind && i < event->kind->field_count; i++)
+        out = put_field(out, event->event, &event->kind->fields[i]);
+    if (!event->kind) out = put_integer(out, "kind_id", event->event->kind);
+    if (!event->kind) out = put_hex_attribute(out, "bytes", event->event->data.bytes, sizeof event->event->data.bytes);
+    if (event_has_peer(event)) out = put_hex_attribute(out, "peer_id", event->event->peer_id.bytes, 32);
+    if (event->fields.bytes) {
+        struct json_member member;
+        for (size_t at = 0; json_scan_member(event->fields, &at, &member);) {
+            out = PUT(out, "{\"key\":\"fields.");
+            out = put_inner(out, member.key);
+            bool text = *member.value.text == '"';
+            out = put_text(out, text ? "\",\"value\":{\"stringValue\":" : "\",\"value\":{\"intValue\":\"");
+            out = put_span(out, member.value);
+            out = put_text(out, text ? "}}," : "\"}},");
+        }
+    }
+    out = put_integer(out, "lane", event->lane);
+    return put_integer(out, "sequence", event->event->sequence);
+}
+
+/* ---- spans -------------------------------------------------------------------------------------------------------------- */
+
+static void free_span(void *value) {
+    struct span *span = value;
+    if (!span) return;
+    strbuf_fini(&span->name);
+    strbuf_fini(&span->attributes);
+    strbuf_fini(&span->events);
+    strbuf_fini(&span->links);
+    free(span);
+}
+
+static struct span *new_span(const struct export_event *event, const struct trace_id *trace_id, const uint8_t id[8]) {
+    struct span *span = calloc(1, sizeof *span);
+    if (!span) return NULL;
+    span->node = event->node;
+    span->trace_id = *trace_id;
+    memcpy(span->id, id, sizeof span->id);
+    span->kind = KIND_INTERNAL;
+    span->start_ns = span->end_ns = event->event->timestamp;
+    span->lost_before = event->node->lost;
+    return span;
+}
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
+    const uint8_t *at = bytes;
+    for (size_t i = 0; i < count; i++) hash = (hash ^ at[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return hash;
+}
+
+/* The id of a span that no node chose: the same in every export. */
+static void make_id(uint8_t out[8], const struct export_node *node, const void *what, size_t bytes) {
+    uint64_t hash = mix(mix(UINT64_C(0xcbf29ce484222325), node->id.bytes, sizeof node->id.bytes), what, bytes);
+    if (!hash) hash = 1;
+    memcpy(out, &hash, sizeof hash);
+}
+
+/* Adds the attributes of the event to the span's, where they do not come twice. */
+static void add_attributes(struct otlp *otlp, struct span *span, const struct export_event *event) {
+    char *end = put_attributes(otlp->piece, event);
+    strbuf_add(&span->attributes, otlp->piece, (size_t)(end - otlp->piece));
+}
+
+static void add_event(struct otlp *otlp, struct span *span, const struct export_event *event) {
+    if (event->event->timestamp > span->end_ns) span->end_ns = event->event->timestamp;
+    if (span->event_count == SPAN_EVENTS_MAX) {
+        span->dropped++;
+        return;
+    }
+    char *out = PUT(otlp->piece, "{\"timeUnixNano\":\"");
+    out = put_u64(out, event->event->timestamp);
+    out = PUT(out, "\",\"name\":\"");
+    out = event->event->kind == TRACE_KIND_APP_COMMAND ? put_title(out, event) : put_text(out, event->kind_name);
+    out = PUT(out, "\",\"attributes\":[");
+    out = put_attributes(out, event) - 1;
+    out = PUT(out, "]},");
+    strbuf_add(&span->events, otlp->piece, (size_t)(out - otlp->piece));
+    span->event_count++;
+}
+
+/* Makes a request of the spans that wait: a resource for each node that has some.  Returns 0 or -1: no memory. */
+static int make_body(struct export *export) {
+    struct strbuf *body = &((struct otlp *)export->state)->body;
+    bool any = false;
+    strbuf_clear(body);
+    strbuf_puts(body, "{\"resourceSpans\":[");
+    for (size_t i = 0; i < export->node_count; i++) {
+        struct export_node *node = export->nodes[i];
+        struct pending *pending = node->own;
+        if (!pending || !pending->spans.bytes) continue;
+        if (pending->spans.failed) return -1;
+        strbuf_printf(body,
+                      "%s{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":%s}},"
+                      "{\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"%s\"}},"
+                      "{\"key\":\"process.pid\",\"value\":{\"intValue\":\"%" PRIu32 "\"}}]},"
+                      "\"scopeSpans\":[{\"scope\":{\"name\":\"p2ptrace\"},\"spans\":[",
+                      any ? "," : "", node->json_name, node->hex, node->pid);
+        strbuf_add(body, pending->spans.text, pending->spans.bytes - 1);
+        strbuf_puts(body, "]}]}");
+        strbuf_clear(&pending->spans);
+        any = true;
+    }
+    strbuf_puts(body, "]}");
+    return body->failed ? -1 : 0;
+}
+
+/* Why the push has failed. */
+static int finish_push(struct export *export) {
+    struct push_result result;
+    if (push_finish(((struct otlp *)export->state)->push, &result, export->failure)) return -1;
+    if (!result.rejected) return 0;
+    return failure_set(export->failure, EXIT_FAILED, "the receiver rejected %" PRIu64 " of the spans%s%s", result.rejected,
+                       *result.message ? ": " : "", result.message);
+}
+
+static int write_batch(struct export *export) {
+    struct otlp *otlp = export->state;
+    if (!otlp->batch_spans) return 0;
+    otlp->batch_spans = otlp->batch_bytes = 0;
+    if (make_body(export)) return export_out_of_memory(export);
+    if (otlp->push) {
+        struct strbuf body = otlp->body;
+        otlp->body = (struct strbuf){0}; /* its text is the push's now */
+        return push_send(otlp->push, body.text, body.bytes) ? finish_push(export) : 0;
+    }
+    writer_put(export->out, otlp->body.text, otlp->body.bytes);
+    writer_puts(export->out, "\n");
+    return 0;
+}
+
+static void put_array(struct strbuf *out, const char *name, const struct strbuf *elements) {
+    if (!elements->bytes) return;
+    strbuf_printf(out, ",\"%s\":[", name);
+    strbuf_add(out, elements->text, elements->bytes - 1);
+    strbuf_puts(out, "]");
+}
+
+/* Puts a span that is over into the batch, and frees it. */
+static int end_span(struct export *export, struct span *span) {
+    struct otlp *otlp = export->state;
+    struct pending *pending = span->node->own;
+    struct strbuf *out = &pending->spans;
+    char text[512], *at = PUT(text, "{\"traceId\":\"");
+    size_t before = out->bytes;
+    at = put_hex(at, span->trace_id.bytes, 16);
+    at = put_hex(PUT(at, "\",\"spanId\":\""), span->id, 8);
+    if (span->has_parent) at = put_hex(PUT(at, "\",\"parentSpanId\":\""), span->parent_id, 8);
+    at = put_u64(PUT(at, "\",\"startTimeUnixNano\":\""), span->start_ns);
+    at = put_u64(PUT(at, "\",\"endTimeUnixNano\":\""), span->end_ns);
+    at = put_u64(PUT(at, "\",\"kind\":"), (uint64_t)span->kind);
+    strbuf_add(out, text, (size_t)(at - text));
+    strbuf_puts(out, ",\"name\":\"");
+    strbuf_add(out, span->name.text, span->name.bytes);
+    strbuf_puts(out, "\"");
+    if (span->node->lost > span->lost_before) {
+        at = put_integer(text, "p2ptrace.events_lost", span->node->lost - span->lost_before);
+        strbuf_add(&span->attributes, text, (size_t)(at - text));
+    }
+    if (span->incomplete) strbuf_add(&span->attributes, text, (size_t)(put_boolean(text, "p2ptrace.incomplete", true) - text));
+    put_array(out, "attributes", &span->attributes);
+    put_array(out, "events", &span->events);
+    put_array(out, "links", &span->links);
+    if (span->dropped) strbuf_printf(out, ",\"droppedEventsCount\":%" PRIu32, span->dropped);
+    if (span->status) strbuf_printf(out, ",\"status\":{\"code\":%d}", span->status);
+    strbuf_puts(out, "},");
+    bool failed = out->failed || span->name.failed || span->attributes.failed || span->events.failed || span->links.failed;
+    otlp->batch_bytes += out->bytes - before;
+    otlp->batch_spans++;
+    free_span(span);
+    if (failed) return export_out_of_memory(export);
+    return otlp->batch_spans >= BATCH_SPANS || otlp->batch_bytes >= BATCH_BYTES ? write_batch(export) : 0;
+}
+
+/* ---- connections -------------------------------------------------------------------------------------------------------- */
+
+/* In connection->own is a pointer to the span, so that it can end before the connection is forgotten. */
+struct connection_span {
+    struct span *span; /* NULL: it has ended */
+    uint8_t id[8];
+    struct trace_id trace_id;
+};
+
+static struct connection_span *span_of_connection(struct export *export, struct connection *connection,
+                                                  const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    struct connection_span *own = connection->own;
+    if (!own) {
+        own = connection->own = calloc(1, sizeof *own);
+        if (!own) return NULL;
+        own->trace_id = connection->trace_id;
+        /* Without a trace of its own: one that its first event names. */
+        if (trace_id_is_zero(&own->trace_id)) memcpy(own->trace_id.bytes, event->node->id.bytes, sizeof own->trace_id.bytes);
+        make_id(own->id, event->node,
+                trace_id_is_zero(&connection->trace_id) ? (void *)&connection->begun_ns : (void *)&own->trace_id,
+                trace_id_is_zero(&connection->trace_id) ? sizeof connection->begun_ns : sizeof own->trace_id);
+    }
+    if (own->span || !connection->open) return own;
+    own->span = new_span(event, &own->trace_id, own->id);
+    if (!own->span) return NULL;
+    own->span->kind = !connection->knows_role ? KIND_INTERNAL : connection->dialled ? KIND_CLIENT : KIND_SERVER;
+    own->span->incomplete = event->event->kind != TRACE_KIND_CONN_INIT;
+    char *end = put_string(otlp->piece, "network.transport", "quic", 4);
+    strbuf_add(&own->span->attributes, otlp->piece, (size_t)(end - otlp->piece));
+    return own;
+}
+
+/* The span's name and what is known of the peer, once it is over. */
+static int end_connection(struct export *export, struct connection *connection) {
+    struct otlp *otlp = export->state;
+    struct connection_span *own = connection->own;
+    struct span *span = own->span;
+    char peer[PEER_NAME_BYTES], json[6 * PEER_NAME_BYTES + 2];
+    own->span = NULL;
+    connection_peer_name(export, connection, peer);
+    size_t bytes = (size_t)(trace_json_string(json, peer, strlen(peer)) - json);
+    strbuf_puts(&span->name, connection->dialled ? "connection to " : "connection with ");
+    strbuf_add(&span->name, json + 1, bytes - 2);
+    if (!connection->has_peer) return end_span(export, span);
+    char *end = put_hex_attribute(otlp->piece, "peer_id", connection->peer_id.bytes, sizeof connection->peer_id.bytes);
+    strbuf_add(&span->attributes, otlp->piece, (size_t)(end - otlp->piece));
+    return end_span(export, span);
+}
+
+static void link_connection(struct otlp *otlp, struct span *span, struct connection *connection,
+                            const struct connection_span *own) {
+    for (uint32_t i = 0; i < span->link_count; i++)
+        if (span->linked[i] == connection) return;
+    if (span->link_count == SPAN_LINKS_MAX) return;
+    span->linked[span->link_count++] = connection;
+    char *out = put_hex(PUT(otlp->piece, "{\"traceId\":\""), own->trace_id.bytes, 16);
+    out = put_hex(PUT(out, "\",\"spanId\":\""), own->id, 8);
+    out = PUT(out, "\"},");
+    strbuf_add(&span->links, otlp->piece, (size_t)(out - otlp->piece));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------------- */
+
+static struct map_key span_key(const struct trace_id *trace_id, const uint8_t id[8]) {
+    struct map_key key = map_key(0, 0, trace_id->bytes, sizeof trace_id->bytes);
+    memcpy(key.id + sizeof trace_id->bytes, id, 8);
+    return key;
+}
+
+static struct map_key newest_key(const struct export_node *node, const struct trace_id *trace_id) {
+    return map_key(node->number, 0, trace_id->bytes, sizeof trace_id->bytes);
+}
+
+static void id_bytes(uint8_t out[8], uint64_t id) {
+    id = __builtin_bswap64(id);
+    memcpy(out, &id, sizeof id);
+}
+
+/* A span of no length, for an event that has no other. */
+static int put_alone(struct export *export, const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    struct {
+        uint64_t timestamp;
+        uint32_t lane, sequence;
+    } what = {event->event->timestamp, event->lane, event->event->sequence};
+    struct trace_id trace_id = event->event->trace_id;
+    uint8_t id[8];
+    make_id(id, event->node, &what, sizeof what);
+    if (trace_id_is_zero(&trace_id)) memcpy(trace_id.bytes, event->node->id.bytes, sizeof trace_id.bytes);
+    if (trace_id_is_zero(&trace_id)) trace_id.bytes[15] = 1;
+    struct span *span = new_span(event, &trace_id, id);
+    if (!span) return export_out_of_memory(export);
+    strbuf_add(&span->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
+    add_attributes(otlp, span, event);
+    return end_span(export, span);
+}
+
+static int put_start(struct export *export, const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    const struct trace_app_start *start = &event->event->data.app_start;
+    uint8_t id[8], parent_id[8];
+    id_bytes(id, start->span_id);
+    id_bytes(parent_id, start->parent_id);
+    /* Ids of zero are not valid. */
+    if (!start->span_id || trace_id_is_zero(&event->event->trace_id)) return put_alone(export, event);
+    struct map_key key = span_key(&event->event->trace_id, id), newest = newest_key(event->node, &event->event->trace_id),
+                   parent_key = span_key(&event->event->trace_id, parent_id);
+    const struct span *parent = start->parent_id ? map_get(&otlp->spans, &parent_key) : NULL;
+    bool elsewhere = start->parent_id && (!parent || parent->node != event->node);
+    void **at = map_at(&otlp->spans, &key), **newest_at = map_at(&otlp->newest, &newest);
+    if (!at || !newest_at) return export_out_of_memory(export);
+    if (*at) return put_alone(export, event); /* a second one of this id */
+    struct span *span = *at = new_span(event, &event->event->trace_id, id);
+    if (!span) return export_out_of_memory(export);
+    span->has_parent = start->parent_id;
+    memcpy(span->parent_id, parent_id, sizeof parent_id);
+    span->kind = elsewhere ? KIND_SERVER : KIND_INTERNAL;
+    span->before = *newest_at;
+    *newest_at = span;
+    strbuf_add(&span->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
+    add_attributes(otlp, span, event);
+    return 0;
+}
+
+/* Takes the span out of its trace's open ones. */
+static void unlink_span(struct otlp *otlp, struct span *span) {
+    struct map_key newest = newest_key(span->node, &span->trace_id), key = span_key(&span->trace_id, span->id);
+    map_remove(&otlp->spans, &key);
+    struct span *head = map_get(&otlp->newest, &newest), **at = &head;
+    while (*at && *at != span) at = &(*at)->before;
+    if (*at) *at = span->before;
+    if (!head) {
+        map_remove(&otlp->newest, &newest);
+        return;
+    }
+    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
+    if (place) *place = head;
+}
+
+static int put_end(struct export *export, const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    const struct trace_app_end *end = &event->event->data.app_end;
+    uint8_t id[8];
+    id_bytes(id, end->span_id);
+    struct map_key key = span_key(&event->event->trace_id, id);
+    struct span *span = map_get(&otlp->spans, &key);
+    if (!span || span->node != event->node) return put_alone(export, event); /* its start is not here */
+    unlink_span(otlp, span);
+    span->end_ns = event->event->timestamp;
+    span->status = end->ok ? STATUS_OK : STATUS_ERROR;
+    char *out = put_integer(otlp->piece, "p2ptrace.end_sequence", event->event->sequence);
+    strbuf_add(&span->attributes, otlp->piece, (size_t)(out - otlp->piece));
+    return end_span(export, span);
+}
+
+static int put_transport(struct export *export, const struct export_event *event, struct span *span) {
+    struct otlp *otlp = export->state;
+    struct connection *connection;
+    if (connection_of(export, &otlp->connections, event, &connection)) return -1;
+    struct connection_span *own = connection ? span_of_connection(export, connection, event) : NULL;
+    if (connection && !own) return export_out_of_memory(export);
+    if (span && own) link_connection(otlp, span, connection, own);
+    struct span *to = span ? span : own ? own->span : NULL;
+    if (!to) return put_alone(export, event);
+    add_event(otlp, to, event);
+    if (event->event->kind != TRACE_KIND_CONN_CLOSED || !own || !own->span) return 0;
+    own->span->end_ns = event->event->timestamp;
+    own->span->status = event->event->data.conn_closed.code ? STATUS_ERROR : STATUS_OK;
+    return end_connection(export, connection);
+}
+
+static int put_event(struct export *export, const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    if (event->event->kind == TRACE_KIND_APP_START) return put_start(export, event);
+    if (event->event->kind == TRACE_KIND_APP_END) return put_end(export, event);
+    struct map_key newest = newest_key(event->node, &event->event->trace_id);
+    struct span *span = trace_id_is_zero(&event->event->trace_id) ? NULL : map_get(&otlp->newest, &newest);
+    if (is_transport(event)) return put_transport(export, event, span);
+    if (!span) return put_alone(export, event);
+    add_event(otlp, span, event);
+    return 0;
+}
+
+/* Counted with the node, whose open spans tell it. */
+static int put_gap(struct export *export, const struct export_gap *gap) { return gap->lost ? put_alone(export, gap->lost) : 0; }
+
+static int begin_node(struct export *export, struct export_node *node) {
+    node->own = calloc(1, sizeof(struct pending));
+    return node->own ? 0 : export_out_of_memory(export);
+}
+
+/* What is still open ends with the export, and says so. */
+static void cut(const struct export *export, struct span *span) {
+    span->incomplete = true;
+    if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
+}
+
+static int end(struct export *export) {
+    struct otlp *otlp = export->state;
+    for (size_t i = 0; i < otlp->spans.slot_count; i++) {
+        for (struct map_entry *entry = otlp->spans.slots[i]; entry; entry = entry->next) {
+            struct span *span = entry->value;
+            entry->value = NULL;
+            if (!span) continue;
+            cut(export, span);
+            if (end_span(export, span)) return -1;
+        }
+    }
+    for (size_t i = 0; i < otlp->connections.all.slot_count; i++) {
+        for (struct map_entry *entry = otlp->connections.all.slots[i]; entry; entry = entry->next) {
+            struct connection *connection = entry->value;
+            struct connection_span *own = connection->own;
+            if (!own || !own->span) continue;
+            cut(export, own->span);
+            if (end_connection(export, connection)) return -1;
+        }
+    }
+    if (write_batch(export)) return -1;
+    return otlp->push ? finish_push(export) : 0;
+}
+
+static int begin(struct export *export) {
+    struct otlp *otlp = export->state;
+    return export->settings->push ? push_create(&otlp->push, export->settings->push, export->failure) : 0;
+}
+
+static void fini(struct export *export) {
+    struct otlp *otlp = export->state;
+    push_destroy(otlp->push);
+    strbuf_fini(&otlp->body);
+    for (size_t i = 0; i < otlp->connections.all.slot_count; i++)
+        for (struct map_entry *entry = otlp->connections.all.slots[i]; entry; entry = entry->next) {
+            struct connection_span *own = ((struct connection *)entry->value)->own;
+            if (own) free_span(own->span);
+        }
+    for (size_t i = 0; i < export->node_count; i++)
+        if (export->nodes[i]->own) strbuf_fini(&((struct pending *)export->nodes[i]->own)->spans);
+    connections_fini(&otlp->connections);
+    map_fini(&otlp->newest, NULL);
+    map_fini(&otlp->spans, free_span);
+}
+
+const struct export_format export_format_otlp = {
+    .name = "otlp",
+    .suffix = ".jsonl",
+    .doc = "OpenTelemetry: Jaeger, the Collector's otlpjsonfile receiver",
+    .state_bytes = sizeof(struct otlp),
+    .begin = begin,
+    .node = begin_node,
+    .event = put_event,
+    .gap = put_gap,
+    .end = end,
+    .fini = fini,
+};

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * qlog: JSON text sequences (RFC 7464) after draft-ietf-quic-qlog-main-schema-14 and -quic-events-13; with --qlog-names qvis
+ * the names of qlog 0.3, which qvis and most tools know.
+ *
+ * To a file all connections go together, told apart by group_id.  To a directory each connection of each node has its file,
+ * named by its original destination connection id, ID_client.sqlog and ID_server.sqlog, as QUIC implementations do; what
+ * belongs to no connection goes to a file of its node.
+ *
+ * Times are milliseconds since the export's first event, the same in all files. */
+#include "export_connections.h"
+
+#include <inttypes.h>
+#include <proto/event_json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GROUP_BYTES 96
+
+struct qlog {
+    struct connections connections;
+    uint64_t base_ns;
+};
+
+/* Of a connection, or of a node for what belongs to none. */
+struct group {
+    char id[GROUP_BYTES];
+    const char *vantage; /* "client", "server", "unknown" */
+    bool has_header;     /* of its file */
+};
+
+/* A record that is being written. */
+struct record {
+    struct writer *out;
+    char *at;
+};
+
+/* ---- files -------------------------------------------------------------------------------------------------------------- */
+
+static void put_header(struct export *export, struct writer *out, const struct group *group, const struct export_node *node) {
+    const struct qlog *qlog = export->state;
+    char epoch[64] = "1970-01-01T00:00:00";
+    time_t second = (time_t)(qlog->base_ns / 1000000000);
+    struct tm parts;
+    if (gmtime_r(&second, &parts)) strftime(epoch, sizeof epoch, "%Y-%m-%dT%H:%M:%S", &parts);
+    /* qlog_version and qlog_format are no more in the draft, but qvis opens nothing without them. */
+    writer_puts(
+        out,
+        "\x1e{\"file_schema\":\"urn:ietf:params:qlog:file:sequential\",\"serialization_format\":\"application/qlog+json-seq\","
+        "\"qlog_version\":\"0.3\",\"qlog_format\":\"JSON-SEQ\",\"title\":\"p2ptrace\",\"trace\":{\"event_schemas\":["
+        "\"urn:ietf:params:qlog:events:quic-13\",\"urn:ietf:params:qlog:events:loglevel\","
+        "\"https://example.org/p2ptrace/events.html\"],\"vantage_point\":{\"type\":\"");
+    writer_puts(out, group ? group->vantage : "unknown");
+    if (node) writer_printf(out, "\",\"name\":%s},\"common_fields\":{", node->json_name);
+    if (!node) writer_puts(out, "\"},\"common_fields\":{");
+    if (group) writer_printf(out, "\"group_id\":\"%s\",", group->id);
+    writer_printf(
+        out, "\"time_format\":\"relative_to_epoch\",\"reference_time\":{\"clock_type\":\"system\",\"epoch\":\"%s.%09uZ\"}}}}\n",
+        epoch, (unsigned)(qlog->base_ns % 1000000000));
+}
+
+/* The writer of a group's records, with its header written.  NULL with the failure. */
+static struct writer *writer_of(struct export *export, struct group *group, const struct export_node *node) {
+    char name[GROUP_BYTES + 8];
+    if (export->out) return export->out;
+    snprintf(name, sizeof name, "%s.sqlog", group->id);
+    struct writer *out = export_open(export, name);
+    if (out && !group->has_header) put_header(export, out, group, node);
+    group->has_header = true;
+    return out;
+}
+
+static struct group *group_of(const struct export_event *event, struct connection *connection) {
+    struct group *group = connection ? connection->own : event->node->own;
+    if (group) return group;
+    group = calloc(1, sizeof *group);
+    if (!group) return NULL;
+    group->vantage = !connection || !connection->knows_role ? "unknown" : connection->dialled ? "client" : "server";
+    char *out = group->id;
+    if (!connection) {
+        out = put_hex(PUT(out, "node-"), event->node->id.bytes, 16);
+    } else if (trace_id_is_zero(&connection->trace_id)) {
+        out = put_u64(PUT(out, "connection-"), connection->number);
+    } else {
+        out = put_hex(out, connection->trace_id.bytes, sizeof connection->trace_id.bytes);
+    }
+    /* The number tells two apart that say the same of themselves. */
+    if (connection && !connection->knows_role) out = put_u64(PUT(out, "-"), connection->number);
+    if (connection) {
+        *out++ = '_';
+        out = put_text(out, group->vantage);
+    }
+    if (connection)
+        connection->own = group;
+    else
+        event->node->own = group;
+    return group;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
+
+/* {"time":0.1,"name":"...","data":{ */
+static int begin_record(struct export *export, const struct export_event *event, struct connection *connection,
+                        const char *draft_name, const char *qvis_name, struct record *ret_record) {
+    const struct qlog *qlog = export->state;
+    struct group *group = group_of(event, connection);
+    if (!group) return export_out_of_memory(export);
+    struct writer *out = writer_of(export, group, event->node);
+    if (!out) return -1;
+    char *at = writer_room(out, TRACE_EVENT_JSON_MAX + 1024);
+    uint64_t now_ns = event->event->timestamp;
+    at = PUT(at, "\x1e{\"time\":");
+    if (now_ns < qlog->base_ns) *at++ = '-';
+    at = put_fixed(at, now_ns < qlog->base_ns ? qlog->base_ns - now_ns : now_ns - qlog->base_ns, 6);
+    at = PUT(at, ",\"name\":\"");
+    at = put_text(at, export->settings->qvis_names ? qvis_name : draft_name);
+    *at++ = '"';
+    if (export->out) {
+        at = PUT(at, ",\"group_id\":\"");
+        at = put_text(at, group->id);
+        *at++ = '"';
+    }
+    *ret_record = (struct record){out, PUT(at, ",\"data\":{")};
+    return 0;
+}
+
+/* Closes data, and adds what qlog has no field for. */
+static int end_record(struct record *record, const struct export_event *event) {
+    char *at = record->at;
+    *at++ = '}';
+    if (!trace_id_is_zero(&event->event->trace_id)) {
+        at = PUT(at, ",\"trace_id\":\"");
+        at = put_hex(at, event->event->trace_id.bytes, 16);
+        *at++ = '"';
+    }
+    if (event_has_peer(event)) {
+        at = PUT(at, ",\"peer_id\":\"");
+        at = put_hex(at, event->event->peer_id.bytes, 32);
+        *at++ = '"';
+    }
+    at = PUT(at, ",\"lane\":");
+    at = put_u64(at, event->lane);
+    at = PUT(at, ",\"sequence\":");
+    at = put_u64(at, event->event->sequence);
+    writer_done(record->out, PUT(at, "}\n"));
+    return 0;
+}
+
+/* ---- the transport ------------------------------------------------------------------------------------------------------ */
+
+static char *put_header_of_packet(char *at, uint8_t space, uint64_t number) {
+    static const char *const types[] = {"initial", "handshake", "1RTT"};
+    at = PUT(at, "\"header\":{\"packet_type\":\"");
+    at = put_text(at, space < 3 ? types[space] : "unknown");
+    at = PUT(at, "\",\"packet_number\":");
+    return PUT(trace_json_unsigned(at, number), "}");
+}
+
+static int put_packet(struct export *export, const struct export_event *event, struct connection *connection) {
+    static const char *const names[][2] = {{"quic:packet_sent", "transport:packet_sent"},
+                                           {"quic:packet_received", "transport:packet_received"},
+                                           {"quic:packet_lost", "recovery:packet_lost"}};
+    const struct trace_packet_sent *packet = &event->event->data.packet_sent; /* packet_received is the same */
+    const char *const *name = names[event->event->kind - TRACE_KIND_PACKET_SENT];
+    bool lost = event->event->kind == TRACE_KIND_PACKET_LOST;
+    struct record record;
+    if (begin_record(export, event, connection, name[0], name[1], &record)) return -1;
+    record.at = put_header_of_packet(record.at, lost ? event->event->data.packet_lost.space : packet->space, packet->packet_num);
+    if (!lost) {
+        record.at = PUT(record.at, ",\"raw\":{\"length\":");
+        record.at = PUT(put_u64(record.at, packet->size), "}");
+    }
+    return end_record(&record, event);
+}
+
+static char *put_address(char *at, const struct trace_endpoint *endpoint, bool qvis) {
+    char text[TRACE_ENDPOINT_TEXT_MAX], *end = trace_endpoint_text(text, endpoint);
+    if (end == text) return at;
+    end = memrchr(text, ':', (size_t)(end - text)); /* the port is a number of its own */
+    bool six = endpoint->family == 6;
+    at = put_text(at, qvis ? (six ? ",\"ip_version\":\"ipv6\",\"dst_ip\":\"" : ",\"ip_version\":\"ipv4\",\"dst_ip\":\"")
+                           : (six ? "\"ip_v6\":\"" : "\"ip_v4\":\""));
+    at = put_bytes(at, text + six, (size_t)(end - text) - 2U * six);
+    at = put_text(at, qvis ? "\",\"dst_port\":" : six ? "\",\"port_v6\":" : "\",\"port_v4\":");
+    return put_u64(at, endpoint->port);
+}
+
+static int put_started(struct export *export, const struct export_event *event, struct connection *connection) {
+    const struct trace_conn_init *init = &event->event->data.conn_init;
+    bool qvis = export->settings->qvis_names;
+    struct record record;
+    if (begin_record(export, event, connection, "quic:connection_started", "connectivity:connection_started", &record)) return -1;
+    record.at = put_text(record.at, qvis ? "\"protocol\":\"QUIC\"" : "\"local\":{},\"remote\":{");
+    record.at = put_address(record.at, &init->endpoint, qvis);
+    if (!qvis) record.at = PUT(record.at, "}");
+    return end_record(&record, event);
+}
+
+static int put_established(struct export *export, const struct export_event *event, struct connection *connection) {
+    struct record record;
+    if (begin_record(export, event, connection, "quic:connection_state_updated", "connectivity:connection_state_updated",
+                     &record))
+        return -1;
+    record.at =
+        put_text(record.at, export->settings->qvis_names ? "\"new\":\"handshake_completed\"" : "\"new\":\"handshake_complete\"");
+    end_record(&record, event);
+    if (begin_record(export, event, connection, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
+    record.at = PUT(record.at, "\"latest_rtt\":");
+    record.at = put_fixed(record.at, event->event->data.conn_established.rtt, 6);
+    return end_record(&record, event);
+}
+
+static int put_metrics(struct export *export, const struct export_event *event, struct connection *connection) {
+    const struct trace_metrics *metrics = &event->event->data.metrics;
+    struct record record;
+    if (begin_record(export, event, connection, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
+    record.at = PUT(record.at, "\"latest_rtt\":");
+    record.at = put_fixed(record.at, metrics->rtt, 6);
+    record.at = PUT(record.at, ",\"min_rtt\":");
+    record.at = put_fixed(record.at, metrics->min_rtt, 6);
+    record.at = PUT(record.at, ",\"congestion_window\":");
+    record.at = trace_json_unsigned(record.at, metrics->cwnd);
+    record.at = PUT(record.at, ",\"bytes_in_flight\":");
+    record.at = trace_json_unsigned(record.at, metrics->in_flight);
+    return end_record(&record, event);
+}
+
+/* Transport or application error, we do not know: the code stands without saying. */
+static int put_closed(struct export *export, const struct export_event *event, struct connection *connection) {
+    const struct trace_conn_closed *closed = &event->event->data.conn_closed;
+    bool qvis = export->settings->qvis_names;
+    struct record record;
+    if (begin_record(export, event, connection, "quic:connection_closed", "connectivity:connection_closed", &record)) return -1;
+    record.at = put_text(record.at, qvis ? "\"owner\":" : "\"initiator\":");
+    record.at = put_text(record.at, closed->by_remote ? "\"remote\"" : "\"local\"");
+    record.at = put_text(record.at, closed->code ? "" : ",\"connection_error\":\"no_error\"");
+    record.at = put_text(record.at, qvis ? ",\"internal_code\":" : ",\"error_code\":");
+    record.at = trace_json_unsigned(record.at, closed->code);
+    record.at = PUT(record.at, ",\"reason\":");
+    record.at = trace_json_string(record.at, closed->reason, strnlen(closed->reason, sizeof closed->reason));
+    return end_record(&record, event);
+}
+
+/* side: NULL for qvis, whose names know none. */
+static int put_stream_state(struct export *export, const struct export_event *event, struct connection *connection,
+                            const char *side) {
+    bool opened = event->event->kind == TRACE_KIND_STREAM_OPENED;
+    uint64_t id = event->event->data.stream_opened.stream_id; /* first of stream_closed, too */
+    struct record record;
+    if (begin_record(export, event, connection, "quic:stream_state_updated", "transport:stream_state_updated", &record))
+        return -1;
+    record.at = PUT(record.at, "\"stream_id\":");
+    record.at = trace_json_unsigned(record.at, id);
+    record.at = put_text(record.at, id & 2 ? ",\"stream_type\":\"unidirectional\"" : ",\"stream_type\":\"bidirectional\"");
+    record.at = put_text(record.at, opened ? ",\"new\":\"open\"" : ",\"new\":\"closed\"");
+    if (side) {
+        record.at = PUT(record.at, ",\"stream_side\":\"");
+        record.at = PUT(put_text(record.at, side), "\"");
+    }
+    if (!opened) {
+        record.at = PUT(record.at, ",\"error_code\":");
+        record.at = trace_json_unsigned(record.at, event->event->data.stream_closed.code);
+    }
+    return end_record(&record, event);
+}
+
+/* A record for each side of the stream that this node has. */
+static int put_stream(struct export *export, const struct export_event *event, struct connection *connection) {
+    uint64_t id = event->event->data.stream_opened.stream_id;
+    if (export->settings->qvis_names) return put_stream_state(export, event, connection, NULL);
+    if (!(id & 2))
+        return put_stream_state(export, event, connection, "sending") || put_stream_state(export, event, connection, "receiving")
+                   ? -1
+                   : 0;
+    if (!connection || !connection->knows_role) return put_stream_state(export, event, connection, "unknown");
+    bool by_client = !(id & 1);
+    return put_stream_state(export, event, connection, by_client == connection->dialled ? "sending" : "receiving");
+}
+
+static int put_stream_data(struct export *export, const struct export_event *event, struct connection *connection) {
+    const struct trace_stream_data *data = &event->event->data.stream_data;
+    bool qvis = export->settings->qvis_names;
+    struct record record;
+    if (begin_record(export, event, connection, "quic:stream_data_moved", "transport:data_moved", &record)) return -1;
+    record.at = PUT(record.at, "\"stream_id\":");
+    record.at = trace_json_unsigned(record.at, data->stream_id);
+    record.at = PUT(record.at, ",\"offset\":");
+    record.at = trace_json_unsigned(record.at, data->offset);
+    record.at = put_text(record.at, data->sent ? ",\"from\":\"application\",\"to\":\"transport\""
+                                               : ",\"from\":\"transport\",\"to\":\"application\"");
+    if (data->fin) record.at = PUT(record.at, ",\"additional_info\":\"fin_set\"");
+    record.at = put_text(record.at, qvis ? ",\"length\":" : ",\"raw\":{\"length\":");
+    record.at = put_u64(record.at, data->length);
+    if (!qvis) record.at = PUT(record.at, "}");
+    return end_record(&record, event);
+}
+
+/* ---- the rest ----------------------------------------------------------------------------------------------------------- */
+
+/* The data as our own JSON form has it, under our own names. */
+static int put_own(struct export *export, const struct export_event *event) {
+    char name[64];
+    struct record record;
+    *put_text(PUT(name, "p2ptrace:"), event->kind_name) = 0;
+    if (begin_record(export, event, NULL, name, name, &record)) return -1;
+    char *data = record.at - 1; /* writes its own brackets */
+    record.at = trace_event_data_json(data, event->event) - 1;
+    const struct {
+        const char *name;
+        struct json_span value;
+    } more[] = {{",\"app\":", event->app}, {",\"command\":", event->command}, {",\"fields\":", event->fields}};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (more[i].value.bytes) record.at = put_span(put_text(record.at, more[i].name), more[i].value);
+    return end_record(&record, event);
+}
+
+static int put_event(struct export *export, const struct export_event *event) {
+    struct qlog *qlog = export->state;
+    struct connection *connection;
+    if (connection_of(export, &qlog->connections, event, &connection)) return -1;
+    switch (event->event->kind) {
+    case TRACE_KIND_CONN_INIT: return put_started(export, event, connection);
+    case TRACE_KIND_CONN_ESTABLISHED: return put_established(export, event, connection);
+    case TRACE_KIND_CONN_CLOSED: return put_closed(export, event, connection);
+    case TRACE_KIND_STREAM_OPENED:
+    case TRACE_KIND_STREAM_CLOSED: return put_stream(export, event, connection);
+    case TRACE_KIND_STREAM_DATA: return put_stream_data(export, event, connection);
+    case TRACE_KIND_PACKET_SENT:
+    case TRACE_KIND_PACKET_RECEIVED:
+    case TRACE_KIND_PACKET_LOST: return put_packet(export, event, connection);
+    case TRACE_KIND_METRICS: return put_metrics(export, event, connection);
+    default: return put_own(export, event);
+    }
+}
+
+static int put_gap(struct export *export, const struct export_gap *gap) {
+    struct record record;
+    if (!gap->lost) return 0;
+    const char *cause = trace_loss_name(gap->lost->event->data.events_lost.cause);
+    if (begin_record(export, gap->lost, NULL, "loglevel:warning", "generic:warning", &record)) return -1;
+    record.at = PUT(record.at, "\"code\":");
+    record.at = trace_json_unsigned(record.at, gap->count);
+    record.at = PUT(record.at, ",\"message\":\"");
+    record.at = put_u64(record.at, gap->count);
+    record.at = put_text(PUT(record.at, " events lost: "), cause ? cause : "unknown");
+    record.at = PUT(record.at, "\"");
+    return end_record(&record, gap->lost);
+}
+
+/* Before the first event, when its time is known. */
+static int begin_node(struct export *export, struct export_node *node) {
+    struct qlog *qlog = export->state;
+    (void)node;
+    if (qlog->base_ns) return 0;
+    qlog->base_ns = export->first_ns;
+    if (export->out) put_header(export, export->out, NULL, NULL);
+    return 0;
+}
+
+static void fini(struct export *export) { connections_fini(&((struct qlog *)export->state)->connections); }
+
+const struct export_format export_format_qlog = {
+    .name = "qlog",
+    .suffix = ".sqlog",
+    .doc = "QUIC's own logs: qvis, with --qlog-names qvis; -o DIRECTORY/: a file each connection",
+    .target = EXPORT_FILE_OR_DIRECTORY,
+    .state_bytes = sizeof(struct qlog),
+    .node = begin_node,
+    .event = put_event,
+    .gap = put_gap,
+    .fini = fini,
+};
