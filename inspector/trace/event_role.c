@@ -55,6 +55,8 @@ static const struct kind_arrow {
     [TRACE_KIND_APP_END] = {forward},
     [TRACE_KIND_CUSTOM] = {both},
     [TRACE_KIND_EVENTS_LOST] = {both},
+    [TRACE_KIND_MESSAGE_SENT] = {forward},
+    [TRACE_KIND_MESSAGE_RECEIVED] = {back},
 };
 
 const char *event_arrow(const json_t *event) {

@@ -105,6 +105,10 @@ static void set_data(struct filter_field *field, const struct trace_kind_info *k
         field->type = FILTER_NAMED;
         field->name_of = trace_loss_name;
         break;
+    case TRACE_TYPE_transport:
+        field->type = FILTER_NAMED;
+        field->name_of = trace_transport_name;
+        break;
     case TRACE_TYPE_endpoint: field->type = FILTER_ENDPOINT; break;
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text:

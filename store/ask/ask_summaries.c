@@ -31,6 +31,8 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_object_set_new(json, "packets_lost", value_unsigned(peer->packets_lost));
     json_object_set_new(json, "loss",
                         json_real(peer->packets_sent ? (double)peer->packets_lost / (double)peer->packets_sent : 0.0));
+    json_object_set_new(json, "messages_sent", value_unsigned(peer->messages_sent));
+    json_object_set_new(json, "messages_received", value_unsigned(peer->messages_received));
     json_object_set_new(json, "bytes_sent", value_unsigned(peer->bytes_sent));
     json_object_set_new(json, "bytes_received", value_unsigned(peer->bytes_received));
     json_object_set_new(json, "rtt", peer->rtt_ns ? value_unsigned(peer->rtt_ns) : json_null());

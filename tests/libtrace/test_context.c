@@ -267,6 +267,16 @@ START_TEST(different_bytes_give_different_node_ids) {
 }
 END_TEST
 
+START_TEST(a_message_id_is_the_same_for_ever_and_of_all_its_bytes) {
+    ck_assert_uint_eq(trace_message_id("a transaction", 13), UINT64_C(0xa0c51faacda4cd92));
+    ck_assert_uint_ne(trace_message_id("a transaction", 13), trace_message_id("a transactioN", 13));
+    ck_assert_uint_ne(trace_message_id("\0", 1), trace_message_id("\0", 2));
+    struct trace_node_id node = trace_node_id_from("a transaction", 13);
+    uint64_t message = __builtin_bswap64(trace_message_id("a transaction", 13));
+    for (unsigned part = 0; part < 32; part += 8) ck_assert_mem_ne(node.bytes + part, &message, 8);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("context");
     TCase *tcase = tcase_create("context");
@@ -281,6 +291,7 @@ int main(void) {
     tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
     tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
     tcase_add_test(tcase, different_bytes_give_different_node_ids);
+    tcase_add_test(tcase, a_message_id_is_the_same_for_ever_and_of_all_its_bytes);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("traceparent");

@@ -295,6 +295,8 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
         if (event->kind == TRACE_KIND_PACKET_RECEIVED)
             peer->packets_received++, peer->bytes_received += event->data.packet_received.size;
         if (event->kind == TRACE_KIND_PACKET_LOST) peer->packets_lost++;
+        if (event->kind == TRACE_KIND_MESSAGE_SENT) peer->messages_sent++;
+        if (event->kind == TRACE_KIND_MESSAGE_RECEIVED) peer->messages_received++;
         insert_node(peer, item->source >> 8);
         if (event->kind == TRACE_KIND_METRICS && (!has_min || event->data.metrics.min_rtt < peer->min_rtt_ns)) {
             peer->min_rtt_ns = event->data.metrics.min_rtt;
@@ -457,7 +459,7 @@ void generator_event(struct generator *generator, history_source source, struct 
     else if (generator_below(generator, 16) != 0)
         event->trace_id = generator_trace_id(generator, shift + generator_below(generator, load->traces));
     event->sequence = generator->sequences[node % 256][lane % 8]++;
-    event->kind = (uint16_t)(1 + generator_below(generator, 15));
+    event->kind = (uint16_t)(1 + generator_below(generator, 17));
     if (generator_below(generator, 50) == 0) event->kind = (uint16_t)(60 + generator_below(generator, 10));
     if (load->peers == 0 || generator_below(generator, 8) != 0) {
         event->flags |= TRACE_FLAG_HAS_PEER;

@@ -188,7 +188,8 @@ int history_traces(struct history *history, const struct history_traces_query *q
 struct history_peer {
     struct trace_node_id peer_id;
     uint64_t first_ns, last_ns;
-    uint64_t events, packets_sent, packets_received, packets_lost, bytes_sent, bytes_received;
+    uint64_t events, packets_sent, packets_received, packets_lost, messages_sent, messages_received;
+    uint64_t bytes_sent, bytes_received;       /* of packets */
     uint64_t rtt_ns, min_rtt_ns;               /* 0: none */
     uint32_t nodes[HISTORY_SUMMARY_NODES_MAX]; /* node indices, ascending; of more than fit, the lowest */
     uint32_t node_count;
