@@ -36,3 +36,12 @@ struct trace_node_id trace_node_id_from(const void *identity, size_t bytes) {
 }
 
 uint64_t trace_message_id(const void *id, size_t bytes) { return hash(id, bytes, 5); }
+
+struct trace_context trace_context_shared(const void *known, size_t bytes, uint8_t flags) {
+    struct trace_context context = trace_context_new(flags);
+    for (unsigned part = 0; part < 2; part++) {
+        uint64_t state = hash(known, bytes, 6 + part);
+        for (unsigned i = 0; i < 8; i++) context.trace_id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
+    }
+    return context;
+}
