@@ -502,7 +502,7 @@ static const char *what_was_sent(const struct messages *messages) {
 static void tell_totals(const struct diagram *diagram) {
     const struct graph_totals *totals = &diagram->graph->totals;
     struct strbuf *out = diagram->out;
-    strbuf_printf(out, "%s: %" PRIu64 " matched", what_was_sent(&diagram->graph->messages), totals->matched);
+    strbuf_printf(out, "%s: %" PRIu64 " matched", what_was_sent(diagram->graph->messages), totals->matched);
     tell_part(out, totals->lost, "lost");
     tell_part(out, totals->wrongly_lost, "given up and received all the same");
     tell_part(out, totals->repeats, "likely sent again");

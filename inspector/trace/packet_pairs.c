@@ -375,14 +375,17 @@ static void add_spans(struct messages *messages, const struct trace_events *even
 /* ---- all of it ---- */
 
 static size_t read_packets(struct packet *packets, const struct trace_events *events, bool *ret_whole) {
-    static const enum packet_role roles[] = {
-        [FACT_PACKET_SENT] = PACKET_SENT, [FACT_PACKET_RECEIVED] = PACKET_RECEIVED, [FACT_PACKET_LOST] = PACKET_LOST};
+    static const enum packet_role roles[] = {[FACT_PACKET_SENT] = PACKET_SENT,
+                                             [FACT_PACKET_RECEIVED] = PACKET_RECEIVED,
+                                             [FACT_PACKET_LOST] = PACKET_LOST,
+                                             [FACT_MESSAGE_SENT] = PACKET_SENT,
+                                             [FACT_MESSAGE_RECEIVED] = PACKET_RECEIVED};
     size_t count = 0;
     *ret_whole = true;
     for (size_t i = 0; i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->kind == FACT_EVENTS_LOST) *ret_whole = false;
-        if (fact->kind > FACT_PACKET_LOST) continue;
+        if (!fact_has_number(fact)) continue;
         packets[count++] = (struct packet){.role = roles[fact->kind],
                                            .node = fact->node,
                                            .peer = fact->peer,
