@@ -2,7 +2,7 @@
  *
  * A protocol over UDP, traced: one node answers pings, the other asks and asks again while no answer comes.
  *
- *     udp_ping bob [DROP]             answers until its input ends; says "listening PORT"; DROP: as if each DROP-th datagram were lost
+ *     udp_ping bob [DROP]             answers until its input ends; says "listening PORT"; drops each DROP-th datagram
  *     udp_ping alice PORT [COUNT]     pings it COUNT times (1); says how many were answered
  *
  * On the wire: type (1), number (8, big-endian), the sender's id (32), and with tracing the trace's context, so that both nodes'
