@@ -121,7 +121,10 @@ static bool ping(const struct node *node, const struct sockaddr_in *to, uint64_t
         while (!answered && poll(fds, 1, RETRY_MS) > 0)
             answered = message_receive(node, &from, &answer, false) && answer.type == PONG && answer.number == number;
     }
-    TRACE_APP_END(node->log, &message.context, NULL, "PING", PING, answered);
+    if (answered)
+        TRACE_APP_END(node->log, &message.context, NULL, "PING", PING, 1);
+    else
+        TRACE_APP_EXPIRED(node->log, &message.context, NULL, "PING", PING);
     if (!answered) return false;
     memcpy(server->sender, answer.sender, ID_BYTES);
     TRACE_ONLY(server->peer = answer.peer; server->peer_known = &server->peer;)

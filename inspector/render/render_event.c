@@ -154,16 +154,6 @@ static void stream_data(struct strbuf *out, const struct view *view, const json_
     if (json_get_bool(data, "fin")) strbuf_puts(out, ", the end");
 }
 
-/* What has the number that it had before. */
-static bool is_again(const json_t *event) {
-    size_t i;
-    const json_t *flag;
-    json_array_foreach(json_get_array(event, "flags"), i, flag) {
-        if (json_is_string(flag) && !strcmp(json_string_value(flag), "retransmission")) return true;
-    }
-    return false;
-}
-
 static void message(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view;
     const char *type = json_get_text(data, "type");
@@ -174,7 +164,7 @@ static void message(struct strbuf *out, const struct view *view, const json_t *e
     strbuf_puts(out, " ");
     text_number(out, data, "message_id");
     strbuf_puts(out, json_get_kind(event) == TRACE_KIND_MESSAGE_RECEIVED ? " received, "
-                     : is_again(event)                                   ? " sent again, "
+                     : event_has_flag(event, "retransmission")           ? " sent again, "
                                                                          : " sent, ");
     size(out, data, "size");
     strbuf_puts(out, ", ");
@@ -187,10 +177,10 @@ static void packet(struct strbuf *out, const struct view *view, const json_t *ev
     bool lost = kind == TRACE_KIND_PACKET_LOST;
     strbuf_puts(out, "packet ");
     text_number(out, data, "packet_num");
-    strbuf_puts(out, lost                                 ? " LOST, "
-                     : kind == TRACE_KIND_PACKET_RECEIVED ? " received, "
-                     : is_again(event)                    ? " sent again, "
-                                                          : " sent, ");
+    strbuf_puts(out, lost                                      ? " LOST, "
+                     : kind == TRACE_KIND_PACKET_RECEIVED      ? " received, "
+                     : event_has_flag(event, "retransmission") ? " sent again, "
+                                                               : " sent, ");
     if (!lost) {
         size(out, data, "size");
         strbuf_puts(out, ", ");
@@ -232,7 +222,7 @@ static void app_end(struct strbuf *out, const struct view *view, const json_t *e
     (void)view;
     strbuf_puts(out, "< ");
     event_command(out, event);
-    strbuf_puts(out, json_get_bool(data, "ok") ? " ok" : " FAILED");
+    strbuf_puts(out, json_get_bool(data, "ok") ? " ok" : event_has_flag(event, "expired") ? " EXPIRED" : " FAILED");
 }
 
 static void custom(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {

@@ -230,11 +230,11 @@ void render_peers(struct strbuf *out, const struct view *view, const json_t *ans
 
 static void cell_outcome(struct table *table, const json_t *row) {
     const char *outcome = json_get_text(row, "outcome");
-    enum style style = !outcome                     ? STYLE_PLAIN
-                       : !strcmp(outcome, "ok")     ? STYLE_GOOD
-                       : !strcmp(outcome, "failed") ? STYLE_BAD
-                       : !strcmp(outcome, "open")   ? STYLE_WARN
-                                                    : STYLE_DIM;
+    enum style style = !outcome                                                    ? STYLE_PLAIN
+                       : !strcmp(outcome, "ok")                                    ? STYLE_GOOD
+                       : !strcmp(outcome, "failed") || !strcmp(outcome, "expired") ? STYLE_BAD
+                       : !strcmp(outcome, "open")                                  ? STYLE_WARN
+                                                                                   : STYLE_DIM;
     cell_text(table, row, "outcome", style);
 }
 

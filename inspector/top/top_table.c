@@ -332,7 +332,8 @@ static json_t *silence_new(const struct top_row *row, double seconds) {
 static void update_trace(struct top_row *row, const json_t *json, const struct names *names) {
     struct strbuf text = {0};
     const char *outcome = json_get_text(json, "outcome");
-    bool failed = outcome && !strcmp(outcome, "failed"), open = outcome && !strcmp(outcome, "open");
+    bool failed = outcome && (!strcmp(outcome, "failed") || !strcmp(outcome, "expired")),
+         open = outcome && !strcmp(outcome, "open");
     bool ok = outcome && !strcmp(outcome, "ok");
     row->values[TRACE_BEGAN] = time_or_nan(json, "first");
     row->values[TRACE_LAST] = time_or_nan(json, "last");

@@ -96,6 +96,7 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_APP_END:
         fact->span_id = span_of(data, "span_id");
         fact->ok = json_get_bool(data, "ok");
+        fact->expired = !fact->ok && event_has_flag(event, "expired");
         return read_command(facts, fact, event);
     case FACT_EVENTS_LOST: fact->missing = json_get_count(data, "count"); return 0;
     default: return 0;

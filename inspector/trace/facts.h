@@ -53,6 +53,7 @@ struct fact {
     uint16_t lane;
     uint8_t kind; /* enum fact_kind */
     bool ok;      /* of an end */
+    bool expired; /* of an end that is not ok */
     bool sent;    /* of stream data: by this node, otherwise received */
     bool by_peer; /* of a closed connection: the peer closed it */
 };

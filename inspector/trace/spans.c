@@ -31,6 +31,7 @@ static void take_edge(struct span *span, const struct fact *fact, size_t positio
         span->end = position;
         span->end_ns = fact->time_ns;
         span->ok = fact->ok;
+        span->expired = fact->expired;
     }
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *outcome_name(unsigned outcome) {
-    static const char *const names[] = {"none", "ok", "failed", "open"};
+    static const char *const names[] = {"none", "ok", "failed", "open", "expired"};
     return outcome < sizeof names / sizeof *names ? names[outcome] : NULL;
 }
 

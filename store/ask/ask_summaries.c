@@ -74,6 +74,7 @@ static const char *outcome_name(enum history_outcome outcome) {
     case HISTORY_OUTCOME_OPEN: return "open";
     case HISTORY_OUTCOME_OK: return "ok";
     case HISTORY_OUTCOME_FAILED: return "failed";
+    case HISTORY_OUTCOME_EXPIRED: return "expired";
     default: return "none";
     }
 }
@@ -148,7 +149,8 @@ static bool sieve_keep(void *context, const struct history_trace *trace) {
     static const enum trace_filter_outcome outcomes[] = {[HISTORY_OUTCOME_NONE] = TRACE_FILTER_OUTCOME_NONE,
                                                          [HISTORY_OUTCOME_OPEN] = TRACE_FILTER_OUTCOME_OPEN,
                                                          [HISTORY_OUTCOME_OK] = TRACE_FILTER_OUTCOME_OK,
-                                                         [HISTORY_OUTCOME_FAILED] = TRACE_FILTER_OUTCOME_FAILED};
+                                                         [HISTORY_OUTCOME_FAILED] = TRACE_FILTER_OUTCOME_FAILED,
+                                                         [HISTORY_OUTCOME_EXPIRED] = TRACE_FILTER_OUTCOME_EXPIRED};
     struct trace_sieve *sieve = context;
     struct trace_names names;
     struct trace_filter_summary summary = {.trace_id = trace->trace_id,

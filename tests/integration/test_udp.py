@@ -6,6 +6,7 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,29 @@ class Udp(unittest.TestCase):
         states = [json.loads(line)["state"] for line in self.inspect("trace", lost, "--graph", "--json").splitlines()]
         self.assertEqual(sorted(states), ["ambiguous"] * 3 + ["matched"])
         self.assertIn("sent again", self.inspect("trace", lost, "--graph"))
+
+
+class Expired(unittest.TestCase):
+    def test_a_request_that_nobody_answers_is_neither_ok_nor_failed(self):
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        traced = Traced(TRACED, directory, ["--history", "64MiB"])
+        self.addCleanup(traced.end)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+            mute.bind(("127.0.0.1", 0))
+            done = subprocess.run([UDP_PING, "alice", str(mute.getsockname()[1])], capture_output=True, text=True, timeout=PATIENCE_S,
+                                  env=dict(os.environ, P2PTRACE_SHM_DIR=str(traced.shm_dir)))
+        self.assertEqual((done.stdout, done.returncode), ("0 of 1 answered\n", 1))
+        traced.wait_drained(["alice"], key="name")
+        [trace] = traced.ask("traces", filter="outcome == expired")["traces"]
+        self.assertEqual(trace["outcome"], "expired")
+        self.assertEqual(traced.ask("traces", filter="outcome in {ok, failed, open, none}")["traces"], [])
+        [end] = traced.query(filter="app_end and expired and not ok")
+        self.assertEqual((end["trace_id"], end["flags"]), (trace["trace_id"], ["sampled", "app_initiated", "expired"]))
+        sends = traced.query(kind="message_sent")
+        self.assertEqual(["retransmission" in e["flags"] for e in sends], [False] + [True] * (len(sends) - 1))
+        shown = subprocess.run([INSPECTOR, "--socket", str(traced.socket_path), "trace", trace["trace_id"]], capture_output=True,
+                               text=True, timeout=PATIENCE_S)
+        self.assertIn("Ping PING: EXPIRED after ", shown.stdout)
 
 
 class Told(unittest.TestCase):

@@ -136,7 +136,7 @@ START_TEST(every_kind_comes_through_with_its_fields) {
 }
 END_TEST
 
-START_TEST(what_is_sent_again_is_a_send_with_a_flag) {
+START_TEST(what_is_sent_again_and_what_expires_is_told_by_a_flag) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED);
@@ -144,7 +144,8 @@ START_TEST(what_is_sent_again_is_a_send_with_a_flag) {
     TRACE_PACKET_RESENT(log, &context, &peer, 9, 1400, TRACE_SPACE_UTP);
     TRACE_MESSAGE_RESENT(log, NULL, NULL, 77, 100, TRACE_TRANSPORT_UDP, NULL);
     TRACE_MESSAGE_SENT(log, NULL, NULL, 77, 100, TRACE_TRANSPORT_UDP, NULL);
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 3);
+    TRACE_APP_EXPIRED(log, &context, NULL, "DMAP", 2);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 4);
     ck_assert_uint_eq(events[0].kind, TRACE_KIND_PACKET_SENT);
     ck_assert_uint_eq(events[0].flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER | TRACE_FLAG_RETRANSMISSION);
     ck_assert_uint_eq(events[0].data.packet_sent.packet_num, 9);
@@ -153,6 +154,12 @@ START_TEST(what_is_sent_again_is_a_send_with_a_flag) {
     ck_assert_uint_eq(events[1].kind, TRACE_KIND_MESSAGE_SENT);
     ck_assert_uint_eq(events[1].flags, TRACE_FLAG_RETRANSMISSION);
     ck_assert_uint_eq(events[2].flags, 0);
+    ck_assert_uint_eq(events[3].kind, TRACE_KIND_APP_END);
+    ck_assert_uint_eq(events[3].flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_EXPIRED);
+    ck_assert_uint_eq(events[3].data.app_end.span_id, context.span_id);
+    ck_assert_mem_eq(events[3].data.app_end.app_id, "DMAP", 4);
+    ck_assert_uint_eq(events[3].data.app_end.cmd, 2);
+    ck_assert_uint_eq(events[3].data.app_end.ok, 0);
     trace_reader_detach(reader);
     trace_log_close(log);
 }
@@ -833,7 +840,7 @@ int main(void) {
     tcase_add_test(tcase, an_emitted_event_is_read_with_all_its_bytes);
     tcase_add_test(tcase, the_rest_of_the_data_is_zero_also_in_a_slot_that_was_used_before);
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
-    tcase_add_test(tcase, what_is_sent_again_is_a_send_with_a_flag);
+    tcase_add_test(tcase, what_is_sent_again_and_what_expires_is_told_by_a_flag);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);

@@ -122,7 +122,8 @@ START_TEST(flags_spaces_causes_and_transports_have_names_and_strangers_have_none
     ck_assert_str_eq(trace_flag_name(3), "has_peer");
     ck_assert_str_eq(trace_flag_name(4), "future");
     ck_assert_str_eq(trace_flag_name(5), "retransmission");
-    ck_assert_ptr_null(trace_flag_name(6));
+    ck_assert_str_eq(trace_flag_name(6), "expired");
+    ck_assert_ptr_null(trace_flag_name(7));
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_INITIAL), "initial");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_HANDSHAKE), "handshake");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_1RTT), "1rtt");

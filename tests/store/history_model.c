@@ -169,7 +169,8 @@ static void set_outcome(const struct model *model, const uint64_t *order, uint64
     }
     if (decides == NULL) return;
     trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
-    if (decides_end != NULL && !decides_end->data.app_end.ok) trace->outcome = HISTORY_OUTCOME_FAILED;
+    if (decides_end != NULL && !decides_end->data.app_end.ok)
+        trace->outcome = decides_end->flags & TRACE_FLAG_EXPIRED ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
     if (decides->data.app_start.parent_id != 0 || decides_end == NULL || decides_end->timestamp < decides->timestamp) return;
     trace->has_took = true;
     trace->took_ns = decides_end->timestamp - decides->timestamp;
@@ -440,6 +441,7 @@ static void fill_data(struct generator *generator, struct trace_event *event) {
         event->data.app_end.span_id = number % 7;
         event->data.app_end.cmd = (uint16_t)(number / 7 % 5);
         event->data.app_end.ok = number / 64 % 2;
+        if (number / 128 % 2 != 0) event->flags |= TRACE_FLAG_EXPIRED; /* of one that is ok it does not count */
         break;
     default: memcpy(event->data.bytes, &number, sizeof number);
     }

@@ -214,6 +214,18 @@ static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, 
     trace__commit(slot);
 }
 
+/* app_end, not ok, for time ran out. */
+static inline void trace__emit_app_expired(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                           const struct trace_node_id *peer, const char *app_id, uint16_t cmd) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
+    if (slot.event == NULL) return;
+    slot.event->flags |= TRACE_FLAG_EXPIRED;
+    slot.event->data.app_end.span_id = context != NULL ? context->span_id : 0;
+    memcpy(slot.event->data.app_end.app_id, app_id, 4);
+    slot.event->data.app_end.cmd = cmd;
+    trace__commit(slot);
+}
+
 static inline void trace__emit_custom(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {

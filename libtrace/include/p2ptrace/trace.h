@@ -338,5 +338,8 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 /* Ends the span context->span_id. */
 #define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
     TRACE_APP_EMIT_((cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
+/* Ends it without an answer: time ran out.  Its outcome is neither ok nor failed, but expired. */
+#define TRACE_APP_EXPIRED(log, context, peer, app_id, cmd) \
+    TRACE_APP_EMIT_((cmd), app_expired, APP_END, log, context, peer, app_id, cmd)
 
 #endif

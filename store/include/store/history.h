@@ -130,7 +130,13 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
 
 #define HISTORY_SUMMARY_NODES_MAX 64
 
-enum history_outcome { HISTORY_OUTCOME_NONE, HISTORY_OUTCOME_OPEN, HISTORY_OUTCOME_OK, HISTORY_OUTCOME_FAILED };
+enum history_outcome {
+    HISTORY_OUTCOME_NONE,
+    HISTORY_OUTCOME_OPEN,
+    HISTORY_OUTCOME_OK,
+    HISTORY_OUTCOME_FAILED,
+    HISTORY_OUTCOME_EXPIRED
+};
 
 /* What the directory knows of a trace, counted over the events that the history still has. */
 struct history_trace {
