@@ -233,6 +233,7 @@ static inline char *put_field(char *out, const struct trace_event *event, const 
     case TRACE_TYPE_id64: return put_id64(out, trace_field_unsigned(event, field));
     case TRACE_TYPE_space: return put_name_or_number(out, trace_space_name(*at), *at);
     case TRACE_TYPE_loss: return put_name_or_number(out, trace_loss_name(*at), *at);
+    case TRACE_TYPE_transport: return put_name_or_number(out, trace_transport_name(*at), *at);
     case TRACE_TYPE_endpoint: return put_endpoint(out, at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return put_text(out, (const char *)at, field->length);

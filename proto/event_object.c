@@ -77,6 +77,7 @@ static json_t *field_new(const struct trace_event *event, const struct trace_fie
     case TRACE_TYPE_id64: return id64_new(trace_field_unsigned(event, field));
     case TRACE_TYPE_space: return name_or_number_new(trace_space_name(*at), *at);
     case TRACE_TYPE_loss: return name_or_number_new(trace_loss_name(*at), *at);
+    case TRACE_TYPE_transport: return name_or_number_new(trace_transport_name(*at), *at);
     case TRACE_TYPE_endpoint: return endpoint_new(at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return text_new((const char *)at, field->length);

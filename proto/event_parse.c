@@ -198,6 +198,7 @@ static int read_field(const struct member *member, const struct trace_field_info
     case TRACE_TYPE_bool: return read_bool(member, at);
     case TRACE_TYPE_space: return read_name(member, trace_space_name, "a packet number space", at);
     case TRACE_TYPE_loss: return read_name(member, trace_loss_name, "a cause of losses", at);
+    case TRACE_TYPE_transport: return read_name(member, trace_transport_name, "a transport", at);
     case TRACE_TYPE_endpoint: return read_endpoint(member, at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return read_text(member, (char *)at, field->length);

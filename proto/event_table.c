@@ -17,6 +17,7 @@
 #define FIRST_id64(name) name
 #define FIRST_space(name) name
 #define FIRST_loss(name) name
+#define FIRST_transport(name) name
 #define FIRST_endpoint(name) name
 #define FIRST_code4(name) name
 #define FIRST_text(name) name
@@ -79,7 +80,7 @@ enum {
 #include "tbl/events.def"
 };
 
-/* Two kinds, flags, spaces or causes with one id would be two equal case labels. */
+/* Two kinds, flags, spaces, causes or transports with one id would be two equal case labels. */
 const struct trace_kind_info *trace_kind_info(uint16_t kind) {
     switch (kind) {
         // clang-format off
@@ -132,6 +133,16 @@ const char *trace_loss_name(unsigned cause) {
     }
 }
 
+const char *trace_transport_name(unsigned transport) {
+    switch (transport) {
+        // clang-format off
+#define TRACE_TRANSPORT(id, name, NAME, doc) case id: return #name;
+#include "tbl/transports.def"
+        // clang-format on
+    default: return NULL;
+    }
+}
+
 uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field) {
     const uint8_t *at = event->data.bytes + field->offset;
     uint16_t u16;
@@ -141,7 +152,8 @@ uint64_t trace_field_unsigned(const struct trace_event *event, const struct trac
     case TRACE_TYPE_u8:
     case TRACE_TYPE_bool:
     case TRACE_TYPE_space:
-    case TRACE_TYPE_loss: return *at;
+    case TRACE_TYPE_loss:
+    case TRACE_TYPE_transport: return *at;
     case TRACE_TYPE_u16: memcpy(&u16, at, sizeof u16); return u16;
     case TRACE_TYPE_u32: memcpy(&u32, at, sizeof u32); return u32;
     case TRACE_TYPE_u64:

@@ -173,6 +173,7 @@ static size_t read_data(uint8_t *out, const struct trace_event *event, const str
     case TRACE_TYPE_id64: return put_id64(out, trace_field_unsigned(event, info));
     case TRACE_TYPE_space: return put_name(out, trace_space_name(*at), *at);
     case TRACE_TYPE_loss: return put_name(out, trace_loss_name(*at), *at);
+    case TRACE_TYPE_transport: return put_name(out, trace_transport_name(*at), *at);
     case TRACE_TYPE_endpoint: return put_endpoint(out, at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return put_text(out, (const char *)at, info->length);

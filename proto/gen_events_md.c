@@ -23,6 +23,11 @@ static const struct row spaces[] = {
 #include "tbl/spaces.def"
 };
 
+static const struct row transports[] = {
+#define TRACE_TRANSPORT(id, name, NAME, doc) {id, #name, doc},
+#include "tbl/transports.def"
+};
+
 static const struct row losses[] = {
 #define TRACE_LOSS(id, name, NAME, doc) {id, #name, doc},
 #include "tbl/losses.def"
@@ -39,6 +44,7 @@ static const char *type_text(enum trace_type type) {
     case TRACE_TYPE_id64: return "16 hex digits";
     case TRACE_TYPE_space: return "name of a packet number space; a number where there is no name";
     case TRACE_TYPE_loss: return "name of a cause; a number where there is no name";
+    case TRACE_TYPE_transport: return "name of a transport; a number where there is no name";
     case TRACE_TYPE_endpoint: return "`\"192.0.2.1:4433\"`, `\"[2001:db8::1]:4433\"`, or `null`";
     case TRACE_TYPE_code4: return "up to 4 characters";
     case TRACE_TYPE_text: return "text; what is not UTF-8 comes as U+FFFD";
@@ -57,6 +63,7 @@ static const char *type_name(enum trace_type type) {
     case TRACE_TYPE_id64: return "id64";
     case TRACE_TYPE_space: return "space";
     case TRACE_TYPE_loss: return "loss";
+    case TRACE_TYPE_transport: return "transport";
     case TRACE_TYPE_endpoint: return "endpoint";
     case TRACE_TYPE_code4: return "code4";
     case TRACE_TYPE_text: return "text";
@@ -105,8 +112,8 @@ static void write_document(FILE *out) {
     write_types(out);
     write_rows(out, "Flags", "Bits of an event's flags. The JSON form does not list `has_peer`, because `peer_id` says it.",
                "bit", flags, sizeof flags / sizeof flags[0]);
-    write_rows(out, "Packet number spaces", "What `space` is one of (RFC 9000, 12.3).", "id", spaces,
-               sizeof spaces / sizeof spaces[0]);
+    write_rows(out, "Packet number spaces", "What `space` is one of.", "id", spaces, sizeof spaces / sizeof spaces[0]);
+    write_rows(out, "Transports", "What `transport` is one of.", "id", transports, sizeof transports / sizeof transports[0]);
     write_rows(out, "Causes of loss",
                "What `cause` is one of. For each lane of a node, the events emitted are those indexed and these together.", "id",
                losses, sizeof losses / sizeof losses[0]);

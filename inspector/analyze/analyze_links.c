@@ -2,6 +2,8 @@
  *
  * Links, from one node to another: what is lost on them.
  *
+ * A link whose packets nobody tells has the program's messages in their place, which are judged only where both ends tell of them.
+ *
  * Where both ends tell of their packets, lost is what was sent and never received.  Where only the sender does, it is what the
  * sender gave up, and that can happen only to packets that ask for an acknowledgement. */
 #include "analyze.h"
@@ -67,19 +69,33 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
     return message->send == NO_EVENT ? 0 : analysis->facts->items[message->send].bytes;
 }
 
+/* QUIC's handshake has packets that are dropped on purpose, and spaces that end. */
+static bool is_counted(const struct message *message) { return message->space >= SPACE_1RTT; }
+
+/* One of several ends under one number, in a space where that means that it was sent again: which of the sends arrived cannot be known, but
+ * how many. */
+static bool is_sent_again(const struct message *message) {
+    return message->state == MESSAGE_AMBIGUOUS && message->space > SPACE_1RTT;
+}
+
 /* What the packets of one link say together, before any of them is counted. */
 struct link_sight {
+    enum message_kind kind; /* packets; messages, where there are none */
     uint64_t received, unsent, most_bytes;
     bool both; /* both ends tell of it */
 };
 
 static struct link_sight look(const struct analysis *analysis, const struct link_packet *packets, size_t count,
                               const struct witness *witnesses) {
-    struct link_sight sight = {0};
+    struct link_sight sight = {.kind = MESSAGE_OWN};
+    for (size_t i = 0; i < count; i++)
+        if (packets[i].message->kind == MESSAGE_PACKET) sight.kind = MESSAGE_PACKET;
     for (size_t i = 0; i < count; i++) {
         const struct message *message = packets[i].message;
-        sight.received += message->state == MESSAGE_MATCHED && message->space == SPACE_1RTT;
-        sight.unsent += message->state == MESSAGE_UNSENT && message->receive != NO_EVENT && message->space == SPACE_1RTT;
+        if (message->kind != sight.kind) continue;
+        bool received = message->receive != NO_EVENT && is_counted(message);
+        sight.received += received && (message->state == MESSAGE_MATCHED || is_sent_again(message));
+        sight.unsent += received && message->state == MESSAGE_UNSENT;
         if (message->receive != NO_EVENT && bytes_of(analysis, message) > sight.most_bytes)
             sight.most_bytes = bytes_of(analysis, message);
     }
@@ -98,16 +114,17 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
                          const struct link_sight *sight, const struct witness *receiver) {
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
+    if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
     if (message->send == NO_EVENT) { /* the sends of some may be before what we have */
         if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
         return;
     }
-    if (message->state == MESSAGE_DUPLICATE ||
-        (message->receive == NO_EVENT && sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
+    if (message->state == MESSAGE_DUPLICATE || (message->kind == MESSAGE_PACKET && message->receive == NO_EVENT &&
+                                                sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
         return;
     if (sight->both) {
         /* What is sent when the receiver has told its last is under way, or meets nobody. */
-        if (message->space != SPACE_1RTT || message->state == MESSAGE_AMBIGUOUS ||
+        if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS ||
             analysis->facts->items[message->send].time_ns > receiver->last_ns)
             return;
         link->sent++;
@@ -118,6 +135,28 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     }
 }
 
+/* What was sent again is lost as often as it was sent more often than received. */
+static void count_sent_again(const struct analysis *analysis, struct link *link, const struct link_packet *packets, size_t count,
+                             const struct link_sight *sight, const struct witness *receiver) {
+    uint64_t sent = 0, received = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = packets[i].message;
+        if (message->kind != sight->kind || !is_sent_again(message)) continue;
+        received += message->receive != NO_EVENT;
+        sent += message->send != NO_EVENT && analysis->facts->items[message->send].time_ns <= receiver->last_ns;
+    }
+    link->sent += sent;
+    if (sent <= received) return;
+    link->lost += sent - received;
+    const struct message *shown = NULL; /* one of the sends of a number is enough to show */
+    for (size_t i = 0; i < count && link->loss_count < EVIDENCE_MAX; i++) {
+        const struct message *message = packets[i].message;
+        if (message->kind != sight->kind || !is_sent_again(message) || message->send == NO_EVENT) continue;
+        if (!shown || shown->number != message->number) link->losses[link->loss_count++] = message->send;
+        shown = message;
+    }
+}
+
 static void count_links(struct analysis *analysis, struct links *links, const struct link_packet *packets, size_t count,
                         const struct witness *witnesses) {
     for (size_t begin = 0, end; begin < count; begin = end) {
@@ -125,6 +164,7 @@ static void count_links(struct analysis *analysis, struct links *links, const st
         const struct link_sight sight = look(analysis, packets + begin, end - begin, witnesses);
         struct link link = {.from = packets[begin].from, .to = packets[begin].to};
         for (size_t i = begin; i < end; i++) count_packet(analysis, &link, packets[i].message, &sight, &witnesses[link.to]);
+        if (sight.both) count_sent_again(analysis, &link, packets + begin, end - begin, &sight, &witnesses[link.to]);
         if (!link.sent) continue;
         bool judged = link.sent >= LOSS_SENT_MIN;
         analysis->coverage.links++;

@@ -40,15 +40,20 @@ static void links_of(struct strbuf *out, const struct finding *finding) {
                                                           : "sent to it and by it");
 }
 
+/* What was lost, or late: that which shows it. */
+static const char *carried(const struct facts *facts, const struct finding *finding) {
+    return finding->evidence_count && fact_is_message(&facts->items[finding->evidence[0]]) ? "messages" : "packets";
+}
+
 static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
-        strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " packets ", finding->count, finding->of);
+        strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
         links_of(out, finding);
         strbuf_puts(out, " were lost, ");
     } else {
         link(out, view, facts, finding);
-        strbuf_printf(out, " loses %" PRIu64 " of %" PRIu64 " packets, ", finding->count, finding->of);
+        strbuf_printf(out, " loses %" PRIu64 " of %" PRIu64 " %s, ", finding->count, finding->of, carried(facts, finding));
     }
     percent(out, (double)finding->count / (double)finding->of);
     if (!finding->usual_known) return;
@@ -59,18 +64,18 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
-        strbuf_puts(out, ": packets ");
+        strbuf_printf(out, ": %s ", carried(facts, finding));
         links_of(out, finding);
         strbuf_puts(out, " are up to ");
     } else {
-        strbuf_puts(out, "packets ");
+        strbuf_printf(out, "%s ", carried(facts, finding));
         link(out, view, facts, finding);
         strbuf_puts(out, " are ");
     }
     text_duration(out, finding->ns);
     strbuf_puts(out, " under way; between other nodes ");
     text_duration(out, finding->usual_ns);
-    strbuf_printf(out, " (medians, of %" PRIu64 " packets)", finding->count);
+    strbuf_printf(out, " (medians, of %" PRIu64 " %s)", finding->count, carried(facts, finding));
 }
 
 static void wrong_losses(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -395,16 +400,16 @@ static void draw_evidence(struct strbuf *out, const struct view *view, const str
     strbuf_puts(out, "  ");
     node(out, view, facts, fact->node);
     strbuf_printf(out, "  %s", fact_kind_name((enum fact_kind)fact->kind));
-    if (fact->kind <= FACT_PACKET_LOST) strbuf_printf(out, " %" PRIu64, fact->number);
+    if (fact_has_number(fact)) strbuf_printf(out, " %" PRIu64, fact->number);
     if (fact->kind == FACT_STREAM_OPENED || fact->kind == FACT_STREAM_CLOSED) strbuf_printf(out, " %" PRIu64, fact->stream_id);
     if (fact->kind == FACT_METRICS) {
         strbuf_puts(out, " rtt ");
         text_duration(out, fact->rtt_ns);
     }
     if (fact->peer != NO_NUMBER) {
-        strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED                           ? "  <- "
-                         : fact->kind == FACT_APP_START || fact->kind == FACT_APP_END ? "  with "
-                                                                                      : "  -> ");
+        strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED ? "  <- "
+                         : fact->kind == FACT_APP_START || fact->kind == FACT_APP_END              ? "  with "
+                                                                                                   : "  -> ");
         node(out, view, facts, fact->peer);
     }
     const char *trace = facts_trace(facts, fact->trace);

@@ -92,6 +92,14 @@ static void members(struct strbuf *out, const json_t *object) {
     }
 }
 
+/* A name of a table; the number of one that this version's table does not have. */
+static void name_or_number(struct strbuf *out, const json_t *data, const char *key) {
+    if (json_get_text(data, key))
+        text_member(out, data, key);
+    else
+        text_number(out, data, key);
+}
+
 /* ---- kinds ---- */
 
 static void conn_init(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -146,18 +154,38 @@ static void stream_data(struct strbuf *out, const struct view *view, const json_
     if (json_get_bool(data, "fin")) strbuf_puts(out, ", the end");
 }
 
+static void message(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view;
+    const char *type = json_get_text(data, "type");
+    if (type && *type)
+        text_member(out, data, "type");
+    else
+        strbuf_puts(out, "message");
+    strbuf_puts(out, " ");
+    text_number(out, data, "message_id");
+    strbuf_puts(out, json_get_kind(event) == TRACE_KIND_MESSAGE_RECEIVED ? " received, "
+                     : event_has_flag(event, "retransmission")           ? " sent again, "
+                                                                         : " sent, ");
+    size(out, data, "size");
+    strbuf_puts(out, ", ");
+    name_or_number(out, data, "transport");
+}
+
 static void packet(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view;
     uint16_t kind = json_get_kind(event);
     bool lost = kind == TRACE_KIND_PACKET_LOST;
     strbuf_puts(out, "packet ");
     text_number(out, data, "packet_num");
-    strbuf_puts(out, lost ? " LOST, " : kind == TRACE_KIND_PACKET_SENT ? " sent, " : " received, ");
+    strbuf_puts(out, lost                                      ? " LOST, "
+                     : kind == TRACE_KIND_PACKET_RECEIVED      ? " received, "
+                     : event_has_flag(event, "retransmission") ? " sent again, "
+                                                               : " sent, ");
     if (!lost) {
         size(out, data, "size");
         strbuf_puts(out, ", ");
     }
-    text_member(out, data, "space");
+    name_or_number(out, data, "space");
 }
 
 static void metrics(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -194,7 +222,7 @@ static void app_end(struct strbuf *out, const struct view *view, const json_t *e
     (void)view;
     strbuf_puts(out, "< ");
     event_command(out, event);
-    strbuf_puts(out, json_get_bool(data, "ok") ? " ok" : " FAILED");
+    strbuf_puts(out, json_get_bool(data, "ok") ? " ok" : event_has_flag(event, "expired") ? " EXPIRED" : " FAILED");
 }
 
 static void custom(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -238,14 +266,15 @@ static void unknown(struct strbuf *out, const struct view *view, const json_t *e
 
 /* By kind. */
 static void (*const describers[])(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) = {
-    [TRACE_KIND_CONN_INIT] = conn_init,     [TRACE_KIND_CONN_ESTABLISHED] = conn_established,
-    [TRACE_KIND_CONN_CLOSED] = conn_closed, [TRACE_KIND_STREAM_OPENED] = stream,
-    [TRACE_KIND_STREAM_DATA] = stream_data, [TRACE_KIND_STREAM_CLOSED] = stream,
-    [TRACE_KIND_PACKET_SENT] = packet,      [TRACE_KIND_PACKET_RECEIVED] = packet,
-    [TRACE_KIND_PACKET_LOST] = packet,      [TRACE_KIND_METRICS] = metrics,
-    [TRACE_KIND_APP_COMMAND] = app_command, [TRACE_KIND_APP_START] = app_start,
-    [TRACE_KIND_APP_END] = app_end,         [TRACE_KIND_CUSTOM] = custom,
-    [TRACE_KIND_EVENTS_LOST] = events_lost,
+    [TRACE_KIND_CONN_INIT] = conn_init,      [TRACE_KIND_CONN_ESTABLISHED] = conn_established,
+    [TRACE_KIND_CONN_CLOSED] = conn_closed,  [TRACE_KIND_STREAM_OPENED] = stream,
+    [TRACE_KIND_STREAM_DATA] = stream_data,  [TRACE_KIND_STREAM_CLOSED] = stream,
+    [TRACE_KIND_PACKET_SENT] = packet,       [TRACE_KIND_PACKET_RECEIVED] = packet,
+    [TRACE_KIND_PACKET_LOST] = packet,       [TRACE_KIND_METRICS] = metrics,
+    [TRACE_KIND_APP_COMMAND] = app_command,  [TRACE_KIND_APP_START] = app_start,
+    [TRACE_KIND_APP_END] = app_end,          [TRACE_KIND_CUSTOM] = custom,
+    [TRACE_KIND_EVENTS_LOST] = events_lost,  [TRACE_KIND_MESSAGE_SENT] = message,
+    [TRACE_KIND_MESSAGE_RECEIVED] = message,
 };
 
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {

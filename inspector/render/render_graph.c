@@ -204,7 +204,9 @@ static enum canvas_mark mark_of(const struct graph_row *row) {
     if (row->fold.items) return row->fold.packets ? MARK_PACKET : MARK_OTHER;
     switch (row->item->kind) {
     case TRACE_KIND_PACKET_SENT:
-    case TRACE_KIND_PACKET_RECEIVED: return MARK_PACKET;
+    case TRACE_KIND_PACKET_RECEIVED:
+    case TRACE_KIND_MESSAGE_SENT:
+    case TRACE_KIND_MESSAGE_RECEIVED: return MARK_PACKET;
     case TRACE_KIND_PACKET_LOST: return MARK_LOST;
     case TRACE_KIND_APP_START: return MARK_BEGIN;
     case TRACE_KIND_APP_END: return MARK_END;
@@ -487,11 +489,20 @@ static void tell_part(struct strbuf *out, uint64_t count, const char *what) {
     if (count) strbuf_printf(out, ", %" PRIu64 " %s", count, what);
 }
 
+/* What the numbers are of: "packets", "messages", or both. */
+static const char *what_was_sent(const struct messages *messages) {
+    bool packets = false, own = false;
+    for (size_t i = 0; i < messages->count; i++) {
+        packets |= messages->items[i].kind == MESSAGE_PACKET;
+        own |= messages->items[i].kind == MESSAGE_OWN;
+    }
+    return !own ? "packets" : packets ? "packets and messages" : "messages";
+}
+
 static void tell_totals(const struct diagram *diagram) {
     const struct graph_totals *totals = &diagram->graph->totals;
     struct strbuf *out = diagram->out;
-    strbuf_puts(out, "packets: ");
-    strbuf_printf(out, "%" PRIu64 " matched", totals->matched);
+    strbuf_printf(out, "%s: %" PRIu64 " matched", what_was_sent(diagram->graph->messages), totals->matched);
     tell_part(out, totals->lost, "lost");
     tell_part(out, totals->wrongly_lost, "given up and received all the same");
     tell_part(out, totals->repeats, "likely sent again");
@@ -515,8 +526,9 @@ static void tell_totals(const struct diagram *diagram) {
 
 static void draw_legend(const struct diagram *diagram) {
     text_styled(diagram->out, diagram->view->color, STYLE_DIM,
-                diagram->view->utf8 ? "● packet  ═► request, answer  ┃ at work  ✕ lost  ─▷ end not shown  ▒ events missing\n"
-                                    : "* packet  => request, answer  | at work  x lost  -> end not shown  ? events missing\n");
+                diagram->view->utf8
+                    ? "● packet, message  ═► request, answer  ┃ at work  ✕ lost  ─▷ end not shown  ▒ events missing\n"
+                    : "* packet, message  => request, answer  | at work  x lost  -> end not shown  ? events missing\n");
 }
 
 static void draw(struct diagram *diagram) {

@@ -186,16 +186,26 @@ static void cell_loss(struct table *table, const json_t *row) {
     table_cell(table, lost ? STYLE_BAD : STYLE_PLAIN, "%.*f %%", loss > 0 && loss < 0.01 ? 2 : 1, 100 * loss);
 }
 
+static bool any_messages(const json_t *peers) {
+    size_t i;
+    const json_t *row;
+    json_array_foreach(peers, i, row) {
+        if (json_get_count(row, "messages_sent") || json_get_count(row, "messages_received")) return true;
+    }
+    return false;
+}
+
 void render_peers(struct strbuf *out, const struct view *view, const json_t *answer) {
     static const struct table_column columns[] = {
-        {"peer", TABLE_LEFT},   {"id", TABLE_LEFT},         {"rtt", TABLE_RIGHT},       {"least", TABLE_RIGHT},
-        {"loss", TABLE_RIGHT},  {"pkts lost", TABLE_RIGHT}, {"pkts sent", TABLE_RIGHT}, {"pkts rcvd", TABLE_RIGHT},
-        {"sent", TABLE_RIGHT},  {"received", TABLE_RIGHT},  {"events", TABLE_RIGHT},    {"last event", TABLE_LEFT},
-        {"seen by", TABLE_LEFT}};
+        {"peer", TABLE_LEFT},    {"id", TABLE_LEFT},         {"rtt", TABLE_RIGHT},       {"least", TABLE_RIGHT},
+        {"loss", TABLE_RIGHT},   {"pkts lost", TABLE_RIGHT}, {"pkts sent", TABLE_RIGHT}, {"pkts rcvd", TABLE_RIGHT},
+        {"sent", TABLE_RIGHT},   {"received", TABLE_RIGHT},  {"events", TABLE_RIGHT},    {"last event", TABLE_LEFT},
+        {"seen by", TABLE_LEFT}, {"msgs sent", TABLE_RIGHT}, {"msgs rcvd", TABLE_RIGHT}};
+    bool messages = any_messages(json_get_array(answer, "peers")); /* else no columns for them */
     struct table table;
     size_t i;
     const json_t *row;
-    table_init(&table, COUNT_OF(columns), columns);
+    table_init(&table, messages ? COUNT_OF(columns) : COUNT_OF(columns) - 2, columns);
     json_array_foreach(json_get_array(answer, "peers"), i, row) {
         cell_text(&table, row, "name", STYLE_HEAD);
         cell_node_id(&table, view, json_get_hex(row, "peer_id", NODE_DIGITS));
@@ -210,6 +220,8 @@ void render_peers(struct strbuf *out, const struct view *view, const json_t *ans
         cell_count(&table, row, "events", STYLE_PLAIN);
         cell_time(&table, view, row, "last");
         cell_nodes(&table, view, row);
+        if (messages) cell_count(&table, row, "messages_sent", STYLE_PLAIN);
+        if (messages) cell_count(&table, row, "messages_received", STYLE_PLAIN);
     }
     finish(out, view, &table, "no peers: no event in the history has one");
 }
@@ -218,11 +230,11 @@ void render_peers(struct strbuf *out, const struct view *view, const json_t *ans
 
 static void cell_outcome(struct table *table, const json_t *row) {
     const char *outcome = json_get_text(row, "outcome");
-    enum style style = !outcome                     ? STYLE_PLAIN
-                       : !strcmp(outcome, "ok")     ? STYLE_GOOD
-                       : !strcmp(outcome, "failed") ? STYLE_BAD
-                       : !strcmp(outcome, "open")   ? STYLE_WARN
-                                                    : STYLE_DIM;
+    enum style style = !outcome                                                    ? STYLE_PLAIN
+                       : !strcmp(outcome, "ok")                                    ? STYLE_GOOD
+                       : !strcmp(outcome, "failed") || !strcmp(outcome, "expired") ? STYLE_BAD
+                       : !strcmp(outcome, "open")                                  ? STYLE_WARN
+                                                                                   : STYLE_DIM;
     cell_text(table, row, "outcome", style);
 }
 

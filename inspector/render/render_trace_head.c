@@ -22,13 +22,13 @@ static const json_t *span_event(const struct timeline_span *span) { return span-
 
 /* Of the spans that are here; what traced says counts where its own span, or more, is not here. */
 static const char *outcome_of(const struct timeline *timeline, const struct timeline_span *root, const json_t *answer) {
-    static const char *const known[] = {"ok", "failed", "open", "none"};
+    static const char *const known[] = {"ok", "failed", "open", "none", "expired"};
     const char *told = json_get_text(json_object_get(answer, "summary"), "outcome");
     bool whole = root && root->start && root->parent == NO_SPAN && !root->parent_missing && !json_get_bool(answer, "more");
     for (size_t i = 0; told && !whole && i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i], told)) return known[i];
     if (!root) return "none";
-    if (root->end && !root->ok) return "failed";
+    if (root->end && !root->ok) return root->expired ? "expired" : "failed";
     for (size_t i = 0; i < timeline->span_count; i++)
         if (!timeline->spans[i].end) return "open";
     return "ok";
@@ -51,6 +51,8 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
         text_styled(out, view->color, STYLE_GOOD, "ok");
     else if (!strcmp(word, "failed"))
         text_styled(out, view->color, STYLE_BAD, "FAILED");
+    else if (!strcmp(word, "expired"))
+        text_styled(out, view->color, STYLE_BAD, "EXPIRED");
     else if (!strcmp(word, "open"))
         text_styled(out, view->color, STYLE_WARN, "NOT ENDED");
     else
@@ -127,7 +129,7 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
         if (!span->end || span->ok || (explained[i] && !in_circle) || count++ >= VERDICTS_MAX) continue;
         worry_begin(out, view, STYLE_BAD);
         event_command(out, span->end);
-        strbuf_puts(out, " failed at ");
+        strbuf_puts(out, span->expired ? " expired at " : " failed at ");
         names_node(out, view->names, timeline->nodes[span->node].node_id);
         strbuf_puts(out, ", at ");
         timeline_since(out, timeline, span->end_ns);

@@ -78,6 +78,8 @@ static const struct sql_column peer_columns[] = {
     {"packets_received", "INTEGER", SQL_MEMBER, "packets_received", SQL_PUSH_NOTHING, false},
     {"packets_lost", "INTEGER", SQL_MEMBER, "packets_lost", SQL_PUSH_NOTHING, false},
     {"loss", "REAL", SQL_MEMBER, "loss", SQL_PUSH_NOTHING, false},
+    {"messages_sent", "INTEGER", SQL_MEMBER, "messages_sent", SQL_PUSH_NOTHING, false},
+    {"messages_received", "INTEGER", SQL_MEMBER, "messages_received", SQL_PUSH_NOTHING, false},
     {"bytes_sent", "INTEGER", SQL_MEMBER, "bytes_sent", SQL_PUSH_NOTHING, false},
     {"bytes_received", "INTEGER", SQL_MEMBER, "bytes_received", SQL_PUSH_NOTHING, false},
     {"rtt", "INTEGER", SQL_MEMBER, "rtt", SQL_PUSH_NOTHING, false},

@@ -147,7 +147,9 @@ static json_t *table_params_new(const struct top *top, struct top_page *page, ui
     json_t *params = top_is_counted(view) ? window_new(top, page, now_ns) : json_object();
     if (view == TOP_LINKS) {
         json_object_set_new(params, "group_by", json_pack("[sss]", "node", "peer", "kind"));
-        json_object_set_new(params, "kind", json_pack("[ssss]", "packet_sent", "packet_received", "packet_lost", "metrics"));
+        json_object_set_new(params, "kind",
+                            json_pack("[ssssss]", "packet_sent", "packet_received", "packet_lost", "metrics", "message_sent",
+                                      "message_received"));
         json_object_set_new(params, "value", json_string("rtt"));
         if (*page->node_id) json_object_set_new(params, "node_id", json_string(page->node_id));
     } else if (view == TOP_KINDS) {

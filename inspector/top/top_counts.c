@@ -22,7 +22,7 @@ static json_t *link_row(json_t *rows, json_t *by_link, const char *node_id, cons
     return json_object_get(by_link, key);
 }
 
-/* Puts the groups of a link together: a count of each kind of packet, and the middle of the round trips. */
+/* Puts the groups of a link together: a count of each kind of packet and message, and the middle of the round trips. */
 static void take_link(json_t *rows, json_t *by_link, const json_t *counted, double seconds) {
     const json_t *group = json_object_get(counted, "group");
     const char *node_id = json_get_hex(group, "node", NODE_DIGITS), *peer_id = json_get_hex(group, "peer", NODE_DIGITS);
@@ -33,10 +33,20 @@ static void take_link(json_t *rows, json_t *by_link, const json_t *counted, doub
     case TRACE_KIND_PACKET_SENT: add_to_member(row, "sent", count); break;
     case TRACE_KIND_PACKET_RECEIVED: add_to_member(row, "received", count); break;
     case TRACE_KIND_PACKET_LOST: add_to_member(row, "lost", count); break;
+    case TRACE_KIND_MESSAGE_SENT: add_to_member(row, "messages_sent", count); break;
+    case TRACE_KIND_MESSAGE_RECEIVED: add_to_member(row, "messages_received", count); break;
     default: break;
     }
     if (json_get_unsigned(json_object_get(counted, "value"), "p50", &rtt))
         json_object_set_new(row, "rtt", json_integer((json_int_t)rtt));
+}
+
+/* A link whose program traces no packets has its messages in their place. */
+static void messages_for_packets(json_t *row) {
+    if (json_get_count(row, "sent") || json_get_count(row, "received")) return;
+    uint64_t sent = json_get_count(row, "messages_sent"), received = json_get_count(row, "messages_received");
+    if (sent) add_to_member(row, "sent", sent);
+    if (received) add_to_member(row, "received", received);
 }
 
 static void take_kind(json_t *rows, const json_t *counted, double seconds, uint64_t events) {
@@ -53,12 +63,14 @@ json_t *top_counts_new(enum top_view view, const json_t *answer) {
     uint64_t events = json_get_count(answer, "events");
     size_t i;
     const json_t *counted;
+    json_t *row;
     json_array_foreach(json_get_array(answer, "rows"), i, counted) {
         if (view == TOP_LINKS)
             take_link(rows, by_link, counted, seconds);
         else
             take_kind(rows, counted, seconds, events);
     }
+    if (view == TOP_LINKS) json_array_foreach(rows, i, row) messages_for_packets(row);
     json_decref(by_link);
     return json_pack("{so,sf}", "rows", rows, "seconds", seconds);
 }

@@ -252,15 +252,21 @@ static void mark_link(struct top_row *row) {
 
 /* Rates from what rose; nothing when a count may have fallen, and then what was computed last stays for a while. */
 static void peer_rates(struct top_row *row, const json_t *json, double seconds, bool evicted) {
-    static const char *const keys[] = {"packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received"};
-    double rises[COUNT_OF(keys)];
+    static const char *const of_packets[] = {"packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received"};
+    static const char *const of_messages[COUNT_OF(of_packets)] = {"messages_sent", "messages_received", "packets_lost",
+                                                                  "bytes_sent", "bytes_received"};
+    /* a program that traces no packets has its messages in their place */
+    bool messages = !json_get_count(json, "packets_sent") && !json_get_count(json, "packets_received") &&
+                    (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
+    const char *const *keys = messages ? of_messages : of_packets;
+    double rises[COUNT_OF(of_packets)];
     bool known = row->counted && !evicted;
-    for (unsigned i = 0; i < COUNT_OF(keys); i++) {
+    for (unsigned i = 0; i < COUNT_OF(of_packets); i++) {
         rises[i] = rise(row, i, json, keys[i]);
         known &= !isnan(rises[i]);
     }
     row->held = known ? 0 : row->held + 1;
-    for (unsigned i = 0; i < COUNT_OF(keys) && (known || row->held > HELD_MAX || !row->counted); i++)
+    for (unsigned i = 0; i < COUNT_OF(of_packets) && (known || row->held > HELD_MAX || !row->counted); i++)
         row->values[i] = known ? rises[i] / seconds : NAN;
     push_packets(row, known ? rises[PEER_SENT] : NAN, known ? rises[PEER_LOST] : NAN);
 }
@@ -326,7 +332,8 @@ static json_t *silence_new(const struct top_row *row, double seconds) {
 static void update_trace(struct top_row *row, const json_t *json, const struct names *names) {
     struct strbuf text = {0};
     const char *outcome = json_get_text(json, "outcome");
-    bool failed = outcome && !strcmp(outcome, "failed"), open = outcome && !strcmp(outcome, "open");
+    bool failed = outcome && (!strcmp(outcome, "failed") || !strcmp(outcome, "expired")),
+         open = outcome && !strcmp(outcome, "open");
     bool ok = outcome && !strcmp(outcome, "ok");
     row->values[TRACE_BEGAN] = time_or_nan(json, "first");
     row->values[TRACE_LAST] = time_or_nan(json, "last");

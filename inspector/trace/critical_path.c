@@ -86,7 +86,8 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
         const struct fact *fact = trace_event_at(walk->events, low);
         if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
             return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
-        if (fact->kind == FACT_PACKET_SENT && fact->peer == node) *ret_sent_ns = fact->time_ns;
+        if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
+            *ret_sent_ns = fact->time_ns;
     }
     return true;
 }

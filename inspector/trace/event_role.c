@@ -6,6 +6,15 @@
 
 #include <string.h>
 
+bool event_has_flag(const json_t *event, const char *flag) {
+    size_t i;
+    const json_t *name;
+    json_array_foreach(json_get_array(event, "flags"), i, name) {
+        if (json_is_string(name) && !strcmp(json_string_value(name), flag)) return true;
+    }
+    return false;
+}
+
 void event_command(struct strbuf *out, const json_t *event) {
     const char *command = json_get_text(event, "command");
     if (command && *command) {
@@ -55,6 +64,8 @@ static const struct kind_arrow {
     [TRACE_KIND_APP_END] = {forward},
     [TRACE_KIND_CUSTOM] = {both},
     [TRACE_KIND_EVENTS_LOST] = {both},
+    [TRACE_KIND_MESSAGE_SENT] = {forward},
+    [TRACE_KIND_MESSAGE_RECEIVED] = {back},
 };
 
 const char *event_arrow(const json_t *event) {

@@ -11,6 +11,9 @@
 /* "->" when the event went to its peer, "<-" when it came from there, "<>" when there is no direction, "" without a peer. */
 const char *event_arrow(const json_t *event);
 
+/* Is the flag of that name among its flags? */
+bool event_has_flag(const json_t *event, const char *flag);
+
 /* "GET_CHUNK", else "DMAP 2". */
 void event_command(struct strbuf *out, const json_t *event);
 

@@ -28,6 +28,8 @@ static const uint16_t kinds[FACT_KIND_COUNT_] = {
     [FACT_CONN_ESTABLISHED] = TRACE_KIND_CONN_ESTABLISHED,
     [FACT_APP_COMMAND] = TRACE_KIND_APP_COMMAND,
     [FACT_CUSTOM] = TRACE_KIND_CUSTOM,
+    [FACT_MESSAGE_SENT] = TRACE_KIND_MESSAGE_SENT,
+    [FACT_MESSAGE_RECEIVED] = TRACE_KIND_MESSAGE_RECEIVED,
 };
 
 const char *fact_kind_name(enum fact_kind kind) { return kind < FACT_OTHER ? trace_kind_info(kinds[kind])->name : "other"; }
@@ -65,6 +67,8 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_PACKET_SENT:
     case FACT_PACKET_RECEIVED:
     case FACT_PACKET_LOST:
+    case FACT_MESSAGE_SENT:
+    case FACT_MESSAGE_RECEIVED:
         if (!packet_read(&packet, event)) {
             fact->kind = FACT_OTHER;
             return 0;
@@ -92,6 +96,7 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_APP_END:
         fact->span_id = span_of(data, "span_id");
         fact->ok = json_get_bool(data, "ok");
+        fact->expired = !fact->ok && event_has_flag(event, "expired");
         return read_command(facts, fact, event);
     case FACT_EVENTS_LOST: fact->missing = json_get_count(data, "count"); return 0;
     default: return 0;

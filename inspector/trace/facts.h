@@ -26,6 +26,8 @@ enum fact_kind {
     FACT_CONN_ESTABLISHED,
     FACT_APP_COMMAND,
     FACT_CUSTOM,
+    FACT_MESSAGE_SENT,
+    FACT_MESSAGE_RECEIVED,
     FACT_OTHER, /* a kind that this version does not know */
     FACT_KIND_COUNT_
 };
@@ -33,27 +35,35 @@ enum fact_kind {
 struct fact {
     uint64_t time_ns;
     union {
-        uint64_t number; /* of a packet */
+        uint64_t number; /* of a packet, or a message's id */
         uint64_t stream_id;
         uint64_t rtt_ns;
         uint64_t span_id;
         uint64_t missing; /* events */
     };
     union {
-        uint64_t bytes;     /* of a packet, or of stream data */
+        uint64_t bytes;     /* of a packet, a message, or stream data */
         uint64_t parent_id; /* of a start; 0 for a root */
         uint64_t code;      /* with which a stream or connection was closed */
     };
     unsigned node, peer, trace; /* NO_NUMBER for none */
     unsigned command;           /* of a start or an end; of a closed connection, its reason */
-    unsigned space;             /* of a packet, as struct packet has it */
+    unsigned space;             /* of a packet or message, as struct packet has it */
     uint32_t sequence;
     uint16_t lane;
     uint8_t kind; /* enum fact_kind */
     bool ok;      /* of an end */
+    bool expired; /* of an end that is not ok */
     bool sent;    /* of stream data: by this node, otherwise received */
     bool by_peer; /* of a closed connection: the peer closed it */
 };
+
+static inline bool fact_is_message(const struct fact *fact) {
+    return fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED;
+}
+
+/* Is it an end of a packet or of a message? */
+static inline bool fact_has_number(const struct fact *fact) { return fact->kind <= FACT_PACKET_LOST || fact_is_message(fact); }
 
 struct facts {
     struct fact *items; /* in time order, once facts_sort was called */

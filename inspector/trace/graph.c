@@ -101,7 +101,7 @@ static void note_packet(struct graph *graph, const size_t *row_of, const struct 
 static void note_messages(struct graph *graph, const size_t *row_of) {
     for (size_t i = 0; i < graph->messages->count; i++) {
         const struct message *message = &graph->messages->items[i];
-        if (message->kind == MESSAGE_PACKET) {
+        if (message_has_number(message)) {
             note_packet(graph, row_of, message);
             continue;
         }
@@ -138,7 +138,7 @@ static void add_arrows(struct graph *graph, const size_t *row_of) {
     size_t count = 0;
     for (size_t i = 0; i < graph->messages->count; i++) {
         const struct message *message = &graph->messages->items[i];
-        if (message->kind != MESSAGE_PACKET || message->send == NO_EVENT || message->receive == NO_EVENT) continue;
+        if (!message_has_number(message) || message->send == NO_EVENT || message->receive == NO_EVENT) continue;
         graph->arrows[count++] = (struct graph_arrow){
             .from_row = row_of[message->send], .to_row = row_of[message->receive], .from = message->from, .to = message->to};
     }

@@ -11,27 +11,32 @@
 
 /* ---- what an event says ---- */
 
-#define SPACE_UNKNOWN (TRACE_SPACE_1RTT + 1)
-
-static unsigned space_of(const json_t *data) {
-    const char *name = json_get_text(data, "space");
-    for (unsigned i = 0; name && i < SPACE_UNKNOWN; i++)
-        if (!strcmp(name, trace_space_name(i))) return i;
-    return SPACE_UNKNOWN + (unsigned)(json_get_count(data, "space") & 0xffff);
+/* The number of a table's name, or that which stands in its place. */
+static unsigned number_of(const json_t *data, const char *key, const char *(*name_of)(unsigned)) {
+    const char *name = json_get_text(data, key);
+    for (unsigned i = 0; name && name_of(i); i++)
+        if (!strcmp(name, name_of(i))) return i;
+    return SPACE_UNKNOWN + (unsigned)(json_get_count(data, key) & 0xffff);
 }
+
+static bool is_own(unsigned space) { return space >= SPACE_MESSAGES; }
 
 bool packet_read(struct packet *ret_packet, const json_t *event) {
     const json_t *data = json_object_get(event, "data");
-    enum packet_role role;
-    uint64_t number;
+    struct packet packet = {.bytes = json_get_count(data, "size")};
+    bool own = false;
     switch (json_get_kind(event)) {
-    case TRACE_KIND_PACKET_SENT: role = PACKET_SENT; break;
-    case TRACE_KIND_PACKET_RECEIVED: role = PACKET_RECEIVED; break;
-    case TRACE_KIND_PACKET_LOST: role = PACKET_LOST; break;
+    case TRACE_KIND_MESSAGE_SENT: own = true; /* fall through */
+    case TRACE_KIND_PACKET_SENT: packet.role = PACKET_SENT; break;
+    case TRACE_KIND_MESSAGE_RECEIVED: own = true; /* fall through */
+    case TRACE_KIND_PACKET_RECEIVED: packet.role = PACKET_RECEIVED; break;
+    case TRACE_KIND_PACKET_LOST: packet.role = PACKET_LOST; break;
     default: return false;
     }
-    if (!json_get_unsigned(data, "packet_num", &number)) return false;
-    *ret_packet = (struct packet){.role = role, .space = space_of(data), .number = number, .bytes = json_get_count(data, "size")};
+    if (!json_get_unsigned(data, own ? "message_id" : "packet_num", &packet.number)) return false;
+    packet.space =
+        own ? SPACE_MESSAGES + number_of(data, "transport", trace_transport_name) : number_of(data, "space", trace_space_name);
+    *ret_packet = packet;
     json_get_time(event, &ret_packet->time_ns);
     return true;
 }
@@ -96,6 +101,45 @@ static int compare_packets(const void *left, const void *right) {
     return order ? order : compare_numbers(a->event, b->event);
 }
 
+/* ---- messages whose trace is known at one end ---- */
+
+static int compare_links(const struct packet *a, const struct packet *b) {
+    int order = compare_numbers(from_of(a), from_of(b));
+    if (!order) order = compare_numbers(to_of(a), to_of(b));
+    if (!order) order = compare_numbers(a->space, b->space);
+    return order ? order : compare_numbers(a->number, b->number);
+}
+
+static int compare_untraced(const void *left, const void *right) { return compare_links(left, right); }
+
+/* The ends of one id.  If they have one trace among them, it is that of all; if several, what has none could be of any. */
+static void share_trace(struct packet *packets, size_t count) {
+    unsigned trace = NO_NUMBER;
+    bool several = false, missing = false;
+    for (size_t i = 0; i < count; i++) {
+        if (packets[i].trace == NO_NUMBER) {
+            missing = true;
+            continue;
+        }
+        several |= trace != NO_NUMBER && trace != packets[i].trace;
+        trace = packets[i].trace;
+    }
+    for (size_t i = 0; missing && i < count; i++) {
+        packets[i].vague = several;
+        if (!several) packets[i].trace = trace;
+    }
+}
+
+static void share_traces(struct packet *packets, size_t count) {
+    qsort(packets, count, sizeof *packets, compare_untraced);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && !compare_links(&packets[begin], &packets[end]);) end++;
+        if (is_own(packets[begin].space)) share_trace(packets + begin, end - begin);
+    }
+}
+
+/* ---- one key ---- */
+
 /* The sweep over the ends of one key, in time order. */
 struct sweep {
     const struct packet *packets;
@@ -113,7 +157,7 @@ struct sweep {
 static struct message *add_message(struct sweep *sweep, size_t i, enum message_state state) {
     const struct packet *packet = &sweep->packets[i];
     struct message *message = &sweep->messages->items[sweep->messages->count++];
-    *message = (struct message){.kind = MESSAGE_PACKET,
+    *message = (struct message){.kind = is_own(packet->space) ? MESSAGE_OWN : MESSAGE_PACKET,
                                 .state = state,
                                 .from = from_of(packet),
                                 .to = to_of(packet),
@@ -250,6 +294,9 @@ static void finish(struct messages *messages, const struct packet *packets) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
         struct message message = messages->items[i];
+        size_t alone = message.send != NO_EVENT ? message.send : message.receive;
+        if ((message.state == MESSAGE_UNRECEIVED || message.state == MESSAGE_UNSENT) && alone != NO_EVENT && packets[alone].vague)
+            message.state = MESSAGE_AMBIGUOUS;
         message.send = event_of(packets, message.send);
         message.receive = event_of(packets, message.receive);
         message.lost = event_of(packets, message.lost);
@@ -266,6 +313,7 @@ static int match_into(struct messages *messages, struct packet *packets, size_t 
         free(sweep.open);
         return -ENOMEM;
     }
+    share_traces(packets, count);
     qsort(packets, count, sizeof *packets, compare_packets);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin + 1; end < count && !compare_keys(&packets[begin], &packets[end]);) end++;
@@ -327,14 +375,17 @@ static void add_spans(struct messages *messages, const struct trace_events *even
 /* ---- all of it ---- */
 
 static size_t read_packets(struct packet *packets, const struct trace_events *events, bool *ret_whole) {
-    static const enum packet_role roles[] = {
-        [FACT_PACKET_SENT] = PACKET_SENT, [FACT_PACKET_RECEIVED] = PACKET_RECEIVED, [FACT_PACKET_LOST] = PACKET_LOST};
+    static const enum packet_role roles[] = {[FACT_PACKET_SENT] = PACKET_SENT,
+                                             [FACT_PACKET_RECEIVED] = PACKET_RECEIVED,
+                                             [FACT_PACKET_LOST] = PACKET_LOST,
+                                             [FACT_MESSAGE_SENT] = PACKET_SENT,
+                                             [FACT_MESSAGE_RECEIVED] = PACKET_RECEIVED};
     size_t count = 0;
     *ret_whole = true;
     for (size_t i = 0; i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->kind == FACT_EVENTS_LOST) *ret_whole = false;
-        if (fact->kind > FACT_PACKET_LOST) continue;
+        if (!fact_has_number(fact)) continue;
         packets[count++] = (struct packet){.role = roles[fact->kind],
                                            .node = fact->node,
                                            .peer = fact->peer,
@@ -371,9 +422,11 @@ int messages_of_events(struct messages *ret_messages, const struct trace_events 
 }
 
 const char *message_kind_name(enum message_kind kind) {
-    static const char *const names[] = {"packet", "request", "answer"};
+    static const char *const names[] = {"packet", "message", "request", "answer"};
     return names[kind];
 }
+
+bool message_has_number(const struct message *message) { return message->kind == MESSAGE_PACKET || message->kind == MESSAGE_OWN; }
 
 const char *message_state_name(const struct message *message) {
     static const char *const names[] = {"matched", "duplicate", "ambiguous", "unreceived", "unsent"};

@@ -2,6 +2,10 @@
  *
  * Messages: which event of a node received what which event of another node sent.  Pure.
  *
+ * What programs call messages (message_sent, message_received) are paired like packets, by transport and id in place of space and
+ * number.  Their trace counts too, but need not be known at both ends: it may not be on the wire.  Then their order decides, as with
+ * a number that is used twice.
+ *
  * A packet is one message when both ends say the same trace, space and number, and each the other as its peer.  Before a peer
  * is authenticated its end has no peer; then the trace tells, if just two nodes took part in it.  Several connections between
  * two nodes count from 0 each, so that within one trace a number may come twice.  Then order decides, and the packets' sizes:
@@ -21,22 +25,33 @@
 
 enum packet_role { PACKET_SENT, PACKET_RECEIVED, PACKET_LOST };
 
-/* One end of a packet, as an event tells it. */
+/* Spaces beyond those of tbl/spaces.def: SPACE_UNKNOWN + n is the number n of a later version's, SPACE_MESSAGES + t that of messages over
+ * transport t of tbl/transports.def. */
+#define SPACE_UNKNOWN 0x100u
+#define SPACE_MESSAGES 0x100000u
+
+/* One end of a packet or of a program's message, as an event tells it. */
 struct packet {
     enum packet_role role;
     unsigned node, peer; /* NO_NUMBER for no peer */
     unsigned trace;      /* NO_NUMBER for none, which is one trace like others */
     unsigned space;
-    uint64_t number;
-    uint64_t bytes; /* 0 when it is not told */
+    uint64_t number; /* a message's id */
+    uint64_t bytes;  /* 0 when it is not told */
     uint64_t time_ns;
     size_t event; /* the caller's index of the event, rising with time */
+    bool vague;   /* messages_match's own: of a message with no trace, beside such with different ones */
 };
 
-/* Reads an event of these three kinds but for node, peer, trace and event.  False for other events. */
+/* Reads an event of these kinds, or of a message, but for node, peer, trace and event.  False for other events. */
 bool packet_read(struct packet *ret_packet, const json_t *event);
 
-enum message_kind { MESSAGE_PACKET, MESSAGE_REQUEST, MESSAGE_ANSWER };
+enum message_kind {
+    MESSAGE_PACKET,
+    MESSAGE_OWN, /* the program's own */
+    MESSAGE_REQUEST,
+    MESSAGE_ANSWER
+};
 
 enum message_state {
     MESSAGE_MATCHED,    /* send and receive */
@@ -54,8 +69,8 @@ struct message {
     size_t lost;          /* the sender gave it up; if it was received all the same, it was wrong */
     size_t replaces;      /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none */
     int64_t gap_ns;       /* from send to receive, below 0 when they are in disorder; 0 without both */
-    uint64_t number;      /* of a packet, in its space: 0 initial, 1 handshake, 2 1rtt, others above */
-    unsigned space;
+    uint64_t number;      /* of a packet, in its space; of a program's message its id */
+    unsigned space;       /* as in struct packet */
 };
 
 struct messages {
@@ -63,7 +78,7 @@ struct messages {
     size_t count;
 };
 
-/* Matches packets; sorts them, and fills in peers that follow from the trace.  whole: no event of these nodes is missing, so
+/* Matches packets and messages; sorts them, and fills in peers that follow from the trace.  whole: no event of these nodes is missing, so
  * that a receive before the only send is no receive of another.  0 or -ENOMEM. */
 int messages_match(struct messages *ret_messages, struct packet *packets, size_t count, bool whole);
 
@@ -81,7 +96,10 @@ bool packet_is_small(uint64_t bytes, uint64_t beside_bytes);
 
 void messages_fini(struct messages *messages);
 
-/* "packet", "request", "answer". */
+/* Is it a packet or a program's message, which has a number and a space? */
+bool message_has_number(const struct message *message);
+
+/* "packet", "message", "request", "answer". */
 const char *message_kind_name(enum message_kind kind);
 
 /* "matched", "duplicate", "ambiguous", "lost" for an unreceived one that its sender gave up, "unreceived", "unsent". */

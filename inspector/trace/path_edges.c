@@ -42,13 +42,21 @@ static void add_packet(struct transports *transports, const struct trace_events 
                            .other_ns = other == NO_EVENT ? UINT64_MAX : trace_event_at(events, other)->time_ns};
 }
 
+/* What carried the requests: packets, where there are any, else messages. */
+static enum message_kind what_carried(const struct messages *messages) {
+    for (size_t i = 0; i < messages->count; i++)
+        if (messages->items[i].kind == MESSAGE_PACKET) return MESSAGE_PACKET;
+    return MESSAGE_OWN;
+}
+
 int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages) {
     size_t room = 2 * messages->count + events->count + 1;
     *transports = (struct transports){.by_link = calloc(room, sizeof *transports->by_link)};
     if (!transports->by_link) return -ENOMEM;
+    enum message_kind carried = what_carried(messages);
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *message = &messages->items[i];
-        if (message->kind != MESSAGE_PACKET || message->state == MESSAGE_DUPLICATE) continue;
+        if (message->kind != carried || message->state == MESSAGE_DUPLICATE) continue;
         if (message->send != NO_EVENT) add_packet(transports, events, message, false);
         if (message->receive != NO_EVENT) add_packet(transports, events, message, true);
     }

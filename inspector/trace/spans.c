@@ -31,6 +31,7 @@ static void take_edge(struct span *span, const struct fact *fact, size_t positio
         span->end = position;
         span->end_ns = fact->time_ns;
         span->ok = fact->ok;
+        span->expired = fact->expired;
     }
 }
 
@@ -132,7 +133,8 @@ static void link_span(struct spans *spans, const struct trace_events *events, si
 }
 
 static bool is_receive(const struct fact *fact) {
-    return fact->kind == FACT_PACKET_RECEIVED || (fact->kind == FACT_STREAM_DATA && !fact->sent);
+    return fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED ||
+           (fact->kind == FACT_STREAM_DATA && !fact->sent);
 }
 
 /* A root was asked by its peer when something came from there before it began. */

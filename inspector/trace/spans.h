@@ -34,7 +34,8 @@ struct span {
     size_t parent;       /* a span, or NO_POSITION for a root and where the parent is not here */
     bool parent_missing; /* it names a parent that is not here */
     bool ok;
-    bool asks; /* the peer is whom it asks; else who asked it */
+    bool expired; /* it ended, not ok, for time ran out */
+    bool asks;    /* the peer is whom it asks; else who asked it */
     size_t first_child, next_sibling;
 };
 

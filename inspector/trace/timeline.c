@@ -82,6 +82,7 @@ static void take_spans(struct timeline *timeline) {
                                                     .parent_missing = span->parent_missing,
                                                     .node = span->node,
                                                     .ok = span->ok,
+                                                    .expired = span->expired,
                                                     .asks = span->asks};
     }
 }

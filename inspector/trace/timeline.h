@@ -33,7 +33,8 @@ struct timeline_span {
     unsigned node;
     unsigned depth;
     bool ok;
-    bool asks; /* its peer is whom it asks */
+    bool expired; /* it ended, not ok, for time ran out */
+    bool asks;    /* its peer is whom it asks */
     /* While walking: neighbours among the open spans of its node. */
     int node_next, node_previous;
     bool open;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Node ids for programs that have none of 32 bytes. */
+ * Ids for programs whose own have another length. */
 #include <string.h>
 #include <sys/random.h>
 
@@ -19,14 +19,29 @@ struct trace_node_id trace_node_id_random(void) {
     return id;
 }
 
-/* Four states, each of which takes in every byte, from another start; each step is a bijection of the state. */
+/* A state that takes in every byte; each step is a bijection of the state. */
+static uint64_t hash(const uint8_t *at, size_t bytes, uint64_t start) {
+    uint64_t state = mix(start * UINT64_C(0x9e3779b97f4a7c15) + bytes);
+    for (size_t i = 0; i < bytes; i++) state = mix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
+    return state;
+}
+
 struct trace_node_id trace_node_id_from(const void *identity, size_t bytes) {
     struct trace_node_id id;
-    const uint8_t *at = identity;
     for (uint64_t part = 0; part < 4; part++) {
-        uint64_t state = mix((part + 1) * UINT64_C(0x9e3779b97f4a7c15) + bytes);
-        for (size_t i = 0; i < bytes; i++) state = mix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
+        uint64_t state = hash(identity, bytes, part + 1);
         for (unsigned i = 0; i < 8; i++) id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
     }
     return id;
+}
+
+uint64_t trace_message_id(const void *id, size_t bytes) { return hash(id, bytes, 5); }
+
+struct trace_context trace_context_shared(const void *known, size_t bytes, uint8_t flags) {
+    struct trace_context context = trace_context_new(flags);
+    for (unsigned part = 0; part < 2; part++) {
+        uint64_t state = hash(known, bytes, 6 + part);
+        for (unsigned i = 0; i < 8; i++) context.trace_id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
+    }
+    return context;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *outcome_name(unsigned outcome) {
-    static const char *const names[] = {"none", "ok", "failed", "open"};
+    static const char *const names[] = {"none", "ok", "failed", "open", "expired"};
     return outcome < sizeof names / sizeof *names ? names[outcome] : NULL;
 }
 
@@ -104,6 +104,10 @@ static void set_data(struct filter_field *field, const struct trace_kind_info *k
     case TRACE_TYPE_loss:
         field->type = FILTER_NAMED;
         field->name_of = trace_loss_name;
+        break;
+    case TRACE_TYPE_transport:
+        field->type = FILTER_NAMED;
+        field->name_of = trace_transport_name;
         break;
     case TRACE_TYPE_endpoint: field->type = FILTER_ENDPOINT; break;
     case TRACE_TYPE_code4:

@@ -31,6 +31,8 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_object_set_new(json, "packets_lost", value_unsigned(peer->packets_lost));
     json_object_set_new(json, "loss",
                         json_real(peer->packets_sent ? (double)peer->packets_lost / (double)peer->packets_sent : 0.0));
+    json_object_set_new(json, "messages_sent", value_unsigned(peer->messages_sent));
+    json_object_set_new(json, "messages_received", value_unsigned(peer->messages_received));
     json_object_set_new(json, "bytes_sent", value_unsigned(peer->bytes_sent));
     json_object_set_new(json, "bytes_received", value_unsigned(peer->bytes_received));
     json_object_set_new(json, "rtt", peer->rtt_ns ? value_unsigned(peer->rtt_ns) : json_null());
@@ -72,6 +74,7 @@ static const char *outcome_name(enum history_outcome outcome) {
     case HISTORY_OUTCOME_OPEN: return "open";
     case HISTORY_OUTCOME_OK: return "ok";
     case HISTORY_OUTCOME_FAILED: return "failed";
+    case HISTORY_OUTCOME_EXPIRED: return "expired";
     default: return "none";
     }
 }
@@ -146,7 +149,8 @@ static bool sieve_keep(void *context, const struct history_trace *trace) {
     static const enum trace_filter_outcome outcomes[] = {[HISTORY_OUTCOME_NONE] = TRACE_FILTER_OUTCOME_NONE,
                                                          [HISTORY_OUTCOME_OPEN] = TRACE_FILTER_OUTCOME_OPEN,
                                                          [HISTORY_OUTCOME_OK] = TRACE_FILTER_OUTCOME_OK,
-                                                         [HISTORY_OUTCOME_FAILED] = TRACE_FILTER_OUTCOME_FAILED};
+                                                         [HISTORY_OUTCOME_FAILED] = TRACE_FILTER_OUTCOME_FAILED,
+                                                         [HISTORY_OUTCOME_EXPIRED] = TRACE_FILTER_OUTCOME_EXPIRED};
     struct trace_sieve *sieve = context;
     struct trace_names names;
     struct trace_filter_summary summary = {.trace_id = trace->trace_id,

@@ -112,8 +112,8 @@ struct peer_tally {
     uint32_t unused2;
     _Atomic uint32_t packets[PACKET_CLASSES]; /* their sum is the number of events */
     /* second cache line */
-    _Atomic uint64_t bytes[2]; /* PACKET_SENT, PACKET_RECEIVED */
-    uint64_t unused3;
+    _Atomic uint64_t bytes[2];    /* PACKET_SENT, PACKET_RECEIVED */
+    _Atomic uint32_t messages[2]; /* message_sent, message_received: among the events that are no packets */
     _Atomic uint64_t first_ns, last_ns;
     _Atomic uint64_t rtt_ns, rtt_time_ns; /* the newest sample, and when; 0: none */
     _Atomic uint64_t min_rtt_ns;
@@ -347,18 +347,19 @@ static inline void history__peer_init(struct peer_tally *tally, const struct tra
 }
 
 /* Counts one event of the peer (history_peers.c). */
-extern const uint8_t history__packet_classes[16];
+extern const uint8_t history__packet_classes[32];
 #define RTT_SAMPLE 4
-void history__peer_sample(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
+#define MESSAGE 8
+void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
 static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
-    uint32_t what = history__packet_classes[event->kind < 16 ? event->kind : 0], class = what & 3;
+    uint32_t what = history__packet_classes[event->kind < 32 ? event->kind : 0] ^ PACKET_NONE, class = what & 3;
     uint64_t counted = (uint64_t)(class >> 1) - 1; /* all bits for a packet sent or received, else none */
 
     history__add32(&tally->packets[class], 1);
     history__add(&tally->bytes[class & 1], event->data.packet_sent.size & counted);
     history__least(&tally->first_ns, event->timestamp);
     history__greatest(&tally->last_ns, event->timestamp);
-    if (what & RTT_SAMPLE) history__peer_sample(tally, event, node);
+    if (what & (RTT_SAMPLE | MESSAGE)) history__peer_special(tally, event, node);
 }
 
 /* Draws the keys of the hashes.  Returns 0 or -EIO. */

@@ -18,32 +18,26 @@
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
-/* By kind: what it counts as, and whether it holds a round-trip sample. */
-const uint8_t history__packet_classes[16] = {
-    PACKET_NONE,
-    [1] = PACKET_NONE,
-    [TRACE_KIND_CONN_ESTABLISHED] = PACKET_NONE | RTT_SAMPLE,
-    [3] = PACKET_NONE,
-    [4] = PACKET_NONE,
-    [5] = PACKET_NONE,
-    [6] = PACKET_NONE,
-    [TRACE_KIND_PACKET_SENT] = PACKET_SENT,
-    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED,
-    [TRACE_KIND_PACKET_LOST] = PACKET_LOST,
-    [TRACE_KIND_METRICS] = PACKET_NONE | RTT_SAMPLE,
-    [11] = PACKET_NONE,
-    [12] = PACKET_NONE,
-    [13] = PACKET_NONE,
-    [14] = PACKET_NONE,
-    [15] = PACKET_NONE,
+/* By kind: what it counts as, and whether it holds a round-trip sample or is a message.  Each is written as its difference from
+ * PACKET_NONE, which all others are. */
+const uint8_t history__packet_classes[32] = {
+    [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE,
+    [TRACE_KIND_PACKET_SENT] = PACKET_SENT ^ PACKET_NONE,
+    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED ^ PACKET_NONE,
+    [TRACE_KIND_PACKET_LOST] = PACKET_LOST ^ PACKET_NONE,
+    [TRACE_KIND_METRICS] = RTT_SAMPLE,
+    [TRACE_KIND_MESSAGE_SENT] = MESSAGE,
+    [TRACE_KIND_MESSAGE_RECEIVED] = MESSAGE,
 };
 TRACE_STATIC_ASSERT_(offsetof(struct trace_packet_sent, size) == offsetof(struct trace_packet_received, size),
                      "one load gives the size of a packet, sent or received");
 TRACE_STATIC_ASSERT_(PACKET_SENT == 0 && PACKET_RECEIVED == 1 && PACKET_NONE == 2 && PACKET_LOST == 3,
                      "bit 1 of a class says that bytes are not counted");
 
-void history__peer_sample(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
-    if (event->kind == TRACE_KIND_METRICS) {
+void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
+    if (history__packet_classes[event->kind] & MESSAGE) {
+        history__add32(&tally->messages[event->kind != TRACE_KIND_MESSAGE_SENT], 1);
+    } else if (event->kind == TRACE_KIND_METRICS) {
         history__peer_rtt(tally, event->timestamp, node, event->data.metrics.rtt);
         history__least(&tally->min_rtt_ns, event->data.metrics.min_rtt);
     } else {
@@ -101,6 +95,7 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
         history__add32(&sum->packets[class], history__load32(&tally->packets[class]));
     history__add(&sum->bytes[PACKET_SENT], history__load(&tally->bytes[PACKET_SENT]));
     history__add(&sum->bytes[PACKET_RECEIVED], history__load(&tally->bytes[PACKET_RECEIVED]));
+    for (unsigned i = 0; i < 2; i++) history__add32(&sum->messages[i], history__load32(&tally->messages[i]));
     history__least(&sum->first_ns, history__load(&tally->first_ns));
     history__greatest(&sum->last_ns, history__load(&tally->last_ns));
     history__least(&sum->min_rtt_ns, history__load(&tally->min_rtt_ns));
@@ -209,6 +204,8 @@ static void fill(const struct peer_sum *sum, struct history_peer *ret_peer) {
     peer->packets_sent = history__load32(&tally->packets[PACKET_SENT]);
     peer->packets_received = history__load32(&tally->packets[PACKET_RECEIVED]);
     peer->packets_lost = history__load32(&tally->packets[PACKET_LOST]);
+    peer->messages_sent = history__load32(&tally->messages[0]);
+    peer->messages_received = history__load32(&tally->messages[1]);
     peer->bytes_sent = history__load(&tally->bytes[PACKET_SENT]);
     peer->bytes_received = history__load(&tally->bytes[PACKET_RECEIVED]);
     peer->rtt_ns = history__load(&tally->rtt_ns);

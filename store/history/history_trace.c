@@ -114,7 +114,8 @@ struct span_mark {
     uint32_t node;
     uint64_t time_ns;
     struct history_key key;
-    bool ok;   /* of an end */
+    bool ok; /* of an end */
+    bool expired;
     bool root; /* of a start: it has no parent */
 };
 
@@ -219,6 +220,7 @@ static int gather_app(struct gather *gather, const struct trace_event *event, ui
     if (event->kind == TRACE_KIND_APP_END) {
         mark.span_id = event->data.app_end.span_id;
         mark.ok = event->data.app_end.ok != 0;
+        mark.expired = !mark.ok && (event->flags & TRACE_FLAG_EXPIRED);
         return marks_add(&gather->ends, &mark);
     }
     return 0;
@@ -311,9 +313,10 @@ static void finish_spans(struct gather *gather) {
     end = marks_find(&gather->ends, first);
     trace->has_took = first->root && end != NULL && end->time_ns >= first->time_ns;
     if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
-    trace->outcome = end != NULL && !end->ok ? HISTORY_OUTCOME_FAILED
-                     : trace->unfinished     ? HISTORY_OUTCOME_OPEN
-                                             : HISTORY_OUTCOME_OK;
+    if (end != NULL && !end->ok)
+        trace->outcome = end->expired ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
+    else
+        trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
 }
 
 static void gather_finish(struct gather *gather) {

@@ -150,6 +150,89 @@ START_TEST(a_node_that_loses_towards_all_its_peers_is_named_itself) {
 }
 END_TEST
 
+#define UDP (SPACE_MESSAGES + 1)
+
+static struct fact *message(enum fact_kind kind, unsigned node, unsigned peer, uint64_t at_ns, uint64_t id) {
+    struct fact *fact = add(kind, node, peer, at_ns);
+    fact->space = UDP;
+    fact->bytes = 100;
+    fact->number = id;
+    return fact;
+}
+
+/* So many messages, a millisecond apart, of which every tenth does not arrive; with `again` it is sent once more, and arrives. */
+static void talk(unsigned from, unsigned to, unsigned count, bool heard, bool again) {
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at_ns = NOW - 10 * S + i * MS;
+        bool lost = i % 10 == 5;
+        message(FACT_MESSAGE_SENT, from, to, at_ns, i);
+        if (lost && again) message(FACT_MESSAGE_SENT, from, to, at_ns + 1000, i);
+        if (heard && (!lost || again)) message(FACT_MESSAGE_RECEIVED, to, from, at_ns + 2000, i);
+    }
+}
+
+/* 0: lost for good, 1: sent again. */
+START_TEST(messages_that_never_arrive_are_lost_and_so_are_those_that_are_sent_again) {
+    talk(ALICE, BOB, 200, true, _i == 1);
+    run();
+    const struct finding *finding = only(FINDING_LOSSY_LINK);
+    ck_assert_uint_eq(finding->node, ALICE);
+    ck_assert_uint_eq(finding->peer, BOB);
+    ck_assert_uint_eq(finding->count, 20);
+    ck_assert_uint_eq(finding->of, _i == 1 ? 220 : 200);
+    ck_assert_uint_eq(finding->evidence_count, EVIDENCE_MAX);
+    for (unsigned i = 0; i < EVIDENCE_MAX; i++) {
+        const struct fact *fact = &facts.items[finding->evidence[i]];
+        ck_assert_int_eq(fact->kind, FACT_MESSAGE_SENT);
+        ck_assert_uint_eq(fact->number, 5 + 10 * i);
+    }
+}
+END_TEST
+
+START_TEST(a_message_that_is_too_large_to_arrive_is_lost_and_no_probe) {
+    talk(ALICE, BOB, 200, true, false);
+    for (size_t i = 0; i < facts.count; i++)
+        if (facts.items[i].number % 10 == 5) facts.items[i].bytes = 9000;
+    run();
+    ck_assert_uint_eq(only(FINDING_LOSSY_LINK)->count, 20);
+}
+END_TEST
+
+START_TEST(where_one_end_alone_tells_of_messages_nothing_is_lost_or_judged) {
+    talk(ALICE, BOB, 200, false, false);
+    add(FACT_APP_COMMAND, BOB, ALICE, NOW); /* it is traced, but says nothing of messages */
+    run();
+    nothing();
+    ck_assert_uint_eq(analysis.coverage.links, 0);
+}
+END_TEST
+
+START_TEST(with_events_missing_no_message_is_lost) {
+    talk(ALICE, BOB, 200, true, false);
+    add(FACT_EVENTS_LOST, BOB, NO_NUMBER, NOW - 9 * S)->missing = 1;
+    run();
+    for (size_t i = 0; i < analysis.count; i++) ck_assert_int_eq(analysis.findings[i].kind, FINDING_EVENTS_MISSING);
+}
+END_TEST
+
+START_TEST(messages_behind_the_last_that_the_receiver_tells_are_not_lost) {
+    talk(ALICE, BOB, 201, true, true);
+    for (unsigned i = 0; i < 30; i++) message(FACT_MESSAGE_SENT, ALICE, CAROL, NOW - 9 * S + i * MS, i);
+    for (unsigned i = 0; i < 100; i++) message(FACT_MESSAGE_RECEIVED, CAROL, ALICE, NOW - 9 * S + i * 1000, 1000 + i);
+    run();
+    for (size_t i = 0; i < analysis.count; i++) ck_assert_uint_eq(analysis.findings[i].peer, BOB);
+}
+END_TEST
+
+START_TEST(where_packets_are_told_messages_are_not_counted_too) {
+    talk(ALICE, BOB, 200, true, false);
+    send_some(ALICE, BOB, 200, 0);
+    run();
+    nothing();
+    ck_assert_uint_eq(analysis.coverage.links_judged, 1);
+}
+END_TEST
+
 START_TEST(the_median_without_one_or_two_is_that_of_the_others) {
     double sorted[9], others[9];
     unsigned random = (unsigned)_i * 2654435761u + 7;
@@ -542,6 +625,12 @@ int main(void) {
     tcase_add_test(tcase, a_faulty_pair_is_not_compared_with_its_other_direction);
     tcase_add_test(tcase, two_nodes_alone_are_judged_too);
     tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_named_itself);
+    tcase_add_loop_test(tcase, messages_that_never_arrive_are_lost_and_so_are_those_that_are_sent_again, 0, 2);
+    tcase_add_test(tcase, a_message_that_is_too_large_to_arrive_is_lost_and_no_probe);
+    tcase_add_test(tcase, where_one_end_alone_tells_of_messages_nothing_is_lost_or_judged);
+    tcase_add_test(tcase, with_events_missing_no_message_is_lost);
+    tcase_add_test(tcase, messages_behind_the_last_that_the_receiver_tells_are_not_lost);
+    tcase_add_test(tcase, where_packets_are_told_messages_are_not_counted_too);
     tcase_add_loop_test(tcase, the_median_without_one_or_two_is_that_of_the_others, 0, 200);
     tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
     tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);

@@ -316,6 +316,83 @@ START_TEST(ten_thousand_ends_of_one_number_are_matched_as_soon_as_others) {
 }
 END_TEST
 
+/* ---- a program's own messages ---- */
+
+#define UDP (SPACE_MESSAGES + 1)
+
+/* An end of message 7 over UDP; trace NO_NUMBER: it is not known there. */
+static void own(enum packet_role role, uint64_t at_ns, unsigned trace) {
+    struct packet *packet = role == PACKET_SENT ? sent(at_ns) : received(at_ns);
+    packet->space = UDP;
+    packet->trace = trace;
+}
+
+START_TEST(a_message_is_found_again_whether_or_not_both_ends_know_its_trace) {
+    static const unsigned traces[][2] = {{0, 0}, {0, NO_NUMBER}, {NO_NUMBER, 0}, {NO_NUMBER, NO_NUMBER}};
+    own(PACKET_SENT, 100, traces[_i][0]);
+    own(PACKET_RECEIVED, 350, traces[_i][1]);
+    match(true);
+    ck_assert_uint_eq(messages.count, 1);
+    expect(0, MESSAGE_MATCHED, 0, 1, NONE, 250);
+    ck_assert_int_eq(messages.items[0].kind, MESSAGE_OWN);
+}
+END_TEST
+
+START_TEST(a_packet_is_not_found_again_in_another_trace) {
+    sent(100);
+    received(200)->trace = NO_NUMBER;
+    match(true);
+    expect(0, MESSAGE_UNRECEIVED, 0, NONE, NONE, 0);
+    expect(1, MESSAGE_UNSENT, NONE, 1, NONE, 0);
+}
+END_TEST
+
+START_TEST(messages_of_different_traces_are_different) {
+    own(PACKET_SENT, 100, 0);
+    own(PACKET_RECEIVED, 200, 1);
+    match(true);
+    expect(0, MESSAGE_UNRECEIVED, 0, NONE, NONE, 0);
+    expect(1, MESSAGE_UNSENT, NONE, 1, NONE, 0);
+}
+END_TEST
+
+START_TEST(a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure) {
+    own(PACKET_SENT, 100, 0);
+    own(PACKET_SENT, 110, 1);
+    own(PACKET_RECEIVED, 200, 1);
+    own(PACKET_RECEIVED, 210, NO_NUMBER);
+    match(true);
+    ck_assert_uint_eq(messages.count, 3);
+    expect(0, MESSAGE_AMBIGUOUS, 0, NONE, NONE, 0);
+    expect(1, MESSAGE_MATCHED, 1, 2, NONE, 90);
+    expect(2, MESSAGE_AMBIGUOUS, NONE, 3, NONE, 0);
+}
+END_TEST
+
+START_TEST(a_message_is_no_packet_and_one_transport_no_other) {
+    own(PACKET_SENT, 100, 0);
+    received(200);
+    received(300)->space = UDP + 1;
+    match(true);
+    ck_assert_uint_eq(messages.count, 3);
+    expect(0, MESSAGE_UNRECEIVED, 0, NONE, NONE, 0);
+    expect(1, MESSAGE_UNSENT, NONE, 1, NONE, 0);
+    expect(2, MESSAGE_UNSENT, NONE, 2, NONE, 0);
+    ck_assert_int_eq(messages.items[1].kind, MESSAGE_PACKET);
+}
+END_TEST
+
+START_TEST(a_message_sent_twice_and_received_twice_is_told_by_no_order) {
+    own(PACKET_SENT, 100, 0);
+    own(PACKET_SENT, 110, 0);
+    own(PACKET_RECEIVED, 200, 0);
+    own(PACKET_RECEIVED, 210, NO_NUMBER);
+    match(true);
+    ck_assert_uint_eq(messages.count, 4);
+    for (size_t i = 0; i < 4; i++) ck_assert_int_eq(messages.items[i].state, MESSAGE_AMBIGUOUS);
+}
+END_TEST
+
 /* ---- timelines ---- */
 
 static const char *const ids[] = {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -364,6 +441,36 @@ static void read_timeline(void) {
     ck_assert_int_eq(timeline_init(&timeline, events), 0);
     ck_assert_int_eq(messages_of_events(&messages, &timeline.events, &timeline.path.spans), 0);
 }
+
+static void message(const char *kind, unsigned node, unsigned peer, int id, const char *transport) {
+    event(kind, node, peer,
+          json_pack("{s:i,s:i,s:s,s:s}", "message_id", id, "size", 100, "transport", transport, "type", "PING"));
+}
+
+/* A transport of a later version is a number. */
+static void message_over(const char *kind, unsigned node, unsigned peer, int transport) {
+    event(kind, node, peer, json_pack("{s:i,s:i,s:i,s:s}", "message_id", 7, "size", 100, "transport", transport, "type", ""));
+}
+
+START_TEST(messages_of_a_timeline_are_paired_by_id_and_transport) {
+    message("message_sent", ALICE, BOB, 7, "udp");
+    message("message_sent", ALICE, BOB, 7, "tcp");
+    message("message_received", BOB, ALICE, 7, "tcp");
+    message_over("message_sent", ALICE, BOB, 200);
+    message_over("message_received", BOB, ALICE, 201);
+    message_over("message_received", BOB, ALICE, 200);
+    packet("packet_received", BOB, ALICE, 7);
+    read_timeline();
+    ck_assert_uint_eq(messages.count, 5);
+    expect(0, MESSAGE_UNRECEIVED, 0, NONE, NONE, 0);
+    expect(1, MESSAGE_MATCHED, 1, 2, NONE, 1000);
+    expect(2, MESSAGE_MATCHED, 3, 5, NONE, 2000);
+    expect(3, MESSAGE_UNSENT, NONE, 4, NONE, 0);
+    expect(4, MESSAGE_UNSENT, NONE, 6, NONE, 0);
+    ck_assert_str_eq(message_kind_name(messages.items[1].kind), "message");
+    ck_assert_str_eq(message_kind_name(messages.items[4].kind), "packet");
+}
+END_TEST
 
 #define ROOT "0000000000000000"
 #define FIRST "1111111111111111"
@@ -501,9 +608,16 @@ int main(void) {
     tcase_add_loop_test(tcase, a_receive_before_a_send_that_may_be_another_stays_alone, 0, 6);
     tcase_add_loop_test(tcase, no_match_is_invented, 0, 200);
     tcase_add_test(tcase, ten_thousand_ends_of_one_number_are_matched_as_soon_as_others);
+    tcase_add_loop_test(tcase, a_message_is_found_again_whether_or_not_both_ends_know_its_trace, 0, 4);
+    tcase_add_test(tcase, a_packet_is_not_found_again_in_another_trace);
+    tcase_add_test(tcase, messages_of_different_traces_are_different);
+    tcase_add_test(tcase, a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure);
+    tcase_add_test(tcase, a_message_is_no_packet_and_one_transport_no_other);
+    tcase_add_test(tcase, a_message_sent_twice_and_received_twice_is_told_by_no_order);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("timelines");
     tcase_add_checked_fixture(tcase, timeline_setup, timeline_teardown);
+    tcase_add_test(tcase, messages_of_a_timeline_are_paired_by_id_and_transport);
     tcase_add_test(tcase, a_span_that_another_node_caused_is_a_request_and_its_end_an_answer);
     tcase_add_test(tcase, who_does_not_wait_gets_no_answer_and_who_asked_may_be_missing);
     tcase_add_loop_test(tcase, a_packet_without_new_bytes_behind_a_lost_one_likely_repeats_it, 0, 2);

@@ -267,6 +267,33 @@ START_TEST(different_bytes_give_different_node_ids) {
 }
 END_TEST
 
+START_TEST(a_message_id_is_the_same_for_ever_and_of_all_its_bytes) {
+    ck_assert_uint_eq(trace_message_id("a transaction", 13), UINT64_C(0xa0c51faacda4cd92));
+    ck_assert_uint_ne(trace_message_id("a transaction", 13), trace_message_id("a transactioN", 13));
+    ck_assert_uint_ne(trace_message_id("\0", 1), trace_message_id("\0", 2));
+    struct trace_node_id node = trace_node_id_from("a transaction", 13);
+    uint64_t message = __builtin_bswap64(trace_message_id("a transaction", 13));
+    for (unsigned part = 0; part < 32; part += 8) ck_assert_mem_ne(node.bytes + part, &message, 8);
+}
+END_TEST
+
+START_TEST(what_both_ends_know_is_one_trace_and_two_spans) {
+    struct trace_context here = trace_context_shared("4711 alice bob", 14, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
+    struct trace_context there = trace_context_shared("4711 alice bob", 14, TRACE_FLAG_SAMPLED);
+    struct trace_context other = trace_context_shared("4711 alice boB", 14, TRACE_FLAG_SAMPLED);
+    ck_assert_mem_eq(&here.trace_id, &there.trace_id, sizeof here.trace_id);
+    ck_assert_mem_ne(here.trace_id.bytes, other.trace_id.bytes, 8);
+    ck_assert_mem_ne(here.trace_id.bytes + 8, other.trace_id.bytes + 8, 8);
+    ck_assert_mem_ne(here.trace_id.bytes, here.trace_id.bytes + 8, 8);
+    ck_assert_uint_ne(here.span_id, there.span_id);
+    ck_assert_uint_ne(here.span_id, 0);
+    ck_assert_uint_eq(here.flags, TRACE_FLAG_SAMPLED);
+    static const uint8_t expected[TRACE_ID_BYTES] = {0x0a, 0xb4, 0xe9, 0xe1, 0x1a, 0x99, 0x1f, 0x7e,
+                                                     0xcf, 0x83, 0x24, 0x54, 0x4e, 0xb3, 0x84, 0x90};
+    ck_assert_mem_eq(here.trace_id.bytes, expected, sizeof expected);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("context");
     TCase *tcase = tcase_create("context");
@@ -281,6 +308,8 @@ int main(void) {
     tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
     tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
     tcase_add_test(tcase, different_bytes_give_different_node_ids);
+    tcase_add_test(tcase, what_both_ends_know_is_one_trace_and_two_spans);
+    tcase_add_test(tcase, a_message_id_is_the_same_for_ever_and_of_all_its_bytes);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("traceparent");

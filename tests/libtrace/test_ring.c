@@ -99,9 +99,21 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     TRACE_APP_START(log, &context, NULL, 77, "DMAP", 2);
     TRACE_APP_END(log, &context, NULL, "DMAP", 2, 1);
     TRACE_CUSTOM(log, &context, NULL, 8, 9, "xyz", 3);
+    TRACE_MESSAGE_SENT(log, &context, NULL, 77, 100, TRACE_TRANSPORT_UDP, "PING");
+    TRACE_MESSAGE_RECEIVED(log, &context, NULL, 78, 101, TRACE_TRANSPORT_WS, "a type of more bytes than there are");
 
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 14);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 16);
     for (unsigned i = 0; i < 14; i++) ck_assert_uint_eq(events[i].kind, i + 1);
+    ck_assert_uint_eq(events[14].kind, TRACE_KIND_MESSAGE_SENT);
+    ck_assert_uint_eq(events[14].data.message_sent.message_id, 77);
+    ck_assert_uint_eq(events[14].data.message_sent.size, 100);
+    ck_assert_uint_eq(events[14].data.message_sent.transport, TRACE_TRANSPORT_UDP);
+    ck_assert_str_eq(events[14].data.message_sent.type, "PING");
+    ck_assert_uint_eq(events[15].kind, TRACE_KIND_MESSAGE_RECEIVED);
+    ck_assert_uint_eq(events[15].data.message_received.message_id, 78);
+    ck_assert_uint_eq(events[15].data.message_received.size, 101);
+    ck_assert_uint_eq(events[15].data.message_received.transport, TRACE_TRANSPORT_WS);
+    ck_assert_mem_eq(events[15].data.message_received.type, "a type of more bytes tha", 24);
     ck_assert_mem_eq(&events[0].data.conn_init.endpoint, &endpoint, sizeof endpoint);
     ck_assert_uint_eq(events[0].data.conn_init.by_remote, 1);
     ck_assert_uint_eq(events[1].data.conn_established.rtt, 1000);
@@ -119,6 +131,35 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     ck_assert_uint_eq(events[11].data.app_start.parent_id, 77);
     ck_assert_uint_eq(events[12].data.app_end.ok, 1);
     ck_assert_uint_eq(events[13].data.custom.category, 8);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
+START_TEST(what_is_sent_again_and_what_expires_is_told_by_a_flag) {
+    struct trace_log *log = open_log(EVENTS);
+    struct trace_reader *reader = attach_log(log);
+    struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED);
+    struct trace_node_id peer = {.bytes = {5}};
+    TRACE_PACKET_RESENT(log, &context, &peer, 9, 1400, TRACE_SPACE_UTP);
+    TRACE_MESSAGE_RESENT(log, NULL, NULL, 77, 100, TRACE_TRANSPORT_UDP, NULL);
+    TRACE_MESSAGE_SENT(log, NULL, NULL, 77, 100, TRACE_TRANSPORT_UDP, NULL);
+    TRACE_APP_EXPIRED(log, &context, NULL, "DMAP", 2);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 4);
+    ck_assert_uint_eq(events[0].kind, TRACE_KIND_PACKET_SENT);
+    ck_assert_uint_eq(events[0].flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER | TRACE_FLAG_RETRANSMISSION);
+    ck_assert_uint_eq(events[0].data.packet_sent.packet_num, 9);
+    ck_assert_uint_eq(events[0].data.packet_sent.size, 1400);
+    ck_assert_uint_eq(events[0].data.packet_sent.space, TRACE_SPACE_UTP);
+    ck_assert_uint_eq(events[1].kind, TRACE_KIND_MESSAGE_SENT);
+    ck_assert_uint_eq(events[1].flags, TRACE_FLAG_RETRANSMISSION);
+    ck_assert_uint_eq(events[2].flags, 0);
+    ck_assert_uint_eq(events[3].kind, TRACE_KIND_APP_END);
+    ck_assert_uint_eq(events[3].flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_EXPIRED);
+    ck_assert_uint_eq(events[3].data.app_end.span_id, context.span_id);
+    ck_assert_mem_eq(events[3].data.app_end.app_id, "DMAP", 4);
+    ck_assert_uint_eq(events[3].data.app_end.cmd, 2);
+    ck_assert_uint_eq(events[3].data.app_end.ok, 0);
     trace_reader_detach(reader);
     trace_log_close(log);
 }
@@ -799,6 +840,7 @@ int main(void) {
     tcase_add_test(tcase, an_emitted_event_is_read_with_all_its_bytes);
     tcase_add_test(tcase, the_rest_of_the_data_is_zero_also_in_a_slot_that_was_used_before);
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
+    tcase_add_test(tcase, what_is_sent_again_and_what_expires_is_told_by_a_flag);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);

@@ -114,6 +114,7 @@ static void check_field(const json_t *value, const struct trace_event *event, co
     }
     case TRACE_TYPE_space: check_name(value, trace_space_name(*at), *at); return;
     case TRACE_TYPE_loss: check_name(value, trace_loss_name(*at), *at); return;
+    case TRACE_TYPE_transport: check_name(value, trace_transport_name(*at), *at); return;
     case TRACE_TYPE_endpoint: check_endpoint(value, at); return;
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: check_text(value, (const char *)at, field->length); return;

@@ -41,8 +41,9 @@ static bool is_ascii(const uint8_t *at, size_t bytes) {
 /* Copies what JSON carries of a field, as the header lists it. */
 static void carry_field(struct trace_event *out, const struct trace_event *in, const struct trace_parsed_event *back,
                         const struct trace_field_info *field) {
-    static const uint8_t widths[] = {[TRACE_TYPE_u8] = 1,    [TRACE_TYPE_u16] = 2,  [TRACE_TYPE_u32] = 4, [TRACE_TYPE_u64] = 8,
-                                     [TRACE_TYPE_space] = 1, [TRACE_TYPE_loss] = 1, [TRACE_TYPE_id64] = 8};
+    static const uint8_t widths[] = {
+        [TRACE_TYPE_u8] = 1,    [TRACE_TYPE_u16] = 2,  [TRACE_TYPE_u32] = 4,       [TRACE_TYPE_u64] = 8,
+        [TRACE_TYPE_space] = 1, [TRACE_TYPE_loss] = 1, [TRACE_TYPE_transport] = 1, [TRACE_TYPE_id64] = 8};
     const uint8_t *from = in->data.bytes + field->offset;
     uint8_t *to = out->data.bytes + field->offset;
     struct trace_endpoint endpoint, carried = {0};

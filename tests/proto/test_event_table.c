@@ -11,7 +11,8 @@ static size_t field_bytes(const struct trace_field_info *field) {
     case TRACE_TYPE_u8:
     case TRACE_TYPE_bool:
     case TRACE_TYPE_space:
-    case TRACE_TYPE_loss: return 1;
+    case TRACE_TYPE_loss:
+    case TRACE_TYPE_transport: return 1;
     case TRACE_TYPE_u16: return 2;
     case TRACE_TYPE_u32: return 4;
     case TRACE_TYPE_u64:
@@ -30,10 +31,10 @@ START_TEST(ids_are_those_that_are_written_into_recordings) {
     static const struct {
         uint16_t id;
         const char *name;
-    } kinds[] = {{1, "conn_init"},   {2, "conn_established"}, {3, "conn_closed"},  {4, "stream_opened"},
-                 {5, "stream_data"}, {6, "stream_closed"},    {7, "packet_sent"},  {8, "packet_received"},
-                 {9, "packet_lost"}, {10, "metrics"},         {11, "app_command"}, {12, "app_start"},
-                 {13, "app_end"},    {14, "custom"},          {15, "events_lost"}};
+    } kinds[] = {{1, "conn_init"},     {2, "conn_established"}, {3, "conn_closed"},     {4, "stream_opened"}, {5, "stream_data"},
+                 {6, "stream_closed"}, {7, "packet_sent"},      {8, "packet_received"}, {9, "packet_lost"},   {10, "metrics"},
+                 {11, "app_command"},  {12, "app_start"},       {13, "app_end"},        {14, "custom"},       {15, "events_lost"},
+                 {16, "message_sent"}, {17, "message_received"}};
     unsigned count;
     trace_kind_table(&count);
     ck_assert_uint_ge(count, COUNT_OF(kinds));
@@ -114,17 +115,25 @@ START_TEST(an_integer_field_has_the_value_of_its_struct_member) {
 }
 END_TEST
 
-START_TEST(flags_spaces_and_causes_have_names_and_strangers_have_none) {
+START_TEST(flags_spaces_causes_and_transports_have_names_and_strangers_have_none) {
     ck_assert_str_eq(trace_flag_name(0), "sampled");
     ck_assert_str_eq(trace_flag_name(1), "debug");
     ck_assert_str_eq(trace_flag_name(2), "app_initiated");
     ck_assert_str_eq(trace_flag_name(3), "has_peer");
     ck_assert_str_eq(trace_flag_name(4), "future");
-    ck_assert_ptr_null(trace_flag_name(5));
+    ck_assert_str_eq(trace_flag_name(5), "retransmission");
+    ck_assert_str_eq(trace_flag_name(6), "expired");
+    ck_assert_ptr_null(trace_flag_name(7));
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_INITIAL), "initial");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_HANDSHAKE), "handshake");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_1RTT), "1rtt");
-    ck_assert_ptr_null(trace_space_name(3));
+    ck_assert_str_eq(trace_space_name(TRACE_SPACE_UDP), "udp");
+    ck_assert_str_eq(trace_space_name(10), "other");
+    ck_assert_ptr_null(trace_space_name(11));
+    ck_assert_str_eq(trace_transport_name(0), "other");
+    ck_assert_str_eq(trace_transport_name(TRACE_TRANSPORT_UDP), "udp");
+    ck_assert_str_eq(trace_transport_name(15), "radio");
+    ck_assert_ptr_null(trace_transport_name(16));
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) ck_assert_ptr_nonnull(trace_loss_name(cause));
     ck_assert_str_eq(trace_loss_name(TRACE_LOSS_OVERWRITTEN), "overwritten");
     ck_assert_ptr_null(trace_loss_name(TRACE_LOSS_COUNT));
@@ -141,7 +150,7 @@ int main(void) {
     tcase_add_loop_test(table, fields_do_not_overlap_and_stay_in_the_event_data, 0, (int)count);
     tcase_add_loop_test(table, every_text_of_the_table_is_there, 0, (int)count);
     tcase_add_test(table, an_integer_field_has_the_value_of_its_struct_member);
-    tcase_add_test(table, flags_spaces_and_causes_have_names_and_strangers_have_none);
+    tcase_add_test(table, flags_spaces_causes_and_transports_have_names_and_strangers_have_none);
     suite_add_tcase(suite, table);
     return run_suite(suite);
 }

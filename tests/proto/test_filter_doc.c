@@ -30,7 +30,8 @@ static const char *takes(const struct trace_field_info *field) {
     switch (field->type) {
     case TRACE_TYPE_bool: return "alone, or `true`, `false`";
     case TRACE_TYPE_id64: return "the beginning of a 64-bit id, `0`";
-    case TRACE_TYPE_space: return "`initial`, `handshake`, `1rtt`";
+    case TRACE_TYPE_space: return "a packet number space, as in `docs/events.md`";
+    case TRACE_TYPE_transport: return "a transport, as in `docs/events.md`";
     case TRACE_TYPE_loss: return "a cause, as in `docs/events.md`";
     case TRACE_TYPE_endpoint: return "an endpoint, `null`";
     case TRACE_TYPE_code4:
@@ -140,12 +141,13 @@ START_TEST(every_field_of_every_kind_can_be_asked_for_in_each_of_its_names) {
     for (unsigned k = 0; k < count; k++) {
         for (unsigned i = 0; i < kinds[k].field_count; i++) {
             const struct trace_field_info *field = &kinds[k].fields[i];
-            const char *value = field->type == TRACE_TYPE_bool       ? "true"
-                                : field->type == TRACE_TYPE_space    ? "1rtt"
-                                : field->type == TRACE_TYPE_loss     ? "overwritten"
-                                : field->type == TRACE_TYPE_endpoint ? "::1"
-                                : field->type == TRACE_TYPE_payload  ? "00"
-                                                                     : "0";
+            const char *value = field->type == TRACE_TYPE_bool        ? "true"
+                                : field->type == TRACE_TYPE_space     ? "1rtt"
+                                : field->type == TRACE_TYPE_loss      ? "overwritten"
+                                : field->type == TRACE_TYPE_transport ? "udp"
+                                : field->type == TRACE_TYPE_endpoint  ? "::1"
+                                : field->type == TRACE_TYPE_payload   ? "00"
+                                                                      : "0";
             const char *before[] = {"", "data.", kinds[k].name};
             for (unsigned n = 0; n < 3; n++) {
                 char text[200];

@@ -65,6 +65,7 @@ static void fill_field(struct trace_event *event, const struct trace_field_info 
     switch (field->type) {
     case TRACE_TYPE_bool: *at = (uint8_t)below(3); return;
     case TRACE_TYPE_space:
+    case TRACE_TYPE_transport:
     case TRACE_TYPE_loss: *at = (uint8_t)below(9); return;
     case TRACE_TYPE_u8: *at = (uint8_t)number; return;
     case TRACE_TYPE_u16: number = below(4), memcpy(at, &number, 2); return;
@@ -147,7 +148,7 @@ struct tree {
 static enum class class_of(enum trace_type type) {
     switch (type){
         case TRACE_TYPE_bool : return BOOL; case TRACE_TYPE_id64 : return ID64;
-        case TRACE_TYPE_space : case TRACE_TYPE_loss : return NAMED;
+        case TRACE_TYPE_space : case TRACE_TYPE_loss : case TRACE_TYPE_transport : return NAMED;
         case TRACE_TYPE_endpoint : return ENDPOINT;
         case TRACE_TYPE_code4 : case TRACE_TYPE_text : return TEXT;
         case TRACE_TYPE_payload : return HEX;
@@ -191,7 +192,8 @@ static const char *const named[] = {"initial", "handshake", "1rtt", "5", "overwr
 static const char *const endpoints[] = {"192.0.2.1", "192.0.2.2:441", "[2001::1]:440", "[2001::2]", "2001::1"};
 static const char *const app_texts[] = {"DMAP", "DataMap", "NOPE", "Nope"};
 static const char *const commands[] = {"STORE_CHUNK", "GET_CHUNK", "1", "2", "3"};
-static const char *const spaces[] = {"initial", "handshake", "1rtt"};
+static const char *const spaces[] = {"initial", "handshake", "1rtt", "udp", "utp"};
+static const char *const transports[] = {"other", "udp", "utp", "memory"};
 #define ANY(list) ((list)[below(COUNT_OF(list))])
 
 /* A number that the field's unit allows, in one of the ways to write it; time: of `time`. */
@@ -241,7 +243,11 @@ static const char *choose_text(const struct test *test) {
     case PEER: return chance(50) ? ANY(ids) : ANY(names);
     case KIND: return kind_name();
     case FLAGS: return trace_flag_name(below(4));
-    case NAMED: return strstr(test->field, "space") ? ANY(spaces) : strcmp(ANY(named), "5") ? "overwritten" : "5";
+    case NAMED:
+        return strstr(test->field, "space")       ? ANY(spaces)
+               : strstr(test->field, "transport") ? ANY(transports)
+               : strcmp(ANY(named), "5")          ? "overwritten"
+                                                  : "5";
     case ENDPOINT: return ANY(endpoints);
     case APP: return ANY(app_texts);
     case COMMAND: return ANY(commands);

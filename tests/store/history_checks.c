@@ -315,6 +315,8 @@ void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
         quick_assert(a->packets_sent == b->packets_sent);
         quick_assert(a->packets_received == b->packets_received);
         quick_assert(a->packets_lost == b->packets_lost);
+        quick_assert(a->messages_sent == b->messages_sent);
+        quick_assert(a->messages_received == b->messages_received);
         quick_assert(a->bytes_sent == b->bytes_sent);
         quick_assert(a->bytes_received == b->bytes_received);
         quick_assert(a->rtt_ns == b->rtt_ns);

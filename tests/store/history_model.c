@@ -169,7 +169,8 @@ static void set_outcome(const struct model *model, const uint64_t *order, uint64
     }
     if (decides == NULL) return;
     trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
-    if (decides_end != NULL && !decides_end->data.app_end.ok) trace->outcome = HISTORY_OUTCOME_FAILED;
+    if (decides_end != NULL && !decides_end->data.app_end.ok)
+        trace->outcome = decides_end->flags & TRACE_FLAG_EXPIRED ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
     if (decides->data.app_start.parent_id != 0 || decides_end == NULL || decides_end->timestamp < decides->timestamp) return;
     trace->has_took = true;
     trace->took_ns = decides_end->timestamp - decides->timestamp;
@@ -295,6 +296,8 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
         if (event->kind == TRACE_KIND_PACKET_RECEIVED)
             peer->packets_received++, peer->bytes_received += event->data.packet_received.size;
         if (event->kind == TRACE_KIND_PACKET_LOST) peer->packets_lost++;
+        if (event->kind == TRACE_KIND_MESSAGE_SENT) peer->messages_sent++;
+        if (event->kind == TRACE_KIND_MESSAGE_RECEIVED) peer->messages_received++;
         insert_node(peer, item->source >> 8);
         if (event->kind == TRACE_KIND_METRICS && (!has_min || event->data.metrics.min_rtt < peer->min_rtt_ns)) {
             peer->min_rtt_ns = event->data.metrics.min_rtt;
@@ -438,6 +441,7 @@ static void fill_data(struct generator *generator, struct trace_event *event) {
         event->data.app_end.span_id = number % 7;
         event->data.app_end.cmd = (uint16_t)(number / 7 % 5);
         event->data.app_end.ok = number / 64 % 2;
+        if (number / 128 % 2 != 0) event->flags |= TRACE_FLAG_EXPIRED; /* of one that is ok it does not count */
         break;
     default: memcpy(event->data.bytes, &number, sizeof number);
     }
@@ -457,7 +461,7 @@ void generator_event(struct generator *generator, history_source source, struct 
     else if (generator_below(generator, 16) != 0)
         event->trace_id = generator_trace_id(generator, shift + generator_below(generator, load->traces));
     event->sequence = generator->sequences[node % 256][lane % 8]++;
-    event->kind = (uint16_t)(1 + generator_below(generator, 15));
+    event->kind = (uint16_t)(1 + generator_below(generator, 17));
     if (generator_below(generator, 50) == 0) event->kind = (uint16_t)(60 + generator_below(generator, 10));
     if (load->peers == 0 || generator_below(generator, 8) != 0) {
         event->flags |= TRACE_FLAG_HAS_PEER;

@@ -66,7 +66,7 @@ static void make(uint64_t position, struct trace_event *ret_event) {
     event->timestamp = 1000000 + position * 10 + mix(position + 2) % 1000;
     event->trace_id = trace_id(trace_of(position));
     event->sequence = (uint32_t)position;
-    event->kind = (uint16_t)(1 + mix(position + 3) % 15);
+    event->kind = (uint16_t)(1 + mix(position + 3) % 17);
     event->flags = TRACE_FLAG_HAS_PEER;
     event->peer_id = peer_id(peer_of(position));
     for (unsigned i = 0; i < 8; i++) {

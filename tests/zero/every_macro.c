@@ -85,6 +85,13 @@ void connection_send(struct connection *connection, uint64_t packet_num, uint32_
         TRACE_PACKET_RECEIVED(connection->log, NULL, &connection->peer, packet_num, size, TRACE_SPACE_INITIAL);
     else
         connection->bytes_sent += 2;
+    if (packet_num % 3 == 0)
+        TRACE_PACKET_RESENT(connection->log, &connection->context, &connection->peer, packet_num, size, TRACE_SPACE_UTP);
+    TRACE_MESSAGE_SENT(connection->log, &connection->context, &connection->peer, packet_num + side_effect(), size,
+                       TRACE_TRANSPORT_UDP, "a type that no binary keeps");
+    TRACE_MESSAGE_RESENT(connection->log, NULL, &connection->peer, packet_num, size, TRACE_TRANSPORT_MEMORY, NULL);
+    TRACE_MESSAGE_RECEIVED(connection->log, NULL, &connection->peer, packet_num, (uint32_t)side_effect(), TRACE_TRANSPORT_WS,
+                           NULL);
     for (unsigned i = 0; i < 3; i++) TRACE_METRICS(connection->log, NULL, NULL, side_effect(), i, size, i);
 }
 
@@ -163,6 +170,7 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);
     TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
     TRACE_APP_END(NULL, NULL, NULL, "DMAP", command, 1);
+    TRACE_APP_EXPIRED(NULL, NULL, NULL, "DMAP", (uint16_t)(command + side_effect()));
 }
 
 #ifdef __cplusplus

@@ -56,6 +56,13 @@ struct trace_context trace_context_new(uint8_t flags);
 /* A new span in the same trace, with the same flags. */
 struct trace_context trace_context_child(const struct trace_context *parent);
 
+/* A context for a protocol whose messages have no room for one: its trace is made of bytes that both ends know (a transaction's id with both
+ * addresses, a connection's id), so that each end comes to the same trace by itself.  The span is random, for neither end knows the other's:
+ * the two parts are one trace, but no parent leads from one to the other.  Whatever else has the same bytes is in the same trace: take
+ * care that they do not come again.  Hashes them, but hides nothing from one who can guess them.  The same for the same bytes on every
+ * machine.  Any thread. */
+struct trace_context trace_context_shared(const void *known, size_t bytes, uint8_t flags);
+
 /* The context on the wire, for a message header: version (0), trace id, span id (big-endian), flags. */
 #define TRACE_CONTEXT_WIRE_BYTES 26
 

@@ -129,6 +129,19 @@ static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t contr
     trace__commit(slot);
 }
 
+/* packet_sent, once more. */
+static inline void trace__emit_packet_resent(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                             const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
+                                             unsigned space) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
+    if (slot.event == NULL) return;
+    slot.event->flags |= TRACE_FLAG_RETRANSMISSION;
+    slot.event->data.packet_sent.packet_num = packet_num;
+    slot.event->data.packet_sent.size = size;
+    slot.event->data.packet_sent.space = (uint8_t)space;
+    trace__commit(slot);
+}
+
 static inline void trace__emit_packet_received(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                                const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
                                                unsigned space) {
@@ -201,6 +214,18 @@ static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, 
     trace__commit(slot);
 }
 
+/* app_end, not ok, for time ran out. */
+static inline void trace__emit_app_expired(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                           const struct trace_node_id *peer, const char *app_id, uint16_t cmd) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
+    if (slot.event == NULL) return;
+    slot.event->flags |= TRACE_FLAG_EXPIRED;
+    slot.event->data.app_end.span_id = context != NULL ? context->span_id : 0;
+    memcpy(slot.event->data.app_end.app_id, app_id, 4);
+    slot.event->data.app_end.cmd = cmd;
+    trace__commit(slot);
+}
+
 static inline void trace__emit_custom(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {
@@ -212,6 +237,40 @@ static inline void trace__emit_custom(struct trace_log *log, uint64_t control, c
     slot.event->data.custom.data_bytes = (uint8_t)data_bytes;
     if (data_bytes != 0) memcpy(slot.event->data.custom.data, data, data_bytes);
     trace__commit(slot);
+}
+
+/* Sent and received messages are laid out alike. */
+static inline void trace__emit_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                       const struct trace_node_id *peer, uint16_t kind, unsigned flags, uint64_t message_id,
+                                       uint32_t size, unsigned transport, const char *type) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, kind);
+    if (slot.event == NULL) return;
+    slot.event->flags |= (uint8_t)flags;
+    slot.event->data.message_sent.message_id = message_id;
+    slot.event->data.message_sent.size = size;
+    slot.event->data.message_sent.transport = (uint8_t)transport;
+    for (size_t i = 0; type != NULL && i < sizeof slot.event->data.message_sent.type && type[i] != 0; i++)
+        slot.event->data.message_sent.type[i] = type[i];
+    trace__commit(slot);
+}
+
+static inline void trace__emit_message_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                            const struct trace_node_id *peer, uint64_t message_id, uint32_t size,
+                                            unsigned transport, const char *type) {
+    trace__emit_message(log, control, context, peer, TRACE_KIND_MESSAGE_SENT, 0, message_id, size, transport, type);
+}
+
+static inline void trace__emit_message_resent(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                              const struct trace_node_id *peer, uint64_t message_id, uint32_t size,
+                                              unsigned transport, const char *type) {
+    trace__emit_message(log, control, context, peer, TRACE_KIND_MESSAGE_SENT, TRACE_FLAG_RETRANSMISSION, message_id, size,
+                        transport, type);
+}
+
+static inline void trace__emit_message_received(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                                const struct trace_node_id *peer, uint64_t message_id, uint32_t size,
+                                                unsigned transport, const char *type) {
+    trace__emit_message(log, control, context, peer, TRACE_KIND_MESSAGE_RECEIVED, 0, message_id, size, transport, type);
 }
 
 #ifdef __cplusplus

@@ -149,6 +149,10 @@ struct trace_node_id trace_node_id_random(void);
  * keeps someone from making two that collide, for this is no cryptographic hash.  Any thread, safe in signal handlers. */
 struct trace_node_id trace_node_id_from(const void *identity, size_t bytes);
 
+/* A message id made of the bytes that both ends know a message by: a hash, a transaction id with whatever makes it unique.  The same for the
+ * same bytes everywhere; two that differ have the same id by a chance of one in 2^64.  Any thread, safe in signal handlers. */
+uint64_t trace_message_id(const void *id, size_t bytes);
+
 struct trace_log_options {
     struct trace_node_id node_id; /* not all zero */
     const char *node_name;        /* UTF-8, up to 31 bytes are kept; NULL for none */
@@ -265,6 +269,9 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
     TRACE_EMIT_((stream_id, code), stream_closed, STREAM_CLOSED, log, context, peer, stream_id, code)
 #define TRACE_PACKET_SENT(log, context, peer, packet_num, size, space) \
     TRACE_EMIT_((packet_num, size, space), packet_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
+/* The same packet once more, under the number that it had: for transports that retransmit so (QUIC never does). */
+#define TRACE_PACKET_RESENT(log, context, peer, packet_num, size, space) \
+    TRACE_EMIT_((packet_num, size, space), packet_resent, PACKET_SENT, log, context, peer, packet_num, size, space)
 #define TRACE_PACKET_RECEIVED(log, context, peer, packet_num, size, space) \
     TRACE_EMIT_((packet_num, size, space), packet_received, PACKET_RECEIVED, log, context, peer, packet_num, size, space)
 #define TRACE_PACKET_LOST(log, context, peer, packet_num, space) \
@@ -272,6 +279,20 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)                                   \
     TRACE_EMIT_((rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes), metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, \
                 cwnd_bytes, in_flight_bytes)
+/* The program's own messages, over any transport: TRACE_TRANSPORT_UDP, ...  message_id: what both ends know the message by, once for
+ * each message from one node to another; trace_message_id makes one of more than 8 bytes.  type: const char *, NULL for none, cut to 24
+ * bytes.  A message is found again at the other end by peer, transport and id: with an id that is used again soon, give each message
+ * a context too.  A program that traces its packets need not trace messages as well, nor the other way about. */
+#define TRACE_MESSAGE_SENT(log, context, peer, message_id, size, transport, type)                                      \
+    TRACE_EMIT_((message_id, size, transport, type), message_sent, MESSAGE_SENT, log, context, peer, message_id, size, \
+                transport, type)
+/* The same message once more, to the same peer under the same id. */
+#define TRACE_MESSAGE_RESENT(log, context, peer, message_id, size, transport, type)                                      \
+    TRACE_EMIT_((message_id, size, transport, type), message_resent, MESSAGE_SENT, log, context, peer, message_id, size, \
+                transport, type)
+#define TRACE_MESSAGE_RECEIVED(log, context, peer, message_id, size, transport, type)                                          \
+    TRACE_EMIT_((message_id, size, transport, type), message_received, MESSAGE_RECEIVED, log, context, peer, message_id, size, \
+                transport, type)
 /* data: const void *, up to 44 bytes */
 #define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
     TRACE_EMIT_((category, code), custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
@@ -317,5 +338,8 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 /* Ends the span context->span_id. */
 #define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
     TRACE_APP_EMIT_((cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
+/* Ends it without an answer: time ran out.  Its outcome is neither ok nor failed, but expired. */
+#define TRACE_APP_EXPIRED(log, context, peer, app_id, cmd) \
+    TRACE_APP_EMIT_((cmd), app_expired, APP_END, log, context, peer, app_id, cmd)
 
 #endif

@@ -73,6 +73,11 @@ enum trace_space {
 #include "tbl/spaces.def"
 };
 
+enum trace_transport {
+#define TRACE_TRANSPORT(id, name, NAME, doc) TRACE_TRANSPORT_##NAME = (id),
+#include "tbl/transports.def"
+};
+
 enum trace_loss {
 #define TRACE_LOSS(id, name, NAME, doc) TRACE_LOSS_##NAME = (id),
 #include "tbl/losses.def"
@@ -92,6 +97,7 @@ enum {
 #define TRACE_MEMBER_id64(name, length) uint64_t name;
 #define TRACE_MEMBER_space(name, length) uint8_t name;
 #define TRACE_MEMBER_loss(name, length) uint8_t name;
+#define TRACE_MEMBER_transport(name, length) uint8_t name;
 #define TRACE_MEMBER_endpoint(name, length) struct trace_endpoint name;
 #define TRACE_MEMBER_code4(name, length) char name[length];
 #define TRACE_MEMBER_text(name, length) char name[length];
@@ -134,6 +140,11 @@ TRACE_STATIC_ASSERT_(offsetof(struct trace_event, data) == 64, "data");
 #define TRACE_KIND(id, name, NAME, doc, fields) \
     TRACE_STATIC_ASSERT_(sizeof(struct trace_##name) <= TRACE_EVENT_DATA_BYTES, #name " fits its 64 bytes");
 #include "tbl/events.def"
+
+/* One function may fill in either. */
+TRACE_STATIC_ASSERT_(sizeof(struct trace_message_sent) == sizeof(struct trace_message_received) &&
+                         offsetof(struct trace_message_sent, type) == offsetof(struct trace_message_received, type),
+                     "messages are laid out alike");
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,7 @@ enum trace_type {
     TRACE_TYPE_id64,
     TRACE_TYPE_space,
     TRACE_TYPE_loss,
+    TRACE_TYPE_transport,
     TRACE_TYPE_endpoint,
     TRACE_TYPE_code4,
     TRACE_TYPE_text,
@@ -57,12 +58,13 @@ const struct trace_kind_info *trace_kind_table(unsigned *ret_count);
 /* The kind of that name, or 0. */
 uint16_t trace_kind_by_name(const char *name);
 
-/* Names of flags bits, spaces and loss causes; NULL for one that is not in its table. */
+/* Names of flags bits, spaces, loss causes and transports; NULL for one that is not in its table. */
 const char *trace_flag_name(unsigned bit);
 const char *trace_space_name(unsigned space);
 const char *trace_loss_name(unsigned cause);
+const char *trace_transport_name(unsigned transport);
 
-/* An integer field's value (u8 ... u64, bool, id64, space, loss). */
+/* An integer field's value (u8 ... u64, bool, id64, space, loss, transport). */
 uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field);
 
 #endif

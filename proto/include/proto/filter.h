@@ -145,6 +145,7 @@ enum trace_filter_outcome {
     TRACE_FILTER_OUTCOME_OK,
     TRACE_FILTER_OUTCOME_FAILED,
     TRACE_FILTER_OUTCOME_OPEN,
+    TRACE_FILTER_OUTCOME_EXPIRED,
 };
 
 /* A trace, as `traces` of the socket has it. */

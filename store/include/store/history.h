@@ -130,7 +130,13 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
 
 #define HISTORY_SUMMARY_NODES_MAX 64
 
-enum history_outcome { HISTORY_OUTCOME_NONE, HISTORY_OUTCOME_OPEN, HISTORY_OUTCOME_OK, HISTORY_OUTCOME_FAILED };
+enum history_outcome {
+    HISTORY_OUTCOME_NONE,
+    HISTORY_OUTCOME_OPEN,
+    HISTORY_OUTCOME_OK,
+    HISTORY_OUTCOME_FAILED,
+    HISTORY_OUTCOME_EXPIRED
+};
 
 /* What the directory knows of a trace, counted over the events that the history still has. */
 struct history_trace {
@@ -188,7 +194,8 @@ int history_traces(struct history *history, const struct history_traces_query *q
 struct history_peer {
     struct trace_node_id peer_id;
     uint64_t first_ns, last_ns;
-    uint64_t events, packets_sent, packets_received, packets_lost, bytes_sent, bytes_received;
+    uint64_t events, packets_sent, packets_received, packets_lost, messages_sent, messages_received;
+    uint64_t bytes_sent, bytes_received;       /* of packets */
     uint64_t rtt_ns, min_rtt_ns;               /* 0: none */
     uint32_t nodes[HISTORY_SUMMARY_NODES_MAX]; /* node indices, ascending; of more than fit, the lowest */
     uint32_t node_count;
