@@ -142,7 +142,8 @@ class Install(unittest.TestCase):
 
     def test_a_program_by_the_shared_library_needs_it_and_nothing_of_the_static_one(self):
         program = self.directory / "shared"
-        run("cc", *WARNINGS, HERE / "outside_shared.c", "-o", program, *STAGED.flags("--cflags", "--libs", "p2ptrace-shared"))
+        for switches in (["-DTRACE_FULL"], []):
+            run("cc", *WARNINGS, *switches, HERE / "outside_shared.c", "-o", program, *STAGED.flags("--cflags", "--libs", "p2ptrace-shared"))
         self.assertIn("libp2ptrace-shared.so.1", run("readelf", "-d", program))
         self.assertNotIn("trace__", run("nm", "-a", program))
         self.shared = {"LD_LIBRARY_PATH": str(STAGED.lib)}

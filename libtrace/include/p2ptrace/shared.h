@@ -89,7 +89,8 @@ enum trace_clock_source trace_shared_clock_source(void);
 
 /* ---- questions to the own log ------------------------------------------------------------------------------------------------ */
 
-/* As trace_query_open, with its mode: enum trace_query_mode.  trace_query_json and trace_query_close of p2ptrace/query.h are here, too. */
+/* As trace_query_open, with its mode: enum trace_query_mode.  trace_query_json, trace_query_close and the dumps of p2ptrace/query.h are
+ * here, too. */
 int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *log, uint32_t mode);
 
 #ifdef __cplusplus

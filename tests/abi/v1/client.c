@@ -96,6 +96,8 @@ static int count_own(struct trace_log *log, const struct trace_context *context)
         trace_query_close(query);
     }
     need(trace_shared_query_open(&query, log, 2) < 0, "no such mode");
+    need(trace_query_dump(log, &context->trace_id, 1) == 0 && trace_query_dump_recent(log, 1) == 0, "dump");
+    need(trace_query_dump_trace(log, "no digits") < 0, "digits");
     return count / 2;
 }
 

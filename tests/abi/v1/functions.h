@@ -41,6 +41,9 @@ int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *lo
 int trace_query_json(struct trace_query *query, const struct trace_query_filter *filter,
     int (*write)(void *arg, const char *line, size_t bytes), void *arg);
 void trace_query_close(struct trace_query *query);
+int trace_query_dump(struct trace_log *log, const struct trace_id *trace_id, int fd);
+int trace_query_dump_recent(struct trace_log *log, unsigned limit);
+int trace_query_dump_trace(struct trace_log *log, const char *trace_id_digits);
 void trace_log_close(struct trace_log *log);
 const char *trace_log_name(const struct trace_log *log);
 struct trace_node_id trace_node_id_random(void);
