@@ -235,7 +235,7 @@ func (log *Log) begin(kind uint16, context *Context, peer *NodeID) (*shard, *eve
 	event.kind, event.flags = kind, 0
 	event.data = [64]byte{}
 	if context != nil {
-		event.traceID, event.flags = context.TraceID, context.Flags&(Sampled|Debug|AppInitiated)
+		event.traceID, event.flags = context.TraceID, context.Flags&^hasPeer
 	} else {
 		event.traceID = TraceID{}
 	}

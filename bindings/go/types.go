@@ -16,13 +16,6 @@ const (
 	hasPeer      = 8
 )
 
-// Packet number spaces.
-const (
-	SpaceInitial   = 0
-	SpaceHandshake = 1
-	Space1RTT      = 2
-)
-
 // Options says how to open a log.
 type Options struct {
 	DiscardNewest bool   // newest events are dropped when there is no room, instead of the oldest

@@ -101,10 +101,18 @@ fn kinds(text: &str) -> Vec<Kind> {
         .collect()
 }
 
+/// A member may be called by a word of Rust.
+fn member_name(name: &str) -> String {
+    if matches!(name, "type" | "ref" | "match" | "loop" | "move" | "use" | "fn" | "in" | "as" | "where") {
+        return format!("r#{name}");
+    }
+    name.to_string()
+}
+
 fn member(field: &Field) -> String {
-    let name = &field.name;
+    let name = &member_name(&field.name);
     match field.kind.as_str() {
-        "u8" | "bool" | "space" | "loss" => format!("pub {name}: u8"),
+        "u8" | "bool" | "space" | "transport" | "loss" => format!("pub {name}: u8"),
         "u16" => format!("pub {name}: u16"),
         "u32" => format!("pub {name}: u32"),
         "u64" | "id64" => format!("pub {name}: u64"),
@@ -117,18 +125,18 @@ fn member(field: &Field) -> String {
 
 /// The members' initialisers, of the macro's arguments.
 fn initialiser(field: &Field) -> String {
-    let name = &field.name;
+    let (name, member) = (&field.name, member_name(&field.name));
     match field.kind.as_str() {
         "id64" if name == "span_id" => "span_id: $crate::__private::span_id(__context)".to_string(),
-        "u8" | "bool" | "space" | "loss" => format!("{name}: (${name}) as u8"),
-        "u16" => format!("{name}: (${name}) as u16"),
-        "u32" => format!("{name}: (${name}) as u32"),
-        "u64" | "id64" => format!("{name}: (${name}) as u64"),
-        "endpoint" => format!("{name}: $crate::Endpoint::from(${name})"),
+        "u8" | "bool" | "space" | "transport" | "loss" => format!("{member}: (${name}) as u8"),
+        "u16" => format!("{member}: (${name}) as u16"),
+        "u32" => format!("{member}: (${name}) as u32"),
+        "u64" | "id64" => format!("{member}: (${name}) as u64"),
+        "endpoint" => format!("{member}: $crate::Endpoint::from(${name})"),
         "payload" => {
             format!("{name}_bytes: $crate::__private::count::<{}>(&${name}), {name}: $crate::__private::cut(&${name})", field.length)
         }
-        _ => format!("{name}: $crate::__private::cut(&${name})"),
+        _ => format!("{member}: $crate::__private::cut(&${name})"),
     }
 }
 
@@ -214,10 +222,20 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let text = fs::read_to_string(&table).unwrap_or_else(|error| panic!("{}: {error}", table.display()));
     let mut out = String::new();
+    let mut constants = String::new();
+    for word in ["SPACE", "TRANSPORT"] {
+        // A tree that is older does not have all of the tables.
+        let list = table.with_file_name(format!("{}s.def", word.to_lowercase()));
+        for call in fs::read_to_string(list).iter().flat_map(|text| calls(text.split("*/").nth(1).unwrap_or(""), &format!("TRACE_{word}"))) {
+            let parts = arguments(call, 4);
+            writeln!(constants, "#[doc = {}]\npub const {word}_{}: u8 = {};", parts[3], parts[2], parts[0]).unwrap();
+        }
+    }
     for kind in kinds(&text) {
         write_kind(&mut out, &kind);
     }
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("events.rs"), out).unwrap();
+    fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("constants.rs"), constants).unwrap();
     if env::var_os("CARGO_FEATURE_TRACE").is_some() {
         link();
     }

@@ -50,6 +50,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 #define SANE_bool(name, length) data->name = data->name != 0;
 #define SANE_id64(name, length)
 #define SANE_space(name, length)
+#define SANE_transport(name, length)
 #define SANE_loss(name, length)
 #define SANE_endpoint(name, length)
 #define SANE_code4(name, length)
@@ -108,7 +109,7 @@ void trace_shared_emit_events(struct trace_log *log, const struct trace_event *e
     for (size_t i = 0; i < count; i++) {
         const struct trace_event *event = &events[i];
         uint64_t control = trace__control(log);
-        struct trace_context context = {.trace_id = event->trace_id, .flags = event->flags & TRACE_CONTEXT_FLAGS};
+        struct trace_context context = {.trace_id = event->trace_id, .flags = event->flags & ~TRACE_FLAG_HAS_PEER};
         bool has_peer = (event->flags & TRACE_FLAG_HAS_PEER) != 0;
         union trace_event_data data = event->data;
         struct trace__slot slot;

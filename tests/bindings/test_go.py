@@ -20,9 +20,9 @@ from p2ptrace import _table
 from join import Traced, check_no_loss, join
 
 GO, GOFMT = "/usr/bin/go", "/usr/bin/gofmt"
-VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000", "u64": "1 << 62", "bool": "true", "id64": "0xabc", "space": "1", "loss": "1",
+VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000", "u64": "1 << 62", "bool": "true", "id64": "0xabc", "space": "1", "transport": "1", "loss": "1",
           "endpoint": 'netip.MustParseAddrPort("[::1]:4433")', "code4": '"DMAP"', "text": '"why"', "payload": "[]byte{1, 2}"}
-SHOWN = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": 1 << 62, "bool": True, "id64": "0000000000000abc", "space": "handshake", "loss": 1,
+SHOWN = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": 1 << 62, "bool": True, "id64": "0000000000000abc", "space": "handshake", "transport": "udp", "loss": 1,
          "endpoint": "[::1]:4433", "code4": "DMAP", "text": "why", "payload": "0102"}
 KINDS = [row for row in _table.kinds() if row.name != "events_lost"]
 
@@ -46,7 +46,7 @@ def run(*command, cwd=PACKAGE, **more):
 
 class Generated(unittest.TestCase):
     def test_the_methods_are_those_of_the_table_of_events(self):
-        for which, name in (("on", "events.go"), ("off", "events_off.go")):
+        for which, name in (("on", "events.go"), ("off", "events_off.go"), ("constants", "constants.go")):
             made = subprocess.run([sys.executable, SOURCE / "bindings/generate_go.py", SOURCE, which], stdout=subprocess.PIPE, text=True,
                                   check=True).stdout
             self.assertEqual((PACKAGE / name).read_text(encoding="utf-8"), made, "write it anew: meson compile -C build bindings-go")

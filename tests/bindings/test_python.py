@@ -15,7 +15,7 @@ sys.path.insert(0, str(SOURCE / "bindings/python"))
 import p2ptrace
 from join import Traced, check_no_loss, join
 
-VALUES = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": (1 << 63) - 1, "bool": True, "id64": 0xABC, "space": 1, "loss": 1,
+VALUES = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": (1 << 63) - 1, "bool": True, "id64": 0xABC, "space": 1, "transport": "udp", "loss": 1,
           "endpoint": ("::1", 4433), "code4": "DMAP", "text": "why", "payload": b"\x01\x02"}
 SHOWN = VALUES | {"id64": "0000000000000abc", "space": "handshake", "endpoint": "[::1]:4433", "payload": "0102"}
 

@@ -59,7 +59,7 @@ class _Wire(ctypes.Structure):
 
 
 _INTEGERS = {"u8": ctypes.c_uint8, "u16": ctypes.c_uint16, "u32": ctypes.c_uint32, "u64": ctypes.c_uint64, "bool": ctypes.c_uint8,
-             "id64": ctypes.c_uint64, "space": ctypes.c_uint8, "loss": ctypes.c_uint8}
+             "id64": ctypes.c_uint64, "space": ctypes.c_uint8, "transport": ctypes.c_uint8, "loss": ctypes.c_uint8}
 APP_TYPES = {"unsigned": 1, "bytes": 2, "hash": 3, "text": 4}
 
 
@@ -114,8 +114,8 @@ class Kind:
             if field.type == "payload":
                 setattr(out, field.name + "_bytes", len(raw))
         else:
-            if field.type == "space" and isinstance(value, str):
-                value = _table.SPACES[value]
+            if field.type in _table.NAMES and isinstance(value, str):
+                value = _table.NAMES[field.type][value]
             number, kind = int(value), _INTEGERS[field.type]
             if field.type == "bool":
                 number = int(bool(value))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tables of events.def and spaces.def, read when the module is loaded: what is installed has them beside it, and the source tree has
+"""The tables of events.def and the like, read when the module is loaded: what is installed has them beside it, and the source tree has
 them in proto/tbl."""
 import pathlib
 import re
@@ -10,7 +10,7 @@ _PLACES = (_HERE / "tbl", _HERE.parents[2] / "proto/tbl")
 _STRING = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
 _KIND = re.compile(rf"TRACE_KIND\(\s*(\d+)\s*,\s*(\w+)\s*,\s*(\w+)\s*,\s*{_STRING},")
 _FIELD = re.compile(rf"TRACE_FIELD\(\s*(\w+)\s*,\s*(\w+)\s*,\s*(\d+)\s*,\s*([\w-]+)\s*,\s*{_STRING}\)")
-_SPACE = re.compile(r'^TRACE_SPACE\(\s*(\d+)\s*,\s*"([^"]*)"', re.MULTILINE)
+_NAMED = re.compile(r'^TRACE_[A-Z]+\(\s*(\d+)\s*,\s*"?(\w+)"?\s*,\s*(\w+)\s*,', re.MULTILINE)
 
 
 class Field(NamedTuple):
@@ -31,7 +31,7 @@ def _read(name):
         if (place / name).is_file():
             text = (place / name).read_text(encoding="utf-8")
             return re.sub(r"^\s*(?:/\*.*?\*/|//[^\n]*)", "", text, flags=re.DOTALL | re.MULTILINE)
-    raise ImportError(f"p2ptrace: {name} is not there")
+    return ""
 
 
 def _text(literal):
@@ -41,6 +41,8 @@ def _text(literal):
 def kinds():
     """All kinds, in the table's order."""
     text = _read("events.def")
+    if not text:
+        raise ImportError("p2ptrace: events.def is not there")
     starts = list(_KIND.finditer(text))
     ends = [match.start() for match in starts[1:]] + [len(text)]
     return [Row(int(match[1]), match[2], _text(match[4]),
@@ -48,4 +50,6 @@ def kinds():
             for match, end in zip(starts, ends)]
 
 
-SPACES = {name: int(number) for number, name in _SPACE.findall(_read("spaces.def"))}
+# Numbers by what JSON calls them, and what C does, of the types whose values have names; an older tree has not all of the tables.
+NAMES = {kind: {name: int(number) for number, name, _ in _NAMED.findall(_read(kind + "s.def"))} for kind in ("space", "transport")}
+CONSTANTS = {kind: {name: int(number) for number, _, name in _NAMED.findall(_read(kind + "s.def"))} for kind in ("space", "transport")}

@@ -35,10 +35,8 @@ pub use log::*;
 #[cfg(feature = "trace")]
 pub use query::*;
 
-/// Packet number spaces, as `spaces.def` numbers them.
-pub const SPACE_INITIAL: u8 = 0;
-pub const SPACE_HANDSHAKE: u8 = 1;
-pub const SPACE_1RTT: u8 = 2;
+// SPACE_... and TRANSPORT_..., as their tables number them.
+include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 
 /// How many bytes of trace context a message carries: 0 when tracing is off.
 #[cfg(feature = "trace")]

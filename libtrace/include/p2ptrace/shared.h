@@ -68,6 +68,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind);
 #include "tbl/events.def"
 
 /* void trace_emit_NAME(log, context, peer, data, data_bytes): emits an event.  log, context and peer may be NULL, as for the macros.
+ * context->flags may have flags of this event alone, besides those that its trace carries (tbl/flags.def).
  * data_bytes: TRACE_DATA_BYTES(NAME).  Wait-free but for a thread's first event to a log; any thread, safe in signal handlers. */
 #define TRACE__SHARED_KIND_0(name, NAME, fields)                                                                         \
     void trace_emit_##name(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer, \
