@@ -62,18 +62,18 @@ def method(row):
     name = camel(row.name)
     on = f"""// {name} emits {row.name}: {row.doc}
 func (log *Log) {name}(context *Context, peer *NodeID{parameters}) {{
-	shard, event := log.begin({row.id}, context, peer)
-	if event == nil {{
-		return
-	}}
-	place := &event.data
+\tshard, event := log.begin({row.id}, context, peer)
+\tif event == nil {{
+\t\treturn
+\t}}
+\tplace := &event.data
 {lines}
-	log.commit(shard)
+\tlog.commit(shard)
 }}
 """
     off = f"""// {name} emits nothing.
 func (log *Log) {name}(context *Context, peer *NodeID{parameters}) {{
-	// nothing
+\t// nothing
 }}
 """
     return on, off

@@ -88,26 +88,26 @@ class Go(unittest.TestCase):
             name = "".join(part.capitalize() for part in kind.name.split("_"))
             lines.append(f"\tlog.{name}(&context, &p2ptrace.NodeID{{7}}, {', '.join(values)})\n\tnone.{name}(nil, nil, {', '.join(values)})")
         program = self.program(["net/netip", "p2ptrace"], """func main() {
-	var none *p2ptrace.Log
-	_ = netip.AddrPort{}
-	log, err := p2ptrace.Open("all", p2ptrace.RandomNodeID(), p2ptrace.Options{LaneEvents: 4096})
-	if err != nil {
-		panic(err)
-	}
-	var wire [p2ptrace.ContextBytes]byte
-	root := p2ptrace.NewContext(p2ptrace.Sampled)
-	root.SpanID = 0xabc
-	root.Encode(wire[:])
-	context, err := p2ptrace.DecodeContext(wire[:])
-	if err != nil || context != root || context.Child().TraceID != root.TraceID {
-		panic("contexts")
-	}
-	if _, err = p2ptrace.DecodeContext(wire[1:]); err == nil {
-		panic("decoded what is none")
-	}
-	if _, err = p2ptrace.Open("zero", p2ptrace.NodeID{}, p2ptrace.Options{}); err == nil {
-		panic("opened without an id")
-	}
+    var none *p2ptrace.Log
+    _ = netip.AddrPort{}
+    log, err := p2ptrace.Open("all", p2ptrace.RandomNodeID(), p2ptrace.Options{LaneEvents: 4096})
+    if err != nil {
+        panic(err)
+    }
+    var wire [p2ptrace.ContextBytes]byte
+    root := p2ptrace.NewContext(p2ptrace.Sampled)
+    root.SpanID = 0xabc
+    root.Encode(wire[:])
+    context, err := p2ptrace.DecodeContext(wire[:])
+    if err != nil || context != root || context.Child().TraceID != root.TraceID {
+        panic("contexts")
+    }
+    if _, err = p2ptrace.DecodeContext(wire[1:]); err == nil {
+        panic("decoded what is none")
+    }
+    if _, err = p2ptrace.Open("zero", p2ptrace.NodeID{}, p2ptrace.Options{}); err == nil {
+        panic("opened without an id")
+    }
 """ + "\n".join(lines) + "\n\tlog.Flush()\n\tlog.Close()\n\tnone.Flush()\n\tnone.Close()\n}\n")
         traced = self.traced()
         run(program, P2PTRACE_SHM_DIR=str(traced.shm_dir))
@@ -121,22 +121,22 @@ class Go(unittest.TestCase):
 
     def test_batches_of_many_goroutines_lose_nothing_and_keep_the_time_of_each_event(self):
         program = self.program(["p2ptrace", "sync"], """func main() {
-	log, err := p2ptrace.Open("many", p2ptrace.RandomNodeID(), p2ptrace.Options{})
-	if err != nil {
-		panic(err)
-	}
-	var group sync.WaitGroup
-	for g := 0; g < 16; g++ {
-		group.Add(1)
-		go func(g int) {
-			defer group.Done()
-			for i := 0; i < 3000; i++ {
-				log.PacketSent(nil, &p2ptrace.NodeID{byte(g + 1)}, uint64(i), 1200, p2ptrace.Space1RTT)
-			}
-		}(g)
-	}
-	group.Wait()
-	log.Close()
+    log, err := p2ptrace.Open("many", p2ptrace.RandomNodeID(), p2ptrace.Options{})
+    if err != nil {
+        panic(err)
+    }
+    var group sync.WaitGroup
+    for g := 0; g < 16; g++ {
+        group.Add(1)
+        go func(g int) {
+            defer group.Done()
+            for i := 0; i < 3000; i++ {
+                log.PacketSent(nil, &p2ptrace.NodeID{byte(g + 1)}, uint64(i), 1200, p2ptrace.Space1RTT)
+            }
+        }(g)
+    }
+    group.Wait()
+    log.Close()
 }
 """)
         for clock in ("", "monotonic"):
@@ -155,12 +155,12 @@ class Go(unittest.TestCase):
 
     def test_with_the_tag_nothing_of_the_library_is_there(self):
         program = self.program(["fmt", "p2ptrace"], """func main() {
-	log, _ := p2ptrace.Open("x", p2ptrace.NodeID{}, p2ptrace.Options{})
-	context := p2ptrace.NewContext(p2ptrace.Sampled)
-	log.PacketSent(&context, nil, 1, 2, p2ptrace.Space1RTT)
-	log.AppStart(&context, nil, context.Span(), "DMAP", 1)
-	log.Close()
-	fmt.Println(p2ptrace.ContextBytes)
+    log, _ := p2ptrace.Open("x", p2ptrace.NodeID{}, p2ptrace.Options{})
+    context := p2ptrace.NewContext(p2ptrace.Sampled)
+    log.PacketSent(&context, nil, 1, 2, p2ptrace.Space1RTT)
+    log.AppStart(&context, nil, context.Span(), "DMAP", 1)
+    log.Close()
+    fmt.Println(p2ptrace.ContextBytes)
 }
 """, "-tags", "notrace")
         self.assertEqual(run(program, LD_LIBRARY_PATH=""), "0\n")
@@ -173,13 +173,13 @@ class Go(unittest.TestCase):
 import "p2ptrace"
 
 func Send(log *p2ptrace.Log, number uint64, payload []byte) int {
-	total := 0
-	for _, b := range payload {
-		log.PacketSent(nil, nil, number, uint32(len(payload)), p2ptrace.Space1RTT) // trace
-		total += int(b)
-	}
-	log.AppCommand(nil, nil, "DMAP", 1, payload) // trace
-	return total
+    total := 0
+    for _, b := range payload {
+        log.PacketSent(nil, nil, number, uint32(len(payload)), p2ptrace.Space1RTT) // trace
+        total += int(b)
+    }
+    log.AppCommand(nil, nil, "DMAP", 1, payload) // trace
+    return total
 }
 """
         top = self.directory / "send"
