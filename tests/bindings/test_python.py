@@ -64,6 +64,22 @@ class Python(unittest.TestCase):
         self.assertEqual(data.data_bytes, 44)
         log.close()
 
+    def test_what_another_language_hands_over_is_as_sane_in_the_ring_as_an_event_of_the_macros(self):
+        os.environ["P2PTRACE_SHM_DIR"] = self.directory
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        custom, init = p2ptrace.KINDS["custom"], p2ptrace.KINDS["conn_init"]
+        payload, endpoint = b"\xfe\xed" * 22, ("1.2.3.4", 0xABCD)
+        with p2ptrace.Log("raw", required=True, lane_events=4096) as log:
+            data = custom.data({"data": payload})
+            data.data_bytes = 255
+            p2ptrace._library.trace_emit_custom(log._log, None, None, data, custom.bytes)
+            data = init.data({"endpoint": endpoint})
+            data.by_remote = 7
+            p2ptrace._library.trace_emit_conn_init(log._log, None, None, data, init.bytes)
+            ring = pathlib.Path(self.directory + log.name).read_bytes()
+        self.assertEqual(ring[ring.index(payload) - 1], 44)
+        self.assertEqual(ring[ring.index(bytes(data.endpoint)) + 20], 1)
+
     def test_contexts_travel(self):
         context = p2ptrace.Context.new()
         child = context.child()
