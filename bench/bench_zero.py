@@ -32,47 +32,15 @@ import time
 BUILD = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = pathlib.Path(json.loads((BUILD / "meson-info/meson-info.json").read_text(encoding="utf-8"))["directories"]["source"])
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(SOURCE / "tests/zero"), str(SOURCE / "tests/integration")]
+sys.path[:0] = [str(SOURCE / "bench"), str(SOURCE / "tests/zero"), str(SOURCE / "tests/integration")]
 import nodes
 import zero
+from report import Report
 
 EXAMPLE = "quic_node"
 BUILDS = ("on", "off", "removed")
 CASES = ("object-code", "size-on", "size-off", "size-removed", "get-on", "get-off")
 GETS = 100
-
-
-class Report:
-    """Prints results as bench.c does: a table, or a JSON line each."""
-
-    def __init__(self, as_json):
-        self.as_json = as_json
-        self.headed = False
-
-    def result(self, case, values, unit, floor=None, **extra):
-        value, (low, high) = statistics.median(values), spread(values)
-        line = {"bench": "zero", "case": case, "value": round(value, 2), "unit": unit}
-        if floor is not None:
-            line |= {"floor": round(floor, 2), "ratio": round(value / floor, 3), "peer": "trace lines removed"}
-        line |= extra | {"low": round(low, 2), "high": round(high, 2), "repetitions": len(values)}
-        if self.as_json:
-            print(json.dumps(line, separators=(",", ":")), flush=True)
-            return
-        if not self.headed:
-            print(f"{'bench':10} {'case':14} {'median':>10}  {'unit':12} {'floor':>10} {'ratio':>7}  {'middle half':19} {'reps':>5}")
-        self.headed = True
-        shown = f"{floor:10.2f} {value / floor:7.3f}" if floor is not None else f"{'-':>10} {'-':>7}"
-        notes = "".join(f"  {name} {number}" for name, number in extra.items())
-        peer = "  floor: trace lines removed" if floor is not None else ""
-        print(f"{'zero':10} {case:14} {value:10.2f}  {unit:12} {shown}  {low:8.2f} - {high:<8.2f} {len(values):5}{peer}{notes}", flush=True)
-
-
-def spread(values):
-    """The quarter points."""
-    if len(values) < 2:
-        return values[0], values[0]
-    quarters = statistics.quantiles(values, n=4, method="inclusive")
-    return quarters[0], quarters[2]
 
 
 # ---- object code -----------------------------------------------------------------------------------------------------------
@@ -194,7 +162,7 @@ def main():
         print("\n".join(f"zero/{case}" for case in CASES))
         return
     wanted = [case for case in CASES if not args.name or "zero" in args.name or f"zero/{case}" in args.name]
-    report = Report(args.json)
+    report = Report("zero", "trace lines removed", args.json)
     if "object-code" in wanted:
         object_code(report, args.quick)
     if not set(wanted) - {"object-code"}:

@@ -107,6 +107,7 @@ static bool read_field(struct json_span value, const struct trace_field_info *fi
     case TRACE_TYPE_bool: *at = is_literal(value, "true"); return *at || is_literal(value, "false");
     case TRACE_TYPE_space: return read_name(value, trace_space_name, at);
     case TRACE_TYPE_loss: return read_name(value, trace_loss_name, at);
+    case TRACE_TYPE_transport: return read_name(value, trace_transport_name, at);
     case TRACE_TYPE_endpoint: return read_endpoint(value, at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return read_text(value, (char *)at, field->length);

@@ -176,6 +176,7 @@ static void put_field(struct writer *out, const struct trace_field_info *field) 
     case TRACE_TYPE_bool: writer_printf(out, "        enum : u8 { \"false\" = 0, \"true\" = 1 ... 255 } %s;\n", name); break;
     case TRACE_TYPE_space: put_enum(out, trace_space_name, name); break;
     case TRACE_TYPE_loss: put_enum(out, trace_loss_name, name); break;
+    case TRACE_TYPE_transport: put_enum(out, trace_transport_name, name); break;
     case TRACE_TYPE_endpoint:
         writer_printf(out, "        struct { hex8 address[16]; u16 port; u8 family; u8 reserved; } %s;\n", name);
         break;

@@ -16,8 +16,6 @@
 #include <string.h>
 #include <time.h>
 
-#define METRICS_EVERY_NS UINT64_C(10000000)
-
 static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) { return trace->has_peer ? &trace->peer : NULL; }
 
 static const struct trace_context *context_of(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_stream *stream) {
@@ -89,10 +87,10 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
 }
 
 void trace_ngtcp2__established(struct trace_ngtcp2 *trace) {
-    ngtcp2_conn_stat stat;
+    trace_ngtcp2_stat stat;
 
     if (trace->conn == NULL) return;
-    ngtcp2_conn_get_conn_stat(trace->conn, &stat);
+    NGTCP2_GET_STAT(trace->conn, &stat);
     trace->is_established = true;
     TRACE_CONN_ESTABLISHED(trace->log, &trace->context, peer_of(trace), stat.latest_rtt);
 }
@@ -107,8 +105,8 @@ static void end(struct trace_ngtcp2 *trace, uint64_t code, bool by_remote, const
     TRACE_CONN_CLOSED(trace->log, &trace->context, peer_of(trace), code, by_remote, reason);
 }
 
-void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const ngtcp2_connection_close_error *error) {
-    ngtcp2_connection_close_error theirs;
+void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngtcp2_error *error) {
+    trace_ngtcp2_error theirs;
     char reason[56]; /* the longest that an event has room for */
     bool by_remote = error == NULL && result == NGTCP2_ERR_DRAINING;
     size_t count;
@@ -118,8 +116,7 @@ void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const ngtcp2_co
         end(trace, 0, false, ngtcp2_strerror(result));
         return;
     }
-    if (by_remote) ngtcp2_conn_get_connection_close_error(trace->conn, &theirs);
-    if (by_remote) error = &theirs;
+    if (by_remote) error = trace_ngtcp2__close_of(trace->conn, &theirs);
     count = error->reasonlen < sizeof reason - 1 ? error->reasonlen : sizeof reason - 1;
     if (count != 0) memcpy(reason, error->reason, count);
     reason[count] = 0;
@@ -184,6 +181,16 @@ void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngt
     stream->sent += (uint64_t)taken;
 }
 
+void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result, ngtcp2_ssize taken, uint32_t flags,
+                                 int64_t stream_id, const ngtcp2_vec *datav, size_t datavcnt) {
+    uint64_t offered = 0;
+
+    if (trace == NULL || stream_id < 0 || (result < 0 && result != NGTCP2_ERR_WRITE_MORE)) return;
+    for (size_t i = 0; i < datavcnt; i++) offered += datav[i].len;
+    trace_ngtcp2_stream_sent(trace, stream_id, taken,
+                             (flags & NGTCP2_WRITE_STREAM_FLAG_FIN) != 0 && taken >= 0 && (uint64_t)taken == offered);
+}
+
 void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes) {
     trace->pending = *bytes;
     if (is_told(trace, bytes->stream_id)) trace_ngtcp2__flush(trace);
@@ -228,14 +235,18 @@ static uint64_t coarse_ns(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* When they changed, and not more often than each 10 ms. */
-static void tell_metrics(struct trace_ngtcp2 *trace) {
-    uint64_t now = coarse_ns();
-    ngtcp2_conn_stat stat;
+void trace_ngtcp2_metrics_every(struct trace_ngtcp2 *trace, uint64_t interval_ns) {
+    if (trace != NULL) trace->metrics_every_ns = interval_ns;
+}
 
-    if (!trace->is_established || now - trace->metrics_ns < METRICS_EVERY_NS) return;
+/* When they changed, and not more often than the user said.  A clock that is read in steps of 4 ms will do: it costs a quarter. */
+static void tell_metrics(struct trace_ngtcp2 *trace) {
+    uint64_t now = trace->metrics_every_ns != 0 ? coarse_ns() : 0;
+    trace_ngtcp2_stat stat;
+
+    if (!trace->is_established || (trace->metrics_ns != 0 && now - trace->metrics_ns < trace->metrics_every_ns)) return;
     trace->metrics_ns = now;
-    ngtcp2_conn_get_conn_stat(trace->conn, &stat);
+    NGTCP2_GET_STAT(trace->conn, &stat);
     if (stat.latest_rtt == trace->rtt && stat.cwnd == trace->cwnd && stat.bytes_in_flight == trace->in_flight) return;
     trace->rtt = stat.latest_rtt;
     trace->cwnd = stat.cwnd;

@@ -12,14 +12,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* A piece of a parameter list that only 1.x has, or only 0.12. */
+#if NGTCP2_VERSION_NUM >= 0x010000
+#define IF_0(...)
+#define IF_1(...) __VA_ARGS__
+#else
+#define IF_0(...) __VA_ARGS__
+#define IF_1(...)
+#endif
+
 #define PASS_ON(name, parameters, arguments) +1
 enum {
     PASSED_ON = 0
 #include "ngtcp2_callbacks.def"
 };
 
-/* A callback that ngtcp2 has and we do not know would hand our user_data to the user: 8 more are taken below, and 4 have none. */
-_Static_assert(sizeof(ngtcp2_callbacks) == (PASSED_ON + 8 + 4) * sizeof(void (*)(void)), "the callbacks of ngtcp2 0.12");
+/* A callback that ngtcp2 has and we do not know would hand our user_data to the user: 8 more are taken below, 9 with stream_close2, and 4
+ * have none.  A newer ngtcp2 that stops here needs its callbacks in ngtcp2_callbacks.def. */
+#define TAKEN (8 + (NGTCP2_CALLBACKS >= 5))
+_Static_assert(sizeof(ngtcp2_callbacks) == (PASSED_ON + TAKEN + 4) * sizeof(void (*)(void)),
+               "all callbacks of this ngtcp2 are known");
 
 /* ---- told of ----------------------------------------------------------------------------------------------------------- */
 
@@ -69,6 +81,19 @@ static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
     return trace->user.stream_close(conn, flags, stream_id, code, trace->user_data, stream_user_data);
 }
 
+#if NGTCP2_CALLBACKS >= 5
+/* The two directions may end by different codes; the one that is an error is told. */
+static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t rx_code, uint64_t tx_code,
+                            void *user_data, void *stream_user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    uint64_t rx = flags & NGTCP2_STREAM_CLOSE2_FLAG_RX_APP_ERROR_CODE_SET ? rx_code : 0;
+    uint64_t tx = flags & NGTCP2_STREAM_CLOSE2_FLAG_TX_APP_ERROR_CODE_SET ? tx_code : 0;
+
+    trace_ngtcp2__stream_closed(trace, stream_id, rx != 0 ? rx : tx);
+    return trace->user.stream_close2(conn, flags, stream_id, rx_code, tx_code, trace->user_data, stream_user_data);
+}
+#endif
+
 /* Each call is a whole record; ngtcp2_conn_del writes the last. */
 static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t count) {
     struct trace_ngtcp2 *trace = user_data;
@@ -95,6 +120,13 @@ __attribute__((format(printf, 2, 3))) static void on_printf(void *user_data, con
     trace->user_printf(trace->user_data, "%s", text);
 }
 
+#if NGTCP2_SETTINGS >= 4
+static void on_log(void *user_data, char *text, size_t count) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace->user_log(trace->user_data, text, count);
+}
+#endif
+
 static void on_delete_crypto_aead_ctx(ngtcp2_conn *conn, ngtcp2_crypto_aead_ctx *ctx, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;
     trace->user.delete_crypto_aead_ctx(conn, ctx, trace->user_data);
@@ -120,14 +152,21 @@ void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
     callbacks->stream_open = on_stream_open;
     callbacks->recv_stream_data = on_recv_stream_data;
     callbacks->stream_close = on_stream_close;
+#if NGTCP2_CALLBACKS >= 5
+    if (callbacks->stream_close2 != NULL) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 calls no other */
+#endif
     if (callbacks->delete_crypto_aead_ctx != NULL) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
     if (callbacks->delete_crypto_cipher_ctx != NULL) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;
 #define PASS_ON(name, parameters, arguments) \
     if (callbacks->name != NULL) callbacks->name = on_##name;
 #include "ngtcp2_callbacks.def"
-    trace->user_qlog = settings->qlog.write;
-    if (trace->source == TRACE_NGTCP2_QLOG || trace->source == TRACE_NGTCP2_CRYPTO_LOST || settings->qlog.write != NULL)
-        settings->qlog.write = on_qlog;
+    trace->user_qlog = NGTCP2_QLOG_OF(settings);
+    if (trace->source == TRACE_NGTCP2_QLOG || trace->source == TRACE_NGTCP2_CRYPTO_LOST || NGTCP2_QLOG_OF(settings) != NULL)
+        NGTCP2_QLOG_OF(settings) = on_qlog;
     trace->user_printf = settings->log_printf;
     if (settings->log_printf != NULL) settings->log_printf = on_printf;
+#if NGTCP2_SETTINGS >= 4
+    trace->user_log = settings->log_write;
+    if (settings->log_write != NULL) settings->log_write = on_log;
+#endif
 }

@@ -11,6 +11,7 @@
 
 #include "ngtcp2_packet.h"
 #include "ngtcp2_streams.h"
+#include "ngtcp2_version.h"
 
 #include <p2ptrace/ngtcp2.h>
 
@@ -42,6 +43,9 @@ struct trace_ngtcp2 {
     ngtcp2_settings settings;
     ngtcp2_qlog_write user_qlog;
     ngtcp2_printf user_printf;
+#if NGTCP2_SETTINGS >= 4
+    ngtcp2_log_write user_log;
+#endif
     void *user_data;
 
     struct trace_ngtcp2_streams streams;
@@ -51,7 +55,8 @@ struct trace_ngtcp2 {
     uint64_t next_sent[3], next_received[3]; /* by space: the largest packet number + 1; kept by ngtcp2_crypto.c */
     struct trace_ngtcp2_sent sent[PACKETS_KEPT];
 
-    uint64_t metrics_ns; /* when metrics were last told, and what */
+    uint64_t metrics_every_ns; /* 0: all */
+    uint64_t metrics_ns;       /* when metrics were last told by the clock, 0: never; and what */
     uint64_t rtt, cwnd, in_flight;
 };
 

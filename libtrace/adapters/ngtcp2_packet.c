@@ -3,10 +3,10 @@
  * Reading a packet's header and payload: see ngtcp2_packet.h. */
 #include "ngtcp2_packet.h"
 
-#include <ngtcp2/ngtcp2.h>
+#include "ngtcp2_version.h"
 
 #define LONG_HEADER 0x80U
-#define VERSION_2 0x6b3343cfU /* RFC 9369; the ngtcp2 that is supported speaks the draft only */
+#define VERSION_2 0x6b3343cfU /* RFC 9369; ngtcp2 0.12 speaks the draft only */
 #define NUMBER_MAX ((UINT64_C(1) << 62) - 1)
 
 /* The two bits of a long header that say what packet it is mean other things in QUIC version 2 (RFC 9369, 3.2). */
@@ -14,7 +14,7 @@ static bool long_space(const uint8_t *bytes, unsigned *ret_space) {
     uint32_t version = (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
     unsigned type = bytes[0] >> 4 & 3U;
 
-    if (version == VERSION_2 || version == NGTCP2_PROTO_VER_V2_DRAFT) type = (type + 3) & 3U;
+    if (version == VERSION_2 || version == NGTCP2_VERSION_2_DRAFT) type = (type + 3) & 3U;
     switch (type) {
     case 0: *ret_space = TRACE_SPACE_INITIAL; return true;
     case 1: *ret_space = TRACE_SPACE_1RTT; return true; /* 0-RTT */

@@ -218,12 +218,12 @@ static bool write_one(struct quic_end *end) {
     ngtcp2_path_storage_zero(&path);
     count = ngtcp2_conn_writev_stream(end->conn, &path.path, NULL, packet, sizeof packet, &taken,
                                       fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0, end->out_id, &vec, 1, end->pair->now_ns);
+    TRACE_NGTCP2_STREAM_WRITTEN(end->trace, count, taken, fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0, end->out_id, &vec, 1);
     if (count == NGTCP2_ERR_STREAM_DATA_BLOCKED)
         count = ngtcp2_conn_write_pkt(end->conn, &path.path, NULL, packet, sizeof packet, end->pair->now_ns);
     if (count < 0) die("writing", (int)count);
     if (taken >= 0) {
         bool ends = fin && (size_t)taken == piece;
-        TRACE_NGTCP2_STREAM_SENT(end->trace, end->out_id, taken, ends);
         end->out_left -= (size_t)taken;
         if (ends) end->out_id = -1;
     }

@@ -167,6 +167,70 @@ START_TEST(what_one_end_sends_is_what_the_other_receives) {
 }
 END_TEST
 
+/* With the rate that the user sets; the clock of this is the machine's, but an hour has not passed. */
+START_TEST(metrics_are_told_whenever_they_change_or_as_often_as_the_user_says) {
+    const struct trace_metrics *before = NULL;
+    unsigned whole;
+
+    open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){0});
+    pair.drop_every = 9; /* then packets are acknowledged at once */
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    client = read_events(logs[0]);
+    whole = count_of(&client, TRACE_KIND_METRICS);
+    ck_assert_uint_gt(whole, 40);
+    ck_assert_uint_le(whole, count_of(&client, TRACE_KIND_PACKET_RECEIVED));
+    for (uint32_t i = 0; i < client.count; i++) {
+        const struct trace_metrics *metrics = &client.all[i].data.metrics;
+        if (client.all[i].kind != TRACE_KIND_METRICS) continue;
+        ck_assert(!before || before->rtt != metrics->rtt || before->cwnd != metrics->cwnd ||
+                  before->in_flight != metrics->in_flight);
+        before = metrics;
+    }
+    free(client.all);
+    trace_ngtcp2_metrics_every(pair.ends[0].trace, UINT64_C(3600000000000));
+    quic_pair_send(&pair.ends[0], 700000, &request);
+    quic_pair_run(&pair);
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_METRICS), whole + 1);
+}
+END_TEST
+
+/* Vectors in parts, the end of a stream without bytes, a result that is an error. */
+START_TEST(what_was_written_follows_from_what_ngtcp2_gave_back) {
+    static const struct {
+        ngtcp2_ssize result, taken;
+        uint32_t flags;
+        int64_t stream_id;
+        size_t datavcnt, events;
+        bool fin;
+    } cases[] = {
+        {1200, 30, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 2, 1, true},
+        {1200, 29, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 2, 1, false},
+        {1200, 30, NGTCP2_WRITE_STREAM_FLAG_NONE, 40, 2, 1, false},
+        {1200, 10, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 1, 1, true},
+        {NGTCP2_ERR_WRITE_MORE, 30, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 2, 1, true},
+        {40, 0, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 0, 1, true},
+        {1200, -1, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 0, 0, false},
+        {0, -1, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 2, 0, false},
+        {NGTCP2_ERR_STREAM_DATA_BLOCKED, 30, NGTCP2_WRITE_STREAM_FLAG_FIN, 40, 2, 0, false},
+        {1200, 30, NGTCP2_WRITE_STREAM_FLAG_FIN, -1, 2, 0, false},
+    };
+    ngtcp2_vec vectors[2] = {{NULL, 10}, {NULL, 20}};
+
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
+    trace_ngtcp2_stream_written(pair.ends[0].trace, cases[_i].result, cases[_i].taken, cases[_i].flags, cases[_i].stream_id,
+                                vectors, cases[_i].datavcnt);
+    quic_pair_close(&pair);
+    read_both();
+    ck_assert_uint_eq(count_of(&client, TRACE_KIND_STREAM_DATA), cases[_i].events);
+    if (cases[_i].events == 0) return;
+    ck_assert_int_eq(first(&client, TRACE_KIND_STREAM_DATA)->data.stream_data.fin, cases[_i].fin);
+    ck_assert_int_eq(first(&client, TRACE_KIND_STREAM_DATA)->data.stream_data.length, cases[_i].taken);
+}
+END_TEST
+
 START_TEST(what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted) {
     static struct packets crypto, lost;
 
@@ -709,6 +773,9 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     add_for_each_source(tcase, what_one_end_sends_is_what_the_other_receives);
+    tcase_add_loop_test(tcase, metrics_are_told_whenever_they_change_or_as_often_as_the_user_says, TRACE_NGTCP2_QLOG,
+                        TRACE_NGTCP2_CRYPTO_LOST + 1);
+    tcase_add_loop_test(tcase, what_was_written_follows_from_what_ngtcp2_gave_back, 0, 10);
     tcase_add_test(tcase, what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted);
     add_for_each_source(tcase, packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses);
     tcase_add_test(tcase, a_packet_outside_of_a_scope_is_protected_and_not_told_of);

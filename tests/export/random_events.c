@@ -38,7 +38,8 @@ static void fill_data(struct random_events *random, int wild, const struct trace
         uint8_t *at = event->data.bytes + field->offset;
         switch (field->type) {
         case TRACE_TYPE_bool: *at = (uint8_t)rnd(random, 2); break;
-        case TRACE_TYPE_space: *at = (uint8_t)rnd(random, wild ? 5 : 3); break;
+        case TRACE_TYPE_space: *at = (uint8_t)rnd(random, wild ? 20 : 3); break;
+        case TRACE_TYPE_transport: *at = (uint8_t)rnd(random, wild ? 40 : 16); break;
         case TRACE_TYPE_loss: *at = (uint8_t)rnd(random, wild ? 9 : TRACE_LOSS_COUNT); break;
         case TRACE_TYPE_text: fill_text(random, wild, at, field->length); break;
         case TRACE_TYPE_code4: memcpy(at, "DMAP", 4); break;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What is installed can be used from outside: with pkg-config and a plain cc, and as a subproject of Meson.
+"""What is installed can be used from outside: with pkg-config and a plain cc, by CMake, and as a subproject of Meson.
 
     test_install.py MESON SOURCE_ROOT BUILD_ROOT [SWITCH...]
 
@@ -50,6 +50,9 @@ class Installation:
         [pc_file] = top.rglob("p2ptrace.pc")
         [header] = top.rglob("p2ptrace/trace.h")
         self.include = header.parent.parent
+        self.lib = pc_file.parent.parent
+        [config] = top.rglob("p2ptraceConfig.cmake")
+        self.cmake = config.parent
         self.pkg_config_environment = {"PKG_CONFIG_LIBDIR": str(pc_file.parent)}
         if sysroot:
             self.pkg_config_environment["PKG_CONFIG_SYSROOT_DIR"] = str(sysroot)
@@ -81,6 +84,7 @@ class Install(unittest.TestCase):
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
         self.shm_dir = self.directory / "shm"
         self.shm_dir.mkdir()
+        self.shared = {}  # where a shared library is that is not beside its program
 
     def rings(self):
         return list(self.shm_dir.glob("p2ptrace.*"))
@@ -92,7 +96,7 @@ class Install(unittest.TestCase):
         return program
 
     def run_program(self, program):
-        self.assertEqual(run(program, P2PTRACE_SHM_DIR=str(self.shm_dir)), "done\n")
+        self.assertEqual(run(program, P2PTRACE_SHM_DIR=str(self.shm_dir), **self.shared), "done\n")
 
     def assert_untraced(self, program):
         self.run_program(program)
@@ -116,6 +120,35 @@ class Install(unittest.TestCase):
             for package in ("p2ptrace", "p2ptrace-off"):
                 for compiler in (["cc", "-std=gnu99"], ["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++11"], ["c++", "-x", "c++", "-std=c++17"]):
                     run(*compiler, *WARNINGS, *STAGED.flags("--cflags", package), "-fsyntax-only", source)
+
+    def test_cmake_finds_what_pkg_config_finds(self):
+        for number, (installation, switches) in enumerate(((STAGED, SWITCHES), (ALONE, OTHER_SWITCHES))):
+            build = self.directory / f"cmake-{number}"
+            run("cmake", "-S", HERE / "cmake", "-B", build, f"-Dp2ptrace_DIR={installation.cmake}",
+                f"-DSWITCHES={';'.join(word.removeprefix('-D') for word in switches)}")
+            run("cmake", "--build", build)
+            for program in ("off", "on", "shared", "query"):
+                (self.run_program if program != "off" else self.assert_untraced)(build / program)
+            self.assertEqual(len(self.rings()), 3)
+            for ring in self.rings():
+                ring.unlink()
+
+    def test_cmake_refuses_another_version_and_a_part_that_is_not_there(self):
+        for words in ("9.0", "COMPONENTS nonsense"):
+            source = self.directory / "CMakeLists.txt"
+            source.write_text(f"cmake_minimum_required(VERSION 3.13)\nproject(x C)\nfind_package(p2ptrace {words} REQUIRED)\n", encoding="utf-8")
+            with self.assertRaisesRegex(AssertionError, "p2ptrace"):
+                run("cmake", "-S", self.directory, "-B", self.directory / "build", f"-Dp2ptrace_DIR={STAGED.cmake}")
+
+    def test_a_program_by_the_shared_library_needs_it_and_nothing_of_the_static_one(self):
+        program = self.directory / "shared"
+        for switches in (["-DTRACE_FULL"], []):
+            run("cc", *WARNINGS, *switches, HERE / "outside_shared.c", "-o", program, *STAGED.flags("--cflags", "--libs", "p2ptrace-shared"))
+        self.assertIn("libp2ptrace-shared.so.1", run("readelf", "-d", program))
+        self.assertNotIn("trace__", run("nm", "-a", program))
+        self.shared = {"LD_LIBRARY_PATH": str(STAGED.lib)}
+        self.run_program(program)
+        self.assertEqual(len(self.rings()), 1)
 
     def test_the_package_carries_the_switches_of_its_build(self):
         def switches(installation, package):

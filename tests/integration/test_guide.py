@@ -30,8 +30,8 @@ PRELUDES = {
         struct peer { ngtcp2_conn *conn; struct trace_node_id id; TRACE_ONLY(struct trace_ngtcp2 *trace;) };
         TRACE_ONLY(extern struct trace_log *node_log; extern struct trace_context request;
             extern const ngtcp2_callbacks *callbacks; extern const ngtcp2_settings *settings; extern void *user_data;)
-        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize taken, int fin, int result);
-        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize taken, int fin, int result) {
+        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize count, ngtcp2_ssize taken, uint32_t flags, const ngtcp2_vec *vec, int result);
+        void places(struct peer *peer, int64_t stream_id, ngtcp2_ssize count, ngtcp2_ssize taken, uint32_t flags, const ngtcp2_vec *vec, int result) {
             (void)peer;""",
     "conn_context": """struct conn { struct trace_node_id peer_id; TRACE_ONLY(struct trace_log *log; struct trace_context context;) };""",
     "traceparent": """struct http; void http_header_add(struct http *http, const char *name, const char *value);

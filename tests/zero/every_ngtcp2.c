@@ -13,6 +13,8 @@ struct connection {
 int connection_use(struct connection *connection, const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings);
 int connection_use(struct connection *connection, const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings) {
     int64_t stream_id = 4, taken = 1200;
+    ngtcp2_vec vec = {NULL, 1200};
+    ngtcp2_ssize written = 1250;
     const ngtcp2_callbacks *used = callbacks;
     const ngtcp2_settings *chosen = settings;
     void *user_data = connection;
@@ -23,6 +25,8 @@ int connection_use(struct connection *connection, const ngtcp2_callbacks *callba
         TRACE_NGTCP2_SCOPE(connection->trace);
         TRACE_NGTCP2_STREAM(connection->trace, stream_id, &connection->context);
         TRACE_NGTCP2_STREAM_SENT(connection->trace, stream_id, taken, 0);
+        TRACE_NGTCP2_STREAM_WRITTEN(connection->trace, written, taken, NGTCP2_WRITE_STREAM_FLAG_FIN, stream_id, &vec, 1);
+        TRACE_NGTCP2_METRICS_EVERY(connection->trace, 10000000);
     }
     TRACE_NGTCP2_CLOSED(connection->trace, result, NULL);
     TRACE_NGTCP2_DESTROY(connection->trace);

@@ -17,6 +17,7 @@
  *         void *user_data = peer;
  *         // points the last three at its own
  *         TRACE_NGTCP2_CREATE(&peer->trace, node_log, TRACE_NGTCP2_QLOG, &callbacks, &settings, &user_data);
+ *         TRACE_NGTCP2_METRICS_EVERY(peer->trace, 10000000); // at most one in 10 ms; without this line all of them
  *         return ngtcp2_conn_client_new(&peer->conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL,
  *                                       user_data); // or ngtcp2_conn_server_new
  *     }
@@ -41,7 +42,8 @@
  *         TRACE_NGTCP2_SCOPE(peer->trace); // needed for the sources TRACE_NGTCP2_CRYPTO and TRACE_NGTCP2_CRYPTO_LOST only
  *         count = ngtcp2_conn_writev_stream(peer->conn, NULL, NULL, packet, bytes, &taken, NGTCP2_WRITE_STREAM_FLAG_FIN, id, vec,
  *                                           1, now());
- *         TRACE_NGTCP2_STREAM_SENT(peer->trace, id, taken, (size_t)taken == vec->len);
+ *         // or TRACE_NGTCP2_STREAM_SENT, where you know what it took and whether the end of the stream was in it
+ *         TRACE_NGTCP2_STREAM_WRITTEN(peer->trace, count, taken, NGTCP2_WRITE_STREAM_FLAG_FIN, id, vec, 1);
  *         return count;
  *     }
  *
@@ -85,7 +87,9 @@
  *
  * bench/bench_adapter.c says what each costs.
  *
- * A connection's trace is used by the thread that uses the connection.  ngtcp2 0.12. */
+ * A connection's trace is used by the thread that uses the connection.
+ *
+ * ngtcp2 0.12 or 1.x, whichever the headers are that this one finds; the adapter has to be built with the same. */
 #ifndef P2PTRACE_NGTCP2_H
 #define P2PTRACE_NGTCP2_H
 
@@ -102,6 +106,13 @@ enum trace_ngtcp2_source {
     TRACE_NGTCP2_CRYPTO,
     TRACE_NGTCP2_CRYPTO_LOST,
 };
+
+/* Why we close a connection: what ngtcp2_conn_write_connection_close takes. */
+#if NGTCP2_VERSION_NUM >= 0x010000
+typedef ngtcp2_ccerr trace_ngtcp2_error;
+#else
+typedef ngtcp2_connection_close_error trace_ngtcp2_error;
+#endif
 
 /* One connection's tracing.  NULL is fine everywhere and does nothing. */
 struct trace_ngtcp2;
@@ -130,10 +141,19 @@ void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const st
  * fin: NGTCP2_WRITE_STREAM_FLAG_FIN was set, and all was taken. */
 void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngtcp2_ssize taken, int fin);
 
+/* The same, of what ngtcp2_conn_writev_stream was given and gave back: its result, *pdatalen, flags, stream, vectors.  Whether the stream's
+ * end was sent follows from them.  A result that is an error, but for NGTCP2_ERR_WRITE_MORE, means that nothing was sent. */
+void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result, ngtcp2_ssize taken, uint32_t flags,
+                                 int64_t stream_id, const ngtcp2_vec *datav, size_t datavcnt);
+
+/* How often metrics are told: at most once in so long; 0, as it is unless said: with each packet received after which they are others.  Of
+ * sources that see packets. */
+void trace_ngtcp2_metrics_every(struct trace_ngtcp2 *trace, uint64_t interval_ns);
+
 /* The connection is over: we close it with `error`; or, for a NULL error, ngtcp2_conn_read_pkt or ngtcp2_conn_handle_expiry
  * returned `result`.  Of NGTCP2_ERR_DRAINING the peer's code and reason are asked for.  Its streams are closed with it.  Only the
  * first call counts. */
-void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const ngtcp2_connection_close_error *error);
+void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngtcp2_error *error);
 
 /* The context of the connection's own trace, for events of yours; NULL before its first packet, and for a NULL trace. */
 const struct trace_context *trace_ngtcp2_context(const struct trace_ngtcp2 *trace);
@@ -153,6 +173,9 @@ void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
 #define TRACE_NGTCP2_PEER(trace, peer) trace_ngtcp2_peer(trace, peer)
 #define TRACE_NGTCP2_STREAM(trace, stream_id, context) trace_ngtcp2_stream(trace, stream_id, context)
 #define TRACE_NGTCP2_STREAM_SENT(trace, stream_id, taken, fin) trace_ngtcp2_stream_sent(trace, stream_id, taken, fin)
+#define TRACE_NGTCP2_STREAM_WRITTEN(trace, result, taken, flags, stream_id, datav, datavcnt) \
+    trace_ngtcp2_stream_written(trace, result, taken, flags, stream_id, datav, datavcnt)
+#define TRACE_NGTCP2_METRICS_EVERY(trace, interval_ns) trace_ngtcp2_metrics_every(trace, interval_ns)
 #define TRACE_NGTCP2_CLOSED(trace, result, error) trace_ngtcp2_closed(trace, result, error)
 /* From here to the end of the block this thread reads and writes packets of that connection: ngtcp2_conn_read_pkt,
  * ngtcp2_conn_writev_stream and its kin, ngtcp2_conn_write_connection_close.  Scopes nest.  A connection may be destroyed within its
@@ -168,6 +191,9 @@ void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
 #define TRACE_NGTCP2_PEER(...) ((void)0)
 #define TRACE_NGTCP2_STREAM(trace, stream_id, context) TRACE_MENTION_(stream_id)
 #define TRACE_NGTCP2_STREAM_SENT(trace, stream_id, taken, fin) TRACE_MENTION_(stream_id, taken, fin)
+#define TRACE_NGTCP2_STREAM_WRITTEN(trace, result, taken, flags, stream_id, datav, datavcnt) \
+    TRACE_MENTION_(result, taken, flags, stream_id, datav, datavcnt)
+#define TRACE_NGTCP2_METRICS_EVERY(...) ((void)0)
 #define TRACE_NGTCP2_CLOSED(trace, result, error) TRACE_MENTION_(result, error)
 #define TRACE_NGTCP2_SCOPE(...) ((void)0)
 #endif

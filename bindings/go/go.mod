@@ -1,0 +1,3 @@
+module p2ptrace
+
+go 1.19

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+
+package p2ptrace
+
+// NodeID is a node's identity.
+type NodeID [32]byte
+
+// TraceID is that of one request, on all nodes that have a part in it.
+type TraceID [16]byte
+
+// Flags that a trace carries.
+const (
+	Sampled      = 1
+	Debug        = 2
+	AppInitiated = 4
+	hasPeer      = 8
+)
+
+// Options says how to open a log.
+type Options struct {
+	DiscardNewest bool   // newest events are dropped when there is no room, instead of the oldest
+	Sample        uint32 // keep one trace in so many; 0 and 1: all
+	LaneEvents    uint32 // events that the lane keeps, a power of two; 0: 65536
+}
+
+// How the bytes of an application's field are shown.
+const (
+	AppUnsigned = 1
+	AppBytes    = 2
+	AppHash     = 3
+	AppText     = 4
+)
+
+// AppField is a field in the data of an application's events.
+type AppField struct {
+	Name                string
+	Type, Offset, Bytes uint8
+}

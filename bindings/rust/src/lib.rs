@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//! p2ptrace for Rust: a node's log, its events and contexts.
+//!
+//! ```ignore
+//! p2ptrace::trace_only! { let log = p2ptrace::Log::open("alice", &p2ptrace::NodeId::from_identity(&public_key)).ok(); }
+//! p2ptrace::packet_sent!(log, &context, &peer, packet_num, size, p2ptrace::SPACE_1RTT);
+//! ```
+//!
+//! There is a macro for each kind of `events.def`, but for `events_lost`: the log (a [`Log`], a reference to one, or an `Option`), the context
+//! and the peer (a reference or an `Option`; `None` for none), then the kind's fields in their order.  A field `span_id` is not given: it
+//! is the context's.  The arguments after the log are evaluated when the kind is enabled, and then once.
+//!
+//! Features are the switches of `p2ptrace/trace.h`.  Without `trace` (and `trace-app` for the `app_` kinds) a macro vanishes: log, context,
+//! peer and what is made for tracing alone (an endpoint, an app id, data, a span) are not even compiled; the other arguments are only looked
+//! at, so that no variable becomes unused.  The object code is that of the program without the line; at opt-level 0, where rustc gives all
+//! that it has read its room on the stack, only if they are plain variables and constants.  What exists for tracing alone belongs into
+//! [`trace_only!`].
+//!
+//! Emitting takes no lock, makes no system call and never waits, but for a thread's first event to a log.  A log that could not be
+//! opened is `None`, and the node runs untraced.
+#![no_std]
+
+#[cfg(feature = "trace")]
+extern crate std;
+
+#[cfg(feature = "trace")]
+mod log;
+#[cfg(feature = "trace")]
+mod query;
+#[cfg(feature = "trace")]
+mod sys;
+
+#[cfg(feature = "trace")]
+pub use log::*;
+#[cfg(feature = "trace")]
+pub use query::*;
+
+// SPACE_... and TRANSPORT_..., as their tables number them.
+include!(concat!(env!("OUT_DIR"), "/constants.rs"));
+
+/// How many bytes of trace context a message carries: 0 when tracing is off.
+#[cfg(feature = "trace")]
+pub const CONTEXT_BYTES: usize = 26;
+#[cfg(not(feature = "trace"))]
+pub const CONTEXT_BYTES: usize = 0;
+
+/// The text in its braces, or nothing: items, statements, also `let`.
+#[cfg(feature = "trace")]
+#[macro_export]
+macro_rules! trace_only {
+    ($($text:tt)*) => { $($text)* };
+}
+#[cfg(not(feature = "trace"))]
+#[macro_export]
+macro_rules! trace_only {
+    ($($text:tt)*) => {};
+}
+
+#[doc(hidden)]
+pub mod __private {
+    #![allow(non_camel_case_types, missing_docs, clippy::missing_safety_doc)]
+    #[cfg(feature = "trace")]
+    pub use crate::log::private::*;
+    #[cfg(feature = "trace")]
+    use crate::log::Endpoint;
+    include!(concat!(env!("OUT_DIR"), "/events.rs"));
+}

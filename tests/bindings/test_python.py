@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The Python module: every kind with every field, contexts, what is refused, and a node beside one in C.
+
+    test_python.py SOURCE_ROOT.  $TRACED, $ASKER, $P2PTRACE_LIBRARY."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(SOURCE / "bindings/python"))
+import p2ptrace
+from join import Traced, check_no_loss, join
+
+VALUES = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": (1 << 63) - 1, "bool": True, "id64": 0xABC, "space": 1, "transport": "udp", "loss": 1,
+          "endpoint": ("::1", 4433), "code4": "DMAP", "text": "why", "payload": b"\x01\x02"}
+SHOWN = VALUES | {"id64": "0000000000000abc", "space": "handshake", "endpoint": "[::1]:4433", "payload": "0102"}
+
+
+class Python(unittest.TestCase):
+    def setUp(self):
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm"))
+
+    def test_a_node_in_python_joins_a_trace_of_one_in_c(self):
+        node = [sys.executable, SOURCE / "bindings/python/examples/carol.py"]
+        traced = join(self, self.directory, node, {"PYTHONPATH": SOURCE / "bindings/python", "P2PTRACE_LIBRARY": os.environ["P2PTRACE_LIBRARY"]})
+        check_no_loss(self, traced, 15)
+
+    def test_every_kind_arrives_with_every_field(self):
+        traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
+        self.addCleanup(traced.end)
+        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        context, peer = p2ptrace.Context.new(p2ptrace.SAMPLED | p2ptrace.DEBUG), bytes(range(32))
+        with p2ptrace.Log("all", required=True, lane_events=4096) as log:
+            for kind in p2ptrace.KINDS.values():
+                getattr(log, kind.name)(context, peer, **{field.name: VALUES[field.type] for field in kind.fields})
+        traced.wait_drained(["all"], key="name")
+        shown = {event["kind"]: event for event in traced.query()}
+        self.assertEqual(set(shown), set(p2ptrace.KINDS))
+        for kind in p2ptrace.KINDS.values():
+            event = shown[kind.name]
+            for field in kind.fields:
+                self.assertEqual(event["data"][field.name], SHOWN[field.type], (kind.name, field.name))
+            self.assertEqual((event["trace_id"], event["peer_id"]), (context.trace_id.hex(), peer.hex()))
+            self.assertEqual(event["flags"], ["sampled", "debug"])
+
+    def test_what_is_wrong_is_an_error_and_what_is_long_is_cut(self):
+        log = p2ptrace.Log.__new__(p2ptrace.Log)
+        log._log = None  # emits nothing; all is checked
+        with self.assertRaises(TypeError):
+            log.packet_sent(None, None, size=1, colour=2)
+        with self.assertRaises(TypeError):
+            log.packet_sent(None, None, 1, 2, 2, 4)
+        with self.assertRaises(TypeError):
+            log.packet_sent(None, None, 1, packet_num=2)
+        for size in (-1, 1 << 32):
+            with self.assertRaises(OverflowError):
+                log.packet_sent(None, None, 1, size, "1rtt")
+        data = p2ptrace.KINDS["custom"].data({"data": bytes(100)})
+        self.assertEqual(data.data_bytes, 44)
+        log.close()
+
+    def test_what_another_language_hands_over_is_as_sane_in_the_ring_as_an_event_of_the_macros(self):
+        os.environ["P2PTRACE_SHM_DIR"] = self.directory
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        custom, init = p2ptrace.KINDS["custom"], p2ptrace.KINDS["conn_init"]
+        payload, endpoint = b"\xfe\xed" * 22, ("1.2.3.4", 0xABCD)
+        with p2ptrace.Log("raw", required=True, lane_events=4096) as log:
+            data = custom.data({"data": payload})
+            data.data_bytes = 255
+            p2ptrace._library.trace_emit_custom(log._log, None, None, data, custom.bytes)
+            data = init.data({"endpoint": endpoint})
+            data.by_remote = 7
+            p2ptrace._library.trace_emit_conn_init(log._log, None, None, data, init.bytes)
+            ring = pathlib.Path(self.directory + log.name).read_bytes()
+        self.assertEqual(ring[ring.index(payload) - 1], 44)
+        self.assertEqual(ring[ring.index(bytes(data.endpoint)) + 20], 1)
+
+    def test_contexts_travel(self):
+        context = p2ptrace.Context.new()
+        child = context.child()
+        self.assertEqual(child.trace_id, context.trace_id)
+        self.assertNotEqual(child.span_id, context.span_id)
+        for read in (p2ptrace.Context.decode(child.encode()), p2ptrace.Context.from_traceparent(child.traceparent())):
+            self.assertEqual((read.trace_id, read.span_id), (child.trace_id, child.span_id))
+        for wrong in (b"", child.encode()[:25], b"\xff" * 26):
+            with self.assertRaises(ValueError):
+                p2ptrace.Context.decode(wrong)
+        with self.assertRaises(ValueError):
+            p2ptrace.Context.from_traceparent("00-no")
+
+    def test_without_the_library_a_node_runs_untraced(self):
+        text = ("import p2ptrace\nlog = p2ptrace.Log('x')\nassert not p2ptrace.available and log.error and log.name == ''\n"
+                "log.packet_sent(None, None, 1, 2, 2)\nlog.register_app('DMAP', 'x', {})\nlog.close()\n"
+                "try: p2ptrace.Log('x', required=True)\nexcept OSError: print('refused')\n")
+        done = subprocess.run([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, check=True, stdin=subprocess.DEVNULL,
+                              env={"P2PTRACE_LIBRARY": "libnothing.so", "PYTHONPATH": str(SOURCE / "bindings/python")})
+        self.assertEqual(done.stdout, "refused\n")
+
+    def test_a_log_that_cannot_be_opened_says_why(self):
+        os.environ["P2PTRACE_SHM_DIR"] = self.directory + "/nowhere"
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.assertEqual(p2ptrace.Log("x").error, "No such file or directory")
+        with self.assertRaises(OSError):
+            p2ptrace.Log("x", required=True)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
