@@ -215,7 +215,7 @@ static int by_time(const void *a, const void *b) {
 
 static bool same_gap(const struct scanned_event *a, const struct scanned_event *b) {
     return a->lane == b->lane && !memcmp(&a->node_id, &b->node_id, sizeof a->node_id) &&
-           !memcmp(&a->event, &b->event, sizeof a->event);
+           !memcmp(&a->event, &b->event, sizeof a->event); /* NOLINT: byte by byte */
 }
 
 /* Reads `gaps`, in the order of time.  *ret_gaps is the caller's also after a failure. */
