@@ -267,6 +267,7 @@ class Saved(ReadTest):
     def test_ctrl_c_ends_record_and_loses_nothing(self):
         command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--from", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
+            until(lambda: os.path.exists(self.file), "the file")  # from then on it catches signals
             until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
             carol = self.place.node("carol", CAROL)  # a node that comes later
             carol.do("packets", 7)
@@ -281,7 +282,7 @@ class Saved(ReadTest):
         dave = self.place.node("dave", hex_id(0xDD))
         command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--node", "dave"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
-            until(lambda: self.client.call("stats")["clients"]["subscriptions"], "the subscription")
+            until(lambda: os.path.exists(self.file), "the file")
             dave.do("packets", 5)
             until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 5, "all to be sent")
             self.stop()
