@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -148,6 +149,19 @@ class EveryCommand(ReadTest):
             code, _, err = run(self.place, "follow", *words)
             self.assertEqual(code, 2, err)
             self.assertIn(sentence, err)
+
+    def test_top_shows_its_nodes_and_quits(self):
+        self.stop()
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([os.environ["INSPECTOR"], "top", "-r", str(self.dir)], stdin=theirs, stdout=theirs, stderr=theirs,
+                              env=dict(self.place.environment, TERM="xterm", COLUMNS="100", LINES="30")) as process:
+            os.close(theirs)
+            seen = b""
+            while b"2 gone" not in seen or b"2 traces" not in seen:
+                seen += os.read(ours, 65536)
+            os.write(ours, b"q")
+            self.assertEqual(process.wait(60), 0)
+        os.close(ours)
 
     def test_relative_times_count_back_from_its_end(self):
         newest = self.live("range", "0", "now", "--json").splitlines()[-1]
