@@ -25,15 +25,18 @@ static void note_signal(int number) {
     asked_to_end = 1;
 }
 
-/* The open segment has to be written when the user has had enough: Ctrl-C, a closed terminal. */
+/* The open segment has to be written when the user has had enough: Ctrl-C, a closed terminal.  The second Ctrl-C ends it at
+ * once. */
 static void catch_signals(void) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = note_signal}, before;
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND}, before;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
 }
 
 /* ---- the stream ---- */
+
+static const char record_away[] = "traced went away; waiting for it to come back";
 
 struct record {
     struct session *session;
@@ -108,7 +111,7 @@ static int record_stream(struct record *record) {
         case SOURCE_NOTE: output_note(news.text); break;
         case SOURCE_AWAY:
             record->away_ms = trace_now_monotonic_ms();
-            output_note("traced went away; waiting for it to come back");
+            output_note(record_away);
             break;
         case SOURCE_ENDED: return 0;
         default: break;
@@ -141,7 +144,7 @@ static int show_end(const struct record *record, const char *path, const struct 
     return 0;
 }
 
-static int run_stream(struct record *record) {
+static int begin_record(struct record *record) {
     struct session *session = record->session;
     const struct options *options = session->options;
     struct stream_wish begin = {.params_new = session_filter_new(session),
@@ -150,31 +153,34 @@ static int run_stream(struct record *record) {
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = record->wait_ms ? CONNECT_RETRY_MS : 0};
     if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
-    int result =
-        begin_stream(session, &record->stream, session->inquiry.source, begin, "traced went away; waiting for it to come back");
-    if (!result) result = learn_nodes(record);
-    if (!result) result = record_stream(record);
-    struct failure failure = session->failure;
-    if (!record->stream.away.is)
-        (void)learn_nodes(record); /* the counters and states of now; without them, those of before stay */
+    return begin_stream(session, &record->stream, session->inquiry.source, begin, record_away);
+}
+
+/* The file is made when there is something to record, and nothing is left of one without events: it would be no recording. */
+static int record_to(struct record *record, const char *path) {
+    struct session *session = record->session;
+    struct event_writer_stats stats;
+    struct failure failure, closing;
+    catch_signals(); /* not before: until now a signal ends it at once, and leaves nothing */
+    if (event_writer_open(&record->writer, path, &session->failure)) return -1;
+    int result = learn_nodes(record) ? -1 : record_stream(record);
+    failure = session->failure;
+    if (!record->stream.away.is) (void)learn_nodes(record); /* counters and states of now; otherwise those of before stay */
     session->failure = failure;
-    stream_fini(&record->stream);
-    return result;
+    int failed = event_writer_close(record->writer, &stats, &closing);
+    if (!stats.bytes) (void)unlink(path);
+    if (failed && !result) session->failure = closing;
+    return result || failed ? -1 : show_end(record, path, &stats);
 }
 
 int run_record(struct session *session) {
     const char *path = session->options->texts[OPTION_OUTPUT];
     struct record record = {.session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
-    struct event_writer_stats stats;
-    struct failure failure;
     if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write: -o FILE");
-    catch_signals();
-    if (event_writer_open(&record.writer, path, &session->failure)) return -1;
-    int result = run_stream(&record);
-    int failed = event_writer_close(record.writer, &stats, &failure);
-    if (!stats.bytes) (void)unlink(path); /* an empty file is no recording */
-    if (failed && !result) session->failure = failure;
-    return result || failed ? -1 : show_end(&record, path, &stats);
+    int result = begin_record(&record);
+    if (!result) result = record_to(&record, path);
+    stream_fini(&record.stream);
+    return result;
 }
 
 int run_salvage(struct session *session) {

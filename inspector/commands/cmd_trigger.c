@@ -60,7 +60,10 @@ static int follow_condition(struct trigger *trigger) {
                                .events_max = UINT64_MAX,
                                .deadline_ms = trigger->deadline_ms,
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
-    if (!begin_stream(session, &trigger->stream, session->inquiry.source, wish, trigger_away)) return 0;
+    if (!begin_stream(session, &trigger->stream, session->inquiry.source, wish, trigger_away)) {
+        source_watch_output(session->inquiry.source, session->output.fd);
+        return 0;
+    }
     session->failure.filter.text = trigger->condition;
     return -1;
 }

@@ -103,8 +103,7 @@ static int learn_row(struct event_writer *writer, json_t *row, struct failure *f
     struct node_info info;
     if (!node_row_read(row, &info)) return 0; /* a log that was rejected has no events */
     enum node_state state = node_row_state(row) == NODE_UNKNOWN ? NODE_UNKNOWN : NODE_LIVE;
-    struct log *log = find_log(writer, &info.node_id, info.log), *nameless = find_log(writer, &info.node_id, 0);
-    if (!log && nameless && !nameless->row) log = nameless; /* its events did not say which log they are of */
+    struct log *log = find_log(writer, &info.node_id, info.log);
     if (!log) {
         if (add_log(writer, &info, state, failure)) return -1;
         log = &writer->logs[writer->count - 1];

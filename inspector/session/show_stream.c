@@ -24,7 +24,6 @@ int begin_stream(struct session *session, struct stream *stream, struct source *
     json_decref(wish.params_new);
     names_learn(&session->names, nodes);
     json_decref(nodes);
-    source_watch_output(source, session->output.fd);
     return 0;
 failed:
     json_decref(wish.params_new);
@@ -196,6 +195,7 @@ int show_stream(struct session *session, const struct show_stream *wish) {
     if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
+        source_watch_output(wish->source, session->output.fd);
         show.names_ms = trace_now_monotonic_ms();
         if (!show.json) render_events_titles(&session->output.text, &session->view);
         result = output_flush(&session->output);

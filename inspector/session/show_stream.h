@@ -20,7 +20,7 @@ struct show_stream {
 /* Shows the stream, with --recent, --count and --for, until it ends.  Returns 0, or -1 with session->failure. */
 int show_stream(struct session *session, const struct show_stream *wish);
 
-/* stream_init, learns the names of the nodes, and watches the output.  A source that goes away meanwhile is waited for, as the
+/* stream_init, and learns the names of the nodes.  A source that goes away meanwhile is waited for, as the
  * wish says; away: the note then.  Returns 0, or -1 with session->failure; stream_fini in both cases. */
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
                  const char *away);

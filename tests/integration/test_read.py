@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -149,6 +150,19 @@ class EveryCommand(ReadTest):
             self.assertEqual(code, 2, err)
             self.assertIn(sentence, err)
 
+    def test_top_shows_its_nodes_and_quits(self):
+        self.stop()
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([os.environ["INSPECTOR"], "top", "-r", str(self.dir)], stdin=theirs, stdout=theirs, stderr=theirs,
+                              env=dict(self.place.environment, TERM="xterm", COLUMNS="100", LINES="30")) as process:
+            os.close(theirs)
+            seen = b""
+            while b"2 gone" not in seen or b"2 traces" not in seen:
+                seen += os.read(ours, 65536)
+            os.write(ours, b"q")
+            self.assertEqual(process.wait(60), 0)
+        os.close(ours)
+
     def test_relative_times_count_back_from_its_end(self):
         newest = self.live("range", "0", "now", "--json").splitlines()[-1]
         self.stop()
@@ -267,6 +281,7 @@ class Saved(ReadTest):
     def test_ctrl_c_ends_record_and_loses_nothing(self):
         command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--from", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
+            until(lambda: os.path.exists(self.file), "the file")  # from then on it catches signals
             until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
             carol = self.place.node("carol", CAROL)  # a node that comes later
             carol.do("packets", 7)
@@ -281,7 +296,7 @@ class Saved(ReadTest):
         dave = self.place.node("dave", hex_id(0xDD))
         command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--node", "dave"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
-            until(lambda: self.client.call("stats")["clients"]["subscriptions"], "the subscription")
+            until(lambda: os.path.exists(self.file), "the file")
             dave.do("packets", 5)
             until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 5, "all to be sent")
             self.stop()
