@@ -5,7 +5,31 @@ package p2ptrace
 
 // Packet number spaces, and what carries a message.
 const (
-	SpaceInitial   = 0
-	SpaceHandshake = 1
-	Space1RTT      = 2
+	SpaceInitial          = 0
+	SpaceHandshake        = 1
+	Space1RTT             = 2
+	SpaceUDP              = 3
+	SpaceUTP              = 4
+	SpaceTCP              = 5
+	SpaceDTLS             = 6
+	SpaceSCTP             = 7
+	SpaceKCP              = 8
+	SpaceNoise            = 9
+	SpaceOther            = 10
+	TransportOther        = 0
+	TransportUDP          = 1
+	TransportTCP          = 2
+	TransportUTP          = 3
+	TransportQUIC         = 4
+	TransportTLS          = 5
+	TransportDTLS         = 6
+	TransportSCTP         = 7
+	TransportKCP          = 8
+	TransportWS           = 9
+	TransportWebrtc       = 10
+	TransportWebtransport = 11
+	TransportRelay        = 12
+	TransportUNIX         = 13
+	TransportMemory       = 14
+	TransportRadio        = 15
 )

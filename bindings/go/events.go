@@ -81,7 +81,7 @@ func (log *Log) StreamClosed(context *Context, peer *NodeID, streamId uint64, co
 	log.commit(shard)
 }
 
-// PacketSent emits packet_sent: A QUIC packet was built and protected for sending.
+// PacketSent emits packet_sent: A packet was built, and protected where its transport does that, for sending.
 func (log *Log) PacketSent(context *Context, peer *NodeID, packetNum uint64, size uint32, space uint8) {
 	shard, event := log.begin(7, context, peer)
 	if event == nil {
@@ -94,7 +94,7 @@ func (log *Log) PacketSent(context *Context, peer *NodeID, packetNum uint64, siz
 	log.commit(shard)
 }
 
-// PacketReceived emits packet_received: A QUIC packet was received, and its protection removed.
+// PacketReceived emits packet_received: A packet was received, and its protection, if any, removed.
 func (log *Log) PacketReceived(context *Context, peer *NodeID, packetNum uint64, size uint32, space uint8) {
 	shard, event := log.begin(8, context, peer)
 	if event == nil {
@@ -184,5 +184,33 @@ func (log *Log) Custom(context *Context, peer *NodeID, category uint32, code uin
 	putUint32(place[0:], category)
 	putUint32(place[4:], code)
 	place[8] = uint8(copy(place[9:53], data))
+	log.commit(shard)
+}
+
+// MessageSent emits message_sent: The program sent one of its own messages: a datagram, a frame, an entry of a queue.
+func (log *Log) MessageSent(context *Context, peer *NodeID, messageId uint64, size uint32, transport uint8, type_ string) {
+	shard, event := log.begin(16, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putUint64(place[0:], messageId)
+	putUint32(place[8:], size)
+	place[12] = transport
+	copy(place[13:37], type_)
+	log.commit(shard)
+}
+
+// MessageReceived emits message_received: The program received one of its own messages.
+func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64, size uint32, transport uint8, type_ string) {
+	shard, event := log.begin(17, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putUint64(place[0:], messageId)
+	putUint32(place[8:], size)
+	place[12] = transport
+	copy(place[13:37], type_)
 	log.commit(shard)
 }

@@ -76,3 +76,13 @@ func (log *Log) AppEnd(context *Context, peer *NodeID, appId string, cmd uint16,
 func (log *Log) Custom(context *Context, peer *NodeID, category uint32, code uint32, data []byte) {
 	// nothing
 }
+
+// MessageSent emits nothing.
+func (log *Log) MessageSent(context *Context, peer *NodeID, messageId uint64, size uint32, transport uint8, type_ string) {
+	// nothing
+}
+
+// MessageReceived emits nothing.
+func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64, size uint32, transport uint8, type_ string) {
+	// nothing
+}

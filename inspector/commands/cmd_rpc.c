@@ -3,7 +3,7 @@
  * Any method of the socket, and its result as it is. */
 #include "commands.h"
 
-#include <stdlib.h>
+#include "json_put.h"
 
 int run_rpc(struct session *session) {
     const struct options *options = session->options;
@@ -25,11 +25,9 @@ int run_rpc(struct session *session) {
         json_decref(result);
         return failed;
     }
-    char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+    int failed = json_put(&session->output.text, result, JSON_INDENT(2));
     json_decref(result);
-    if (!text) return session_out_of_memory(session);
-    strbuf_puts(&session->output.text, text);
+    if (failed) return session_out_of_memory(session);
     strbuf_puts(&session->output.text, "\n");
-    free(text);
     return 0;
 }
