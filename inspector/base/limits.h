@@ -41,7 +41,7 @@
 #define RECORD_DRAIN_MS 1000U  /* ... but not longer than this */
 #define PACE_PAUSE_MS 60000    /* --speed: a longer wait is made of such pieces */
 #define ARGS_MAX 4U
-#define READS_MAX 256U /* --read, in one command */
+#define READS_MAX 256U              /* --read, in one command */
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads so many, the newest, unless --limit says otherwise */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
 #define ARROW_ROWS_MAX 100U         /* a longer arrow has its ends drawn alone */

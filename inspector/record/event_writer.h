@@ -28,8 +28,8 @@ int event_writer_open(struct event_writer **ret_writer, const char *path, struct
 /* The same into a file that is open already, and empty. */
 int event_writer_open_fd(struct event_writer **ret_writer, int fd, struct failure *failure);
 
-/* Learns nodes and their applications: arrays of rows, which are kept.  Rows of a log that is known already replace what was known.
- * apps may be NULL. */
+/* Learns nodes and their applications: arrays of rows, which are kept.  Rows of a log that is known already replace what was
+ * known.  Both may be NULL. */
 int event_writer_learn(struct event_writer *writer, const json_t *nodes, const json_t *apps, struct failure *failure);
 
 /* Is there a row for this node? */
