@@ -65,8 +65,9 @@ static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned 
 
 /* What is lost on the way to one event for one reason is told in one. */
 static bool continues(const struct gaps *gaps, const struct gap *gap) {
+    if (gaps->count == 0) return false;
     const struct gap *last = &gaps->gaps[gaps->count - 1];
-    return gaps->count > 0 && last->cause == gap->cause && last->first + last->count == gap->first;
+    return last->cause == gap->cause && last->first + last->count == gap->first;
 }
 
 static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, struct gap gap) {
