@@ -63,7 +63,7 @@ struct store *recording_writer_store(struct recording_writer *writer) {
 
 /* Writes the segment that begins at `written`, up to its end or to that of the history. */
 static int write_segment(struct recording_writer *writer) {
-    uint64_t number = writer->written / HISTORY_SEGMENT_EVENTS, end = history_end(writer->store->history), bytes = 0;
+    uint64_t number = writer->written / HISTORY_SEGMENT_EVENTS, end = history_end_position(writer->store->history), bytes = 0;
     uint64_t behind = (number + 1) * HISTORY_SEGMENT_EVENTS;
     int error = recording_maker_take(writer->maker, writer->store->history, writer->store->nodes, number);
 
@@ -82,7 +82,7 @@ int recording_writer_append(struct recording_writer *writer, uint32_t node, uint
     int result = 0;
 
     while (count > 0) {
-        uint64_t room = writer->written + HISTORY_SEGMENT_EVENTS - history_end(writer->store->history);
+        uint64_t room = writer->written + HISTORY_SEGMENT_EVENTS - history_end_position(writer->store->history);
         size_t now = count < room ? count : (size_t)room;
         int error = store_append(writer->store, node, lane, events, now);
         if (error < 0) return error;
@@ -96,7 +96,7 @@ int recording_writer_append(struct recording_writer *writer, uint32_t node, uint
 
 void recording_writer_stats(const struct recording_writer *writer, struct recording_writer_stats *ret_stats) {
     *ret_stats = (struct recording_writer_stats){.written = writer->written - writer->lost,
-                                                 .waiting = history_end(writer->store->history) - writer->written,
+                                                 .waiting = history_end_position(writer->store->history) - writer->written,
                                                  .lost = writer->lost,
                                                  .bytes = writer->offset};
 }
@@ -105,7 +105,7 @@ int recording_writer_close(struct recording_writer *writer, struct recording_wri
     int error = 0;
 
     if (!writer) return 0;
-    if (history_end(writer->store->history) > writer->written) error = write_segment(writer);
+    if (history_end_position(writer->store->history) > writer->written) error = write_segment(writer);
     if (ret_stats) recording_writer_stats(writer, ret_stats);
     if (close(writer->fd) != 0 && error == 0) error = -errno;
     recording_maker_destroy(writer->maker);

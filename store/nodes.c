@@ -75,16 +75,16 @@ void nodes_destroy(struct nodes *nodes) {
 /* ---- the appending thread ---------------------------------------------------------------------------------------------------
  * */
 
-static bool may_forget(const struct place *place, uint64_t history_begin) {
-    return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin);
+static bool may_forget(const struct place *place, uint64_t history_begin_position) {
+    return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin_position);
 }
 
 /* An index that may be used again: one that was forgotten, else the node that died first.  NODES_MAX: none. */
-static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t history_begin) {
+static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t history_begin_position) {
     uint32_t best = NODES_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const struct place *place = &nodes->places[i];
-        if (!may_forget(place, history_begin)) continue;
+        if (!may_forget(place, history_begin_position)) continue;
         if (place->state == PLACE_FORGOTTEN) return i;
         if (best == NODES_MAX || place->order < nodes->places[best].order) best = i;
     }
@@ -108,13 +108,13 @@ static void set_reason(struct node *node, const char *reason) {
 }
 
 int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
-              uint64_t history_begin, uint32_t *ret_index) {
+              uint64_t history_begin_position, uint32_t *ret_index) {
     bool rejected = state == NODE_REJECTED;
     uint32_t count = atomic_load_explicit(&nodes->count, memory_order_relaxed); /* relaxed: only we write it */
     uint32_t index = NODES_MAX;
 
     if (rejected && nodes->rejected == NODES_REJECTED_MAX) return -ENOSPC;
-    if (count >= NODES_KEPT) index = find_old(nodes, count, history_begin);
+    if (count >= NODES_KEPT) index = find_old(nodes, count, history_begin_position);
     if (index == NODES_MAX && count < NODES_MAX) index = count;
     if (index == NODES_MAX) return -ENOSPC;
     if (index < count) clear(nodes, index);
@@ -138,11 +138,11 @@ int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state
     return 0;
 }
 
-void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end) {
+void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end_position) {
     struct node *node = &nodes->entries[index];
     struct place *place = &nodes->places[index];
     place->dead = true;
-    place->end = history_end;
+    place->end = history_end_position;
     place->order = nodes->deaths++;
     if (state == NODE_REJECTED) set_reason(node, reason); /* nobody reads it before that state */
     /* state:R  Whoever sees that the node is dead also sees its last counters. */

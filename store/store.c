@@ -85,7 +85,7 @@ void store_destroy(struct store *store) {
 
 int store_add_node(struct store *store, const struct node_info *info, enum node_state state, uint32_t *ret_node) {
     if (state != NODE_LIVE && state != NODE_UNKNOWN) return -EINVAL;
-    int error = nodes_add(store->nodes, info, state, NULL, history_begin(store->history), ret_node);
+    int error = nodes_add(store->nodes, info, state, NULL, history_begin_position(store->history), ret_node);
     if (!error && store->lanes) store->lanes[*ret_node] = (struct store_lanes){0}; /* the index may be another node's of before */
     return error;
 }
@@ -142,7 +142,7 @@ int store_append(struct store *store, uint32_t node, uint32_t lane, const struct
 }
 
 void store_end_node(struct store *store, uint32_t node, enum node_state state) {
-    nodes_end(store->nodes, node, state, NULL, history_end(store->history));
+    nodes_end(store->nodes, node, state, NULL, history_end_position(store->history));
 }
 
 void store_close(struct store *store, uint64_t now_ns) {

@@ -136,8 +136,8 @@ static void *record(void *arg) {
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || recording_maker_create(&maker, false) < 0) bench_die("nothing to record to");
     while (!atomic_load(&thread->stop)) {
-        uint64_t sealed = history_end(thread->store->history) / HISTORY_SEGMENT_EVENTS;
-        uint64_t oldest = history_begin(thread->store->history) / HISTORY_SEGMENT_EVENTS;
+        uint64_t sealed = history_end_position(thread->store->history) / HISTORY_SEGMENT_EVENTS;
+        uint64_t oldest = history_begin_position(thread->store->history) / HISTORY_SEGMENT_EVENTS;
         if (!atomic_load(&thread->on)) next = sealed;
         if (next < oldest) {
             thread->dropped += oldest - next;
@@ -224,7 +224,7 @@ static uint64_t write_recording(struct store *store, uint64_t mib, bool compress
     while (bytes_all < mib << 20) {
         renew_traces(++pass);
         append_all(store->history);
-        for (; (number + 1) * HISTORY_SEGMENT_EVENTS <= history_end(store->history) && bytes_all < mib << 20; number++) {
+        for (; (number + 1) * HISTORY_SEGMENT_EVENTS <= history_end_position(store->history) && bytes_all < mib << 20; number++) {
             char path[160];
             int fd, error;
             snprintf(path, sizeof path, "%s/%06llu.p2rec", dir, (unsigned long long)number);

@@ -84,7 +84,7 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
     for (size_t i = 0; i < count && !out->failed;) {
         size_t stop = i + HITS_PER_LOCK < count ? i + HITS_PER_LOCK : count;
         rcu_read_lock();
-        uint64_t begin = history_begin(store->history);
+        uint64_t begin = history_begin_position(store->history);
         for (; i < stop && !out->failed; i++) {
             if (hits[i].position < begin) continue;
             size_t before = out->bytes;

@@ -409,7 +409,7 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     struct history_visited visited;
     event_filter_prepare(filter, ask->store, set);
     rcu_read_lock();
-    uint64_t end = history_end(ask->store->history);
+    uint64_t end = history_end_position(ask->store->history);
     rcu_read_unlock();
     int error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
     if (!error) error = sum_lost(ask, &filter->query, end, &lost);

@@ -68,7 +68,7 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
     struct page_cursor cursor;
     struct event_filter *filter = &query->filter;
     rcu_read_lock();
-    uint64_t end = history_end(ask->store->history);
+    uint64_t end = history_end_position(ask->store->history);
     rcu_read_unlock();
     if (page_cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&ask->error, "cursor", "cursor: not one that this query gave, with these params");
@@ -249,7 +249,8 @@ static bool is_small(const struct ask *ask) {
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
         if (json_object_get(params, searched[i])) return false;
     rcu_read_lock();
-    bool few = history_end(history) - history_begin(history) <= (uint64_t)STORE_SMALL_SEGMENTS * HISTORY_SEGMENT_EVENTS;
+    bool few = history_end_position(history) - history_begin_position(history) <=
+               (uint64_t)STORE_SMALL_SEGMENTS * HISTORY_SEGMENT_EVENTS;
     rcu_read_unlock();
     return few;
 }

@@ -7,7 +7,7 @@
 
 static uint64_t end_now(const struct history *history) {
     rcu_read_lock();
-    uint64_t end = history_end(history);
+    uint64_t end = history_end_position(history);
     rcu_read_unlock();
     return end;
 }
@@ -15,7 +15,7 @@ static uint64_t end_now(const struct history *history) {
 /* Counts what is behind the place, and since when that holds: `begin` is read first, so that what goes meanwhile, counted or
  * not, makes the next page count anew. */
 static void count_left(struct history *history, const struct history_query *query, bool newest_first, struct page_place *place) {
-    place->begin = history_begin(history);
+    place->begin = history_begin_position(history);
     place->left = history_count(history, query, 0, place->end, newest_first, &place->after);
 }
 
@@ -24,10 +24,10 @@ static void count_gone(struct history *history, const struct history_query *quer
     struct page_place *place = &page->place;
     uint64_t left = place->left;
 
-    if (history_begin(history) == place->begin) return;
+    if (history_begin_position(history) == place->begin) return;
     if (left == PAGE_UNKNOWN) {
         page->gone = PAGE_UNKNOWN;
-        place->begin = history_begin(history);
+        place->begin = history_begin_position(history);
         return;
     }
     count_left(history, query, newest_first, place);
@@ -45,7 +45,7 @@ int page_find(struct history *history, const struct history_query *query, size_t
     if (from)
         count_gone(history, query, newest_first, &page);
     else
-        place->begin = history_begin(history);
+        place->begin = history_begin_position(history);
     error = history_select(history, query, 0, place->end, limit, newest_first, from ? &from->after : NULL, answer);
     if (error) return error;
     if (answer->count) place->after = answer->hits[answer->count - 1];

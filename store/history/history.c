@@ -256,7 +256,7 @@ static void sweep_some(struct history *history, struct directory *directory) {
 
 /* Takes the oldest segment away from new readers, and sends it through a grace period. */
 static void retire_oldest(struct history *history) {
-    uint64_t number = history_begin(history) / HISTORY_SEGMENT_EVENTS;
+    uint64_t number = history_begin_position(history) / HISTORY_SEGMENT_EVENTS;
     struct segment *segment = history__segment(history, number);
 
     assert(segment != NULL && segment != history->newest);
@@ -358,18 +358,18 @@ void history_append(struct history *history, uint32_t count, history_source sour
 
 /* ---- positions ---------------------------------------------------------------------------------------------------------- */
 
-uint64_t history_end(const struct history *history) {
+uint64_t history_end_position(const struct history *history) {
     /* end:A  Pairs with end:R. */
     return atomic_load_explicit(&history->end, memory_order_acquire);
 }
 
-uint64_t history_begin(const struct history *history) { return history__load(&history->begin); }
+uint64_t history_begin_position(const struct history *history) { return history__load(&history->begin); }
 
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source) {
     struct segment *segment;
     uint64_t index;
 
-    if (position >= history_end(history)) return NULL;
+    if (position >= history_end_position(history)) return NULL;
     segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
     index = position % HISTORY_SEGMENT_EVENTS;
     if (segment == NULL || index >= segment->capacity) return NULL;
@@ -387,7 +387,7 @@ static uint64_t count_alive(const struct directory *directory, uint64_t begin) {
 
 void history_stats(struct history *history, struct history_stats *ret_stats) {
     struct history_stats stats = {0};
-    uint64_t end = history_end(history), begin = history_begin(history), min_ns = UINT64_MAX, max_ns = 0;
+    uint64_t end = history_end_position(history), begin = history_begin_position(history), min_ns = UINT64_MAX, max_ns = 0;
 
     stats.evicted = begin;
     stats.events_max = (uint64_t)(history->segments_max - (history->backed == NULL)) * HISTORY_SEGMENT_EVENTS;

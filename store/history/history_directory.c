@@ -99,7 +99,7 @@ static void remove_slot(struct directory *directory, uint64_t hash, uint32_t ent
 }
 
 void history__directory_sweep(struct history *history, struct directory *directory, uint32_t count, uint32_t enough) {
-    uint64_t begin = history_begin(history);
+    uint64_t begin = history_begin_position(history);
     uint32_t high = history__load32(&directory->high), found = 0;
 
     if (count > high - 1) count = high - 1;

@@ -137,7 +137,7 @@ static void load_bounds(const struct block *bounds, struct history_segment_info 
 }
 
 static int take_info(const struct history *history, uint64_t number, struct history_segment_info *ret_info) {
-    uint64_t end = history_end(history);
+    uint64_t end = history_end_position(history);
     const struct segment *segment;
 
     memset(ret_info, 0, sizeof *ret_info);

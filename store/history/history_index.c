@@ -32,7 +32,7 @@ static inline void link_first(_Atomic uint16_t *head, uint16_t *links, uint32_t 
  * Without it a reader sees that an entry is alive, and an id that it had before. */
 static inline void entry_seen(const struct history *history, struct entry *entry) {
     uint64_t now = history->newest->number + 1;
-    if (!history__entry_alive(entry, history_begin(history)))
+    if (!history__entry_alive(entry, history_begin_position(history)))
         history__store(&entry->first_in, now); /* new, or back from the dead */
     atomic_store_explicit(&entry->last_in, now, memory_order_release);
 }

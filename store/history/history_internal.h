@@ -41,7 +41,7 @@
  *
  *      label      where                               pairs with   without it
  *      end:R      history_append                      end:A        a reader takes an event that is still being written
- *      end:A      history_end                         end:R
+ *      end:A      history_end_position                         end:R
  *      slot:R     history_table.c, new tally          slot:A       a reader follows a slot to a tally that is not filled
  *      slot:A     history__find_*                     slot:R
  *      table:R    history_table.c grow                table:A      a reader looks in a table that is being made anew, and misses

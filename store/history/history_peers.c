@@ -223,11 +223,11 @@ static int peer_compare(const void *a, const void *b) {
 int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
                   size_t *ret_count) {
     struct peer_sums sums = {.history = history, .node_set = node_set, .node_set_bits = node_set_bits};
-    uint64_t begin = history_begin(history);
+    uint64_t begin = history_begin_position(history);
     struct history_peer *peers;
     int error = -ENOMEM;
 
-    sums.end = history_end(history);
+    sums.end = history_end_position(history);
     sums.sum_of = malloc(HISTORY_SEGMENT_EVENTS * sizeof *sums.sum_of);
     if (sums.sum_of == NULL) goto out;
     error = 0;

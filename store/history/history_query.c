@@ -333,7 +333,7 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
 
 /* What of [begin, end) there is. */
 static void clip(struct selection *selection) {
-    uint64_t begin = history_begin(selection->history), end = history_end(selection->history);
+    uint64_t begin = history_begin_position(selection->history), end = history_end_position(selection->history);
 
     if (selection->begin < begin) selection->begin = begin;
     if (selection->end > end) selection->end = end;

@@ -22,7 +22,7 @@ static size_t find_ids(const struct history *history, const struct directory *di
                        const uint8_t *prefix, unsigned digits, uint8_t *out, size_t max) {
     struct trace_id_prefix wanted = {.digits = digits};
     uint32_t high = history__load32(&directory->high);
-    uint64_t begin = history_begin(history);
+    uint64_t begin = history_begin_position(history);
     size_t found = 0;
 
     memcpy(wanted.bytes, prefix, (digits + 1) / 2);
@@ -46,10 +46,10 @@ static size_t find_ids(const struct history *history, const struct directory *di
 
 static bool trace_exists(struct history *history, const struct trace_id *id) {
     struct history_query query = {.by_trace = true, .trace_id = *id};
-    uint64_t end = history_end(history);
+    uint64_t end = history_end_position(history);
     bool found = false, whole = true;
 
-    for (uint64_t n = history_begin(history) / HISTORY_SEGMENT_EVENTS; !found && n * HISTORY_SEGMENT_EVENTS < end; n++) {
+    for (uint64_t n = history_begin_position(history) / HISTORY_SEGMENT_EVENTS; !found && n * HISTORY_SEGMENT_EVENTS < end; n++) {
         struct segment *segment;
         grace_read_lock();
         segment = history__segment(history, n);

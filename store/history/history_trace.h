@@ -30,8 +30,8 @@ struct history_span {
 };
 
 static inline struct history_span history__span(const struct history *history) {
-    uint64_t begin = history_begin(history);
-    return (struct history_span){begin, history_end(history)};
+    uint64_t begin = history_begin_position(history);
+    return (struct history_span){begin, history_end_position(history)};
 }
 
 /* Segment n and how many of its events lie in the span, or NULL.  Under the RCU read lock. */

@@ -421,7 +421,7 @@ START_TEST(a_kill_costs_the_segment_in_the_making) {
         recording_verify(recording);
         ck_assert_uint_eq(recording_events_lost(recording), 0);
         ck_assert_uint_le(recording_problem_count(recording), 1); /* the rest of the file is no segment */
-        ck_assert_uint_eq(history_end(recording_store(recording)->history) % HISTORY_SEGMENT_EVENTS, 0);
+        ck_assert_uint_eq(history_end_position(recording_store(recording)->history) % HISTORY_SEGMENT_EVENTS, 0);
         recording_close(recording);
     }
     checks_end();

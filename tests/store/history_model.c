@@ -479,7 +479,7 @@ void workload_append(struct generator *generator, struct history *history, struc
         struct trace_event *place = history_reserve(history, &room);
 
         quick_assert(room >= 1);
-        model_evict(model, history_begin(history));
+        model_evict(model, history_begin_position(history));
         if (run > room) run = room;
         if (run > count) run = (uint32_t)count;
         for (uint32_t i = 0; i < run; i++) {
@@ -489,6 +489,6 @@ void workload_append(struct generator *generator, struct history *history, struc
         history_append(history, run, source);
         count -= run;
     }
-    ck_assert_uint_eq(history_end(history), model->end);
-    ck_assert_uint_eq(history_begin(history), model->begin);
+    ck_assert_uint_eq(history_end_position(history), model->end);
+    ck_assert_uint_eq(history_begin_position(history), model->begin);
 }

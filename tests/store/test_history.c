@@ -35,8 +35,8 @@ START_TEST(an_empty_history_answers_nothing) {
     size_t count, total;
 
     checks_begin(&loads[0], 1, 1);
-    ck_assert_uint_eq(history_begin(history), 0);
-    ck_assert_uint_eq(history_end(history), 0);
+    ck_assert_uint_eq(history_begin_position(history), 0);
+    ck_assert_uint_eq(history_end_position(history), 0);
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 10, true, NULL, &answer), 0);
     ck_assert_uint_eq(answer.count, 0);
     ck_assert(!answer.more);
@@ -55,7 +55,7 @@ END_TEST
 static void check_pages(bool newest_first) {
     struct history_query query = {0};
     struct history_hit after;
-    uint64_t begin_first = history_begin(history), end_first = history_end(history), given = 0;
+    uint64_t begin_first = history_begin_position(history), end_first = history_end_position(history), given = 0;
     uint8_t *seen = calloc(model.capacity, 1);
     bool any = false, more = true;
 

@@ -52,7 +52,7 @@ static void take(void) {
     memset(&store, 0, sizeof store);
     store.memory = history;
     for (uint32_t i = 0; i < HISTORY_NODES_MAX; i++) store.node_map[i] = (uint16_t)i;
-    while (store.count * (uint64_t)HISTORY_SEGMENT_EVENTS < history_end(history)) {
+    while (store.count * (uint64_t)HISTORY_SEGMENT_EVENTS < history_end_position(history)) {
         struct history_backed_info *info = &store.infos[store.count];
         char *image = malloc(history_image_bytes_max());
         ck_assert_uint_lt(store.count, SEGMENTS_MAX);

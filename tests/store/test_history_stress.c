@@ -86,7 +86,7 @@ static void assert_untorn(const struct trace_event *event, uint64_t position) {
 /* The answer has exactly the events that `belongs` says, but for those that have been evicted since. */
 static void assert_complete(const struct history_answer *answer, uint64_t end, bool (*belongs)(uint64_t position, uint64_t what),
                             uint64_t what) {
-    uint64_t begin = history_begin(history), expected = 0, found = 0;
+    uint64_t begin = history_begin_position(history), expected = 0, found = 0;
 
     for (uint64_t position = begin; position < end; position++) expected += belongs(position, what);
     for (size_t i = 0; i < answer->count; i++) {
@@ -106,7 +106,7 @@ static bool is_peer(uint64_t position, uint64_t what) { return peer_of(position)
 static bool is_node(uint64_t position, uint64_t what) { return node_of(position) == what; }
 
 static void ask_for_events(uint64_t random) {
-    uint64_t begin = history_begin(history), end = history_end(history), node_set = 0, what;
+    uint64_t begin = history_begin_position(history), end = history_end_position(history), node_set = 0, what;
     struct history_query query = {.node_set = &node_set, .node_set_bits = 64};
     struct history_answer answer;
     uint64_t like;
@@ -168,7 +168,7 @@ static void ask_for_summaries(uint64_t random) {
 static void ask_for_positions(uint64_t random) {
     grace_read_lock();
     for (unsigned i = 0; i < 100; i++) {
-        uint64_t position = mix(random + i) % (history_end(history) + 1);
+        uint64_t position = mix(random + i) % (history_end_position(history) + 1);
         history_source source;
         const struct trace_event *event = history_at(history, position, &source);
         if (event == NULL) continue; /* evicted */

@@ -25,10 +25,10 @@ static void teardown(void) {
 }
 
 /* reason: NULL, or why it is rejected */
-static int add(const char *name, const char *reason, uint64_t history_begin, uint32_t *ret_index) {
+static int add(const char *name, const char *reason, uint64_t history_begin_position, uint32_t *ret_index) {
     struct node_info info = {.pid = 7, .started_unix_ns = 42};
     snprintf(info.node_name, sizeof info.node_name, "%s", name);
-    return nodes_add(nodes, &info, reason ? NODE_REJECTED : NODE_LIVE, reason, history_begin, ret_index);
+    return nodes_add(nodes, &info, reason ? NODE_REJECTED : NODE_LIVE, reason, history_begin_position, ret_index);
 }
 
 static struct trace_app app_named(const char *app_id) {

@@ -187,9 +187,9 @@ START_TEST(a_full_store_evicts_the_oldest) {
         for (; part < 1000 && i < COUNT; part++, i++) events[part] = fixture_event(i);
         ck_assert_int_eq(store_append(store, node, 0, events, part), 0);
     }
-    uint64_t begin = history_begin(store->history);
+    uint64_t begin = history_begin_position(store->history);
     ck_assert_uint_ge(begin, 7 * HISTORY_SEGMENT_EVENTS);
-    ck_assert_uint_eq(history_end(store->history), COUNT);
+    ck_assert_uint_eq(history_end_position(store->history), COUNT);
     json_t *result = ask("count", NULL);
     ck_assert_int_eq(number(result, "events"), (json_int_t)(COUNT - begin));
     json_decref(result);

@@ -244,7 +244,7 @@ START_TEST(events_come_complete_in_order_and_once) {
         pass();
     }
     end_ns = trace_clock_read().unix_ns;
-    ck_assert_uint_eq(history_end(history), 7000);
+    ck_assert_uint_eq(history_end_position(history), 7000);
     assert_codes(0, history_source_make(0, 0), 0, 7000);
     for (uint64_t i = 0; i < 7000; i++) {
         history_source source;
@@ -269,7 +269,7 @@ START_TEST(events_come_complete_over_the_end_of_a_segment) {
         emit(log, i, i + 20000);
         while (pass() == 0) {}
     }
-    ck_assert_uint_eq(history_end(history), 100300);
+    ck_assert_uint_eq(history_end_position(history), 100300);
     assert_codes(0, history_source_make(0, 0), 0, 100300);
     assert_settled(node_named("alice"), 100300, 100300);
     trace_log_close(log);
@@ -345,7 +345,7 @@ START_TEST(a_killed_node_has_crashed_and_all_it_committed_is_kept) {
     ck_assert_uint_eq(node_named("alice")->state, NODE_CRASHED);
     ck_assert_int_eq(node_named("alice")->info.pid, pid);
     assert_settled(node_named("alice"), _i == 0 ? 0 : 900, _i == 0 ? 0 : 900);
-    ck_assert_uint_eq(history_end(history), _i == 0 ? 0 : 900);
+    ck_assert_uint_eq(history_end_position(history), _i == 0 ? 0 : 900);
     ck_assert_uint_eq(discover_count(ingest->discover), 0);
     ck_assert_ptr_nonnull(strstr(said, "crashed"));
 }
@@ -378,7 +378,7 @@ START_TEST(a_lapped_ring_tells_exactly_what_it_lost) {
     assert_gap(gap, 10, 1000 - 64 - 10, TRACE_LOSS_OVERWRITTEN);
     ck_assert_uint_eq(gap.timestamp, at(11, &source).timestamp);
     assert_codes(11, history_source_make(0, 0), 1000 - 64, 1000);
-    ck_assert_uint_eq(history_end(history), 10 + 1 + 64);
+    ck_assert_uint_eq(history_end_position(history), 10 + 1 + 64);
     assert_settled(node_named("alice"), 1000, 74);
     ck_assert_uint_eq(node_named("alice")->lost[TRACE_LOSS_OVERWRITTEN], 926);
     ck_assert_uint_eq(ingest->counters.lost[TRACE_LOSS_OVERWRITTEN], 926);
@@ -414,7 +414,7 @@ START_TEST(events_that_a_full_ring_discarded_are_told) {
     assert_codes(65, history_source_make(0, 0), 64, 65);
     assert_settled(node_named("alice"), 101, 65);
     settle();
-    ck_assert_uint_eq(history_end(history), 66); /* told once */
+    ck_assert_uint_eq(history_end_position(history), 66); /* told once */
     ck_assert_uint_eq(ingest->counters.lost[TRACE_LOSS_DISCARDED], 36);
     trace_log_close(log);
 }
@@ -460,7 +460,7 @@ START_TEST(events_of_threads_without_a_lane_are_told) {
     poke(log, offsetof(struct trace_shm_header, no_lane), &count, sizeof count);
     settle();
     assert_gap(at(0, &source), 0, 5, TRACE_LOSS_NO_LANE);
-    ck_assert_uint_eq(history_end(history), 1);
+    ck_assert_uint_eq(history_end_position(history), 1);
     assert_settled(node_named("alice"), 5, 0);
     ck_assert_uint_eq(node_named("alice")->lost[TRACE_LOSS_NO_LANE], 5);
     trace_log_close(log);
@@ -519,7 +519,7 @@ START_TEST(an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag) 
     emit(log, 2, 3);
     pass();
     uint64_t now = trace_clock_read().unix_ns;
-    ck_assert_uint_eq(history_end(history), 3);
+    ck_assert_uint_eq(history_end_position(history), 3);
     ck_assert_uint_eq(at(0, &source).flags & TRACE_FLAG_FUTURE, 0);
     ck_assert_uint_eq(at(1, &source).flags & TRACE_FLAG_FUTURE, TRACE_FLAG_FUTURE);
     ck_assert_uint_eq(at(2, &source).flags & TRACE_FLAG_FUTURE, 0);
@@ -537,7 +537,7 @@ START_TEST(a_long_row_of_losses_is_one_event) {
     for (unsigned i = 0; i < 5000; i++) trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
     emit(log, 5010, 5020);
     settle();
-    ck_assert_uint_eq(history_end(history), 21);
+    ck_assert_uint_eq(history_end_position(history), 21);
     assert_codes(0, history_source_make(0, 0), 0, 10);
     assert_gap(at(10, &source), 10, 5000, TRACE_LOSS_INVALID);
     assert_codes(11, history_source_make(0, 0), 5010, 5020);
@@ -574,7 +574,7 @@ START_TEST(nodes_and_lanes_are_kept_apart) {
     assert_settled(node_named("alice"), 2400, 2400);
     assert_settled(node_named("bob"), 1600, 1600);
     ck_assert_uint_ge(node_named("alice")->lanes_used, 2);
-    ck_assert_uint_eq(history_end(history), 4000);
+    ck_assert_uint_eq(history_end_position(history), 4000);
     for (uint64_t i = 0; i < 4000; i++) { /* within a lane each event follows the one before */
         history_source source;
         struct trace_event event = at(i, &source);
@@ -596,7 +596,7 @@ START_TEST(descriptions_of_applications_are_there_with_their_first_event) {
     ck_assert_int_eq(trace_log_register_app(log, &app), 0);
     TRACE_APP_COMMAND(log, NULL, NULL, "DMAP", 2, NULL, 0);
     pass();
-    ck_assert_uint_eq(history_end(history), 1);
+    ck_assert_uint_eq(history_end_position(history), 1);
     const struct trace_app *found = nodes_app(node_named("alice"), "DMAP");
     ck_assert_ptr_nonnull(found);
     ck_assert_str_eq(found->commands[0].name, "GET_CHUNK");
@@ -782,7 +782,7 @@ START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     settle();
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
     ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_DUPLICATE], 1);
-    ck_assert_uint_eq(history_end(history), 10);
+    ck_assert_uint_eq(history_end_position(history), 10);
     trace_log_close(log);
     snprintf(other, sizeof other, "%s", path("p2ptrace.0.0.link2"));
     settle();
@@ -792,7 +792,7 @@ START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     ck_assert_int_eq(link(linked, other), 0); /* a third name, of a ring that has been read to its end */
     pass_time(INGEST_REJECTED_KEPT_NS / 2);
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
-    ck_assert_uint_eq(history_end(history), 10);
+    ck_assert_uint_eq(history_end_position(history), 10);
     pass_time(INGEST_REJECTED_KEPT_NS + 2 * INGEST_SWEEP_NS); /* none of the names stays for ever */
     ck_assert(!exists(name) && !exists("p2ptrace.0.0.link") && !exists("p2ptrace.0.0.link2"));
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
@@ -951,7 +951,7 @@ START_TEST(rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them) {
     assert_settled(node_named("alice"), 150, 150);
     assert_settled(node_named("bob"), 200, 64);
     ck_assert_uint_eq(node_named("bob")->lost[TRACE_LOSS_BEFORE_ATTACH], 136);
-    ck_assert_uint_eq(history_end(history), 150 + 1 + 64);
+    ck_assert_uint_eq(history_end_position(history), 150 + 1 + 64);
     emit(alice, 150, 160);
     trace_log_close(alice);
     trace_log_close(bob);
@@ -1009,9 +1009,9 @@ START_TEST(a_pass_in_which_rings_end_looks_at_all_others) {
         pass_time(100 * MS); /* so that the end is found by a check */
         for (unsigned i = 0; i < COUNT; i++) emit(logs[i], 0, 1);
         trace_log_close(logs[first]);
-        uint64_t end = history_end(history);
-        while (history_end(history) == end) pass();
-        ck_assert_uint_eq(history_end(history), end + COUNT);
+        uint64_t end = history_end_position(history);
+        while (history_end_position(history) == end) pass();
+        ck_assert_uint_eq(history_end_position(history), end + COUNT);
         for (unsigned i = 0; i < COUNT; i++)
             if (i != first) trace_log_close(logs[i]);
         settle();
@@ -1057,7 +1057,7 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
     pass();
     /* "second" died when the history's one event was there: it may be forgotten only when that is gone.  Nobody may, so far. */
     ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT + 1);
-    for (uint32_t i = 0; history_begin(history) == 0; i++) {
+    for (uint32_t i = 0; history_begin_position(history) == 0; i++) {
         emit(log, i * 1000, (i + 1) * 1000);
         while (pass() == 0) {}
     }
@@ -1122,7 +1122,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     pass();
     ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 0);
-    ck_assert_uint_eq(history_end(history), 3 * (NODES_MAX - 1));
+    ck_assert_uint_eq(history_end_position(history), 3 * (NODES_MAX - 1));
     said[0] = 0;
     copy_ring(alice, NODES_MAX - 2, NODES_MAX);
     pass();
@@ -1144,7 +1144,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     pass();
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 3);
     trace_log_close(late);
-    for (uint32_t i = 0; history_begin(history) < 4 * (NODES_MAX - 1); i++) {
+    for (uint32_t i = 0; history_begin_position(history) < 4 * (NODES_MAX - 1); i++) {
         emit(bob, i * 1000, (i + 1) * 1000);
         while (pass() == 0) {}
     }
@@ -1213,7 +1213,7 @@ START_TEST(the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end) {
     pass_time(2000 * MS);
     ck_assert_uint_eq(pass(), INGEST_WAIT_MAX_NS);
     emit(log, 0, 1);
-    while (history_end(history) == 0) pass();
+    while (history_end_position(history) == 0) pass();
     ck_assert_uint_eq(pass(), INGEST_WAIT_BUSY_NS);
     trace_log_close(log);
 }
@@ -1236,10 +1236,10 @@ START_TEST(the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_a
         emit(alice, i, i + 1);
         emit(bob, i, i + 1);
         uint64_t begin_ns = now_ns;
-        while (history_end(history) == 2 * i) pass();
+        while (history_end_position(history) == 2 * i) pass();
         ck_assert_uint_le(now_ns - begin_ns, INGEST_WAIT_MAX_NS + 2 * MS);
         pass();
-        ck_assert_uint_eq(history_end(history), 2 * i + 2);
+        ck_assert_uint_eq(history_end_position(history), 2 * i + 2);
     }
     trace_log_close(alice);
     trace_log_close(bob);
@@ -1260,12 +1260,12 @@ START_TEST(a_silent_ring_is_looked_at_for_all_that_a_writer_may_do) {
     pass_time(5000 * MS);
     pthread_create(&thread, NULL, emit_one_elsewhere, log); /* in a lane of its own */
     pthread_join(thread, NULL);
-    for (begin_ns = now_ns; history_end(history) < 2;) pass();
+    for (begin_ns = now_ns; history_end_position(history) < 2;) pass();
     ck_assert_uint_le(now_ns - begin_ns, INGEST_WAIT_MAX_NS);
     pass_time(5000 * MS);
     (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* a handler that jumped out of an emit */
     emit(log, 2, 4);
-    for (begin_ns = now_ns; history_end(history) < 5;) pass();
+    for (begin_ns = now_ns; history_end_position(history) < 5;) pass();
     ck_assert_uint_le(now_ns - begin_ns, patience_ns + 2 * INGEST_WAIT_MAX_NS);
     trace_log_close(log);
     settle();
@@ -1368,14 +1368,14 @@ START_TEST(what_was_emitted_before_all_was_drained_comes_before_what_was_emitted
     }
     memset(next, 0, sizeof next);
     round = 0;
-    for (uint64_t i = 0; i < history_end(history); i++) {
+    for (uint64_t i = 0; i < history_end_position(history); i++) {
         history_source source;
         struct trace_event event = at(i, &source);
         ck_assert_uint_eq(event.data.custom.code, next[history_source_node(source)]++);
         ck_assert_uint_ge(event.data.custom.category, round);
         round = event.data.custom.category;
     }
-    ck_assert_uint_eq(history_end(history), (LOGS * ROUNDS - 1) * 10 + 3 * INGEST_LANE_EVENTS);
+    ck_assert_uint_eq(history_end_position(history), (LOGS * ROUNDS - 1) * 10 + 3 * INGEST_LANE_EVENTS);
     for (uint32_t i = 0; i < LOGS; i++) trace_log_close(logs[i]);
 }
 END_TEST
@@ -1392,7 +1392,7 @@ START_TEST(many_busy_nodes_all_get_their_turn) {
     unsigned rounds = 0;
     while (pass() == 0) rounds++;
     ck_assert_uint_ge(rounds, 3); /* 128,000 events, at most 40,000 a pass */
-    ck_assert_uint_eq(history_end(history), 8 * 16000);
+    ck_assert_uint_eq(history_end_position(history), 8 * 16000);
     for (unsigned i = 0; i < nodes_count(nodes); i++) assert_settled(nodes_at(nodes, i), 16000, 16000);
     for (unsigned i = 0; i < 8; i++) trace_log_close(logs[i]);
 }
@@ -1431,7 +1431,7 @@ START_TEST(the_thread_finds_drains_and_wakes) {
         }
     }
     trace_log_close(log);
-    while (history_end(history) < 1000 || node_named("alice")->state != NODE_EXITED) sem_wait(&woken);
+    while (history_end_position(history) < 1000 || node_named("alice")->state != NODE_EXITED) sem_wait(&woken);
     ingest_stop(running);
     assert_codes(0, history_source_make(0, 0), 0, 1000);
     assert_settled(node_named("alice"), 1000, 1000);

@@ -176,7 +176,8 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
     struct node_info node = describe(info, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
-    result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin(ingest->config.history), &ring->node_index);
+    result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin_position(ingest->config.history),
+                       &ring->node_index);
     if (result < 0) {
         trace_reader_detach(reader);
         *ret_fault = TRACE_ATTACH_SYSTEM;
@@ -383,7 +384,7 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     }
     rejected_remember(ingest, ring->reader);
     nodes_end(ingest->config.nodes, ring->node_index, end, broken ? trace_attach_fault_text(fault) : NULL,
-              history_end(ingest->config.history));
+              history_end_position(ingest->config.history));
     trace_reader_detach(ring->reader);
     ring->reader = NULL;
     ring->state = RING_OVER;

@@ -51,7 +51,7 @@ void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_att
     const char *shown = strlen(name) < sizeof info.node_name ? name : name + sizeof TRACE_SHM_PREFIX - 1;
     snprintf(info.node_name, sizeof info.node_name, "%.*s", (int)sizeof info.node_name - 1, shown);
     ring->has_node = nodes_add(ingest->config.nodes, &info, NODE_REJECTED, trace_attach_fault_text(fault),
-                               history_begin(ingest->config.history), &ring->node_index) == 0;
+                               history_begin_position(ingest->config.history), &ring->node_index) == 0;
 }
 
 /* Adds to the counters what discovery has refused since the last pass. */

@@ -174,14 +174,14 @@ static void write_segment(struct recorder *recorder) {
 
 /* Segments that are gone from the history already. */
 static void skip_evicted(struct recorder *recorder) {
-    uint64_t oldest = history_begin(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
+    uint64_t oldest = history_begin_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
     if (oldest <= recorder->next) return;
     drop(recorder, oldest - recorder->next, (oldest - recorder->next) * HISTORY_SEGMENT_EVENTS, "the disk is too slow");
     recorder->next = oldest;
 }
 
 static uint64_t sealed(const struct recorder *recorder) {
-    return history_end(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
+    return history_end_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
 }
 
 /* Writes what is sealed; in between, one old file is compressed when there is nothing to write. */
@@ -207,7 +207,7 @@ static bool compress_one(struct recorder *recorder) {
 
 static void write_rest(struct recorder *recorder) {
     write_sealed(recorder);
-    if (history_end(recorder->config.store->history) > recorder->next * HISTORY_SEGMENT_EVENTS) write_segment(recorder);
+    if (history_end_position(recorder->config.store->history) > recorder->next * HISTORY_SEGMENT_EVENTS) write_segment(recorder);
     remove_old(recorder);
     say(recorder, LOG_LEVEL_INFO, "recorded %" PRIu64 " events in %" PRIu64 " segments to %.100s; %" PRIu64 " segments dropped",
         get(&recorder->events), get(&recorder->segments), recorder->config.dir, get(&recorder->dropped_segments));

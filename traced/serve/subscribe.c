@@ -75,7 +75,7 @@ static uint64_t position_from(const struct history *history, uint64_t from_ns) {
     uint64_t position = 0;
     for (bool found = false; !found;) {
         rcu_read_lock();
-        uint64_t begin = history_begin(history), end = history_end(history);
+        uint64_t begin = history_begin_position(history), end = history_end_position(history);
         if (position < begin) position = begin;
         uint64_t stop = end - position > SKIP_PER_LOCK ? position + SKIP_PER_LOCK : end;
         for (history_source source; position < stop && !found; position += !found) {
@@ -112,7 +112,7 @@ int methods_subscribe_work(struct call *call) {
     if (event_params_read(call->ask.store, &params, true, now_ns, &subscription->filter, &call->ask.error)) return -1;
     subscription->filter.query.from_ns = from_ns;
     rcu_read_lock();
-    subscription->position = history_end(call->ask.store->history);
+    subscription->position = history_end_position(call->ask.store->history);
     rcu_read_unlock();
     if (from) subscription->position = position_from(call->ask.store->history, from_ns);
     if (recent && find_recent(call->ask.store, subscription, (size_t)recent))
@@ -169,7 +169,7 @@ static const struct trace_event *next_event(struct subscription *subscription, c
     if (!recent && subscription->position >= end) return NULL;
     uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
     const struct trace_event *event = history_at(history, position, ret_source);
-    uint64_t begin = history_begin(history);
+    uint64_t begin = history_begin_position(history);
     if (!event && begin <= position) return NULL; /* not there yet: the next round sees it */
     if (recent)
         subscription->recent_next++;
@@ -185,7 +185,7 @@ static uint32_t collect(struct subscription *subscription, struct store *store, 
     uint32_t written = 0;
     uint64_t dropped = 0;
     rcu_read_lock();
-    uint64_t end = history_end(store->history);
+    uint64_t end = history_end_position(store->history);
     while (*examine && written < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
         history_source source;

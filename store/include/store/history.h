@@ -52,8 +52,8 @@ void history_append(struct history *history, uint32_t count, history_source sour
 /* ---- readers: inside rcu_read_lock(), or between two calls where a position says so -------------------------------------- */
 
 /* The position behind the newest event, and of the oldest that is still there. */
-uint64_t history_end(const struct history *history);
-uint64_t history_begin(const struct history *history);
+uint64_t history_end_position(const struct history *history);
+uint64_t history_begin_position(const struct history *history);
 
 /* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);

@@ -36,7 +36,7 @@ int store_init(struct store *store, size_t history_bytes);
 void store_fini(struct store *store);
 
 /* Makes a store that takes memory as events come, at most about history_bytes: some 200 bytes an event.  When that is used up
- * the oldest events are evicted; history_begin(store->history) is how many.  Starts no thread.  A history_bytes below
+ * the oldest events are evicted; history_begin_position(store->history) is how many.  Starts no thread.  A history_bytes below
  * HISTORY_BYTES_MIN counts as that.  Enters the calling thread.  Returns as store_init; NULL is fine for store_destroy. */
 int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
