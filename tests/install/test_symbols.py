@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""No function of ours has the name of one in a library that the program links: the linker would give it to the library's callers,
+or ours to it, without a word (libedit and our history both had a history_end)."""
+import re
+import subprocess
+import sys
+import unittest
+
+PROGRAMS = sys.argv[1:]
+del sys.argv[1:]
+
+
+def names(*command):
+    """What is defined there, without versions and without what the linker adds to every object."""
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    found = {re.sub("@.*", "", line.split()[-1]) for line in lines if re.search(r" [TDBR] ", line)}
+    return found - {"_init", "_fini", "_edata", "_end", "__bss_start"}
+
+
+class Symbols(unittest.TestCase):
+    def test_no_name_of_ours_is_a_librarys(self):
+        for program in PROGRAMS:
+            ours = names("nm", program)
+            self.assertGreater(len(ours), 100)
+            libraries = re.findall(r"=> (/\S+)", subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=True).stdout)
+            self.assertGreater(len(libraries), 3)
+            for library in libraries:
+                with self.subTest(program=program, library=library):
+                    self.assertEqual(ours & names("nm", "-D", "--defined-only", library), set())
+
+
+if __name__ == "__main__":
+    unittest.main()
