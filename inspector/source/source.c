@@ -75,10 +75,10 @@ int source_watch_input(struct source *source, int fd, struct failure *failure) {
 int source_send(struct source *source, const char *method, json_t *params_new, int64_t *ret_number, struct failure *failure) {
     if (source->ops->send) return source->ops->send(source, method, params_new, ret_number, failure);
     json_decref(params_new);
-    return failure_set(failure, EXIT_FAILED, "%s cannot be asked while something else is waited for", source->title);
+    return failure_set(failure, EXIT_FAILED, "%s cannot answer while it waits for events", source->title);
 }
 
-/* A reader of a pipe that closed its end shows as POLLERR. */
+/* When the reader of a pipe closes its end, poll reports POLLERR. */
 bool source_pause(const struct source *source, int ms) {
     struct pollfd output = {.fd = source->output};
     return poll(&output, 1, ms) > 0 && output.revents & (POLLERR | POLLNVAL);

@@ -21,7 +21,7 @@ static int64_t clock_offset_ns(void) {
 
 /* ---- the beginning ---- */
 
-/* With no filter but one of nodes, a step in a lane's numbers is a loss. */
+/* With no filter except by node, a jump in a lane's positions is a loss. */
 static bool is_whole(const json_t *params) {
     return !json_object_get(params, "kind") && !json_object_get(params, "peer_id") && !json_object_get(params, "trace_id") &&
            !json_object_get(params, "filter");
@@ -46,12 +46,12 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
                               .wait_ms = wish->wait_ms,
                               .away.due_ms = WAIT_FOREVER,
                               .subscribed_ns = UINT64_MAX};
-    if (shown_init(&stream->shown, is_whole(stream->params), wish->recent)) return failure_out_of_memory(failure);
+    if (resume_init(&stream->resume, is_whole(stream->params), wish->recent)) return failure_out_of_memory(failure);
     if (source_ask(source, "nodes", NULL, NULL, &nodes, failure)) return -1;
     *ret_nodes = nodes;
     stream->begin_ns = from_past ? 0 : trace_now_unix_ns();
     params = json_copy(stream->params);
-    int failed = shown_know_logs(&stream->shown, nodes);
+    int failed = resume_know_logs(&stream->resume, nodes);
     if (wish->recent) failed |= json_object_set_new(params, "recent", json_integer((json_int_t)wish->recent));
     if (!stream_follow(stream, params, failed != 0, NULL)) {
         stream->subscribed_ns = trace_now_unix_ns();
@@ -64,7 +64,7 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
 
 void stream_fini(struct stream *stream) {
     for (unsigned i = 0; i < stream->queued; i++) json_decref(stream->queue[i].news.value);
-    shown_fini(&stream->shown);
+    resume_fini(&stream->resume);
     json_decref(stream->params);
 }
 
@@ -82,15 +82,15 @@ static enum source_event queue_take(struct stream *stream, struct source_news *r
     return event;
 }
 
-static void see_time(struct stream *stream, const json_t *event) {
+static void note_time(struct stream *stream, const json_t *event) {
     uint64_t time_ns;
     if (!json_get_time(event, &time_ns)) return;
-    if (time_ns >= stream->subscribed_ns) stream->shown.recent = 0;
+    if (time_ns >= stream->subscribed_ns) stream->resume.recent = 0;
     if (!stream->begin_ns) stream->begin_ns = time_ns;
     if (time_ns > stream->last_ns) stream->last_ns = time_ns;
 }
 
-/* Queues the events that were not delivered yet, up to the last that is wanted; before them, those that are missing among them
+/* Queues the events that were not delivered before, up to the number wanted, and ahead of them a gap for those that are missing
  * and that no `events_lost` event reports.  Steals events_new. */
 static enum source_event take_events(struct stream *stream, json_t *events_new) {
     json_t *chosen = json_array(), *event;
@@ -98,12 +98,12 @@ static enum source_event take_events(struct stream *stream, json_t *events_new) 
     size_t i;
     int failed = chosen ? 0 : -ENOMEM;
     json_array_foreach(events_new, i, event) {
-        struct shown_verdict verdict = {.show = false};
+        struct resume_verdict verdict = {.deliver = false};
         if (failed || json_array_size(chosen) == stream->left) break;
-        see_time(stream, event);
-        failed = shown_take(&stream->shown, event, &verdict);
+        note_time(stream, event);
+        failed = resume_accept(&stream->resume, event, &verdict);
         missed += verdict.missed;
-        if (!verdict.show) continue;
+        if (!verdict.deliver) continue;
         if (event_is_gap(event)) stream->missed += json_get_count(json_object_get(event, "data"), "count");
         if (!failed) failed = json_array_append(chosen, event);
     }
@@ -121,14 +121,14 @@ static enum source_event take_events(struct stream *stream, json_t *events_new) 
     return SOURCE_EVENTS;
 }
 
-/* Losses of the rings that our filter hides: some of these events may not have matched.  Steals events_new. */
+/* Losses in the rings that our filter hides: perhaps not all of these events would have matched.  Steals events_new. */
 static enum source_event take_hidden(struct stream *stream, json_t *events_new) {
     size_t i;
     json_t *event;
     int failed = 0;
     json_array_foreach(events_new, i, event) {
         uint64_t count = 0;
-        failed |= shown_count_hidden(&stream->shown, event, &count);
+        failed |= resume_count_hidden(&stream->resume, event, &count);
         stream->away.hidden += count;
     }
     json_decref(events_new);
@@ -138,7 +138,7 @@ static enum source_event take_hidden(struct stream *stream, json_t *events_new) 
 }
 
 static enum source_event take_gap(struct stream *stream, const struct source_news *news) {
-    if (news->why == GAP_SLOW) shown_explain(&stream->shown, news->count);
+    if (news->why == GAP_SLOW) resume_explain(&stream->resume, news->count);
     if (news->why != GAP_HIDDEN) stream->missed += news->count;
     queue_add(stream, SOURCE_GAP, *news);
     return SOURCE_GAP;
@@ -153,7 +153,7 @@ int stream_lost(struct stream *stream) {
         stream->away.missed = stream->missed;
         stream->away.hidden = 0;
         stream->away.since_ms = trace_now_monotonic_ms();
-        shown_begin_hidden(&stream->shown);
+        resume_start_hidden(&stream->resume);
     }
     stream->away.is = true;
     stream->away.due_ms = WAIT_FOREVER;
@@ -161,7 +161,7 @@ int stream_lost(struct stream *stream) {
     return 0;
 }
 
-/* From when on to ask the source again.  Events of the same moment have another time when the system time was set meanwhile. */
+/* The time to resume from.  If the system time was set meanwhile, events of the same moment have another time. */
 static uint64_t resume_ns(const struct stream *stream) {
     int64_t stepped = stream->last_ns ? clock_offset_ns() - stream->clock_ns : 0;
     uint64_t back_ns = FOLLOW_BACK_S * UINT64_C(1000000000), from = stream->last_ns > back_ns ? stream->last_ns - back_ns : 0;
@@ -175,7 +175,7 @@ static int follow_again(struct stream *stream) {
     json_int_t from_us = (json_int_t)(resume_ns(stream) / 1000);
     stream->away.number = 0;
     if (stream_follow(stream, params, json_object_set_new(params, "from", json_integer(from_us)) != 0, NULL)) return -1;
-    if (stream->shown.whole || !(stream->source->ops->can & SOURCE_STREAMS)) return 0;
+    if (stream->resume.whole || !(stream->source->ops->can & SOURCE_STREAMS)) return 0;
     params = json_pack("{s:s, s:I}", "kind", "events_lost", "from", from_us);
     return stream_follow(stream, params, node && json_object_set(params, "node_id", node), &stream->away.number);
 }
@@ -186,25 +186,25 @@ uint64_t stream_wait_ms(const struct stream *stream) {
     return left_ms < stream->wait_ms ? left_ms : stream->wait_ms;
 }
 
-/* Opens the source again; it may go away again at once: a traced that is ending still accepts connections. */
+/* Reopens the source.  It can go away again at once, because a traced that is shutting down still accepts connections. */
 static enum source_event come_back(struct stream *stream, struct source_news *ret_news) {
     for (;;) {
         uint64_t wait_ms = stream_wait_ms(stream);
         if (source_reopen(stream->source, wait_ms, stream->failure))
             return wait_ms < stream->wait_ms && stream->failure->disconnected ? SOURCE_ENDED : SOURCE_FAILED;
-        shown_next_stream(&stream->shown);
+        resume_next_stream(&stream->resume);
         if (!follow_again(stream)) break;
         if (!stream->failure->disconnected) return SOURCE_FAILED;
         if (source_pause(stream->source, CONNECT_RETRY_MS)) return SOURCE_OUTPUT_GONE;
     }
     stream->away.is = false;
     stream->away.back_ms = trace_now_monotonic_ms();
-    stream->away.due_ms = stream->away.back_ms + FOLLOW_TOLD_MS;
+    stream->away.due_ms = stream->away.back_ms + FOLLOW_SETTLE_MS;
     ret_news->away_ms = stream->away.back_ms - stream->away.since_ms;
     return SOURCE_RESTARTED;
 }
 
-/* Counts what the time without the source has cost, as far as it is known now. */
+/* Counts what was lost while the source was away, as far as that is known now. */
 static enum source_event settle_away(struct stream *stream) {
     bool hides = stream->away.number != 0;
     uint64_t hidden = stream->away.hidden;
@@ -222,10 +222,10 @@ static enum source_event settle_away(struct stream *stream) {
     return SOURCE_SETTLED;
 }
 
-/* ---- the whole ---- */
+/* ---- the stream ---- */
 
-/* Waits for the source and queues what comes.  Returns FAILED, or something else when there may be more in the queue; what the
- * caller has to see itself is returned as it is. */
+/* Waits for the source and queues what comes.  Returns what happened: FAILED, an event that is now in the queue, or one that is
+ * not the stream's own, with *ret_news. */
 static enum source_event stream_wait(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news) {
     uint64_t until_ms = deadline_ms < stream->deadline_ms ? deadline_ms : stream->deadline_ms;
     struct source_news news;
@@ -234,7 +234,7 @@ static enum source_event stream_wait(struct stream *stream, uint64_t deadline_ms
     bool hidden = stream->away.number && news.number == stream->away.number;
     switch (event) {
     case SOURCE_EVENTS:
-        if (news.in_order) stream->shown.recent = 0;
+        if (news.in_order) stream->resume.recent = 0;
         return hidden ? take_hidden(stream, news.value) : take_events(stream, news.value);
     case SOURCE_GAP: return hidden ? event : take_gap(stream, &news);
     default: *ret_news = news; return event;
