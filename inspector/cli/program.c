@@ -58,8 +58,8 @@ static int run_command(const struct command *command, const struct options *opti
     if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
     if (!result) result = output_flush(&session.output);
-    if (!result) inquiry_tell_index(&session.inquiry);
-    if (!result) inquiry_tell_evicted(&session.inquiry);
+    if (!result) inquiry_print_index(&session.inquiry);
+    if (!result) inquiry_print_evicted(&session.inquiry);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;

@@ -16,7 +16,7 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
         return -1;
     }
     if (session_ask(session, method, params_new, &answer)) return -1;
-    inquiry_see(&session->inquiry, answer);
+    inquiry_note(&session->inquiry, answer);
     int result = 0;
     if (json && member) {
         result = output_json_lines(&session->output, json_get_array(answer, member));

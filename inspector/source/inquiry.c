@@ -12,7 +12,7 @@ int inquiry_ask(struct inquiry *inquiry, const char *method, json_t *params_new,
 }
 
 /* The name of an index is a lower-case word; anything else must not reach a terminal. */
-void inquiry_see(struct inquiry *inquiry, const json_t *answer) {
+void inquiry_note(struct inquiry *inquiry, const json_t *answer) {
     const json_t *explain = json_object_get(answer, "explain");
     const char *index = json_get_text(explain, "index");
     if (!index || strlen(index) >= sizeof inquiry->index || index[strspn(index, "abcdefghijklmnopqrstuvwxyz")]) return;
@@ -20,12 +20,12 @@ void inquiry_see(struct inquiry *inquiry, const json_t *answer) {
     inquiry->examined += json_get_count(explain, "examined");
 }
 
-void inquiry_tell_index(const struct inquiry *inquiry) {
+void inquiry_print_index(const struct inquiry *inquiry) {
     if (!*inquiry->index) return;
     fprintf(stderr, "inspector: index %s; events looked at: %" PRIu64 "\n", inquiry->index, inquiry->examined);
 }
 
-void inquiry_tell_evicted(const struct inquiry *inquiry) {
+void inquiry_print_evicted(const struct inquiry *inquiry) {
     uint64_t count = inquiry->evicted;
     if (!count) return;
     fprintf(stderr, "inspector: %" PRIu64 " event%s left the history before %s could be fetched\n", count, count == 1 ? "" : "s",

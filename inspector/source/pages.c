@@ -8,7 +8,7 @@
 int pages_init(struct pages *pages, struct inquiry *inquiry, json_t *params_new, uint64_t events_max) {
     *pages = (struct pages){.inquiry = inquiry, .params = params_new, .left = events_max, .done = events_max == 0};
     json_int_t limit = (json_int_t)(events_max < PAGE_EVENTS ? events_max : PAGE_EVENTS);
-    /* Whoever fetches several pages wants to know how many events left the history between them. */
+    /* With `total`, each page says how many events left the history since the last one. */
     bool failed = !params_new || (events_max > PAGE_EVENTS && json_object_set_new(params_new, "total", json_true())) ||
                   json_object_set_new(params_new, "limit", json_integer(limit)) ||
                   (inquiry->explain && json_object_set_new(params_new, "explain", json_true()));
@@ -17,8 +17,8 @@ int pages_init(struct pages *pages, struct inquiry *inquiry, json_t *params_new,
 
 void pages_fini(struct pages *pages) { json_decref(pages->params); }
 
-/* Drops the events behind the last that is wanted, and then says by a cursor that there are more.  Every page has the same limit
- * (docs/protocol.md asks for the same params), so the last one may bring too many.  Returns how many are left. */
+/* Drops events beyond `wanted`, and sets a cursor to show that there were more.  All pages have the same limit, because a cursor
+ * is valid only with the same params (docs/protocol.md), so the last page can be too long.  Returns how many remain. */
 static uint64_t cut(json_t *answer, uint64_t wanted) {
     json_t *events = json_object_get(answer, "events");
     if (!json_is_array(events)) return 0;
@@ -36,12 +36,12 @@ int pages_next(struct pages *pages, json_t **ret_answer) {
     if (source_ask(inquiry->source, "query", json_deep_copy(pages->params), pages->text ? &apart : NULL, &answer,
                    inquiry->failure))
         return -1;
-    inquiry_see(inquiry, answer);
+    inquiry_note(inquiry, answer);
     inquiry->evicted += json_get_count(answer, "evicted");
     uint64_t count = cut(answer, pages->left);
     json_t *cursor = json_object_get(answer, "cursor");
     pages->left = count < pages->left ? pages->left - count : 0;
-    /* A page without events may have a next one, for what it had was evicted; but not one that begins where it began itself. */
+    /* A page can be empty because its events were evicted, and still have a successor; but not one at the same cursor. */
     bool stuck = !count && json_equal(cursor, json_object_get(pages->params, "cursor"));
     pages->done = !json_is_string(cursor) || stuck || !pages->left;
     if (!pages->done && json_object_set(pages->params, "cursor", cursor)) {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Appends the candidates of an ambiguous id, or the methods that there are. */
+/* Appends the candidates for an ambiguous id, or the known methods. */
 static void append_list(char *text, size_t size, const json_t *list, const char *before) {
     size_t i;
     const json_t *element;
@@ -18,7 +18,7 @@ static void append_list(char *text, size_t size, const json_t *list, const char 
     }
 }
 
-/* What is wrong with a filter, and where; or with the name of a field.  False when the error is about something else. */
+/* Reads what is wrong with a filter, and where; or with a field's name.  False when the error is about something else. */
 static bool read_filter_fault(const json_t *data, struct failure *failure) {
     const char *reason = json_get_text(data, "reason"), *suggestion = json_get_text(data, "suggestion"),
                *param = json_get_text(data, "param");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What sources do with answers, whoever gave them: an error becomes a failure, an array is taken out as text. */
+ * What every source does with an answer: turn an error into a failure, and take a long array out as text. */
 #ifndef INSPECTOR_REFUSAL_H
 #define INSPECTOR_REFUSAL_H
 
@@ -9,11 +9,11 @@
 
 #include <jansson.h>
 
-/* Fills in the failure from a JSON-RPC error (docs/protocol.md, "Errors").  data may be NULL.  Returns -1 always. */
+/* Fills in the failure from a JSON-RPC error (docs/protocol.md, "Errors").  data may be NULL.  Always returns -1. */
 int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data);
 
-/* Takes the array at a path of names out of a JSON text: appends it to *out and leaves an empty array in its place.  Returns
- * how many bytes are left; all of them when there is no array. */
+/* Moves the array at a path of names from a JSON text to *out, and leaves an empty array in its place.  Returns the new length
+ * of the text; unchanged when there is no array there. */
 size_t apart_take(char *text, size_t bytes, const char *const *path, size_t names, struct strbuf *out);
 
 #endif

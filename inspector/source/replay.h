@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events of the past as a stream, for sources that answer `query`: params of `subscribe` in, batches out, oldest first. */
+ * Past events as a stream, for sources that answer `query`: takes the params of `subscribe`, yields batches, oldest first. */
 #ifndef INSPECTOR_REPLAY_H
 #define INSPECTOR_REPLAY_H
 
@@ -13,13 +13,12 @@ struct replay {
     bool open, ended;
 };
 
-/* Begins: everything that the params ask for; with `recent` the newest of it.  source is borrowed, params_new is stolen.
- * Returns 0, or
- * -1 with the failure; replay_fini in both cases. */
+/* Begins at the oldest matching event; with `recent`, at the newest ones.  Borrows source, steals params_new.  Returns 0, or -1
+ * with the failure; call replay_fini in both cases. */
 int replay_init(struct replay *replay, struct source *source, json_t *params_new, struct failure *failure);
 void replay_fini(struct replay *replay);
 
-/* source_next: EVENTS, with the losses among them as events; GAP for events that left the history meanwhile; then ENDED. */
+/* Like source_next: EVENTS, including losses as events; GAP for events that left the history meanwhile; finally ENDED. */
 enum source_event replay_next(struct replay *replay, struct source_news *ret_news, struct failure *failure);
 
 #endif

@@ -171,6 +171,6 @@ void sql_statement_end(struct sql *sql) {
                 " events were lost before traced could read them, in %zu gaps: events of kind events_lost\n",
                 sql->losses.events, json_object_size(sql->losses.gaps));
     if (sql->explain) fputs(strbuf_text(&sql->scans), stderr);
-    inquiry_tell_evicted(&sql->session->inquiry);
+    inquiry_print_evicted(&sql->session->inquiry);
     sql->session->inquiry.evicted = 0;
 }

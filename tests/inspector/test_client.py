@@ -138,7 +138,7 @@ class Answers(InspectorTest):
 
     def test_an_answer_to_nobody_is_told(self):
         with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":77,"result":{}}\n')}):
-            self.fails(1, "a request that was not made", "nodes")
+            self.fails(1, "a request that we did not make", "nodes")
 
     def test_a_connection_that_ends_within_a_line_is_told(self):
         with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":1,"res', close=True)}):

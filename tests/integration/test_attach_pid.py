@@ -131,7 +131,7 @@ class Attach(ProtocolTest):
         until(lambda: attached.events, "events")
         node.kill()
         self.assertEqual(attached.finish(), 0)
-        self.assertTrue(attached.said("is gone, and did not close its log"), attached.notes)
+        self.assertTrue(attached.said("is gone and did not close its log"), attached.notes)
         dead = self.attach(node.process.pid)
         self.assertEqual(dead.finish(), 0)
         self.assertTrue(dead.said("is dead; this is what its ring still has"), dead.notes)
@@ -237,7 +237,7 @@ class Attach(ProtocolTest):
         gone.wait()
         self.fails("there is no process %d, and no log of one in %s" % (gone.pid, self.place.directory), gone.pid)
         self.fails("process %d (" % os.getpid(), os.getpid())
-        self.fails("has no log; inspector doctor %d tells why" % os.getpid(), os.getpid())
+        self.fails("has no log; inspector doctor %d says why" % os.getpid(), os.getpid())
         for bad in ("0", "-1", "x", "99999999999"):
             self.fails("", bad, code=2)
         with open(os.path.join(self.place.directory, "%s%d.%d.0123456789abcdef" % (OBJECT_NAME, os.geteuid(), gone.pid)), "wb") as ring:

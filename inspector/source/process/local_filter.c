@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Appends a value in quotes.  No name has a quote in it. */
+/* Appends a value in quotes.  Names with quotes are refused. */
 static int put_quoted(struct strbuf *out, const char *before, const char *option, const char *value, struct failure *failure) {
     if (!value || strpbrk(value, "'\\"))
         return failure_set(failure, EXIT_USAGE, "--%s %s: a name without quotes is expected", option, value ? value : "");
@@ -18,7 +18,7 @@ static int put_quoted(struct strbuf *out, const char *before, const char *option
     return 0;
 }
 
-/* The params but for `filter`, in the filter language. */
+/* The params other than `filter`, in the filter language. */
 static int put_params(struct strbuf *out, const json_t *params, struct failure *failure) {
     const char *peer = json_get_text(params, "peer_id"), *trace = json_get_text(params, "trace_id"), *before = "kind in {";
     size_t i;
@@ -44,7 +44,7 @@ static size_t read_names(const json_t *nodes, struct trace_filter_name *names) {
     return count;
 }
 
-/* users_own: the text is what the user wrote, so that a place in it can be shown. */
+/* users_own: the text is the user's, so that an error can point into it. */
 static int compile_filter(struct trace_filter **ret_filter, const char *text, bool users_own, const json_t *nodes,
                           struct failure *failure) {
     struct trace_filter_name *list = calloc(json_array_size(json_get_array(nodes, "nodes")) + 1, sizeof *list);
@@ -71,7 +71,7 @@ int local_filter_new(struct trace_filter **ret_filter, const json_t *params, con
     int result = put_params(&text, params, failure);
     *ret_filter = NULL;
     if (!result && filter)
-        result = compile_filter(ret_filter, filter, true, nodes, failure); /* alone first: its faults have a place */
+        result = compile_filter(ret_filter, filter, true, nodes, failure); /* alone first, so that errors have a position */
     if (!result && filter && text.bytes) {
         trace_filter_destroy(*ret_filter);
         *ret_filter = NULL;

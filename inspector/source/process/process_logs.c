@@ -32,15 +32,14 @@ static void add_log(struct process_logs *logs, const char *dir, const char *name
     logs->count++;
 }
 
-/* traced maps the logs of others: those of the process carry its id, as its own PID namespace has it. */
+/* traced maps the logs of other processes.  A process's own carry its pid, as its PID namespace numbers it. */
 static bool is_its_own(const struct process_logs *logs, const char *name) {
     for (unsigned i = 0; i < logs->id_count; i++)
         if (process_logs_is_named(name, logs->ids[i])) return true;
     return false;
 }
 
-/* An object that the process maps.  What it calls the directory may be another one here, or none at all: its own root leads
- * there. */
+/* An object that the process maps.  Its path may lead elsewhere for us; then we go through /proc/PID/root. */
 static void add_mapped(struct process_logs *logs, char *path, unsigned long inode) {
     static const char deleted[] = " (deleted)";
     char dir[280];
@@ -89,7 +88,7 @@ static void find_named(struct process_logs *logs) {
     closedir(dir);
 }
 
-/* The process's ids, in our namespace and in those below it. */
+/* The process's pids, in our namespace and in those below it. */
 static void read_ids(struct process_logs *logs) {
     char path[64], line[256];
     logs->ids[logs->id_count++] = logs->pid;
@@ -100,7 +99,7 @@ static void read_ids(struct process_logs *logs) {
         int at = 0, more, id;
         if (strncmp(line, "NSpid:", 6) != 0) continue;
         for (const char *text = line + 6; logs->id_count < PROCESS_IDS_MAX && sscanf(text, "%d%n", &id, &more) == 1; text += more)
-            if (at++) logs->ids[logs->id_count++] = id; /* the first is the one that we have */
+            if (at++) logs->ids[logs->id_count++] = id; /* the first is `pid` */
     }
     fclose(file);
 }
@@ -134,7 +133,7 @@ int process_logs_missing(const struct process_logs *logs, struct failure *failur
     int pid = (int)logs->pid;
     if (logs->state == PROCESS_GONE)
         return failure_set(failure, EXIT_FAILED,
-                           "there is no process %d, and no log of one in %s; inspector nodes lists those that are traced", pid,
+                           "there is no process %d, and no log of one in %s; inspector nodes lists the traced ones", pid,
                            process_logs_dir());
     if (logs->state == PROCESS_FOREIGN && user && logs->uid != geteuid())
         return failure_set(failure, EXIT_FAILED, "process %d (%s) is %s's, and so are its logs: sudo -u %s inspector attach %d",
@@ -142,5 +141,5 @@ int process_logs_missing(const struct process_logs *logs, struct failure *failur
     if (logs->removed)
         return failure_set(failure, EXIT_FAILED,
                            "somebody removed the name of the log of process %d (%s): start the process again", pid, logs->comm);
-    return failure_set(failure, EXIT_FAILED, "process %d (%s) has no log; inspector doctor %d tells why", pid, logs->comm, pid);
+    return failure_set(failure, EXIT_FAILED, "process %d (%s) has no log; inspector doctor %d says why", pid, logs->comm, pid);
 }

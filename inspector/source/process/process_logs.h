@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which logs a process has: the shared-memory objects that it maps (/proc/PID/maps), in whatever directory and mount
- * namespace; of a process that is gone, the objects in the nodes' directory that carry its id.  Only names: nothing is opened
- * here but directories. */
+ * Finds the logs of a process: the shared-memory objects that it maps (/proc/PID/maps), in any directory and mount namespace.
+ * For a process that is gone, the objects in the nodes' directory that carry its pid.  Finds names only; it opens no log. */
 #ifndef INSPECTOR_PROCESS_LOGS_H
 #define INSPECTOR_PROCESS_LOGS_H
 
@@ -12,29 +11,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A process has at most so many that are looked at. */
+/* Logs and pids examined for one process. */
 #define PROCESS_LOGS_MAX 64
 #define PROCESS_IDS_MAX 8
 
 struct process_log {
-    char dir[280]; /* as we reach it: /dev/shm, /proc/77/root/dev/shm */
+    char dir[280]; /* as seen from here: /dev/shm, /proc/77/root/dev/shm */
     char name[80];
 };
 
 enum process_state {
     PROCESS_GONE,
-    PROCESS_OURS,    /* its maps were read */
-    PROCESS_FOREIGN, /* another user's, or one that does not let us look */
+    PROCESS_OURS,    /* we could read its maps */
+    PROCESS_FOREIGN, /* another user's, or one that hides its maps */
 };
 
 struct process_logs {
     pid_t pid;
     enum process_state state;
-    uid_t uid;     /* whose process it is, if it is there */
-    char comm[32]; /* what it is called; not to be trusted */
+    uid_t uid;     /* its owner, unless it is gone */
+    char comm[32]; /* its name; not trusted */
     unsigned id_count;
     pid_t ids[PROCESS_IDS_MAX];
-    bool removed; /* it maps a log whose name is gone: nobody can open it any more */
+    bool removed; /* it maps a log whose name was removed: nobody can open it any more */
     unsigned count;
     struct process_log logs[PROCESS_LOGS_MAX];
 };
@@ -42,13 +41,13 @@ struct process_logs {
 /* $P2PTRACE_SHM_DIR, else /dev/shm. */
 const char *process_logs_dir(void);
 
-/* Looks.  Makes system calls, and takes memory for a directory or a file alone. */
+/* Finds the logs.  Always fills in *ret_logs. */
 void process_logs_find(struct process_logs *ret_logs, pid_t pid);
 
-/* The failure when no log was found: why, and what to do.  Returns -1 always. */
+/* Sets the failure for a process without a log: why, and what to do.  Always returns -1. */
 int process_logs_missing(const struct process_logs *logs, struct failure *failure);
 
-/* True when an object's name says that a process with this id made it. */
+/* True when an object's name carries this pid. */
 bool process_logs_is_named(const char *name, pid_t pid);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rings of a process: see rings.h.  What traced's ingest does with a ring, without the history: drain, ticks to Unix time,
- * losses told where they happened. */
+ * The same steps as in traced's ingest, without a history: drain, convert ticks to Unix time, report losses where they
+ * happened. */
 #include "rings.h"
 
 #include "json_get.h"
@@ -37,7 +37,7 @@ static int attach_log(struct ring *ring, const struct process_log *log, char *re
     enum trace_attach_fault fault;
     int dir = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = dir < 0 ? -errno : -EAGAIN;
-    for (unsigned tries = 0; result == -EAGAIN && tries < READY_TRIES; tries++) { /* -EAGAIN: its node is just making it */
+    for (unsigned tries = 0; result == -EAGAIN && tries < READY_TRIES; tries++) { /* -EAGAIN: the node is still creating it */
         if (tries) pause_ns(READY_PAUSE_NS);
         result = trace_reader_attach(&ring->reader, dir, log->name, geteuid(), 0, &fault);
     }
@@ -50,7 +50,7 @@ static int attach_log(struct ring *ring, const struct process_log *log, char *re
                  log->name);
     else if (result)
         snprintf(ret_reason, reason_bytes, "%s/%s: %s", log->dir, log->name, trace_attach_fault_text(fault));
-    if (dir >= 0) close(dir); /* only the unlinking, which is not ours, needs it again */
+    if (dir >= 0) close(dir); /* the reader needs it only to unlink, which we never do */
     if (result) return result;
     const struct trace_reader_info *info = trace_reader_info(ring->reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
@@ -72,7 +72,7 @@ int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct 
         rings_fini(&rings);
         return failure_set(failure, EXIT_FAILED, "the log of process %d cannot be read: %s", (int)logs->pid, reason);
     }
-    pause_ns(CLOCK_SETTLE_NS); /* the slope of the clock needs a distance */
+    pause_ns(CLOCK_SETTLE_NS); /* the clock's rate needs two samples some time apart */
     trace_clock_init(&rings.clock, first, trace_clock_read());
     rings.clock_due_ns = trace__monotonic_ns() + CLOCK_NS;
     *ret_rings = rings;
@@ -83,11 +83,11 @@ void rings_begin(struct rings *rings, uint64_t from_ns, bool counts_from_start) 
     rings->from_ns = from_ns;
     for (unsigned i = 0; i < rings->count && !counts_from_start; i++) {
         struct ring *ring = &rings->rings[i];
-        ring->told_no_lane = trace_reader_no_lane(ring->reader);
+        ring->reported_no_lane = trace_reader_no_lane(ring->reader);
         for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
             struct trace_lane_count count;
             trace_reader_count(ring->reader, lane, &count);
-            ring->told_discarded[lane] = count.lost[TRACE_LOSS_DISCARDED];
+            ring->reported_discarded[lane] = count.lost[TRACE_LOSS_DISCARDED];
         }
     }
 }
@@ -109,7 +109,7 @@ static const char *app_id_of(const struct trace_event *event) {
     }
 }
 
-/* The description of an event's application.  A node registers it before it is used; later than others, perhaps. */
+/* The description of an event's application.  A node registers it before its first event, but perhaps after we attached. */
 static const struct trace_app *find_app(struct ring *ring, const struct trace_event *event) {
     const char *app_id = app_id_of(event);
     if (!app_id) return NULL;
@@ -130,8 +130,8 @@ static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lan
     return trace_filter_match(rings->filter, event, &origin);
 }
 
-static int tell_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss,
-                     struct rings_visit *visit) {
+static int report_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss,
+                       struct rings_visit *visit) {
     if (loss->timestamp < rings->from_ns) return 0;
     if (!rings->filter) return visit->event(visit, ring, lane, loss);
     rings->hidden += loss->data.events_lost.count;
@@ -151,7 +151,7 @@ static uint64_t unix_now(const struct rings *rings) {
     return trace_clock_unix_ns(&rings->clock, &monotonic, trace__monotonic_ns());
 }
 
-/* One run of events of a lane.  Losses wait for the event behind them, which has their time. */
+/* One run of events of a lane.  A loss gets the time of the event behind it, so it waits for that event. */
 static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_read *read,
                      struct trace_event *gaps, unsigned *gap_count, struct rings_visit *visit) {
     int result = 0;
@@ -161,7 +161,7 @@ static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, cons
     if (read->count || *gap_count == GAPS_WAITING_MAX) {
         for (unsigned i = 0; i < *gap_count && !result; i++) {
             gaps[i].timestamp = read->count ? rings->batch[0].timestamp : unix_now(rings);
-            result = tell_loss(rings, ring, lane, &gaps[i], visit);
+            result = report_loss(rings, ring, lane, &gaps[i], visit);
         }
         *gap_count = 0;
     }
@@ -182,32 +182,32 @@ static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, boo
         if (!read.more) break;
     }
     *ret_more |= read.more;
-    for (unsigned i = 0; i < gap_count && !result; i++) { /* nothing came behind them */
+    for (unsigned i = 0; i < gap_count && !result; i++) { /* no event came behind them */
         gaps[i].timestamp = unix_now(rings);
-        result = tell_loss(rings, ring, lane, &gaps[i], visit);
+        result = report_loss(rings, ring, lane, &gaps[i], visit);
     }
     return result;
 }
 
-/* Losses that have no place in a lane, and are only counted. */
+/* Losses without a place in a lane: the node only counts them. */
 static int visit_counts(struct rings *rings, struct ring *ring, struct rings_visit *visit) {
     uint64_t no_lane = trace_reader_no_lane(ring->reader), now_ns = unix_now(rings);
     int result = 0;
     for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count && !result; lane++) {
         struct trace_lane_count count;
         trace_reader_count(ring->reader, lane, &count);
-        uint64_t discarded = count.lost[TRACE_LOSS_DISCARDED], told = ring->told_discarded[lane];
-        if (discarded <= told) continue;
+        uint64_t discarded = count.lost[TRACE_LOSS_DISCARDED], reported = ring->reported_discarded[lane];
+        if (discarded <= reported) continue;
         struct trace_event loss =
-            loss_event(now_ns, trace_reader_position(ring->reader, lane), discarded - told, TRACE_LOSS_DISCARDED);
-        ring->told_discarded[lane] = discarded;
-        result = tell_loss(rings, ring, lane, &loss, visit);
+            loss_event(now_ns, trace_reader_position(ring->reader, lane), discarded - reported, TRACE_LOSS_DISCARDED);
+        ring->reported_discarded[lane] = discarded;
+        result = report_loss(rings, ring, lane, &loss, visit);
     }
-    if (result || no_lane <= ring->told_no_lane) return result;
+    if (result || no_lane <= ring->reported_no_lane) return result;
     struct trace_event loss =
-        loss_event(now_ns, trace_reader_position(ring->reader, 0), no_lane - ring->told_no_lane, TRACE_LOSS_NO_LANE);
-    ring->told_no_lane = no_lane;
-    return tell_loss(rings, ring, 0, &loss, visit);
+        loss_event(now_ns, trace_reader_position(ring->reader, 0), no_lane - ring->reported_no_lane, TRACE_LOSS_NO_LANE);
+    ring->reported_no_lane = no_lane;
+    return report_loss(rings, ring, 0, &loss, visit);
 }
 
 static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *ret_more, struct rings_visit *visit) {
@@ -240,7 +240,7 @@ static int visit_all(struct rings *rings, bool *ret_more, struct rings_visit *vi
     return result;
 }
 
-/* A node that emits faster than we read is no reason to read for ever: once round is what there was. */
+/* Stop after one lap, so that a node that emits faster than we read cannot keep us here. */
 int rings_visit_all(struct rings *rings, struct rings_visit *visit) {
     int result = 0;
     bool more = true;
@@ -292,7 +292,7 @@ uint64_t rings_emitted(const struct rings *rings) {
 /* ---- events as JSON ---- */
 
 static void put_log(char *out, const struct ring *ring) {
-    sprintf(out, "%0*" PRIx64, LOG_DIGITS, trace_reader_info(ring->reader)->open_ticks); /* as traced has it */
+    sprintf(out, "%0*" PRIx64, LOG_DIGITS, trace_reader_info(ring->reader)->open_ticks); /* as in traced */
 }
 
 struct append_objects {
@@ -336,7 +336,7 @@ struct kept {
     struct trace_event event;
     struct ring *ring;
     unsigned lane;
-    size_t index; /* what has the same time stays in its order */
+    size_t index; /* keeps events of the same time in order */
 };
 
 struct keep {
@@ -351,13 +351,13 @@ static int compare_newest_first(const void *a, const void *b) {
     return x->index < y->index ? 1 : -1;
 }
 
-/* Forgets all but the newest. */
+/* Drops all but the newest `wanted`. */
 static void forget_older(struct keep *keep) {
     if (keep->count) qsort(keep->kept, keep->count, sizeof *keep->kept, compare_newest_first);
     if (keep->count > keep->wanted) keep->count = keep->wanted;
 }
 
-/* Forgets, and when more than half of the room is wanted, takes twice as much. */
+/* Drops older events; doubles the capacity when that frees less than half of it. */
 static int make_room(struct keep *keep) {
     forget_older(keep);
     if (keep->count < keep->capacity / 2) return 0;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rings of a process, read where they are, when no traced does: `attach`.  Nothing is written to them: they are mapped
- * read-only, and their node notices nothing but a reader that takes cache lines.  Headers and events are checked as traced
- * does it (libtrace/reader.h).
+ * The rings of a process, read in place when no traced reads them: `attach`.  They are mapped read-only; the only effect on the
+ * node is that a reader shares its cache lines.  Headers and events are checked as in traced (libtrace/reader.h).
  *
- * Events come out as a stream of the socket has them, with `log`, and with events_lost events where some are missing. */
+ * Events have the form of a stream of the socket, with `log`, and with events_lost events where some are missing. */
 #ifndef INSPECTOR_RINGS_H
 #define INSPECTOR_RINGS_H
 
@@ -22,7 +21,7 @@ struct ring {
     bool ended; /* dead, and read to its end */
     unsigned app_count;
     struct trace_app apps[TRACE_APPS_MAX];
-    uint64_t told_discarded[TRACE_LANES_MAX], told_no_lane;
+    uint64_t reported_discarded[TRACE_LANES_MAX], reported_no_lane; /* losses reported so far */
 };
 
 struct rings {
@@ -30,52 +29,53 @@ struct rings {
     struct ring *rings;
     struct trace_clock clock;
     uint64_t clock_due_ns, check_due_ns;
-    uint64_t from_ns;            /* older events are left out */
-    struct trace_filter *filter; /* NULL: all of them */
-    uint64_t hidden;             /* lost, and with a filter not told as events */
+    uint64_t from_ns;            /* skip older events */
+    struct trace_filter *filter; /* NULL: all events */
+    uint64_t hidden;             /* lost events that a filter keeps us from reporting as events_lost */
     struct trace_event *batch;
 };
 
-/* Attaches to the logs of a process; those that cannot be attached to are left out.  Waits some milliseconds for the clock,
- * and up to a second for a node that is just making its log.  Returns 0 with at least one, or -1 with the failure. */
+/* Attaches to the logs of a process, and skips those that it cannot attach to.  Waits some milliseconds to calibrate the clock,
+ * and up to a second for a node that is still creating its log.  Returns 0 with at least one log, or -1 with the failure. */
 int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct failure *failure);
 void rings_fini(struct rings *rings);
 
-/* From when on events are shown (Unix ns), and whether losses that are only counted, and have no place, are told from the
- * nodes' beginning or from now on.  Before the first read. */
+/* Sets the time of the first event to deliver (Unix ns), and whether losses without a place are reported from the nodes' start
+ * or from now on.  Call it before the first read. */
 void rings_begin(struct rings *rings, uint64_t from_ns, bool counts_from_start);
 
-/* Appends what came, a bounded number of events, to an array.  Returns 0 or -ENOMEM. */
+/* Appends new events to an array, a bounded number; *ret_more says whether there are more.  Returns 0 or -ENOMEM. */
 int rings_read(struct rings *rings, json_t *events, bool *ret_more);
 
-/* Reads all that the rings have now, and appends the newest n (above 0) that match, by time; what comes later is for
- * rings_read.  Tells no losses.  Returns 0 or -ENOMEM. */
+/* Reads everything in the rings and appends the newest n (above 0) matching events, sorted by time.  rings_read continues from
+ * there.  Reports no losses.  Returns 0 or -ENOMEM. */
 int rings_newest(struct rings *rings, uint64_t n, json_t *events);
 
-/* What to do with an event of a ring: returns 0, or a negative errno, which ends the reading. */
+/* Called for each event of a ring.  Returns 0, or a negative errno to stop reading. */
 struct rings_visit {
     int (*event)(struct rings_visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event);
 };
 
-/* Reads all that the rings have now, losses as events of kind events_lost.  Returns 0, -ENOMEM or what a visit returned. */
+/* Reads everything in the rings, with losses as events of kind events_lost.  Returns 0, -ENOMEM, or what the visit returned. */
 int rings_visit_all(struct rings *rings, struct rings_visit *visit);
 
 /* When a node opened its log, Unix ns. */
 uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
 
-/* All of them have ended. */
+/* True when every ring has ended. */
 bool rings_ended(const struct rings *rings);
 
-/* Why one of them cannot be read any more: TRACE_ATTACH_BAD_SIZE (its object shrank) or TRACE_ATTACH_BAD_MARKS (it lies). */
+/* Why a ring became unreadable: TRACE_ATTACH_BAD_SIZE (its object shrank) or TRACE_ATTACH_BAD_MARKS (its marks are invalid);
+ * TRACE_ATTACH_OK if none did. */
 enum trace_attach_fault rings_fault(const struct rings *rings);
 
-/* Asks whether the nodes live; the first that does, or else the first. */
+/* Checks whether the nodes are alive.  LIVE if any is, otherwise the state of the first. */
 enum trace_node_state rings_state(struct rings *rings);
 
-/* Events that the nodes have emitted, the lost ones too. */
+/* Events that the nodes have emitted, including lost ones. */
 uint64_t rings_emitted(const struct rings *rings);
 
-/* {"nodes":[{"node_id", "log", "name", "pid"}]}, as in an answer to `nodes`: of these rings.  NULL without memory. */
+/* {"nodes":[{"node_id", "log", "name", "pid"}]} of these rings, as in an answer to `nodes`.  NULL when out of memory. */
 json_t *rings_nodes_new(const struct rings *rings);
 
 #endif

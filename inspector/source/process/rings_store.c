@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a store takes for an event, with its indices. */
+/* Memory for one event in a store, with its indices. */
 #define STORE_BYTES_EVENT 256
 
 struct load {
@@ -47,7 +47,7 @@ static int add_node(struct load *load, const struct ring *ring) {
     return result;
 }
 
-/* After its events: a node registers an application before it uses it. */
+/* After the events, because a node can register applications as late as before their first event. */
 static void end_node(struct load *load, struct ring *ring) {
     static const enum node_state states[] = {[TRACE_NODE_EXITED] = NODE_EXITED, [TRACE_NODE_CRASHED] = NODE_CRASHED};
     uint32_t node = load->nodes[ring - load->rings->rings];

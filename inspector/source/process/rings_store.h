@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the rings of a process still have, loaded into a store, so that every question can be asked of it.  It needs no traced,
- * and the process may be dead.  Nothing is written to the rings. */
+ * The rings of a process, loaded into a store that answers every method.  Needs no traced, and the process may be dead.  Writes
+ * nothing to the rings. */
 #ifndef INSPECTOR_RINGS_STORE_H
 #define INSPECTOR_RINGS_STORE_H
 
@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-/* Opens the logs of a process, reads them, and closes them again.  Returns 0, or -1 with the failure. */
+/* Reads the logs of a process once, then closes them.  Returns 0, or -1 with the failure. */
 int rings_store_open(struct source **ret_source, pid_t pid, struct failure *failure);
 
 #endif

@@ -13,26 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A process that has ended is followed through traced until traced has had nothing of it for so long ... */
+/* After a process ended, traced may still deliver its events: stop when none has come for this long. */
 #define QUIET_MS 500U
-/* ... and so often we look whether it lives. */
-#define LOOK_MS 100U
+/* How often to check whether the process is alive. */
+#define CHECK_MS 100U
 
 struct source_process {
     struct source source;
     struct process_logs logs;
     struct source *rings;  /* NULL: the process is gone */
     struct source *traced; /* NULL: no traced reads the process, or it went away */
-    json_t *nodes;         /* what `nodes` answers: traced's, or those of the rings */
-    json_t *ours;          /* {"nodes"}: those of the process */
-    size_t past;           /* of a process that is gone: how many of them were replayed or are being */
+    json_t *nodes;         /* the answer to `nodes`: traced's, or that of the rings */
+    json_t *ours;          /* {"nodes"}: only those of the process */
+    size_t past;           /* of a process that is gone: how many of its logs were begun */
     json_t *params;        /* of the stream */
     bool replaying;
     struct replay replay;
-    uint64_t event_ms; /* when traced had something last */
-    bool ended;        /* the last note was delivered, or is the next */
+    uint64_t event_ms; /* when traced last delivered something */
+    bool ended;        /* the last note is queued or delivered */
     json_t *notes;     /* to be delivered */
-    json_t *note;      /* the one that was delivered last */
+    json_t *note;      /* the one delivered last */
     char title[32];
 };
 
@@ -83,7 +83,7 @@ static bool same_text(const json_t *a, const json_t *b, const char *key) {
     return x && y && !strcmp(x, y);
 }
 
-/* The entry of the same log. */
+/* The entry for the same log; NULL if there is none. */
 static const json_t *find_log(const json_t *nodes, const json_t *of) {
     size_t i;
     const json_t *node;
@@ -98,7 +98,7 @@ static bool is_live(const json_t *node) {
     return state && !strcmp(state, "live");
 }
 
-/* Whether traced reads all of these logs. */
+/* True when traced reads all of these logs. */
 static bool reads_all(const json_t *nodes, const json_t *ours) {
     size_t i;
     const json_t *node;
@@ -108,7 +108,7 @@ static bool reads_all(const json_t *nodes, const json_t *ours) {
     return true;
 }
 
-/* Connects to a traced, and asks for its nodes; *ret_nodes NULL: there is no traced.  Returns 0 or -1. */
+/* Connects to a traced and asks for its nodes.  *ret_nodes is NULL if no traced is running.  Returns 0 or -1. */
 static int find_traced(struct source_process *process, const struct source_traced *where, json_t **ret_nodes,
                        struct failure *failure) {
     *ret_nodes = NULL;
@@ -120,7 +120,7 @@ static int find_traced(struct source_process *process, const struct source_trace
     return source_ask(process->traced, "nodes", NULL, NULL, ret_nodes, failure);
 }
 
-/* Subscribes to each of the nodes.  Other logs may have the same node id: their events are left out as they come. */
+/* Subscribes to each node.  Other logs may have the same node id; keep_ours drops their events. */
 static int follow_traced(struct source_process *process, struct failure *failure) {
     json_t *asked = json_object();
     size_t i;
@@ -144,7 +144,7 @@ static int follow_traced(struct source_process *process, struct failure *failure
     return failed;
 }
 
-/* Leaves out the events of other logs. */
+/* Drops events of other logs. */
 static int keep_ours(const struct source_process *process, json_t **events) {
     json_t *ours = json_array(), *event;
     size_t i;
@@ -160,8 +160,8 @@ static int keep_ours(const struct source_process *process, json_t **events) {
 static enum source_event next_of_traced(struct source_process *process, uint64_t deadline_ms, struct source_news *news,
                                         struct failure *failure) {
     for (;;) {
-        uint64_t now_ms = trace_now_monotonic_ms(), look_ms = now_ms + LOOK_MS;
-        enum source_event event = source_next(process->traced, look_ms < deadline_ms ? look_ms : deadline_ms, news, failure);
+        uint64_t now_ms = trace_now_monotonic_ms(), check_ms = now_ms + CHECK_MS;
+        enum source_event event = source_next(process->traced, check_ms < deadline_ms ? check_ms : deadline_ms, news, failure);
         news->number = 0;
         if (event != SOURCE_TIME) process->event_ms = now_ms;
         if (event == SOURCE_EVENTS && keep_ours(process, &news->value)) {
@@ -238,7 +238,7 @@ static enum source_event next_of_past(struct source_process *process, struct sou
     }
 }
 
-/* The logs that traced remembers of the process, which is not live any more. */
+/* Finds the logs of the dead process that traced remembers. */
 static int find_past(struct source_process *process, const json_t *nodes) {
     json_t *past = json_array(), *node;
     size_t i;
@@ -266,7 +266,7 @@ static int process_follow(struct source *source, json_t *params_new, int64_t *re
     *ret_number = 0;
     json_decref(process->params);
     process->params = params_new;
-    if (!process->rings) return 0; /* a log at a time */
+    if (!process->rings) return 0; /* next_of_past replays one log at a time */
     return process->traced ? follow_traced(process, failure) : follow_rings(process, resumed, failure);
 }
 
@@ -302,7 +302,7 @@ static void process_close(struct source *source) {
     free(process);
 }
 
-/* Its rings, and traced when that reads all of them. */
+/* Opens the rings, and traced if it reads all of them. */
 static int open_live(struct source_process *process, const struct source_traced *where, struct failure *failure) {
     json_t *nodes = NULL, *own = NULL;
     if (source_rings_open(&process->rings, &process->logs, failure)) return -1;

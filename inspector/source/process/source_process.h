@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One process as a source: through traced when it reads the process's logs, else from its rings; when traced goes away in
- * between, it is reopened from the rings.  Of a process that is gone, and left no log, what traced remembers.  Ends when the
- * process has ended and everything that it left was delivered. */
+ * One process as a source: through traced if traced reads the process's logs, otherwise from its rings.  If traced goes away,
+ * reopening continues from the rings.  For a process that is gone and left no log: what traced remembers.  Ends when the process
+ * has ended and all its events were delivered. */
 #ifndef INSPECTOR_SOURCE_PROCESS_H
 #define INSPECTOR_SOURCE_PROCESS_H
 

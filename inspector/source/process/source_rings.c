@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long to wait for events: first briefly, then longer and longer while none come. */
+/* Pause between reads; doubles while no events come. */
 #define PAUSE_MIN_MS 1
 #define PAUSE_MAX_MS 20
 
@@ -24,10 +24,10 @@ struct source_rings {
     struct rings rings;
     json_t *nodes;   /* the answer to `nodes` */
     bool resumed;    /* source_rings_resume */
-    uint64_t newest; /* begin with so many events of the past; 0: it has begun */
-    bool more;       /* the rings had more than was read */
+    uint64_t newest; /* begin with this many past events; 0: begun */
+    bool more;       /* the rings had more than we read */
     int pause_ms;    /* the last pause */
-    json_t *batch;   /* events whose hidden losses were reported, and that come next; NULL */
+    json_t *batch;   /* the events behind a gap that was just delivered; NULL */
     char title[48];
 };
 
@@ -54,7 +54,7 @@ static void add_neighbours(json_t *nodes) {
     closedir(dir);
 }
 
-/* `nodes` alone: the others were refused already. */
+/* Only `nodes` gets here; source_ask refused the rest. */
 static int rings_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
                      json_t **ret_result, struct failure *failure) {
     (void)method, (void)apart, (void)failure;
@@ -65,7 +65,7 @@ static int rings_ask(struct source *source, const char *method, json_t *params_n
 
 /* ---- following ---- */
 
-/* Where to begin: at `from`; at the beginning of a dead process's rings or of `recent`; or now. */
+/* Begins at `from`; or at the oldest event, for a dead process or with `recent`; or now. */
 static int begin_time(struct source_rings *source, const json_t *params, uint64_t *ret_from_ns, struct failure *failure) {
     const json_t *from = json_object_get(params, "from");
     const char *text = json_string_value(from), *reason = "a time is expected";
@@ -73,7 +73,7 @@ static int begin_time(struct source_rings *source, const json_t *params, uint64_
     bool dead = rings_state(&source->rings) != TRACE_NODE_LIVE;
     *ret_from_ns = dead || source->newest ? 0 : now_ns;
     if (!from) return 0;
-    if (source->newest) return failure_set(failure, EXIT_USAGE, "--from: either this or --recent");
+    if (source->newest) return failure_set(failure, EXIT_USAGE, "--from and --recent exclude each other");
     if (json_is_integer(from))
         *ret_from_ns = (uint64_t)json_integer_value(from) * 1000;
     else if (!text || trace_time_parse(text, now_ns, ret_from_ns, &reason))
@@ -102,7 +102,7 @@ static enum source_event take_batch(struct source_rings *source, struct source_n
     return SOURCE_EVENTS;
 }
 
-/* Reads what there is: the first time the newest events alone, when they are wanted.  Returns 0 or -1. */
+/* Reads a batch; the first one has just the newest events, if the stream begins with them.  Returns 0 or -1. */
 static int read_batch(struct source_rings *source, struct failure *failure) {
     uint64_t newest = source->newest;
     json_t *events = json_array();
@@ -112,7 +112,7 @@ static int read_batch(struct source_rings *source, struct failure *failure) {
     int failed = !events  ? -1
                  : newest ? rings_newest(&source->rings, newest, events)
                           : rings_read(&source->rings, events, &source->more);
-    if (newest) source->rings.hidden = 0; /* before what was asked for */
+    if (newest) source->rings.hidden = 0; /* older than the stream */
     if (!failed) {
         source->batch = events;
         return 0;
@@ -145,7 +145,7 @@ static enum source_event rings_next(struct source *base, uint64_t deadline_ms, s
     }
 }
 
-/* ---- what else there is to know ---- */
+/* ---- for source_process ---- */
 
 json_t *source_rings_own_new(const struct source *source) {
     return rings_nodes_new(&((const struct source_rings *)source)->rings);
@@ -172,7 +172,7 @@ void source_rings_describe_end(struct source *source, struct strbuf *out) {
     }
     uint64_t emitted = rings_emitted(rings);
     strbuf_printf(out, "%s; it emitted %" PRIu64 " event%s",
-                  rings_state(rings) == TRACE_NODE_CRASHED ? "is gone, and did not close its log" : "has ended", emitted,
+                  rings_state(rings) == TRACE_NODE_CRASHED ? "is gone and did not close its log" : "has ended", emitted,
                   emitted == 1 ? "" : "s");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rings of one process as a source, where no traced is needed (rings.h).  Nothing is written to them. */
+ * The rings of one process as a source; needs no traced (rings.h).  Writes nothing to them. */
 #ifndef INSPECTOR_SOURCE_RINGS_H
 #define INSPECTOR_SOURCE_RINGS_H
 
@@ -9,17 +9,17 @@
 
 #include <libtrace/reader.h>
 
-/* Opens the logs of a process; logs must outlive the source.  `nodes` answers with those of the process, which have a `log`,
- * and for their names with all others whose logs are in the directory.  Returns 0, or -1 with the failure. */
+/* Opens the logs of a process; logs must outlive the source.  `nodes` answers with the nodes of the process, which have a `log`,
+ * and with all others in the directory, for their names.  Returns 0, or -1 with the failure. */
 int source_rings_open(struct source **ret_source, const struct process_logs *logs, struct failure *failure);
 
-/* {"nodes"}: those of the process alone, with their `log`.  NULL without memory. */
+/* {"nodes"}: only those of the process, with their `log`.  NULL when out of memory. */
 json_t *source_rings_own_new(const struct source *source);
 
-/* A stream that follows is the rest of one that another source began: losses are counted from the nodes' beginning. */
+/* The stream continues one that another source began: count losses from the nodes' start. */
 void source_rings_resume(struct source *source);
 
-/* Whether the nodes live: the state of the first that does, or else of the first. */
+/* LIVE if any node is alive, otherwise the state of the first. */
 enum trace_node_state source_rings_state(struct source *source);
 
 /* Whether a node discards new events while its ring is full. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Invariants: a wait runs the loop until its condition holds, the timer fires, or the connection ends; reading is on only during
- * a wait for a line; lines are taken from the buffer one at a time.  Handles live in struct client and are closed before it is
- * freed. */
+ * Invariants: a wait runs the loop until its condition holds, the timer fires, or the connection ends; we read only while we wait
+ * for a line, and take lines from the buffer one at a time.  Handles live in struct client and are closed before it is freed. */
 #include "rpc_client.h"
 
 #include "json_get.h"
@@ -33,31 +32,31 @@ struct client {
     bool has_pipe, has_output;
     bool timer_fired;
     bool output_gone;
-    bool input_ready; /* of any of the inputs, since client_wait began */
+    bool input_ready; /* one of the inputs, since client_wait began */
 
-    int connect_status; /* 1: under way */
-    int write_status;   /* 1: under way */
+    int connect_status; /* 1: pending */
+    int write_status;   /* 1: pending */
     int ended;          /* the negative errno that ended the connection; UV_EOF when traced closed it */
 
-    char *buffer; /* what was read and not yet taken */
+    char *buffer; /* read but not yet taken */
     size_t begin, end, capacity;
-    size_t searched; /* up to here there is no newline */
+    size_t searched; /* no newline before this */
 
     uint64_t call_timeout_ms;
     struct {
         const char *array;
-        struct strbuf *text; /* NULL: nothing is taken out */
+        struct strbuf *text; /* NULL: take nothing out */
     } apart;                 /* what client_call_apart takes out of the answer */
 
     int64_t id;      /* of the last request */
-    json_t *waiting; /* notifications that came while an answer was waited for, oldest first */
+    json_t *waiting; /* notifications that came while we waited for an answer, oldest first */
     int fd;          /* the connection's */
     char path[TRACE_SOCKET_PATH_BYTES];
 };
 
 /* ---- waiting ---- */
 
-/* libuv runs timers before it polls, and then polls without one: uv_stop makes it look up instead of sleeping on. */
+/* libuv runs timers before it polls; without uv_stop it would then sleep although the timer fired. */
 static void on_timer(uv_timer_t *timer) {
     ((struct client *)timer->data)->timer_fired = true;
     uv_stop(timer->loop);
@@ -68,12 +67,12 @@ uint64_t client_now_ms(struct client *client) {
     return uv_now(&client->loop);
 }
 
-/* A line that is there already is taken without a wait: who goes on as long as lines come has to look at the time himself. */
+/* Taking a buffered line does not wait, so a loop that goes on while lines come must check the time itself. */
 static bool is_over(struct client *client, uint64_t deadline_ms) {
     return deadline_ms != WAIT_FOREVER && client_now_ms(client) >= deadline_ms;
 }
 
-/* Starts the clock of a wait; WAIT_FOREVER starts none. */
+/* Starts the timer of a wait, unless it is WAIT_FOREVER. */
 static void wait_begin(struct client *client, uint64_t deadline_ms) {
     uint64_t now = client_now_ms(client);
     client->timer_fired = false;
@@ -92,10 +91,10 @@ void client_pause(struct client *client, uint64_t ms) {
 
 static void on_closed(uv_handle_t *handle) { *(bool *)handle->data = false; }
 
-/* Closes the pipe and waits until libuv has let go of it. */
+/* Closes the pipe and waits until libuv has released it. */
 static void close_pipe(struct client *client) {
     if (!client->has_pipe) return;
-    client->fd = -1; /* before its number can be another's: client_interrupt */
+    client->fd = -1; /* before the descriptor can be reused: client_interrupt */
     client->pipe.data = &client->has_pipe;
     uv_close((uv_handle_t *)&client->pipe, on_closed);
     while (client->has_pipe) uv_run(&client->loop, UV_RUN_ONCE);
@@ -123,7 +122,7 @@ static int try_connect(struct client *client) {
     return client->connect_status;
 }
 
-/* Nobody is there, or somebody who has just gone with our connection in the queue. */
+/* Nobody is listening, or a server that just went away with our connection in its queue. */
 static bool is_nobody(int error) { return error == UV_ENOENT || error == UV_ECONNREFUSED || error == UV_ECONNRESET; }
 
 static int cannot_connect(const struct client *client, int error, bool waited, struct failure *failure) {
@@ -137,7 +136,7 @@ static int cannot_connect(const struct client *client, int error, bool waited, s
     return -1;
 }
 
-/* Can nobody but this user and root rightly serve the path?  Of one that was chosen he has decided whom to ask. */
+/* True for the default paths, which only this user and root may serve.  Any other path is the user's own choice. */
 static bool is_default_path(const char *path) {
     struct trace_socket_path_inputs inputs = {.xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"), .uid = (uint32_t)geteuid()};
     struct trace_socket_path place;
@@ -161,7 +160,8 @@ static bool is_shared_with_us(const char *path, uid_t server) {
     return !stat(path, &status) && status.st_uid == server && (status.st_mode & S_IWGRP) && is_in_group(status.st_gid);
 }
 
-/* Is it ours?  Another user can serve a path first, and would be asked and believed.  Returns 0, or -1 with the failure. */
+/* Refuses a server of another user: he could have bound the path first, and we would believe him.  Returns 0, or -1 with the
+ * failure. */
 static int judge_server(const struct client *client, struct failure *failure) {
     struct ucred server;
     socklen_t bytes = sizeof server;
@@ -253,7 +253,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf) {
             client->capacity = capacity;
         }
     }
-    /* Zero bytes make libuv report UV_ENOBUFS: the line is too long for us. */
+    /* A size of zero makes libuv report UV_ENOBUFS: the line is too long. */
     *ret_buf = uv_buf_init(client->buffer ? client->buffer + client->end : NULL, (unsigned)(client->capacity - client->end));
 }
 
@@ -266,7 +266,7 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf) {
         client->ended = (int)bytes;
 }
 
-/* Takes a line out of the buffer; it is good until the next wait.  NULL when there is none that is whole. */
+/* Takes a line out of the buffer; valid until the next wait.  NULL when there is no complete one. */
 static char *take_line(struct client *client, size_t *ret_bytes) {
     if (client->searched == client->end) return NULL;
     char *newline = memchr(client->buffer + client->searched, '\n', client->end - client->searched);
@@ -290,8 +290,7 @@ static int connection_lost(const struct client *client, struct failure *failure)
     return -1;
 }
 
-/* Waits for a line.  Returns 1; 0 when the time is over, the output is gone, or an input that is looked at has something; -1 on
- * failure. */
+/* Waits for a line.  Returns 1; 0 at the deadline, or when the output is gone or an input is readable; -1 on failure. */
 static int next_line(struct client *client, uint64_t deadline_ms, char **ret_line, size_t *ret_bytes, struct failure *failure) {
     *ret_line = take_line(client, ret_bytes);
     if (*ret_line) return 1;
@@ -308,7 +307,7 @@ static int next_line(struct client *client, uint64_t deadline_ms, char **ret_lin
     return client->ended ? connection_lost(client, failure) : 0;
 }
 
-/* Waits for a line and parses it.  As next_line. */
+/* Waits for a line and parses it.  Returns like next_line. */
 static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_rpc_reply *ret_reply, struct failure *failure) {
     char *line = NULL;
     size_t bytes = 0;
@@ -318,7 +317,7 @@ static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_
     if (client->apart.text) bytes = apart_take(line, bytes, array, 2, client->apart.text);
     struct trace_rpc_error error = {0};
     if (!trace_rpc_reply_parse(ret_reply, line, bytes, &error)) return 1;
-    failure_set(failure, EXIT_FAILED, "%s answered what is not JSON-RPC (%s): is it traced?", client->path, error.message);
+    failure_set(failure, EXIT_FAILED, "%s sent something that is not JSON-RPC (%s): is it traced?", client->path, error.message);
     trace_rpc_error_fini(&error);
     return -1;
 }
@@ -361,7 +360,7 @@ static int no_answer(const struct client *client, const char *method, struct fai
                        (double)client->call_timeout_ms / 1000);
 }
 
-/* Waits for the answer to request client->id; keeps the notifications that come before it. */
+/* Waits for the answer to request client->id; queues notifications that come before it. */
 static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
     uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
     for (;;) {
@@ -375,10 +374,10 @@ static int await_answer(struct client *client, const char *method, json_t **ret_
             if (is_over(client, deadline_ms)) return no_answer(client, method, failure);
             continue;
         }
-        /* An error without an id is the answer to a line that traced could not read: ours, for there is no other. */
+        /* An error without an id answers a line that traced could not read: it must be ours, as only one is pending. */
         bool ours = json_is_null(reply.id) ? reply.kind == TRACE_RPC_REPLY_ERROR : json_integer_value(reply.id) == client->id;
         if (!ours)
-            failure_set(failure, EXIT_FAILED, "%s answered a request that was not made: is it traced?", client->path);
+            failure_set(failure, EXIT_FAILED, "%s answered a request that we did not make: is it traced?", client->path);
         else if (reply.kind == TRACE_RPC_REPLY_ERROR)
             refusal_read(failure, reply.code, reply.message, reply.data);
         else
@@ -430,19 +429,19 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
     }
 }
 
-/* libuv's handles must not be touched in a signal handler; the socket may be. */
+/* A signal handler must not touch libuv's handles; the socket is safe. */
 void client_interrupt(const struct client *client) { (void)shutdown(client->fd, SHUT_RDWR); }
 
 /* ---- the output ---- */
 
 static void on_output(uv_poll_t *poll, int status, int events) {
     struct client *client = poll->data;
-    /* The reading end of a pipe that is closed shows as an error (EPOLLERR). */
+    /* When the reader of a pipe closes its end, epoll reports EPOLLERR. */
     if (status < 0 || (events & UV_DISCONNECT)) client->output_gone = true;
     uv_poll_stop(poll);
 }
 
-/* uv_poll_init makes the descriptor non-blocking, for everybody who shares it; we write to it and want to wait. */
+/* uv_poll_init makes the descriptor non-blocking for every process that shares it.  Our writes must block, so restore the flags. */
 void client_watch_output(struct client *client, int fd) {
     struct stat status;
     int flags = fcntl(fd, F_GETFL);
@@ -458,15 +457,15 @@ void client_watch_output(struct client *client, int fd) {
 
 bool client_output_gone(const struct client *client) { return client->output_gone; }
 
-/* ---- beside a keyboard ---- */
+/* ---- with a keyboard ---- */
 
 static void on_input(uv_poll_t *poll, int status, int events) {
-    (void)status; /* an input that failed is read, and then seen to have failed */
+    (void)status; /* reading a failed input reports the failure */
     (void)events;
     ((struct client *)poll->data)->input_ready = true;
 }
 
-/* The flags are put back for the reason that client_watch_output has. */
+/* Restores the flags, like client_watch_output. */
 int client_watch_input(struct client *client, int fd, struct failure *failure) {
     uv_poll_t *input = &client->inputs[client->input_count];
     int flags = fcntl(fd, F_GETFL);
@@ -485,7 +484,7 @@ int client_send(struct client *client, const char *method, json_t *params_new, i
     return 0;
 }
 
-/* Closes what is left of a connection, and forgets all that belonged to it. */
+/* Closes the connection and drops its state. */
 static void disconnect(struct client *client) {
     close_pipe(client);
     json_array_clear(client->waiting);

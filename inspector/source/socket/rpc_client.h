@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The connection to traced, as calls that wait.  Inside is a libuv loop that runs only while something is waited for: what is not
- * waited for is not read, so that a slow reader of ours slows the socket and not our memory.  One thread. */
+ * The connection to traced, as blocking calls.  Its libuv loop runs only during a call, and reads only then: a slow reader of our
+ * output slows down the socket instead of filling our memory.  Use from one thread. */
 #ifndef INSPECTOR_CLIENT_H
 #define INSPECTOR_CLIENT_H
 
@@ -14,60 +14,60 @@
 
 struct client;
 
-/* Connects to a traced of this user or of root, or at a path that is none of the default ones, to one that serves a group that
- * this user is in (root: anyone's).  While nobody is there it tries again for wait_ms (0: once; WAIT_FOREVER).  Returns 0 or
- * -1. */
+/* Connects to a traced of this user or of root; at a path other than the default ones, also to one that serves a group that this
+ * user is in; root connects to anyone's.  While no traced is there, retries for wait_ms (0: tries once; WAIT_FOREVER).  Returns
+ * 0 or -1. */
 int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, struct failure *failure);
 void client_close(struct client *client);
 
-/* Asks, and waits for the answer.  params_new is stolen and may be NULL.  *ret_result is the caller's.  Returns 0 or -1. */
+/* Asks and waits for the answer.  Steals params_new, which may be NULL; the caller owns *ret_result.  Returns 0 or -1. */
 int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure);
 
-/* The same, but for an array in the result with very many elements: its text is appended to *text as it came, and the result
- * has an empty one in its place.  What is no array there stays. */
+/* The same, but appends a long array of the result to *text unparsed, and leaves an empty array in the result.  A member that is
+ * not an array stays. */
 int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                       json_t **ret_result, struct failure *failure);
 
-/* From now on client_call waits for an answer so long, and not CALL_TIMEOUT_MS. */
+/* Sets how long client_call waits for an answer; CALL_TIMEOUT_MS by default. */
 void client_limit_calls(struct client *client, uint64_t timeout_ms);
 
-/* Ends the connection, so that whoever waits for an answer is told at once that it was lost.  Signal-safe; calls nothing back. */
+/* Ends the connection, so that a call in progress fails at once.  Async-signal-safe. */
 void client_interrupt(const struct client *client);
 
-/* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params (the caller's) in
- * *ret_params; 0 when the time is over, also while more come, or the output is gone (client_watch_output); -1 on failure. */
+/* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params, which the caller
+ * owns; 0 after the deadline, even if more are there, or when the output is gone (client_watch_output); -1 on failure. */
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);
 
-/* Looks out for the end of a pipe that we write to, so that client_next does not wait for events that nobody wants. */
+/* Watches the pipe that we write to, so that client_next does not wait for events that nobody will read. */
 void client_watch_output(struct client *client, int fd);
 bool client_output_gone(const struct client *client);
 
-/* ---- for a program that has also a keyboard to look after: not mixed with the two above ---- */
+/* ---- for a command that also reads the keyboard; do not mix with the two above ---- */
 
-/* Looks out for input on a descriptor too: client_wait ends when there is some.  At most INPUTS_MAX. */
+/* Makes client_wait return when fd is readable.  At most INPUTS_MAX descriptors. */
 int client_watch_input(struct client *client, int fd, struct failure *failure);
 
-/* Asks, and does not wait: the answer comes out of client_wait, with *ret_id as its number.  Returns 0 or -1. */
+/* Asks without waiting; client_wait returns the answer with the number *ret_id.  Returns 0 or -1. */
 int client_send(struct client *client, const char *method, json_t *params_new, int64_t *ret_id, struct failure *failure);
 
 enum client_event {
-    CLIENT_LOST = -1, /* the connection; failure says why.  Until client_reconnect there are no more answers, but all else */
-    CLIENT_TIME,      /* deadline_ms has come */
-    CLIENT_INPUT,     /* a watched descriptor can be read */
-    CLIENT_ANSWER,    /* the result, the caller's, of request *ret_id; NULL when it was refused, and failure says why */
+    CLIENT_LOST = -1, /* the connection is lost, with the failure; until client_reconnect no more answers come */
+    CLIENT_TIME,      /* deadline_ms passed */
+    CLIENT_INPUT,     /* a watched descriptor is readable */
+    CLIENT_ANSWER,    /* the result of request *ret_id, owned by the caller; NULL with the failure if it was refused */
 };
 
-/* Waits for whichever comes first.  Notifications are passed over. */
+/* Waits for whichever comes first.  Skips notifications. */
 enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,
                               struct failure *failure);
 
-/* Connects again, as client_open does; what was asked before is forgotten.  Returns 0 or -1. */
+/* Connects again, like client_open; forgets earlier requests.  Returns 0 or -1. */
 int client_reconnect(struct client *client, uint64_t wait_ms, struct failure *failure);
 
-/* A clock for deadlines, in milliseconds: the system's, the same for every client. */
+/* The clock of deadlines, in milliseconds; the same for every client. */
 uint64_t client_now_ms(struct client *client);
 
-/* Waits so long, whatever comes. */
+/* Sleeps for ms. */
 void client_pause(struct client *client, uint64_t ms);
 
 #endif

@@ -10,7 +10,7 @@
 struct source_socket {
     struct source source;
     struct client *client;
-    json_t *batch; /* params of a notification whose loss was reported, and whose events come next; NULL */
+    json_t *batch; /* a notification whose loss was delivered; its events come next.  NULL */
     char title[160];
 };
 
@@ -39,7 +39,7 @@ static enum source_event take_batch(struct source_socket *socket, struct source_
     return SOURCE_EVENTS;
 }
 
-/* The loss of a notification comes before its events. */
+/* Delivers a notification's loss before its events. */
 static enum source_event next_batch(struct source_socket *socket, uint64_t deadline_ms, struct source_news *news,
                                     struct failure *failure) {
     if (socket->batch) return take_batch(socket, news);

@@ -6,7 +6,7 @@
 
 #include "source.h"
 
-/* Connects to a traced that listens on path.  While none does, tries again for wait_ms; 0: tries once.  Returns 0, or -1 with the
+/* Connects to the traced that listens on path.  While none does, retries for wait_ms; 0: tries once.  Returns 0, or -1 with the
  * failure. */
 int source_socket_open(struct source **ret_source, const char *path, uint64_t wait_ms, uint64_t call_timeout_ms,
                        struct failure *failure);

@@ -21,7 +21,7 @@ struct source_store {
     struct source_store_owner owner;
     bool following;
     struct replay replay;
-    json_t *questions; /* of source_send, not answered yet: [number, method, params] */
+    json_t *questions; /* sent but not answered: [number, method, params] */
     int64_t number;    /* of the last of them */
     char title[256];
 };
@@ -30,7 +30,7 @@ static struct source_store *store_of(struct source *source) { return (struct sou
 
 /* ---- answers ---- */
 
-/* What a daemon answers itself.  NULL without memory. */
+/* The answers that traced gives without its store.  NULL when out of memory. */
 static json_t *hello_new(void) {
     json_t *names = json_pack("[ss]", "hello", "stats");
     ask_add_names(names);
@@ -75,7 +75,7 @@ static int store_source_ask(struct source *base, const char *method, json_t *par
     return result;
 }
 
-/* ---- what comes by itself ---- */
+/* ---- streams, and questions without waiting ---- */
 
 static int store_source_follow(struct source *base, json_t *params_new, int64_t *ret_number, struct failure *failure) {
     struct source_store *source = store_of(base);
@@ -125,7 +125,7 @@ static enum source_event store_source_next(struct source *base, uint64_t deadlin
 }
 
 static int store_source_watch_input(struct source *source, struct failure *failure) {
-    (void)source, (void)failure; /* wait_for_input looks at all of them */
+    (void)source, (void)failure; /* wait_for_input polls all of them */
     return 0;
 }
 
