@@ -34,15 +34,15 @@ struct show {
     struct session *session;
     const struct show_stream *wish;
     struct stream stream;
-    uint64_t names_ms; /* when names were asked for */
+    uint64_t names_ms; /* when we last asked for names */
     bool json;
-    struct { /* of the first event that was played: the others follow at the pace of their times */
-        bool begun;
-        uint64_t event_ns, monotonic_ms;
+    struct pace {
+        uint64_t begin_ms; /* when the stream began: its first event is due then */
+        uint64_t event_ns; /* the time of that event; 0: not known yet */
     } pace;
 };
 
-/* New nodes appear while we watch.  Their names are asked for, but not again for every event of a node that has none. */
+/* New nodes appear while we watch.  Asks for their names, but not again for every event of a node that has none. */
 static int learn_new_names(struct show *show, const json_t *events) {
     struct session *session = show->session;
     uint64_t now_ms = trace_now_monotonic_ms();
@@ -69,7 +69,7 @@ static int show_events(struct show *show, json_t *events_new) {
         result = output_json_lines(&session->output, events_new);
     } else {
         json_t *answer = json_pack("{s:O}", "events", events_new);
-        learned = learn_new_names(show, events_new); /* if that fails, these events are shown all the same */
+        learned = learn_new_names(show, events_new); /* if that fails, still show these events */
         names_see(&session->names, events_new);
         if (answer)
             render_events(&session->output.text, &session->view, answer);
@@ -85,40 +85,42 @@ static int show_events(struct show *show, json_t *events_new) {
     return stream_lost(&show->stream);
 }
 
-/* When an event is due, of trace_now_monotonic_ms(). */
-static uint64_t due_ms(struct show *show, const json_t *event) {
-    uint64_t ns, now_ms = trace_now_monotonic_ms();
-    if (!json_get_time(event, &ns)) return now_ms;
-    if (!show->pace.begun) {
-        show->pace.begun = true;
-        show->pace.event_ns = ns;
-        show->pace.monotonic_ms = now_ms;
-    }
-    if (ns <= show->pace.event_ns) return now_ms;
-    double after_ms = (double)(ns - show->pace.event_ns) / 1e6 / show->wish->speed;
-    return after_ms < 1e15 ? show->pace.monotonic_ms + (uint64_t)after_ms : WAIT_FOREVER;
+/* When an event is due, on the clock of trace_now_monotonic_ms(). */
+static uint64_t due_ms(struct pace *pace, double speed, const json_t *event) {
+    uint64_t ns;
+    if (!json_get_time(event, &ns)) return pace->begin_ms;
+    if (!pace->event_ns) pace->event_ns = ns;
+    if (ns <= pace->event_ns) return pace->begin_ms;
+    double after_ms = (double)(ns - pace->event_ns) / 1e6 / speed;
+    return after_ms < 1e15 ? pace->begin_ms + (uint64_t)after_ms : WAIT_FOREVER;
 }
 
-/* Waits until then.  Returns false when the output went away, or the stream ends before. */
+/* Waits until an event is due.  Returns false when the output went away, or when the stream ends before then.  What counts is
+ * when the event is due, not when we get to it: a slow machine shows the same events. */
 static bool wait_until(const struct show *show, uint64_t until_ms) {
+    uint64_t end_ms = show->stream.deadline_ms, to_ms = until_ms < end_ms ? until_ms : end_ms;
     for (;;) {
-        uint64_t now_ms = trace_now_monotonic_ms(), end_ms = show->stream.deadline_ms;
-        uint64_t to_ms = until_ms < end_ms ? until_ms : end_ms;
-        if (now_ms >= to_ms) return now_ms < end_ms;
+        uint64_t now_ms = trace_now_monotonic_ms();
+        if (now_ms >= to_ms) return until_ms < end_ms;
         if (source_pause(show->wish->source, to_ms - now_ms < PACE_PAUSE_MS ? (int)(to_ms - now_ms) : PACE_PAUSE_MS))
             return false;
     }
 }
 
-/* Shows each event when it is due, those that are due together at once.  Returns 1 at the end of the stream, 0, or -1. */
+/* Shows each event when it is due, in batches.  Returns 1 at the end of the stream, 0, or -1. */
 static int play_events(struct show *show, json_t *events_new) {
     size_t i = 0, count = json_array_size(events_new);
     int result = 0;
     while (!result && i < count) {
         json_t *now = json_array();
-        if (!wait_until(show, due_ms(show, json_array_get(events_new, i)))) result = 1;
-        while (!result && i < count && due_ms(show, json_array_get(events_new, i)) <= trace_now_monotonic_ms())
-            if (json_array_append(now, json_array_get(events_new, i++))) result = session_out_of_memory(show->session);
+        uint64_t next_ms = due_ms(&show->pace, show->wish->speed, json_array_get(events_new, i));
+        if (!wait_until(show, next_ms)) result = 1;
+        uint64_t now_ms = trace_now_monotonic_ms();
+        while (!result && next_ms <= now_ms && next_ms < show->stream.deadline_ms) {
+            if (json_array_append(now, json_array_get(events_new, i))) result = session_out_of_memory(show->session);
+            if (++i == count) break;
+            next_ms = due_ms(&show->pace, show->wish->speed, json_array_get(events_new, i));
+        }
         if (result)
             json_decref(now);
         else
@@ -186,13 +188,18 @@ static int show_news(struct show *show) {
 
 int show_stream(struct session *session, const struct show_stream *wish) {
     const struct options *options = session->options;
-    struct show show = {.session = session, .wish = wish, .json = option_given(options, OPTION_JSON)};
+    struct show show = {
+        .session = session,
+        .wish = wish,
+        .json = option_given(options, OPTION_JSON),
+        .pace.begin_ms = trace_now_monotonic_ms(),
+    };
     struct stream_wish begin = {.params_new = wish->params_new,
                                 .recent = option_number(options, OPTION_RECENT, 0),
                                 .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = wish->wait_ms};
-    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
+    if (option_given(options, OPTION_FOR)) begin.deadline_ms = show.pace.begin_ms + options->numbers[OPTION_FOR];
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
         source_watch_output(wish->source, session->output.fd);
