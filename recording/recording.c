@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A recording that is read: see recording/recording.h. */
+ * Reading a recording. */
 #include "recording_internal.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ const struct recording_problem *recording_problem(const struct recording *record
 
 uint64_t recording_events_lost(const struct recording *recording) { return recording->events_lost; }
 
-/* ---- blocks, when the history asks for them ------------------------------------------------------------------------------ */
+/* ---- blocks, read when the history needs them ---------------------------------------------------------------------------- */
 
 static bool table_ready(struct recording *recording, struct recording_frame *frame) {
     const struct recording_file *file = &recording->files[frame->file];
@@ -64,8 +64,8 @@ static uint64_t block_offset(const struct recording_frame *frame, uint32_t block
     return at;
 }
 
-/* A block of a file that ends within its segment was reported when the file was opened, unless which events it has had to be
- * found out here. */
+/* Opening the file already reported a segment that is cut off; a compressed one is reported here, because only its block table
+ * says which events are missing. */
 static bool is_known(const struct recording_frame *frame, int error) {
     return frame->cut && error == -ENODATA && (frame->header.flags & RECORDING_COMPRESSED) == 0;
 }
@@ -151,7 +151,7 @@ static int open_history(struct recording *recording) {
         if (header->max_ns > end_ns) end_ns = header->max_ns;
         recording->store.instance = recording__checksum(identity, sizeof identity);
     }
-    atomic_store_explicit(&recording->store.closed_ns, end_ns + 1, memory_order_relaxed); /* relaxed: nobody else has it yet */
+    atomic_store_explicit(&recording->store.closed_ns, end_ns + 1, memory_order_relaxed); /* relaxed: not shared yet */
     error = history_open_backed(&recording->store.history, infos, (uint32_t)recording->frame_count, &backing);
     free(infos);
     return error;
@@ -171,7 +171,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     }
     if (recording->frame_count == 0) {
         const struct recording_problem *problem = recording_problem(recording, 0);
-        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing of it can be read: %.300s: %s", problem ? problem->path : "",
+        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing in it can be read: %.300s: %s", problem ? problem->path : "",
                  problem ? problem->text : "there is nothing");
         return -EBADMSG;
     }

@@ -11,7 +11,7 @@ TRACE_STATIC_ASSERT_(TRACE_LOSS_COUNT <= RECORDING_LOSSES, "each cause has its p
 
 uint64_t recording__checksum(const void *bytes, size_t count) { return XXH3_64bits(bytes, count); }
 
-/* The seed of each checksum is the one before. */
+/* Each checksum is seeded with the one before it. */
 static uint64_t add_text(uint64_t before, const char *text) { return XXH3_64bits_withSeed(text, strlen(text), before); }
 
 uint64_t recording__tables(void) {

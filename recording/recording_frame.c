@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See recording_frame.h.  Everything in a file is a stranger's word: a checksum says that it was written so, not that it is
- * true. */
+ * See recording_frame.h.  Nothing in a file is trusted: a checksum proves that the data is as written, not that it is true. */
 #include "recording_frame.h"
 
 #include <errno.h>
@@ -24,7 +23,7 @@ int recording__read(int fd, void *out, size_t count, uint64_t offset) {
     return 0;
 }
 
-/* Is the file of a kind that this program reads?  These fields keep their places in all versions. */
+/* Checks that this program can read the file.  These fields have the same place in all versions. */
 static int kind_check(const struct recording_header *header, char *ret_reason, size_t reason_bytes) {
     if (memcmp(header->magic, RECORDING_MAGIC, sizeof header->magic) != 0) return -ENOMSG;
     if (header->byte_order != RECORDING_BYTE_ORDER)
@@ -33,7 +32,7 @@ static int kind_check(const struct recording_header *header, char *ret_reason, s
         snprintf(ret_reason, reason_bytes, "was written by a newer p2ptrace: its format is %u, and this one reads up to %u",
                  header->version, RECORDING_VERSION);
     else if (header->version < 1)
-        snprintf(ret_reason, reason_bytes, "has a format that never was: %u", header->version);
+        snprintf(ret_reason, reason_bytes, "has an unknown format: %u", header->version);
     else if (header->event_bytes != TRACE_EVENT_BYTES)
         snprintf(ret_reason, reason_bytes, "has events of %u bytes, and this p2ptrace has %u", header->event_bytes,
                  TRACE_EVENT_BYTES);
@@ -42,7 +41,7 @@ static int kind_check(const struct recording_header *header, char *ret_reason, s
     return -EPROTONOSUPPORT;
 }
 
-/* Do its sizes fit each other? */
+/* Checks that its sizes are consistent. */
 static bool sizes_fit(const struct recording_header *header) {
     struct recording_parts parts;
     struct history_shape shape;

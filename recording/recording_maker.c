@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Frames out of a history's segments: see recording/writer.h. */
+ * Turns segments of a history into frames. */
 #include "recording_frame.h"
 #include "recording_nodes.h"
 #include <recording/writer.h>
@@ -16,7 +16,7 @@
 #include <zstd.h>
 
 #define COMPRESSION_LEVEL 1
-#define ROLL_BYTES ((size_t)8 << 20)       /* nodes: some thousands with an application each; with more, memory may be refused */
+#define ROLL_BYTES ((size_t)8 << 20)       /* nodes: some thousands with an application each; -ENOMEM beyond that */
 #define COMPRESSOR_BYTES ((size_t)4 << 20) /* at level 1 */
 #define BLOCK_BYTES_PLAIN HISTORY_BLOCK_BYTES_MIN
 #define BLOCK_BYTES_COMPRESSED HISTORY_BLOCK_BYTES_MAX
@@ -28,7 +28,7 @@ struct recording_maker {
     bool compress;
     uint64_t instance;
     char *image;
-    size_t image_bytes; /* of what was taken */
+    size_t image_bytes; /* size of what was taken */
     char *packed;       /* one compressed block; NULL: no compression */
     ZSTD_CCtx *compressor;
 };
@@ -115,7 +115,7 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
 int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number) {
     struct history_segment_info info;
     struct history_layout layout;
-    /* Nodes first: while the segment is there, none that has events in it is forgotten. */
+    /* Nodes first: no node is removed while the segment has events of it. */
     int error = recording__roll_take(&maker->roll, nodes);
 
     if (error == 0) error = history_image_take(history, number, maker->image, &info);
@@ -141,7 +141,7 @@ static int put(int fd, const void *bytes, size_t count, uint64_t offset) {
     return 0;
 }
 
-/* The block as it is to be stored. */
+/* The block as stored. */
 static int pack(struct recording_maker *maker, uint32_t block, const char **ret_bytes) {
     struct recording_block *entry = &maker->table[block];
     size_t from = (size_t)block * maker->header.block_bytes, count = maker->image_bytes - from;
@@ -174,7 +174,7 @@ static int put_blocks(struct recording_maker *maker, int fd, uint64_t offset, ui
     return error;
 }
 
-/* What stands before the blocks: of which the checksums must be known. */
+/* Writes what stands before the blocks, once their checksums are known. */
 static int put_front(struct recording_maker *maker, int fd, uint64_t offset, const struct recording_parts *parts) {
     const struct recording_header *header = &maker->header;
     int error = put(fd, maker->roll.roster, header->node_count * sizeof(struct recording_roster), offset + parts->roster);
@@ -206,13 +206,13 @@ static int put_frame(struct recording_maker *maker, int fd, uint64_t offset, uin
 
 int recording_maker_write(struct recording_maker *maker, int fd, uint64_t offset, uint64_t *ret_bytes) {
     int error = put_frame(maker, fd, offset, ret_bytes);
-    if (error < 0) (void)ftruncate(fd, (off_t)offset); /* what is left of it would be reported as damaged */
+    if (error < 0) (void)ftruncate(fd, (off_t)offset); /* otherwise the rest would be reported as damaged */
     return error;
 }
 
-/* ---- compress what was written before ------------------------------------------------------------------------------------- */
+/* ---- compress a frame written earlier ------------------------------------------------------------------------------------- */
 
-/* Reads a whole frame into the maker, as if it had been taken. */
+/* Reads a whole frame into the maker, as if taken from a history. */
 static int read_frame(struct recording_maker *maker, int fd) {
     struct recording_header *header = &maker->header;
     struct recording_parts parts;

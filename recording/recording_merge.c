@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * One node table out of those of all segments.
+ * Merges the node tables of all segments into one.
  *
- * A log that several segments list is one entry; the newest of them says how far its counters are.  So segments are gone
- * through from the newest to the oldest, and of an older one only the records of logs are read that no newer one had.  An entry
- * keeps the index that it had when it was written, unless another log has it; so a single recording has the order that the live
- * table had. */
+ * A log listed by several segments becomes one entry, with the counters of the newest.  So we go from the newest segment to the
+ * oldest, and skip records of logs that we already have.  An entry keeps its index unless another log took it; so a single
+ * recording has the order of the live table. */
 #include "recording_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The slot of a log, or the empty one for it; NULL when all are taken. */
+/* The slot of a log, or an empty one for it; NULL when the table is full. */
 static struct recording_log *find_log(struct recording *recording, uint64_t log) {
     for (uint32_t i = 0; i < RECORDING_LOG_SLOTS; i++) {
         struct recording_log *slot = &recording->logs[(log + i) % RECORDING_LOG_SLOTS];
@@ -21,7 +20,7 @@ static struct recording_log *find_log(struct recording *recording, uint64_t log)
     return NULL;
 }
 
-/* An index that nobody has, the wanted one if possible.  RECORDING_NODE_OTHER: there is none. */
+/* A free index, if possible the wanted one.  RECORDING_NODE_OTHER when there is none. */
 static uint32_t choose_index(const struct recording *recording, uint32_t wanted) {
     if (wanted < RECORDING_NODE_OTHER && !recording->node_used[wanted]) return wanted;
     for (uint32_t i = 0; i < RECORDING_NODE_OTHER; i++)
@@ -44,7 +43,7 @@ void recording__need_other(struct recording *recording) {
     put_unreadable(recording, RECORDING_NODE_OTHER, "unknown");
 }
 
-/* Returns false when not all of them can be read. */
+/* Returns false when some cannot be read. */
 static bool add_apps(struct recording *recording, uint32_t index, const char *bytes, size_t left, uint32_t app_count) {
     static struct trace_app app; /* one thread */
     for (uint32_t i = 0; i < app_count; i++) {
@@ -56,7 +55,7 @@ static bool add_apps(struct recording *recording, uint32_t index, const char *by
     return true;
 }
 
-/* Reads one record and makes its entry. */
+/* Reads one record and adds its entry. */
 static void read_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
                         uint64_t at, uint32_t index) {
     static struct node node;

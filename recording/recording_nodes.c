@@ -11,7 +11,7 @@
 
 /* ---- encode ------------------------------------------------------------------------------------------------------------- */
 
-#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: single counters, each of them true */
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: independent counters */
 
 static uint64_t log_of(const struct node_info *info) {
     struct {
@@ -77,7 +77,7 @@ static uint16_t count_fields(const struct trace_app *app) {
     return count;
 }
 
-/* Returns how many bytes it took. */
+/* Returns the number of bytes written. */
 static size_t encode_app(const struct trace_app *app, char *out) {
     struct recording_app head = {.command_count = app->command_count,
                                  .field_count = app->field_count,
@@ -129,7 +129,7 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
         if (node) add_node(roll, records_at, i, node);
         rcu_read_unlock();
     }
-    if (roll->count < used) /* one was forgotten meanwhile */
+    if (roll->count < used) /* a node was removed meanwhile */
         memmove((char *)roll->roster + roll->count * sizeof(struct recording_roster), (char *)roll->roster + records_at,
                 roll->records_bytes);
     roll->records = (char *)(roll->roster + roll->count);
@@ -143,7 +143,7 @@ void recording__roll_fini(struct recording_roll *roll) {
 
 /* ---- decode ------------------------------------------------------------------------------------------------------------- */
 
-/* A name that is UTF-8 and has no control characters, as the reader of a ring makes it. */
+/* Sanitizes a name like the reader of a ring: valid UTF-8 without control characters. */
 static void fit_name(char *out, size_t out_bytes, const char *name_untrusted, size_t count) {
     size_t written = 0;
     count = strnlen(name_untrusted, count);
@@ -182,12 +182,12 @@ size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *r
     ret_app->field_count = head.field_count;
     memcpy(ret_app->commands, at + sizeof head, commands_bytes);
     memcpy(ret_app->fields, at + sizeof head + commands_bytes, fields_bytes);
-    for (unsigned i = 0; i < head.fields; i++) /* as traced asks it of a ring */
+    for (unsigned i = 0; i < head.fields; i++) /* the same rule as for a ring */
         if (ret_app->fields[i].offset + ret_app->fields[i].bytes > TRACE_APP_DATA_BYTES) return 0;
     return sizeof head + commands_bytes + fields_bytes;
 }
 
-#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed) /* relaxed: it is not published yet */
+#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed) /* relaxed: not published yet */
 
 static void decode_info(const struct recording_record *record, struct node_info *info) {
     memcpy(info->node_id.bytes, record->node_id, sizeof info->node_id.bytes);

@@ -20,7 +20,7 @@ struct salvage {
     struct recording_writer *writer;
     struct trace_clock clock;
     struct trace_event batch[BATCH_EVENTS];
-    /* the ring at hand */
+    /* the current ring */
     struct trace_reader *reader;
     struct trace_ring_clock ring_clock;
     uint32_t node;
@@ -48,7 +48,7 @@ static void append_loss(struct salvage *salvage, unsigned lane, uint64_t unix_ns
     salvage->result.lost += count;
 }
 
-/* One lane, up to position `end`: a live writer goes on while we read, and may be faster. */
+/* Reads one lane up to position `end`; a live node could emit faster than we read. */
 static void read_lane(struct salvage *salvage, unsigned lane, uint64_t end) {
     bool dead = salvage->result.state != TRACE_NODE_LIVE;
     uint64_t told = 0, waiting = 0, waiting_first = 0;
@@ -84,7 +84,7 @@ static void add_node(struct salvage *salvage) {
     struct node_info node = {
         .node_id = info->node_id,
         .pid = info->pid,
-        .log = info->open_ticks, /* as traced has it: the log is the same in its recordings */
+        .log = info->open_ticks, /* the same log as in traced's recordings */
         .started_unix_ns = trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, info->open_ticks),
         .has_ring = true,
         .lane_count = info->lane_count,
@@ -104,7 +104,7 @@ static void add_node(struct salvage *salvage) {
     }
 }
 
-/* Losses that no read tells: what a full ring discarded, and threads without a lane. */
+/* Losses that a read does not report: events that a full ring discarded, and threads without a lane. */
 static void append_counted(struct salvage *salvage) {
     uint64_t now_ns = unix_now_ns(salvage);
     for (unsigned lane = 0; lane < trace_reader_info(salvage->reader)->lane_count; lane++) {
@@ -158,7 +158,7 @@ static int salvage_object(struct salvage *salvage, int dir_fd, const char *name,
 static void start_clock(struct salvage *salvage) {
     struct trace_clock_sample first = trace_clock_read();
     struct timespec pause = {.tv_nsec = CLOCK_SETTLE_NS};
-    while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {} /* the slope of the clock needs a distance */
+    while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {} /* the clock's rate needs two samples some time apart */
     trace_clock_init(&salvage->clock, first, trace_clock_read());
 }
 
@@ -176,8 +176,7 @@ int recording_salvage(struct recording_writer *writer, const char *shm_dir, uint
             int read;
             if (!is_ring_name(entry)) continue;
             read = salvage_object(salvage, dirfd(dir), entry->d_name, uid);
-            if (salvage->result.fault != TRACE_ATTACH_BAD_OWNER)
-                each(arg, &salvage->result); /* another user's is not ours to tell of */
+            if (salvage->result.fault != TRACE_ATTACH_BAD_OWNER) each(arg, &salvage->result); /* do not report another user's */
             if (read != 0) trace_reader_detach(salvage->reader);
             count += read;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which frames there are: directories, files, headers; and their order. */
+ * Finds the frames of all files and directories, and sorts them. */
 #include "recording_internal.h"
 
 #include <dirent.h>
@@ -25,7 +25,7 @@ static void raise_descriptor_limit(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Opens a plain file; nothing else is read from. */
+/* Opens a regular file; refuses anything else. */
 static int open_plain(const char *path, struct stat *ret_status) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == EMFILE) {
@@ -71,7 +71,7 @@ static struct recording_frame *add_frame(struct recording *recording) {
     return frame;
 }
 
-/* How many events of a frame lie behind the end of its file. */
+/* How many events of a frame are beyond the end of its file. */
 static uint64_t events_behind(const struct recording_frame *frame, uint64_t file_bytes) {
     const struct recording_header *header = &frame->header;
     struct recording_parts parts;
@@ -83,7 +83,7 @@ static uint64_t events_behind(const struct recording_frame *frame, uint64_t file
     recording__shape(header, &shape);
     (void)history_image_layout(&shape, &layout);
     if (file_bytes <= frame->offset + parts.blocks) return header->events;
-    if ((header->flags & RECORDING_COMPRESSED) != 0) return 0; /* which blocks are there, their table will say */
+    if ((header->flags & RECORDING_COMPRESSED) != 0) return 0; /* the block table will say which blocks exist */
     there = file_bytes - frame->offset - parts.blocks;
     blocks = there / header->block_bytes;
     whole = there >= layout.at[HISTORY_SECTIONS] ? layout.at[HISTORY_SECTIONS] : blocks * header->block_bytes;
@@ -100,7 +100,7 @@ static void note_cut(struct recording *recording, const struct recording_file *f
                        "the file ends %" PRIu64 " bytes before its segment does", end - file->bytes);
 }
 
-/* The next offset from which on there is a frame's magic; the file's end where there is none. */
+/* The offset of the next frame's magic; the end of the file if there is none. */
 static uint64_t find_magic(const struct recording_file *file, uint64_t offset) {
     char *buffer = malloc(SCAN_BYTES);
     uint64_t found = file->bytes;
@@ -115,7 +115,7 @@ static uint64_t find_magic(const struct recording_file *file, uint64_t offset) {
     return found;
 }
 
-/* Notes what is not a frame, and returns where the next one may be. */
+/* Reports bytes that are not a frame, and returns where the next frame may be. */
 static uint64_t pass_over(struct recording *recording, const struct recording_file *file, uint64_t offset, int error) {
     uint64_t next = find_magic(file, offset + RECORDING_ALIGN);
     if (error == -EBADMSG)
@@ -164,7 +164,7 @@ static int refuse(char *ret_reason, int error, const char *path, const char *wha
     return error;
 }
 
-/* named: it was asked for by its name, so that it must be a recording; of a directory's files, those that are none are noted. */
+/* named: the user named this file, so it must be a recording.  In a directory, files that are not recordings are only reported. */
 static int scan_path(struct recording *recording, const char *path, int fd, const struct stat *status, bool named,
                      char *ret_reason) {
     const struct recording_file *file = add_file(recording, path, fd, (uint64_t)status->st_size);
@@ -209,7 +209,7 @@ static int scan_directory(struct recording *recording, const char *path, char *r
         free(entries[i]);
         if (error < 0) continue;
         if (length < (int)sizeof name) fd = open_plain(name, &status);
-        if (fd == -ENOENT) continue; /* removed meanwhile: its time was over */
+        if (fd == -ENOENT) continue; /* retired meanwhile */
         if (fd < 0)
             recording__problem(recording, NULL, 0, 0, "a file of the directory cannot be read: %s", strerror(-fd));
         else
@@ -243,7 +243,7 @@ static int by_number(const void *a, const void *b) {
         ;
     if COMPARE_ (x->header.number, y->header.number)
         ;
-    return (int)x->cut - (int)y->cut; /* of two, the whole one */
+    return (int)x->cut - (int)y->cut; /* prefer the complete one */
 }
 
 static int by_time(const void *a, const void *b) {
@@ -259,7 +259,7 @@ static void free_frame(struct recording_frame *frame) {
     free(frame);
 }
 
-/* Leaves one of those that are there twice. */
+/* Drops duplicates. */
 static void leave_out(struct recording *recording) {
     size_t kept = 0;
     for (size_t i = 0; i < recording->frame_count; i++) {

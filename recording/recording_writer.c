@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A recording of events that come one by one: they fill a store, and each of its segments is written when it is full.
+ * Records single events: they fill a store, and each of its segments is written when it is full.
  *
- * Frames are appended to the file one behind the other.  What cannot be written is lost as a whole segment: the file is cut
- * back to the frame before, so that it stays readable, and the next segment is tried in its place. */
+ * Frames are appended one after the other.  If a write fails, the whole segment is lost: the file is truncated to the previous
+ * frame, so that it stays readable, and the next segment is tried in its place. */
 #include "recording_format.h"
 
 #include <recording/writer.h>
@@ -20,12 +20,12 @@ struct recording_writer {
     struct recording_maker *maker;
     int fd;
     uint64_t offset;  /* where the next frame goes */
-    uint64_t written; /* position behind the last event that was written, or lost */
+    uint64_t written; /* position behind the last event written or lost */
     uint64_t lost;
 };
 
-/* Opens the file for one writer.  A file that is continued ends with a whole frame: behind one that was cut, at the next
- * multiple. */
+/* Opens the file for one writer.  Appending begins behind the last frame; behind a frame that is cut off, at the next multiple
+ * of 4096. */
 static int open_file(struct recording_writer *writer, const char *path, bool append) {
     struct stat status;
     writer->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? 0 : O_EXCL), 0600);
@@ -61,7 +61,7 @@ struct store *recording_writer_store(struct recording_writer *writer) {
     return writer->store;
 }
 
-/* Writes the segment that begins at `written`, up to its end or to that of the history. */
+/* Writes the segment that begins at `written`, up to its end or the end of the history. */
 static int write_segment(struct recording_writer *writer) {
     uint64_t number = writer->written / HISTORY_SEGMENT_EVENTS, end = history_end_position(writer->store->history), bytes = 0;
     uint64_t behind = (number + 1) * HISTORY_SEGMENT_EVENTS;

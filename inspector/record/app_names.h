@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What events in JSON say of their applications: its name and those of commands.  That is less than a description, which has
- * the fields, too; but events that were saved without descriptions keep their names. */
+ * Collects the names of applications and commands from events in JSON.  A description has more (the fields), but events saved
+ * without one keep at least their names. */
 #ifndef INSPECTOR_APP_NAMES_H
 #define INSPECTOR_APP_NAMES_H
 
@@ -13,10 +13,10 @@ struct app_names { /* of one log; {0} is empty */
     unsigned count;
 };
 
-/* Notes the names of an event, if it has any.  Without memory, or beyond the limits of a description, they are forgotten. */
+/* Collects the names of an event, if it has any.  Drops them when out of memory or beyond the limits of a description. */
 void app_names_note(struct app_names *names, const struct trace_parsed_event *parsed);
 
-/* Adds what was noted to a node, but for applications that it has a description of. */
+/* Adds the collected names to a node, except for applications that have a description. */
 void app_names_add(const struct app_names *names, struct store *store, uint32_t node);
 
 void app_names_fini(struct app_names *names);

@@ -14,12 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A log that has an entry in the table. */
+/* A log with an entry in the table. */
 struct log {
     struct trace_node_id id;
     uint64_t log, started_ns;
     uint32_t node; /* its index there */
-    json_t *row;   /* NULL: known by its events alone */
+    json_t *row;   /* NULL: known only by its events */
     struct app_names names;
 };
 
@@ -28,7 +28,7 @@ struct event_writer {
     char *path;
     struct log *logs;
     size_t count, capacity;
-    size_t last; /* the log of the last event: the next one is often of the same */
+    size_t last; /* the log of the last event; often that of the next, too */
     json_t *apps;
     int error;
 };
@@ -37,7 +37,7 @@ struct event_writer {
 
 static int no_room(int error, struct failure *failure) {
     if (error == -ENOMEM) return failure_out_of_memory(failure);
-    return failure_set(failure, EXIT_FAILED, "a recording has room for %d nodes, and there are more", NODES_MAX);
+    return failure_set(failure, EXIT_FAILED, "a recording has room for %d nodes; there are more", NODES_MAX);
 }
 
 static int add_log(struct event_writer *writer, const struct node_info *info, enum node_state state, struct failure *failure) {
@@ -64,7 +64,7 @@ static struct log *find_log(const struct event_writer *writer, const struct trac
     return NULL;
 }
 
-/* Of a node that was restarted: the log that had begun when the event was emitted.  NULL: the node is not known. */
+/* Of a restarted node, the log that was open when the event was emitted.  NULL: unknown node. */
 static struct log *find_log_by_time(const struct event_writer *writer, const struct trace_node_id *id, uint64_t ns) {
     struct log *best = NULL;
     for (size_t i = 0; i < writer->count; i++) {
@@ -82,7 +82,7 @@ static struct log *find_log_of_event(const struct event_writer *writer, const st
                            : find_log_by_time(writer, &parsed->node_id, parsed->event.timestamp);
 }
 
-/* What the row says goes into the table. */
+/* Copies a row into the table. */
 static void apply_row(struct event_writer *writer, const struct log *log) {
     struct store *store = recording_writer_store(writer->writer);
     if (!log->row) return;
@@ -90,10 +90,10 @@ static void apply_row(struct event_writer *writer, const struct log *log) {
     node_row_add_apps(log->row, writer->apps, store, log->node);
 }
 
-/* Of a log that was known by its events alone. */
+/* Updates a log that was known only by its events. */
 static void complete_log(struct event_writer *writer, struct log *log, const struct node_info *info, enum node_state state) {
     struct node *node = nodes_at(recording_writer_store(writer->writer)->nodes, log->node);
-    node->info = *info;                                               /* constant for others, but this table has only us */
+    node->info = *info;                                               /* constant for readers; nobody else uses this table */
     atomic_store_explicit(&node->state, state, memory_order_relaxed); /* relaxed: likewise */
     log->log = info->log;
     log->started_ns = info->started_unix_ns;
@@ -101,7 +101,7 @@ static void complete_log(struct event_writer *writer, struct log *log, const str
 
 static int learn_row(struct event_writer *writer, json_t *row, struct failure *failure) {
     struct node_info info;
-    if (!node_row_read(row, &info)) return 0; /* a log that was rejected has no events */
+    if (!node_row_read(row, &info)) return 0; /* a rejected log has no events */
     enum node_state state = node_row_state(row) == NODE_UNKNOWN ? NODE_UNKNOWN : NODE_LIVE;
     struct log *log = find_log(writer, &info.node_id, info.log);
     if (!log) {
@@ -129,7 +129,7 @@ int event_writer_learn(struct event_writer *writer, const json_t *nodes, const j
 bool event_writer_knows(const struct event_writer *writer, const json_t *event) {
     struct trace_parsed_event parsed;
     struct trace_parse_error error;
-    if (trace_event_parse(event, &parsed, &error)) return true; /* no row would help */
+    if (trace_event_parse(event, &parsed, &error)) return true; /* a row would not help */
     const struct log *log = find_log_of_event(writer, &parsed);
     return log && log->row;
 }
@@ -180,7 +180,7 @@ static int open_writer(struct event_writer **ret_writer, const char *path, bool 
     if (writer) json_decref(writer->apps);
     if (writer) free(writer->path);
     free(writer);
-    if (error == -EEXIST) return failure_set(failure, EXIT_FAILED, "%s is there already: a recording overwrites nothing", path);
+    if (error == -EEXIST) return failure_set(failure, EXIT_FAILED, "%s exists: a recording never overwrites a file", path);
     return failure_set(failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(-error));
 }
 

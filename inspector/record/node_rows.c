@@ -39,7 +39,7 @@ bool node_row_read(const json_t *row, struct node_info *ret_info) {
     return true;
 }
 
-/* Relaxed, as all single counters of the table; nobody else uses this one. */
+/* Relaxed, like all counters of a node table; nobody else uses this one. */
 static void set_counter(_Atomic uint64_t *counter, const json_t *row, const char *key) {
     uint64_t value;
     if (json_get_unsigned(row, key, &value)) atomic_store_explicit(counter, value, memory_order_relaxed);
@@ -107,7 +107,7 @@ static uint8_t read_type(const char *name) {
         [TRACE_APP_UNSIGNED] = "unsigned", [TRACE_APP_BYTES] = "bytes", [TRACE_APP_HASH] = "hash", [TRACE_APP_TEXT] = "text"};
     for (unsigned i = TRACE_APP_UNSIGNED; name && i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name)) return (uint8_t)i;
-    return UINT8_MAX; /* of a newer node: shown as hex */
+    return UINT8_MAX; /* from a newer version: shown in hex */
 }
 
 static bool read_field(const json_t *row, struct trace_app_field *out) {

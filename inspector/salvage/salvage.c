@@ -18,7 +18,7 @@ static const char *state_name(enum trace_node_state state) {
     return state == TRACE_NODE_EXITED ? "exited" : state == TRACE_NODE_CRASHED ? "crashed" : "live";
 }
 
-/* Why a ring was not read, or not completely; NULL: it was. */
+/* Why a ring was not read completely; NULL if it was. */
 static const char *reason_of(const struct recording_salvaged *ring) {
     if (ring->fault != TRACE_ATTACH_OK) return trace_attach_fault_text(ring->fault);
     if (ring->broken) return "it shrank while it was read";
@@ -59,7 +59,7 @@ static void show_ring(void *arg, const struct recording_salvaged *ring) {
 
 static int cannot_write(struct session *session, const char *path, int error) {
     if (error == -EEXIST)
-        return failure_set(&session->failure, EXIT_FAILED, "%s is there already: a recording overwrites nothing", path);
+        return failure_set(&session->failure, EXIT_FAILED, "%s exists: a recording never overwrites a file", path);
     return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(-error));
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Copies what nodes left in their rings into a recording. */
+ * Copies the rings of nodes into a recording. */
 #ifndef INSPECTOR_SALVAGE_H
 #define INSPECTOR_SALVAGE_H
 
 #include "session.h"
 
-/* Makes the file, and shows a line for each ring.  Without any event no file is left.  Returns 0, or -1 with session->failure. */
+/* Creates the file and prints a line for each ring; removes the file if there was no event.  Returns 0, or -1 with
+ * session->failure. */
 int salvage_rings(struct session *session, const char *path);
 
 #endif

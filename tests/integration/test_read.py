@@ -276,7 +276,7 @@ class Saved(ReadTest):
         self.compare(["nodes", "--json"], ["apps", "--json"], ["peers", "--json"], ["traces", "--json"], ["trace", TRACE, "--json"],
                      ["recent", "5000", "--json"], ["count", "--by", "peer,kind", "--json"], ["analyze", "trace", TRACE, "--json"])
         code, _, err = run(self.place, "record", "-o", self.file)
-        self.assertEqual((code, err), (1, "inspector: %s is there already: a recording overwrites nothing\n" % self.file))
+        self.assertEqual((code, err), (1, "inspector: %s exists: a recording never overwrites a file\n" % self.file))
 
     def test_ctrl_c_ends_record_and_loses_nothing(self):
         command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--from", "0"]

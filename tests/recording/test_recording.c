@@ -289,7 +289,7 @@ START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
     } cases[] = {
         {offsetof(struct recording_header, version), 2,
          "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
-        {offsetof(struct recording_header, version), 0, "has a format that never was: 0"},
+        {offsetof(struct recording_header, version), 0, "has an unknown format: 0"},
         {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine of another byte order"},
         {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
         {offsetof(struct recording_header, magic), 0x464c457f, "is no recording"},

@@ -2,12 +2,12 @@
  *
  * Writing a recording.  Two ways:
  *
- *   recording_maker   takes sealed segments out of a history that is there anyway: traced --record, one file for each segment;
- *   recording_writer  makes segments of events that come one by one: `inspector record`, `trigger --write`, salvage; one file.
+ *   recording_maker   writes sealed segments of a live history: traced --record, one file for each segment;
+ *   recording_writer  builds segments from single events: `inspector record`, `trigger --write`, salvage; one file.
  *
- * Nothing here calls fsync: after a power cut the newest frames may be damaged or missing, and a reader reports them.  Every
- * frame is whole or cut off: a failed write is taken back.  The calling thread must be registered with liburcu, and not hold
- * its read lock. */
+ * Nothing here calls fsync: after a power cut the newest frames may be damaged or missing, and a reader reports them.  A failed
+ * write is undone, so every frame is complete or cut off at the end.  The calling thread must be registered with liburcu and must
+ * not hold its read lock. */
 #ifndef RECORDING_WRITER_H
 #define RECORDING_WRITER_H
 
@@ -20,31 +20,31 @@
 
 struct recording_maker;
 
-/* compress: blocks of 1 MiB, zstd level 1.  Takes about recording_maker_bytes() of memory.  Returns 0, -ENOMEM, -EIO without
- * randomness. */
+/* compress: blocks of 1 MiB, zstd level 1.  Uses about recording_maker_bytes() of memory.  Returns 0, -ENOMEM, or -EIO
+ * when there is no randomness. */
 int recording_maker_create(struct recording_maker **ret_maker, bool compress);
 void recording_maker_destroy(struct recording_maker *maker);
 
-/* Memory that one maker takes at most. */
+/* An upper bound of one maker's memory, in bytes. */
 size_t recording_maker_bytes(void);
 
-/* The random number that stands in each frame of this maker. */
+/* The random number in each frame of this maker. */
 uint64_t recording_maker_instance(const struct recording_maker *maker);
 
 /* Copies segment `number` of the history, and the node table, into the maker's own memory.  The segment must be sealed, or
- * nobody may be appending.  Returns 0, -ENOENT when it has been retired, -ENOMEM. */
+ * nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
 int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number);
 
-/* What was taken: its number of events and its greatest time. */
+/* The number of events taken, and their latest time. */
 uint32_t recording_maker_events(const struct recording_maker *maker);
 uint64_t recording_maker_last_ns(const struct recording_maker *maker);
 
-/* Writes what was taken as one frame at `offset`, a multiple of 4096.  Blocks.  Returns 0, or a negative errno; then the file
- * is cut back to `offset`. */
+/* Writes what was taken as one frame at `offset`, a multiple of 4096.  Blocks.  Returns 0, or a negative errno after truncating
+ * the file to `offset`. */
 int recording_maker_write(struct recording_maker *maker, int fd, uint64_t offset, uint64_t *ret_bytes);
 
-/* Reads the one frame of a plain file and writes it compressed to another.  Returns 0, -EALREADY when it is compressed,
- * -EBADMSG when it is not whole, or another negative errno. */
+/* Reads the one frame of a plain file and writes it compressed to another.  Returns 0, -EALREADY when it is
+ * already compressed, -EBADMSG when it is not complete, or another negative errno. */
 int recording_maker_recompress(struct recording_maker *maker, int from_fd, int to_fd, uint64_t *ret_bytes);
 
 /* ---- events one by one ---------------------------------------------------------------------------------------------------- */
@@ -53,33 +53,32 @@ struct recording_writer;
 
 struct recording_writer_options {
     bool compress;
-    bool append; /* the file may be there, and is continued; otherwise it must not */
+    bool append; /* continue a file that exists; otherwise it must not exist */
 };
 
-/* Makes the file, mode 0600.  Takes up to about 90 MiB of memory, as events come.  Enters the calling thread
- * (store_enter_thread).  Returns 0,
- * -EEXIST, or another negative errno. */
+/* Creates the file, mode 0600.  Uses up to about 90 MiB of memory.  Registers the calling thread (store_enter_thread).  Returns
+ * 0, -EEXIST, or another negative errno. */
 int recording_writer_open(struct recording_writer **ret_writer, const char *path, const struct recording_writer_options *options);
 
-/* What is being written.  Nodes and their applications are added to it (store_add_node, store_add_app, store_end_node), at any
- * time; each segment is written with what is known of the nodes then.  Events are appended by the next function alone. */
+/* The store being written.  Add nodes and their applications at any time (store_add_node, store_add_app, store_end_node); each
+ * segment has the nodes as known when it is written.  Append events only with recording_writer_append. */
 struct store *recording_writer_store(struct recording_writer *writer);
 
-/* Events of one lane of a node, with Unix times; writes a frame whenever a segment is full.  Returns 0, -EINVAL as
- * store_append, -ENOMEM, or the negative errno of a write: then the events of that segment are lost, and counted, and more may
- * be appended. */
+/* Appends events of one lane of a node, with Unix times; writes a frame whenever a segment is full.  Returns 0; -EINVAL like
+ * store_append; -ENOMEM; or the negative errno of a write: then that segment's events are lost and counted, and appending may
+ * continue. */
 int recording_writer_append(struct recording_writer *writer, uint32_t node, uint32_t lane, const struct trace_event *events,
                             size_t count);
 
-/* Events that are in frames, that wait for one, and that could not be written. */
+/* Events in frames, waiting for one, and lost because a write failed. */
 struct recording_writer_stats {
     uint64_t written, waiting, lost;
-    uint64_t bytes; /* of the file */
+    uint64_t bytes; /* size of the file */
 };
 void recording_writer_stats(const struct recording_writer *writer, struct recording_writer_stats *ret_stats);
 
-/* Writes what waits and closes the file.  Without any event the file stays empty.  Returns 0, or a negative errno, with
- * ret_stats (or NULL) what it came to; the writer is gone in any case. */
+/* Writes what is waiting and closes the file; without any event it stays empty.  Fills in *ret_stats unless NULL.  Returns 0 or a
+ * negative errno; the writer is destroyed in both cases. */
 int recording_writer_close(struct recording_writer *writer, struct recording_writer_stats *ret_stats);
 
 #endif
