@@ -215,10 +215,11 @@ class Limits(CountTest):
         self.bob.do("packets", 10)
         self.place.traced.send_signal(signal.SIGCONT)
 
+        emitted = {"alice": 200_000, "bob": 10}
+
         def settled():
             nodes = {node["name"]: node for node in self.client.call("nodes")["nodes"]}
-            done = all(node["emitted"] == node["indexed"] + node["lost"] for node in nodes.values())
-            return done and "alice" in nodes and nodes["alice"]["emitted"] == 200_000 and nodes
+            return {name: node["indexed"] + node["lost"] for name, node in nodes.items()} == emitted and nodes
 
         lost = until(settled, "all events")["alice"]["lost"]
         self.assertGreater(lost, 100_000)

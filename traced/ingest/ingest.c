@@ -396,7 +396,8 @@ void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats) {
     const struct ingest_counters *counters = &ingest->counters;
     /* relaxed: single counters, a picture of about now */
 #define LOAD(member) ret_stats->member = atomic_load_explicit(&counters->member, memory_order_relaxed)
-    LOAD(events);
+    /* stats:A  Pairs with events:R in publish_events(): the nodes' counters have at least these events. */
+    ret_stats->events = atomic_load_explicit(&counters->events, memory_order_acquire);
     LOAD(batches);
     LOAD(unknown_kinds);
     LOAD(nodes_attached);
