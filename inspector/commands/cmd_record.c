@@ -47,6 +47,8 @@ struct record {
     uint64_t away_ms;  /* since when traced is away */
     uint64_t wait_ms;  /* how long it may be */
     bool reported;     /* that the file cannot be written */
+    uint64_t end_ns;   /* when the user asked for the end, Unix time; 0: not yet */
+    unsigned quiet;    /* answers since the last event, once the user asked for the end */
 };
 
 static int learn_nodes(struct record *record) {
@@ -90,23 +92,52 @@ static bool waits_on(const struct record *record) {
            trace_now_monotonic_ms() - record->away_ms < record->wait_ms;
 }
 
-/* What had arrived when the user ended it belongs to the recording: it is read until nothing comes for a moment. */
+/* Whether all of these events are later than the end that the user asked for, by more than traced needs to drain a lane.  Then the
+ * nodes emit without a pause, and all events before the end have arrived. */
+static bool is_past_end(const struct record *record, const json_t *events) {
+    uint64_t time_ns, last_ns = record->end_ns + RECORD_LATER_MS * UINT64_C(1000000);
+    size_t i;
+    const json_t *event;
+    json_array_foreach(events, i, event) {
+        if (json_get_time(event, &time_ns) && time_ns <= last_ns) return false;
+    }
+    return true;
+}
+
+/* Whether the recording has everything that traced had when the user ended it, however slow traced is.  An answer comes behind the
+ * events that traced sent before it: when no event comes between two answers, there are no more. */
+static bool is_whole(struct record *record) {
+    if (record->quiet == 2) return true;
+    record->quiet++;
+    return learn_nodes(record) && stream_lost(&record->stream);
+}
+
+/* How long to wait for the next event before checking something else. */
+static uint64_t pause_ms(const struct record *record) {
+    if (!record->end_ns) return CONNECT_RETRY_MS;
+    return record->quiet ? 0 : RECORD_QUIET_MS;
+}
+
 static int record_stream(struct record *record) {
-    uint64_t end_ms = WAIT_FOREVER;
     for (;;) {
         struct source_news news;
         int result = 0;
-        uint64_t now_ms = trace_now_monotonic_ms();
-        if (asked_to_end && end_ms == WAIT_FOREVER) end_ms = now_ms + RECORD_DRAIN_MS;
-        if (now_ms >= end_ms || (asked_to_end && record->stream.away.is)) return 0;
-        switch (stream_next(&record->stream, now_ms + (asked_to_end ? RECORD_QUIET_MS : CONNECT_RETRY_MS), &news)) {
+        if (asked_to_end && !record->end_ns) record->end_ns = trace_now_unix_ns();
+        if (record->end_ns && record->stream.away.is) return 0;
+        switch (stream_next(&record->stream, trace_now_monotonic_ms() + pause_ms(record), &news)) {
         case SOURCE_TIME:
-            if (asked_to_end) return 0;
+            if (record->end_ns && is_whole(record)) return 0;
             break;
         case SOURCE_FAILED:
             if (!waits_on(record)) return -1;
             break;
-        case SOURCE_EVENTS: result = record_events(record, news.value); break;
+        case SOURCE_EVENTS: {
+            record->quiet = 0;
+            bool past_end = record->end_ns && is_past_end(record, news.value);
+            result = record_events(record, news.value);
+            if (past_end) return result;
+            break;
+        }
         case SOURCE_GAP: record->missed += news.count; break;
         case SOURCE_NOTE: output_note(news.text); break;
         case SOURCE_AWAY:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,16 @@ class ReadTest(ProtocolTest):
         code, out, err = run(self.place, *args)
         self.assertEqual((code, err), (0, ""), args)
         return out
+
+    def begin(self, *args):
+        """An inspector that does not end by itself; it ends with the test."""
+        process = subprocess.Popen([os.environ["INSPECTOR"], *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.place.environment)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
 
     def read(self, *args, path=None, code=0, err=""):
         done = run(self.place, *args, "--read", path or self.dir)
@@ -137,11 +148,10 @@ class EveryCommand(ReadTest):
         self.assertEqual(len(self.read("follow", "--json", "--speed", "0.001x", "--for", "1ms", path=slow).splitlines()), 1)
         self.assertEqual(len(self.read("follow", "--json", "--speed", "1000000x", path=slow).splitlines()), 3)
         self.assertEqual(len(self.read("follow", "--json", "--speed", "1x", "--count", "1", path=slow).splitlines()), 1)
-        command = [os.environ["INSPECTOR"], "follow", "--json", "--speed", "1x", "-r", slow]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # its reader goes while it waits
-            self.assertTrue(process.stdout.readline())
-            process.stdout.close()
-            self.assertEqual((process.wait(60), process.stderr.read()), (0, b""))
+        process = self.begin("follow", "--json", "--speed", "1x", "-r", slow)  # its reader goes while it waits
+        self.assertTrue(process.stdout.readline())
+        process.stdout.close()
+        self.assertEqual((process.wait(), process.stderr.read()), (0, b""))
 
     def test_a_speed_is_for_recordings_and_a_number(self):
         for words, sentence in ((["--speed", "1x"], "--speed needs --read"), (["--speed", "fast", "-r", self.dir], "a factor like 1x"),
@@ -279,33 +289,55 @@ class Saved(ReadTest):
         self.assertEqual((code, err), (1, "inspector: %s exists: a recording never overwrites a file\n" % self.file))
 
     def test_ctrl_c_ends_record_and_loses_nothing(self):
-        command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--from", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
-            until(lambda: os.path.exists(self.file), "the file")  # from then on it catches signals
-            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
-            carol = self.place.node("carol", CAROL)  # a node that comes later
-            carol.do("packets", 7)
-            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events + 7, "all to be sent")
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+        process = self.begin("record", "-o", self.file, "--from", "0")
+        until(lambda: os.path.exists(self.file), "the file")  # from then on it catches signals
+        until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
+        carol = self.place.node("carol", CAROL)  # a node that comes later
+        carol.do("packets", 7)
+        until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events + 7, "all to be sent")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
         self.assertEqual((process.returncode, err), (0, b""))
         self.assertTrue(out.startswith(b"%d events in " % (self.events + 7)), out)
         self.compare(["recent", "5000", "--json"], ["nodes", "--json"])
 
+    def test_ctrl_c_waits_for_what_a_slow_traced_has_yet_to_send(self):
+        process = self.begin("record", "-o", self.file)
+
+        def written():
+            """How often it has written something: a question."""
+            with open("/proc/%d/io" % process.pid, encoding="ascii") as file:
+                return int(re.search(r"^syscw: (\d+)$", file.read(), re.M)[1])
+
+        until(lambda: os.path.exists(self.file), "the file")
+        process.send_signal(signal.SIGSTOP)
+        carol = self.place.node("carol", CAROL)
+        carol.do("packets", 5000)  # more than a socket holds
+        self.place.settle(self.client, self.events + 5000)
+        until(lambda: self.client.call("stats")["clients"]["events_sent"], "the first of them to be sent")
+        self.place.hold()
+        asked = written()
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        until(lambda: written() > asked, "it to ask whether there is more")
+        self.place.traced.send_signal(signal.SIGCONT)
+        out, err = process.communicate()
+        self.assertEqual((process.returncode, err), (0, b""))
+        self.assertTrue(out.startswith(b"5000 events in "), out)
+
     def test_record_follows_over_a_restart_of_traced(self):
         dave = self.place.node("dave", hex_id(0xDD))
-        command = [os.environ["INSPECTOR"], "record", "-o", self.file, "--node", "dave"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.place.environment) as process:
-            until(lambda: os.path.exists(self.file), "the file")
-            dave.do("packets", 5)
-            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 5, "all to be sent")
-            self.stop()
-            self.assertIn(b"went away", process.stderr.readline())
-            dave.do("packets", 6)
-            self.client = self.start()
-            until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 6, "all to be sent")
-            process.send_signal(signal.SIGTERM)
-            out, _ = process.communicate(timeout=60)
+        process = self.begin("record", "-o", self.file, "--node", "dave")
+        until(lambda: os.path.exists(self.file), "the file")
+        dave.do("packets", 5)
+        until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 5, "all to be sent")
+        self.stop()
+        self.assertIn(b"went away", process.stderr.readline())
+        dave.do("packets", 6)
+        self.client = self.start()
+        until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 6, "all to be sent")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate()
         self.assertEqual(process.returncode, 0)
         self.assertTrue(out.startswith(b"11 events in "), out)
 

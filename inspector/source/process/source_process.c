@@ -13,10 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* After a process ended, traced may still deliver its events: stop when none has come for this long. */
-#define QUIET_MS 500U
-/* How often to check whether the process is alive. */
+/* How often to check whether the process is alive and, after its end, whether traced has more of it. */
 #define CHECK_MS 100U
+/* An answer comes behind the events that traced sent before it.  So a process that ended is complete when this many answers, with no
+ * event between them, say that traced has read its logs to their end. */
+#define QUIET_ANSWERS 2U
 
 struct source_process {
     struct source source;
@@ -29,7 +30,7 @@ struct source_process {
     json_t *params;        /* of the stream */
     bool replaying;
     struct replay replay;
-    uint64_t event_ms; /* when traced last delivered something */
+    unsigned quiet;    /* such answers since the last event */
     bool ended;        /* the last note is queued or delivered */
     json_t *notes;     /* to be delivered */
     json_t *note;      /* the one delivered last */
@@ -108,6 +109,16 @@ static bool reads_all(const json_t *nodes, const json_t *ours) {
     return true;
 }
 
+/* Whether traced still reads any of these logs. */
+static bool reads_any(const json_t *nodes, const json_t *ours) {
+    size_t i;
+    const json_t *node;
+    json_array_foreach(json_get_array(ours, "nodes"), i, node) {
+        if (is_live(find_log(nodes, node))) return true;
+    }
+    return false;
+}
+
 /* Connects to a traced and asks for its nodes.  *ret_nodes is NULL if no traced is running.  Returns 0 or -1. */
 static int find_traced(struct source_process *process, const struct source_traced *where, json_t **ret_nodes,
                        struct failure *failure) {
@@ -139,7 +150,6 @@ static int follow_traced(struct source_process *process, struct failure *failure
         }
     }
     json_decref(asked);
-    process->event_ms = trace_now_monotonic_ms();
     note_ours(process, "is read through traced");
     return failed;
 }
@@ -157,26 +167,36 @@ static int keep_ours(const struct source_process *process, json_t **events) {
     return failed;
 }
 
+/* Whether traced has delivered everything of a process that ended.  Returns 1, 0, or -1 with the failure. */
+static int is_whole(struct source_process *process, struct failure *failure) {
+    json_t *nodes;
+    if (process->quiet == QUIET_ANSWERS) return 1;
+    if (source_ask(process->traced, "nodes", NULL, NULL, &nodes, failure)) return -1;
+    process->quiet = reads_any(nodes, process->ours) ? 0 : process->quiet + 1;
+    json_decref(nodes);
+    return 0;
+}
+
 static enum source_event next_of_traced(struct source_process *process, uint64_t deadline_ms, struct source_news *news,
                                         struct failure *failure) {
     for (;;) {
-        uint64_t now_ms = trace_now_monotonic_ms(), check_ms = now_ms + CHECK_MS;
+        uint64_t check_ms = trace_now_monotonic_ms() + CHECK_MS;
         enum source_event event = source_next(process->traced, check_ms < deadline_ms ? check_ms : deadline_ms, news, failure);
         news->number = 0;
-        if (event != SOURCE_TIME) process->event_ms = now_ms;
+        if (event != SOURCE_TIME) process->quiet = 0;
         if (event == SOURCE_EVENTS && keep_ours(process, &news->value)) {
             json_decref(news->value);
             failure_out_of_memory(failure);
             return SOURCE_FAILED;
         }
-        if (event != SOURCE_TIME || trace_now_monotonic_ms() >= deadline_ms) return event;
-        if (source_rings_state(process->rings) == TRACE_NODE_LIVE) {
-            process->event_ms = now_ms;
-        } else if (now_ms - process->event_ms >= QUIET_MS) {
-            note_end(process);
-            return take_note(process, news) ? SOURCE_NOTE : SOURCE_ENDED;
-        }
+        if (event != SOURCE_TIME) return event;
+        int whole = source_rings_state(process->rings) == TRACE_NODE_LIVE ? 0 : is_whole(process, failure);
+        if (whole < 0) return SOURCE_FAILED;
+        if (whole) break;
+        if (trace_now_monotonic_ms() >= deadline_ms) return event;
     }
+    note_end(process);
+    return take_note(process, news) ? SOURCE_NOTE : SOURCE_ENDED;
 }
 
 /* traced went away: the rest comes from the rings. */

@@ -409,7 +409,6 @@ int client_call_apart(struct client *client, const char *method, json_t *params_
 
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure) {
     for (;;) {
-        if (is_over(client, deadline_ms)) return 0;
         if (json_array_size(client->waiting)) {
             const json_t *root = json_array_get(client->waiting, 0);
             const char *name = json_string_value(json_object_get(root, "method"));
@@ -419,6 +418,7 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
             *ret_params = params;
             return 1;
         }
+        if (is_over(client, deadline_ms)) return 0;
         struct trace_rpc_reply reply;
         int result = next_reply(client, deadline_ms, &reply, failure);
         if (result <= 0) return result;

@@ -35,7 +35,8 @@ void client_limit_calls(struct client *client, uint64_t timeout_ms);
 void client_interrupt(const struct client *client);
 
 /* Waits for the next notification until deadline_ms (client_now_ms; WAIT_FOREVER).  Returns 1 with its params, which the caller
- * owns; 0 after the deadline, even if more are there, or when the output is gone (client_watch_output); -1 on failure. */
+ * owns; 0 after the deadline, even if more are there, or when the output is gone (client_watch_output); -1 on failure.
+ * Notifications that arrived before the answer to a call are returned even after the deadline. */
 int client_next(struct client *client, const char *method, uint64_t deadline_ms, json_t **ret_params, struct failure *failure);
 
 /* Watches the pipe that we write to, so that client_next does not wait for events that nobody will read. */
