@@ -22,13 +22,13 @@
 /* ---- pieces ------------------------------------------------------------------------------------------------------------- */
 
 /* Adds a string literal; its length is a constant, so this is a few stores. */
-#define PUT(out, literal) put(out, literal, sizeof literal - 1)
-static inline char *put(char *out, const char *text, size_t bytes) {
+#define PUT(out, literal) put_bytes(out, literal, sizeof literal - 1)
+static inline char *put_bytes(char *out, const char *text, size_t bytes) {
     memcpy(out, text, bytes);
     return out + bytes;
 }
 
-/* A name of the table: copied whole, counted after. */
+/* A name of the table: copies the whole array, which is fast, and advances by the name's length. */
 static inline char *put_padded(char *out, const char *json, uint8_t bytes) {
     memcpy(out, json, TRACE_TABLE_JSON_BYTES);
     return out + bytes;
@@ -39,7 +39,7 @@ static const char decimals[] =
     "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
     "9899";
 
-/* Exactly 8 digits, with leading zeros: four pairs that do not wait for each other. */
+/* Exactly 8 digits, with leading zeros: four pairs that do not depend on each other. */
 static inline void put_8_digits(char *out, uint32_t value) {
     uint32_t high = value / 10000, low = value % 10000;
     memcpy(out, decimals + 2 * (high / 100), 2);
@@ -54,11 +54,11 @@ static inline char *put_small(char *out, uint32_t value) {
         *out = (char)('0' + value);
         return out + 1;
     }
-    if (value < 100) return put(out, decimals + 2 * value, 2);
+    if (value < 100) return put_bytes(out, decimals + 2 * value, 2);
     char digits[8];
     put_8_digits(digits, value);
     unsigned skip = value >= 1000000 ? value < 10000000 : value >= 10000 ? 2 + (value < 100000) : 4 + (value < 1000);
-    return put(out, digits + skip, 8 - skip);
+    return put_bytes(out, digits + skip, 8 - skip);
 }
 
 static inline char *put_decimal(char *out, uint64_t value) {
@@ -106,7 +106,7 @@ static inline char *put_id64(char *out, uint64_t id) {
 static inline char *put_name_or_number(char *out, const char *name, unsigned number) {
     if (!name) return put_decimal(out, number);
     *out++ = '"';
-    out = put(out, name, strlen(name));
+    out = put_bytes(out, name, strlen(name));
     *out++ = '"';
     return out;
 }
@@ -126,7 +126,7 @@ static char *put_ipv6(char *out, const uint8_t *address) {
     assert(result);
     (void)result;
     *out++ = '[';
-    out = put(out, text, strlen(text));
+    out = put_bytes(out, text, strlen(text));
     *out++ = ']';
     return out;
 }
@@ -204,7 +204,7 @@ char *trace_json_string(char *out, const char *text, size_t count) {
             i++;
         } else {
             size_t length = trace_utf8_length(text + i, count - i, &bad);
-            out = length != 0 ? put(out, text + i, length) : PUT(out, "\xef\xbf\xbd");
+            out = length != 0 ? put_bytes(out, text + i, length) : PUT(out, "\xef\xbf\xbd");
             i += length != 0 ? length : bad;
         }
     }
@@ -217,7 +217,7 @@ static char *put_text(char *out, const char *text, size_t size) { return trace_j
 
 /* ---- data --------------------------------------------------------------------------------------------------------------- */
 
-/* The number of bytes that a payload says it has, as far as there are that many. */
+/* A payload's byte count, clamped to its array. */
 static size_t payload_bytes(uint8_t count_untrusted, size_t length) {
     return count_untrusted < length ? count_untrusted : length;
 }
@@ -285,7 +285,7 @@ static char *put_app_value(char *out, const struct trace_app_field *field, const
         default: break;
         }
     }
-    /* Bytes, hashes, and what a node that is newer than this version, or broken, may call its bytes. */
+    /* Bytes, hashes, and types that we do not know, from a node that is newer or broken. */
     return put_hex_string(out, at, field->bytes);
 }
 
@@ -325,26 +325,11 @@ static char *put_command_name(char *out, const struct trace_app *app, uint16_t c
     return PUT(out, "null");
 }
 
-/* The members that only an application's events have, and only where the application is known. */
+/* The members that only events of a known application have. */
 static char *put_app(char *out, const struct trace_event *event, const struct trace_app *app) {
-    const char *app_id;
     uint16_t cmd;
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND:
-        app_id = event->data.app_command.app_id;
-        cmd = event->data.app_command.cmd;
-        break;
-    case TRACE_KIND_APP_START:
-        app_id = event->data.app_start.app_id;
-        cmd = event->data.app_start.cmd;
-        break;
-    case TRACE_KIND_APP_END:
-        app_id = event->data.app_end.app_id;
-        cmd = event->data.app_end.cmd;
-        break;
-    default: return out;
-    }
-    if (memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return out;
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id || memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return out;
     out = PUT(out, ",\"app\":");
     out = put_text(out, app->name, sizeof app->name);
     out = PUT(out, ",\"command\":");
@@ -354,7 +339,7 @@ static char *put_app(char *out, const struct trace_event *event, const struct tr
 
 /* ---- the event ---------------------------------------------------------------------------------------------------------- */
 
-/* has_peer is not listed, because peer_id says it. */
+/* has_peer is not listed, because peer_id implies it. */
 static char *put_flags(char *out, unsigned flags) {
     flags &= ~(unsigned)TRACE_FLAG_HAS_PEER;
     out = PUT(out, ",\"flags\":[");
@@ -364,7 +349,7 @@ static char *put_flags(char *out, unsigned flags) {
         if (!first) *out++ = ',';
         *out++ = '"';
         if (name) {
-            out = put(out, name, strlen(name));
+            out = put_bytes(out, name, strlen(name));
         } else {
             out = PUT(out, "bit");
             *out++ = (char)('0' + bit);
@@ -381,7 +366,7 @@ static inline bool is_zero_id(const struct trace_id *id) {
     return (halves[0] | halves[1]) == 0;
 }
 
-/* Who and when: all that comes before the kind. */
+/* Everything before the kind: who and when. */
 static inline char *put_head(char *out, const struct trace_event *event, const struct trace_event_origin *origin) {
     out = PUT(out, "{\"timestamp\":");
     out = put_decimal(out, event->timestamp / 1000);

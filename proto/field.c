@@ -2,8 +2,8 @@
  *
  * Reading one field (proto/field.h).
  *
- * A value is a byte that says what follows, and then as much as is needed: a number, text, or bytes that are shown as hex digits.
- * Names that a table knows are stored as text, so a value means the same to every reader. */
+ * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as text,
+ * so a value means the same to every reader. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 struct trace_field {
     struct filter_field field;
-    uint64_t every_ns; /* TIME: cut to whole ones of these; 0: not cut */
-    /* DATA: as each kind that this version knows has it; NULL: it has not. */
+    uint64_t every_ns; /* TIME: truncated to a multiple of this; 0: not truncated */
+    /* DATA: the field in each kind that this version knows; NULL: the kind does not have it. */
     const struct trace_field_info *of_kind[FILTER_KINDS];
     struct trace_filter *words; /* owns the names that `field` points to */
 };
@@ -34,7 +34,7 @@ static void find_in_kinds(struct trace_field *field) {
     }
 }
 
-/* Reads "/1s" behind a field of time. */
+/* Reads the "/1s" of a field of time. */
 static int read_every(struct filter_parser *parser, const struct filter_token *word, size_t name_bytes,
                       struct trace_field *field) {
     struct filter_token token = {.type = TOKEN_WORD,
@@ -49,7 +49,7 @@ static int read_every(struct filter_parser *parser, const struct filter_token *w
     return error;
 }
 
-static int find(struct filter_parser *parser, struct trace_field *field) {
+static int find_field(struct filter_parser *parser, struct trace_field *field) {
     int error = filter__next(parser);
     if (error) return error;
     struct filter_token word = parser->token;
@@ -89,7 +89,7 @@ int trace_field_find(struct trace_field **ret_field, const char *text, size_t by
                                    .error = &error};
     int status = too_long ? filter__fail(&parser, TRACE_FILTER_TEXT_MAX, bytes - TRACE_FILTER_TEXT_MAX, NULL,
                                          "longer than %d bytes", TRACE_FILTER_TEXT_MAX)
-                          : find(&parser, field);
+                          : find_field(&parser, field);
     if (!status) {
         *ret_field = field;
         return 0;
@@ -202,39 +202,20 @@ static size_t read_flags(uint8_t *out, const struct trace_event *event) {
 
 /* ---- what applications registered --------------------------------------------------------------------------------------- */
 
-/* Where an event has its application and command; false if it is not an application's. */
-static bool app_of(const struct trace_event *event, const uint8_t **ret_app_id, uint16_t *ret_cmd) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND:
-        *ret_app_id = (const uint8_t *)event->data.app_command.app_id;
-        *ret_cmd = event->data.app_command.cmd;
-        return true;
-    case TRACE_KIND_APP_START:
-        *ret_app_id = (const uint8_t *)event->data.app_start.app_id;
-        *ret_cmd = event->data.app_start.cmd;
-        return true;
-    case TRACE_KIND_APP_END:
-        *ret_app_id = (const uint8_t *)event->data.app_end.app_id;
-        *ret_cmd = event->data.app_end.cmd;
-        return true;
-    default: return false;
-    }
-}
-
 static size_t read_app(uint8_t *out, const struct trace_event *event, const struct trace_filter_origin *origin) {
-    const uint8_t *app_id;
     uint16_t cmd;
-    if (!app_of(event, &app_id, &cmd)) return put_null(out);
-    const struct trace_app *app = filter__described(origin, app_id);
-    return app ? put_text(out, app->name, sizeof app->name) : put_text(out, (const char *)app_id, sizeof app->app_id);
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id) return put_null(out);
+    const struct trace_app *app = filter__described(origin, (const uint8_t *)app_id);
+    return app ? put_text(out, app->name, sizeof app->name) : put_text(out, app_id, sizeof app->app_id);
 }
 
 static size_t read_command(uint8_t *out, const struct trace_event *event, const struct trace_filter_origin *origin) {
-    const uint8_t *app_id;
     uint16_t cmd;
     size_t bytes;
-    if (!app_of(event, &app_id, &cmd)) return put_null(out);
-    const char *name = filter__command_name(filter__described(origin, app_id), cmd, &bytes);
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id) return put_null(out);
+    const char *name = filter__command_name(filter__described(origin, (const uint8_t *)app_id), cmd, &bytes);
     return name ? put_text(out, name, bytes) : put_number(out, cmd);
 }
 
@@ -243,7 +224,7 @@ static bool is_padded(const char *text, const char *padded, size_t padded_bytes)
     return bytes == strnlen(padded, padded_bytes) && !memcmp(text, padded, bytes);
 }
 
-/* The field of the event's application, and where its bytes are; NULL when the event does not have it. */
+/* The field of the event's application, and its bytes; NULL if the event does not have it. */
 static const struct trace_app_field *app_data(const struct filter_field *field, const struct trace_event *event,
                                               const struct trace_filter_origin *origin, const uint8_t **ret_at) {
     const struct trace_app_command *command = &event->data.app_command;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ids as hex digits (proto/hex.h).  Encoding is on the path of every event that is sent, 80 bytes of it: 16 bytes at once, as the
- * compiler makes it of its vectors on any processor; what is left of them by a table of all 256 pairs.  Decoding takes upper case
- * too. */
+ * Ids as hex digits (proto/hex.h).  Every event that is sent has 80 bytes encoded, so speed counts: 16 bytes at a time with the
+ * compiler's generic vectors, which work on any processor, and the remaining bytes by a table of all 256 pairs.  Decoding also
+ * accepts upper case. */
 #include <errno.h>
 #include <proto/hex.h>
 #include <string.h>
@@ -42,7 +42,7 @@ char *trace_hex_encode(char *out, const uint8_t *bytes, size_t count) {
 #define NO_DIGIT 16
 
 /* The value of a digit, or NO_DIGIT. */
-static unsigned digit_value(char digit) {
+static unsigned hex_digit_value(char digit) {
     if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
     if (digit >= 'a' && digit <= 'f') return (unsigned)(digit - 'a') + 10;
     if (digit >= 'A' && digit <= 'F') return (unsigned)(digit - 'A') + 10;
@@ -50,10 +50,11 @@ static unsigned digit_value(char digit) {
 }
 
 int trace_hex_decode(uint8_t *out, const char *digits, size_t count) {
-    /* Checked first: nothing is written on failure, and nothing is read behind a NUL. */
+    /* Check first: on failure nothing is written, and nothing is read beyond a NUL. */
     for (size_t i = 0; i < 2 * count; i++)
-        if (digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
-    for (size_t i = 0; i < count; i++) out[i] = (uint8_t)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
+        if (hex_digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (uint8_t)(hex_digit_value(digits[2 * i]) << 4 | hex_digit_value(digits[2 * i + 1]));
     return 0;
 }
 
@@ -61,7 +62,7 @@ int trace_id_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text, 
     struct trace_id_prefix prefix = {0};
     if (max_digits > 2 * sizeof prefix.bytes) max_digits = 2 * sizeof prefix.bytes;
     for (; text[prefix.digits] != 0; prefix.digits++) {
-        unsigned value = digit_value(text[prefix.digits]);
+        unsigned value = hex_digit_value(text[prefix.digits]);
         if (value == NO_DIGIT || prefix.digits == max_digits) return -EINVAL;
         prefix.bytes[prefix.digits / 2] |= (uint8_t)(prefix.digits % 2 == 0 ? value << 4 : value);
     }

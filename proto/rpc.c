@@ -2,8 +2,8 @@
  *
  * JSON-RPC 2.0 lines (proto/rpc.h), parsed and written with jansson.
  *
- * Whatever comes in a line was written by somebody else.  jansson checks that it is JSON, UTF-8, at most 2048 deep and without
- * NUL; here it is checked to be a request or a reply.  Nothing of a line is looked at before its type has been. */
+ * Lines come from other programs.  jansson checks that a line is JSON, UTF-8, at most 2048 levels deep and without NUL; we check
+ * that it is a request or a reply.  No value is used before its type was checked. */
 #include <assert.h>
 #include <errno.h>
 #include <proto/rpc.h>
@@ -14,7 +14,7 @@
 
 #define LOAD_FLAGS (JSON_DECODE_ANY | JSON_REJECT_DUPLICATES)
 
-/* 16 significant digits show 0.02 as it was meant and keep every integer that a double holds; an id is given back in full. */
+/* 16 significant digits print 0.02 as 0.02, and keep every integer that a double can hold; an id is returned in full. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(16))
 #define DUMP_ID_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
 
@@ -31,7 +31,7 @@ const char *trace_rpc_code_message(int code) {
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* Copies text of less than TRACE_RPC_MESSAGE_BYTES: what is not UTF-8, for instance a name that was cut, becomes ?. */
+/* Copies text of less than TRACE_RPC_MESSAGE_BYTES bytes.  Invalid UTF-8, for instance in a name that was cut, becomes ?. */
 static void copy_message(char *ret_message, const char *text) {
     size_t count = strlen(text), used = 0, bad;
     for (size_t i = 0; i < count;) {
@@ -90,7 +90,7 @@ void trace_rpc_error_fini(struct trace_rpc_error *error) {
 /* ---- requests ----------------------------------------------------------------------------------------------------------- */
 
 /* Parses any JSON value.  Returns a new reference, or NULL with ret_error filled in. */
-static json_t *load(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
+static json_t *load_json(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
     json_error_t error;
     json_t *root = json_loadb(text, bytes, LOAD_FLAGS, &error);
     if (root) return root;
@@ -109,7 +109,7 @@ int trace_rpc_line_parse(struct trace_rpc_line *ret_line, const char *text, size
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, json_pack("{s:i}", "limit", TRACE_RPC_LINE_BYTES_MAX),
                               "a line has at most %d bytes", TRACE_RPC_LINE_BYTES_MAX);
 
-    json_t *root = load(text, bytes, ret_error);
+    json_t *root = load_json(text, bytes, ret_error);
     if (!root) return -EINVAL;
     bool batch = json_is_array(root);
     size_t count = batch ? json_array_size(root) : 1;
@@ -133,7 +133,7 @@ void trace_rpc_line_fini(struct trace_rpc_line *line) {
     *line = (struct trace_rpc_line){0};
 }
 
-static bool is_id(const json_t *id) { return json_is_string(id) || json_is_number(id) || json_is_null(id); }
+static bool is_request_id(const json_t *id) { return json_is_string(id) || json_is_number(id) || json_is_null(id); }
 
 static bool is_version_2(const json_t *object) {
     const char *version = json_string_value(json_object_get(object, "jsonrpc"));
@@ -148,7 +148,7 @@ int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struc
     if (!json_is_object(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "a request is an object");
 
     json_t *id = json_object_get(root, "id");
-    if (id && !is_id(id))
+    if (id && !is_request_id(id))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "id must be a string, a number or null");
     ret_request->id = id;
     if (!is_version_2(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "jsonrpc must be \"2.0\"");
@@ -158,7 +158,7 @@ int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struc
     if (params && !json_is_object(params) && !json_is_array(params))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "params must be an object");
 
-    /* From here on it is a request, and what has no id is a notification: not to be answered, be it right or wrong. */
+    /* It is a request.  Without an id it is a notification, which is not answered, whether it is valid or not. */
     ret_request->notification = !id;
     ret_request->method = method;
     if (json_is_array(params))
@@ -175,15 +175,15 @@ static int add_chunk(const char *data, size_t bytes, void *argument) {
     return out->failed ? -1 : 0;
 }
 
-static void dump(struct trace_text *out, const json_t *value, size_t flags) {
+static void dump_json(struct trace_text *out, const json_t *value, size_t flags) {
     if (!value || json_dump_callback(value, add_chunk, out, flags) != 0) out->failed = true;
 }
 
-void trace_rpc_write_json(struct trace_text *out, const json_t *value) { dump(out, value, DUMP_FLAGS); }
+void trace_rpc_write_json(struct trace_text *out, const json_t *value) { dump_json(out, value, DUMP_FLAGS); }
 
 static void write_string(struct trace_text *out, const char *text) {
     json_t *string = json_string(text);
-    dump(out, string, DUMP_FLAGS);
+    dump_json(out, string, DUMP_FLAGS);
     json_decref(string);
 }
 
@@ -191,7 +191,7 @@ static void write_string(struct trace_text *out, const char *text) {
 static void begin_answer(struct trace_text *out, const json_t *id, const char *name) {
     trace_text_puts(out, "{\"jsonrpc\":\"2.0\",\"id\":");
     if (id) {
-        dump(out, id, DUMP_ID_FLAGS);
+        dump_json(out, id, DUMP_ID_FLAGS);
     } else {
         trace_text_puts(out, "null");
     }
@@ -242,7 +242,7 @@ void trace_rpc_write_request(struct trace_text *out, int64_t id, const char *met
 
 /* ---- replies ------------------------------------------------------------------------------------------------------------ */
 
-/* Parses an error answer.  Returns NULL, or why it is not one. */
+/* Parses an error response.  Returns NULL, or the reason why it is not one. */
 static const char *read_error(struct trace_rpc_reply *reply, const json_t *error) {
     const json_t *code = json_object_get(error, "code");
     const char *message = json_string_value(json_object_get(error, "message"));
@@ -255,7 +255,7 @@ static const char *read_error(struct trace_rpc_reply *reply, const json_t *error
     return NULL;
 }
 
-/* Parses a line of the server.  Returns NULL, or why it is not one. */
+/* Parses a line from the server.  Returns NULL, or the reason why it is not one. */
 static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
     if (!json_is_object(root)) return "not an object";
     if (!is_version_2(root)) return "jsonrpc is not \"2.0\"";
@@ -274,7 +274,7 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
         reply->params = params;
         return NULL;
     }
-    if (!id || !is_id(id)) return "no id";
+    if (!id || !is_request_id(id)) return "no id";
     if ((!result) == (!error)) return "not one of result and error";
     reply->id = id;
     if (error) return read_error(reply, error);
@@ -284,7 +284,7 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
 }
 
 int trace_rpc_reply_parse(struct trace_rpc_reply *ret_reply, const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
-    json_t *root = load(text, bytes, ret_error);
+    json_t *root = load_json(text, bytes, ret_error);
     if (!root) return -EINVAL;
     struct trace_rpc_reply reply = {0};
     const char *fault = read_reply(&reply, root);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text that grows (proto/text.h).  Capacity doubles, so that adding is linear in what is added. */
+ * Text that grows (proto/text.h).  The capacity doubles, so that adding takes linear time. */
 #include <proto/text.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,12 +20,12 @@ void trace_text_clear(struct trace_text *text) {
 
 void trace_text_fit(struct trace_text *text) {
     char *data = text->bytes != 0 ? realloc(text->data, text->bytes) : NULL;
-    if (!data) return; /* then it stays as it is */
+    if (!data) return; /* keep the larger block */
     text->data = data;
     text->capacity = text->bytes;
 }
 
-static char *fail(struct trace_text *text) {
+static char *text_failed(struct trace_text *text) {
     text->failed = true;
     return NULL;
 }
@@ -33,14 +33,14 @@ static char *fail(struct trace_text *text) {
 char *trace_text_reserve(struct trace_text *text, size_t bytes) {
     if (text->failed) return NULL;
     size_t limit = text->bytes_max != 0 && text->bytes_max < SIZE_MAX / 2 ? text->bytes_max : SIZE_MAX / 2;
-    if (text->bytes > limit || bytes > limit - text->bytes) return fail(text);
+    if (text->bytes > limit || bytes > limit - text->bytes) return text_failed(text);
 
     size_t needed = text->bytes + bytes;
     if (needed > text->capacity || !text->data) {
         size_t capacity = text->capacity < TEXT_CAPACITY_MIN ? TEXT_CAPACITY_MIN : text->capacity;
         while (capacity < needed) capacity *= 2; /* cannot wrap: needed is at most SIZE_MAX / 2 */
         char *data = realloc(text->data, capacity);
-        if (!data) return fail(text);
+        if (!data) return text_failed(text);
         text->data = data;
         text->capacity = capacity;
     }

@@ -2,14 +2,13 @@
  *
  * Reading a packet's header and payload: see ngtcp2_packet.h. */
 #include "ngtcp2_packet.h"
-
 #include "ngtcp2_version.h"
 
 #define LONG_HEADER 0x80U
 #define VERSION_2 0x6b3343cfU /* RFC 9369; ngtcp2 0.12 speaks the draft only */
 #define NUMBER_MAX ((UINT64_C(1) << 62) - 1)
 
-/* The two bits of a long header that say what packet it is mean other things in QUIC version 2 (RFC 9369, 3.2). */
+/* The two type bits of a long header have other meanings in QUIC version 2 (RFC 9369, 3.2). */
 static bool long_space(const uint8_t *bytes, unsigned *ret_space) {
     uint32_t version = (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
     unsigned type = bytes[0] >> 4 & 3U;
@@ -44,13 +43,13 @@ uint64_t trace_ngtcp2__packet_number(uint64_t expected, uint32_t number, unsigne
     return candidate;
 }
 
-/* A position in a payload.  A step that does not fit makes it NULL, and it stays so. */
+/* A position in a payload.  A step beyond the end makes it NULL, and it stays NULL. */
 struct cursor {
     const uint8_t *at, *end;
 };
 
-static void skip(struct cursor *cursor, uint64_t count) {
-    if (cursor->at != NULL) cursor->at = count <= (uint64_t)(cursor->end - cursor->at) ? cursor->at + count : NULL;
+static void skip_bytes(struct cursor *cursor, uint64_t count) {
+    if (cursor->at) cursor->at = count <= (uint64_t)(cursor->end - cursor->at) ? cursor->at + count : NULL;
 }
 
 /* RFC 9000, 16: the two high bits of the first byte say how many bytes there are. */
@@ -58,20 +57,20 @@ static uint64_t take_number(struct cursor *cursor) {
     const uint8_t *at = cursor->at;
     uint64_t value;
 
-    skip(cursor, 1);
-    if (cursor->at == NULL) return 0;
+    skip_bytes(cursor, 1);
+    if (!cursor->at) return 0;
     value = *at & 0x3fU;
-    skip(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
-    if (cursor->at == NULL) return 0;
+    skip_bytes(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
+    if (!cursor->at) return 0;
     for (const uint8_t *next = at + 1; next < cursor->at; next++) value = value << 8 | *next;
     return value;
 }
 
 static void skip_numbers(struct cursor *cursor, uint64_t count) {
-    while (count-- != 0 && cursor->at != NULL) take_number(cursor);
+    while (count-- != 0 && cursor->at) take_number(cursor);
 }
 
-/* Past the rest of an ACK frame of that type. */
+/* Skips the rest of an ACK frame of that type. */
 static void skip_ack(struct cursor *cursor, unsigned type) {
     uint64_t ranges;
     skip_numbers(cursor, 2); /* largest, delay */
@@ -82,8 +81,8 @@ static void skip_ack(struct cursor *cursor, unsigned type) {
     if (type == 0x03) skip_numbers(cursor, 3);
 }
 
-/* What comes behind a frame's type: so many numbers, a stretch of bytes behind its length, so many bytes more.  ACK, STREAM and the
- * DATAGRAM without a length are not like this. */
+/* What follows a frame's type: a count of numbers, then bytes preceded by their length, then a fixed count of bytes.  ACK,
+ * STREAM and a DATAGRAM without a length have other layouts. */
 static const struct layout {
     uint8_t known, numbers, data, bytes;
 } layouts[] = {
@@ -114,11 +113,11 @@ static const struct layout {
 int64_t trace_ngtcp2__first_stream(const uint8_t *payload, size_t count) {
     struct cursor cursor = {payload, payload + count};
 
-    while (cursor.at != NULL && cursor.at < cursor.end) {
+    while (cursor.at && cursor.at < cursor.end) {
         uint64_t type = take_number(&cursor);
         if (type >= 0x08 && type <= 0x0f) {
             uint64_t id = take_number(&cursor);
-            return cursor.at != NULL ? (int64_t)id : -1;
+            return cursor.at ? (int64_t)id : -1;
         }
         if (type == 0x02 || type == 0x03) {
             skip_ack(&cursor, (unsigned)type);
@@ -126,8 +125,8 @@ int64_t trace_ngtcp2__first_stream(const uint8_t *payload, size_t count) {
         }
         if (type >= sizeof layouts / sizeof layouts[0] || !layouts[type].known) return -1;
         skip_numbers(&cursor, layouts[type].numbers);
-        if (layouts[type].data) skip(&cursor, take_number(&cursor));
-        skip(&cursor, layouts[type].bytes);
+        if (layouts[type].data) skip_bytes(&cursor, take_number(&cursor));
+        skip_bytes(&cursor, layouts[type].bytes);
     }
     return -1;
 }

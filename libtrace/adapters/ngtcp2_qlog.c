@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read once, from its end, where its fixed part is; the frames
+ * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read from its end, where its fixed part is; the frames
  * before it are only searched for the first STREAM frame.
  *
- * The records of ngtcp2 0.12, the only ones that are taken (1E and LF around them left out):
+ * The format is that of ngtcp2 0.12; other records are ignored (without the 1E and LF around them):
  *
  *   {"time":22,"name":"transport:packet_sent","data":{"frames":[{"frame_type":"stream","stream_id":0,...}],
  *    "header":{"packet_type":"1RTT","packet_number":2},"raw":{"length":31}}}
@@ -15,40 +15,40 @@
 #define NAME_WITHIN 64    /* "name" is among the first bytes of a record ... */
 #define HEADER_WITHIN 160 /* ... and "header" and "raw" among the last */
 
-/* A cursor over a record.  Every step stays inside; a step that does not fit makes it NULL, and it stays so. */
+/* A cursor over a record.  A step that does not fit, or beyond the end, makes it NULL, and it stays NULL. */
 struct cursor {
     const char *at, *end;
 };
 
-static void skip(struct cursor *cursor, const char *text) {
+static void skip_text(struct cursor *cursor, const char *text) {
     size_t count = strlen(text);
-    if (cursor->at == NULL) return;
+    if (!cursor->at) return;
     if ((size_t)(cursor->end - cursor->at) < count || memcmp(cursor->at, text, count) != 0)
         cursor->at = NULL;
     else
         cursor->at += count;
 }
 
-static bool skip_if(struct cursor *cursor, const char *text) {
+static bool skip_text_if(struct cursor *cursor, const char *text) {
     struct cursor trial = *cursor;
-    skip(&trial, text);
-    if (trial.at == NULL) return false;
+    skip_text(&trial, text);
+    if (!trial.at) return false;
     *cursor = trial;
     return true;
 }
 
-/* To right behind the first `text`. */
-static void seek(struct cursor *cursor, const char *text) {
+/* Moves to the end of the first `text`. */
+static void seek_text(struct cursor *cursor, const char *text) {
     const char *found;
-    if (cursor->at == NULL) return;
+    if (!cursor->at) return;
     found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
-    cursor->at = found == NULL ? NULL : found + strlen(text);
+    cursor->at = found ? found + strlen(text) : NULL;
 }
 
-static uint64_t number(struct cursor *cursor) {
+static uint64_t read_number(struct cursor *cursor) {
     uint64_t value = 0;
     const char *begin = cursor->at;
-    if (begin == NULL) return 0;
+    if (!begin) return 0;
     while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
         value = value * 10 + (uint64_t)(*cursor->at++ - '0');
     if (cursor->at == begin) cursor->at = NULL;
@@ -56,28 +56,28 @@ static uint64_t number(struct cursor *cursor) {
 }
 
 static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
-    if (skip_if(cursor, "initial"))
+    if (skip_text_if(cursor, "initial"))
         *ret_space = TRACE_SPACE_INITIAL;
-    else if (skip_if(cursor, "handshake"))
+    else if (skip_text_if(cursor, "handshake"))
         *ret_space = TRACE_SPACE_HANDSHAKE;
-    else if (skip_if(cursor, "1RTT") || skip_if(cursor, "0RTT"))
+    else if (skip_text_if(cursor, "1RTT") || skip_text_if(cursor, "0RTT"))
         *ret_space = TRACE_SPACE_1RTT;
     else
         return false; /* retry, version negotiation, stateless reset: no number */
     return true;
 }
 
-/* What a record is about, by its name; false when it is about no packet. */
+/* What a record is about, by its name; false if it is not about a packet. */
 static bool packet_what(const char *record, size_t count, enum trace_ngtcp2_what *ret_what) {
     struct cursor head = {record, record + (count < NAME_WITHIN ? count : NAME_WITHIN)};
 
-    seek(&head, "\"name\":\"");
-    if (head.at == NULL) return false;
-    if (skip_if(&head, "transport:packet_sent\""))
+    seek_text(&head, "\"name\":\"");
+    if (!head.at) return false;
+    if (skip_text_if(&head, "transport:packet_sent\""))
         *ret_what = TRACE_NGTCP2_SENT;
-    else if (skip_if(&head, "transport:packet_received\""))
+    else if (skip_text_if(&head, "transport:packet_received\""))
         *ret_what = TRACE_NGTCP2_RECEIVED;
-    else if (skip_if(&head, "recovery:packet_lost\""))
+    else if (skip_text_if(&head, "recovery:packet_lost\""))
         *ret_what = TRACE_NGTCP2_LOST;
     else
         return false;
@@ -90,18 +90,18 @@ bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const cha
     struct cursor tail = {count < HEADER_WITHIN ? record : end - HEADER_WITHIN, end};
 
     if (!packet_what(record, count, &packet.what) || (only_lost && packet.what != TRACE_NGTCP2_LOST)) return false;
-    seek(&tail, "\"header\":{\"packet_type\":\"");
-    if (tail.at == NULL || !packet_space(&tail, &packet.space)) return false;
-    skip(&tail, "\",\"packet_number\":");
-    packet.number = number(&tail);
+    seek_text(&tail, "\"header\":{\"packet_type\":\"");
+    if (!tail.at || !packet_space(&tail, &packet.space)) return false;
+    skip_text(&tail, "\",\"packet_number\":");
+    packet.number = read_number(&tail);
     if (packet.what != TRACE_NGTCP2_LOST) {
         struct cursor frames = {record, tail.at};
-        skip(&tail, "},\"raw\":{\"length\":");
-        packet.bytes = (uint32_t)number(&tail);
-        if (tail.at != NULL) seek(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
-        if (tail.at != NULL && frames.at != NULL) packet.stream_id = (int64_t)number(&frames);
+        skip_text(&tail, "},\"raw\":{\"length\":");
+        packet.bytes = (uint32_t)read_number(&tail);
+        if (tail.at) seek_text(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
+        if (tail.at && frames.at) packet.stream_id = (int64_t)read_number(&frames);
     }
-    if (tail.at == NULL) return false;
+    if (!tail.at) return false;
     *ret_packet = packet;
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection's streams: see ngtcp2_streams.h.  Open addressing, at most three quarters full; nothing is removed but when the
- * table is made anew. */
+ * A connection's streams: see ngtcp2_streams.h.  Open addressing, at most three quarters full; streams are removed only when the
+ * table is rebuilt. */
 #include "ngtcp2_streams.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #define SLOTS_MIN 64
 
 /* Where `id` is, or would be; there is always a free slot. */
-static struct trace_ngtcp2_stream *slot_of(const struct trace_ngtcp2_streams *streams, int64_t id) {
+static struct trace_ngtcp2_stream *stream_slot(const struct trace_ngtcp2_streams *streams, int64_t id) {
     size_t mask = streams->slot_count - 1;
     size_t at = (size_t)((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
 
@@ -19,8 +19,8 @@ static struct trace_ngtcp2_stream *slot_of(const struct trace_ngtcp2_streams *st
 
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_find(const struct trace_ngtcp2_streams *streams, int64_t id) {
     struct trace_ngtcp2_stream *stream;
-    if (streams->slots == NULL) return NULL;
-    stream = slot_of(streams, id);
+    if (!streams->slots) return NULL;
+    stream = stream_slot(streams, id);
     return stream->used ? stream : NULL;
 }
 
@@ -28,18 +28,18 @@ static bool is_kept(const struct trace_ngtcp2_streams *streams, const struct tra
     return stream->used && (stream->closed == 0 || streams->closed_count - stream->closed < STREAMS_CLOSED_KEPT);
 }
 
-/* Makes the table anew, with room for as many streams again, and without those that were closed long ago. */
-static bool make_room(struct trace_ngtcp2_streams *streams) {
+/* Rebuilds the table, with room for twice as many streams, and without those that were closed long ago. */
+static bool rebuild_streams(struct trace_ngtcp2_streams *streams) {
     struct trace_ngtcp2_streams anew = {.slot_count = SLOTS_MIN, .closed_count = streams->closed_count};
     size_t kept = 0;
 
     for (size_t i = 0; i < streams->slot_count; i++) kept += is_kept(streams, &streams->slots[i]);
     while (anew.slot_count < 2 * kept) anew.slot_count *= 2;
     anew.slots = calloc(anew.slot_count, sizeof *anew.slots);
-    if (anew.slots == NULL) return false;
+    if (!anew.slots) return false;
     for (size_t i = 0; i < streams->slot_count; i++) {
         if (!is_kept(streams, &streams->slots[i])) continue;
-        *slot_of(&anew, streams->slots[i].id) = streams->slots[i];
+        *stream_slot(&anew, streams->slots[i].id) = streams->slots[i];
         anew.used_count++;
     }
     free(streams->slots);
@@ -50,9 +50,9 @@ static bool make_room(struct trace_ngtcp2_streams *streams) {
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_add(struct trace_ngtcp2_streams *streams, int64_t id) {
     struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_find(streams, id);
 
-    if (stream != NULL) return stream;
-    if (streams->used_count >= streams->slot_count / 4 * 3 && !make_room(streams)) return NULL;
-    stream = slot_of(streams, id);
+    if (stream) return stream;
+    if (streams->used_count >= streams->slot_count / 4 * 3 && !rebuild_streams(streams)) return NULL;
+    stream = stream_slot(streams, id);
     *stream = (struct trace_ngtcp2_stream){.id = id, .used = true};
     streams->used_count++;
     return stream;

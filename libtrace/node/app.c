@@ -1,56 +1,55 @@
 /* SPDX-License-Identifier: MIT
  *
- * The application registry of a log: descriptions in the ring's header area, added and never changed.
+ * The application registry of a log: descriptions in the ring, which are added and never changed.
  *
- * What lies there is in one form: counts are set, and every byte that says nothing is zero.  So two descriptions that say the same are
- * the same bytes. */
+ * They are normalised: counts are set, and unused bytes are zero.  So two equal descriptions have equal bytes. */
+#include "object.h"
+#include "open_logs.h"
+
 #include <errno.h>
+#include <p2ptrace/trace.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <p2ptrace/trace.h>
+/* ---- normalising ------------------------------------------------------------------------------------------------------- */
 
-#include "log_internal.h"
-
-/* ---- one form ---------------------------------------------------------------------------------------------------------- */
-
-static uint16_t count_commands(const struct trace_app *app) {
+static uint16_t app_command_count(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->command_count != 0) return app->command_count;
     while (count <= TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
     return count;
 }
 
-static uint16_t count_fields(const struct trace_app *app) {
+static uint16_t app_field_count(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->field_count != 0) return app->field_count;
     while (count <= TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
     return count;
 }
 
-static void copy_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
+static void copy_app_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
 
-/* Returns false when there is more than fits. */
+/* Returns false when there are too many commands or fields. */
 static bool normalise(struct trace_app *ret_app, const struct trace_app *app) {
-    struct trace_app one = {.command_count = count_commands(app), .field_count = count_fields(app)};
+    struct trace_app one = {.command_count = app_command_count(app), .field_count = app_field_count(app)};
     if (one.command_count > TRACE_APP_COMMANDS_MAX || one.field_count > TRACE_APP_FIELDS_MAX) return false;
     memcpy(one.app_id, app->app_id, sizeof one.app_id);
-    copy_name(one.name, app->name, sizeof one.name);
+    copy_app_name(one.name, app->name, sizeof one.name);
     for (unsigned i = 0; i < one.command_count; i++) {
         one.commands[i].cmd = app->commands[i].cmd;
-        copy_name(one.commands[i].name, app->commands[i].name, sizeof one.commands[i].name);
+        copy_app_name(one.commands[i].name, app->commands[i].name, sizeof one.commands[i].name);
     }
     for (unsigned i = 0; i < one.field_count; i++) {
         one.fields[i].type = app->fields[i].type;
         one.fields[i].offset = app->fields[i].offset;
         one.fields[i].bytes = app->fields[i].bytes;
-        copy_name(one.fields[i].name, app->fields[i].name, sizeof one.fields[i].name);
+        copy_app_name(one.fields[i].name, app->fields[i].name, sizeof one.fields[i].name);
     }
     *ret_app = one;
     return true;
 }
 
-/* ---- what is refused: p2ptrace/app.h ------------------------------------------------------------------------------------ */
+/* ---- the rules of p2ptrace/app.h ---------------------------------------------------------------------------------------- */
 
 static bool is_valid_command(const struct trace_app *app, unsigned index) {
     const struct trace_app_command_name *command = &app->commands[index];
@@ -88,8 +87,8 @@ static bool is_valid(const struct trace_app *app) {
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
 
-/* Gives the pages memory on which a description lies. */
-static int reserve(const struct log *log, const struct trace_app *app) {
+/* Reserves memory for the pages of a description. */
+static int reserve_app(const struct log *log, const struct trace_app *app) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t begin = (size_t)((const char *)app - (const char *)log->header) / page * page;
     size_t end = (size_t)((const char *)(app + 1) - (const char *)log->header + page - 1) / page * page;
@@ -97,15 +96,15 @@ static int reserve(const struct log *log, const struct trace_app *app) {
     return object__reserve(log, begin, end - begin) == 0 ? 0 : -ENOMEM;
 }
 
-static int add(struct log *log, const struct trace_app *app) {
+static int add_app(struct log *log, const struct trace_app *app) {
     struct trace_app *table = (struct trace_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
-    uint32_t count = log->header->app_count; /* only we write it, one thread at a time */
+    uint32_t count = log->header->app_count; /* only this process writes it, one thread at a time */
     int result;
     for (uint32_t i = 0; i < count; i++)
         if (memcmp(table[i].app_id, app->app_id, sizeof app->app_id) == 0)
             return memcmp(&table[i], app, sizeof *app) == 0 ? 0 : -EEXIST;
     if (count == TRACE_APPS_MAX) return -ENOSPC;
-    result = reserve(log, &table[count]);
+    result = reserve_app(log, &table[count]);
     if (result != 0) return result;
     table[count] = *app;
     /* app:R  Publishes the description.  Pairs with app:A.  Without it a reader takes a half-written description. */
@@ -119,9 +118,9 @@ int trace_log_register_app(struct trace_log *base, const struct trace_app *app) 
     int result;
     if (!normalise(&one, app)) return -E2BIG;
     if (!is_valid(&one)) return -EINVAL;
-    if (log == NULL || log->header == NULL) return 0; /* an untraced node, or a forked child */
+    if (!log || !log->header) return 0; /* an untraced node, or a forked child */
     log__change_begin();
-    result = add(log, &one);
+    result = add_app(log, &one);
     log__change_end();
     return result;
 }

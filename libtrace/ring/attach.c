@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attaching to a node's ring: open, check, map.  Nothing in the object is believed before the copy of its header was checked. */
+ * Attaching to a node's ring: open, check, map.  Nothing in the object is trusted before the copy of its header was checked. */
+#include "reader_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/clock.h>
@@ -10,8 +12,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "reader_internal.h"
 
 const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     switch (fault) {
@@ -30,47 +30,48 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     return "unknown";
 }
 
-static int fail(enum trace_attach_fault *ret_fault, enum trace_attach_fault fault, int result) {
+static int attach_failed(enum trace_attach_fault *ret_fault, enum trace_attach_fault fault, int result) {
     *ret_fault = fault;
     return result;
 }
 
-/* Opens the object.  What it is and whose is looked at first, so that nothing but a plain file is ever opened, and again after. */
+/* Opens the object.  Its type and owner are checked before, so that we never open anything but a plain file, and again after. */
 static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_attach_fault *ret_fault) {
     struct stat status;
     if (fstatat(reader->shm_dir_fd, reader->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (!S_ISREG(status.st_mode)) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
-    if (status.st_uid != uid) return fail(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
+        return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
+    if (status.st_uid != uid) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
     reader->fd = openat(reader->shm_dir_fd, reader->name,
                         (reader->writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (reader->fd < 0) return fail(ret_fault, errno == ELOOP ? TRACE_ATTACH_BAD_OBJECT : TRACE_ATTACH_SYSTEM, -errno);
-    if (fstat(reader->fd, &status) != 0) return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (!S_ISREG(status.st_mode)) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
-    if (status.st_uid != uid) return fail(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
+    if (reader->fd < 0) return attach_failed(ret_fault, errno == ELOOP ? TRACE_ATTACH_BAD_OBJECT : TRACE_ATTACH_SYSTEM, -errno);
+    if (fstat(reader->fd, &status) != 0) return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
+    if (status.st_uid != uid) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
     reader->device = status.st_dev;
     reader->inode = status.st_ino;
     reader->mapped_bytes = (size_t)status.st_size;
     return 0;
 }
 
-/* Reads the header with pread, which can't fault.  A file that is still empty, or has no magic yet, is being made. */
-static int read_header(struct trace_reader *reader, struct trace_shm_header *ret_header, enum trace_attach_fault *ret_fault) {
+/* Reads the header with pread, which cannot fault.  A file that is still empty, or has no magic yet, is being made. */
+static int read_ring_header(struct trace_reader *reader, struct trace_shm_header *ret_header,
+                            enum trace_attach_fault *ret_fault) {
     ssize_t got;
     uint64_t magic = 0;
-    if (reader->mapped_bytes == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
-    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
-    /* magic:A  Pairs with magic:R: the system call is a full barrier between this read and the next. */
+    if (reader->mapped_bytes == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
+    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return attach_failed(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
+    /* magic:A  Pairs with magic:R: a system call is a full barrier between this read and the next. */
     got = pread(reader->fd, &magic, sizeof magic, 0);
-    if (got == sizeof magic && magic == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
-    if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return fail(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
+    if (got == sizeof magic && magic == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
+    if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return attach_failed(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
     if (got == sizeof magic) got = pread(reader->fd, ret_header, sizeof *ret_header, 0);
-    if (got < 0) return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (got != sizeof *ret_header) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
+    if (got < 0) return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (got != sizeof *ret_header) return attach_failed(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
     return 0;
 }
 
-/* Where lane 0 begins; 0: a version that we do not know. */
+/* Where lane 0 begins; 0: an unknown version. */
 static uint32_t lanes_offset(uint32_t abi) {
     return abi == TRACE_SHM_ABI ? TRACE_SHM_LANES_OFFSET : abi == TRACE_SHM_ABI_1 ? TRACE_SHM_LANES_OFFSET_1 : 0;
 }
@@ -103,7 +104,7 @@ static size_t utf8_length(const uint8_t *at, size_t left) {
     return code >= least[count] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? count : 0;
 }
 
-static void copy_name(char *out, const char *name_untrusted) {
+static void copy_node_name(char *out, const char *name_untrusted) {
     const uint8_t *from = (const uint8_t *)name_untrusted;
     size_t i = 0;
     while (i < TRACE_NODE_NAME_BYTES && from[i] != 0) {
@@ -120,7 +121,7 @@ static void copy_name(char *out, const char *name_untrusted) {
     out[i] = 0;
 }
 
-/* One range of addresses: header and app table as the flags say, lanes read-only behind them. */
+/* Maps the object as one range: the header and app table writable if the flags say so, the lanes after them read-only. */
 static int map_object(struct trace_reader *reader, const struct trace_shm_header *header) {
     int header_protection = PROT_READ | (reader->writable ? PROT_WRITE : 0);
     void *base;
@@ -136,7 +137,7 @@ static int map_object(struct trace_reader *reader, const struct trace_shm_header
 static void fill_info(struct trace_reader_info *info, const struct trace_shm_header *header) {
     info->abi = header->abi;
     info->node_id = header->node_id;
-    copy_name(info->node_name, header->node_name);
+    copy_node_name(info->node_name, header->node_name);
     info->pid = header->pid;
     info->lane_count = header->lane_count;
     info->lane_events = header->lane_events;
@@ -156,16 +157,16 @@ int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const 
     int result = trace_guard_install();
     *ret_fault = TRACE_ATTACH_SYSTEM;
     if (result != 0) return result;
-    if (strlen(name) >= sizeof reader->name) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
+    if (strlen(name) >= sizeof reader->name) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
     reader = calloc(1, sizeof *reader);
-    if (reader == NULL) return -ENOMEM;
+    if (!reader) return -ENOMEM;
     reader->fd = -1;
     reader->shm_dir_fd = shm_dir_fd;
     reader->writable = (flags & TRACE_READER_CONTROL) != 0;
     strcpy(reader->name, name);
 
     result = open_object(reader, uid, ret_fault);
-    if (result == 0) result = read_header(reader, &header_untrusted, ret_fault);
+    if (result == 0) result = read_ring_header(reader, &header_untrusted, ret_fault);
     if (result != 0) goto fail;
     *ret_fault = check_header(&header_untrusted, reader->mapped_bytes);
     if (*ret_fault != TRACE_ATTACH_OK) {
@@ -187,8 +188,8 @@ fail:
 }
 
 void trace_reader_detach(struct trace_reader *reader) {
-    if (reader == NULL) return;
-    if (reader->header != NULL) munmap(reader->header, reader->mapped_bytes);
+    if (!reader) return;
+    if (reader->header) munmap(reader->header, reader->mapped_bytes);
     if (reader->fd >= 0) close(reader->fd);
     free(reader);
 }

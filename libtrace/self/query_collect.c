@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where found events are gathered: the newest `limit` of them, by time, then lane, then position.
+ * Collects the events found: the newest `limit` of them, sorted by time, lane and position.
  *
- * A heap of small keys with the oldest on top says which event has to make room, and at the end gives the order: so the order in
- * which lanes and slots are read does not matter.  Sorting is done here because qsort may call malloc. */
+ * A heap of small keys, the oldest on top, says which event to replace, and at the end gives the order.  So the order in which
+ * lanes and slots are read does not matter.  We sort here ourselves because qsort may call malloc. */
+#include "query_collect.h"
+
+#include "query_memory.h"
+
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#include "query_internal.h"
 
 #define CAPACITY_MIN 256
 
-void *query__memory(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory != MAP_FAILED ? memory : NULL;
-}
-
-void query__memory_free(void *memory, size_t bytes) {
-    if (memory != NULL) munmap(memory, bytes);
-}
-
-static void *resize(void *memory, size_t old_bytes, size_t new_bytes) {
-    void *moved;
-    if (memory == NULL) return query__memory(new_bytes);
-    moved = mremap(memory, old_bytes, new_bytes, MREMAP_MAYMOVE);
-    return moved != MAP_FAILED ? moved : NULL;
-}
-
-/* ---- the heap ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the heap
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static bool is_older(const struct query_collector *collector, const struct query_key *a, const struct query_key *b) {
     if (a->timestamp != b->timestamp) return a->timestamp < b->timestamp;
@@ -51,17 +37,18 @@ static void make_heap(const struct query_collector *collector) {
     for (size_t i = collector->count / 2; i-- > 0;) sift_down(collector, i, collector->count);
 }
 
-/* ---- gathering --------------------------------------------------------------------------------------------------------------- */
+/* ---- collecting
+ * -------------------------------------------------------------------------------------------------------------- */
 
-static bool grow(struct query_collector *collector) {
+static bool grow_collector(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;
     void *keys, *events;
-    keys = resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
-    if (keys == NULL) return false;
+    keys = query__memory_resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
+    if (!keys) return false;
     collector->keys = keys;
-    events = resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
-    if (events == NULL) { /* both have one capacity */
-        collector->keys = resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
+    events = query__memory_resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
+    if (!events) { /* both must have the same capacity */
+        collector->keys = query__memory_resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
         return false;
     }
     collector->events = events;
@@ -69,11 +56,11 @@ static bool grow(struct query_collector *collector) {
     return true;
 }
 
-static struct query_key key_of(const struct trace_query_event *found, size_t index) {
+static struct query_key make_key(const struct trace_query_event *found, size_t index) {
     return (struct query_key){found->event.timestamp, found->lane, (uint32_t)index};
 }
 
-/* The heap is full: the oldest makes room, if the new one is not older still. */
+/* The heap is full: replaces the oldest event, unless the new one is even older. */
 static void replace_oldest(struct query_collector *collector, const struct trace_query_event *found) {
     struct query_key *oldest = &collector->keys[0];
     const struct trace_query_event *event = &collector->events[oldest->index];
@@ -82,35 +69,35 @@ static void replace_oldest(struct query_collector *collector, const struct trace
         (found->lane < oldest->lane || (found->lane == oldest->lane && found->position < event->position)))
         return;
     collector->events[oldest->index] = *found;
-    *oldest = key_of(found, oldest->index);
+    *oldest = make_key(found, oldest->index);
     sift_down(collector, 0, collector->count);
 }
 
-static void take(struct query_sink *sink, const struct trace_query_event *found) {
+static void collect_event(struct query_sink *sink, const struct trace_query_event *found) {
     struct query_collector *collector = (struct query_collector *)sink;
     collector->matched++;
     if (collector->limit != 0 && collector->count == collector->limit) {
         replace_oldest(collector, found);
         return;
     }
-    if (collector->count == collector->capacity && !grow(collector)) {
+    if (collector->count == collector->capacity && !grow_collector(collector)) {
         collector->failed = true;
         return;
     }
-    collector->keys[collector->count] = key_of(found, collector->count);
+    collector->keys[collector->count] = make_key(found, collector->count);
     collector->events[collector->count++] = *found;
     if (collector->count == collector->limit) make_heap(collector);
 }
 
 void query__collector_begin(struct query_collector *collector, size_t limit) {
-    collector->sink.take = take;
+    collector->sink.take = collect_event;
     collector->limit = limit;
     collector->matched = 0;
     collector->failed = false;
     collector->count = 0;
 }
 
-/* Brings the events into the order of their keys, along the cycles of the permutation. */
+/* Sorts the events into the order of their keys, along the cycles of the permutation. */
 static void arrange(const struct query_collector *collector) {
     struct query_key *keys = collector->keys;
     struct trace_query_event *events = collector->events;
@@ -134,13 +121,13 @@ int query__collector_finish(struct query_collector *collector) {
     struct query_key *keys = collector->keys;
     if (collector->failed) return -ENOMEM;
     make_heap(collector);
-    for (size_t left = collector->count; left-- > 1;) { /* the oldest goes to the end: newest first */
+    for (size_t left = collector->count; left-- > 1;) { /* move the oldest to the end: newest first */
         struct query_key oldest = keys[0];
         keys[0] = keys[left];
         keys[left] = oldest;
         sift_down(collector, 0, left);
     }
-    for (size_t i = 0, j = collector->count; i + 1 < j; i++) { /* and round */
+    for (size_t i = 0, j = collector->count; i + 1 < j; i++) { /* then reverse */
         struct query_key key = keys[i];
         keys[i] = keys[--j];
         keys[j] = key;

@@ -2,15 +2,14 @@
  *
  * The functions that only the shared library has: see p2ptrace/shared.h.
  *
- * Whoever calls may be older or newer than we are, and written in any language: data is copied as far as both know it, and made sane
- * (a payload's count, a truth value), so that an event of theirs is as good as one of the macros. */
+ * Callers may be older or newer than this library, and written in any language.  We copy the data that both sides know, and
+ * make it valid (a payload's count, a truth value), so that their events are as good as those of the macros. */
+#include <errno.h>
 #include <libtrace/clock.h>
 #include <p2ptrace/emit.h>
 #include <p2ptrace/shared.h>
 
-#include <errno.h>
-
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- logs ------------------------------------------------------------------------------------------------------------------ */
 
@@ -18,7 +17,7 @@ int trace_shared_log_open(struct trace_log **ret_log, const struct trace_log_opt
                           uint32_t lane_events) {
     struct trace_log_options own = {.node_name = NULL};
     if (options_bytes < sizeof own.node_id) return -EINVAL;
-    memcpy(&own, options, least(options_bytes, sizeof own));
+    memcpy(&own, options, smaller(options_bytes, sizeof own));
     return trace__log_open(ret_log, &own, lane_events != 0 ? lane_events : TRACE_LANE_EVENTS_FULL);
 }
 
@@ -42,7 +41,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
 
-/* make_sane_NAME: the statements are made of the fields. */
+/* make_sane_NAME: one statement for each field that needs it. */
 #define SANE_u8(name, length)
 #define SANE_u16(name, length)
 #define SANE_u32(name, length)
@@ -67,8 +66,8 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 #include "tbl/events.def"
 #undef TRACE__SHARED_KIND_0
 
-/* The copy comes before the slot: no reader waits for memory of the caller's that has to be paged in.  Without a branch for the usual
- * size it would be a call. */
+/* The data is copied before the slot is taken, so that no reader waits while memory of the caller is paged in.  The branch for
+ * the usual size keeps the compiler from calling memcpy. */
 #define TRACE__SHARED_KIND_0(name, NAME, fields)                                                                         \
     void trace_emit_##name(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer, \
                            const struct trace_##name *data, size_t data_bytes) {                                         \
@@ -80,10 +79,10 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
         if (data_bytes == TRACE_DATA_BYTES(name))                                                                        \
             memcpy(&own, data, TRACE_DATA_BYTES(name));                                                                  \
         else                                                                                                             \
-            memcpy(&own, data, least(data_bytes, TRACE_DATA_BYTES(name)));                                               \
+            memcpy(&own, data, smaller(data_bytes, TRACE_DATA_BYTES(name)));                                             \
         make_sane_##name(&own);                                                                                          \
         slot = trace__begin(log, control, context, peer, TRACE_KIND_##NAME);                                             \
-        if (slot.event == NULL) return;                                                                                  \
+        if (!slot.event) return;                                                                                         \
         memcpy(&slot.event->data, &own, sizeof own);                                                                     \
         trace__commit(slot);                                                                                             \
     }
@@ -118,7 +117,7 @@ void trace_shared_emit_events(struct trace_log *log, const struct trace_event *e
         if ((control & TRACE_CONTROL_KIND_BIT(event->kind)) == 0) continue;
         make_sane(&data, event->kind);
         slot = trace__begin(log, control, &context, has_peer ? &event->peer_id : NULL, event->kind);
-        if (slot.event == NULL) continue;
+        if (!slot.event) continue;
         if (event->timestamp != 0) slot.event->timestamp = event->timestamp;
         slot.event->data = data;
         trace__commit(slot);
@@ -131,7 +130,8 @@ enum trace_clock_source trace_shared_clock_source(void) {
     return trace_clock_tsc_usable() ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
 }
 
-/* ---- questions to the own log ------------------------------------------------------------------------------------------------ */
+/* ---- queries of the process's own log
+ * ----------------------------------------------------------------------------------------- */
 
 int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *log, uint32_t mode) {
     if (mode > TRACE_QUERY_INDEXED) return -EINVAL;
