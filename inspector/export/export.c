@@ -109,6 +109,12 @@ static struct export_node *find_node(struct export *export, const struct trace_n
     return node;
 }
 
+const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+    struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
+    const struct export_node *node = map_get(&export->internal->nodes, &key);
+    return node ? node->name : NULL;
+}
+
 static int begin_node(struct export *export, struct export_node *node) {
     struct export_node **nodes = realloc(export->nodes, (export->node_count + 1) * sizeof *nodes);
     if (!nodes) return export_out_of_memory(export);

@@ -109,6 +109,9 @@ struct export {
  * no '/'.  The writer is good until the next call.  NULL with the failure. */
 struct writer *export_open(struct export *export, const char *name);
 
+/* The name of a node, also of one without events; NULL when nothing is known of it. */
+const char *export_node_name(const struct export *export, const struct trace_node_id *id);
+
 /* "Out of memory".  Returns -1 always. */
 int export_out_of_memory(struct export *export);
 

@@ -3,7 +3,8 @@
  * chrome: the Trace Event Format in JSON, for ui.perfetto.dev, chrome://tracing and speedscope.
  *
  *     process   a node
- *     track     a connection of the node; a trace on the node, several where its spans there overlap; and one for the rest
+ *     track     a connection of the node; a link, which is a peer and a transport of messages; a trace on the node, several where
+ *               its spans there overlap; and one for the rest
  *     slice     a connection, from its first event here to conn_closed; an application's span
  *     instant   any other event
  *     counter   round-trip time, congestion window and bytes in flight, of each connection
@@ -121,7 +122,10 @@ static char *put_name(char *out, const struct export_event *event) {
 static char *put_category(char *out, const struct export_event *event) {
     uint16_t kind = event->event->kind;
     bool is_app = kind == TRACE_KIND_APP_START || kind == TRACE_KIND_APP_END || kind == TRACE_KIND_APP_COMMAND;
-    return put_text(out, is_transport(event) ? ",\"cat\":\"quic\"" : is_app ? ",\"cat\":\"app\"" : ",\"cat\":\"other\"");
+    return put_text(out, is_transport(event) ? ",\"cat\":\"transport\""
+                         : is_message(event) ? ",\"cat\":\"message\""
+                         : is_app            ? ",\"cat\":\"app\""
+                                             : ",\"cat\":\"other\"");
 }
 
 /* ---- tracks ------------------------------------------------------------------------------------------------------------- */
@@ -149,6 +153,20 @@ static struct track *track_of(struct export *export, struct connection *connecti
     }
     if (connection->has_peer && !track->names_peer) name_connection(export, connection, track);
     return track;
+}
+
+static uint32_t *track_of_link(struct export *export, struct link *link) {
+    struct chrome *chrome = export->state;
+    uint32_t *id = link->own;
+    char text[LINK_NAME_BYTES], json[6 * sizeof text + 3];
+    if (id) return id;
+    link->own = id = malloc(sizeof *id);
+    if (!id) return NULL;
+    *id = OTHER_TRACK + ++chrome->tracks;
+    link_name(export, link, text);
+    *trace_json_string(json, text, strlen(text)) = 0;
+    name(export, "thread_name", link->node->number, *id, json);
+    return id;
 }
 
 /* A place in the tracks of the event's trace on its node where no span is open.  Returns OVERLAPS_MAX when there is none, a
@@ -233,8 +251,13 @@ static void put_counters(struct export *export, const struct export_event *event
 
 static int put_transport(struct export *export, const struct export_event *event) {
     struct chrome *chrome = export->state;
-    struct connection *connection;
-    if (connection_of(export, &chrome->connections, event, &connection)) return -1;
+    struct place place;
+    if (place_of(export, &chrome->connections, event, &place)) return -1;
+    if (place.link) {
+        const uint32_t *id = track_of_link(export, place.link);
+        return id ? put_instant(export, event, *id), 0 : export_out_of_memory(export);
+    }
+    struct connection *connection = place.connection;
     if (!connection) return put_instant(export, event, OTHER_TRACK), 0;
     struct track *track = track_of(export, connection);
     uint16_t kind = event->event->kind;
@@ -310,7 +333,7 @@ static int put_span_end(struct export *export, const struct export_event *event)
 }
 
 static int put_event(struct export *export, const struct export_event *event) {
-    if (is_transport(event)) return put_transport(export, event);
+    if (is_transport(event) || is_message(event)) return put_transport(export, event);
     if (event->event->kind == TRACE_KIND_APP_START) return put_start(export, event);
     if (event->event->kind == TRACE_KIND_APP_END) return put_span_end(export, event);
     put_instant(export, event, track_of_trace(export, event));
