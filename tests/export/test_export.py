@@ -194,8 +194,10 @@ class Chrome(unittest.TestCase):
                   if starts.get(e["data"]["parent_id"], e)["node_id"] != e["node_id"]}
         arrows = collections.defaultdict(list)
         for record in self.of("s", "f"):
-            arrows[record["id"][2:]].append(record)
-        self.assertEqual(set(arrows), caused)
+            arrows[record["id"]].append(record)
+        begun = {(r["pid"], r["tid"], r["ts"]): r["args"]["data"]["span_id"] for r in self.of("B") if r["cat"] == "app"}
+        self.assertEqual({begun[last["pid"], last["tid"], last["ts"]] for _, last in arrows.values()}, caused)
+        self.assertEqual(len(arrows), len(caused))
         self.assertTrue(caused)
         for first, last in arrows.values():
             self.assertEqual((first["ph"], last["ph"], last["bp"]), ("s", "f", "e"))
