@@ -81,6 +81,7 @@ static int note_peer(struct connections *connections, struct connection *connect
     connection->has_peer = true;
     connection->peer_id = event->event->peer_id;
     connection->next_of_peer = *at;
+    if (connection->next_of_peer) connection->next_of_peer->before_of_peer = connection;
     *at = connection;
     return 0;
 }
@@ -147,17 +148,68 @@ static int find(struct connections *connections, const struct export_event *even
     return 0;
 }
 
-/* What the event changes for its connection. */
-static void note_event(struct connection *connection, const struct export_event *event, const unsigned *medium) {
+static void free_connection(void *value) {
+    struct connection *connection = value;
+    free(connection->own);
+    free(connection);
+}
+
+/* Takes it out of the list of its peer. */
+static void leave_peer(struct connections *connections, struct connection *connection) {
+    struct map_key key = map_key(connection->node->number, 0, connection->peer_id.bytes, sizeof connection->peer_id.bytes);
+    if (!connection->has_peer) return;
+    struct connection *next = connection->next_of_peer, *before = connection->before_of_peer;
+    if (next) next->before_of_peer = before;
+    if (before) {
+        before->next_of_peer = next;
+        return;
+    }
+    void **head = next ? map_at(&connections->by_peer, &key) : NULL; /* it is there: takes no memory */
+    if (head)
+        *head = next;
+    else
+        map_remove(&connections->by_peer, &key);
+}
+
+static void forget(struct connections *connections, struct connection *connection) {
+    struct map_key trace = map_key(connection->node->number, 0, connection->trace_id.bytes, sizeof connection->trace_id.bytes),
+                   number = {.part = connection->number};
+    if (map_get(&connections->by_trace, &trace) == connection) map_remove(&connections->by_trace, &trace);
+    leave_peer(connections, connection);
+    map_remove(&connections->all, &number);
+    free_connection(connection);
+}
+
+/* Lists a connection that is closed; the one that was closed longest ago is forgotten for it.  One that is open again by then
+ * is taken off the list.  Returns 0, or -1 without memory. */
+static int list_closed(struct connections *connections, struct connection *connection) {
+    if (connection->listed) return 0;
+    if (!connections->closed) connections->closed = calloc(CONNECTIONS_CLOSED_MAX, sizeof *connections->closed);
+    if (!connections->closed) return -1;
+    struct connection **place = &connections->closed[connections->closed_count++ % CONNECTIONS_CLOSED_MAX], *oldest = *place;
+    *place = connection;
+    connection->listed = true;
+    if (oldest && oldest->open)
+        oldest->listed = false;
+    else if (oldest)
+        forget(connections, oldest);
+    return 0;
+}
+
+/* What the event changes for its connection.  Returns 0, or -1 without memory. */
+static int note_event(struct connections *connections, struct connection *connection, const struct export_event *event,
+                      const unsigned *medium) {
     if (medium && is_transport(event) && !connection->knows_medium) {
         connection->knows_medium = true;
         connection->medium = *medium;
     }
-    if (event->event->kind == TRACE_KIND_CONN_CLOSED) connection->open = false;
     if (event->event->kind == TRACE_KIND_CONN_INIT) {
         connection->open = connection->knows_role = true;
         connection->dialled = !event->event->data.conn_init.by_remote;
     }
+    if (event->event->kind != TRACE_KIND_CONN_CLOSED) return 0;
+    connection->open = false;
+    return list_closed(connections, connection);
 }
 
 /* ---- links -------------------------------------------------------------------------------------------------------------- */
@@ -183,7 +235,8 @@ int place_of(struct export *export, struct connections *connections, const struc
     if (!is_transport(event) && !is_message(event)) return 0;
     const unsigned *medium = medium_of(event, &said) ? &said : NULL;
     if (find(connections, event, medium, &ret_place->connection)) return export_out_of_memory(export);
-    if (ret_place->connection) return note_event(ret_place->connection, event, medium), 0;
+    if (ret_place->connection)
+        return note_event(connections, ret_place->connection, event, medium) ? export_out_of_memory(export) : 0;
     /* A packet of QUIC has a connection, which is not known; a message over QUIC has a link all the same. */
     if (!medium || (*medium == TRACE_TRANSPORT_QUIC && is_transport(event))) return 0;
     ret_place->link = find_link(connections, event, *medium);
@@ -217,12 +270,6 @@ void link_name(const struct export *export, const struct link *link, char out[LI
     snprintf(out, LINK_NAME_BYTES, "%s%s%s", link_medium_name(link), link->has_peer ? " with " : "", link->has_peer ? peer : "");
 }
 
-static void free_connection(void *value) {
-    struct connection *connection = value;
-    free(connection->own);
-    free(connection);
-}
-
 static void free_link(void *value) {
     struct link *link = value;
     free(link->own);
@@ -234,4 +281,5 @@ void connections_fini(struct connections *connections) {
     map_fini(&connections->by_peer, NULL);
     map_fini(&connections->all, free_connection);
     map_fini(&connections->links, free_link);
+    free(connections->closed);
 }

@@ -9,7 +9,8 @@
  * A link is what a node and a peer exchange over one transport without a connection that is known: a program's own messages,
  * and packets of transports other than QUIC.  Messages over QUIC belong to the connection, if there is just one.
  *
- * Memory: about 150 bytes for each connection or link that had an event. */
+ * Memory: about 150 bytes for each link, and for each connection that is open or among the CONNECTIONS_CLOSED_MAX that were
+ * closed last; an older one is forgotten. */
 #ifndef INSPECTOR_EXPORT_CONNECTIONS_H
 #define INSPECTOR_EXPORT_CONNECTIONS_H
 
@@ -18,6 +19,8 @@
 
 /* A transport of tbl/transports.def, or MEDIUM_SPACE + a packet number space that is of none of them. */
 #define MEDIUM_SPACE 0x100u
+
+#define CONNECTIONS_CLOSED_MAX 4096
 
 struct connection {
     uint32_t number; /* from 1, in the order of their first events, over all nodes */
@@ -29,9 +32,10 @@ struct connection {
     bool dialled;      /* by the node itself: it is the client */
     bool knows_role;   /* conn_init was seen */
     bool knows_medium; /* a packet or a stream was seen */
+    bool listed;       /* among the closed ones */
     unsigned medium;   /* what carries it: a transport, or MEDIUM_SPACE + a space */
     uint64_t begun_ns; /* its first event here */
-    struct connection *next_of_peer;
+    struct connection *next_of_peer, *before_of_peer; /* older, newer */
     void *own; /* the format's; freed by free() */
 };
 
@@ -47,6 +51,8 @@ struct connections {
     struct map by_trace, by_peer, all; /* of a peer: the newest, and by next_of_peer the older ones */
     struct map links;                  /* by node, medium and peer */
     uint32_t count;
+    struct connection **closed; /* a ring of CONNECTIONS_CLOSED_MAX, once one was closed */
+    uint32_t closed_count;
 };
 
 /* At most one of them is not NULL. */

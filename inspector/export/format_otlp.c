@@ -27,6 +27,7 @@
 #define BATCH_BYTES ((size_t)1 << 20)
 #define SPAN_EVENTS_MAX 256 /* of one span; the rest is counted in droppedEventsCount */
 #define SPAN_LINKS_MAX 8
+#define SPANS_OPEN_MAX 8192 /* one that is older ends, incomplete */
 
 enum { KIND_INTERNAL = 1, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER, STATUS_OK = 1, STATUS_ERROR = 2 };
 
@@ -44,13 +45,15 @@ struct span {
     uint32_t event_count, dropped, link_count;
     uint32_t linked[SPAN_LINKS_MAX]; /* connections, by number */
     struct span *before;             /* of its trace on its node: the one that began before it and is open */
+    struct span *older, *newer;      /* of all that are open */
 };
 
 struct otlp {
     struct connections connections;
     struct map spans;  /* open ones, by trace and span id */
     struct map newest; /* by node and trace: the one that began last and is open */
-    struct sent sent;  /* messages, with the struct span_name of their spans */
+    struct span *oldest_open, *newest_open;
+    struct sent sent; /* messages, with the struct span_name of their spans */
     size_t batch_spans, batch_bytes;
     struct strbuf body;                      /* the batch as a request */
     struct push *push;                       /* NULL: to a file */
@@ -341,6 +344,37 @@ static int put_alone(struct export *export, const struct export_event *event) {
     return end_span(export, span);
 }
 
+/* A span ends whose end did not come, and says so. */
+static void cut(const struct export *export, struct span *span) {
+    span->incomplete = true;
+    if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
+}
+
+/* Takes the span out of all open ones, and out of those of its trace. */
+static void unlink_span(struct otlp *otlp, struct span *span) {
+    *(span->older ? &span->older->newer : &otlp->oldest_open) = span->newer;
+    *(span->newer ? &span->newer->older : &otlp->newest_open) = span->older;
+    struct map_key newest = newest_key(span->node, &span->trace_id), key = span_key(&span->trace_id, span->id);
+    map_remove(&otlp->spans, &key);
+    struct span *head = map_get(&otlp->newest, &newest), **at = &head;
+    while (*at && *at != span) at = &(*at)->before;
+    if (*at) *at = span->before;
+    if (!head) {
+        map_remove(&otlp->newest, &newest);
+        return;
+    }
+    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
+    if (place) *place = head;
+}
+
+static int cut_oldest(struct export *export) {
+    struct otlp *otlp = export->state;
+    struct span *span = otlp->oldest_open;
+    unlink_span(otlp, span);
+    cut(export, span);
+    return end_span(export, span);
+}
+
 static int put_start(struct export *export, const struct export_event *event) {
     struct otlp *otlp = export->state;
     const struct trace_app_start *start = &event->event->data.app_start;
@@ -353,9 +387,10 @@ static int put_start(struct export *export, const struct export_event *event) {
                    parent_key = span_key(&event->event->trace_id, parent_id);
     const struct span *parent = start->parent_id ? map_get(&otlp->spans, &parent_key) : NULL;
     bool elsewhere = start->parent_id && (!parent || parent->node != event->node);
-    void **at = map_at(&otlp->spans, &key), **newest_at = map_at(&otlp->newest, &newest);
+    void **at = map_at(&otlp->spans, &key);
+    if (at && *at) return put_alone(export, event); /* a second one of this id */
+    void **newest_at = map_at(&otlp->newest, &newest);
     if (!at || !newest_at) return export_out_of_memory(export);
-    if (*at) return put_alone(export, event); /* a second one of this id */
     struct span *span = *at = new_span(event, &event->event->trace_id, id);
     if (!span) return export_out_of_memory(export);
     span->has_parent = start->parent_id;
@@ -363,24 +398,12 @@ static int put_start(struct export *export, const struct export_event *event) {
     span->kind = elsewhere ? KIND_SERVER : KIND_INTERNAL;
     span->before = *newest_at;
     *newest_at = span;
+    span->older = otlp->newest_open;
+    *(span->older ? &span->older->newer : &otlp->oldest_open) = span;
+    otlp->newest_open = span;
     strbuf_add(&span->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
     add_attributes(otlp, span, event);
-    return 0;
-}
-
-/* Takes the span out of its trace's open ones. */
-static void unlink_span(struct otlp *otlp, struct span *span) {
-    struct map_key newest = newest_key(span->node, &span->trace_id), key = span_key(&span->trace_id, span->id);
-    map_remove(&otlp->spans, &key);
-    struct span *head = map_get(&otlp->newest, &newest), **at = &head;
-    while (*at && *at != span) at = &(*at)->before;
-    if (*at) *at = span->before;
-    if (!head) {
-        map_remove(&otlp->newest, &newest);
-        return;
-    }
-    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
-    if (place) *place = head;
+    return otlp->spans.count > SPANS_OPEN_MAX ? cut_oldest(export) : 0;
 }
 
 static int put_end(struct export *export, const struct export_event *event) {
@@ -485,23 +508,10 @@ static int begin_node(struct export *export, struct export_node *node) {
     return node->own ? 0 : export_out_of_memory(export);
 }
 
-/* What is still open ends with the export, and says so. */
-static void cut(const struct export *export, struct span *span) {
-    span->incomplete = true;
-    if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
-}
-
 static int end(struct export *export) {
     struct otlp *otlp = export->state;
-    for (size_t i = 0; i < otlp->spans.slot_count; i++) {
-        for (struct map_entry *entry = otlp->spans.slots[i]; entry; entry = entry->next) {
-            struct span *span = entry->value;
-            entry->value = NULL;
-            if (!span) continue;
-            cut(export, span);
-            if (end_span(export, span)) return -1;
-        }
-    }
+    while (otlp->oldest_open)
+        if (cut_oldest(export)) return -1;
     for (size_t i = 0; i < otlp->connections.all.slot_count; i++) {
         for (struct map_entry *entry = otlp->connections.all.slots[i]; entry; entry = entry->next) {
             struct connection *connection = entry->value;
@@ -518,7 +528,9 @@ static int end(struct export *export) {
 static int begin(struct export *export) {
     struct otlp *otlp = export->state;
     if (sent_init(&otlp->sent, free)) return export_out_of_memory(export);
-    return export->settings->push ? push_create(&otlp->push, export->settings->push, export->failure) : 0;
+    const struct export_settings *settings = export->settings;
+    const struct push_wish wish = {.url = settings->push, .patient = settings->follow, .note = settings->note};
+    return settings->push ? push_create(&otlp->push, &wish, export->failure) : 0;
 }
 
 static void fini(struct export *export) {
@@ -542,11 +554,13 @@ const struct export_format export_format_otlp = {
     .name = "otlp",
     .suffix = ".jsonl",
     .doc = "OpenTelemetry: Jaeger, the Collector's otlpjsonfile receiver",
+    .follow_ms = 1000,
     .state_bytes = sizeof(struct otlp),
     .begin = begin,
     .node = begin_node,
     .event = put_event,
     .gap = put_gap,
+    .flush = write_batch,
     .end = end,
     .fini = fini,
 };
