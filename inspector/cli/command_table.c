@@ -308,15 +308,20 @@ const struct command command_table[] = {
         .args = "[ID]", .args_max = 1,
         .completes = VALUE_TRACE,
         .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(COLUMNS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
-                   OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(FROM) | OPTION_BIT(TO) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
+                   OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(FROM) | OPTION_BIT(TO) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) |
+                   OPTION_BIT(LIMIT) | OPTION_BIT(FOLLOW) | OPTION_BIT(RECENT) | OPTION_BIT(FOR),
         .run = run_export,
         .summary = "events for other people's tools: all of a trace, or all that match",
         .description = "Writes every event of the trace ID, or without ID every event of the history that matches, in the order of time. "
                        "docs/exports.md says what becomes of each field, and what a format can't carry.\n"
                        "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
-                       "are in the output, and counted on stderr.",
+                       "are in the output, and counted on stderr. --limit N exports the first N events.\n"
+                       "With --follow it goes on with events as they come, from now on or from --from or --recent, until Ctrl-C, --limit or "
+                       "--for. When traced goes away, it waits for the next one like follow. What is missing is reported on stderr, in ndjson also in its place. "
+                       "With --push (inspector export --follow --push http://localhost:4318) it waits as long as it takes for a receiver that is away; events that traced drops meanwhile are counted.",
         .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
-                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"}},
+                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
+                     {"inspector export --follow --for 2s --format csv --kind metrics", "samples of the path as they come, for two seconds"}},
     },
 };
 

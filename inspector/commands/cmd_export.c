@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leaves the inspector for other programs: the events of a trace, or all that match, in one of the formats of ../export. */
-#include "commands.h"
+ * What leaves the inspector for other programs: the events of a trace, or all that match, in one of the formats of ../export.
+ * With --follow: cmd_export_follow.c. */
+#include "cmd_export.h"
 
-#include "export.h"
 #include "json_get.h"
 #include "outdir.h"
 #include "outfile.h"
@@ -28,19 +28,14 @@ struct destination {
     struct outdir directory;
 };
 
+/* One that ends. */
 struct running {
-    struct session *session;
-    const struct export_format *format;
-    const char *id; /* of a trace, as the user wrote it; NULL: whatever matches */
+    struct exporting exporting;
     struct destination destination;
-    struct export_settings settings;
-    struct export export;
-    bool began;
     char trace_id[TRACE_DIGITS + 1]; /* in full */
-    json_t *hello, *nodes, *apps;
-    uint64_t total;   /* events that match; 0: not known */
-    uint64_t told_ms; /* progress, last */
-    bool tells;       /* progress: stderr is a terminal that the output does not go to */
+    uint64_t total;                  /* events that match; 0: not known */
+    uint64_t told_ms;                /* progress, last */
+    bool tells;                      /* progress: stderr is a terminal that the output does not go to */
 };
 
 /* ---- Ctrl-C ---- */
@@ -79,9 +74,9 @@ static void tell_progress(struct running *running) {
     if (!running->tells || now_ms - running->told_ms < PROGRESS_MS) return;
     running->told_ms = now_ms;
     if (running->total)
-        fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", running->export.events, running->total);
+        fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", running->exporting.export.events, running->total);
     else
-        fprintf(stderr, "\r%" PRIu64 " events\033[K", running->export.events);
+        fprintf(stderr, "\r%" PRIu64 " events\033[K", running->exporting.export.events);
 }
 
 static void end_progress(const struct running *running) {
@@ -90,36 +85,46 @@ static void end_progress(const struct running *running) {
 
 /* ---- events ---- */
 
-static json_t *rows_of(json_t *answer, const char *member) { return json_object_get(answer, member); }
-
 /* The id in full, as the first event has it. */
 static void find_trace_id(struct running *running, struct json_span events) {
     struct json_span event, id, plain;
     size_t at = 0;
-    if (!running->id || !json_scan_element(events, &at, &event) || !json_scan_find(event, "trace_id", &id) ||
+    if (!running->exporting.id || !json_scan_element(events, &at, &event) || !json_scan_find(event, "trace_id", &id) ||
         !json_scan_plain(id, &plain) || plain.bytes != TRACE_DIGITS)
         return;
     memcpy(running->trace_id, plain.text, TRACE_DIGITS);
-    running->settings.trace_id = running->trace_id;
+    running->exporting.settings.trace_id = running->trace_id;
+}
+
+int export_ask_nodes(struct exporting *exporting) {
+    struct session *session = exporting->session;
+    json_t *nodes;
+    if (session_ask(session, "nodes", NULL, &nodes)) return -1;
+    json_decref(exporting->nodes);
+    exporting->nodes = nodes;
+    exporting->settings.nodes = json_object_get(nodes, "nodes");
+    return exporting->began ? export_name_nodes(&exporting->export, exporting->settings.nodes) : 0;
+}
+
+int export_start(struct exporting *exporting, int fd, const char *directory) {
+    struct session *session = exporting->session;
+    if (session_ask(session, "hello", NULL, &exporting->hello) || session_ask(session, "apps", NULL, &exporting->apps) ||
+        export_ask_nodes(exporting))
+        return -1;
+    exporting->settings.traced = exporting->hello;
+    exporting->settings.apps = json_object_get(exporting->apps, "apps");
+    exporting->began = true;
+    if (export_begin(&exporting->export, exporting->format, &exporting->settings, fd, directory, &session->failure)) return -1;
+    return export_name_nodes(&exporting->export, exporting->settings.nodes);
 }
 
 /* Once there is an event: who the nodes are, and how the output begins. */
 static int begin(struct running *running, struct json_span events) {
-    struct session *session = running->session;
     struct destination *destination = &running->destination;
-    if (session_ask(session, "hello", NULL, &running->hello) || session_ask(session, "nodes", NULL, &running->nodes) ||
-        session_ask(session, "apps", NULL, &running->apps))
-        return -1;
-    running->settings.traced = running->hello;
-    running->settings.nodes = rows_of(running->nodes, "nodes");
-    running->settings.apps = rows_of(running->apps, "apps");
+    int fd = destination->path ? destination->file.fd : running->exporting.session->output.fd;
     find_trace_id(running, events);
-    running->began = true;
-    int fd = running->settings.push ? -1 : destination->path ? destination->file.fd : session->output.fd;
-    if (export_begin(&running->export, running->format, &running->settings, fd,
-                     destination->is_directory ? destination->directory.temporary : NULL, &session->failure))
-        return -1;
-    return export_name_nodes(&running->export, running->settings.nodes);
+    return export_start(&running->exporting, running->exporting.settings.push ? -1 : fd,
+                        destination->is_directory ? destination->directory.temporary : NULL);
 }
 
 static bool is_empty(struct json_span events) {
@@ -129,24 +134,26 @@ static bool is_empty(struct json_span events) {
 
 static int give_page(struct running *running, const struct strbuf *text, const json_t *page) {
     struct json_span events = {strbuf_text(text), text->bytes};
-    if (!running->began && is_empty(events)) return 0;
-    if (!running->began && begin(running, events)) return -1;
-    if (export_page(&running->export, events, json_object_get(page, "gaps"))) return -1;
-    if (export_evicted(&running->export, json_get_count(page, "evicted"))) return -1;
+    if (!running->exporting.began && is_empty(events)) return 0;
+    if (!running->exporting.began && begin(running, events)) return -1;
+    if (export_page(&running->exporting.export, events, json_object_get(page, "gaps"))) return -1;
+    if (export_missed(&running->exporting.export, json_get_count(page, "evicted"), "gone")) return -1;
     running->total = json_get_count(page, "total");
     tell_progress(running);
     return 0;
 }
 
 static int nothing_found(struct running *running) {
-    struct failure *failure = &running->session->failure;
-    if (running->id) return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->id);
+    struct failure *failure = &running->exporting.session->failure;
+    if (running->exporting.id)
+        return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->exporting.id);
     return failure_set(failure, EXIT_FAILED, "no event in the history matches");
 }
 
 static int give_all(struct running *running) {
-    struct session *session = running->session;
-    json_t *params = running->id ? session_filter_of_new(session, "trace_id", running->id) : session_filter_new(session);
+    struct session *session = running->exporting.session;
+    json_t *params =
+        running->exporting.id ? session_filter_of_new(session, "trace_id", running->exporting.id) : session_filter_new(session);
     struct strbuf text = {0};
     struct pages pages;
     json_t *page;
@@ -159,11 +166,12 @@ static int give_all(struct running *running) {
         json_decref(page);
         strbuf_clear(&text);
         if (!result && interrupted) result = -1;
+        if (running->exporting.began && export_is_full(&running->exporting.export)) break;
     }
     pages_fini(&pages);
     strbuf_fini(&text);
-    if (!result && !running->began) result = nothing_found(running);
-    if (!result) result = export_end(&running->export);
+    if (!result && !running->exporting.began) result = nothing_found(running);
+    if (!result) result = export_end(&running->exporting.export);
     return result;
 }
 
@@ -176,13 +184,11 @@ static bool is_directory(const char *path) {
 }
 
 static int open_destination(struct running *running) {
-    struct session *session = running->session;
+    struct session *session = running->exporting.session;
     struct destination *destination = &running->destination;
-    const struct export_format *format = running->format;
+    const struct export_format *format = running->exporting.format;
     const char *path = session->options->texts[OPTION_OUTPUT];
-    if (running->settings.push && (path || strcmp(format->name, "otlp") != 0))
-        return failure_set(&session->failure, EXIT_USAGE, path ? "either --push or --output" : "--push is for --format otlp");
-    if (running->settings.push) return 0;
+    if (running->exporting.settings.push) return 0;
     destination->path = path;
     destination->is_directory =
         format->target == EXPORT_DIRECTORY || (format->target == EXPORT_FILE_OR_DIRECTORY && path && is_directory(path));
@@ -198,34 +204,25 @@ static int open_destination(struct running *running) {
 
 static int close_destination(struct running *running, int result) {
     struct destination *destination = &running->destination;
-    struct failure ignored, *failure = result ? &ignored : &running->session->failure;
+    struct failure ignored, *failure = result ? &ignored : &running->exporting.session->failure;
     if (!destination->path) return result;
     int failed = destination->is_directory ? outdir_end(&destination->directory, !result, failure)
                                            : outfile_end(&destination->file, !result, failure);
     return result ? result : failed;
 }
 
-static void tell_losses(const struct running *running) {
+static void tell_losses(const struct exporting *exporting) {
     char text[128];
-    if (!running->export.lost) return;
+    if (!exporting->export.lost) return;
     snprintf(text, sizeof text, "%" PRIu64 " events were lost before traced could read them; the export says where",
-             running->export.lost);
+             exporting->export.lost);
     output_note(text);
 }
 
-int run_export(struct session *session) {
-    const struct options *options = session->options;
-    const char *name = options->texts[OPTION_FORMAT], *names = options->texts[OPTION_QLOG_NAMES];
+static int export_once(struct exporting *exporting) {
     struct sigaction before[SIGNALS];
-    struct running running = {.session = session,
-                              .id = options->arg_count > 1 ? options->args[1] : NULL,
-                              .settings = {.columns = options->texts[OPTION_COLUMNS],
-                                           .push = options->texts[OPTION_PUSH],
-                                           .qvis_names = names && !strcmp(names, "qvis"),
-                                           .exported_ns = trace_now_unix_ns(),
-                                           .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
-    running.format = export_find(name ? name : running.settings.push ? "otlp" : "json", &session->failure);
-    if (!running.format) return -1;
+    struct running running = {.exporting = *exporting};
+    struct session *session = exporting->session;
     catch_signals(session->inquiry.source, before);
     int result = open_destination(&running);
     if (!result) {
@@ -236,10 +233,52 @@ int run_export(struct session *session) {
     }
     release_signals(before);
     if (interrupted) raise(interrupted); /* nothing is left to clean up: end as other commands do */
-    if (!result) tell_losses(&running);
-    if (running.began) export_fini(&running.export);
-    json_decref(running.hello);
-    json_decref(running.nodes);
-    json_decref(running.apps);
+    *exporting = running.exporting;
+    return result;
+}
+
+static int check_options(const struct exporting *exporting) {
+    const struct options *options = exporting->session->options;
+    struct failure *failure = &exporting->session->failure;
+    bool output = options->texts[OPTION_OUTPUT];
+    if (exporting->settings.push && strcmp(exporting->format->name, "otlp") != 0)
+        return failure_set(failure, EXIT_USAGE, "--push is for --format otlp");
+    if (exporting->settings.push && output) return failure_set(failure, EXIT_USAGE, "either --push or --output");
+    if (!exporting->settings.follow) {
+        if (option_given(options, OPTION_RECENT)) return failure_set(failure, EXIT_USAGE, "--recent is for --follow");
+        if (option_given(options, OPTION_FOR)) return failure_set(failure, EXIT_USAGE, "--for is for --follow");
+        return 0;
+    }
+    if (!exporting->format->follow_ms)
+        return failure_set(failure, EXIT_USAGE, "%s has to be whole to be read: --follow is for ndjson, csv, tsv and otlp",
+                           exporting->format->name);
+    if (output) return failure_set(failure, EXIT_USAGE, "--follow never has the whole: write it with > FILE");
+    if (option_given(options, OPTION_TO)) return failure_set(failure, EXIT_USAGE, "either --follow or --to");
+    return 0;
+}
+
+int run_export(struct session *session) {
+    const struct options *options = session->options;
+    const char *name = options->texts[OPTION_FORMAT], *names = options->texts[OPTION_QLOG_NAMES],
+               *push = options->texts[OPTION_PUSH];
+    bool follow = option_given(options, OPTION_FOLLOW);
+    struct exporting exporting = {.session = session,
+                                  .id = options->arg_count > 1 ? options->args[1] : NULL,
+                                  .settings = {.columns = options->texts[OPTION_COLUMNS],
+                                               .push = push,
+                                               .follow = follow,
+                                               .events_max = option_number(options, OPTION_LIMIT, 0),
+                                               .note = output_note,
+                                               .qvis_names = names && !strcmp(names, "qvis"),
+                                               .exported_ns = trace_now_unix_ns(),
+                                               .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
+    exporting.format = export_find(name ? name : push ? "otlp" : follow ? "ndjson" : "json", &session->failure);
+    if (!exporting.format || check_options(&exporting)) return -1;
+    int result = follow ? export_follow(&exporting) : export_once(&exporting);
+    if (!result) tell_losses(&exporting);
+    if (exporting.began) export_fini(&exporting.export);
+    json_decref(exporting.hello);
+    json_decref(exporting.nodes);
+    json_decref(exporting.apps);
     return result;
 }

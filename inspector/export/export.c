@@ -109,6 +109,12 @@ static struct export_node *find_node(struct export *export, const struct trace_n
     return node;
 }
 
+const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+    struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
+    const struct export_node *node = map_get(&export->internal->nodes, &key);
+    return node ? node->name : NULL;
+}
+
 static int begin_node(struct export *export, struct export_node *node) {
     struct export_node **nodes = realloc(export->nodes, (export->node_count + 1) * sizeof *nodes);
     if (!nodes) return export_out_of_memory(export);
@@ -266,6 +272,7 @@ static int give_page(struct export *export, struct json_span events, const struc
         struct scanned_event scanned;
         struct export_event event;
         if (scan(export, element, &scanned)) return -1;
+        if (export_is_full(export)) return 0;
         /* A gap has the time of the first event behind it. */
         for (; next < count && gaps[next].scanned.event.timestamp <= scanned.event.timestamp; next++)
             if (give_page_gap(export, &gaps[next])) return -1;
@@ -305,10 +312,14 @@ int export_binary(struct export *export, const struct trace_node_id *node_id, ui
     return complete(export, &event, node_id) ? -1 : give(export, &event);
 }
 
-int export_evicted(struct export *export, uint64_t count) {
-    struct export_gap gap = {.count = count};
+int export_missed(struct export *export, uint64_t count, const char *why) {
+    struct export_gap gap = {.count = count, .why = why};
     export->evicted += count;
     return check_output(export, count && export->format->gap ? export->format->gap(export, &gap) : 0);
+}
+
+bool export_is_full(const struct export *export) {
+    return export->settings->events_max && export->events >= export->settings->events_max;
 }
 
 /* ---- begin and end ------------------------------------------------------------------------------------------------------ */
@@ -329,6 +340,12 @@ int export_begin(struct export *export, const struct export_format *format, cons
         export->out = &internal->file;
     }
     return check_output(export, format->begin ? format->begin(export) : 0);
+}
+
+int export_flush(struct export *export) {
+    int result = export->format->flush ? export->format->flush(export) : 0;
+    if (!result && export->out && writer_flush(export->out)) result = fail_write(export, export->out->error);
+    return result;
 }
 
 int export_end(struct export *export) {

@@ -40,8 +40,14 @@ int export_binary(struct export *export, const struct trace_node_id *node_id, ui
 /* A page of the answer to `query`: the array of its events as text, and its `gaps`, each of which is given once, in its place. */
 int export_page(struct export *export, struct json_span events, const json_t *gaps);
 
-/* Events that left the history before they could be fetched. */
-int export_evicted(struct export *export, uint64_t count);
+/* Events that never came, and why: "gone", "slow", "hidden". */
+int export_missed(struct export *export, uint64_t count, const char *why);
+
+/* Were events_max given? */
+bool export_is_full(const struct export *export);
+
+/* Writes out what was given so far, as far as it can be (--follow). */
+int export_flush(struct export *export);
 
 /* Completes the output, and writes it out. */
 int export_end(struct export *export);

@@ -11,8 +11,8 @@
  *     };
  *
  * The order of calls is begin; then for each event in the order of time: node, when it is the node's first, and event; gap
- * where events are missing; end; fini.  A function that is NULL is not called.  All but fini return 0, or -1 with
- * export->failure filled in.
+ * where events are missing; flush now and then, with --follow; end; fini.  A function that is NULL is not called.  All but fini
+ * return 0, or -1 with export->failure filled in.
  *
  * Rules: memory does not grow with the number of events, only with what is open (spans, connections) or named (nodes, traces).
  *  What a format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
@@ -54,8 +54,10 @@ struct export_event {
 /* Events are missing here. */
 struct export_gap {
     uint64_t count;
-    const struct export_event *lost; /* the events_lost event; NULL: they left the history before they could be fetched */
-    bool among_events;               /* it matched the question itself, and so is one of the events */
+    const struct export_event *lost; /* the events_lost event; NULL: they never came, */
+    const char *why;   /* ... for they left the history before ("gone"), we read too slowly ("slow"), or were lost, and
+                                        may not have matched ("hidden") */
+    bool among_events; /* it matched the question itself, and so is one of the events */
 };
 
 enum export_target {
@@ -70,26 +72,31 @@ struct export_format {
     const char *doc;    /* a phrase for help: what opens it */
     enum export_target target;
     bool binary;        /* not for a terminal */
+    unsigned follow_ms; /* --follow: how long an event may wait for others; 0: what is written has to be whole */
     size_t state_bytes; /* export->state has so many, zero at first */
     int (*begin)(struct export *export);
     int (*node)(struct export *export, struct export_node *node);
     int (*event)(struct export *export, const struct export_event *event);
     int (*gap)(struct export *export, const struct export_gap *gap);
+    int (*flush)(struct export *export); /* --follow: what is held back goes to export->out */
     int (*end)(struct export *export);
     void (*fini)(struct export *export); /* frees what state holds; also after a failure */
 };
 
 /* What the user chose, and what is known of the whole. */
 struct export_settings {
-    const char *columns;  /* csv, tsv: "time,node,data.size"; NULL: the usual ones */
-    bool qvis_names;      /* qlog: names that qvis knows */
-    const char *trace_id; /* the one trace that is exported, 32 digits; NULL: not just one */
-    const char *push;     /* otlp: the URL of a receiver; NULL: a file */
-    uint64_t exported_ns; /* now, Unix time */
-    int64_t boot_ns;      /* Unix time minus CLOCK_MONOTONIC, now */
-    const json_t *traced; /* the answer to hello, or NULL */
-    const json_t *nodes;  /* the rows of `nodes`, or NULL */
-    const json_t *apps;   /* of `apps`, or NULL */
+    const char *columns;            /* csv, tsv: "time,node,data.size"; NULL: the usual ones */
+    bool qvis_names;                /* qlog: names that qvis knows */
+    const char *trace_id;           /* the one trace that is exported, 32 digits; NULL: not just one */
+    const char *push;               /* otlp: the URL of a receiver; NULL: a file */
+    bool follow;                    /* goes on for ever */
+    uint64_t events_max;            /* no more than so many; 0: all */
+    void (*note)(const char *line); /* something to tell the user, from any thread; or NULL */
+    uint64_t exported_ns;           /* now, Unix time */
+    int64_t boot_ns;                /* Unix time minus CLOCK_MONOTONIC, now */
+    const json_t *traced;           /* the answer to hello, or NULL */
+    const json_t *nodes;            /* the rows of `nodes`, or NULL */
+    const json_t *apps;             /* of `apps`, or NULL */
 };
 
 struct export {
@@ -108,6 +115,9 @@ struct export {
 /* A file of a directory; appends to it if it was opened before, so that any number of files takes few descriptors.  name has
  * no '/'.  The writer is good until the next call.  NULL with the failure. */
 struct writer *export_open(struct export *export, const char *name);
+
+/* The name of a node, also of one without events; NULL when nothing is known of it. */
+const char *export_node_name(const struct export *export, const struct trace_node_id *id);
 
 /* "Out of memory".  Returns -1 always. */
 int export_out_of_memory(struct export *export);

@@ -37,13 +37,15 @@ static int put_line(struct export *export, const struct export_event *event) {
     return result;
 }
 
-/* The last line, as other commands with --json have it. */
+/* What never came is in its place in a stream, as `follow --json` has it; else in the last line, as in other commands. */
 static int put_gap_line(struct export *export, const struct export_gap *gap) {
-    return gap->lost ? put_line(export, gap->lost) : 0;
+    if (gap->lost) return put_line(export, gap->lost);
+    if (export->settings->follow) writer_printf(export->out, "{\"missed\":%" PRIu64 ",\"why\":\"%s\"}\n", gap->count, gap->why);
+    return 0;
 }
 
 static int end_lines(struct export *export) {
-    if (export->evicted) writer_printf(export->out, "{\"evicted\":%" PRIu64 "}\n", export->evicted);
+    if (export->evicted && !export->settings->follow) writer_printf(export->out, "{\"evicted\":%" PRIu64 "}\n", export->evicted);
     return 0;
 }
 
@@ -51,6 +53,7 @@ const struct export_format export_format_ndjson = {
     .name = "ndjson",
     .suffix = ".ndjson",
     .doc = "an event a line: jq, and whatever reads JSON lines",
+    .follow_ms = 100,
     .event = put_line,
     .gap = put_gap_line,
     .end = end_lines,

@@ -4,13 +4,16 @@
  *
  *     resource   a node
  *     span       an application's span (app_start to app_end); a connection on a node, in the trace that both its ends share
+ *                a message of the program, of no length, PRODUCER or CONSUMER, within the span of its trace
  *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its
- *     connection link       from an application's span to the connections that carried it
+ *                connection
+ *     link       from an application's span to the connections that carried it; from a message received to the one sent
  *
  * What has neither span is a span of no length.
  *
  * With --push a batch goes to a receiver instead (push.h). */
-#include "export_connections.h"
+#include "export_sent.h"
+#include "otlp_attributes.h"
 #include "push.h"
 #include "strbuf.h"
 
@@ -24,8 +27,9 @@
 #define BATCH_BYTES ((size_t)1 << 20)
 #define SPAN_EVENTS_MAX 256 /* of one span; the rest is counted in droppedEventsCount */
 #define SPAN_LINKS_MAX 8
+#define SPANS_OPEN_MAX 8192 /* one that is older ends, incomplete */
 
-enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
+enum { KIND_INTERNAL = 1, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER, STATUS_OK = 1, STATUS_ERROR = 2 };
 
 struct span {
     struct export_node *node;
@@ -33,103 +37,39 @@ struct span {
     uint8_t id[8], parent_id[8];
     bool has_parent, parent_elsewhere, incomplete;
     int kind, status;
+    const char *status_message; /* a JSON string's content, or NULL */
     uint64_t start_ns, end_ns;
     uint64_t lost_before;                    /* of the node, when it began */
     struct strbuf name;                      /* content of a JSON string */
     struct strbuf attributes, events, links; /* elements of arrays */
     uint32_t event_count, dropped, link_count;
-    struct connection *linked[SPAN_LINKS_MAX];
-    struct span *before; /* of its trace on its node: the one that began before it and is open */
+    uint32_t linked[SPAN_LINKS_MAX]; /* connections, by number */
+    struct span *before;             /* of its trace on its node: the one that began before it and is open */
+    struct span *older, *newer;      /* of all that are open */
 };
 
 struct otlp {
     struct connections connections;
     struct map spans;  /* open ones, by trace and span id */
     struct map newest; /* by node and trace: the one that began last and is open */
+    struct span *oldest_open, *newest_open;
+    struct sent sent; /* messages, with the struct span_name of their spans */
     size_t batch_spans, batch_bytes;
     struct strbuf body;                      /* the batch as a request */
     struct push *push;                       /* NULL: to a file */
     char piece[TRACE_EVENT_JSON_MAX + 4096]; /* an event that is being made */
 };
 
+/* What a link points at. */
+struct span_name {
+    struct trace_id trace_id;
+    uint8_t id[8];
+};
+
 /* What waits for the batch to be written, by node. */
 struct pending {
     struct strbuf spans;
 };
-
-/* ---- attributes --------------------------------------------------------------------------------------------------------- */
-
-static char *begin_attribute(char *out, const char *key, const char *type) {
-    out = PUT(out, "{\"key\":\"");
-    out = put_text(out, key);
-    out = PUT(out, "\",\"value\":{\"");
-    out = put_text(out, type);
-    return PUT(out, "\":");
-}
-
-/* intValue is signed: what does not fit is a string of digits. */
-static char *put_integer(char *out, const char *key, uint64_t value) {
-    out = begin_attribute(out, key, value <= INT64_MAX ? "intValue" : "stringValue");
-    *out++ = '"';
-    return PUT(put_u64(out, value), "\"}},");
-}
-
-static char *put_boolean(char *out, const char *key, bool value) {
-    out = begin_attribute(out, key, "boolValue");
-    return put_text(out, value ? "true}}," : "false}},");
-}
-
-/* text: without quotes, escaped. */
-static char *put_string(char *out, const char *key, const char *text, size_t bytes) {
-    out = begin_attribute(out, key, "stringValue");
-    *out++ = '"';
-    out = put_bytes(out, text, bytes);
-    return PUT(out, "\"}},");
-}
-
-static char *put_hex_attribute(char *out, const char *key, const void *id, size_t bytes) {
-    char text[2 * 64];
-    return put_string(out, key, text, (size_t)(put_hex(text, id, bytes) - text));
-}
-
-/* One field of an event's data. */
-static char *put_field(char *out, const struct trace_event *event, const struct trace_field_info *field) {
-    char json[TRACE_EVENT_JSON_MAX], *end;
-    switch (field->type) {
-    case TRACE_TYPE_u8:
-    case TRACE_TYPE_u16:
-    case TRACE_TYPE_u32:
-    case TRACE_TYPE_u64: return put_integer(out, field->name, trace_field_unsigned(event, field));
-    case TRACE_TYPE_bool: return put_boolean(out, field->name, trace_field_unsigned(event, field) != 0);
-    default:
-        end = trace_field_json(json, event, field);
-        if (*json == '"') return put_string(out, field->name, json + 1, (size_t)(end - json) - 2);
-        return *json == 'n' ? out
-                            : put_string(out, field->name, json, (size_t)(end - json)); /* null, or a number without a name */
-    }
-}
-
-/* All that an event has besides its time, kind, node and trace; each attribute ends with a comma, which the caller takes away. */
-static char *put_attributes(char *out, const struct export_event *event) {
-    for (unsigned i = 0; event->kind && i < event->kind->field_count; i++)
-        out = put_field(out, event->event, &event->kind->fields[i]);
-    if (!event->kind) out = put_integer(out, "kind_id", event->event->kind);
-    if (!event->kind) out = put_hex_attribute(out, "bytes", event->event->data.bytes, sizeof event->event->data.bytes);
-    if (event_has_peer(event)) out = put_hex_attribute(out, "peer_id", event->event->peer_id.bytes, 32);
-    if (event->fields.bytes) {
-        struct json_member member;
-        for (size_t at = 0; json_scan_member(event->fields, &at, &member);) {
-            out = PUT(out, "{\"key\":\"fields.");
-            out = put_inner(out, member.key);
-            bool text = *member.value.text == '"';
-            out = put_text(out, text ? "\",\"value\":{\"stringValue\":" : "\",\"value\":{\"intValue\":\"");
-            out = put_span(out, member.value);
-            out = put_text(out, text ? "}}," : "\"}},");
-        }
-    }
-    out = put_integer(out, "lane", event->lane);
-    return put_integer(out, "sequence", event->event->sequence);
-}
 
 /* ---- spans -------------------------------------------------------------------------------------------------------------- */
 
@@ -168,9 +108,17 @@ static void make_id(uint8_t out[8], const struct export_node *node, const void *
     memcpy(out, &hash, sizeof hash);
 }
 
+/* What an event without a trace has instead; one of zero is not valid. */
+static struct trace_id trace_of_node(const struct export_node *node) {
+    struct trace_id id;
+    memcpy(id.bytes, node->id.bytes, sizeof id.bytes);
+    if (trace_id_is_zero(&id)) id.bytes[sizeof id.bytes - 1] = 1;
+    return id;
+}
+
 /* Adds the attributes of the event to the span's, where they do not come twice. */
 static void add_attributes(struct otlp *otlp, struct span *span, const struct export_event *event) {
-    char *end = put_attributes(otlp->piece, event);
+    char *end = otlp_put_attributes(otlp->piece, event);
     strbuf_add(&span->attributes, otlp->piece, (size_t)(end - otlp->piece));
 }
 
@@ -185,7 +133,7 @@ static void add_event(struct otlp *otlp, struct span *span, const struct export_
     out = PUT(out, "\",\"name\":\"");
     out = event->event->kind == TRACE_KIND_APP_COMMAND ? put_title(out, event) : put_text(out, event->kind_name);
     out = PUT(out, "\",\"attributes\":[");
-    out = put_attributes(out, event) - 1;
+    out = otlp_put_attributes(out, event) - 1;
     out = PUT(out, "]},");
     strbuf_add(&span->events, otlp->piece, (size_t)(out - otlp->piece));
     span->event_count++;
@@ -266,15 +214,20 @@ static int end_span(struct export *export, struct span *span) {
     strbuf_add(out, span->name.text, span->name.bytes);
     strbuf_puts(out, "\"");
     if (span->node->lost > span->lost_before) {
-        at = put_integer(text, "p2ptrace.events_lost", span->node->lost - span->lost_before);
+        at = otlp_put_integer(text, "p2ptrace.events_lost", span->node->lost - span->lost_before);
         strbuf_add(&span->attributes, text, (size_t)(at - text));
     }
-    if (span->incomplete) strbuf_add(&span->attributes, text, (size_t)(put_boolean(text, "p2ptrace.incomplete", true) - text));
+    if (span->incomplete)
+        strbuf_add(&span->attributes, text, (size_t)(otlp_put_boolean(text, "p2ptrace.incomplete", true) - text));
     put_array(out, "attributes", &span->attributes);
     put_array(out, "events", &span->events);
     put_array(out, "links", &span->links);
     if (span->dropped) strbuf_printf(out, ",\"droppedEventsCount\":%" PRIu32, span->dropped);
-    if (span->status) strbuf_printf(out, ",\"status\":{\"code\":%d}", span->status);
+    if (span->status) {
+        strbuf_printf(out, ",\"status\":{\"code\":%d", span->status);
+        if (span->status_message) strbuf_printf(out, ",\"message\":\"%s\"", span->status_message);
+        strbuf_puts(out, "}");
+    }
     strbuf_puts(out, "},");
     bool failed = out->failed || span->name.failed || span->attributes.failed || span->events.failed || span->links.failed;
     otlp->batch_bytes += out->bytes - before;
@@ -289,8 +242,7 @@ static int end_span(struct export *export, struct span *span) {
 /* In connection->own is a pointer to the span, so that it can end before the connection is forgotten. */
 struct connection_span {
     struct span *span; /* NULL: it has ended */
-    uint8_t id[8];
-    struct trace_id trace_id;
+    struct span_name name;
 };
 
 static struct connection_span *span_of_connection(struct export *export, struct connection *connection,
@@ -300,19 +252,19 @@ static struct connection_span *span_of_connection(struct export *export, struct 
     if (!own) {
         own = connection->own = calloc(1, sizeof *own);
         if (!own) return NULL;
-        own->trace_id = connection->trace_id;
+        bool named = !trace_id_is_zero(&connection->trace_id);
+        own->name.trace_id = connection->trace_id;
         /* Without a trace of its own: one that its first event names. */
-        if (trace_id_is_zero(&own->trace_id)) memcpy(own->trace_id.bytes, event->node->id.bytes, sizeof own->trace_id.bytes);
-        make_id(own->id, event->node,
-                trace_id_is_zero(&connection->trace_id) ? (void *)&connection->begun_ns : (void *)&own->trace_id,
-                trace_id_is_zero(&connection->trace_id) ? sizeof connection->begun_ns : sizeof own->trace_id);
+        if (!named) own->name.trace_id = trace_of_node(event->node);
+        make_id(own->name.id, event->node, named ? (void *)&own->name.trace_id : (void *)&connection->begun_ns,
+                named ? sizeof own->name.trace_id : sizeof connection->begun_ns);
     }
     if (own->span || !connection->open) return own;
-    own->span = new_span(event, &own->trace_id, own->id);
+    own->span = new_span(event, &own->name.trace_id, own->name.id);
     if (!own->span) return NULL;
     own->span->kind = !connection->knows_role ? KIND_INTERNAL : connection->dialled ? KIND_CLIENT : KIND_SERVER;
     own->span->incomplete = event->event->kind != TRACE_KIND_CONN_INIT;
-    char *end = put_string(otlp->piece, "network.transport", "quic", 4);
+    char *end = otlp_put_string(otlp->piece, "network.transport", "quic", 4);
     strbuf_add(&own->span->attributes, otlp->piece, (size_t)(end - otlp->piece));
     return own;
 }
@@ -329,21 +281,26 @@ static int end_connection(struct export *export, struct connection *connection) 
     strbuf_puts(&span->name, connection->dialled ? "connection to " : "connection with ");
     strbuf_add(&span->name, json + 1, bytes - 2);
     if (!connection->has_peer) return end_span(export, span);
-    char *end = put_hex_attribute(otlp->piece, "peer_id", connection->peer_id.bytes, sizeof connection->peer_id.bytes);
+    char *end = otlp_put_hex_attribute(otlp->piece, "peer_id", connection->peer_id.bytes, sizeof connection->peer_id.bytes);
     strbuf_add(&span->attributes, otlp->piece, (size_t)(end - otlp->piece));
     return end_span(export, span);
 }
 
-static void link_connection(struct otlp *otlp, struct span *span, struct connection *connection,
-                            const struct connection_span *own) {
-    for (uint32_t i = 0; i < span->link_count; i++)
-        if (span->linked[i] == connection) return;
-    if (span->link_count == SPAN_LINKS_MAX) return;
-    span->linked[span->link_count++] = connection;
-    char *out = put_hex(PUT(otlp->piece, "{\"traceId\":\""), own->trace_id.bytes, 16);
-    out = put_hex(PUT(out, "\",\"spanId\":\""), own->id, 8);
+/* Links a span to another one.  A span has few links: whoever adds them counts. */
+static void add_link(struct otlp *otlp, struct span *span, const struct span_name *to) {
+    char *out = put_hex(PUT(otlp->piece, "{\"traceId\":\""), to->trace_id.bytes, 16);
+    out = put_hex(PUT(out, "\",\"spanId\":\""), to->id, 8);
     out = PUT(out, "\"},");
     strbuf_add(&span->links, otlp->piece, (size_t)(out - otlp->piece));
+}
+
+static void link_connection(struct otlp *otlp, struct span *span, const struct connection *connection,
+                            const struct connection_span *own) {
+    for (uint32_t i = 0; i < span->link_count; i++)
+        if (span->linked[i] == connection->number) return;
+    if (span->link_count == SPAN_LINKS_MAX) return;
+    span->linked[span->link_count++] = connection->number;
+    add_link(otlp, span, &own->name);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------------- */
@@ -363,9 +320,8 @@ static void id_bytes(uint8_t out[8], uint64_t id) {
     memcpy(out, &id, sizeof id);
 }
 
-/* A span of no length, for an event that has no other. */
-static int put_alone(struct export *export, const struct export_event *event) {
-    struct otlp *otlp = export->state;
+/* A new span of no length that stands for the event. */
+static struct span *span_of_event(struct otlp *otlp, const struct export_event *event) {
     struct {
         uint64_t timestamp;
         uint32_t lane, sequence;
@@ -373,12 +329,49 @@ static int put_alone(struct export *export, const struct export_event *event) {
     struct trace_id trace_id = event->event->trace_id;
     uint8_t id[8];
     make_id(id, event->node, &what, sizeof what);
-    if (trace_id_is_zero(&trace_id)) memcpy(trace_id.bytes, event->node->id.bytes, sizeof trace_id.bytes);
-    if (trace_id_is_zero(&trace_id)) trace_id.bytes[15] = 1;
+    if (trace_id_is_zero(&trace_id)) trace_id = trace_of_node(event->node);
     struct span *span = new_span(event, &trace_id, id);
+    if (span) add_attributes(otlp, span, event);
+    return span;
+}
+
+/* For an event that has no other span. */
+static int put_alone(struct export *export, const struct export_event *event) {
+    struct otlp *otlp = export->state;
+    struct span *span = span_of_event(otlp, event);
     if (!span) return export_out_of_memory(export);
     strbuf_add(&span->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
-    add_attributes(otlp, span, event);
+    return end_span(export, span);
+}
+
+/* A span ends whose end did not come, and says so. */
+static void cut(const struct export *export, struct span *span) {
+    span->incomplete = true;
+    if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
+}
+
+/* Takes the span out of all open ones, and out of those of its trace. */
+static void unlink_span(struct otlp *otlp, struct span *span) {
+    *(span->older ? &span->older->newer : &otlp->oldest_open) = span->newer;
+    *(span->newer ? &span->newer->older : &otlp->newest_open) = span->older;
+    struct map_key newest = newest_key(span->node, &span->trace_id), key = span_key(&span->trace_id, span->id);
+    map_remove(&otlp->spans, &key);
+    struct span *head = map_get(&otlp->newest, &newest), **at = &head;
+    while (*at && *at != span) at = &(*at)->before;
+    if (*at) *at = span->before;
+    if (!head) {
+        map_remove(&otlp->newest, &newest);
+        return;
+    }
+    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
+    if (place) *place = head;
+}
+
+static int cut_oldest(struct export *export) {
+    struct otlp *otlp = export->state;
+    struct span *span = otlp->oldest_open;
+    unlink_span(otlp, span);
+    cut(export, span);
     return end_span(export, span);
 }
 
@@ -394,9 +387,10 @@ static int put_start(struct export *export, const struct export_event *event) {
                    parent_key = span_key(&event->event->trace_id, parent_id);
     const struct span *parent = start->parent_id ? map_get(&otlp->spans, &parent_key) : NULL;
     bool elsewhere = start->parent_id && (!parent || parent->node != event->node);
-    void **at = map_at(&otlp->spans, &key), **newest_at = map_at(&otlp->newest, &newest);
+    void **at = map_at(&otlp->spans, &key);
+    if (at && *at) return put_alone(export, event); /* a second one of this id */
+    void **newest_at = map_at(&otlp->newest, &newest);
     if (!at || !newest_at) return export_out_of_memory(export);
-    if (*at) return put_alone(export, event); /* a second one of this id */
     struct span *span = *at = new_span(event, &event->event->trace_id, id);
     if (!span) return export_out_of_memory(export);
     span->has_parent = start->parent_id;
@@ -404,24 +398,12 @@ static int put_start(struct export *export, const struct export_event *event) {
     span->kind = elsewhere ? KIND_SERVER : KIND_INTERNAL;
     span->before = *newest_at;
     *newest_at = span;
+    span->older = otlp->newest_open;
+    *(span->older ? &span->older->newer : &otlp->oldest_open) = span;
+    otlp->newest_open = span;
     strbuf_add(&span->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
     add_attributes(otlp, span, event);
-    return 0;
-}
-
-/* Takes the span out of its trace's open ones. */
-static void unlink_span(struct otlp *otlp, struct span *span) {
-    struct map_key newest = newest_key(span->node, &span->trace_id), key = span_key(&span->trace_id, span->id);
-    map_remove(&otlp->spans, &key);
-    struct span *head = map_get(&otlp->newest, &newest), **at = &head;
-    while (*at && *at != span) at = &(*at)->before;
-    if (*at) *at = span->before;
-    if (!head) {
-        map_remove(&otlp->newest, &newest);
-        return;
-    }
-    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
-    if (place) *place = head;
+    return otlp->spans.count > SPANS_OPEN_MAX ? cut_oldest(export) : 0;
 }
 
 static int put_end(struct export *export, const struct export_event *event) {
@@ -435,15 +417,17 @@ static int put_end(struct export *export, const struct export_event *event) {
     unlink_span(otlp, span);
     span->end_ns = event->event->timestamp;
     span->status = end->ok ? STATUS_OK : STATUS_ERROR;
-    char *out = put_integer(otlp->piece, "p2ptrace.end_sequence", event->event->sequence);
+    if (!end->ok && event->event->flags & TRACE_FLAG_EXPIRED) span->status_message = "expired";
+    char *out = otlp_put_integer(otlp->piece, "p2ptrace.end_sequence", event->event->sequence);
     strbuf_add(&span->attributes, otlp->piece, (size_t)(out - otlp->piece));
     return end_span(export, span);
 }
 
 static int put_transport(struct export *export, const struct export_event *event, struct span *span) {
     struct otlp *otlp = export->state;
-    struct connection *connection;
-    if (connection_of(export, &otlp->connections, event, &connection)) return -1;
+    struct place place;
+    if (place_of(export, &otlp->connections, event, &place)) return -1;
+    struct connection *connection = place.connection;
     struct connection_span *own = connection ? span_of_connection(export, connection, event) : NULL;
     if (connection && !own) return export_out_of_memory(export);
     if (span && own) link_connection(otlp, span, connection, own);
@@ -456,6 +440,53 @@ static int put_transport(struct export *export, const struct export_event *event
     return end_connection(export, connection);
 }
 
+/* Remembers the span of a message that was sent; links that of one received to it, where it is clear which one it was. */
+static int pair_message(struct export *export, const struct export_event *event, struct span *span) {
+    struct otlp *otlp = export->state;
+    struct map_key key;
+    struct sent_item item;
+    if (!sent_key(event, NULL, &key)) return 0;
+    if (is_sending(event)) {
+        struct span_name *name = malloc(sizeof *name);
+        if (!name) return -1;
+        *name = (struct span_name){.trace_id = span->trace_id};
+        memcpy(name->id, span->id, sizeof name->id);
+        return sent_remember(&otlp->sent, &key, event, name);
+    }
+    if (!sent_take(&otlp->sent, &key, &item)) return 0;
+    if (!item.repeated) add_link(otlp, span, item.own);
+    free(item.own);
+    return 0;
+}
+
+/* A span of its own, as the conventions for messaging have it, within the span of its trace. */
+static int put_message(struct export *export, const struct export_event *event, const struct span *parent) {
+    struct otlp *otlp = export->state;
+    bool sends = is_sending(event);
+    const struct trace_message_sent *message = &event->event->data.message_sent; /* message_received is the same */
+    struct place place;
+    if (place_of(export, &otlp->connections, event, &place)) return -1;
+    struct span *span = span_of_event(otlp, event);
+    if (!span) return export_out_of_memory(export);
+    span->kind = sends ? KIND_PRODUCER : KIND_CONSUMER;
+    if (parent) memcpy(span->parent_id, parent->id, sizeof span->parent_id);
+    span->has_parent = parent;
+    char json[6 * sizeof message->type + 3],
+        *end = trace_json_string(json, message->type, strnlen(message->type, sizeof message->type));
+    strbuf_puts(&span->name, sends ? "send " : "receive ");
+    if (*message->type)
+        strbuf_add(&span->name, json + 1, (size_t)(end - json) - 2);
+    else
+        strbuf_puts(&span->name, "message");
+    const struct connection_span *own = place.connection ? span_of_connection(export, place.connection, event) : NULL;
+    if (own) link_connection(otlp, span, place.connection, own);
+    if (pair_message(export, event, span)) {
+        free_span(span);
+        return export_out_of_memory(export);
+    }
+    return end_span(export, span);
+}
+
 static int put_event(struct export *export, const struct export_event *event) {
     struct otlp *otlp = export->state;
     if (event->event->kind == TRACE_KIND_APP_START) return put_start(export, event);
@@ -463,6 +494,7 @@ static int put_event(struct export *export, const struct export_event *event) {
     struct map_key newest = newest_key(event->node, &event->event->trace_id);
     struct span *span = trace_id_is_zero(&event->event->trace_id) ? NULL : map_get(&otlp->newest, &newest);
     if (is_transport(event)) return put_transport(export, event, span);
+    if (is_message(event)) return put_message(export, event, span);
     if (!span) return put_alone(export, event);
     add_event(otlp, span, event);
     return 0;
@@ -476,23 +508,10 @@ static int begin_node(struct export *export, struct export_node *node) {
     return node->own ? 0 : export_out_of_memory(export);
 }
 
-/* What is still open ends with the export, and says so. */
-static void cut(const struct export *export, struct span *span) {
-    span->incomplete = true;
-    if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
-}
-
 static int end(struct export *export) {
     struct otlp *otlp = export->state;
-    for (size_t i = 0; i < otlp->spans.slot_count; i++) {
-        for (struct map_entry *entry = otlp->spans.slots[i]; entry; entry = entry->next) {
-            struct span *span = entry->value;
-            entry->value = NULL;
-            if (!span) continue;
-            cut(export, span);
-            if (end_span(export, span)) return -1;
-        }
-    }
+    while (otlp->oldest_open)
+        if (cut_oldest(export)) return -1;
     for (size_t i = 0; i < otlp->connections.all.slot_count; i++) {
         for (struct map_entry *entry = otlp->connections.all.slots[i]; entry; entry = entry->next) {
             struct connection *connection = entry->value;
@@ -508,7 +527,10 @@ static int end(struct export *export) {
 
 static int begin(struct export *export) {
     struct otlp *otlp = export->state;
-    return export->settings->push ? push_create(&otlp->push, export->settings->push, export->failure) : 0;
+    if (sent_init(&otlp->sent, free)) return export_out_of_memory(export);
+    const struct export_settings *settings = export->settings;
+    const struct push_wish wish = {.url = settings->push, .patient = settings->follow, .note = settings->note};
+    return settings->push ? push_create(&otlp->push, &wish, export->failure) : 0;
 }
 
 static void fini(struct export *export) {
@@ -523,6 +545,7 @@ static void fini(struct export *export) {
     for (size_t i = 0; i < export->node_count; i++)
         if (export->nodes[i]->own) strbuf_fini(&((struct pending *)export->nodes[i]->own)->spans);
     connections_fini(&otlp->connections);
+    sent_fini(&otlp->sent);
     map_fini(&otlp->newest, NULL);
     map_fini(&otlp->spans, free_span);
 }
@@ -531,11 +554,13 @@ const struct export_format export_format_otlp = {
     .name = "otlp",
     .suffix = ".jsonl",
     .doc = "OpenTelemetry: Jaeger, the Collector's otlpjsonfile receiver",
+    .follow_ms = 1000,
     .state_bytes = sizeof(struct otlp),
     .begin = begin,
     .node = begin_node,
     .event = put_event,
     .gap = put_gap,
+    .flush = write_batch,
     .end = end,
     .fini = fini,
 };

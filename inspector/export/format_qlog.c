@@ -5,7 +5,7 @@
  *
  * To a file all connections go together, told apart by group_id.  To a directory each connection of each node has its file,
  * named by its original destination connection id, ID_client.sqlog and ID_server.sqlog, as QUIC implementations do; what
- * belongs to no connection goes to a file of its node.
+ * belongs to none goes to a file of its node, or of its link.
  *
  * Times are milliseconds since the export's first event, the same in all files. */
 #include "export_connections.h"
@@ -17,14 +17,14 @@
 #include <string.h>
 #include <time.h>
 
-#define GROUP_BYTES 96
+#define GROUP_BYTES 160
 
 struct qlog {
     struct connections connections;
     uint64_t base_ns;
 };
 
-/* Of a connection, or of a node for what belongs to none. */
+/* Of a connection; of a link; or of a node, for what belongs to neither. */
 struct group {
     char id[GROUP_BYTES];
     const char *vantage; /* "client", "server", "unknown" */
@@ -72,40 +72,48 @@ static struct writer *writer_of(struct export *export, struct group *group, cons
     return out;
 }
 
-static struct group *group_of(const struct export_event *event, struct connection *connection) {
-    struct group *group = connection ? connection->own : event->node->own;
-    if (group) return group;
-    group = calloc(1, sizeof *group);
-    if (!group) return NULL;
-    group->vantage = !connection || !connection->knows_role ? "unknown" : connection->dialled ? "client" : "server";
+/* ID_client; ID-3_unknown, whose number tells two apart that say the same of themselves. */
+static void name_connection(struct group *group, const struct connection *connection) {
     char *out = group->id;
-    if (!connection) {
-        out = put_hex(PUT(out, "node-"), event->node->id.bytes, 16);
-    } else if (trace_id_is_zero(&connection->trace_id)) {
+    group->vantage = !connection->knows_role ? "unknown" : connection->dialled ? "client" : "server";
+    if (trace_id_is_zero(&connection->trace_id))
         out = put_u64(PUT(out, "connection-"), connection->number);
-    } else {
-        out = put_hex(out, connection->trace_id.bytes, sizeof connection->trace_id.bytes);
-    }
-    /* The number tells two apart that say the same of themselves. */
-    if (connection && !connection->knows_role) out = put_u64(PUT(out, "-"), connection->number);
-    if (connection) {
-        *out++ = '_';
-        out = put_text(out, group->vantage);
-    }
-    if (connection)
-        connection->own = group;
     else
-        event->node->own = group;
+        out = put_hex(out, connection->trace_id.bytes, sizeof connection->trace_id.bytes);
+    if (!connection->knows_role) out = put_u64(PUT(out, "-"), connection->number);
+    *put_text(PUT(out, "_"), group->vantage) = 0;
+}
+
+/* node-ID; node-ID_udp_PEER. */
+static void name_rest(struct group *group, const struct export_node *node, const struct link *link) {
+    char *out = put_hex(PUT(group->id, "node-"), node->id.bytes, 16);
+    group->vantage = "unknown";
+    if (link) out = put_text(PUT(out, "_"), link_medium_name(link));
+    if (link && link->medium >= MEDIUM_SPACE) out = put_u64(PUT(out, "-"), link->medium - MEDIUM_SPACE);
+    if (link && link->has_peer) out = put_hex(PUT(out, "_"), link->peer_id.bytes, 16);
+    *out = 0;
+}
+
+static struct group *group_of(const struct export_event *event, struct place place) {
+    void **at = place.connection ? &place.connection->own : place.link ? &place.link->own : &event->node->own;
+    struct group *group = *at;
+    if (group) return group;
+    *at = group = calloc(1, sizeof *group);
+    if (!group) return NULL;
+    if (place.connection)
+        name_connection(group, place.connection);
+    else
+        name_rest(group, event->node, place.link);
     return group;
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------------------ */
 
 /* {"time":0.1,"name":"...","data":{ */
-static int begin_record(struct export *export, const struct export_event *event, struct connection *connection,
-                        const char *draft_name, const char *qvis_name, struct record *ret_record) {
+static int begin_record(struct export *export, const struct export_event *event, struct place place, const char *draft_name,
+                        const char *qvis_name, struct record *ret_record) {
     const struct qlog *qlog = export->state;
-    struct group *group = group_of(event, connection);
+    struct group *group = group_of(event, place);
     if (!group) return export_out_of_memory(export);
     struct writer *out = writer_of(export, group, event->node);
     if (!out) return -1;
@@ -126,6 +134,22 @@ static int begin_record(struct export *export, const struct export_event *event,
     return 0;
 }
 
+static const struct trace_field_info *find_field(const struct trace_kind_info *kind, const char *name) {
+    for (unsigned i = 0; i < kind->field_count; i++)
+        if (!strcmp(kind->fields[i].name, name)) return &kind->fields[i];
+    return NULL;
+}
+
+/* Is it a packet of a transport other than QUIC? */
+static bool is_foreign_packet(const struct export_event *event) {
+    switch (event->event->kind) {
+    case TRACE_KIND_PACKET_SENT:
+    case TRACE_KIND_PACKET_RECEIVED: return event->event->data.packet_sent.space > TRACE_SPACE_1RTT;
+    case TRACE_KIND_PACKET_LOST: return event->event->data.packet_lost.space > TRACE_SPACE_1RTT;
+    default: return false;
+    }
+}
+
 /* Closes data, and adds what qlog has no field for. */
 static int end_record(struct record *record, const struct export_event *event) {
     char *at = record->at;
@@ -134,6 +158,10 @@ static int end_record(struct record *record, const struct export_event *event) {
         at = PUT(at, ",\"trace_id\":\"");
         at = put_hex(at, event->event->trace_id.bytes, 16);
         *at++ = '"';
+    }
+    if (is_foreign_packet(event)) { /* packet_type has no name for it */
+        at = PUT(at, ",\"space\":");
+        at = trace_field_json(at, event->event, find_field(event->kind, "space"));
     }
     if (event_has_peer(event)) {
         at = PUT(at, ",\"peer_id\":\"");
@@ -158,7 +186,7 @@ static char *put_header_of_packet(char *at, uint8_t space, uint64_t number) {
     return PUT(trace_json_unsigned(at, number), "}");
 }
 
-static int put_packet(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_packet(struct export *export, const struct export_event *event, struct place place) {
     static const char *const names[][2] = {{"quic:packet_sent", "transport:packet_sent"},
                                            {"quic:packet_received", "transport:packet_received"},
                                            {"quic:packet_lost", "recovery:packet_lost"}};
@@ -166,7 +194,7 @@ static int put_packet(struct export *export, const struct export_event *event, s
     const char *const *name = names[event->event->kind - TRACE_KIND_PACKET_SENT];
     bool lost = event->event->kind == TRACE_KIND_PACKET_LOST;
     struct record record;
-    if (begin_record(export, event, connection, name[0], name[1], &record)) return -1;
+    if (begin_record(export, event, place, name[0], name[1], &record)) return -1;
     record.at = put_header_of_packet(record.at, lost ? event->event->data.packet_lost.space : packet->space, packet->packet_num);
     if (!lost) {
         record.at = PUT(record.at, ",\"raw\":{\"length\":");
@@ -187,35 +215,34 @@ static char *put_address(char *at, const struct trace_endpoint *endpoint, bool q
     return put_u64(at, endpoint->port);
 }
 
-static int put_started(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_started(struct export *export, const struct export_event *event, struct place place) {
     const struct trace_conn_init *init = &event->event->data.conn_init;
     bool qvis = export->settings->qvis_names;
     struct record record;
-    if (begin_record(export, event, connection, "quic:connection_started", "connectivity:connection_started", &record)) return -1;
+    if (begin_record(export, event, place, "quic:connection_started", "connectivity:connection_started", &record)) return -1;
     record.at = put_text(record.at, qvis ? "\"protocol\":\"QUIC\"" : "\"local\":{},\"remote\":{");
     record.at = put_address(record.at, &init->endpoint, qvis);
     if (!qvis) record.at = PUT(record.at, "}");
     return end_record(&record, event);
 }
 
-static int put_established(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_established(struct export *export, const struct export_event *event, struct place place) {
     struct record record;
-    if (begin_record(export, event, connection, "quic:connection_state_updated", "connectivity:connection_state_updated",
-                     &record))
+    if (begin_record(export, event, place, "quic:connection_state_updated", "connectivity:connection_state_updated", &record))
         return -1;
     record.at =
         put_text(record.at, export->settings->qvis_names ? "\"new\":\"handshake_completed\"" : "\"new\":\"handshake_complete\"");
     end_record(&record, event);
-    if (begin_record(export, event, connection, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
+    if (begin_record(export, event, place, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
     record.at = PUT(record.at, "\"latest_rtt\":");
     record.at = put_fixed(record.at, event->event->data.conn_established.rtt, 6);
     return end_record(&record, event);
 }
 
-static int put_metrics(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_metrics(struct export *export, const struct export_event *event, struct place place) {
     const struct trace_metrics *metrics = &event->event->data.metrics;
     struct record record;
-    if (begin_record(export, event, connection, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
+    if (begin_record(export, event, place, "quic:recovery_metrics_updated", "recovery:metrics_updated", &record)) return -1;
     record.at = PUT(record.at, "\"latest_rtt\":");
     record.at = put_fixed(record.at, metrics->rtt, 6);
     record.at = PUT(record.at, ",\"min_rtt\":");
@@ -228,11 +255,11 @@ static int put_metrics(struct export *export, const struct export_event *event, 
 }
 
 /* Transport or application error, we do not know: the code stands without saying. */
-static int put_closed(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_closed(struct export *export, const struct export_event *event, struct place place) {
     const struct trace_conn_closed *closed = &event->event->data.conn_closed;
     bool qvis = export->settings->qvis_names;
     struct record record;
-    if (begin_record(export, event, connection, "quic:connection_closed", "connectivity:connection_closed", &record)) return -1;
+    if (begin_record(export, event, place, "quic:connection_closed", "connectivity:connection_closed", &record)) return -1;
     record.at = put_text(record.at, qvis ? "\"owner\":" : "\"initiator\":");
     record.at = put_text(record.at, closed->by_remote ? "\"remote\"" : "\"local\"");
     record.at = put_text(record.at, closed->code ? "" : ",\"connection_error\":\"no_error\"");
@@ -244,13 +271,11 @@ static int put_closed(struct export *export, const struct export_event *event, s
 }
 
 /* side: NULL for qvis, whose names know none. */
-static int put_stream_state(struct export *export, const struct export_event *event, struct connection *connection,
-                            const char *side) {
+static int put_stream_state(struct export *export, const struct export_event *event, struct place place, const char *side) {
     bool opened = event->event->kind == TRACE_KIND_STREAM_OPENED;
     uint64_t id = event->event->data.stream_opened.stream_id; /* first of stream_closed, too */
     struct record record;
-    if (begin_record(export, event, connection, "quic:stream_state_updated", "transport:stream_state_updated", &record))
-        return -1;
+    if (begin_record(export, event, place, "quic:stream_state_updated", "transport:stream_state_updated", &record)) return -1;
     record.at = PUT(record.at, "\"stream_id\":");
     record.at = trace_json_unsigned(record.at, id);
     record.at = put_text(record.at, id & 2 ? ",\"stream_type\":\"unidirectional\"" : ",\"stream_type\":\"bidirectional\"");
@@ -267,23 +292,21 @@ static int put_stream_state(struct export *export, const struct export_event *ev
 }
 
 /* A record for each side of the stream that this node has. */
-static int put_stream(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_stream(struct export *export, const struct export_event *event, struct place place) {
     uint64_t id = event->event->data.stream_opened.stream_id;
-    if (export->settings->qvis_names) return put_stream_state(export, event, connection, NULL);
+    if (export->settings->qvis_names) return put_stream_state(export, event, place, NULL);
     if (!(id & 2))
-        return put_stream_state(export, event, connection, "sending") || put_stream_state(export, event, connection, "receiving")
-                   ? -1
-                   : 0;
-    if (!connection || !connection->knows_role) return put_stream_state(export, event, connection, "unknown");
+        return put_stream_state(export, event, place, "sending") || put_stream_state(export, event, place, "receiving") ? -1 : 0;
+    if (!place.connection || !place.connection->knows_role) return put_stream_state(export, event, place, "unknown");
     bool by_client = !(id & 1);
-    return put_stream_state(export, event, connection, by_client == connection->dialled ? "sending" : "receiving");
+    return put_stream_state(export, event, place, by_client == place.connection->dialled ? "sending" : "receiving");
 }
 
-static int put_stream_data(struct export *export, const struct export_event *event, struct connection *connection) {
+static int put_stream_data(struct export *export, const struct export_event *event, struct place place) {
     const struct trace_stream_data *data = &event->event->data.stream_data;
     bool qvis = export->settings->qvis_names;
     struct record record;
-    if (begin_record(export, event, connection, "quic:stream_data_moved", "transport:data_moved", &record)) return -1;
+    if (begin_record(export, event, place, "quic:stream_data_moved", "transport:data_moved", &record)) return -1;
     record.at = PUT(record.at, "\"stream_id\":");
     record.at = trace_json_unsigned(record.at, data->stream_id);
     record.at = PUT(record.at, ",\"offset\":");
@@ -300,11 +323,11 @@ static int put_stream_data(struct export *export, const struct export_event *eve
 /* ---- the rest ----------------------------------------------------------------------------------------------------------- */
 
 /* The data as our own JSON form has it, under our own names. */
-static int put_own(struct export *export, const struct export_event *event) {
+static int put_own(struct export *export, const struct export_event *event, struct place place) {
     char name[64];
     struct record record;
     *put_text(PUT(name, "p2ptrace:"), event->kind_name) = 0;
-    if (begin_record(export, event, NULL, name, name, &record)) return -1;
+    if (begin_record(export, event, place, name, name, &record)) return -1;
     char *data = record.at - 1; /* writes its own brackets */
     record.at = trace_event_data_json(data, event->event) - 1;
     const struct {
@@ -318,20 +341,20 @@ static int put_own(struct export *export, const struct export_event *event) {
 
 static int put_event(struct export *export, const struct export_event *event) {
     struct qlog *qlog = export->state;
-    struct connection *connection;
-    if (connection_of(export, &qlog->connections, event, &connection)) return -1;
+    struct place place;
+    if (place_of(export, &qlog->connections, event, &place)) return -1;
     switch (event->event->kind) {
-    case TRACE_KIND_CONN_INIT: return put_started(export, event, connection);
-    case TRACE_KIND_CONN_ESTABLISHED: return put_established(export, event, connection);
-    case TRACE_KIND_CONN_CLOSED: return put_closed(export, event, connection);
+    case TRACE_KIND_CONN_INIT: return put_started(export, event, place);
+    case TRACE_KIND_CONN_ESTABLISHED: return put_established(export, event, place);
+    case TRACE_KIND_CONN_CLOSED: return put_closed(export, event, place);
     case TRACE_KIND_STREAM_OPENED:
-    case TRACE_KIND_STREAM_CLOSED: return put_stream(export, event, connection);
-    case TRACE_KIND_STREAM_DATA: return put_stream_data(export, event, connection);
+    case TRACE_KIND_STREAM_CLOSED: return put_stream(export, event, place);
+    case TRACE_KIND_STREAM_DATA: return put_stream_data(export, event, place);
     case TRACE_KIND_PACKET_SENT:
     case TRACE_KIND_PACKET_RECEIVED:
-    case TRACE_KIND_PACKET_LOST: return put_packet(export, event, connection);
-    case TRACE_KIND_METRICS: return put_metrics(export, event, connection);
-    default: return put_own(export, event);
+    case TRACE_KIND_PACKET_LOST: return put_packet(export, event, place);
+    case TRACE_KIND_METRICS: return put_metrics(export, event, place);
+    default: return put_own(export, event, place);
     }
 }
 
@@ -339,7 +362,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) {
     struct record record;
     if (!gap->lost) return 0;
     const char *cause = trace_loss_name(gap->lost->event->data.events_lost.cause);
-    if (begin_record(export, gap->lost, NULL, "loglevel:warning", "generic:warning", &record)) return -1;
+    if (begin_record(export, gap->lost, (struct place){NULL, NULL}, "loglevel:warning", "generic:warning", &record)) return -1;
     record.at = PUT(record.at, "\"code\":");
     record.at = trace_json_unsigned(record.at, gap->count);
     record.at = PUT(record.at, ",\"message\":\"");

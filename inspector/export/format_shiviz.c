@@ -6,18 +6,15 @@
  * ShiViz takes only what the algorithm of vector clocks gives: each node counts its own events 1, 2, 3, ..., so the exported
  * events are numbered anew.  Two things happened before one another, for sure, besides the events of one node:
  *
- *     a packet was sent, and then received: the same connection, space and number, from the other end
+ *     a packet or a message was sent, and then received (export_sent.h)
  *     a span began, and then one on another node that it caused
  *
- * A clock takes as much text as there are nodes that it knows of.  What was sent is remembered until it is received, at most
- * SENT_MAX packets. */
-#include "export_connections.h"
+ * A clock takes as much text as there are nodes that it knows of. */
+#include "export_sent.h"
 
 #include <proto/event_json.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SENT_MAX 65536
 
 /* How many events of each node, by its number - 1, are known to have happened. */
 struct clock {
@@ -32,16 +29,14 @@ struct host {
 
 struct shiviz {
     struct connections connections;
-    struct map sent, spans; /* the clock of a packet's sending, of a span's beginning */
-    struct map names;       /* hosts by name, so that each has its own */
-    struct map_key *order;  /* of `sent`, the oldest first: a ring of SENT_MAX */
-    uint64_t order_count;
+    struct sent sent; /* with the clock of the sending */
+    struct map spans; /* the clock of a span's beginning */
+    struct map names; /* hosts by name, so that each has its own */
 };
 
 static int begin(struct export *export) {
     struct shiviz *shiviz = export->state;
-    shiviz->order = calloc(SENT_MAX, sizeof *shiviz->order);
-    if (!shiviz->order) return export_out_of_memory(export);
+    if (sent_init(&shiviz->sent, free)) return export_out_of_memory(export);
     writer_puts(export->out, "(?<timestamp>\\d*) (?<event>.*)\\n(?<host>\\S*) (?<clock>{.*})\n\n");
     return 0;
 }
@@ -71,8 +66,7 @@ static void merge(struct clock *into, const struct clock *from) {
         if (from->ticks[i] > into->ticks[i]) into->ticks[i] = from->ticks[i];
 }
 
-/* ---- what happened before
- * --------------------------------------------------------------------------------------------------- */
+/* ---- what happened before ----------------------------------------------------------------------------------------------- */
 
 static struct map_key span_key(const struct trace_id *trace_id, uint64_t span_id) {
     struct map_key key = map_key(0, 0, trace_id->bytes, sizeof trace_id->bytes);
@@ -80,40 +74,16 @@ static struct map_key span_key(const struct trace_id *trace_id, uint64_t span_id
     return key;
 }
 
-/* A packet's name on both ends; false when they could not agree on one. */
-static bool packet_key(const struct connection *connection, const struct trace_event *event, bool received,
-                       struct map_key *ret_key) {
-    const struct trace_packet_sent *packet = &event->data.packet_sent; /* packet_received is the same */
-    if (!connection || !connection->knows_role || trace_id_is_zero(&connection->trace_id)) return false;
-    bool by_client = connection->dialled != received;
-    *ret_key = map_key(1U + by_client, packet->space, connection->trace_id.bytes, sizeof connection->trace_id.bytes);
-    memcpy(ret_key->id + sizeof connection->trace_id.bytes, &packet->packet_num, sizeof packet->packet_num);
-    return true;
-}
-
-/* Keeps the clock of what was sent. */
-static int remember(struct export *export, const struct map_key *key, const struct clock *clock) {
-    struct shiviz *shiviz = export->state;
-    struct map_key *place = &shiviz->order[shiviz->order_count % SENT_MAX];
-    if (shiviz->order_count >= SENT_MAX) free(map_remove(&shiviz->sent, place));
-    shiviz->order_count++;
-    *place = *key;
-    void **at = map_at(&shiviz->sent, key);
-    if (!at) return export_out_of_memory(export);
-    free(*at);
-    *at = copy_clock(clock);
-    return *at ? 0 : export_out_of_memory(export);
-}
-
 /* Merges what the event received into its node's clock. */
 static void receive(struct shiviz *shiviz, const struct export_event *event, const struct connection *connection,
                     struct clock *clock) {
     const struct trace_event *from = event->event;
+    struct sent_item item;
     struct map_key key;
-    if (from->kind == TRACE_KIND_PACKET_RECEIVED && packet_key(connection, from, true, &key)) {
-        struct clock *sent = map_remove(&shiviz->sent, &key);
-        merge(clock, sent);
-        free(sent);
+    /* Of something sent several times this is the first clock: what came after it is not known. */
+    if (!is_sending(event) && sent_key(event, connection, &key) && sent_take(&shiviz->sent, &key, &item)) {
+        merge(clock, item.own);
+        free(item.own);
     }
     if (from->kind == TRACE_KIND_APP_START && from->data.app_start.parent_id) {
         key = span_key(&from->trace_id, from->data.app_start.parent_id);
@@ -127,7 +97,10 @@ static int send(struct export *export, const struct export_event *event, const s
     struct shiviz *shiviz = export->state;
     const struct trace_event *from = event->event;
     struct map_key key;
-    if (from->kind == TRACE_KIND_PACKET_SENT && packet_key(connection, from, false, &key)) return remember(export, &key, clock);
+    if (is_sending(event) && sent_key(event, connection, &key)) {
+        struct clock *copy = copy_clock(clock);
+        return copy && !sent_remember(&shiviz->sent, &key, event, copy) ? 0 : export_out_of_memory(export);
+    }
     if (from->kind == TRACE_KIND_APP_START) {
         key = span_key(&from->trace_id, from->data.app_start.span_id);
         void **at = map_at(&shiviz->spans, &key);
@@ -175,14 +148,14 @@ static void put_line(struct export *export, const struct export_event *event) {
 static int put_event(struct export *export, const struct export_event *event) {
     struct shiviz *shiviz = export->state;
     struct clock *clock = clock_of(event->node, (uint32_t) export->node_count);
-    struct connection *connection;
+    struct place place;
     if (!clock) return export_out_of_memory(export);
-    if (connection_of(export, &shiviz->connections, event, &connection)) return -1;
-    receive(shiviz, event, connection, clock);
+    if (place_of(export, &shiviz->connections, event, &place)) return -1;
+    receive(shiviz, event, place.connection, clock);
     clock->ticks[event->node->number - 1]++;
     put_line(export, event);
     put_clock(export, clock);
-    return send(export, event, connection, clock);
+    return send(export, event, place.connection, clock);
 }
 
 /* A local event. */
@@ -219,10 +192,9 @@ static void fini(struct export *export) {
         free(host->name);
     }
     connections_fini(&shiviz->connections);
-    map_fini(&shiviz->sent, free);
+    sent_fini(&shiviz->sent);
     map_fini(&shiviz->spans, free);
     map_fini(&shiviz->names, NULL);
-    free(shiviz->order);
 }
 
 const struct export_format export_format_shiviz = {

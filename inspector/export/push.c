@@ -8,6 +8,7 @@
 #include <proto/clock.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,11 @@ struct push {
     CURL *curl;
     struct curl_slist *headers, *headers_gzip;
     bool gzip;
-    bool started; /* the thread */
+    bool patient;
+    void (*note)(const char *line);
+    bool noted_rejected;
+    uint64_t hurry_end_ms; /* 0: there is no hurry */
+    bool started;          /* the thread */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -46,9 +51,22 @@ struct push {
     size_t answer_bytes;
 };
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, hurried;
 
 void push_interrupt(void) { interrupted = 1; }
+
+void push_hurry(void) { hurried = 1; }
+
+static void note(const struct push *push, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(const struct push *push, const char *format, ...) {
+    char line[600];
+    va_list args;
+    if (!push->patient || !push->note) return;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    push->note(line);
+}
 
 /* ---- the receiver ------------------------------------------------------------------------------------------------------- */
 
@@ -60,13 +78,15 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
     return size * count; /* the rest is read and dropped */
 }
 
+static uint64_t patience_end_ms(struct push *push, uint64_t begin_ms);
+
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
     struct push *push = context;
     (void)down_total, (void)down, (void)up_total, (void)up;
     pthread_mutex_lock(&push->mutex);
     bool stop = interrupted || push->abandoned;
     pthread_mutex_unlock(&push->mutex);
-    return stop;
+    return stop || (hurried && trace_now_monotonic_ms() >= patience_end_ms(push, 0));
 }
 
 static void copy_printable(char *out, size_t room, const char *text) {
@@ -85,6 +105,11 @@ static void read_answer(struct push *push) {
     push->result.rejected += rejected;
     if (message && *message) copy_printable(push->result.message, sizeof push->result.message, message);
     pthread_mutex_unlock(&push->mutex);
+    if (rejected && !push->noted_rejected) {
+        push->noted_rejected = true;
+        note(push, "the receiver rejects spans%s%s; the end will say how many", *push->result.message ? ": " : "",
+             push->result.message);
+    }
     json_decref(answer);
 }
 
@@ -141,9 +166,9 @@ static enum outcome attempt(struct push *push, const struct body *body, uint64_t
 /* Waits, unless it is over.  Returns true when it is. */
 static bool pause_push(struct push *push, uint64_t ms) {
     uint64_t end_ms = trace_now_monotonic_ms() + ms;
-    bool over = false;
+    bool over = false, was_hurried = hurried;
     pthread_mutex_lock(&push->mutex);
-    while (!(over = interrupted || push->abandoned) && trace_now_monotonic_ms() < end_ms) {
+    while (!(over = interrupted || push->abandoned) && trace_now_monotonic_ms() < end_ms && hurried == was_hurried) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += 50000000; /* a signal handler can't wake us */
@@ -155,13 +180,38 @@ static bool pause_push(struct push *push, uint64_t ms) {
     return over;
 }
 
+/* How long to try, from begin_ms on. */
+static uint64_t patience_end_ms(struct push *push, uint64_t begin_ms) {
+    uint64_t now_ms = trace_now_monotonic_ms();
+    if (hurried && !push->hurry_end_ms) push->hurry_end_ms = now_ms + PUSH_HURRY_MS;
+    if (hurried) return push->hurry_end_ms;
+    return push->patient ? UINT64_MAX : begin_ms + PUSH_PATIENCE_MS;
+}
+
+/* After an attempt that may be made again: whether it is, and when.  Returns 0 after the pause, or -1 with the failure. */
+static int wait_again(struct push *push, uint64_t begin_ms, uint64_t tries, uint64_t asked_ms, uint64_t pause_ms,
+                      const char *reason, struct failure *failure) {
+    uint64_t wait_ms = asked_ms ? asked_ms : pause_ms, now_ms = trace_now_monotonic_ms(),
+             end_ms = patience_end_ms(push, begin_ms);
+    if (!push->patient && asked_ms > PUSH_PATIENCE_MS)
+        return failure_set(failure, EXIT_FAILED, "cannot push: %s; it asks for %" PRIu64 " s", reason, asked_ms / 1000);
+    if (now_ms >= end_ms || wait_ms > end_ms - now_ms)
+        return failure_set(failure, EXIT_FAILED, "cannot push after %" PRIu64 " %s: %s", tries, tries == 1 ? "try" : "tries",
+                           reason);
+    if (tries == 1) note(push, "the receiver does not answer: %s; trying again until it does", reason);
+    return pause_push(push, wait_ms) ? failure_set(failure, EXIT_FAILED, "interrupted") : 0;
+}
+
 /* Sends a body until it has arrived.  Returns 0, or -1 with the failure. */
 static int deliver(struct push *push, const struct body *body, struct failure *failure) {
-    uint64_t begin_ms = trace_now_monotonic_ms(), pause_ms = FIRST_PAUSE_MS, asked_ms;
+    uint64_t begin_ms = trace_now_monotonic_ms(), pause_ms = FIRST_PAUSE_MS, asked_ms, failed = 0;
     char reason[256];
-    for (uint64_t tries = 1;; tries++) {
+    for (;;) {
         enum outcome outcome = attempt(push, body, &asked_ms, reason);
-        if (outcome == ARRIVED) return read_answer(push), 0;
+        if (outcome == ARRIVED) {
+            if (failed) note(push, "the receiver answers again");
+            return read_answer(push), 0;
+        }
         if (interrupted) return failure_set(failure, EXIT_FAILED, "interrupted");
         if (outcome == REFUSED) return failure_set(failure, EXIT_FAILED, "the receiver refuses: %s", reason);
         pthread_mutex_lock(&push->mutex);
@@ -171,12 +221,7 @@ static int deliver(struct push *push, const struct body *body, struct failure *f
             push->gzip = false;
             continue;
         }
-        uint64_t wait_ms = asked_ms ? asked_ms : pause_ms;
-        if (asked_ms > PUSH_PATIENCE_MS)
-            return failure_set(failure, EXIT_FAILED, "cannot push: %s; it asks for %" PRIu64 " s", reason, asked_ms / 1000);
-        if (trace_now_monotonic_ms() + wait_ms > begin_ms + PUSH_PATIENCE_MS)
-            return failure_set(failure, EXIT_FAILED, "cannot push after %" PRIu64 " tries: %s", tries, reason);
-        if (pause_push(push, wait_ms)) return failure_set(failure, EXIT_FAILED, "interrupted");
+        if (wait_again(push, begin_ms, ++failed, asked_ms, pause_ms, reason, failure)) return -1;
         if (pause_ms < LONGEST_PAUSE_MS) pause_ms *= 2;
     }
 }
@@ -236,18 +281,20 @@ static int set_up(struct push *push, const char *url) {
     return 0;
 }
 
-int push_create(struct push **ret_push, const char *url, struct failure *failure) {
-    char *complete = complete_url(url);
+int push_create(struct push **ret_push, const struct push_wish *wish, struct failure *failure) {
+    char *complete = complete_url(wish->url);
     struct push *push = calloc(1, sizeof *push);
-    interrupted = 0;
+    interrupted = hurried = 0;
     if (!complete || !push) {
         bool memory = !push;
         free(complete);
         free(push);
         if (memory) return failure_out_of_memory(failure);
-        return failure_set(failure, EXIT_USAGE, "--push %s: a URL like http://localhost:4318 is expected", url);
+        return failure_set(failure, EXIT_USAGE, "--push %s: a URL like http://localhost:4318 is expected", wish->url);
     }
     push->gzip = true;
+    push->patient = wish->patient;
+    push->note = wish->note;
     pthread_mutex_init(&push->mutex, NULL);
     pthread_cond_init(&push->changed, NULL);
     int result = curl_global_init(CURL_GLOBAL_DEFAULT) || set_up(push, complete) ? failure_out_of_memory(failure) : 0;

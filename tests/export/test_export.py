@@ -5,8 +5,6 @@
     test_export.py TRACED INSPECTOR QUIC_NODE"""
 import collections
 import csv
-import gzip
-import http.server
 import io
 import json
 import os
@@ -16,10 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from receiver import Receiver  # noqa: E402
 from world import Place, World, qlog_records, until  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
@@ -194,8 +192,10 @@ class Chrome(unittest.TestCase):
                   if starts.get(e["data"]["parent_id"], e)["node_id"] != e["node_id"]}
         arrows = collections.defaultdict(list)
         for record in self.of("s", "f"):
-            arrows[record["id"][2:]].append(record)
-        self.assertEqual(set(arrows), caused)
+            arrows[record["id"]].append(record)
+        begun = {(r["pid"], r["tid"], r["ts"]): r["args"]["data"]["span_id"] for r in self.of("B") if r["cat"] == "app"}
+        self.assertEqual({begun[last["pid"], last["tid"], last["ts"]] for _, last in arrows.values()}, caused)
+        self.assertEqual(len(arrows), len(caused))
         self.assertTrue(caused)
         for first, last in arrows.values():
             self.assertEqual((first["ph"], last["ph"], last["bp"]), ("s", "f", "e"))
@@ -438,53 +438,6 @@ class Otlp(unittest.TestCase):
             self.assertRegex(span["spanId"], r"^(?!0{16})[0-9a-f]{16}$")
             self.assertTrue(span["name"])
         self.assertEqual(len({(s["traceId"], s["spanId"]) for s in self.spans}), len(self.spans))
-
-
-class Receiver:
-    """An OTLP/HTTP receiver that answers as it is told: a list of (status, headers, body), then 200s."""
-
-    def __init__(self, *answers):
-        self.answers, self.requests = list(answers), []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((self.path, dict(self.headers), body))
-                status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def spans(self, encoding="gzip"):
-        """Of all bodies; each one once."""
-        found = []
-        for path, headers, body in self.requests:
-            assert (path, headers["Content-Type"], headers.get("Content-Encoding")) == ("/v1/traces", "application/json", encoding), headers
-            message = json.loads(gzip.decompress(body) if encoding else body)
-            found += [span for resource in message["resourceSpans"] for span in resource["scopeSpans"][0]["spans"]]
-        return found
 
 
 class Push(unittest.TestCase):

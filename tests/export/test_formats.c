@@ -40,6 +40,12 @@ static void read_file(struct output *output, const char *path) {
     fclose(file);
 }
 
+/* Of malloc, small and large ones: what is large changes with what was freed. */
+static size_t bytes_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
 /* Runs a format over random events.  Returns how many bytes malloc had in use before the end. */
 static size_t run(const struct export_format *format, int wild, size_t events, struct output *output) {
     struct export_settings settings = {.exported_ns = 1};
@@ -61,7 +67,7 @@ static size_t run(const struct export_format *format, int wild, size_t events, s
         struct trace_node_id id = random_node_id(node);
         result = export_binary(&export, &id, lane, &event, &random_app);
     }
-    size_t in_use = mallinfo2().uordblks;
+    size_t in_use = bytes_in_use();
     if (!result) result = export_end(&export);
     ck_assert_msg(!result, "%s: %s", format->name, failure.text);
     ck_assert_uint_eq(export.events, events);
@@ -169,6 +175,53 @@ START_TEST(events_beyond_the_most_of_a_span_are_counted) {
 }
 END_TEST
 
+/* A stream may go on for weeks: connections come and go, and spans begin that never end. */
+static size_t run_connections(const struct export_format *format, unsigned count, struct output *output) {
+    struct export_settings settings = {.exported_ns = 1};
+    struct failure failure = {.code = EXIT_OK};
+    struct export export;
+    struct trace_node_id id = random_node_id(0);
+    char path[128];
+    strcpy(output->directory, "/tmp/test-export-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(output->directory));
+    snprintf(path, sizeof path, "%s/file", output->directory);
+    FILE *file = fopen(path, "w");
+    ck_assert(!export_begin(&export, format, &settings, fileno(file), NULL, &failure));
+    for (unsigned i = 0; i < 4 * count; i++) {
+        static const uint16_t kinds[] = {TRACE_KIND_CONN_INIT, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_APP_START,
+                                         TRACE_KIND_CONN_CLOSED};
+        struct trace_event event = {.timestamp = 1000000 + i * 10, .kind = kinds[i % 4], .sequence = i};
+        memcpy(event.trace_id.bytes, &(uint32_t){i / 4 + 1}, sizeof(uint32_t));
+        event.peer_id = random_node_id(1 + i / 4 % 3);
+        if (i % 4) event.flags = TRACE_FLAG_HAS_PEER;
+        if (i % 4 == 2) event.data.app_start = (struct trace_app_start){.span_id = i + 1, .app_id = "DMAP"};
+        ck_assert_msg(!export_binary(&export, &id, 0, &event, NULL), "%s", failure.text);
+    }
+    size_t in_use = bytes_in_use();
+    ck_assert(!export_end(&export));
+    export_fini(&export);
+    fclose(file);
+    read_file(output, path);
+    return in_use;
+}
+
+START_TEST(memory_does_not_grow_with_connections_that_were_closed_nor_with_spans_that_never_end) {
+    const struct export_format *otlp = export_find("otlp", NULL);
+    struct output output = {.text = NULL};
+    size_t few = run_connections(otlp, 30000, &output);
+    remove_output(&output);
+    size_t many = run_connections(otlp, 60000, &output);
+    ck_assert_msg(many < few + (1 << 20), "%zu bytes after 30,000, %zu after 60,000", few, many);
+    unsigned cut = 0, connections = 0;
+    for (const char *at = output.text; (at = strstr(at, "p2ptrace.incomplete")); at++) cut++;
+    for (const char *at = output.text; (at = strstr(at, "\"connection with ")); at++) connections++;
+    for (const char *at = output.text; (at = strstr(at, "\"connection to ")); at++) connections++;
+    ck_assert_uint_eq(cut, 60000); /* every span is there all the same */
+    ck_assert_uint_eq(connections, 60000);
+    remove_output(&output);
+}
+END_TEST
+
 START_TEST(each_format_is_found_by_its_name_and_by_one_like_it) {
     struct failure failure;
     for (size_t i = 0; i < export_format_count; i++) {
@@ -192,6 +245,7 @@ int main(void) {
     tcase_set_timeout(tcase, 240);
     tcase_add_loop_test(tcase, what_comes_out_is_well_formed_whatever_nodes_write, 0, 2);
     tcase_add_test(tcase, memory_does_not_grow_with_events);
+    tcase_add_test(tcase, memory_does_not_grow_with_connections_that_were_closed_nor_with_spans_that_never_end);
     tcase_add_test(tcase, spans_that_do_not_overlap_share_a_track);
     tcase_add_test(tcase, events_beyond_the_most_of_a_span_are_counted);
     tcase_add_test(tcase, each_format_is_found_by_its_name_and_by_one_like_it);

@@ -244,6 +244,15 @@ class Guide(unittest.TestCase):
         [name] = re.findall(r"systemctl --user enable --now ([\w.]+)", GUIDE)
         self.assertEqual(len(list(self.staged.rglob(f"systemd/user/{name}"))), 1)
 
+    def test_the_service_that_pushes_runs_a_command_that_exists(self):
+        [unit] = self.staged.rglob("systemd/user/p2ptrace-otlp.service")
+        [line] = re.findall(r"^ExecStart=(.*)$", unit.read_text(encoding="utf-8"), re.M)
+        program, *words = line.replace("${P2PTRACE_OTLP}", "http://127.0.0.1:1").split()
+        [installed] = self.staged.rglob("bin/inspector")
+        self.assertTrue(str(installed).endswith(program.lstrip("/")), program)
+        done = subprocess.run([installed, *words, "--socket", str(self.directory / "none")], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 3, done.stderr)  # the command is right; no traced is there
+
     def test_its_figures_are_those_that_were_measured(self):
         measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| .* \| ([\d.]+ \w+) \| `\./dev bench (\w+)/([\w-]+)` \|$", GUIDE, re.M)

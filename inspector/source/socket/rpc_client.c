@@ -32,6 +32,7 @@ struct client {
     bool has_pipe, has_output;
     bool timer_fired;
     bool output_gone;
+    bool calling;     /* waits for an answer, whatever else happens */
     bool input_ready; /* one of the inputs, since client_wait began */
 
     int connect_status; /* 1: pending */
@@ -297,7 +298,8 @@ static int next_line(struct client *client, uint64_t deadline_ms, char **ret_lin
     if (client->ended) return connection_lost(client, failure);
     wait_begin(client, deadline_ms);
     if (client->has_pipe) uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
-    while (!*ret_line && !client->ended && !client->timer_fired && !client->output_gone && !client->input_ready) {
+    while (!*ret_line && !client->ended && !client->timer_fired &&
+           (client->calling || !(client->output_gone || client->input_ready))) {
         uv_run(&client->loop, UV_RUN_ONCE);
         *ret_line = take_line(client, ret_bytes);
     }
@@ -361,8 +363,9 @@ static int no_answer(const struct client *client, const char *method, struct fai
 }
 
 /* Waits for the answer to request client->id; queues notifications that come before it. */
-static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
-    uint64_t deadline_ms = client_now_ms(client) + client->call_timeout_ms;
+static int await_answer_until(struct client *client, uint64_t deadline_ms, const char *method, json_t **ret_result,
+                              struct failure *failure) {
+>>>>>>> export
     for (;;) {
         struct trace_rpc_reply reply;
         int result = next_reply(client, deadline_ms, &reply, failure);
@@ -386,6 +389,13 @@ static int await_answer(struct client *client, const char *method, json_t **ret_
         trace_rpc_reply_fini(&reply);
         return result;
     }
+}
+
+static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
+    client->calling = true;
+    int result = await_answer_until(client, client_now_ms(client) + client->call_timeout_ms, method, ret_result, failure);
+    client->calling = false;
+    return result;
 }
 
 int client_call(struct client *client, const char *method, json_t *params_new, json_t **ret_result, struct failure *failure) {

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * export --follow: a stream in another program's format, for hours or as a service beside traced. */
+#include "cmd_export.h"
+
+#include "json_get.h"
+#include "limits.h"
+#include "push.h"
+#include "show_stream.h"
+
+#include <inttypes.h>
+#include <proto/clock.h>
+#include <proto/hex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char away_note[] = "traced went away; waiting for it to come back";
+
+/* ---- the end by a signal ---- */
+
+static volatile sig_atomic_t asked_to_end;
+
+/* What is open ends in the output, and what is to be pushed is, for a moment.  The second signal ends it at once. */
+static void note_signal(int number) {
+    asked_to_end = number;
+    push_hurry();
+}
+
+static void catch_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND}, before;
+    asked_to_end = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
+}
+
+/* ---- the stream ---- */
+
+struct following {
+    struct exporting *exporting;
+    struct stream stream;
+    uint64_t wait_ms;  /* how long traced may be away, */
+    uint64_t away_ms;  /* since when it is */
+    uint64_t names_ms; /* when nodes were asked for */
+    uint64_t flush_ms; /* when to write out what was given; WAIT_FOREVER: nothing was */
+};
+
+/* Nodes that are new have names, too; they are asked for once in a while. */
+static int learn_node(struct following *following, const json_t *event) {
+    const char *id = json_get_hex(event, "node_id", 2 * TRACE_NODE_ID_BYTES);
+    struct trace_node_id bytes;
+    uint64_t now_ms = trace_now_monotonic_ms();
+    if (!id || trace_hex_decode(bytes.bytes, id, sizeof bytes.bytes)) return 0;
+    if (export_node_name(&following->exporting->export, &bytes) || now_ms - following->names_ms < NODES_REFRESH_MS) return 0;
+    following->names_ms = now_ms;
+    return export_ask_nodes(following->exporting) ? stream_lost(&following->stream) : 0;
+}
+
+static int give_event(struct following *following, const json_t *event) {
+    char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (!text) return session_out_of_memory(following->exporting->session);
+    int result = learn_node(following, event);
+    if (!result) result = export_text(&following->exporting->export, (struct json_span){text, strlen(text)});
+    free(text);
+    return result;
+}
+
+static int give_events(struct following *following, json_t *events_new) {
+    size_t i;
+    const json_t *event;
+    int result = 0;
+    json_array_foreach(events_new, i, event) {
+        result = give_event(following, event);
+        if (result) break;
+    }
+    json_decref(events_new);
+    uint64_t due_ms = trace_now_monotonic_ms() + following->exporting->format->follow_ms;
+    if (due_ms < following->flush_ms) following->flush_ms = due_ms;
+    return result;
+}
+
+static int give_gap(struct following *following, const struct source_news *gap) {
+    static const struct {
+        const char *word, *sentence;
+    } reasons[] = {[GAP_SLOW] = {"slow", "the export did not take them fast enough"},
+                   [GAP_GONE] = {"gone", "they had left the history"},
+                   [GAP_HIDDEN] = {"hidden", "they were overwritten, and some may not have matched"}};
+    char line[160];
+    snprintf(line, sizeof line, "%" PRIu64 " events are missing: %s", gap->count, reasons[gap->why].sentence);
+    output_note(line);
+    return export_missed(&following->exporting->export, gap->count, reasons[gap->why].word);
+}
+
+/* A stream whose source is away waits in pieces, so that it can be ended meanwhile.  Returns whether to wait on. */
+static bool waits_on(const struct following *following) {
+    return following->stream.away.is && following->exporting->session->failure.disconnected &&
+           trace_now_monotonic_ms() - following->away_ms < following->wait_ms;
+}
+
+/* Takes one piece of news.  Returns 1 at the end, 0, or -1 with the failure. */
+static int take_news(struct following *following) {
+    struct source_news news;
+    struct strbuf line = {0};
+    int result = 0;
+    uint64_t now_ms = trace_now_monotonic_ms(), look_ms = now_ms + CONNECT_RETRY_MS;
+    switch (stream_next(&following->stream, look_ms < following->flush_ms ? look_ms : following->flush_ms, &news)) {
+    case SOURCE_FAILED: return waits_on(following) ? 0 : -1;
+    case SOURCE_EVENTS: return give_events(following, news.value);
+    case SOURCE_GAP: return give_gap(following, &news);
+    case SOURCE_NOTE: output_note(news.text); return 0;
+    case SOURCE_AWAY:
+        following->away_ms = trace_now_monotonic_ms();
+        output_note(away_note);
+        return 0;
+    case SOURCE_SETTLED:
+        show_stream_settled(&line, &news);
+        output_note(strbuf_text(&line));
+        strbuf_fini(&line);
+        return 0;
+    case SOURCE_ENDED:
+    case SOURCE_OUTPUT_GONE: return 1;
+    default: return result;
+    }
+}
+
+static int follow_to_the_end(struct following *following) {
+    int result = 0;
+    while (!result && !asked_to_end) {
+        result = take_news(following);
+        if (result >= 0 && trace_now_monotonic_ms() >= following->flush_ms) {
+            following->flush_ms = WAIT_FOREVER;
+            if (export_flush(&following->exporting->export)) return -1;
+        }
+    }
+    if (result < 0) return -1;
+    return export_end(&following->exporting->export);
+}
+
+int export_follow(struct exporting *exporting) {
+    struct session *session = exporting->session;
+    const struct options *options = session->options;
+    struct following following = {
+        .exporting = exporting, .wait_ms = option_number(options, OPTION_WAIT, WAIT_FOREVER), .flush_ms = WAIT_FOREVER};
+    struct stream_wish begin = {.params_new = exporting->id ? session_filter_of_new(session, "trace_id", exporting->id)
+                                                            : session_filter_new(session),
+                                .recent = option_number(options, OPTION_RECENT, 0),
+                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
+                                .deadline_ms = WAIT_FOREVER,
+                                .wait_ms = following.wait_ms ? CONNECT_RETRY_MS : 0};
+    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
+    int result = begin_stream(session, &following.stream, session->inquiry.source, begin, away_note);
+    if (!result) {
+        catch_signals(); /* not before: until now a signal ends it at once, and leaves nothing */
+        if (!exporting->settings.push) source_watch_output(session->inquiry.source, session->output.fd);
+        result = export_start(exporting, exporting->settings.push ? -1 : session->output.fd, NULL);
+    }
+    if (!result) result = export_flush(&exporting->export); /* titles */
+    if (!result) result = follow_to_the_end(&following);
+    stream_fini(&following.stream);
+    if (!result && asked_to_end) raise(asked_to_end);
+    return result;
+}

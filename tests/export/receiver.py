@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""An OTLP/HTTP receiver, for the tests of pushing."""
+import gzip
+import http.server
+import json
+import threading
+
+
+class Receiver:
+    """An OTLP/HTTP receiver that answers as it is told: a list of (status, headers, body), then 200s."""
+
+    def __init__(self, *answers):
+        self.answers, self.requests = list(answers), []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((self.path, dict(self.headers), body))
+                status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def spans(self, encoding="gzip"):
+        """Of all bodies; each one once."""
+        found = []
+        for path, headers, body in self.requests:
+            assert (path, headers["Content-Type"], headers.get("Content-Encoding")) == ("/v1/traces", "application/json", encoding), headers
+            message = json.loads(gzip.decompress(body) if encoding else body)
+            found += [span for resource in message["resourceSpans"] for span in resource["scopeSpans"][0]["spans"]]
+        return found
