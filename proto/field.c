@@ -10,8 +10,11 @@
 #include <proto/event_json.h>
 #include <proto/field.h>
 #include <proto/hex.h>
+#include <proto/utf8.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define US_NS 1000U
 
 struct trace_field {
     struct filter_field field;
@@ -46,6 +49,7 @@ static int read_every(struct filter_parser *parser, const struct filter_token *w
         return filter__fail(parser, word->position, word->length, NULL, "only a time is cut to whole durations, like time/1s");
     int error = filter__read_number(parser, &token, UNIT_TIME, "time", &field->every_ns);
     if (!error && !field->every_ns) error = filter__fail_token(parser, &token, NULL, "a duration above 0 is expected");
+    if (field->every_ns < US_NS) field->every_ns = US_NS; /* a value is whole microseconds */
     return error;
 }
 
@@ -290,7 +294,7 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
     case FIELD_DATA:
         info = field->of_kind[filter__kind_index(event->kind)];
         return info ? read_data(out, event, info) : put_null(out);
-    case FIELD_TIME: return put_number(out, cut_time(field, event->timestamp) / 1000);
+    case FIELD_TIME: return put_number(out, cut_time(field, event->timestamp) / US_NS);
     case FIELD_NODE: return put(out, VALUE_HEX, origin->node_id->bytes, sizeof origin->node_id->bytes);
     case FIELD_PEER:
         return event->flags & TRACE_FLAG_HAS_PEER ? put(out, VALUE_HEX, event->peer_id.bytes, sizeof event->peer_id.bytes)
@@ -311,6 +315,17 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
     case FIELD_SUMMARY: break; /* of traces: no event has it */
     }
     return put_null(out);
+}
+
+bool trace_field_time_range(const struct trace_field *field, const uint8_t *value, uint64_t *ret_from_ns, uint64_t *ret_to_ns) {
+    uint64_t us, from_ns;
+    if (field->field.type != FILTER_TIME) return false;
+    memcpy(&us, value + 1, sizeof us);
+    from_ns = us * US_NS;
+    if (field->every_ns) from_ns = (from_ns + field->every_ns - 1) / field->every_ns * field->every_ns;
+    *ret_from_ns = from_ns;
+    *ret_to_ns = from_ns + field->every_ns;
+    return true;
 }
 
 /* ---- values --------------------------------------------------------------------------------------------------------------- */
@@ -340,4 +355,36 @@ char *trace_value_json(char *out, const uint8_t *value, size_t bytes) {
         return out;
     default: return stpcpy(out, "null");
     }
+}
+
+static bool is_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+/* Would it be taken for a byte that is no UTF-8, as put_label writes them? */
+static bool looks_raw(const char *text, size_t bytes) {
+    return bytes >= 5 && !memcmp(text, REPLACEMENT, 3) && is_digit(text[3]) && is_digit(text[4]);
+}
+
+/* Two texts that differ look different: a byte that is no UTF-8 is U+FFFD and its two digits, and so are those of an U+FFFD that
+ * digits follow. */
+static char *put_label(char *out, const char *text, size_t bytes) {
+    char shown[5 * TRACE_VALUE_BYTES_MAX], *end = shown;
+    size_t bad;
+    for (size_t i = 0; i < bytes;) {
+        size_t length = trace_utf8_length(text + i, bytes - i, &bad), raw = !length                          ? bad
+                                                                            : looks_raw(text + i, bytes - i) ? 3
+                                                                                                             : 0;
+        if (!raw) {
+            memcpy(end, text + i, length);
+            end += length;
+        }
+        for (size_t k = 0; k < raw; k++) end = trace_hex_encode(stpcpy(end, REPLACEMENT), (const uint8_t *)text + i + k, 1);
+        i += raw ? raw : length;
+    }
+    return trace_json_string(out, shown, (size_t)(end - shown));
+}
+
+char *trace_value_label(char *out, const uint8_t *value, size_t bytes) {
+    return value[0] == VALUE_TEXT ? put_label(out, (const char *)value + 1, bytes - 1) : trace_value_json(out, value, bytes);
 }

@@ -45,6 +45,23 @@ const struct command command_table[] = {
                      {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"}},
     },
     {
+        .name = "requests",
+        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .run = run_requests,
+        .summary = "requests by command: rate, failures, how long they took, the slowest",
+        .description = "A row for each command; --by command,node,time/1s says otherwise, any of them. The node is the one that began the request.\n"
+                       "requests is how many ended, per s that by the second, bad the share of them that failed or expired, open how many have not ended. p50, p90 and p99 are "
+                       "percentiles of took, exact below 256 ns, and at most 1/128 too high above; slowest is the trace that took longest.\n"
+                       "A request belongs to the time when it ended, or while it is open when it began; --from and --to choose by that, and rates are of that time: without "
+                       "them, from the first to the last. Requests whose beginning is not in the history are counted apart.\n"
+                       "--where asks about whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\"} if "
+                       "something is in no row.",
+        .examples = {{"inspector requests", "which command is slow, and which fails?"},
+                     {"inspector requests --by node,command --from -1m", "at whom, in the last minute"},
+                     {"inspector requests --by time/1s --where 'command == GET_CHUNK'", "one command, second by second"},
+                     {"inspector requests --json | jq -r '[.group.command, .count, .took.p99/1e6] | @tsv'", "for a script"}},
+    },
+    {
         .name = "trace",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
@@ -108,11 +125,14 @@ const struct command command_table[] = {
                        "or one of an application's own (DMAP.size); time/1s is the second of an event, and any other duration works. "
                        "Events without the field are in group -.\n"
                        "The largest groups come first, 20 unless --limit says otherwise. Rates cover the time from --from to --to; without "
-                       "them, from the first to the last counted event.\n"
+                       "them, from the first to the last counted event; by time/1s, each row's own second.\n"
+                       "With --value, values is how many of the events have that number. --value took measures requests: of the "
+                       "event that ends a request, how long it took.\n"
                        "Percentiles are exact below 256, and at most 1/128 too high above.",
         .examples = {{"inspector count --by peer,kind --from -10s", "what happens with whom"},
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
                      {"inspector count --hist rtt", "the distribution of round trips"},
+                     {"inspector count --kind app_end --by node,command --value took", "how long requests took, by whom they were for"},
                      {"inspector count --kind packet_lost --by time/1s", "losses, second by second"}},
     },
     {

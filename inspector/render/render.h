@@ -59,6 +59,8 @@ void render_traces(struct strbuf *out, const struct view *view, const json_t *an
 void render_apps(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_control(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_count(struct strbuf *out, const struct view *view, const json_t *answer);
+/* An answer to `requests`. */
+void render_requests(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* An answer to `query`, or the params of an `events` notification: a line an event.  `lost` of a notification is told. */

@@ -76,7 +76,8 @@ static const char *unit_of(const json_t *answer) {
 
 static const struct {
     const char *title, *key;
-} value_columns[] = {{"min", "min"}, {"p50", "p50"}, {"p90", "p90"}, {"p99", "p99"}, {"max", "max"}, {"mean", "mean"}};
+} value_columns[] = {{"values", "count"}, {"min", "min"}, {"p50", "p50"},  {"p90", "p90"},
+                     {"p99", "p99"},      {"max", "max"}, {"mean", "mean"}};
 #define VALUE_COLUMNS (sizeof value_columns / sizeof *value_columns)
 
 #define GROUP_FIELDS_MAX 8U
@@ -96,7 +97,12 @@ static void table_row(struct table *table, const struct view *view, const json_t
     table_cell_end(table);
     if (!json_is_object(json_object_get(answer, "value"))) return;
     for (size_t i = 0; i < VALUE_COLUMNS; i++) {
-        put_member(table_cell_begin(table, STYLE_PLAIN), json_object_get(row, "value"), value_columns[i].key, unit_of(answer));
+        const json_t *value = json_object_get(row, "value");
+        struct strbuf *cell = table_cell_begin(table, i ? STYLE_PLAIN : STYLE_HEAD);
+        if (i)
+            put_member(cell, value, value_columns[i].key, unit_of(answer));
+        else
+            strbuf_printf(cell, "%" PRIu64, json_get_count(value, "count")); /* that the others are of, not the events */
         table_cell_end(table);
     }
 }
@@ -228,7 +234,7 @@ static void put_histogram_title(struct strbuf *out, const struct view *view, con
     text_style_off(out, view->color, STYLE_HEAD);
     if (json_array_size(fields)) strbuf_puts(out, ": ");
     text_count(out, json_get_count(value, "count"), "value");
-    for (i = 0; i < VALUE_COLUMNS; i++) {
+    for (i = 1; i < VALUE_COLUMNS; i++) {
         strbuf_printf(out, ", %s ", value_columns[i].title);
         put_member(out, value, value_columns[i].key, unit_of(answer));
     }

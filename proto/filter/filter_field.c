@@ -87,6 +87,17 @@ static enum filter_unit unit_of(const struct trace_field_info *info) {
     return !strcmp(info->unit, "bytes") ? UNIT_SIZE : UNIT_NONE;
 }
 
+/* The most bytes that a field of this name has, of one kind or of any: what is longer can be no value of it. */
+static unsigned longest(const struct trace_kind_info *only, const char *name) {
+    unsigned count, most = 0;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    for (unsigned k = 0; k < count; k++) {
+        for (unsigned i = 0; (!only || only == &kinds[k]) && i < kinds[k].field_count; i++)
+            if (!strcmp(kinds[k].fields[i].name, name) && kinds[k].fields[i].length > most) most = kinds[k].fields[i].length;
+    }
+    return most;
+}
+
 static void set_data(struct filter_field *field, const struct trace_kind_info *kind, const struct trace_field_info *info) {
     *field = (struct filter_field){
         .class = FIELD_DATA, .info = info, .kind = kind ? kind->id : 0, .unit = unit_of(info), .type = FILTER_NUMBER};
@@ -113,11 +124,11 @@ static void set_data(struct filter_field *field, const struct trace_kind_info *k
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text:
         field->type = FILTER_TEXT;
-        field->length = info->length;
+        field->length = longest(kind, info->name);
         break;
     case TRACE_TYPE_payload:
         field->type = FILTER_HEX;
-        field->length = info->length;
+        field->length = longest(kind, info->name);
         break;
     }
 }

@@ -186,10 +186,12 @@ static bool app_value_fits(const struct filter_test *test, const struct filter_v
     if (test->ordered) return false;
     if (field->type == TRACE_APP_TEXT) return fits(value, test->glob, (const char *)at, strnlen((const char *)at, field->bytes));
     if (test->glob) return hex_fits(value, true, at, field->bytes);
-    *ret_comparable = value->prefix.digits != 0 && value->prefix.digits <= 2 * field->bytes;
+    *ret_comparable = value->hex_digits && value->hex_digits <= 2U * field->bytes;
     if (!*ret_comparable) return false;
-    if (field->type != TRACE_APP_HASH && value->prefix.digits != 2 * field->bytes) return false;
-    return trace_id_prefix_matches(&value->prefix, at);
+    if (field->type != TRACE_APP_HASH && value->hex_digits != 2U * field->bytes) return false;
+    char digits[2 * TRACE_APP_DATA_BYTES]; /* the field lies within them */
+    trace_hex_encode(digits, at, field->bytes);
+    return !strncasecmp(digits, value->text, value->hex_digits);
 }
 
 static bool app_data_matches(const struct trace_filter *filter, const struct filter_test *test, const struct trace_event *event,

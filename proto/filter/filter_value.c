@@ -372,7 +372,8 @@ static int read_app_data(struct filter_parser *parser, const struct filter_test 
                          struct filter_value *value) {
     struct trace_quantity number;
     if (test->glob) return 0;
-    (void)trace_id_prefix_parse(&value->prefix, token->text, 2 * sizeof value->prefix.bytes); /* perhaps the digits of a hash */
+    bool hex = strspn(token->text, "0123456789abcdefABCDEF") == token->bytes; /* perhaps the digits of a hash */
+    value->hex_digits = hex ? (uint32_t)token->bytes : 0;
     int error = trace_quantity_parse(token->text, &number);
     if (!error && number.unit != TRACE_UNIT_SHARE && !(number.fraction && number.unit == TRACE_UNIT_NONE)) {
         value->has_number = true;

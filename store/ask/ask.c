@@ -9,6 +9,7 @@ static const struct ask_method table[] = {
     {"nodes", ask_nodes},
     {"peers", ask_peers},
     {"traces", ask_traces, .is_long = ask_traces_is_long},
+    {"requests", ask_requests, .is_long = ask_count_is_long},
     {"query", ask_query, .answer_small = ask_query_small},
     {"count", ask_count, .is_long = ask_count_is_long},
     {"apps", ask_apps},

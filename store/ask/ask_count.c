@@ -3,11 +3,12 @@
  * `count`: how many events match, by the values of some fields, and how a number of theirs is spread.
  *
  * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (count_groups.h,
- * count_spread.h). */
+ * measure.h).  `took` is a number of a request: of the event that ends it (took.h). */
 #include "ask_methods.h"
 #include "count_groups.h"
-#include "count_spread.h"
 #include "expression.h"
+#include "measure.h"
+#include "took.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,26 +35,20 @@ struct count_params {
     bool histogram, explain;
 };
 
-/* A sum of numbers does not fit one of them. */
-__extension__ typedef unsigned __int128 total;
-
-/* What is summed up of a group. */
-struct sum {
-    uint64_t events, values, min, max;
-    total total;
-};
-
 struct counting {
     const struct store *store;
     const _Atomic bool *abandoned; /* of the request; or NULL */
-    struct trace_field *fields[STORE_COUNT_FIELDS_MAX], *value;
+    struct trace_field *fields[STORE_COUNT_FIELDS_MAX];
+    struct trace_field *value; /* NULL: nothing is measured, or it is `took` */
+    bool measures_took;
+    struct took took;
     size_t field_count;
     const struct trace_field *time; /* of `fields`, the first that is one; NULL: none */
     unsigned uses;                  /* TRACE_FILTER_USES_ of all fields */
     struct count_groups groups;
-    struct sum *sums; /* by group */
-    size_t sum_capacity;
-    struct count_spread spread;
+    uint64_t *events_of; /* by group */
+    size_t capacity;     /* of events_of */
+    struct measure measure;
     uint64_t events, ungrouped, first_ns, last_ns;
 };
 
@@ -102,7 +97,8 @@ static int find_fields(struct ask *ask, const struct count_params *params, struc
         counting->field_count = i + 1;
         if (!counting->time && trace_field_is_time(counting->fields[i])) counting->time = counting->fields[i];
     }
-    if (!params->value) return 0;
+    counting->measures_took = params->value && !strcmp(params->value, TOOK_FIELD);
+    if (!params->value || counting->measures_took) return 0;
     if (find_field(ask, "value", params->value, counting, &counting->value)) return -1;
     if (trace_field_is_number(counting->value)) return 0;
     return trace_rpc_fail_param(&ask->error, "value", "value: %.60s is no number", params->value);
@@ -110,15 +106,15 @@ static int find_fields(struct ask *ask, const struct count_params *params, struc
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */
 
-/* Makes room for the sum of one more group. */
-static int grow_sums(struct counting *counting, uint32_t group) {
-    if (group < counting->sum_capacity) return 0;
-    size_t capacity = counting->sum_capacity ? 2 * counting->sum_capacity : 64;
-    struct sum *sums = realloc(counting->sums, capacity * sizeof *sums);
-    if (!sums) return -ENOMEM;
-    memset(sums + counting->sum_capacity, 0, (capacity - counting->sum_capacity) * sizeof *sums);
-    counting->sums = sums;
-    counting->sum_capacity = capacity;
+/* Makes room for one more group. */
+static int grow_groups(struct counting *counting, uint32_t group) {
+    if (group < counting->capacity) return 0;
+    size_t capacity = counting->capacity ? 2 * counting->capacity : 64;
+    uint64_t *events_of = realloc(counting->events_of, capacity * sizeof *events_of);
+    if (!events_of) return -ENOMEM;
+    memset(events_of + counting->capacity, 0, (capacity - counting->capacity) * sizeof *events_of);
+    counting->events_of = events_of;
+    counting->capacity = capacity;
     return 0;
 }
 
@@ -132,15 +128,6 @@ static int find_group(struct counting *counting, const struct trace_event *event
         bytes += 1 + value_bytes;
     }
     return count_groups_find(&counting->groups, key, bytes);
-}
-
-static int add_number(struct counting *counting, uint32_t group, uint64_t number) {
-    struct sum *sum = &counting->sums[group];
-    if (!sum->values || number < sum->min) sum->min = number;
-    if (!sum->values || number > sum->max) sum->max = number;
-    sum->values++;
-    sum->total += number;
-    return count_spread_add(&counting->spread, group, number);
 }
 
 /* relaxed: a flag alone */
@@ -163,11 +150,12 @@ static int count_event(void *context, const struct trace_event *event, history_s
         counting->ungrouped++;
         return 0;
     }
-    int error = group < 0 ? group : grow_sums(counting, (uint32_t)group);
+    int error = group < 0 ? group : grow_groups(counting, (uint32_t)group);
     if (error) return error;
-    counting->sums[group].events++;
-    if (!counting->value || !trace_field_number(counting->value, event, &origin, &number)) return 0;
-    return add_number(counting, (uint32_t)group, number);
+    counting->events_of[group]++;
+    bool measured = counting->measures_took ? took_find(&counting->took, event, source, &number)
+                                            : counting->value && trace_field_number(counting->value, event, &origin, &number);
+    return measured ? measure_add(&counting->measure, (uint32_t)group, number) : 0;
 }
 
 /* history_visit's: the sum of the events that are missing. */
@@ -182,65 +170,16 @@ static void counting_fini(struct counting *counting) {
     for (size_t i = 0; i < counting->field_count; i++) trace_field_destroy(counting->fields[i]);
     trace_field_destroy(counting->value);
     count_groups_fini(&counting->groups);
-    count_spread_fini(&counting->spread);
-    free(counting->sums);
+    measure_fini(&counting->measure);
+    took_fini(&counting->took);
+    free(counting->events_of);
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------------------- */
 
-/* Where a group's parts are among those of all groups. */
-struct parts {
-    struct count_spread_part *all;
-    size_t count;
-};
-
-static const struct count_spread_part *parts_of(const struct parts *parts, uint32_t group, size_t *ret_count) {
-    size_t low = 0, high = parts->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (parts->all[middle].group < group)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t end = low;
-    while (end < parts->count && parts->all[end].group == group) end++;
-    *ret_count = end - low;
-    return parts->all + low;
-}
-
 static void put_member(struct trace_text *out, const char *name, uint64_t number) {
     trace_text_puts(out, name);
     value_put_unsigned(out, number);
-}
-
-static uint64_t at_most(uint64_t number, uint64_t max) { return number < max ? number : max; }
-
-static void put_spread(struct trace_text *out, const struct sum *sum, const struct count_spread_part *parts, size_t count) {
-    trace_text_puts(out, ",\"value\":");
-    if (!sum->values) {
-        trace_text_puts(out, "null");
-        return;
-    }
-    put_member(out, "{\"count\":", sum->values);
-    put_member(out, ",\"min\":", sum->min);
-    put_member(out, ",\"p50\":", at_most(count_spread_quantile(parts, count, 0.5), sum->max));
-    put_member(out, ",\"p90\":", at_most(count_spread_quantile(parts, count, 0.9), sum->max));
-    put_member(out, ",\"p99\":", at_most(count_spread_quantile(parts, count, 0.99), sum->max));
-    put_member(out, ",\"max\":", sum->max);
-    put_member(out, ",\"mean\":", (uint64_t)((sum->total + sum->values / 2) / sum->values));
-    trace_text_puts(out, "}");
-}
-
-static void put_histogram(struct trace_text *out, const struct count_spread_part *parts, size_t count) {
-    trace_text_puts(out, ",\"histogram\":[");
-    for (size_t i = 0; i < count; i++) {
-        put_member(out, i ? ",{\"low\":" : "{\"low\":", count_spread_bucket_low(parts[i].bucket));
-        put_member(out, ",\"high\":", count_spread_bucket_high(parts[i].bucket));
-        put_member(out, ",\"count\":", parts[i].count);
-        trace_text_puts(out, "}");
-    }
-    trace_text_puts(out, "]");
 }
 
 static void put_json_string(struct trace_text *out, const char *text) {
@@ -257,17 +196,10 @@ static void put_group(struct trace_text *out, const struct counting *counting, c
         put_json_string(out, field_name(group_by, i));
         trace_text_puts(out, ":");
         char *begin = trace_text_reserve(out, TRACE_VALUE_JSON_MAX);
-        if (begin) out->bytes += (size_t)(trace_value_json(begin, key + 1, key[0]) - begin);
+        if (begin) out->bytes += (size_t)(trace_value_label(begin, key + 1, key[0]) - begin);
         key += 1 + key[0];
     }
     trace_text_puts(out, "}");
-}
-
-static void put_rate(struct trace_text *out, uint64_t events, uint64_t window_ns) {
-    char text[40] = "null";
-    if (window_ns) snprintf(text, sizeof text, "%.6g", (double)events / ((double)window_ns / 1e9));
-    trace_text_puts(out, ",\"rate\":");
-    trace_text_puts(out, text);
 }
 
 /* The order of two groups by the values of one field, or of all. */
@@ -286,7 +218,7 @@ static int compare_values(const struct counting *counting, uint32_t left, uint32
 static int group_compare(const void *a, const void *b, void *context) {
     const struct counting *counting = context;
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    uint64_t x = counting->sums[left].events, y = counting->sums[right].events;
+    uint64_t x = counting->events_of[left], y = counting->events_of[right];
     int order = counting->time ? compare_values(counting, left, right, counting->time) : 0;
     if (order) return order;
     if (x != y) return x > y ? -1 : 1;
@@ -305,19 +237,32 @@ static uint32_t *choose_groups(struct counting *counting, size_t limit, size_t *
     return order;
 }
 
+/* The time that a group's rate is of: where the groups are by time, what of it belongs to this one; else the whole window.  0: an
+ * instant. */
+static uint64_t group_ns(const struct counting *counting, uint32_t group, uint64_t window_ns) {
+    const uint8_t *key = count_groups_key(&counting->groups, group);
+    uint64_t from_ns = 0, to_ns = UINT64_MAX;
+    if (!counting->time) return window_ns;
+    for (size_t i = 0; i < counting->field_count; key += 1 + key[0], i++) {
+        uint64_t low_ns, high_ns;
+        if (!trace_field_time_range(counting->fields[i], key + 1, &low_ns, &high_ns)) continue;
+        if (low_ns > from_ns) from_ns = low_ns;
+        if (high_ns < to_ns) to_ns = high_ns;
+    }
+    return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
 static void put_rows(struct trace_text *out, const struct counting *counting, const struct count_params *params,
-                     const uint32_t *order, size_t count, const struct parts *parts, uint64_t window_ns) {
+                     const uint32_t *order, size_t count, const struct measure_parts *parts, uint64_t window_ns) {
     trace_text_puts(out, ",\"rows\":[");
     for (size_t i = 0; i < count && !out->failed; i++) {
-        const struct sum *sum = &counting->sums[order[i]];
-        size_t part_count;
-        const struct count_spread_part *own = parts_of(parts, order[i], &part_count);
+        uint64_t events = counting->events_of[order[i]];
         if (i) trace_text_puts(out, ",");
         put_group(out, counting, params->group_by, order[i]);
-        put_member(out, ",\"count\":", sum->events);
-        put_rate(out, sum->events, window_ns);
-        if (counting->value) put_spread(out, sum, own, part_count);
-        if (params->histogram) put_histogram(out, own, part_count);
+        put_member(out, ",\"count\":", events);
+        measure_put_rate(out, events, group_ns(counting, order[i], window_ns));
+        if (params->value) measure_put(out, "value", &counting->measure, parts, order[i]);
+        if (params->histogram) measure_put_histogram(out, parts, order[i]);
         trace_text_puts(out, "}");
     }
     trace_text_puts(out, "]");
@@ -341,8 +286,7 @@ static uint64_t window_ns(const struct ask *ask, const struct counting *counting
     return to_ns - from_ns;
 }
 
-/* What was lost of the nodes and the time that were asked for. */
-static int sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost) {
+int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost) {
     struct history_query gaps = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST,
                                  .by_node = query->by_node,
                                  .node_set = query->node_set,
@@ -354,13 +298,6 @@ static int sum_lost(struct ask *ask, const struct history_query *query, uint64_t
     return history_visit(ask->store->history, &gaps, 0, end, count_lost, ret_lost, &visited);
 }
 
-static void put_seconds(struct trace_text *out, uint64_t ns) {
-    char text[40] = "null";
-    if (ns) snprintf(text, sizeof text, "%" PRIu64 ".%09" PRIu64, ns / 1000000000, ns % 1000000000);
-    trace_text_puts(out, ",\"seconds\":");
-    trace_text_puts(out, text);
-}
-
 static void put_answer(struct ask *ask, const struct count_params *params, const struct counting *counting, uint64_t lost,
                        uint64_t ns) {
     struct trace_text *out = ask->out;
@@ -370,17 +307,17 @@ static void put_answer(struct ask *ask, const struct count_params *params, const
         put_json_string(out, field_name(params->group_by, i));
     }
     trace_text_puts(out, "],\"value\":");
-    if (counting->value) {
+    if (params->value) {
         trace_text_puts(out, "{\"field\":");
         put_json_string(out, params->value);
         trace_text_puts(out, ",\"unit\":");
-        put_json_string(out, trace_field_unit(counting->value));
+        put_json_string(out, counting->value ? trace_field_unit(counting->value) : "ns");
         trace_text_puts(out, "}");
     } else {
         trace_text_puts(out, "null");
     }
     put_member(out, ",\"events\":", counting->events);
-    put_seconds(out, ns);
+    measure_put_seconds(out, ns);
     put_member(out, ",\"groups\":", counting->groups.count);
     put_member(out, ",\"ungrouped\":", counting->ungrouped);
     put_member(out, ",\"lost\":", lost);
@@ -388,10 +325,10 @@ static void put_answer(struct ask *ask, const struct count_params *params, const
 
 static int answer_count(struct ask *ask, const struct count_params *params, struct counting *counting, uint64_t lost, uint64_t ns,
                         const struct history_visited *visited) {
-    struct parts parts = {0};
+    struct measure_parts parts = {0};
     size_t count;
     uint32_t *order = choose_groups(counting, (size_t)params->limit, &count);
-    int error = order ? count_spread_parts(&counting->spread, &parts.all, &parts.count) : -ENOMEM;
+    int error = order ? measure_parts(&counting->measure, &parts) : -ENOMEM;
     if (!error) {
         put_answer(ask, params, counting, lost, ns);
         put_rows(ask->out, counting, params, order, count, &parts, ns);
@@ -411,8 +348,9 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     rcu_read_lock();
     uint64_t end = history_end_position(ask->store->history);
     rcu_read_unlock();
-    int error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
-    if (!error) error = sum_lost(ask, &filter->query, end, &lost);
+    int error = counting->measures_took ? took_init(&counting->took, ask, &filter->query) : 0;
+    if (!error) error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
+    if (!error) error = ask_sum_lost(ask, &filter->query, end, &lost);
     if (!error) error = answer_count(ask, params, counting, lost, window_ns(ask, counting, &filter->query, now_ns), &visited);
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),

@@ -5,16 +5,21 @@
 #define STORE_ASK_METHODS_H
 
 #include <store/ask.h>
+#include <store/history.h>
 
 int ask_nodes(struct ask *ask); /* ask_nodes.c */
 int ask_apps(struct ask *ask);
 int ask_peers(struct ask *ask); /* ask_summaries.c */
 int ask_traces(struct ask *ask);
 bool ask_traces_is_long(const struct ask *ask);
-int ask_query(struct ask *ask); /* ask_query.c */
+int ask_requests(struct ask *ask); /* ask_requests.c */
+int ask_query(struct ask *ask);    /* ask_query.c */
 int ask_query_small(struct ask *ask);
 int ask_count(struct ask *ask); /* ask_count.c */
 bool ask_count_is_long(const struct ask *ask);
+
+/* The sum of the events that are missing of the query's nodes and time, up to a position.  Returns as history_visit.  ask_count.c */
+int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost);
 
 /* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a method does. */
 int ask_answer(struct ask *ask, json_t *result_new);

@@ -3,6 +3,7 @@
  * `peers` and `traces`: what the history's directories say. */
 #include "ask_methods.h"
 #include "expression.h"
+#include "trace_sieve.h"
 
 #include <stdlib.h>
 #include <store/answer.h>
@@ -35,8 +36,8 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_object_set_new(json, "messages_received", value_unsigned(peer->messages_received));
     json_object_set_new(json, "bytes_sent", value_unsigned(peer->bytes_sent));
     json_object_set_new(json, "bytes_received", value_unsigned(peer->bytes_received));
-    json_object_set_new(json, "rtt", peer->rtt_ns ? value_unsigned(peer->rtt_ns) : json_null());
-    json_object_set_new(json, "min_rtt", peer->min_rtt_ns ? value_unsigned(peer->min_rtt_ns) : json_null());
+    json_object_set_new(json, "rtt", peer->has_rtt ? value_unsigned(peer->rtt_ns) : json_null());
+    json_object_set_new(json, "min_rtt", peer->has_min_rtt ? value_unsigned(peer->min_rtt_ns) : json_null());
     json_object_set_new(json, "nodes", answer_node_ids(store, peer->nodes, peer->node_count));
     json_object_set_new(json, "first", value_time(peer->first_ns));
     json_object_set_new(json, "last", value_time(peer->last_ns));
@@ -69,41 +70,10 @@ int ask_peers(struct ask *ask) {
     return 0;
 }
 
-static const char *outcome_name(enum history_outcome outcome) {
-    switch (outcome) {
-    case HISTORY_OUTCOME_OPEN: return "open";
-    case HISTORY_OUTCOME_OK: return "ok";
-    case HISTORY_OUTCOME_FAILED: return "failed";
-    case HISTORY_OUTCOME_EXPIRED: return "expired";
-    default: return "none";
-    }
-}
-
-/* What the node that began a trace calls its application and command; "" where it registered none. */
-struct trace_names {
-    char app[sizeof((struct trace_app *)0)->name + 1];
-    char command[sizeof((struct trace_app_command_name *)0)->name + 1];
-};
-
-static void find_names(const struct store *store, const struct history_trace *trace, struct trace_names *ret_names) {
-    *ret_names = (struct trace_names){0};
-    if (!trace->has_app) return;
-    rcu_read_lock();
-    const struct node *node = nodes_at(store->nodes, trace->app_node);
-    const struct trace_app *app = node ? nodes_app(node, trace->app_id) : NULL;
-    if (app) memcpy(ret_names->app, app->name, sizeof app->name);
-    for (unsigned i = 0; app && i < app->command_count && i < TRACE_APP_COMMANDS_MAX; i++) {
-        if (app->commands[i].cmd != trace->cmd) continue;
-        memcpy(ret_names->command, app->commands[i].name, sizeof app->commands[i].name);
-        break;
-    }
-    rcu_read_unlock();
-}
-
 /* The application and the command by number, and by their names. */
 static void set_app(const struct store *store, json_t *json, const struct history_trace *trace) {
     struct trace_names names;
-    find_names(store, trace, &names);
+    trace_names_find(store, trace, &names);
     json_object_set_new(json, "app_id", trace->has_app ? value_text(trace->app_id, sizeof trace->app_id) : json_null());
     json_object_set_new(json, "app", names.app[0] ? value_text(names.app, sizeof names.app) : json_null());
     json_object_set_new(json, "cmd", trace->has_app ? json_integer(trace->cmd) : json_null());
@@ -122,59 +92,11 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
     json_object_set_new(json, "packets_lost", value_unsigned(trace->packets_lost));
     json_object_set_new(json, "nodes", answer_node_ids(store, trace->nodes, trace->node_count));
     json_object_set_new(json, "peers", peers);
-    json_object_set_new(json, "outcome", json_string(outcome_name(trace->outcome)));
+    json_object_set_new(json, "outcome", json_string(trace_outcome_name(trace->outcome)));
     json_object_set_new(json, "unfinished", json_boolean(trace->unfinished));
     set_app(store, json, trace);
     json_object_set_new(json, "truncated", json_boolean(trace->truncated));
     return json;
-}
-
-/* ---- whole traces by a filter ------------------------------------------------------------------------------------------- */
-
-struct trace_sieve {
-    const struct store *store;
-    const struct trace_filter *filter;
-    uint64_t now_ns;
-    struct trace_filter_tally tally;
-};
-
-static void sieve_see(void *context, const struct trace_event *event, history_source source) {
-    struct trace_sieve *sieve = context;
-    struct trace_filter_origin origin;
-    expression_origin(sieve->store, trace_filter_uses(sieve->filter), event, source, &origin);
-    trace_filter_tally_add(sieve->filter, &sieve->tally, event, &origin);
-}
-
-static bool sieve_keep(void *context, const struct history_trace *trace) {
-    static const enum trace_filter_outcome outcomes[] = {[HISTORY_OUTCOME_NONE] = TRACE_FILTER_OUTCOME_NONE,
-                                                         [HISTORY_OUTCOME_OPEN] = TRACE_FILTER_OUTCOME_OPEN,
-                                                         [HISTORY_OUTCOME_OK] = TRACE_FILTER_OUTCOME_OK,
-                                                         [HISTORY_OUTCOME_FAILED] = TRACE_FILTER_OUTCOME_FAILED,
-                                                         [HISTORY_OUTCOME_EXPIRED] = TRACE_FILTER_OUTCOME_EXPIRED};
-    struct trace_sieve *sieve = context;
-    struct trace_names names;
-    struct trace_filter_summary summary = {.trace_id = trace->trace_id,
-                                           .first_ns = trace->first_ns,
-                                           .last_ns = trace->last_ns,
-                                           .now_ns = sieve->now_ns,
-                                           .events = trace->events,
-                                           .packets_lost = trace->packets_lost,
-                                           .nodes = answer_count_nodes(sieve->store, trace->nodes, trace->node_count),
-                                           .peers = trace->peer_count,
-                                           .outcome = outcomes[trace->outcome],
-                                           .unfinished = trace->unfinished,
-                                           .has_took = trace->has_took,
-                                           .took_ns = trace->took_ns,
-                                           .truncated = trace->truncated,
-                                           .has_app = trace->has_app,
-                                           .cmd = trace->cmd};
-    memcpy(summary.app_id, trace->app_id, sizeof summary.app_id);
-    find_names(sieve->store, trace, &names);
-    if (names.app[0]) summary.app = names.app;
-    if (names.command[0]) summary.command = names.command;
-    bool kept = trace_filter_decide(sieve->filter, &sieve->tally, &summary) == 1;
-    sieve->tally = (struct trace_filter_tally){0};
-    return kept;
 }
 
 /* ---- traces ------------------------------------------------------------------------------------------------------------- */
@@ -244,7 +166,7 @@ int ask_traces(struct ask *ask) {
     struct traces_params params;
     struct history_traces_query query;
     struct trace_sieve sieve = {.store = ask->store, .now_ns = store_now_ns(ask->store)};
-    const struct history_trace_test test = {&sieve, sieve_see, sieve_keep};
+    const struct history_trace_test test = {&sieve, trace_sieve_see, trace_sieve_keep};
     struct expression *expression = NULL;
     struct history_trace *traces;
     size_t count, total;

@@ -115,7 +115,7 @@ struct peer_tally {
     _Atomic uint64_t bytes[2];    /* PACKET_SENT, PACKET_RECEIVED */
     _Atomic uint32_t messages[2]; /* message_sent, message_received: among the events that are no packets */
     _Atomic uint64_t first_ns, last_ns;
-    _Atomic uint64_t rtt_ns, rtt_time_ns; /* the newest sample, and when; 0: none */
+    _Atomic uint64_t rtt_ns, rtt_time_ns; /* the newest sample, and when; never at 0: none yet */
     _Atomic uint64_t min_rtt_ns;
 };
 TRACE_STATIC_ASSERT_(sizeof(struct peer_tally) == 128, "two cache lines");

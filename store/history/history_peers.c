@@ -99,7 +99,7 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
     history__least(&sum->first_ns, history__load(&tally->first_ns));
     history__greatest(&sum->last_ns, history__load(&tally->last_ns));
     history__least(&sum->min_rtt_ns, history__load(&tally->min_rtt_ns));
-    if (rtt_time_ns != 0 || rtt_ns != 0) history__peer_rtt(sum, rtt_time_ns, history__load32(&tally->rtt_node), rtt_ns);
+    if (rtt_time_ns != 0) history__peer_rtt(sum, rtt_time_ns, history__load32(&tally->rtt_node), rtt_ns);
 }
 
 /* ---- a segment ---------------------------------------------------------------------------------------------------------- */
@@ -208,8 +208,10 @@ static void fill(const struct peer_sum *sum, struct history_peer *ret_peer) {
     peer->messages_received = history__load32(&tally->messages[1]);
     peer->bytes_sent = history__load(&tally->bytes[PACKET_SENT]);
     peer->bytes_received = history__load(&tally->bytes[PACKET_RECEIVED]);
+    peer->has_rtt = history__load(&tally->rtt_time_ns) != 0;
     peer->rtt_ns = history__load(&tally->rtt_ns);
-    peer->min_rtt_ns = min_rtt_ns != UINT64_MAX ? min_rtt_ns : 0;
+    peer->has_min_rtt = min_rtt_ns != UINT64_MAX;
+    peer->min_rtt_ns = peer->has_min_rtt ? min_rtt_ns : 0;
     for (uint32_t node = 0; node < HISTORY_NODES_MAX && peer->node_count < HISTORY_SUMMARY_NODES_MAX; node++)
         if ((sum->nodes[node / 64] >> node % 64 & 1) != 0) peer->nodes[peer->node_count++] = node;
 }

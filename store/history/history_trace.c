@@ -113,6 +113,7 @@ struct span_mark {
     uint64_t span_id;
     uint32_t node;
     uint64_t time_ns;
+    uint32_t sequence;
     struct history_key key;
     bool ok; /* of an end */
     bool expired;
@@ -209,7 +210,7 @@ struct gather {
 };
 
 static int gather_app(struct gather *gather, const struct trace_event *event, uint32_t node, const struct history_key *key) {
-    struct span_mark mark = {.node = node, .time_ns = event->timestamp, .key = *key};
+    struct span_mark mark = {.node = node, .time_ns = event->timestamp, .sequence = event->sequence, .key = *key};
 
     app_note(&gather->app, event, key);
     if (event->kind == TRACE_KIND_APP_START) {
@@ -311,7 +312,12 @@ static void finish_spans(struct gather *gather) {
         if (comes_before(start, first)) first = start;
     }
     end = marks_find(&gather->ends, first);
-    trace->has_took = first->root && end != NULL && end->time_ns >= first->time_ns;
+    trace->has_root = first->root;
+    trace->root_ns = first->root ? first->time_ns : 0;
+    trace->root_node = first->root ? first->node : 0;
+    trace->has_end = first->root && end != NULL;
+    if (trace->has_end) trace->end = (struct history_span_end){end->time_ns, end->key.source, end->sequence};
+    trace->has_took = trace->has_end && end->time_ns >= first->time_ns;
     if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
     if (end != NULL && !end->ok)
         trace->outcome = end->expired ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;

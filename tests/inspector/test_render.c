@@ -48,9 +48,10 @@ static const struct {
     const char *name;
     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer);
 } views[] = {
-    {"nodes", render_nodes}, {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
-    {"stats", render_stats}, {"control", render_control}, {"count", render_count},   {"events", render_events},
-    {"trace", render_trace}, {"peer", render_peer},       {"graph", render_graph},   {"analyze", render_analyzed},
+    {"nodes", render_nodes},       {"peers", render_peers},     {"traces", render_traces}, {"apps", render_apps},
+    {"stats", render_stats},       {"control", render_control}, {"count", render_count},   {"events", render_events},
+    {"trace", render_trace},       {"peer", render_peer},       {"graph", render_graph},   {"analyze", render_analyzed},
+    {"requests", render_requests},
 };
 
 static bool flag(const json_t *test, const char *key, bool otherwise) {

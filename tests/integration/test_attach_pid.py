@@ -281,7 +281,7 @@ class Attach(ProtocolTest):
         alice.do("end", "%032x" % 7, 1, 1, 1)
         alice.do("metrics", 2_000_000, 1_000_000, BOB)
         self.place.settle(client, 44)
-        questions = [["recent", "100"], ["traces"], ["trace", "%032x" % 7], ["count", "--by", "kind"], ["apps"],
+        questions = [["recent", "100"], ["traces"], ["trace", "%032x" % 7], ["count", "--by", "kind"], ["requests"], ["apps"],
                      ["sql", "select kind, count(*) from events group by kind"], ["range", "0", "now"],
                      ["recent", "--where", "DMAP.key == 'somekey!'"]]
         live = [self.asks(*words) for words in questions]

@@ -59,8 +59,8 @@ class Framing(ProtocolTest):
     def test_an_unknown_method_lists_those_that_there_are(self):
         error = self.client.fail("frobnicate")
         self.assertEqual(error["code"], -32601)
-        self.assertEqual(sorted(error["data"]["methods"]), ["apps", "control", "count", "hello", "nodes", "peers", "query", "stats", "subscribe",
-                                                            "traces", "unsubscribe"])
+        self.assertEqual(sorted(error["data"]["methods"]), ["apps", "control", "count", "hello", "nodes", "peers", "query", "requests", "stats",
+                                                            "subscribe", "traces", "unsubscribe"])
 
     def test_params_are_checked_by_name_type_and_range(self):
         cases = [

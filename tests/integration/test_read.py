@@ -92,6 +92,8 @@ class EveryCommand(ReadTest):
                 ["recent", "--where", "rtt > 1ms"], ["range", first, last], ["range", "0", last, "--node", "bob"],
                 ["range", "0", last, "--explain"],
                 ["count", "--from", first, "--to", last], ["count", "--by", "peer,kind"], ["count", "--hist", "rtt"],
+                ["count", "--by", "command", "--value", "took"], ["requests", "--from", first, "--to", last],
+                ["requests", "--by", "time/1ms,node,command"],
                 ["count", "--by", "time/1ms", "--value", "size", "--from", first, "--to", last],
                 ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
                 ["sql", "select trace_id, outcome from traces order by 1"], ["sql", "select name, state, indexed from nodes order by 1"],

@@ -58,6 +58,7 @@ class TextSource(ProtocolTest):
                      ["peer", "bob"], ["recent"], ["recent", "7", "--kind", "packet_sent"], ["recent", "2500"],
                      ["range", str(first), str(last)], ["range", "0", str(last + 1), "--node", "bob"],
                      ["count", "--from", str(first), "--to", str(last)], ["count", "--by", "peer,kind"], ["count", "--hist", "rtt"],
+                     ["count", "--value", "took"], ["requests"], ["requests", "--by", "node"],
                      ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
                      ["sql", "select trace_id, outcome from traces order by 1"], ["analyze", "trace", TRACE], ["apps"],
                      ["rpc", "query", '{"limit":1,"kind":"custom"}']]:

@@ -44,6 +44,46 @@ class Traces(ProtocolTest):
         self.events = {trace["trace_id"]: self.client.call("query", trace_id=trace["trace_id"])["events"] for trace in self.all}
         self.assertEqual(len(self.all), TRACES)
 
+    def test_requests_are_their_traces_added_up(self):
+        """Figures of `requests` and of `count --value took` are those of the rows of `traces`."""
+        def sums(traces):
+            ended = [trace for trace in traces if trace["took"] is not None]
+            took = sorted(trace["took"] for trace in ended)
+            slowest = min((-trace["took"], trace["trace_id"]) for trace in ended)[1]
+            return (len(ended), sum(trace["outcome"] == "failed" for trace in ended), len(traces) - len(ended), took[0], took[-1], sum(took), slowest)
+
+        requests = [trace for trace in self.all if trace["app_id"]]
+        answer = self.client.call("requests")
+        self.assertEqual((answer["requests"], answer["open"], answer["rootless"], answer["lost"]),
+                         (sum(t["took"] is not None for t in requests), sum(t["took"] is None for t in requests), 0, 0))
+        self.assertEqual(len(answer["rows"]), 2)
+        for row in answer["rows"]:
+            mine = [trace for trace in requests if trace["command"] == row["group"]["command"]]
+            self.assertEqual((row["count"], row["failed"], row["open"], row["took"]["min"], row["took"]["max"], row["took"]["sum"], row["slowest"]),
+                             sums(mine))
+            self.assertAlmostEqual(row["rate"], row["count"] / answer["seconds"], delta=1e-4 * row["rate"])
+        counted = self.client.call("count", group_by="command", value="took", kind="app_end")["rows"]
+        self.assertEqual({row["group"]["command"]: row["value"] for row in counted},
+                         {row["group"]["command"]: row["took"] for row in answer["rows"]})
+        failed = self.client.call("requests", filter="outcome == failed", group_by=["node", "command"])
+        self.assertEqual({row["group"]["node_id"] for row in failed["rows"]}, {ALICE})
+        self.assertEqual(sum(row["count"] for row in failed["rows"]), sum(row["failed"] for row in answer["rows"]))
+
+    def test_the_inspector_shows_requests(self):
+        def inspect(*args):
+            done = subprocess.run([os.environ["INSPECTOR"], "requests", "--utc", *args, "--socket", self.place.path], text=True,
+                                  capture_output=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return done.stdout
+
+        answer = self.client.call("requests")
+        rows = [line.split() for line in inspect("--no-header").splitlines()]
+        self.assertEqual([row[:3] for row in rows], [[row["group"]["app"], row["group"]["command"], str(row["count"])] for row in answer["rows"]])
+        self.assertEqual([json.loads(line)["slowest"] for line in inspect("--json").splitlines()], [row["slowest"] for row in answer["rows"]])
+        self.assertEqual(inspect("--by", "node", "--no-header").split()[0], "alice")
+        self.assertIn(f"{answer['requests']} requests and {answer['open']} that have not ended in ", inspect())
+        self.assertEqual(inspect("--where", "took > 1h"), "0 requests\n")
+
     def ids(self, **params):
         answer = self.client.call("traces", **params)
         return [trace["trace_id"] for trace in answer["traces"]], answer["total"]

@@ -221,6 +221,76 @@ START_TEST(a_time_is_cut_to_whole_durations) {
     assert_integer("time/100ms", &events[0], 1767225600100000);
     assert_integer("timestamp/1m", &events[1], 1767225540000000);
     assert_integer("time/10us", &events[0], 1767225600123450);
+    assert_integer("time/100ns", &events[0], 1767225600123456); /* a value is whole microseconds */
+}
+END_TEST
+
+static void assert_range(const char *name, const struct test_event *test, uint64_t from_ns, uint64_t to_ns) {
+    struct trace_field *field = find(name);
+    uint8_t value[TRACE_VALUE_BYTES_MAX];
+    uint64_t low_ns = 0, high_ns = 0;
+    trace_field_read(field, &test->event, &test->origin, value);
+    ck_assert(trace_field_time_range(field, value, &low_ns, &high_ns));
+    ck_assert_uint_eq(low_ns, from_ns);
+    ck_assert_uint_eq(high_ns, to_ns);
+    trace_field_destroy(field);
+}
+
+START_TEST(a_cut_time_says_from_when_to_when_it_is) {
+    struct test_event events[sizeof EVENTS_ALL];
+    const uint64_t second = EVENTS_NOW / 1000000000 * 1000000000;
+    uint64_t low_ns, high_ns;
+    make_events(events);
+    assert_range("time/1s", &events[0], second, second + 1000000000);
+    assert_range("time/1m", &events[0], second, second + UINT64_C(60000000000));
+    assert_range("time/1500ns", &events[0], EVENTS_NOW / 1500 * 1500, EVENTS_NOW / 1500 * 1500 + 1500);
+    assert_range("time/100ns", &events[0], EVENTS_NOW / 1000 * 1000, EVENTS_NOW / 1000 * 1000 + 1000);
+    assert_range("time", &events[0], EVENTS_NOW / 1000 * 1000, EVENTS_NOW / 1000 * 1000);
+    struct trace_field *field = find("sequence");
+    ck_assert(!trace_field_time_range(field, (const uint8_t *)"n01234567", &low_ns, &high_ns));
+    trace_field_destroy(field);
+}
+END_TEST
+
+/* Texts that differ, of which the JSON of an event may tell the same. */
+START_TEST(labels_of_different_texts_differ) {
+    static const struct {
+        const char *text, *label;
+    } cases[] = {{"idle", "\"idle\""},
+                 {"\xc3\xa9", "\"\xc3\xa9\""},
+                 {"\xff", "\"\xef\xbf\xbd"
+                          "ff\""},
+                 {"\xfe", "\"\xef\xbf\xbd"
+                          "fe\""},
+                 {"a\xe2\x82", "\"a\xef\xbf\xbd"
+                               "e2\xef\xbf\xbd"
+                               "82\""},
+                 {"a\xe2", "\"a\xef\xbf\xbd"
+                           "e2\""},
+                 {"\xef\xbf\xbd", "\"\xef\xbf\xbd\""},
+                 {"\xef\xbf\xbd"
+                  "ff",
+                  "\"\xef\xbf\xbd"
+                  "ef\xef\xbf\xbd"
+                  "bf\xef\xbf\xbd"
+                  "bdff\""},
+                 {"\xef\xbf\xbd"
+                  "f",
+                  "\"\xef\xbf\xbd"
+                  "f\""},
+                 {"\"\x01", "\"\\\"\\u0001\""}};
+    struct trace_field *field = find("reason");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct trace_event event = {.kind = TRACE_KIND_CONN_CLOSED};
+        struct trace_filter_origin origin = {.node_id = &id_alice};
+        uint8_t value[TRACE_VALUE_BYTES_MAX];
+        char label[TRACE_VALUE_JSON_MAX + 1];
+        memcpy(event.data.conn_closed.reason, cases[i].text, strlen(cases[i].text));
+        size_t bytes = trace_field_read(field, &event, &origin, value);
+        *trace_value_label(label, value, bytes) = 0;
+        ck_assert_str_eq(label, cases[i].label);
+    }
+    trace_field_destroy(field);
 }
 END_TEST
 
@@ -299,6 +369,8 @@ int main(void) {
     tcase_add_test(tcase, numbers_are_those_that_can_be_measured);
     tcase_add_test(tcase, flags_are_one_text);
     tcase_add_test(tcase, a_time_is_cut_to_whole_durations);
+    tcase_add_test(tcase, a_cut_time_says_from_when_to_when_it_is);
+    tcase_add_test(tcase, labels_of_different_texts_differ);
     tcase_add_test(tcase, values_are_ordered_and_equal_by_their_bytes);
     tcase_add_test(tcase, what_is_no_field_is_refused_at_its_place);
     suite_add_tcase(suite, tcase);

@@ -270,6 +270,50 @@ START_TEST(a_question_mark_is_a_character_and_not_a_byte_of_it) {
 }
 END_TEST
 
+/* The data bytes of an application's event are 42, those of a custom event 44: as many digits can be compared. */
+START_TEST(bytes_are_compared_to_their_end) {
+    static const struct trace_app app = {.app_id = "LONG",
+                                         .name = "Long",
+                                         .field_count = 2,
+                                         .fields = {{"hash", TRACE_APP_HASH, 0, 42, 0}, {"key", TRACE_APP_BYTES, 1, 33, 0}}};
+    struct trace_event command = {.kind = TRACE_KIND_APP_COMMAND, .data.app_command = {.app_id = "LONG", .data_bytes = 42}};
+    struct trace_event custom = {.kind = TRACE_KIND_CUSTOM, .data.custom = {.data_bytes = 44}};
+    const struct trace_filter_origin origin = {.node_id = &id_alice, .app = &app};
+    char digits[2 * 44 + 1], text[200];
+    for (unsigned i = 0; i < 44; i++) {
+        if (i < 42) command.data.app_command.data[i] = (uint8_t)(0xa0 + i);
+        custom.data.custom.data[i] = (uint8_t)(0xa0 + i);
+        sprintf(digits + (size_t)2 * i, "%02X", 0xa0 + i);
+    }
+    const struct {
+        const char *format;
+        int digits, from;
+        bool command, custom;
+    } filters[] = {{"LONG.hash == %.*s", 84, 0, true, false},
+                   {"LONG.hash == %.*s", 83, 0, true, false},
+                   {"LONG.hash == %.*s", 65, 0, true, false},
+                   {"LONG.hash == %.*s", 86, 0, false, false},
+                   {"LONG.hash != %.*s", 84, 0, false, false},
+                   {"LONG.hash == %.*s", 66, 2, false, false},
+                   {"LONG.hash != %.*s", 66, 2, true, false},
+                   {"LONG.key == %.*s", 66, 2, true, false},
+                   {"LONG.key == %.*s", 65, 2, false, false},
+                   {"LONG.key in {%.*s, 00}", 66, 2, true, false},
+                   {"data == %.*s", 88, 0, false, true},
+                   {"data == %.*s", 84, 0, true, false},
+                   {"data != %.*s", 88, 0, true, false},
+                   {"custom.data == %.*s", 88, 0, false, true},
+                   {"app_command.data == %.*s", 84, 0, true, false}};
+    for (unsigned i = 0; i < COUNT_OF(filters); i++) {
+        snprintf(text, sizeof text, filters[i].format, filters[i].digits, digits + filters[i].from);
+        struct trace_filter *filter = compile(text, TRACE_FILTER_EVENTS, NULL);
+        ck_assert_msg(trace_filter_match(filter, &command, &origin) == filters[i].command, "%s", text);
+        ck_assert_msg(trace_filter_match(filter, &custom, &origin) == filters[i].custom, "%s", text);
+        trace_filter_destroy(filter);
+    }
+}
+END_TEST
+
 /* Above, everything is known that may be. */
 START_TEST(what_is_known_of_names_changes_no_meaning_but_what_it_is_about) {
     static const char *const texts[] = {"node == alice", "node == a11ce", "DMAP.size > 1MiB", "app == DataMap",
@@ -292,6 +336,7 @@ int main(void) {
     TCase *tcase = tcase_create("events");
     tcase_add_loop_test(tcase, a_filter_lets_through_the_events_that_it_names, 0, COUNT_OF(cases));
     tcase_add_test(tcase, a_question_mark_is_a_character_and_not_a_byte_of_it);
+    tcase_add_test(tcase, bytes_are_compared_to_their_end);
     tcase_add_test(tcase, what_is_known_of_names_changes_no_meaning_but_what_it_is_about);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

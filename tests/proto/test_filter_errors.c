@@ -64,7 +64,7 @@ static const struct {
     {"endpoint == ^1.2.3$", "endpoint is an address", ""},
     {"endpoint == ^1.2.3.4:65536$", "endpoint is an address", ""},
     {"endpoint == ^[::1$", "endpoint is an address", ""},
-    {"data == ^abc$", "data is up to 42 bytes as hex digits", ""},
+    {"data == ^abc$", "data is up to 44 bytes as hex digits", ""},
     {"app_id == ^DMAPP$", "app_id has at most 4 bytes", ""},
     {"size == ^null$", "size is never null", ""},
     {"node == ^null$", "node is never null", ""},

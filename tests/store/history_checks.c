@@ -260,6 +260,10 @@ static void assert_traces_equal(const struct history_trace *a, const struct hist
     quick_assert(memcmp(a->peers, b->peers, a->peer_count * sizeof a->peers[0]) == 0);
     quick_assert(a->outcome == b->outcome);
     quick_assert(a->unfinished == b->unfinished);
+    quick_assert(a->has_root == b->has_root);
+    quick_assert(!a->has_root || (a->root_ns == b->root_ns && a->root_node == b->root_node));
+    quick_assert(a->has_end == b->has_end);
+    quick_assert(a->end.time_ns == b->end.time_ns && a->end.source == b->end.source && a->end.sequence == b->end.sequence);
     quick_assert(a->has_took == b->has_took);
     quick_assert(a->took_ns == b->took_ns);
     quick_assert(a->has_app == b->has_app);
@@ -319,6 +323,7 @@ void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
         quick_assert(a->messages_received == b->messages_received);
         quick_assert(a->bytes_sent == b->bytes_sent);
         quick_assert(a->bytes_received == b->bytes_received);
+        quick_assert(a->has_rtt == b->has_rtt && a->has_min_rtt == b->has_min_rtt);
         quick_assert(a->rtt_ns == b->rtt_ns);
         quick_assert(a->min_rtt_ns == b->min_rtt_ns);
         quick_assert(a->node_count == b->node_count);

@@ -151,27 +151,38 @@ static void add_peer(struct history_trace *trace, const struct trace_node_id *pe
  * first start. */
 static void set_outcome(const struct model *model, const uint64_t *order, uint64_t count, struct history_trace *trace) {
     const struct trace_event *decides = NULL, *decides_end = NULL;
+    uint32_t source = 0, end_source = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         const struct trace_event *start = &model->events[order[i]].event, *end = NULL;
+        uint32_t at = 0;
         uint32_t node = model->events[order[i]].source >> 8;
         if (start->kind != TRACE_KIND_APP_START) continue;
         for (uint64_t j = 0; j < count && end == NULL; j++) {
             const struct trace_event *event = &model->events[order[j]].event;
             if (event->kind == TRACE_KIND_APP_END && event->data.app_end.span_id == start->data.app_start.span_id &&
                 model->events[order[j]].source >> 8 == node)
-                end = event;
+                end = event, at = model->events[order[j]].source;
         }
         if (end == NULL) trace->unfinished = true;
         if (decides != NULL && (start->data.app_start.parent_id != 0 || decides->data.app_start.parent_id == 0)) continue;
         decides = start;
         decides_end = end;
+        source = model->events[order[i]].source;
+        end_source = at;
     }
     if (decides == NULL) return;
     trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
     if (decides_end != NULL && !decides_end->data.app_end.ok)
         trace->outcome = decides_end->flags & TRACE_FLAG_EXPIRED ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
-    if (decides->data.app_start.parent_id != 0 || decides_end == NULL || decides_end->timestamp < decides->timestamp) return;
+    if (decides->data.app_start.parent_id != 0) return;
+    trace->has_root = true;
+    trace->root_ns = decides->timestamp;
+    trace->root_node = source >> 8;
+    if (decides_end == NULL) return;
+    trace->has_end = true;
+    trace->end = (struct history_span_end){decides_end->timestamp, end_source, decides_end->sequence};
+    if (decides_end->timestamp < decides->timestamp) return;
     trace->has_took = true;
     trace->took_ns = decides_end->timestamp - decides->timestamp;
 }
@@ -309,6 +320,8 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
             (event->timestamp == sample->event.timestamp && item->source >> 8 >= sample->source >> 8))
             sample = item;
     }
+    peer->has_min_rtt = has_min;
+    peer->has_rtt = sample != NULL;
     if (sample != NULL)
         peer->rtt_ns =
             sample->event.kind == TRACE_KIND_METRICS ? sample->event.data.metrics.rtt : sample->event.data.conn_established.rtt;

@@ -15,7 +15,8 @@
 
 struct trace_field;
 
-/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration works.  names as for trace_filter_compile;
+/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration works,
+ * one below a microsecond as a microsecond.  names as for trace_filter_compile;
  * may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
 int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
                      struct trace_filter_error *ret_error);
@@ -48,6 +49,10 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
 /* Is it a time? */
 bool trace_field_is_time(const struct trace_field *field);
 
+/* The times that have this value, from the first to the one behind the last: of `time/1s` a second; of `time` an instant, and both
+ * are the same.  False when the field is no time. */
+bool trace_field_time_range(const struct trace_field *field, const uint8_t *value, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+
 /* An order of values: numbers and times by size, anything else by its bytes.  Negative when a comes first. */
 int trace_value_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes);
 
@@ -57,5 +62,9 @@ int trace_value_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size
 /* Writes a value as JSON: as an event's JSON has it, but for the time, which is Unix microseconds, and the flags, which are
  * one string with commas.  Without a NUL.  Returns the end. */
 char *trace_value_json(char *out, const uint8_t *value, size_t bytes);
+
+/* The same, but so that different values differ: a byte of a text that is no UTF-8 is U+FFFD and its two hex digits, not U+FFFD
+ * alone. */
+char *trace_value_label(char *out, const uint8_t *value, size_t bytes);
 
 #endif

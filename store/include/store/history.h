@@ -138,6 +138,13 @@ enum history_outcome {
     HISTORY_OUTCOME_EXPIRED
 };
 
+/* The event that ended a span. */
+struct history_span_end {
+    uint64_t time_ns;
+    history_source source;
+    uint32_t sequence;
+};
+
 /* What the directory knows of a trace, counted over the events that the history still has. */
 struct history_trace {
     struct trace_id trace_id;
@@ -148,8 +155,13 @@ struct history_trace {
     struct trace_node_id peers[HISTORY_SUMMARY_NODES_MAX];
     uint32_t peer_count;
     enum history_outcome outcome;
-    bool unfinished;  /* a start has no end, also where the outcome is another */
-    bool has_took;    /* its root has both ends */
+    bool unfinished;    /* a start has no end, also where the outcome is another */
+    bool has_root;      /* the start of its root span, which has no parent, is here */
+    uint64_t root_ns;   /* when that was, */
+    uint32_t root_node; /* and on which node, an index */
+    bool has_end;       /* so is the end of that span */
+    struct history_span_end end;
+    bool has_took;    /* both are, in this order */
     uint64_t took_ns; /* from the one to the other; last_ns - first_ns has late acknowledgements in it, too */
     bool has_app;     /* it is a request; else the trace is of a connection */
     char app_id[4];
@@ -195,8 +207,9 @@ struct history_peer {
     struct trace_node_id peer_id;
     uint64_t first_ns, last_ns;
     uint64_t events, packets_sent, packets_received, packets_lost, messages_sent, messages_received;
-    uint64_t bytes_sent, bytes_received;       /* of packets */
-    uint64_t rtt_ns, min_rtt_ns;               /* 0: none */
+    uint64_t bytes_sent, bytes_received; /* of packets */
+    uint64_t rtt_ns, min_rtt_ns;
+    bool has_rtt, has_min_rtt;                 /* the last two are meant: there was a sample, which may be 0 */
     uint32_t nodes[HISTORY_SUMMARY_NODES_MAX]; /* node indices, ascending; of more than fit, the lowest */
     uint32_t node_count;
 };

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests by command, node or time: how many, how many not ok, how long they took. */
+#include "commands.h"
+
+#include "json_get.h"
+
+#define ROWS_DEFAULT 20
+
+/* The params of `requests`, NULL without memory. */
+static json_t *params_new(const struct session *session) {
+    const struct options *options = session->options;
+    const char *by = options->texts[OPTION_BY], *app = options->texts[OPTION_APP];
+    json_t *params = session_filter_new(session);
+    int failed = !params;
+    if (by) failed |= json_object_set_new(params, "group_by", question_list_new(by));
+    if (app) failed |= json_object_set_new(params, "app", json_string(app));
+    failed |= json_object_set_new(params, "limit", json_integer((json_int_t)option_number(options, OPTION_LIMIT, ROWS_DEFAULT)));
+    if (!failed) return params;
+    json_decref(params);
+    return NULL;
+}
+
+/* What no row tells; a last line when there is any. */
+static int show_rest(struct session *session, const json_t *answer) {
+    uint64_t rootless = json_get_count(answer, "rootless"), ungrouped = json_get_count(answer, "ungrouped");
+    uint64_t lost = json_get_count(answer, "lost");
+    if (!rootless && !ungrouped && !lost) return 0;
+    json_t *line = json_pack("{s:I,s:I,s:I}", "rootless", (json_int_t)rootless, "ungrouped", (json_int_t)ungrouped, "lost",
+                             (json_int_t)lost);
+    int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
+    json_decref(line);
+    return result;
+}
+
+int run_requests(struct session *session) {
+    bool json = option_given(session->options, OPTION_JSON);
+    json_t *answer, *params = params_new(session);
+    if (!params) return session_out_of_memory(session);
+    if (!json && session_learn_names(session)) {
+        json_decref(params);
+        return -1;
+    }
+    if (session_ask(session, "requests", params, &answer)) return -1;
+    int result = 0;
+    if (json) {
+        result = output_json_lines(&session->output, json_get_array(answer, "rows"));
+        if (!result) result = show_rest(session, answer);
+    } else {
+        names_see(&session->names, answer);
+        render_requests(&session->output.text, &session->view, answer);
+    }
+    json_decref(answer);
+    return result;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The numbers of many groups, and what an answer says of them: how many there are, the least, the greatest, the mean (all exact),
+ * percentiles and histograms (count_spread.h).  What `count` and `requests` measure with.  One thread. */
+#ifndef STORE_MEASURE_H
+#define STORE_MEASURE_H
+
+#include "count_spread.h"
+
+#include <proto/text.h>
+
+/* A sum of numbers does not fit one of them. */
+__extension__ typedef unsigned __int128 measure_total;
+
+struct measure_sum {
+    uint64_t count, min, max;
+    measure_total total;
+};
+
+struct measure {
+    struct measure_sum *sums; /* by group; `capacity` of them */
+    size_t capacity;
+    struct count_spread spread;
+};
+
+/* A zeroed struct has no numbers. */
+void measure_fini(struct measure *measure);
+
+/* Adds a number to a group below COUNT_SPREAD_GROUPS_MAX.  Returns as count_spread_add. */
+int measure_add(struct measure *measure, uint32_t group, uint64_t number);
+
+/* Where the groups' numbers are spread, for the answer: free with free(parts.all). */
+struct measure_parts {
+    struct count_spread_part *all; /* sorted by group, then bucket */
+    size_t count;
+};
+
+/* Returns 0 or -ENOMEM. */
+int measure_parts(const struct measure *measure, struct measure_parts *ret_parts);
+
+/* Writes ',"NAME":{"count":..,"min":..,"p50":..,"p90":..,"p99":..,"max":..,"mean":..,"sum":..}', or null in its place when the group has no
+ * number. */
+void measure_put(struct trace_text *out, const char *name, const struct measure *measure, const struct measure_parts *parts,
+                 uint32_t group);
+
+/* Writes ',"histogram":[{"low":..,"high":..,"count":..}]' of a group. */
+void measure_put_histogram(struct trace_text *out, const struct measure_parts *parts, uint32_t group);
+
+/* Writes ',"rate":' and how many that is a second; null for a time of 0 ns. */
+void measure_put_rate(struct trace_text *out, uint64_t count, uint64_t ns);
+
+/* Writes ',"seconds":' and the time in seconds; null for 0 ns. */
+void measure_put_seconds(struct trace_text *out, uint64_t ns);
+
+#endif
