@@ -150,7 +150,7 @@ static int give_all(struct running *running) {
     struct strbuf text = {0};
     struct pages pages;
     json_t *page;
-    int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
+    int result = pages_init(&pages, &session->inquiry, params, option_number(session->options, OPTION_LIMIT, PAGES_ALL));
     pages.text = &text;
     /* An interrupted question ends at once; one that has not been asked yet would open the connection again. */
     if (!result && interrupted) result = -1;
@@ -219,7 +219,7 @@ int run_export(struct session *session) {
     struct sigaction before[SIGNALS];
     struct running running = {.session = session,
                               .id = options->arg_count > 1 ? options->args[1] : NULL,
-                              .settings = {.columns = options->texts[OPTION_COLUMNS],
+                              .settings = {.columns = options->texts[OPTION_FIELDS],
                                            .push = options->texts[OPTION_PUSH],
                                            .qvis_names = names && !strcmp(names, "qvis"),
                                            .exported_ns = trace_now_unix_ns(),

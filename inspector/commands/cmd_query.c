@@ -11,7 +11,7 @@
 
 #define RECENT_DEFAULT 20
 
-static bool wants_json(const struct session *session) { return option_given(session->options, OPTION_JSON); }
+static bool wants_json(const struct session *session) { return options_want_data(session->options); }
 
 /* Shows an answer's events and gaps, in time order. */
 static int show_events(struct session *session, const json_t *answer) {
@@ -30,9 +30,12 @@ static int show_events(struct session *session, const json_t *answer) {
 static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
 
 int run_recent(struct session *session) {
-    uint64_t count = RECENT_DEFAULT;
+    uint64_t count = option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT);
     json_t *answer;
     const char *argument = session->options->arg_count > 1 ? session->options->args[1] : NULL;
+    if (argument && option_given(session->options, OPTION_LIMIT))
+        return failure_set(&session->failure, EXIT_USAGE, "recent %s and --limit %s: give one of them", argument,
+                           session->options->texts[OPTION_LIMIT]);
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
     if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer)) return -1;
@@ -49,8 +52,15 @@ int run_range(struct session *session) {
     struct options options = *session->options;
     struct pages pages;
     json_t *answer;
-    options.texts[OPTION_FROM] = options.args[1];
-    options.texts[OPTION_TO] = options.args[2];
+    static const enum option bounds[] = {OPTION_SINCE, OPTION_UNTIL};
+    for (unsigned i = 0; i < 2 && options.arg_count > i + 1; i++) {
+        if (option_given(&options, bounds[i]))
+            return failure_set(&session->failure, EXIT_USAGE, "range %s and --%s %s: give one of them", options.args[i + 1],
+                               option_table[bounds[i]].spelling, options.texts[bounds[i]]);
+        options.texts[bounds[i]] = options.args[i + 1];
+    }
+    if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
+        return failure_set(&session->failure, EXIT_USAGE, "usage: inspector range FROM [TO]; see inspector help range");
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
@@ -103,7 +113,10 @@ int run_peer(struct session *session) {
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
-        result = (row && output_json(&session->output, row)) || show_events(session, answer) || show_end(session) ? -1 : 0;
+        result = (row && session->output.records.format == RECORD_JSON && output_aside(&session->output, row)) ||
+                         show_events(session, answer) || show_end(session)
+                     ? -1
+                     : 0;
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->output.text, &session->view, answer);

@@ -7,16 +7,25 @@
 
 #include <string.h>
 
+/* Of methods that answer with all rows --limit keeps the first.  Returns whether there were more. */
+static bool cut_rows(const struct session *session, json_t *rows) {
+    uint64_t limit = option_number(session->options, OPTION_LIMIT, UINT64_MAX);
+    bool more = json_array_size(rows) > limit;
+    while (json_array_size(rows) > limit) json_array_remove(rows, json_array_size(rows) - 1);
+    return more;
+}
+
 int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
                      void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     json_t *answer;
-    bool json = option_given(session->options, OPTION_JSON);
-    if (!json && session_learn_names(session)) {
+    bool json = options_want_data(session->options);
+    if ((!json || session->view.fields) && session_learn_names(session)) {
         json_decref(params_new);
         return -1;
     }
     if (session_ask(session, method, params_new, &answer)) return -1;
     inquiry_note(&session->inquiry, answer);
+    bool more = member && cut_rows(session, json_object_get(answer, member));
     int result = 0;
     if (json && member) {
         result = output_json_lines(&session->output, json_get_array(answer, member));
@@ -25,6 +34,7 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
     } else {
         names_see(&session->names, answer);
         render(&session->output.text, &session->view, answer);
+        if (more && session->view.header) strbuf_puts(&session->output.text, "there are more; a greater --limit shows them\n");
     }
     json_decref(answer);
     return result;

@@ -30,7 +30,7 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
         enum option option;
         const char *param;
     } texts[] = {{OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"}, {OPTION_TRACE, "trace_id"}, {OPTION_WHERE, "filter"}},
-      times[] = {{OPTION_FROM, "from"}, {OPTION_TO, "to"}};
+      times[] = {{OPTION_SINCE, "from"}, {OPTION_UNTIL, "to"}};
     const char *kind = options->texts[OPTION_KIND], *text;
     bool utc = option_given(options, OPTION_UTC);
     json_t *filter = json_object();

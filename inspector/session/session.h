@@ -5,6 +5,7 @@
 #define INSPECTOR_SESSION_H
 
 #include "inquiry.h"
+#include "list.h"
 #include "names.h"
 #include "options.h"
 #include "output.h"
@@ -18,6 +19,8 @@ struct session {
     struct inquiry inquiry; /* its source is NULL for a command that opens none, or another one */
     struct names names;
     struct view view;
+    const struct list *list;   /* of the rows that it shows; or NULL */
+    struct field_names fields; /* --fields */
     struct output output;
     struct failure failure;
 };
@@ -26,6 +29,9 @@ struct session {
 
 int session_init(struct session *session, const struct options *options, source_opener *opener);
 void session_fini(struct session *session);
+
+/* Reads --format and --fields, for rows of a list; NULL: they are known when the answer is there. */
+int session_use_list(struct session *session, const struct list *list);
 
 /* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
 int session_open(struct session *session, uint64_t call_timeout_ms);
