@@ -322,7 +322,7 @@ const struct command command_table[] = {
         .name = "export",
         .args = "[ID]", .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(FIELDS) | OPTION_BIT(LIMIT) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
+        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(FIELDS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
                    OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(SINCE) | OPTION_BIT(UNTIL) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .own_format = true,
         .run = run_export,

@@ -60,6 +60,7 @@ static int run_command(const struct command *command, const struct options *opti
     if (!result) result = output_flush(&session.output);
     if (!result) inquiry_print_index(&session.inquiry);
     if (!result) inquiry_print_evicted(&session.inquiry);
+    if (result && session.inquiry.source) session_suggest(&session);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;

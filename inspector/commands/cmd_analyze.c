@@ -97,6 +97,9 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!options_want_data(session->options)) {
+        if (!analysis->facts->count &&
+            (option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL)))
+            session_tell_nothing(session, "event");
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }

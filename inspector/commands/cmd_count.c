@@ -34,7 +34,9 @@ static int show_rows(struct session *session, const json_t *answer) {
     int result = session_use_list(session, &list.list);
     if (!result && options_want_data(session->options))
         result = output_json_lines(&session->output, json_get_array(answer, "rows"));
-    if (!result && !options_want_data(session->options)) render_count(&session->output.text, &session->view, answer);
+    bool text = !options_want_data(session->options), none = !json_get_count(answer, "events");
+    if (!result && text && none) session_tell_nothing(session, "event");
+    if (!result && text) render_count(&session->output.text, &session->view, answer);
     if (!result) records_end(&session->output.records, &session->output.text);
     session->list = NULL;
     session->view.answer = NULL;

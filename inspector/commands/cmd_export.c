@@ -140,8 +140,12 @@ static int give_page(struct running *running, const struct strbuf *text, const j
 
 static int nothing_found(struct running *running) {
     struct failure *failure = &running->session->failure;
+    struct strbuf filters = {0};
     if (running->id) return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->id);
-    return failure_set(failure, EXIT_FAILED, "no event in the history matches");
+    (void)question_describe(&filters, running->session->options);
+    failure_set(failure, EXIT_FAILED, "no event in the history matches%s", strbuf_text(&filters));
+    strbuf_fini(&filters);
+    return -1;
 }
 
 static int give_all(struct running *running) {
@@ -150,7 +154,7 @@ static int give_all(struct running *running) {
     struct strbuf text = {0};
     struct pages pages;
     json_t *page;
-    int result = pages_init(&pages, &session->inquiry, params, option_number(session->options, OPTION_LIMIT, PAGES_ALL));
+    int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
     pages.text = &text;
     /* An interrupted question ends at once; one that has not been asked yet would open the connection again. */
     if (!result && interrupted) result = -1;

@@ -42,17 +42,18 @@ int run_recent(struct session *session) {
     bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
-    if (text && none && session->view.header) strbuf_puts(&session->output.text, "no events\n");
+    if (text && none) session_tell_nothing(session, "event");
     int result = show_events(session, answer);
     json_decref(answer);
     return result ? result : show_end(session);
 }
 
 int run_range(struct session *session) {
-    struct options options = *session->options;
+    static struct options options; /* until the session ends */
     struct pages pages;
     json_t *answer;
     static const enum option bounds[] = {OPTION_SINCE, OPTION_UNTIL};
+    options = *session->options;
     for (unsigned i = 0; i < 2 && options.arg_count > i + 1; i++) {
         if (option_given(&options, bounds[i]))
             return failure_set(&session->failure, EXIT_USAGE, "range %s and --%s %s: give one of them", options.args[i + 1],
@@ -64,21 +65,33 @@ int run_range(struct session *session) {
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
-    if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
+    size_t shown = 0;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
+        size_t rows = json_array_size(json_get_array(answer, "events")) + json_array_size(json_get_array(answer, "gaps"));
+        if (!shown && rows && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
+        shown += rows;
         result = show_events(session, answer);
         json_decref(answer);
         if (!result) result = output_flush(&session->output);
     }
     pages_fini(&pages);
+    if (!result && !shown && !wants_json(session)) {
+        session->options = &options; /* with what was an argument */
+        session_tell_nothing(session, "event");
+    }
     return result ? result : show_end(session);
 }
 
 /* ---- one peer ---- */
 
-/* What to say behind "no event": it may be there, and be filtered out. */
-static const char *filtered_phrase(const struct session *session) {
-    return option_given(session->options, OPTION_WHERE) ? " and is let through by the filter" : "";
+/* There is no event: it may be there, and be filtered out.  Returns -1. */
+static int nothing_of(struct session *session, const char *what, const char *name) {
+    struct strbuf filters = {0};
+    bool filtered = question_describe(&filters, session->options);
+    failure_set(&session->failure, EXIT_FAILED, "no event in the history %s %s%s%s", what, name, filtered ? " and matches" : "",
+                strbuf_text(&filters));
+    strbuf_fini(&filters);
+    return -1;
 }
 
 /* The row in `peers` of that full id, or without one of that name; or NULL. */
@@ -108,8 +121,7 @@ int run_peer(struct session *session) {
     json_t *row = find_peer(peers, id, name);
     int result = 0;
     if (!row && !first)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s%s", name,
-                             filtered_phrase(session));
+        result = nothing_of(session, "has a peer", name);
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
@@ -170,8 +182,7 @@ int run_trace(struct session *session) {
     const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
     int result;
     if (!trace_id)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s%s", prefix,
-                             filtered_phrase(session));
+        result = nothing_of(session, "belongs to a trace", prefix);
     else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
         result = run_trace_graph(session, answer);
     else if (wants_json(session))

@@ -3,6 +3,7 @@
 
 #include "times.h"
 
+#include <proto/untrusted.h>
 #include <string.h>
 
 json_t *question_list_new(const char *text) {
@@ -44,4 +45,19 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
     if (!failed) return filter;
     json_decref(filter);
     return NULL;
+}
+
+bool question_describe(struct strbuf *out, const struct options *options) {
+    static const enum option filters[] = {OPTION_KIND,  OPTION_NODE,  OPTION_PEER,  OPTION_TRACE,
+                                          OPTION_WHERE, OPTION_SINCE, OPTION_UNTIL, OPTION_APP};
+    bool any = false;
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        const char *value = options->texts[filters[i]];
+        char quoted[1024];
+        if (!value) continue;
+        any = true;
+        const char *word = trace_shell_word(quoted, sizeof quoted, value) ? quoted : "...";
+        strbuf_printf(out, " --%s%s%s", option_table[filters[i]].spelling, *word == '-' ? "=" : " ", word);
+    }
+    return any;
 }

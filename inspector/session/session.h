@@ -50,6 +50,12 @@ int session_learn_names(struct session *session);
  * none. */
 int session_json_evicted(struct session *session);
 
+/* Says what was filtered, and by what, when nothing is left: "no event matches --kind packet_lost; ...".  what: a noun. */
+void session_tell_nothing(struct session *session, const char *what);
+
+/* After a failure about a name: appends to it the nearest name that there is. */
+void session_suggest(struct session *session);
+
 int session_out_of_memory(struct session *session);
 
 #endif
