@@ -20,6 +20,7 @@ struct failure {
     enum exit_code code;
     bool disconnected; /* traced went away: connecting again may help */
     int64_t rpc_code;  /* of an error answer, else 0 */
+    char param[16];    /* which param an error answer is about; empty: none */
     struct {
         bool is_wrong;           /* the filter; and where, in bytes of its text */
         size_t position, length; /* as traced says */

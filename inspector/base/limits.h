@@ -27,7 +27,7 @@
 #define FOLLOW_SETTLE_MS 1000U       /* how long after reconnecting `follow` reports what it missed */
 #define NODES_REFRESH_MS 1000U       /* `follow` asks for new names at most this often */
 #define SQL_MEASURED_ROWS 200U       /* columns get the width that the first rows need */
-#define SQL_COLUMNS_MAX 80U          /* ... but at most this, except the last column */
+#define STREAM_COLUMNS_MAX 80U       /* ... but at most this */
 #define SQL_CELL_COLUMNS_MAX 100000U /* one cell of a result */
 #define SQL_STATEMENT_BYTES_MAX (1U << 20)
 #define SQL_MEMBERS_MAX 32U     /* members of a row's object that are examined */

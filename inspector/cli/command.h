@@ -14,6 +14,8 @@ struct command {
     unsigned args_min, args_max;
     enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
     uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
+    const struct list *list;   /* of its rows, for --fields; NULL: they depend on the answer */
+    bool own_format;           /* --format and --fields are its own */
     bool offline;              /* opens its source itself, or needs none: session->inquiry.source is NULL */
     command_run *run;
     const char *summary; /* a phrase of one line */

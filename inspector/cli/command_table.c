@@ -6,11 +6,14 @@
 
 // clang-format off
 #define EVENT_FILTERS (OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE))
-#define TIMES (OPTION_BIT(FROM) | OPTION_BIT(TO))
+#define TIMES (OPTION_BIT(SINCE) | OPTION_BIT(UNTIL))
+#define ROWS (OPTION_BIT(FORMAT) | OPTION_BIT(FIELDS))
 
 const struct command command_table[] = {
     {
         .name = "nodes",
+        .options = ROWS | OPTION_BIT(LIMIT),
+        .list = &node_list,
         .run = run_nodes,
         .summary = "the nodes that traced knows, and how many of their events were lost",
         .description = "emitted = indexed + lost once traced has read everything of a node.",
@@ -18,7 +21,8 @@ const struct command command_table[] = {
     },
     {
         .name = "peers",
-        .options = OPTION_BIT(NODE),
+        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(NODE),
+        .list = &peer_list,
         .run = run_peers,
         .summary = "the peers: rtt, loss, bytes",
         .description = "What all nodes report about each peer, or only --node.",
@@ -27,7 +31,8 @@ const struct command command_table[] = {
     },
     {
         .name = "traces",
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .list = &trace_list,
         .run = run_traces,
         .summary = "traces and how they ended, the newest first",
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
@@ -39,25 +44,25 @@ const struct command command_table[] = {
                        "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and about their events with any (...), all (...) and "
                        "count(...) > 3, inside of which every filter of events may stand.",
         .examples = {{"inspector traces --limit 5", "the newest five"},
-                     {"inspector traces --app DMAP --from -1m", "the requests of one application in the last minute"},
+                     {"inspector traces --app DMAP --since -1m", "the requests of one application in the last minute"},
                      {"inspector traces --where 'any packet_lost and took > 50ms and nodes >= 3'", "slow ones that lost packets"},
                      {"inspector traces --where 'unfinished and age > 5s' --order oldest", "hanging requests, the longest first"},
                      {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"}},
     },
     {
         .name = "requests",
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
         .run = run_requests,
         .summary = "requests by command: rate, failures, how long they took, the slowest",
         .description = "A row for each command; --by command,node,time/1s says otherwise, any of them. The node is the one that began the request.\n"
                        "requests is how many ended, per s that by the second, bad the share of them that failed or expired, open how many have not ended. p50, p90 and p99 are "
                        "percentiles of took, exact below 256 ns, and at most 1/128 too high above; slowest is the trace that took longest.\n"
-                       "A request belongs to the time when it ended, or while it is open when it began; --from and --to choose by that, and rates are of that time: without "
+                       "A request belongs to the time when it ended, or while it is open when it began; --since and --until choose by that, and rates are of that time: without "
                        "them, from the first to the last. Requests whose beginning is not in the history are counted apart.\n"
                        "--where asks about whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\"} if "
                        "something is in no row.",
         .examples = {{"inspector requests", "which command is slow, and which fails?"},
-                     {"inspector requests --by node,command --from -1m", "at whom, in the last minute"},
+                     {"inspector requests --by node,command --since -1m", "at whom, in the last minute"},
                      {"inspector requests --by time/1s --where 'command == GET_CHUNK'", "one command, second by second"},
                      {"inspector requests --json | jq -r '[.group.command, .count, .took.p99/1e6] | @tsv'", "for a script"}},
     },
@@ -65,7 +70,8 @@ const struct command command_table[] = {
         .name = "trace",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
+        .options = ROWS | TIMES | OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
+        .list = &event_list,
         .run = run_trace,
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
@@ -86,7 +92,8 @@ const struct command command_table[] = {
         .name = "peer",
         .args = "PEER", .args_min = 1, .args_max = 1,
         .completes = VALUE_PEER,
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) | TIMES,
+        .list = &event_list,
         .run = run_peer,
         .summary = "one peer, and its latest events",
         .description = "PEER is a name or the beginning of an id. Shows 20 events unless --limit says otherwise.",
@@ -95,21 +102,23 @@ const struct command command_table[] = {
     {
         .name = "recent",
         .args = "[N]", .args_max = 1,
-        .options = EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = ROWS | OPTION_BIT(LIMIT) | EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
+        .list = &event_list,
         .run = run_recent,
         .summary = "the newest N events",
-        .description = "N defaults to 20. The newest event comes last.",
-        .examples = {{"inspector recent 100 --kind app_start,app_end", "the newest requests, start and end"},
+        .description = "20 unless N or -n says otherwise. The newest event comes last.",
+        .examples = {{"inspector recent -n 100 --kind app_start,app_end", "the newest requests, start and end"},
                      {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, except those of bob"}},
     },
     {
         .name = "range",
-        .args = "FROM TO", .args_min = 2, .args_max = 2,
+        .args = "[FROM [TO]]", .args_max = 2,
         .completes = VALUE_TIME,
-        .options = EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = ROWS | TIMES | EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .list = &event_list,
         .run = run_range,
         .summary = "the events of a period",
-        .description = "FROM is included, TO is not. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
+        .description = "FROM is included, TO is not; they can also be given as --since and --until. Without TO, until now. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
                        "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5; local, unless --utc, Z or +01:00 says otherwise. "
                        "A whole number is Unix microseconds. Events evicted from the history while they are fetched are counted: on stderr, and "
                        "with --json in a last line {\"evicted\":N}.",
@@ -118,18 +127,18 @@ const struct command command_table[] = {
     },
     {
         .name = "count",
-        .options = EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = ROWS | EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .run = run_count,
         .summary = "how many events, by any fields, with rates and percentiles",
         .description = "Fields are the same as in filters: kind, node, peer, trace, lane, flags, app, command, a field of the data (size, or packet_sent.size), "
                        "or one of an application's own (DMAP.size); time/1s is the second of an event, and any other duration works. "
                        "Events without the field are in group -.\n"
-                       "The largest groups come first, 20 unless --limit says otherwise. Rates cover the time from --from to --to; without "
+                       "The largest groups come first, 20 unless --limit says otherwise. Rates cover the time from --since to --until; without "
                        "them, from the first to the last counted event; by time/1s, each row's own second.\n"
                        "With --value, values is how many of the events have that number. --value took measures requests: of the "
                        "event that ends a request, how long it took.\n"
                        "Percentiles are exact below 256, and at most 1/128 too high above.",
-        .examples = {{"inspector count --by peer,kind --from -10s", "what happens with whom"},
+        .examples = {{"inspector count --by peer,kind --since -10s", "what happens with whom"},
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
                      {"inspector count --hist rtt", "the distribution of round trips"},
                      {"inspector count --kind app_end --by node,command --value took", "how long requests took, by whom they were for"},
@@ -137,10 +146,11 @@ const struct command command_table[] = {
     },
     {
         .name = "follow",
-        .options = EVENT_FILTERS | OPTION_BIT(SPEED) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = ROWS | EVENT_FILTERS | OPTION_BIT(SPEED) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .list = &event_list,
         .run = run_follow,
         .summary = "events as they come",
-        .description = "Ends with Ctrl-C, --count, --for, or when the reader of its output goes away.\n"
+        .description = "Ends with Ctrl-C, --limit, --for, or when the reader of its output goes away.\n"
                        "When traced goes away, the stream resumes with the next traced: it shows what that traced finds in the rings, "
                        "nothing twice, and reports what is missing. --wait=SECONDS limits the waiting (then exit code 3); with --wait=0 the "
                        "command ends with traced (exit code 1).\n"
@@ -174,8 +184,9 @@ const struct command command_table[] = {
         .name = "attach",
         .args = "PID", .args_min = 1, .args_max = 1,
         .completes = VALUE_PID,
-        .options = OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR),
+        .options = ROWS | OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .offline = true,
+        .list = &event_list,
         .run = run_attach,
         .summary = "follow one process, even without traced",
         .description = "Finds the logs of the process and shows the events of all its nodes as they come. Ends when the process has ended and all its "
@@ -185,28 +196,28 @@ const struct command command_table[] = {
                        "For a dead process it shows what its ring or traced still has, and ends.\n"
                        "Missing events are reported as in follow; \"hidden\" events were overwritten, and may not have matched the filter.",
         .examples = {{"inspector attach $(pidof mynode)", "what is it doing now?"},
-                     {"inspector attach 4242 --recent 50 --count 50", "the last things it did"},
-                     {"inspector attach 4242 --from 0 --json > all.ndjson", "everything its ring still has, and what follows"}},
+                     {"inspector attach 4242 --recent 50 -n 50", "the last things it did"},
+                     {"inspector attach 4242 --since 0 --json > all.ndjson", "everything its ring still has, and what follows"}},
     },
     {
         .name = "record",
-        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(FROM) | OPTION_BIT(COUNT) | OPTION_BIT(FOR) | OPTION_BIT(OUTPUT),
+        .options = EVENT_FILTERS | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR) | OPTION_BIT(OUTPUT),
         .run = run_record,
         .summary = "save events in a file that --read opens again",
-        .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --from or --recent it "
-                       "begins in the past. Ends with Ctrl-C, --count or --for, and says how many events it has, and how many it missed. "
+        .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --since or --recent it "
+                       "begins in the past. Ends with Ctrl-C, --limit or --for, and says how many events it has, and how many it missed. "
                        "An existing file is never overwritten.\n"
                        "Events are written in segments of 65536. Ctrl-C and SIGTERM lose nothing; if record is killed otherwise, the "
                        "last segment is lost. If the disk is full, record says so and goes on; the exit code is then 1.\n"
                        "With --read it saves a part of a recording, or of JSON. traced --record DIR records everything, all the time.",
-        .examples = {{"inspector record -o today.p2rec --from -1m --for 5m", "the last minute and the next five"},
-                     {"inspector record -o losses.p2rec --kind packet_lost --count 1000", "a thousand losses"},
+        .examples = {{"inspector record -o today.p2rec --since -1m --for 5m", "the last minute and the next five"},
+                     {"inspector record -o losses.p2rec --kind packet_lost -n 1000", "a thousand losses"},
                      {"inspector record -r all.p2rec -o bob.p2rec --node bob", "a part of another recording"},
                      {"inspector traces --read today.p2rec", "look at it later"}},
     },
     {
         .name = "salvage",
-        .options = OPTION_BIT(OUTPUT),
+        .options = ROWS | OPTION_BIT(OUTPUT),
         .offline = true,
         .run = run_salvage,
         .summary = "save what nodes left in their rings, even without traced",
@@ -220,7 +231,7 @@ const struct command command_table[] = {
     {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
-        .options = OPTION_BIT(ALL),
+        .options = ROWS | OPTION_BIT(ALL),
         .offline = true,
         .run = run_doctor,
         .summary = "why is nothing seen?",
@@ -235,37 +246,38 @@ const struct command command_table[] = {
     {
         .name = "trigger",
         .args = "FILTER", .args_min = 1, .args_max = 1,
-        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(WRITE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .run = run_trigger,
         .summary = "wait for a condition, and save what happened around it",
         .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
-                       "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without --write they "
+                       "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
                        "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
                        "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; at Ctrl-C it is not.",
-        .examples = {{"inspector trigger packet_lost --write 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
+        .examples = {{"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},
-                     {"inspector trigger 'app_end and not ok' --every 1m --write failed.ndjson", "for an overnight run"}},
+                     {"inspector trigger 'app_end and not ok' --every 1m -o failed.ndjson", "for an overnight run"}},
     },
     {
         .name = "control",
-        .options = OPTION_BIT(NODE) | OPTION_BIT(KINDS) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
+        .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(KIND) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
+        .list = &control_list,
         .run = run_control,
         .summary = "show or change what live nodes emit",
-        .description = "Without --kinds, --sample and --reset it changes nothing. You can set kinds, traces, or both; what you do not set stays "
+        .description = "Without --kind, --sample and --reset it changes nothing. --kind says which kinds to emit, and no others; all and none are words for it. You can set kinds, traces, or both; what you do not set stays "
                        "as it is.\n"
                        "The choice of traces depends only on their ids, so all nodes keep the same ones; events without a trace are always kept. Nodes that "
                        "start later use their program's settings. The setting survives a restart of traced.",
-        .examples = {{"inspector control --kinds packet_lost,app_start,app_end --sample 1/100", "fewer events, but complete traces"},
+        .examples = {{"inspector control --kind packet_lost,app_start,app_end --sample 1/100", "fewer events, but complete traces"},
                      {"inspector control --reset", "back to the programs' settings"}},
     },
     {
         .name = "sql",
         .args = "[STATEMENT]", .args_max = 1,
-        .options = OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(FORMAT) | OPTION_BIT(EXPLAIN),
         .run = run_sql,
         .summary = "SQL over the history, or a recording",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
@@ -282,7 +294,8 @@ const struct command command_table[] = {
         .name = "analyze",
         .args = "[WHAT NAME]", .args_max = 2,
         .completes = VALUE_SUBJECT,
-        .options = OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .list = &finding_list,
         .run = run_analyze,
         .summary = "what is wrong, in words, with the events that show it",
         .description = "Most severe first: links and nodes that lose packets, packets late under way, packets given up wrongly, jumps of the "
@@ -297,7 +310,7 @@ const struct command command_table[] = {
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
                        "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable.",
         .examples = {{"inspector analyze", "what is wrong here?"},
-                     {"inspector analyze --from -1m", "in the last minute"},
+                     {"inspector analyze --since -1m", "in the last minute"},
                      {"inspector analyze trace 5a356ada", "where does this request lose its time?"},
                      {"inspector analyze --json | jq -r 'select(.severity == \"severe\") | .says'", "for a script"}},
     },
@@ -310,6 +323,8 @@ const struct command command_table[] = {
     },
     {
         .name = "apps",
+        .options = ROWS,
+        .list = &app_list,
         .run = run_apps,
         .summary = "the applications that nodes registered",
         .examples = {{"inspector apps", "which commands and fields have names"}},
@@ -327,20 +342,21 @@ const struct command command_table[] = {
         .name = "export",
         .args = "[ID]", .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(COLUMNS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
-                   OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(FROM) | OPTION_BIT(TO) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) |
+        .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(FIELDS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
+                   OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(SINCE) | OPTION_BIT(UNTIL) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) |
                    OPTION_BIT(LIMIT) | OPTION_BIT(FOLLOW) | OPTION_BIT(RECENT) | OPTION_BIT(FOR),
+        .own_format = true,
         .run = run_export,
         .summary = "events for other people's tools: all of a trace, or all that match",
         .description = "Writes every event of the trace ID, or without ID every event of the history that matches, in the order of time. "
                        "docs/exports.md says what becomes of each field, and what a format can't carry.\n"
                        "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
                        "are in the output, and counted on stderr. --limit N exports the first N events.\n"
-                       "With --follow it goes on with events as they come, from now on or from --from or --recent, until Ctrl-C, --limit or "
+                       "With --follow it goes on with events as they come, from now on or from --since or --recent, until Ctrl-C, --limit or "
                        "--for. When traced goes away, it waits for the next one like follow. What is missing is reported on stderr, in ndjson also in its place. "
                        "With --push (inspector export --follow --push http://localhost:4318) it waits as long as it takes for a receiver that is away; events that traced drops meanwhile are counted.",
         .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
-                     {"inspector export --format csv --columns time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
+                     {"inspector export --format csv --fields time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
                      {"inspector export --follow --for 2s --format csv --kind metrics", "samples of the path as they come, for two seconds"}},
     },
 };
@@ -369,7 +385,7 @@ const struct command_example program_examples[] = {
     {"inspector trace 5a356ada", "where did the time of this one go?"},
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
-    {"inspector --read /var/tmp/p2p traces --from '2026-01-31 12:00'", "what traced recorded"},
+    {"inspector --read /var/tmp/p2p traces --since '2026-01-31 12:00'", "what traced recorded"},
     {0},
 };
 // clang-format on

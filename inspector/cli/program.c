@@ -19,11 +19,9 @@ const struct command *find_command(const char *name) {
 }
 
 static int unknown_command(const char *name, struct failure *failure) {
-    const struct command *nearest = command_table;
-    for (size_t i = 1; i < command_count; i++)
-        if (nearest_distance(name, command_table[i].name) < nearest_distance(name, nearest->name)) nearest = &command_table[i];
-    if (nearest_distance(name, nearest->name) <= NEAREST_MAX)
-        return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest->name);
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
+    if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest.word);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
 }
 
@@ -55,11 +53,14 @@ static int run_command(const struct command *command, const struct options *opti
     int result = check_usage(command, options, failure);
     if (result) return result;
     result = session_init(&session, options, opener);
+    if (!result && !command->own_format) result = session_use_list(&session, command->list);
     if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
+    if (!result && session.list) records_end(&session.output.records, &session.output.text);
     if (!result) result = output_flush(&session.output);
     if (!result) inquiry_print_index(&session.inquiry);
     if (!result) inquiry_print_evicted(&session.inquiry);
+    if (result && session.inquiry.source) session_suggest(&session);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;

@@ -86,9 +86,9 @@ static int read_states(struct session *session, const struct facts *facts, struc
     return result;
 }
 
-/* Ages count to the end of what was looked at: now, or with --to in the past the newest event. */
+/* Ages count to the end of what was looked at: now, or with --until in the past the newest event. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
-    bool past = option_given(session->options, OPTION_TO) && facts->count;
+    bool past = option_given(session->options, OPTION_UNTIL) && facts->count;
     return past ? facts->items[facts->count - 1].time_ns : source_now_ns(session->inquiry.source);
 }
 
@@ -96,7 +96,10 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 
 static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
-    if (!option_given(session->options, OPTION_JSON)) {
+    if (!options_want_data(session->options)) {
+        if (!analysis->facts->count &&
+            (option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL)))
+            session_tell_nothing(session, "event");
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }

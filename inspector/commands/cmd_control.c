@@ -6,8 +6,7 @@
 #include <string.h>
 
 static json_t *change_new(const struct options *options) {
-    const char *node = options->texts[OPTION_NODE], *kinds = options->texts[OPTION_KINDS],
-               *sample = options->texts[OPTION_SAMPLE];
+    const char *node = options->texts[OPTION_NODE], *kinds = options->texts[OPTION_KIND], *sample = options->texts[OPTION_SAMPLE];
     json_t *params = json_object();
     int failed = !params;
     if (node) failed |= json_object_set_new(params, "node_id", json_string(node));

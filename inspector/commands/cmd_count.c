@@ -2,6 +2,8 @@
  *
  * How many events, by what. */
 #include "commands.h"
+#include "count_list.h"
+#include "json_get.h"
 
 #include <string.h>
 
@@ -24,12 +26,41 @@ static json_t *params_new(const struct session *session) {
     return NULL;
 }
 
+/* The groups as rows: for --format csv or tsv, and --fields. */
+static int show_rows(struct session *session, const json_t *answer) {
+    struct count_list list;
+    if (count_list_init(&list, answer)) return session_out_of_memory(session);
+    session->view.answer = answer;
+    int result = session_use_list(session, &list.list);
+    if (!result && options_want_data(session->options))
+        result = output_json_lines(&session->output, json_get_array(answer, "rows"));
+    bool text = !options_want_data(session->options), none = !json_get_count(answer, "events");
+    if (!result && text && none) session_tell_nothing(session, "event");
+    if (!result && text) render_count(&session->output.text, &session->view, answer);
+    if (!result) records_end(&session->output.records, &session->output.text);
+    session->list = NULL;
+    session->view.answer = NULL;
+    return result;
+}
+
 int run_count(struct session *session) {
-    if (option_given(session->options, OPTION_VALUE) && option_given(session->options, OPTION_HIST))
+    const struct options *options = session->options;
+    bool whole = options_want_data(options) && session->output.records.format == RECORD_JSON && !session->view.fields;
+    json_t *answer;
+    if (option_given(options, OPTION_VALUE) && option_given(options, OPTION_HIST))
         return failure_set(&session->failure, EXIT_USAGE, "--hist FIELD draws what --value FIELD tells: give one of them");
-    if (option_given(session->options, OPTION_BY) &&
-        !session->options->texts[OPTION_BY][strspn(session->options->texts[OPTION_BY], ",")])
+    if (option_given(options, OPTION_BY) && !options->texts[OPTION_BY][strspn(options->texts[OPTION_BY], ",")])
         return failure_set(&session->failure, EXIT_USAGE, "--by takes fields, like kind or peer,kind");
     json_t *params = params_new(session);
-    return params ? run_ask_and_show(session, "count", params, NULL, render_count) : session_out_of_memory(session);
+    if (!params) return session_out_of_memory(session);
+    if (!whole && session_learn_names(session)) {
+        json_decref(params);
+        return -1;
+    }
+    if (session_ask(session, "count", params, &answer)) return -1;
+    inquiry_note(&session->inquiry, answer);
+    names_see(&session->names, answer);
+    int result = whole ? output_json(&session->output, answer) : show_rows(session, answer);
+    json_decref(answer);
+    return result;
 }

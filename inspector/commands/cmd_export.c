@@ -145,9 +145,13 @@ static int give_page(struct running *running, const struct strbuf *text, const j
 
 static int nothing_found(struct running *running) {
     struct failure *failure = &running->exporting.session->failure;
+    struct strbuf filters = {0};
     if (running->exporting.id)
         return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->exporting.id);
-    return failure_set(failure, EXIT_FAILED, "no event in the history matches");
+    (void)question_describe(&filters, running->exporting.session->options);
+    failure_set(failure, EXIT_FAILED, "no event in the history matches%s", strbuf_text(&filters));
+    strbuf_fini(&filters);
+    return -1;
 }
 
 static int give_all(struct running *running) {
@@ -253,7 +257,7 @@ static int check_options(const struct exporting *exporting) {
         return failure_set(failure, EXIT_USAGE, "%s has to be whole to be read: --follow is for ndjson, csv, tsv and otlp",
                            exporting->format->name);
     if (output) return failure_set(failure, EXIT_USAGE, "--follow never has the whole: write it with > FILE");
-    if (option_given(options, OPTION_TO)) return failure_set(failure, EXIT_USAGE, "either --follow or --to");
+    if (option_given(options, OPTION_UNTIL)) return failure_set(failure, EXIT_USAGE, "either --follow or --until");
     return 0;
 }
 
@@ -264,7 +268,7 @@ int run_export(struct session *session) {
     bool follow = option_given(options, OPTION_FOLLOW);
     struct exporting exporting = {.session = session,
                                   .id = options->arg_count > 1 ? options->args[1] : NULL,
-                                  .settings = {.columns = options->texts[OPTION_COLUMNS],
+                                  .settings = {.columns = options->texts[OPTION_FIELDS],
                                                .push = push,
                                                .follow = follow,
                                                .events_max = option_number(options, OPTION_LIMIT, 0),

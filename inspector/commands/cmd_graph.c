@@ -61,8 +61,7 @@ static int json_messages(struct session *session, const json_t *answer) {
 }
 
 int run_trace_graph(struct session *session, const json_t *answer) {
-    if (option_given(session->options, OPTION_JSON)) return json_messages(session, answer);
-    session->view.columns = output_columns(&session->output);
+    if (options_want_data(session->options)) return json_messages(session, answer);
     render_graph(&session->output.text, &session->view, answer);
     return 0;
 }

@@ -11,7 +11,7 @@
 
 #define RECENT_DEFAULT 20
 
-static bool wants_json(const struct session *session) { return option_given(session->options, OPTION_JSON); }
+static bool wants_json(const struct session *session) { return options_want_data(session->options); }
 
 /* Shows an answer's events and gaps, in time order. */
 static int show_events(struct session *session, const json_t *answer) {
@@ -30,45 +30,68 @@ static int show_events(struct session *session, const json_t *answer) {
 static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
 
 int run_recent(struct session *session) {
-    uint64_t count = RECENT_DEFAULT;
+    uint64_t count = option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT);
     json_t *answer;
     const char *argument = session->options->arg_count > 1 ? session->options->args[1] : NULL;
+    if (argument && option_given(session->options, OPTION_LIMIT))
+        return failure_set(&session->failure, EXIT_USAGE, "recent %s and --limit %s: give one of them", argument,
+                           session->options->texts[OPTION_LIMIT]);
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
     if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer)) return -1;
     bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
-    if (text && none && session->view.header) strbuf_puts(&session->output.text, "no events\n");
+    if (text && none) session_tell_nothing(session, "event");
     int result = show_events(session, answer);
     json_decref(answer);
     return result ? result : show_end(session);
 }
 
 int run_range(struct session *session) {
-    struct options options = *session->options;
+    static struct options options; /* until the session ends */
     struct pages pages;
     json_t *answer;
-    options.texts[OPTION_FROM] = options.args[1];
-    options.texts[OPTION_TO] = options.args[2];
+    static const enum option bounds[] = {OPTION_SINCE, OPTION_UNTIL};
+    options = *session->options;
+    for (unsigned i = 0; i < 2 && options.arg_count > i + 1; i++) {
+        if (option_given(&options, bounds[i]))
+            return failure_set(&session->failure, EXIT_USAGE, "range %s and --%s %s: give one of them", options.args[i + 1],
+                               option_table[bounds[i]].spelling, options.texts[bounds[i]]);
+        options.texts[bounds[i]] = options.args[i + 1];
+    }
+    if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
+        return failure_set(&session->failure, EXIT_USAGE, "usage: inspector range FROM [TO]; see inspector help range");
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
-    if (!result && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
+    size_t shown = 0;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
+        size_t rows = json_array_size(json_get_array(answer, "events")) + json_array_size(json_get_array(answer, "gaps"));
+        if (!shown && rows && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
+        shown += rows;
         result = show_events(session, answer);
         json_decref(answer);
         if (!result) result = output_flush(&session->output);
     }
     pages_fini(&pages);
+    if (!result && !shown && !wants_json(session)) {
+        session->options = &options; /* with what was an argument */
+        session_tell_nothing(session, "event");
+    }
     return result ? result : show_end(session);
 }
 
 /* ---- one peer ---- */
 
-/* What to say behind "no event": it may be there, and be filtered out. */
-static const char *filtered_phrase(const struct session *session) {
-    return option_given(session->options, OPTION_WHERE) ? " and is let through by the filter" : "";
+/* There is no event: it may be there, and be filtered out.  Returns -1. */
+static int nothing_of(struct session *session, const char *what, const char *name) {
+    struct strbuf filters = {0};
+    bool filtered = question_describe(&filters, session->options);
+    failure_set(&session->failure, EXIT_FAILED, "no event in the history %s %s%s%s", what, name, filtered ? " and matches" : "",
+                strbuf_text(&filters));
+    strbuf_fini(&filters);
+    return -1;
 }
 
 /* The row in `peers` of that full id, or without one of that name; or NULL. */
@@ -98,12 +121,14 @@ int run_peer(struct session *session) {
     json_t *row = find_peer(peers, id, name);
     int result = 0;
     if (!row && !first)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a peer %s%s", name,
-                             filtered_phrase(session));
+        result = nothing_of(session, "has a peer", name);
     else if (json_object_set(answer, "peer", row ? row : json_null()))
         result = session_out_of_memory(session);
     if (!result && wants_json(session)) {
-        result = (row && output_json(&session->output, row)) || show_events(session, answer) || show_end(session) ? -1 : 0;
+        result = (row && session->output.records.format == RECORD_JSON && output_aside(&session->output, row)) ||
+                         show_events(session, answer) || show_end(session)
+                     ? -1
+                     : 0;
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->output.text, &session->view, answer);
@@ -157,8 +182,7 @@ int run_trace(struct session *session) {
     const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
     int result;
     if (!trace_id)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s%s", prefix,
-                             filtered_phrase(session));
+        result = nothing_of(session, "belongs to a trace", prefix);
     else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
         result = run_trace_graph(session, answer);
     else if (wants_json(session))

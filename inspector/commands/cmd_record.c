@@ -156,7 +156,7 @@ static int record_stream(struct record *record) {
 static int show_end(const struct record *record, const char *path, const struct event_writer_stats *stats) {
     struct session *session = record->session;
     struct strbuf *out = &session->output.text;
-    if (option_given(session->options, OPTION_JSON)) {
+    if (options_want_data(session->options)) {
         json_t *line = json_pack("{s:s, s:I, s:I, s:I}", "file", path, "events", (json_int_t)stats->events, "missed",
                                  (json_int_t)record->missed, "bytes", (json_int_t)stats->bytes);
         int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
@@ -180,7 +180,7 @@ static int begin_record(struct record *record) {
     const struct options *options = session->options;
     struct stream_wish begin = {.params_new = session_filter_new(session),
                                 .recent = option_number(options, OPTION_RECENT, 0),
-                                .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
+                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = record->wait_ms ? CONNECT_RETRY_MS : 0};
     if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];

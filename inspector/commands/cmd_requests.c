@@ -4,6 +4,7 @@
 #include "commands.h"
 
 #include "json_get.h"
+#include "request_list.h"
 
 #define ROWS_DEFAULT 20
 
@@ -33,23 +34,32 @@ static int show_rest(struct session *session, const json_t *answer) {
     return result;
 }
 
+/* The rows as a table, or as data: --format csv or tsv, and --fields. */
+static int show_rows(struct session *session, const json_t *answer) {
+    struct request_list list;
+    bool data = options_want_data(session->options);
+    request_list_init(&list, answer);
+    int result = session_use_list(session, &list.list);
+    if (!result && data) result = output_json_lines(&session->output, json_get_array(answer, "rows"));
+    if (!result && !data) render_requests(&session->output.text, &session->view, answer);
+    if (!result) records_end(&session->output.records, &session->output.text);
+    session->list = NULL;
+    return result;
+}
+
 int run_requests(struct session *session) {
-    bool json = option_given(session->options, OPTION_JSON);
+    bool data = options_want_data(session->options);
+    bool whole = data && session->output.records.format == RECORD_JSON && !session->view.fields;
     json_t *answer, *params = params_new(session);
     if (!params) return session_out_of_memory(session);
-    if (!json && session_learn_names(session)) {
+    if (!whole && session_learn_names(session)) {
         json_decref(params);
         return -1;
     }
     if (session_ask(session, "requests", params, &answer)) return -1;
-    int result = 0;
-    if (json) {
-        result = output_json_lines(&session->output, json_get_array(answer, "rows"));
-        if (!result) result = show_rest(session, answer);
-    } else {
-        names_see(&session->names, answer);
-        render_requests(&session->output.text, &session->view, answer);
-    }
+    names_see(&session->names, answer);
+    int result = show_rows(session, answer);
+    if (!result && whole) result = show_rest(session, answer);
     json_decref(answer);
     return result;
 }

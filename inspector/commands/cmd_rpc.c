@@ -20,7 +20,7 @@ int run_rpc(struct session *session) {
         }
     }
     if (session_ask(session, options->args[1], params, &result)) return -1;
-    if (option_given(options, OPTION_JSON)) {
+    if (options_want_data(options)) {
         int failed = output_json(&session->output, result);
         json_decref(result);
         return failed;

@@ -4,30 +4,49 @@
 #include "commands.h"
 
 #include "json_get.h"
+#include "nearest.h"
 
 #include <string.h>
 
-int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
-                     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
+/* Of methods that answer with all rows --limit keeps the first.  Returns whether there were more. */
+static bool cut_rows(const struct session *session, json_t *rows) {
+    uint64_t limit = option_number(session->options, OPTION_LIMIT, UINT64_MAX);
+    bool more = json_array_size(rows) > limit;
+    while (json_array_size(rows) > limit) json_array_remove(rows, json_array_size(rows) - 1);
+    return more;
+}
+
+/* noun: what a row is, of answers that options filter; NULL: of others. */
+static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member, const char *noun,
+                        void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     json_t *answer;
-    bool json = option_given(session->options, OPTION_JSON);
-    if (!json && session_learn_names(session)) {
+    bool json = options_want_data(session->options);
+    if ((!json || session->view.fields) && session_learn_names(session)) {
         json_decref(params_new);
         return -1;
     }
     if (session_ask(session, method, params_new, &answer)) return -1;
     inquiry_note(&session->inquiry, answer);
+    bool more = member && cut_rows(session, json_object_get(answer, member));
     int result = 0;
     if (json && member) {
         result = output_json_lines(&session->output, json_get_array(answer, member));
     } else if (json) {
         result = output_json(&session->output, answer);
+    } else if (noun && !json_array_size(json_get_array(answer, member))) {
+        session_tell_nothing(session, noun);
     } else {
         names_see(&session->names, answer);
         render(&session->output.text, &session->view, answer);
+        if (more && session->view.header) strbuf_puts(&session->output.text, "there are more; a greater --limit shows them\n");
     }
     json_decref(answer);
     return result;
+}
+
+int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
+                     void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
+    return ask_and_show(session, method, params_new, member, NULL, render);
 }
 
 int run_nodes(struct session *session) { return run_ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
@@ -36,17 +55,57 @@ int run_apps(struct session *session) { return run_ask_and_show(session, "apps",
 
 int run_peers(struct session *session) {
     json_t *params = session_filter_new(session);
-    return params ? run_ask_and_show(session, "peers", params, "peers", render_peers) : session_out_of_memory(session);
+    return params ? ask_and_show(session, "peers", params, "peers", "peer", render_peers) : session_out_of_memory(session);
+}
+
+/* ---- traces ---- */
+
+/* Appends " and any node == "alice"". */
+static void put_condition(struct strbuf *out, const char *field, const char *name) {
+    if (!name) return;
+    strbuf_printf(out, "%sany %s == \"", out->bytes ? " and " : "", field);
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\') strbuf_puts(out, "\\");
+        strbuf_add(out, name, 1);
+    }
+    strbuf_puts(out, "\"");
+}
+
+/* traces knows no node and no peer, but filters of whole traces do.  What is wrong with the filter is to be shown in that of
+ * the user. */
+static int set_filter(struct session *session, json_t *params) {
+    const struct options *options = session->options;
+    const char *where = options->texts[OPTION_WHERE], *node = options->texts[OPTION_NODE], *peer = options->texts[OPTION_PEER];
+    struct strbuf filter = {0};
+    if (!node && !peer) return 0;
+    json_object_del(params, "node_id");
+    json_object_del(params, "peer_id");
+    if (where) strbuf_printf(&filter, "(%s)", where);
+    put_condition(&filter, "node", node);
+    put_condition(&filter, "peer", peer);
+    int failed = filter.failed || json_object_set_new(params, "filter", json_string(strbuf_text(&filter)));
+    strbuf_fini(&filter);
+    return failed;
+}
+
+/* A fault of the filter that set_filter made: of the user's own part it is shown there, of the rest it needs no place. */
+static void place_fault(struct session *session) {
+    struct failure *failure = &session->failure;
+    const struct options *options = session->options;
+    const char *where = options->texts[OPTION_WHERE];
+    if (!failure->filter.is_wrong || (!options->texts[OPTION_NODE] && !options->texts[OPTION_PEER])) return;
+    failure->filter.is_wrong = where && failure->filter.position && failure->filter.position <= strlen(where) + 1;
+    if (failure->filter.is_wrong) failure->filter.position--;
 }
 
 int run_traces(struct session *session) {
     const struct options *options = session->options;
-    const char *app = options->texts[OPTION_APP];
+    const char *app = options->texts[OPTION_APP], *kind = options->texts[OPTION_KIND];
+    struct nearest nearest = nearest_to(kind ? kind : "");
     json_t *params = session_filter_new(session);
-    int failed = !params;
+    int failed = !params || set_filter(session, params);
     if (app) failed |= json_object_set_new(params, "app", json_string(app));
     if (options->texts[OPTION_ORDER]) failed |= json_object_set_new(params, "order", json_string(options->texts[OPTION_ORDER]));
-    const char *kind = options->texts[OPTION_KIND];
     failed |= json_object_set_new(params, "kind", json_string(kind ? kind : "request"));
     if (option_given(options, OPTION_LIMIT))
         failed |= json_object_set_new(params, "limit", json_integer((json_int_t)options->numbers[OPTION_LIMIT]));
@@ -54,5 +113,15 @@ int run_traces(struct session *session) {
         json_decref(params);
         return session_out_of_memory(session);
     }
-    return run_ask_and_show(session, "traces", params, "traces", render_traces);
+    nearest_look(&nearest, "request");
+    nearest_look(&nearest, "connection");
+    if (kind && strcmp(kind, "request") != 0 && strcmp(kind, "connection") != 0) {
+        json_decref(params);
+        return failure_set(&session->failure, EXIT_USAGE, "--kind %s: of traces it is request or connection%s%s%s", kind,
+                           nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
+    }
+    int result =
+        ask_and_show(session, "traces", params, "traces", kind && *kind == 'c' ? "connection" : "request", render_traces);
+    if (result) place_fault(session);
+    return result;
 }

@@ -254,7 +254,7 @@ int run_top(struct session *session) {
     struct watch watch = {.session = session, .source = session->inquiry.source, .connected = true};
     struct top *top = &watch.top;
     uint64_t interval_ms = option_number(session->options, OPTION_INTERVAL, INTERVAL_MS_DEFAULT);
-    if (option_given(session->options, OPTION_JSON))
+    if (options_want_data(session->options))
         return failure_set(&session->failure, EXIT_USAGE, "top has no --json: ask for nodes, peers or traces with it");
     if (interval_ms < INTERVAL_MS_MIN)
         return failure_set(&session->failure, EXIT_USAGE, "--interval: at least %u ms", INTERVAL_MS_MIN);

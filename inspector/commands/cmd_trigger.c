@@ -283,7 +283,7 @@ static int put_appended(struct trigger *trigger, struct window *window) {
 static int tell_window(struct trigger *trigger, const struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct strbuf line = {0};
-    if (option_given(session->options, OPTION_JSON) && name) {
+    if (options_want_data(session->options) && name) {
         json_t *told = end_new(trigger, window);
         int failed = !told || json_object_set_new(told, "window", json_integer((json_int_t)trigger->windows)) ||
                      json_object_set_new(told, "file", json_string(name)) || json_object_set(told, "event", trigger->event);
@@ -419,7 +419,7 @@ static int run_windows(struct trigger *trigger) {
 
 int run_trigger(struct session *session) {
     const struct options *options = session->options;
-    const char *file = options->texts[OPTION_WRITE];
+    const char *file = options->texts[OPTION_OUTPUT];
     struct trigger trigger = {.session = session,
                               .condition = options->args[1],
                               .file = file && strcmp(file, "-") != 0 ? file : NULL,

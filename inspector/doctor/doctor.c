@@ -13,7 +13,7 @@ static void put_line(struct doctor *doctor, bool fine, const char *check, const 
     struct strbuf *out = &session->output.text;
     doctor->fine += fine;
     doctor->wrong += !fine;
-    if (option_given(session->options, OPTION_JSON)) {
+    if (options_want_data(session->options)) {
         json_t *line = json_pack("{s:s, s:b, s:s, s:s?}", "check", check, "ok", fine, "found", found, "remedy", remedy);
         if (!line || output_json(&session->output, line)) out->failed = true;
         json_decref(line);
@@ -85,7 +85,7 @@ static int run_checks(struct doctor *doctor, pid_t pid) {
     if (doctor->traced && doctor_ask_traced(doctor)) return -1;
     doctor_look_at_logs(doctor);
     if (pid) doctor_look_at_process(doctor, pid);
-    if (!option_given(session->options, OPTION_JSON) && session->view.header && !doctor->wrong)
+    if (!options_want_data(session->options) && session->view.header && !doctor->wrong)
         strbuf_printf(&session->output.text, "%u checks, and nothing is wrong%s\n", doctor->fine,
                       pid || session->view.all ? "" : "; inspector doctor PID looks at one process");
     if (output_flush(&session->output)) return -1;

@@ -223,23 +223,20 @@ static bool find_fields(struct column *column) {
 }
 
 static int unknown_column(struct export *export, const char *name) {
-    const char *nearest = known_columns[0].name;
+    struct nearest nearest = nearest_to(name);
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
-    for (size_t i = 1; i < sizeof known_columns / sizeof *known_columns; i++)
-        if (nearest_distance(name, known_columns[i].name) < nearest_distance(name, nearest)) nearest = known_columns[i].name;
+    for (size_t i = 0; i < sizeof known_columns / sizeof *known_columns; i++) nearest_look(&nearest, known_columns[i].name);
     for (unsigned k = 0; k < count; k++)
-        for (unsigned i = 0; i < kinds[k].field_count; i++)
-            if (nearest_distance(name, kinds[k].fields[i].name) < nearest_distance(name, nearest))
-                nearest = kinds[k].fields[i].name;
-    if (nearest_distance(name, nearest) <= NEAREST_MAX)
-        return failure_set(export->failure, EXIT_USAGE, "there is no column %s; did you mean %s?", name, nearest);
-    return failure_set(export->failure, EXIT_USAGE, "there is no column %s; see docs/exports.md", name);
+        for (unsigned i = 0; i < kinds[k].field_count; i++) nearest_look(&nearest, kinds[k].fields[i].name);
+    if (nearest.word)
+        return failure_set(export->failure, EXIT_USAGE, "there is no field %s; did you mean %s?", name, nearest.word);
+    return failure_set(export->failure, EXIT_USAGE, "there is no field %s; see docs/exports.md", name);
 }
 
 static int add_column(struct export *export, struct table *table, const char *name, size_t bytes) {
     if (table->count == COLUMNS_MAX || bytes >= NAME_MAX_BYTES)
-        return failure_set(export->failure, EXIT_USAGE, "too many columns, or too long a name: at most %d, of %d letters",
+        return failure_set(export->failure, EXIT_USAGE, "too many fields, or too long a name: at most %d, of %d letters",
                            COLUMNS_MAX, NAME_MAX_BYTES - 1);
     struct column *column = &table->columns[table->count++];
     memcpy(column->name, name, bytes);
@@ -260,7 +257,7 @@ static int begin(struct export *export, bool tabs) {
         if (bytes && add_column(export, table, at, bytes)) return -1;
         at += bytes + (at[bytes] == ',');
     }
-    if (!table->count) return failure_set(export->failure, EXIT_USAGE, "--columns: no column is named");
+    if (!table->count) return failure_set(export->failure, EXIT_USAGE, "--fields: no field is named");
     for (unsigned i = 0; i < table->count; i++) {
         const char *name = table->columns[i].name;
         char *out = writer_room(export->out, 4 * NAME_MAX_BYTES);
@@ -291,7 +288,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) { return
 const struct export_format export_format_csv = {
     .name = "csv",
     .suffix = ".csv",
-    .doc = "a table with --columns: spreadsheets, DuckDB, pandas",
+    .doc = "a table with --fields: spreadsheets, DuckDB, pandas",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),
     .begin = begin_csv,

@@ -16,16 +16,16 @@ const size_t export_format_count = sizeof export_formats / sizeof *export_format
 
 const struct export_format *export_find(const char *name, struct failure *failure) {
     char all[256] = "";
-    const struct export_format *nearest = export_formats[0];
+    struct nearest nearest = nearest_to(name);
     for (size_t i = 0; i < export_format_count; i++) {
         const struct export_format *format = export_formats[i];
         if (!strcmp(format->name, name)) return format;
-        if (nearest_distance(name, format->name) < nearest_distance(name, nearest->name)) nearest = format;
+        nearest_look(&nearest, format->name);
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", format->name);
     }
-    if (nearest_distance(name, nearest->name) <= NEAREST_MAX)
-        failure_set(failure, EXIT_USAGE, "there is no format %s; did you mean %s?", name, nearest->name);
+    if (nearest.word)
+        failure_set(failure, EXIT_USAGE, "there is no format %s; did you mean %s?", name, nearest.word);
     else
         failure_set(failure, EXIT_USAGE, "there is no format %s; the formats are %s", name, all);
     return NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "nearest.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +13,21 @@ _Static_assert(OPTION_COUNT_ <= 64, "options.given has a bit for each");
 
 const struct option_info option_table[OPTION_COUNT_] = {
 #define OPTION(NAME, spelling, value, type, help) {spelling, value, VALUE_##type, help},
+#define ALIAS(NAME, spelling)
 #include "options.def"
 };
+
+static const struct {
+    enum option option;
+    const char *spelling;
+} aliases[] = {
+#define OPTION(NAME, spelling, value, type, help)
+#define ALIAS(NAME, spelling) {OPTION_##NAME, spelling},
+#include "options.def"
+};
+#define ALIASES (sizeof aliases / sizeof *aliases)
+
+const char *const format_words[] = {"table", "csv", "tsv", "json", NULL};
 
 int parse_count(const char *text, uint64_t *ret_count) {
     if (!*text || strlen(text) > 18 || text[strspn(text, "0123456789")]) return -1;
@@ -85,16 +100,21 @@ const char *const *option_words(enum value_type type) {
 }
 
 static int take_word(enum option option, const char *value, struct failure *failure) {
-    char expected[64] = "";
+    char expected[96] = "";
     const char *const *words = option_words(option_table[option].type);
+    struct nearest nearest = nearest_to(value);
     for (size_t i = 0; words[i]; i++) {
         if (!strcmp(words[i], value)) return 0;
+        nearest_look(&nearest, words[i]);
         snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "%s%s",
                  !i             ? ""
                  : words[i + 1] ? ", "
                                 : " or ",
                  words[i]);
     }
+    if (nearest.word)
+        return failure_set(failure, EXIT_USAGE, "--%s %s: did you mean %s? There are %s", option_table[option].spelling, value,
+                           nearest.word, expected);
     return bad_value(option, value, expected, failure);
 }
 
@@ -142,42 +162,82 @@ static int take_value(struct options *options, enum option option, const char *v
     }
 }
 
-/* The option of that spelling; OPTION_COUNT_ when there is none. */
+/* ---- the command line ---- */
+
 static enum option find_option(const char *name, size_t bytes) {
-    unsigned i = 0;
-    while (i < OPTION_COUNT_ && (strncmp(option_table[i].spelling, name, bytes) != 0 || option_table[i].spelling[bytes])) i++;
-    return (enum option)i;
+    for (unsigned i = 0; i < OPTION_COUNT_; i++)
+        if (!strncmp(option_table[i].spelling, name, bytes) && !option_table[i].spelling[bytes]) return (enum option)i;
+    for (size_t i = 0; i < ALIASES; i++)
+        if (!strncmp(aliases[i].spelling, name, bytes) && !aliases[i].spelling[bytes]) return aliases[i].option;
+    return OPTION_COUNT_;
 }
 
+enum option option_find(const char *spelling) { return find_option(spelling, strlen(spelling)); }
+
 enum option option_of_word(const char *word, const char **ret_value) {
-    const char *equals = strchr(word, '=');
     *ret_value = NULL;
-    if (!strcmp(word, "-o")) return OPTION_OUTPUT;
-    if (!strcmp(word, "-r")) return OPTION_READ;
-    if (!strcmp(word, "-h")) return OPTION_HELP;
-    if (!strcmp(word, "-V")) return OPTION_VERSION;
-    if (strncmp(word, "--", 2) != 0) return OPTION_COUNT_;
+    if (word[0] != '-') return OPTION_COUNT_;
+    if (word[1] != '-') { /* a letter, and perhaps its value */
+        enum option option = find_option(word + 1, 1);
+        bool joined = word[1] && word[2] && option != OPTION_COUNT_ && option_table[option].type != VALUE_NONE;
+        if (joined) *ret_value = word + 2;
+        return joined || (word[1] && !word[2]) ? option : OPTION_COUNT_;
+    }
+    const char *equals = strchr(word, '=');
     size_t bytes = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
+    if (bytes < 2) return OPTION_COUNT_; /* letters have one dash */
     *ret_value = equals ? equals + 1 : NULL;
-    /* As the socket calls it. */
-    return bytes == 6 && !strncmp(word + 2, "filter", bytes) ? OPTION_WHERE : find_option(word + 2, bytes);
+    return find_option(word + 2, bytes);
+}
+
+static int unknown_option(const char *word, struct failure *failure) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    struct nearest nearest = nearest_to(name + strspn(name, "-"));
+    for (unsigned i = 0; i < OPTION_COUNT_; i++) nearest_look(&nearest, option_table[i].spelling);
+    for (size_t i = 0; i < ALIASES; i++)
+        if (strlen(aliases[i].spelling) > 1) nearest_look(&nearest, aliases[i].spelling);
+    if (!nearest.word) return failure_set(failure, EXIT_USAGE, "unknown option %s; see inspector help", word);
+    return failure_set(failure, EXIT_USAGE, "unknown option %s; did you mean --%s?", word,
+                       option_table[option_find(nearest.word)].spelling);
+}
+
+/* --utc=no: as if it had not been said, and no default may say it. */
+static int take_flag(struct options *options, enum option option, const char *value, struct failure *failure) {
+    if (!value) return take_value(options, option, value, failure);
+    if (strcmp(value, "no") != 0 && strcmp(value, "yes") != 0)
+        return failure_set(failure, EXIT_USAGE, "--%s takes no value but yes or no", option_table[option].spelling);
+    if (!strcmp(value, "yes")) return take_value(options, option, NULL, failure);
+    options->given &= ~(UINT64_C(1) << option);
+    options->refused |= UINT64_C(1) << option;
+    return 0;
 }
 
 /* Reads the option at argv[i].  Returns how many arguments it took, or -1. */
 static int take_option(struct options *options, char **argv, int argc, int i, struct failure *failure) {
     const char *text = argv[i], *value;
     enum option option = option_of_word(text, &value);
-    if (option == OPTION_COUNT_) return failure_set(failure, EXIT_USAGE, "unknown option %s; see inspector help", text);
+    if (option == OPTION_COUNT_) return unknown_option(text, failure);
     enum value_type type = option_table[option].type;
-    if (type == VALUE_NONE && value)
-        return failure_set(failure, EXIT_USAGE, "--%s takes no value", option_table[option].spelling);
-    bool next = type != VALUE_NONE && type != VALUE_SECONDS && !value;
+    if (type == VALUE_NONE) return take_flag(options, option, value, failure) ? -1 : 1;
+    bool next = type != VALUE_SECONDS && !value;
     if (next && i + 1 >= argc)
         return failure_set(failure, EXIT_USAGE, "--%s needs a value: %s", option_table[option].spelling,
                            option_table[option].value);
     if (next) value = argv[i + 1];
     if (take_value(options, option, value, failure)) return -1;
     return next ? 2 : 1;
+}
+
+int options_default(struct options *options, enum option option, const char *value, struct failure *failure) {
+    if ((options->given | options->refused) >> option & 1) return 0;
+    if (option_table[option].type == VALUE_NONE) return take_flag(options, option, value, failure);
+    return take_value(options, option, value, failure);
+}
+
+bool options_want_data(const struct options *options) {
+    const char *format = options->texts[OPTION_FORMAT];
+    return option_given(options, OPTION_JSON) || (format && strcmp(format, "table") != 0);
 }
 
 bool is_option(const char *text) { return text[0] == '-' && text[1] && !isdigit((unsigned char)text[1]) && text[1] != '.'; }

@@ -13,6 +13,7 @@
 
 enum option {
 #define OPTION(NAME, spelling, value, type, help) OPTION_##NAME,
+#define ALIAS(NAME, spelling)
 #include "options.def"
     OPTION_COUNT_
 };
@@ -23,7 +24,7 @@ enum option {
 /* What every command takes, and what those take that ask a source. */
 #define OPTIONS_COMMON                                                                                                        \
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
-     OPTION_BIT(HELP) | OPTION_BIT(VERSION))
+     OPTION_BIT(NO_PAGER) | OPTION_BIT(HELP) | OPTION_BIT(VERSION))
 #define OPTIONS_SOURCE (OPTION_BIT(PID) | OPTION_BIT(READ))
 
 /* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
@@ -41,7 +42,7 @@ enum value_type {
     VALUE_TIME,
     VALUE_KINDS, /* names with commas between them */
     VALUE_FIELDS,
-    VALUE_FORMAT, /* of export */
+    VALUE_FORMAT, /* of tables, or of export */
     VALUE_NODE,
     VALUE_PEER,
     VALUE_TRACE,
@@ -68,6 +69,7 @@ struct options {
     const char *args[ARGS_MAX]; /* the first is the command */
     unsigned arg_count;
     uint64_t given;                   /* OPTION_BITs */
+    uint64_t refused;                 /* given as --flag=no: no default may set them */
     const char *texts[OPTION_COUNT_]; /* NULL when not given */
     uint64_t numbers[OPTION_COUNT_];  /* of counts; milliseconds of durations and seconds */
     const char *reads[READS_MAX];     /* every --read, in order */
@@ -83,8 +85,18 @@ int options_note(struct options *options, enum option option, const char *value)
 /* Is a word meant for an option?  "-5s" is a time. */
 bool is_option(const char *text);
 
-/* The option that a word names, with the value that is in it (NULL: none); OPTION_COUNT_ when it names none. */
+/* The option that a word names, in any spelling, with the value that is in it (NULL: none): --limit=5, -n5.  OPTION_COUNT_ when it
+ * names none. */
 enum option option_of_word(const char *word, const char **ret_value);
+
+/* The option of that spelling, without dashes; OPTION_COUNT_ when there is none. */
+enum option option_find(const char *spelling);
+
+/* Sets an option that the command line does not have, as a default.  Returns 0, or -1 with the reason. */
+int options_default(struct options *options, enum option option, const char *value, struct failure *failure);
+
+/* The words of --format for tables, up to a NULL. */
+extern const char *const format_words[];
 
 static inline bool option_given(const struct options *options, enum option option) { return options->given >> option & 1; }
 
@@ -92,6 +104,9 @@ static inline bool option_given(const struct options *options, enum option optio
 static inline uint64_t option_number(const struct options *options, enum option option, uint64_t otherwise) {
     return option_given(options, option) ? options->numbers[option] : otherwise;
 }
+
+/* Are rows wanted as data: --json, or --format csv, tsv or json? */
+bool options_want_data(const struct options *options);
 
 /* Reads a whole number.  Returns 0 or -1. */
 int parse_count(const char *text, uint64_t *ret_count);

@@ -3,6 +3,7 @@
 
 #include "times.h"
 
+#include <proto/untrusted.h>
 #include <string.h>
 
 json_t *question_list_new(const char *text) {
@@ -30,7 +31,7 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
         enum option option;
         const char *param;
     } texts[] = {{OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"}, {OPTION_TRACE, "trace_id"}, {OPTION_WHERE, "filter"}},
-      times[] = {{OPTION_FROM, "from"}, {OPTION_TO, "to"}};
+      times[] = {{OPTION_SINCE, "from"}, {OPTION_UNTIL, "to"}};
     const char *kind = options->texts[OPTION_KIND], *text;
     bool utc = option_given(options, OPTION_UTC);
     json_t *filter = json_object();
@@ -44,4 +45,19 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
     if (!failed) return filter;
     json_decref(filter);
     return NULL;
+}
+
+bool question_describe(struct strbuf *out, const struct options *options) {
+    static const enum option filters[] = {OPTION_KIND,  OPTION_NODE,  OPTION_PEER,  OPTION_TRACE,
+                                          OPTION_WHERE, OPTION_SINCE, OPTION_UNTIL, OPTION_APP};
+    bool any = false;
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        const char *value = options->texts[filters[i]];
+        char quoted[1024];
+        if (!value) continue;
+        any = true;
+        const char *word = trace_shell_word(quoted, sizeof quoted, value) ? quoted : "...";
+        strbuf_printf(out, " --%s%s%s", option_table[filters[i]].spelling, *word == '-' ? "=" : " ", word);
+    }
+    return any;
 }

@@ -5,6 +5,7 @@
 #define INSPECTOR_QUESTION_H
 
 #include "options.h"
+#include "strbuf.h"
 
 #include <jansson.h>
 
@@ -17,5 +18,8 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns);
 
 /* The same, and one param more. */
 json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, const char *param, const char *value);
+
+/* Appends the options that filter, as they were typed: " --kind packet_lost --since -5s".  Returns whether there are any. */
+bool question_describe(struct strbuf *out, const struct options *options);
 
 #endif

@@ -2,11 +2,13 @@
  *
  * Views: a JSON answer of traced in, text for people out.  Pure: no I/O, no clock, nothing kept between calls but the names that
  * the view points to.  Whatever the answer holds, the text is harmless to a terminal and every line ends in a newline; what
- * is missing is shown as "-".  Lines are as long as they are: who writes to a terminal cuts them (text_cut_lines). */
+ * is missing is shown as "-".  Tables and diagrams fit view->columns.  Sentences are as long as they are: who writes to a terminal
+ * breaks them (text_wrap_lines). */
 #ifndef INSPECTOR_RENDER_H
 #define INSPECTOR_RENDER_H
 
 #include "names.h"
+#include "records.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -15,10 +17,13 @@ struct view {
     const struct names *names;
     bool color;
     bool utc;
-    bool header;      /* column titles and closing notes */
-    bool all;         /* a timeline with nothing folded */
-    bool utf8;        /* a diagram may be drawn with more than ASCII */
-    unsigned columns; /* that a diagram may take; 0: as many as it needs */
+    bool header;                      /* column titles and closing notes */
+    bool all;                         /* a timeline with nothing folded */
+    bool utf8;                        /* a diagram may be drawn with more than ASCII */
+    unsigned columns;                 /* of the terminal; 0: as many as it needs */
+    uint64_t now_ns;                  /* what "ago" counts from, Unix time; 0: no such column */
+    const struct field_names *fields; /* --fields; NULL: the usual columns */
+    const json_t *answer;             /* that the rows of a list are from, for cells that need more than their row; or NULL */
 };
 
 struct timeline;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "render_analyze.h"
 
+#include "json_get.h"
+#include "list.h"
 #include "render_path.h"
 
 #include <inttypes.h>
@@ -392,7 +394,49 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
     return line;
 }
 
+static enum style draw_finding_node(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    render_node(cell, view, json_get_hex(row, field, NODE_DIGITS));
+    return STYLE_PLAIN;
+}
+
+static enum style draw_finding_trace(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    names_short_trace(cell, view->names, json_get_hex(row, field, TRACE_DIGITS));
+    return STYLE_PLAIN;
+}
+
+static const struct list_column columns[] = {
+    {"finding", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
+    {"severity", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
+    {"node_id", "node", TABLE_LEFT, 1, 0, 0, draw_finding_node},
+    {"peer_id", "peer", TABLE_LEFT, 1, 0, 0, draw_finding_node},
+    {"trace_id", "trace", TABLE_LEFT, 1, 0, 0, draw_finding_trace},
+    {"command", NULL, TABLE_LEFT, 1, 8, 0, draw_text},
+    {"code", NULL, TABLE_RIGHT, 1, 0, 0, draw_count},
+    {"reason", NULL, TABLE_LEFT, 1, 8, 0, draw_text},
+    {"count", NULL, TABLE_RIGHT, 1, 0, 0, draw_count},
+    {"of", NULL, TABLE_RIGHT, 1, 0, 0, draw_count},
+    {"rate", NULL, TABLE_RIGHT, 1, 0, 0, NULL},
+    {"usual_rate", NULL, TABLE_RIGHT, 1, 0, 0, NULL},
+    {"duration", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
+    {"usual_duration", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
+    {"at", NULL, TABLE_LEFT, 1, 0, 0, draw_time},
+    {"says", NULL, TABLE_LEFT, 1, 20, 0, draw_text},
+    {"next", NULL, TABLE_LEFT, 1, 20, 0, draw_text},
+    {"evidence", NULL, TABLE_LEFT, 1, 8, 0, NULL},
+};
+
+const struct list finding_list = {columns, sizeof columns / sizeof *columns};
+
 /* ---- for people ---- */
+
+/* With --fields the findings are a table. */
+static void put_chosen(struct strbuf *out, const struct view *view, const struct analysis *analysis) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < analysis->count; i++)
+        if (json_array_append_new(rows, finding_new(view, analysis->facts, &analysis->findings[i]))) out->failed = true;
+    list_put(out, view, &finding_list, rows, "nothing found");
+    json_decref(rows);
+}
 
 static void draw_evidence(struct strbuf *out, const struct view *view, const struct facts *facts, const struct fact *fact) {
     strbuf_puts(out, "     ");
@@ -448,6 +492,10 @@ static void draw_coverage(struct strbuf *out, const struct coverage *coverage) {
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
                      const struct analyze_scope *scope) {
     const struct facts *facts = analysis->facts;
+    if (view->fields) {
+        put_chosen(out, view, analysis);
+        return;
+    }
     text_count(out, facts->count, "event");
     if (facts->count) {
         strbuf_puts(out, " from ");

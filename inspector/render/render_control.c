@@ -3,8 +3,7 @@
  * What nodes emit, in words: the answer to `control`, and the notes below the list of nodes. */
 #include "json_get.h"
 #include "limits.h"
-#include "render.h"
-#include "table.h"
+#include "list.h"
 
 #include <string.h>
 
@@ -46,29 +45,29 @@ static void sampled_traces(struct strbuf *out, const json_t *row) {
         strbuf_printf(out, "%.3g %% of traces", 100 * share);
 }
 
+static enum style draw_kinds(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    emitted_kinds(cell, row);
+    return STYLE_PLAIN;
+}
+
+static enum style draw_sample(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    sampled_traces(cell, row);
+    return STYLE_PLAIN;
+}
+
+static const struct list_column control_columns[] = {
+    {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
+    {"node_id", "id", TABLE_LEFT, 2, 0, 0, draw_node_id},
+    {"kinds", "emits", TABLE_LEFT, 0, 12, 0, draw_kinds},
+    {"sample", "of", TABLE_LEFT, 1, 0, 0, draw_sample},
+};
+
+const struct list control_list = {control_columns, sizeof control_columns / sizeof *control_columns};
+
 void render_control(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column columns[] = {
-        {"node", TABLE_LEFT}, {"id", TABLE_LEFT}, {"emits", TABLE_LEFT}, {"of", TABLE_LEFT}};
-    struct table table;
-    size_t i;
-    const json_t *row;
-    table_init(&table, sizeof columns / sizeof *columns, columns);
-    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
-        text_member(table_cell_begin(&table, STYLE_HEAD), row, "name");
-        table_cell_end(&table);
-        names_short_node(table_cell_begin(&table, STYLE_ID), view->names, json_get_hex(row, "node_id", NODE_DIGITS));
-        table_cell_end(&table);
-        emitted_kinds(table_cell_begin(&table, STYLE_PLAIN), row);
-        table_cell_end(&table);
-        sampled_traces(table_cell_begin(&table, STYLE_PLAIN), row);
-        table_cell_end(&table);
-    }
-    if (table.cell_count)
-        table_print(out, &table, view->header, view->color);
-    else if (view->header)
-        strbuf_puts(out, "no node lives\n");
-    out->failed |= table.text.failed;
-    table_fini(&table);
+    list_put(out, view, &control_list, json_get_array(answer, "nodes"), "no node lives");
 }
 
 void render_node_notes(struct strbuf *out, const json_t *row) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * The answer to `count`: a table of groups, or a histogram of each. */
+#include "count_list.h"
 #include "json_get.h"
 #include "limits.h"
-#include "render.h"
-#include "table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BAR_COLUMNS 50
+#define BAR_COLUMNS 50U
+#define BAR_COLUMNS_MIN 4U
+#define BOUNDS_COLUMNS 34U /* what stands beside the bars */
 
 /* ---- values ------------------------------------------------------------------------------------------------------------- */
 
@@ -75,62 +76,97 @@ static const char *unit_of(const json_t *answer) {
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
 
 static const struct {
-    const char *title, *key;
-} value_columns[] = {{"values", "count"}, {"min", "min"}, {"p50", "p50"},  {"p90", "p90"},
-                     {"p99", "p99"},      {"max", "max"}, {"mean", "mean"}};
-#define VALUE_COLUMNS (sizeof value_columns / sizeof *value_columns)
+    const char *field, *key, *path; /* key: its name in `value` */
+    unsigned char rank;
+} value_columns[VALUE_COLUMNS] = {
+    {"values", "count", "value.count", 5}, {"min", "min", "value.min", 6}, {"p50", "p50", "value.p50", 1},
+    {"p90", "p90", "value.p90", 4},        {"p99", "p99", "value.p99", 1}, {"max", "max", "value.max", 1},
+    {"mean", "mean", "value.mean", 5},
+};
 
-#define GROUP_FIELDS_MAX 8U
+/* Fields are those of the groups, and then these; a field of the groups comes first where it has the name of one of these. */
 
-static void table_row(struct table *table, const struct view *view, const json_t *answer, const json_t *row) {
-    const json_t *fields = json_get_array(answer, "group_by"), *group = json_object_get(row, "group");
-    size_t count = json_array_size(fields) < GROUP_FIELDS_MAX ? json_array_size(fields) : GROUP_FIELDS_MAX;
-    uint64_t all = json_get_count(answer, "events"), events = json_get_count(row, "count");
-    for (size_t i = 0; i < count; i++) {
-        const char *name = json_string_value(json_array_get(fields, i));
-        put_group_value(table_cell_begin(table, STYLE_PLAIN), view, group, name);
-        table_cell_end(table);
+static enum style draw_group(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    put_group_value(cell, view, json_object_get(row, "group"), field);
+    return STYLE_PLAIN;
+}
+
+static enum style draw_events(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    strbuf_printf(cell, "%" PRIu64, json_get_count(row, "count"));
+    return STYLE_HEAD;
+}
+
+static double share_of(const struct view *view, const json_t *row) {
+    uint64_t all = json_get_count(view->answer, "events");
+    return all ? (double)json_get_count(row, "count") / (double)all : 0;
+}
+
+static enum style draw_share(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    strbuf_printf(cell, "%.1f %%", 100 * share_of(view, row));
+    return STYLE_DIM;
+}
+
+static json_t *share_new(const struct view *view, const json_t *row) { return json_real(share_of(view, row)); }
+
+static enum style draw_rate(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    put_rate(cell, row);
+    return STYLE_PLAIN;
+}
+
+static enum style draw_number(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    put_member(cell, json_object_get(row, "value"), field, unit_of(view->answer));
+    return STYLE_PLAIN;
+}
+
+/* How many events have the number; the other columns are of these, not of all events of the group. */
+static enum style draw_values(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    strbuf_printf(cell, "%" PRIu64, json_get_count(json_object_get(row, "value"), "count"));
+    return STYLE_HEAD;
+}
+
+int count_list_init(struct count_list *ret_list, const json_t *answer) {
+    const json_t *fields = json_get_array(answer, "group_by");
+    struct list_column *columns = ret_list->columns;
+    unsigned count = 0;
+    for (; count < GROUP_FIELDS_MAX && count < json_array_size(fields); count++) {
+        struct count_field *field = &ret_list->fields[count];
+        const char *name = json_string_value(json_array_get(fields, count));
+        struct strbuf title = {0};
+        text_untrusted(&title, name ? name : "-", name ? strlen(name) : 1, sizeof field->title / 4);
+        bool failed = title.failed;
+        snprintf(field->title, sizeof field->title, "%s", strbuf_text(&title));
+        strbuf_fini(&title);
+        if (failed) return -1;
+        snprintf(field->name, sizeof field->name, "%s", name ? name : "-");
+        snprintf(field->path, sizeof field->path, "group.%s", field->name);
+        columns[count] =
+            (struct list_column){.field = field->name, .title = field->title, .path = field->path, .draw = draw_group};
     }
-    table_cell(table, STYLE_HEAD, "%" PRIu64, events);
-    table_cell(table, STYLE_DIM, "%.1f %%", all ? 100.0 * (double)events / (double)all : 0);
-    put_rate(table_cell_begin(table, STYLE_PLAIN), row);
-    table_cell_end(table);
-    if (!json_is_object(json_object_get(answer, "value"))) return;
-    for (size_t i = 0; i < VALUE_COLUMNS; i++) {
-        const json_t *value = json_object_get(row, "value");
-        struct strbuf *cell = table_cell_begin(table, i ? STYLE_PLAIN : STYLE_HEAD);
-        if (i)
-            put_member(cell, value, value_columns[i].key, unit_of(answer));
-        else
-            strbuf_printf(cell, "%" PRIu64, json_get_count(value, "count")); /* that the others are of, not the events */
-        table_cell_end(table);
-    }
+    columns[count++] = (struct list_column){"count", "events", TABLE_RIGHT, 0, 0, 0, draw_events};
+    columns[count++] = (struct list_column){"share", NULL, TABLE_RIGHT, 3, 0, 0, draw_share, share_new};
+    columns[count++] = (struct list_column){"rate", "per s", TABLE_RIGHT, 2, 0, 0, draw_rate};
+    for (unsigned i = 0; i < VALUE_COLUMNS && json_is_object(json_object_get(answer, "value")); i++)
+        columns[count++] = (struct list_column){.field = value_columns[i].field,
+                                                .align = TABLE_RIGHT,
+                                                .rank = value_columns[i].rank,
+                                                .draw = i ? draw_number : draw_values,
+                                                .path = value_columns[i].path};
+    ret_list->list = (struct list){columns, count};
+    return 0;
 }
 
 static void put_table(struct strbuf *out, const struct view *view, const json_t *answer) {
-    struct table_column columns[GROUP_FIELDS_MAX + 3 + VALUE_COLUMNS];
-    struct strbuf titles[GROUP_FIELDS_MAX] = {{0}};
-    const json_t *fields = json_get_array(answer, "group_by"), *row;
-    unsigned count = 0;
-    struct table table;
-    size_t i;
-    for (; count < GROUP_FIELDS_MAX && count < json_array_size(fields); count++) {
-        const char *name = json_string_value(json_array_get(fields, count));
-        text_untrusted(&titles[count], name ? name : "-", name ? strlen(name) : 1, CELL_COLUMNS_MAX);
-        columns[count] = (struct table_column){strbuf_text(&titles[count]), TABLE_LEFT};
-    }
-    unsigned title_count = count;
-    columns[count++] = (struct table_column){"events", TABLE_RIGHT};
-    columns[count++] = (struct table_column){"share", TABLE_RIGHT};
-    columns[count++] = (struct table_column){"per s", TABLE_RIGHT};
-    for (i = 0; i < VALUE_COLUMNS && json_is_object(json_object_get(answer, "value")); i++)
-        columns[count++] = (struct table_column){value_columns[i].title, TABLE_RIGHT};
-    table_init(&table, count, columns);
-    json_array_foreach(json_get_array(answer, "rows"), i, row) table_row(&table, view, answer, row);
-    table_print(out, &table, view->header, view->color);
-    out->failed |= table.text.failed;
-    table_fini(&table);
-    for (i = 0; i < title_count; i++) strbuf_fini(&titles[i]);
+    struct count_list list;
+    struct view own = *view;
+    own.answer = answer;
+    if (count_list_init(&list, answer))
+        out->failed = true;
+    else
+        list_put(out, &own, &list.list, json_get_array(answer, "rows"), "no events");
 }
 
 /* ---- histograms ----------------------------------------------------------------------------------------------------------
@@ -166,19 +202,21 @@ static bool histogram_range(const json_t *histogram, uint64_t *ret_low, uint64_t
 
 /* A bar in eighths of a column, or in whole ones where there is only ASCII. */
 static void put_bar(struct strbuf *out, const struct view *view, uint64_t count, uint64_t most) {
+    unsigned room = view->columns > BOUNDS_COLUMNS + BAR_COLUMNS_MIN ? view->columns - BOUNDS_COLUMNS : BAR_COLUMNS_MIN;
+    unsigned columns = !view->columns || room > BAR_COLUMNS ? BAR_COLUMNS : room;
     static const char *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    unsigned unit = view->utf8 ? 8 : 1, length = (unsigned)((double)count / (double)most * BAR_COLUMNS * unit + 0.5);
+    unsigned unit = view->utf8 ? 8 : 1, length = (unsigned)((double)count / (double)most * columns * unit + 0.5);
     if (count && !length) length = 1; /* few are not none */
     text_style_on(out, view->color, STYLE_GOOD);
     for (unsigned i = 0; i < length / unit; i++) strbuf_puts(out, view->utf8 ? "█" : "#");
     strbuf_puts(out, parts[length % unit]);
     text_style_off(out, view->color, STYLE_GOOD);
-    for (unsigned i = (length + unit - 1) / unit; i < BAR_COLUMNS; i++) strbuf_puts(out, " ");
+    for (unsigned i = (length + unit - 1) / unit; i < columns; i++) strbuf_puts(out, " ");
 }
 
 static void put_bars(struct strbuf *out, const struct view *view, const json_t *histogram, const char *unit) {
     static const struct table_column columns[] = {
-        {"from", TABLE_RIGHT}, {"below", TABLE_RIGHT}, {"", TABLE_LEFT}, {"events", TABLE_RIGHT}};
+        {"from", TABLE_RIGHT}, {"below", TABLE_RIGHT}, {"", TABLE_LEFT, 1}, {"events", TABLE_RIGHT}};
     uint64_t counts[BARS_MAX] = {0}, low, high, most = 0;
     unsigned parts = PARTS_MAX, first, bars;
     struct table table;
@@ -200,22 +238,19 @@ static void put_bars(struct strbuf *out, const struct view *view, const json_t *
         counts[bar] += json_get_count(bucket, "count");
         if (counts[bar] > most) most = counts[bar];
     }
-    table_init(&table, sizeof columns / sizeof *columns, columns);
+    const struct table_style how = {.header = view->header, .color = view->color, .columns = view->columns};
+    table_init(&table, sizeof columns / sizeof *columns, columns, &how);
     for (unsigned bar = 0; bar < bars && most; bar++) {
-        put_number(table_cell_begin(&table, STYLE_PLAIN),
-                   bar                           ? bar_low(first + bar, parts)
-                   : low < bar_low(first, parts) ? 0
-                                                 : bar_low(first, parts),
-                   unit);
-        table_cell_end(&table);
-        put_number(table_cell_begin(&table, STYLE_PLAIN), bar_low(first + bar + 1, parts), unit);
-        table_cell_end(&table);
-        put_bar(table_cell_begin(&table, STYLE_PLAIN), view, counts[bar], most);
-        table_cell_end(&table);
+        uint64_t from = bar_low(first + bar, parts);
+        put_number(table_cell_begin(&table), !bar && low < from ? 0 : from, unit);
+        table_cell_end(&table, STYLE_PLAIN);
+        put_number(table_cell_begin(&table), bar_low(first + bar + 1, parts), unit);
+        table_cell_end(&table, STYLE_PLAIN);
+        put_bar(table_cell_begin(&table), view, counts[bar], most);
+        table_cell_end(&table, STYLE_PLAIN);
         table_cell(&table, STYLE_HEAD, "%" PRIu64, counts[bar]);
     }
-    table_print(out, &table, view->header, view->color);
-    out->failed |= table.text.failed;
+    table_end(&table, out);
     table_fini(&table);
 }
 
@@ -235,7 +270,7 @@ static void put_histogram_title(struct strbuf *out, const struct view *view, con
     if (json_array_size(fields)) strbuf_puts(out, ": ");
     text_count(out, json_get_count(value, "count"), "value");
     for (i = 1; i < VALUE_COLUMNS; i++) {
-        strbuf_printf(out, ", %s ", value_columns[i].title);
+        strbuf_printf(out, ", %s ", value_columns[i].key);
         put_member(out, value, value_columns[i].key, unit_of(answer));
     }
     strbuf_puts(out, "\n");

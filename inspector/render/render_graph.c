@@ -531,11 +531,24 @@ static void draw_legend(const struct diagram *diagram) {
                     : "* packet, message  => request, answer  | at work  x lost  -> end not shown  ? events missing\n");
 }
 
+/* A line of the diagram that is broken would break the others: it is cut. */
+static void cut_rows(const struct diagram *diagram, size_t begin) {
+    struct strbuf *out = diagram->out, rows = {0};
+    if (!diagram->view->columns || out->failed) return;
+    strbuf_add(&rows, out->text + begin, out->bytes - begin);
+    out->bytes = begin;
+    text_cut_lines(out, strbuf_text(&rows), rows.bytes, diagram->view->columns);
+    out->failed |= rows.failed;
+    strbuf_fini(&rows);
+}
+
 static void draw(struct diagram *diagram) {
     const struct timeline *timeline = diagram->timeline;
     strbuf_puts(diagram->out, "\n");
+    size_t begin = diagram->out->bytes;
     if (diagram->view->header) draw_titles(diagram);
     for (size_t i = 0; i < diagram->graph->row_count; i++) draw_row(diagram, i);
+    cut_rows(diagram, begin);
     strbuf_puts(diagram->out, "\n");
     render_path(diagram->out, diagram->view, timeline);
     tell_totals(diagram);

@@ -4,72 +4,135 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
-#include "render.h"
-#include "table.h"
+#include "request_list.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* A column of groups, by the name of its field in `group_by`. */
-enum group_column { GROUP_TIME, GROUP_NODE, GROUP_COMMAND, GROUP_COLUMNS };
-
-static const char *const titles[GROUP_COLUMNS] = {"time", "node", "request"};
-
-static bool is_grouped_by(const json_t *answer, enum group_column column) {
-    static const char *const fields[GROUP_COLUMNS] = {"time/", "node", "command"};
+static bool is_grouped_by(const json_t *answer, const char *field) {
     size_t i;
-    const json_t *field;
-    json_array_foreach(json_get_array(answer, "group_by"), i, field) {
-        const char *name = json_string_value(field);
-        if (name && !strncmp(name, fields[column], strlen(fields[column]))) return true;
+    const json_t *member;
+    json_array_foreach(json_get_array(answer, "group_by"), i, member) {
+        const char *name = json_string_value(member);
+        if (name && !strncmp(name, field, strlen(field))) return true;
     }
     return false;
 }
 
-static void cell_group(struct table *table, const struct view *view, const json_t *group, enum group_column column) {
-    struct strbuf *cell = table_cell_begin(table, column == GROUP_COMMAND ? STYLE_HEAD : STYLE_PLAIN);
+/* ---- what rows are grouped by ---- */
+
+static enum style draw_group_time(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     uint64_t us;
-    if (column == GROUP_NODE)
-        render_node(cell, view, json_get_hex(group, "node_id", NODE_DIGITS));
-    else if (column == GROUP_TIME && json_get_unsigned(group, "time", &us))
+    if (json_get_unsigned(json_object_get(row, "group"), field, &us))
         text_time(cell, us * 1000, view->utc, false);
-    else if (column == GROUP_TIME || !event_request(cell, group, group))
+    else
         strbuf_puts(cell, "-");
-    table_cell_end(table);
+    return STYLE_PLAIN;
 }
 
-static void cell_rate(struct table *table, const json_t *row) {
-    double rate = json_get_real(row, "rate", -1);
+static enum style draw_group_node(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    render_node(cell, view, json_get_hex(json_object_get(row, "group"), "node_id", NODE_DIGITS));
+    return STYLE_PLAIN;
+}
+
+static enum style draw_group_request(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *group = json_object_get(row, "group");
+    (void)view, (void)field;
+    if (!event_request(cell, group, group)) strbuf_puts(cell, "-");
+    return STYLE_HEAD;
+}
+
+static json_t *group_request_new(const struct view *view, const json_t *row) {
+    struct strbuf text = {0};
+    draw_group_request(&text, view, row, "request");
+    json_t *request = json_string(strbuf_text(&text));
+    strbuf_fini(&text);
+    return request;
+}
+
+/* ---- numbers ---- */
+
+static enum style draw_requests(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)draw_count(cell, view, row, field);
+    return STYLE_HEAD;
+}
+
+static enum style draw_rate(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    double rate = json_get_real(row, field, -1);
+    (void)view;
     if (!(rate >= 0 && rate < 1e12))
-        table_cell(table, STYLE_PLAIN, "-");
-    else
-        table_cell(table, STYLE_PLAIN, rate >= 99.95 ? "%.0f" : rate >= 9.995 ? "%.1f" : "%.2f", rate);
-}
-
-static void cell_count(struct table *table, const json_t *row, const char *key, enum style unless_zero) {
-    uint64_t count = json_get_count(row, key);
-    table_cell(table, count ? unless_zero : STYLE_PLAIN, "%" PRIu64, count);
-}
-
-/* Those that ended not ok, as a part of all that ended. */
-static void cell_failed_share(struct table *table, const json_t *row) {
-    uint64_t bad = json_get_count(row, "failed") + json_get_count(row, "expired"), all = json_get_count(row, "count");
-    double share = all ? (double)bad / (double)all : 0;
-    if (!all)
-        table_cell(table, STYLE_PLAIN, "-");
-    else
-        table_cell(table, bad ? STYLE_BAD : STYLE_PLAIN, "%.*f %%", share > 0 && share < 0.01 ? 2 : 1, 100 * share);
-}
-
-static void cell_took(struct table *table, const json_t *row, const char *key) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_PLAIN);
-    uint64_t ns;
-    if (json_get_unsigned(json_object_get(row, "took"), key, &ns))
-        text_duration(cell, ns);
-    else
         strbuf_puts(cell, "-");
-    table_cell_end(table);
+    else
+        strbuf_printf(cell, rate >= 99.95 ? "%.0f" : rate >= 9.995 ? "%.1f" : "%.2f", rate);
+    return STYLE_PLAIN;
 }
+
+/* The share of requests that failed or expired among all that ended; -1 when none ended. */
+static double bad_share(const json_t *row) {
+    uint64_t bad = json_get_count(row, "failed") + json_get_count(row, "expired"), all = json_get_count(row, "count");
+    return all ? (double)bad / (double)all : -1;
+}
+
+static enum style draw_bad(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    double share = bad_share(row);
+    (void)view, (void)field;
+    if (share < 0)
+        strbuf_puts(cell, "-");
+    else
+        strbuf_printf(cell, "%.*f %%", share > 0 && share < 0.01 ? 2 : 1, 100 * share);
+    return share > 0 ? STYLE_BAD : STYLE_PLAIN;
+}
+
+static json_t *bad_new(const struct view *view, const json_t *row) {
+    double share = bad_share(row);
+    (void)view;
+    return share < 0 ? json_null() : json_real(share);
+}
+
+static enum style draw_open(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)draw_count(cell, view, row, field);
+    return json_get_count(row, field) ? STYLE_WARN : STYLE_PLAIN;
+}
+
+/* Of the longest, the member is `max`. */
+static enum style draw_took(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    return draw_duration(cell, view, json_object_get(row, "took"), strcmp(field, "longest") ? field : "max");
+}
+
+static enum style draw_slowest(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    names_short_trace(cell, view->names, json_get_hex(row, field, TRACE_DIGITS));
+    return STYLE_ID;
+}
+
+void request_list_init(struct request_list *ret_list, const json_t *answer) {
+    static const struct list_column groups[] = {
+        {"time", NULL, TABLE_LEFT, 0, 0, 0, draw_group_time, NULL, "group.time"},
+        {"node", NULL, TABLE_LEFT, 0, 8, 0, draw_group_node, NULL, "group.node_id"},
+        {"command", "request", TABLE_LEFT, 0, 12, 0, draw_group_request, group_request_new},
+    };
+    static const struct list_column numbers[] = {
+        {"count", "requests", TABLE_RIGHT, 0, 0, 0, draw_requests},
+        {"rate", "per s", TABLE_RIGHT, 5, 0, 0, draw_rate},
+        {"failed", NULL, TABLE_RIGHT, 1, 0, 0, draw_bad_count},
+        {"expired", NULL, TABLE_RIGHT, 7, 0, 0, draw_bad_count},
+        {"bad", NULL, TABLE_RIGHT, 4, 0, 0, draw_bad, bad_new},
+        {"open", NULL, TABLE_RIGHT, 6, 0, 0, draw_open},
+        {"p50", NULL, TABLE_RIGHT, 1, 0, 0, draw_took, NULL, "took.p50"},
+        {"p90", NULL, TABLE_RIGHT, 8, 0, 0, draw_took, NULL, "took.p90"},
+        {"p99", NULL, TABLE_RIGHT, 1, 0, 0, draw_took, NULL, "took.p99"},
+        {"longest", NULL, TABLE_RIGHT, 3, 0, 0, draw_took, NULL, "took.max"},
+        {"slowest", NULL, TABLE_LEFT, 2, 0, 0, draw_slowest},
+    };
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (is_grouped_by(answer, groups[i].field)) ret_list->columns[count++] = groups[i];
+    memcpy(ret_list->columns + count, numbers, sizeof numbers);
+    count += sizeof numbers / sizeof *numbers;
+    ret_list->list = (struct list){ret_list->columns, count};
+}
+
+/* ---- the table ---- */
 
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
     uint64_t groups = json_get_count(answer, "groups"), ungrouped = json_get_count(answer, "ungrouped");
@@ -85,7 +148,7 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
     }
     if (groups > shown)
         strbuf_printf(out, "; the %zu %s of %" PRIu64 " rows, --limit shows more", shown,
-                      is_grouped_by(answer, GROUP_TIME) ? "newest" : "largest", groups);
+                      is_grouped_by(answer, "time/") ? "newest" : "largest", groups);
     strbuf_puts(out, "\n");
     if (rootless) {
         text_styled(out, view->color, STYLE_WARN,
@@ -107,37 +170,9 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
 }
 
 void render_requests(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column numbers[] = {{"requests", TABLE_RIGHT}, {"per s", TABLE_RIGHT}, {"failed", TABLE_RIGHT},
-                                                  {"expired", TABLE_RIGHT},  {"bad", TABLE_RIGHT},   {"open", TABLE_RIGHT},
-                                                  {"p50", TABLE_RIGHT},      {"p90", TABLE_RIGHT},   {"p99", TABLE_RIGHT},
-                                                  {"longest", TABLE_RIGHT},  {"slowest", TABLE_LEFT}};
-    struct table_column columns[GROUP_COLUMNS + sizeof numbers / sizeof *numbers];
-    unsigned count = 0;
-    struct table table;
-    size_t i;
-    const json_t *row;
-    for (unsigned column = 0; column < GROUP_COLUMNS; column++)
-        if (is_grouped_by(answer, column)) columns[count++] = (struct table_column){titles[column], TABLE_LEFT};
-    memcpy(columns + count, numbers, sizeof numbers);
-    table_init(&table, count + sizeof numbers / sizeof *numbers, columns);
-    json_array_foreach(json_get_array(answer, "rows"), i, row) {
-        for (unsigned column = 0; column < GROUP_COLUMNS; column++)
-            if (is_grouped_by(answer, column)) cell_group(&table, view, json_object_get(row, "group"), column);
-        cell_count(&table, row, "count", STYLE_HEAD);
-        cell_rate(&table, row);
-        cell_count(&table, row, "failed", STYLE_BAD);
-        cell_count(&table, row, "expired", STYLE_BAD);
-        cell_failed_share(&table, row);
-        cell_count(&table, row, "open", STYLE_WARN);
-        cell_took(&table, row, "p50");
-        cell_took(&table, row, "p90");
-        cell_took(&table, row, "p99");
-        cell_took(&table, row, "max");
-        names_short_trace(table_cell_begin(&table, STYLE_ID), view->names, json_get_hex(row, "slowest", TRACE_DIGITS));
-        table_cell_end(&table);
-    }
-    if (table.cell_count) table_print(out, &table, view->header, view->color);
-    out->failed |= table.text.failed;
-    table_fini(&table);
+    const json_t *rows = json_get_array(answer, "rows");
+    struct request_list list;
+    request_list_init(&list, answer);
+    if (json_array_size(rows)) list_put(out, view, &list.list, rows, "");
     if (view->header) put_notes(out, view, answer);
 }

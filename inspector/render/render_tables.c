@@ -4,83 +4,12 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
-#include "render.h"
-#include "table.h"
+#include "list.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
-
-/* ---- cells ---- */
-
-static void cell_count(struct table *table, const json_t *row, const char *key, enum style unless_zero) {
-    uint64_t value;
-    if (json_get_unsigned(row, key, &value))
-        table_cell(table, value ? unless_zero : STYLE_PLAIN, "%" PRIu64, value);
-    else
-        table_cell(table, STYLE_PLAIN, "-");
-}
-
-static void cell_text(struct table *table, const json_t *row, const char *key, enum style style) {
-    text_member(table_cell_begin(table, style), row, key);
-    table_cell_end(table);
-}
-
-static void cell_duration(struct table *table, const json_t *row, const char *key) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_PLAIN);
-    uint64_t ns;
-    if (json_get_unsigned(row, key, &ns))
-        text_duration(cell, ns);
-    else
-        strbuf_puts(cell, "-");
-    table_cell_end(table);
-}
-
-static void cell_bytes(struct table *table, const json_t *row, const char *key) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_PLAIN);
-    uint64_t bytes;
-    if (json_get_unsigned(row, key, &bytes))
-        text_bytes(cell, bytes);
-    else
-        strbuf_puts(cell, "-");
-    table_cell_end(table);
-}
-
-static void cell_time(struct table *table, const struct view *view, const json_t *row, const char *key) {
-    render_time(table_cell_begin(table, STYLE_PLAIN), view, json_object_get(row, key), false);
-    table_cell_end(table);
-}
-
-static void cell_node_id(struct table *table, const struct view *view, const char *node_id) {
-    names_short_node(table_cell_begin(table, STYLE_ID), view->names, node_id);
-    table_cell_end(table);
-}
-
-/* The names of a row's `nodes`. */
-static void cell_nodes(struct table *table, const struct view *view, const json_t *row) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_PLAIN);
-    const json_t *nodes = json_get_array(row, "nodes");
-    size_t i;
-    const json_t *node;
-    json_array_foreach(nodes, i, node) {
-        const char *id = json_string_value(node);
-        if (i) strbuf_puts(cell, " ");
-        render_node(cell, view, id && json_is_hex(id, NODE_DIGITS) ? id : NULL);
-    }
-    if (!json_array_size(nodes)) strbuf_puts(cell, "-");
-    table_cell_end(table);
-}
-
-static void finish(struct strbuf *out, const struct view *view, struct table *table, const char *none) {
-    if (table->cell_count)
-        table_print(out, table, view->header, view->color);
-    else if (table->text.failed)
-        out->failed = true;
-    else if (view->header)
-        strbuf_printf(out, "%s\n", none);
-    table_fini(table);
-}
 
 /* ---- nodes ---- */
 
@@ -112,19 +41,43 @@ static void lost_by(struct strbuf *out, const json_t *row) {
     if (*separator == ',') strbuf_puts(out, ")");
 }
 
-static void cell_apps(struct table *table, const json_t *row) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_PLAIN);
-    const json_t *apps = json_get_array(row, "apps");
+static enum style draw_lost(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
+    lost_by(cell, row);
+    return json_get_count(row, "lost") ? STYLE_BAD : STYLE_PLAIN;
+}
+
+static enum style draw_state(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    draw_text(cell, view, row, field);
+    return state_style(json_get_text(row, field));
+}
+
+static enum style draw_app_ids(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *apps = json_get_array(row, field), *app;
     size_t i;
-    const json_t *app;
+    (void)view;
     json_array_foreach(apps, i, app) {
         const char *text = json_string_value(app);
         if (i) strbuf_puts(cell, " ");
         if (text) text_untrusted(cell, text, strlen(text), CELL_COLUMNS_MAX);
     }
     if (!json_array_size(apps)) strbuf_puts(cell, "-");
-    table_cell_end(table);
+    return STYLE_PLAIN;
 }
+
+/* Of what was last, in lists of what goes on; of what was first, in a list of what happened. */
+static enum style draw_last_ago(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    return draw_ago(cell, view, json_object_get(row, "last"));
+}
+
+static enum style draw_first_ago(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    return draw_ago(cell, view, json_object_get(row, "first"));
+}
+
+static json_t *last_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "last")); }
+static json_t *first_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "first")); }
 
 /* A line for each id that several live logs have: their events cannot be told apart. */
 static void shared_ids(struct strbuf *out, const struct view *view, const json_t *answer) {
@@ -150,124 +103,138 @@ static void shared_ids(struct strbuf *out, const struct view *view, const json_t
     }
 }
 
+static const struct list_column node_columns[] = {
+    {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
+    {"node_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
+    {"log", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"state", NULL, TABLE_LEFT, 1, 0, 0, draw_state},
+    {"pid", NULL, TABLE_RIGHT, 4, 0, 0, draw_count},
+    {"emitted", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},
+    {"indexed", NULL, TABLE_RIGHT, 5, 0, 0, draw_count},
+    {"lost", NULL, TABLE_LEFT, 1, 8, 0, draw_lost},
+    {"lost_by", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, NULL},
+    {"unfinished", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},
+    {"lanes", NULL, TABLE_RIGHT, 9, 0, 0, draw_count},
+    {"lane_events", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},
+    {"bytes", "ring", TABLE_RIGHT, 10, 0, 0, draw_bytes},
+    {"clock", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"policy", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"kinds", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, NULL},
+    {"sample", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, NULL},
+    {"started", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_time},
+    {"last", "last event", TABLE_LEFT, 7, 0, 0, draw_time},
+    {"ago", NULL, TABLE_RIGHT, 2, 0, LIST_AGO, draw_last_ago, last_ago_new},
+    {"apps", NULL, TABLE_LEFT, 8, 6, 0, draw_app_ids},
+    {"reason", NULL, TABLE_LEFT, 1, 12, LIST_ASKED, draw_text},
+};
+
+const struct list node_list = {node_columns, COUNT_OF(node_columns)};
+
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column columns[] = {{"node", TABLE_LEFT},       {"id", TABLE_LEFT},       {"state", TABLE_LEFT},
-                                                  {"pid", TABLE_RIGHT},       {"emitted", TABLE_RIGHT}, {"indexed", TABLE_RIGHT},
-                                                  {"lost", TABLE_LEFT},       {"lanes", TABLE_RIGHT},   {"ring", TABLE_RIGHT},
-                                                  {"last event", TABLE_LEFT}, {"apps", TABLE_LEFT}};
-    struct table table;
     size_t i;
     const json_t *row;
-    table_init(&table, COUNT_OF(columns), columns);
-    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
-        cell_text(&table, row, "name", STYLE_HEAD);
-        cell_node_id(&table, view, json_get_hex(row, "node_id", NODE_DIGITS));
-        cell_text(&table, row, "state", state_style(json_get_text(row, "state")));
-        cell_count(&table, row, "pid", STYLE_PLAIN);
-        cell_count(&table, row, "emitted", STYLE_PLAIN);
-        cell_count(&table, row, "indexed", STYLE_PLAIN);
-        lost_by(table_cell_begin(&table, json_get_count(row, "lost") ? STYLE_BAD : STYLE_PLAIN), row);
-        table_cell_end(&table);
-        cell_count(&table, row, "lanes", STYLE_PLAIN);
-        cell_bytes(&table, row, "bytes");
-        cell_time(&table, view, row, "last");
-        cell_apps(&table, row);
-    }
-    finish(out, view, &table, "no nodes: none has been seen yet");
+    list_put(out, view, &node_list, json_get_array(answer, "nodes"), "no nodes: none has been seen yet");
     json_array_foreach(json_get_array(answer, "nodes"), i, row) render_node_notes(out, row);
     shared_ids(out, view, answer);
 }
 
 /* ---- peers ---- */
 
-static void cell_loss(struct table *table, const json_t *row) {
-    double loss = json_get_real(row, "loss", 0);
-    uint64_t lost = json_get_count(row, "packets_lost");
-    table_cell(table, lost ? STYLE_BAD : STYLE_PLAIN, "%.*f %%", loss > 0 && loss < 0.01 ? 2 : 1, 100 * loss);
+static enum style draw_loss(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    double loss = json_get_real(row, field, 0);
+    (void)view;
+    strbuf_printf(cell, "%.*f %%", loss > 0 && loss < 0.01 ? 2 : 1, 100 * loss);
+    return json_get_count(row, "packets_lost") ? STYLE_BAD : STYLE_PLAIN;
 }
 
-static bool any_messages(const json_t *peers) {
-    size_t i;
-    const json_t *row;
-    json_array_foreach(peers, i, row) {
-        if (json_get_count(row, "messages_sent") || json_get_count(row, "messages_received")) return true;
-    }
-    return false;
-}
+static const struct list_column peer_columns[] = {
+    {"name", "peer", TABLE_LEFT, 0, 8, 0, draw_head},
+    {"peer_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
+    {"rtt", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
+    {"min_rtt", "least", TABLE_RIGHT, 8, 0, 0, draw_duration},
+    {"loss", NULL, TABLE_RIGHT, 1, 0, 0, draw_loss},
+    {"packets_lost", "pkts lost", TABLE_RIGHT, 2, 0, 0, draw_bad_count},
+    {"packets_sent", "pkts sent", TABLE_RIGHT, 4, 0, 0, draw_count},
+    {"packets_received", "pkts rcvd", TABLE_RIGHT, 5, 0, 0, draw_count},
+    {"bytes_sent", "sent", TABLE_RIGHT, 5, 0, 0, draw_bytes},
+    {"bytes_received", "received", TABLE_RIGHT, 5, 0, 0, draw_bytes},
+    {"events", NULL, TABLE_RIGHT, 7, 0, 0, draw_count},
+    {"first", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_time},
+    {"last", "last event", TABLE_LEFT, 9, 0, 0, draw_time},
+    {"ago", NULL, TABLE_RIGHT, 3, 0, LIST_AGO, draw_last_ago, last_ago_new},
+    {"nodes", "seen by", TABLE_LEFT, 3, 8, 0, draw_names},
+    {"messages_sent", "msgs sent", TABLE_RIGHT, 4, 0, LIST_UNLESS_ZERO, draw_count},
+    {"messages_received", "msgs rcvd", TABLE_RIGHT, 4, 0, LIST_UNLESS_ZERO, draw_count},
+};
+
+const struct list peer_list = {peer_columns, COUNT_OF(peer_columns)};
 
 void render_peers(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column columns[] = {
-        {"peer", TABLE_LEFT},    {"id", TABLE_LEFT},         {"rtt", TABLE_RIGHT},       {"least", TABLE_RIGHT},
-        {"loss", TABLE_RIGHT},   {"pkts lost", TABLE_RIGHT}, {"pkts sent", TABLE_RIGHT}, {"pkts rcvd", TABLE_RIGHT},
-        {"sent", TABLE_RIGHT},   {"received", TABLE_RIGHT},  {"events", TABLE_RIGHT},    {"last event", TABLE_LEFT},
-        {"seen by", TABLE_LEFT}, {"msgs sent", TABLE_RIGHT}, {"msgs rcvd", TABLE_RIGHT}};
-    bool messages = any_messages(json_get_array(answer, "peers")); /* else no columns for them */
-    struct table table;
-    size_t i;
-    const json_t *row;
-    table_init(&table, messages ? COUNT_OF(columns) : COUNT_OF(columns) - 2, columns);
-    json_array_foreach(json_get_array(answer, "peers"), i, row) {
-        cell_text(&table, row, "name", STYLE_HEAD);
-        cell_node_id(&table, view, json_get_hex(row, "peer_id", NODE_DIGITS));
-        cell_duration(&table, row, "rtt");
-        cell_duration(&table, row, "min_rtt");
-        cell_loss(&table, row);
-        cell_count(&table, row, "packets_lost", STYLE_BAD);
-        cell_count(&table, row, "packets_sent", STYLE_PLAIN);
-        cell_count(&table, row, "packets_received", STYLE_PLAIN);
-        cell_bytes(&table, row, "bytes_sent");
-        cell_bytes(&table, row, "bytes_received");
-        cell_count(&table, row, "events", STYLE_PLAIN);
-        cell_time(&table, view, row, "last");
-        cell_nodes(&table, view, row);
-        if (messages) cell_count(&table, row, "messages_sent", STYLE_PLAIN);
-        if (messages) cell_count(&table, row, "messages_received", STYLE_PLAIN);
-    }
-    finish(out, view, &table, "no peers: no event in the history has one");
+    list_put(out, view, &peer_list, json_get_array(answer, "peers"), "no peers: no event in the history has one");
 }
 
 /* ---- traces ---- */
 
-static void cell_outcome(struct table *table, const json_t *row) {
-    const char *outcome = json_get_text(row, "outcome");
-    enum style style = !outcome                                                    ? STYLE_PLAIN
-                       : !strcmp(outcome, "ok")                                    ? STYLE_GOOD
-                       : !strcmp(outcome, "failed") || !strcmp(outcome, "expired") ? STYLE_BAD
-                       : !strcmp(outcome, "open")                                  ? STYLE_WARN
-                                                                                   : STYLE_DIM;
-    cell_text(table, row, "outcome", style);
+static enum style draw_outcome(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const char *outcome = json_get_text(row, field);
+    draw_text(cell, view, row, field);
+    if (!outcome) return STYLE_PLAIN;
+    if (!strcmp(outcome, "ok")) return STYLE_GOOD;
+    if (!strcmp(outcome, "failed") || !strcmp(outcome, "expired")) return STYLE_BAD;
+    return !strcmp(outcome, "open") ? STYLE_WARN : STYLE_DIM;
 }
 
-static void cell_request(struct table *table, const json_t *row) {
-    struct strbuf *cell = table_cell_begin(table, STYLE_HEAD);
+static enum style draw_request(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view, (void)field;
     if (!event_request(cell, row, row)) strbuf_puts(cell, "-");
-    table_cell_end(table);
+    return STYLE_HEAD;
 }
+
+static json_t *request_new(const struct view *view, const json_t *row) {
+    struct strbuf text = {0};
+    (void)view;
+    json_t *request = event_request(&text, row, row) ? json_string(strbuf_text(&text)) : json_null();
+    strbuf_fini(&text);
+    return request;
+}
+
+static enum style draw_trace_id(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    names_short_trace(cell, view->names, json_get_hex(row, field, TRACE_DIGITS));
+    return STYLE_PLAIN;
+}
+
+static enum style draw_events(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view;
+    strbuf_printf(cell, "%s%" PRIu64, json_get_bool(row, "truncated") ? ">" : "", json_get_count(row, field));
+    return STYLE_PLAIN;
+}
+
+static const struct list_column trace_columns[] = {
+    {"trace_id", "trace", TABLE_LEFT, 0, 0, 0, draw_trace_id},
+    {"first", "began", TABLE_LEFT, 5, 0, 0, draw_time},
+    {"ago", NULL, TABLE_RIGHT, 2, 0, LIST_AGO, draw_first_ago, first_ago_new},
+    {"last", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_time},
+    {"took", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
+    {"duration", NULL, TABLE_RIGHT, 6, 0, 0, draw_duration},
+    {"outcome", NULL, TABLE_LEFT, 0, 0, 0, draw_outcome},
+    {"request", NULL, TABLE_LEFT, 1, 20, 0, draw_request, request_new},
+    {"events", NULL, TABLE_RIGHT, 4, 0, 0, draw_events},
+    {"packets_lost", "pkts lost", TABLE_RIGHT, 3, 0, 0, draw_bad_count},
+    {"nodes", NULL, TABLE_LEFT, 3, 10, 0, draw_names},
+    {"peers", NULL, TABLE_LEFT, 1, 10, LIST_ASKED, draw_names},
+    {"unfinished", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, NULL},
+    {"app_id", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"app", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_text},
+    {"cmd", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},
+    {"command", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_text},
+    {"truncated", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, NULL},
+};
+
+const struct list trace_list = {trace_columns, COUNT_OF(trace_columns)};
 
 void render_traces(struct strbuf *out, const struct view *view, const json_t *answer) {
-    static const struct table_column columns[] = {{"trace", TABLE_LEFT},     {"began", TABLE_LEFT},      {"took", TABLE_RIGHT},
-                                                  {"duration", TABLE_RIGHT}, {"outcome", TABLE_LEFT},    {"request", TABLE_LEFT},
-                                                  {"events", TABLE_RIGHT},   {"pkts lost", TABLE_RIGHT}, {"nodes", TABLE_LEFT}};
-    struct table table;
-    size_t i;
-    const json_t *row;
     const json_t *traces = json_get_array(answer, "traces");
-    table_init(&table, COUNT_OF(columns), columns);
-    json_array_foreach(traces, i, row) {
-        names_short_trace(table_cell_begin(&table, STYLE_PLAIN), view->names, json_get_hex(row, "trace_id", TRACE_DIGITS));
-        table_cell_end(&table);
-        cell_time(&table, view, row, "first");
-        cell_duration(&table, row, "took");
-        cell_duration(&table, row, "duration");
-        cell_outcome(&table, row);
-        cell_request(&table, row);
-        struct strbuf *cell = table_cell_begin(&table, STYLE_PLAIN);
-        strbuf_printf(cell, "%s%" PRIu64, json_get_bool(row, "truncated") ? ">" : "", json_get_count(row, "events"));
-        table_cell_end(&table);
-        cell_count(&table, row, "packets_lost", STYLE_BAD);
-        cell_nodes(&table, view, row);
-    }
-    finish(out, view, &table, "no traces of that kind; --kind is request, unless it is said, or connection");
+    list_put(out, view, &trace_list, traces, "no traces of that kind; --kind is request, unless it is said, or connection");
     uint64_t total = json_get_count(answer, "total");
     if (view->header && json_array_size(traces) && total > json_array_size(traces))
         text_styled(out, view->color, STYLE_DIM, "%zu of %" PRIu64 "; --limit N shows more\n", json_array_size(traces), total);
@@ -275,10 +242,24 @@ void render_traces(struct strbuf *out, const struct view *view, const json_t *an
 
 /* ---- applications ---- */
 
+static const struct list_column app_columns[] = {
+    {"app_id", "app", TABLE_LEFT, 0, 0, 0, draw_head},
+    {"name", NULL, TABLE_LEFT, 0, 8, 0, draw_text},
+    {"commands", NULL, TABLE_LEFT, 1, 12, 0, NULL},
+    {"fields", NULL, TABLE_LEFT, 2, 12, 0, NULL},
+};
+
+const struct list app_list = {app_columns, COUNT_OF(app_columns)};
+
+/* They are no table, for they have lists within; but --fields makes one. */
 void render_apps(struct strbuf *out, const struct view *view, const json_t *answer) {
     size_t i, j;
     const json_t *app, *item;
     const json_t *apps = json_get_array(answer, "apps");
+    if (view->fields) {
+        list_put(out, view, &app_list, apps, "no application has registered");
+        return;
+    }
     json_array_foreach(apps, i, app) {
         text_style_on(out, view->color, STYLE_HEAD);
         text_member(out, app, "app_id");

@@ -25,7 +25,11 @@ struct drawing {
     unsigned since_columns;
     unsigned node_columns;
     unsigned peer_columns; /* arrow included */
+    bool gap, peer;        /* is there room for these columns? */
 };
+
+/* What happened wants so many columns. */
+#define TEXT_COLUMNS 28U
 
 /* ---- lines ---- */
 
@@ -36,15 +40,15 @@ static void right(struct strbuf *out, bool color, enum style style, const struct
 }
 
 /* The columns before the text: time since the start, gap, node, peer. */
-static void line_begin(const struct drawing *drawing, const struct timeline_item *item, const char *arrow) {
-    struct strbuf *out = drawing->out, number = {0};
+static void line_begin(const struct drawing *drawing, struct strbuf *out, const struct timeline_item *item, const char *arrow) {
+    struct strbuf number = {0};
     bool color = drawing->view->color, first = item == drawing->timeline->items;
     timeline_since(&number, drawing->timeline, item->time_ns);
     right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
     strbuf_clear(&number);
     if (!first) text_duration(&number, item->gap_ns);
-    strbuf_puts(out, "  ");
-    right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, GAP_COLUMNS);
+    if (drawing->gap) strbuf_puts(out, "  ");
+    if (drawing->gap) right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, GAP_COLUMNS);
     strbuf_fini(&number);
     text_styled(out, color, item->gap_is_big ? STYLE_WARN : STYLE_PLAIN, item->gap_is_big ? " * " : "   ");
 
@@ -53,12 +57,12 @@ static void line_begin(const struct drawing *drawing, const struct timeline_item
     text_pad(out, begin, drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
-    if (*arrow && item->kind != TRACE_KIND_EVENTS_LOST) {
+    if (drawing->peer && *arrow && item->kind != TRACE_KIND_EVENTS_LOST) {
         text_styled(out, color, STYLE_DIM, "%s ", arrow);
         render_node(out, drawing->view, json_get_hex(item->event, "peer_id", NODE_DIGITS));
     }
-    text_pad(out, begin, drawing->peer_columns);
-    if (drawing->peer_columns) strbuf_puts(out, "  ");
+    if (drawing->peer) text_pad(out, begin, drawing->peer_columns);
+    if (drawing->peer) strbuf_puts(out, "  ");
 
     const struct timeline_span *span = item->span == NO_SPAN ? NULL : &drawing->timeline->spans[item->span];
     bool edge = span && (item->event == span->start || item->event == span->end);
@@ -66,12 +70,23 @@ static void line_begin(const struct drawing *drawing, const struct timeline_item
     strbuf_spaces(out, INDENT * (depth + (span && !edge)));
 }
 
+/* Appends a line whose text begins at that byte; when it has no room it goes on below. */
+static void line_end(const struct drawing *drawing, struct strbuf *line, size_t text) {
+    unsigned behind = text_columns(strbuf_text(line), text), columns = drawing->view->columns;
+    text_wrap_line(drawing->out, strbuf_text(line), line->bytes, columns,
+                   columns && behind + TEXT_COLUMNS / 2 > columns ? 2 : behind);
+    strbuf_puts(drawing->out, "\n");
+    drawing->out->failed |= line->failed;
+    strbuf_fini(line);
+}
+
 static void draw_item(const struct drawing *drawing, const struct timeline_item *item) {
     const struct timeline_span *span = item->span == NO_SPAN ? NULL : &drawing->timeline->spans[item->span];
-    struct strbuf *out = drawing->out;
+    struct strbuf line = {0}, *out = &line;
     bool color = drawing->view->color;
     enum style style = event_style(item->event);
-    line_begin(drawing, item, timeline_arrow(drawing->timeline, item));
+    line_begin(drawing, out, item, timeline_arrow(drawing->timeline, item));
+    size_t text = out->bytes;
     text_style_on(out, color, style);
     event_describe(out, drawing->view, item->event);
     text_style_off(out, color, style);
@@ -82,19 +97,21 @@ static void draw_item(const struct drawing *drawing, const struct timeline_item 
     if (span && span->end == item->event && !span->start) text_styled(out, color, STYLE_DIM, " (its start is not here)");
     if (span && span->start == item->event && span->parent_missing)
         text_styled(out, color, STYLE_DIM, " (what caused it is not here)");
-    strbuf_puts(out, "\n");
+    line_end(drawing, out, text);
 }
 
 /* ---- runs of transport events ---- */
 
 static void draw_fold(const struct drawing *drawing, const struct fold *fold) {
+    struct strbuf line = {0};
     bool color = drawing->view->color;
-    line_begin(drawing, fold->first, fold->arrow);
-    text_style_on(drawing->out, color, STYLE_DIM);
-    strbuf_puts(drawing->out, "... ");
-    fold_describe(drawing->out, drawing->view, fold);
-    text_style_off(drawing->out, color, STYLE_DIM);
-    strbuf_puts(drawing->out, "\n");
+    line_begin(drawing, &line, fold->first, fold->arrow);
+    size_t text = line.bytes;
+    text_style_on(&line, color, STYLE_DIM);
+    strbuf_puts(&line, "... ");
+    fold_describe(&line, drawing->view, fold);
+    text_style_off(&line, color, STYLE_DIM);
+    line_end(drawing, &line, text);
 }
 
 /* Draws items that fold takes: those of a group as one line where its first is. */
@@ -149,22 +166,33 @@ static void measure(struct drawing *drawing) {
     strbuf_fini(&name);
 }
 
+/* Leaves out the gap, and then the peer, where the terminal is too narrow. */
+static void make_room(struct drawing *drawing) {
+    unsigned columns = drawing->view->columns, taken = drawing->since_columns + 3 + drawing->node_columns + 2 + TEXT_COLUMNS;
+    unsigned peer = drawing->peer_columns ? drawing->peer_columns + 2 : 0;
+    drawing->gap = !columns || taken + peer + GAP_COLUMNS + 2 <= columns;
+    drawing->peer = peer && (!columns || taken + peer <= columns);
+}
+
 static void draw_titles(const struct drawing *drawing) {
     struct strbuf *out = drawing->out;
     bool color = drawing->view->color;
     text_style_on(out, color, STYLE_HEAD);
     size_t begin = out->bytes;
-    strbuf_printf(out, "%*s  %*s   ", (int)drawing->since_columns, "since", GAP_COLUMNS, "gap");
-    strbuf_puts(out, "node");
-    text_pad(out, begin, drawing->since_columns + GAP_COLUMNS + 5 + drawing->node_columns);
+    strbuf_printf(out, "%*s", (int)drawing->since_columns, "since");
+    if (drawing->gap) strbuf_printf(out, "  %*s", GAP_COLUMNS, "gap");
+    strbuf_puts(out, "   node");
+    text_pad(out, begin, drawing->since_columns + (drawing->gap ? GAP_COLUMNS + 2 : 0) + 3 + drawing->node_columns);
     strbuf_puts(out, "  ");
     begin = out->bytes;
-    if (drawing->peer_columns) strbuf_puts(out, "peer");
-    text_pad(out, begin, drawing->peer_columns);
-    if (drawing->peer_columns) strbuf_puts(out, "  ");
+    if (drawing->peer) strbuf_puts(out, "peer");
+    if (drawing->peer) text_pad(out, begin, drawing->peer_columns + 2);
     strbuf_puts(out, "event");
     text_style_off(out, color, STYLE_HEAD);
     strbuf_puts(out, "\n");
+    if (drawing->gap && drawing->peer == (drawing->peer_columns > 0)) return;
+    text_styled(out, color, STYLE_DIM, "no room for: gap%s; a wider terminal shows %s\n",
+                drawing->peer == (drawing->peer_columns > 0) ? "" : ", peer", drawing->peer_columns ? "more" : "it");
 }
 
 /* ---- the summary: whose time it was, and a line for the gap ---- */
@@ -201,6 +229,7 @@ void render_trace(struct strbuf *out, const struct view *view, const json_t *ans
     struct drawing drawing = {.out = out, .view = view, .timeline = &timeline, .node_columns = 4};
     render_trace_head(out, view, answer, &timeline);
     measure(&drawing);
+    make_room(&drawing);
     if (timeline.item_count) {
         strbuf_puts(out, "\n");
         if (view->header) draw_titles(&drawing);

@@ -64,7 +64,7 @@ static int cannot_write(struct session *session, const char *path, int error) {
 }
 
 int salvage_rings(struct session *session, const char *path) {
-    struct salvage_report report = {.session = session, .json = option_given(session->options, OPTION_JSON)};
+    struct salvage_report report = {.session = session, .json = options_want_data(session->options)};
     struct recording_writer *writer;
     struct recording_writer_stats stats;
     const char *dir = process_logs_dir();

@@ -1,19 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include "nearest.h"
+
+#include <string.h>
+
 int session_out_of_memory(struct session *session) { return failure_out_of_memory(&session->failure); }
 
 int session_init(struct session *session, const struct options *options, source_opener *opener) {
     *session = (struct session){.options = options, .opener = opener};
     session->inquiry = (struct inquiry){.failure = &session->failure, .explain = option_given(options, OPTION_EXPLAIN)};
-    output_init(&session->output, option_given(options, OPTION_JSON), &session->failure);
+    output_init(&session->output, options_want_data(options), &session->failure);
     if (names_init(&session->names)) return session_out_of_memory(session);
     session->view = (struct view){.names = &session->names,
                                   .color = output_wants_color(&session->output, options->texts[OPTION_COLOR]),
                                   .utc = option_given(options, OPTION_UTC),
                                   .header = !option_given(options, OPTION_NO_HEADER),
                                   .all = option_given(options, OPTION_ALL),
-                                  .utf8 = output_speaks_utf8()};
+                                  .utf8 = output_speaks_utf8(),
+                                  .columns = output_columns(&session->output)};
+    session->output.records.header = session->view.header;
+    session->output.records.harmless = session->output.terminal;
+    return 0;
+}
+
+/* ---- rows as data ---- */
+
+static int read_format(struct session *session, const char *word) {
+    struct nearest nearest = nearest_to(word);
+    for (unsigned i = 0; format_words[i]; i++) {
+        if (!strcmp(format_words[i], word)) {
+            session->output.records.format = !strcmp(word, "csv") ? RECORD_CSV : !strcmp(word, "tsv") ? RECORD_TSV : RECORD_JSON;
+            return 0;
+        }
+        nearest_look(&nearest, format_words[i]);
+    }
+    return failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv or json is expected%s%s%s", word,
+                       nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
+}
+
+static json_t *compute(const void *context, const char *name, const json_t *row) {
+    const struct session *session = context;
+    return session->list ? list_value_new(session->list, &session->view, name, row) : NULL;
+}
+
+int session_use_list(struct session *session, const struct list *list) {
+    const char *format = session->options->texts[OPTION_FORMAT], *fields = session->options->texts[OPTION_FIELDS];
+    struct records *records = &session->output.records;
+    session->list = list;
+    records->compute = compute;
+    records->context = session;
+    if (format && option_given(session->options, OPTION_JSON) && strcmp(format, "json") != 0)
+        return failure_set(&session->failure, EXIT_USAGE, "either --json or --format %s", format);
+    if (format && read_format(session, format)) return -1;
+    if (!fields) {
+        if (list) list_usual(list, &records->names);
+        return 0;
+    }
+    if (field_names_parse(&session->fields, fields))
+        return failure_set(&session->failure, EXIT_USAGE, "--fields: at most %u, of at most %u letters", RECORD_FIELDS_MAX,
+                           RECORD_NAME_BYTES - 1);
+    if (!session->fields.count) return failure_set(&session->failure, EXIT_USAGE, "--fields: no field is named");
+    if (list && list_check(list, &session->fields, &session->failure)) return -1;
+    session->view.fields = &session->fields;
+    records->names = session->fields;
+    records->chosen = true;
     return 0;
 }
 
@@ -24,7 +75,9 @@ void session_fini(struct session *session) {
 }
 
 int session_open(struct session *session, uint64_t call_timeout_ms) {
-    return session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure);
+    if (session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure)) return -1;
+    session->view.now_ns = source_now_ns(session->inquiry.source);
+    return 0;
 }
 
 json_t *session_filter_new(const struct session *session) {
@@ -50,7 +103,7 @@ int session_learn_names(struct session *session) {
 int session_json_evicted(struct session *session) {
     if (!session->inquiry.evicted) return 0;
     json_t *line = json_pack("{s:I}", "evicted", (json_int_t)session->inquiry.evicted);
-    int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
+    int result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
     json_decref(line);
     return result;
 }

@@ -5,6 +5,7 @@
 #define INSPECTOR_SESSION_H
 
 #include "inquiry.h"
+#include "list.h"
 #include "names.h"
 #include "options.h"
 #include "output.h"
@@ -18,6 +19,8 @@ struct session {
     struct inquiry inquiry; /* its source is NULL for a command that opens none, or another one */
     struct names names;
     struct view view;
+    const struct list *list;   /* of the rows that it shows; or NULL */
+    struct field_names fields; /* --fields */
     struct output output;
     struct failure failure;
 };
@@ -26,6 +29,9 @@ struct session {
 
 int session_init(struct session *session, const struct options *options, source_opener *opener);
 void session_fini(struct session *session);
+
+/* Reads --format and --fields, for rows of a list; NULL: they are known when the answer is there. */
+int session_use_list(struct session *session, const struct list *list);
 
 /* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
 int session_open(struct session *session, uint64_t call_timeout_ms);
@@ -43,6 +49,12 @@ int session_learn_names(struct session *session);
 /* With --json, reports the events that left the history while pages were fetched as the last line; nothing when there were
  * none. */
 int session_json_evicted(struct session *session);
+
+/* Says what was filtered, and by what, when nothing is left: "no event matches --kind packet_lost; ...".  what: a noun. */
+void session_tell_nothing(struct session *session, const char *what);
+
+/* After a failure about a name: appends to it the nearest name that there is. */
+void session_suggest(struct session *session);
 
 int session_out_of_memory(struct session *session);
 

@@ -142,7 +142,7 @@ static int show_gap(struct show *show, const struct source_news *gap) {
         return output_flush(&session->output);
     }
     json_t *missed = json_pack("{s:I, s:s}", "missed", (json_int_t)gap->count, "why", reasons[gap->why].word);
-    int result = missed ? output_json(&session->output, missed) : session_out_of_memory(session);
+    int result = missed ? output_aside(&session->output, missed) : session_out_of_memory(session);
     json_decref(missed);
     return result ? result : output_flush(&session->output);
 }
@@ -191,15 +191,16 @@ int show_stream(struct session *session, const struct show_stream *wish) {
     struct show show = {
         .session = session,
         .wish = wish,
-        .json = option_given(options, OPTION_JSON),
+        .json = options_want_data(options),
         .pace.begin_ms = trace_now_monotonic_ms(),
     };
     struct stream_wish begin = {.params_new = wish->params_new,
                                 .recent = option_number(options, OPTION_RECENT, 0),
-                                .events_max = option_number(options, OPTION_COUNT, UINT64_MAX),
+                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = wish->wait_ms};
     if (option_given(options, OPTION_FOR)) begin.deadline_ms = show.pace.begin_ms + options->numbers[OPTION_FOR];
+    session->view.now_ns = 0; /* what comes is always of now */
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
         source_watch_output(wish->source, session->output.fd);

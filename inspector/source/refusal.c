@@ -35,7 +35,9 @@ static bool read_filter_fault(const json_t *data, struct failure *failure) {
 
 int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data) {
     if (!read_filter_fault(data, failure)) failure_set(failure, EXIT_FAILED, "%s", message);
+    const char *param = json_get_text(data, "param");
     failure->rpc_code = code;
+    snprintf(failure->param, sizeof failure->param, "%s", param ? param : "");
     append_list(failure->text, sizeof failure->text, json_object_get(data, "candidates"), "; it could be ");
     append_list(failure->text, sizeof failure->text, json_object_get(data, "methods"), "; there are ");
     return -1;

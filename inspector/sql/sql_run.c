@@ -2,8 +2,8 @@
  *
  * Runs statements and prints their rows, as they come. */
 #include "limits.h"
-#include "rows.h"
 #include "sql.h"
+#include "table.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -129,34 +129,61 @@ static void put_json(struct strbuf *out, sqlite3_stmt *statement, char *const *k
     strbuf_puts(out, "}\n");
 }
 
+/* ---- rows as csv ---- */
+
+/* Values are those of JSON. */
+static void put_csv(struct strbuf *out, const struct records *records, sqlite3_stmt *statement) {
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        struct strbuf value = {0};
+        int type = sqlite3_column_type(statement, i);
+        if (type == SQLITE_TEXT)
+            strbuf_add(&value, (const char *)sqlite3_column_text(statement, i), (size_t)sqlite3_column_bytes(statement, i));
+        else if (type != SQLITE_NULL)
+            put_value(&value, statement, i);
+        bool quoted = type == SQLITE_BLOB && value.bytes >= 2; /* hex digits */
+        record_cell(out, records->format, records->harmless, !i, strbuf_text(&value) + quoted, value.bytes - 2 * quoted);
+        out->failed |= value.failed;
+        strbuf_fini(&value);
+    }
+    strbuf_puts(out, "\n");
+}
+
+static void put_csv_titles(struct strbuf *out, const struct records *records, char *const *titles, int count) {
+    for (int i = 0; i < count; i++) record_cell(out, records->format, records->harmless, !i, titles[i], strlen(titles[i]));
+    strbuf_puts(out, "\n");
+}
+
 /* ---- rows for people ---- */
 
-static void add_cells(struct rows *rows, sqlite3_stmt *statement) {
+static void add_cells(struct table *table, sqlite3_stmt *statement) {
     for (int i = 0; i < sqlite3_column_count(statement); i++) {
         int type = sqlite3_column_type(statement, i);
         const char *text = (const char *)sqlite3_column_text(statement, i);
         size_t bytes = (size_t)sqlite3_column_bytes(statement, i);
         if (type == SQLITE_NULL)
-            rows_text(rows, NULL, 0);
+            table_cell_text(table, NULL, 0);
         else if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
-            rows_number(rows, text ? text : "");
+            table_cell_number(table, text ? text : "");
         else
-            rows_text(rows, text ? text : "", bytes);
+            table_cell_text(table, text ? text : "", bytes);
     }
 }
 
 /* ---- one statement ---- */
 
 struct result {
-    struct rows rows;
-    char **titles, **keys; /* of columns; keys with --json */
+    struct table table;
+    struct table_column *columns; /* with titles that are harmless */
+    char **titles, **keys;        /* of columns; keys with --json */
     int count;
-    bool json;
+    bool data; /* as JSON, csv or tsv */
     uint64_t row_count, flushed_ms;
 };
 
 static void result_fini(struct result *shown) {
-    rows_fini(&shown->rows);
+    table_fini(&shown->table);
+    for (int i = 0; shown->columns && i < shown->count; i++) free((char *)shown->columns[i].title);
+    free(shown->columns);
     for (int i = 0; shown->titles && i < shown->count; i++) free(shown->titles[i]);
     for (int i = 0; shown->keys && i < shown->count; i++) free(shown->keys[i]);
     free(shown->titles);
@@ -177,32 +204,60 @@ static char *title_new(sqlite3_stmt *statement, int column) {
     return NULL;
 }
 
+static char *harmless_new(const char *title) {
+    struct strbuf text = {0};
+    text_untrusted(&text, title, strlen(title), STREAM_COLUMNS_MAX);
+    if (!text.failed) return text.text ? text.text : strdup("");
+    strbuf_fini(&text);
+    return NULL;
+}
+
 static int result_init(struct result *shown, const struct sql *sql, sqlite3_stmt *statement) {
-    const struct view *view = &sql->session->view;
-    *shown = (struct result){.count = sqlite3_column_count(statement), .json = option_given(sql->session->options, OPTION_JSON)};
+    const struct session *session = sql->session;
+    const struct table_style how = {.header = session->view.header,
+                                    .color = session->view.color,
+                                    .columns = session->view.columns,
+                                    .measured_rows = SQL_MEASURED_ROWS,
+                                    .hint = "--format csv has all"};
+    size_t count = (size_t)sqlite3_column_count(statement);
+    *shown = (struct result){.count = (int)count, .data = options_want_data(session->options)};
     shown->flushed_ms = trace_now_monotonic_ms();
-    shown->titles = calloc((size_t)shown->count, sizeof *shown->titles);
-    shown->keys = calloc((size_t)shown->count, sizeof *shown->keys);
-    bool failed = !shown->titles || !shown->keys || rows_init(&shown->rows, (unsigned)shown->count, view->header, view->color);
+    shown->titles = calloc(count, sizeof *shown->titles);
+    shown->keys = calloc(count, sizeof *shown->keys);
+    shown->columns = calloc(count, sizeof *shown->columns);
+    bool failed = !shown->titles || !shown->keys || !shown->columns;
     for (int i = 0; i < shown->count && !failed; i++) {
+        struct table_column *column = &shown->columns[i];
         shown->titles[i] = title_new(statement, i);
-        shown->keys[i] = shown->titles[i] && shown->json ? key_new(shown->titles, i) : NULL;
-        failed = !shown->titles[i] || (shown->json && !shown->keys[i]);
-        if (!failed) rows_title(&shown->rows, (unsigned)i, shown->titles[i]);
+        shown->keys[i] = shown->titles[i] && shown->data ? key_new(shown->titles, i) : NULL;
+        *column = (struct table_column){.align = TABLE_AUTO, .rank = (unsigned char)(i < 200 ? i : 200), .least = 12};
+        column->title = shown->titles[i] ? harmless_new(shown->titles[i]) : NULL;
+        failed = !column->title || (shown->data && !shown->keys[i]);
     }
-    return failed ? session_out_of_memory(sql->session) : 0;
+    if (failed) return session_out_of_memory(sql->session);
+    table_init(&shown->table, (unsigned)count, shown->columns, &how);
+    return 0;
+}
+
+/* Appends a row to the output, or to the table that is held. */
+static void put_row(struct result *shown, struct session *session, sqlite3_stmt *statement) {
+    const struct records *records = &session->output.records;
+    if (!shown->data) {
+        add_cells(&shown->table, statement);
+    } else if (records->format == RECORD_JSON) {
+        put_json(&session->output.text, statement, shown->keys);
+    } else {
+        put_csv(&session->output.text, records, statement);
+    }
 }
 
 static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *statement) {
     struct session *session = sql->session;
     shown->row_count++;
-    if (shown->json)
-        put_json(&session->output.text, statement, shown->keys);
-    else
-        add_cells(&shown->rows, statement);
+    put_row(shown, session, statement);
     uint64_t now_ms = trace_now_monotonic_ms();
     bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
-    if (!shown->json) rows_put(&shown->rows, &session->output.text, late);
+    if (!shown->data) table_put(&shown->table, &session->output.text, late);
     if (!late && session->output.text.bytes < FLUSH_BYTES) return 0;
     shown->flushed_ms = now_ms;
     return output_flush(&session->output);
@@ -211,8 +266,8 @@ static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *state
 /* What came before a failure is shown, too: it took its time. */
 static int result_end(struct result *shown, struct sql *sql, bool done) {
     struct session *session = sql->session;
-    if (!shown->json && (done || shown->row_count)) rows_put(&shown->rows, &session->output.text, true);
-    if (!shown->json && done && session->view.header && !shown->row_count) strbuf_puts(&session->output.text, "no rows\n");
+    if (!shown->data && (done || shown->row_count)) table_end(&shown->table, &session->output.text);
+    if (!shown->data && done && session->view.header && !shown->row_count) strbuf_puts(&session->output.text, "no rows\n");
     return output_flush(&session->output);
 }
 
@@ -237,6 +292,9 @@ static int tell_plan(struct sql *sql, sqlite3_stmt *statement) {
 static int run_statement(struct sql *sql, const char *text, sqlite3_stmt *statement) {
     struct result shown;
     int rc = SQLITE_DONE, result = result_init(&shown, sql, statement);
+    const struct records *records = &sql->session->output.records;
+    if (!result && shown.data && records->header && records->format != RECORD_JSON)
+        put_csv_titles(&sql->session->output.text, records, shown.titles, shown.count);
     while (!result && (rc = sqlite3_step(statement)) == SQLITE_ROW) result = result_row(&shown, sql, statement);
     if (!result) result = result_end(&shown, sql, rc == SQLITE_DONE);
     if (!result && rc != SQLITE_DONE) result = statement_failed(sql, text, rc, true);

@@ -25,9 +25,18 @@ void output_fini(struct output *output) { strbuf_fini(&output->text); }
 /* ---- what is appended ---- */
 
 int output_json(struct output *output, const json_t *value) {
-    if (json_put(&output->text, value, JSON_COMPACT)) return failure_out_of_memory(output->failure);
-    strbuf_puts(&output->text, "\n");
-    return 0;
+    return records_put(&output->records, &output->text, value) ? failure_out_of_memory(output->failure) : 0;
+}
+
+int output_aside(struct output *output, const json_t *value) {
+    struct strbuf line = {0};
+    int failed = json_put(&line, value, JSON_COMPACT);
+    if (!failed && output->records.format == RECORD_JSON)
+        strbuf_printf(&output->text, "%s\n", strbuf_text(&line));
+    else if (!failed)
+        output_note(strbuf_text(&line));
+    strbuf_fini(&line);
+    return failed ? failure_out_of_memory(output->failure) : 0;
 }
 
 int output_json_lines(struct output *output, const json_t *array) {
@@ -68,9 +77,9 @@ static int write_all(struct output *output, const char *text, size_t bytes) {
 
 unsigned output_columns(const struct output *output) {
     struct winsize size = {0};
-    bool cut =
+    bool broken =
         output->terminal && output->fd == STDOUT_FILENO && !output->whole_lines && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    return cut ? size.ws_col : 0;
+    return broken ? size.ws_col : 0;
 }
 
 int output_flush(struct output *output) {
@@ -79,7 +88,7 @@ int output_flush(struct output *output) {
     if (output->text.failed) return failure_out_of_memory(output->failure);
     if (columns) {
         struct strbuf lines = {0};
-        text_cut_lines(&lines, strbuf_text(&output->text), output->text.bytes, columns);
+        text_wrap_lines(&lines, strbuf_text(&output->text), output->text.bytes, columns);
         result = lines.failed ? failure_out_of_memory(output->failure) : write_all(output, strbuf_text(&lines), lines.bytes);
         strbuf_fini(&lines);
     } else {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where a command writes: text is collected, and written out in whole lines, cut to the width of a terminal. */
+ * Where a command writes: text is collected, and written out in whole lines, broken to the width of a terminal. */
 #ifndef INSPECTOR_OUTPUT_H
 #define INSPECTOR_OUTPUT_H
 
 #include "failure.h"
+#include "records.h"
 #include "strbuf.h"
 
 #include <jansson.h>
@@ -13,7 +14,8 @@ struct output {
     struct strbuf text;      /* not yet written */
     int fd;                  /* where it goes; a command may point it at a file and back */
     bool terminal;           /* standard output is one */
-    bool whole_lines;        /* long lines are never cut: --json */
+    bool whole_lines;        /* long lines are never broken: rows as data */
+    struct records records;  /* how output_json writes rows */
     struct failure *failure; /* the caller's: what the functions below fill in */
 };
 
@@ -21,9 +23,12 @@ struct output {
 void output_init(struct output *output, bool whole_lines, struct failure *failure);
 void output_fini(struct output *output);
 
-/* Appends a value as one line of JSON.  ASCII only, so that what a node wrote cannot reach a terminal as a control character.
- * Returns 0, or -1 with the failure. */
+/* Appends a row as output->records says: a line of JSON unless something else was asked for.  JSON is ASCII only, so that what a
+ * node wrote cannot reach a terminal as a control character.  Returns 0, or -1 with the failure. */
 int output_json(struct output *output, const json_t *value);
+
+/* Appends a line that is no row: {"missed":7}.  Where rows are csv or tsv it goes to stderr.  Returns 0 or -1. */
+int output_aside(struct output *output, const json_t *value);
 
 /* Appends each element of an array like that.  Returns 0 or -1. */
 int output_json_lines(struct output *output, const json_t *array);
@@ -31,7 +36,7 @@ int output_json_lines(struct output *output, const json_t *array);
 /* Writes the text and forgets it.  When the reader has gone away the command ends quietly: -1 with EXIT_OK.  Returns 0 or -1. */
 int output_flush(struct output *output);
 
-/* Columns of the terminal that lines are cut for; 0 when lines are not cut. */
+/* Columns of the terminal that lines are broken for; 0 when they are not. */
 unsigned output_columns(const struct output *output);
 
 /* Whether to use colours.  when: "always", "never", "auto" or NULL, which is auto: on a terminal that has colours, unless

@@ -4,6 +4,7 @@
 #include "json_get.h"
 #include "limits.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <proto/untrusted.h>
 #include <stdio.h>
@@ -91,7 +92,7 @@ static unsigned columns_of(uint32_t code) {
 void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max) {
     const char *at = text, *end = text + bytes;
     unsigned columns = 0;
-    size_t fits = out->bytes; /* where the text can be cut so that ".." still fits */
+    size_t fits = out->bytes; /* where the text can be cut so that "…" still fits */
     while (at < end) {
         char piece[TRACE_SHOWN_BYTES];
         uint32_t code;
@@ -102,12 +103,12 @@ void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned
                 out->bytes = fits;
                 out->text[fits] = 0;
             }
-            strbuf_puts(out, "..");
+            strbuf_puts(out, "…");
             return;
         }
         strbuf_puts(out, piece);
         columns += wide;
-        if (columns + 2 <= columns_max) fits = out->bytes;
+        if (columns + 1 <= columns_max) fits = out->bytes;
         at += used;
     }
 }
@@ -137,36 +138,145 @@ void text_pad(struct strbuf *out, size_t begin, unsigned columns) {
     if (used < columns) strbuf_spaces(out, columns - used);
 }
 
-/* Appends one line without its newline. */
-static void cut_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
-    unsigned at = 0;
-    bool styled = false;
-    for (size_t i = 0; i < bytes;) {
-        size_t style = style_bytes(text + i, bytes - i), used = style;
-        if (style) {
-            styled = style != 4 || text[i + 2] != '0';
-        } else {
-            uint32_t code = 0;
-            used = decode((const unsigned char *)text + i, bytes - i, &code);
-            at += used ? columns_of(code) : 1;
-            if (!used) used = 1;
-            if (at > columns) break;
-        }
-        strbuf_add(out, text + i, used);
-        i += used;
+/* ---- lines that are too long ---- */
+
+/* The bytes of what is at text: a colour sequence, or a character; and its columns. */
+static size_t piece(const char *text, size_t bytes, unsigned *ret_columns) {
+    size_t style = style_bytes(text, bytes);
+    uint32_t code = 0;
+    *ret_columns = 0;
+    if (style) return style;
+    unsigned used = decode((const unsigned char *)text, bytes, &code);
+    *ret_columns = used ? columns_of(code) : 1;
+    return used ? used : 1;
+}
+
+/* Is the space before text within a quantity, as in "1.53 ms"? */
+static bool is_unit(const char *text, size_t bytes) {
+    static const char *const units[] = {"ns", "us", "ms", "s", "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "%"};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        size_t length = strlen(units[i]);
+        if (bytes >= length && !memcmp(text, units[i], length) && (bytes == length || !isalnum((unsigned char)text[length])))
+            return true;
     }
+    return false;
+}
+
+/* Can a line end at the space at text[i]? */
+static bool is_break(const char *text, size_t bytes, size_t i) {
+    return text[i] == ' ' && !(i && isdigit((unsigned char)text[i - 1]) && is_unit(text + i + 1, bytes - i - 1));
+}
+
+static bool is_of_number(char c) { return isalnum((unsigned char)c) || c == '.'; }
+
+/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose unit
+ * does.  An id at the beginning, which has letters, is cut. */
+static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
+    size_t begin = end, stop = end;
+    bool digit = false, letter = false;
+    while (begin && is_of_number(text[begin - 1])) begin--;
+    while (stop < bytes && is_of_number(text[stop])) stop++;
+    for (size_t i = begin; i < stop && end < stop; i++) {
+        digit |= isdigit((unsigned char)text[i]);
+        letter |= isalpha((unsigned char)text[i]);
+    }
+    if (end < bytes && text[end] == ' ' && !is_break(text, bytes, end)) return begin;
+    size_t space = begin < end ? begin : end; /* of "1.53 ms", where the cut is in the unit */
+    if (space && text[space - 1] == ' ') space--;
+    if (space < bytes && text[space] == ' ' && !is_break(text, bytes, space)) {
+        while (space && is_of_number(text[space - 1])) space--;
+        return space;
+    }
+    return begin < end && digit && (begin || !letter) ? begin : end;
+}
+
+void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    unsigned at = 0, wide = 0;
+    size_t end = 0;
+    bool styled = false;
+    if (text_columns(text, bytes) <= columns) {
+        strbuf_add(out, text, bytes);
+        return;
+    }
+    for (size_t used; end < bytes && (used = piece(text + end, bytes - end, &wide), at + wide < columns || !wide); end += used)
+        at += wide;
+    end = whole_numbers(text, bytes, end);
+    while (end && text[end - 1] == ' ') end--;
+    for (size_t i = 0, style; i < end; i += style ? style : 1)
+        if ((style = style_bytes(text + i, end - i))) styled = style != 4 || text[i + 2] != '0';
+    strbuf_add(out, text, end);
+    if (columns) strbuf_puts(out, "…");
     if (styled) strbuf_puts(out, "\x1b[0m");
 }
 
-void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+/* Calls `put` for each line, without its newline. */
+static void each_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns,
+                      void (*put)(struct strbuf *out, const char *text, size_t bytes, unsigned columns)) {
     const char *end = text + bytes;
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
-        cut_line(out, text, (size_t)((newline ? newline : end) - text), columns);
+        put(out, text, (size_t)((newline ? newline : end) - text), columns);
         if (!newline) return;
         strbuf_puts(out, "\n");
         text = newline + 1;
     }
+}
+
+void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    each_line(out, text, bytes, columns, text_cut);
+}
+
+/* How far the second line of a text is indented: to behind the first word and several spaces, or as the first. */
+static unsigned hanging_indent(const char *text, size_t bytes, unsigned columns) {
+    unsigned at = 0, begin = 0, spaces = 0, wide;
+    bool word = false;
+    for (size_t i = 0, used; i < bytes && at <= columns / 3; i += used, at += wide) {
+        used = piece(text + i, bytes - i, &wide);
+        if (!wide) continue;
+        if (text[i] == ' ') {
+            spaces++;
+            continue;
+        }
+        if (word && spaces > 1) return at;
+        if (!word) begin = at;
+        word = true;
+        spaces = 0;
+    }
+    return begin <= columns / 3 ? begin : 0;
+}
+
+void text_wrap_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns, unsigned indent) {
+    unsigned at = 0, wide;
+    size_t begin = 0;
+    bool first = true;
+    if (!columns || text_columns(text, bytes) <= columns) {
+        strbuf_add(out, text, bytes);
+        return;
+    }
+    while (begin < bytes) {
+        size_t end = begin, good = 0;
+        at = first ? 0 : indent;
+        for (size_t used; end < bytes; end += used, at += wide) {
+            used = piece(text + end, bytes - end, &wide);
+            if (end > begin && is_break(text, bytes, end) && text[end - 1] != ' ' && (!good || at <= columns)) good = end;
+            if (at + wide > columns && good) break;
+        }
+        if (end == bytes && at <= columns) good = 0;
+        if (!first) strbuf_spaces(out, indent);
+        strbuf_add(out, text + begin, (good ? good : bytes) - begin);
+        begin = good ? good : bytes;
+        while (begin < bytes && text[begin] == ' ') begin++;
+        if (begin < bytes) strbuf_puts(out, "\n");
+        first = false;
+    }
+}
+
+static void wrap_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    text_wrap_line(out, text, bytes, columns, hanging_indent(text, bytes, columns));
+}
+
+void text_wrap_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    each_line(out, text, bytes, columns, wrap_line);
 }
 
 /* ---- numbers ---- */

@@ -32,7 +32,7 @@ void text_style_off(struct strbuf *out, bool color, enum style style);
 void text_styled(struct strbuf *out, bool color, enum style style, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Bytes that another process chose, for a terminal: control characters, escape sequences, bidirectional controls and invalid
- * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; what is cut off ends in "..". */
+ * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; what is cut off ends in "…". */
 void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max);
 
 /* Columns that text takes on a terminal.  Our own colour sequences take none. */
@@ -41,8 +41,19 @@ unsigned text_columns(const char *text, size_t bytes);
 /* Appends spaces until what stands in out from that byte on takes so many columns. */
 void text_pad(struct strbuf *out, size_t begin, unsigned columns);
 
-/* Appends text (whole lines), each line cut to that many columns and its colour switched off at the cut. */
+/* Appends text, cut to that many columns; what is cut ends in "…", with its colour switched off.  A number, with its unit, is
+ * whole or not there. */
+void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
+
+/* Appends whole lines, each cut like that. */
 void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
+
+/* Appends whole lines, those that are longer broken at spaces.  The rest goes below where the line's text begins: behind a first
+ * word with several spaces, or its indent.  A word that is longer stays whole, and so do a number and its unit. */
+void text_wrap_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
+
+/* Appends one line without its newline in this way, with the second one indented so far; 0 columns: as it is. */
+void text_wrap_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns, unsigned indent);
 
 /* 1.53 ms, 12.3 us, 850 ns, 2m05s: three digits. */
 void text_duration(struct strbuf *out, uint64_t ns);

@@ -144,7 +144,7 @@ class Csv(unittest.TestCase):
 
     def test_an_unknown_column_is_told(self):
         done = WORLD.run("--format", "csv", "--columns", "time,siz")
-        self.assertEqual((done.returncode, done.stderr.decode()), (2, "inspector: there is no column siz; did you mean size?\n"))
+        self.assertEqual((done.returncode, done.stderr.decode()), (2, "inspector: there is no field siz; did you mean size?\n"))
         self.assertEqual(WORLD.run("--format", "csv", "--columns", ",").returncode, 2)
 
 

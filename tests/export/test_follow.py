@@ -207,7 +207,7 @@ class Recorded(Case):
 
     def test_what_makes_no_sense_is_told(self):
         for args, said in ((["--follow", "--format", "chrome"], "chrome has to be whole"), (["--follow", "-o", "x"], "> FILE"),
-                           (["--follow", "--format", "parquet"], "ndjson, csv, tsv and otlp"), (["--follow", "--to", "now"], "either --follow or --to"),
+                           (["--follow", "--format", "parquet"], "ndjson, csv, tsv and otlp"), (["--follow", "--until", "now"], "either --follow or --until"),
                            (["--recent", "5"], "--recent is for --follow"), (["--for", "5s"], "--for is for --follow")):
             done = self.run_export("--read", str(self.path), *args)
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done)

@@ -91,7 +91,7 @@ class Candidates(Completion):
         lines = dict(line.split("\t") for line in self.lines(""))
         self.assertEqual(list(lines), [name for name, _ in told])
         for name, summary in told[:-1]:
-            self.assertTrue(summary.startswith(lines[name].removesuffix("..")), name)
+            self.assertTrue(summary.startswith(lines[name].removesuffix("…")), name)
         self.assertEqual(self.offered("help", ""), list(lines))
         self.assertEqual(self.offered("trac"), ["traces", "trace"])
         self.assertEqual(self.offered("help", "nodes", ""), [])

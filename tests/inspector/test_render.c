@@ -82,7 +82,7 @@ static void render_case(struct strbuf *out, const json_t *test) {
     views[i].render(&text, &view, answer);
     ck_assert(!text.failed);
     if (columns)
-        text_cut_lines(out, strbuf_text(&text), text.bytes, columns);
+        text_wrap_lines(out, strbuf_text(&text), text.bytes, columns);
     else
         strbuf_add(out, strbuf_text(&text), text.bytes);
     strbuf_fini(&text);

@@ -214,7 +214,7 @@ class Inspector(FilterTest):
 
     def test_what_a_filter_leaves_nothing_of_is_told_as_that(self):
         self.assertEqual(self.inspect("trace", "11", "--where", "metrics"),
-                         (1, "", "inspector: no event in the history belongs to a trace 11 and is let through by the filter\n"))
+                         (1, "", "inspector: no event in the history belongs to a trace 11 and matches --where metrics\n"))
         self.assertEqual(self.inspect("recent", "--where", "fin")[:2], (0, "no events\n"))
 
     def test_a_mistake_is_pointed_at(self):

@@ -365,7 +365,6 @@ static int no_answer(const struct client *client, const char *method, struct fai
 /* Waits for the answer to request client->id; queues notifications that come before it. */
 static int await_answer_until(struct client *client, uint64_t deadline_ms, const char *method, json_t **ret_result,
                               struct failure *failure) {
->>>>>>> export
     for (;;) {
         struct trace_rpc_reply reply;
         int result = next_reply(client, deadline_ms, &reply, failure);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "list.h"
+
+#include "json_get.h"
+#include "json_put.h"
+#include "limits.h"
+#include "nearest.h"
+
+#include <inttypes.h>
+#include <proto/event_table.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- cells ---- */
+
+enum style draw_text(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)view;
+    text_member(cell, row, field);
+    return STYLE_PLAIN;
+}
+
+enum style draw_head(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    draw_text(cell, view, row, field);
+    return STYLE_HEAD;
+}
+
+enum style draw_count(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    uint64_t value;
+    (void)view;
+    if (json_get_unsigned(row, field, &value))
+        strbuf_printf(cell, "%" PRIu64, value);
+    else
+        strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+enum style draw_bad_count(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    draw_count(cell, view, row, field);
+    return json_get_count(row, field) ? STYLE_BAD : STYLE_PLAIN;
+}
+
+enum style draw_duration(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    uint64_t ns;
+    (void)view;
+    if (json_get_unsigned(row, field, &ns))
+        text_duration(cell, ns);
+    else
+        strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+enum style draw_bytes(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    uint64_t bytes;
+    (void)view;
+    if (json_get_unsigned(row, field, &bytes))
+        text_bytes(cell, bytes);
+    else
+        strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+enum style draw_time(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    render_time(cell, view, json_object_get(row, field), false);
+    return STYLE_PLAIN;
+}
+
+enum style draw_node_id(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    names_short_node(cell, view->names, json_get_hex(row, field, NODE_DIGITS));
+    return STYLE_ID;
+}
+
+enum style draw_names(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *nodes = json_get_array(row, field), *node;
+    size_t i;
+    json_array_foreach(nodes, i, node) {
+        const char *id = json_string_value(node);
+        if (i) strbuf_puts(cell, " ");
+        render_node(cell, view, id && json_is_hex(id, NODE_DIGITS) ? id : NULL);
+    }
+    if (!json_array_size(nodes)) strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+enum style draw_ago(struct strbuf *cell, const struct view *view, const json_t *time) {
+    uint64_t ns;
+    if (!json_get_time(time, &ns))
+        strbuf_puts(cell, "-");
+    else
+        text_duration(cell, view->now_ns > ns ? view->now_ns - ns : 0);
+    return STYLE_DIM;
+}
+
+json_t *ago_new(const struct view *view, const json_t *time) {
+    uint64_t ns;
+    if (!json_get_time(time, &ns)) return json_null();
+    return json_integer((json_int_t)(view->now_ns > ns ? view->now_ns - ns : 0));
+}
+
+/* A value that the table has no way of its own to show: as it is. */
+static enum style draw_value(struct strbuf *cell, const json_t *value) {
+    struct strbuf text = {0};
+    if (!value || json_is_null(value)) {
+        strbuf_puts(cell, "-");
+    } else if (json_is_string(value)) {
+        text_untrusted(cell, json_string_value(value), json_string_length(value), CELL_COLUMNS_MAX);
+    } else {
+        if (json_put(&text, value, JSON_COMPACT)) cell->failed = true;
+        text_untrusted(cell, strbuf_text(&text), text.bytes, CELL_COLUMNS_MAX);
+    }
+    strbuf_fini(&text);
+    return STYLE_PLAIN;
+}
+
+/* ---- fields ---- */
+
+static const struct list_column *find_column(const struct list *list, const char *field) {
+    for (unsigned i = 0; i < list->count; i++)
+        if (!strcmp(list->columns[i].field, field)) return &list->columns[i];
+    return NULL;
+}
+
+/* Is a name, or what is before its first dot, a field of that name? */
+static bool names_field(const char *name, const char *field) {
+    size_t bytes = strlen(field);
+    return !strncmp(field, name, bytes) && (!name[bytes] || name[bytes] == '.');
+}
+
+/* The same of the data of events: size, packet_sent.size. */
+static bool is_data_field(struct nearest *nearest, const char *name) {
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    for (unsigned k = 0; k < count; k++) {
+        size_t bytes = strlen(kinds[k].name);
+        const char *own = !strncmp(name, kinds[k].name, bytes) && name[bytes] == '.' ? name + bytes + 1 : name;
+        for (unsigned i = 0; i < kinds[k].field_count; i++) {
+            if (names_field(own, kinds[k].fields[i].name)) return true;
+            nearest_look(nearest, kinds[k].fields[i].name);
+        }
+    }
+    return false;
+}
+
+int list_check(const struct list *list, const struct field_names *names, struct failure *failure) {
+    for (unsigned k = 0; k < names->count; k++) {
+        const char *name = names->names[k];
+        struct nearest nearest = nearest_to(name);
+        bool found = false;
+        for (unsigned i = 0; i < list->count; i++) {
+            found |= names_field(name, list->columns[i].field);
+            nearest_look(&nearest, list->columns[i].field);
+        }
+        if (found || (list->has_data && is_data_field(&nearest, name))) continue;
+        if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no field %s; did you mean %s?", name, nearest.word);
+        struct strbuf all = {0};
+        for (unsigned i = 0; i < list->count; i++) strbuf_printf(&all, "%s%s", i ? ", " : "", list->columns[i].field);
+        failure_set(failure, EXIT_USAGE, "there is no field %s; there are %s", name, strbuf_text(&all));
+        strbuf_fini(&all);
+        return -1;
+    }
+    return 0;
+}
+
+void list_usual(const struct list *list, struct field_names *ret_names) {
+    *ret_names = (struct field_names){0};
+    for (unsigned i = 0; i < list->count && ret_names->count < RECORD_FIELDS_MAX; i++)
+        if (!list->columns[i].compute)
+            snprintf(ret_names->names[ret_names->count++], RECORD_NAME_BYTES, "%s", list->columns[i].field);
+}
+
+json_t *list_value_new(const struct list *list, const struct view *view, const char *name, const json_t *row) {
+    const struct list_column *column = find_column(list, name);
+    if (column && column->compute) return column->compute(view, row);
+    return column && column->path ? json_incref((json_t *)record_value(row, column->path)) : NULL;
+}
+
+/* ---- the table ---- */
+
+/* The columns of one table, those of a list or others that --fields names. */
+struct chosen {
+    struct list_column columns[TABLE_COLUMNS_MAX];
+    struct table_column shown[TABLE_COLUMNS_MAX];
+    unsigned count;
+};
+
+static bool is_shown(const struct view *view, const struct list_column *column, const json_t *rows) {
+    size_t i;
+    const json_t *row;
+    if (column->flags & LIST_ASKED || (column->flags & LIST_AGO && !view->now_ns)) return false;
+    if (!(column->flags & LIST_UNLESS_ZERO)) return true;
+    json_array_foreach(rows, i, row) {
+        if (json_get_count(row, column->field)) return true;
+    }
+    return false;
+}
+
+static void choose(struct chosen *chosen, const struct list_column *column) {
+    if (chosen->count == TABLE_COLUMNS_MAX) return;
+    chosen->columns[chosen->count] = *column;
+    chosen->shown[chosen->count++] = (struct table_column){.title = column->title ? column->title : column->field,
+                                                           .align = column->align,
+                                                           .rank = column->rank,
+                                                           .least = column->least};
+}
+
+static void choose_all(struct chosen *chosen, const struct view *view, const struct list *list, const json_t *rows) {
+    chosen->count = 0;
+    for (unsigned i = 0; !view->fields && i < list->count; i++)
+        if (is_shown(view, &list->columns[i], rows)) choose(chosen, &list->columns[i]);
+    for (unsigned i = 0; view->fields && i < view->fields->count; i++) {
+        const char *name = view->fields->names[i];
+        const struct list_column *known = find_column(list, name), plain = {.field = name, .least = 8};
+        struct list_column column = known ? *known : plain;
+        column.rank = i ? (unsigned char)(i < 200 ? i : 200) : 0; /* who chooses says what comes first */
+        choose(chosen, &column);
+    }
+}
+
+enum style list_draw_cell(struct strbuf *cell, const struct view *view, const struct list_column *column, const json_t *row) {
+    if (column->draw) return column->draw(cell, view, row, column->field);
+    if (!column->compute) return draw_value(cell, record_value(row, column->path ? column->path : column->field));
+    json_t *value = column->compute(view, row);
+    enum style style = draw_value(cell, value);
+    json_decref(value);
+    return style;
+}
+
+void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none) {
+    struct chosen chosen;
+    struct table table;
+    const struct table_style how = {
+        .header = view->header, .color = view->color, .columns = view->columns, .hint = "--fields chooses, --format csv has all"};
+    size_t i;
+    const json_t *row;
+    if (!json_array_size(rows)) {
+        if (view->header) strbuf_printf(out, "%s\n", none);
+        return;
+    }
+    choose_all(&chosen, view, list, rows);
+    if (!chosen.count) return;
+    table_init(&table, chosen.count, chosen.shown, &how);
+    json_array_foreach(rows, i, row) {
+        for (unsigned k = 0; k < chosen.count; k++) {
+            struct strbuf *cell = table_cell_begin(&table);
+            table_cell_end(&table, list_draw_cell(cell, view, &chosen.columns[k], row));
+        }
+    }
+    table_end(&table, out);
+    table_fini(&table);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lists: rows of JSON as a table for people.  A list says once what its fields are; the table, --fields, csv, help and
+ * completion follow from that. */
+#ifndef INSPECTOR_LIST_H
+#define INSPECTOR_LIST_H
+
+#include "failure.h"
+#include "render.h"
+#include "table.h"
+
+/* Appends a cell: the field of a row, harmless.  Returns its style. */
+typedef enum style list_draw(struct strbuf *cell, const struct view *view, const json_t *row, const char *field);
+
+/* A value that the row does not have, for --fields of csv, tsv and JSON: a new reference, or NULL without memory. */
+typedef json_t *list_compute(const struct view *view, const json_t *row);
+
+enum list_flags {
+    LIST_ASKED = 1,       /* shown only when --fields names it */
+    LIST_UNLESS_ZERO = 2, /* shown only when a row has it and it is not 0 */
+    LIST_AGO = 4,         /* shown only when it is known what time it is */
+};
+
+struct list_column {
+    const char *field; /* a member of the row, or a path (record_value) */
+    const char *title; /* NULL: the field's name */
+    enum table_align align;
+    unsigned char rank, least; /* as in struct table_column */
+    unsigned char flags;
+    list_draw *draw;       /* NULL: the value as it is in csv */
+    list_compute *compute; /* NULL: the row has it */
+    const char *path;      /* where the row has it; NULL: by its name */
+};
+
+struct list {
+    const struct list_column *columns;
+    unsigned count;
+    bool has_data; /* rows are events: they have the fields of their kinds, too */
+};
+
+extern const struct list node_list, peer_list, trace_list, app_list, control_list, event_list, finding_list;
+
+/* Appends the rows, an array; without any, `none`, when there are titles at all. */
+void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none);
+
+/* Is each name a field?  Returns 0, or -1 with the failure, which suggests one. */
+int list_check(const struct list *list, const struct field_names *names, struct failure *failure);
+
+/* The fields that csv and tsv have unless others are chosen. */
+void list_usual(const struct list *list, struct field_names *ret_names);
+
+/* The value of a field that is computed or has a path, a new reference; NULL when it is none of the list's. */
+json_t *list_value_new(const struct list *list, const struct view *view, const char *name, const json_t *row);
+
+/* Appends the cell of one column.  Returns its style. */
+enum style list_draw_cell(struct strbuf *cell, const struct view *view, const struct list_column *column, const json_t *row);
+
+/* ---- cells that several lists have ---- */
+
+list_draw draw_text, draw_head, draw_count, draw_bad_count, draw_duration, draw_bytes, draw_time, draw_node_id, draw_names;
+
+/* Appends how long ago a time {"timestamp", "ns"} was. */
+enum style draw_ago(struct strbuf *cell, const struct view *view, const json_t *time);
+
+/* The same in nanoseconds. */
+json_t *ago_new(const struct view *view, const json_t *time);
+
+#endif

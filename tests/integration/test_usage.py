@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""What is the same for all commands: formats and fields, names of options old and new, and what is said of a wrong name or of an
+empty result."""
+import csv
+import io
+import json
+import unittest
+
+from test_read import ALICE, BOB, CAROL, TRACE, ReadTest, run
+
+
+class Recorded(ReadTest):
+    def setUp(self):
+        super().setUp()
+        self.record()
+        self.stop()
+
+    def of(self, *args):
+        """(exit code, stdout, stderr) of a command that asks the recording."""
+        return run(self.place, *args, "--read", self.dir)
+
+    def out(self, *args):
+        code, out, err = self.of(*args)
+        self.assertEqual((code, err), (0, ""), args)
+        return out
+
+    def rows(self, *args):
+        return [json.loads(line) for line in self.out(*args, "--json").splitlines()]
+
+
+class Formats(Recorded):
+    COMMANDS = [["nodes"], ["peers"], ["traces"], ["apps"], ["recent", "-n", "30"], ["range", "0", "now", "-n", "40"], ["trace", TRACE],
+                ["follow", "-n", "20"], ["analyze", "trace", TRACE]]
+
+    @staticmethod
+    def plain(value):
+        """What csv has for a value of JSON."""
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, dict) and set(value) == {"timestamp", "ns"}:
+            return value
+        return json.dumps(value, separators=(",", ":"))
+
+    def test_csv_and_tsv_have_the_values_of_json(self):
+        compared = 0
+        for args in self.COMMANDS:
+            rows = self.rows(*args)
+            for fmt in ("csv", "tsv"):
+                with self.subTest(args=args, format=fmt):
+                    text = self.out(*args, "--format", fmt)
+                    if fmt == "csv":
+                        table = list(csv.reader(io.StringIO(text), strict=True))
+                    else:
+                        table = [line.split("\t") for line in text.splitlines()]
+                    self.assertEqual(len(table), len(rows) + 1)
+                    for row, cells in zip(rows, table[1:]):
+                        self.assertEqual(len(cells), len(table[0]))
+                        for name, cell in zip(table[0], cells):
+                            wanted = self.plain(row.get(name))
+                            if isinstance(wanted, dict):
+                                self.assertRegex(cell, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+                                self.assertEqual(int(cell[20:29]) % 1000, wanted["ns"])
+                            elif isinstance(row.get(name), float):
+                                self.assertEqual(float(cell), row[name])
+                            elif fmt == "csv" or "\\" not in cell:
+                                self.assertEqual(cell, wanted, (name, row))
+                            compared += 1
+        self.assertGreater(compared, 1000)
+
+    def test_format_json_is_json(self):
+        for args in self.COMMANDS + [["count", "--by", "kind"], ["stats"]][:-1]:
+            self.assertEqual(self.out(*args, "--format", "json"), self.out(*args, "--json"), args)
+
+    def test_fields_are_those_and_in_that_order(self):
+        rows = self.rows("traces")
+        self.assertEqual(self.rows("traces", "--fields", "took,trace_id"), [{"took": row["took"], "trace_id": row["trace_id"]} for row in rows])
+        self.assertEqual(list(self.rows("traces", "--fields", "took,trace_id")[0]), ["took", "trace_id"])
+        self.assertEqual(self.out("nodes", "--fields", "state,name,lost_by.overwritten", "--format", "csv"),
+                         "state,name,lost_by.overwritten\nexited,alice,0\nexited,bob,0\n")
+        self.assertEqual(self.out("nodes", "--fields", "pid,name").split()[:2], ["pid", "node"])
+        self.assertEqual(self.out("nodes", "--fields", "pid,name", "--no-header").split()[1], "alice")
+
+    def test_fields_of_events_are_those_of_their_data_and_computed_ones(self):
+        out = self.out("recent", "--kind", "packet_sent", "--node", "bob", "-n", "2", "--format", "csv", "--fields", "time,node,peer,packet_sent.size,packet_num,event")
+        table = list(csv.reader(io.StringIO(out)))
+        self.assertEqual([row[1:] for row in table],
+                         [["node", "peer", "packet_sent.size", "packet_num", "event"], ["bob", "alice", "1200", "18", "packet 18 sent, 1.2 KiB, 1rtt"],
+                          ["bob", "alice", "1200", "19", "packet 19 sent, 1.2 KiB, 1rtt"]])
+        self.assertRegex(table[1][0], r"T.*\.\d{9}Z$")
+        self.assertEqual(self.rows("recent", "-n", "1", "--fields", "size,rtt")[0], {"size": 1200, "rtt": None})
+        shown = self.out("recent", "-n", "1", "--fields", "node,size").split()
+        self.assertEqual(shown, ["node", "size", "alice", "1200"])
+
+    def test_groups_of_a_count_are_rows(self):
+        out = self.out("count", "--by", "kind,peer", "--value", "size", "--format", "csv")
+        table = list(csv.DictReader(io.StringIO(out)))
+        answer = json.loads(self.out("count", "--by", "kind,peer", "--value", "size", "--json"))
+        self.assertEqual(len(table), len(answer["rows"]))
+        for got, row in zip(table, answer["rows"]):
+            self.assertEqual((got["kind"], got["peer"], got["count"]), (row["group"]["kind"], row["group"]["peer"] or "", str(row["count"])))
+            self.assertEqual(got["p50"], str(row["value"]["p50"]) if row["value"] else "")
+        self.assertEqual(self.of("count", "--by", "kind", "--fields", "kind,cuont")[0], 2)
+        self.assertEqual(self.rows("count", "--by", "kind", "-n", "1", "--fields", "count,kind"), [{"count": 3050, "kind": "packet_sent"}])
+
+    def test_statements_too(self):
+        self.assertEqual(self.out("sql", "select 'a,\"b\"' as x, 1.5, null, 'c' || char(10) || 'd'", "--format", "csv"),
+                         "x,1.5,null,'c' || char(10) || 'd'\n\"a,\"\"b\"\"\",1.5,,\"c\nd\"\n")
+        self.assertEqual(self.out("sql", "select 'a' || char(9) || '\\' as x", "--format", "tsv"), "x\na\\t\\\\\n")
+
+    def test_without_rows_there_is_the_line_of_names(self):
+        self.assertEqual(self.out("traces", "--kind", "connection", "--format", "csv", "--fields", "trace_id,took"), "trace_id,took\n")
+        self.assertTrue(self.out("recent", "--kind", "conn_init", "--format", "csv").startswith("trace_id,kind,timestamp,"))
+        self.assertEqual(self.out("recent", "--kind", "conn_init", "--format", "csv", "--no-header"), "")
+
+
+class Names(Recorded):
+    def test_old_names_mean_the_same(self):
+        for old, new in (([["recent", "--from", "0", "--to", "now"], ["recent", "--since", "0", "--until", "now"]]),
+                         (["recent", "7"], ["recent", "-n", "7"]), (["recent", "7"], ["recent", "--limit=7"]), (["recent", "7"], ["recent", "-n7"]),
+                         (["follow", "--count", "9"], ["follow", "-n", "9"]), (["recent", "--kinds", "custom"], ["recent", "--kind", "custom"]),
+                         (["export", "--format", "csv", "--columns", "kind,size"], ["export", "--format", "csv", "--fields", "kind,size"]),
+                         (["recent", "--filter", "custom"], ["recent", "--where", "custom"]),
+                         (["range", "0", "now"], ["range", "--since", "0"])):
+            self.assertEqual(self.out(*old, "--utc"), self.out(*new, "--utc"), old)
+
+    def test_a_limit_is_one_everywhere(self):
+        for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["trace", TRACE], ["follow"]):
+            self.assertEqual(len(self.out(*args, "-n", "1", "--json").splitlines()), 1, args)
+        self.assertIn("there are more", self.out("nodes", "-n", "1"))
+        self.assertNotIn("there are more", self.out("nodes", "-n", "2"))
+
+    def test_traces_of_a_node_and_with_a_peer(self):
+        self.assertEqual(len(self.rows("traces")), 2)
+        self.assertEqual([row["trace_id"] for row in self.rows("traces", "--node", "bob")], [TRACE])
+        self.assertEqual([row["trace_id"] for row in self.rows("traces", "--peer", "bob", "--node", ALICE)], [TRACE])
+        self.assertEqual(self.rows("traces", "--node", "bob", "--where", "outcome == open or outcome == failed"), [])
+        code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1 and tok > 1")
+        self.assertEqual((code, err), (2, "  took > 1 and tok > 1\n               ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
+        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
+        self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
+
+    def test_a_wrong_name_suggests_the_right_one(self):
+        for args, right in ((["recent", "--node", "alcie"], "alice"), (["recent", "--peer", "bbo"], "bob"), (["peer", "bbo"], "bob"),
+                            (["analyze", "node", "alicce"], "alice"), (["recent", "--kind", "packet_lsot"], "packet_lost"),
+                            (["traces", "--kind", "request,"], "request"), (["count", "--by", "kidn"], '"kind"'),
+                            (["recent", "--fields", "sise"], "size"), (["traces", "--fields", "tok"], "took"), (["nodse"], "nodes"),
+                            (["export", "--format", "csv", "--fields", "sise"], "size")):
+            code, out, err = self.of(*args)
+            self.assertIn(code, (1, 2), args)
+            self.assertEqual((out, err.count("\n")), ("", 1), err)
+            self.assertIn(f"did you mean {right}?", err)
+        self.assertNotIn("did you mean", self.of("recent", "--node", "zzzzzz")[2])
+        self.assertIn("did you mean DMAP?", self.of("traces", "--app", "DMPA")[1])
+
+    def test_an_empty_result_says_what_was_filtered_and_by_what(self):
+        for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
+                           (["range", "0", "1"], "no event matches --since 0 --until 1; the history"),
+                           (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),
+                           (["traces", "--kind", "connection"], "no connection matches --kind connection"),
+                           (["count", "--peer", CAROL, "--kind", "custom"], f"no event matches --kind custom --peer {CAROL}")):
+            self.assertIn(told, self.out(*args))
+            self.assertNotIn("matches", self.out(*args, "--no-header"))
+        for args, told in ((["trace", TRACE, "--where", "rtt > 1h"], f"no event in the history belongs to a trace {TRACE} and matches --where 'rtt > 1h'"),
+                           (["export", "--kind", "conn_init"], "no event in the history matches --kind conn_init")):
+            code, _, err = self.of(*args)
+            self.assertEqual((code, err), (1, f"inspector: {told}\n"))
+
+    def test_ago_counts_back_from_the_end_of_a_recording(self):
+        rows = self.rows("traces", "--fields", "trace_id,ago,first")
+        last = self.rows("recent", "-n", "1")[0]
+        for row in rows:
+            wanted = (last["timestamp"] - row["first"]["timestamp"]) * 1000 + last["ns"] - row["first"]["ns"]
+            self.assertLessEqual(abs(row["ago"] - wanted), 1)
+        for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["peer", "bob"]):
+            self.assertRegex(self.out(*args), r"(?m) ago\b")
+        self.assertNotRegex(self.out("follow", "-n", "3"), r"(?m) ago\b")
+
+
+class OfPeers(Recorded):
+    def test_a_peer_has_rows_of_events_in_csv(self):
+        out = list(csv.DictReader(io.StringIO(self.out("peer", "bob", "-n", "5", "--format", "csv"))))
+        self.assertEqual([row["peer_id"] for row in out], [BOB] * 5)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
