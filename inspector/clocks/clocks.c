@@ -281,6 +281,19 @@ bool clocks_is_one(const struct clocks *clocks, uint32_t machine, uint64_t first
     return true;
 }
 
+void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_ns, uint64_t *max_ns) {
+    uint32_t from = machine == CLOCKS_NOBODY ? 0 : clocks->first_clock[machine];
+    uint32_t to = clocks->first_clock[machine == CLOCKS_NOBODY ? clocks->machine_count : machine + 1];
+    uint64_t least = UINT64_MAX, greatest = 0;
+    for (uint32_t clock = from; clock < to; clock++) {
+        uint64_t low = clocks__show(clocks, clock, *min_ns), high = clocks__show(clocks, clock, *max_ns);
+        if (low < least) least = low;
+        if (high > greatest) greatest = high;
+    }
+    *min_ns = least;
+    *max_ns = greatest;
+}
+
 /* ---- what is known of them ---- */
 
 /* The clock that a machine had at a moment of the shown time. */

@@ -36,6 +36,9 @@ uint64_t clocks_time(const struct clocks *clocks, uint32_t machine, uint64_t ord
 /* Do events of these orders, both included, share one clock?  Then their times keep their order. */
 bool clocks_is_one(const struct clocks *clocks, uint32_t machine, uint64_t first_order, uint64_t last_order);
 
+/* Makes bounds of times of a machine, of CLOCKS_NOBODY those of any, into bounds of what is shown, whichever clock they are of. */
+void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_ns, uint64_t *max_ns);
+
 /* A machine's clock at a moment. */
 struct clocks_lead {
     bool known;         /* there is a link.  Of the reference, and of a machine alone, false */
