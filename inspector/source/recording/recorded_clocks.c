@@ -224,6 +224,13 @@ static json_t *name_new(const struct recorded_clocks *clocks, uint32_t machine) 
                                                                         : json_string(clocks->machines[machine].name);
 }
 
+static json_t *id_new(const struct recorded_clocks *clocks, uint32_t machine) {
+    char digits[2 * MACHINE_ID_BYTES + 1] = "";
+    if (machine == CLOCKS_NOBODY) return json_null();
+    trace_hex_encode(digits, clocks->machines[machine].id, MACHINE_ID_BYTES);
+    return json_string(digits);
+}
+
 static json_t *number_new(bool has, int64_t number) { return has ? json_integer(number) : json_null(); }
 
 /* NULL without memory. */
@@ -231,8 +238,9 @@ static json_t *lead_new(const struct recorded_clocks *clocks, uint32_t machine, 
     struct clocks_lead lead;
     clocks_lead(clocks->clocks, machine, time_ns, &lead);
     bool known = lead.known || lead.is_reference;
-    json_t *json = json_pack("{s:o,s:o,s:o,s:o}", "host", name_new(clocks, machine), "lead", number_new(known, lead.lead_ns),
-                             "error", number_new(known, (int64_t)lead.error_ns), "reference", name_new(clocks, lead.reference));
+    json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "host", name_new(clocks, machine), "machine", id_new(clocks, machine),
+                             "lead", number_new(known, lead.lead_ns), "error", number_new(known, (int64_t)lead.error_ns),
+                             "reference", name_new(clocks, lead.reference), "reference_machine", id_new(clocks, lead.reference));
     if (lead.beside != CLOCKS_NOBODY) {
         json_object_set_new(json, "beside", name_new(clocks, lead.beside));
         json_object_set_new(json, "at_least", number_new(lead.has_least, lead.least_ns));
