@@ -2,7 +2,9 @@
  *
  * Untrusted UTF-8 (proto/utf8.h). */
 #include <proto/utf8.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 size_t trace_utf8_length(const char *text, size_t count, size_t *ret_bad) {
     const uint8_t *bytes = (const uint8_t *)text;
@@ -30,4 +32,21 @@ size_t trace_utf8_cut(const char *text, size_t count, size_t max) {
     while (end > 0 && max - end < 3 && ((uint8_t)text[end] & 0xc0) == 0x80) end--;
     /* More than three continuation bytes belong to no character, so there is no character to keep whole. */
     return ((uint8_t)text[end] & 0xc0) == 0x80 ? max : end;
+}
+
+void trace_utf8_fit(char *out, size_t out_bytes, const char *text_untrusted, size_t count) {
+    size_t written = 0;
+    count = strnlen(text_untrusted, count);
+    for (size_t i = 0; i < count;) {
+        size_t bad, length = trace_utf8_length(text_untrusted + i, count - i, &bad);
+        bool plain = length > 1 || (length == 1 && (unsigned char)text_untrusted[i] >= 0x20 && text_untrusted[i] != 0x7f);
+        if (written + (plain ? length : 1) >= out_bytes) break;
+        if (plain)
+            memcpy(out + written, text_untrusted + i, length);
+        else
+            out[written] = '?';
+        written += plain ? length : 1;
+        i += length != 0 ? length : bad;
+    }
+    out[written] = 0;
 }

@@ -24,6 +24,7 @@
 #include <p2ptrace/shm.h>
 #include <stdint.h>
 #include <store/history_image.h>
+#include <store/machine.h>
 
 #define RECORDING_MAGIC "p2prec\r\n"
 #define RECORDING_VERSION 1
@@ -85,7 +86,8 @@ struct recording_record {
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
     uint32_t app_count; /* struct recording_app, behind this */
-    uint32_t reserved;
+    uint32_t
+        machine_bytes; /* of what stands behind the applications, at the end of the record: struct recording_machine; 0: nothing */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 
@@ -99,8 +101,16 @@ struct recording_app {
 TRACE_STATIC_ASSERT_(sizeof(struct recording_app) == 36, "docs/recording.md");
 TRACE_STATIC_ASSERT_(sizeof(struct trace_app_command_name) == 24 && sizeof(struct trace_app_field) == 24, "docs/recording.md");
 
+/* Which machine the node ran on: whose clock its events have. */
+struct recording_machine {
+    uint8_t id[MACHINE_ID_BYTES];
+    char name[MACHINE_NAME_BYTES]; /* UTF-8, NUL-padded */
+};
+TRACE_STATIC_ASSERT_(sizeof(struct recording_machine) == 80, "docs/recording.md");
+
 #define RECORDING_APP_BYTES_MAX (sizeof(struct recording_app) + 24 * (TRACE_APP_COMMANDS_MAX + TRACE_APP_FIELDS_MAX))
-#define RECORDING_RECORD_BYTES_MAX (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX)
+#define RECORDING_RECORD_BYTES_MAX \
+    (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX + sizeof(struct recording_machine))
 
 struct recording_block {
     uint64_t checksum;     /* of the bytes as they are stored */

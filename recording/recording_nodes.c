@@ -48,6 +48,7 @@ static void encode(const struct node *node, uint32_t app_count, struct recording
     record->clock_source = info->clock_source;
     record->lanes_used = LOAD(node->lanes_used);
     record->app_count = app_count;
+    record->machine_bytes = sizeof(struct recording_machine);
 }
 
 int recording__roll_room(struct recording_roll *roll, size_t bytes) {
@@ -98,11 +99,16 @@ static void add_node(struct recording_roll *roll, size_t records_at, uint32_t in
     uint32_t app_count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     char *at = (char *)roll->roster + records_at + roll->records_bytes;
     struct recording_record record;
+    struct recording_machine machine = {.name = ""};
     size_t bytes = sizeof record;
 
     encode(node, app_count, &record);
     memcpy(at, &record, sizeof record);
     for (uint32_t i = 0; i < app_count; i++) bytes += encode_app(node->apps[i], at + bytes);
+    memcpy(machine.id, node->info.machine.id, sizeof machine.id);
+    memcpy(machine.name, node->info.machine.name, strnlen(node->info.machine.name, sizeof machine.name - 1));
+    memcpy(at + bytes, &machine, sizeof machine);
+    bytes += sizeof machine;
     roll->roster[roll->count++] = (struct recording_roster){
         .index = index, .record_bytes = (uint32_t)bytes, .log = log_of(&node->info), .checksum = recording__checksum(at, bytes)};
     roll->records_bytes += bytes;
@@ -143,24 +149,6 @@ void recording__roll_fini(struct recording_roll *roll) {
 
 /* ---- decode ------------------------------------------------------------------------------------------------------------- */
 
-/* Sanitizes a name like the reader of a ring: valid UTF-8 without control characters. */
-static void fit_name(char *out, size_t out_bytes, const char *name_untrusted, size_t count) {
-    size_t written = 0;
-    count = strnlen(name_untrusted, count);
-    for (size_t i = 0; i < count;) {
-        size_t bad, length = trace_utf8_length(name_untrusted + i, count - i, &bad);
-        bool plain = length > 1 || (length == 1 && (unsigned char)name_untrusted[i] >= 0x20 && name_untrusted[i] != 0x7f);
-        if (written + (plain ? length : 1) >= out_bytes) break;
-        if (plain)
-            memcpy(out + written, name_untrusted + i, length);
-        else
-            out[written] = '?';
-        written += plain ? length : 1;
-        i += length != 0 ? length : bad;
-    }
-    out[written] = 0;
-}
-
 size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *ret_app) {
     const char *at = bytes;
     struct recording_app head;
@@ -191,7 +179,7 @@ size_t recording__app_decode(const void *bytes, size_t left, struct trace_app *r
 
 static void decode_info(const struct recording_record *record, struct node_info *info) {
     memcpy(info->node_id.bytes, record->node_id, sizeof info->node_id.bytes);
-    fit_name(info->node_name, sizeof info->node_name, record->node_name, TRACE_NODE_NAME_BYTES);
+    trace_utf8_fit(info->node_name, sizeof info->node_name, record->node_name, TRACE_NODE_NAME_BYTES);
     info->pid = record->pid;
     info->log = record->log;
     info->started_unix_ns = record->started_unix_ns;
@@ -205,15 +193,21 @@ static void decode_info(const struct recording_record *record, struct node_info 
 
 int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count) {
     struct recording_record record;
+    struct recording_machine machine;
     struct node *node = ret_node;
 
     if (count < sizeof record) return -EBADMSG;
     memcpy(&record, bytes, sizeof record);
-    if (record.app_count > TRACE_APPS_MAX) return -EBADMSG;
+    if (record.app_count > TRACE_APPS_MAX || record.machine_bytes > count - sizeof record) return -EBADMSG;
     memset((void *)node, 0, sizeof *node);
     decode_info(&record, &node->info);
+    if (record.machine_bytes >= sizeof machine) {
+        memcpy(&machine, (const char *)bytes + count - record.machine_bytes, sizeof machine);
+        memcpy(node->info.machine.id, machine.id, sizeof machine.id);
+        trace_utf8_fit(node->info.machine.name, sizeof node->info.machine.name, machine.name, sizeof machine.name);
+    }
     STORE(node->state, record.state <= NODE_UNKNOWN ? record.state : (uint32_t)NODE_UNKNOWN);
-    fit_name(node->reason, sizeof node->reason, record.reason, sizeof record.reason);
+    trace_utf8_fit(node->reason, sizeof node->reason, record.reason, sizeof record.reason);
     STORE(node->emitted, record.emitted);
     STORE(node->indexed, record.indexed);
     STORE(node->unfinished, record.unfinished);

@@ -96,6 +96,7 @@ static void add_node(struct salvage *salvage) {
     struct trace_app app;
 
     memcpy(node.node_name, info->node_name, sizeof node.node_name);
+    machine_here(&node.machine);
     salvage->result.error = store_add_node(store, &node, NODE_LIVE, &salvage->node);
     for (unsigned i = 0; i < TRACE_APPS_MAX && salvage->result.error == 0; i++) {
         int result = trace_reader_app(salvage->reader, i, &app);

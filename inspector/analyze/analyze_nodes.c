@@ -46,7 +46,7 @@ static void judge_streams(struct analysis *analysis, const struct stream_step *s
         if (fact->kind != FACT_STREAM_OPENED) continue;
         finding.of++;
         bool again = i + 1 < count && steps[i + 1].stream_id == steps[i].stream_id; /* closed, or opened in another connection */
-        uint64_t age_ns = analysis->now_ns > fact->time_ns ? analysis->now_ns - fact->time_ns : 0;
+        uint64_t now_ns = analysis_now(analysis, fact->node), age_ns = now_ns > fact->time_ns ? now_ns - fact->time_ns : 0;
         if (again || closed_ns > fact->time_ns || age_ns < STREAM_AGE_NS_MIN) continue;
         if (!finding.count++) finding.trace = fact->trace;
         if (age_ns > finding.ns) finding.ns = age_ns;
@@ -91,7 +91,7 @@ struct node_sum {
     size_t last, first_missing;
 };
 
-static void sum_nodes(struct node_sum *sums, const struct facts *facts, uint64_t *ret_newest_ns) {
+static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         struct node_sum *sum = &sums[fact->node];
@@ -103,7 +103,6 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts, uint64_t
         if (sum->events++ && fact->time_ns - sum->last_ns > sum->longest_ns) sum->longest_ns = fact->time_ns - sum->last_ns;
         sum->last_ns = fact->time_ns;
         sum->last = i;
-        *ret_newest_ns = fact->time_ns;
     }
 }
 
@@ -166,6 +165,7 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
         const struct message *message = &analysis->packets.items[i];
         bool arrived = message->state == MESSAGE_MATCHED;
         if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
+        if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, NULL)) continue;
         incoming[count++] = (struct incoming){.node = message->to,
                                               .sent_ns = facts[message->send].time_ns,
                                               .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
@@ -213,6 +213,15 @@ static void judge_pause(struct finding *finding, const struct incoming *incoming
     finding_show(finding, incoming[first].receive);
 }
 
+/* The newest event of all nodes whose times can be compared with this one's. */
+static uint64_t newest_beside(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node) {
+    uint64_t newest_ns = sums[node].last_ns;
+    for (unsigned i = 0; i < nodes; i++)
+        if (sums[i].last_ns > newest_ns && node_clocks_comparable(&analysis->facts->clocks, node, i, NULL))
+            newest_ns = sums[i].last_ns;
+    return newest_ns;
+}
+
 /* Live nodes that others talk to and that say nothing any more. */
 static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sum,
                           const struct incoming *incoming, size_t count, uint64_t newest_ns) {
@@ -258,12 +267,11 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct node_sum *sums = calloc(nodes + 1, sizeof *sums);
     struct incoming *incoming = calloc(analysis->packets.count + 1, sizeof *incoming);
-    uint64_t newest_ns = 0;
     if (!sums || !incoming) {
         analysis->failed = true;
         goto out;
     }
-    sum_nodes(sums, analysis->facts, &newest_ns);
+    sum_nodes(sums, analysis->facts);
     count = list_incoming(incoming, analysis);
     for (unsigned i = 0; i < nodes; i++) {
         analysis->coverage.nodes += sums[i].events || sums[i].missing;
@@ -276,7 +284,8 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
         if (states[i].crashed)
             tell_crash(analysis, &states[i]);
         else if (states[i].live)
-            judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count, newest_ns);
+            judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count,
+                          newest_beside(analysis, sums, nodes, states[i].node));
     }
 out:
     free(sums);

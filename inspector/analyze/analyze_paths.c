@@ -12,8 +12,9 @@ struct path {
     unsigned from, to;
     uint64_t gap_ns; /* under way; UINT64_MAX when it did not arrive */
     size_t send, receive;
-    bool lost;      /* given up: wrongly, if it arrived */
-    uint64_t count; /* of the packets that arrived */
+    uint64_t error_ns; /* of gap_ns, from the clocks of both ends */
+    bool lost;         /* given up: wrongly, if it arrived */
+    uint64_t count;    /* of the packets that arrived */
 };
 
 static int compare_path_ends(const void *left, const void *right) {
@@ -28,13 +29,16 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* By link, and of one link by how long they were under way; those in disorder for no time, those that did not arrive last. */
-static size_t list_packets(struct path *packets, const struct messages *messages) {
+/* By link, and of one link by how long they were under way; those in disorder for no time, those that did not arrive last.  Where clocks
+ * cannot be compared nobody knows how long that was. */
+static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *message = &messages->items[i];
         bool arrived = message->state == MESSAGE_MATCHED, lost = message->lost != NO_EVENT;
+        uint64_t error_ns;
         if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE || (!arrived && !lost)) continue;
+        if (!node_clocks_comparable(clocks, message->from, message->to, &error_ns)) continue;
         packets[count++] = (struct path){.from = message->from,
                                          .to = message->to,
                                          .gap_ns = !arrived              ? UINT64_MAX
@@ -42,6 +46,7 @@ static size_t list_packets(struct path *packets, const struct messages *messages
                                                                          : 0,
                                          .send = message->send,
                                          .receive = message->receive,
+                                         .error_ns = error_ns,
                                          .lost = lost};
     }
     qsort(packets, count, sizeof *packets, compare_paths);
@@ -132,7 +137,9 @@ static void tell_node(struct analysis *analysis, struct paths *paths, unsigned n
 static void judge_late(struct analysis *analysis, struct paths *paths) {
     bool known;
     for (size_t i = 0; i < paths->count; i++) {
-        uint64_t gap_ns = paths->items[i].gap_ns, usual_ns = usual_of(paths, i, &known);
+        const struct path *path = &paths->items[i];
+        uint64_t gap_ns = path->gap_ns > path->error_ns ? path->gap_ns - path->error_ns : 0,
+                 usual_ns = usual_of(paths, i, &known);
         paths->judged[i].bad = known && gap_ns >= usual_ns + LATE_NS_MIN && (double)gap_ns >= LATE_RATIO_MIN * (double)usual_ns;
     }
     enum direction direction;
@@ -146,7 +153,7 @@ static void judge_late(struct analysis *analysis, struct paths *paths) {
 }
 
 static void judge_paths(struct analysis *analysis, struct paths *paths, struct path *packets) {
-    size_t packet_count = list_packets(packets, &analysis->packets);
+    size_t packet_count = list_packets(packets, &analysis->packets, &analysis->facts->clocks);
     for (size_t begin = 0, end; begin < packet_count; begin = end) {
         for (end = begin; end < packet_count && !compare_path_ends(&packets[end], &packets[begin]);) end++;
         tell_wrong_losses(analysis, packets + begin, end - begin);

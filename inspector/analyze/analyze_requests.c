@@ -27,7 +27,7 @@ static bool misses_events(const struct facts *facts, unsigned node) {
 /* Of one node and command, the oldest first. */
 static void tell_open(struct analysis *analysis, const struct open_part *open, size_t count) {
     const struct fact *oldest = &analysis->facts->items[open->start];
-    uint64_t age_ns = analysis->now_ns - oldest->time_ns;
+    uint64_t age_ns = analysis_now(analysis, oldest->node) - oldest->time_ns;
     enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     struct finding finding = {.kind = FINDING_REQUEST_OPEN,
                               .severity = misses_events(analysis->facts, open->node) ? SEVERITY_NOTE : severity,
@@ -47,8 +47,8 @@ void analyze_open(struct analysis *analysis, struct requests *requests) {
     struct open_part *open = requests->open;
     size_t count = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
-        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns;
-        if (analysis->now_ns >= start_ns && analysis->now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
+        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns, now_ns = analysis_now(analysis, open[i].node);
+        if (now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
     }
     if (count) qsort(open, count, sizeof *open, compare_open);
     for (size_t begin = 0, end; begin < count; begin = end) {

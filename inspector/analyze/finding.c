@@ -66,3 +66,13 @@ double median_without(const double *sorted, size_t count, const double *own, uns
     if (own_count == 2 && middle >= high) middle++;
     return sorted[middle];
 }
+
+/* Facts are in time order, so the last of another machine's clock comes first. */
+uint64_t analysis_now(const struct analysis *analysis, unsigned node) {
+    const struct facts *facts = analysis->facts;
+    bool apart = false;
+    for (unsigned i = 0; i < facts->clocks.count && !apart; i++) apart = !node_clocks_comparable(&facts->clocks, node, i, NULL);
+    for (size_t i = facts->count; apart && i-- > 0;)
+        if (node_clocks_comparable(&facts->clocks, node, facts->items[i].node, NULL)) return facts->items[i].time_ns;
+    return analysis->now_ns;
+}

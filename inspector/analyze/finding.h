@@ -76,6 +76,9 @@ const char *severity_name(enum severity severity);
 /* Adds a finding; without memory sets failed. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
+/* What ages of a node's events are counted to: now; or, where others' times cannot be compared with its own, the newest event that can. */
+uint64_t analysis_now(const struct analysis *analysis, unsigned node);
+
 /* Notes a fact that shows a finding; more than EVIDENCE_MAX are left out. */
 void finding_show(struct finding *finding, size_t fact);
 

@@ -27,7 +27,7 @@ static json_t *node_new(const struct timeline *timeline, size_t own, size_t othe
 /* NULL without memory. */
 static json_t *message_new(const struct timeline *timeline, const struct messages *messages, const struct message *message) {
     size_t sender = message->send != NO_EVENT ? message->send : message->lost;
-    bool both = message->send != NO_EVENT && message->receive != NO_EVENT;
+    bool both = message->send != NO_EVENT && message->receive != NO_EVENT && !message->untimed;
     json_t *repeats =
         message->replaces == NO_EVENT ? json_null() : json_integer((json_int_t)messages->items[message->replaces].number);
     return json_pack("{s:s,s:s,s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:o}", "message", message_kind_name(message->kind), "state",

@@ -18,12 +18,19 @@ static bool read_log(const char *text, uint64_t *ret_log) {
     return text;
 }
 
+static void read_machine(const json_t *row, struct machine *machine) {
+    const char *id = json_get_hex(row, "machine", 2 * MACHINE_ID_BYTES), *name = json_get_text(row, "host");
+    if (id) (void)trace_hex_decode(machine->id, id, sizeof machine->id);
+    if (name) trace_utf8_fit(machine->name, sizeof machine->name, name, strlen(name));
+}
+
 bool node_row_read(const json_t *row, struct node_info *ret_info) {
     const char *id = json_get_hex(row, "node_id", NODE_DIGITS), *name = json_get_text(row, "name"),
                *clock = json_get_text(row, "clock"), *policy = json_get_text(row, "policy");
     struct node_info info = {0};
     if (!id || !name || trace_hex_decode(info.node_id.bytes, id, sizeof info.node_id.bytes)) return false;
     memcpy(info.node_name, name, trace_utf8_cut(name, strlen(name), sizeof info.node_name - 1));
+    read_machine(row, &info.machine);
     (void)read_log(json_get_hex(row, "log", LOG_DIGITS), &info.log);
     uint64_t pid = json_get_count(row, "pid");
     info.pid = pid <= INT32_MAX ? (int32_t)pid : 0;

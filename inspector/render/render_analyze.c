@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "render_analyze.h"
+#include "render_clocks.h"
 
 #include "json_get.h"
 #include "list.h"
@@ -509,6 +510,7 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
         strbuf_puts(out, " alone");
     }
     strbuf_puts(out, "\n");
+    render_clocks(out, view, facts);
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of that time were not read: --limit N reads more\n");
     strbuf_puts(out, "\n");

@@ -513,15 +513,6 @@ static void tell_totals(const struct diagram *diagram) {
     strbuf_puts(out, "\n");
     if (diagram->timeline->events_missing && totals->unreceived + totals->unsent)
         strbuf_puts(out, "other ends may be among the events that are missing\n");
-    if (!totals->disordered) return;
-    text_style_on(out, diagram->view->color, STYLE_BAD);
-    strbuf_puts(out, "! ");
-    text_count(out, totals->disordered, "message");
-    strbuf_puts(out, " received before sent, by up to ");
-    text_duration(out, (uint64_t)totals->disorder_max_ns);
-    strbuf_puts(out, ": the clocks of these nodes disagree, or an event was emitted late");
-    text_style_off(out, diagram->view->color, STYLE_BAD);
-    strbuf_puts(out, "\n");
 }
 
 static void draw_legend(const struct diagram *diagram) {

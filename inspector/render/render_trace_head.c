@@ -5,6 +5,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
+#include "render_clocks.h"
 #include "render_path.h"
 #include "timeline.h"
 
@@ -260,6 +261,24 @@ static void holes(struct strbuf *out, const struct view *view, const struct time
     }
 }
 
+/* An effect before its cause is never shown without a word. */
+static void disorder(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct messages *messages = &timeline->path.messages;
+    uint64_t count = 0, most_ns = 0;
+    for (size_t i = 0; i < messages->count; i++) {
+        int64_t gap_ns = messages->items[i].gap_ns;
+        count += gap_ns < 0;
+        if (gap_ns < 0 && (uint64_t)-gap_ns > most_ns) most_ns = (uint64_t)-gap_ns;
+    }
+    if (!count) return;
+    worry_begin(out, view, STYLE_WARN);
+    text_count(out, count, "message");
+    strbuf_puts(out, " received before sent, by up to ");
+    text_duration(out, most_ns);
+    strbuf_puts(out, ": clocks disagree, or an event was emitted late");
+    worry_end(out, view, STYLE_WARN);
+}
+
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline) {
     text_styled(out, view->color, STYLE_DIM, "trace ");
     text_member(out, answer, "trace_id");
@@ -270,6 +289,8 @@ void render_trace_head(struct strbuf *out, const struct view *view, const json_t
     }
     outcome(out, view, timeline, answer);
     when_and_where(out, view, timeline);
+    render_clocks(out, view, &timeline->facts);
+    disorder(out, view, timeline);
     failures(out, view, timeline);
     if (!json_get_bool(answer, "more")) unended(out, view, timeline);
     delays(out, view, timeline);

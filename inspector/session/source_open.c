@@ -18,7 +18,9 @@ int source_open(struct source **ret_source, const struct options *options, uint6
     struct trace_socket_path path;
     const char *pid_text = options->texts[OPTION_PID];
     pid_t pid;
-    if (options->read_count) return source_recording_open(ret_source, options->reads, options->read_count, failure);
+    if (options->read_count)
+        return source_recording_open(ret_source, options->reads, options->read_count,
+                                     !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */
     if (find_socket(&path, options, failure)) return -1;

@@ -51,6 +51,8 @@ static const struct sql_column node_columns[] = {
     {"node_id", "TEXT", SQL_MEMBER, "node_id", SQL_PUSH_NOTHING, false},
     {"name", "TEXT", SQL_MEMBER, "name", SQL_PUSH_NOTHING, false},
     {"state", "TEXT", SQL_MEMBER, "state", SQL_PUSH_NOTHING, false},
+    {"host", "TEXT", SQL_MEMBER, "host", SQL_PUSH_NOTHING, false},
+    {"machine", "TEXT", SQL_MEMBER, "machine", SQL_PUSH_NOTHING, false},
     {"pid", "INTEGER", SQL_MEMBER, "pid", SQL_PUSH_NOTHING, false},
     {"emitted", "INTEGER", SQL_MEMBER, "emitted", SQL_PUSH_NOTHING, false},
     {"indexed", "INTEGER", SQL_MEMBER, "indexed", SQL_PUSH_NOTHING, false},

@@ -134,6 +134,11 @@ static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t 
     walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
 }
 
+/* Can a span's times be compared with the root's?  Where clocks are not known its node tells nothing that would help. */
+static bool is_timed(const struct walk *walk, const struct span *span) {
+    return node_clocks_comparable(&walk->events->facts->clocks, walk->path->spans.items[walk->path->root].node, span->node, NULL);
+}
+
 /* ---- what a span waits for ---- */
 
 static int compare_children(const void *left, const void *right, void *items) {
@@ -178,7 +183,8 @@ static void list_children(struct walk *walk, size_t index) {
     const struct span *items = walk->path->spans.items, *parent = &items[index];
     size_t count = 0;
     for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if (items[i].start_ns < parent->end_ns || parent->end == NO_POSITION) walk->ordered[count++] = i;
+        if (is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || parent->end == NO_POSITION))
+            walk->ordered[count++] = i;
     qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
     uint64_t lower_ns = parent->start_ns;
     walk->branch_count = 0;
@@ -209,7 +215,7 @@ static int compare_branches(const void *left, const void *right) {
 static bool has_child_at(const struct walk *walk, const struct span *span, unsigned peer) {
     const struct span *items = walk->path->spans.items;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if (items[i].node == peer || items[i].peer == peer) return true;
+        if ((items[i].node == peer || items[i].peer == peer) && is_timed(walk, &items[i])) return true;
     return false;
 }
 
@@ -392,14 +398,16 @@ static bool is_below(const struct spans *spans, size_t root, size_t index, unsig
 
 static uint64_t last_known(const struct span *span) { return span->end != NO_POSITION ? span->end_ns : span->start_ns; }
 
-static int find_reach(struct critical_path *path) {
+static int find_reach(const struct walk *walk) {
+    struct critical_path *path = walk->path;
     unsigned char *known = calloc(path->spans.count + 1, 1);
     if (!known) return -ENOMEM;
     path->reach_ns = path->end_ns;
     path->reach = path->root;
     for (size_t i = 0; i < path->spans.count && path->spans.items[path->root].end != NO_POSITION; i++) {
         uint64_t last_ns = last_known(&path->spans.items[i]);
-        if (last_ns <= path->reach_ns || !is_below(&path->spans, path->root, i, known)) continue;
+        if (last_ns <= path->reach_ns || !is_timed(walk, &path->spans.items[i]) || !is_below(&path->spans, path->root, i, known))
+            continue;
         path->reach_ns = last_ns;
         path->reach = i;
     }
@@ -551,14 +559,15 @@ static int find_losses(struct walk *walk) {
 
 static int walk_init(struct walk *walk) {
     size_t spans = walk->path->spans.count;
-    unsigned nodes = intern_count(&walk->events->facts->nodes);
+    unsigned nodes = intern_count(&walk->events->facts->nodes), root = walk->path->spans.items[walk->path->root].node;
+    const struct node_clocks *clocks = &walk->events->facts->clocks;
     walk->branches = calloc(spans + EXCHANGES_MAX + 1, sizeof *walk->branches);
     walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
     walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
     if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
     for (size_t i = 0; i < walk->events->count; i++) {
         unsigned node = trace_event_at(walk->events, i)->node;
-        if (node < nodes) walk->has_events[node] = true;
+        if (node < nodes && node_clocks_comparable(clocks, root, node, NULL)) walk->has_events[node] = true;
     }
     return transports_init(&walk->transports, walk->events, &walk->path->messages);
 }
@@ -568,7 +577,7 @@ static int walk_path(struct walk *walk) {
     const struct span *root = &path->spans.items[path->root];
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
-    if (find_reach(path)) return -ENOMEM;
+    if (find_reach(walk)) return -ENOMEM;
     add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);
     spend_reach(walk);

@@ -115,7 +115,7 @@ int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event) {
     if (intern_number(&facts->nodes, json_get_hex(event, "node_id", NODE_DIGITS), &fact.node) ||
         intern_number(&facts->nodes, json_get_hex(event, "peer_id", NODE_DIGITS), &fact.peer) ||
         intern_number(&facts->traces, json_get_hex(event, "trace_id", TRACE_DIGITS), &fact.trace) ||
-        read_data(facts, &fact, event))
+        node_clocks_read(&facts->clocks, fact.node, event) || read_data(facts, &fact, event))
         return -ENOMEM;
     *ret_fact = fact;
     return 0;
@@ -173,6 +173,7 @@ int facts_index(struct facts *facts) {
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);
+    if (node_clocks_index(&facts->clocks)) return -ENOMEM;
     return facts->node_ids && facts->trace_ids && facts->command_names ? 0 : -ENOMEM;
 }
 
@@ -184,6 +185,7 @@ void facts_fini(struct facts *facts) {
     intern_fini(&facts->nodes);
     intern_fini(&facts->traces);
     intern_fini(&facts->commands);
+    node_clocks_fini(&facts->clocks);
     *facts = (struct facts){0};
 }
 

@@ -5,6 +5,7 @@
 #define INSPECTOR_FACTS_H
 
 #include "intern.h"
+#include "node_clocks.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -70,8 +71,9 @@ struct facts {
     size_t count, capacity;
     struct intern nodes; /* nodes and peers */
     struct intern traces;
-    struct intern commands; /* "DataMap GET_CHUNK"; and reasons of closed connections */
-    const char **node_ids;  /* by number, borrowed from nodes: facts_sort fills them */
+    struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
+    struct node_clocks clocks; /* of nodes */
+    const char **node_ids;     /* by number, borrowed from nodes: facts_sort fills them */
     const char **trace_ids;
     const char **command_names;
 };

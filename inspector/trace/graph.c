@@ -87,7 +87,7 @@ static void note_receive(struct graph *graph, struct graph_row *row, const struc
     graph->totals.duplicates += message->state == MESSAGE_DUPLICATE;
     graph->totals.matched += message->state == MESSAGE_MATCHED;
     graph->totals.wrongly_lost += message->lost != NO_EVENT;
-    if (message->send != NO_EVENT) note_gap(graph, row, message);
+    if (message->send != NO_EVENT && !message->untimed) note_gap(graph, row, message);
 }
 
 static void note_packet(struct graph *graph, const size_t *row_of, const struct message *message) {
@@ -110,7 +110,7 @@ static void note_messages(struct graph *graph, const size_t *row_of) {
         row->message = message;
         row->from = message->from;
         row->to = message->to;
-        if (request && message->send != NO_EVENT) note_gap(graph, row, message);
+        if (request && message->send != NO_EVENT && !message->untimed) note_gap(graph, row, message);
     }
 }
 

@@ -165,6 +165,7 @@ static struct message *add_message(struct sweep *sweep, size_t i, enum message_s
                                 .receive = packet->role == PACKET_RECEIVED ? i : NO_EVENT,
                                 .lost = packet->role == PACKET_LOST ? i : NO_EVENT,
                                 .replaces = NO_EVENT,
+                                .untimed = packet->untimed,
                                 .number = packet->number,
                                 .space = packet->space};
     return message;
@@ -190,6 +191,7 @@ static size_t choose(const struct sweep *sweep, const struct packet *receive) {
 }
 
 static void set_gap(const struct sweep *sweep, struct message *message) {
+    if (message->untimed) return;
     message->gap_ns = (int64_t)(sweep->packets[message->receive].time_ns - sweep->packets[message->send].time_ns);
 }
 
@@ -247,7 +249,8 @@ static void join_disorder(struct sweep *sweep) {
     if (!sweep->whole || sweep->early_count != 1 || sweep->send_count != 1 || sweep->matched != NO_EVENT) return;
     struct message *early = &items[sweep->early], *late = &items[sweep->open[0]];
     const struct packet *receive = &sweep->packets[early->receive], *send = &sweep->packets[late->send];
-    if (late->lost != NO_EVENT || send->time_ns - receive->time_ns > DISORDER_NS_MAX || bytes_differ(send, receive)) return;
+    bool near = receive->untimed || send->time_ns - receive->time_ns <= DISORDER_NS_MAX;
+    if (late->lost != NO_EVENT || !near || bytes_differ(send, receive)) return;
     early->send = late->send;
     early->state = MESSAGE_MATCHED;
     set_gap(sweep, early);
@@ -346,7 +349,8 @@ static void add_edge(struct messages *messages, const struct trace_events *event
     message.state = message.receive == NO_EVENT ? MESSAGE_UNRECEIVED
                     : message.send == NO_EVENT  ? MESSAGE_UNSENT
                                                 : MESSAGE_MATCHED;
-    if (message.state == MESSAGE_MATCHED)
+    message.untimed = !node_clocks_comparable(&events->facts->clocks, message.from, message.to, NULL);
+    if (message.state == MESSAGE_MATCHED && !message.untimed)
         message.gap_ns =
             (int64_t)(trace_event_at(events, message.receive)->time_ns - trace_event_at(events, message.send)->time_ns);
     messages->items[messages->count++] = message;
@@ -386,15 +390,17 @@ static size_t read_packets(struct packet *packets, const struct trace_events *ev
         const struct fact *fact = trace_event_at(events, i);
         if (fact->kind == FACT_EVENTS_LOST) *ret_whole = false;
         if (!fact_has_number(fact)) continue;
-        packets[count++] = (struct packet){.role = roles[fact->kind],
-                                           .node = fact->node,
-                                           .peer = fact->peer,
-                                           .trace = fact->trace,
-                                           .space = fact->space,
-                                           .number = fact->number,
-                                           .bytes = fact->bytes,
-                                           .time_ns = fact->time_ns,
-                                           .event = i};
+        packets[count++] =
+            (struct packet){.role = roles[fact->kind],
+                            .node = fact->node,
+                            .peer = fact->peer,
+                            .trace = fact->trace,
+                            .space = fact->space,
+                            .number = fact->number,
+                            .bytes = fact->bytes,
+                            .time_ns = fact->time_ns,
+                            .event = i,
+                            .untimed = !node_clocks_comparable(&events->facts->clocks, fact->node, fact->peer, NULL)};
     }
     return count;
 }

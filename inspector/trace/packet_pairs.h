@@ -40,6 +40,7 @@ struct packet {
     uint64_t bytes;  /* 0 when it is not told */
     uint64_t time_ns;
     size_t event; /* the caller's index of the event, rising with time */
+    bool untimed; /* the clocks of its node and its peer cannot be compared */
     bool vague;   /* messages_match's own: of a message with no trace, beside such with different ones */
 };
 
@@ -68,7 +69,8 @@ struct message {
     size_t send, receive; /* events, or NO_EVENT */
     size_t lost;          /* the sender gave it up; if it was received all the same, it was wrong */
     size_t replaces;      /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none */
-    int64_t gap_ns;       /* from send to receive, below 0 when they are in disorder; 0 without both */
+    int64_t gap_ns;       /* from send to receive, below 0 when they are in disorder; 0 without both, and when it is untimed */
+    bool untimed;         /* the clocks of its ends cannot be compared */
     uint64_t number;      /* of a packet, in its space; of a program's message its id */
     unsigned space;       /* as in struct packet */
 };

@@ -31,15 +31,15 @@ static void add_packet(struct transports *transports, const struct trace_events 
                        bool receive) {
     size_t own = receive ? message->receive : message->send, other = receive ? message->send : message->receive;
     const struct fact *fact = trace_event_at(events, own);
-    transports->by_link[transports->count++] =
-        (struct transport){.node = receive ? message->to : message->from,
-                           .peer = receive ? message->from : message->to,
-                           .receive = receive,
-                           .time_ns = fact->time_ns,
-                           .position = own,
-                           .bytes = fact->bytes,
-                           .repeat = message->replaces != NO_EVENT,
-                           .other_ns = other == NO_EVENT ? UINT64_MAX : trace_event_at(events, other)->time_ns};
+    transports->by_link[transports->count++] = (struct transport){
+        .node = receive ? message->to : message->from,
+        .peer = receive ? message->from : message->to,
+        .receive = receive,
+        .time_ns = fact->time_ns,
+        .position = own,
+        .bytes = fact->bytes,
+        .repeat = message->replaces != NO_EVENT,
+        .other_ns = other == NO_EVENT || message->untimed ? UINT64_MAX : trace_event_at(events, other)->time_ns};
 }
 
 /* What carried the requests: packets, where there are any, else messages. */

@@ -47,6 +47,13 @@ static int compare_keys(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(a->node, b->node);
 }
 
+/* The last that is known, by the clock of that node. */
+static uint64_t last_time(const struct trace_events *events, unsigned node) {
+    size_t i = events->count;
+    while (i && !node_clocks_comparable(&events->facts->clocks, node, trace_event_at(events, i - 1)->node, NULL)) i--;
+    return i ? trace_event_at(events, i - 1)->time_ns : 0;
+}
+
 /* edges: positions of all starts and ends. */
 static void list_spans(struct spans *spans, const struct trace_events *events, size_t *edges, size_t edge_count) {
     struct span *span = NULL;
@@ -66,9 +73,8 @@ static void list_spans(struct spans *spans, const struct trace_events *events, s
         }
         take_edge(span, fact, edges[i]);
     }
-    uint64_t last_ns = events->count ? trace_event_at(events, events->count - 1)->time_ns : 0;
     for (size_t i = 0; i < spans->count; i++) {
-        if (spans->items[i].end == NO_POSITION) spans->items[i].end_ns = last_ns;
+        if (spans->items[i].end == NO_POSITION) spans->items[i].end_ns = last_time(events, spans->items[i].node);
         if (spans->items[i].start == NO_POSITION) spans->items[i].start_ns = spans->items[i].end_ns;
     }
     qsort(spans->items, spans->count, sizeof *spans->items, compare_spans);

@@ -4,6 +4,7 @@
 #include "ask_methods.h"
 
 #include <proto/event_table.h>
+#include <proto/hex.h>
 #include <stdlib.h>
 #include <store/answer.h>
 #include <store/control_word.h>
@@ -54,6 +55,14 @@ static void set_ring(json_t *json, const struct node *node, bool rejected) {
     json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
 }
 
+/* Two nodes with one machine have one clock. */
+static void set_machine(json_t *json, const struct machine *machine) {
+    char id[2 * MACHINE_ID_BYTES + 1] = "";
+    trace_hex_encode(id, machine->id, sizeof machine->id);
+    json_object_set_new(json, "host", machine->name[0] ? value_text(machine->name, sizeof machine->name) : json_null());
+    json_object_set_new(json, "machine", machine_known(machine) ? json_string(id) : json_null());
+}
+
 static json_t *node_json(const struct node *node) {
     /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be half-written. */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
@@ -66,6 +75,7 @@ static json_t *node_json(const struct node *node) {
     json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
     json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
     json_object_set_new(json, "name", value_text(node->info.node_name, sizeof node->info.node_name));
+    set_machine(json, &node->info.machine);
     json_object_set_new(json, "pid", !known || !node->info.pid ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));
     json_object_set_new(json, "emitted", value_unsigned(load(&node->emitted)));

@@ -34,6 +34,7 @@ struct backed {
     struct history_layout layout;
     bool events_damaged, strays_told;
     bool nodes_moved;                 /* node_map changes indices */
+    bool times_mixed;                 /* its events have several clocks */
     uint64_t loaded[BLOCKS_MAX / 64]; /* in the place that it has */
     uint64_t bad[BLOCKS_MAX / 64];
 };
@@ -46,6 +47,7 @@ struct place {
 
 struct backed_store {
     struct history_backing backing;
+    struct history_times times; /* event is NULL: times are shown as they are */
     struct backed *list;
     uint32_t count;
     size_t place_bytes;
@@ -164,6 +166,44 @@ static bool fit_numbers(const uint16_t *numbers, uint32_t first, uint32_t count,
     return !bad;
 }
 
+/* The time of each event depends on its source, which may lie in a block before this one; where that is damaged, nobody sees the event. */
+static void show_events(struct backed *backed, struct segment *segment, size_t from, uint32_t first, uint32_t count) {
+    const struct history_times *times = &backed->store->times;
+    const char *here = backed->store->places[backed->place].memory + from;
+    for (uint32_t i = first; i < first + count; i++) {
+        bool before = (const char *)&segment->sources[i] < here;
+        if (before && !history__backed_ready(segment, &segment->sources[i], sizeof *segment->sources)) continue;
+        segment->events[i].timestamp = times->event(times->context, history_source_node(segment->sources[i]),
+                                                    segment->number * HISTORY_SEGMENT_EVENTS + i, segment->events[i].timestamp);
+    }
+}
+
+static void show_bounds(const struct backed *backed, _Atomic uint64_t *min, _Atomic uint64_t *max) {
+    const struct history_times *times = &backed->store->times;
+    uint64_t min_ns = history__load(min), max_ns = history__load(max);
+    (void)times->bounds(times->context, backed->index, &min_ns, &max_ns);
+    history__store(min, min_ns);
+    history__store(max, max_ns);
+}
+
+/* Makes all times in a block those that are shown. */
+static void show_times(struct backed *backed, struct segment *segment, size_t from, size_t to) {
+    uint32_t first = 0, count = elements(backed, HISTORY_EVENTS, sizeof(struct trace_event), from, to, &first);
+    show_events(backed, segment, from, first, count);
+    count = elements(backed, HISTORY_BLOCKS, sizeof(struct block), from, to, &first);
+    for (uint32_t i = first; i < first + count; i++) show_bounds(backed, &segment->blocks[i].min_ns, &segment->blocks[i].max_ns);
+    if (backed->times_mixed) return; /* tallies are not asked for times */
+    count = elements(backed, HISTORY_TRACES, sizeof(struct trace_tally), from, to, &first);
+    for (uint32_t i = first; i < first + count; i++)
+        show_bounds(backed, &segment->traces[i].last_ns, &segment->traces[i].last_ns);
+    count = elements(backed, HISTORY_PEERS, sizeof(struct peer_tally), from, to, &first);
+    for (uint32_t i = first; i < first + count; i++) {
+        struct peer_tally *tally = history__peer_tally(segment, i);
+        show_bounds(backed, &tally->first_ns, &tally->last_ns);
+        if (history__load(&tally->rtt_time_ns) != 0) show_bounds(backed, &tally->rtt_time_ns, &tally->rtt_time_ns);
+    }
+}
+
 /* Makes what was loaded fit this history.  Returns false when it fits none. */
 static bool fit_block(struct backed *backed, struct segment *segment, size_t from, size_t to) {
     const struct history_shape *shape = &backed->info.segment.shape;
@@ -205,6 +245,7 @@ static bool load_block(struct backed_store *store, struct segment *segment, uint
     if (to > backed->layout.at[HISTORY_SECTIONS]) to = backed->layout.at[HISTORY_SECTIONS];
     if (backing->load(backing->context, backed->index, block, memory + from, to - from) == 0) {
         if (fit_block(backed, segment, from, to)) {
+            if (store->times.event != NULL) show_times(backed, segment, from, to);
             bit_set(backed->loaded, block);
             return true;
         }
@@ -228,6 +269,8 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
             ready = false;
     return ready;
 }
+
+bool history__backed_times_whole(const struct segment *segment) { return !segment->backed->times_mixed; }
 
 bool history__backed_damaged(const struct segment *segment) { return segment->backed != NULL && segment->backed->events_damaged; }
 
@@ -315,7 +358,7 @@ static void see_peer(struct history *history, const struct trace_node_id *id, ui
 static void see_traces(struct history *history, const struct segment *segment) {
     uint32_t traces = segment->backed->info.segment.shape.traces;
 
-    if (history__ready(segment, segment->traces, traces * sizeof *segment->traces)) {
+    if (history__times_whole(segment) && history__ready(segment, segment->traces, traces * sizeof *segment->traces)) {
         for (uint32_t i = 0; i < traces; i++)
             see_trace(history, &segment->traces[i].id, history__load(&segment->traces[i].last_ns), segment->number);
         return;
@@ -366,6 +409,40 @@ uint32_t history__backed_entry(const struct history *history, const struct trace
 
 void history__backed_last_times(const struct history *history, uint64_t *out) {
     memcpy(out, history->backed->last_ns, history__load32(&history->traces.high) * sizeof *out);
+}
+
+/* ---- other times -------------------------------------------------------------------------------------------------------- */
+
+/* Of all its events that can be read. */
+static void look_for_bounds(struct segment *segment) {
+    uint64_t min_ns = UINT64_MAX, max_ns = 0;
+    for (uint32_t i = 0; i < segment->capacity; i++) {
+        if (!history__event_ready(segment, i)) continue;
+        if (segment->events[i].timestamp < min_ns) min_ns = segment->events[i].timestamp;
+        if (segment->events[i].timestamp > max_ns) max_ns = segment->events[i].timestamp;
+    }
+    if (min_ns > max_ns) return;
+    history__store(&segment->bounds.min_ns, min_ns);
+    history__store(&segment->bounds.max_ns, max_ns);
+}
+
+void history_backed_set_times(struct history *history, const struct history_times *times) {
+    struct backed_store *store = history->backed;
+
+    store->times = *times;
+    areas_drop(store);
+    store->has_directories = false;
+    for (uint32_t i = 0; i < store->count; i++) {
+        struct backed *backed = &store->list[i];
+        struct segment *segment = &history->segments[i];
+        uint64_t min_ns = history__load(&segment->bounds.min_ns), max_ns = history__load(&segment->bounds.max_ns);
+        memset(backed->loaded, 0, sizeof backed->loaded);
+        backed->times_mixed = !times->bounds(times->context, i, &min_ns, &max_ns);
+        history__store(&segment->bounds.min_ns, min_ns);
+        history__store(&segment->bounds.max_ns, max_ns);
+    }
+    for (uint32_t i = 0; i < store->count; i++)
+        if (store->list[i].times_mixed) look_for_bounds(history__segment(history, i));
 }
 
 /* ---- ids by prefix ------------------------------------------------------------------------------------------------------ */

@@ -402,6 +402,12 @@ static inline bool history__event_ready(const struct segment *segment, uint32_t 
            history__ready(segment, &segment->events[index], sizeof *segment->events);
 }
 
+/* Do its tallies tell the least and greatest times of their events?  Not where several clocks were made one. */
+bool history__backed_times_whole(const struct segment *segment);
+static inline bool history__times_whole(const struct segment *segment) {
+    return __builtin_expect(segment->backed == NULL, 1) || history__backed_times_whole(segment);
+}
+
 /* Are there events of it that could not be read? */
 bool history__backed_damaged(const struct segment *segment);
 

@@ -136,7 +136,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return 0;
 }
 
-/* The index of a backed segment is damaged: its events are counted one by one. */
+/* The index of a backed segment is damaged, or has other times: its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
     for (uint32_t i = 0; i < behind; i++) {
         const struct trace_event *event = &segment->events[i];
@@ -156,6 +156,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
 /* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes alone. */
 static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
     if (segment->backed == NULL) return true;
+    if (!history__times_whole(segment)) return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct peer_tally *tally = history__peer_tally(segment, i);
         if (!history__ready(segment, tally, sizeof *tally)) return false;

@@ -276,6 +276,7 @@ int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool 
     int result = trace_guard_install();
     if (result < 0) return result;
     ingest->config = *config;
+    machine_here(&ingest->machine);
     ingest->asleep_ns = asleep_ns();
     result = discover_create(&ingest->discover, config->shm_dir, &handler, watch);
     if (result < 0) return result;

@@ -135,7 +135,8 @@ struct ingest {
     struct ingest_counters counters;
     struct discover *discover;
     struct trace_clock clock;
-    uint64_t asleep_ns; /* how long the machine had slept when we last looked */
+    struct machine machine; /* that we run on */
+    uint64_t asleep_ns;     /* how long the machine had slept when we last looked */
     uint64_t clock_due_ns;
     uint64_t now_ns;            /* of the pass under way: when it began */
     uint64_t read_unix_ns;      /* a time that was now not long ago: what is no later needs no closer look */

@@ -144,9 +144,10 @@ static bool passes_by(int result) {
     return result == -EAGAIN || result == -EINTR || result == -EMFILE || result == -ENFILE || result == -ENOMEM;
 }
 
-static struct node_info describe(const struct trace_reader_info *info, uint64_t started_unix_ns) {
+static struct node_info describe(const struct trace_reader_info *info, const struct machine *machine, uint64_t started_unix_ns) {
     struct node_info node = {
         .node_id = info->node_id,
+        .machine = *machine,
         .pid = info->pid,
         .log = info->open_ticks, /* the node's own word, and it stays in the ring: a later traced gives the log the same name */
         .started_unix_ns = started_unix_ns,
@@ -175,7 +176,7 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     }
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
-    struct node_info node = describe(info, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
+    struct node_info node = describe(info, &ingest->machine, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
     result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin_position(ingest->config.history),
                        &ring->node_index);
     if (result < 0) {

@@ -41,6 +41,7 @@ static int add_node(struct load *load, const struct ring *ring) {
         .clock_source = info->clock_source,
     };
     memcpy(node.node_name, info->node_name, sizeof node.node_name);
+    machine_here(&node.machine);
     uint32_t *index = &load->nodes[ring - load->rings->rings];
     int result = store_add_node(load->store, &node, NODE_LIVE, index);
     if (!result) atomic_store(&nodes_at(load->store->nodes, *index)->control, trace_reader_control(ring->reader));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_recording.h"
 
+#include "recorded_clocks.h"
 #include "saved_json.h"
 #include "source_store.h"
 
@@ -15,7 +16,8 @@
 
 struct recording_owner {
     struct recording *recording;
-    size_t reported; /* problems that the user knows */
+    struct recorded_clocks *clocks; /* NULL: times are as they were recorded */
+    size_t reported;                /* problems that the user knows */
 };
 
 static void report_problem(const struct recording_problem *problem) {
@@ -44,8 +46,14 @@ static void report_problems(struct recording_owner *owner) {
 static void close_recording(void *arg) {
     struct recording_owner *owner = arg;
     report_problems(owner);
+    recorded_clocks_close(owner->clocks);
     recording_close(owner->recording);
     free(owner);
+}
+
+static void annotate(void *arg, const char *method, json_t *result) {
+    const struct recording_owner *owner = arg;
+    if (owner->clocks) recorded_clocks_annotate(owner->clocks, method, result);
 }
 
 /* JSON becomes a recording in memory; then all are one. */
@@ -74,7 +82,8 @@ static int sort_inputs(struct inputs *inputs, const char *const *paths, size_t p
     return 0;
 }
 
-static int open_inputs(struct source **ret_source, const struct inputs *inputs, const char *title, struct failure *failure) {
+static int open_inputs(struct source **ret_source, const struct inputs *inputs, const char *title, bool correct,
+                       struct failure *failure) {
     char reason[RECORDING_REASON_BYTES];
     struct recording_owner *owner = calloc(1, sizeof *owner);
     if (!owner) return failure_out_of_memory(failure);
@@ -83,11 +92,16 @@ static int open_inputs(struct source **ret_source, const struct inputs *inputs, 
         return failure_set(failure, EXIT_FAILED, "%s", reason);
     }
     report_problems(owner);
-    struct source_store_owner closing = {close_recording, owner};
+    if (correct && recorded_clocks_open(&owner->clocks, recording_store(owner->recording))) {
+        close_recording(owner);
+        return failure_out_of_memory(failure);
+    }
+    struct source_store_owner closing = {close_recording, owner, annotate};
     return source_store_open(ret_source, recording_store(owner->recording), closing, title, failure);
 }
 
-int source_recording_open(struct source **ret_source, const char *const *paths, size_t path_count, struct failure *failure) {
+int source_recording_open(struct source **ret_source, const char *const *paths, size_t path_count, bool correct,
+                          struct failure *failure) {
     struct inputs inputs;
     char title[256];
     int fd;
@@ -96,7 +110,7 @@ int source_recording_open(struct source **ret_source, const char *const *paths, 
     else
         snprintf(title, sizeof title, "the recordings");
     int result = sort_inputs(&inputs, paths, path_count, &fd, failure);
-    if (!result) result = open_inputs(ret_source, &inputs, title, failure);
+    if (!result) result = open_inputs(ret_source, &inputs, title, correct, failure);
     if (fd >= 0) close(fd); /* the recording has opened it itself */
     return result;
 }

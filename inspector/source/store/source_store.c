@@ -55,6 +55,7 @@ static int ask_store(struct source_store *source, const char *method, const json
     size_t bytes = apart ? apart_take(text.data, text.bytes, &apart->array, 1, apart->text) : text.bytes;
     *ret_result = json_loadb(text.data, bytes, JSON_DECODE_ANY, NULL);
     trace_text_fini(&text);
+    if (*ret_result && source->owner.annotate) source->owner.annotate(source->owner.owner, method, *ret_result);
     if (*ret_result && !(apart && apart->text->failed)) return 0;
     json_decref(*ret_result);
     return failure_out_of_memory(failure);

@@ -13,6 +13,8 @@
 struct source_store_owner {
     void (*close)(void *owner);
     void *owner;
+    /* Adds what the store does not know to an answer; NULL: nothing. */
+    void (*annotate)(void *owner, const char *method, json_t *result);
 };
 
 /* title: its name in messages, "the recording today.p2rec"; copied.  Returns 0, or -1 with the failure. */

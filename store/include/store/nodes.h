@@ -14,6 +14,7 @@
 #include <p2ptrace/shm.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <store/machine.h>
 
 #define NODES_MAX 4096
 
@@ -43,6 +44,7 @@ struct node_info {
     struct trace_node_id node_id; /* zero: not known */
     char node_name[TRACE_NODE_NAME_BYTES +
                    1];        /* valid UTF-8 without control characters; of a rejected object, the object's name */
+    struct machine machine;   /* whose clock its times have; zero: not known */
     int32_t pid;              /* 0: not known */
     uint64_t log;             /* tells the logs of one node apart: different each time it starts */
     uint64_t started_unix_ns; /* 0: not known */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which packet of one machine is which of another, when nothing is known of their clocks: by its number alone, and only where that is used
+ * once.  Pure. */
+#ifndef INSPECTOR_CLOCK_ENDS_H
+#define INSPECTOR_CLOCK_ENDS_H
+
+#include "clocks.h"
+
+#include <p2ptrace/event.h>
+
+/* So many ends of packets are kept.  Of more than that, a share of the packets, chosen by their keys: of both ends, or of none. */
+#define CLOCK_ENDS_MAX ((size_t)1 << 20)
+
+struct clock_end {
+    uint64_t key;
+    uint64_t order, time_ns; /* clocks_packet has them */
+    uint32_t machine;
+    bool sent;
+};
+
+struct clock_ends {
+    struct clock_end *items;
+    size_t count, capacity;
+    unsigned thinned; /* one in 2^thinned packets is kept */
+};
+
+/* Is it one end of a packet or message, with a peer?  Then *ret_key says which, alike at both ends, and *ret_sent which end. */
+bool clock_end_key(const struct trace_event *event, const struct trace_node_id *node_id, uint64_t *ret_key, bool *ret_sent);
+
+/* Adds an end.  0 or -ENOMEM. */
+int clock_ends_add(struct clock_ends *ends, const struct clock_end *end);
+
+/* The packets from one machine to another that were seen at both; *ret_packets is the caller's.  Sorts the ends.  0 or -ENOMEM. */
+int clock_ends_match(struct clock_ends *ends, struct clocks_packet **ret_packets, size_t *ret_count);
+
+void clock_ends_fini(struct clock_ends *ends);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "render_clocks.h"
+
+#include "limits.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void host(struct strbuf *out, const struct facts *facts, unsigned number) {
+    const char *name = node_clocks_host(&facts->clocks, number);
+    if (name)
+        text_untrusted(out, name, strlen(name), CELL_COLUMNS_MAX);
+    else
+        strbuf_puts(out, "a machine without a name");
+}
+
+static uint64_t size_of(int64_t number) { return number < 0 ? -(uint64_t)number : (uint64_t)number; }
+
+/* The first node of a machine speaks for all. */
+static bool is_first(const struct node_clocks *clocks, unsigned node) {
+    for (unsigned i = 0; i < node; i++)
+        if (node_clocks_at(clocks, i) && clocks->items[i].machine == clocks->items[node].machine) return false;
+    return true;
+}
+
+/* "carol's clock (on hill)", "the clocks of carol, dave (on hill)". */
+static void whose(struct strbuf *out, const struct view *view, const struct facts *facts, unsigned node) {
+    const struct node_clocks *clocks = &facts->clocks;
+    unsigned machine = clocks->items[node].machine, count = 0;
+    for (unsigned i = node; i < clocks->count; i++) count += node_clocks_at(clocks, i) && clocks->items[i].machine == machine;
+    if (count > 1) strbuf_puts(out, "the clock of ");
+    for (unsigned i = node, shown = 0; i < clocks->count && shown < VERDICTS_MAX; i++) {
+        if (!node_clocks_at(clocks, i) || clocks->items[i].machine != machine) continue;
+        if (shown++) strbuf_puts(out, ", ");
+        names_node(out, view->names, facts_node(facts, i));
+    }
+    strbuf_puts(out, count > VERDICTS_MAX ? ", ... (on " : count > 1 ? " (on " : "'s clock (on ");
+    host(out, facts, clocks->items[node].host);
+    strbuf_puts(out, ")");
+}
+
+/* "3.20 ms ahead of hill's, ± 40.0 us". */
+static void corrected(struct strbuf *out, const struct view *view, const struct facts *facts, const struct node_clock *clock) {
+    if (clock->lead_ns) {
+        text_duration(out, size_of(clock->lead_ns));
+        strbuf_puts(out, clock->lead_ns < 0 ? " behind " : " ahead of ");
+    } else {
+        strbuf_puts(out, "as ");
+    }
+    host(out, facts, clock->reference_host);
+    strbuf_puts(out, view->utf8 ? "'s, ± " : "'s, +- ");
+    text_duration(out, clock->error_ns);
+    strbuf_puts(out, ": its times are corrected");
+    uint64_t changed_ns = size_of(clock->last_lead_ns - clock->lead_ns);
+    if (changed_ns <= clock->error_ns) return;
+    strbuf_puts(out, "; at the end it was ");
+    text_duration(out, size_of(clock->last_lead_ns));
+    strbuf_puts(out, clock->last_lead_ns < 0 ? " behind" : " ahead");
+}
+
+static void bound(struct strbuf *out, const char *words, int64_t lead_ns) {
+    strbuf_puts(out, words);
+    text_duration(out, size_of(lead_ns));
+    strbuf_puts(out, lead_ns < 0 ? " behind" : " ahead of");
+}
+
+static void not_known(struct strbuf *out, const struct facts *facts, const struct node_clock *clock) {
+    strbuf_puts(out, "not known, and its times are not corrected: ");
+    if (!clock->has_most && !clock->has_least) {
+        strbuf_puts(out, "no packet or message between it and another machine was seen at both ends");
+        return;
+    }
+    strbuf_puts(out, "packets were seen in one direction only; it is ");
+    bound(out, clock->has_most ? "at most " : "at least ", clock->has_most ? clock->most_ns : clock->least_ns);
+    strbuf_puts(out, " ");
+    host(out, facts, clock->beside_host);
+    strbuf_puts(out, "'s");
+}
+
+static void tell(struct strbuf *out, const struct view *view, const struct facts *facts, unsigned node, bool known, bool apart) {
+    const struct node_clock *clock = &facts->clocks.items[node];
+    enum style style = known && !apart ? STYLE_DIM : STYLE_WARN;
+    text_style_on(out, view->color, style);
+    if (!known) strbuf_puts(out, "! ");
+    whose(out, view, facts, node);
+    strbuf_puts(out, " is ");
+    if (known)
+        corrected(out, view, facts, clock);
+    else
+        not_known(out, facts, clock);
+    if (known && apart) strbuf_puts(out, "; how these two stand to the others is not known");
+    text_style_off(out, view->color, style);
+    strbuf_puts(out, "\n");
+}
+
+void render_clocks(struct strbuf *out, const struct view *view, const struct facts *facts) {
+    const struct node_clocks *clocks = &facts->clocks;
+    unsigned reference = NO_NUMBER;
+    if (intern_count(&clocks->machines) < 2) return;
+    for (unsigned i = 0; i < clocks->count; i++) {
+        const struct node_clock *clock = node_clocks_at(clocks, i);
+        if (!clock || !is_first(clocks, i)) continue;
+        if (reference == NO_NUMBER) reference = clock->reference;
+        bool apart = clock->reference != reference, is_reference = clock->machine == clock->reference;
+        if (!is_reference || apart) tell(out, view, facts, i, clock->reference != NO_NUMBER && !is_reference, apart);
+    }
+}

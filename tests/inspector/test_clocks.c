@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The estimate of clocks, on worlds that we make: what each clock really shows is known.
+ *
+ * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a delay of their own for each
+ * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the errors
+ * that are stated.  And no packet is shown to come before it was sent. */
+#include "clocks.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND 1000000000.0
+#define BEGIN_NS UINT64_C(1790000000000000000)
+#define MACHINES_MAX 6
+#define STEPS_MAX 3
+#define PACKETS_MAX 40000
+#define CASES 100
+
+/* ---- chance, the same every time ---- */
+
+static uint64_t chance_state;
+
+static double chance(void) { /* in [0, 1) */
+    chance_state = chance_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    uint64_t mixed = chance_state ^ chance_state >> 33;
+    mixed *= UINT64_C(0xff51afd7ed558ccd);
+    mixed ^= mixed >> 33;
+    return (double)(mixed >> 11) / 9007199254740992.0;
+}
+
+static double between(double low, double high) { return low + chance() * (high - low); }
+static double queue(double mean) { return -mean * log(1 - chance()); }
+
+/* ---- a world ---- */
+
+struct machine {
+    double offset_ns, drift; /* 1e-6: 1 us a second */
+    unsigned step_count;
+    double step_at[STEPS_MAX], step_by[STEPS_MAX]; /* ns since the beginning, in order; ns */
+};
+
+struct path {
+    double delay_ns, queue_ns; /* of each packet at least; on average more */
+    double share;              /* of all packets */
+    unsigned from, to;
+};
+
+struct world {
+    struct machine machines[MACHINES_MAX];
+    unsigned machine_count, path_count;
+    struct path paths[MACHINES_MAX * MACHINES_MAX];
+    double length_ns;
+    size_t packet_count;
+    double late_share, late_ns; /* sends that are noted late, by up to so much */
+};
+
+static struct clocks_packet packets[PACKETS_MAX];
+static bool is_late[PACKETS_MAX];
+
+static uint64_t raw_of(const struct machine *machine, double true_ns) {
+    double ahead = machine->offset_ns + machine->drift * true_ns;
+    for (unsigned i = 0; i < machine->step_count; i++)
+        if (true_ns >= machine->step_at[i]) ahead += machine->step_by[i];
+    return BEGIN_NS + (uint64_t)(int64_t)llround(true_ns) + (uint64_t)(int64_t)llround(ahead);
+}
+
+static void add_both(struct world *world, unsigned a, unsigned b, double delay_ns, double queue_ns) {
+    double other_ns = delay_ns * between(0.7, 1.4);
+    world->paths[world->path_count++] = (struct path){delay_ns, queue_ns * between(0.1, 3), between(0.2, 1), a, b};
+    world->paths[world->path_count++] = (struct path){other_ns, queue_ns * between(0.1, 3), between(0.2, 1), b, a};
+}
+
+static unsigned choose_path(const struct world *world) {
+    double sum = 0;
+    for (unsigned i = 0; i < world->path_count; i++) sum += world->paths[i].share;
+    double at = chance() * sum;
+    unsigned path = 0;
+    while (path + 1 < world->path_count && (at -= world->paths[path].share) >= 0) path++;
+    return path;
+}
+
+/* Orders are true time: what a traced sees. */
+static struct clocks *estimate(const struct world *world) {
+    struct clocks *clocks;
+    for (size_t i = 0; i < world->packet_count; i++) {
+        const struct path *path = &world->paths[choose_path(world)];
+        double sent = between(0, world->length_ns), received = sent + path->delay_ns + queue(path->queue_ns);
+        is_late[i] = chance() < world->late_share;
+        double noted = sent + (is_late[i] ? between(0, world->late_ns) : 0);
+        packets[i] = (struct clocks_packet){.from = path->from,
+                                            .to = path->to,
+                                            .sent_ns = raw_of(&world->machines[path->from], noted),
+                                            .received_ns = raw_of(&world->machines[path->to], received),
+                                            .sent_order = (uint64_t)noted + 1,
+                                            .received_order = (uint64_t)received + 1};
+    }
+    ck_assert_int_eq(clocks_create(&clocks, world->machine_count, packets, world->packet_count), 0);
+    return clocks;
+}
+
+static uint64_t shown(const struct world *world, const struct clocks *clocks, unsigned machine, double true_ns) {
+    return clocks_time(clocks, machine, (uint64_t)true_ns + 1, raw_of(&world->machines[machine], true_ns));
+}
+
+static bool is_near_step(const struct world *world, double true_ns) {
+    for (unsigned i = 0; i < world->machine_count; i++)
+        for (unsigned k = 0; k < world->machines[i].step_count; k++)
+            if (fabs(true_ns - world->machines[i].step_at[k]) < world->length_ns / 20) return true;
+    return false;
+}
+
+/* Are a moment's events on all machines shown within the stated errors?  *ret_widest: of the errors. */
+static bool is_right_at(const struct world *world, const struct clocks *clocks, double true_ns, double *ret_widest) {
+    bool right = true;
+    for (unsigned a = 0; a < world->machine_count; a++)
+        for (unsigned b = a + 1; b < world->machine_count; b++) {
+            struct clocks_lead lead_a, lead_b;
+            uint64_t at_a = shown(world, clocks, a, true_ns), at_b = shown(world, clocks, b, true_ns);
+            clocks_lead(clocks, a, at_a, &lead_a);
+            clocks_lead(clocks, b, at_b, &lead_b);
+            double error = (double)(lead_a.error_ns + lead_b.error_ns), off = fabs((double)(int64_t)(at_a - at_b));
+            right &= off <= error && (lead_a.known || lead_a.is_reference) && (lead_b.known || lead_b.is_reference);
+            if (error > *ret_widest) *ret_widest = error;
+            if (getenv("CLOCKS_TALK") && off > error)
+                printf("# at %.3f s: %u and %u are %.0f ns apart, stated %.0f\n", true_ns / SECOND, a, b, off, error);
+        }
+    return right;
+}
+
+/* One in a thousand packets, and none that was noted late, may be shown to come before it was sent. */
+static bool keeps_causes(const struct world *world, const struct clocks *clocks) {
+    size_t wrong = 0;
+    for (size_t i = 0; i < world->packet_count; i++) {
+        const struct clocks_packet *packet = &packets[i];
+        uint64_t sent = clocks_time(clocks, packet->from, packet->sent_order, packet->sent_ns);
+        uint64_t received = clocks_time(clocks, packet->to, packet->received_order, packet->received_ns);
+        wrong += !is_late[i] && received < sent;
+    }
+    return wrong <= world->packet_count / 1000;
+}
+
+static bool is_right(const struct world *world, const struct clocks *clocks, double *ret_widest) {
+    bool right = keeps_causes(world, clocks);
+    for (unsigned i = 0; i < 40; i++) {
+        double true_ns = between(0, world->length_ns);
+        if (!is_near_step(world, true_ns)) right &= is_right_at(world, clocks, true_ns, ret_widest);
+    }
+    return right;
+}
+
+/* ---- kinds of worlds ---- */
+
+static void begin_world(struct world *world, unsigned machine_count) {
+    *world = (struct world){.machine_count = machine_count,
+                            .length_ns = pow(10, between(0, 4)) * SECOND,
+                            .packet_count = (size_t)pow(10, between(2.3, 4))};
+    for (unsigned i = 0; i < machine_count; i++) {
+        world->machines[i].offset_ns = between(-1, 1) * pow(10, between(3, 13.5)); /* up to nine hours */
+        world->machines[i].drift = between(-1, 1) * 1e-4;
+    }
+}
+
+static void two_machines(struct world *world) {
+    begin_world(world, 2);
+    add_both(world, 0, 1, pow(10, between(4, 8)), pow(10, between(3, 8)));
+}
+
+static void late_sends(struct world *world) {
+    two_machines(world);
+    world->late_share = 0.004;
+    world->late_ns = pow(10, between(5, 8));
+}
+
+static void chain(struct world *world) {
+    begin_world(world, 3);
+    add_both(world, 0, 1, pow(10, between(4, 7)), pow(10, between(3, 7)));
+    add_both(world, 1, 2, pow(10, between(4, 7)), pow(10, between(3, 7)));
+}
+
+static void everybody(struct world *world) {
+    begin_world(world, 5);
+    world->packet_count = 4 * world->packet_count < PACKETS_MAX ? 4 * world->packet_count : PACKETS_MAX;
+    for (unsigned a = 0; a < 5; a++)
+        for (unsigned b = a + 1; b < 5; b++) add_both(world, a, b, pow(10, between(4, 7)), pow(10, between(3, 7)));
+}
+
+/* Far more than what the packets themselves leave open. */
+static void step_midway(struct world *world) {
+    two_machines(world);
+    struct machine *machine = &world->machines[chance() < 0.5];
+    machine->step_count = 1;
+    machine->step_at[0] = between(0.3, 0.7) * world->length_ns;
+    machine->step_by[0] =
+        (chance() < 0.5 ? -1 : 1) * (20 * (world->paths[0].delay_ns + 3 * world->paths[0].queue_ns) + pow(10, between(6, 12.5)));
+}
+
+static void steps_of_many(struct world *world) {
+    everybody(world);
+    world->packet_count = world->packet_count < 4000 ? 4000 : world->packet_count;
+    for (unsigned i = 0; i < 3; i++) {
+        struct machine *machine = &world->machines[i + 1];
+        machine->step_count = 1;
+        machine->step_at[0] = (0.2 + 0.25 * i) * world->length_ns;
+        machine->step_by[0] = (i % 2 ? -1 : 1) * pow(10, between(9.7, 12.5));
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*make)(struct world *world);
+    unsigned right_min;
+} kinds[] = {
+    {"two machines", two_machines, 99}, {"late sends", late_sends, 99},   {"chain", chain, 99},
+    {"everybody", everybody, 99},       {"step midway", step_midway, 99}, {"steps of many", steps_of_many, 99},
+};
+
+START_TEST(stated_errors_hold_and_causes_come_first) {
+    unsigned right = 0;
+    chance_state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(_i + 1);
+    for (unsigned i = 0; i < CASES; i++) {
+        struct world world;
+        double widest = 0;
+        kinds[_i].make(&world);
+        struct clocks *clocks = estimate(&world);
+        bool is = is_right(&world, clocks, &widest);
+        right += is;
+        if (!is && getenv("CLOCKS_TALK"))
+            printf("# %s, case %u: %zu packets in %.1f s, widest error %.0f\n", kinds[_i].name, i, world.packet_count,
+                   world.length_ns / SECOND, widest);
+        clocks_destroy(clocks);
+    }
+    ck_assert_msg(right >= kinds[_i].right_min, "%s: %u of %u", kinds[_i].name, right, CASES);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("clocks");
+    TCase *tests = tcase_create("clocks");
+    tcase_add_loop_test(tests, stated_errors_hold_and_causes_come_first, 0, sizeof kinds / sizeof *kinds);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
