@@ -327,24 +327,9 @@ static char *put_command_name(char *out, const struct trace_app *app, uint16_t c
 
 /* The members that only an application's events have, and only where the application is known. */
 static char *put_app(char *out, const struct trace_event *event, const struct trace_app *app) {
-    const char *app_id;
     uint16_t cmd;
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND:
-        app_id = event->data.app_command.app_id;
-        cmd = event->data.app_command.cmd;
-        break;
-    case TRACE_KIND_APP_START:
-        app_id = event->data.app_start.app_id;
-        cmd = event->data.app_start.cmd;
-        break;
-    case TRACE_KIND_APP_END:
-        app_id = event->data.app_end.app_id;
-        cmd = event->data.app_end.cmd;
-        break;
-    default: return out;
-    }
-    if (memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return out;
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id || memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return out;
     out = PUT(out, ",\"app\":");
     out = put_text(out, app->name, sizeof app->name);
     out = PUT(out, ",\"command\":");

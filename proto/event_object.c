@@ -130,24 +130,9 @@ static json_t *command_name_new(const struct trace_app *app, uint16_t cmd) {
 }
 
 static int set_app(json_t *object, const struct trace_event *event, const struct trace_app *app) {
-    const char *app_id;
     uint16_t cmd;
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND:
-        app_id = event->data.app_command.app_id;
-        cmd = event->data.app_command.cmd;
-        break;
-    case TRACE_KIND_APP_START:
-        app_id = event->data.app_start.app_id;
-        cmd = event->data.app_start.cmd;
-        break;
-    case TRACE_KIND_APP_END:
-        app_id = event->data.app_end.app_id;
-        cmd = event->data.app_end.cmd;
-        break;
-    default: return 0;
-    }
-    if (memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return 0;
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id || memcmp(app->app_id, app_id, sizeof app->app_id) != 0) return 0;
     int failed = json_object_set_new(object, "app", text_new(app->name, sizeof app->name));
     failed |= json_object_set_new(object, "command", command_name_new(app, cmd));
     if (event->kind == TRACE_KIND_APP_COMMAND)

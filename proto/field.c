@@ -202,39 +202,20 @@ static size_t read_flags(uint8_t *out, const struct trace_event *event) {
 
 /* ---- what applications registered --------------------------------------------------------------------------------------- */
 
-/* Where an event has its application and command; false if it is not an application's. */
-static bool app_of(const struct trace_event *event, const uint8_t **ret_app_id, uint16_t *ret_cmd) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND:
-        *ret_app_id = (const uint8_t *)event->data.app_command.app_id;
-        *ret_cmd = event->data.app_command.cmd;
-        return true;
-    case TRACE_KIND_APP_START:
-        *ret_app_id = (const uint8_t *)event->data.app_start.app_id;
-        *ret_cmd = event->data.app_start.cmd;
-        return true;
-    case TRACE_KIND_APP_END:
-        *ret_app_id = (const uint8_t *)event->data.app_end.app_id;
-        *ret_cmd = event->data.app_end.cmd;
-        return true;
-    default: return false;
-    }
-}
-
 static size_t read_app(uint8_t *out, const struct trace_event *event, const struct trace_filter_origin *origin) {
-    const uint8_t *app_id;
     uint16_t cmd;
-    if (!app_of(event, &app_id, &cmd)) return put_null(out);
-    const struct trace_app *app = filter__described(origin, app_id);
-    return app ? put_text(out, app->name, sizeof app->name) : put_text(out, (const char *)app_id, sizeof app->app_id);
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id) return put_null(out);
+    const struct trace_app *app = filter__described(origin, (const uint8_t *)app_id);
+    return app ? put_text(out, app->name, sizeof app->name) : put_text(out, app_id, sizeof app->app_id);
 }
 
 static size_t read_command(uint8_t *out, const struct trace_event *event, const struct trace_filter_origin *origin) {
-    const uint8_t *app_id;
     uint16_t cmd;
     size_t bytes;
-    if (!app_of(event, &app_id, &cmd)) return put_null(out);
-    const char *name = filter__command_name(filter__described(origin, app_id), cmd, &bytes);
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id) return put_null(out);
+    const char *name = filter__command_name(filter__described(origin, (const uint8_t *)app_id), cmd, &bytes);
     return name ? put_text(out, name, bytes) : put_number(out, cmd);
 }
 

@@ -16,6 +16,7 @@
  *      app:A       nodes_app         app:R
  *      state:R     nodes_end         -            whoever sees the state also sees the reason and the last counters */
 #include <errno.h>
+#include <proto/event_table.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,12 +211,9 @@ const struct trace_app *nodes_app(const struct node *node, const char app_id[4])
 }
 
 const struct trace_app *nodes_event_app(const struct node *node, const struct trace_event *event) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND: return nodes_app(node, event->data.app_command.app_id);
-    case TRACE_KIND_APP_START: return nodes_app(node, event->data.app_start.app_id);
-    case TRACE_KIND_APP_END: return nodes_app(node, event->data.app_end.app_id);
-    default: return NULL;
-    }
+    uint16_t cmd;
+    const char *app_id = trace_event_app(event, &cmd);
+    return app_id ? nodes_app(node, app_id) : NULL;
 }
 
 bool nodes_id_is_known(const struct trace_node_id *id) {

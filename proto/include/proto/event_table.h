@@ -64,6 +64,16 @@ const char *trace_space_name(unsigned space);
 const char *trace_loss_name(unsigned cause);
 const char *trace_transport_name(unsigned transport);
 
+/* The app_id (4 bytes, no NUL) of an application's event, and its command number; NULL for an event of another kind. */
+static inline const char *trace_event_app(const struct trace_event *event, uint16_t *ret_cmd) {
+    switch (event->kind) {
+    case TRACE_KIND_APP_COMMAND: *ret_cmd = event->data.app_command.cmd; return event->data.app_command.app_id;
+    case TRACE_KIND_APP_START: *ret_cmd = event->data.app_start.cmd; return event->data.app_start.app_id;
+    case TRACE_KIND_APP_END: *ret_cmd = event->data.app_end.cmd; return event->data.app_end.app_id;
+    default: return NULL;
+    }
+}
+
 /* An integer field's value (u8 ... u64, bool, id64, space, loss, transport). */
 uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field);
 
