@@ -29,7 +29,7 @@ uint64_t trace__monotonic_ns(void) { return trace_now_monotonic_ns(); }
 static bool has_invariant_tsc(void) {
     unsigned a, b, c, d;
     const char *wanted = secure_getenv("P2PTRACE_CLOCK");
-    if (wanted != NULL && strcmp(wanted, "monotonic") == 0) return false;
+    if (wanted && strcmp(wanted, "monotonic") == 0) return false;
     return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;
 }
 #endif
@@ -222,7 +222,7 @@ static bool is_of_past(const struct trace_clock *clock, const struct trace_clock
 static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
     const struct trace_clock_past *past = NULL;
     for (uint32_t i = 0; i < clock->past_count && is_of_past(clock, &clock->pasts[i], ticks); i++) past = &clock->pasts[i];
-    if (past != NULL) {
+    if (past) {
         uint64_t ns = ticks < past->first.ticks ? before_first(&past->first, past->ns_per_tick, ring, ticks)
                                                 : at_line(past->line_ticks, past->line_ns, past->ns_per_tick, ticks);
         return ns + (uint64_t)past->unix_offset_ns;

@@ -1,38 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection's tracing: see p2ptrace/ngtcp2.h.
+ * A connection's tracing, from create to destroy: see p2ptrace/ngtcp2.h.
  *
- * Invariants
- *   - trace->conn is set by the connection's first packet, and not used once the user has deleted the connection.
- *   - stream_opened is emitted once for each stream, before any other event about it; conn_closed once, after stream_closed of
- *     every stream that was still open.
- *   - Nothing here fails in a way that the program sees: without memory for a stream, the stream is not told of. */
-#include "ngtcp2_internal.h"
+ *   ngtcp2.c            create, destroy, settings
+ *   ngtcp2_callbacks.c  between ngtcp2 and the user: every callback that carries user_data
+ *   ngtcp2_crypto.c     the encrypt and decrypt callbacks, which carry none
+ *   ngtcp2_events.c     what happened to the connection, its streams and packets, as events
+ *   ngtcp2_qlog.c, ngtcp2_packet.c, ngtcp2_streams.c   pure: reading a record, reading a packet, the table of streams */
+#include "ngtcp2_callbacks.h"
+#include "ngtcp2_crypto.h"
+#include "ngtcp2_events.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) { return trace->has_peer ? &trace->peer : NULL; }
-
-static const struct trace_context *context_of(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_stream *stream) {
-    return stream != NULL && stream->has_context ? &stream->context : &trace->context;
-}
-
-/* ---- the connection ---------------------------------------------------------------------------------------------------- */
 
 int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, enum trace_ngtcp2_source source,
                         const ngtcp2_callbacks **callbacks, const ngtcp2_settings **settings, void **user_data) {
-    struct trace_ngtcp2 *trace;
-    int rv;
-
     *ret_trace = NULL;
     if ((unsigned)source > TRACE_NGTCP2_CRYPTO_LOST) return -EINVAL;
-    if (log == NULL) return 0;
-    if ((trace = calloc(1, sizeof *trace)) == NULL) return -ENOMEM;
+    if (!log) return 0;
+    struct trace_ngtcp2 *trace = calloc(1, sizeof *trace);
+    if (!trace) return -ENOMEM;
     trace->log = log;
     trace->source = source;
     trace->context.flags = TRACE_FLAG_SAMPLED;
@@ -41,7 +29,8 @@ int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, 
     trace->user_data = *user_data;
     trace_ngtcp2__take_callbacks(trace);
     if (source == TRACE_NGTCP2_CRYPTO || source == TRACE_NGTCP2_CRYPTO_LOST) {
-        if ((rv = trace_ngtcp2__take_crypto(&trace->callbacks)) != 0) {
+        int rv = trace_ngtcp2__take_crypto(&trace->callbacks);
+        if (rv != 0) {
             free(trace);
             return rv;
         }
@@ -53,250 +42,25 @@ int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, 
     return 0;
 }
 
-static struct trace_endpoint endpoint_of(const ngtcp2_addr *address) {
-    struct trace_endpoint endpoint = {.family = 0};
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-
-    if (address->addrlen >= sizeof in && address->addr->sa_family == AF_INET) {
-        memcpy(&in, address->addr, sizeof in);
-        endpoint.family = 4;
-        endpoint.port = ntohs(in.sin_port);
-        memcpy(endpoint.address, &in.sin_addr, 4);
-    } else if (address->addrlen >= sizeof in6 && address->addr->sa_family == AF_INET6) {
-        memcpy(&in6, address->addr, sizeof in6);
-        endpoint.family = 6;
-        endpoint.port = ntohs(in6.sin6_port);
-        memcpy(endpoint.address, &in6.sin6_addr, 16);
-    }
-    return endpoint;
-}
-
-/* After a Retry the client's first packets go to another id; the server knows the first one from its parameters. */
-void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
-    bool is_server = ngtcp2_conn_is_server(conn) != 0;
-    const ngtcp2_cid *original =
-        is_server ? &ngtcp2_conn_get_local_transport_params(conn)->original_dcid : ngtcp2_conn_get_client_initial_dcid(conn);
-    struct trace_endpoint remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
-
-    if (trace->conn != NULL) return;
-    trace->conn = conn;
-    memcpy(trace->context.trace_id.bytes, original->data,
-           original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
-    TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &remote, is_server);
-}
-
-void trace_ngtcp2__established(struct trace_ngtcp2 *trace) {
-    trace_ngtcp2_stat stat;
-
-    if (trace->conn == NULL) return;
-    NGTCP2_GET_STAT(trace->conn, &stat);
-    trace->is_established = true;
-    TRACE_CONN_ESTABLISHED(trace->log, &trace->context, peer_of(trace), stat.latest_rtt);
-}
-
-static void close_stream(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream, uint64_t code);
-
-static void end(struct trace_ngtcp2 *trace, uint64_t code, bool by_remote, const char *reason) {
-    if (trace->is_closed || trace->conn == NULL) return;
-    trace->is_closed = true;
-    for (size_t i = 0; i < trace->streams.slot_count; i++)
-        if (trace->streams.slots[i].used) close_stream(trace, &trace->streams.slots[i], code);
-    TRACE_CONN_CLOSED(trace->log, &trace->context, peer_of(trace), code, by_remote, reason);
-}
-
-void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngtcp2_error *error) {
-    trace_ngtcp2_error theirs;
-    char reason[56]; /* the longest that an event has room for */
-    bool by_remote = error == NULL && result == NGTCP2_ERR_DRAINING;
-    size_t count;
-
-    if (trace == NULL || trace->conn == NULL) return;
-    if (error == NULL && !by_remote) {
-        end(trace, 0, false, ngtcp2_strerror(result));
-        return;
-    }
-    if (by_remote) error = trace_ngtcp2__close_of(trace->conn, &theirs);
-    count = error->reasonlen < sizeof reason - 1 ? error->reasonlen : sizeof reason - 1;
-    if (count != 0) memcpy(reason, error->reason, count);
-    reason[count] = 0;
-    end(trace, error->error_code, by_remote, reason);
-}
-
 void trace_ngtcp2_destroy(struct trace_ngtcp2 *trace) {
-    if (trace == NULL) return;
+    if (!trace) return;
     trace_ngtcp2__forget(trace);
     trace_ngtcp2__release(trace);
-    end(trace, 0, false, "deleted");
+    trace_ngtcp2__end(trace, 0, false, "deleted");
     trace_ngtcp2__streams_fini(&trace->streams);
     free(trace);
 }
 
 void trace_ngtcp2_peer(struct trace_ngtcp2 *trace, const struct trace_node_id *peer) {
-    if (trace == NULL) return;
+    if (!trace) return;
     trace->peer = *peer;
     trace->has_peer = true;
 }
 
 const struct trace_context *trace_ngtcp2_context(const struct trace_ngtcp2 *trace) {
-    return trace != NULL && trace->conn != NULL ? &trace->context : NULL;
-}
-
-/* ---- streams ----------------------------------------------------------------------------------------------------------- */
-
-/* Is it known to which request a stream belongs?  A stream that was opened here belongs where the user said, or to none. */
-static bool is_told(const struct trace_ngtcp2 *trace, int64_t stream_id) {
-    const struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_find(&trace->streams, stream_id);
-    return (stream != NULL && stream->is_told) || ngtcp2_conn_is_local_stream(trace->conn, stream_id);
-}
-
-static void announce(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream) {
-    if (stream->announced) return;
-    stream->announced = true;
-    TRACE_STREAM_OPENED(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream->id);
-}
-
-void trace_ngtcp2__stream_opened(struct trace_ngtcp2 *trace, int64_t stream_id) {
-    trace_ngtcp2__stream_add(&trace->streams, stream_id);
-}
-
-void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const struct trace_context *context) {
-    struct trace_ngtcp2_stream *stream;
-
-    if (trace == NULL || (stream = trace_ngtcp2__stream_add(&trace->streams, stream_id)) == NULL) return;
-    stream->is_told = true;
-    stream->has_context = context != NULL;
-    if (context != NULL) stream->context = *context;
-    announce(trace, stream);
-    if (trace->pending.stream_id == stream_id) trace_ngtcp2__flush(trace);
-}
-
-void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngtcp2_ssize taken, int fin) {
-    struct trace_ngtcp2_stream *stream;
-
-    if (trace == NULL || taken < 0 || (stream = trace_ngtcp2__stream_add(&trace->streams, stream_id)) == NULL) return;
-    announce(trace, stream);
-    TRACE_STREAM_DATA(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream_id, stream->sent, (uint32_t)taken,
-                      fin, 1);
-    stream->sent += (uint64_t)taken;
-}
-
-void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result, ngtcp2_ssize taken, uint32_t flags,
-                                 int64_t stream_id, const ngtcp2_vec *datav, size_t datavcnt) {
-    uint64_t offered = 0;
-
-    if (trace == NULL || stream_id < 0 || (result < 0 && result != NGTCP2_ERR_WRITE_MORE)) return;
-    for (size_t i = 0; i < datavcnt; i++) offered += datav[i].len;
-    trace_ngtcp2_stream_sent(trace, stream_id, taken,
-                             (flags & NGTCP2_WRITE_STREAM_FLAG_FIN) != 0 && taken >= 0 && (uint64_t)taken == offered);
-}
-
-void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes) {
-    trace->pending = *bytes;
-    if (is_told(trace, bytes->stream_id)) trace_ngtcp2__flush(trace);
-}
-
-void trace_ngtcp2__flush(struct trace_ngtcp2 *trace) {
-    struct trace_ngtcp2_pending bytes = trace->pending;
-    struct trace_ngtcp2_stream *stream;
-
-    if (!bytes.is_set) return;
-    trace->pending.is_set = false;
-    if ((stream = trace_ngtcp2__stream_add(&trace->streams, bytes.stream_id)) == NULL) return;
-    announce(trace, stream);
-    TRACE_STREAM_DATA(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)bytes.stream_id, bytes.offset, bytes.bytes,
-                      bytes.fin, 0);
-    if (trace->has_held && trace->held.stream_id == bytes.stream_id) trace_ngtcp2__release(trace);
-}
-
-static void close_stream(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream, uint64_t code) {
-    if (stream->closed != 0) return;
-    announce(trace, stream);
-    trace_ngtcp2__stream_close(&trace->streams, stream);
-    TRACE_STREAM_CLOSED(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream->id, code);
-}
-
-void trace_ngtcp2__stream_closed(struct trace_ngtcp2 *trace, int64_t stream_id, uint64_t code) {
-    struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_add(&trace->streams, stream_id);
-    if (stream != NULL) close_stream(trace, stream, code);
-}
-
-/* ---- packets ----------------------------------------------------------------------------------------------------------- */
-
-#define PACKET_KINDS                                                                                       \
-    (TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_SENT) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_RECEIVED) | \
-     TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_METRICS))
-
-bool trace_ngtcp2__wants_packets(const struct trace_ngtcp2 *trace) { return (trace__control(trace->log) & PACKET_KINDS) != 0; }
-
-static uint64_t coarse_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return trace && trace->conn ? &trace->context : NULL;
 }
 
 void trace_ngtcp2_metrics_every(struct trace_ngtcp2 *trace, uint64_t interval_ns) {
-    if (trace != NULL) trace->metrics_every_ns = interval_ns;
-}
-
-/* When they changed, and not more often than the user said.  A clock that is read in steps of 4 ms will do: it costs a quarter. */
-static void tell_metrics(struct trace_ngtcp2 *trace) {
-    uint64_t now = trace->metrics_every_ns != 0 ? coarse_ns() : 0;
-    trace_ngtcp2_stat stat;
-
-    if (!trace->is_established || (trace->metrics_ns != 0 && now - trace->metrics_ns < trace->metrics_every_ns)) return;
-    trace->metrics_ns = now;
-    NGTCP2_GET_STAT(trace->conn, &stat);
-    if (stat.latest_rtt == trace->rtt && stat.cwnd == trace->cwnd && stat.bytes_in_flight == trace->in_flight) return;
-    trace->rtt = stat.latest_rtt;
-    trace->cwnd = stat.cwnd;
-    trace->in_flight = stat.bytes_in_flight;
-    TRACE_METRICS(trace->log, &trace->context, peer_of(trace), stat.latest_rtt, stat.min_rtt, stat.cwnd, stat.bytes_in_flight);
-}
-
-/* Keeps the stream of a packet that is sent, and finds that of a lost one. */
-static int64_t stream_of(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    struct trace_ngtcp2_sent *sent = &trace->sent[packet->number % PACKETS_KEPT];
-
-    if (packet->space != TRACE_SPACE_1RTT) return -1;
-    if (packet->what == TRACE_NGTCP2_LOST) return sent->number_next == packet->number + 1 ? sent->stream_id : -1;
-    if (packet->what == TRACE_NGTCP2_SENT) *sent = (struct trace_ngtcp2_sent){packet->number + 1, packet->stream_id};
-    return packet->stream_id;
-}
-
-/* Does not ask ngtcp2 for anything: the connection may be deleted by now. */
-static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    int64_t stream_id = stream_of(trace, packet);
-    const struct trace_ngtcp2_stream *stream = stream_id >= 0 ? trace_ngtcp2__stream_find(&trace->streams, stream_id) : NULL;
-    const struct trace_context *context = context_of(trace, stream);
-    const struct trace_node_id *peer = peer_of(trace);
-
-    switch (packet->what) {
-    case TRACE_NGTCP2_SENT: TRACE_PACKET_SENT(trace->log, context, peer, packet->number, packet->bytes, packet->space); break;
-    case TRACE_NGTCP2_RECEIVED:
-        TRACE_PACKET_RECEIVED(trace->log, context, peer, packet->number, packet->bytes, packet->space);
-        break;
-    case TRACE_NGTCP2_LOST: TRACE_PACKET_LOST(trace->log, context, peer, packet->number, packet->space); break;
-    }
-}
-
-void trace_ngtcp2__release(struct trace_ngtcp2 *trace) {
-    if (!trace->has_held) return;
-    trace->has_held = false;
-    emit_packet(trace, &trace->held);
-}
-
-/* A loss is found while a packet is read, by its ACK frame: the packet goes on waiting for the STREAM frame behind that. */
-void trace_ngtcp2__packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    if (packet->what != TRACE_NGTCP2_LOST) trace_ngtcp2__release(trace);
-    emit_packet(trace, packet);
-    if (packet->what == TRACE_NGTCP2_RECEIVED) tell_metrics(trace);
-}
-
-void trace_ngtcp2__hold(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    trace_ngtcp2__release(trace);
-    trace->held = *packet;
-    trace->has_held = true;
-    if (packet->stream_id < 0 || is_told(trace, packet->stream_id)) trace_ngtcp2__release(trace);
-    tell_metrics(trace);
+    if (trace) trace->metrics_every_ns = interval_ns;
 }

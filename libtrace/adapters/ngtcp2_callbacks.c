@@ -7,7 +7,9 @@
  *
  * Order: what happened is emitted before the user hears of it, so that it comes before what the user emits; but for the end of the
  * handshake, where the user has to say first who the peer is. */
-#include "ngtcp2_internal.h"
+#include "ngtcp2_callbacks.h"
+
+#include "ngtcp2_events.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +51,7 @@ static int on_recv_client_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid, voi
 
 static int on_handshake_completed(ngtcp2_conn *conn, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;
-    int rv = trace->user.handshake_completed != NULL ? trace->user.handshake_completed(conn, trace->user_data) : 0;
+    int rv = trace->user.handshake_completed ? trace->user.handshake_completed(conn, trace->user_data) : 0;
     if (rv == 0) trace_ngtcp2__established(trace);
     return rv;
 }
@@ -57,7 +59,7 @@ static int on_handshake_completed(ngtcp2_conn *conn, void *user_data) {
 static int on_stream_open(ngtcp2_conn *conn, int64_t stream_id, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;
     trace_ngtcp2__stream_opened(trace, stream_id);
-    return trace->user.stream_open != NULL ? trace->user.stream_open(conn, stream_id, trace->user_data) : 0;
+    return trace->user.stream_open ? trace->user.stream_open(conn, stream_id, trace->user_data) : 0;
 }
 
 static int on_recv_stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t offset, const uint8_t *data,
@@ -67,7 +69,7 @@ static int on_recv_stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream
     int rv = 0;
 
     trace_ngtcp2__stream_received(trace, &bytes);
-    if (trace->user.recv_stream_data != NULL)
+    if (trace->user.recv_stream_data)
         rv = trace->user.recv_stream_data(conn, flags, stream_id, offset, data, datalen, trace->user_data, stream_user_data);
     trace_ngtcp2__flush(trace);
     return rv;
@@ -77,7 +79,7 @@ static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
                            void *stream_user_data) {
     struct trace_ngtcp2 *trace = user_data;
     trace_ngtcp2__stream_closed(trace, stream_id, flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET ? code : 0);
-    if (trace->user.stream_close == NULL) return 0;
+    if (!trace->user.stream_close) return 0;
     return trace->user.stream_close(conn, flags, stream_id, code, trace->user_data, stream_user_data);
 }
 
@@ -99,7 +101,7 @@ static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t 
     struct trace_ngtcp2 *trace = user_data;
     struct trace_ngtcp2_packet packet;
 
-    if (trace->user_qlog != NULL) trace->user_qlog(trace->user_data, flags, record, count);
+    if (trace->user_qlog) trace->user_qlog(trace->user_data, flags, record, count);
     if (trace->source != TRACE_NGTCP2_QLOG && trace->source != TRACE_NGTCP2_CRYPTO_LOST) return;
     if (!trace_ngtcp2__wants_packets(trace)) return;
     if (trace_ngtcp2__qlog_packet(&packet, record, count, trace->source == TRACE_NGTCP2_CRYPTO_LOST))
@@ -146,27 +148,27 @@ void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
     ngtcp2_callbacks *callbacks = &trace->callbacks;
     ngtcp2_settings *settings = &trace->settings;
 
-    if (callbacks->client_initial != NULL) callbacks->client_initial = on_client_initial;
-    if (callbacks->recv_client_initial != NULL) callbacks->recv_client_initial = on_recv_client_initial;
+    if (callbacks->client_initial) callbacks->client_initial = on_client_initial;
+    if (callbacks->recv_client_initial) callbacks->recv_client_initial = on_recv_client_initial;
     callbacks->handshake_completed = on_handshake_completed;
     callbacks->stream_open = on_stream_open;
     callbacks->recv_stream_data = on_recv_stream_data;
     callbacks->stream_close = on_stream_close;
 #if NGTCP2_CALLBACKS >= 5
-    if (callbacks->stream_close2 != NULL) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 calls no other */
+    if (callbacks->stream_close2) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 calls no other */
 #endif
-    if (callbacks->delete_crypto_aead_ctx != NULL) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
-    if (callbacks->delete_crypto_cipher_ctx != NULL) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;
+    if (callbacks->delete_crypto_aead_ctx) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
+    if (callbacks->delete_crypto_cipher_ctx) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;
 #define PASS_ON(name, parameters, arguments) \
-    if (callbacks->name != NULL) callbacks->name = on_##name;
+    if (callbacks->name) callbacks->name = on_##name;
 #include "ngtcp2_callbacks.def"
     trace->user_qlog = NGTCP2_QLOG_OF(settings);
-    if (trace->source == TRACE_NGTCP2_QLOG || trace->source == TRACE_NGTCP2_CRYPTO_LOST || NGTCP2_QLOG_OF(settings) != NULL)
+    if (trace->source == TRACE_NGTCP2_QLOG || trace->source == TRACE_NGTCP2_CRYPTO_LOST || NGTCP2_QLOG_OF(settings))
         NGTCP2_QLOG_OF(settings) = on_qlog;
     trace->user_printf = settings->log_printf;
-    if (settings->log_printf != NULL) settings->log_printf = on_printf;
+    if (settings->log_printf) settings->log_printf = on_printf;
 #if NGTCP2_SETTINGS >= 4
     trace->user_log = settings->log_write;
-    if (settings->log_write != NULL) settings->log_write = on_log;
+    if (settings->log_write) settings->log_write = on_log;
 #endif
 }

@@ -6,7 +6,9 @@
  * These callbacks do not say for which connection they are called, so two things are kept outside of it: which connection this
  * thread works for (TRACE_NGTCP2_SCOPE), and the functions that really encrypt and decrypt, one pair for the process.  Without a
  * scope packets are encrypted all the same, and not told of. */
-#include "ngtcp2_internal.h"
+#include "ngtcp2_crypto.h"
+
+#include "ngtcp2_events.h"
 
 #include <errno.h>
 
@@ -22,7 +24,7 @@ struct trace_ngtcp2 *trace_ngtcp2__enter(struct trace_ngtcp2 *trace) {
 }
 
 void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before) {
-    if (current != NULL) trace_ngtcp2__release(current);
+    if (current) trace_ngtcp2__release(current);
     current = *before;
 }
 
@@ -30,7 +32,7 @@ void trace_ngtcp2__forget(const struct trace_ngtcp2 *trace) {
     if (current == trace) current = NULL;
 }
 
-static bool is_ready(const struct trace_ngtcp2 *trace) { return trace != NULL && trace->conn != NULL; }
+static bool is_ready(const struct trace_ngtcp2 *trace) { return trace && trace->conn; }
 
 /* A packet's space and number.  next: the connection's, by space; it is the caller's to move it on. */
 static bool read_header(struct trace_ngtcp2_packet *packet, const uint64_t *next, const uint8_t *bytes, size_t count) {

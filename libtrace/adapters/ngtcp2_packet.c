@@ -2,7 +2,6 @@
  *
  * Reading a packet's header and payload: see ngtcp2_packet.h. */
 #include "ngtcp2_packet.h"
-
 #include "ngtcp2_version.h"
 
 #define LONG_HEADER 0x80U
@@ -50,7 +49,7 @@ struct cursor {
 };
 
 static void skip(struct cursor *cursor, uint64_t count) {
-    if (cursor->at != NULL) cursor->at = count <= (uint64_t)(cursor->end - cursor->at) ? cursor->at + count : NULL;
+    if (cursor->at) cursor->at = count <= (uint64_t)(cursor->end - cursor->at) ? cursor->at + count : NULL;
 }
 
 /* RFC 9000, 16: the two high bits of the first byte say how many bytes there are. */
@@ -59,16 +58,16 @@ static uint64_t take_number(struct cursor *cursor) {
     uint64_t value;
 
     skip(cursor, 1);
-    if (cursor->at == NULL) return 0;
+    if (!cursor->at) return 0;
     value = *at & 0x3fU;
     skip(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
-    if (cursor->at == NULL) return 0;
+    if (!cursor->at) return 0;
     for (const uint8_t *next = at + 1; next < cursor->at; next++) value = value << 8 | *next;
     return value;
 }
 
 static void skip_numbers(struct cursor *cursor, uint64_t count) {
-    while (count-- != 0 && cursor->at != NULL) take_number(cursor);
+    while (count-- != 0 && cursor->at) take_number(cursor);
 }
 
 /* Past the rest of an ACK frame of that type. */
@@ -114,11 +113,11 @@ static const struct layout {
 int64_t trace_ngtcp2__first_stream(const uint8_t *payload, size_t count) {
     struct cursor cursor = {payload, payload + count};
 
-    while (cursor.at != NULL && cursor.at < cursor.end) {
+    while (cursor.at && cursor.at < cursor.end) {
         uint64_t type = take_number(&cursor);
         if (type >= 0x08 && type <= 0x0f) {
             uint64_t id = take_number(&cursor);
-            return cursor.at != NULL ? (int64_t)id : -1;
+            return cursor.at ? (int64_t)id : -1;
         }
         if (type == 0x02 || type == 0x03) {
             skip_ack(&cursor, (unsigned)type);

@@ -22,7 +22,7 @@ struct cursor {
 
 static void skip(struct cursor *cursor, const char *text) {
     size_t count = strlen(text);
-    if (cursor->at == NULL) return;
+    if (!cursor->at) return;
     if ((size_t)(cursor->end - cursor->at) < count || memcmp(cursor->at, text, count) != 0)
         cursor->at = NULL;
     else
@@ -32,7 +32,7 @@ static void skip(struct cursor *cursor, const char *text) {
 static bool skip_if(struct cursor *cursor, const char *text) {
     struct cursor trial = *cursor;
     skip(&trial, text);
-    if (trial.at == NULL) return false;
+    if (!trial.at) return false;
     *cursor = trial;
     return true;
 }
@@ -40,15 +40,15 @@ static bool skip_if(struct cursor *cursor, const char *text) {
 /* To right behind the first `text`. */
 static void seek(struct cursor *cursor, const char *text) {
     const char *found;
-    if (cursor->at == NULL) return;
+    if (!cursor->at) return;
     found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
-    cursor->at = found == NULL ? NULL : found + strlen(text);
+    cursor->at = found ? found + strlen(text) : NULL;
 }
 
 static uint64_t number(struct cursor *cursor) {
     uint64_t value = 0;
     const char *begin = cursor->at;
-    if (begin == NULL) return 0;
+    if (!begin) return 0;
     while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
         value = value * 10 + (uint64_t)(*cursor->at++ - '0');
     if (cursor->at == begin) cursor->at = NULL;
@@ -72,7 +72,7 @@ static bool packet_what(const char *record, size_t count, enum trace_ngtcp2_what
     struct cursor head = {record, record + (count < NAME_WITHIN ? count : NAME_WITHIN)};
 
     seek(&head, "\"name\":\"");
-    if (head.at == NULL) return false;
+    if (!head.at) return false;
     if (skip_if(&head, "transport:packet_sent\""))
         *ret_what = TRACE_NGTCP2_SENT;
     else if (skip_if(&head, "transport:packet_received\""))
@@ -91,17 +91,17 @@ bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const cha
 
     if (!packet_what(record, count, &packet.what) || (only_lost && packet.what != TRACE_NGTCP2_LOST)) return false;
     seek(&tail, "\"header\":{\"packet_type\":\"");
-    if (tail.at == NULL || !packet_space(&tail, &packet.space)) return false;
+    if (!tail.at || !packet_space(&tail, &packet.space)) return false;
     skip(&tail, "\",\"packet_number\":");
     packet.number = number(&tail);
     if (packet.what != TRACE_NGTCP2_LOST) {
         struct cursor frames = {record, tail.at};
         skip(&tail, "},\"raw\":{\"length\":");
         packet.bytes = (uint32_t)number(&tail);
-        if (tail.at != NULL) seek(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
-        if (tail.at != NULL && frames.at != NULL) packet.stream_id = (int64_t)number(&frames);
+        if (tail.at) seek(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
+        if (tail.at && frames.at) packet.stream_id = (int64_t)number(&frames);
     }
-    if (tail.at == NULL) return false;
+    if (!tail.at) return false;
     *ret_packet = packet;
     return true;
 }

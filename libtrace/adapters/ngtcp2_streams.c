@@ -19,7 +19,7 @@ static struct trace_ngtcp2_stream *slot_of(const struct trace_ngtcp2_streams *st
 
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_find(const struct trace_ngtcp2_streams *streams, int64_t id) {
     struct trace_ngtcp2_stream *stream;
-    if (streams->slots == NULL) return NULL;
+    if (!streams->slots) return NULL;
     stream = slot_of(streams, id);
     return stream->used ? stream : NULL;
 }
@@ -36,7 +36,7 @@ static bool make_room(struct trace_ngtcp2_streams *streams) {
     for (size_t i = 0; i < streams->slot_count; i++) kept += is_kept(streams, &streams->slots[i]);
     while (anew.slot_count < 2 * kept) anew.slot_count *= 2;
     anew.slots = calloc(anew.slot_count, sizeof *anew.slots);
-    if (anew.slots == NULL) return false;
+    if (!anew.slots) return false;
     for (size_t i = 0; i < streams->slot_count; i++) {
         if (!is_kept(streams, &streams->slots[i])) continue;
         *slot_of(&anew, streams->slots[i].id) = streams->slots[i];
@@ -50,7 +50,7 @@ static bool make_room(struct trace_ngtcp2_streams *streams) {
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_add(struct trace_ngtcp2_streams *streams, int64_t id) {
     struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_find(streams, id);
 
-    if (stream != NULL) return stream;
+    if (stream) return stream;
     if (streams->used_count >= streams->slot_count / 4 * 3 && !make_room(streams)) return NULL;
     stream = slot_of(streams, id);
     *stream = (struct trace_ngtcp2_stream){.id = id, .used = true};

@@ -4,13 +4,13 @@
  *
  * What lies there is in one form: counts are set, and every byte that says nothing is zero.  So two descriptions that say the same are
  * the same bytes. */
+#include "object.h"
+#include "open_logs.h"
+
 #include <errno.h>
+#include <p2ptrace/trace.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <p2ptrace/trace.h>
-
-#include "log_internal.h"
 
 /* ---- one form ---------------------------------------------------------------------------------------------------------- */
 
@@ -119,7 +119,7 @@ int trace_log_register_app(struct trace_log *base, const struct trace_app *app) 
     int result;
     if (!normalise(&one, app)) return -E2BIG;
     if (!is_valid(&one)) return -EINVAL;
-    if (log == NULL || log->header == NULL) return 0; /* an untraced node, or a forked child */
+    if (!log || !log->header) return 0; /* an untraced node, or a forked child */
     log__change_begin();
     result = add(log, &one);
     log__change_end();

@@ -4,17 +4,17 @@
  *
  * Ids are a counter, mixed with a random seed: taking one is a single instruction on thread-local memory, so that a signal handler
  * can't draw the same one.  A forked child seeds anew. */
+#include "splitmix.h"
+#include "thread.h"
+
 #include <errno.h>
+#include <libtrace/clock.h>
+#include <libtrace/writer.h>
+#include <p2ptrace/context.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
-
-#include <libtrace/clock.h>
-#include <libtrace/writer.h>
-#include <p2ptrace/context.h>
-
-#include "log_internal.h"
 
 /* ---- ids ----------------------------------------------------------------------------------------------------------------- */
 
@@ -25,18 +25,11 @@ static void after_fork_child(void) { fork_count++; }
 /* Before the constructors of a program's own objects, which may fork. */
 __attribute__((constructor(101))) static void on_load(void) { (void)pthread_atfork(NULL, NULL, after_fork_child); }
 
-/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, so that different counters give different ids. */
-static uint64_t mix(uint64_t x) {
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 static void seed(struct trace__ids *ids) {
     int saved_errno = errno;
     if (getrandom(ids->seed, sizeof ids->seed, 0) != sizeof ids->seed) {
         ids->seed[0] = trace__monotonic_ns() ^ (uintptr_t)ids;
-        ids->seed[1] = mix(ids->seed[0]);
+        ids->seed[1] = splitmix(ids->seed[0]);
     }
     ids->fork_count = fork_count;
     errno = saved_errno;
@@ -50,7 +43,7 @@ static struct trace__ids *own_ids(struct trace__ids *spare) {
     if (ids->fork_count == fork_count) return ids;
     made = log__thread_make();
     errno = saved_errno;
-    ids = made != NULL ? &made->ids : spare;
+    ids = made ? &made->ids : spare;
     seed(ids);
     return ids;
 }
@@ -60,9 +53,9 @@ static uint64_t draw(uint64_t *ret_second) {
     uint64_t n, first;
     do {
         n = trace__reserve(&ids->counter);
-        first = mix(ids->seed[0] + n);
+        first = splitmix(ids->seed[0] + n);
     } while (first == 0); /* a zero id means none */
-    if (ret_second != NULL) *ret_second = mix(ids->seed[1] + n * UINT64_C(0x9e3779b97f4a7c15));
+    if (ret_second) *ret_second = splitmix(ids->seed[1] + n * UINT64_C(0x9e3779b97f4a7c15));
     return first;
 }
 

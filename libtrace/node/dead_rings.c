@@ -2,16 +2,18 @@
  *
  * Rings of dead nodes stay until a traced has drained them.  Where none runs, they would fill /dev/shm: so each open keeps
  * their number down, and a full /dev/shm takes all of them. */
+#include "dead_rings.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <p2ptrace/shm.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "log_internal.h"
 
 #define CANDIDATES_MAX 4096
 
@@ -55,18 +57,18 @@ unsigned log__collect_dead(int shm_dir_fd, unsigned keep) {
     unsigned count = 0, removed = 0;
     struct dirent *entry;
 
-    if (dir == NULL) {
+    if (!dir) {
         if (fd >= 0) close(fd);
         return 0;
     }
-    while ((entry = readdir(dir)) != NULL && count < CANDIDATES_MAX) {
+    while ((entry = readdir(dir)) && count < CANDIDATES_MAX) {
         struct candidate one;
         size_t length = strlen(entry->d_name);
         if (strncmp(entry->d_name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1) != 0 || length >= sizeof one.name) continue;
         if (!is_dead(shm_dir_fd, entry->d_name, &one.changed)) continue;
         memcpy(one.name, entry->d_name, length + 1);
         struct candidate *grown = realloc(dead, (count + 1) * sizeof *dead);
-        if (grown == NULL) break;
+        if (!grown) break;
         dead = grown;
         dead[count++] = one;
     }

@@ -42,23 +42,23 @@ struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const s
     struct trace__stamp stamp = {.kind = kind};
     struct trace__slot slot;
 
-    if (context != NULL) {
+    if (context) {
         if (!is_sampled(TRACE_CONTROL_SAMPLE(control), context)) return (struct trace__slot){NULL, 0};
         stamp.flags = context->flags;
     }
-    if (peer != NULL) stamp.flags |= TRACE_FLAG_HAS_PEER;
+    if (peer) stamp.flags |= TRACE_FLAG_HAS_PEER;
     if (likely(writer->serial == log->serial && !writer->slow))
         slot = claim(writer, stamp);
     else
         slot = trace__claim_slow(log, stamp);
-    if (!likely(slot.event != NULL)) return slot;
+    if (!likely(slot.event)) return slot;
     TRACE_TESTPOINT("marked");
 
-    if (context != NULL)
+    if (context)
         slot.event->trace_id = context->trace_id;
     else
         memset(&slot.event->trace_id, 0, sizeof slot.event->trace_id);
-    if (peer != NULL)
+    if (peer)
         slot.event->peer_id = *peer;
     else
         memset(&slot.event->peer_id, 0, sizeof slot.event->peer_id);
@@ -74,8 +74,8 @@ void trace__emit_app_message(struct trace_log *log, uint64_t control, const stru
                              const void *message) {
     uint8_t data[TRACE_APP_DATA_BYTES] = {0};
     size_t data_bytes = 0;
-    if (context != NULL && !is_sampled(TRACE_CONTROL_SAMPLE(control), context)) return;
-    if (protocol->should_trace != NULL && !protocol->should_trace(cmd, message)) return;
-    if (protocol->to_trace_data != NULL) data_bytes = protocol->to_trace_data(data, cmd, message);
+    if (context && !is_sampled(TRACE_CONTROL_SAMPLE(control), context)) return;
+    if (protocol->should_trace && !protocol->should_trace(cmd, message)) return;
+    if (protocol->to_trace_data) data_bytes = protocol->to_trace_data(data, cmd, message);
     trace__emit_app_command(log, control, context, peer, protocol->description.app_id, cmd, data, data_bytes);
 }

@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lanes on the writing side: how one is taken, made, and handed on.  thread.c tells what a thread keeps of its lanes.
+ * Lanes on the writing side: how they are made, taken and returned.  See lane.h; thread.c has what a thread keeps of its lanes.
  *
- * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  Signals are blocked. */
+ * A signal handler that interrupted an emit may enter all of this, so nothing here takes a lock. */
+#include "lane.h"
+
+#include "dead_rings.h"
+#include "object.h"
+#include "open_logs.h"
+
 #include <errno.h>
+#include <libtrace/clock.h>
 #include <sched.h>
 #include <unistd.h>
 
-#include <libtrace/clock.h>
-
-#include "log_internal.h"
+static size_t lane_bytes(const struct log *log) { return (size_t)log->lane_events * TRACE_EVENT_BYTES; }
 
 /* lane:R  Publishes a lane.  Pairs with lane:A.  Without it a reader touches slots whose memory is not reserved. */
-static void publish_lane(struct trace_shm_lane *lane, uint32_t state) {
-    uint32_t owner = state == TRACE_LANE_OWNED ? log__thread_id() : 0;
+static void publish_lane(struct trace_shm_lane *lane, uint32_t state, uint32_t thread_id) {
+    uint32_t owner = state == TRACE_LANE_OWNED ? thread_id : 0;
     __atomic_store_n(&lane->thread_id, owner, __ATOMIC_RELAXED); /* relaxed: state publishes it */
     __atomic_store_n(&lane->state, state, __ATOMIC_RELEASE);
 }
 
-/* One that a thread left behind: it costs no memory.  -ENOENT: there is none. */
-static int take_returned_lane(struct log *log) {
+/* Takes a lane that another thread returned, which costs no memory.  -ENOENT: there is none. */
+static int take_returned_lane(struct log *log, uint32_t thread_id) {
     for (unsigned i = 0; i + 1 < log->lane_count; i++) {
         struct trace_shm_lane *lane = &log->header->lanes[i];
         uint32_t expected = TRACE_LANE_RETURNED;
         if (__atomic_load_n(&lane->state, __ATOMIC_RELAXED) != expected) continue; /* relaxed: the exchange looks again */
         /* acquire: what the last owner wrote to the lane; pairs with its publish_lane */
         if (__atomic_compare_exchange_n(&lane->state, &expected, TRACE_LANE_MAKING, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-            publish_lane(lane, TRACE_LANE_OWNED);
+            publish_lane(lane, TRACE_LANE_OWNED, thread_id);
             return (int)i;
         }
     }
@@ -34,35 +39,36 @@ static int take_returned_lane(struct log *log) {
 }
 
 /* The first of the lanes from ... to - 1 that has never been used; -EBUSY: there is none. */
-static int find_free(const struct log *log, unsigned from, unsigned to) {
+static int find_free_lane(const struct log *log, unsigned from, unsigned to) {
     for (unsigned i = from; i < to; i++) /* relaxed: the exchange looks again */
         if (__atomic_load_n(&log->header->lanes[i].state, __ATOMIC_RELAXED) == TRACE_LANE_FREE) return (int)i;
     return -EBUSY;
 }
 
-/* Makes a lane that has never been used into one of that state.  -EBUSY: another thread was faster. */
-static int make_lane(struct log *log, unsigned index, uint32_t state) {
+/* Gives memory to a lane that has never been used: the last one for all threads to share, any other for this thread.  -EBUSY: another
+ * thread was faster. */
+static int make_lane(struct log *log, unsigned index, uint32_t thread_id) {
     struct trace_shm_lane *lane = &log->header->lanes[index];
-    size_t bytes = log__lane_bytes(log), offset = TRACE_SHM_LANES_OFFSET + index * bytes;
-    uint32_t expected = TRACE_LANE_FREE;
+    size_t bytes = lane_bytes(log), offset = TRACE_SHM_LANES_OFFSET + index * bytes;
+    uint32_t expected = TRACE_LANE_FREE, state = index + 1 < log->lane_count ? TRACE_LANE_OWNED : TRACE_LANE_SHARED;
     int result;
     if (!__atomic_compare_exchange_n(&lane->state, &expected, TRACE_LANE_MAKING, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return -EBUSY; /* relaxed: nothing is read that another thread wrote */
     result = object__reserve(log, offset, bytes);
     if (result != 0) object__release(log, offset, bytes);
-    publish_lane(lane, result == 0 ? state : TRACE_LANE_FREE);
+    publish_lane(lane, result == 0 ? state : TRACE_LANE_FREE, thread_id);
     return result;
 }
 
 /* ---- a shortage ------------------------------------------------------------------------------------------------------------
  *
- * To find out that there is no memory for a lane can take milliseconds: the kernel gives page after page until there are no more, and then
- * takes them back.  So after a failure no thread of the log tries again for a second.  Then one thread asks the filesystem, which takes a
- * microsecond, whether it has room now.  What costs more is done after 1 s, 2 s, 4 s, ... up to 17 minutes: removing rings of
- * dead nodes, and another try when the kernel refused although the filesystem had room (a memory cgroup).  A lane that a thread
- * gives back, or that all can share, ends the wait.
+ * Finding out that there is no memory for a lane can take milliseconds: the kernel hands out page after page until there are no more, and
+ * then takes them back.  So after a failure no thread of the log tries again for a second.  Then one thread asks the filesystem whether it
+ * has room now, which takes a microsecond.  Costlier attempts come after 1 s, 2 s, 4 s, ... up to 17 minutes: removing the rings of
+ * dead nodes, and trying again when the kernel refused although the filesystem had room (a memory cgroup).  A lane that a thread
+ * returns, or that all can share, ends the wait.
  *
- * Every access is relaxed: nothing hangs on these words but how soon a thread tries. */
+ * Every access is relaxed: these words decide only how soon a thread tries. */
 
 #define RETRY_NS UINT64_C(1000000000)
 #define HARD_WAIT_NS_MAX (1024 * RETRY_NS)
@@ -75,7 +81,7 @@ bool log__lanes_are_short(const struct log *log) {
     return retry_ns != 0 && trace__monotonic_ns() < retry_ns;
 }
 
-/* May this thread try?  Once there was a failure, one thread at a time may. */
+/* May this thread try?  After a failure only one thread at a time may. */
 static bool may_try(struct lane_shortage *shortage, uint64_t now_ns) {
     uint64_t retry_ns = load(&shortage->retry_ns);
     if (retry_ns == 0) return true;
@@ -83,7 +89,7 @@ static bool may_try(struct lane_shortage *shortage, uint64_t now_ns) {
            __atomic_compare_exchange_n(&shortage->retry_ns, &retry_ns, now_ns + RETRY_NS, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* May it try what costs more?  Then the next time is twice as far away. */
+/* May it make a costly attempt?  If so, the wait for the next one doubles. */
 static bool may_try_hard(struct lane_shortage *shortage, uint64_t now_ns) {
     uint64_t wait_ns = load(&shortage->hard_wait_ns);
     if (now_ns < load(&shortage->hard_ns)) return false;
@@ -102,19 +108,19 @@ static void end_shortage(struct lane_shortage *shortage) {
 }
 
 /* Makes one of the lanes from ... to - 1.  -EBUSY: all of them are taken; -EAGAIN: not now. */
-static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t state) {
+static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t thread_id) {
     struct lane_shortage *shortage = &log->shortage;
     uint64_t now_ns = trace__monotonic_ns();
-    int index = find_free(log, from, to), result = -ENOSPC;
+    int index = find_free_lane(log, from, to), result = -ENOSPC;
     bool hard, room;
     if (index < 0) return index;
     if (!may_try(shortage, now_ns)) return -EAGAIN;
-    room = object__has_room(log, log__lane_bytes(log));
+    room = object__has_room(log, lane_bytes(log));
     hard = (!room || load(&shortage->refused)) && may_try_hard(shortage, now_ns);
-    if (!room && hard && log__clear_dead(log->dir) > 0) room = object__has_room(log, log__lane_bytes(log));
+    if (!room && hard && log__clear_dead(log->dir) > 0) room = object__has_room(log, lane_bytes(log));
     if (room && (hard || !load(&shortage->refused))) {
-        do result = make_lane(log, (unsigned)index, state);
-        while (result == -EBUSY && (index = find_free(log, from, to)) >= 0);
+        do result = make_lane(log, (unsigned)index, thread_id);
+        while (result == -EBUSY && (index = find_free_lane(log, from, to)) >= 0);
         if (result == 0) end_shortage(shortage);
         if (result == 0 || result == -EBUSY) return result == 0 ? index : result;
         store(&shortage->refused, 1);
@@ -124,33 +130,44 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t sta
     return result;
 }
 
-/* ---- taking and giving back -------------------------------------------------------------------------------------------------- */
+/* ---- finding, taking and returning ------------------------------------------------------------------------------------------- */
 
-int log__lane_take(struct log *log) {
+static bool is_lane_of(const struct trace_shm_lane *lane, uint32_t thread_id) {
+    /* relaxed: if it is ours, we stored both ourselves */
+    return __atomic_load_n(&lane->state, __ATOMIC_RELAXED) == TRACE_LANE_OWNED &&
+           __atomic_load_n(&lane->thread_id, __ATOMIC_RELAXED) == thread_id;
+}
+
+int log__lane_find(const struct log *log, uint32_t thread_id) {
+    for (unsigned i = 0; i + 1 < log->lane_count; i++)
+        if (is_lane_of(&log->header->lanes[i], thread_id)) return (int)i;
+    return -ENOENT;
+}
+
+int log__lane_take(struct log *log, uint32_t thread_id) {
     unsigned last = log->lane_count - 1;
     struct trace_shm_lane *shared = &log->header->lanes[last];
     int result;
     if (getpid() != log->pid) return -ECHILD;
-    result = take_returned_lane(log);
-    if (result < 0) result = make_one_of(log, 0, last, TRACE_LANE_OWNED);
+    result = take_returned_lane(log, thread_id);
+    if (result < 0) result = make_one_of(log, 0, last, thread_id);
     if (result >= 0) return result;
     for (;;) {
         uint32_t state = __atomic_load_n(&shared->state, __ATOMIC_ACQUIRE); /* acquire: pairs with publish_lane */
         if (state == TRACE_LANE_SHARED) return (int)last;
         if (state == TRACE_LANE_FREE && result != -EBUSY) return result;
-        if (state == TRACE_LANE_FREE && (result = make_one_of(log, last, last + 1, TRACE_LANE_SHARED)) >= 0) return result;
-        /* Another thread is making it.  It has its signals blocked, so that we can't be its own handler. */
+        if (state == TRACE_LANE_FREE && (result = make_one_of(log, last, last + 1, thread_id)) >= 0) return result;
+        /* Another thread is making it.  Its signals are blocked, so we cannot be a handler that interrupted it. */
         sched_yield();
     }
 }
 
-void log__lanes_return(struct log *log) {
-    uint32_t thread_id = log__thread_id();
-    if (log->header == NULL) return;
+void log__lanes_return(struct log *log, uint32_t thread_id) {
+    if (!log->header) return;
     for (unsigned i = 0; i + 1 < log->lane_count; i++) {
         struct trace_shm_lane *lane = &log->header->lanes[i];
-        if (!log__lane_is_of(lane, thread_id)) continue;
-        publish_lane(lane, TRACE_LANE_RETURNED);
+        if (!is_lane_of(lane, thread_id)) continue;
+        publish_lane(lane, TRACE_LANE_RETURNED, 0);
         end_shortage(&log->shortage);
     }
 }

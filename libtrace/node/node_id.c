@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Ids for programs whose own have another length. */
-#include <string.h>
-#include <sys/random.h>
+#include "splitmix.h"
 
 #include <p2ptrace/trace.h>
-
-/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014). */
-static uint64_t mix(uint64_t x) {
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
+#include <string.h>
+#include <sys/random.h>
 
 struct trace_node_id trace_node_id_random(void) {
     struct trace_node_id id = {{0}};
@@ -21,8 +15,8 @@ struct trace_node_id trace_node_id_random(void) {
 
 /* A state that takes in every byte; each step is a bijection of the state. */
 static uint64_t hash(const uint8_t *at, size_t bytes, uint64_t start) {
-    uint64_t state = mix(start * UINT64_C(0x9e3779b97f4a7c15) + bytes);
-    for (size_t i = 0; i < bytes; i++) state = mix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t state = splitmix(start * UINT64_C(0x9e3779b97f4a7c15) + bytes);
+    for (size_t i = 0; i < bytes; i++) state = splitmix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
     return state;
 }
 

@@ -8,6 +8,10 @@
  * and a mapping is one (tests/libtrace/test_descriptors.c).
  *
  * object__reserve may be called by a signal handler; the others are for opening and closing. */
+#include "object.h"
+
+#include "open_logs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,8 +22,6 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
-
-#include "log_internal.h"
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14; headers may be older than the kernel */
 #define MADV_POPULATE_WRITE 23
@@ -81,7 +83,7 @@ int object__make(struct log *log, int dir_fd) {
 }
 
 void object__unmap(struct log *log) {
-    if (log->header != NULL) munmap(log->header, log->object_bytes);
+    if (log->header) munmap(log->header, log->object_bytes);
     log->header = NULL;
 }
 

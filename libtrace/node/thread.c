@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a thread keeps of its lanes: where it has its writers, how it comes to one, what happens when it ends; and the slow ways to a slot.
+ * What a thread keeps of its lanes: where its writers are, how it gets one, what happens when it ends; and the slow paths to a slot.
  *
- * All of it lies in one block of memory, which the thread maps when it first needs it.  Thread-local storage holds but the block's
+ * All of it is in one block of memory, which the thread maps when it first needs it.  Thread-local storage holds only the block's
  * address: a program that loads libraries later has little room for such storage (dlopen: "cannot allocate memory in static TLS
  * block"), and each plugin may have a copy of this library.
  *
- * Everything here may be entered from a signal handler that interrupted an emit, so it takes no lock.  Signals are blocked while
+ * A signal handler that interrupted an emit may enter all of this, so nothing here takes a lock.  Signals are blocked while
  * the block changes, so that a handler never sees half an entry. */
+#include "thread.h"
+
+#include "lane.h"
+#include "open_logs.h"
+
 #include <errno.h>
+#include <libtrace/clock.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,11 +23,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <libtrace/clock.h>
+#ifdef TRACE_TESTPOINTS
+static void testpoint_nothing(const char *name) { (void)name; }
+void (*trace__testpoint)(const char *name) = testpoint_nothing;
+#endif
 
-#include "log_internal.h"
-
-/* Of a thread that has no block yet.  Never written. */
+/* The block of every thread that has none yet.  Never written. */
 static const struct trace__thread no_thread;
 
 __thread struct trace__thread *trace__thread __attribute__((tls_model("initial-exec"))) = (struct trace__thread *)&no_thread;
@@ -36,31 +43,33 @@ uint32_t log__thread_id(void) {
 
 /* ---- the end of a thread ------------------------------------------------------------------------------------------------------ */
 
-static pthread_key_t thread_exit_key; /* 0 is a key like any other: */
-static int has_thread_exit_key;       /* so this tells whether it was made */
-static int ending_threads;            /* they are in on_thread_exit now */
+static pthread_key_t thread_exit_key; /* 0 is a valid key ... */
+static int has_thread_exit_key;       /* ... so this says whether it was made */
+static int ending_threads;            /* how many threads are in on_thread_exit now */
 
 static size_t level_bytes(unsigned level) { return ((size_t)TRACE__WRITERS << level) * sizeof(struct trace__writer); }
 
-static void forget(void) {
+static void forget_block(void) {
     struct trace__thread *thread = trace__thread;
     if (!has_block()) return;
-    trace__thread = (struct trace__thread *)&no_thread; /* first: a handler may come */
+    trace__thread = (struct trace__thread *)&no_thread; /* first: a handler may interrupt us */
     for (unsigned level = 0; level < TRACE__WRITER_LEVELS; level++)
-        if (thread->more_writers[level] != NULL) munmap(thread->more_writers[level], level_bytes(level));
+        if (thread->more_writers[level]) munmap(thread->more_writers[level], level_bytes(level));
     munmap(thread, sizeof *thread);
 }
 
-/* A handler that came in between would find the lane again, and go on with it when it is another thread's. */
+static void return_lanes(struct log *log) { log__lanes_return(log, log__thread_id()); }
+
+/* Signals are blocked throughout: a handler in between would find the lane again, and still use it when it belongs to another thread. */
 static void on_thread_exit(void *unused) {
     sigset_t all, old;
     (void)unused;
     __atomic_fetch_add(&ending_threads, 1, __ATOMIC_ACQUIRE);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    forget();
+    forget_block();
     TRACE_TESTPOINT("forgotten");
-    log__each(log__lanes_return);
+    log__each(return_lanes);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     __atomic_fetch_sub(&ending_threads, 1, __ATOMIC_RELEASE); /* release: pairs with log__thread_exit_fini */
 }
@@ -76,21 +85,19 @@ int log__thread_exit_init(void) {
 
 void log__thread_exit_fini(void) {
     if (!has_thread_exit_key) return;
-    __atomic_store_n(&has_thread_exit_key, 0,
-                     __ATOMIC_RELAXED); /* relaxed: whoever has seen 1 sets a value of a key that is gone */
+    /* relaxed: a thread that has seen 1 sets a value for a key that is gone, which does no harm */
+    __atomic_store_n(&has_thread_exit_key, 0, __ATOMIC_RELAXED);
     pthread_key_delete(thread_exit_key);
-    /* Bounded: a child of _Fork may have inherited a count that no thread will ever take down. */
-    for (unsigned i = 0; i < 10000 && __atomic_load_n(&ending_threads, __ATOMIC_ACQUIRE) != 0;
-         i++) /* acquire: see on_thread_exit */
-        sched_yield();
+    /* acquire: see on_thread_exit.  Bounded: a child of _Fork may have inherited a count that no thread will ever decrement. */
+    for (unsigned i = 0; i < 10000 && __atomic_load_n(&ending_threads, __ATOMIC_ACQUIRE) != 0; i++) sched_yield();
 }
 
 void log__thread_after_fork(void) {
     ending_threads = 0;
-    forget();
+    forget_block();
 }
 
-/* From now on on_thread_exit is called when this thread ends. */
+/* Makes sure that on_thread_exit is called when this thread ends. */
 static void hook_thread_exit(void) {
     if (__atomic_load_n(&has_thread_exit_key, __ATOMIC_ACQUIRE)) /* acquire: the key */
         (void)pthread_setspecific(thread_exit_key, &no_thread);  /* any value that is not NULL */
@@ -106,7 +113,7 @@ struct trace__thread *log__thread_make(void) {
     pthread_sigmask(SIG_SETMASK, &all, &old);
     memory = mmap(NULL, sizeof *trace__thread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) {
-        /* A child that was made behind our back, by _Fork or clone, finds an empty block: no lane of its parent, and no ids. */
+        /* A child of _Fork or clone, which run no fork handlers, finds an empty block: no lane of its parent, and no ids. */
         (void)madvise(memory, sizeof *trace__thread, MADV_WIPEONFORK);
         trace__thread = (struct trace__thread *)memory;
         hook_thread_exit();
@@ -115,23 +122,23 @@ struct trace__thread *log__thread_make(void) {
     return memory != MAP_FAILED ? (struct trace__thread *)memory : NULL;
 }
 
-/* Where the thread keeps its writer for a log; NULL: nowhere, or not yet. */
+/* Where the thread keeps its writer for a log; NULL: it has no place for it, or not yet. */
 static struct trace__writer *place_of(const struct log *log) {
     uint32_t index = log->writer_index;
     unsigned level;
     if (!has_block() || index >= WRITER_INDICES) return NULL;
     if (index < TRACE__WRITERS) return &trace__thread->writers[index];
     level = 31U - (unsigned)__builtin_clz(index / TRACE__WRITERS);
-    if (trace__thread->more_writers[level] == NULL) return NULL;
+    if (!trace__thread->more_writers[level]) return NULL;
     return &trace__thread->more_writers[level][index - (TRACE__WRITERS << level)];
 }
 
-/* As place_of, and makes what is missing.  Signals must be blocked. */
+/* Like place_of, but makes what is missing.  Signals must be blocked. */
 static struct trace__writer *make_place(const struct log *log) {
     struct trace__writer *place = place_of(log);
     unsigned level;
     void *writers;
-    if (place != NULL || log->writer_index >= WRITER_INDICES || log__thread_make() == NULL) return place;
+    if (place || log->writer_index >= WRITER_INDICES || !log__thread_make()) return place;
     if (log->writer_index < TRACE__WRITERS) return place_of(log);
     level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
     writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -140,21 +147,7 @@ static struct trace__writer *make_place(const struct log *log) {
     return place_of(log);
 }
 
-/* ---- to a writer ----------------------------------------------------------------------------------------------------------------- */
-
-bool log__lane_is_of(const struct trace_shm_lane *lane, uint32_t thread_id) {
-    /* relaxed: both are our own stores, if they are ours */
-    return __atomic_load_n(&lane->state, __ATOMIC_RELAXED) == TRACE_LANE_OWNED &&
-           __atomic_load_n(&lane->thread_id, __ATOMIC_RELAXED) == thread_id;
-}
-
-/* A lane that this thread already has, of a log that has no place in its block. */
-static int find_own_lane(const struct log *log) {
-    uint32_t thread_id = log__thread_id(); /* a system call without a block */
-    for (unsigned i = 0; i + 1 < log->lane_count; i++)
-        if (log__lane_is_of(&log->header->lanes[i], thread_id)) return (int)i;
-    return -ENOENT;
-}
+/* ---- a writer --------------------------------------------------------------------------------------------------------------------- */
 
 static struct trace__writer make_writer(struct log *log, unsigned lane) {
     struct trace__writer writer = {
@@ -170,26 +163,28 @@ static struct trace__writer make_writer(struct log *log, unsigned lane) {
     return writer;
 }
 
-/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; then the thread tries again with its next event. */
+/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; after an error the thread tries again with its next event. */
 static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     const struct trace__writer *known = place_of(log);
     struct trace__writer *place;
+    uint32_t thread_id;
     sigset_t all, old;
     int lane;
-    if (known != NULL && known->serial == log->base.serial) {
+    if (known && known->serial == log->base.serial) {
         *ret_writer = *known;
         return 0;
     }
-    if (known != NULL && log__lanes_are_short(log)) return -EAGAIN;
+    if (known && log__lanes_are_short(log)) return -EAGAIN;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     place = make_place(log);
-    if (place == NULL) hook_thread_exit(); /* else making the block has done so */
-    lane = find_own_lane(log);
-    if (lane < 0) lane = log__lane_take(log);
+    if (!place) hook_thread_exit(); /* otherwise making the block has done so */
+    thread_id = log__thread_id();
+    lane = log__lane_find(log, thread_id); /* it may have one, if the log has no place in its block */
+    if (lane < 0) lane = log__lane_take(log, thread_id);
     if (lane >= 0) {
         *ret_writer = make_writer(log, (unsigned)lane);
-        if (place != NULL) *place = *ret_writer;
+        if (place) *place = *ret_writer;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return lane < 0 ? lane : 0;
@@ -199,8 +194,8 @@ void trace__contended(const struct trace__writer *writer) {
     __atomic_fetch_add(&writer->lane->contended, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
 }
 
-/* The shared lane: several threads reserve and claim.  A slot is taken only from a committed older event, so that two writers never
- * write into one slot. */
+/* The shared lane, where several threads reserve and claim.  A slot is claimed only when its older event is committed, so two
+ * writers never write into one slot. */
 static struct trace__slot claim_shared(const struct trace__writer *writer, struct trace__stamp stamp) {
     uint64_t position = __atomic_fetch_add(&writer->lane->head, 1, __ATOMIC_RELAXED); /* relaxed: the mark publishes */
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
@@ -213,13 +208,13 @@ static struct trace__slot claim_shared(const struct trace__writer *writer, struc
             trace__contended(writer);
             return (struct trace__slot){NULL, 0};
         }
-        /* acquire: our stores to the slot come after those of the writer a lap behind, whose commit:R this pairs with */
+        /* acquire: our stores to the slot come after those of the writer one lap behind, whose commit:R this pairs with */
         if (__atomic_compare_exchange_n(&slot.event->sequence, &mark, slot.mark | TRACE_SEQUENCE_BUSY, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
             break;
     }
     stamp.mark = slot.mark;
-    trace__mark_busy(slot.event, stamp); /* the same mark again, with the rest of its word and commit:B */
+    trace__mark_busy(slot.event, stamp); /* stores the same mark again, with the rest of its word and commit:B */
     return slot;
 }
 
@@ -237,7 +232,7 @@ static struct trace__slot claim_owned(const struct trace__writer *writer, struct
 }
 
 static bool has_room(const struct trace__writer *writer) {
-    uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: ours, or a few too old */
+    uint64_t head = __atomic_load_n(&writer->lane->head, __ATOMIC_RELAXED); /* relaxed: our own word, or a few positions old */
     /* tail:A  Pairs with tail:R.  Without it we write into a slot that is still being copied. */
     uint64_t tail = __atomic_load_n(&writer->lane->tail, __ATOMIC_ACQUIRE);
     return head - tail <= writer->slot_mask;
@@ -249,7 +244,7 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
     struct trace__writer writer;
     struct trace__slot slot;
     int saved_errno = errno, result;
-    if (log->header == NULL) return none; /* a child that was forked after the control word was read: by an argument, say */
+    if (!log->header) return none; /* a child forked after the control word was read: by an argument of the macro, say */
     result = find_writer(log, &writer);
     errno = saved_errno;
     if (result == -ECHILD) return none;
@@ -262,6 +257,6 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
         return none;
     }
     slot = writer.shared ? claim_shared(&writer, stamp) : claim_owned(&writer, stamp);
-    if (slot.event != NULL) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
+    if (slot.event) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
     return slot;
 }

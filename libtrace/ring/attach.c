@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Attaching to a node's ring: open, check, map.  Nothing in the object is believed before the copy of its header was checked. */
+#include "reader_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/clock.h>
@@ -10,8 +12,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "reader_internal.h"
 
 const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     switch (fault) {
@@ -158,7 +158,7 @@ int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const 
     if (result != 0) return result;
     if (strlen(name) >= sizeof reader->name) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
     reader = calloc(1, sizeof *reader);
-    if (reader == NULL) return -ENOMEM;
+    if (!reader) return -ENOMEM;
     reader->fd = -1;
     reader->shm_dir_fd = shm_dir_fd;
     reader->writable = (flags & TRACE_READER_CONTROL) != 0;
@@ -187,8 +187,8 @@ fail:
 }
 
 void trace_reader_detach(struct trace_reader *reader) {
-    if (reader == NULL) return;
-    if (reader->header != NULL) munmap(reader->header, reader->mapped_bytes);
+    if (!reader) return;
+    if (reader->header) munmap(reader->header, reader->mapped_bytes);
     if (reader->fd >= 0) close(reader->fd);
     free(reader);
 }

@@ -10,10 +10,10 @@
  * A node fills the pages of a lane when it reserves them, so that one question per lane is the rule.  What has been found present is not asked
  * again.  A live node of ours that punches holes behind our back can still make us give it back a page that it had: no more than it can take
  * itself, and only while it lives. */
+#include "reader_internal.h"
+
 #include <errno.h>
 #include <unistd.h>
-
-#include "reader_internal.h"
 
 static bool is_within(uint32_t slot, uint32_t begin, uint32_t count) { return slot - begin < count; }
 

@@ -2,14 +2,14 @@
  *
  * Reading lanes: see libtrace/reader.h for the contract, p2ptrace/shm.h for the ring and the table of ordering labels, and slot.h for
  * what one slot tells: an event is taken; one that is not there yet is waited for, but not for ever; lapped, we jump and count. */
+#include "reader_internal.h"
+#include "slot.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/guard.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "reader_internal.h"
-#include "slot.h"
 
 /* How long a live node may leave a slot in the making while it commits others behind it.  Then it is taken for left alone: a
  * handler that jumped out of an emit.  Shorter when the lane says that it has dropped an event so. */
@@ -274,7 +274,7 @@ static bool mark_stirs(const uint32_t *place, uint32_t want) {
 bool trace_watch_stirs(const struct trace_watch *watch) {
     bool stirs;
     trace_guard_begin(watch->base, watch->bytes);
-    stirs = (watch->state != NULL && is_taken(watch->state)) || (watch->mark != NULL && mark_stirs(watch->mark, watch->want));
+    stirs = (watch->state && is_taken(watch->state)) || (watch->mark && mark_stirs(watch->mark, watch->want));
     for (uint32_t left = watch->others; left != 0 && !stirs; left &= left - 1) {
         unsigned index = (unsigned)__builtin_ctz(left);
         stirs = mark_stirs(next_mark(watch->reader, index), trace_shm_mark(watch->reader->lanes[index].position));

@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * Questions to a log's own ring: see p2ptrace/query.h.
+ * The public queries of a log's own ring: see p2ptrace/query.h.
  *
- * An object maps the log's object a second time, read-only: so it cannot write into the ring, and does not care when the log is
- * closed.  The process believes its own ring, so that nothing here is guarded as libtrace/reader.h is. */
+ *      query.c          the public functions: a view of the ring, with its clock
+ *      query_run.c      one question, over all lanes
+ *      query_scan.c     a lane, read from its newest event to its oldest
+ *      query_index.c    chains by trace and by peer
+ *      query_collect.c  the newest N of the events found, sorted
+ *      query_clock.c    ticks to Unix time, the same each time
+ *      query_json.c     an event as JSON
+ *      query_dump.c     timelines
+ *      query_memory.c   memory from mmap
+ *
+ * A query maps the log's object a second time, read-only: it cannot write into the ring, and survives the log's closing.  The
+ * process trusts its own ring, so nothing here is guarded as in libtrace/reader.h. */
+#include "object.h"
+#include "open_logs.h"
+#include "query_json.h"
+#include "query_memory.h"
+#include "query_run.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "log_internal.h"
-#include "query_internal.h"
 
 struct trace_query {
     struct query_ring ring;
@@ -39,18 +52,18 @@ int trace__query_open(struct trace_query **ret_query, struct trace_log *base, en
     const struct log *log = (const struct log *)base;
     struct trace_query *query;
     int result;
-    if (log == NULL) {
+    if (!log) {
         *ret_query = NULL;
         return 0;
     }
-    if (log->header == NULL) return -ECHILD;
+    if (!log->header) return -ECHILD;
     query = query__memory(sizeof *query);
-    if (query == NULL) return -ENOMEM;
+    if (!query) return -ENOMEM;
     query->pid = getpid();
     result = map_ring(query, log);
     if (result == 0 && mode == TRACE_QUERY_INDEXED) {
         query->index = query__index_create(log->lane_events);
-        if (query->index == NULL) result = -ENOMEM;
+        if (!query->index) result = -ENOMEM;
     }
     if (result != 0) {
         trace_query_close(query);
@@ -62,49 +75,21 @@ int trace__query_open(struct trace_query **ret_query, struct trace_log *base, en
 }
 
 void trace_query_close(struct trace_query *query) {
-    if (query == NULL) return;
+    if (!query) return;
     query__collector_fini(&query->collector);
     query__index_destroy(query->index);
-    if (query->ring.header != NULL) munmap((void *)query->ring.header, query->mapped_bytes);
+    if (query->ring.header) munmap((void *)query->ring.header, query->mapped_bytes);
     query__memory_free(query, sizeof *query);
 }
 
 /* ---- a question ------------------------------------------------------------------------------------------------------------ */
-
-static int search_lane(struct query_lane *lane, struct query_index *index, const struct query_search *search) {
-    uint64_t end = 0;
-    bool indexed = index != NULL && (search->filter.trace_id != NULL || search->filter.peer_id != NULL);
-    int result = indexed ? query__index_catch_up(index, lane, &end) : 0;
-    if (result != 0) return result;
-    query__scan(lane, end, search);
-    if (indexed) query__index_search(index, lane, search);
-    return 0;
-}
-
-int query__run(const struct query_ring *ring, struct query_index *index, const struct query_search *search,
-               struct trace_query_ring *ret_ring) {
-    struct trace_query_ring sum = {0};
-    for (unsigned i = 0; i < ring->lane_count; i++) {
-        struct query_lane lane;
-        int result;
-        if (!query__lane_init(&lane, ring, i)) continue;
-        result = search_lane(&lane, index, search);
-        if (result != 0) return result;
-        sum.emitted += lane.head;
-        sum.gone += lane.begin;
-        sum.overwritten += lane.floor - lane.begin;
-        sum.unfinished += lane.unfinished;
-    }
-    *ret_ring = sum;
-    return 0;
-}
 
 /* query is not NULL. */
 static int ask(struct trace_query *query, const struct trace_query_filter *filter, struct query_sink *sink,
                struct trace_query_ring *ret_ring) {
     struct query_search search = {.clock = &query->clock, .sink = sink};
     if (getpid() != query->pid) return -ECHILD;
-    if (filter != NULL) search.filter = *filter;
+    if (filter) search.filter = *filter;
     query__clock_update(&query->clock);
     return query__run(&query->ring, query->index, &search, ret_ring);
 }
@@ -112,9 +97,9 @@ static int ask(struct trace_query *query, const struct trace_query_filter *filte
 int trace_query_find(struct trace_query *query, const struct trace_query_filter *filter, struct trace_query_answer *ret_answer) {
     struct trace_query_answer answer = {0};
     int result;
-    if (query != NULL) {
+    if (query) {
         struct query_collector *collector = &query->collector;
-        query__collector_begin(collector, filter != NULL ? filter->limit : 0);
+        query__collector_begin(collector, filter ? filter->limit : 0);
         result = ask(query, filter, &collector->sink, &answer.ring);
         if (result == 0) result = query__collector_finish(collector);
         if (result != 0) return result;
@@ -158,7 +143,7 @@ static void count_one(struct query_sink *sink, const struct trace_query_event *f
 
 int trace_query_count(struct trace_query *query, const struct trace_query_filter *filter, struct trace_query_counts *ret_counts) {
     struct counter counter = {.sink = {count_one}};
-    int result = query != NULL ? ask(query, filter, &counter.sink, &counter.counts.ring) : 0;
+    int result = query ? ask(query, filter, &counter.sink, &counter.counts.ring) : 0;
     if (result == 0) *ret_counts = counter.counts;
     return result;
 }
@@ -171,7 +156,7 @@ int trace_query_json(struct trace_query *query, const struct trace_query_filter 
     char *line;
     if (result != 0 || answer.count == 0) return result;
     line = query__memory(QUERY_LINE_BYTES);
-    if (line == NULL) return -ENOMEM;
+    if (!line) return -ENOMEM;
     for (size_t i = 0; result == 0 && i < answer.count; i++) {
         char *end = query__json(line, &query->ring, &answer.events[i]);
         *end++ = '\n';

@@ -5,11 +5,11 @@
  * The lines are those of libtrace/clock.h, and each is kept: an event that was told with one time is told with the same time
  * again, so that a time from one answer is a good limit for the next question.  When there are too many the oldest two become one,
  * straight from the log's opening to where the next begins. */
+#include "query_clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-
-#include "query_internal.h"
 
 /* What two samples must lie apart before the line through them is extended. */
 #define SETTLE_NS 5000000

@@ -4,29 +4,14 @@
  *
  * A heap of small keys with the oldest on top says which event has to make room, and at the end gives the order: so the order in
  * which lanes and slots are read does not matter.  Sorting is done here because qsort may call malloc. */
+#include "query_collect.h"
+
+#include "query_memory.h"
+
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#include "query_internal.h"
 
 #define CAPACITY_MIN 256
-
-void *query__memory(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory != MAP_FAILED ? memory : NULL;
-}
-
-void query__memory_free(void *memory, size_t bytes) {
-    if (memory != NULL) munmap(memory, bytes);
-}
-
-static void *resize(void *memory, size_t old_bytes, size_t new_bytes) {
-    void *moved;
-    if (memory == NULL) return query__memory(new_bytes);
-    moved = mremap(memory, old_bytes, new_bytes, MREMAP_MAYMOVE);
-    return moved != MAP_FAILED ? moved : NULL;
-}
 
 /* ---- the heap ---------------------------------------------------------------------------------------------------------------- */
 
@@ -56,12 +41,12 @@ static void make_heap(const struct query_collector *collector) {
 static bool grow(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;
     void *keys, *events;
-    keys = resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
-    if (keys == NULL) return false;
+    keys = query__memory_resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
+    if (!keys) return false;
     collector->keys = keys;
-    events = resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
-    if (events == NULL) { /* both have one capacity */
-        collector->keys = resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
+    events = query__memory_resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
+    if (!events) { /* both have one capacity */
+        collector->keys = query__memory_resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
         return false;
     }
     collector->events = events;

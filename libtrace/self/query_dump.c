@@ -8,6 +8,11 @@
  *          +0.012345 ms  lane 0   5a356ada19cc  0badcafe  packet_sent packet_num=7 size=1200 space="1rtt"
  *
  * After the time come the lane, the ids' first digits of the trace and of the peer, and the event's JSON form with less punctuation. */
+#include "open_logs.h"
+#include "query_json.h"
+#include "query_memory.h"
+#include "query_run.h"
+
 #include <errno.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
@@ -15,9 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "log_internal.h"
-#include "query_internal.h"
 
 /* ---- text out -------------------------------------------------------------------------------------------------------------- */
 
@@ -125,9 +127,9 @@ static void put_event(struct dump *dump, const struct trace_query_event *found, 
         put_hex(dump, event->peer_id.bytes, 4);
     else
         put(dump, "-       ");
-    put(dump, "  %s", kind != NULL ? kind->name : "unknown");
-    if (kind == NULL) put(dump, " kind_id=%u", event->kind);
-    if (members != NULL) put_members(dump, members, end);
+    put(dump, "  %s", kind ? kind->name : "unknown");
+    if (!kind) put(dump, " kind_id=%u", event->kind);
+    if (members) put_members(dump, members, end);
     put_char(dump, '\n');
 }
 
@@ -183,17 +185,17 @@ static int dump_events(struct trace_log *base, const struct trace_query_filter *
     struct query_search search = {.filter = *filter};
     struct dump *dump;
     int result;
-    if (log == NULL) return 0;
-    if (log->header == NULL) return -ECHILD;
+    if (!log) return 0;
+    if (!log->header) return -ECHILD;
     dump = query__memory(sizeof *dump);
-    if (dump == NULL) return -ENOMEM;
+    if (!dump) return -ENOMEM;
     dump->fd = fd;
     dump->ring = (struct query_ring){log->header, log->slots, log->lane_count, log->lane_events};
     query__clock_init(&dump->clock, log->header, false);
     query__collector_begin(&dump->collector, filter->limit);
     search.clock = &dump->clock;
     search.sink = &dump->collector.sink;
-    if (prefix != NULL) {
+    if (prefix) {
         sifted.prefix = *prefix;
         sifted.next = search.sink;
         search.sink = &sifted.sink;
@@ -213,7 +215,7 @@ static int dump_events(struct trace_log *base, const struct trace_query_filter *
 int trace_query_dump(struct trace_log *log, const struct trace_id *trace_id, int fd) {
     struct trace_query_filter filter = {.trace_id = trace_id};
     char what[8 + 2 * TRACE_ID_BYTES] = "all";
-    if (trace_id != NULL) {
+    if (trace_id) {
         memcpy(what, "trace ", 6);
         *trace_hex_encode(what + 6, trace_id->bytes, sizeof trace_id->bytes) = 0;
     }

@@ -11,12 +11,14 @@
  *
  * Everything below `end` is in the chains.  end stops at the first slot that holds no event (yet); what lies behind it is
  * scanned by each question, until that slot is written, or overwritten. */
+#include "query_index.h"
+
+#include "query_memory.h"
+#include "slot.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "query_internal.h"
-#include "slot.h"
 
 /* Slots per bucket.  Traces have some ten events in a node: about one id a bucket then. */
 #define SLOTS_PER_BUCKET 4
@@ -45,14 +47,14 @@ static size_t lane_bytes(const struct query_index *index) { return CHAIN_COUNT *
 
 struct query_index *query__index_create(uint32_t lane_events) {
     struct query_index *index = query__memory(sizeof *index);
-    if (index == NULL) return NULL;
+    if (!index) return NULL;
     index->lane_events = lane_events;
     index->bucket_bits = (unsigned)__builtin_ctz(lane_events / SLOTS_PER_BUCKET);
     return index;
 }
 
 void query__index_destroy(struct query_index *index) {
-    if (index == NULL) return;
+    if (!index) return;
     for (unsigned i = 0; i < TRACE_LANES_MAX; i++)
         query__memory_free(index->lanes[i].chains[0].newest, lane_bytes(index)); /* the first of its lane's memory */
     query__memory_free(index, sizeof *index);
@@ -60,9 +62,9 @@ void query__index_destroy(struct query_index *index) {
 
 static int make_lane(const struct query_index *index, struct lane_index *lane) {
     char *memory;
-    if (lane->chains[0].newest != NULL) return 0;
+    if (lane->chains[0].newest) return 0;
     memory = query__memory(lane_bytes(index));
-    if (memory == NULL) return -ENOMEM;
+    if (!memory) return -ENOMEM;
     for (unsigned i = 0; i < CHAIN_COUNT; i++) lane->chains[i].newest = (uint64_t *)(void *)(memory + i * newest_bytes(index));
     for (unsigned i = 0; i < CHAIN_COUNT; i++)
         lane->chains[i].back = (uint32_t *)(void *)(memory + CHAIN_COUNT * newest_bytes(index) + i * back_bytes(index));
@@ -137,8 +139,8 @@ int query__index_catch_up(struct query_index *index, struct query_lane *lane, ui
 void query__index_search(struct query_index *index, struct query_lane *lane, const struct query_search *search) {
     const struct trace_query_filter *filter = &search->filter;
     const struct chain *chains = index->lanes[lane->number].chains;
-    const struct chain *chain = &chains[filter->trace_id != NULL ? BY_TRACE : BY_PEER];
-    uint32_t bucket = filter->trace_id != NULL ? trace_bucket(index, filter->trace_id) : peer_bucket(index, filter->peer_id);
+    const struct chain *chain = &chains[filter->trace_id ? BY_TRACE : BY_PEER];
+    uint32_t bucket = filter->trace_id ? trace_bucket(index, filter->trace_id) : peer_bucket(index, filter->peer_id);
     uint64_t next = chain->newest[bucket]; /* position + 1 */
     struct trace_event event;
     while (next > lane->floor) {

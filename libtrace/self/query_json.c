@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * An event of the ring as JSON: proto's form, with the names that the log's own registry has for its application. */
+#include "query_json.h"
+
+#include <proto/event_table.h>
 #include <string.h>
-
-#include "query_internal.h"
-
-static const char *app_id_of(const struct trace_event *event) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND: return event->data.app_command.app_id;
-    case TRACE_KIND_APP_START: return event->data.app_start.app_id;
-    case TRACE_KIND_APP_END: return event->data.app_end.app_id;
-    default: return NULL;
-    }
-}
 
 static const struct trace_app *find_app(const struct query_ring *ring, const struct trace_event *event) {
     const struct trace_app *table = (const struct trace_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
     /* app:A  Pairs with app:R: with the count come the descriptions' bytes. */
     uint32_t count = __atomic_load_n(&ring->header->app_count, __ATOMIC_ACQUIRE);
-    const char *app_id = app_id_of(event);
-    if (app_id == NULL) return NULL;
+    uint16_t cmd;
+    const char *app_id = trace_event_app(event, &cmd);
+    if (!app_id) return NULL;
     for (uint32_t i = 0; i < count; i++)
         if (memcmp(table[i].app_id, app_id, sizeof table[i].app_id) == 0) return &table[i];
     return NULL;

@@ -5,10 +5,11 @@
  * The writer goes up and we go down: we meet it at most once.  Where we find a slot that it has used again, all that is older has
  * been used again too, and the lane is done.  Read the other way, from the oldest on, each slot would be the one that a busy
  * writer wants next. */
-#include <string.h>
+#include "query_scan.h"
 
-#include "query_internal.h"
 #include "slot.h"
+
+#include <string.h>
 
 bool query__lane_init(struct query_lane *lane, const struct query_ring *ring, unsigned number) {
     /* relaxed: the slots' marks publish the events.  A lane has a head only after its memory was reserved. */
@@ -26,8 +27,8 @@ bool query__lane_init(struct query_lane *lane, const struct query_ring *ring, un
 }
 
 static bool matches_ids(const struct trace_query_filter *filter, const struct trace_event *event) {
-    if (filter->trace_id != NULL && memcmp(filter->trace_id, &event->trace_id, sizeof event->trace_id) != 0) return false;
-    if (filter->peer_id == NULL) return true;
+    if (filter->trace_id && memcmp(filter->trace_id, &event->trace_id, sizeof event->trace_id) != 0) return false;
+    if (!filter->peer_id) return true;
     return (event->flags & TRACE_FLAG_HAS_PEER) && memcmp(filter->peer_id, &event->peer_id, sizeof event->peer_id) == 0;
 }
 

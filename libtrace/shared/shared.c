@@ -4,11 +4,10 @@
  *
  * Whoever calls may be older or newer than we are, and written in any language: data is copied as far as both know it, and made sane
  * (a payload's count, a truth value), so that an event of theirs is as good as one of the macros. */
+#include <errno.h>
 #include <libtrace/clock.h>
 #include <p2ptrace/emit.h>
 #include <p2ptrace/shared.h>
-
-#include <errno.h>
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -83,7 +82,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
             memcpy(&own, data, least(data_bytes, TRACE_DATA_BYTES(name)));                                               \
         make_sane_##name(&own);                                                                                          \
         slot = trace__begin(log, control, context, peer, TRACE_KIND_##NAME);                                             \
-        if (slot.event == NULL) return;                                                                                  \
+        if (!slot.event) return;                                                                                         \
         memcpy(&slot.event->data, &own, sizeof own);                                                                     \
         trace__commit(slot);                                                                                             \
     }
@@ -118,7 +117,7 @@ void trace_shared_emit_events(struct trace_log *log, const struct trace_event *e
         if ((control & TRACE_CONTROL_KIND_BIT(event->kind)) == 0) continue;
         make_sane(&data, event->kind);
         slot = trace__begin(log, control, &context, has_peer ? &event->peer_id : NULL, event->kind);
-        if (slot.event == NULL) continue;
+        if (!slot.event) continue;
         if (event->timestamp != 0) slot.event->timestamp = event->timestamp;
         slot.event->data = data;
         trace__commit(slot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
-#include "ngtcp2_internal.h"
+#include "ngtcp2_events.h"
 #include "quic_pair.h"
 #include "ring_fixture.h"
 

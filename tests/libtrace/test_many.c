@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "log_internal.h"
+#include "open_logs.h"
 #include "slot.h"
 
 #define LOGS_MAX 600

@@ -3,8 +3,8 @@
  * Parts of a query, met by what a whole one cannot be made to meet: a writer at a chosen moment, equal times, hours of clock. */
 #include "ring_fixture.h"
 
-#include "log_internal.h"
-#include "query_internal.h"
+#include "open_logs.h"
+#include "query_run.h"
 
 static uint64_t seed = 1;
 

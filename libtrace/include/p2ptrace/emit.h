@@ -43,7 +43,7 @@ struct trace__slot {
 /* The log's control word; nothing is enabled without a log. */
 static inline uint64_t trace__control(const struct trace_log *log) {
     /* relaxed: a change may take effect a little later */
-    return log != NULL ? __atomic_load_n(log->control, __ATOMIC_RELAXED) : 0;
+    return log ? __atomic_load_n(log->control, __ATOMIC_RELAXED) : 0;
 }
 
 /* Takes the thread's next slot of the log, marks it, time-stamps it, and writes all of the event but its data, which becomes zero.
@@ -64,7 +64,7 @@ static inline void trace__commit(struct trace__slot slot) {
 static inline void trace__emit_conn_init(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                          const struct trace_node_id *peer, const struct trace_endpoint *endpoint, int by_remote) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_INIT);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.conn_init.endpoint = *endpoint;
     slot.event->data.conn_init.by_remote = by_remote != 0;
     trace__commit(slot);
@@ -73,7 +73,7 @@ static inline void trace__emit_conn_init(struct trace_log *log, uint64_t control
 static inline void trace__emit_conn_established(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                                 const struct trace_node_id *peer, uint64_t rtt_ns) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_ESTABLISHED);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.conn_established.rtt = rtt_ns;
     trace__commit(slot);
 }
@@ -81,10 +81,10 @@ static inline void trace__emit_conn_established(struct trace_log *log, uint64_t 
 static inline void trace__emit_conn_closed(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t code, int by_remote, const char *reason) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_CLOSED);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.conn_closed.code = code;
     slot.event->data.conn_closed.by_remote = by_remote != 0;
-    for (size_t i = 0; reason != NULL && reason[i] != 0 && i < sizeof slot.event->data.conn_closed.reason; i++)
+    for (size_t i = 0; reason && reason[i] != 0 && i < sizeof slot.event->data.conn_closed.reason; i++)
         slot.event->data.conn_closed.reason[i] = reason[i];
     trace__commit(slot);
 }
@@ -92,7 +92,7 @@ static inline void trace__emit_conn_closed(struct trace_log *log, uint64_t contr
 static inline void trace__emit_stream_opened(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                              const struct trace_node_id *peer, uint64_t stream_id) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_OPENED);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.stream_opened.stream_id = stream_id;
     trace__commit(slot);
 }
@@ -101,7 +101,7 @@ static inline void trace__emit_stream_data(struct trace_log *log, uint64_t contr
                                            const struct trace_node_id *peer, uint64_t stream_id, uint64_t offset, uint32_t length,
                                            int fin, int sent) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_DATA);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.stream_data.stream_id = stream_id;
     slot.event->data.stream_data.offset = offset;
     slot.event->data.stream_data.length = length;
@@ -113,7 +113,7 @@ static inline void trace__emit_stream_data(struct trace_log *log, uint64_t contr
 static inline void trace__emit_stream_closed(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                              const struct trace_node_id *peer, uint64_t stream_id, uint64_t code) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_STREAM_CLOSED);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.stream_closed.stream_id = stream_id;
     slot.event->data.stream_closed.code = code;
     trace__commit(slot);
@@ -122,7 +122,7 @@ static inline void trace__emit_stream_closed(struct trace_log *log, uint64_t con
 static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, uint32_t size, unsigned space) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.packet_sent.packet_num = packet_num;
     slot.event->data.packet_sent.size = size;
     slot.event->data.packet_sent.space = (uint8_t)space;
@@ -134,7 +134,7 @@ static inline void trace__emit_packet_resent(struct trace_log *log, uint64_t con
                                              const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
                                              unsigned space) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->flags |= TRACE_FLAG_RETRANSMISSION;
     slot.event->data.packet_sent.packet_num = packet_num;
     slot.event->data.packet_sent.size = size;
@@ -146,7 +146,7 @@ static inline void trace__emit_packet_received(struct trace_log *log, uint64_t c
                                                const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
                                                unsigned space) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_RECEIVED);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.packet_received.packet_num = packet_num;
     slot.event->data.packet_received.size = size;
     slot.event->data.packet_received.space = (uint8_t)space;
@@ -156,7 +156,7 @@ static inline void trace__emit_packet_received(struct trace_log *log, uint64_t c
 static inline void trace__emit_packet_lost(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, unsigned space) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_LOST);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.packet_lost.packet_num = packet_num;
     slot.event->data.packet_lost.space = (uint8_t)space;
     trace__commit(slot);
@@ -166,7 +166,7 @@ static inline void trace__emit_metrics(struct trace_log *log, uint64_t control, 
                                        const struct trace_node_id *peer, uint64_t rtt_ns, uint64_t min_rtt_ns,
                                        uint64_t cwnd_bytes, uint64_t in_flight_bytes) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_METRICS);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->data.metrics.rtt = rtt_ns;
     slot.event->data.metrics.min_rtt = min_rtt_ns;
     slot.event->data.metrics.cwnd = cwnd_bytes;
@@ -178,7 +178,7 @@ static inline void trace__emit_app_command(struct trace_log *log, uint64_t contr
                                            const struct trace_node_id *peer, const char *app_id, uint16_t cmd, const void *data,
                                            size_t data_bytes) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_COMMAND);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     if (data_bytes > TRACE_APP_DATA_BYTES) data_bytes = TRACE_APP_DATA_BYTES;
     memcpy(slot.event->data.app_command.app_id, app_id, 4);
     slot.event->data.app_command.cmd = cmd;
@@ -195,8 +195,8 @@ void trace__emit_app_message(struct trace_log *log, uint64_t control, const stru
 static inline void trace__emit_app_start(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                          const struct trace_node_id *peer, uint64_t parent_id, const char *app_id, uint16_t cmd) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_START);
-    if (slot.event == NULL) return;
-    slot.event->data.app_start.span_id = context != NULL ? context->span_id : 0;
+    if (!slot.event) return;
+    slot.event->data.app_start.span_id = context ? context->span_id : 0;
     slot.event->data.app_start.parent_id = parent_id;
     memcpy(slot.event->data.app_start.app_id, app_id, 4);
     slot.event->data.app_start.cmd = cmd;
@@ -206,8 +206,8 @@ static inline void trace__emit_app_start(struct trace_log *log, uint64_t control
 static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                        const struct trace_node_id *peer, const char *app_id, uint16_t cmd, int ok) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
-    if (slot.event == NULL) return;
-    slot.event->data.app_end.span_id = context != NULL ? context->span_id : 0;
+    if (!slot.event) return;
+    slot.event->data.app_end.span_id = context ? context->span_id : 0;
     memcpy(slot.event->data.app_end.app_id, app_id, 4);
     slot.event->data.app_end.cmd = cmd;
     slot.event->data.app_end.ok = ok != 0;
@@ -218,9 +218,9 @@ static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, 
 static inline void trace__emit_app_expired(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, const char *app_id, uint16_t cmd) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->flags |= TRACE_FLAG_EXPIRED;
-    slot.event->data.app_end.span_id = context != NULL ? context->span_id : 0;
+    slot.event->data.app_end.span_id = context ? context->span_id : 0;
     memcpy(slot.event->data.app_end.app_id, app_id, 4);
     slot.event->data.app_end.cmd = cmd;
     trace__commit(slot);
@@ -230,7 +230,7 @@ static inline void trace__emit_custom(struct trace_log *log, uint64_t control, c
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CUSTOM);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     if (data_bytes > sizeof slot.event->data.custom.data) data_bytes = sizeof slot.event->data.custom.data;
     slot.event->data.custom.category = category;
     slot.event->data.custom.code = code;
@@ -244,12 +244,12 @@ static inline void trace__emit_message(struct trace_log *log, uint64_t control, 
                                        const struct trace_node_id *peer, uint16_t kind, unsigned flags, uint64_t message_id,
                                        uint32_t size, unsigned transport, const char *type) {
     struct trace__slot slot = trace__begin(log, control, context, peer, kind);
-    if (slot.event == NULL) return;
+    if (!slot.event) return;
     slot.event->flags |= (uint8_t)flags;
     slot.event->data.message_sent.message_id = message_id;
     slot.event->data.message_sent.size = size;
     slot.event->data.message_sent.transport = (uint8_t)transport;
-    for (size_t i = 0; type != NULL && i < sizeof slot.event->data.message_sent.type && type[i] != 0; i++)
+    for (size_t i = 0; type && i < sizeof slot.event->data.message_sent.type && type[i] != 0; i++)
         slot.event->data.message_sent.type[i] = type[i];
     trace__commit(slot);
 }
