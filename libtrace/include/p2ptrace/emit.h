@@ -2,8 +2,8 @@
  *
  * The emit path as far as it is compiled into the traced program.  Not an interface: use the macros of p2ptrace/trace.h.
  *
- * One emit is: load the control word (here, so that an event that is switched off costs no call), begin a slot (libtrace/node/emit.c),
- * fill the fields of its kind, commit.  Ordering labels are those of the table in p2ptrace/shm.h.
+ * One emit is: load the control word (here, so that an event that is switched off costs no call), begin a slot
+ * (libtrace/node/emit.c), fill the fields of its kind, commit.  Ordering labels are those of the table in p2ptrace/shm.h.
  *
  * Nothing here can fail in a way that the program sees. */
 #ifndef P2PTRACE_EMIT_H
@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* Crash tests stop a writer at each of these points; elsewhere they are nothing. */
+/* Crash tests stop a writer at each of these points.  In all other builds they compile to nothing. */
 #ifdef TRACE_TESTPOINTS
 extern void (*trace__testpoint)(const char *name);
 #define TRACE_TESTPOINT(name) trace__testpoint(name)
@@ -27,32 +27,33 @@ extern void (*trace__testpoint)(const char *name);
 #define TRACE_TESTPOINT(name) ((void)0)
 #endif
 
-/* What the emit path sees of a log.  control points into the ring, or, in a forked child, at a word that enables nothing. */
+/* What the emit path sees of a log.  control points into the ring or, in a forked child, at a word that enables nothing. */
 struct trace_log {
     const uint64_t *control;
-    uint64_t serial; /* of the process's logs; never used again, so that a stale writer cannot match a new log */
-    uint32_t writer; /* where in a thread's table its writer for this log stands (libtrace/writer.h) */
+    uint64_t serial; /* identifies the log in this process; never reused, so that a stale writer cannot match a new log */
+    uint32_t writer; /* index of the log's writer in each thread's table (libtrace/writer.h) */
 };
 
-/* A slot that the caller has to fill: its mark says BUSY until trace__commit. */
+/* A slot for the caller to fill.  Its mark says BUSY until trace__commit. */
 struct trace__slot {
-    struct trace_event *event; /* NULL: left out, or dropped and counted */
+    struct trace_event *event; /* NULL: not sampled, or dropped and counted */
     uint32_t mark;
 };
 
-/* The log's control word; nothing is enabled without a log. */
+/* The log's control word; 0, which enables nothing, without a log. */
 static inline uint64_t trace__control(const struct trace_log *log) {
     /* relaxed: a change may take effect a little later */
     return log ? __atomic_load_n(log->control, __ATOMIC_RELAXED) : 0;
 }
 
-/* Takes the thread's next slot of the log, marks it, time-stamps it, and writes all of the event but its data, which becomes zero.
- * control: the log's, as just loaded; a context whose trace is not sampled by it gets no slot. */
+/* Takes the thread's next slot of the log, marks it busy, time-stamps it, and writes the whole event except its data, which is
+ * zeroed.
+ * control: the log's control word, as just loaded; a context whose trace it does not sample gets no slot. */
 struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                 const struct trace_node_id *peer, uint16_t kind);
 
 /* commit:R  Publishes the slot's bytes.  Pairs with read:A.
- * Without it a reader can take a slot whose bytes are still on the way. */
+ * Without it a reader can take a slot whose bytes have not all arrived. */
 static inline void trace__commit(struct trace__slot slot) {
     TRACE_TESTPOINT("written");
     __atomic_store_n(&slot.event->sequence, slot.mark, __ATOMIC_RELEASE);
@@ -187,7 +188,7 @@ static inline void trace__emit_app_command(struct trace_log *log, uint64_t contr
     trace__commit(slot);
 }
 
-/* An app_command event of the application's own message, if its trace is sampled and the protocol wants it. */
+/* Emits an app_command event for the application's own message, if its trace is sampled and the protocol does not refuse it. */
 void trace__emit_app_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
                              const struct trace_node_id *peer, const struct trace_app_protocol *protocol, uint16_t cmd,
                              const void *message);
@@ -214,7 +215,7 @@ static inline void trace__emit_app_end(struct trace_log *log, uint64_t control, 
     trace__commit(slot);
 }
 
-/* app_end, not ok, for time ran out. */
+/* app_end, not ok, because time ran out. */
 static inline void trace__emit_app_expired(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, const char *app_id, uint16_t cmd) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_APP_END);
@@ -239,7 +240,7 @@ static inline void trace__emit_custom(struct trace_log *log, uint64_t control, c
     trace__commit(slot);
 }
 
-/* Sent and received messages are laid out alike. */
+/* Sent and received messages have the same layout. */
 static inline void trace__emit_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                        const struct trace_node_id *peer, uint16_t kind, unsigned flags, uint64_t message_id,
                                        uint32_t size, unsigned transport, const char *type) {

@@ -2,8 +2,8 @@
  *
  * p2ptrace for a program that speaks QUIC with ngtcp2: all QUIC events in a few lines.  Link with -lp2ptrace-ngtcp2 -lp2ptrace.
  *
- * The adapter puts itself between ngtcp2 and your callbacks.  Yours are called as before, with your own user_data; those that you
- * did not set stay unset for you.  What it cannot see from there, you tell it, one line each:
+ * The adapter sits between ngtcp2 and your callbacks.  Yours are called as before, with your own user_data; those that you
+ * did not set are not called.  You report what it cannot see from there, one line each:
  *
  *     struct peer {
  *         ngtcp2_conn *conn;
@@ -59,37 +59,37 @@
  *         TRACE_NGTCP2_DESTROY(peer->trace); // not before: ngtcp2_conn_del calls back
  *     }
  *
- * Without TRACE every macro here vanishes, arguments unevaluated, and nothing of the library is referenced.
+ * Without TRACE every macro here vanishes, arguments unevaluated, and the program does not reference the library.
  *
- * What comes out
+ * Which events you get
  *
  *     conn_init, conn_established, conn_closed, stream_opened, stream_data, stream_closed      always
  *     packet_sent, packet_received, metrics                                                    from all sources but NONE
  *     packet_lost                                                                              from QLOG and CRYPTO_LOST
  *
- * In which trace it is
+ * Which trace an event belongs to
  *
- *     A connection is one trace on both its nodes: the id is the original destination connection id, which both know, cut to
- *     16 bytes or filled up with zeros.  A qlog calls the same bytes group_id.
- *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are packets that carry its bytes, also when they
- *     are lost.  A packet that carries bytes of several streams belongs to the first of them.
- *     A stream that the peer opened is told of when its first bytes come: right away if TRACE_NGTCP2_STREAM is called from your
- *     recv_stream_data callback, so that it comes before whatever you emit yourself; else when that callback returns.
+ *     A connection is one trace on both its nodes.  Its id is the original destination connection id, which both know, cut to
+ *     16 bytes or padded with zeros.  A qlog calls the same bytes group_id.
+ *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are the packets that carry its bytes, even if they
+ *     are lost.  A packet with bytes of several streams belongs to the first of them.
+ *     The first events of a stream that the peer opened are emitted when its first bytes arrive: as soon as your recv_stream_data
+ *     callback calls TRACE_NGTCP2_STREAM, and so before any event of your own; otherwise when that callback returns.
  *
- * Where packets are seen: the source, chosen for each connection
+ * Where packet events come from: the source, chosen for each connection
  *
- *     TRACE_NGTCP2_QLOG    ngtcp2's own record of each packet is written and read.  Nothing else to wire.
- *     TRACE_NGTCP2_CRYPTO  the encrypt and decrypt callbacks are wrapped, and the packet's header is read there: a fraction of the
- *                          cost, independent of what ngtcp2 records.  Wants TRACE_NGTCP2_SCOPE where ngtcp2 reads or writes packets.
- *                          A duplicate of a packet that was received counts again: it is known as such only behind this point.
- *                          A lost packet is not encrypted again, so nothing is heard of it here.
- *     TRACE_NGTCP2_CRYPTO_LOST  the same, and losses from the qlog, whose records are made again for this.
+ *     TRACE_NGTCP2_QLOG    ngtcp2 writes its own record of each packet, and the adapter reads it.  Needs nothing else.
+ *     TRACE_NGTCP2_CRYPTO  the adapter wraps the encrypt and decrypt callbacks and reads the packet's header there, at a
+ *                          fraction of the cost, and independently of what ngtcp2 records.  Needs TRACE_NGTCP2_SCOPE wherever
+ *                          ngtcp2 reads or writes packets.  A duplicate of a received packet counts again, because ngtcp2
+ *                          detects it only later.  There are no losses, because a lost packet is not encrypted again.
+ *     TRACE_NGTCP2_CRYPTO_LOST  the same, plus losses from the qlog, which ngtcp2 has to write for this.
  *
- * bench/bench_adapter.c says what each costs.
+ * bench/bench_adapter.c measures what each costs.
  *
- * A connection's trace is used by the thread that uses the connection.
+ * Only the thread that uses the connection may use its trace.
  *
- * ngtcp2 0.12 or 1.x, whichever the headers are that this one finds; the adapter has to be built with the same. */
+ * For ngtcp2 0.12 or 1.x, according to the headers that this one finds.  Build the adapter with the same headers. */
 #ifndef P2PTRACE_NGTCP2_H
 #define P2PTRACE_NGTCP2_H
 
@@ -107,58 +107,62 @@ enum trace_ngtcp2_source {
     TRACE_NGTCP2_CRYPTO_LOST,
 };
 
-/* Why we close a connection: what ngtcp2_conn_write_connection_close takes. */
+/* Why we close a connection: the type that ngtcp2_conn_write_connection_close takes. */
 #if NGTCP2_VERSION_NUM >= 0x010000
 typedef ngtcp2_ccerr trace_ngtcp2_error;
 #else
 typedef ngtcp2_connection_close_error trace_ngtcp2_error;
 #endif
 
-/* One connection's tracing.  NULL is fine everywhere and does nothing. */
+/* The tracing of one connection.  NULL is fine everywhere and does nothing. */
 struct trace_ngtcp2;
 
-/* Makes a connection's tracing, and points *callbacks, *settings and *user_data at its own: give those to ngtcp2_conn_client_new
- * or ngtcp2_conn_server_new.  What they pointed at is copied, and stays as it is; the functions in there are called with your
- * user_data.  Complete them before; another connection begins with yours again.
- * A NULL log: *ret_trace becomes NULL, and the three stay as they are.  So they do on failure, and the connection runs untraced.
- * Returns 0; -EINVAL for no such source; -ENOMEM; for the CRYPTO sources -EBUSY when another connection of the process protects its
- * packets with other functions (those callbacks do not say for which connection they are called).  Allocates 17 KiB. */
+/* Creates the tracing of a connection, and points *callbacks, *settings and *user_data at its own: pass those to
+ * ngtcp2_conn_client_new or ngtcp2_conn_server_new.  What they pointed at is copied and not changed; its functions are called
+ * with your user_data.  Complete your callbacks and settings before this call, and start from them again for the next
+ * connection.  With a NULL log *ret_trace becomes NULL, and the three are not changed.  The same holds on failure: the
+ * connection runs untraced.
+ * Returns 0; -EINVAL for an unknown source; -ENOMEM; for the CRYPTO sources -EBUSY when another connection of the process
+ * protects its packets with other functions (those callbacks do not say which connection they are called for).  Allocates 17
+ * KiB. */
 int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, enum trace_ngtcp2_source source,
                         const ngtcp2_callbacks **callbacks, const ngtcp2_settings **settings, void **user_data);
 
-/* After ngtcp2_conn_del.  A connection whose end was not told has its end here. */
+/* Ends the tracing.  Call it after ngtcp2_conn_del.  If no end of the connection was reported, it ends here. */
 void trace_ngtcp2_destroy(struct trace_ngtcp2 *trace);
 
-/* Who the peer is, as soon as it is authenticated: events carry it from here on.  Called from your handshake_completed callback,
- * conn_established has it too. */
+/* Sets the peer, as soon as it is authenticated.  All later events carry it; conn_established, too, if you call this from your
+ * handshake_completed callback. */
 void trace_ngtcp2_peer(struct trace_ngtcp2 *trace, const struct trace_node_id *peer);
 
-/* To which request a stream belongs: of a stream that was opened here, when it has been opened; of the peer's, when it is known.
- * context is copied; NULL means the connection's own trace.  Emits stream_opened, once.  Allocates when there are many streams. */
+/* Sets the request that a stream belongs to.  Call it when you have opened the stream, or, for a stream of the peer, when you
+ * know the request.  context is copied; NULL means the connection's own trace.  Emits stream_opened, once.  Allocates when
+ * there are many streams. */
 void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const struct trace_context *context);
 
-/* What ngtcp2_conn_writev_stream took of a stream: its *pdatalen, also with NGTCP2_ERR_WRITE_MORE; less than 0: nothing.
- * fin: NGTCP2_WRITE_STREAM_FLAG_FIN was set, and all was taken. */
+/* Reports how many bytes of a stream ngtcp2_conn_writev_stream took: its *pdatalen, also with NGTCP2_ERR_WRITE_MORE; negative:
+ * none.
+ * fin: NGTCP2_WRITE_STREAM_FLAG_FIN was set, and all bytes were taken. */
 void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngtcp2_ssize taken, int fin);
 
-/* The same, of what ngtcp2_conn_writev_stream was given and gave back: its result, *pdatalen, flags, stream, vectors.  Whether the stream's
- * end was sent follows from them.  A result that is an error, but for NGTCP2_ERR_WRITE_MORE, means that nothing was sent. */
+/* The same, from the arguments and results of ngtcp2_conn_writev_stream: its result, *pdatalen, flags, stream, vectors.  They
+ * also say whether the end of the stream was sent.  After an error other than NGTCP2_ERR_WRITE_MORE nothing was sent. */
 void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result, ngtcp2_ssize taken, uint32_t flags,
                                  int64_t stream_id, const ngtcp2_vec *datav, size_t datavcnt);
 
-/* How often metrics are told: at most once in so long; 0, as it is unless said: with each packet received after which they are others.  Of
- * sources that see packets. */
+/* Limits how often metrics are emitted: at most once per interval, in nanoseconds.  0, the default: after each received packet
+ * that changed them.  Only for sources that see packets. */
 void trace_ngtcp2_metrics_every(struct trace_ngtcp2 *trace, uint64_t interval_ns);
 
-/* The connection is over: we close it with `error`; or, for a NULL error, ngtcp2_conn_read_pkt or ngtcp2_conn_handle_expiry
- * returned `result`.  Of NGTCP2_ERR_DRAINING the peer's code and reason are asked for.  Its streams are closed with it.  Only the
- * first call counts. */
+/* Reports that the connection is over: we close it with `error`; or, if error is NULL, ngtcp2_conn_read_pkt or
+ * ngtcp2_conn_handle_expiry returned `result`.  For NGTCP2_ERR_DRAINING the adapter gets the peer's code and reason from
+ * ngtcp2.  The connection's streams are closed with it.  Only the first call counts. */
 void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngtcp2_error *error);
 
-/* The context of the connection's own trace, for events of yours; NULL before its first packet, and for a NULL trace. */
+/* The context of the connection's own trace, for your own events; NULL before its first packet, and for a NULL trace. */
 const struct trace_context *trace_ngtcp2_context(const struct trace_ngtcp2 *trace);
 
-/* Not an interface: TRACE_NGTCP2_SCOPE. */
+/* Internal to TRACE_NGTCP2_SCOPE. */
 struct trace_ngtcp2 *trace_ngtcp2__enter(struct trace_ngtcp2 *trace);
 void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
 
@@ -178,8 +182,8 @@ void trace_ngtcp2__leave(struct trace_ngtcp2 *const *before);
 #define TRACE_NGTCP2_METRICS_EVERY(trace, interval_ns) trace_ngtcp2_metrics_every(trace, interval_ns)
 #define TRACE_NGTCP2_CLOSED(trace, result, error) trace_ngtcp2_closed(trace, result, error)
 /* From here to the end of the block this thread reads and writes packets of that connection: ngtcp2_conn_read_pkt,
- * ngtcp2_conn_writev_stream and its kin, ngtcp2_conn_write_connection_close.  Scopes nest.  A connection may be destroyed within its
- * own scope, but not within that of another one which is inside of it. */
+ * ngtcp2_conn_writev_stream and the like, ngtcp2_conn_write_connection_close.  Scopes nest.  A connection may be destroyed
+ * within its own scope, but not inside a nested scope of another connection. */
 #define TRACE_NGTCP2_SCOPE(trace) TRACE_NGTCP2_SCOPE_(trace, __LINE__)
 #define TRACE_NGTCP2_SCOPE_(trace, line) TRACE_NGTCP2_SCOPE_AT_(trace, line)
 #define TRACE_NGTCP2_SCOPE_AT_(trace, line)                                                                       \

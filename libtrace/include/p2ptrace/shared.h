@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The shared library, libp2ptrace-shared.so: p2ptrace for other languages, and for whoever wants to change the library without building
- * the program again.  C and C++ programs usually take the macros of p2ptrace/trace.h and the static library, which cost less.
+ * The shared library, libp2ptrace-shared.so: p2ptrace for other languages, and for programs whose library should be replaceable
+ * without rebuilding them.  C and C++ programs usually use the macros of p2ptrace/trace.h and the static library, which cost
+ * less.
  *
  *     struct trace_log *log = NULL;
  *     struct trace_log_options options = {.node_id = trace_node_id_random(), .node_name = "alice"};
@@ -10,15 +11,16 @@
  *     trace_emit_packet_sent(log, &context, &peer, &packet, TRACE_DATA_BYTES(packet_sent));
  *     trace_log_close(log);
  *
- * There is a function for each kind of tbl/events.def, but for events_lost, which only traced writes.
+ * There is a function for each kind of tbl/events.def except events_lost, which only traced writes.
  *
- * What stays: a function that a release had keeps its name, its version (P2PTRACE_1.0), its parameters and their meaning.  A struct that
- * is handed over with its size may gain members at its end: a program that was built before gives the size that it knows, and the new
- * members are 0.  The other structs stay as they are.  tests/abi has a program of each version, which runs with the library of today.
+ * The ABI is stable: once released, a function keeps its name, its version (P2PTRACE_1.0), its parameters and their meaning.  A
+ * struct that is passed with its size may gain members at its end: an older program passes the size that it knows, and the new
+ * members are 0.  The other structs do not change.  tests/abi has a program of each version, which runs with the current
+ * library.
  *
- * trace_log_close, trace_log_name, trace_node_id_random, trace_node_id_from and the functions of p2ptrace/context.h are in the shared
- * library too.  The macros of p2ptrace/trace.h are not for it: they know how a log looks inside.  No program should link both libraries,
- * though two copies in one process do no harm. */
+ * trace_log_close, trace_log_name, trace_node_id_random, trace_node_id_from and the functions of p2ptrace/context.h are in the
+ * shared library, too.  Do not use the macros of p2ptrace/trace.h with it: they know the inside of a log.  A program should not
+ * link both libraries, though two copies in one process do no harm. */
 #ifndef P2PTRACE_SHARED_H
 #define P2PTRACE_SHARED_H
 
@@ -31,34 +33,37 @@ extern "C" {
 
 /* ---- logs ------------------------------------------------------------------------------------------------------------------ */
 
-/* As trace_log_open.  options_bytes: sizeof *options.  lane_events: how many events each lane keeps, a power of two from 64 to
- * TRACE_LANE_EVENTS_MAX; 0: TRACE_LANE_EVENTS_FULL.  Returns 0; -EINVAL also for options that are too short to have a node_id. */
+/* Like trace_log_open.  options_bytes: sizeof *options.  lane_events: the number of events that each lane keeps, a power of two
+ * from 64 to TRACE_LANE_EVENTS_MAX; 0: TRACE_LANE_EVENTS_FULL.  Also returns -EINVAL for options that are too short to contain
+ * a node_id. */
 int trace_shared_log_open(struct trace_log **ret_log, const struct trace_log_options *options, size_t options_bytes,
                           uint32_t lane_events);
 
-/* As trace_log_register_app, of an application in parts: app_id has 4 characters; name is cut to fit. */
+/* Like trace_log_register_app, with the description in parts.  app_id: 4 characters.  name: cut to fit. */
 int trace_shared_register_app(struct trace_log *log, const char *app_id, const char *name,
                               const struct trace_app_command_name *commands, size_t command_count,
                               const struct trace_app_field *fields, size_t field_count);
 
-/* Would an event of this kind be written now?  For a program to which an event's fields are dear.  Any thread, safe in signal handlers. */
+/* Is this kind of event enabled now?  For programs whose events have fields that are expensive to compute.  Any thread, safe in
+ * signal handlers. */
 int trace_shared_wants(const struct trace_log *log, uint16_t kind);
 
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
 
-/* The kinds that a node writes; the probe is 1 for those that it does not. */
+/* Selects the kinds that a node writes: the probe is 1 for those that it does not. */
 #define TRACE__BY_TRACED_EVENTS_LOST ~, 1
 #define TRACE__SECOND(first, second, ...) second
 #define TRACE__PROBE(...) TRACE__SECOND(__VA_ARGS__, 0, ~)
 #define TRACE__CAT(a, b) TRACE__CAT_(a, b)
 #define TRACE__CAT_(a, b) a##b
-/* TRACE__SHARED_KIND_0(name, NAME, fields), which whoever uses this defines, for each kind that a node writes; else nothing. */
+/* TRACE__SHARED_KIND_0(name, NAME, fields), which the user of this macro defines, for each kind that a node writes; otherwise
+ * nothing. */
 #define TRACE__SHARED_KIND(name, NAME, fields) \
     TRACE__CAT(TRACE__SHARED_KIND_, TRACE__PROBE(TRACE__BY_TRACED_##NAME, 0))(name, NAME, fields)
 #define TRACE__SHARED_KIND_1(name, NAME, fields)
 
-/* How many bytes of struct trace_NAME are its members: what an event's data_bytes is.  sizeof would count the bytes behind the last one,
- * in which a later version may have another member. */
+/* The number of bytes of struct trace_NAME that its members take: the value for data_bytes.  sizeof would include the padding
+ * at the end, where a later version may have another member. */
 #define TRACE_DATA_BYTES(name) sizeof(struct trace__packed_##name)
 #define TRACE_FIELD(type, name, length, unit, doc) TRACE_MEMBER_##type(name, length)
 #define TRACE_KIND(id, name, NAME, doc, fields) \
@@ -67,9 +72,10 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind);
     } __attribute__((packed));
 #include "tbl/events.def"
 
-/* void trace_emit_NAME(log, context, peer, data, data_bytes): emits an event.  log, context and peer may be NULL, as for the macros.
- * context->flags may have flags of this event alone, besides those that its trace carries (tbl/flags.def).
- * data_bytes: TRACE_DATA_BYTES(NAME).  Wait-free but for a thread's first event to a log; any thread, safe in signal handlers. */
+/* void trace_emit_NAME(log, context, peer, data, data_bytes): emits an event.  log, context and peer may be NULL, as for the
+ * macros.  context->flags may contain flags of this event only, in addition to those of its trace (tbl/flags.def).
+ * data_bytes: TRACE_DATA_BYTES(NAME).  Wait-free except for a thread's first event to a log; any thread, safe in signal
+ * handlers. */
 #define TRACE__SHARED_KIND_0(name, NAME, fields)                                                                         \
     void trace_emit_##name(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer, \
                            const struct trace_##name *data, size_t data_bytes);
@@ -78,20 +84,22 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind);
 #include "tbl/events.def"
 #undef TRACE__SHARED_KIND_0
 
-/* Emits events that the caller collected, for languages to which each call is dear.  Of each event count timestamp, trace_id, kind, flags,
- * peer_id (with TRACE_FLAG_HAS_PEER) and data; sequence is not read.  timestamp: when it happened, by trace_shared_ticks; 0: now.  Kinds
- * that are switched off and traces that are not sampled are left out now, not when they were collected.  A kind that this library does not
- * know is passed on.  Context as trace_emit_NAME. */
+/* Emits events that the caller collected, for languages in which each call is expensive.  Uses timestamp, trace_id, kind,
+ * flags, peer_id (with TRACE_FLAG_HAS_PEER) and data of each event; sequence is ignored.  timestamp: when it happened, by
+ * trace_shared_ticks; 0: now.  Kinds that are disabled and traces that are not sampled are dropped now, not when they were
+ * collected.  Kinds that this library does not know are passed on.  Context as for trace_emit_NAME. */
 void trace_shared_emit_events(struct trace_log *log, const struct trace_event *events, size_t count);
 
-/* Now, on the clock of the logs of this machine: see enum trace_clock_source.  A caller that has the same clock may read it itself. */
+/* The current time, in ticks of this machine's logs, and the clock that they come from (enum trace_clock_source).  A caller
+ * with access to the same clock may read it directly. */
 uint64_t trace_shared_ticks(void);
 enum trace_clock_source trace_shared_clock_source(void);
 
-/* ---- questions to the own log ------------------------------------------------------------------------------------------------ */
+/* ---- questions to the own log
+ * ------------------------------------------------------------------------------------------------ */
 
-/* As trace_query_open, with its mode: enum trace_query_mode.  trace_query_json, trace_query_close and the dumps of p2ptrace/query.h are
- * here, too. */
+/* Like trace_query_open.  mode: enum trace_query_mode.  trace_query_json, trace_query_close and the dump functions of
+ * p2ptrace/query.h are in the shared library, too. */
 int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *log, uint32_t mode);
 
 #ifdef __cplusplus

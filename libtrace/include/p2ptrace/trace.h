@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * p2ptrace for the program that is traced: open a log, say what happens, close it.
+ * p2ptrace for the program to be traced: open a log, report what happens, close the log.
  *
  *     #define TRACE_FULL                        // or -DTRACE_FULL; without any switch all of this compiles to nothing
  *     #include <p2ptrace/trace.h>
@@ -9,41 +9,41 @@
  *     TRACE_PACKET_SENT(log, &context, &peer, packet_num, size, TRACE_SPACE_1RTT);
  *     TRACE_ONLY(trace_log_close(log);)
  *
- * Switches, for whoever includes this header.  They are the program's, not the library's: one library serves all of them.
+ * Switches, for the program that includes this header.  They belong to the program, not to the library: one library serves them
+ * all.
  *
  *     TRACE          logs, events, contexts
  *     TRACE_APP      with TRACE: also the application registry and its macros
  *     TRACE_INDEX    with TRACE: also in-process queries that keep an index
  *     TRACE_FULL     all three
- *     TRACE_MINIMAL  512 KiB a lane instead of 8 MiB
- *     TRACE_SAMPLE=N a log that is opened without a `control` of its own starts by keeping one trace in N.  The trace's id decides,
- *                    so that all nodes keep the same ones; events without a trace and traces flagged debug always stay.
- *                    TRACE_SAMPLE alone, 0 and 1 mean all.
+ *     TRACE_MINIMAL  512 KiB per lane instead of 8 MiB
+ *     TRACE_SAMPLE=N a log that is opened without a `control` of its own starts by keeping one trace in N.  The trace's id
+ *                    decides, so all nodes keep the same traces.  Events without a trace, and traces with the debug flag, are
+ *                    always kept.  TRACE_SAMPLE without a value, 0 and 1 mean all traces.
  *
- * With TRACE not defined every macro below vanishes.  Its arguments are not evaluated, and the object code is that of a program
- * without the line, byte for byte, at every level of optimisation (tests/zero; debug information apart, which lists the headers).
- * Then
+ * Without TRACE every macro below vanishes.  Its arguments are not evaluated, and the object code is that of a program without
+ * the line, byte for byte, at every optimisation level (tests/zero; except debug information, which lists the headers).  Then
  *
- *   - log, context, peer, and what else is made for tracing alone (a parent's span, an endpoint, an app_id, data and its size, a
- *     protocol) are not even read by the compiler: they may name what exists only inside TRACE_ONLY; and a variable or parameter
- *     that nothing but trace lines uses should, for it is unused when off.
- *   - the other arguments are the program's own values.  The compiler reads them and forgets them, so that a variable does not
- *     become unused because only a trace line used it.  They have to be declared.
+ *   - the compiler does not even see log, context, peer, and whatever else exists only for tracing (a parent's span, an
+ *     endpoint, an app_id, data and its size, a protocol).  They may name things that exist only inside TRACE_ONLY.  A variable
+ *     or parameter that only trace lines use should be inside TRACE_ONLY, because it is unused when tracing is off.
+ *   - the other arguments are the program's own values.  The compiler sees and discards them, so that a variable does not
+ *     become unused because only a trace line used it.  They must be declared.
  *
- * Two things cost bytes when off, at gcc -O0 only, which gives everything that it has read its room on the stack: a compound literal
- * among the program's own values, and variables inside TRACE_IF.  One warns when off: a static function or variable that nothing
- * but trace lines uses, in C++ with clang.  All three belong into TRACE_ONLY, as does a value that is computed for tracing alone,
- * for its computation would stay.
+ * Two things cost bytes when off, but only with gcc -O0, which reserves stack for everything it has seen: a compound literal
+ * among the program's own values, and variables inside TRACE_IF.  One thing warns when off, in C++ with clang: a static
+ * function or variable that only trace lines use.  All three belong in TRACE_ONLY.  So does a value that is computed only for
+ * tracing, because the computation would stay.
  *
- * Rules of the house:
- *   1. A log belongs to one node.  A process may have several.  A NULL log is allowed everywhere and emits nothing: a node whose
- *      log could not be opened runs on, untraced.
- *   2. Emitting takes no lock, makes no system call, allocates nothing, never waits and keeps errno.  The one exception is a
+ * Rules:
+ *   1. A log belongs to one node.  A process may have several logs.  A NULL log is allowed everywhere and emits nothing: a node
+ *      whose log could not be opened runs on, untraced.
+ *   2. Emitting takes no lock, makes no system call, allocates nothing, never waits, and preserves errno.  The one exception is a
  *      thread's first event to a log, which takes a lane and reserves its memory.
- *   3. Emitting is safe from any thread and from signal handlers.  A log must not be closed while someone emits to it.
- *   4. After fork() the child emits nothing until it opens a log of its own.  After _Fork() or a raw clone(), of which nobody hears,
- *      it must not emit at all.
- *   5. Oldest events are overwritten.  Whatever traced could not read in time it counts and tells. */
+ *   3. Any thread and any signal handler may emit.  A log must not be closed while a thread emits to it.
+ *   4. After fork() the child emits nothing until it opens a log of its own.  After _Fork() or a raw clone(), which run no fork
+ *      handlers, it must not emit at all.
+ *   5. The oldest events are overwritten.  traced counts and reports what it could not read in time. */
 #ifndef P2PTRACE_TRACE_H
 #define P2PTRACE_TRACE_H
 
@@ -59,7 +59,7 @@
 #endif
 #endif
 
-/* Parts of nothing are nothing: a program may ask #ifdef TRACE_APP. */
+/* Without TRACE the parts are off, too: a program may test #ifdef TRACE_APP. */
 #ifndef TRACE
 #undef TRACE_APP
 #undef TRACE_INDEX
@@ -89,12 +89,14 @@ extern "C" {
  *     TRACE_ONLY(text)    the text itself, or nothing: members, declarations, statements
  *     TRACE_IF { ... }    a block that always compiles and is dead code when off
  *
- * A TRACE_IF block must not declare variables, nor make compound literals: gcc -O0 gives those of dead code room on the stack,
- * and the object code is no longer that of a program without the block.  (No spelling of a dead block helps: gcc keeps the variables
- * of a function from before it finds out what is dead.)  A block with variables goes into TRACE_ONLY, braces, commas and all.
+ * A TRACE_IF block must not declare variables or contain compound literals: gcc -O0 reserves stack for them even in dead code,
+ * and the object code would differ from that of a program without the block.  (No other way to write a dead block helps: gcc
+ * fixes a function's variables before it finds out what is dead.)  A block with variables goes into TRACE_ONLY, braces, commas
+ * and all.
  *
- * A member, a parameter, an argument, an initialiser: TRACE_ONLY holds it with the punctuation that belongs to it, and there is none
- * left behind.  A struct needs at least one member that stays, for C has no empty struct; one of tracing alone goes away as a whole.
+ * For a member, a parameter, an argument or an initialiser, put its punctuation inside TRACE_ONLY, too, so that none is left
+ * behind.  A struct needs at least one member outside, because C has no empty struct; put a struct that exists only for tracing
+ * inside as a whole.
  *
  *     struct request {
  *         uint64_t id;
@@ -104,8 +106,8 @@ extern "C" {
  *     request_send(request, fd TRACE_ONLY(, log));
  *     struct request request = {.id = 7, TRACE_ONLY(.context = trace_context_new(TRACE_FLAG_SAMPLED), )};
  *
- * TRACE_APP_ONLY is the same for what only application events need: descriptions, their functions, their registration, a variable for
- * their data.
+ * TRACE_APP_ONLY does the same for what only application events need: descriptions, their functions, their registration, a
+ * variable for their data.
  * --------------------------------------------------------------------------------------------------------------------- */
 
 #ifdef TRACE
@@ -122,8 +124,8 @@ extern "C" {
 #define TRACE_APP_ONLY(...)
 #endif
 
-/* What the compiler reads and forgets.  Never defined, never called.  C++ must not evaluate its call at all, lest a lambda captures
- * what is named; in C a call that is folded away counts as a use of static functions too. */
+/* Makes the compiler see its arguments and discard them.  Never defined, never called.  In C++ the call must be unevaluated, or
+ * a lambda would capture what it names.  In C a call that is folded away counts as a use, also of static functions. */
 int trace__mention(int nothing, ...);
 #ifdef __cplusplus
 #define TRACE_MENTION_(...) ((void)sizeof(trace__mention(0, __VA_ARGS__)))
@@ -137,27 +139,29 @@ int trace__mention(int nothing, ...);
 
 struct trace_log;
 
-/* An id says who a node is, to all that watch it.  Two programs with one id look like one node that contradicts itself: `inspector doctor`
- * and `inspector nodes` warn of that.  A node whose protocol has an id of 32 bytes uses that one; others choose one of these. */
+/* A node id identifies a node to everything that watches it.  Two programs with the same id look like one node that contradicts
+ * itself: `inspector doctor` and `inspector nodes` warn about that.  If the node's protocol has ids of 32 bytes, use those;
+ * otherwise use one of the next two functions. */
 
-/* A random id, for a node that is another one each time it starts.  All zero, which trace_log_open refuses, where the kernel gives no
- * random bytes.  Any thread, safe in signal handlers. */
+/* A random id, for a node that has a new identity each time it starts.  All zero, which trace_log_open refuses, if the kernel
+ * gives no random bytes.  Any thread, safe in signal handlers. */
 struct trace_node_id trace_node_id_random(void);
 
-/* An id made of what names the node in its own protocol, a public key or an id of another length: the same for the same bytes, on every
- * machine, so that peers can be told by it too.  Different bytes give different ids, but for a chance of one in 2^64 for each pair; nothing
- * keeps someone from making two that collide, for this is no cryptographic hash.  Any thread, safe in signal handlers. */
+/* An id made from what names the node in its own protocol: a public key, or an id of another length.  The same bytes give the
+ * same id on every machine, so it can name peers, too.  Two different inputs give the same id with a chance of one in 2^64.
+ * This is not a cryptographic hash: it is possible to construct inputs that collide.  Any thread, safe in signal handlers. */
 struct trace_node_id trace_node_id_from(const void *identity, size_t bytes);
 
-/* A message id made of the bytes that both ends know a message by: a hash, a transaction id with whatever makes it unique.  The same for the
- * same bytes everywhere; two that differ have the same id by a chance of one in 2^64.  Any thread, safe in signal handlers. */
+/* A message id made from the bytes by which both ends know a message: a hash, or a transaction id with whatever makes it
+ * unique.  The same bytes give the same id everywhere; two different inputs give the same id with a chance of one in 2^64.  Any
+ * thread, safe in signal handlers. */
 uint64_t trace_message_id(const void *id, size_t bytes);
 
 struct trace_log_options {
     struct trace_node_id node_id; /* not all zero */
-    const char *node_name;        /* UTF-8, up to 31 bytes are kept; NULL for none */
-    enum trace_policy policy;     /* TRACE_OVERWRITE_OLDEST unless said otherwise */
-    uint64_t control; /* kinds and sampling to start with, TRACE_CONTROL_KINDS(...); 0: all kinds, sampled as TRACE_SAMPLE says */
+    const char *node_name;        /* UTF-8, cut to 31 bytes; NULL for none */
+    enum trace_policy policy;     /* 0: TRACE_OVERWRITE_OLDEST */
+    uint64_t control;             /* initial control word, TRACE_CONTROL_KINDS(...); 0: all kinds, sampled by TRACE_SAMPLE */
 };
 
 #ifdef TRACE_MINIMAL
@@ -166,44 +170,43 @@ struct trace_log_options {
 #define TRACE_LANE_EVENTS TRACE_LANE_EVENTS_FULL
 #endif
 
-/* As trace_log_open, with what the switches decide said in full: a control (0 means everything), and the number of events in a
- * lane, a power of two, 64 to TRACE_LANE_EVENTS_MAX. */
+/* Like trace_log_open, but without the switches: control 0 means everything; lane_events is the number of events in a lane, a
+ * power of two from 64 to TRACE_LANE_EVENTS_MAX. */
 int trace__log_open(struct trace_log **ret_log, const struct trace_log_options *options, uint32_t lane_events);
 
-/* Opens a log: makes the shared-memory object, reserves the calling thread's lane, and lets traced find it.
- * The log is the caller's, until trace_log_close or the end of the process.
- * Returns 0; -EINVAL for a zero node_id; -ENOSPC or -ENOMEM when /dev/shm has no room; another negative errno of shm_open.  On
- * failure *ret_log is untouched.  Blocks, allocates; not for signal handlers. */
+/* Opens a log: creates the shared-memory object, reserves the calling thread's lane, and makes the log visible to traced.
+ * The caller owns the log, until trace_log_close or the end of the process.
+ * Returns 0; -EINVAL for a zero node_id or an unknown policy; -ENOSPC or -ENOMEM when /dev/shm has no room; otherwise the
+ * negative errno of what failed.  On failure *ret_log is untouched.  Blocks, allocates; not for signal handlers. */
 static inline int trace_log_open(struct trace_log **ret_log, const struct trace_log_options *options) {
     struct trace_log_options chosen = *options;
     if (chosen.control == 0) chosen.control = TRACE_CONTROL_AT_OPEN;
     return trace__log_open(ret_log, &chosen, TRACE_LANE_EVENTS);
 }
 
-/* Closes a log.  What was emitted stays readable until traced has drained it; without a traced the object is left for the next
- * one, among the newest 32 of logs that nobody writes any more.  NULL is fine.  Nobody may be emitting to it.  Blocks. */
+/* Closes a log.  Its events stay readable until traced has drained it.  Without a traced the object stays for the next one, as
+ * long as it is among the newest 32 whose nodes have ended.  NULL is fine.  No thread may be emitting to the log.  Blocks. */
 void trace_log_close(struct trace_log *log);
 
 /* The name of the log's shared-memory object, with its leading slash; "" for a NULL log.  Valid until the log is closed. */
 const char *trace_log_name(const struct trace_log *log);
 
-/* Registers an application protocol, so that its commands and fields are shown by name: those of events from before, too, though who is
- * told of events as they happen has seen those already.  The description (p2ptrace/app.h says what makes a good one) is copied; it
- * stays as long as the ring, and cannot be changed.  Registering again what says the same does nothing.
- * Returns 0, also without a log and in a forked child, where nothing is registered; -E2BIG for more than TRACE_APP_COMMANDS_MAX commands
- * or TRACE_APP_FIELDS_MAX fields; -EINVAL for a description that breaks another rule of p2ptrace/app.h; -EEXIST for an app_id that is
- * registered with another description, which stays; -ENOSPC when TRACE_APPS_MAX are registered; -ENOMEM when /dev/shm has no room
- * for it (8 KiB).
- * Any thread; takes a lock, not for signal handlers. */
+/* Registers an application protocol, so that its commands and fields are shown by name.  That includes earlier events, but not
+ * those that a live stream has already delivered.  The description is copied (p2ptrace/app.h has its rules); it stays as long
+ * as the ring, and cannot be changed.  Registering an equal description again does nothing.
+ * Returns 0, also without a log and in a forked child, where nothing is registered; -E2BIG for more than TRACE_APP_COMMANDS_MAX
+ * commands or TRACE_APP_FIELDS_MAX fields; -EINVAL for a description that breaks another rule of p2ptrace/app.h; -EEXIST for an
+ * app_id that is already registered with a different description, which stays; -ENOSPC when TRACE_APPS_MAX are registered;
+ * -ENOMEM when /dev/shm has no room for it (8 KiB).  Any thread; takes a lock, so not for signal handlers. */
 int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 
 /* ------------------------------------------------------------------------------------------------------------------------
  * Context: which request an event belongs to
  * --------------------------------------------------------------------------------------------------------------------- */
 
-/* p2ptrace/context.h tells how contexts link the parts of a request, with an example.
+/* p2ptrace/context.h explains how contexts link the parts of a request, with an example.
  *
- * A message header carries TRACE_CONTEXT_BYTES bytes: 0 when tracing is compiled out, so that it costs nothing then.
+ * A message header carries TRACE_CONTEXT_BYTES bytes.  That is 0 when tracing is compiled out, so that it costs nothing.
  *
  *     uint8_t message[TRACE_CONTEXT_BYTES + HEADER_BYTES];                     // the sender
  *     TRACE_CONTEXT_ENCODE(message, &context);
@@ -213,9 +216,9 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  *     header_decode(&header, message + TRACE_CONTEXT_BYTES, count - TRACE_CONTEXT_BYTES);
  *
  * TRACE_CONTEXT_ENCODE(uint8_t *out, const struct trace_context *context)
- *     A statement: trace_context_encode, or nothing.
+ *     A statement: calls trace_context_encode, or does nothing.
  * TRACE_CONTEXT_DECODE(struct trace_context *ret_context, const uint8_t *bytes, size_t count)
- *     A value: that of trace_context_decode, or 0. */
+ *     A value: the result of trace_context_decode, or 0. */
 #ifdef TRACE
 #define TRACE_CONTEXT_BYTES TRACE_CONTEXT_WIRE_BYTES
 #define TRACE_CONTEXT_ENCODE(out, context) trace_context_encode(out, context)
@@ -232,7 +235,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * Each macro takes the log (NULL: nothing happens), the context (NULL: no trace), the peer's node id (NULL: none), then the
  * fields of its kind as tbl/events.def lists them.  Arguments are evaluated only when the kind is enabled, and then once.
  *
- * Within: TRACE_EMIT_((the program's own values), name, NAME, all arguments).
+ * Internally: TRACE_EMIT_((the program's own values), name, NAME, all arguments).
  * --------------------------------------------------------------------------------------------------------------------- */
 
 #ifdef __cplusplus
@@ -269,7 +272,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
     TRACE_EMIT_((stream_id, code), stream_closed, STREAM_CLOSED, log, context, peer, stream_id, code)
 #define TRACE_PACKET_SENT(log, context, peer, packet_num, size, space) \
     TRACE_EMIT_((packet_num, size, space), packet_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
-/* The same packet once more, under the number that it had: for transports that retransmit so (QUIC never does). */
+/* The same packet again, with the same number: for transports that retransmit this way (QUIC never does). */
 #define TRACE_PACKET_RESENT(log, context, peer, packet_num, size, space) \
     TRACE_EMIT_((packet_num, size, space), packet_resent, PACKET_SENT, log, context, peer, packet_num, size, space)
 #define TRACE_PACKET_RECEIVED(log, context, peer, packet_num, size, space) \
@@ -279,14 +282,14 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)                                   \
     TRACE_EMIT_((rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes), metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, \
                 cwnd_bytes, in_flight_bytes)
-/* The program's own messages, over any transport: TRACE_TRANSPORT_UDP, ...  message_id: what both ends know the message by, once for
- * each message from one node to another; trace_message_id makes one of more than 8 bytes.  type: const char *, NULL for none, cut to 24
- * bytes.  A message is found again at the other end by peer, transport and id: with an id that is used again soon, give each message
- * a context too.  A program that traces its packets need not trace messages as well, nor the other way about. */
+/* The program's own messages, over any transport: TRACE_TRANSPORT_UDP, ...  message_id: how both ends know the message,
+ * different for each message from one node to another; trace_message_id makes one from more than 8 bytes.  type: const char *,
+ * NULL for none, cut to 24 bytes.  Peer, transport and id match a message with its other end.  If ids are reused soon, also
+ * give each message a context.  A program that traces packets need not trace messages, and vice versa. */
 #define TRACE_MESSAGE_SENT(log, context, peer, message_id, size, transport, type)                                      \
     TRACE_EMIT_((message_id, size, transport, type), message_sent, MESSAGE_SENT, log, context, peer, message_id, size, \
                 transport, type)
-/* The same message once more, to the same peer under the same id. */
+/* The same message again, to the same peer with the same id. */
 #define TRACE_MESSAGE_RESENT(log, context, peer, message_id, size, transport, type)                                      \
     TRACE_EMIT_((message_id, size, transport, type), message_resent, MESSAGE_SENT, log, context, peer, message_id, size, \
                 transport, type)
@@ -297,7 +300,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
     TRACE_EMIT_((category, code), custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
 
-/* With TRACE alone the contexts of these are there, and must not become unused either. */
+/* With TRACE but without TRACE_APP the contexts exist, and must not become unused. */
 #if !defined(TRACE) || defined(TRACE_APP)
 #define TRACE_APP_EMIT_(...) TRACE_EMIT_(__VA_ARGS__)
 #define TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message) \
@@ -310,9 +313,9 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 /* app_id: 4 characters, "DMAP" or description.app_id.  data: const void *, up to 42 bytes. */
 #define TRACE_APP_COMMAND(log, context, peer, app_id, cmd, data, data_bytes) \
     TRACE_APP_EMIT_((cmd), app_command, APP_COMMAND, log, context, peer, app_id, cmd, data, data_bytes)
-/* An app_command event made of the application's own message.  protocol: const struct trace_app_protocol *, whose to_trace_data turns the
- * message into the data bytes and whose should_trace may refuse it (p2ptrace/app_protocol.h).  message: const void *, what these two
- * expect.  A message that is refused leaves nothing in the ring, no loss either.
+/* An app_command event made from the application's own message.  protocol: const struct trace_app_protocol *; its to_trace_data
+ * turns the message into the data bytes, and its should_trace may refuse it (p2ptrace/app_protocol.h).  message: const void *,
+ * as these two functions expect it.  A message that is refused leaves nothing in the ring and is not counted as lost.
  *
  *     static size_t dmap_to_trace_data(uint8_t out[TRACE_APP_DATA_BYTES], uint16_t cmd, const void *message) {
  *         const struct dmap_request *request = message;
@@ -332,13 +335,13 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  */
 #define TRACE_APP_MESSAGE(log, context, peer, protocol, cmd, message) \
     TRACE_APP_EMIT_MESSAGE_(log, context, peer, protocol, cmd, message)
-/* Begins the span context->span_id, caused by parent_id, a span here or on another node (0: a root). */
+/* Begins the span context->span_id.  parent_id: the span that caused it, here or on another node (0: a root). */
 #define TRACE_APP_START(log, context, peer, parent_id, app_id, cmd) \
     TRACE_APP_EMIT_((cmd), app_start, APP_START, log, context, peer, parent_id, app_id, cmd)
 /* Ends the span context->span_id. */
 #define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
     TRACE_APP_EMIT_((cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
-/* Ends it without an answer: time ran out.  Its outcome is neither ok nor failed, but expired. */
+/* Ends the span without an answer, because time ran out.  Its outcome is neither ok nor failed, but expired. */
 #define TRACE_APP_EXPIRED(log, context, peer, app_id, cmd) \
     TRACE_APP_EMIT_((cmd), app_expired, APP_END, log, context, peer, app_id, cmd)
 

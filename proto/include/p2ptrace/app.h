@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The description of an application protocol: what its commands are called, and how the 42 data bytes of its app_command
- * events are laid out.  A node registers it once (p2ptrace/trace.h); it then lies in the ring's header, so that traced and
- * the inspector name and decode the events of any application without knowing it, also when the node is dead.
+ * The description of an application protocol: the names of its commands, and the layout of the 42 data bytes of its app_command
+ * events.  A node registers it once (p2ptrace/trace.h).  From then on it is in the ring, so that traced and the inspector
+ * can name and decode the events of applications they know nothing about, even after the node has died.
  *
  * Fixed sizes, no pointers: the struct is its own shared-memory form.  Text is NUL-padded and may fill its array.
  *
@@ -18,24 +18,24 @@
  *                    TRACE_APP_FIELD(TRACE_APP_UNSIGNED, struct dmap_data, size)},
  *     };
  *
- * What a description must be, or its registration is refused:
- *   - there are at most 256 commands and 16 fields;
- *   - the app_id is 4 printable ASCII characters, none of them a space;
- *   - the application, each command and each field has a name; no two commands have the same number or name, and no two
- *     fields the same name;
- *   - each field lies within the data bytes, has a type of this version and at least one byte; TRACE_APP_UNSIGNED has 1, 2, 4
- *     or 8.  Fields may overlap: that is a union, the same bytes shown in two ways.
+ * Rules for a description.  One that breaks them is not registered.
+ *   - At most 256 commands and 16 fields.
+ *   - The app_id is 4 printable ASCII characters other than space.
+ *   - The application, each command and each field has a name.  No two commands have the same number or name, and no two
+ *     fields have the same name.
+ *   - Each field lies within the data bytes, has a type of this version and at least one byte; a TRACE_APP_UNSIGNED has 1, 2, 4
+ *     or 8.  Fields may overlap, which makes a union: the same bytes are shown in two ways.
  *
- * What the others show:
- *   - a command that no description names: by its number.  That is never an error;
- *   - an application that was not registered: its four characters, the command's number, the data bytes as hex;
- *   - a field that the event's data bytes do not reach: not at all;
- *   - a name that is no UTF-8: with U+FFFD where it is not.  Control characters are escaped in JSON, and the inspector does
- *     not let them through to a terminal;
- *   - a field of a type that they do not know, from a node that is newer: as hex.
+ * How traced and the inspector show
+ *   - a command that the description does not name: by its number.  This is never an error;
+ *   - an application that was not registered: by its four characters, the command's number, and the data bytes as hex;
+ *   - a field that lies beyond the event's data bytes: not at all;
+ *   - a name that is not valid UTF-8: with U+FFFD for the invalid bytes.  JSON escapes control characters, and the inspector
+ *     never writes them to a terminal;
+ *   - a field whose type they do not know, because the node is newer: as hex.
  *
- * Descriptions belong to their node: two nodes may describe the same app_id differently, and the events of each are shown by
- * its own. */
+ * A description belongs to its node.  Two nodes may describe the same app_id differently; each node's events are shown by its
+ * own description. */
 #ifndef P2PTRACE_APP_H
 #define P2PTRACE_APP_H
 
@@ -73,19 +73,19 @@ struct trace_app_field {
 struct trace_app {
     char app_id[4];
     char name[TRACE_APP_NAME_BYTES];
-    uint16_t command_count; /* 0: those up to the first that has no name; so it is for fields */
-    uint16_t field_count;
-    /* One more than may be used: a list that is too long has it set, and is refused.  Without it C would cut the list, with a
-     * warning, and nobody could see that. */
+    uint16_t command_count; /* 0: count the entries up to the first without a name */
+    uint16_t field_count;   /* likewise */
+    /* One entry more than may be used, to detect a list that is too long.  Without it the compiler would cut the list with no
+     * more than a warning, and registration could not notice. */
     struct trace_app_command_name commands[TRACE_APP_COMMANDS_MAX + 1];
     struct trace_app_field fields[TRACE_APP_FIELDS_MAX + 1];
 };
 
 TRACE_STATIC_ASSERT_(sizeof(struct trace_app) == 32 + 24 * 257 + 24 * 17, "an app description has no holes");
 
-/* The initialiser of a field that is a member of the struct that lies in the data bytes: its name, offset and size are the
- * member's. Does not compile when the member reaches beyond the data bytes, when its name is too long, or when a
- * TRACE_APP_UNSIGNED has another size than a number. */
+/* Initialises a field from a member of the struct that the data bytes hold: name, offset and size are the member's.  Does not
+ * compile if the member extends beyond the data bytes, if its name is too long, or if a TRACE_APP_UNSIGNED does not have the
+ * size of a number. */
 #define TRACE_APP_FIELD(type, object, member)                                                                  \
     {                                                                                                          \
 #member, type, (uint8_t)(offsetof(object, member) + 0 * TRACE_APP_FIELD_CHECK_(type, object, member)), \

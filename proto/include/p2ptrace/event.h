@@ -13,11 +13,11 @@
  *   timestamp   in a ring: raw ticks of the ring's clock (p2ptrace/shm.h).  Outside: Unix time in nanoseconds.
  *   sequence    in a ring: the slot's commit mark.  Outside: the low 32 bits of the event's position in its lane.
  *
- * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event never leaves it
- * except as JSON or an export.
+ * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event leaves the machine only
+ * as JSON, in a recording, or as an export.
  *
- * Plain data, no functions that need a library: this header is for all programs: C99 with the extensions of gcc and clang,
- * C++11. */
+ * Plain data, and nothing that needs a library.  Any program can include this header: C99 with the extensions of gcc and clang,
+ * or C++11. */
 #ifndef P2PTRACE_EVENT_H
 #define P2PTRACE_EVENT_H
 
@@ -29,7 +29,7 @@ extern "C" {
 #define TRACE_STATIC_ASSERT_(condition, text) static_assert(condition, text)
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define TRACE_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
-#else /* C99 of gcc and clang, which know it all the same, but say with -pedantic that they should not */
+#else /* in C99 mode gcc and clang have it, too, but warn about it with -pedantic */
 #define TRACE_STATIC_ASSERT_(condition, text) __extension__ _Static_assert(condition, text)
 #endif
 
@@ -39,12 +39,12 @@ extern "C" {
 #define TRACE_NODE_ID_BYTES 32
 #define TRACE_APP_DATA_BYTES 42
 
-/* A 128-bit correlation id, the same width as W3C Trace Context.  All zero means "no trace". */
+/* The 128-bit id of a trace, as wide as in W3C Trace Context.  All zero means "no trace". */
 struct trace_id {
     uint8_t bytes[TRACE_ID_BYTES];
 };
 
-/* A node's identity, for instance the SHA-256 of its certificate.  The peer of one node is another node. */
+/* A node's identity, for instance the SHA-256 of its certificate.  A node's peer is another node. */
 struct trace_node_id {
     uint8_t bytes[TRACE_NODE_ID_BYTES];
 };
@@ -141,7 +141,7 @@ TRACE_STATIC_ASSERT_(offsetof(struct trace_event, data) == 64, "data");
     TRACE_STATIC_ASSERT_(sizeof(struct trace_##name) <= TRACE_EVENT_DATA_BYTES, #name " fits its 64 bytes");
 #include "tbl/events.def"
 
-/* One function may fill in either. */
+/* So that one function can fill in either. */
 TRACE_STATIC_ASSERT_(sizeof(struct trace_message_sent) == sizeof(struct trace_message_received) &&
                          offsetof(struct trace_message_sent, type) == offsetof(struct trace_message_received, type),
                      "messages are laid out alike");

@@ -4,26 +4,26 @@
  *
  * The object
  * ----------
- * One POSIX shared-memory object per node log, mode 0600, called /p2ptrace.<uid>.<pid>.<16 random hex digits>.  The name only
- * has to be recognised by a scan and never to repeat; nothing is read out of it.
+ * One POSIX shared-memory object per node log, mode 0600, called /p2ptrace.<uid>.<pid>.<16 random hex digits>.  A scan must
+ * recognise the name, and it must never repeat; nothing is read out of it.
  *
  *      0         4096             header_bytes                                                            object_bytes
  *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
  *      | header  | app table      | lane 0             | lane 1             |   ...   | last lane (shared) |
  *      | + lanes | 64 x 6608      | lane_events x 128  |                    |         |                    |
  *      +---------+----------------+--------------------+--------------------+--     --+--------------------+
- *        ^ written by the node,     ^ slots: written by one thread each, the last one by whoever has none
+ *        ^ written by the node,     ^ slots: one thread writes each lane; all threads without a lane share the last one
  *          control and tail by traced
  *
- * The whole size is set at open, but only memory that is in use is reserved: the header's page, a lane's before its first
- * write, that of an application's description before it is registered.  A lane whose state is TRACE_LANE_FREE has never been
- * reserved, nor has the table from app_count on: a reader must not touch them, for a read of a hole allocates it.  Nor does a
- * reader believe the state: it asks the file system where the object has memory.
+ * The whole size is set when the log is opened, but memory is reserved only where it is used: the header's page; a lane's
+ * before its first write; a description's before it is registered.  A lane whose state is TRACE_LANE_FREE has never been
+ * reserved, nor has the app table from app_count on.  A reader must not touch them, because reading a hole allocates it.  It
+ * does not trust the state either: it asks the file system where the object has memory.
  *
- * ABI 1 had 16 descriptions of 32 commands each, with a word of their own each that said that they are ready: at the end of
- * this file. All else is as it was, and readers read both.
+ * ABI 1 had 16 descriptions of 32 commands each, and each had its own ready word: see the end of this file.  Everything else
+ * is unchanged, and readers read both.
  *
- * magic is stored last, with release: until it is there the object is being made and is looked at again later.
+ * magic is stored last, with release.  Before that, the object is still being made, and readers retry later.
  *
  * A slot
  * ------
@@ -31,41 +31,42 @@
  * word is its commit mark:
  *
  *      free         0                       never written
- *      making p     mark(p) | BUSY          the bytes are not to be trusted
+ *      making p     mark(p) | BUSY          the bytes cannot be trusted
  *      committed p  mark(p)                 mark(p) = (p + 1) mod 2^31
  *
  *              xadd head                store mark|BUSY       plain stores           store-release mark
  *      writer  ---- reserve p ------------- commit:B --------- 128 bytes ---------------- commit:R ------->
  *      reader                      read:A load-acquire mark;  copy 128 bytes;  read:B load mark again: the same?
  *
- * A writer never waits and never looks at a reader (but for the discard-newest policy).  A reader that finds another mark than
- * the one it expects has read everything (older mark, or BUSY), or has been lapped (newer mark): then it asks head how far the
- * writer is, and counts what it missed.  It never polls head: that line belongs to the writer.
+ * A writer never waits.  It never looks at a reader either, except with the discard-newest policy.  A reader that does not find
+ * the mark it expects has read everything (older mark, or BUSY) or has been lapped (newer mark).  When lapped, it reads head to
+ * find out how far the writer is, and counts what it missed.  It never polls head: that line belongs to the writer.
  *
  * Ordering                                                                             (L: libtrace/, p2ptrace/emit.h)
  *
  *      label       where                      pairs with   without it
- *      commit:B    writer.h trace__mark_busy   read:B       a reader sees its mark before and after, and takes a mixture
- *      commit:R    emit.h trace__commit       read:A       a reader takes a slot whose bytes are still on the way
+ *      commit:B    writer.h trace__mark_busy  read:B       a reader sees its mark before and after, and takes a mixture
+ *      commit:R    emit.h trace__commit       read:A       a reader takes a slot whose bytes have not all arrived
  *      read:A      slot.h slot_read           commit:R
- *      read:B      slot.h slot_read           commit:B     the second look at the mark is done before the copy
+ *      read:B      slot.h slot_read           commit:B     the second load of the mark happens before the copy
  *      lane:R      lane.c publish_lane        lane:A       a reader touches slots that are not reserved
- *      lane:A      reader.c begin_lane        lane:R
- *      tail:R      reader.c publish_tail      tail:A       a discard-newest writer writes where a reader still copies
- *      tail:A      lane.c trace__claim_slow   tail:R
- *      app:R       app.c                      app:A        a reader takes a half-written description
- *      app:A       reader.c trace_reader_app  app:R
- *      magic:R     log.c trace__log_open      magic:A      a reader takes a half-made header
- *      magic:A     attach.c                   magic:R
+ *      lane:A      reader.c is_taken          lane:R
+ *      tail:R      reader.c publish_tail      tail:A       a discard-newest writer writes where a reader is still copying
+ *      tail:A      thread.c has_room          tail:R
+ *      app:R       app.c add                  app:A        a reader takes a half-written description
+ *      app:A       reader.c, query_json.c     app:R
+ *      magic:R     log.c open_log             magic:A      a reader accepts a half-written header
+ *      magic:A     attach.c read_header       magic:R
  *
- * What tests can see of it: dropping the busy mark, the second look or a slot's claim turns tests/libtrace/test_ring.c or
- * test_crash.c red. Weakening an ordering alone does not, on x86-64, where stores are not reordered with stores nor loads with
- * loads and only the compiler is held; nor can a thread sanitizer help, which is blind across the two mappings of the object.
+ * What the tests can detect: without the busy mark, the second load or a slot's claim, tests/libtrace/test_ring.c or
+ * test_crash.c fails.  Weakening an ordering alone fails no test on x86-64: it reorders neither stores with stores nor loads with
+ * loads, so only the compiler is constrained.  A thread sanitizer cannot help, because it does not see across the two mappings
+ * of the object.
  *
  * Trust
  * -----
- * The node may be broken or hostile, and the bytes may change while they are read.  Whoever reads copies first and checks the
- * copy; fields are called _untrusted until then.  The object may even shrink under the reader: see libtrace/guard.h. */
+ * The node may be broken or hostile, and the bytes may change while they are read.  A reader copies first and then checks the
+ * copy; until then, names end in _untrusted.  The object may even shrink under the reader: see libtrace/guard.h. */
 #ifndef P2PTRACE_SHM_H
 #define P2PTRACE_SHM_H
 
@@ -104,45 +105,46 @@ enum trace_policy {
 
 enum trace_shm_state {
     TRACE_SHM_OPEN = 1,
-    TRACE_SHM_CLOSED = 2, /* closed by the node itself; with the lock gone and still OPEN, it crashed */
+    TRACE_SHM_CLOSED = 2, /* closed by the node itself.  OPEN without a lock: the node crashed */
 };
 
 enum trace_lane_state {
     TRACE_LANE_FREE = 0,     /* never used: its memory is not reserved */
     TRACE_LANE_OWNED = 1,    /* one thread writes it */
-    TRACE_LANE_SHARED = 2,   /* whoever has no lane writes it, reserving atomically */
-    TRACE_LANE_RETURNED = 3, /* its thread has gone; its events stay, and the next thread goes on behind them */
+    TRACE_LANE_SHARED = 2,   /* all threads without a lane write it, reserving positions atomically */
+    TRACE_LANE_RETURNED = 3, /* its thread has ended; its events stay, and the next thread continues after them */
     TRACE_LANE_MAKING = 4,   /* being reserved */
 };
 
-/* One lane.  Each shared word that has a writer of its own has a cache line of its own. */
+/* One lane.  Words with different writers are on different cache lines. */
 struct trace_shm_lane {
-    /* The writer's line.  A reader looks at it when it attaches, when it was lapped, and when the node is dead. */
+    /* The writer's line.  A reader reads it when it attaches, when it was lapped, and when the node is dead. */
     uint64_t head;      /* positions reserved so far */
     uint64_t discarded; /* events not written: discard-newest and no room */
-    uint64_t contended; /* events reserved, and dropped because their slot was still in the making */
+    uint64_t contended; /* events dropped after reserving, because their slot was still being written */
     uint8_t writer_pad[64 - 24];
     /* Changes when a thread takes or leaves the lane. */
     uint32_t state; /* enum trace_lane_state */
     uint32_t thread_id;
     uint8_t state_pad[64 - 8];
-    /* The reader's line: the first position that has not been drained.  Only discard-newest writers look at it. */
+    /* The reader's line: the first position that has not been drained.  Only discard-newest writers read it. */
     uint64_t tail;
     uint8_t reader_pad[64 - 8];
 };
 
-/* What may be emitted now, one word so that the emit path loads it once: a bit per kind (kinds from 31 up share bit 31) below,
- * the sampling threshold above.  A trace is kept when the hash of its id is at most the threshold. */
+/* The control word: what may be emitted now.  One word, so that the emit path loads it once.  The low 32 bits enable kinds, one
+ * bit each (kinds from 31 up share bit 31); the high 32 bits are the sampling threshold.  A trace is kept when the hash of its
+ * id is at most the threshold. */
 #define TRACE_CONTROL_ALL UINT64_MAX
 #define TRACE_CONTROL_KIND_BIT(kind) (UINT64_C(1) << ((kind) < 31 ? (kind) : 31))
 #define TRACE_CONTROL_SAMPLE(control) ((uint32_t)((control) >> 32))
-/* These kinds alone, of all traces: TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | ...). */
+/* Only these kinds, of all traces: TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | ...). */
 #define TRACE_CONTROL_KINDS(bits) ((UINT64_C(0xffffffff) << 32) | (bits))
-/* All kinds, and of the traces one in n: 1 to 2^32 - 1. */
+/* All kinds, of one trace in n.  n: 1 to 2^32 - 1. */
 #define TRACE_CONTROL_ONE_IN(n) (((UINT64_C(0x100000000) / (n)-1) << 32) | UINT32_MAX)
 
 struct trace_shm_header {
-    /* What the node is; constant once magic is there. */
+    /* What the node is.  Constant once magic is set. */
     uint64_t magic;
     uint32_t abi;
     uint32_t header_bytes; /* where lane 0 begins */
@@ -158,24 +160,24 @@ struct trace_shm_header {
     uint64_t open_unix_ns;      /* and on CLOCK_REALTIME */
     struct trace_node_id node_id;
     char node_name[TRACE_NODE_NAME_BYTES]; /* UTF-8, NUL-padded */
-    uint64_t open_control;                 /* what control was at the open, to go back to */
+    uint64_t open_control;                 /* the control word at open; what `control` is reset to */
     uint8_t constant_pad[192 - 144];
 
     /* Written by traced: what to emit from now on. */
     uint64_t control;
     uint8_t control_pad[64 - 8];
 
-    /* Written by the node, seldom. */
+    /* Written by the node, rarely. */
     uint32_t state;     /* enum trace_shm_state */
     uint32_t app_count; /* descriptions in the table; ABI 1: zero */
-    uint64_t no_lane;   /* events of threads that could get no lane */
+    uint64_t no_lane;   /* events lost because their thread got no lane */
     uint8_t state_pad[64 - 16];
 
     uint8_t reserved[1024 - 320];
     struct trace_shm_lane lanes[TRACE_LANES_MAX];
 };
 
-/* The app table, an array of struct trace_app, follows the header.  app_count is stored after a description, with release. */
+/* The app table, an array of struct trace_app, follows the header.  app_count is stored with release, after the description. */
 #define TRACE_SHM_HEADER_BYTES 4096
 #define TRACE_SHM_LANES_OFFSET 430080 /* header page + app table, rounded up to pages */
 
