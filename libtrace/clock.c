@@ -10,17 +10,17 @@
 #include <cpuid.h>
 #endif
 
-/* A jump of CLOCK_REALTIME against CLOCK_MONOTONIC by more than this is a step.  Slewing moves both alike. */
+/* A jump of CLOCK_REALTIME against CLOCK_MONOTONIC by more than this is a step.  Slewing moves both clocks equally. */
 #define STEP_NS 1000000
 
-/* The counter and CLOCK_MONOTONIC have parted, and not drifted, when they are further apart than this: a step, and what drifts within a
- * span at one part in a thousand (adjtime slews by half of that), which counts for no more than a good while without samples. */
+/* The counter and CLOCK_MONOTONIC have separated, rather than drifted, when they are further apart than STEP_NS plus the drift
+ * of the elapsed time at one part in a thousand (adjtime slews by half of that); the drift is capped at this. */
 #define DRIFT_NS_MAX 20e6
 
-/* No event is from so far in the future: its ticks are from before the counter began again. */
+/* No event is this far in the future: its ticks are from before the counter restarted. */
 #define FUTURE_NS 10e9
 
-/* How far the new line may bend to meet the measure again: one part in a thousand. */
+/* How much a line may bend to meet the measurement again: one part in a thousand. */
 #define BEND_MAX 1e-3
 
 uint64_t trace__monotonic_ns(void) { return trace_now_monotonic_ns(); }
@@ -36,8 +36,8 @@ static bool has_invariant_tsc(void) {
 
 bool trace_clock_tsc_usable(void) {
 #if defined(__x86_64__)
-    static int usable = -1;                                 /* asked once: under a hypervisor the instruction is slow */
-    int known = __atomic_load_n(&usable, __ATOMIC_RELAXED); /* relaxed: whoever asks finds the same */
+    static int usable = -1;                                 /* determined once: under a hypervisor the instruction is slow */
+    int known = __atomic_load_n(&usable, __ATOMIC_RELAXED); /* relaxed: every thread finds the same value */
     if (known < 0) {
         known = has_invariant_tsc();
         __atomic_store_n(&usable, known, __ATOMIC_RELAXED);
@@ -53,7 +53,7 @@ static uint64_t read_ticks(void) { return trace_clock_tsc_usable() ? trace__tsc(
 struct trace_clock_sample trace_clock_read(void) {
     struct trace_clock_sample best = {0};
     uint64_t best_width = UINT64_MAX;
-    for (int i = 0; i < 5; i++) { /* the narrowest of a few: an interrupt between two reads spoils one */
+    for (int i = 0; i < 5; i++) { /* take the narrowest of a few: an interrupt between two reads spoils a sample */
         uint64_t before = read_ticks();
         uint64_t monotonic = trace__monotonic_ns();
         uint64_t real = trace_now_unix_ns();
@@ -95,7 +95,7 @@ void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first
 
 /* ---- samples --------------------------------------------------------------------------------------------------------------- */
 
-/* The slope that was measured, without the bend of the line in force. */
+/* The measured slope, without the bend of the line in force. */
 static double measured_slope(const struct trace_clock *clock) {
     return clock->last.ticks > clock->first.ticks ? slope(clock->first, clock->last) : clock->ns_per_tick;
 }
@@ -118,7 +118,8 @@ static bool is_stepped(const struct trace_clock *clock, const struct trace_clock
     return moved > limit || moved < -limit;
 }
 
-/* Keeps what was in force.  Events since the last sample were most likely emitted after the step: most of those before are read already. */
+/* Keeps the line that was in force.  Unread events since the last sample were most likely emitted after the step, because most
+ * of those before it have been read already. */
 static void keep_past(struct trace_clock *clock, const struct trace_clock_sample *sample, bool broken) {
     struct trace_clock_past past = {
         .until_ticks = clock->last.ticks,
@@ -131,7 +132,7 @@ static void keep_past(struct trace_clock *clock, const struct trace_clock_sample
     };
     double awake_ticks = (double)(sample->monotonic_ns - clock->last.monotonic_ns) / measured_slope(clock);
     past.counter_fell = broken && sample->ticks <= clock->last.ticks;
-    if (past.counter_fell) /* the highest that it may have come to */
+    if (past.counter_fell) /* the highest value that the counter may have reached */
         past.until_ticks = clock->last.ticks + (uint64_t)(2 * awake_ticks);
     else if (broken && (double)(sample->ticks - clock->last.ticks) > awake_ticks)
         past.until_ticks = sample->ticks - (uint64_t)awake_ticks;
@@ -140,8 +141,8 @@ static void keep_past(struct trace_clock *clock, const struct trace_clock_sample
     clock->pasts[0] = past;
 }
 
-/* Begins a line at the sample, with the slope as it was measured: the counter has not changed its pace.  Its start of measuring moves
- * along, so that the slope is not measured from nothing again. */
+/* Begins a line at the sample with the measured slope, because the counter's rate has not changed.  The start of the
+ * measurement moves along, so that the slope need not be measured from scratch. */
 static void restart(struct trace_clock *clock, struct trace_clock_sample sample) {
     struct trace_clock_sample first = sample;
     uint64_t ticks = clock->last.ticks - clock->first.ticks, ns = clock->last.monotonic_ns - clock->first.monotonic_ns;
@@ -159,8 +160,8 @@ static void restart(struct trace_clock *clock, struct trace_clock_sample sample)
     clock->restarts++;
 }
 
-/* The line goes on where it is, so that time never jumps, and bends so that it would meet the measure after as long again as since the
- * last sample. */
+/* The line continues from where it is, so that time never jumps.  It bends to meet the measurement after as much time again as
+ * has passed since the last sample. */
 static void bend(struct trace_clock *clock, struct trace_clock_sample sample) {
     uint64_t here = line_at(clock, sample.ticks);
     double true_slope = slope(clock->first, sample);
@@ -190,14 +191,16 @@ bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sam
     return broken || stepped;
 }
 
-/* ---- times --------------------------------------------------------------------------------------------------------------------- */
+/* ---- times
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const struct trace_ring_clock *ring) {
     int64_t moved = (int64_t)(sample->unix_ns - sample->monotonic_ns) - (int64_t)(ring->open_unix_ns - ring->open_monotonic_ns);
     return ring->open_unix_ns != 0 && (moved > STEP_NS || moved < -STEP_NS);
 }
 
-/* Before the clock was started there is nothing measured but the ring's own opening sample.  Across a sleep it says nothing of the slope. */
+/* Before the clock was started, the ring's own opening sample is the only measurement.  If the machine was suspended in
+ * between, it says nothing about the slope. */
 static uint64_t before_first(const struct trace_clock_sample *first, double ns_per_tick, const struct trace_ring_clock *ring,
                              uint64_t ticks) {
     double measured = ns_per_tick;
@@ -209,7 +212,7 @@ static uint64_t before_first(const struct trace_clock_sample *first, double ns_p
     return first->monotonic_ns - (uint64_t)((double)(first->ticks - ticks) * measured);
 }
 
-/* Ticks that the counter has not come to yet, by far. */
+/* Are these ticks far beyond what the counter has reached? */
 static bool is_future(const struct trace_clock *clock, uint64_t ticks) {
     return ticks > clock->last.ticks && (double)(ticks - clock->last.ticks) * clock->ns_per_tick > FUTURE_NS;
 }
@@ -227,7 +230,7 @@ static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_
                                                 : at_line(past->line_ticks, past->line_ns, past->ns_per_tick, ticks);
         return ns + (uint64_t)past->unix_offset_ns;
     }
-    /* A ring from before the counter began again, which was when no clock ran yet: its opening is all that is known. */
+    /* A ring from before the counter restarted, when no clock was running: only its opening is known. */
     if (ring->open_unix_ns != 0 && is_future(clock, ring->open_ticks) && ticks >= ring->open_ticks)
         return at_line(ring->open_ticks, ring->open_unix_ns, clock->ns_per_tick, ticks);
     if (ticks < clock->first.ticks && clock->past_count == 0)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Between ngtcp2 and the user.  ngtcp2's user_data is the connection's tracing; so every callback that carries user_data is taken, to
- * hand the user's on, also those that say nothing worth telling
- * (ngtcp2_callbacks.def).  A callback that the user did not set stays unset, but
- * for those that are told of.
+ * Between ngtcp2 and the user.  ngtcp2's user_data is the connection's tracing, so we replace every callback that carries
+ * user_data, to pass on the user's; also those that we do not trace (ngtcp2_callbacks.def).  A callback that the user did not
+ * set stays unset, unless we trace it.
  *
- * Order: what happened is emitted before the user hears of it, so that it comes before what the user emits; but for the end of the
- * handshake, where the user has to say first who the peer is. */
+ * Order: an event is emitted before the user's callback runs, so that it precedes the user's own events.  The exception is the
+ * end of the handshake, where the user has to set the peer first. */
 #include "ngtcp2_callbacks.h"
 
 #include "ngtcp2_events.h"
@@ -29,13 +28,13 @@ enum {
 #include "ngtcp2_callbacks.def"
 };
 
-/* A callback that ngtcp2 has and we do not know would hand our user_data to the user: 8 more are taken below, 9 with stream_close2, and 4
- * have none.  A newer ngtcp2 that stops here needs its callbacks in ngtcp2_callbacks.def. */
+/* A callback of ngtcp2 that we do not know would pass our user_data to the user.  8 more are replaced below, 9 with
+ * stream_close2, and 4 carry no user_data.  If a newer ngtcp2 fails here, add its callbacks to ngtcp2_callbacks.def. */
 #define TAKEN (8 + (NGTCP2_CALLBACKS >= 5))
 _Static_assert(sizeof(ngtcp2_callbacks) == (PASSED_ON + TAKEN + 4) * sizeof(void (*)(void)),
                "all callbacks of this ngtcp2 are known");
 
-/* ---- told of ----------------------------------------------------------------------------------------------------------- */
+/* ---- callbacks that are traced ------------------------------------------------------------------------------------------ */
 
 static int on_client_initial(ngtcp2_conn *conn, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;
@@ -84,7 +83,7 @@ static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
 }
 
 #if NGTCP2_CALLBACKS >= 5
-/* The two directions may end by different codes; the one that is an error is told. */
+/* The two directions may end with different codes; we report the one that is an error. */
 static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t rx_code, uint64_t tx_code,
                             void *user_data, void *stream_user_data) {
     struct trace_ngtcp2 *trace = user_data;
@@ -96,7 +95,7 @@ static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id
 }
 #endif
 
-/* Each call is a whole record; ngtcp2_conn_del writes the last. */
+/* Each call has one whole record; ngtcp2_conn_del writes the last. */
 static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t count) {
     struct trace_ngtcp2 *trace = user_data;
     struct trace_ngtcp2_packet packet;
@@ -108,9 +107,10 @@ static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t 
         trace_ngtcp2__packet(trace, &packet);
 }
 
-/* ---- handed on ----------------------------------------------------------------------------------------------------------- */
+/* ---- callbacks that are passed on ---------------------------------------------------------------------------------------- */
 
-/* Not a va_list's, for the user's function takes its arguments one by one: it gets the finished text.  ngtcp2's lines are shorter. */
+/* The user's function is variadic and cannot take a va_list, so it gets the formatted text.  ngtcp2's lines are shorter than
+ * that. */
 __attribute__((format(printf, 2, 3))) static void on_printf(void *user_data, const char *format, ...) {
     struct trace_ngtcp2 *trace = user_data;
     char text[4096];
@@ -155,7 +155,7 @@ void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
     callbacks->recv_stream_data = on_recv_stream_data;
     callbacks->stream_close = on_stream_close;
 #if NGTCP2_CALLBACKS >= 5
-    if (callbacks->stream_close2) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 calls no other */
+    if (callbacks->stream_close2) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 does not call stream_close */
 #endif
     if (callbacks->delete_crypto_aead_ctx) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
     if (callbacks->delete_crypto_cipher_ctx) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;

@@ -4,8 +4,8 @@
  *
  * Invariants
  *   - trace->conn is set by the connection's first packet, and not used once the user has deleted the connection.
- *   - stream_opened is emitted once for each stream, before any other event about it; conn_closed once, after the stream_closed of
- *     every stream that was still open.
+ *   - stream_opened is emitted once for each stream, before any other event about it; conn_closed once, after the stream_closed
+ *     of every stream that was still open.
  *   - No failure reaches the program: without memory for a stream, the stream has no events. */
 #include "ngtcp2_events.h"
 
@@ -41,7 +41,7 @@ static struct trace_endpoint endpoint_of(const ngtcp2_addr *address) {
     return endpoint;
 }
 
-/* After a Retry the client's first packets go to another id; the server knows the first one from its parameters. */
+/* After a Retry the client's packets go to another id; the server knows the original one from its transport parameters. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     bool is_server = ngtcp2_conn_is_server(conn) != 0;
     const ngtcp2_cid *original =
@@ -76,7 +76,7 @@ void trace_ngtcp2__end(struct trace_ngtcp2 *trace, uint64_t code, bool by_remote
 
 void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngtcp2_error *error) {
     trace_ngtcp2_error theirs;
-    char reason[56]; /* the longest that an event has room for */
+    char reason[56]; /* an event has room for 55 bytes */
     bool by_remote = !error && result == NGTCP2_ERR_DRAINING;
     size_t count;
 
@@ -94,10 +94,11 @@ void trace_ngtcp2_closed(struct trace_ngtcp2 *trace, int result, const trace_ngt
 
 /* ---- streams ----------------------------------------------------------------------------------------------------------- */
 
-/* Is it known to which request a stream belongs?  A stream that was opened here belongs where the user said, or to none. */
-static bool is_told(const struct trace_ngtcp2 *trace, int64_t stream_id) {
+/* Do we know which request a stream belongs to?  A stream that was opened here belongs to the request that the user set, or to
+ * none. */
+static bool has_known_request(const struct trace_ngtcp2 *trace, int64_t stream_id) {
     const struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_find(&trace->streams, stream_id);
-    return (stream && stream->is_told) || ngtcp2_conn_is_local_stream(trace->conn, stream_id);
+    return (stream && stream->is_assigned) || ngtcp2_conn_is_local_stream(trace->conn, stream_id);
 }
 
 static void announce(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream) {
@@ -113,7 +114,7 @@ void trace_ngtcp2__stream_opened(struct trace_ngtcp2 *trace, int64_t stream_id) 
 void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const struct trace_context *context) {
     struct trace_ngtcp2_stream *stream = trace ? trace_ngtcp2__stream_add(&trace->streams, stream_id) : NULL;
     if (!stream) return;
-    stream->is_told = true;
+    stream->is_assigned = true;
     stream->has_context = context != NULL;
     if (context) stream->context = *context;
     announce(trace, stream);
@@ -142,7 +143,7 @@ void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result
 
 void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes) {
     trace->pending = *bytes;
-    if (is_told(trace, bytes->stream_id)) trace_ngtcp2__flush(trace);
+    if (has_known_request(trace, bytes->stream_id)) trace_ngtcp2__flush(trace);
 }
 
 void trace_ngtcp2__flush(struct trace_ngtcp2 *trace) {
@@ -183,8 +184,9 @@ static uint64_t coarse_ns(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* When they changed, and not more often than the user said.  A clock that is read in steps of 4 ms will do: it costs a quarter. */
-static void tell_metrics(struct trace_ngtcp2 *trace) {
+/* Emits metrics if they changed, but not more often than the user set.  A clock with steps of 4 ms is good enough and costs a
+ * quarter. */
+static void emit_metrics(struct trace_ngtcp2 *trace) {
     uint64_t now = trace->metrics_every_ns != 0 ? coarse_ns() : 0;
     trace_ngtcp2_stat stat;
 
@@ -198,8 +200,8 @@ static void tell_metrics(struct trace_ngtcp2 *trace) {
     TRACE_METRICS(trace->log, &trace->context, peer_of(trace), stat.latest_rtt, stat.min_rtt, stat.cwnd, stat.bytes_in_flight);
 }
 
-/* Keeps the stream of a packet that is sent, and finds that of a lost one. */
-static int64_t stream_of(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
+/* The stream of a packet, or -1.  Remembers that of a packet that is sent, to find it when the packet is lost. */
+static int64_t packet_stream(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     struct trace_ngtcp2_sent *sent = &trace->sent[packet->number % PACKETS_KEPT];
 
     if (packet->space != TRACE_SPACE_1RTT) return -1;
@@ -208,9 +210,9 @@ static int64_t stream_of(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_p
     return packet->stream_id;
 }
 
-/* Does not ask ngtcp2 for anything: the connection may be deleted by now. */
+/* Does not use ngtcp2: the connection may be deleted by now. */
 static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
-    int64_t stream_id = stream_of(trace, packet);
+    int64_t stream_id = packet_stream(trace, packet);
     const struct trace_ngtcp2_stream *stream = stream_id >= 0 ? trace_ngtcp2__stream_find(&trace->streams, stream_id) : NULL;
     const struct trace_context *context = context_of(trace, stream);
     const struct trace_node_id *peer = peer_of(trace);
@@ -230,17 +232,18 @@ void trace_ngtcp2__release(struct trace_ngtcp2 *trace) {
     emit_packet(trace, &trace->held);
 }
 
-/* A loss is found while a packet is read, by its ACK frame: the packet goes on waiting for the STREAM frame behind that. */
+/* ngtcp2 detects a loss while it reads the ACK frame of a received packet; a packet that is held stays held, because its STREAM
+ * frame comes after that. */
 void trace_ngtcp2__packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     if (packet->what != TRACE_NGTCP2_LOST) trace_ngtcp2__release(trace);
     emit_packet(trace, packet);
-    if (packet->what == TRACE_NGTCP2_RECEIVED) tell_metrics(trace);
+    if (packet->what == TRACE_NGTCP2_RECEIVED) emit_metrics(trace);
 }
 
 void trace_ngtcp2__hold(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     trace_ngtcp2__release(trace);
     trace->held = *packet;
     trace->has_held = true;
-    if (packet->stream_id < 0 || is_told(trace, packet->stream_id)) trace_ngtcp2__release(trace);
-    tell_metrics(trace);
+    if (packet->stream_id < 0 || has_known_request(trace, packet->stream_id)) trace_ngtcp2__release(trace);
+    emit_metrics(trace);
 }

@@ -10,14 +10,14 @@
 
 #include <p2ptrace/ngtcp2.h>
 
-/* Which stream a packet in flight carried, so that its loss can be told of that stream: a ring by packet number. */
+/* Which stream a packet in flight carried, so that its loss is attributed to that stream: a ring by packet number. */
 #define PACKETS_KEPT 1024 /* a power of two */
 struct trace_ngtcp2_sent {
     uint64_t number_next; /* packet number + 1; 0: none yet */
     int64_t stream_id;
 };
 
-/* Stream data that the user has not seen yet, of a stream of which it is not known to which request it belongs. */
+/* Stream data that the user has not seen yet, of a stream whose request we do not know yet. */
 struct trace_ngtcp2_pending {
     bool is_set;
     int64_t stream_id;
@@ -34,7 +34,7 @@ struct trace_ngtcp2 {
     struct trace_node_id peer;
     bool has_peer, is_established, is_closed;
 
-    ngtcp2_callbacks callbacks, user; /* what ngtcp2 is given, and what the user gave */
+    ngtcp2_callbacks callbacks, user; /* those that ngtcp2 gets, and those that the user gave us */
     ngtcp2_settings settings;
     ngtcp2_qlog_write user_qlog;
     ngtcp2_printf user_printf;
@@ -45,14 +45,14 @@ struct trace_ngtcp2 {
 
     struct trace_ngtcp2_streams streams;
     struct trace_ngtcp2_pending pending;
-    bool has_held; /* a packet whose stream nobody has been told of yet */
+    bool has_held; /* there is a packet of a stream whose request we do not know yet */
     struct trace_ngtcp2_packet held;
     uint64_t next_sent[3], next_received[3]; /* by space: the largest packet number + 1; kept by ngtcp2_crypto.c */
     struct trace_ngtcp2_sent sent[PACKETS_KEPT];
 
-    uint64_t metrics_every_ns; /* 0: all */
-    uint64_t metrics_ns;       /* when metrics were last told by the clock, 0: never; and what */
-    uint64_t rtt, cwnd, in_flight;
+    uint64_t metrics_every_ns;     /* 0: all */
+    uint64_t metrics_ns;           /* CLOCK_MONOTONIC_COARSE when metrics were last checked; 0: never */
+    uint64_t rtt, cwnd, in_flight; /* as last emitted */
 };
 
 /* The connection's first packet: its trace begins. */
@@ -79,8 +79,8 @@ void trace_ngtcp2__stream_opened(struct trace_ngtcp2 *trace, int64_t stream_id);
 /* code: 0 when there was no error. */
 void trace_ngtcp2__stream_closed(struct trace_ngtcp2 *trace, int64_t stream_id, uint64_t code);
 
-/* Stream data came.  It is emitted at once if we know which request it belongs to; otherwise as soon as we do, and at the latest by
- * trace_ngtcp2__flush. */
+/* Stream data came.  It is emitted at once if we know which request it belongs to; otherwise as soon as we do, and at the
+ * latest by trace_ngtcp2__flush. */
 void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes);
 void trace_ngtcp2__flush(struct trace_ngtcp2 *trace);
 

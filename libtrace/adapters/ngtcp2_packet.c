@@ -8,7 +8,7 @@
 #define VERSION_2 0x6b3343cfU /* RFC 9369; ngtcp2 0.12 speaks the draft only */
 #define NUMBER_MAX ((UINT64_C(1) << 62) - 1)
 
-/* The two bits of a long header that say what packet it is mean other things in QUIC version 2 (RFC 9369, 3.2). */
+/* The two type bits of a long header have other meanings in QUIC version 2 (RFC 9369, 3.2). */
 static bool long_space(const uint8_t *bytes, unsigned *ret_space) {
     uint32_t version = (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
     unsigned type = bytes[0] >> 4 & 3U;
@@ -43,7 +43,7 @@ uint64_t trace_ngtcp2__packet_number(uint64_t expected, uint32_t number, unsigne
     return candidate;
 }
 
-/* A position in a payload.  A step that does not fit makes it NULL, and it stays so. */
+/* A position in a payload.  A step beyond the end makes it NULL, and it stays NULL. */
 struct cursor {
     const uint8_t *at, *end;
 };
@@ -70,7 +70,7 @@ static void skip_numbers(struct cursor *cursor, uint64_t count) {
     while (count-- != 0 && cursor->at) take_number(cursor);
 }
 
-/* Past the rest of an ACK frame of that type. */
+/* Skips the rest of an ACK frame of that type. */
 static void skip_ack(struct cursor *cursor, unsigned type) {
     uint64_t ranges;
     skip_numbers(cursor, 2); /* largest, delay */
@@ -81,8 +81,8 @@ static void skip_ack(struct cursor *cursor, unsigned type) {
     if (type == 0x03) skip_numbers(cursor, 3);
 }
 
-/* What comes behind a frame's type: so many numbers, a stretch of bytes behind its length, so many bytes more.  ACK, STREAM and the
- * DATAGRAM without a length are not like this. */
+/* What follows a frame's type: a count of numbers, then bytes preceded by their length, then a fixed count of bytes.  ACK,
+ * STREAM and a DATAGRAM without a length have other layouts. */
 static const struct layout {
     uint8_t known, numbers, data, bytes;
 } layouts[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What can be read off a QUIC packet, from either side: from ngtcp2's qlog record of it, or from the packet itself at the moment
- * that it is encrypted or decrypted.  Pure functions; whatever bytes they are given, they stay inside. */
+ * Reading QUIC packets: from ngtcp2's qlog record of a packet, or from the packet itself when it is encrypted or decrypted.  Pure
+ * functions, which never read outside of the bytes that they are given. */
 #ifndef TRACE_ADAPTERS_NGTCP2_PACKET_H
 #define TRACE_ADAPTERS_NGTCP2_PACKET_H
 
@@ -17,28 +17,28 @@ struct trace_ngtcp2_packet {
     unsigned space; /* enum trace_space */
     uint64_t number;
     uint32_t bytes;    /* 0 for a lost packet: the record does not say */
-    int64_t stream_id; /* of its first STREAM frame; -1 when it carries none, and for a lost packet */
+    int64_t stream_id; /* of its first STREAM frame; -1 if it has none, and for a lost packet */
 };
 
 /* Reads a qlog record of ngtcp2.  Returns false when it is not about a packet with a number.
- * only_lost: the others are not wanted, and cost next to nothing. */
+ * only_lost: read only records of lost packets; the others cost next to nothing. */
 bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const char *record, size_t count, bool only_lost);
 
-/* The header of a packet without its protection, as it is authenticated (RFC 9001, 5.3). */
+/* The header of a packet, with header protection removed, as it is authenticated (RFC 9001, 5.3). */
 struct trace_ngtcp2_header {
     unsigned space;
     unsigned number_bytes; /* 1 to 4 */
     uint32_t number;       /* the low bytes of the packet number: all that is on the wire */
 };
 
-/* Returns false for what has no packet number. */
+/* Returns false if the packet has no number. */
 bool trace_ngtcp2__header(struct trace_ngtcp2_header *ret_header, const uint8_t *bytes, size_t count);
 
-/* The whole packet number (RFC 9000, A.3).  expected: one more than the largest of its space so far. */
+/* Decodes the full packet number (RFC 9000, A.3).  expected: the largest number of its space so far, plus 1. */
 uint64_t trace_ngtcp2__packet_number(uint64_t expected, uint32_t number, unsigned number_bytes);
 
-/* The stream of the first STREAM frame in a packet's payload (RFC 9000, 12.4); -1 when there is none before its end, before a frame
- * that is not known, or before one that is cut. */
+/* The stream of the first STREAM frame in a packet's payload (RFC 9000, 12.4); -1 if there is none before the end, an unknown
+ * frame, or a truncated frame. */
 int64_t trace_ngtcp2__first_stream(const uint8_t *payload, size_t count);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read once, from its end, where its fixed part is; the frames
+ * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read from its end, where its fixed part is; the frames
  * before it are only searched for the first STREAM frame.
  *
- * The records of ngtcp2 0.12, the only ones that are taken (1E and LF around them left out):
+ * The format is that of ngtcp2 0.12; other records are ignored (without the 1E and LF around them):
  *
  *   {"time":22,"name":"transport:packet_sent","data":{"frames":[{"frame_type":"stream","stream_id":0,...}],
  *    "header":{"packet_type":"1RTT","packet_number":2},"raw":{"length":31}}}
@@ -15,7 +15,7 @@
 #define NAME_WITHIN 64    /* "name" is among the first bytes of a record ... */
 #define HEADER_WITHIN 160 /* ... and "header" and "raw" among the last */
 
-/* A cursor over a record.  Every step stays inside; a step that does not fit makes it NULL, and it stays so. */
+/* A cursor over a record.  A step that does not fit, or beyond the end, makes it NULL, and it stays NULL. */
 struct cursor {
     const char *at, *end;
 };
@@ -37,7 +37,7 @@ static bool skip_if(struct cursor *cursor, const char *text) {
     return true;
 }
 
-/* To right behind the first `text`. */
+/* Moves to the end of the first `text`. */
 static void seek(struct cursor *cursor, const char *text) {
     const char *found;
     if (!cursor->at) return;
@@ -67,7 +67,7 @@ static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
     return true;
 }
 
-/* What a record is about, by its name; false when it is about no packet. */
+/* What a record is about, by its name; false if it is not about a packet. */
 static bool packet_what(const char *record, size_t count, enum trace_ngtcp2_what *ret_what) {
     struct cursor head = {record, record + (count < NAME_WITHIN ? count : NAME_WITHIN)};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection's streams: see ngtcp2_streams.h.  Open addressing, at most three quarters full; nothing is removed but when the
- * table is made anew. */
+ * A connection's streams: see ngtcp2_streams.h.  Open addressing, at most three quarters full; streams are removed only when the
+ * table is rebuilt. */
 #include "ngtcp2_streams.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static bool is_kept(const struct trace_ngtcp2_streams *streams, const struct tra
     return stream->used && (stream->closed == 0 || streams->closed_count - stream->closed < STREAMS_CLOSED_KEPT);
 }
 
-/* Makes the table anew, with room for as many streams again, and without those that were closed long ago. */
+/* Rebuilds the table, with room for twice as many streams, and without those that were closed long ago. */
 static bool make_room(struct trace_ngtcp2_streams *streams) {
     struct trace_ngtcp2_streams anew = {.slot_count = SLOTS_MIN, .closed_count = streams->closed_count};
     size_t kept = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ngtcp2 0.12 and 1.x call differently.  The version is that of the headers that the adapter is compiled with, which have to be those
- * of the program: ngtcp2's structs grow, and the adapter copies them. */
+ * The names that differ between ngtcp2 0.12 and 1.x.  The version is that of the headers that the adapter is compiled with.
+ * The program must use the same headers: ngtcp2's structs grow, and the adapter copies them. */
 #ifndef TRACE_ADAPTERS_NGTCP2_VERSION_H
 #define TRACE_ADAPTERS_NGTCP2_VERSION_H
 
@@ -17,7 +17,7 @@ typedef ngtcp2_conn_stat trace_ngtcp2_stat;
 #define NGTCP2_QLOG_OF(settings) ((settings)->qlog.write)
 #define NGTCP2_VERSION_2_DRAFT NGTCP2_PROTO_VER_V2_DRAFT
 
-/* The close that the peer sent; `space` is used where the library gives a copy. */
+/* The close that the peer sent; `space` is used if the library returns a copy. */
 static inline const ngtcp2_connection_close_error *trace_ngtcp2__close_of(ngtcp2_conn *conn,
                                                                           ngtcp2_connection_close_error *space) {
     ngtcp2_conn_get_connection_close_error(conn, space);
@@ -39,7 +39,7 @@ static inline const ngtcp2_ccerr *trace_ngtcp2__close_of(ngtcp2_conn *conn, ngtc
 
 #endif
 
-/* Callbacks and settings that came later have numbers of their own; 0.12 has none. */
+/* Versions of the callbacks and of the settings, which have grown; 0.12 does not number them. */
 #ifdef NGTCP2_CALLBACKS_VERSION
 #define NGTCP2_CALLBACKS NGTCP2_CALLBACKS_VERSION
 #else

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The application registry of a log: descriptions in the ring's header area, added and never changed.
+ * The application registry of a log: descriptions in the ring, which are added and never changed.
  *
- * What lies there is in one form: counts are set, and every byte that says nothing is zero.  So two descriptions that say the same are
- * the same bytes. */
+ * They are normalised: counts are set, and unused bytes are zero.  So two equal descriptions have equal bytes. */
 #include "object.h"
 #include "open_logs.h"
 
@@ -12,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- one form ---------------------------------------------------------------------------------------------------------- */
+/* ---- normalising ------------------------------------------------------------------------------------------------------- */
 
 static uint16_t count_commands(const struct trace_app *app) {
     uint16_t count = 0;
@@ -30,7 +29,7 @@ static uint16_t count_fields(const struct trace_app *app) {
 
 static void copy_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
 
-/* Returns false when there is more than fits. */
+/* Returns false when there are too many commands or fields. */
 static bool normalise(struct trace_app *ret_app, const struct trace_app *app) {
     struct trace_app one = {.command_count = count_commands(app), .field_count = count_fields(app)};
     if (one.command_count > TRACE_APP_COMMANDS_MAX || one.field_count > TRACE_APP_FIELDS_MAX) return false;
@@ -50,7 +49,7 @@ static bool normalise(struct trace_app *ret_app, const struct trace_app *app) {
     return true;
 }
 
-/* ---- what is refused: p2ptrace/app.h ------------------------------------------------------------------------------------ */
+/* ---- the rules of p2ptrace/app.h ---------------------------------------------------------------------------------------- */
 
 static bool is_valid_command(const struct trace_app *app, unsigned index) {
     const struct trace_app_command_name *command = &app->commands[index];
@@ -88,7 +87,7 @@ static bool is_valid(const struct trace_app *app) {
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
 
-/* Gives the pages memory on which a description lies. */
+/* Reserves memory for the pages of a description. */
 static int reserve(const struct log *log, const struct trace_app *app) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t begin = (size_t)((const char *)app - (const char *)log->header) / page * page;
@@ -99,7 +98,7 @@ static int reserve(const struct log *log, const struct trace_app *app) {
 
 static int add(struct log *log, const struct trace_app *app) {
     struct trace_app *table = (struct trace_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
-    uint32_t count = log->header->app_count; /* only we write it, one thread at a time */
+    uint32_t count = log->header->app_count; /* only this process writes it, one thread at a time */
     int result;
     for (uint32_t i = 0; i < count; i++)
         if (memcmp(table[i].app_id, app->app_id, sizeof app->app_id) == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Trace contexts: fresh ids, and the two forms that cross the wire.
+ * Trace contexts: new ids, and the two forms that cross the wire.
  *
- * Ids are a counter, mixed with a random seed: taking one is a single instruction on thread-local memory, so that a signal handler
- * can't draw the same one.  A forked child seeds anew. */
+ * Ids are a counter, mixed with a random seed.  Taking one is a single instruction on thread-local memory, so a signal handler
+ * cannot draw the same one.  A forked child draws a new seed. */
 #include "splitmix.h"
 #include "thread.h"
 
@@ -22,7 +22,7 @@ static uint64_t fork_count = 1;
 
 static void after_fork_child(void) { fork_count++; }
 
-/* Before the constructors of a program's own objects, which may fork. */
+/* Runs before the constructors of a program's own objects, which may fork. */
 __attribute__((constructor(101))) static void on_load(void) { (void)pthread_atfork(NULL, NULL, after_fork_child); }
 
 static void seed(struct trace__ids *ids) {
@@ -35,7 +35,8 @@ static void seed(struct trace__ids *ids) {
     errno = saved_errno;
 }
 
-/* Where the calling thread draws ids.  Without memory for a block each id has a seed of its own: slow, and as unlikely to repeat. */
+/* The state from which the calling thread draws ids.  Without memory for a block each id gets its own seed: slow, but just as
+ * unlikely to repeat. */
 static struct trace__ids *own_ids(struct trace__ids *spare) {
     struct trace__ids *ids = &trace__thread->ids;
     struct trace__thread *made;
@@ -54,7 +55,7 @@ static uint64_t draw(uint64_t *ret_second) {
     do {
         n = trace__reserve(&ids->counter);
         first = splitmix(ids->seed[0] + n);
-    } while (first == 0); /* a zero id means none */
+    } while (first == 0); /* a zero id means no trace */
     if (ret_second) *ret_second = splitmix(ids->seed[1] + n * UINT64_C(0x9e3779b97f4a7c15));
     return first;
 }
@@ -114,9 +115,9 @@ int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes
 /* ---- traceparent: https://www.w3.org/TR/trace-context-1/#traceparent-header ------------------------------------------------ */
 
 #define TRACEPARENT_LENGTH (TRACE_TRACEPARENT_BYTES - 1)
-#define TRACEPARENT_SAMPLED 1 /* the one flag of version 00 */
+#define TRACEPARENT_SAMPLED 1 /* the only flag of version 00 */
 
-/* Where each field begins; a '-' stands before all but the first. */
+/* Where each field begins; a '-' precedes all but the first. */
 enum { AT_VERSION = 0, AT_TRACE_ID = 3, AT_SPAN_ID = 36, AT_FLAGS = 53 };
 
 static void put_hex(char *out, const uint8_t *bytes, size_t count) {

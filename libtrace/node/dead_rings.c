@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rings of dead nodes stay until a traced has drained them.  Where none runs, they would fill /dev/shm: so each open keeps
- * their number down, and a full /dev/shm takes all of them. */
+ * Rings of dead nodes stay until a traced has drained them.  If none runs, they would fill /dev/shm.  So every open limits
+ * their number, and when /dev/shm is full all of them are removed. */
 #include "dead_rings.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@
 
 #define CANDIDATES_MAX 4096
 
-/* An object without a magic may be one that is just being made; after this long its maker must be dead. */
+/* An object without a magic may still be in the making; after this long its maker must be dead. */
 #define MAKING_SECONDS_MAX 10
 
 struct candidate {
@@ -32,7 +32,7 @@ static int older_first(const void *a, const void *b) {
     return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
 }
 
-/* Is this the ring of a dead node of ours? */
+/* Is this the ring of a dead node of this user? */
 static int is_dead(int shm_dir_fd, const char *name, struct timespec *ret_changed) {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     struct stat status;
@@ -81,7 +81,7 @@ unsigned log__collect_dead(int shm_dir_fd, unsigned keep) {
     return removed;
 }
 
-/* What getdents64 gives (getdents(2)); the C library's readdir would allocate. */
+/* An entry as getdents64 returns it (getdents(2)); the C library's readdir would allocate. */
 struct kernel_entry {
     uint64_t inode;
     int64_t next;
@@ -91,7 +91,7 @@ struct kernel_entry {
 };
 
 unsigned log__clear_dead(const char *shm_dir) {
-    /* Small: a handler's own stack may be. */
+    /* Small, because a signal handler's stack may be small. */
     uint64_t buffer[256];
     unsigned removed = 0;
     struct timespec changed;

@@ -4,7 +4,8 @@
 #ifndef LIBTRACE_DEAD_RINGS_H
 #define LIBTRACE_DEAD_RINGS_H
 
-/* Removes rings whose nodes are dead, the oldest first, until at most `keep` are left.  Returns how many it removed.  Allocates. */
+/* Removes rings whose nodes are dead, the oldest first, until at most `keep` are left.  Returns how many it removed.
+ * Allocates. */
 unsigned log__collect_dead(int shm_dir_fd, unsigned keep);
 
 /* Removes all of them.  Allocates nothing; safe in signal handlers. */

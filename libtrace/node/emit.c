@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The emit path: from a macro's control word to a slot that is marked, stamped and half written.
+ * The emit path: from a macro's control word to a slot that is marked, time-stamped and half written.
  *
- * One copy for the whole program, not one a macro: a call costs less here than the code's room, and the clock is read at a distance
- * from the stores of the event before, which it would wait for. */
+ * One copy for the whole program, not one for each macro: the call costs less than the code size would, and it keeps the clock
+ * read away from the stores of the previous event, which it would wait for. */
 #include <libtrace/clock.h>
 #include <libtrace/writer.h>
 
 #define likely(x) __builtin_expect(!!(x), 1)
 
-/* Traces whose id hashes above the threshold are left out, on every node alike; events without a trace stay. */
+/* Traces whose id hashes above the threshold are dropped, on all nodes alike; events without a trace are kept. */
 static bool is_sampled(uint32_t threshold, const struct trace_context *context) {
     uint64_t low, high;
     if (likely(threshold == UINT32_MAX) || (context->flags & TRACE_FLAG_DEBUG)) return true;
@@ -19,17 +19,17 @@ static bool is_sampled(uint32_t threshold, const struct trace_context *context) 
     return (uint32_t)(((low ^ high) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) <= threshold;
 }
 
-/* The usual way: a lane that only this thread writes, on the time-stamp counter. */
+/* The fast path: a lane that only this thread writes, with the time-stamp counter. */
 static inline struct trace__slot claim(const struct trace__writer *writer, struct trace__stamp stamp) {
     uint64_t position = trace__reserve(&writer->lane->head), now;
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
     TRACE_TESTPOINT("reserved");
     trace__prefetch(&writer->slots[(position + TRACE__PREFETCH_AHEAD) & writer->slot_mask]);
-    if (!likely((slot.event->sequence & TRACE_SEQUENCE_BUSY) == 0)) { /* an emit that we interrupt, a whole lap behind */
+    if (!likely((slot.event->sequence & TRACE_SEQUENCE_BUSY) == 0)) { /* an emit that we interrupted, a whole lap behind */
         trace__contended(writer);
         return (struct trace__slot){NULL, 0};
     }
-    now = trace__tsc(); /* right behind a store it would take 2 ns longer */
+    now = trace__tsc(); /* directly after a store it would take 2 ns longer */
     stamp.mark = slot.mark;
     trace__mark_busy(slot.event, stamp);
     slot.event->timestamp = now;
@@ -67,8 +67,8 @@ struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const s
     return slot;
 }
 
-/* The application's own functions come before the slot: they may emit, and however long they take no reader waits for them.  That is
- * why sampling is decided here and, of the same control word, again in trace__begin. */
+/* The application's own functions run before the slot is taken: they may emit, and no reader waits for them however long they
+ * take.  So sampling is decided here and, by the same control word, again in trace__begin. */
 void trace__emit_app_message(struct trace_log *log, uint64_t control, const struct trace_context *context,
                              const struct trace_node_id *peer, const struct trace_app_protocol *protocol, uint16_t cmd,
                              const void *message) {

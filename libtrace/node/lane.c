@@ -45,8 +45,8 @@ static int find_free_lane(const struct log *log, unsigned from, unsigned to) {
     return -EBUSY;
 }
 
-/* Gives memory to a lane that has never been used: the last one for all threads to share, any other for this thread.  -EBUSY: another
- * thread was faster. */
+/* Gives memory to a lane that has never been used: the last one for all threads to share, any other for this thread.  -EBUSY:
+ * another thread was faster. */
 static int make_lane(struct log *log, unsigned index, uint32_t thread_id) {
     struct trace_shm_lane *lane = &log->header->lanes[index];
     size_t bytes = lane_bytes(log), offset = TRACE_SHM_LANES_OFFSET + index * bytes;
@@ -62,11 +62,11 @@ static int make_lane(struct log *log, unsigned index, uint32_t thread_id) {
 
 /* ---- a shortage ------------------------------------------------------------------------------------------------------------
  *
- * Finding out that there is no memory for a lane can take milliseconds: the kernel hands out page after page until there are no more, and
- * then takes them back.  So after a failure no thread of the log tries again for a second.  Then one thread asks the filesystem whether it
- * has room now, which takes a microsecond.  Costlier attempts come after 1 s, 2 s, 4 s, ... up to 17 minutes: removing the rings of
- * dead nodes, and trying again when the kernel refused although the filesystem had room (a memory cgroup).  A lane that a thread
- * returns, or that all can share, ends the wait.
+ * Finding out that there is no memory for a lane can take milliseconds: the kernel hands out page after page until there are no
+ * more, and then takes them back.  So after a failure no thread of the log tries again for a second.  Then one thread asks the
+ * filesystem whether it has room now, which takes a microsecond.  Costlier attempts come after 1 s, 2 s, 4 s, ... up to 17
+ * minutes: removing the rings of dead nodes, and trying again when the kernel refused although the filesystem had room (a
+ * memory cgroup).  A lane that a thread returns, or that all can share, ends the wait.
  *
  * Every access is relaxed: these words decide only how soon a thread tries. */
 
@@ -130,7 +130,8 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t thr
     return result;
 }
 
-/* ---- finding, taking and returning ------------------------------------------------------------------------------------------- */
+/* ---- finding, taking and returning
+ * ------------------------------------------------------------------------------------------- */
 
 static bool is_lane_of(const struct trace_shm_lane *lane, uint32_t thread_id) {
     /* relaxed: if it is ours, we stored both ourselves */

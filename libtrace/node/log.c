@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Opening and closing a node's log: the shared-memory object, its header, and what happens to it when the process forks or ends. */
+ * Opening and closing a node's log: the shared-memory object, its header, and what happens to it when the process forks or
+ * ends. */
 #include "dead_rings.h"
 #include "lane.h"
 #include "object.h"
@@ -47,8 +48,8 @@ static void mark_closed(struct log *log) {
     if (log->header) __atomic_store_n(&log->header->state, TRACE_SHM_CLOSED, __ATOMIC_RELEASE);
 }
 
-/* Installs the library's hooks in the process.  Called for every log, because a constructor of the program may open one before ours
- * has run.  Under the change lock. */
+/* Installs the library's hooks in the process.  Called for every log, because a constructor of the program may open one before
+ * ours has run.  Under the change lock. */
 static int install_hooks(void) {
     static bool hooked_fork;
     int result = log__thread_exit_init();
@@ -65,8 +66,8 @@ __attribute__((constructor(101))) static void on_load(void) {
     log__change_end();
 }
 
-/* exit() without trace_log_close is an orderly end, too.  Nothing is unmapped, because threads may still be emitting.  The process may
- * also live on: a host may unload us, and threads that have emitted end later. */
+/* exit() without trace_log_close is an orderly end, too.  Nothing is unmapped, because threads may still be emitting.  The
+ * process may also live on: a host may unload us, and threads that have emitted end later. */
 __attribute__((destructor(101))) static void on_unload(void) {
     log__each(mark_closed);
     log__thread_exit_fini();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ids for programs whose own have another length. */
+ * Ids for programs whose own ids have another length: random ones, and hashes. */
 #include "splitmix.h"
 
 #include <p2ptrace/trace.h>
@@ -13,7 +13,7 @@ struct trace_node_id trace_node_id_random(void) {
     return id;
 }
 
-/* A state that takes in every byte; each step is a bijection of the state. */
+/* Mixes one byte after the other into the state; each step is a bijection of the state. */
 static uint64_t hash(const uint8_t *at, size_t bytes, uint64_t start) {
     uint64_t state = splitmix(start * UINT64_C(0x9e3779b97f4a7c15) + bytes);
     for (size_t i = 0; i < bytes; i++) state = splitmix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));

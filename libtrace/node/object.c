@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The shared-memory object of a log on the node's side: made, mapped, grown and removed.
+ * The shared-memory object of a log on the node's side: see object.h.
  *
- * No descriptor outlives the function that opened it.  Programs close descriptors that they do not know (closefrom, a daemon's loop,
- * dup2 onto one) and then use the numbers again, so that a number kept for later may be the program's own file by then.  The mapping keeps
- * the open file description alive, and with it the lock that says we live: an open-file-description lock goes with the last reference,
- * and a mapping is one (tests/libtrace/test_descriptors.c).
- *
- * object__reserve may be called by a signal handler; the others are for opening and closing. */
+ * No descriptor outlives the function that opened it.  Programs close descriptors that they do not know (closefrom, a daemon's
+ * loop, dup2 onto one) and reuse the numbers, so a number that we kept could be the program's own file by now.  The mapping
+ * keeps the open file description alive, and with it the lock that says that the node lives: an open-file-description lock is
+ * released with the last reference, and a mapping is a reference (tests/libtrace/test_descriptors.c). */
 #include "object.h"
 
 #include "open_logs.h"
@@ -29,7 +27,7 @@
 
 /* ---- making ---------------------------------------------------------------------------------------------------------------- */
 
-/* A program that closed its standard streams must not get the ring as one of them: what it prints would be written into it.
+/* A program that closed its standard streams must not get the ring as one of them: it would print into the ring.
  * Returns a descriptor or a negative errno. */
 static int open_above_standard_streams(int dir_fd, const char *name, int flags) {
     int fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600), above;
@@ -41,7 +39,8 @@ static int open_above_standard_streams(int dir_fd, const char *name, int flags) 
     return above;
 }
 
-/* Gives the new object its lock, size and header.  The lock comes first: a reader takes no sized object for a dead node's. */
+/* Gives the new object its lock, size and header.  The lock comes first, because an object with a size but no lock looks like a
+ * dead node's. */
 static int prepare(struct log *log, int fd) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat status;
@@ -68,12 +67,12 @@ int object__make(struct log *log, int dir_fd) {
     uint64_t random;
     int fd, result;
 
-    /* Beyond this limit ftruncate would raise SIGXFSZ, which ends the program. */
+    /* Beyond this limit ftruncate would raise SIGXFSZ, which kills the program. */
     if (getrlimit(RLIMIT_FSIZE, &file_limit) == 0 && log->object_bytes > file_limit.rlim_cur) return -EFBIG;
     if (getrandom(&random, sizeof random, 0) != sizeof random) return -errno;
     snprintf(log->name, sizeof log->name, "/%s%u.%d.%016llx", TRACE_SHM_PREFIX, (unsigned)geteuid(), (int)getpid(),
              (unsigned long long)random);
-    /* Copies of this library in other plugins count for themselves, so that a number from the kernel and not a count tells logs apart. */
+    /* A random number, not a count: copies of this library in other plugins of the process would count separately. */
     log->base.serial = random != 0 ? random : 1;
     fd = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL);
     result = fd < 0 ? fd : prepare(log, fd);
@@ -87,9 +86,10 @@ void object__unmap(struct log *log) {
     log->header = NULL;
 }
 
-/* ---- opening again ----------------------------------------------------------------------------------------------------------- */
+/* ---- opening again
+ * ----------------------------------------------------------------------------------------------------------- */
 
-/* Opens the object by its name, if the name still means it.  Returns a descriptor or a negative errno. */
+/* Opens the object by its name, if the name still refers to it.  Returns a descriptor or a negative errno. */
 static int open_again(const struct log *log, int flags) {
     struct stat status;
     int dir_fd, fd;
@@ -116,9 +116,10 @@ int object__map_again(const struct log *log, const void **ret_base) {
     return result;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * ------------------------------------------------------------------------------------------------------------------- */
 
-/* Kernels before 5.14, and programs whose seccomp filter refuses madvise. */
+/* For kernels before 5.14, and programs whose seccomp filter refuses madvise. */
 static int reserve_by_name(const struct log *log, size_t offset, size_t bytes) {
     char *base = (char *)log->header + offset;
     int fd = open_again(log, O_RDWR), result;
@@ -127,7 +128,7 @@ static int reserve_by_name(const struct log *log, size_t offset, size_t bytes) {
     while (result == EINTR);
     close(fd);
     if (result != 0) return -result;
-    /* An addition of nothing maps a page, else each would cost an event a fault.  Atomic: neighbours may be in use. */
+    /* Adding 0 maps the page, so that no event has to fault it in.  Atomic, because other data on the page may be in use. */
     for (size_t at = 0; at < bytes; at += 4096)
         __atomic_fetch_add((uint64_t *)(void *)(base + at), 0, __ATOMIC_RELAXED); /* relaxed: it changes nothing */
     return 0;
@@ -135,7 +136,7 @@ static int reserve_by_name(const struct log *log, size_t offset, size_t bytes) {
 
 int object__reserve(const struct log *log, size_t offset, size_t bytes) {
     if (madvise((char *)log->header + offset, bytes, MADV_POPULATE_WRITE) == 0) return 0;
-    if (errno == EFAULT) return -ENOSPC; /* where a write would raise SIGBUS: the filesystem is full */
+    if (errno == EFAULT) return -ENOSPC; /* a write would raise SIGBUS: the filesystem is full */
     if (errno == ENOMEM || errno == EINTR) return -errno;
     return reserve_by_name(log, offset, bytes);
 }
@@ -146,6 +147,6 @@ void object__release(const struct log *log, size_t offset, size_t bytes) {
 
 bool object__has_room(const struct log *log, size_t bytes) {
     struct statfs room;
-    if (statfs(log->dir, &room) != 0 || room.f_blocks == 0) return true; /* no limit, or none that we can ask for */
+    if (statfs(log->dir, &room) != 0 || room.f_blocks == 0) return true; /* no limit, or none that we can find out */
     return room.f_bavail >= (bytes + (size_t)room.f_bsize - 1) / (size_t)room.f_bsize;
 }

@@ -4,8 +4,8 @@
  * threads' tables.  For the files of the library and for tests only.
  *
  * Two locks, neither of which the emit path takes.  The change lock comes first: it is held while a log is opened or closed, or
- * gets the description of an application.  The list lock protects the list and the places.  A fork waits for both, so its child never
- * has half a log, nor a descriptor of a log that it cannot find. */
+ * gets the description of an application.  The list lock protects the list and the places.  A fork waits for both, so its child
+ * never has half a log, nor a descriptor of a log that it cannot find. */
 #ifndef LIBTRACE_OPEN_LOGS_H
 #define LIBTRACE_OPEN_LOGS_H
 
@@ -37,8 +37,8 @@ struct log {
     struct log *next; /* in the list */
 };
 
-/* Places for writers that a thread can have: those of its fixed table and of TRACE__WRITER_LEVELS more, each as large as all before it.
- * A log beyond them works, but its lane is looked up with every event, which costs system calls. */
+/* Places for writers that a thread can have: those of its fixed table and of TRACE__WRITER_LEVELS more, each as large as all
+ * before it.  A log beyond them works, but its lane is looked up with every event, which costs system calls. */
 #define WRITER_INDICES (TRACE__WRITERS << TRACE__WRITER_LEVELS) /* 4096: as many as traced attaches */
 
 /* The change lock: one thread at a time opens a log, closes one, or registers an application. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a thread keeps of its lanes: where its writers are, how it gets one, what happens when it ends; and the slow paths to a slot.
+ * What a thread keeps of its lanes: where its writers are, how it gets one, what happens when it ends; and the slow paths to a
+ * slot.
  *
  * All of it is in one block of memory, which the thread maps when it first needs it.  Thread-local storage holds only the block's
  * address: a program that loads libraries later has little room for such storage (dlopen: "cannot allocate memory in static TLS
@@ -41,7 +42,8 @@ uint32_t log__thread_id(void) {
     return trace__thread->thread_id;
 }
 
-/* ---- the end of a thread ------------------------------------------------------------------------------------------------------ */
+/* ---- the end of a thread
+ * ------------------------------------------------------------------------------------------------------ */
 
 static pthread_key_t thread_exit_key; /* 0 is a valid key ... */
 static int has_thread_exit_key;       /* ... so this says whether it was made */
@@ -60,7 +62,8 @@ static void forget_block(void) {
 
 static void return_lanes(struct log *log) { log__lanes_return(log, log__thread_id()); }
 
-/* Signals are blocked throughout: a handler in between would find the lane again, and still use it when it belongs to another thread. */
+/* Signals are blocked throughout: a handler in between would find the lane again, and still use it when it belongs to another
+ * thread. */
 static void on_thread_exit(void *unused) {
     sigset_t all, old;
     (void)unused;
@@ -103,7 +106,8 @@ static void hook_thread_exit(void) {
         (void)pthread_setspecific(thread_exit_key, &no_thread);  /* any value that is not NULL */
 }
 
-/* ---- the block ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the block
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 struct trace__thread *log__thread_make(void) {
     sigset_t all, old;
@@ -147,7 +151,8 @@ static struct trace__writer *make_place(const struct log *log) {
     return place_of(log);
 }
 
-/* ---- a writer --------------------------------------------------------------------------------------------------------------------- */
+/* ---- a writer
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static struct trace__writer make_writer(struct log *log, unsigned lane) {
     struct trace__writer writer = {
@@ -163,7 +168,8 @@ static struct trace__writer make_writer(struct log *log, unsigned lane) {
     return writer;
 }
 
-/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; after an error the thread tries again with its next event. */
+/* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; after an error the thread tries again with its next
+ * event. */
 static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     const struct trace__writer *known = place_of(log);
     struct trace__writer *place;

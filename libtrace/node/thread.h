@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a thread keeps: one block of memory with its writers and the state of its ids (libtrace/writer.h), and what happens when it ends. */
+ * What a thread keeps: one block of memory with its writers and the state of its ids (libtrace/writer.h), and what happens when
+ * it ends. */
 #ifndef LIBTRACE_THREAD_H
 #define LIBTRACE_THREAD_H
 

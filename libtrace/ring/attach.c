@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attaching to a node's ring: open, check, map.  Nothing in the object is believed before the copy of its header was checked. */
+ * Attaching to a node's ring: open, check, map.  Nothing in the object is trusted before the copy of its header was checked. */
 #include "reader_internal.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static int fail(enum trace_attach_fault *ret_fault, enum trace_attach_fault faul
     return result;
 }
 
-/* Opens the object.  What it is and whose is looked at first, so that nothing but a plain file is ever opened, and again after. */
+/* Opens the object.  Its type and owner are checked before, so that we never open anything but a plain file, and again after. */
 static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_attach_fault *ret_fault) {
     struct stat status;
     if (fstatat(reader->shm_dir_fd, reader->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -54,13 +54,13 @@ static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_att
     return 0;
 }
 
-/* Reads the header with pread, which can't fault.  A file that is still empty, or has no magic yet, is being made. */
+/* Reads the header with pread, which cannot fault.  A file that is still empty, or has no magic yet, is being made. */
 static int read_header(struct trace_reader *reader, struct trace_shm_header *ret_header, enum trace_attach_fault *ret_fault) {
     ssize_t got;
     uint64_t magic = 0;
     if (reader->mapped_bytes == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
     if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
-    /* magic:A  Pairs with magic:R: the system call is a full barrier between this read and the next. */
+    /* magic:A  Pairs with magic:R: a system call is a full barrier between this read and the next. */
     got = pread(reader->fd, &magic, sizeof magic, 0);
     if (got == sizeof magic && magic == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
     if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return fail(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
@@ -70,7 +70,7 @@ static int read_header(struct trace_reader *reader, struct trace_shm_header *ret
     return 0;
 }
 
-/* Where lane 0 begins; 0: a version that we do not know. */
+/* Where lane 0 begins; 0: an unknown version. */
 static uint32_t lanes_offset(uint32_t abi) {
     return abi == TRACE_SHM_ABI ? TRACE_SHM_LANES_OFFSET : abi == TRACE_SHM_ABI_1 ? TRACE_SHM_LANES_OFFSET_1 : 0;
 }
@@ -120,7 +120,7 @@ static void copy_name(char *out, const char *name_untrusted) {
     out[i] = 0;
 }
 
-/* One range of addresses: header and app table as the flags say, lanes read-only behind them. */
+/* Maps the object as one range: the header and app table writable if the flags say so, the lanes after them read-only. */
 static int map_object(struct trace_reader *reader, const struct trace_shm_header *header) {
     int header_protection = PROT_READ | (reader->writable ? PROT_WRITE : 0);
     void *base;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See libtrace/drain_lock.h.  The name begins with a point, so that no scan takes it for a ring. */
+ * See libtrace/drain_lock.h.  The name begins with a dot, so that no scan takes it for a ring. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libtrace/drain_lock.h>
@@ -18,7 +18,7 @@ static char *path_in(const char *shm_dir) {
     return asprintf(&path, "%s/.p2ptrace.%u.drain", shm_dir, (unsigned)geteuid()) < 0 ? NULL : path;
 }
 
-/* "PID SOCKET\n", as the holder wrote it.  It may be just about to. */
+/* Reads "PID SOCKET\n", which the holder may not have written yet. */
 static pid_t read_holder(int fd, char *ret_socket) {
     char text[32 + TRACE_SOCKET_PATH_BYTES];
     int pid, at = 0;
@@ -47,7 +47,7 @@ static int refuse(int fd, const char *shm_dir, char *reason) {
     return -EADDRINUSE;
 }
 
-/* The lock is worth something only on the file that the name means while it is held: a holder that leaves removes it first. */
+/* The lock counts only if the name still refers to the locked file: a holder removes the file before it releases the lock. */
 static bool is_still_named(int fd, const char *path) {
     struct stat held, named;
     return !fstat(fd, &held) && !lstat(path, &named) && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
@@ -59,7 +59,7 @@ static int open_own(const char *path) {
     struct stat info;
     if (!fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid()) return fd;
     close(fd);
-    return -EPERM; /* in a directory that all may write, another user can take the name first */
+    return -EPERM; /* in a directory that anyone can write, another user can take the name first */
 }
 
 int drain_lock_take(struct drain_lock *ret_lock, const char *shm_dir, const char *socket, char *reason) {
@@ -91,7 +91,7 @@ pid_t drain_lock_holder(const char *shm_dir, char *ret_socket) {
     pid_t pid = 0;
     free(path);
     if (fd < 0) return 0;
-    bool own = !fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid(); /* what a stranger holds says nothing */
+    bool own = !fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid(); /* another user's file proves nothing */
     if (own && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) pid = read_holder(fd, ret_socket);
     close(fd);
     return pid;

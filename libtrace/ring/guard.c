@@ -2,7 +2,8 @@
  *
  * The SIGBUS guard: see libtrace/guard.h.
  *
- * The handler calls mmap, which POSIX does not list as safe in a handler; on Linux it is one system call and touches nothing else. */
+ * The handler calls mmap, which POSIX does not list as async-signal-safe; on Linux it is one system call and touches nothing
+ * else. */
 #include <errno.h>
 #include <libtrace/guard.h>
 #include <pthread.h>
@@ -36,7 +37,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context) {
     } else if (before_us.sa_handler != SIG_DFL && before_us.sa_handler != SIG_IGN) {
         before_us.sa_handler(signal);
     } else {
-        sigaction(SIGBUS, &before_us, NULL); /* the access is repeated, and dies as it would have */
+        sigaction(SIGBUS, &before_us, NULL); /* the access is repeated, and crashes as it would have without us */
     }
 }
 

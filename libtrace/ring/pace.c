@@ -3,7 +3,7 @@
  * Paces of a writer and its reader: see pace.h. */
 #include "pace.h"
 
-/* How fast the best is forgotten: it grows by this part with each run that is slower, and so doubles in about 700. */
+/* How fast the best pace is forgotten: it grows by 1 / FORGET with each slower run, and so doubles in about 700 runs. */
 #define FORGET 1024
 
 void pace_restart(struct pace *pace, uint64_t head, uint64_t now_ns) {

@@ -2,14 +2,14 @@
  *
  * Which slots have memory.
  *
- * A read of a hole in a tmpfs mapping allocates the page, for good, and there is no way to map the object so that it does not.  A node reserves a
- * lane before it publishes the lane's state, but an object that was made to fill /dev/shm has states and no memory.  So the file system
- * is asked before a slot is touched for the first time.  It says "hole" also for pages that are reserved and were never written, which is just
- * as good: a slot there reads as zero.
+ * Reading a hole in a tmpfs mapping allocates the page for good, and no kind of mapping avoids that.  A node reserves a lane
+ * before it publishes the lane's state, but an object that was made to fill /dev/shm may have states without memory.  So we ask
+ * the file system before we touch a slot for the first time.  It also says "hole" for pages that are reserved but were never
+ * written, which is just as good: a slot there reads as zero.
  *
- * A node fills the pages of a lane when it reserves them, so that one question per lane is the rule.  What has been found present is not asked
- * again.  A live node of ours that punches holes behind our back can still make us give it back a page that it had: no more than it can take
- * itself, and only while it lives. */
+ * A node fills the pages of a lane when it reserves them, so usually one question per lane is enough.  Slots found present are
+ * not asked about again.  A live node of ours that punches holes later can still make us allocate a page that it had: no more
+ * than it could allocate itself, and only while it lives. */
 #include "reader_internal.h"
 
 #include <errno.h>
@@ -30,11 +30,11 @@ bool slot_is_present(struct trace_reader *reader, unsigned index, uint32_t slot,
     if (data == at) {
         end = lseek(reader->fd, at, SEEK_HOLE);
         if (end > lane_end || end < 0) end = lane_end;
-        lane->present_begin = slot; /* once round, one answer is about the whole lane */
+        lane->present_begin = slot; /* after one lap, one answer covers the whole lane */
         lane->present_count = (uint32_t)((end - at) / TRACE_EVENT_BYTES);
         return lane->present_count > 0;
     }
-    /* -ENXIO: nothing but a hole up to the end, or the object has shrunk, which the next access to its header will find */
+    /* ENXIO: a hole up to the end; or the object has shrunk, which the next access to its header will find */
     if (data > lane_end || data < 0) data = lane_end;
     *hole = (struct slot_hole){.begin = slot, .end = (uint32_t)((data - begin) / TRACE_EVENT_BYTES)};
     return false;

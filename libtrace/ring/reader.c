@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading lanes: see libtrace/reader.h for the contract, p2ptrace/shm.h for the ring and the table of ordering labels, and slot.h for
- * what one slot tells: an event is taken; one that is not there yet is waited for, but not for ever; lapped, we jump and count. */
+ * Reading lanes.  libtrace/reader.h has the contract, p2ptrace/shm.h the ring and the ordering labels, and slot.h what one slot
+ * says.  A committed event is taken; we wait for one that is not there yet, but not forever; when lapped, we jump ahead and
+ * count the loss. */
 #include "reader_internal.h"
 #include "slot.h"
 
@@ -11,19 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long a live node may leave a slot in the making while it commits others behind it.  Then it is taken for left alone: a
- * handler that jumped out of an emit.  Shorter when the lane says that it has dropped an event so. */
+/* How long a live node may leave a slot unfinished while it commits later ones.  After that the slot counts as abandoned, by a
+ * handler that jumped out of an emit.  Shorter when the lane has already dropped an event because of that slot. */
 #define STALL_NS UINT64_C(250000000)
 #define STALL_CONTENDED_NS UINT64_C(1000000)
 
-/* A writer is near when it is so many events behind us, or an eighth of its lane: 1 MiB, what a processor's own cache holds. */
+/* A writer is near when it is this many events behind us, or an eighth of its lane: 1 MiB, about a processor's own cache. */
 #define NEAR_EVENTS UINT64_C(8192)
 
-/* No writer makes an event in a nanosecond.  What a head may be ahead of that, for clocks that are not quite ours: an eighth of the distance after
- * which marks repeat, so that no jump can bring us to old slots that have the marks of new ones. */
+/* No writer emits an event per nanosecond.  A head may be ahead of that rate by this much, because clocks differ: an eighth of
+ * the distance after which marks repeat, so that no jump can take us to old slots with the marks of new ones. */
 #define HEAD_SLACK (UINT64_C(1) << 28)
 
-/* What to do about a slot that is not taken. */
+/* What to do about a slot that does not hold the event we want. */
 enum step { STEP_TAKE, STEP_WAIT, STEP_UNFINISHED, STEP_LOSE, STEP_LIE };
 
 struct decision {
@@ -38,7 +39,7 @@ static struct decision losing(uint64_t count, enum trace_loss cause) {
 
 static const struct decision lie = {.step = STEP_LIE};
 
-/* Can the writer be there?  Its head never goes back, nor further than a writer gets in the time since we last looked. */
+/* Can the writer be at this head?  It never goes back, nor further than a writer can get in the time since we last looked. */
 static bool is_plausible(struct lane_reader *lane, uint64_t head, uint64_t now_ns) {
     uint64_t elapsed_ns = now_ns > lane->known_ns ? now_ns - lane->known_ns : 0;
     if (head - lane->known_head > elapsed_ns + HEAD_SLACK || head < lane->position) return false;
@@ -47,7 +48,8 @@ static bool is_plausible(struct lane_reader *lane, uint64_t head, uint64_t now_n
     return true;
 }
 
-/* How long the log has been open; since the machine's start when its clock is another than ours, as in a container it may be. */
+/* How long the log has been open; or the time since the machine's start, when its clock differs from ours, as it may in a
+ * container. */
 static uint64_t since_open_ns(const struct trace_reader *reader) {
     uint64_t open_ns = reader->info.open_monotonic_ns;
     return open_ns < reader->now_ns ? reader->now_ns - open_ns : reader->now_ns;
@@ -58,13 +60,13 @@ static uint64_t near_events(const struct trace_reader *reader) {
     return eighth < NEAR_EVENTS ? eighth : NEAR_EVENTS;
 }
 
-/* The writer has overtaken us.  Jump to its oldest event.  Overtaken again before we had caught up, jump further, for right in front
- * of the writer each slot that we read is one that it wants, and both wait for it: half a ring when it is faster than we are, else out
- * of its way. */
+/* The writer has lapped us: jump to its oldest event.  If it laps us again before we have caught up, jump further, because
+ * right in front of the writer every slot that we read is one that it needs, and both wait for its cache lines: half a ring
+ * ahead if it is faster than we are, otherwise just out of its way. */
 static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
     uint32_t events = reader->info.lane_events;
     uint64_t count;
-    if (behind <= events) return lie; /* the slot has been written a lap later, and its writer was not there */
+    if (behind <= events) return lie; /* the slot was written one lap later, but the head says that its writer was not there */
     count = behind - events;
     if (lane->lapped)
         count += pace_is_faster(&lane->pace, lane->position + behind, events, now_ns) ? events / 2 : near_events(reader);
@@ -72,16 +74,16 @@ static struct decision jump(const struct trace_reader *reader, struct lane_reade
     return losing(count, TRACE_LOSS_OVERWRITTEN);
 }
 
-/* The slot at our position is older than we want, or in the making. */
+/* The slot at our position is older than we want, or still being written. */
 static struct decision wait_or_pass(const struct trace_reader *reader, const struct trace_shm_lane *shared,
                                     struct lane_reader *lane, uint64_t behind, bool final, uint64_t now_ns) {
     static const struct decision wait = {.step = STEP_WAIT};
     bool contended;
     uint64_t patience_ns;
-    if (behind > reader->info.lane_events) return jump(reader, lane, behind, now_ns); /* marks have come round */
+    if (behind > reader->info.lane_events) return jump(reader, lane, behind, now_ns); /* marks have wrapped around */
     if (behind == 0) return wait;
-    if (final) return (struct decision){.step = STEP_UNFINISHED}; /* nobody will ever commit it */
-    if (behind == 1) return wait; /* being written right now; or its thread does not run, and nothing is behind it */
+    if (final) return (struct decision){.step = STEP_UNFINISHED}; /* it will never be committed */
+    if (behind == 1) return wait; /* it is being written, or its thread is not running; no later event waits behind it */
     contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED]; /* relaxed: a counter */
     patience_ns = contended ? STALL_CONTENDED_NS : STALL_NS;
     if (lane->stalled != lane->position + 1) {
@@ -112,7 +114,7 @@ static void lose(struct lane_reader *lane, struct trace_read *read, uint64_t cou
     read->cause = cause;
 }
 
-/* Has the lane a writer, or had one?  Then there is memory for its slots. */
+/* Does the lane have a writer, or did it have one?  Then its slots have memory. */
 static bool is_taken(const uint32_t *lane_state) {
     uint32_t state = __atomic_load_n(lane_state, __ATOMIC_ACQUIRE); /* lane:A  Pairs with lane:R */
     return state == TRACE_LANE_OWNED || state == TRACE_LANE_SHARED || state == TRACE_LANE_RETURNED;
@@ -120,7 +122,7 @@ static bool is_taken(const uint32_t *lane_state) {
 
 static void found_lie(struct trace_reader *reader) { reader->lies = reader->broken = true; }
 
-/* Begins a lane that a writer has taken at its oldest event.  Returns false while nobody has. */
+/* Begins reading a lane at its oldest event, once a writer has taken it.  Returns false before that. */
 static bool begin_lane(struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                        struct trace_read *read) {
     uint64_t head;
@@ -136,7 +138,8 @@ static bool begin_lane(struct trace_reader *reader, const struct trace_shm_lane 
     return true;
 }
 
-/* tail:R  Tells a discard-newest writer what has been copied.  Pairs with tail:A. */
+/* tail:R  Tells a discard-newest writer what has been copied.  Pairs with tail:A.  Without it the writer overwrites a slot that
+ * we are still copying. */
 static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t position) {
     if (reader->writable && reader->info.policy == TRACE_DISCARD_NEWEST)
         __atomic_store_n(&reader->header->lanes[index].tail, position, __ATOMIC_RELEASE);
@@ -144,15 +147,16 @@ static void publish_tail(struct trace_reader *reader, unsigned index, uint64_t p
 
 /* Keeps out of the way of a writer that is about to lap us.
  *
- * A line that is in our cache costs the writer tens of nanoseconds.  So a writer that is faster than we are would be stopped right
- * behind us and pushed along at our pace: nothing would be lost, and every event would take the node three times as long.  Hence,
- * when it is near and seems to gain on us, we give up half of the ring.
+ * A cache line that we hold costs the writer tens of nanoseconds.  So a writer that is faster than we are would get stuck right
+ * behind us and go on at our pace: nothing would be lost, but every event would take the node three times as long.  So
+ * when the writer is near and seems to gain on us, we give up half of the ring.
  *
- * Two things must agree (docs/decisions/009).  By the clock it is faster than we are (pace.h): one that we can outrun keeps its
- * events, however far we fell behind while we did not run.  And between two looks that both find it near it made more than half as many
- * events as we read: a burst that is over is read whole.  Half, because a writer that is held up looks slow.
+ * Two conditions must hold (docs/decisions/009).  By the clock the writer is faster than we are (pace.h): if we can outrun it,
+ * we keep its events, however far we fell behind while we were not running.  And between two looks that both found it near, it
+ * emitted more than half as many events as we read: a burst that is over is read completely.  Half, because a writer that we
+ * slow down looks slow.
  *
- * One look at its line each time that a run of events is read costs it little. */
+ * Reading its line once per run of events costs the writer little. */
 static void keep_away(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                       uint64_t now_ns, struct trace_read *read) {
     uint32_t events = reader->info.lane_events;
@@ -170,12 +174,13 @@ static void keep_away(const struct trace_reader *reader, const struct trace_shm_
     lane->seen_at = lane->position;
 }
 
-/* May the slot at our position be touched?  What is not known to have memory is asked for only when the writer says that it was there. */
+/* May we touch the slot at our position?  If we do not know that it has memory, we find out only after the writer says that it
+ * was there. */
 static bool may_touch(struct trace_reader *reader, unsigned index, struct slot_hole *hole) {
     struct lane_reader *lane = &reader->lanes[index];
     uint32_t slot = (uint32_t)lane->position & (reader->info.lane_events - 1);
     if (slot - lane->present_begin < lane->present_count) return true;
-    /* relaxed: not yet seen here, it is seen at the next look */
+    /* relaxed: what we do not see yet, we see at the next look */
     if (__atomic_load_n(&reader->header->lanes[index].head, __ATOMIC_RELAXED) == lane->position) return false;
     return slot_is_present(reader, index, slot, hole);
 }
@@ -237,7 +242,7 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
         publish_tail(reader, index, lane->position);
         if (trace_guard_end()) {
             reader->broken = true;
-            reader->lies = false; /* what it said were our zeros */
+            reader->lies = false; /* what we read were the guard's zeros */
         }
     }
     lane->taken += read.count;
@@ -245,8 +250,8 @@ void trace_reader_read(struct trace_reader *reader, unsigned index, struct trace
     *ret_read = read;
 }
 
-/* The word that will reach the mark of our position when a writer comes there: the mark of the slot.  Where that may have no memory, the low
- * half of head, which then is at least position + 1 as well. */
+/* The word that reaches the mark of our position when a writer gets there: the slot's mark.  If the slot may have no memory, it
+ * is the low half of head instead, which is at least position + 1 by then. */
 static const uint32_t *next_mark(const struct trace_reader *reader, unsigned index) {
     const struct lane_reader *lane = &reader->lanes[index];
     const struct trace_event *slots = reader->slots + (size_t)index * reader->info.lane_events;
@@ -265,9 +270,9 @@ void trace_reader_watch(struct trace_reader *reader, uint32_t lanes, struct trac
     ret_watch->others = lanes & (lanes - 1);
 }
 
-/* Has its writer been there: is it busy or committed, in this lap or a later one? */
+/* Has a writer been there?  That is, is the mark busy or committed, of this lap or a later one? */
 static bool mark_stirs(const uint32_t *place, uint32_t want) {
-    uint32_t mark = __atomic_load_n(place, __ATOMIC_RELAXED); /* relaxed: a hint, a read looks again */
+    uint32_t mark = __atomic_load_n(place, __ATOMIC_RELAXED); /* relaxed: a hint; a read checks again */
     return ((mark - want) & TRACE_SEQUENCE_MASK) <= TRACE_SEQUENCE_MASK / 2;
 }
 
@@ -288,7 +293,8 @@ uint64_t trace_reader_position(const struct trace_reader *reader, unsigned index
 
 /* ---- accounting and state -------------------------------------------------------------------------------------------------- */
 
-/* Can the lane's counters be true, as far as we know it?  Of what was discarded there can be no more than of what was written. */
+/* Are the lane's counters plausible, as far as we know the lane?  The count of discarded events never falls, and grows no
+ * faster than one per nanosecond. */
 static bool counts_agree(const struct trace_reader *reader, struct lane_reader *lane, uint64_t head, uint64_t discarded) {
     return is_plausible(lane, head, reader->now_ns) && discarded >= lane->lost[TRACE_LOSS_DISCARDED] &&
            discarded <= since_open_ns(reader) + HEAD_SLACK;
@@ -306,7 +312,7 @@ void trace_reader_count(struct trace_reader *reader, unsigned index, struct trac
 
     if (!reader->broken && index < reader->info.lane_count) {
         trace_guard_begin(reader->header, reader->mapped_bytes);
-        /* relaxed: counters; position: what was taken by now was reserved before */
+        /* relaxed: counters; position: what has been taken was reserved before */
         count.used = __atomic_load_n(&shared->state, __ATOMIC_RELAXED) != TRACE_LANE_FREE;
         count.thread_id = __atomic_load_n(&shared->thread_id, __ATOMIC_RELAXED);
         head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
@@ -331,7 +337,7 @@ bool trace_reader_lane_used(struct trace_reader *reader, unsigned index) {
     return used && !reader->broken;
 }
 
-/* Threads that emit at a time; more than any node has. */
+/* Threads that emit at the same time: more than any node has. */
 #define THREADS_MAX 4096
 
 uint64_t trace_reader_no_lane(struct trace_reader *reader) {
@@ -371,33 +377,33 @@ static bool is_within_bounds(const struct trace_app *app_untrusted) {
     return true;
 }
 
-/* Descriptions are read by system calls, for the table may be a hole whatever the header says; and seldom. */
+/* Descriptions are read by system calls, because the table may be a hole, whatever the header says.  It is rarely done. */
 static bool copy_bytes(const struct trace_reader *reader, void *out, size_t bytes, size_t at) {
     return pread(reader->fd, out, bytes, (off_t)at) == (ssize_t)bytes;
 }
 
-/* Copies a description; false while there is none. */
+/* Copies a description; false if there is none yet. */
 static bool copy_app(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
     uint32_t count;
-    /* app:A  Pairs with app:R: with the count come the descriptions' bytes.  A system call is a full barrier. */
+    /* app:A  Pairs with app:R: whoever sees the count sees the descriptions' bytes.  A system call is a full barrier. */
     if (!copy_bytes(reader, &count, sizeof count, offsetof(struct trace_shm_header, app_count))) return false;
     return index < TRACE_APPS_MAX && index < count &&
            copy_bytes(reader, ret_app_untrusted, sizeof *ret_app_untrusted,
                       TRACE_SHM_HEADER_BYTES + index * sizeof *ret_app_untrusted);
 }
 
-/* The same of a ring of ABI 1. */
+/* The same for a ring of ABI 1. */
 static bool copy_app_1(const struct trace_reader *reader, unsigned index, struct trace_app *ret_app_untrusted) {
     size_t at = TRACE_SHM_HEADER_BYTES + index * sizeof(struct trace_shm_app_1);
     struct trace_app_1 old;
     uint32_t ready;
     if (index >= TRACE_APPS_MAX_1) return false;
-    /* app:A  As above, with the word of its own. */
+    /* app:A  As above; each description has its own word. */
     if (!copy_bytes(reader, &ready, sizeof ready, at + offsetof(struct trace_shm_app_1, ready)) || ready == 0) return false;
     if (!copy_bytes(reader, &old, sizeof old, at + offsetof(struct trace_shm_app_1, app))) return false;
     *ret_app_untrusted = (struct trace_app){.command_count = old.command_count, .field_count = old.field_count};
     if (old.command_count > TRACE_APP_COMMANDS_MAX_1)
-        ret_app_untrusted->command_count = UINT16_MAX; /* that is out of bounds here, too */
+        ret_app_untrusted->command_count = UINT16_MAX; /* so that it is out of bounds here, too */
     memcpy(ret_app_untrusted->app_id, old.app_id, sizeof old.app_id);
     memcpy(ret_app_untrusted->name, old.name, sizeof old.name);
     memcpy(ret_app_untrusted->commands, old.commands, sizeof old.commands);
@@ -418,7 +424,7 @@ uint64_t trace_reader_control(const struct trace_reader *reader) {
     uint64_t control;
     if (reader->broken) return 0;
     trace_guard_begin(reader->header, reader->mapped_bytes);
-    control = __atomic_load_n(&reader->header->control, __ATOMIC_RELAXED); /* relaxed: one word, nothing hangs on it */
+    control = __atomic_load_n(&reader->header->control, __ATOMIC_RELAXED); /* relaxed: one word that publishes nothing else */
     return trace_guard_end() ? 0 : control;
 }
 

@@ -12,19 +12,19 @@
 struct lane_reader {
     bool begun;
     uint64_t position;      /* the next to read */
-    uint32_t present_begin; /* slots that are known to have memory: so many, */
-    uint32_t present_count; /* from that one on */
-    uint64_t known_head;    /* where the writer was when we last believed it, */
+    uint32_t present_begin; /* slots that are known to have memory: the first, */
+    uint32_t present_count; /* and how many */
+    uint64_t known_head;    /* where the writer was when we last found it plausible, */
     uint64_t known_ns;      /* and when */
-    uint64_t seen_head;     /* where the writer was when we last looked whether it laps us, */
+    uint64_t seen_head;     /* where the writer was when we last checked whether it is about to lap us, */
     uint64_t seen_at;       /* and where we were then */
     bool seen_near;         /* it was about to lap us */
     struct pace pace;
-    uint64_t taken;      /* given out */
-    uint64_t unfinished; /* passed over, of a dead node */
-    uint64_t stalled;    /* the position + 1 of the last slot that was reserved and not committed, with others behind it, */
+    uint64_t taken;      /* returned to the caller */
+    uint64_t unfinished; /* skipped, of a dead node */
+    uint64_t stalled;    /* position + 1 of the last slot that was reserved but not committed, with later ones committed, */
     uint64_t stalled_ns; /* and when we came to it */
-    bool lapped;         /* since it had last caught up with the writer */
+    bool lapped;         /* since we last caught up with the writer */
     uint64_t lost[TRACE_LOSS_COUNT];
 };
 
@@ -36,7 +36,7 @@ struct trace_reader {
     int fd, shm_dir_fd;
     bool writable, broken;
     bool lies;       /* broken, because its words contradict each other */
-    uint64_t now_ns; /* of the read under way, or the last one */
+    uint64_t now_ns; /* of the current read, or the last one */
     char name[80];
     dev_t device;
     ino_t inode;
@@ -48,8 +48,9 @@ struct slot_hole {
     uint32_t begin, end;
 };
 
-/* present.c: may the slot be touched?  False: it lies in a hole of the object, was never written, and must be taken for a slot of zeros; *hole,
- * which begins empty and is good for one call of trace_reader_read, then has it.  Two system calls when the slot is not known yet. */
+/* present.c: may the slot be touched?  False: it lies in a hole of the object and was never written; treat it as a slot of
+ * zeros.  Then *hole, which starts empty and is valid for one call of trace_reader_read, contains it.  Two system calls when
+ * the slot is not known yet. */
 bool slot_is_present(struct trace_reader *reader, unsigned lane, uint32_t slot, struct slot_hole *hole);
 
 #endif

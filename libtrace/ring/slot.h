@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * One slot of a ring, read: the reading half of the protocol in p2ptrace/shm.h, for traced's reader (reader.c) and for a process's
- * queries of its own ring (query_scan.c).
+ * Reading one slot of a ring: the reading half of the protocol in p2ptrace/shm.h, for traced's reader (reader.c) and for a
+ * process's queries of its own ring (query_scan.c).
  *
- * A slot's word tells where its writer is, compared with the mark of the position that we want:
+ * A slot's word says where its writer is, compared with the mark of the position that we want:
  *
- *      the same                      committed: copy, look again, take
- *      older, or the same and BUSY   nothing here yet; or, with a head beyond it, a slot that its writer has left in the making
- *      newer                         the writer is a lap ahead: this event is gone
+ *      the same                      committed: copy, check the mark again, take
+ *      older, or the same and BUSY   nothing here yet; or, if head is beyond it, a slot that its writer has left unfinished
+ *      newer                         the writer is a lap ahead: this event is overwritten
  *
  * Nothing here waits or writes. */
 #ifndef LIBTRACE_SLOT_H
@@ -27,8 +27,8 @@ enum slot_state { SLOT_TAKEN, SLOT_NOT_YET, SLOT_LAPPED, SLOT_INVALID };
 #endif
 #endif
 
-/* Copies the bytes of a slot that may change while we read.  What is read then is thrown away, so any copy will do; under the
- * thread sanitizer it is made of atomic words, to say that this race is meant. */
+/* Copies the bytes of a slot that may change while we read.  If they do, the copy is thrown away, so any copy will do.  Under the
+ * thread sanitizer it uses atomic words, to say that this race is intended. */
 static inline void slot_copy(struct trace_event *out, const struct trace_event *slot) {
 #ifdef THREAD_SANITIZER
     const uint64_t *from = (const uint64_t *)slot;
@@ -45,32 +45,33 @@ static inline void slot_fence(void) {
 #endif
 }
 
-/* Kinds that a node may write. */
+/* Is this an event that a node may write? */
 static inline bool slot_is_valid(const struct trace_event *event) {
     return event->kind != 0 && event->kind != TRACE_KIND_EVENTS_LOST && event->reserved == 0;
 }
 
-/* What a slot says whose mark is not the one that we want. */
+/* The state of a slot whose mark is not the one that we want. */
 static inline enum slot_state slot_classify(uint32_t mark, uint32_t want) {
     uint32_t ahead = (mark - want) & TRACE_SEQUENCE_MASK;
     if (ahead == 0 || mark == 0) return SLOT_NOT_YET;
     return ahead <= TRACE_SEQUENCE_MASK / 2 ? SLOT_LAPPED : SLOT_NOT_YET;
 }
 
-/* Is the event there?  A look at the mark alone: what is done about it must not hang on the slot's bytes. */
+/* Is the event there?  Looks only at the mark: the caller's decision must not depend on the slot's bytes. */
 static inline bool slot_is_committed(const struct trace_event *slot, uint64_t position) {
-    return __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == trace_shm_mark(position); /* relaxed: slot_read looks again */
+    return __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == trace_shm_mark(position); /* relaxed: slot_read checks again */
 }
 
-/* Copies the event at `position` out of its slot.  Only when the result is SLOT_TAKEN is `out` an event: whole, of this position,
- * timestamp in ticks, sequence the low 32 bits of the position.  SLOT_INVALID: committed, and nothing that a node may write. */
+/* Copies the event at `position` out of its slot.  Only if the result is SLOT_TAKEN, `out` is a complete event of this
+ * position, with timestamp in ticks and the low 32 bits of the position in sequence.  SLOT_INVALID: committed, but not an event
+ * that a node may write. */
 static inline enum slot_state slot_read(const struct trace_event *slot, uint64_t position, struct trace_event *out) {
     uint32_t want = trace_shm_mark(position);
-    /* read:A  Pairs with commit:R: with the mark come the slot's bytes. */
+    /* read:A  Pairs with commit:R: whoever sees the mark sees the slot's bytes. */
     uint32_t mark = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
     if (mark != want) return slot_classify(mark, want);
     slot_copy(out, slot);
-    /* read:B  Pairs with commit:B: had a byte of the copy been new, this would see the busy mark. */
+    /* read:B  Pairs with commit:B: if any byte of the copy was new, the load below sees the busy mark, or a later one. */
     slot_fence();
     if (__atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) != want) return SLOT_LAPPED; /* relaxed: the fence orders it */
     out->sequence = (uint32_t)position;

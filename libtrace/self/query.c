@@ -28,7 +28,7 @@
 struct trace_query {
     struct query_ring ring;
     size_t mapped_bytes;
-    pid_t pid;                 /* who opened it */
+    pid_t pid;                 /* the process that opened it */
     struct query_index *index; /* NULL: none */
     struct query_clock clock;
     struct query_collector collector;
@@ -82,7 +82,7 @@ void trace_query_close(struct trace_query *query) {
     query__memory_free(query, sizeof *query);
 }
 
-/* ---- a question ------------------------------------------------------------------------------------------------------------ */
+/* ---- questions ------------------------------------------------------------------------------------------------------------- */
 
 /* query is not NULL. */
 static int ask(struct trace_query *query, const struct trace_query_filter *filter, struct query_sink *sink,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * A query's clock: ticks of the ring to Unix time.
+ * A query's clock: see query_clock.h.
  *
- * The lines are those of libtrace/clock.h, and each is kept: an event that was told with one time is told with the same time
- * again, so that a time from one answer is a good limit for the next question.  When there are too many the oldest two become one,
- * straight from the log's opening to where the next begins. */
+ * The lines are those of libtrace/clock.h, and all are kept, so that an event has the same time in every answer, and a time
+ * from one answer is a good limit for the next question.  When there are too many, the oldest two become one, straight from the
+ * log's opening to where the next begins. */
 #include "query_clock.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-/* What two samples must lie apart before the line through them is extended. */
+/* How far apart two samples must be before the line through them is extended. */
 #define SETTLE_NS 5000000
 
 /* A line is extended by no more than its own length, and never by more than this. */
@@ -28,15 +28,15 @@ void query__clock_init(struct query_clock *clock, const struct trace_shm_header 
     struct trace_clock_sample now = trace_clock_read();
     clock->ring = (struct trace_ring_clock){(enum trace_clock_source)header->clock_source, opened.ticks, opened.monotonic_ns,
                                             opened.unix_ns};
-    /* Across a sleep of the machine the opening is no measure of the counter's pace. */
+    /* If the machine was suspended since the opening, the opening does not help to measure the counter's rate. */
     if (trace_clock_slept_since_open(&now, &clock->ring)) opened = now;
     if (settle) wait_until_settled(opened.monotonic_ns);
     clock->count = 1;
     trace_clock_init(&clock->lines[0], opened, trace_clock_read());
 }
 
-/* The log's opening and the beginning of line 2 stay where they are.  Across a sleep of the machine no line is straight: there the oldest
- * is dropped, and the next serves for its events. */
+/* Joins the two oldest lines.  The log's opening and the beginning of line 2 stay where they are.  If the machine was suspended
+ * in between, no straight line fits: then the oldest is dropped, and the next one serves for its events. */
 static void join_oldest(struct query_clock *clock) {
     struct trace_clock *lines = clock->lines;
     if (lines[2].restarts != lines[0].restarts) {
@@ -71,7 +71,7 @@ void query__clock_update(struct query_clock *clock) {
 }
 
 uint64_t query__clock_unix_ns(const struct query_clock *clock, uint64_t ticks) {
-    uint32_t low = 0, high = clock->count; /* the line is one of low ... high - 1 */
+    uint32_t low = 0, high = clock->count; /* the line is among low ... high - 1 */
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (clock->lines[middle].line_ticks <= ticks)

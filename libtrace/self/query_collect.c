@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where found events are gathered: the newest `limit` of them, by time, then lane, then position.
+ * Collects the events found: the newest `limit` of them, sorted by time, lane and position.
  *
- * A heap of small keys with the oldest on top says which event has to make room, and at the end gives the order: so the order in
- * which lanes and slots are read does not matter.  Sorting is done here because qsort may call malloc. */
+ * A heap of small keys, the oldest on top, says which event to replace, and at the end gives the order.  So the order in which
+ * lanes and slots are read does not matter.  We sort here ourselves because qsort may call malloc. */
 #include "query_collect.h"
 
 #include "query_memory.h"
@@ -13,7 +13,8 @@
 
 #define CAPACITY_MIN 256
 
-/* ---- the heap ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the heap
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static bool is_older(const struct query_collector *collector, const struct query_key *a, const struct query_key *b) {
     if (a->timestamp != b->timestamp) return a->timestamp < b->timestamp;
@@ -36,7 +37,8 @@ static void make_heap(const struct query_collector *collector) {
     for (size_t i = collector->count / 2; i-- > 0;) sift_down(collector, i, collector->count);
 }
 
-/* ---- gathering --------------------------------------------------------------------------------------------------------------- */
+/* ---- collecting
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static bool grow(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;
@@ -45,7 +47,7 @@ static bool grow(struct query_collector *collector) {
     if (!keys) return false;
     collector->keys = keys;
     events = query__memory_resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
-    if (!events) { /* both have one capacity */
+    if (!events) { /* both must have the same capacity */
         collector->keys = query__memory_resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
         return false;
     }
@@ -58,7 +60,7 @@ static struct query_key key_of(const struct trace_query_event *found, size_t ind
     return (struct query_key){found->event.timestamp, found->lane, (uint32_t)index};
 }
 
-/* The heap is full: the oldest makes room, if the new one is not older still. */
+/* The heap is full: replaces the oldest event, unless the new one is even older. */
 static void replace_oldest(struct query_collector *collector, const struct trace_query_event *found) {
     struct query_key *oldest = &collector->keys[0];
     const struct trace_query_event *event = &collector->events[oldest->index];
@@ -95,7 +97,7 @@ void query__collector_begin(struct query_collector *collector, size_t limit) {
     collector->count = 0;
 }
 
-/* Brings the events into the order of their keys, along the cycles of the permutation. */
+/* Sorts the events into the order of their keys, along the cycles of the permutation. */
 static void arrange(const struct query_collector *collector) {
     struct query_key *keys = collector->keys;
     struct trace_query_event *events = collector->events;
@@ -119,13 +121,13 @@ int query__collector_finish(struct query_collector *collector) {
     struct query_key *keys = collector->keys;
     if (collector->failed) return -ENOMEM;
     make_heap(collector);
-    for (size_t left = collector->count; left-- > 1;) { /* the oldest goes to the end: newest first */
+    for (size_t left = collector->count; left-- > 1;) { /* move the oldest to the end: newest first */
         struct query_key oldest = keys[0];
         keys[0] = keys[left];
         keys[left] = oldest;
         sift_down(collector, 0, left);
     }
-    for (size_t i = 0, j = collector->count; i + 1 < j; i++) { /* and round */
+    for (size_t i = 0, j = collector->count; i + 1 < j; i++) { /* then reverse */
         struct query_key key = keys[i];
         keys[i] = keys[--j];
         keys[j] = key;

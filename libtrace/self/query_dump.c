@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timelines for people (p2ptrace/query.h), made without malloc, locks or stdio streams: the process may have been stopped anywhere.
+ * Timelines for people (p2ptrace/query.h), made without malloc, locks or stdio streams: the process may have been stopped
+ * anywhere.
  *
  *      alice: the newest: 2 of 41 events; the ring: 41 emitted, 0 overwritten, 0 unfinished
  *      2026-01-31 12:00:00.000000123 UTC
  *          +0.000000 ms  lane 0   5a356ada19cc  -         app_start span_id="..." app_id="DMAP" cmd=2
  *          +0.012345 ms  lane 0   5a356ada19cc  0badcafe  packet_sent packet_num=7 size=1200 space="1rtt"
  *
- * After the time come the lane, the ids' first digits of the trace and of the peer, and the event's JSON form with less punctuation. */
+ * After the time come the lane, the first digits of the trace's and the peer's id, and the event's JSON form with less
+ * punctuation. */
 #include "open_logs.h"
 #include "query_json.h"
 #include "query_memory.h"
@@ -48,7 +50,7 @@ static void flush(struct dump *dump) {
     dump->used = 0;
 }
 
-/* Makes room for a line, which is then put without looking. */
+/* Makes room for a line, which is then written without further checks. */
 static void begin_line(struct dump *dump) {
     if (sizeof dump->text - dump->used < DUMP_LINE_BYTES) flush(dump);
 }
@@ -71,14 +73,14 @@ static void put_hex(struct dump *dump, const uint8_t *bytes, size_t count) {
 
 /* ---- an event -------------------------------------------------------------------------------------------------------------- */
 
-/* Where a JSON string ends, behind its second quote.  The text is ours: it is well formed. */
+/* The end of a JSON string, after its second quote.  We wrote the text, so it is well formed. */
 static const char *end_of_string(const char *quote) {
     const char *at = quote + 1;
     while (*at != '"') at += *at == '\\' ? 2 : 1;
     return at + 1;
 }
 
-/* A value, without what would move a terminal's cursor: JSON leaves DEL and the C1 controls as they are. */
+/* Writes a value without terminal control characters: JSON does not escape DEL and the C1 controls. */
 static void put_string(struct dump *dump, const char *from, const char *end) {
     for (const char *at = from; at < end; at++) {
         bool c1 = (uint8_t)at[0] == 0xc2 && (uint8_t)at[1] < 0xa0;
@@ -164,7 +166,7 @@ static void put_answer(struct dump *dump, const char *what, const struct trace_q
         put_event(dump, &found->events[i], found->events[0].event.timestamp);
 }
 
-/* Lets through the traces whose id begins with a prefix. */
+/* Passes on the events of traces whose id begins with a prefix. */
 struct prefix_sink {
     struct query_sink sink;
     struct trace_id_prefix prefix;

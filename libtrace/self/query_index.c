@@ -4,13 +4,13 @@
  *
  *      newest[bucket of the id] -> position -> back[] -> position -> back[] -> ... until one is below the lane's floor
  *
- * An id's bucket has the newest position whose id falls into it, and each slot the distance back to the one before in the same bucket.
- * Distances and slots need no clearing: a chain ends where it would leave the ring, and what hangs behind that is never looked at.
- * Ids are not kept.  An event is read from the ring when it is asked for, and compared: what the ring no longer has cannot be told,
- * and other ids in the bucket cost time alone.
+ * A bucket holds the newest position whose id hashes to it; each slot holds the distance back to the previous position in the
+ * same bucket.  Distances and slots need no clearing: a chain ends where it would leave the ring, and nothing beyond that is
+ * ever read.  Ids are not kept.  An event is read from the ring when it is asked for, and then compared: an answer cannot
+ * contain what the ring no longer has, and other ids in the same bucket cost only time.
  *
- * Everything below `end` is in the chains.  end stops at the first slot that holds no event (yet); what lies behind it is
- * scanned by each question, until that slot is written, or overwritten. */
+ * Everything below `end` is in the chains.  end stops at the first slot that holds no event (yet); each question scans what
+ * follows, until that slot is written or overwritten. */
 #include "query_index.h"
 
 #include "query_memory.h"
@@ -20,14 +20,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Slots per bucket.  Traces have some ten events in a node: about one id a bucket then. */
+/* Slots per bucket.  A trace has about ten events in a node, which makes less than one id per bucket. */
 #define SLOTS_PER_BUCKET 4
 
 enum { BY_TRACE, BY_PEER, CHAIN_COUNT };
 
 struct chain {
     uint64_t *newest; /* per bucket: position + 1; 0: none */
-    uint32_t *back;   /* per slot: how far the one before is; 0: there is none */
+    uint32_t *back;   /* per slot: distance to the previous position; 0: there is none */
 };
 
 struct lane_index {
@@ -56,7 +56,7 @@ struct query_index *query__index_create(uint32_t lane_events) {
 void query__index_destroy(struct query_index *index) {
     if (!index) return;
     for (unsigned i = 0; i < TRACE_LANES_MAX; i++)
-        query__memory_free(index->lanes[i].chains[0].newest, lane_bytes(index)); /* the first of its lane's memory */
+        query__memory_free(index->lanes[i].chains[0].newest, lane_bytes(index)); /* it begins its lane's memory */
     query__memory_free(index, sizeof *index);
 }
 
@@ -90,11 +90,11 @@ static uint32_t peer_bucket(const struct query_index *index, const struct trace_
     return bucket_of(index, id->bytes, sizeof id->bytes);
 }
 
-/* In the first pass of a catch-up back[] holds buckets instead of distances, and this for an event without a peer. */
+/* In the first pass of a catch-up, back[] holds buckets instead of distances, or this for an event without a peer. */
 #define NO_BUCKET UINT32_MAX
 
-/* Reads what is new, newest first as always, and notes each event's buckets in the places of its distances.  Returns where the
- * run of events that begins at *from ends. */
+/* Reads the new events, newest first as always, and stores each event's buckets where its distances will be.  Returns the end
+ * of the run of events that begins at *from. */
 static uint64_t note_buckets(const struct query_index *index, struct lane_index *at, struct query_lane *lane, uint64_t *from) {
     uint64_t end = lane->head, position = lane->head;
     struct trace_event event;
@@ -146,7 +146,7 @@ void query__index_search(struct query_index *index, struct query_lane *lane, con
     while (next > lane->floor) {
         uint64_t position = next - 1;
         uint32_t slot = (uint32_t)position & lane->slot_mask;
-        if (slot_read(&lane->slots[slot], position, &event) != SLOT_TAKEN) { /* it was there when it was indexed */
+        if (slot_read(&lane->slots[slot], position, &event) != SLOT_TAKEN) { /* it was an event when it was indexed */
             lane->floor = position + 1;
             return;
         }

@@ -8,7 +8,7 @@
 
 static const struct trace_app *find_app(const struct query_ring *ring, const struct trace_event *event) {
     const struct trace_app *table = (const struct trace_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
-    /* app:A  Pairs with app:R: with the count come the descriptions' bytes. */
+    /* app:A  Pairs with app:R: whoever sees the count sees the descriptions' bytes. */
     uint32_t count = __atomic_load_n(&ring->header->app_count, __ATOMIC_ACQUIRE);
     uint16_t cmd;
     const char *app_id = trace_event_app(event, &cmd);

@@ -12,8 +12,8 @@
 /* Room for an event as JSON, and a newline. */
 #define QUERY_LINE_BYTES (TRACE_EVENT_JSON_MAX + 1)
 
-/* Writes an event's JSON form, with the names of its application if that is registered.  out: TRACE_EVENT_JSON_MAX bytes.  Returns
- * the end. */
+/* Writes an event's JSON form, with the names of its application if that is registered.  out: TRACE_EVENT_JSON_MAX bytes.
+ * Returns the end. */
 char *query__json(char *out, const struct query_ring *ring, const struct trace_query_event *found);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A lane of the process's own ring, read from its newest event towards its oldest.
+ * Reads a lane of the process's own ring, from its newest event towards its oldest.
  *
- * The writer goes up and we go down: we meet it at most once.  Where we find a slot that it has used again, all that is older has
- * been used again too, and the lane is done.  Read the other way, from the oldest on, each slot would be the one that a busy
- * writer wants next. */
+ * The writer goes up and we go down, so we meet it at most once.  When we find a slot that it has reused, it has reused all
+ * older ones, too, and we are done with the lane.  If we read from the oldest event on, every slot would be the one that a busy
+ * writer needs next. */
 #include "query_scan.h"
 
 #include "slot.h"

@@ -2,8 +2,8 @@
  *
  * The functions that only the shared library has: see p2ptrace/shared.h.
  *
- * Whoever calls may be older or newer than we are, and written in any language: data is copied as far as both know it, and made sane
- * (a payload's count, a truth value), so that an event of theirs is as good as one of the macros. */
+ * Callers may be older or newer than this library, and written in any language.  We copy the data that both sides know, and
+ * make it valid (a payload's count, a truth value), so that their events are as good as those of the macros. */
 #include <errno.h>
 #include <libtrace/clock.h>
 #include <p2ptrace/emit.h>
@@ -41,7 +41,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
 
-/* make_sane_NAME: the statements are made of the fields. */
+/* make_sane_NAME: one statement for each field that needs it. */
 #define SANE_u8(name, length)
 #define SANE_u16(name, length)
 #define SANE_u32(name, length)
@@ -66,8 +66,8 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 #include "tbl/events.def"
 #undef TRACE__SHARED_KIND_0
 
-/* The copy comes before the slot: no reader waits for memory of the caller's that has to be paged in.  Without a branch for the usual
- * size it would be a call. */
+/* The data is copied before the slot is taken, so that no reader waits while memory of the caller is paged in.  The branch for
+ * the usual size keeps the compiler from calling memcpy. */
 #define TRACE__SHARED_KIND_0(name, NAME, fields)                                                                         \
     void trace_emit_##name(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer, \
                            const struct trace_##name *data, size_t data_bytes) {                                         \
@@ -130,7 +130,8 @@ enum trace_clock_source trace_shared_clock_source(void) {
     return trace_clock_tsc_usable() ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
 }
 
-/* ---- questions to the own log ------------------------------------------------------------------------------------------------ */
+/* ---- queries of the process's own log
+ * ----------------------------------------------------------------------------------------- */
 
 int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *log, uint32_t mode) {
     if (mode > TRACE_QUERY_INDEXED) return -EINVAL;

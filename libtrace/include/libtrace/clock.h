@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * From ring ticks to Unix time.  One clock serves all rings of a machine: an invariant time-stamp counter runs everywhere alike.
+ * From ring ticks to Unix time.  One clock serves all rings of a machine, because an invariant time-stamp counter is the same on
+ * all processors.
  *
- * The mapping is a chain of straight lines, continuous and rising, so that two events never change their order because the
- * calibration was refreshed.  CLOCK_MONOTONIC is the measure; the distance to Unix time is taken at the start and again when
- * the system time is stepped.
+ * The mapping is a chain of straight lines, continuous and increasing, so that recalibration never changes the order of two
+ * events.  The lines follow CLOCK_MONOTONIC; the offset to Unix time is measured at the start and whenever the system time is
+ * stepped.
  *
- * A machine that sleeps breaks the chain: CLOCK_MONOTONIC stands still, while the counter goes on, stands too, or begins at 0 again.  So
- * do the host of a virtual machine that stops or moves it.  When a sample shows that, a new line begins, and the old one is kept for
- * events from before:
+ * Suspending the machine breaks the chain: CLOCK_MONOTONIC stops, while the counter continues, stops too, or restarts at 0.
+ * The same happens when the host of a virtual machine stops or moves it.  When a sample shows this, a new line begins, and the
+ * old one is kept for earlier events:
  *
  *      ns                                        new line, through the sample
  *       |                 old line              .*
@@ -30,20 +31,21 @@ struct trace_clock_sample {
     uint64_t ticks;
     uint64_t monotonic_ns;
     uint64_t unix_ns;
-    uint64_t width_ticks; /* how long it took to read them: they may be so far apart */
+    uint64_t width_ticks; /* how long it took to read them, and so how far apart they may be */
 };
 
-/* What was in force until the chain broke. */
+/* A line that was in force until the chain broke. */
 struct trace_clock_past {
-    uint64_t until_ticks, until_ns; /* events before are its own: by counter, by CLOCK_MONOTONIC */
-    bool counter_fell;              /* the counter began again: events of this line have higher ticks than those of the next */
+    uint64_t until_ticks, until_ns; /* the line's end, by the counter and by CLOCK_MONOTONIC: earlier events belong to it */
+    bool counter_fell;              /* the counter restarted: events of this line have higher ticks than those of the next */
     struct trace_clock_sample first;
     uint64_t line_ticks, line_ns;
     double ns_per_tick;
     int64_t unix_offset_ns;
 };
 
-/* The machine must not sleep more often while events of before wait in a ring: those of the oldest line get the time of the next. */
+/* How many breaks are remembered.  If there are more while earlier events wait in a ring, those of the oldest line get the time
+ * of the next one. */
 #define TRACE_CLOCK_PASTS_MAX 4
 
 struct trace_clock {
@@ -53,13 +55,13 @@ struct trace_clock {
     uint64_t line_ns;                /* ... at this CLOCK_MONOTONIC time ... */
     double ns_per_tick;              /* ... and has this slope */
     int64_t unix_offset_ns;          /* CLOCK_REALTIME - CLOCK_MONOTONIC */
-    uint64_t steps;                  /* how often the system time was stepped, or the line began anew */
-    uint64_t restarts;               /* how often it began anew: the machine had slept, or was stopped */
+    uint64_t steps;                  /* how often the system time was stepped, or a new line began */
+    uint64_t restarts;               /* how often a new line began, because the machine had been suspended or stopped */
     uint32_t past_count;
     struct trace_clock_past pasts[TRACE_CLOCK_PASTS_MAX]; /* newest first */
 };
 
-/* A ring's own clock: what its header said. */
+/* A ring's own clock, from its header. */
 struct trace_ring_clock {
     enum trace_clock_source source;
     uint64_t open_ticks, open_monotonic_ns;
@@ -69,7 +71,7 @@ struct trace_ring_clock {
 /* CLOCK_MONOTONIC in nanoseconds: the ring's clock where the time-stamp counter is not usable. */
 uint64_t trace__monotonic_ns(void);
 
-/* The time-stamp counter; not to be called where it is not usable. */
+/* The time-stamp counter.  Call it only where trace_clock_tsc_usable. */
 static inline uint64_t trace__tsc(void) {
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
@@ -78,28 +80,29 @@ static inline uint64_t trace__tsc(void) {
 #endif
 }
 
-/* Reads the three clocks, as close together as can be had. */
+/* Reads the three clocks, as close together as possible. */
 struct trace_clock_sample trace_clock_read(void);
 
-/* The machine has a time-stamp counter that the ring can use: x86-64, invariant by CPUID; and P2PTRACE_CLOCK is not "monotonic" in the
- * environment, for machines whose counters cannot be trusted all the same.  Asked once in a process's life. */
+/* Does the machine have a time-stamp counter that a ring can use?  That is x86-64 with a counter that CPUID calls invariant,
+ * unless the environment has P2PTRACE_CLOCK=monotonic, for machines whose counter cannot be trusted all the same.  Determined
+ * once per process. */
 bool trace_clock_tsc_usable(void);
 
-/* Starts a clock from two samples some milliseconds apart (or more: the longer, the better the slope). */
+/* Starts a clock from two samples at least some milliseconds apart; the longer, the better the slope. */
 void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first, struct trace_clock_sample second);
 
-/* Takes a new sample, at least once a few seconds.  Returns true when Unix time, or the clock's idea of it, was stepped since the last one:
- * the offset changed, or the line began anew. */
+/* Takes a new sample; call it at least every few seconds.  Returns true when Unix time, or the clock's idea of it, was stepped
+ * since the last one: the offset changed, or a new line began. */
 bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sample);
 
-/* Would the line begin anew with this sample?  Then it should be taken at once. */
+/* Would a new line begin with this sample?  Then it should be taken at once. */
 bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_clock_sample *sample);
 
-/* Did the machine sleep, or was the system time stepped, between the ring's opening and the sample? */
+/* Was the machine suspended, or the system time stepped, between the ring's opening and the sample? */
 bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const struct trace_ring_clock *ring);
 
-/* Unix time in nanoseconds of a tick of that ring.  Ticks before the clock was started use the ring's own opening sample, if it
- * agrees with the clock to within one part in a thousand, and the machine has not slept in between. */
+/* Unix time, in nanoseconds, of a tick of that ring.  For ticks before the clock was started it uses the ring's opening sample,
+ * if that agrees with the clock to within one part in a thousand and the machine was not suspended in between. */
 uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The right to drain a user's rings in one directory: at most one traced publishes how far it has read (which makes room in rings that
- * discard the newest) and removes the rings of the dead.  Two would each see a part.
+ * The right to drain a user's rings in one directory.  Only one traced may publish how far it has read (which makes room in
+ * rings that discard the newest events) and remove the rings of dead nodes.  Two would each see only a part.
  *
- * The right is a lock (flock) on a file in that directory, given up by the kernel when its holder dies, however it dies.  The file
- * says who holds it.  Main thread. */
+ * The right is a lock (flock) on a file in that directory.  The kernel releases it when its holder dies, however it dies.  The
+ * file says who holds it.  Main thread only. */
 #ifndef LIBTRACE_DRAIN_LOCK_H
 #define LIBTRACE_DRAIN_LOCK_H
 
@@ -15,16 +15,16 @@ struct drain_lock {
     int fd;
 };
 
-/* Takes the lock for this user's rings in shm_dir; socket: where the others find its holder.  Returns 0, or a negative errno with a
- * sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES): -EADDRINUSE when another traced holds it; anything else
- * (a directory that we cannot write, somebody else's file of that name) says that no lock can be had there. */
+/* Takes the lock for this user's rings in shm_dir.  socket: where others can reach its holder.  Returns 0, or a negative errno
+ * with a sentence for the user in `reason` (TRACE_SOCKET_REASON_BYTES bytes): -EADDRINUSE when another traced holds the lock;
+ * anything else (the directory is not writable, the file belongs to another user) means that no lock is possible there. */
 int drain_lock_take(struct drain_lock *ret_lock, const char *shm_dir, const char *socket, char *reason);
 
-/* Who holds it, for `reason` of others and for --check: the process id and its socket's path (TRACE_SOCKET_PATH_BYTES).  Takes
- * nothing.  Returns 0: nobody; or the pid, -1 when the file does not say. */
+/* Who holds the lock?  Does not take it.  Returns 0 when nobody does, otherwise the holder's process id, or -1 when the file
+ * does not say; then ret_socket (TRACE_SOCKET_PATH_BYTES bytes) is its socket's path, or "". */
 pid_t drain_lock_holder(const char *shm_dir, char *ret_socket);
 
-/* Gives it up, and removes the file.  For one that is not held (zero) it does nothing. */
+/* Releases the lock and removes the file.  Does nothing for a lock that is not held (zeroed). */
 void drain_lock_release(struct drain_lock *lock);
 
 #endif

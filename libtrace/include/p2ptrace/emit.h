@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The emit path as far as it is compiled into the traced program.  Not an interface: use the macros of p2ptrace/trace.h.
+ * The part of the emit path that is compiled into the traced program.  Not an interface: use the macros of p2ptrace/trace.h.
  *
- * One emit is: load the control word (here, so that an event that is switched off costs no call), begin a slot
- * (libtrace/node/emit.c), fill the fields of its kind, commit.  Ordering labels are those of the table in p2ptrace/shm.h.
+ * To emit an event: load the control word (inline, so that a disabled event costs no call), begin a slot
+ * (libtrace/node/emit.c), fill in the fields of its kind, commit.  The table in p2ptrace/shm.h has the ordering labels.
  *
- * Nothing here can fail in a way that the program sees. */
+ * No failure here is visible to the program. */
 #ifndef P2PTRACE_EMIT_H
 #define P2PTRACE_EMIT_H
 

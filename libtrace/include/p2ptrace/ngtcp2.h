@@ -71,8 +71,8 @@
  *
  *     A connection is one trace on both its nodes.  Its id is the original destination connection id, which both know, cut to
  *     16 bytes or padded with zeros.  A qlog calls the same bytes group_id.
- *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are the packets that carry its bytes, even if they
- *     are lost.  A packet with bytes of several streams belongs to the first of them.
+ *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are the packets that carry its bytes, even lost
+ *     ones.  A packet with bytes of several streams belongs to the first of them.
  *     The first events of a stream that the peer opened are emitted when its first bytes arrive: as soon as your recv_stream_data
  *     callback calls TRACE_NGTCP2_STREAM, and so before any event of your own; otherwise when that callback returns.
  *
