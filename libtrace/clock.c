@@ -69,7 +69,7 @@ struct trace_clock_sample trace_clock_read(void) {
     return best;
 }
 
-static double slope(struct trace_clock_sample a, struct trace_clock_sample b) {
+static double slope_between(struct trace_clock_sample a, struct trace_clock_sample b) {
     return b.ticks > a.ticks ? (double)(b.monotonic_ns - a.monotonic_ns) / (double)(b.ticks - a.ticks) : 1.0;
 }
 
@@ -88,7 +88,7 @@ void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first
         .last = second,
         .line_ticks = first.ticks,
         .line_ns = first.monotonic_ns,
-        .ns_per_tick = slope(first, second),
+        .ns_per_tick = slope_between(first, second),
         .unix_offset_ns = (int64_t)(second.unix_ns - second.monotonic_ns),
     };
 }
@@ -97,7 +97,7 @@ void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first
 
 /* The measured slope, without the bend of the line in force. */
 static double measured_slope(const struct trace_clock *clock) {
-    return clock->last.ticks > clock->first.ticks ? slope(clock->first, clock->last) : clock->ns_per_tick;
+    return clock->last.ticks > clock->first.ticks ? slope_between(clock->first, clock->last) : clock->ns_per_tick;
 }
 
 bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_clock_sample *sample) {
@@ -162,9 +162,9 @@ static void restart(struct trace_clock *clock, struct trace_clock_sample sample)
 
 /* The line continues from where it is, so that time never jumps.  It bends to meet the measurement after as much time again as
  * has passed since the last sample. */
-static void bend(struct trace_clock *clock, struct trace_clock_sample sample) {
+static void bend_line(struct trace_clock *clock, struct trace_clock_sample sample) {
     uint64_t here = line_at(clock, sample.ticks);
-    double true_slope = slope(clock->first, sample);
+    double true_slope = slope_between(clock->first, sample);
     double span = (double)(sample.ticks - clock->last.ticks);
     double bend = (double)(int64_t)(sample.monotonic_ns - here) / span;
     if (bend > BEND_MAX * true_slope) bend = BEND_MAX * true_slope;
@@ -183,7 +183,7 @@ bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sam
     if (broken)
         restart(clock, sample);
     else if (sample.ticks > clock->last.ticks)
-        bend(clock, sample);
+        bend_line(clock, sample);
     if (broken || stepped) {
         clock->unix_offset_ns = offset;
         clock->steps++;

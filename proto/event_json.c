@@ -22,8 +22,8 @@
 /* ---- pieces ------------------------------------------------------------------------------------------------------------- */
 
 /* Adds a string literal; its length is a constant, so this is a few stores. */
-#define PUT(out, literal) put(out, literal, sizeof literal - 1)
-static inline char *put(char *out, const char *text, size_t bytes) {
+#define PUT(out, literal) put_bytes(out, literal, sizeof literal - 1)
+static inline char *put_bytes(char *out, const char *text, size_t bytes) {
     memcpy(out, text, bytes);
     return out + bytes;
 }
@@ -54,11 +54,11 @@ static inline char *put_small(char *out, uint32_t value) {
         *out = (char)('0' + value);
         return out + 1;
     }
-    if (value < 100) return put(out, decimals + 2 * value, 2);
+    if (value < 100) return put_bytes(out, decimals + 2 * value, 2);
     char digits[8];
     put_8_digits(digits, value);
     unsigned skip = value >= 1000000 ? value < 10000000 : value >= 10000 ? 2 + (value < 100000) : 4 + (value < 1000);
-    return put(out, digits + skip, 8 - skip);
+    return put_bytes(out, digits + skip, 8 - skip);
 }
 
 static inline char *put_decimal(char *out, uint64_t value) {
@@ -106,7 +106,7 @@ static inline char *put_id64(char *out, uint64_t id) {
 static inline char *put_name_or_number(char *out, const char *name, unsigned number) {
     if (!name) return put_decimal(out, number);
     *out++ = '"';
-    out = put(out, name, strlen(name));
+    out = put_bytes(out, name, strlen(name));
     *out++ = '"';
     return out;
 }
@@ -126,7 +126,7 @@ static char *put_ipv6(char *out, const uint8_t *address) {
     assert(result);
     (void)result;
     *out++ = '[';
-    out = put(out, text, strlen(text));
+    out = put_bytes(out, text, strlen(text));
     *out++ = ']';
     return out;
 }
@@ -204,7 +204,7 @@ char *trace_json_string(char *out, const char *text, size_t count) {
             i++;
         } else {
             size_t length = trace_utf8_length(text + i, count - i, &bad);
-            out = length != 0 ? put(out, text + i, length) : PUT(out, "\xef\xbf\xbd");
+            out = length != 0 ? put_bytes(out, text + i, length) : PUT(out, "\xef\xbf\xbd");
             i += length != 0 ? length : bad;
         }
     }
@@ -349,7 +349,7 @@ static char *put_flags(char *out, unsigned flags) {
         if (!first) *out++ = ',';
         *out++ = '"';
         if (name) {
-            out = put(out, name, strlen(name));
+            out = put_bytes(out, name, strlen(name));
         } else {
             out = PUT(out, "bit");
             *out++ = (char)('0' + bit);

@@ -42,7 +42,7 @@ char *trace_hex_encode(char *out, const uint8_t *bytes, size_t count) {
 #define NO_DIGIT 16
 
 /* The value of a digit, or NO_DIGIT. */
-static unsigned digit_value(char digit) {
+static unsigned hex_digit_value(char digit) {
     if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
     if (digit >= 'a' && digit <= 'f') return (unsigned)(digit - 'a') + 10;
     if (digit >= 'A' && digit <= 'F') return (unsigned)(digit - 'A') + 10;
@@ -52,8 +52,9 @@ static unsigned digit_value(char digit) {
 int trace_hex_decode(uint8_t *out, const char *digits, size_t count) {
     /* Checked first: nothing is written on failure, and nothing is read behind a NUL. */
     for (size_t i = 0; i < 2 * count; i++)
-        if (digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
-    for (size_t i = 0; i < count; i++) out[i] = (uint8_t)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
+        if (hex_digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (uint8_t)(hex_digit_value(digits[2 * i]) << 4 | hex_digit_value(digits[2 * i + 1]));
     return 0;
 }
 
@@ -61,7 +62,7 @@ int trace_id_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text, 
     struct trace_id_prefix prefix = {0};
     if (max_digits > 2 * sizeof prefix.bytes) max_digits = 2 * sizeof prefix.bytes;
     for (; text[prefix.digits] != 0; prefix.digits++) {
-        unsigned value = digit_value(text[prefix.digits]);
+        unsigned value = hex_digit_value(text[prefix.digits]);
         if (value == NO_DIGIT || prefix.digits == max_digits) return -EINVAL;
         prefix.bytes[prefix.digits / 2] |= (uint8_t)(prefix.digits % 2 == 0 ? value << 4 : value);
     }

@@ -9,7 +9,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 __extension__ typedef unsigned __int128 wide;
 
-static int fail(const char **ret_reason, const char *reason) {
+static int quantity_failed(const char **ret_reason, const char *reason) {
     *ret_reason = reason;
     return -EINVAL;
 }
@@ -121,9 +121,10 @@ static int parse_relative(const char *text, uint64_t now_ns, uint64_t *ret_ns, c
     struct trace_quantity back;
     int error = trace_quantity_parse(text + 1, &back);
     if (error == -ERANGE || (!error && back.unit == TRACE_UNIT_TIME && back.value > now_ns))
-        return fail(ret_reason, "the time is before 1970");
-    if (error == -EINVAL) return fail(ret_reason, "a relative time is \"-\", a number and a unit, like \"-5s\"");
-    if (error || back.unit != TRACE_UNIT_TIME) return fail(ret_reason, "a relative time needs a unit: ns, us, ms, s, m or h");
+        return quantity_failed(ret_reason, "the time is before 1970");
+    if (error == -EINVAL) return quantity_failed(ret_reason, "a relative time is \"-\", a number and a unit, like \"-5s\"");
+    if (error || back.unit != TRACE_UNIT_TIME)
+        return quantity_failed(ret_reason, "a relative time needs a unit: ns, us, ms, s, m or h");
     *ret_ns = now_ns - back.value;
     return 0;
 }
@@ -162,11 +163,11 @@ static int parse_calendar(const char *text, uint64_t *ret_ns, const char **ret_r
     if (!read_fixed(&text, 4, '-', &year) || !read_fixed(&text, 2, '-', &month) || !read_fixed(&text, 2, 'T', &day) ||
         !read_fixed(&text, 2, ':', &hour) || !read_fixed(&text, 2, ':', &minute) || !read_fixed(&text, 2, 0, &second) ||
         !read_fraction(&text, NS_PER_S, &fraction) || strcmp(text, "Z") != 0)
-        return fail(ret_reason, "a time is Unix microseconds, \"-5s\", or UTC like \"2026-01-31T12:00:00.5Z\"");
+        return quantity_failed(ret_reason, "a time is Unix microseconds, \"-5s\", or UTC like \"2026-01-31T12:00:00.5Z\"");
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
-        return fail(ret_reason, "there is no such day or time of day");
-    if (year < 1970) return fail(ret_reason, "the time is before 1970");
-    if (year > 2553) return fail(ret_reason, "the time is after 2553");
+        return quantity_failed(ret_reason, "there is no such day or time of day");
+    if (year < 1970) return quantity_failed(ret_reason, "the time is before 1970");
+    if (year > 2553) return quantity_failed(ret_reason, "the time is after 2553");
     uint64_t seconds = days_since_epoch(year, month, day) * 86400 + hour * 3600U + minute * 60U + second;
     *ret_ns = seconds * NS_PER_S + fraction;
     return 0;

@@ -90,7 +90,7 @@ void trace_rpc_error_fini(struct trace_rpc_error *error) {
 /* ---- requests ----------------------------------------------------------------------------------------------------------- */
 
 /* Parses any JSON value.  Returns a new reference, or NULL with ret_error filled in. */
-static json_t *load(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
+static json_t *load_json(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
     json_error_t error;
     json_t *root = json_loadb(text, bytes, LOAD_FLAGS, &error);
     if (root) return root;
@@ -109,7 +109,7 @@ int trace_rpc_line_parse(struct trace_rpc_line *ret_line, const char *text, size
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, json_pack("{s:i}", "limit", TRACE_RPC_LINE_BYTES_MAX),
                               "a line has at most %d bytes", TRACE_RPC_LINE_BYTES_MAX);
 
-    json_t *root = load(text, bytes, ret_error);
+    json_t *root = load_json(text, bytes, ret_error);
     if (!root) return -EINVAL;
     bool batch = json_is_array(root);
     size_t count = batch ? json_array_size(root) : 1;
@@ -133,7 +133,7 @@ void trace_rpc_line_fini(struct trace_rpc_line *line) {
     *line = (struct trace_rpc_line){0};
 }
 
-static bool is_id(const json_t *id) { return json_is_string(id) || json_is_number(id) || json_is_null(id); }
+static bool is_request_id(const json_t *id) { return json_is_string(id) || json_is_number(id) || json_is_null(id); }
 
 static bool is_version_2(const json_t *object) {
     const char *version = json_string_value(json_object_get(object, "jsonrpc"));
@@ -148,7 +148,7 @@ int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struc
     if (!json_is_object(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "a request is an object");
 
     json_t *id = json_object_get(root, "id");
-    if (id && !is_id(id))
+    if (id && !is_request_id(id))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "id must be a string, a number or null");
     ret_request->id = id;
     if (!is_version_2(root)) return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "jsonrpc must be \"2.0\"");
@@ -175,15 +175,15 @@ static int add_chunk(const char *data, size_t bytes, void *argument) {
     return out->failed ? -1 : 0;
 }
 
-static void dump(struct trace_text *out, const json_t *value, size_t flags) {
+static void dump_json(struct trace_text *out, const json_t *value, size_t flags) {
     if (!value || json_dump_callback(value, add_chunk, out, flags) != 0) out->failed = true;
 }
 
-void trace_rpc_write_json(struct trace_text *out, const json_t *value) { dump(out, value, DUMP_FLAGS); }
+void trace_rpc_write_json(struct trace_text *out, const json_t *value) { dump_json(out, value, DUMP_FLAGS); }
 
 static void write_string(struct trace_text *out, const char *text) {
     json_t *string = json_string(text);
-    dump(out, string, DUMP_FLAGS);
+    dump_json(out, string, DUMP_FLAGS);
     json_decref(string);
 }
 
@@ -191,7 +191,7 @@ static void write_string(struct trace_text *out, const char *text) {
 static void begin_answer(struct trace_text *out, const json_t *id, const char *name) {
     trace_text_puts(out, "{\"jsonrpc\":\"2.0\",\"id\":");
     if (id) {
-        dump(out, id, DUMP_ID_FLAGS);
+        dump_json(out, id, DUMP_ID_FLAGS);
     } else {
         trace_text_puts(out, "null");
     }
@@ -274,7 +274,7 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
         reply->params = params;
         return NULL;
     }
-    if (!id || !is_id(id)) return "no id";
+    if (!id || !is_request_id(id)) return "no id";
     if ((!result) == (!error)) return "not one of result and error";
     reply->id = id;
     if (error) return read_error(reply, error);
@@ -284,7 +284,7 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
 }
 
 int trace_rpc_reply_parse(struct trace_rpc_reply *ret_reply, const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
-    json_t *root = load(text, bytes, ret_error);
+    json_t *root = load_json(text, bytes, ret_error);
     if (!root) return -EINVAL;
     struct trace_rpc_reply reply = {0};
     const char *fault = read_reply(&reply, root);

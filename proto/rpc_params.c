@@ -11,7 +11,7 @@
 /* How much of an unknown name is repeated in the message; data.param has all of it. */
 #define NAME_SHOWN_BYTES 64
 
-static const struct trace_rpc_param *find(const struct trace_rpc_param *list, size_t count, const char *name) {
+static const struct trace_rpc_param *find_param(const struct trace_rpc_param *list, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(list[i].name, name) == 0) return &list[i];
     return NULL;
@@ -27,7 +27,7 @@ static bool is_strings(const json_t *value) {
     return true;
 }
 
-static bool fits(const struct trace_rpc_param *param, const json_t *value) {
+static bool param_fits(const struct trace_rpc_param *param, const json_t *value) {
     switch (param->type) {
     case TRACE_RPC_STRING: return json_string_length(value) != 0;
     case TRACE_RPC_INTEGER: {
@@ -43,7 +43,7 @@ static bool fits(const struct trace_rpc_param *param, const json_t *value) {
     return false;
 }
 
-static int fail_type(struct trace_rpc_error *ret_error, const struct trace_rpc_param *param) {
+static int param_type_failed(struct trace_rpc_error *ret_error, const struct trace_rpc_param *param) {
     static const char *const expected[] = {
         [TRACE_RPC_STRING] = "a string that is not empty",
         [TRACE_RPC_INTEGER] = "an integer",
@@ -60,7 +60,8 @@ static int fail_type(struct trace_rpc_error *ret_error, const struct trace_rpc_p
 }
 
 /* Names the stranger, and in data.params the names that there are. */
-static int fail_unknown(struct trace_rpc_error *ret_error, const char *name, const struct trace_rpc_param *list, size_t count) {
+static int param_unknown_failed(struct trace_rpc_error *ret_error, const char *name, const struct trace_rpc_param *list,
+                                size_t count) {
     size_t shown = trace_utf8_cut(name, strlen(name), NAME_SHOWN_BYTES);
     json_t *names = json_array();
     for (size_t i = 0; i < count; i++) json_array_append_new(names, json_string(list[i].name));
@@ -68,7 +69,7 @@ static int fail_unknown(struct trace_rpc_error *ret_error, const char *name, con
                           "unknown param \"%.*s\"", (int)shown, name);
 }
 
-static void store(const struct trace_rpc_param *param, json_t *value) {
+static void store_param(const struct trace_rpc_param *param, json_t *value) {
     switch (param->type) {
     case TRACE_RPC_STRING: *param->string = json_string_value(value); return;
     case TRACE_RPC_INTEGER: *param->integer = json_integer_value(value); return;
@@ -84,14 +85,14 @@ int trace_rpc_params_read(json_t *params, const struct trace_rpc_param *list, si
     const char *name;
     json_t *value;
     json_object_foreach(params, name, value) {
-        const struct trace_rpc_param *param = find(list, count, name);
-        if (!param) return fail_unknown(ret_error, name, list, count);
-        if (!fits(param, value)) return fail_type(ret_error, param);
+        const struct trace_rpc_param *param = find_param(list, count, name);
+        if (!param) return param_unknown_failed(ret_error, name, list, count);
+        if (!param_fits(param, value)) return param_type_failed(ret_error, param);
     }
     for (size_t i = 0; i < count; i++)
         if (list[i].required && !json_object_get(params, list[i].name))
             return trace_rpc_fail_param(ret_error, list[i].name, "%s is missing", list[i].name);
 
-    json_object_foreach(params, name, value) store(find(list, count, name), value);
+    json_object_foreach(params, name, value) store_param(find_param(list, count, name), value);
     return 0;
 }

@@ -13,7 +13,7 @@
 
 _Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) >= TRACE_SOCKET_PATH_BYTES, "a path fits a socket address");
 
-static bool set(const char *text) { return text && *text; }
+static bool set_path(const char *text) { return text && *text; }
 
 int trace_socket_path_choose(struct trace_socket_path *ret_path, const struct trace_socket_path_inputs *inputs, char *reason) {
     struct trace_socket_path chosen = {.source = "the default"};
@@ -26,10 +26,10 @@ int trace_socket_path_choose(struct trace_socket_path *ret_path, const struct tr
         }
         head = inputs->given;
         chosen.source = "the given path";
-    } else if (set(inputs->p2ptrace_socket)) {
+    } else if (set_path(inputs->p2ptrace_socket)) {
         head = inputs->p2ptrace_socket;
         chosen.source = "$P2PTRACE_SOCKET";
-    } else if (set(inputs->xdg_runtime_dir) && inputs->xdg_runtime_dir[0] == '/') {
+    } else if (set_path(inputs->xdg_runtime_dir) && inputs->xdg_runtime_dir[0] == '/') {
         head = inputs->xdg_runtime_dir;
         tail = "/p2ptrace/traced.sock";
         chosen.source = "$XDG_RUNTIME_DIR";

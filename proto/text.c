@@ -25,7 +25,7 @@ void trace_text_fit(struct trace_text *text) {
     text->capacity = text->bytes;
 }
 
-static char *fail(struct trace_text *text) {
+static char *text_failed(struct trace_text *text) {
     text->failed = true;
     return NULL;
 }
@@ -33,14 +33,14 @@ static char *fail(struct trace_text *text) {
 char *trace_text_reserve(struct trace_text *text, size_t bytes) {
     if (text->failed) return NULL;
     size_t limit = text->bytes_max != 0 && text->bytes_max < SIZE_MAX / 2 ? text->bytes_max : SIZE_MAX / 2;
-    if (text->bytes > limit || bytes > limit - text->bytes) return fail(text);
+    if (text->bytes > limit || bytes > limit - text->bytes) return text_failed(text);
 
     size_t needed = text->bytes + bytes;
     if (needed > text->capacity || !text->data) {
         size_t capacity = text->capacity < TEXT_CAPACITY_MIN ? TEXT_CAPACITY_MIN : text->capacity;
         while (capacity < needed) capacity *= 2; /* cannot wrap: needed is at most SIZE_MAX / 2 */
         char *data = realloc(text->data, capacity);
-        if (!data) return fail(text);
+        if (!data) return text_failed(text);
         text->data = data;
         text->capacity = capacity;
     }

@@ -35,7 +35,7 @@ void trace_ngtcp2__forget(const struct trace_ngtcp2 *trace) {
 static bool is_ready(const struct trace_ngtcp2 *trace) { return trace && trace->conn; }
 
 /* Reads a packet's space and number.  next: the connection's next numbers, by space; the caller advances them. */
-static bool read_header(struct trace_ngtcp2_packet *packet, const uint64_t *next, const uint8_t *bytes, size_t count) {
+static bool read_packet_header(struct trace_ngtcp2_packet *packet, const uint64_t *next, const uint8_t *bytes, size_t count) {
     struct trace_ngtcp2_header header;
 
     if (!trace_ngtcp2__header(&header, bytes, count)) return false;
@@ -60,7 +60,7 @@ static int on_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp
                       size_t aadlen) {
     struct trace_ngtcp2 *trace = current;
     struct trace_ngtcp2_packet packet = {.what = TRACE_NGTCP2_SENT};
-    bool told = is_ready(trace) && plaintextlen != 0 && read_header(&packet, trace->next_sent, aad, aadlen);
+    bool told = is_ready(trace) && plaintextlen != 0 && read_packet_header(&packet, trace->next_sent, aad, aadlen);
     int rv;
 
     if (told) packet.stream_id = payload_stream(packet.space, plaintext, plaintextlen);
@@ -82,7 +82,7 @@ static int on_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp
     int rv = user_decrypt(dest, aead, aead_ctx, ciphertext, ciphertextlen, nonce, noncelen, aad, aadlen);
 
     if (rv != 0 || !is_ready(trace) || ciphertextlen <= aead->max_overhead) return rv;
-    if (!read_header(&packet, trace->next_received, aad, aadlen)) return 0;
+    if (!read_packet_header(&packet, trace->next_received, aad, aadlen)) return 0;
     move_on(trace->next_received, &packet);
     packet.stream_id = payload_stream(packet.space, dest, ciphertextlen - aead->max_overhead);
     packet.bytes = (uint32_t)(aadlen + ciphertextlen);

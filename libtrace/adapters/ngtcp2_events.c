@@ -101,7 +101,7 @@ static bool has_known_request(const struct trace_ngtcp2 *trace, int64_t stream_i
     return (stream && stream->is_assigned) || ngtcp2_conn_is_local_stream(trace->conn, stream_id);
 }
 
-static void announce(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream) {
+static void announce_stream(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream) {
     if (stream->announced) return;
     stream->announced = true;
     TRACE_STREAM_OPENED(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream->id);
@@ -117,7 +117,7 @@ void trace_ngtcp2_stream(struct trace_ngtcp2 *trace, int64_t stream_id, const st
     stream->is_assigned = true;
     stream->has_context = context != NULL;
     if (context) stream->context = *context;
-    announce(trace, stream);
+    announce_stream(trace, stream);
     if (trace->pending.stream_id == stream_id) trace_ngtcp2__flush(trace);
 }
 
@@ -125,7 +125,7 @@ void trace_ngtcp2_stream_sent(struct trace_ngtcp2 *trace, int64_t stream_id, ngt
     if (!trace || taken < 0) return;
     struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_add(&trace->streams, stream_id);
     if (!stream) return;
-    announce(trace, stream);
+    announce_stream(trace, stream);
     TRACE_STREAM_DATA(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream_id, stream->sent, (uint32_t)taken,
                       fin, 1);
     stream->sent += (uint64_t)taken;
@@ -152,7 +152,7 @@ void trace_ngtcp2__flush(struct trace_ngtcp2 *trace) {
     trace->pending.is_set = false;
     struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_add(&trace->streams, bytes.stream_id);
     if (!stream) return;
-    announce(trace, stream);
+    announce_stream(trace, stream);
     TRACE_STREAM_DATA(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)bytes.stream_id, bytes.offset, bytes.bytes,
                       bytes.fin, 0);
     if (trace->has_held && trace->held.stream_id == bytes.stream_id) trace_ngtcp2__release(trace);
@@ -160,7 +160,7 @@ void trace_ngtcp2__flush(struct trace_ngtcp2 *trace) {
 
 static void close_stream(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream, uint64_t code) {
     if (stream->closed != 0) return;
-    announce(trace, stream);
+    announce_stream(trace, stream);
     trace_ngtcp2__stream_close(&trace->streams, stream);
     TRACE_STREAM_CLOSED(trace->log, context_of(trace, stream), peer_of(trace), (uint64_t)stream->id, code);
 }

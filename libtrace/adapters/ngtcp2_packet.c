@@ -48,7 +48,7 @@ struct cursor {
     const uint8_t *at, *end;
 };
 
-static void skip(struct cursor *cursor, uint64_t count) {
+static void skip_bytes(struct cursor *cursor, uint64_t count) {
     if (cursor->at) cursor->at = count <= (uint64_t)(cursor->end - cursor->at) ? cursor->at + count : NULL;
 }
 
@@ -57,10 +57,10 @@ static uint64_t take_number(struct cursor *cursor) {
     const uint8_t *at = cursor->at;
     uint64_t value;
 
-    skip(cursor, 1);
+    skip_bytes(cursor, 1);
     if (!cursor->at) return 0;
     value = *at & 0x3fU;
-    skip(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
+    skip_bytes(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
     if (!cursor->at) return 0;
     for (const uint8_t *next = at + 1; next < cursor->at; next++) value = value << 8 | *next;
     return value;
@@ -125,8 +125,8 @@ int64_t trace_ngtcp2__first_stream(const uint8_t *payload, size_t count) {
         }
         if (type >= sizeof layouts / sizeof layouts[0] || !layouts[type].known) return -1;
         skip_numbers(&cursor, layouts[type].numbers);
-        if (layouts[type].data) skip(&cursor, take_number(&cursor));
-        skip(&cursor, layouts[type].bytes);
+        if (layouts[type].data) skip_bytes(&cursor, take_number(&cursor));
+        skip_bytes(&cursor, layouts[type].bytes);
     }
     return -1;
 }

@@ -20,7 +20,7 @@ struct cursor {
     const char *at, *end;
 };
 
-static void skip(struct cursor *cursor, const char *text) {
+static void skip_text(struct cursor *cursor, const char *text) {
     size_t count = strlen(text);
     if (!cursor->at) return;
     if ((size_t)(cursor->end - cursor->at) < count || memcmp(cursor->at, text, count) != 0)
@@ -29,23 +29,23 @@ static void skip(struct cursor *cursor, const char *text) {
         cursor->at += count;
 }
 
-static bool skip_if(struct cursor *cursor, const char *text) {
+static bool skip_text_if(struct cursor *cursor, const char *text) {
     struct cursor trial = *cursor;
-    skip(&trial, text);
+    skip_text(&trial, text);
     if (!trial.at) return false;
     *cursor = trial;
     return true;
 }
 
 /* Moves to the end of the first `text`. */
-static void seek(struct cursor *cursor, const char *text) {
+static void seek_text(struct cursor *cursor, const char *text) {
     const char *found;
     if (!cursor->at) return;
     found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
     cursor->at = found ? found + strlen(text) : NULL;
 }
 
-static uint64_t number(struct cursor *cursor) {
+static uint64_t read_number(struct cursor *cursor) {
     uint64_t value = 0;
     const char *begin = cursor->at;
     if (!begin) return 0;
@@ -56,11 +56,11 @@ static uint64_t number(struct cursor *cursor) {
 }
 
 static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
-    if (skip_if(cursor, "initial"))
+    if (skip_text_if(cursor, "initial"))
         *ret_space = TRACE_SPACE_INITIAL;
-    else if (skip_if(cursor, "handshake"))
+    else if (skip_text_if(cursor, "handshake"))
         *ret_space = TRACE_SPACE_HANDSHAKE;
-    else if (skip_if(cursor, "1RTT") || skip_if(cursor, "0RTT"))
+    else if (skip_text_if(cursor, "1RTT") || skip_text_if(cursor, "0RTT"))
         *ret_space = TRACE_SPACE_1RTT;
     else
         return false; /* retry, version negotiation, stateless reset: no number */
@@ -71,13 +71,13 @@ static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
 static bool packet_what(const char *record, size_t count, enum trace_ngtcp2_what *ret_what) {
     struct cursor head = {record, record + (count < NAME_WITHIN ? count : NAME_WITHIN)};
 
-    seek(&head, "\"name\":\"");
+    seek_text(&head, "\"name\":\"");
     if (!head.at) return false;
-    if (skip_if(&head, "transport:packet_sent\""))
+    if (skip_text_if(&head, "transport:packet_sent\""))
         *ret_what = TRACE_NGTCP2_SENT;
-    else if (skip_if(&head, "transport:packet_received\""))
+    else if (skip_text_if(&head, "transport:packet_received\""))
         *ret_what = TRACE_NGTCP2_RECEIVED;
-    else if (skip_if(&head, "recovery:packet_lost\""))
+    else if (skip_text_if(&head, "recovery:packet_lost\""))
         *ret_what = TRACE_NGTCP2_LOST;
     else
         return false;
@@ -90,16 +90,16 @@ bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const cha
     struct cursor tail = {count < HEADER_WITHIN ? record : end - HEADER_WITHIN, end};
 
     if (!packet_what(record, count, &packet.what) || (only_lost && packet.what != TRACE_NGTCP2_LOST)) return false;
-    seek(&tail, "\"header\":{\"packet_type\":\"");
+    seek_text(&tail, "\"header\":{\"packet_type\":\"");
     if (!tail.at || !packet_space(&tail, &packet.space)) return false;
-    skip(&tail, "\",\"packet_number\":");
-    packet.number = number(&tail);
+    skip_text(&tail, "\",\"packet_number\":");
+    packet.number = read_number(&tail);
     if (packet.what != TRACE_NGTCP2_LOST) {
         struct cursor frames = {record, tail.at};
-        skip(&tail, "},\"raw\":{\"length\":");
-        packet.bytes = (uint32_t)number(&tail);
-        if (tail.at) seek(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
-        if (tail.at && frames.at) packet.stream_id = (int64_t)number(&frames);
+        skip_text(&tail, "},\"raw\":{\"length\":");
+        packet.bytes = (uint32_t)read_number(&tail);
+        if (tail.at) seek_text(&frames, "{\"frame_type\":\"stream\",\"stream_id\":");
+        if (tail.at && frames.at) packet.stream_id = (int64_t)read_number(&frames);
     }
     if (!tail.at) return false;
     *ret_packet = packet;

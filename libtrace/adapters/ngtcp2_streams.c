@@ -9,7 +9,7 @@
 #define SLOTS_MIN 64
 
 /* Where `id` is, or would be; there is always a free slot. */
-static struct trace_ngtcp2_stream *slot_of(const struct trace_ngtcp2_streams *streams, int64_t id) {
+static struct trace_ngtcp2_stream *stream_slot(const struct trace_ngtcp2_streams *streams, int64_t id) {
     size_t mask = streams->slot_count - 1;
     size_t at = (size_t)((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
 
@@ -20,7 +20,7 @@ static struct trace_ngtcp2_stream *slot_of(const struct trace_ngtcp2_streams *st
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_find(const struct trace_ngtcp2_streams *streams, int64_t id) {
     struct trace_ngtcp2_stream *stream;
     if (!streams->slots) return NULL;
-    stream = slot_of(streams, id);
+    stream = stream_slot(streams, id);
     return stream->used ? stream : NULL;
 }
 
@@ -29,7 +29,7 @@ static bool is_kept(const struct trace_ngtcp2_streams *streams, const struct tra
 }
 
 /* Rebuilds the table, with room for twice as many streams, and without those that were closed long ago. */
-static bool make_room(struct trace_ngtcp2_streams *streams) {
+static bool rebuild_streams(struct trace_ngtcp2_streams *streams) {
     struct trace_ngtcp2_streams anew = {.slot_count = SLOTS_MIN, .closed_count = streams->closed_count};
     size_t kept = 0;
 
@@ -39,7 +39,7 @@ static bool make_room(struct trace_ngtcp2_streams *streams) {
     if (!anew.slots) return false;
     for (size_t i = 0; i < streams->slot_count; i++) {
         if (!is_kept(streams, &streams->slots[i])) continue;
-        *slot_of(&anew, streams->slots[i].id) = streams->slots[i];
+        *stream_slot(&anew, streams->slots[i].id) = streams->slots[i];
         anew.used_count++;
     }
     free(streams->slots);
@@ -51,8 +51,8 @@ struct trace_ngtcp2_stream *trace_ngtcp2__stream_add(struct trace_ngtcp2_streams
     struct trace_ngtcp2_stream *stream = trace_ngtcp2__stream_find(streams, id);
 
     if (stream) return stream;
-    if (streams->used_count >= streams->slot_count / 4 * 3 && !make_room(streams)) return NULL;
-    stream = slot_of(streams, id);
+    if (streams->used_count >= streams->slot_count / 4 * 3 && !rebuild_streams(streams)) return NULL;
+    stream = stream_slot(streams, id);
     *stream = (struct trace_ngtcp2_stream){.id = id, .used = true};
     streams->used_count++;
     return stream;

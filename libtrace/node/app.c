@@ -13,37 +13,37 @@
 
 /* ---- normalising ------------------------------------------------------------------------------------------------------- */
 
-static uint16_t count_commands(const struct trace_app *app) {
+static uint16_t app_command_count(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->command_count != 0) return app->command_count;
     while (count <= TRACE_APP_COMMANDS_MAX && app->commands[count].name[0] != 0) count++;
     return count;
 }
 
-static uint16_t count_fields(const struct trace_app *app) {
+static uint16_t app_field_count(const struct trace_app *app) {
     uint16_t count = 0;
     if (app->field_count != 0) return app->field_count;
     while (count <= TRACE_APP_FIELDS_MAX && app->fields[count].name[0] != 0) count++;
     return count;
 }
 
-static void copy_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
+static void copy_app_name(char *out, const char *name, size_t size) { memcpy(out, name, strnlen(name, size)); }
 
 /* Returns false when there are too many commands or fields. */
 static bool normalise(struct trace_app *ret_app, const struct trace_app *app) {
-    struct trace_app one = {.command_count = count_commands(app), .field_count = count_fields(app)};
+    struct trace_app one = {.command_count = app_command_count(app), .field_count = app_field_count(app)};
     if (one.command_count > TRACE_APP_COMMANDS_MAX || one.field_count > TRACE_APP_FIELDS_MAX) return false;
     memcpy(one.app_id, app->app_id, sizeof one.app_id);
-    copy_name(one.name, app->name, sizeof one.name);
+    copy_app_name(one.name, app->name, sizeof one.name);
     for (unsigned i = 0; i < one.command_count; i++) {
         one.commands[i].cmd = app->commands[i].cmd;
-        copy_name(one.commands[i].name, app->commands[i].name, sizeof one.commands[i].name);
+        copy_app_name(one.commands[i].name, app->commands[i].name, sizeof one.commands[i].name);
     }
     for (unsigned i = 0; i < one.field_count; i++) {
         one.fields[i].type = app->fields[i].type;
         one.fields[i].offset = app->fields[i].offset;
         one.fields[i].bytes = app->fields[i].bytes;
-        copy_name(one.fields[i].name, app->fields[i].name, sizeof one.fields[i].name);
+        copy_app_name(one.fields[i].name, app->fields[i].name, sizeof one.fields[i].name);
     }
     *ret_app = one;
     return true;
@@ -88,7 +88,7 @@ static bool is_valid(const struct trace_app *app) {
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
 
 /* Reserves memory for the pages of a description. */
-static int reserve(const struct log *log, const struct trace_app *app) {
+static int reserve_app(const struct log *log, const struct trace_app *app) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t begin = (size_t)((const char *)app - (const char *)log->header) / page * page;
     size_t end = (size_t)((const char *)(app + 1) - (const char *)log->header + page - 1) / page * page;
@@ -96,7 +96,7 @@ static int reserve(const struct log *log, const struct trace_app *app) {
     return object__reserve(log, begin, end - begin) == 0 ? 0 : -ENOMEM;
 }
 
-static int add(struct log *log, const struct trace_app *app) {
+static int add_app(struct log *log, const struct trace_app *app) {
     struct trace_app *table = (struct trace_app *)((char *)log->header + TRACE_SHM_HEADER_BYTES);
     uint32_t count = log->header->app_count; /* only this process writes it, one thread at a time */
     int result;
@@ -104,7 +104,7 @@ static int add(struct log *log, const struct trace_app *app) {
         if (memcmp(table[i].app_id, app->app_id, sizeof app->app_id) == 0)
             return memcmp(&table[i], app, sizeof *app) == 0 ? 0 : -EEXIST;
     if (count == TRACE_APPS_MAX) return -ENOSPC;
-    result = reserve(log, &table[count]);
+    result = reserve_app(log, &table[count]);
     if (result != 0) return result;
     table[count] = *app;
     /* app:R  Publishes the description.  Pairs with app:A.  Without it a reader takes a half-written description. */
@@ -120,7 +120,7 @@ int trace_log_register_app(struct trace_log *base, const struct trace_app *app) 
     if (!is_valid(&one)) return -EINVAL;
     if (!log || !log->header) return 0; /* an untraced node, or a forked child */
     log__change_begin();
-    result = add(log, &one);
+    result = add_app(log, &one);
     log__change_end();
     return result;
 }

@@ -20,12 +20,12 @@
 
 static uint64_t fork_count = 1;
 
-static void after_fork_child(void) { fork_count++; }
+static void count_fork(void) { fork_count++; }
 
 /* Runs before the constructors of a program's own objects, which may fork. */
-__attribute__((constructor(101))) static void on_load(void) { (void)pthread_atfork(NULL, NULL, after_fork_child); }
+__attribute__((constructor(101))) static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, count_fork); }
 
-static void seed(struct trace__ids *ids) {
+static void seed_ids(struct trace__ids *ids) {
     int saved_errno = errno;
     if (getrandom(ids->seed, sizeof ids->seed, 0) != sizeof ids->seed) {
         ids->seed[0] = trace__monotonic_ns() ^ (uintptr_t)ids;
@@ -45,11 +45,11 @@ static struct trace__ids *own_ids(struct trace__ids *spare) {
     made = log__thread_make();
     errno = saved_errno;
     ids = made ? &made->ids : spare;
-    seed(ids);
+    seed_ids(ids);
     return ids;
 }
 
-static uint64_t draw(uint64_t *ret_second) {
+static uint64_t draw_id(uint64_t *ret_second) {
     struct trace__ids spare = {.counter = 0}, *ids = own_ids(&spare);
     uint64_t n, first;
     do {
@@ -62,17 +62,17 @@ static uint64_t draw(uint64_t *ret_second) {
 
 struct trace_context trace_context_new(uint8_t flags) {
     struct trace_context context;
-    uint64_t low, high = draw(&low);
+    uint64_t low, high = draw_id(&low);
     memcpy(context.trace_id.bytes, &high, 8);
     memcpy(context.trace_id.bytes + 8, &low, 8);
-    context.span_id = draw(NULL);
+    context.span_id = draw_id(NULL);
     context.flags = flags & TRACE_CONTEXT_FLAGS;
     return context;
 }
 
 struct trace_context trace_context_child(const struct trace_context *parent) {
     struct trace_context context = *parent;
-    context.span_id = draw(NULL);
+    context.span_id = draw_id(NULL);
     return context;
 }
 
@@ -120,7 +120,7 @@ int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes
 /* Where each field begins; a '-' precedes all but the first. */
 enum { AT_VERSION = 0, AT_TRACE_ID = 3, AT_SPAN_ID = 36, AT_FLAGS = 53 };
 
-static void put_hex(char *out, const uint8_t *bytes, size_t count) {
+static void write_hex(char *out, const uint8_t *bytes, size_t count) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < count; i++) {
         out[2 * i] = digits[bytes[i] >> 4];
@@ -129,14 +129,14 @@ static void put_hex(char *out, const uint8_t *bytes, size_t count) {
 }
 
 /* The value of a lower-case hex digit; 16 for anything else. */
-static unsigned digit_value(char digit) {
+static unsigned lower_digit_value(char digit) {
     if (digit >= '0' && digit <= '9') return (unsigned)(digit - '0');
     return digit >= 'a' && digit <= 'f' ? (unsigned)(digit - 'a') + 10 : 16;
 }
 
-static bool get_hex(uint8_t *out, const char *text, size_t count) {
+static bool read_hex(uint8_t *out, const char *text, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        unsigned high = digit_value(text[2 * i]), low = digit_value(text[2 * i + 1]);
+        unsigned high = lower_digit_value(text[2 * i]), low = lower_digit_value(text[2 * i + 1]);
         if (high > 15 || low > 15) return false;
         out[i] = (uint8_t)(high << 4 | low);
     }
@@ -148,10 +148,10 @@ int trace_context_to_traceparent(char out[TRACE_TRACEPARENT_BYTES], const struct
     uint8_t span_id[8];
     if (is_zero(&context->trace_id) || context->span_id == 0) return -EINVAL;
     put_span_id(span_id, context->span_id);
-    put_hex(out + AT_VERSION, &version, 1);
-    put_hex(out + AT_TRACE_ID, context->trace_id.bytes, TRACE_ID_BYTES);
-    put_hex(out + AT_SPAN_ID, span_id, sizeof span_id);
-    put_hex(out + AT_FLAGS, &flags, 1);
+    write_hex(out + AT_VERSION, &version, 1);
+    write_hex(out + AT_TRACE_ID, context->trace_id.bytes, TRACE_ID_BYTES);
+    write_hex(out + AT_SPAN_ID, span_id, sizeof span_id);
+    write_hex(out + AT_FLAGS, &flags, 1);
     out[AT_TRACE_ID - 1] = out[AT_SPAN_ID - 1] = out[AT_FLAGS - 1] = '-';
     out[TRACEPARENT_LENGTH] = 0;
     return 0;
@@ -162,8 +162,8 @@ int trace_context_from_traceparent(struct trace_context *ret_context, const char
     uint8_t version, flags, span_id[8];
     if (length < TRACEPARENT_LENGTH) return -EINVAL;
     if (text[AT_TRACE_ID - 1] != '-' || text[AT_SPAN_ID - 1] != '-' || text[AT_FLAGS - 1] != '-') return -EINVAL;
-    if (!get_hex(&version, text + AT_VERSION, 1) || !get_hex(context.trace_id.bytes, text + AT_TRACE_ID, TRACE_ID_BYTES) ||
-        !get_hex(span_id, text + AT_SPAN_ID, sizeof span_id) || !get_hex(&flags, text + AT_FLAGS, 1))
+    if (!read_hex(&version, text + AT_VERSION, 1) || !read_hex(context.trace_id.bytes, text + AT_TRACE_ID, TRACE_ID_BYTES) ||
+        !read_hex(span_id, text + AT_SPAN_ID, sizeof span_id) || !read_hex(&flags, text + AT_FLAGS, 1))
         return -EINVAL;
     if (version == 0xff) return -EINVAL;
     if (length > TRACEPARENT_LENGTH && (version == 0 || text[TRACEPARENT_LENGTH] != '-')) return -EINVAL;

@@ -20,7 +20,7 @@ static bool is_sampled(uint32_t threshold, const struct trace_context *context) 
 }
 
 /* The fast path: a lane that only this thread writes, with the time-stamp counter. */
-static inline struct trace__slot claim(const struct trace__writer *writer, struct trace__stamp stamp) {
+static inline struct trace__slot claim_fast(const struct trace__writer *writer, struct trace__stamp stamp) {
     uint64_t position = trace__reserve(&writer->lane->head), now;
     struct trace__slot slot = {&writer->slots[position & writer->slot_mask], trace_shm_mark(position)};
     TRACE_TESTPOINT("reserved");
@@ -48,7 +48,7 @@ struct trace__slot trace__begin(struct trace_log *log, uint64_t control, const s
     }
     if (peer) stamp.flags |= TRACE_FLAG_HAS_PEER;
     if (likely(writer->serial == log->serial && !writer->slow))
-        slot = claim(writer, stamp);
+        slot = claim_fast(writer, stamp);
     else
         slot = trace__claim_slow(log, stamp);
     if (!likely(slot.event)) return slot;

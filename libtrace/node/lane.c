@@ -73,17 +73,17 @@ static int make_lane(struct log *log, unsigned index, uint32_t thread_id) {
 #define RETRY_NS UINT64_C(1000000000)
 #define HARD_WAIT_NS_MAX (1024 * RETRY_NS)
 
-static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-static void store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static uint64_t load_relaxed(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static void store_relaxed(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
 
 bool log__lanes_are_short(const struct log *log) {
-    uint64_t retry_ns = load(&log->shortage.retry_ns);
+    uint64_t retry_ns = load_relaxed(&log->shortage.retry_ns);
     return retry_ns != 0 && trace__monotonic_ns() < retry_ns;
 }
 
 /* May this thread try?  After a failure only one thread at a time may. */
 static bool may_try(struct lane_shortage *shortage, uint64_t now_ns) {
-    uint64_t retry_ns = load(&shortage->retry_ns);
+    uint64_t retry_ns = load_relaxed(&shortage->retry_ns);
     if (retry_ns == 0) return true;
     return now_ns >= retry_ns &&
            __atomic_compare_exchange_n(&shortage->retry_ns, &retry_ns, now_ns + RETRY_NS, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -91,20 +91,20 @@ static bool may_try(struct lane_shortage *shortage, uint64_t now_ns) {
 
 /* May it make a costly attempt?  If so, the wait for the next one doubles. */
 static bool may_try_hard(struct lane_shortage *shortage, uint64_t now_ns) {
-    uint64_t wait_ns = load(&shortage->hard_wait_ns);
-    if (now_ns < load(&shortage->hard_ns)) return false;
+    uint64_t wait_ns = load_relaxed(&shortage->hard_wait_ns);
+    if (now_ns < load_relaxed(&shortage->hard_ns)) return false;
     if (wait_ns == 0) wait_ns = RETRY_NS;
-    store(&shortage->hard_ns, now_ns + wait_ns);
-    if (wait_ns < HARD_WAIT_NS_MAX) store(&shortage->hard_wait_ns, 2 * wait_ns);
+    store_relaxed(&shortage->hard_ns, now_ns + wait_ns);
+    if (wait_ns < HARD_WAIT_NS_MAX) store_relaxed(&shortage->hard_wait_ns, 2 * wait_ns);
     return true;
 }
 
 static void end_shortage(struct lane_shortage *shortage) {
-    if (load(&shortage->retry_ns) == 0) return;
-    store(&shortage->retry_ns, 0);
-    store(&shortage->hard_ns, 0);
-    store(&shortage->hard_wait_ns, 0);
-    store(&shortage->refused, 0);
+    if (load_relaxed(&shortage->retry_ns) == 0) return;
+    store_relaxed(&shortage->retry_ns, 0);
+    store_relaxed(&shortage->hard_ns, 0);
+    store_relaxed(&shortage->hard_wait_ns, 0);
+    store_relaxed(&shortage->refused, 0);
 }
 
 /* Makes one of the lanes from ... to - 1.  -EBUSY: all of them are taken; -EAGAIN: not now. */
@@ -116,17 +116,17 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t thr
     if (index < 0) return index;
     if (!may_try(shortage, now_ns)) return -EAGAIN;
     room = object__has_room(log, lane_bytes(log));
-    hard = (!room || load(&shortage->refused)) && may_try_hard(shortage, now_ns);
+    hard = (!room || load_relaxed(&shortage->refused)) && may_try_hard(shortage, now_ns);
     if (!room && hard && log__clear_dead(log->dir) > 0) room = object__has_room(log, lane_bytes(log));
-    if (room && (hard || !load(&shortage->refused))) {
+    if (room && (hard || !load_relaxed(&shortage->refused))) {
         do result = make_lane(log, (unsigned)index, thread_id);
         while (result == -EBUSY && (index = find_free_lane(log, from, to)) >= 0);
         if (result == 0) end_shortage(shortage);
         if (result == 0 || result == -EBUSY) return result == 0 ? index : result;
-        store(&shortage->refused, 1);
+        store_relaxed(&shortage->refused, 1);
         (void)may_try_hard(shortage, now_ns);
     }
-    store(&shortage->retry_ns, now_ns + RETRY_NS);
+    store_relaxed(&shortage->retry_ns, now_ns + RETRY_NS);
     return result;
 }
 

@@ -14,7 +14,7 @@ struct trace_node_id trace_node_id_random(void) {
 }
 
 /* Mixes one byte after the other into the state; each step is a bijection of the state. */
-static uint64_t hash(const uint8_t *at, size_t bytes, uint64_t start) {
+static uint64_t hash_bytes(const uint8_t *at, size_t bytes, uint64_t start) {
     uint64_t state = splitmix(start * UINT64_C(0x9e3779b97f4a7c15) + bytes);
     for (size_t i = 0; i < bytes; i++) state = splitmix(state + at[i] + UINT64_C(0x9e3779b97f4a7c15));
     return state;
@@ -23,18 +23,18 @@ static uint64_t hash(const uint8_t *at, size_t bytes, uint64_t start) {
 struct trace_node_id trace_node_id_from(const void *identity, size_t bytes) {
     struct trace_node_id id;
     for (uint64_t part = 0; part < 4; part++) {
-        uint64_t state = hash(identity, bytes, part + 1);
+        uint64_t state = hash_bytes(identity, bytes, part + 1);
         for (unsigned i = 0; i < 8; i++) id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
     }
     return id;
 }
 
-uint64_t trace_message_id(const void *id, size_t bytes) { return hash(id, bytes, 5); }
+uint64_t trace_message_id(const void *id, size_t bytes) { return hash_bytes(id, bytes, 5); }
 
 struct trace_context trace_context_shared(const void *known, size_t bytes, uint8_t flags) {
     struct trace_context context = trace_context_new(flags);
     for (unsigned part = 0; part < 2; part++) {
-        uint64_t state = hash(known, bytes, 6 + part);
+        uint64_t state = hash_bytes(known, bytes, 6 + part);
         for (unsigned i = 0; i < 8; i++) context.trace_id.bytes[part * 8 + i] = (uint8_t)(state >> (56 - 8 * i));
     }
     return context;

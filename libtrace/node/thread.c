@@ -127,7 +127,7 @@ struct trace__thread *log__thread_make(void) {
 }
 
 /* Where the thread keeps its writer for a log; NULL: it has no place for it, or not yet. */
-static struct trace__writer *place_of(const struct log *log) {
+static struct trace__writer *writer_place(const struct log *log) {
     uint32_t index = log->writer_index;
     unsigned level;
     if (!has_block() || index >= WRITER_INDICES) return NULL;
@@ -138,17 +138,17 @@ static struct trace__writer *place_of(const struct log *log) {
 }
 
 /* Like place_of, but makes what is missing.  Signals must be blocked. */
-static struct trace__writer *make_place(const struct log *log) {
-    struct trace__writer *place = place_of(log);
+static struct trace__writer *make_writer_place(const struct log *log) {
+    struct trace__writer *place = writer_place(log);
     unsigned level;
     void *writers;
     if (place || log->writer_index >= WRITER_INDICES || !log__thread_make()) return place;
-    if (log->writer_index < TRACE__WRITERS) return place_of(log);
+    if (log->writer_index < TRACE__WRITERS) return writer_place(log);
     level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
     writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (writers == MAP_FAILED) return NULL;
     trace__thread->more_writers[level] = (struct trace__writer *)writers;
-    return place_of(log);
+    return writer_place(log);
 }
 
 /* ---- a writer
@@ -171,7 +171,7 @@ static struct trace__writer make_writer(struct log *log, unsigned lane) {
 /* Finds or takes the calling thread's lane.  Returns 0 or a negative errno; after an error the thread tries again with its next
  * event. */
 static int find_writer(struct log *log, struct trace__writer *ret_writer) {
-    const struct trace__writer *known = place_of(log);
+    const struct trace__writer *known = writer_place(log);
     struct trace__writer *place;
     uint32_t thread_id;
     sigset_t all, old;
@@ -183,7 +183,7 @@ static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     if (known && log__lanes_are_short(log)) return -EAGAIN;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    place = make_place(log);
+    place = make_writer_place(log);
     if (!place) hook_thread_exit(); /* otherwise making the block has done so */
     thread_id = log__thread_id();
     lane = log__lane_find(log, thread_id); /* it may have one, if the log has no place in its block */

@@ -30,7 +30,7 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     return "unknown";
 }
 
-static int fail(enum trace_attach_fault *ret_fault, enum trace_attach_fault fault, int result) {
+static int attach_failed(enum trace_attach_fault *ret_fault, enum trace_attach_fault fault, int result) {
     *ret_fault = fault;
     return result;
 }
@@ -39,15 +39,15 @@ static int fail(enum trace_attach_fault *ret_fault, enum trace_attach_fault faul
 static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_attach_fault *ret_fault) {
     struct stat status;
     if (fstatat(reader->shm_dir_fd, reader->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (!S_ISREG(status.st_mode)) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
-    if (status.st_uid != uid) return fail(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
+        return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
+    if (status.st_uid != uid) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
     reader->fd = openat(reader->shm_dir_fd, reader->name,
                         (reader->writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (reader->fd < 0) return fail(ret_fault, errno == ELOOP ? TRACE_ATTACH_BAD_OBJECT : TRACE_ATTACH_SYSTEM, -errno);
-    if (fstat(reader->fd, &status) != 0) return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (!S_ISREG(status.st_mode)) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
-    if (status.st_uid != uid) return fail(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
+    if (reader->fd < 0) return attach_failed(ret_fault, errno == ELOOP ? TRACE_ATTACH_BAD_OBJECT : TRACE_ATTACH_SYSTEM, -errno);
+    if (fstat(reader->fd, &status) != 0) return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
+    if (status.st_uid != uid) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
     reader->device = status.st_dev;
     reader->inode = status.st_ino;
     reader->mapped_bytes = (size_t)status.st_size;
@@ -55,18 +55,19 @@ static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_att
 }
 
 /* Reads the header with pread, which cannot fault.  A file that is still empty, or has no magic yet, is being made. */
-static int read_header(struct trace_reader *reader, struct trace_shm_header *ret_header, enum trace_attach_fault *ret_fault) {
+static int read_ring_header(struct trace_reader *reader, struct trace_shm_header *ret_header,
+                            enum trace_attach_fault *ret_fault) {
     ssize_t got;
     uint64_t magic = 0;
-    if (reader->mapped_bytes == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
-    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
+    if (reader->mapped_bytes == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
+    if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return attach_failed(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
     /* magic:A  Pairs with magic:R: a system call is a full barrier between this read and the next. */
     got = pread(reader->fd, &magic, sizeof magic, 0);
-    if (got == sizeof magic && magic == 0) return fail(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
-    if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return fail(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
+    if (got == sizeof magic && magic == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
+    if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return attach_failed(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
     if (got == sizeof magic) got = pread(reader->fd, ret_header, sizeof *ret_header, 0);
-    if (got < 0) return fail(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
-    if (got != sizeof *ret_header) return fail(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
+    if (got < 0) return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
+    if (got != sizeof *ret_header) return attach_failed(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
     return 0;
 }
 
@@ -103,7 +104,7 @@ static size_t utf8_length(const uint8_t *at, size_t left) {
     return code >= least[count] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? count : 0;
 }
 
-static void copy_name(char *out, const char *name_untrusted) {
+static void copy_node_name(char *out, const char *name_untrusted) {
     const uint8_t *from = (const uint8_t *)name_untrusted;
     size_t i = 0;
     while (i < TRACE_NODE_NAME_BYTES && from[i] != 0) {
@@ -136,7 +137,7 @@ static int map_object(struct trace_reader *reader, const struct trace_shm_header
 static void fill_info(struct trace_reader_info *info, const struct trace_shm_header *header) {
     info->abi = header->abi;
     info->node_id = header->node_id;
-    copy_name(info->node_name, header->node_name);
+    copy_node_name(info->node_name, header->node_name);
     info->pid = header->pid;
     info->lane_count = header->lane_count;
     info->lane_events = header->lane_events;
@@ -156,7 +157,7 @@ int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const 
     int result = trace_guard_install();
     *ret_fault = TRACE_ATTACH_SYSTEM;
     if (result != 0) return result;
-    if (strlen(name) >= sizeof reader->name) return fail(ret_fault, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
+    if (strlen(name) >= sizeof reader->name) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
     reader = calloc(1, sizeof *reader);
     if (!reader) return -ENOMEM;
     reader->fd = -1;
@@ -165,7 +166,7 @@ int trace_reader_attach(struct trace_reader **ret_reader, int shm_dir_fd, const 
     strcpy(reader->name, name);
 
     result = open_object(reader, uid, ret_fault);
-    if (result == 0) result = read_header(reader, &header_untrusted, ret_fault);
+    if (result == 0) result = read_ring_header(reader, &header_untrusted, ret_fault);
     if (result != 0) goto fail;
     *ret_fault = check_header(&header_untrusted, reader->mapped_bytes);
     if (*ret_fault != TRACE_ATTACH_OK) {

@@ -34,7 +34,7 @@ static int write_holder(int fd, const char *socket) {
     return ftruncate(fd, 0) || dprintf(fd, "%d %s\n", (int)getpid(), socket) < 0 ? -errno : 0;
 }
 
-static int refuse(int fd, const char *shm_dir, char *reason) {
+static int refuse_lock(int fd, const char *shm_dir, char *reason) {
     char socket[TRACE_SOCKET_PATH_BYTES];
     pid_t pid = read_holder(fd, socket);
     if (pid > 0)
@@ -74,7 +74,7 @@ int drain_lock_take(struct drain_lock *ret_lock, const char *shm_dir, const char
             *ret_lock = (struct drain_lock){.path = path, .fd = fd};
             return 0;
         }
-        if (error == -EWOULDBLOCK) error = refuse(fd, shm_dir, reason);
+        if (error == -EWOULDBLOCK) error = refuse_lock(fd, shm_dir, reason);
         if (fd >= 0) close(fd);
         if (error) break;
     }

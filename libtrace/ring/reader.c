@@ -63,7 +63,7 @@ static uint64_t near_events(const struct trace_reader *reader) {
 /* The writer has lapped us: jump to its oldest event.  If it laps us again before we have caught up, jump further, because
  * right in front of the writer every slot that we read is one that it needs, and both wait for its cache lines: half a ring
  * ahead if it is faster than we are, otherwise just out of its way. */
-static struct decision jump(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
+static struct decision jump_ahead(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
     uint32_t events = reader->info.lane_events;
     uint64_t count;
     if (behind <= events) return lie; /* the slot was written one lap later, but the head says that its writer was not there */
@@ -80,7 +80,7 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
     static const struct decision wait = {.step = STEP_WAIT};
     bool contended;
     uint64_t patience_ns;
-    if (behind > reader->info.lane_events) return jump(reader, lane, behind, now_ns); /* marks have wrapped around */
+    if (behind > reader->info.lane_events) return jump_ahead(reader, lane, behind, now_ns); /* marks have wrapped around */
     if (behind == 0) return wait;
     if (final) return (struct decision){.step = STEP_UNFINISHED}; /* it will never be committed */
     if (behind == 1) return wait; /* it is being written, or its thread is not running; no later event waits behind it */
@@ -94,8 +94,8 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
     return losing(1, contended ? TRACE_LOSS_CONTENDED : TRACE_LOSS_ABANDONED);
 }
 
-static struct decision decide(const struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
-                              enum slot_state state, bool final, uint64_t now_ns) {
+static struct decision decide_step(const struct trace_reader *reader, const struct trace_shm_lane *shared,
+                                   struct lane_reader *lane, enum slot_state state, bool final, uint64_t now_ns) {
     uint64_t head, behind;
     if (state == SLOT_TAKEN) return (struct decision){.step = STEP_TAKE};
     if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
@@ -103,11 +103,11 @@ static struct decision decide(const struct trace_reader *reader, const struct tr
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
     if (!is_plausible(lane, head, now_ns)) return lie;
     behind = head - lane->position;
-    if (state == SLOT_LAPPED) return jump(reader, lane, behind, now_ns);
+    if (state == SLOT_LAPPED) return jump_ahead(reader, lane, behind, now_ns);
     return wait_or_pass(reader, shared, lane, behind, final, now_ns);
 }
 
-static void lose(struct lane_reader *lane, struct trace_read *read, uint64_t count, enum trace_loss cause) {
+static void count_loss(struct lane_reader *lane, struct trace_read *read, uint64_t count, enum trace_loss cause) {
     lane->lost[cause] += count;
     lane->position += count;
     read->lost += count;
@@ -134,7 +134,7 @@ static bool begin_lane(struct trace_reader *reader, const struct trace_shm_lane 
         return false;
     }
     lane->begun = true;
-    if (head > reader->info.lane_events) lose(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
+    if (head > reader->info.lane_events) count_loss(lane, read, head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH);
     return true;
 }
 
@@ -166,7 +166,7 @@ static void keep_away(const struct trace_reader *reader, const struct trace_shm_
     bool gains = head - lane->seen_head > (lane->position - lane->seen_at) / 2;
     pace_look(&lane->pace, head, lane->taken, events, now_ns);
     if (is_near && lane->seen_near && gains && pace_is_faster(&lane->pace, head, events, now_ns)) {
-        lose(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
+        count_loss(lane, read, behind - events / 2, TRACE_LOSS_OVERWRITTEN);
         is_near = false;
     }
     lane->seen_near = is_near;
@@ -209,7 +209,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
             continue;
         }
         if (read->count != 0 && state != SLOT_NOT_YET) break; /* a run ends at a gap */
-        decision = decide(reader, shared, lane, state, final, now_ns);
+        decision = decide_step(reader, shared, lane, state, final, now_ns);
         if (decision.step == STEP_WAIT) {
             lane->lapped = false;
             pace_restart(&lane->pace, lane->position, now_ns);
@@ -222,7 +222,7 @@ static void read_lane(struct trace_reader *reader, unsigned index, struct trace_
         if (read->count != 0 || (decision.step == STEP_LOSE && read->lost != 0 && decision.cause != read->cause)) break;
         read->work++;
         if (decision.step == STEP_LOSE) {
-            lose(lane, read, decision.count, decision.cause);
+            count_loss(lane, read, decision.count, decision.cause);
         } else {
             lane->unfinished++;
             lane->position++;

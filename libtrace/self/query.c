@@ -85,8 +85,8 @@ void trace_query_close(struct trace_query *query) {
 /* ---- questions ------------------------------------------------------------------------------------------------------------- */
 
 /* query is not NULL. */
-static int ask(struct trace_query *query, const struct trace_query_filter *filter, struct query_sink *sink,
-               struct trace_query_ring *ret_ring) {
+static int ask_ring(struct trace_query *query, const struct trace_query_filter *filter, struct query_sink *sink,
+                    struct trace_query_ring *ret_ring) {
     struct query_search search = {.clock = &query->clock, .sink = sink};
     if (getpid() != query->pid) return -ECHILD;
     if (filter) search.filter = *filter;
@@ -100,7 +100,7 @@ int trace_query_find(struct trace_query *query, const struct trace_query_filter 
     if (query) {
         struct query_collector *collector = &query->collector;
         query__collector_begin(collector, filter ? filter->limit : 0);
-        result = ask(query, filter, &collector->sink, &answer.ring);
+        result = ask_ring(query, filter, &collector->sink, &answer.ring);
         if (result == 0) result = query__collector_finish(collector);
         if (result != 0) return result;
         answer.events = collector->events;
@@ -143,7 +143,7 @@ static void count_one(struct query_sink *sink, const struct trace_query_event *f
 
 int trace_query_count(struct trace_query *query, const struct trace_query_filter *filter, struct trace_query_counts *ret_counts) {
     struct counter counter = {.sink = {count_one}};
-    int result = query ? ask(query, filter, &counter.sink, &counter.counts.ring) : 0;
+    int result = query ? ask_ring(query, filter, &counter.sink, &counter.counts.ring) : 0;
     if (result == 0) *ret_counts = counter.counts;
     return result;
 }

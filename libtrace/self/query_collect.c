@@ -40,7 +40,7 @@ static void make_heap(const struct query_collector *collector) {
 /* ---- collecting
  * -------------------------------------------------------------------------------------------------------------- */
 
-static bool grow(struct query_collector *collector) {
+static bool grow_collector(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;
     void *keys, *events;
     keys = query__memory_resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
@@ -56,7 +56,7 @@ static bool grow(struct query_collector *collector) {
     return true;
 }
 
-static struct query_key key_of(const struct trace_query_event *found, size_t index) {
+static struct query_key make_key(const struct trace_query_event *found, size_t index) {
     return (struct query_key){found->event.timestamp, found->lane, (uint32_t)index};
 }
 
@@ -69,28 +69,28 @@ static void replace_oldest(struct query_collector *collector, const struct trace
         (found->lane < oldest->lane || (found->lane == oldest->lane && found->position < event->position)))
         return;
     collector->events[oldest->index] = *found;
-    *oldest = key_of(found, oldest->index);
+    *oldest = make_key(found, oldest->index);
     sift_down(collector, 0, collector->count);
 }
 
-static void take(struct query_sink *sink, const struct trace_query_event *found) {
+static void collect_event(struct query_sink *sink, const struct trace_query_event *found) {
     struct query_collector *collector = (struct query_collector *)sink;
     collector->matched++;
     if (collector->limit != 0 && collector->count == collector->limit) {
         replace_oldest(collector, found);
         return;
     }
-    if (collector->count == collector->capacity && !grow(collector)) {
+    if (collector->count == collector->capacity && !grow_collector(collector)) {
         collector->failed = true;
         return;
     }
-    collector->keys[collector->count] = key_of(found, collector->count);
+    collector->keys[collector->count] = make_key(found, collector->count);
     collector->events[collector->count++] = *found;
     if (collector->count == collector->limit) make_heap(collector);
 }
 
 void query__collector_begin(struct query_collector *collector, size_t limit) {
-    collector->sink.take = take;
+    collector->sink.take = collect_event;
     collector->limit = limit;
     collector->matched = 0;
     collector->failed = false;

@@ -39,7 +39,7 @@ struct dump {
     char json[TRACE_EVENT_JSON_MAX];
 };
 
-static void flush(struct dump *dump) {
+static void flush_dump(struct dump *dump) {
     for (size_t done = 0; done < dump->used && dump->error == 0;) {
         ssize_t written = write(dump->fd, dump->text + done, dump->used - done);
         if (written >= 0)
@@ -52,12 +52,12 @@ static void flush(struct dump *dump) {
 
 /* Makes room for a line, which is then written without further checks. */
 static void begin_line(struct dump *dump) {
-    if (sizeof dump->text - dump->used < DUMP_LINE_BYTES) flush(dump);
+    if (sizeof dump->text - dump->used < DUMP_LINE_BYTES) flush_dump(dump);
 }
 
 static void put_char(struct dump *dump, char character) { dump->text[dump->used++] = character; }
 
-__attribute__((format(printf, 2, 3))) static void put(struct dump *dump, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void put_formatted(struct dump *dump, const char *format, ...) {
     size_t room = sizeof dump->text - dump->used;
     va_list args;
     int bytes;
@@ -67,7 +67,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct dump *dump, const c
     if (bytes > 0) dump->used += (size_t)bytes < room ? (size_t)bytes : room - 1;
 }
 
-static void put_hex(struct dump *dump, const uint8_t *bytes, size_t count) {
+static void put_digits(struct dump *dump, const uint8_t *bytes, size_t count) {
     dump->used = (size_t)(trace_hex_encode(dump->text + dump->used, bytes, count) - dump->text);
 }
 
@@ -81,7 +81,7 @@ static const char *end_of_string(const char *quote) {
 }
 
 /* Writes a value without terminal control characters: JSON does not escape DEL and the C1 controls. */
-static void put_string(struct dump *dump, const char *from, const char *end) {
+static void put_printable(struct dump *dump, const char *from, const char *end) {
     for (const char *at = from; at < end; at++) {
         bool c1 = (uint8_t)at[0] == 0xc2 && (uint8_t)at[1] < 0xa0;
         put_char(dump, c1 || *at == 0x7f ? '?' : *at);
@@ -95,10 +95,10 @@ static void put_members(struct dump *dump, const char *json, const char *end) {
         if (*json == '"') {
             const char *after = end_of_string(json);
             if (*after != ':') {
-                put_string(dump, json, after);
+                put_printable(dump, json, after);
             } else if (after[1] != '{') {
                 put_char(dump, ' ');
-                put_string(dump, json + 1, after - 1);
+                put_printable(dump, json + 1, after - 1);
                 put_char(dump, '=');
             }
             json = after + (*after == ':');
@@ -109,7 +109,7 @@ static void put_members(struct dump *dump, const char *json, const char *end) {
     }
 }
 
-static void put_event(struct dump *dump, const struct trace_query_event *found, uint64_t since_ns) {
+static void put_timeline_event(struct dump *dump, const struct trace_query_event *found, uint64_t since_ns) {
     static const struct trace_id no_trace;
     static const char data[] = "\"data\":";
     const struct trace_event *event = &found->event;
@@ -119,18 +119,18 @@ static void put_event(struct dump *dump, const struct trace_query_event *found, 
     const char *members = memmem(dump->json, (size_t)(end - dump->json), data, sizeof data - 1);
 
     begin_line(dump);
-    put(dump, "%+6lld.%06u ms  lane %-2u  ", (long long)(ns / 1000000), (unsigned)(ns % 1000000), found->lane);
+    put_formatted(dump, "%+6lld.%06u ms  lane %-2u  ", (long long)(ns / 1000000), (unsigned)(ns % 1000000), found->lane);
     if (memcmp(&event->trace_id, &no_trace, sizeof no_trace) != 0)
-        put_hex(dump, event->trace_id.bytes, 6);
+        put_digits(dump, event->trace_id.bytes, 6);
     else
-        put(dump, "-           ");
-    put(dump, "  ");
+        put_formatted(dump, "-           ");
+    put_formatted(dump, "  ");
     if (event->flags & TRACE_FLAG_HAS_PEER)
-        put_hex(dump, event->peer_id.bytes, 4);
+        put_digits(dump, event->peer_id.bytes, 4);
     else
-        put(dump, "-       ");
-    put(dump, "  %s", kind ? kind->name : "unknown");
-    if (!kind) put(dump, " kind_id=%u", event->kind);
+        put_formatted(dump, "-       ");
+    put_formatted(dump, "  %s", kind ? kind->name : "unknown");
+    if (!kind) put_formatted(dump, " kind_id=%u", event->kind);
     if (members) put_members(dump, members, end);
     put_char(dump, '\n');
 }
@@ -144,26 +144,26 @@ static void put_date(struct dump *dump, uint64_t unix_ns) {
     uint64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
     uint64_t month = (5 * day_of_year + 2) / 153; /* 0: March */
     unsigned clock = (unsigned)(seconds % 86400);
-    put(dump, "%04u-%02u-%02u %02u:%02u:%02u.%09u UTC", (unsigned)(year + era * 400 + (month >= 10)),
-        (unsigned)(month < 10 ? month + 3 : month - 9), (unsigned)(day_of_year - (153 * month + 2) / 5 + 1), clock / 3600,
-        clock / 60 % 60, clock % 60, (unsigned)(unix_ns % 1000000000));
+    put_formatted(dump, "%04u-%02u-%02u %02u:%02u:%02u.%09u UTC", (unsigned)(year + era * 400 + (month >= 10)),
+                  (unsigned)(month < 10 ? month + 3 : month - 9), (unsigned)(day_of_year - (153 * month + 2) / 5 + 1),
+                  clock / 3600, clock / 60 % 60, clock % 60, (unsigned)(unix_ns % 1000000000));
 }
 
 /* ---- a timeline ------------------------------------------------------------------------------------------------------------ */
 
-static void put_answer(struct dump *dump, const char *what, const struct trace_query_ring *ring) {
+static void put_timeline(struct dump *dump, const char *what, const struct trace_query_ring *ring) {
     const struct query_collector *found = &dump->collector;
     unsigned long long overwritten = ring->gone + ring->overwritten;
     begin_line(dump);
-    put(dump, "%.*s: %s: %zu of %llu events", TRACE_NODE_NAME_BYTES, dump->ring.header->node_name, what, found->count,
-        (unsigned long long)found->matched);
-    put(dump, "; the ring: %llu emitted, %llu overwritten, %llu unfinished\n", (unsigned long long)ring->emitted, overwritten,
-        (unsigned long long)ring->unfinished);
+    put_formatted(dump, "%.*s: %s: %zu of %llu events", TRACE_NODE_NAME_BYTES, dump->ring.header->node_name, what, found->count,
+                  (unsigned long long)found->matched);
+    put_formatted(dump, "; the ring: %llu emitted, %llu overwritten, %llu unfinished\n", (unsigned long long)ring->emitted,
+                  overwritten, (unsigned long long)ring->unfinished);
     if (found->count == 0) return;
     put_date(dump, found->events[0].event.timestamp);
     put_char(dump, '\n');
     for (size_t i = 0; i < found->count && dump->error == 0; i++)
-        put_event(dump, &found->events[i], found->events[0].event.timestamp);
+        put_timeline_event(dump, &found->events[i], found->events[0].event.timestamp);
 }
 
 /* Passes on the events of traces whose id begins with a prefix. */
@@ -205,8 +205,8 @@ static int dump_events(struct trace_log *base, const struct trace_query_filter *
     result = query__run(&dump->ring, NULL, &search, &ring);
     if (result == 0) result = query__collector_finish(&dump->collector);
     if (result == 0) {
-        put_answer(dump, what, &ring);
-        flush(dump);
+        put_timeline(dump, what, &ring);
+        flush_dump(dump);
         result = dump->error;
     }
     query__collector_fini(&dump->collector);

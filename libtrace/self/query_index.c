@@ -43,7 +43,9 @@ struct query_index {
 
 static size_t newest_bytes(const struct query_index *index) { return sizeof(uint64_t) << index->bucket_bits; }
 static size_t back_bytes(const struct query_index *index) { return sizeof(uint32_t) * index->lane_events; }
-static size_t lane_bytes(const struct query_index *index) { return CHAIN_COUNT * (newest_bytes(index) + back_bytes(index)); }
+static size_t lane_index_bytes(const struct query_index *index) {
+    return CHAIN_COUNT * (newest_bytes(index) + back_bytes(index));
+}
 
 struct query_index *query__index_create(uint32_t lane_events) {
     struct query_index *index = query__memory(sizeof *index);
@@ -56,14 +58,14 @@ struct query_index *query__index_create(uint32_t lane_events) {
 void query__index_destroy(struct query_index *index) {
     if (!index) return;
     for (unsigned i = 0; i < TRACE_LANES_MAX; i++)
-        query__memory_free(index->lanes[i].chains[0].newest, lane_bytes(index)); /* it begins its lane's memory */
+        query__memory_free(index->lanes[i].chains[0].newest, lane_index_bytes(index)); /* it begins its lane's memory */
     query__memory_free(index, sizeof *index);
 }
 
-static int make_lane(const struct query_index *index, struct lane_index *lane) {
+static int make_lane_index(const struct query_index *index, struct lane_index *lane) {
     char *memory;
     if (lane->chains[0].newest) return 0;
-    memory = query__memory(lane_bytes(index));
+    memory = query__memory(lane_index_bytes(index));
     if (!memory) return -ENOMEM;
     for (unsigned i = 0; i < CHAIN_COUNT; i++) lane->chains[i].newest = (uint64_t *)(void *)(memory + i * newest_bytes(index));
     for (unsigned i = 0; i < CHAIN_COUNT; i++)
@@ -113,7 +115,7 @@ static uint64_t note_buckets(const struct query_index *index, struct lane_index 
     return end;
 }
 
-static void link_event(struct chain *chain, uint64_t position, uint32_t slot, uint32_t slot_mask) {
+static void link_position(struct chain *chain, uint64_t position, uint32_t slot, uint32_t slot_mask) {
     uint32_t bucket = chain->back[slot];
     uint64_t *newest;
     chain->back[slot] = 0;
@@ -126,12 +128,12 @@ static void link_event(struct chain *chain, uint64_t position, uint32_t slot, ui
 int query__index_catch_up(struct query_index *index, struct query_lane *lane, uint64_t *ret_end) {
     struct lane_index *at = &index->lanes[lane->number];
     uint64_t from = at->end > lane->floor ? at->end : lane->floor, end;
-    int result = make_lane(index, at);
+    int result = make_lane_index(index, at);
     if (result != 0) return result;
     end = note_buckets(index, at, lane, &from);
     for (uint64_t position = from; position < end; position++)
         for (unsigned i = 0; i < CHAIN_COUNT; i++)
-            link_event(&at->chains[i], position, (uint32_t)position & lane->slot_mask, lane->slot_mask);
+            link_position(&at->chains[i], position, (uint32_t)position & lane->slot_mask, lane->slot_mask);
     *ret_end = at->end = end;
     return 0;
 }

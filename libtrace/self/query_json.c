@@ -6,7 +6,7 @@
 #include <proto/event_table.h>
 #include <string.h>
 
-static const struct trace_app *find_app(const struct query_ring *ring, const struct trace_event *event) {
+static const struct trace_app *find_registered_app(const struct query_ring *ring, const struct trace_event *event) {
     const struct trace_app *table = (const struct trace_app *)(const void *)((const char *)ring->header + TRACE_SHM_HEADER_BYTES);
     /* app:A  Pairs with app:R: whoever sees the count sees the descriptions' bytes. */
     uint32_t count = __atomic_load_n(&ring->header->app_count, __ATOMIC_ACQUIRE);
@@ -19,6 +19,6 @@ static const struct trace_app *find_app(const struct query_ring *ring, const str
 }
 
 char *query__json(char *out, const struct query_ring *ring, const struct trace_query_event *found) {
-    struct trace_event_origin origin = {&ring->header->node_id, found->lane, find_app(ring, &found->event)};
+    struct trace_event_origin origin = {&ring->header->node_id, found->lane, find_registered_app(ring, &found->event)};
     return trace_event_json(out, &found->event, &origin);
 }

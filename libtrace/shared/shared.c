@@ -9,7 +9,7 @@
 #include <p2ptrace/emit.h>
 #include <p2ptrace/shared.h>
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- logs ------------------------------------------------------------------------------------------------------------------ */
 
@@ -17,7 +17,7 @@ int trace_shared_log_open(struct trace_log **ret_log, const struct trace_log_opt
                           uint32_t lane_events) {
     struct trace_log_options own = {.node_name = NULL};
     if (options_bytes < sizeof own.node_id) return -EINVAL;
-    memcpy(&own, options, least(options_bytes, sizeof own));
+    memcpy(&own, options, smaller(options_bytes, sizeof own));
     return trace__log_open(ret_log, &own, lane_events != 0 ? lane_events : TRACE_LANE_EVENTS_FULL);
 }
 
@@ -79,7 +79,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
         if (data_bytes == TRACE_DATA_BYTES(name))                                                                        \
             memcpy(&own, data, TRACE_DATA_BYTES(name));                                                                  \
         else                                                                                                             \
-            memcpy(&own, data, least(data_bytes, TRACE_DATA_BYTES(name)));                                               \
+            memcpy(&own, data, smaller(data_bytes, TRACE_DATA_BYTES(name)));                                             \
         make_sane_##name(&own);                                                                                          \
         slot = trace__begin(log, control, context, peer, TRACE_KIND_##NAME);                                             \
         if (!slot.event) return;                                                                                         \

@@ -53,7 +53,7 @@
  *      lane:A      reader.c is_taken          lane:R
  *      tail:R      reader.c publish_tail      tail:A       a discard-newest writer writes where a reader is still copying
  *      tail:A      thread.c has_room          tail:R
- *      app:R       app.c add                  app:A        a reader takes a half-written description
+ *      app:R       app.c add_app              app:A        a reader takes a half-written description
  *      app:A       reader.c, query_json.c     app:R
  *      magic:R     log.c open_log             magic:A      a reader accepts a half-written header
  *      magic:A     attach.c read_header       magic:R
