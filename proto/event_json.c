@@ -28,7 +28,7 @@ static inline char *put_bytes(char *out, const char *text, size_t bytes) {
     return out + bytes;
 }
 
-/* A name of the table: copied whole, counted after. */
+/* A name of the table: copies the whole array, which is fast, and advances by the name's length. */
 static inline char *put_padded(char *out, const char *json, uint8_t bytes) {
     memcpy(out, json, TRACE_TABLE_JSON_BYTES);
     return out + bytes;
@@ -39,7 +39,7 @@ static const char decimals[] =
     "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
     "9899";
 
-/* Exactly 8 digits, with leading zeros: four pairs that do not wait for each other. */
+/* Exactly 8 digits, with leading zeros: four pairs that do not depend on each other. */
 static inline void put_8_digits(char *out, uint32_t value) {
     uint32_t high = value / 10000, low = value % 10000;
     memcpy(out, decimals + 2 * (high / 100), 2);
@@ -217,7 +217,7 @@ static char *put_text(char *out, const char *text, size_t size) { return trace_j
 
 /* ---- data --------------------------------------------------------------------------------------------------------------- */
 
-/* The number of bytes that a payload says it has, as far as there are that many. */
+/* A payload's byte count, clamped to its array. */
 static size_t payload_bytes(uint8_t count_untrusted, size_t length) {
     return count_untrusted < length ? count_untrusted : length;
 }
@@ -285,7 +285,7 @@ static char *put_app_value(char *out, const struct trace_app_field *field, const
         default: break;
         }
     }
-    /* Bytes, hashes, and what a node that is newer than this version, or broken, may call its bytes. */
+    /* Bytes, hashes, and types that we do not know, from a node that is newer or broken. */
     return put_hex_string(out, at, field->bytes);
 }
 
@@ -325,7 +325,7 @@ static char *put_command_name(char *out, const struct trace_app *app, uint16_t c
     return PUT(out, "null");
 }
 
-/* The members that only an application's events have, and only where the application is known. */
+/* The members that only events of a known application have. */
 static char *put_app(char *out, const struct trace_event *event, const struct trace_app *app) {
     uint16_t cmd;
     const char *app_id = trace_event_app(event, &cmd);
@@ -339,7 +339,7 @@ static char *put_app(char *out, const struct trace_event *event, const struct tr
 
 /* ---- the event ---------------------------------------------------------------------------------------------------------- */
 
-/* has_peer is not listed, because peer_id says it. */
+/* has_peer is not listed, because peer_id implies it. */
 static char *put_flags(char *out, unsigned flags) {
     flags &= ~(unsigned)TRACE_FLAG_HAS_PEER;
     out = PUT(out, ",\"flags\":[");
@@ -366,7 +366,7 @@ static inline bool is_zero_id(const struct trace_id *id) {
     return (halves[0] | halves[1]) == 0;
 }
 
-/* Who and when: all that comes before the kind. */
+/* Everything before the kind: who and when. */
 static inline char *put_head(char *out, const struct trace_event *event, const struct trace_event_origin *origin) {
     out = PUT(out, "{\"timestamp\":");
     out = put_decimal(out, event->timestamp / 1000);

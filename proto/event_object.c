@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See proto/event_object.h.  Each function here has its counterpart in event_json.c, which says why a value is written as it
- * is; the test of both compares them. */
+ * See proto/event_object.h.  Each function here has its counterpart in event_json.c, which explains the form of each value; a
+ * test compares the results of both. */
 #include <p2ptrace/app.h>
 #include <proto/event_object.h>
 #include <proto/event_table.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * From JSON to an event (proto/event_parse.h), by the same table that proto/event_json.c writes it by.
+ * From JSON to an event (proto/event_parse.h), driven by the same table as proto/event_json.c.
  *
- * Every reader of a value returns 0, or -EINVAL after it has named the field and the reason; nothing is read that was not
- * checked. */
+ * Every function that parses a value returns 0, or -EINVAL after it has recorded the field and the reason.  Everything is checked
+ * before it is used. */
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_json.h>
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A member of an object, and how errors call it. */
+/* A member of an object, and its name in errors. */
 struct member {
     const char *prefix; /* "data." or "" */
     const char *name;
@@ -54,7 +54,7 @@ static bool number_of(const json_t *value, uint64_t *ret_number) {
     return errno == 0;
 }
 
-/* Above 2^63 - 1 it is a decimal string. */
+/* A number above 2^63 - 1 is a decimal string. */
 static int parse_unsigned(const struct member *member, uint64_t max, uint64_t *ret_number) {
     uint64_t number;
     if (!member->value) return parse_failed(member, "is missing");
@@ -88,7 +88,7 @@ static int parse_id64(const struct member *member, uint64_t *ret_id) {
     return 0;
 }
 
-/* The text of a string without NUL, else NULL. */
+/* The text of a string that contains no NUL; otherwise NULL. */
 static const char *text_of(const json_t *value) {
     const char *text = json_string_value(value);
     return text && strlen(text) == json_string_length(value) ? text : NULL;
@@ -96,7 +96,7 @@ static const char *text_of(const json_t *value) {
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* Copies text with 0xff for each U+FFFD, which the writer makes of a byte that is not UTF-8.  Returns how long it is. */
+/* Copies text with 0xff for each U+FFFD, which the writer puts for a byte that is not UTF-8.  Returns its length. */
 static size_t copy_unreplaced(char *out, size_t room, const char *text, size_t bytes) {
     size_t length = 0;
     for (size_t i = 0; i < bytes; length++) {
@@ -107,7 +107,7 @@ static size_t copy_unreplaced(char *out, size_t room, const char *text, size_t b
     return length;
 }
 
-/* NUL-padded.  Text may have grown when it was written: then its U+FFFD stand for single bytes. */
+/* NUL-padded.  Text that is longer than its field grew when it was written: then each U+FFFD stands for a single byte. */
 static int parse_text(const struct member *member, char *out, size_t room) {
     char copy[TRACE_EVENT_DATA_BYTES] = "";
     const char *text = text_of(member->value);
@@ -142,7 +142,7 @@ static int parse_endpoint(const struct member *member, uint8_t *out) {
     return 0;
 }
 
-/* A name of a table, or the number where the table of the writer had none. */
+/* A name of a table, or the number if the writer's table had none. */
 static int parse_name(const struct member *member, const char *(*name_of)(unsigned), const char *what, uint8_t *out) {
     const char *text = text_of(member->value);
     uint64_t number = 0;
@@ -170,7 +170,7 @@ static uint64_t largest(enum trace_type type) {
                                     : UINT64_MAX;
 }
 
-/* Stores a number in the width of its type. */
+/* Stores a number with the width of its type. */
 static void store_number(uint8_t *at, enum trace_type type, uint64_t number) {
     uint16_t u16 = (uint16_t)number;
     uint32_t u32 = (uint32_t)number;
@@ -211,7 +211,7 @@ static int parse_field(const struct member *member, const struct trace_field_inf
 
 /* ---- the event ---------------------------------------------------------------------------------------------------------- */
 
-/* The event that is being read. */
+/* The event that is being parsed. */
 struct parse {
     const json_t *json;
     struct trace_parsed_event out;
@@ -257,8 +257,8 @@ static int parse_place(struct parse *parse) {
     return 0;
 }
 
-/* The flag of that name, 0 if there is none.  "bit4" is one that its writer had no name for.  has_peer is not one: peer_id
- * says it. */
+/* The flag of that name, or 0.  "bit4" is a flag that its writer had no name for.  has_peer is not accepted, because peer_id
+ * implies it. */
 static unsigned flag_by_name(const char *text) {
     for (unsigned bit = 0; bit < 8; bit++) {
         const char *name = trace_flag_name(bit);
@@ -285,7 +285,7 @@ static int parse_flags(struct parse *parse) {
     return 0;
 }
 
-/* A kind that the writer knew, and its fields. */
+/* The fields of a kind that the writer knew. */
 static int parse_known(struct parse *parse, const struct trace_kind_info *kind, const json_t *data) {
     for (unsigned i = 0; i < kind->field_count; i++) {
         const struct trace_field_info *field = &kind->fields[i];
@@ -314,7 +314,7 @@ static int parse_kind(struct parse *parse) {
     return unknown ? parse_unknown(parse, data.value) : parse_known(parse, trace_kind_info(parse->out.event.kind), data.value);
 }
 
-/* What a description of the application added. */
+/* The members that the application's description added. */
 static int parse_app(struct parse *parse) {
     struct member app = member_of(parse, "app"), command = member_of(parse, "command"), fields = member_of(parse, "fields");
     uint16_t kind = parse->out.event.kind;

@@ -53,7 +53,7 @@
     static const struct trace_field_info fields_##name[] = {EACH_FIELD(name, fields ~)};
 #include "tbl/events.def"
 
-/* A name that does not fit its JSON form, with the NUL that says so, would be cut. */
+/* A name that does not fit its array, with quotes and NUL, would be cut. */
 #define TRACE_FIELD(type, name, length, unit, doc) \
     _Static_assert(sizeof #name + 3 <= TRACE_TABLE_JSON_BYTES, #name " is too long a name");
 #define TRACE_KIND(id, name, NAME, doc, fields) \
@@ -73,7 +73,7 @@ static const struct trace_kind_info kinds[] = {
 #include "tbl/events.def"
 };
 
-/* Where each kind stands in kinds[]. */
+/* The index of each kind in kinds[]. */
 enum {
 #define TRACE_FIELD(type, name, length, unit, doc)
 #define TRACE_KIND(id, name, NAME, doc, fields) INDEX_##name,

@@ -2,8 +2,8 @@
  *
  * Reading one field (proto/field.h).
  *
- * A value is a byte that says what follows, and then as much as is needed: a number, text, or bytes that are shown as hex digits.
- * Names that a table knows are stored as text, so a value means the same to every reader. */
+ * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as text,
+ * so a value means the same to every reader. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 struct trace_field {
     struct filter_field field;
-    uint64_t every_ns; /* TIME: cut to whole ones of these; 0: not cut */
-    /* DATA: as each kind that this version knows has it; NULL: it has not. */
+    uint64_t every_ns; /* TIME: truncated to a multiple of this; 0: not truncated */
+    /* DATA: the field in each kind that this version knows; NULL: the kind does not have it. */
     const struct trace_field_info *of_kind[FILTER_KINDS];
     struct trace_filter *words; /* owns the names that `field` points to */
 };
@@ -34,7 +34,7 @@ static void find_in_kinds(struct trace_field *field) {
     }
 }
 
-/* Reads "/1s" behind a field of time. */
+/* Reads the "/1s" of a field of time. */
 static int read_every(struct filter_parser *parser, const struct filter_token *word, size_t name_bytes,
                       struct trace_field *field) {
     struct filter_token token = {.type = TOKEN_WORD,
@@ -224,7 +224,7 @@ static bool is_padded(const char *text, const char *padded, size_t padded_bytes)
     return bytes == strnlen(padded, padded_bytes) && !memcmp(text, padded, bytes);
 }
 
-/* The field of the event's application, and where its bytes are; NULL when the event does not have it. */
+/* The field of the event's application, and its bytes; NULL if the event does not have it. */
 static const struct trace_app_field *app_data(const struct filter_field *field, const struct trace_event *event,
                                               const struct trace_filter_origin *origin, const uint8_t **ret_at) {
     const struct trace_app_command *command = &event->data.app_command;

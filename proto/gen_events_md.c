@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes docs/events.md out of the tables: to the file that is given, or to standard output.
+ * Generates docs/events.md from the tables, into FILE or to standard output.
  *
  *     gen_events_md [FILE]
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ids as hex digits (proto/hex.h).  Encoding is on the path of every event that is sent, 80 bytes of it: 16 bytes at once, as the
- * compiler makes it of its vectors on any processor; what is left of them by a table of all 256 pairs.  Decoding takes upper case
- * too. */
+ * Ids as hex digits (proto/hex.h).  Every event that is sent has 80 bytes encoded, so speed counts: 16 bytes at a time with the
+ * compiler's generic vectors, which work on any processor, and the remaining bytes by a table of all 256 pairs.  Decoding also
+ * accepts upper case. */
 #include <errno.h>
 #include <proto/hex.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static unsigned hex_digit_value(char digit) {
 }
 
 int trace_hex_decode(uint8_t *out, const char *digits, size_t count) {
-    /* Checked first: nothing is written on failure, and nothing is read behind a NUL. */
+    /* Check first: on failure nothing is written, and nothing is read beyond a NUL. */
     for (size_t i = 0; i < 2 * count; i++)
         if (hex_digit_value(digits[i]) == NO_DIGIT) return -EINVAL;
     for (size_t i = 0; i < count; i++)

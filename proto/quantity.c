@@ -14,7 +14,7 @@ static int quantity_failed(const char **ret_reason, const char *reason) {
     return -EINVAL;
 }
 
-/* Reads decimal digits; false when there are none or too many. */
+/* Reads decimal digits; false if there are none or too many. */
 static bool read_digits(const char **text, uint64_t *ret_value) {
     const char *p = *text;
     uint64_t value = 0;
@@ -76,7 +76,7 @@ static const struct unit *find_unit(const char *name) {
     return NULL;
 }
 
-/* Hexadecimal digits behind "0x". */
+/* Hexadecimal digits after "0x". */
 static int parse_hex(const char *text, struct trace_quantity *ret_quantity) {
     uint64_t value = 0;
     if (!*text) return -EINVAL;

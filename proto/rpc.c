@@ -2,8 +2,8 @@
  *
  * JSON-RPC 2.0 lines (proto/rpc.h), parsed and written with jansson.
  *
- * Whatever comes in a line was written by somebody else.  jansson checks that it is JSON, UTF-8, at most 2048 deep and without
- * NUL; here it is checked to be a request or a reply.  Nothing of a line is looked at before its type has been. */
+ * Lines come from other programs.  jansson checks that a line is JSON, UTF-8, at most 2048 levels deep and without NUL; we check
+ * that it is a request or a reply.  No value is used before its type was checked. */
 #include <assert.h>
 #include <errno.h>
 #include <proto/rpc.h>
@@ -14,7 +14,7 @@
 
 #define LOAD_FLAGS (JSON_DECODE_ANY | JSON_REJECT_DUPLICATES)
 
-/* 16 significant digits show 0.02 as it was meant and keep every integer that a double holds; an id is given back in full. */
+/* 16 significant digits print 0.02 as 0.02, and keep every integer that a double can hold; an id is returned in full. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(16))
 #define DUMP_ID_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
 
@@ -31,7 +31,7 @@ const char *trace_rpc_code_message(int code) {
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* Copies text of less than TRACE_RPC_MESSAGE_BYTES: what is not UTF-8, for instance a name that was cut, becomes ?. */
+/* Copies text of less than TRACE_RPC_MESSAGE_BYTES bytes.  Invalid UTF-8, for instance in a name that was cut, becomes ?. */
 static void copy_message(char *ret_message, const char *text) {
     size_t count = strlen(text), used = 0, bad;
     for (size_t i = 0; i < count;) {
@@ -158,7 +158,7 @@ int trace_rpc_request_get(const struct trace_rpc_line *line, size_t index, struc
     if (params && !json_is_object(params) && !json_is_array(params))
         return trace_rpc_fail(ret_error, TRACE_RPC_INVALID_REQUEST, NULL, "params must be an object");
 
-    /* From here on it is a request, and what has no id is a notification: not to be answered, be it right or wrong. */
+    /* It is a request.  Without an id it is a notification, which is not answered, whether it is valid or not. */
     ret_request->notification = !id;
     ret_request->method = method;
     if (json_is_array(params))
@@ -242,7 +242,7 @@ void trace_rpc_write_request(struct trace_text *out, int64_t id, const char *met
 
 /* ---- replies ------------------------------------------------------------------------------------------------------------ */
 
-/* Parses an error answer.  Returns NULL, or why it is not one. */
+/* Parses an error response.  Returns NULL, or the reason why it is not one. */
 static const char *read_error(struct trace_rpc_reply *reply, const json_t *error) {
     const json_t *code = json_object_get(error, "code");
     const char *message = json_string_value(json_object_get(error, "message"));
@@ -255,7 +255,7 @@ static const char *read_error(struct trace_rpc_reply *reply, const json_t *error
     return NULL;
 }
 
-/* Parses a line of the server.  Returns NULL, or why it is not one. */
+/* Parses a line from the server.  Returns NULL, or the reason why it is not one. */
 static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
     if (!json_is_object(root)) return "not an object";
     if (!is_version_2(root)) return "jsonrpc is not \"2.0\"";

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The params of a request against what its method expects (proto/rpc.h).
+ * Checks the params of a request against those that its method expects (proto/rpc.h).
  *
- * Two passes: everything is checked before anything is written, so that a method never runs on half of its params. */
+ * Two passes: everything is checked before anything is written, so that a method never runs with half of its params. */
 #include <inttypes.h>
 #include <proto/rpc.h>
 #include <proto/utf8.h>
 #include <string.h>
 
-/* How much of an unknown name is repeated in the message; data.param has all of it. */
+/* How many bytes of an unknown name are quoted in the message; data.param has the whole name. */
 #define NAME_SHOWN_BYTES 64
 
 static const struct trace_rpc_param *find_param(const struct trace_rpc_param *list, size_t count, const char *name) {
@@ -59,7 +59,7 @@ static int param_type_failed(struct trace_rpc_error *ret_error, const struct tra
     return trace_rpc_fail_param(ret_error, param->name, "%s must be %s", param->name, expected[param->type]);
 }
 
-/* Names the stranger, and in data.params the names that there are. */
+/* Names the unknown param, and lists in data.params the names that exist. */
 static int param_unknown_failed(struct trace_rpc_error *ret_error, const char *name, const struct trace_rpc_param *list,
                                 size_t count) {
     size_t shown = trace_utf8_cut(name, strlen(name), NAME_SHOWN_BYTES);

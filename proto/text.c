@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text that grows (proto/text.h).  Capacity doubles, so that adding is linear in what is added. */
+ * Text that grows (proto/text.h).  The capacity doubles, so that adding takes linear time. */
 #include <proto/text.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ void trace_text_clear(struct trace_text *text) {
 
 void trace_text_fit(struct trace_text *text) {
     char *data = text->bytes != 0 ? realloc(text->data, text->bytes) : NULL;
-    if (!data) return; /* then it stays as it is */
+    if (!data) return; /* keep the larger block */
     text->data = data;
     text->capacity = text->bytes;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text of strangers (proto/untrusted.h). */
+ * Untrusted text (proto/untrusted.h). */
 #include <proto/untrusted.h>
 #include <proto/utf8.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@ struct range {
 };
 
 /* Controls; soft hyphen; Arabic letter mark; zero width; Mongolian separator; line and paragraph separator and bidirectional
- * controls; word joiner and isolates; private use; byte order mark; interlinear; noncharacters; tags, and what else is
- * invisible on that plane; private planes. */
+ * controls; word joiner and isolates; private use; byte order mark; interlinear; noncharacters; tags, and the other invisible
+ * characters of that plane; private planes. */
 static bool is_harmful(uint32_t code) {
     static const struct range ranges[] = {{0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x61c, 0x61c},
                                           {0x180e, 0x180e}, {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
@@ -70,7 +70,7 @@ struct word {
     size_t size, bytes;
 };
 
-static void put(struct word *word, const char *text) {
+static void put_quoted(struct word *word, const char *text) {
     size_t length = strlen(text);
     if (word->bytes + length < word->size) memcpy(word->out + word->bytes, text, length + 1);
     word->bytes += length;
@@ -92,27 +92,27 @@ static bool is_harmless(const char *text) {
     return code != 0;
 }
 
-/* One byte of a word in quotes; all: in $'...', where everything that is no plain ASCII is written as its number. */
+/* One byte of a word in quotes.  all: in $'...', where everything but plain ASCII is written as a number. */
 static void put_byte(struct word *word, char byte, bool all) {
     char text[8] = {byte};
     if (byte == '\'')
         strcpy(text, all ? "\\'" : "'\\''");
     else if (all && byte == '\\')
         strcpy(text, "\\\\");
-    else if (all && (byte < 0x20 || byte > 0x7e)) /* of three octal digits, so that what comes behind is not taken for one more */
+    else if (all && (byte < 0x20 || byte > 0x7e)) /* three octal digits, so that a digit after it is not taken for a part of it */
         snprintf(text, sizeof text, "\\%03o", (uint8_t)byte);
-    put(word, text);
+    put_quoted(word, text);
 }
 
 bool trace_shell_word(char *out, size_t size, const char *text) {
     struct word word = {out, size, 0};
     bool all = !is_harmless(text);
     if (is_plain(text)) {
-        put(&word, text);
+        put_quoted(&word, text);
     } else {
-        put(&word, all ? "$'" : "'");
+        put_quoted(&word, all ? "$'" : "'");
         for (; *text; text++) put_byte(&word, *text, all);
-        put(&word, "'");
+        put_quoted(&word, "'");
     }
     if (word.bytes < size) return true;
     if (size) *out = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * UTF-8 of strangers (proto/utf8.h). */
+ * Untrusted UTF-8 (proto/utf8.h). */
 #include <proto/utf8.h>
 #include <stdint.h>
 
@@ -28,6 +28,6 @@ size_t trace_utf8_cut(const char *text, size_t count, size_t max) {
     if (count <= max) return count;
     size_t end = max;
     while (end > 0 && max - end < 3 && ((uint8_t)text[end] & 0xc0) == 0x80) end--;
-    /* More than three continuation bytes belong to no character: then there is none to keep whole. */
+    /* More than three continuation bytes belong to no character, so there is no character to keep whole. */
     return ((uint8_t)text[end] & 0xc0) == 0x80 ? max : end;
 }

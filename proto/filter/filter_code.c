@@ -2,15 +2,14 @@
  *
  * From nodes and tests to code (filter_internal.h), and to what an index can use.
  *
- * Code is made backwards: where to go on when a test is true, and when it is not, is known before the test's instruction is
- * made.  A test whose answer follows from the kind is no instruction at all, but one of the two places; so is one that leads
- * to the same place either way. */
+ * Code is generated backwards: the targets for true and for false are known before a test's instruction is made.  A test that the
+ * kind decides needs no instruction, only one of the two targets; neither does a test with the same target either way. */
 #include "filter_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* One kind's code on its way. */
+/* The code of one kind, while it is generated. */
 struct maker {
     struct filter_parser *parser;
     const struct trace_kind_info *kind; /* NULL: one that this version does not know */
@@ -73,13 +72,13 @@ static struct filter_instruction data_instruction(const struct trace_field_info 
 
 /* ---- tests -------------------------------------------------------------------------------------------------------------- */
 
-/* What the event's kind says already: 1, 0, or -1 when it has to be looked at. */
+/* What the event's kind decides: 1, 0, or -1 if the event has to be tested. */
 static int known(const struct maker *maker, const struct filter_test *test, const struct filter_value *value) {
     if (value->never) return 0;
     switch (test->field.class) {
     case FIELD_KIND: return maker->kind ? value->low == maker->kind->id : value->low == 0;
     case FIELD_KIND_ID: return maker->kind ? filter__in_range(value, maker->kind->id) : -1;
-    case FIELD_PEER: /* the name of a node that may come is no peer's yet */
+    case FIELD_PEER: /* a name that no node has yet is no peer's name yet */
         return test->glob || value->is_named || value->prefix.digits ? -1 : 0;
     default: return -1;
     }
@@ -137,7 +136,7 @@ static struct filter_instruction instruction_of(struct maker *maker, const struc
     return instruction;
 }
 
-/* Has every event of this kind the field, if it is not the event itself that says so? */
+/* Does every event of this kind have the field, unless the event itself decides? */
 static bool kind_has(const struct maker *maker, const struct filter_field *field) {
     const struct trace_kind_info *kind = maker->kind;
     switch (field->class) {
@@ -168,7 +167,7 @@ static uint16_t make_value(struct maker *maker, const struct filter_test *test, 
     return emit(maker, instruction);
 }
 
-/* `null`: yes when there is nothing; any other value: only where there is something. */
+/* `null` matches a missing value; any other value needs one that is present. */
 static uint16_t make_presence(struct maker *maker, const struct filter_test *test, uint16_t absent, uint16_t present) {
     switch (test->field.class) {
     case FIELD_PEER:
@@ -203,7 +202,7 @@ static uint16_t make_test(struct maker *maker, uint32_t number, uint16_t yes, ui
         else
             miss = make_value(maker, test, i, hit, miss);
     }
-    /* What is not there equals null alone, and differs from nothing: `peer != null` is the one negation that is about it. */
+    /* A missing value equals only null, and `!=` is never true for it: `peer != null` is the one negation that tests for it. */
     return make_presence(maker, test, null && !test->negated ? yes : no, miss);
 }
 
@@ -247,14 +246,14 @@ static struct times both(struct times a, struct times b) {
     return (struct times){a.min_ns > b.min_ns ? a.min_ns : b.min_ns, a.max_ns < b.max_ns ? a.max_ns : b.max_ns};
 }
 
-/* The least stretch that has both in it. */
+/* The smallest range that contains both. */
 static struct times either(struct times a, struct times b) {
     if (no_times(a)) return b;
     if (no_times(b)) return a;
     return (struct times){a.min_ns < b.min_ns ? a.min_ns : b.min_ns, a.max_ns > b.max_ns ? a.max_ns : b.max_ns};
 }
 
-/* When can the test be true; wanted false: when can it be false? */
+/* When can the test be true?  wanted false: when can it be false? */
 static struct times test_times(const struct trace_filter *filter, const struct filter_test *test, bool wanted) {
     struct times times = {1, 0};
     if (test->field.class != FIELD_TIME) return all_times();
@@ -301,7 +300,7 @@ static void id_bounds(const struct trace_filter *filter, const struct filter_tes
     }
 }
 
-/* Ids that all that the filter lets through has: those of tests that nothing but `and` stands above. */
+/* The ids that every matching event has: those of tests below nothing but `and`. */
 static void node_ids(const struct trace_filter *filter, uint16_t node, struct trace_filter_bounds *bounds) {
     const struct filter_node *at = &filter->nodes[node];
     if (at->type == NODE_TEST) id_bounds(filter, &filter->tests[at->test], bounds);
@@ -357,8 +356,8 @@ bool trace_filter_allows_node(const struct trace_filter *filter, const struct tr
     return ask_node(filter, filter->root, node_id, name) != ANSWER_NO;
 }
 
-/* Does a test of nodes stand where it can decide: under nothing but `and`s, or in every branch of an `or` or a `not`?  Then
- * some node is excluded. */
+/* Can a test of nodes decide alone, below nothing but `and`s, or in every branch of an `or` or a `not`?  Then some node may be
+ * excluded. */
 static bool limits_nodes(const struct trace_filter *filter, uint16_t node, bool wanted) {
     const struct filter_node *at = &filter->nodes[node];
     switch ((enum filter_node_type)at->type) {

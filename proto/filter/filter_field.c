@@ -17,7 +17,7 @@ struct named_field {
     struct filter_field field;
 };
 
-/* Fields that any event may have, under the names of the event's JSON and shorter ones. */
+/* Fields that any event may have, by their names in the event's JSON and by shorter ones. */
 static const struct named_field event_fields[] = {
     {"time", {.class = FIELD_TIME, .type = FILTER_TIME}},
     {"timestamp", {.class = FIELD_TIME, .type = FILTER_TIME}},
@@ -71,7 +71,7 @@ static const struct filter_field *find_named(const struct named_field *list, siz
 
 /* ---- the event table ---------------------------------------------------------------------------------------------------- */
 
-/* The first field of that name: of the kind, or of any when it is NULL. */
+/* The first field of that name: of the kind, or of any kind if it is NULL. */
 static const struct trace_field_info *find_data(const struct trace_kind_info *only, const char *name) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -156,7 +156,7 @@ static void suggest_apps(struct filter_suggest *suggest, const struct trace_filt
 
 static const char *suggestion(const struct filter_suggest *suggest) { return suggest->text[0] ? suggest->text : NULL; }
 
-/* Where the text of a word or string begins: behind the quote. */
+/* Where the text of a word or string begins: after the quote. */
 static size_t text_position(const struct filter_token *word) { return word->position + (word->type == TOKEN_STRING); }
 
 /* ---- applications ------------------------------------------------------------------------------------------------------- */
@@ -187,7 +187,8 @@ static void suggest_app_fields(struct filter_suggest *suggest, const struct trac
     }
 }
 
-/* A field of an application (`app_bytes` bytes of the word), or of any (0).  Checked against what is registered. */
+/* A field of an application (the first `app_bytes` bytes of the word), or of any (0).  Checked against the registered
+ * descriptions. */
 static int find_app_data(struct filter_parser *parser, const struct filter_token *word, size_t app_bytes, const char *name,
                          struct filter_field *ret_field) {
     const struct trace_filter_names *names = parser->options->names;
@@ -205,7 +206,7 @@ static int find_app_data(struct filter_parser *parser, const struct filter_token
                             "%.*s has no field \"%.60s\"", app_bytes ? (int)app_bytes : 60,
                             app_bytes ? word->text : "what any application registered", name);
     char *app = NULL;
-    if (app_bytes) { /* the word's own copy, cut where its dot is; `name` begins behind it */
+    if (app_bytes) { /* the word's own copy, cut at its dot; `name` begins after it */
         app = parser->filter->strings + (word->text - parser->filter->strings);
         app[app_bytes] = 0;
     }
@@ -214,7 +215,7 @@ static int find_app_data(struct filter_parser *parser, const struct filter_token
     return 0;
 }
 
-/* How many bytes of the word are a known application, before a dot; 0 when none. */
+/* How many bytes of the word, before a dot, name a known application; 0: it names none. */
 static size_t known_app_bytes(const struct filter_parser *parser, const struct filter_token *word) {
     const struct trace_filter_names *names = parser->options->names;
     for (const char *dot = strchr(word->text, '.'); dot; dot = strchr(dot + 1, '.')) {
@@ -226,7 +227,7 @@ static size_t known_app_bytes(const struct filter_parser *parser, const struct f
 
 /* ---- names -------------------------------------------------------------------------------------------------------------- */
 
-/* What stands before the dot is no kind and no known application. */
+/* The word before the dot is neither a kind nor a known application. */
 static int find_stranger(struct filter_parser *parser, const struct filter_token *word, size_t bytes,
                          struct filter_field *ret_field) {
     const struct trace_filter_names *names = parser->options->names;
@@ -239,7 +240,7 @@ static int find_stranger(struct filter_parser *parser, const struct filter_token
     filter__suggest_add(&suggest, "", "fields");
     bool meant = suggest.text[0] != 0;
     suggest_apps(&suggest, names);
-    /* An application that may come has a name that is not one slip away from ours. */
+    /* It may be an application that is not known yet, unless it looks like a typing error of a name that we know. */
     if (!meant && bytes && bytes <= TRACE_APP_NAME_BYTES && !(names && names->complete))
         return find_app_data(parser, word, bytes, word->text + bytes + 1, ret_field);
     return filter__fail(parser, text_position(word), bytes, suggestion(&suggest), "there is no kind or application \"%.60s\"",
@@ -290,7 +291,7 @@ static int fail_unknown(struct filter_parser *parser, const struct filter_token 
     return filter__fail_token(parser, word, suggestion(&suggest), "there is no field or kind \"%.60s\"", word->text);
 }
 
-/* In a filter of traces: it would be right about an event. */
+/* In a filter of traces, the word would be valid for an event. */
 static int fail_of_events(struct filter_parser *parser, const struct filter_token *word) {
     char meant[TRACE_FILTER_SUGGESTION_BYTES] = "any ";
     strncat(meant, word->text, sizeof meant - sizeof "any ");

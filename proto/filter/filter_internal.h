@@ -9,17 +9,16 @@
  *
  * Nodes and tests
  * ---------------
- * A node is an operator or a test, in an array; children come before their parents.  A test has a field and values; it is true
- * when the event has the field and the field's value is among them (negated: when it has the field, and it is not).  Every
- * number, time, bool, 64-bit id, packet number space and cause of loss is a range of 64-bit numbers by now, so that all the
- * comparisons are one.
+ * A node is an operator or a test, in an array; children come before their parents.  A test has a field and values.  It is true
+ * if the event has the field and the field's value is among them (negated: if it has the field and the value is not among them).
+ * Numbers, times, bools, 64-bit ids, packet number spaces and causes of loss are all ranges of 64-bit numbers here, so one kind
+ * of comparison serves all.
  *
  * Code
  * ----
- * An event's kind decides which fields it has, so each kind has its own code, in which tests of fields that it has not are
- * gone.  An instruction looks at one thing and says where to go on: another instruction, ACCEPT or REJECT.  `and`, `or` and
- * `not` are only where the jumps go.  For most kinds of most filters the code is REJECT alone, which makes the kinds of
- * filter_bounds. */
+ * An event's kind decides which fields it has, so each kind has its own code, without tests of fields that it does not have.  An
+ * instruction tests one thing and has two targets: another instruction, ACCEPT or REJECT.  `and`, `or` and `not` only
+ * determine the targets.  For most kinds the code of most filters is just REJECT; that is how filter_bounds knows the kinds. */
 #ifndef PROTO_FILTER_INTERNAL_H
 #define PROTO_FILTER_INTERNAL_H
 
@@ -83,7 +82,7 @@ enum filter_type {
     FILTER_HEX,
     FILTER_ENDPOINT,
     FILTER_COMMAND,  /* a name or a number */
-    FILTER_APP_DATA, /* whatever the description says when the event comes */
+    FILTER_APP_DATA, /* decided by the description, when the event comes */
 };
 
 enum filter_unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_ANY };
@@ -95,7 +94,7 @@ struct filter_field {
     enum filter_unit unit;
     unsigned length;                     /* ID: bytes of the id; TEXT: the longest that the field holds, 0 for any */
     const char *(*name_of)(unsigned);    /* NAMED: the name of a number, or NULL */
-    const struct trace_field_info *info; /* DATA: as its first kind has it; fields of one name are alike */
+    const struct trace_field_info *info; /* DATA: in the first kind that has it; fields of the same name have the same type */
     uint16_t kind;                       /* DATA: only of this kind; 0: of any that has it */
     const char *app, *name;              /* APP_DATA; app NULL: any */
     int summary;                         /* SUMMARY: enum filter_summary_field */
@@ -120,16 +119,16 @@ enum filter_summary_field {
     SUMMARY_CMD,
 };
 
-/* One of the values that a field is compared with.  Which members are meant follows from the field's type. */
+/* One of the values that a field is compared with.  The field's type decides which members are used. */
 struct filter_value {
     uint64_t low, span; /* a number n with n - low <= span */
     const char *text;
     uint32_t bytes;
     uint32_t id_first, id_count; /* NODE: those of this name, in filter->ids, sorted; for a peer */
-    bool is_null;                /* JSON's null: nothing there */
-    bool has_number;             /* low and span are meant */
-    bool never;                  /* no number is meant: `< 0` */
-    bool is_named;               /* NODE: a node of this name is known, so that it is not the beginning of an id */
+    bool is_null;                /* JSON's null: the field is missing */
+    bool has_number;             /* low and span are used */
+    bool never;                  /* no number matches: `< 0` */
+    bool is_named;               /* NODE: a node of this name is known, so it is not the beginning of an id */
     bool any_port;               /* ENDPOINT */
     struct trace_endpoint endpoint;
     struct trace_id_prefix prefix; /* digits 0: not one */
@@ -138,7 +137,7 @@ struct filter_value {
 struct filter_test {
     struct filter_field field;
     bool negated; /* != */
-    bool ordered; /* one of < <= > >=, or a range: only numbers will do */
+    bool ordered; /* one of < <= > >=, or a range: only for numbers */
     bool glob;
     uint32_t value_first, value_count; /* in filter->values */
 };
@@ -149,7 +148,7 @@ enum filter_sub_type { SUB_ANY, SUB_ALL, SUB_COUNT };
 struct filter_node {
     uint8_t type;
     uint8_t sub;          /* SUB: number of the sub filter */
-    uint16_t left, right; /* NOT, SUB: left alone */
+    uint16_t left, right; /* NOT, SUB: only left */
     uint32_t test;        /* TEST */
 };
 
@@ -196,7 +195,7 @@ struct filter_instruction {
     uint64_t low, span;
 };
 
-/* Kinds are told apart as far as bit sets of them are: all from 63 up are one, unknown to this version like those between. */
+/* As in bit sets of kinds, all kinds from 63 up count as one, which this version does not know either. */
 #define FILTER_KINDS 64
 
 /* A filter of events: the whole, or one of those in a filter of traces. */
@@ -204,7 +203,7 @@ struct filter_sub {
     enum filter_sub_type type;
     uint16_t root;                /* node */
     uint64_t low, span;           /* SUB_COUNT: the range, */
-    bool negated, never;          /* or all but it, or none */
+    bool negated, never;          /* or everything but the range, or nothing */
     uint16_t entry[FILTER_KINDS]; /* where the code of each kind begins */
 };
 
@@ -227,24 +226,24 @@ struct trace_filter {
 
 /* ---- filter_lex.c ------------------------------------------------------------------------------------------------------- */
 
-/* A text on its way. */
+/* A text, while it is parsed. */
 struct filter_parser {
     struct trace_filter *filter;
     const struct trace_filter_options *options;
     const char *text;
     size_t bytes, at;
-    struct filter_token token; /* the one that is looked at */
+    struct filter_token token; /* the current one */
     char *string_end;          /* of filter->strings */
     unsigned depth;
-    bool of_traces; /* what is read now is about a trace, not about an event */
+    bool of_traces; /* the current part is about a trace, not about an event */
     struct trace_filter_error *error;
     int status; /* -EINVAL or -ENOMEM once something went wrong */
 };
 
-/* Goes on to the next token.  Returns 0 or -EINVAL. */
+/* Reads the next token.  Returns 0 or -EINVAL. */
 int filter__next(struct filter_parser *parser);
 
-/* Says what is wrong; the first word counts.  suggestion may be NULL.  Returns a negative error always. */
+/* Reports an error; the first one counts.  suggestion may be NULL.  Always returns a negative error. */
 int filter__fail(struct filter_parser *parser, size_t position, size_t length, const char *suggestion, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 int filter__fail_token(struct filter_parser *parser, const struct filter_token *token, const char *suggestion, const char *format,
@@ -266,7 +265,7 @@ int filter__bare_test(struct filter_parser *parser, const struct filter_token *w
 /* Reads a value for the test's field into a new filter->values; glob as the test says.  Returns 0 or negative with the error. */
 int filter__add_value(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token);
 
-/* Makes the last value what the comparison asks for: `< 5` is the range 0 to 4. */
+/* Turns the last value into what the comparison needs: `< 5` is the range 0 to 4. */
 void filter__order_value(struct filter_value *value, enum filter_compare compare);
 
 /* A number of that unit.  Returns 0 or negative with the error. */
@@ -275,7 +274,7 @@ int filter__read_number(struct filter_parser *parser, const struct filter_token 
 
 /* ---- filter_suggest.c --------------------------------------------------------------------------------------------------- */
 
-/* Looks for the candidate that comes nearest to a word. */
+/* Finds the candidate that is most similar to a word. */
 struct filter_suggest {
     const char *word;
     size_t bytes;
@@ -283,7 +282,7 @@ struct filter_suggest {
     char text[TRACE_FILTER_SUGGESTION_BYTES];
 };
 void filter__suggest_begin(struct filter_suggest *suggest, const char *word);
-/* prefix: what the suggestion has before the candidate, "" or "metrics." */
+/* prefix: precedes the candidate in the suggestion, "" or "metrics." */
 void filter__suggest_add(struct filter_suggest *suggest, const char *prefix, const char *candidate);
 
 /* ---- filter_parse.c, filter_code.c -------------------------------------------------------------------------------------- */
@@ -296,7 +295,7 @@ int filter__make_code(struct filter_parser *parser);
 
 /* ---- filter_match.c ----------------------------------------------------------------------------------------------------- */
 
-/* Is the text what the pattern says?  `*` is any number of bytes, `?` is one character, `\` takes the next byte as it is. */
+/* Does the text match the pattern?  `*` is any number of bytes, `?` is one character, `\` takes the next byte literally. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes);
 
 bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
@@ -306,9 +305,9 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
 bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
                        const char *name);
 
-/* What an application's description says of an event, for filters and for fields.  Counts in it are clamped to its arrays. The
- * description, if it is of this application; the name of a command, NULL when it has none; the field of that name, if the
- * event's data bytes reach it; whether it is a number of 1, 2, 4 or 8 bytes; and which, in the machine's byte order. */
+/* What an application's description says about an event, for filters and for fields.  Counts in it are clamped to its arrays.
+ * In this order: the description, or NULL if it is another application's; the name of a command, or NULL; the field of that name,
+ * if the event's data bytes include it; whether the field is a number of 1, 2, 4 or 8 bytes; and that number. */
 const struct trace_app *filter__described(const struct trace_filter_origin *origin, const uint8_t *app_id);
 const char *filter__command_name(const struct trace_app *app, uint16_t cmd, size_t *ret_bytes);
 const struct trace_app_field *filter__app_field(const struct trace_app *app, const char *name, size_t data_bytes);

@@ -2,9 +2,9 @@
  *
  * The filter engine's tokens, and its errors (filter_internal.h).
  *
- * A word is whatever a name, a number with its unit, a time, an id, an endpoint or a glob is made of: its meaning depends on
- * the field that it stands beside.  Quotes hold anything else.  Every token's text is copied, so that it ends with a NUL: a
- * token has at least one byte, so that twice the text's bytes are always room enough. */
+ * A word is a name, a number with its unit, a time, an id, an endpoint or a glob; the field that it is compared with decides
+ * which.  Quotes hold anything else.  Every token's text is copied, to end with a NUL.  A token has at least one byte, so twice
+ * the bytes of the text are always enough. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* Whatever somebody else wrote (the text, a node's name): one line of UTF-8, each other byte a question mark. */
+/* Quotes untrusted text (the filter, a node's name): one line of UTF-8, with a question mark for each other byte. */
 static void make_harmless(char *text) {
     size_t left = strlen(text), bad;
     while (left) {
@@ -27,8 +27,8 @@ static void make_harmless(char *text) {
     }
 }
 
-static int fail(struct filter_parser *parser, size_t position, size_t length, const char *suggestion, const char *format,
-                va_list list) {
+static int lex_failed(struct filter_parser *parser, size_t position, size_t length, const char *suggestion, const char *format,
+                      va_list list) {
     struct trace_filter_error *error = parser->error;
     if (parser->status) return parser->status;
     parser->status = -EINVAL;
@@ -44,7 +44,7 @@ static int fail(struct filter_parser *parser, size_t position, size_t length, co
 int filter__fail(struct filter_parser *parser, size_t position, size_t length, const char *suggestion, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    int status = fail(parser, position, length, suggestion, format, list);
+    int status = lex_failed(parser, position, length, suggestion, format, list);
     va_end(list);
     return status;
 }
@@ -53,7 +53,7 @@ int filter__fail_token(struct filter_parser *parser, const struct filter_token *
                        ...) {
     va_list list;
     va_start(list, format);
-    int status = fail(parser, token->position, token->length, suggestion, format, list);
+    int status = lex_failed(parser, token->position, token->length, suggestion, format, list);
     va_end(list);
     return status;
 }
@@ -79,15 +79,15 @@ static bool is_word(char c) {
            (unsigned char)c >= 0x80;
 }
 
-/* The character at a place of the text; NUL behind its end. */
-static char look(const struct filter_parser *parser, size_t ahead) {
+/* The character at a position of the text; NUL beyond its end. */
+static char char_ahead(const struct filter_parser *parser, size_t ahead) {
     size_t at = parser->at + ahead;
     return at < parser->bytes ? parser->text[at] : 0;
 }
 
-static void put(struct filter_parser *parser, char c) { *parser->string_end++ = c; }
+static void lex_put(struct filter_parser *parser, char c) { *parser->string_end++ = c; }
 
-static int finish(struct filter_parser *parser, enum filter_token_type type, size_t length) {
+static int finish_token(struct filter_parser *parser, enum filter_token_type type, size_t length) {
     parser->token.type = type;
     parser->token.length = length;
     parser->at = parser->token.position + length;
@@ -98,35 +98,37 @@ static int take_word(struct filter_parser *parser) {
     struct filter_token *token = &parser->token;
     size_t length = 0;
     token->text = parser->string_end;
-    /* Two dots are a range, whatever they stand between. */
-    for (; is_word(look(parser, length)) && (look(parser, length) != '.' || look(parser, length + 1) != '.'); length++)
-        put(parser, look(parser, length));
+    /* Two dots are a range, whatever is on their sides. */
+    for (; is_word(char_ahead(parser, length)) && (char_ahead(parser, length) != '.' || char_ahead(parser, length + 1) != '.');
+         length++)
+        lex_put(parser, char_ahead(parser, length));
     token->bytes = length;
-    put(parser, 0);
-    return finish(parser, TOKEN_WORD, length);
+    lex_put(parser, 0);
+    return finish_token(parser, TOKEN_WORD, length);
 }
 
 static int take_string(struct filter_parser *parser) {
     struct filter_token *token = &parser->token;
-    char quote = look(parser, 0);
+    char quote = char_ahead(parser, 0);
     size_t length = 1;
     token->text = parser->string_end;
     for (;; length++) {
-        char c = look(parser, length);
+        char c = char_ahead(parser, length);
         if (parser->at + length >= parser->bytes)
             return filter__fail(parser, token->position, length, NULL, "this quote is not closed");
         if (c == quote) break;
         if (!c) return filter__fail(parser, parser->at + length, 1, NULL, "a control character");
-        /* Before anything else a backslash stays what it is: globs have a meaning for it. */
-        if (c == '\\' && (look(parser, length + 1) == quote || look(parser, length + 1) == '\\')) c = look(parser, ++length);
-        put(parser, c);
+        /* Before any other character a backslash stays, because globs use it. */
+        if (c == '\\' && (char_ahead(parser, length + 1) == quote || char_ahead(parser, length + 1) == '\\'))
+            c = char_ahead(parser, ++length);
+        lex_put(parser, c);
     }
     token->bytes = (size_t)(parser->string_end - token->text);
-    put(parser, 0);
-    return finish(parser, TOKEN_STRING, length + 1);
+    lex_put(parser, 0);
+    return finish_token(parser, TOKEN_STRING, length + 1);
 }
 
-/* What has another name elsewhere. */
+/* Operators of other languages, and what they are called here. */
 static int fail_symbol(struct filter_parser *parser) {
     static const struct {
         const char *symbol, *meant;
@@ -165,20 +167,20 @@ static int take_symbol(struct filter_parser *parser) {
     };
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
         const char *symbol = symbols[i].symbol;
-        if (look(parser, 0) != symbol[0] || (symbol[1] && look(parser, 1) != symbol[1])) continue;
+        if (char_ahead(parser, 0) != symbol[0] || (symbol[1] && char_ahead(parser, 1) != symbol[1])) continue;
         parser->token.compare = symbols[i].compare;
-        return finish(parser, symbols[i].type, strlen(symbol));
+        return finish_token(parser, symbols[i].type, strlen(symbol));
     }
     return fail_symbol(parser);
 }
 
 int filter__next(struct filter_parser *parser) {
     if (parser->status) return parser->status;
-    while (is_space(look(parser, 0))) parser->at++;
+    while (is_space(char_ahead(parser, 0))) parser->at++;
     parser->token = (struct filter_token){.position = parser->at, .text = ""};
-    if (parser->at == parser->bytes) return finish(parser, TOKEN_END, 0);
-    char c = look(parser, 0);
+    if (parser->at == parser->bytes) return finish_token(parser, TOKEN_END, 0);
+    char c = char_ahead(parser, 0);
     if (c == '"' || c == '\'') return take_string(parser);
-    if (is_word(c) && (c != '.' || look(parser, 1) != '.')) return take_word(parser);
+    if (is_word(c) && (c != '.' || char_ahead(parser, 1) != '.')) return take_word(parser);
     return take_symbol(parser);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whether an event matches (filter_internal.h): a walk over the instructions of its kind.  Each goes on further ahead in time,
- * that is at a lower number, so that it always ends.
+ * Whether an event matches (filter_internal.h): runs the instructions of the event's kind.  Each one jumps to an instruction
+ * with a lower number, so it always ends.
  *
  * Nothing of the event and of the application's description is trusted: counts are clamped to their arrays. */
 #include "filter_internal.h"
@@ -12,7 +12,7 @@
 
 /* ---- text --------------------------------------------------------------------------------------------------------------- */
 
-/* One `*` at a time is enough: what an earlier one could still take, the later one can take, too. */
+/* Backtracking to the last `*` is enough: whatever an earlier one could match, the last one can match, too. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes) {
     const char *end = text + bytes, *star = NULL, *retry = NULL;
     while (text < end) {
@@ -24,7 +24,7 @@ bool filter__glob(const char *pattern, const char *text, size_t bytes) {
         const char *literal = *pattern == '\\' && pattern[1] ? pattern + 1 : pattern;
         if (*pattern == '?' || (*literal && *literal == *text)) {
             text++;
-            if (*pattern == '?') /* a character, not a byte of it */
+            if (*pattern == '?') /* one character, not one byte */
                 while (text < end && ((unsigned char)*text & 0xc0) == 0x80) text++;
             pattern = literal + 1;
             continue;
@@ -174,7 +174,7 @@ uint64_t filter__app_number(const uint8_t *at, unsigned bytes) {
     }
 }
 
-/* Can a field of this type be compared with this value, and is it that value? */
+/* Does this field of an application match the value?  *ret_comparable: can it be compared with the value at all? */
 static bool app_value_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_app_field *field,
                            const uint8_t *at, bool *ret_comparable) {
     *ret_comparable = true;
@@ -218,7 +218,7 @@ static bool has_trace(const struct trace_event *event) {
     return (halves[0] | halves[1]) != 0;
 }
 
-/* What looks at more than a number. */
+/* Instructions that test more than a number. */
 static bool look(const struct trace_filter *filter, const struct filter_instruction *instruction, const struct trace_event *event,
                  const struct trace_filter_origin *origin) {
     const struct filter_value *value = &filter->values[instruction->value];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The filter engine's grammar (docs/filter.md, "Grammar"), by recursive descent: a function for each rule.  Recursion is
- * bounded by TRACE_FILTER_DEPTH_MAX here, and later, where chains of `and` and `or` are deep too, by TRACE_FILTER_NODES_MAX. */
+ * The filter engine's grammar (docs/filter.md, "Grammar"), by recursive descent: one function for each rule.  Recursion is
+ * bounded by TRACE_FILTER_DEPTH_MAX here; later steps, for which chains of `and` and `or` are deep, too, by
+ * TRACE_FILTER_NODES_MAX. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static bool has_text(const struct filter_field *field) {
     return field->type != FILTER_NUMBER && field->type != FILTER_TIME && field->type != FILTER_BOOL;
 }
 
-/* Can the field be compared so? */
+/* Can the field be compared this way? */
 static int check_compare(struct filter_parser *parser, const struct filter_token *operator, const struct filter_test * test) {
     const struct filter_field *field = &test->field;
     if (test->ordered && !has_order(field))
@@ -161,7 +162,7 @@ static int take_close(struct filter_parser *parser, const struct filter_token *o
     return filter__next(parser);
 }
 
-/* "(" filter ")" compare number, behind `count` */
+/* "(" filter ")" compare number, after `count` */
 static int parse_count(struct filter_parser *parser, struct filter_sub *sub) {
     struct filter_token open = parser->token;
     struct filter_value range = {.has_number = true};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What may have been meant: the candidate with the least edit distance to a word (insertion, deletion, replacement, and the
- * swap of two neighbours, each of cost 2; another case of the same letter costs 1), or else the shortest that contains it. */
+ * Suggests what may have been meant: the candidate with the smallest edit distance to a word (insertion, deletion, replacement,
+ * and the swap of two neighbours cost 2 each; the same letter in another case costs 1), or else the shortest that contains it. */
 #include "filter_internal.h"
 
 #include <ctype.h>
@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define WORD_MAX 40 /* longer ones are nobody's typing error */
+#define WORD_MAX 40 /* nobody mistypes longer words */
 #define COST 2
 #define NEVER 1000000U
-#define CONTAINS 1000U /* behind every distance */
+#define CONTAINS 1000U /* worse than any distance */
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
@@ -44,9 +44,9 @@ void filter__suggest_add(struct filter_suggest *suggest, const char *prefix, con
     size_t bytes = strlen(candidate);
     if (!suggest->bytes || suggest->bytes > WORD_MAX || !bytes || bytes > WORD_MAX) return;
     unsigned cost = distance(suggest->word, suggest->bytes, candidate, bytes);
-    /* One slip for every three characters, and at least one. */
+    /* One error for every three characters, and at least one. */
     unsigned slips = suggest->bytes < 6 ? 1 : (unsigned)suggest->bytes / 3;
-    if (suggest->bytes == 1 && cost > 1) return; /* everything is one slip away from one letter, but for its other case */
+    if (suggest->bytes == 1 && cost > 1) return; /* all letters are one error apart: accept only the other case */
     if (cost > COST * slips) {
         if (suggest->bytes < 3 || !strcasestr(candidate, suggest->word)) return;
         cost = CONTAINS + (unsigned)bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the values in a filter mean (filter_internal.h): the same word is a number beside one field and an id beside another. */
+ * What the values in a filter mean (filter_internal.h): the same word is a number for one field and an id for another. */
 #include "filter_internal.h"
 
 #include <ctype.h>
@@ -28,7 +28,7 @@ static bool unit_fits(enum trace_unit unit, enum filter_unit wanted) {
     case TRACE_UNIT_NONE: return true;
     case TRACE_UNIT_TIME: return wanted == UNIT_TIME || wanted == UNIT_ANY;
     case TRACE_UNIT_SIZE: return wanted == UNIT_SIZE || wanted == UNIT_ANY;
-    case TRACE_UNIT_SHARE: return false; /* no field is one */
+    case TRACE_UNIT_SHARE: return false; /* no field has this unit */
     }
     return false;
 }
@@ -40,7 +40,7 @@ static const char *const wanted_text[] = {
     [UNIT_ANY] = "a number",
 };
 
-/* The unit begins at `skip` bytes of the token's text. */
+/* The unit begins at byte `skip` of the token's text. */
 static int fail_unit(struct filter_parser *parser, const struct filter_token *token, size_t skip, enum filter_unit wanted,
                      const char *field) {
     struct filter_suggest suggest;
@@ -85,7 +85,7 @@ static int read_time(struct filter_parser *parser, const struct filter_token *to
         us = strtoull(token->text, NULL, 10);
         if (errno || us > UINT64_MAX / 1000 - 1)
             return filter__fail_token(parser, token, NULL, "the time is after 2553; a number is Unix time in microseconds");
-        value->low = us * 1000; /* the whole of it: what JSON calls `ns` is not said */
+        value->low = us * 1000; /* the whole microsecond: `ns` of the JSON form is not given */
         value->span = 999;
         return 0;
     }
@@ -126,7 +126,7 @@ static int read_bool(struct filter_parser *parser, const struct filter_test *tes
     if (!yes && strcmp(token->text, "false") != 0)
         return filter__fail_token(parser, token, NULL, "%.60s is true or false", test->field.word);
     value->low = yes;
-    value->span = yes ? UINT64_MAX - 1 : 0; /* whatever is not 0 is true */
+    value->span = yes ? UINT64_MAX - 1 : 0; /* anything but 0 is true */
     return 0;
 }
 
@@ -136,7 +136,7 @@ static char *own(struct filter_parser *parser, const char *text) {
     return parser->filter->strings + (text - parser->filter->strings);
 }
 
-/* Digits are compared with what we write, which is lower case. */
+/* Digits are compared with those that we write, which are lower case. */
 static void lower(struct filter_parser *parser, const struct filter_token *token) {
     for (char *c = own(parser, token->text); *c; c++) *c = (char)tolower((unsigned char)*c);
 }
@@ -149,7 +149,7 @@ static int read_id(struct filter_parser *parser, const struct filter_test *test,
     return 0;
 }
 
-/* The beginning of 16 digits; 0 alone is no id. */
+/* The beginning of 16 digits; a single 0 is not an id. */
 static int read_id64(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                      struct filter_value *value) {
     struct trace_id_prefix prefix;
@@ -182,7 +182,7 @@ static bool name_fits(const struct filter_test *test, const struct filter_token 
     return test->glob ? filter__glob(token->text, name, strlen(name)) : !strcmp(token->text, name);
 }
 
-/* Finds the nodes that are called so. */
+/* Finds the nodes with that name. */
 static int read_names(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                       struct filter_value *value) {
     const struct trace_filter_names *names = parser->options->names;
@@ -210,7 +210,7 @@ uint64_t trace_filter_names_hash(const struct trace_filter *filter) {
     uint64_t state = UINT64_C(0xcbf29ce484222325);
     for (uint32_t i = 0; i < filter->value_count; i++) {
         const struct filter_value *value = &filter->values[i];
-        /* What is no beginning of an id is a name, also of a node that is not known now. */
+        /* What is not the beginning of an id is a name, possibly of a node that is not known yet. */
         bool named = value->is_named || !value->prefix.digits;
         state = hash(state, &named, sizeof named);
         for (uint32_t id = value->id_first; id < value->id_first + value->id_count; id++) /* sorted */
@@ -229,7 +229,8 @@ static int fail_node(struct filter_parser *parser, const struct filter_token *to
                               "no node is called \"%.40s\", and it is not the beginning of an id", token->text);
 }
 
-/* A whole id, else the name of a node, else the beginning of an id, else the name of a node that may come. */
+/* A whole id; otherwise the name of a known node; otherwise the beginning of an id; otherwise the name of a node still to come.
+ * */
 static int read_node(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                      struct filter_value *value) {
     const struct trace_filter_names *names = parser->options->names;
@@ -247,7 +248,7 @@ static int read_node(struct filter_parser *parser, const struct filter_test *tes
 
 /* ---- names of a few ----------------------------------------------------------------------------------------------------- */
 
-/* Which numbers a NAMED field has, one after the other: its name and its value.  False behind the last. */
+/* The values of a NAMED field, one after the other: name and number.  False after the last. */
 static bool named_at(const struct filter_field *field, unsigned index, const char **ret_name, uint64_t *ret_value) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -296,7 +297,7 @@ static int add_named(struct filter_parser *parser, const struct filter_test *tes
         if (push(parser, value)) return parser->status;
     }
     if (found) return 0;
-    if (number) { /* JSON shows what has no name as its number */
+    if (number) { /* JSON shows a value without a name as its number */
         value->low = strtoull(token->text, NULL, 10);
         return push(parser, value);
     }
@@ -323,7 +324,7 @@ static int read_hex(struct filter_parser *parser, const struct filter_test *test
 
 /* ---- applications ------------------------------------------------------------------------------------------------------- */
 
-/* Among the names that a description has: its id and name, or its commands. */
+/* Searches the names of a description: its id and name, or its commands. */
 static const char *app_name_at(const struct trace_app *app, bool command, unsigned index, size_t *ret_bytes) {
     if (command) {
         if (index >= TRACE_APP_COMMANDS_MAX || index >= app->command_count) return NULL;
@@ -334,7 +335,7 @@ static const char *app_name_at(const struct trace_app *app, bool command, unsign
     return index == 0 ? app->app_id : index == 1 ? app->name : NULL;
 }
 
-/* Where all are known, a name that nobody has registered is a mistake; an id of four characters need not be registered. */
+/* If all applications are known, a name that none has registered is an error; an id of four characters need not be registered. */
 static int check_registered(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {
     const struct trace_filter_names *names = parser->options->names;
     bool command = test->field.type == FILTER_COMMAND;
@@ -366,7 +367,7 @@ static int read_command(struct filter_parser *parser, const struct filter_test *
     return check_registered(parser, test, token);
 }
 
-/* All that it could be: which, the description says. */
+/* Reads everything that it could be; the description decides which. */
 static int read_app_data(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                          struct filter_value *value) {
     struct trace_quantity number;
@@ -383,7 +384,7 @@ static int read_app_data(struct filter_parser *parser, const struct filter_test 
 
 /* ---- all ---------------------------------------------------------------------------------------------------------------- */
 
-/* Fields that JSON has as null when there is nothing. */
+/* Fields that are null in JSON when they are missing. */
 static bool may_be_null(const struct filter_field *field) {
     return field->class == FIELD_PEER || field->class == FIELD_TRACE || field->type == FILTER_ENDPOINT ||
            field->type == FILTER_COMMAND;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What time it is, in nanoseconds.  Any thread; async-signal-safe. */
+ * The current time, in nanoseconds.  Any thread; async-signal-safe. */
 #ifndef PROTO_CLOCK_H
 #define PROTO_CLOCK_H
 

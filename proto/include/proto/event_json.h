@@ -45,8 +45,8 @@ char *trace_json_unsigned(char *out, uint64_t value);
  * Returns the end. */
 char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
 
-/* Reads what trace_endpoint_text writes, or an address alone, an IPv6 one with brackets or without.  *ret_endpoint is zero but
- * for what the text says.  Returns 0, or -EINVAL with nothing written. */
+/* Reads what trace_endpoint_text writes, or an address without a port; an IPv6 address may have brackets.  What the text does not
+ * say is zero.  Returns 0; or -EINVAL, and writes nothing. */
 int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port);
 
 #endif

@@ -33,7 +33,7 @@ struct trace_field_info {
     const char *unit; /* "ns", "bytes" or "" */
     const char *doc;
     uint8_t json_bytes;
-    char json[TRACE_TABLE_JSON_BYTES]; /* "name": with its quotes and colon, NUL-padded: copied whole, counted after */
+    char json[TRACE_TABLE_JSON_BYTES]; /* "name": with quotes and colon, NUL-padded, so that it can be copied whole */
 };
 
 struct trace_kind_info {
@@ -46,7 +46,7 @@ struct trace_kind_info {
     char json[TRACE_TABLE_JSON_BYTES]; /* "name" with its quotes, NUL-padded */
 };
 
-/* What a kind that this version does not know is called. */
+/* The name of every kind that this version does not know. */
 #define TRACE_KIND_UNKNOWN_NAME "unknown"
 
 /* NULL for a kind that this version does not know. */

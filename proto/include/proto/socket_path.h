@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where traced's socket is.  traced and its clients ask the same function, so that they meet.
+ * Where traced's socket is.  traced and its clients use the same function, so they agree.
  *
  *     the one given, for instance by --socket
  *     $P2PTRACE_SOCKET

@@ -2,8 +2,8 @@
  *
  * Text that grows: what lines are written into.
  *
- * A failed allocation is remembered, not reported each time: later calls do nothing, and the sender of the text checks
- * at `failed` once.  One owner, no threads.  A zeroed struct is an empty text. */
+ * A failed allocation is remembered instead of being reported by each call: later calls do nothing, and the sender of the text
+ * checks `failed` once.  One owner, no threads.  A zeroed struct is an empty text. */
 #ifndef PROTO_TEXT_H
 #define PROTO_TEXT_H
 
@@ -24,11 +24,11 @@ void trace_text_fini(struct trace_text *text);
 /* Empties it, keeping the memory. */
 void trace_text_clear(struct trace_text *text);
 
-/* Gives back the memory that it does not use. */
+/* Frees the memory that the text does not use. */
 void trace_text_fit(struct trace_text *text);
 
-/* Room for `bytes` more bytes behind the text, or NULL (then `failed` is set).  What was written there becomes part of the text
- * by adding its length to text->bytes; the pointer is good until the next call. */
+/* Room for `bytes` more bytes after the text, or NULL (then `failed` is set).  To append what you wrote there, add its length to
+ * text->bytes.  The pointer is valid until the next call. */
 char *trace_text_reserve(struct trace_text *text, size_t bytes);
 
 /* Adds bytes; adds a string. */
