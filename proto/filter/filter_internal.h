@@ -295,7 +295,7 @@ int filter__make_code(struct filter_parser *parser);
 
 /* ---- filter_match.c ----------------------------------------------------------------------------------------------------- */
 
-/* Does the text match the pattern?  `*` is any number of bytes, `?` is one character, `\` takes the next byte literally. */
+/* Is the text what the pattern says?  `*` is any number of bytes, `?` is one character, `\` takes the next byte as it is. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes);
 
 bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,

@@ -12,7 +12,7 @@
 
 /* ---- text --------------------------------------------------------------------------------------------------------------- */
 
-/* Backtracking to the last `*` is enough: whatever an earlier one could match, the last one can match, too. */
+/* One `*` at a time is enough: what an earlier one could still take, the later one can take, too. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes) {
     const char *end = text + bytes, *star = NULL, *retry = NULL;
     while (text < end) {
