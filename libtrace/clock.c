@@ -101,13 +101,12 @@ static double measured_slope(const struct trace_clock *clock) {
 }
 
 bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_clock_sample *sample) {
-    double counted, passed, drift, apart;
     if (sample->monotonic_ns <= clock->last.monotonic_ns) return false; /* it was read before */
     if (sample->ticks <= clock->last.ticks) return true;
-    counted = (double)(sample->ticks - clock->last.ticks) * measured_slope(clock);
-    passed = (double)(sample->monotonic_ns - clock->last.monotonic_ns);
-    apart = counted > passed ? counted - passed : passed - counted;
-    drift = passed * BEND_MAX;
+    double counted = (double)(sample->ticks - clock->last.ticks) * measured_slope(clock);
+    double passed = (double)(sample->monotonic_ns - clock->last.monotonic_ns);
+    double apart = counted > passed ? counted - passed : passed - counted;
+    double drift = passed * BEND_MAX;
     return apart > STEP_NS + (drift < DRIFT_NS_MAX ? drift : DRIFT_NS_MAX) +
                        (double)(sample->width_ticks + clock->last.width_ticks) * clock->ns_per_tick;
 }

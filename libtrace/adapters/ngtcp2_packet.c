@@ -55,11 +55,10 @@ static void skip_bytes(struct cursor *cursor, uint64_t count) {
 /* RFC 9000, 16: the two high bits of the first byte say how many bytes there are. */
 static uint64_t take_number(struct cursor *cursor) {
     const uint8_t *at = cursor->at;
-    uint64_t value;
 
     skip_bytes(cursor, 1);
     if (!cursor->at) return 0;
-    value = *at & 0x3fU;
+    uint64_t value = *at & 0x3fU;
     skip_bytes(cursor, (UINT64_C(1) << (*at >> 6)) - 1);
     if (!cursor->at) return 0;
     for (const uint8_t *next = at + 1; next < cursor->at; next++) value = value << 8 | *next;
@@ -72,9 +71,8 @@ static void skip_numbers(struct cursor *cursor, uint64_t count) {
 
 /* Skips the rest of an ACK frame of that type. */
 static void skip_ack(struct cursor *cursor, unsigned type) {
-    uint64_t ranges;
     skip_numbers(cursor, 2); /* largest, delay */
-    ranges = take_number(cursor);
+    uint64_t ranges = take_number(cursor);
     skip_numbers(cursor, 1); /* first range */
     skip_numbers(cursor, ranges);
     skip_numbers(cursor, ranges); /* a gap and a length each */

@@ -39,9 +39,8 @@ static bool skip_text_if(struct cursor *cursor, const char *text) {
 
 /* Moves to the end of the first `text`. */
 static void seek_text(struct cursor *cursor, const char *text) {
-    const char *found;
     if (!cursor->at) return;
-    found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
+    const char *found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
     cursor->at = found ? found + strlen(text) : NULL;
 }
 

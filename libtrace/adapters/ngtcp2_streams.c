@@ -18,9 +18,8 @@ static struct trace_ngtcp2_stream *stream_slot(const struct trace_ngtcp2_streams
 }
 
 struct trace_ngtcp2_stream *trace_ngtcp2__stream_find(const struct trace_ngtcp2_streams *streams, int64_t id) {
-    struct trace_ngtcp2_stream *stream;
     if (!streams->slots) return NULL;
-    stream = stream_slot(streams, id);
+    struct trace_ngtcp2_stream *stream = stream_slot(streams, id);
     return stream->used ? stream : NULL;
 }
 

@@ -115,12 +115,11 @@ static int add_app(struct log *log, const struct trace_app *app) {
 int trace_log_register_app(struct trace_log *base, const struct trace_app *app) {
     struct log *log = (struct log *)base;
     struct trace_app one;
-    int result;
     if (!normalise(&one, app)) return -E2BIG;
     if (!is_valid(&one)) return -EINVAL;
     if (!log || !log->header) return 0; /* an untraced node, or a forked child */
     log__change_begin();
-    result = add_app(log, &one);
+    int result = add_app(log, &one);
     log__change_end();
     return result;
 }

@@ -39,10 +39,9 @@ static void seed_ids(struct trace__ids *ids) {
  * unlikely to repeat. */
 static struct trace__ids *own_ids(struct trace__ids *spare) {
     struct trace__ids *ids = &trace__thread->ids;
-    struct trace__thread *made;
     int saved_errno = errno;
     if (ids->fork_count == fork_count) return ids;
-    made = log__thread_make();
+    struct trace__thread *made = log__thread_make();
     errno = saved_errno;
     ids = made ? &made->ids : spare;
     seed_ids(ids);

@@ -51,10 +51,9 @@ static int make_lane(struct log *log, unsigned index, uint32_t thread_id) {
     struct trace_shm_lane *lane = &log->header->lanes[index];
     size_t bytes = lane_bytes(log), offset = TRACE_SHM_LANES_OFFSET + index * bytes;
     uint32_t expected = TRACE_LANE_FREE, state = index + 1 < log->lane_count ? TRACE_LANE_OWNED : TRACE_LANE_SHARED;
-    int result;
     if (!__atomic_compare_exchange_n(&lane->state, &expected, TRACE_LANE_MAKING, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return -EBUSY; /* relaxed: nothing is read that another thread wrote */
-    result = object__reserve(log, offset, bytes);
+    int result = object__reserve(log, offset, bytes);
     if (result != 0) object__release(log, offset, bytes);
     publish_lane(lane, result == 0 ? state : TRACE_LANE_FREE, thread_id);
     return result;
@@ -112,11 +111,10 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t thr
     struct lane_shortage *shortage = &log->shortage;
     uint64_t now_ns = trace__monotonic_ns();
     int index = find_free_lane(log, from, to), result = -ENOSPC;
-    bool hard, room;
     if (index < 0) return index;
     if (!may_try(shortage, now_ns)) return -EAGAIN;
-    room = object__has_room(log, lane_bytes(log));
-    hard = (!room || load_relaxed(&shortage->refused)) && may_try_hard(shortage, now_ns);
+    bool room = object__has_room(log, lane_bytes(log));
+    bool hard = (!room || load_relaxed(&shortage->refused)) && may_try_hard(shortage, now_ns);
     if (!room && hard && log__clear_dead(log->dir) > 0) room = object__has_room(log, lane_bytes(log));
     if (room && (hard || !load_relaxed(&shortage->refused))) {
         do result = make_lane(log, (unsigned)index, thread_id);
@@ -148,9 +146,8 @@ int log__lane_find(const struct log *log, uint32_t thread_id) {
 int log__lane_take(struct log *log, uint32_t thread_id) {
     unsigned last = log->lane_count - 1;
     struct trace_shm_lane *shared = &log->header->lanes[last];
-    int result;
     if (getpid() != log->pid) return -ECHILD;
-    result = take_returned_lane(log, thread_id);
+    int result = take_returned_lane(log, thread_id);
     if (result < 0) result = make_one_of(log, 0, last, thread_id);
     if (result >= 0) return result;
     for (;;) {

@@ -111,11 +111,10 @@ static void write_header(struct log *log, const struct trace_log_options *option
 /* Reserves the opening thread's lane, so that a full /dev/shm is an error here instead of a lost event later. */
 static int take_first_lane(struct log *log) {
     sigset_t all, old;
-    int lane;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     (void)log__thread_make(); /* hooks the thread's end */
-    lane = log__lane_take(log, log__thread_id());
+    int lane = log__lane_take(log, log__thread_id());
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return lane < 0 ? lane : 0;
 }

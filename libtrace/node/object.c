@@ -44,7 +44,6 @@ static int open_above_standard_streams(int dir_fd, const char *name, int flags) 
 static int prepare(struct log *log, int fd) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat status;
-    void *base;
     int result;
     if (fchmod(fd, 0600) != 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0 || ftruncate(fd, (off_t)log->object_bytes) != 0 ||
         fstat(fd, &status) != 0)
@@ -52,7 +51,7 @@ static int prepare(struct log *log, int fd) {
     do result = posix_fallocate(fd, 0, TRACE_SHM_HEADER_BYTES);
     while (result == EINTR);
     if (result != 0) return -result;
-    base = mmap(NULL, log->object_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *base = mmap(NULL, log->object_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) return -errno;
     log->device = status.st_dev;
     log->inode = status.st_ino;
@@ -65,7 +64,6 @@ static int prepare(struct log *log, int fd) {
 int object__make(struct log *log, int dir_fd) {
     struct rlimit file_limit;
     uint64_t random;
-    int fd, result;
 
     /* Beyond this limit ftruncate would raise SIGXFSZ, which kills the program. */
     if (getrlimit(RLIMIT_FSIZE, &file_limit) == 0 && log->object_bytes > file_limit.rlim_cur) return -EFBIG;
@@ -74,8 +72,8 @@ int object__make(struct log *log, int dir_fd) {
              (unsigned long long)random);
     /* A random number, not a count: copies of this library in other plugins of the process would count separately. */
     log->base.serial = random != 0 ? random : 1;
-    fd = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL);
-    result = fd < 0 ? fd : prepare(log, fd);
+    int fd = open_above_standard_streams(dir_fd, log->name + 1, O_RDWR | O_CREAT | O_EXCL);
+    int result = fd < 0 ? fd : prepare(log, fd);
     if (fd >= 0) close(fd);
     if (result != 0 && fd != -EEXIST) unlinkat(dir_fd, log->name + 1, 0);
     return result;
@@ -92,10 +90,9 @@ void object__unmap(struct log *log) {
 /* Opens the object by its name, if the name still refers to it.  Returns a descriptor or a negative errno. */
 static int open_again(const struct log *log, int flags) {
     struct stat status;
-    int dir_fd, fd;
-    dir_fd = open(log->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int dir_fd = open(log->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0) return -errno;
-    fd = open_above_standard_streams(dir_fd, log->name + 1, flags);
+    int fd = open_above_standard_streams(dir_fd, log->name + 1, flags);
     close(dir_fd);
     if (fd < 0) return fd;
     if (fstat(fd, &status) == 0 && status.st_dev == log->device && status.st_ino == log->inode) return fd;
@@ -105,9 +102,8 @@ static int open_again(const struct log *log, int flags) {
 
 int object__map_again(const struct log *log, const void **ret_base) {
     int fd = open_again(log, O_RDONLY), result = 0;
-    void *base;
     if (fd < 0) return fd;
-    base = mmap(NULL, log->object_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    void *base = mmap(NULL, log->object_bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED)
         result = -errno;
     else

@@ -78,9 +78,8 @@ static void on_thread_exit(void *unused) {
 }
 
 int log__thread_exit_init(void) {
-    int result;
     if (has_thread_exit_key) return 0;
-    result = pthread_key_create(&thread_exit_key, on_thread_exit);
+    int result = pthread_key_create(&thread_exit_key, on_thread_exit);
     if (result != 0) return -result;
     __atomic_store_n(&has_thread_exit_key, 1, __ATOMIC_RELEASE); /* release: pairs with hook_thread_exit */
     return 0;
@@ -111,11 +110,10 @@ static void hook_thread_exit(void) {
 
 struct trace__thread *log__thread_make(void) {
     sigset_t all, old;
-    void *memory;
     if (has_block()) return trace__thread;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    memory = mmap(NULL, sizeof *trace__thread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof *trace__thread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) {
         /* A child of _Fork or clone, which run no fork handlers, finds an empty block: no lane of its parent, and no ids. */
         (void)madvise(memory, sizeof *trace__thread, MADV_WIPEONFORK);
@@ -129,10 +127,9 @@ struct trace__thread *log__thread_make(void) {
 /* Where the thread keeps its writer for a log; NULL: it has no place for it, or not yet. */
 static struct trace__writer *writer_place(const struct log *log) {
     uint32_t index = log->writer_index;
-    unsigned level;
     if (!has_block() || index >= WRITER_INDICES) return NULL;
     if (index < TRACE__WRITERS) return &trace__thread->writers[index];
-    level = 31U - (unsigned)__builtin_clz(index / TRACE__WRITERS);
+    unsigned level = 31U - (unsigned)__builtin_clz(index / TRACE__WRITERS);
     if (!trace__thread->more_writers[level]) return NULL;
     return &trace__thread->more_writers[level][index - (TRACE__WRITERS << level)];
 }
@@ -140,12 +137,10 @@ static struct trace__writer *writer_place(const struct log *log) {
 /* Like place_of, but makes what is missing.  Signals must be blocked. */
 static struct trace__writer *make_writer_place(const struct log *log) {
     struct trace__writer *place = writer_place(log);
-    unsigned level;
-    void *writers;
     if (place || log->writer_index >= WRITER_INDICES || !log__thread_make()) return place;
     if (log->writer_index < TRACE__WRITERS) return writer_place(log);
-    level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
-    writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned level = 31U - (unsigned)__builtin_clz(log->writer_index / TRACE__WRITERS);
+    void *writers = mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (writers == MAP_FAILED) return NULL;
     trace__thread->more_writers[level] = (struct trace__writer *)writers;
     return writer_place(log);
@@ -172,10 +167,7 @@ static struct trace__writer make_writer(struct log *log, unsigned lane) {
  * event. */
 static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     const struct trace__writer *known = writer_place(log);
-    struct trace__writer *place;
-    uint32_t thread_id;
     sigset_t all, old;
-    int lane;
     if (known && known->serial == log->base.serial) {
         *ret_writer = *known;
         return 0;
@@ -183,10 +175,10 @@ static int find_writer(struct log *log, struct trace__writer *ret_writer) {
     if (known && log__lanes_are_short(log)) return -EAGAIN;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    place = make_writer_place(log);
+    struct trace__writer *place = make_writer_place(log);
     if (!place) hook_thread_exit(); /* otherwise making the block has done so */
-    thread_id = log__thread_id();
-    lane = log__lane_find(log, thread_id); /* it may have one, if the log has no place in its block */
+    uint32_t thread_id = log__thread_id();
+    int lane = log__lane_find(log, thread_id); /* it may have one, if the log has no place in its block */
     if (lane < 0) lane = log__lane_take(log, thread_id);
     if (lane >= 0) {
         *ret_writer = make_writer(log, (unsigned)lane);
@@ -248,7 +240,6 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
     static const struct trace__slot none = {NULL, 0};
     struct log *log = (struct log *)base;
     struct trace__writer writer;
-    struct trace__slot slot;
     int saved_errno = errno, result;
     if (!log->header) return none; /* a child forked after the control word was read: by an argument of the macro, say */
     result = find_writer(log, &writer);
@@ -262,7 +253,7 @@ struct trace__slot trace__claim_slow(struct trace_log *base, struct trace__stamp
         __atomic_fetch_add(&writer.lane->discarded, 1, __ATOMIC_RELAXED); /* relaxed: a counter */
         return none;
     }
-    slot = writer.shared ? claim_shared(&writer, stamp) : claim_owned(&writer, stamp);
+    struct trace__slot slot = writer.shared ? claim_shared(&writer, stamp) : claim_owned(&writer, stamp);
     if (slot.event) slot.event->timestamp = writer.monotonic ? trace__monotonic_ns() : trace__tsc();
     return slot;
 }

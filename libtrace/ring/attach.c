@@ -57,12 +57,11 @@ static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_att
 /* Reads the header with pread, which cannot fault.  A file that is still empty, or has no magic yet, is being made. */
 static int read_ring_header(struct trace_reader *reader, struct trace_shm_header *ret_header,
                             enum trace_attach_fault *ret_fault) {
-    ssize_t got;
     uint64_t magic = 0;
     if (reader->mapped_bytes == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
     if (reader->mapped_bytes < TRACE_SHM_LANES_OFFSET_1) return attach_failed(ret_fault, TRACE_ATTACH_BAD_SIZE, -EINVAL);
     /* magic:A  Pairs with magic:R: a system call is a full barrier between this read and the next. */
-    got = pread(reader->fd, &magic, sizeof magic, 0);
+    ssize_t got = pread(reader->fd, &magic, sizeof magic, 0);
     if (got == sizeof magic && magic == 0) return attach_failed(ret_fault, TRACE_ATTACH_NOT_READY, -EAGAIN);
     if (got == sizeof magic && magic != TRACE_SHM_MAGIC) return attach_failed(ret_fault, TRACE_ATTACH_BAD_MAGIC, -EINVAL);
     if (got == sizeof magic) got = pread(reader->fd, ret_header, sizeof *ret_header, 0);
@@ -124,9 +123,8 @@ static void copy_node_name(char *out, const char *name_untrusted) {
 /* Maps the object as one range: the header and app table writable if the flags say so, the lanes after them read-only. */
 static int map_object(struct trace_reader *reader, const struct trace_shm_header *header) {
     int header_protection = PROT_READ | (reader->writable ? PROT_WRITE : 0);
-    void *base;
     reader->mapped_bytes = (size_t)header->object_bytes;
-    base = mmap(NULL, reader->mapped_bytes, PROT_READ, MAP_SHARED, reader->fd, 0);
+    void *base = mmap(NULL, reader->mapped_bytes, PROT_READ, MAP_SHARED, reader->fd, 0);
     if (base == MAP_FAILED) return -errno;
     reader->header = base;
     if (reader->writable && mprotect(base, header->header_bytes, header_protection) != 0) return -errno;

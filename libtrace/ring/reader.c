@@ -65,9 +65,8 @@ static uint64_t near_events(const struct trace_reader *reader) {
  * ahead if it is faster than we are, otherwise just out of its way. */
 static struct decision jump_ahead(const struct trace_reader *reader, struct lane_reader *lane, uint64_t behind, uint64_t now_ns) {
     uint32_t events = reader->info.lane_events;
-    uint64_t count;
     if (behind <= events) return lie; /* the slot was written one lap later, but the head says that its writer was not there */
-    count = behind - events;
+    uint64_t count = behind - events;
     if (lane->lapped)
         count += pace_is_faster(&lane->pace, lane->position + behind, events, now_ns) ? events / 2 : near_events(reader);
     lane->lapped = true;
@@ -78,14 +77,13 @@ static struct decision jump_ahead(const struct trace_reader *reader, struct lane
 static struct decision wait_or_pass(const struct trace_reader *reader, const struct trace_shm_lane *shared,
                                     struct lane_reader *lane, uint64_t behind, bool final, uint64_t now_ns) {
     static const struct decision wait = {.step = STEP_WAIT};
-    bool contended;
-    uint64_t patience_ns;
     if (behind > reader->info.lane_events) return jump_ahead(reader, lane, behind, now_ns); /* marks have wrapped around */
     if (behind == 0) return wait;
     if (final) return (struct decision){.step = STEP_UNFINISHED}; /* it will never be committed */
     if (behind == 1) return wait; /* it is being written, or its thread is not running; no later event waits behind it */
-    contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED]; /* relaxed: a counter */
-    patience_ns = contended ? STALL_CONTENDED_NS : STALL_NS;
+    /* relaxed: a counter */
+    bool contended = __atomic_load_n(&shared->contended, __ATOMIC_RELAXED) > lane->lost[TRACE_LOSS_CONTENDED];
+    uint64_t patience_ns = contended ? STALL_CONTENDED_NS : STALL_NS;
     if (lane->stalled != lane->position + 1) {
         lane->stalled = lane->position + 1;
         lane->stalled_ns = now_ns;
@@ -96,13 +94,13 @@ static struct decision wait_or_pass(const struct trace_reader *reader, const str
 
 static struct decision decide_step(const struct trace_reader *reader, const struct trace_shm_lane *shared,
                                    struct lane_reader *lane, enum slot_state state, bool final, uint64_t now_ns) {
-    uint64_t head, behind;
+    uint64_t head;
     if (state == SLOT_TAKEN) return (struct decision){.step = STEP_TAKE};
     if (state == SLOT_INVALID) return losing(1, TRACE_LOSS_INVALID);
     slot_fence(); /* the head is not older than the mark that we saw */
     head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED);
     if (!is_plausible(lane, head, now_ns)) return lie;
-    behind = head - lane->position;
+    uint64_t behind = head - lane->position;
     if (state == SLOT_LAPPED) return jump_ahead(reader, lane, behind, now_ns);
     return wait_or_pass(reader, shared, lane, behind, final, now_ns);
 }
@@ -125,9 +123,8 @@ static void found_lie(struct trace_reader *reader) { reader->lies = reader->brok
 /* Begins reading a lane at its oldest event, once a writer has taken it.  Returns false before that. */
 static bool begin_lane(struct trace_reader *reader, const struct trace_shm_lane *shared, struct lane_reader *lane,
                        struct trace_read *read) {
-    uint64_t head;
     if (!is_taken(&shared->state)) return false;
-    head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
+    uint64_t head = __atomic_load_n(&shared->head, __ATOMIC_RELAXED); /* relaxed: only a hint where to begin */
     lane->known_ns = reader->now_ns - since_open_ns(reader);
     if (!is_plausible(lane, head, reader->now_ns)) {
         found_lie(reader);
@@ -277,9 +274,8 @@ static bool mark_stirs(const uint32_t *place, uint32_t want) {
 }
 
 bool trace_watch_stirs(const struct trace_watch *watch) {
-    bool stirs;
     trace_guard_begin(watch->base, watch->bytes);
-    stirs = (watch->state && is_taken(watch->state)) || (watch->mark && mark_stirs(watch->mark, watch->want));
+    bool stirs = (watch->state && is_taken(watch->state)) || (watch->mark && mark_stirs(watch->mark, watch->want));
     for (uint32_t left = watch->others; left != 0 && !stirs; left &= left - 1) {
         unsigned index = (unsigned)__builtin_ctz(left);
         stirs = mark_stirs(next_mark(watch->reader, index), trace_shm_mark(watch->reader->lanes[index].position));
@@ -329,10 +325,9 @@ void trace_reader_count(struct trace_reader *reader, unsigned index, struct trac
 }
 
 bool trace_reader_lane_used(struct trace_reader *reader, unsigned index) {
-    bool used;
     if (reader->broken || index >= reader->info.lane_count) return false;
     trace_guard_begin(reader->header, reader->mapped_bytes);
-    used = is_taken(&reader->header->lanes[index].state);
+    bool used = is_taken(&reader->header->lanes[index].state);
     reader->broken = trace_guard_end();
     return used && !reader->broken;
 }
@@ -341,10 +336,9 @@ bool trace_reader_lane_used(struct trace_reader *reader, unsigned index) {
 #define THREADS_MAX 4096
 
 uint64_t trace_reader_no_lane(struct trace_reader *reader) {
-    uint64_t count;
     if (reader->broken) return 0;
     trace_guard_begin(reader->header, reader->mapped_bytes);
-    count = __atomic_load_n(&reader->header->no_lane, __ATOMIC_RELAXED); /* relaxed: a counter */
+    uint64_t count = __atomic_load_n(&reader->header->no_lane, __ATOMIC_RELAXED); /* relaxed: a counter */
     reader->broken = trace_guard_end();
     if (!reader->broken && count / THREADS_MAX > since_open_ns(reader) + HEAD_SLACK) found_lie(reader);
     return reader->broken ? 0 : count;
@@ -421,10 +415,10 @@ int trace_reader_app(const struct trace_reader *reader, unsigned index, struct t
 }
 
 uint64_t trace_reader_control(const struct trace_reader *reader) {
-    uint64_t control;
     if (reader->broken) return 0;
     trace_guard_begin(reader->header, reader->mapped_bytes);
-    control = __atomic_load_n(&reader->header->control, __ATOMIC_RELAXED); /* relaxed: one word that publishes nothing else */
+    /* relaxed: one word that publishes nothing else */
+    uint64_t control = __atomic_load_n(&reader->header->control, __ATOMIC_RELAXED);
     return trace_guard_end() ? 0 : control;
 }
 

@@ -51,7 +51,6 @@ static int map_ring(struct trace_query *query, const struct log *log) {
 int trace__query_open(struct trace_query **ret_query, struct trace_log *base, enum trace_query_mode mode) {
     const struct log *log = (const struct log *)base;
     struct trace_query *query;
-    int result;
     if (!log) {
         *ret_query = NULL;
         return 0;
@@ -60,7 +59,7 @@ int trace__query_open(struct trace_query **ret_query, struct trace_log *base, en
     query = query__memory(sizeof *query);
     if (!query) return -ENOMEM;
     query->pid = getpid();
-    result = map_ring(query, log);
+    int result = map_ring(query, log);
     if (result == 0 && mode == TRACE_QUERY_INDEXED) {
         query->index = query__index_create(log->lane_events);
         if (!query->index) result = -ENOMEM;
@@ -153,9 +152,8 @@ int trace_query_count(struct trace_query *query, const struct trace_query_filter
 int trace_query_json(struct trace_query *query, const struct trace_query_filter *filter, trace_query_write *write, void *arg) {
     struct trace_query_answer answer;
     int result = trace_query_find(query, filter, &answer);
-    char *line;
     if (result != 0 || answer.count == 0) return result;
-    line = query__memory(QUERY_LINE_BYTES);
+    char *line = query__memory(QUERY_LINE_BYTES);
     if (!line) return -ENOMEM;
     for (size_t i = 0; result == 0 && i < answer.count; i++) {
         char *end = query__json(line, &query->ring, &answer.events[i]);

@@ -42,11 +42,10 @@ static void make_heap(const struct query_collector *collector) {
 
 static bool grow_collector(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;
-    void *keys, *events;
-    keys = query__memory_resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
+    void *keys = query__memory_resize(collector->keys, old * sizeof *collector->keys, new * sizeof *collector->keys);
     if (!keys) return false;
     collector->keys = keys;
-    events = query__memory_resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
+    void *events = query__memory_resize(collector->events, old * sizeof *collector->events, new * sizeof *collector->events);
     if (!events) { /* both must have the same capacity */
         collector->keys = query__memory_resize(keys, new * sizeof *collector->keys, old * sizeof *collector->keys);
         return false;

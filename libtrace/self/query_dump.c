@@ -60,9 +60,8 @@ static void put_char(struct dump *dump, char character) { dump->text[dump->used+
 __attribute__((format(printf, 2, 3))) static void put_formatted(struct dump *dump, const char *format, ...) {
     size_t room = sizeof dump->text - dump->used;
     va_list args;
-    int bytes;
     va_start(args, format);
-    bytes = vsnprintf(dump->text + dump->used, room, format, args);
+    int bytes = vsnprintf(dump->text + dump->used, room, format, args);
     va_end(args);
     if (bytes > 0) dump->used += (size_t)bytes < room ? (size_t)bytes : room - 1;
 }
@@ -186,7 +185,6 @@ static int dump_events(struct trace_log *base, const struct trace_query_filter *
     struct prefix_sink sifted = {.sink = {take_prefix}};
     struct query_search search = {.filter = *filter};
     struct dump *dump;
-    int result;
     if (!log) return 0;
     if (!log->header) return -ECHILD;
     dump = query__memory(sizeof *dump);
@@ -202,7 +200,7 @@ static int dump_events(struct trace_log *base, const struct trace_query_filter *
         sifted.next = search.sink;
         search.sink = &sifted.sink;
     }
-    result = query__run(&dump->ring, NULL, &search, &ring);
+    int result = query__run(&dump->ring, NULL, &search, &ring);
     if (result == 0) result = query__collector_finish(&dump->collector);
     if (result == 0) {
         put_timeline(dump, what, &ring);

@@ -63,9 +63,8 @@ void query__index_destroy(struct query_index *index) {
 }
 
 static int make_lane_index(const struct query_index *index, struct lane_index *lane) {
-    char *memory;
     if (lane->chains[0].newest) return 0;
-    memory = query__memory(lane_index_bytes(index));
+    char *memory = query__memory(lane_index_bytes(index));
     if (!memory) return -ENOMEM;
     for (unsigned i = 0; i < CHAIN_COUNT; i++) lane->chains[i].newest = (uint64_t *)(void *)(memory + i * newest_bytes(index));
     for (unsigned i = 0; i < CHAIN_COUNT; i++)
@@ -117,10 +116,9 @@ static uint64_t note_buckets(const struct query_index *index, struct lane_index 
 
 static void link_position(struct chain *chain, uint64_t position, uint32_t slot, uint32_t slot_mask) {
     uint32_t bucket = chain->back[slot];
-    uint64_t *newest;
     chain->back[slot] = 0;
     if (bucket == NO_BUCKET) return;
-    newest = &chain->newest[bucket];
+    uint64_t *newest = &chain->newest[bucket];
     if (*newest != 0 && position - (*newest - 1) <= slot_mask) chain->back[slot] = (uint32_t)(position - (*newest - 1));
     *newest = position + 1;
 }

@@ -35,12 +35,10 @@ static bool matches_ids(const struct trace_query_filter *filter, const struct tr
 void query__offer(const struct query_search *search, const struct trace_event *event, const struct query_lane *lane,
                   uint64_t position) {
     const struct trace_query_filter *filter = &search->filter;
-    struct trace_query_event found;
-    uint64_t unix_ns;
     if (!matches_ids(filter, event) || (filter->kinds != 0 && !(filter->kinds & TRACE_QUERY_KIND(event->kind)))) return;
-    unix_ns = query__clock_unix_ns(search->clock, event->timestamp);
+    uint64_t unix_ns = query__clock_unix_ns(search->clock, event->timestamp);
     if (unix_ns < filter->from_ns || (filter->to_ns != 0 && unix_ns >= filter->to_ns)) return;
-    found = (struct trace_query_event){.event = *event, .position = position, .lane = lane->number};
+    struct trace_query_event found = {.event = *event, .position = position, .lane = lane->number};
     found.event.timestamp = unix_ns;
     search->sink->take(search->sink, &found);
 }
