@@ -139,6 +139,8 @@ class EveryExample(unittest.TestCase):
 
     def test_with_json_every_line_is_an_object(self):
         for name, words in examples():
+            if "--format" in words:
+                continue  # the example asks for another format
             with self.subTest(words=words):
                 out = self.succeeds(*words, "--json")
                 for line in [out] if name in DOCUMENTS and out else out.splitlines():
@@ -163,7 +165,7 @@ class EveryExample(unittest.TestCase):
                     continue
                 kept = {self.without_ago(line) for line in bare}
                 for line in whole:
-                    if self.without_ago(line) not in kept and "requests" not in line and " up " not in line:
+                    if self.without_ago(line) not in kept and "requests" not in line and " up " not in line and not line.startswith("no "):
                         self.assertNotRegex(line, r"\b(?=[a-f]*\d)[0-9a-f]{8}\b|\d\d:\d\d:\d\d")
 
     def test_times_are_local_and_with_utc_they_are_not(self):
@@ -176,7 +178,8 @@ class EveryExample(unittest.TestCase):
                         continue
                     first = WORLD.began + offset
                     last = datetime.datetime.now(datetime.timezone.utc) + offset
-                    for time in TIME.findall(out):
+                    data = "".join(line + "\n" for line in out.splitlines() if not line.startswith("no "))  # which repeats the options
+                    for time in TIME.findall(data):
                         moment = datetime.datetime.combine(first.date(), datetime.time.fromisoformat(time), first.tzinfo)
                         if moment < first:
                             moment += datetime.timedelta(days=1)
@@ -199,7 +202,9 @@ class EveryExample(unittest.TestCase):
                 self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/nonexistent/socket")
 
     def test_without_a_reader_it_ends_quietly(self):
-        for _, words in examples():
+        for name, words in examples():
+            if name == "export":
+                continue  # says so, because its output is not whole
             with self.subTest(words=words):
                 (WORLD.directory / MADE).unlink(missing_ok=True)
                 reader, writer = os.pipe()
