@@ -225,6 +225,18 @@ struct store *recording_store(struct recording *recording) {
     return &recording->store;
 }
 
+size_t recording_segment_count(const struct recording *recording) { return recording->frame_count; }
+
+void recording_segment_at(const struct recording *recording, size_t index, struct recording_segment *ret_segment) {
+    const struct recording_header *header = &recording->frames[index]->header;
+    *ret_segment = (struct recording_segment){.instance = header->instance,
+                                              .number = header->number,
+                                              .written_unix_ns = header->written_unix_ns,
+                                              .min_ns = header->min_ns,
+                                              .max_ns = header->max_ns,
+                                              .events = header->events};
+}
+
 void recording_verify(struct recording *recording) {
     for (size_t i = 0; i < recording->frame_count; i++) (void)history_backed_verify(recording->store.history, (uint32_t)i);
 }

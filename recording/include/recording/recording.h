@@ -30,6 +30,16 @@ void recording_close(struct recording *recording);
  * same instance.  The recording owns it: do not add to it or destroy it. */
 struct store *recording_store(struct recording *recording);
 
+/* What the header of a segment says; segments are counted from 0, in the order of the store's history. */
+struct recording_segment {
+    uint64_t instance, number; /* of its writer, which counts its segments from 0 */
+    uint64_t written_unix_ns;
+    uint64_t min_ns, max_ns; /* least and greatest time of its events */
+    uint32_t events;
+};
+size_t recording_segment_count(const struct recording *recording);
+void recording_segment_at(const struct recording *recording, size_t index, struct recording_segment *ret_segment);
+
 /* What could not be read, or is missing. */
 struct recording_problem {
     const char *path;
