@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "http.h"
+
+#include <curl/curl.h>
+#include <proto/clock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <zlib.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+#define TIMEOUT_MS 30000
+#define FIRST_PAUSE_MS 500
+#define PAUSE_STEP_MS 50 /* a signal does not always end a sleep: another thread may have taken it */
+
+struct http {
+    CURL *curl;
+    bool keep_all;
+    const volatile sig_atomic_t *flag;
+    uint64_t grace_ms;
+    uint64_t stop_ms; /* when a running request is given up; 0: the flag was not seen yet */
+    char *answer;
+    size_t answer_bytes, answer_room;
+    bool answer_failed;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* ---- what curl calls ------------------------------------------------------------------------------------------------------ */
+
+static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
+    struct http *http = context;
+    size_t taken = size * count;
+    if (!http->keep_all && taken > HTTP_ANSWER_BYTES - http->answer_bytes) taken = HTTP_ANSWER_BYTES - http->answer_bytes;
+    if (http->answer_bytes + taken + 1 > http->answer_room) {
+        size_t room = 2 * (http->answer_bytes + taken + 1);
+        char *more = realloc(http->answer, room);
+        if (!more) {
+            http->answer_failed = true;
+            return 0;
+        }
+        http->answer = more;
+        http->answer_room = room;
+    }
+    memcpy(http->answer + http->answer_bytes, bytes, taken);
+    http->answer_bytes += taken;
+    return size * count; /* the rest is read and dropped */
+}
+
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+    struct http *http = context;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    if (!http->flag || !*http->flag) return 0;
+    if (!http->stop_ms) http->stop_ms = trace_now_monotonic_ms() + http->grace_ms;
+    return trace_now_monotonic_ms() >= http->stop_ms;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------------- */
+
+int http_open(struct http **ret_http, const struct http_settings *settings, struct failure *failure) {
+    struct http *http = calloc(1, sizeof *http);
+    if (http) http->answer_room = HTTP_ANSWER_BYTES;
+    if (http) http->answer = malloc(http->answer_room);
+    if (http && !curl_global_init(CURL_GLOBAL_DEFAULT)) http->curl = curl_easy_init();
+    if (!http || !http->curl || !http->answer) {
+        http_close(http);
+        return failure_out_of_memory(failure);
+    }
+    CURL *curl = http->curl;
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "p2ptrace");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(settings->connect_timeout_ms ? settings->connect_timeout_ms : CONNECT_TIMEOUT_MS));
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS));
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, settings->stall_s ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)settings->stall_s);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, http);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    if (settings->ca_file) curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file);
+    *ret_http = http;
+    return 0;
+}
+
+void http_close(struct http *http) {
+    if (!http) return;
+    curl_easy_cleanup(http->curl);
+    free(http->answer);
+    free(http);
+}
+
+int http_login(struct http *http, const char *user, const char *password) {
+    curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+    return curl_easy_setopt(http->curl, CURLOPT_USERNAME, user) || curl_easy_setopt(http->curl, CURLOPT_PASSWORD, password) ? -1
+                                                                                                                            : 0;
+}
+
+void http_keep_all(struct http *http) { http->keep_all = true; }
+
+void http_stop_on(struct http *http, const volatile sig_atomic_t *flag, uint64_t grace_ms) {
+    http->flag = flag;
+    http->grace_ms = grace_ms;
+}
+
+/* ---- a request ------------------------------------------------------------------------------------------------------------ */
+
+/* Returns the packed bytes, or NULL when memory runs out: then the body goes as it is. */
+static void *pack(const struct http_body *body, size_t *ret_count) {
+    z_stream stream = {0};
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return NULL; /* + 16: gzip */
+    uLong room = deflateBound(&stream, body->count);
+    void *packed = malloc(room);
+    union {
+        const void *in;
+        Bytef *zlib; /* which does not write to it */
+    } bytes = {body->bytes};
+    stream.next_in = bytes.zlib;
+    stream.avail_in = (uInt)body->count;
+    stream.next_out = packed;
+    stream.avail_out = (uInt)room;
+    bool whole = packed && deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    *ret_count = stream.total_out;
+    deflateEnd(&stream);
+    if (whole) return packed;
+    free(packed);
+    return NULL;
+}
+
+static void copy_line(char *out, size_t room, const char *text) {
+    size_t i = 0;
+    for (; text[i] && text[i] != '\n' && i < room - 1; i++) out[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+    out[i] = 0;
+}
+
+/* sent: some of the request was. */
+static enum http_outcome outcome_of_code(CURLcode code, bool sent) {
+    switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK: return HTTP_STOPPED;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE: return HTTP_INVALID;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR: return HTTP_AWAY;
+    case CURLE_OPERATION_TIMEDOUT: return sent ? HTTP_BROKEN : HTTP_AWAY;
+    default: return HTTP_BROKEN;
+    }
+}
+
+static enum http_outcome outcome_of_status(long status) {
+    if (status >= 200 && status < 300) return HTTP_ARRIVED;
+    return status == 429 || status == 502 || status == 503 || status == 504 ? HTTP_BUSY : HTTP_REFUSED;
+}
+
+static struct curl_slist *make_headers(const struct http_body *body, bool packed) {
+    char type[128];
+    snprintf(type, sizeof type, "Content-Type: %s", body->type);
+    struct curl_slist *headers = curl_slist_append(NULL, type), *more = headers ? curl_slist_append(headers, "Expect:") : NULL;
+    if (more && packed) more = curl_slist_append(headers, "Content-Encoding: gzip");
+    if (more) return headers;
+    curl_slist_free_all(headers);
+    return NULL;
+}
+
+static void read_end(struct http *http, CURLcode code, struct http_answer *answer) {
+    curl_off_t pause_s = 0;
+    long request_bytes = 0;
+    char said[160];
+    http->answer[http->answer_bytes] = 0;
+    answer->text = http->answer;
+    answer->text_bytes = http->answer_bytes;
+    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &pause_s);
+    curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
+    answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
+    if (answer->outcome == HTTP_ARRIVED) return;
+    if (code != CURLE_OK) {
+        copy_line(answer->reason, sizeof answer->reason, *http->error ? http->error : curl_easy_strerror(code));
+        return;
+    }
+    copy_line(said, sizeof said, http->answer);
+    snprintf(answer->reason, sizeof answer->reason, "HTTP status %ld%s%s", answer->status, *said ? ": " : "", said);
+}
+
+void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer) {
+    size_t packed_count = 0;
+    void *packed = body->gzip && body->count ? pack(body, &packed_count) : NULL;
+    struct curl_slist *headers = make_headers(body, packed);
+    CURLcode code = headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    *ret_answer = (struct http_answer){.sent_bytes = packed ? packed_count : body->count};
+    http->answer_bytes = 0;
+    http->answer_failed = false;
+    http->stop_ms = 0;
+    http->error[0] = 0;
+    curl_easy_setopt(http->curl, CURLOPT_URL, url);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, packed ? packed : body->bytes ? body->bytes : "");
+    curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ret_answer->sent_bytes);
+    if (code == CURLE_OK) code = curl_easy_perform(http->curl);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(headers);
+    free(packed);
+    read_end(http, code, ret_answer);
+}
+
+char *http_escape(char *out, const char *text) {
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.~", c);
+        out += plain ? sprintf(out, "%c", c) : sprintf(out, "%%%02X", c);
+    }
+    *out = 0;
+    return out;
+}
+
+/* ---- trying again --------------------------------------------------------------------------------------------------------- */
+
+void http_backoff_init(struct http_backoff *backoff, uint64_t longest_ms) {
+    *backoff = (struct http_backoff){.next_ms = FIRST_PAUSE_MS, .longest_ms = longest_ms};
+    if (getrandom(&backoff->random, sizeof backoff->random, 0) != (ssize_t)sizeof backoff->random)
+        backoff->random = trace_now_monotonic_ns();
+}
+
+uint64_t http_backoff_next(struct http_backoff *backoff, uint64_t retry_after_s) {
+    backoff->random = backoff->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    uint64_t pause_ms = backoff->next_ms - (backoff->random >> 33) % (backoff->next_ms / 2 + 1), asked_ms = retry_after_s * 1000;
+    backoff->next_ms = 2 * backoff->next_ms < backoff->longest_ms ? 2 * backoff->next_ms : backoff->longest_ms;
+    return asked_ms > pause_ms ? asked_ms + pause_ms / 4 : pause_ms;
+}
+
+void http_backoff_reset(struct http_backoff *backoff) { backoff->next_ms = FIRST_PAUSE_MS; }
+
+bool http_pause(const struct http *http, uint64_t ms) {
+    uint64_t end_ms = trace_now_monotonic_ms() + ms;
+    for (;;) {
+        uint64_t now_ms = trace_now_monotonic_ms(), step_ms = PAUSE_STEP_MS;
+        if (http->flag && *http->flag) return true;
+        if (now_ms >= end_ms) return false;
+        if (end_ms - now_ms < step_ms) step_ms = end_ms - now_ms;
+        struct timespec step = {.tv_nsec = (long)step_ms * 1000000};
+        nanosleep(&step, NULL);
+    }
+}
