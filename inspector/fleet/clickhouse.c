@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "clickhouse.h"
+
+#include "login_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URL_BYTES 512
+#define TIMEOUT_MS 600000 /* of one request that moves */
+#define STALL_S 60
+
+struct clickhouse {
+    struct http *http;
+    char address[URL_BYTES];
+    char database[FLEET_NAME_MAX];
+    struct strbuf url;
+};
+
+/* ---- open ----------------------------------------------------------------------------------------------------------------- */
+
+static int bad_url(const char *url, const char *why, struct failure *failure) {
+    return failure_set(failure, EXIT_USAGE, "%.200s: %s; a URL like http://localhost:8123/p2ptrace is expected", url, why);
+}
+
+static int read_url(struct clickhouse *server, const char *url, struct failure *failure) {
+    bool https = !strncmp(url, "https://", 8);
+    const char *host = url + (https ? 8 : 7), *path = strchr(host, '/'), *end;
+    if (!https && strncmp(url, "http://", 7) != 0) return bad_url(url, "no http:// or https://", failure);
+    if (!path) return bad_url(url, "the database is missing", failure);
+    if (memchr(host, '@', (size_t)(path - host)))
+        return failure_set(failure, EXIT_USAGE,
+                           "a user in the URL is seen by all who list processes: write user:password to a file "
+                           "of mode 600, and name it with --login FILE");
+    if (path == host) return bad_url(url, "the host is missing", failure);
+    if (!fleet_name_is_fit(path + 1)) return bad_url(url, "the database's name must be letters, digits and _", failure);
+    end = *host == '[' ? memchr(host, ']', (size_t)(path - host)) : host;
+    bool has_port = end && memchr(end, ':', (size_t)(path - end));
+    if (!end || strpbrk(host, " ?#&%\"'<>\\")) return bad_url(url, "no such host can be", failure);
+    int bytes = snprintf(server->address, sizeof server->address, "http%s://%.*s", https ? "s" : "", (int)(path - host), host);
+    if (bytes < 0 || bytes + 8 > (int)sizeof server->address) return bad_url(url, "it is too long", failure);
+    if (!has_port) snprintf(server->address + bytes, sizeof server->address - (size_t)bytes, ":%d", CLICKHOUSE_PORT);
+    strcpy(server->database, path + 1);
+    return 0;
+}
+
+int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
+                    struct failure *failure) {
+    const struct http_settings http = {.ca_file = settings->ca_file, .timeout_ms = TIMEOUT_MS, .stall_s = STALL_S};
+    struct clickhouse *server = calloc(1, sizeof *server);
+    struct login login;
+    if (!server) return failure_out_of_memory(failure);
+    int result = read_url(server, url, failure);
+    if (!result) result = http_open(&server->http, &http, failure);
+    if (!result && settings->login_file) {
+        result = login_file_read(&login, settings->login_file, failure);
+        if (!result && http_login(server->http, login.user, login.password)) result = failure_out_of_memory(failure);
+        explicit_bzero(&login, sizeof login);
+    }
+    if (result) {
+        clickhouse_close(server);
+        return -1;
+    }
+    http_keep_all(server->http);
+    *ret_server = server;
+    return 0;
+}
+
+void clickhouse_close(struct clickhouse *server) {
+    if (!server) return;
+    http_close(server->http);
+    strbuf_fini(&server->url);
+    free(server);
+}
+
+const char *clickhouse_database(const struct clickhouse *server) { return server->database; }
+const char *clickhouse_address(const struct clickhouse *server) { return server->address; }
+struct http *clickhouse_http(struct clickhouse *server) {
+    return server->http;
+}
+
+bool clickhouse_is_local(const struct clickhouse *server) {
+    static const char *const names[] = {"localhost:", "localhost/", "127.", "[::1]"};
+    const char *host = strstr(server->address, "://") + 3;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strncmp(host, names[i], strlen(names[i]))) return true;
+    return false;
+}
+
+/* ---- what a server says against it ---------------------------------------------------------------------------------------- */
+
+/* Codes of ClickHouse's ErrorCodes.cpp. */
+enum {
+    CODE_NO_SUCH_COLUMN = 16,
+    CODE_UNKNOWN_IDENTIFIER = 47,
+    CODE_UNKNOWN_TABLE = 60,
+    CODE_UNKNOWN_DATABASE = 81,
+    CODE_READONLY = 164,
+    CODE_UNKNOWN_USER = 192,
+    CODE_WRONG_PASSWORD = 193,
+    CODE_REQUIRED_PASSWORD = 194,
+    CODE_IP_NOT_ALLOWED = 195,
+    CODE_TABLE_IS_READ_ONLY = 242,
+    CODE_NOT_ENOUGH_SPACE = 243,
+    CODE_TOO_MANY_PARTS = 252,
+    CODE_ALL_CONNECTION_TRIES_FAILED = 279,
+    CODE_DATABASE_ACCESS_DENIED = 291,
+    CODE_ACCESS_DENIED = 497,
+    CODE_AUTHENTICATION_FAILED = 516,
+};
+
+static int code_of(const struct http_answer *answer) {
+    static const char word[] = "Code: ";
+    return strncmp(answer->text, word, sizeof word - 1) == 0 ? atoi(answer->text + sizeof word - 1) : 0;
+}
+
+static enum clickhouse_outcome explain_code(const struct clickhouse *server, const struct http_answer *answer, int code,
+                                            struct failure *failure) {
+    const char *at = server->address, *database = server->database;
+    switch (code) {
+    case CODE_UNKNOWN_USER:
+    case CODE_WRONG_PASSWORD:
+    case CODE_REQUIRED_PASSWORD:
+    case CODE_AUTHENTICATION_FAILED:
+        failure_set(failure, EXIT_FAILED,
+                    "%s does not know this user or password: name a file with user:password by --login FILE", at);
+        return CLICKHOUSE_REFUSED;
+    case CODE_IP_NOT_ALLOWED:
+        failure_set(failure, EXIT_FAILED, "%s does not let this user in from this machine: see `networks` of its users.xml", at);
+        return CLICKHOUSE_REFUSED;
+    case CODE_READONLY:
+    case CODE_DATABASE_ACCESS_DENIED:
+    case CODE_ACCESS_DENIED:
+        failure_set(
+            failure, EXIT_FAILED,
+            "%s does not allow this user to do that in %s: `ship` needs SELECT and INSERT, `fleet init` and `migrate` also "
+            "CREATE, ALTER and DROP",
+            at, database);
+        return CLICKHOUSE_REFUSED;
+    case CODE_UNKNOWN_DATABASE:
+    case CODE_UNKNOWN_TABLE:
+        failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: make it with inspector fleet init %s/%s", at,
+                    database, at, database);
+        return CLICKHOUSE_REFUSED;
+    case CODE_NO_SUCH_COLUMN:
+    case CODE_UNKNOWN_IDENTIFIER:
+        failure_set(failure, EXIT_FAILED, "the tables at %s/%s lack columns: add them with inspector fleet migrate %s/%s", at,
+                    database, at, database);
+        return CLICKHOUSE_REFUSED;
+    case CODE_TABLE_IS_READ_ONLY:
+        failure_set(failure, EXIT_FAILED, "%s is read-only now: its ZooKeeper or Keeper does not answer", at);
+        return CLICKHOUSE_AGAIN;
+    case CODE_NOT_ENOUGH_SPACE: failure_set(failure, EXIT_FAILED, "the disk of %s is full", at); return CLICKHOUSE_UNSURE;
+    case CODE_TOO_MANY_PARTS: failure_set(failure, EXIT_FAILED, "%s is behind with its merges", at); return CLICKHOUSE_UNSURE;
+    case CODE_ALL_CONNECTION_TRIES_FAILED:
+        failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
+        return CLICKHOUSE_AGAIN;
+    default:
+        /* Of an insert some partitions may be in. */
+        failure_set(failure, EXIT_FAILED, "%s cannot do it: %s", at, answer->reason);
+        return CLICKHOUSE_UNSURE;
+    }
+}
+
+static enum clickhouse_outcome explain(const struct clickhouse *server, const struct http_answer *answer, int code,
+                                       struct failure *failure) {
+    const char *at = server->address;
+    if (code) return explain_code(server, answer, code, failure);
+    switch (answer->outcome) {
+    case HTTP_ARRIVED: return CLICKHOUSE_OK;
+    case HTTP_STOPPED: failure_set(failure, EXIT_FAILED, "interrupted"); return CLICKHOUSE_STOPPED;
+    case HTTP_AWAY:
+        failure_set(failure, EXIT_NOT_THERE,
+                    "no server answers at %s: is ClickHouse running there, and may it be reached from here? (%s)", at,
+                    answer->reason);
+        return CLICKHOUSE_AGAIN;
+    case HTTP_BROKEN:
+        failure_set(failure, EXIT_NOT_THERE, "the connection to %s ended: %s", at, answer->reason);
+        return CLICKHOUSE_UNSURE;
+    case HTTP_BUSY: failure_set(failure, EXIT_FAILED, "%s is busy: %s", at, answer->reason); return CLICKHOUSE_UNSURE;
+    case HTTP_INVALID: failure_set(failure, EXIT_FAILED, "%s cannot be used: %s", at, answer->reason); return CLICKHOUSE_REFUSED;
+    case HTTP_REFUSED: break;
+    }
+    if (answer->status == 401 || answer->status == 403) return explain_code(server, answer, CODE_WRONG_PASSWORD, failure);
+    failure_set(failure, EXIT_FAILED, "what answers at %s is not ClickHouse's HTTP port (usually 8123): %s", at, answer->reason);
+    return CLICKHOUSE_REFUSED;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------- */
+
+static enum clickhouse_outcome post(struct clickhouse *server, const struct http_body *body, struct clickhouse_answer *ret_answer,
+                                    struct failure *failure) {
+    struct http_answer answer;
+    if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+    http_post(server->http, strbuf_text(&server->url), body, &answer);
+    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
+    return explain(server, &answer, ret_answer->code, failure);
+}
+
+enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
+                                       struct failure *failure) {
+    const struct http_body body = {sql, strlen(sql), "text/plain; charset=UTF-8", false};
+    strbuf_clear(&server->url);
+    /* An error in the midst of the answer then has a status of its own, too. */
+    strbuf_printf(&server->url, "%s/?wait_end_of_query=1", server->address);
+    return post(server, &body, ret_answer, failure);
+}
+
+enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
+                                          const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
+                                          struct failure *failure) {
+    const struct http_body body = {rows->bytes, rows->count, "application/octet-stream", gzip};
+    struct strbuf sql = {0};
+    strbuf_printf(&sql, "INSERT INTO `%s`.`%s` (%s) FORMAT RowBinary", server->database, table, columns);
+    char *escaped = malloc(3 * sql.bytes + 1);
+    strbuf_clear(&server->url);
+    if (escaped) http_escape(escaped, strbuf_text(&sql));
+    strbuf_printf(&server->url, "%s/?query=%s", server->address, escaped ? escaped : "");
+    if (!escaped || sql.failed) server->url.failed = true;
+    free(escaped);
+    strbuf_fini(&sql);
+    enum clickhouse_outcome outcome = post(server, &body, ret_answer, failure);
+    server->url.failed = false;
+    return outcome;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A ClickHouse server, asked over HTTP.
+ *
+ *     clickhouse_open(&server, "http://db1:8123/p2ptrace", &settings, &failure)
+ *     clickhouse_ask(server, "SELECT 1 FORMAT RowBinary", &answer, &failure)
+ *     clickhouse_insert(server, "events_local", "`time_ns`, `kind`", &rows, gzip, &failure)
+ *     clickhouse_close(server)
+ *
+ * What a server says against a request becomes one sentence with the remedy.  One thread. */
+#ifndef INSPECTOR_CLICKHOUSE_H
+#define INSPECTOR_CLICKHOUSE_H
+
+#include "fleet_tables.h"
+#include "http.h"
+#include "row_binary.h"
+
+struct clickhouse;
+
+/* How it ended; the failure says why, except of CLICKHOUSE_OK. */
+enum clickhouse_outcome {
+    CLICKHOUSE_OK,
+    CLICKHOUSE_AGAIN,   /* the server cannot do it now, and has done nothing */
+    CLICKHOUSE_UNSURE,  /* nor is it known whether it has done it */
+    CLICKHOUSE_REFUSED, /* trying again will not help */
+    CLICKHOUSE_STOPPED, /* by the flag of clickhouse_stop_on; it may have done it */
+};
+
+struct clickhouse_settings {
+    const char *login_file; /* "user:password"; NULL: the user "default", without a password */
+    const char *ca_file;    /* as http.h */
+};
+
+#define CLICKHOUSE_PORT 8123
+
+/* Reads the URL: http or https, host, port (8123 unless given), and a database.  Does not connect.  Returns 0, or -1 with the
+ * failure: a URL of another form, a file of which others could read the password. */
+int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
+                    struct failure *failure);
+void clickhouse_close(struct clickhouse *server);
+
+const char *clickhouse_database(const struct clickhouse *server);
+
+/* The URL without the database, for sentences. */
+const char *clickhouse_address(const struct clickhouse *server);
+
+/* Is it on this machine, by its name or address? */
+bool clickhouse_is_local(const struct clickhouse *server);
+
+struct http *clickhouse_http(struct clickhouse *server);
+
+struct clickhouse_answer {
+    const char *bytes; /* NUL-terminated; valid until the next request to this server */
+    size_t count;
+    int code;               /* the server's number of the error; 0: none */
+    uint64_t retry_after_s; /* as http.h */
+};
+
+/* Runs a statement.  It should name its format: RowBinary is the same in all versions. */
+enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
+                                       struct failure *failure);
+
+/* Inserts rows into a table of the database.  All of them are there or none, as long as they are of one partition. */
+enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
+                                          const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
+                                          struct failure *failure);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet_admin.h"
+
+#include <errno.h>
+#include <proto/hex.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* ---- statements ----------------------------------------------------------------------------------------------------------- */
+
+static int run(const struct fleet_admin *admin, struct clickhouse *server, struct strbuf *sql, struct failure *failure) {
+    struct clickhouse_answer answer;
+    int result = 0;
+    if (sql->failed) return failure_out_of_memory(failure);
+    if (admin->say) admin->say(admin->arg, clickhouse_address(server), strbuf_text(sql));
+    if (!admin->dry_run && clickhouse_ask(server, strbuf_text(sql), &answer, failure)) result = -1;
+    strbuf_clear(sql);
+    return result;
+}
+
+static struct fleet_layout layout_of(const struct fleet_admin *admin, const struct clickhouse *server) {
+    return (struct fleet_layout){clickhouse_database(server), admin->cluster, admin->on_cluster, admin->replicated};
+}
+
+/* The tables that are not there.  The view comes last: what it says is true of all that is before it. */
+static int make_tables(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    struct fleet_layout layout = layout_of(admin, server);
+    struct strbuf sql = {0};
+    size_t count;
+    const struct fleet_table *tables = fleet_tables(&count);
+    fleet_sql_database(&sql, &layout);
+    int result = run(admin, server, &sql, failure);
+    for (size_t i = 0; i < count && !result; i++) {
+        fleet_sql_local(&sql, &tables[i], &layout);
+        result = run(admin, server, &sql, failure);
+        if (result) break;
+        fleet_sql_global(&sql, &tables[i], &layout);
+        result = run(admin, server, &sql, failure);
+    }
+    strbuf_fini(&sql);
+    return result;
+}
+
+static int make_view(const struct fleet_admin *admin, struct clickhouse *server, const char *id, struct failure *failure) {
+    struct fleet_layout layout = layout_of(admin, server);
+    struct strbuf sql = {0};
+    fleet_sql_schema(&sql, FLEET_SCHEMA_VIEW, FLEET_SCHEMA_VERSION, id, &layout);
+    int result = run(admin, server, &sql, failure);
+    strbuf_fini(&sql);
+    return result;
+}
+
+/* At no moment is there none: the fleet's id would be lost. */
+static int replace_view(const struct fleet_admin *admin, struct clickhouse *server, const char *id, struct failure *failure) {
+    static const char next[] = FLEET_SCHEMA_VIEW "_next", last[] = FLEET_SCHEMA_VIEW "_last";
+    struct fleet_layout layout = layout_of(admin, server);
+    struct strbuf sql[5] = {{0}};
+    int result = 0;
+    fleet_sql_drop(&sql[0], next, &layout);
+    fleet_sql_drop(&sql[1], last, &layout);
+    fleet_sql_schema(&sql[2], next, FLEET_SCHEMA_VERSION, id, &layout);
+    fleet_sql_swap(&sql[3], FLEET_SCHEMA_VIEW, next, last, &layout);
+    fleet_sql_drop(&sql[4], last, &layout);
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        if (!result) result = run(admin, server, &sql[i], failure);
+        strbuf_fini(&sql[i]);
+    }
+    return result;
+}
+
+/* A Merge table becomes a Distributed one, for instance: no row is in either. */
+static int drop_globals(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    struct fleet_layout layout = layout_of(admin, server);
+    struct strbuf sql = {0};
+    size_t count;
+    const struct fleet_table *tables = fleet_tables(&count);
+    int result = 0;
+    for (size_t i = 0; i < count && !result; i++) {
+        fleet_sql_drop(&sql, tables[i].name, &layout);
+        result = run(admin, server, &sql, failure);
+    }
+    strbuf_fini(&sql);
+    return result;
+}
+
+/* ---- init ----------------------------------------------------------------------------------------------------------------- */
+
+static int new_id(char out[FLEET_ID_BYTES], struct failure *failure) {
+    uint8_t bytes[(FLEET_ID_BYTES - 1) / 2];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return failure_set(failure, EXIT_FAILED, "no random numbers can be had");
+    *trace_hex_encode(out, bytes, sizeof bytes) = 0;
+    return 0;
+}
+
+/* The id that one of the servers has; "" when none has one. */
+static int common_id(const struct fleet_admin *admin, char out[FLEET_ID_BYTES], struct failure *failure) {
+    *out = 0;
+    for (size_t i = 0; i < admin->server_count; i++) {
+        struct clickhouse *server = admin->servers[i];
+        struct fleet_schema schema;
+        if (fleet_schema_read(server, &schema, failure)) return -1;
+        if (!schema.exists) continue;
+        if (schema.version > FLEET_SCHEMA_VERSION)
+            return failure_set(failure, EXIT_FAILED,
+                               "%s/%s was made by a newer inspector (schema %u; this one knows up to %u): update this one",
+                               clickhouse_address(server), clickhouse_database(server), schema.version, FLEET_SCHEMA_VERSION);
+        if (schema.replicated != admin->replicated)
+            return failure_set(
+                failure, EXIT_FAILED,
+                "%s/%s has a fleet %s replicas: tables cannot change that, so make another database, or move the rows by hand "
+                "(docs/fleet.md)",
+                clickhouse_address(server), clickhouse_database(server), schema.replicated ? "with" : "without");
+        if (*out && strcmp(out, schema.id) != 0)
+            return failure_set(failure, EXIT_FAILED, "%s/%s belongs to another fleet than a server before it",
+                               clickhouse_address(server), clickhouse_database(server));
+        strcpy(out, schema.id);
+    }
+    return 0;
+}
+
+/* With another cluster than before only what has no rows is made again. */
+static int init_server(const struct fleet_admin *admin, struct clickhouse *server, const char *id, struct failure *failure) {
+    struct fleet_schema schema;
+    if (fleet_schema_read(server, &schema, failure)) return -1;
+    bool moved = schema.exists && strcmp(schema.cluster, admin->cluster ? admin->cluster : "") != 0;
+    if (moved && drop_globals(admin, server, failure)) return -1;
+    if (make_tables(admin, server, failure)) return -1;
+    return moved ? replace_view(admin, server, id, failure) : make_view(admin, server, id, failure);
+}
+
+int fleet_init(const struct fleet_admin *admin, struct failure *failure) {
+    char id[FLEET_ID_BYTES];
+    if (common_id(admin, id, failure)) return -1;
+    if (!*id && new_id(id, failure)) return -1;
+    for (size_t i = 0; i < admin->server_count; i++)
+        if (init_server(admin, admin->servers[i], id, failure)) return -1;
+    return 0;
+}
+
+/* ---- migrate -------------------------------------------------------------------------------------------------------------- */
+
+/* What to add, noted first: an answer is gone once the next statement runs. */
+struct additions {
+    struct strbuf *sql;
+    size_t count, room;
+    const struct fleet_layout *layout;
+};
+
+static int note_addition(void *arg, const char *table, const struct fleet_column *column) {
+    struct additions *additions = arg;
+    if (additions->count == additions->room) {
+        size_t room = additions->room ? 2 * additions->room : 64;
+        struct strbuf *more = realloc(additions->sql, room * sizeof *more);
+        if (!more) return -ENOMEM;
+        additions->sql = more;
+        additions->room = room;
+    }
+    struct strbuf *sql = &additions->sql[additions->count++];
+    *sql = (struct strbuf){0};
+    fleet_sql_add_column(sql, table, column, additions->layout);
+    return 0;
+}
+
+static int add_columns(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    struct fleet_layout layout = layout_of(admin, server);
+    struct additions additions = {.layout = &layout};
+    size_t tables;
+    *failure = (struct failure){0};
+    int result = fleet_schema_missing(server, note_addition, &additions, &tables, failure) ? -1 : 0;
+    if (result && !*failure->text) failure_out_of_memory(failure);
+    for (size_t i = 0; i < additions.count; i++) {
+        if (!result) result = run(admin, server, &additions.sql[i], failure);
+        strbuf_fini(&additions.sql[i]);
+    }
+    free(additions.sql);
+    return result;
+}
+
+/* Each server says itself what it is; only whether statements reach the whole cluster is the caller's word. */
+static int migrate_server(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    struct fleet_schema schema;
+    const char *at = clickhouse_address(server), *database = clickhouse_database(server);
+    if (fleet_schema_read(server, &schema, failure)) return -1;
+    if (!schema.exists)
+        return failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: make it with inspector fleet init %s/%s",
+                           at, database, at, database);
+    if (schema.version > FLEET_SCHEMA_VERSION)
+        return failure_set(failure, EXIT_FAILED,
+                           "%s/%s was made by a newer inspector (schema %u; this one knows up to %u): update this one", at,
+                           database, schema.version, FLEET_SCHEMA_VERSION);
+    struct fleet_admin same = *admin;
+    same.cluster = *schema.cluster ? schema.cluster : NULL;
+    same.on_cluster = admin->on_cluster && same.cluster;
+    same.replicated = schema.replicated;
+    if (make_tables(&same, server, failure) || add_columns(&same, server, failure)) return -1;
+    return schema.version == FLEET_SCHEMA_VERSION ? 0 : replace_view(&same, server, schema.id, failure);
+}
+
+int fleet_migrate(const struct fleet_admin *admin, struct failure *failure) {
+    for (size_t i = 0; i < admin->server_count; i++)
+        if (migrate_server(admin, admin->servers[i], failure)) return -1;
+    return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a fleet is: its servers, and the machines that ship to it. */
+#ifndef INSPECTOR_FLEET_STATUS_H
+#define INSPECTOR_FLEET_STATUS_H
+
+#include "fleet_schema.h"
+
+/* What one server has itself. */
+struct fleet_server_status {
+    struct fleet_schema schema;
+    uint64_t rows;  /* of events, those that are there twice until they are merged counted twice */
+    uint64_t bytes; /* on disk, of all its tables */
+    size_t columns_missing;
+};
+enum clickhouse_outcome fleet_server_status(struct clickhouse *server, struct fleet_server_status *ret_status,
+                                            struct failure *failure);
+
+struct fleet_host_status {
+    char host[FLEET_HOST_BYTES_MAX + 1], shipper[33], program[33];
+    uint64_t seen_ns, segments, events, lost_segments, lost_events, newest_ns, waiting_segments, waiting_bytes;
+};
+
+/* Calls `each` for every machine, in the order of their names; asks all servers of the cluster. */
+enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
+                                    void *arg, struct failure *failure);
+
+#endif

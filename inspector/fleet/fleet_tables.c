@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet_tables.h"
+
+#include <ctype.h>
+#include <pthread.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* The day in UTC, whatever the server's time zone: replicas must agree. */
+#define DAY_OF(column) "toYYYYMMDD(toDateTime(intDiv(" column ", 1000000000)), 'UTC')"
+
+static const struct fleet_column index_columns[] = {
+    {"trace_id", "FixedString(16)", NULL}, {"peer_id", "FixedString(32)", NULL},        {"first_ns", "UInt64", NULL},
+    {"last_ns", "UInt64", NULL},           {"trace", "String", "lower(hex(trace_id))"},
+};
+
+static const struct fleet_column node_columns[] = {
+    {"node_id", "FixedString(32)", NULL},
+    {"log_id", "UInt64", NULL},
+    {"seen_ns", "UInt64", NULL}, /* when this was so */
+    {"host", "String", NULL},
+    {"name", "String", NULL},
+    {"pid", "Int32", NULL},
+    {"started_ns", "UInt64", NULL},
+    {"last_ns", "UInt64", NULL},
+    {"state", "String", NULL},
+    {"emitted", "UInt64", NULL},
+    {"indexed", "UInt64", NULL},
+    {"unfinished", "UInt64", NULL},
+#define TRACE_LOSS(id, name, NAME, doc) {"lost_" #name, "UInt64", NULL},
+#include "tbl/losses.def"
+    {"has_ring", "UInt8", NULL},
+    {"lane_count", "UInt32", NULL},
+    {"lane_events", "UInt32", NULL},
+    {"lanes_used", "UInt32", NULL},
+    {"ring_bytes", "UInt64", NULL},
+    {"policy", "UInt8", NULL},
+    {"clock_source", "UInt8", NULL},
+    {"control", "UInt64", NULL},
+    {"node", "String", "lower(hex(node_id))"},
+};
+
+static const struct fleet_column app_columns[] = {
+    {"node_id", "FixedString(32)", NULL},
+    {"log_id", "UInt64", NULL},
+    {"app_id", "FixedString(4)", NULL},
+    {"seen_ns", "UInt64", NULL},
+    {"name", "String", NULL},
+    {"command_count", "UInt16", NULL}, /* as the node declared it; 0: up to the first without a name */
+    {"field_count", "UInt16", NULL},
+    {"command_numbers", "Array(UInt16)", NULL},
+    {"command_names", "Array(String)", NULL},
+    {"field_names", "Array(String)", NULL},
+    {"field_types", "Array(UInt8)", NULL},
+    {"field_offsets", "Array(UInt8)", NULL},
+    {"field_bytes", "Array(UInt8)", NULL},
+};
+
+static const struct fleet_column loss_columns[] = {
+    {"host", "String", NULL},
+    {"instance", "UInt64", NULL}, /* of the traced that recorded */
+    {"first_segment", "UInt64", NULL},
+    {"cause", "String", NULL}, /* missing: gone before it was shipped, or never written; damaged */
+    {"found_ns", "UInt64", NULL},
+    {"segments", "UInt64", NULL}, /* wholly lost; 0: events of one */
+    {"events_max", "UInt64", NULL},
+    {"from_ns", "UInt64", NULL}, /* the newest event before it, 0: not known; the oldest behind it */
+    {"to_ns", "UInt64", NULL},
+};
+
+static const struct fleet_column host_columns[] = {
+    {"host", "String", NULL},
+    {"shipper", "String", NULL}, /* tells two machines of one name apart */
+    {"seen_ns", "UInt64", NULL},
+    {"program", "String", NULL},
+    {"segments", "UInt64", NULL}, /* shipped since the place was begun, as the next */
+    {"events", "UInt64", NULL},
+    {"lost_segments", "UInt64", NULL},
+    {"lost_events", "UInt64", NULL},
+    {"newest_ns", "UInt64", NULL}, /* event that was shipped */
+    {"waiting_segments", "UInt64", NULL},
+    {"waiting_bytes", "UInt64", NULL},
+};
+
+static struct fleet_table tables[] = {
+    {.name = "events",
+     .key = "peer_id, kind, time_ns, node_id, log_id, lane, sequence, cause",
+     .primary = "peer_id, kind, time_ns",
+     .partition = DAY_OF("time_ns"),
+     .shard = "cityHash64(node_id)"},
+    {.name = "trace_index",
+     .columns = index_columns,
+     .column_count = COUNT_OF(index_columns),
+     .key = "trace_id, peer_id, first_ns, last_ns",
+     .primary = "trace_id",
+     .partition = DAY_OF("first_ns"),
+     .shard = "cityHash64(trace_id)",
+     .granularity = 1024},
+    {.name = "nodes",
+     .columns = node_columns,
+     .column_count = COUNT_OF(node_columns),
+     .key = "node_id, log_id",
+     .version = "seen_ns",
+     .shard = "cityHash64(node_id)"},
+    {.name = "apps",
+     .columns = app_columns,
+     .column_count = COUNT_OF(app_columns),
+     .key = "node_id, log_id, app_id",
+     .version = "seen_ns",
+     .shard = "cityHash64(node_id)"},
+    {.name = "losses",
+     .columns = loss_columns,
+     .column_count = COUNT_OF(loss_columns),
+     .key = "host, instance, first_segment, cause",
+     .version = "found_ns",
+     .shard = "cityHash64(host)"},
+    {.name = "hosts",
+     .columns = host_columns,
+     .column_count = COUNT_OF(host_columns),
+     .key = "host, shipper",
+     .version = "seen_ns",
+     .shard = "cityHash64(host)"},
+};
+
+static void fill_events(void) { tables[0].columns = fleet_event_columns(&tables[0].column_count); }
+
+const struct fleet_table *fleet_tables(size_t *ret_count) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fill_events);
+    *ret_count = COUNT_OF(tables);
+    return tables;
+}
+
+const struct fleet_table *fleet_table_find(const char *name) {
+    size_t count;
+    const struct fleet_table *all = fleet_tables(&count);
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(all[i].name, name)) return &all[i];
+    return NULL;
+}
+
+void fleet_column_list(struct strbuf *out, const struct fleet_table *table) {
+    for (size_t i = 0; i < table->column_count; i++)
+        if (!table->columns[i].alias) strbuf_printf(out, "%s`%s`", i ? ", " : "", table->columns[i].name);
+}
+
+/* ---- SQL ------------------------------------------------------------------------------------------------------------------ */
+
+static void put_on_cluster(struct strbuf *out, const struct fleet_layout *layout) {
+    if (layout->on_cluster) strbuf_printf(out, " ON CLUSTER `%s`", layout->cluster);
+}
+
+static void put_columns(struct strbuf *out, const struct fleet_table *table) {
+    strbuf_puts(out, " (\n");
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct fleet_column *column = &table->columns[i];
+        strbuf_printf(out, "    `%s` %s%s%s%s\n", column->name, column->type, column->alias ? " ALIAS " : "",
+                      column->alias ? column->alias : "", i + 1 < table->column_count ? "," : "");
+    }
+    strbuf_puts(out, ")");
+}
+
+void fleet_sql_database(struct strbuf *out, const struct fleet_layout *layout) {
+    strbuf_printf(out, "CREATE DATABASE IF NOT EXISTS `%s`", layout->database);
+    put_on_cluster(out, layout);
+}
+
+static void put_engine(struct strbuf *out, const struct fleet_table *table, const struct fleet_layout *layout) {
+    const char *version = table->version ? table->version : "";
+    if (layout->replicated)
+        strbuf_printf(out, "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/%s/%s_local', '{replica}'%s%s)",
+                      layout->database, table->name, table->version ? ", " : "", version);
+    else
+        strbuf_printf(out, "ReplacingMergeTree(%s)", version);
+}
+
+void fleet_sql_local(struct strbuf *out, const struct fleet_table *table, const struct fleet_layout *layout) {
+    strbuf_printf(out, "CREATE TABLE IF NOT EXISTS `%s`.`%s_local`", layout->database, table->name);
+    put_on_cluster(out, layout);
+    put_columns(out, table);
+    strbuf_puts(out, "\nENGINE = ");
+    put_engine(out, table, layout);
+    if (table->partition) strbuf_printf(out, "\nPARTITION BY %s", table->partition);
+    if (table->primary) strbuf_printf(out, "\nPRIMARY KEY (%s)", table->primary);
+    strbuf_printf(out, "\nORDER BY (%s)", table->key);
+    if (table->granularity) strbuf_printf(out, "\nSETTINGS index_granularity = %u", table->granularity);
+}
+
+void fleet_sql_global(struct strbuf *out, const struct fleet_table *table, const struct fleet_layout *layout) {
+    strbuf_printf(out, "CREATE TABLE IF NOT EXISTS `%s`.`%s`", layout->database, table->name);
+    put_on_cluster(out, layout);
+    put_columns(out, table);
+    if (layout->cluster)
+        strbuf_printf(out, "\nENGINE = Distributed(`%s`, `%s`, `%s_local`, %s)", layout->cluster, layout->database, table->name,
+                      table->shard);
+    else
+        strbuf_printf(out, "\nENGINE = Merge('%s', '^%s_local$')", layout->database, table->name);
+}
+
+void fleet_sql_add_column(struct strbuf *out, const char *table, const struct fleet_column *column,
+                          const struct fleet_layout *layout) {
+    strbuf_printf(out, "ALTER TABLE `%s`.`%s`", layout->database, table);
+    put_on_cluster(out, layout);
+    strbuf_printf(out, " ADD COLUMN `%s` %s%s%s", column->name, column->type, column->alias ? " ALIAS " : "",
+                  column->alias ? column->alias : "");
+}
+
+void fleet_sql_schema(struct strbuf *out, const char *name, unsigned version, const char *fleet_id,
+                      const struct fleet_layout *layout) {
+    strbuf_printf(out, "CREATE VIEW IF NOT EXISTS `%s`.`%s`", layout->database, name);
+    put_on_cluster(out, layout);
+    strbuf_printf(out, " AS SELECT toUInt32(%u) AS version, '%s' AS fleet, '%s' AS cluster, toUInt8(%d) AS replicated", version,
+                  fleet_id, layout->cluster ? layout->cluster : "", layout->replicated);
+}
+
+void fleet_sql_swap(struct strbuf *out, const char *name, const char *next, const char *last, const struct fleet_layout *layout) {
+    const char *database = layout->database;
+    strbuf_printf(out, "RENAME TABLE `%s`.`%s` TO `%s`.`%s`, `%s`.`%s` TO `%s`.`%s`", database, name, database, last, database,
+                  next, database, name);
+    put_on_cluster(out, layout);
+}
+
+void fleet_sql_drop(struct strbuf *out, const char *name, const struct fleet_layout *layout) {
+    strbuf_printf(out, "DROP TABLE IF EXISTS `%s`.`%s`", layout->database, name);
+    put_on_cluster(out, layout);
+}
+
+bool fleet_name_is_fit(const char *name) {
+    size_t bytes = strlen(name);
+    if (!bytes || bytes >= FLEET_NAME_MAX || isdigit((unsigned char)*name)) return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && *name != '_') return false;
+    return true;
+}

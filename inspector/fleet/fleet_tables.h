@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of a fleet, and the SQL that makes them.  Each is there twice on each server: NAME_local has the rows of its shard,
+ * and NAME answers for all shards (Distributed; on a single server Merge over the local one, so that both have the same names
+ * when a second server comes).
+ *
+ *   events       a row for each event
+ *   trace_index  where the events of a trace are: for each trace and peer the time from the first to the last event.  It has no
+ *                counts, so that a row which is there twice changes no answer
+ *   nodes, apps  a row for each log, and for each application of one: the newest snapshot stays
+ *   losses       what never came: segments that were gone before they were shipped, or damaged
+ *   hosts        a row for each machine: how far it is
+ *
+ * All are ReplacingMergeTree, where a row with the same key replaces one that was there; FINAL or LIMIT 1 BY shows it once until
+ * that has happened.  The view p2ptrace_schema has the version, the id of the fleet, and its cluster.
+ *
+ * The SQL runs on 18.16 and later, and has no settings whose values differ between versions. */
+#ifndef INSPECTOR_FLEET_TABLES_H
+#define INSPECTOR_FLEET_TABLES_H
+
+#include "fleet_event.h"
+#include "strbuf.h"
+
+/* Changes when what is there means something else.  A new column does not change it: `fleet migrate` adds what is missing. */
+#define FLEET_SCHEMA_VERSION 1
+#define FLEET_SCHEMA_VIEW "p2ptrace_schema"
+#define FLEET_ID_BYTES 33 /* 32 digits and a NUL */
+#define FLEET_NAME_MAX 64 /* of a database or a cluster */
+
+struct fleet_table {
+    const char *name;
+    const struct fleet_column *columns;
+    size_t column_count;
+    const char *key;       /* rows with the same one are one row */
+    const char *primary;   /* the part of it that is kept in memory; NULL: all */
+    const char *partition; /* NULL: none */
+    const char *version;   /* the row with the greatest stays; NULL: they are alike */
+    const char *shard;     /* of a Distributed table */
+    unsigned granularity;  /* 0: the server's own */
+};
+
+/* What a table is made for. */
+struct fleet_layout {
+    const char *database;
+    const char *cluster; /* NULL: a single server */
+    bool on_cluster;     /* statements reach all servers of it (needs ZooKeeper or Keeper) */
+    bool replicated;     /* of each shard there are several; needs the macros {shard} and {replica} */
+};
+
+const struct fleet_table *fleet_tables(size_t *ret_count);
+const struct fleet_table *fleet_table_find(const char *name);
+
+/* "`time_ns`, `trace_id`, ...": the columns that are stored. */
+void fleet_column_list(struct strbuf *out, const struct fleet_table *table);
+
+/* CREATE DATABASE, and CREATE TABLE of one of the two: IF NOT EXISTS. */
+void fleet_sql_database(struct strbuf *out, const struct fleet_layout *layout);
+void fleet_sql_local(struct strbuf *out, const struct fleet_table *table, const struct fleet_layout *layout);
+void fleet_sql_global(struct strbuf *out, const struct fleet_table *table, const struct fleet_layout *layout);
+
+/* ALTER TABLE ... ADD COLUMN. */
+void fleet_sql_add_column(struct strbuf *out, const char *table, const struct fleet_column *column,
+                          const struct fleet_layout *layout);
+
+/* The view, under this name; and what puts one such view into the place of another, which becomes a third. */
+void fleet_sql_schema(struct strbuf *out, const char *name, unsigned version, const char *fleet_id,
+                      const struct fleet_layout *layout);
+void fleet_sql_swap(struct strbuf *out, const char *name, const char *next, const char *last, const struct fleet_layout *layout);
+void fleet_sql_drop(struct strbuf *out, const char *name, const struct fleet_layout *layout);
+
+/* A letter or _, then letters, digits and _; at most FLEET_NAME_MAX - 1 of them. */
+bool fleet_name_is_fit(const char *name);
+
+#endif
