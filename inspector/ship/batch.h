@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Segments of a recording, as rows of the fleet's tables.  The rows depend on nothing but the segments, so that a batch which is
+ * sent again is the same. */
+#ifndef INSPECTOR_BATCH_H
+#define INSPECTOR_BATCH_H
+
+#include "failure.h"
+#include "fleet_event.h"
+#include "trace_index.h"
+
+#include <store/nodes.h>
+
+/* A server refuses an insert into too many partitions, and a partition is a day: events of days that are far apart go into
+ * inserts of their own. */
+#define BATCH_GROUP_DAYS 64
+
+struct batch_group {
+    uint64_t number; /* day / BATCH_GROUP_DAYS */
+    struct batch_event {
+        struct trace_event event;
+        uint32_t origin; /* in batch.origins */
+        uint32_t lane;
+    } * events;
+    size_t count, room;
+};
+
+struct batch {
+    char host[FLEET_HOST_BYTES_MAX + 1];
+    struct batch_group *groups;
+    size_t group_count, group_room;
+    struct trace_index index;
+    struct row_writer index_rows, nodes, apps, losses;
+    uint64_t events;
+    uint64_t oldest_ns, newest_ns; /* of the events */
+    uint64_t damaged_events, damaged_segments;
+    struct fleet_origin *origins; /* of all logs of its segments */
+    size_t origin_count, origin_room;
+    uint32_t origin_of[NODES_MAX]; /* by node index of the segment that is read: its origin + 1; 0: none yet */
+    struct batch_sort_key *keys;
+    size_t key_room;
+    struct row_writer event_rows; /* of one group */
+    struct node_seen {
+        uint64_t log, row;
+    } * seen; /* what the fleet has of each log, or will have after this batch: a table by hash */
+    struct row_writer scratch;
+};
+
+/* host: as fleet_origin_make.  Returns 0, or -1 without memory. */
+int batch_init(struct batch *batch, const char *host);
+void batch_fini(struct batch *batch);
+
+/* Forgets the rows. */
+void batch_clear(struct batch *batch);
+
+enum batch_read {
+    BATCH_READ,    /* what is damaged is in the rows of losses */
+    BATCH_GONE,    /* the file is not there any more */
+    BATCH_LATER,   /* memory or descriptors are short, or the disk has errors: the failure says what */
+    BATCH_REFUSED, /* the file cannot be read by this program: the failure says why */
+};
+
+/* Adds a segment.  now_ns: for the rows of losses. */
+enum batch_read batch_add(struct batch *batch, const char *dir, uint64_t instance, uint64_t number, uint64_t now_ns,
+                          struct failure *failure);
+
+/* Makes event_rows of a group, in the order of the table's key: then the server need not sort them, which halves its work.
+ * Returns 0, or -1 without memory. */
+int batch_encode_group(struct batch *batch, const struct batch_group *group);
+
+/* Adds a row to losses. */
+struct batch_loss {
+    uint64_t instance, first_segment, segments, events_max, from_ns, to_ns;
+    const char *cause; /* "missing" or "damaged" */
+};
+void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t now_ns);
+
+/* Did memory run out? */
+bool batch_failed(const struct batch *batch);
+
+#endif

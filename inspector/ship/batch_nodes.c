@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch_nodes.h"
+
+#include <string.h>
+#include <urcu.h>
+#include <xxhash.h>
+
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: nobody writes to a recording */
+
+static const char *state_name(uint32_t state) {
+    static const char *const names[] = {
+        [NODE_LIVE] = "live", [NODE_EXITED] = "exited", [NODE_CRASHED] = "crashed", [NODE_REJECTED] = "rejected"};
+    return state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+/* Everything but when it was so, in the order of the columns behind it. */
+static void write_node(struct row_writer *out, const struct node *node, const char *host) {
+    const struct node_info *info = &node->info;
+    row_write_string(out, host);
+    row_write_string(out, info->node_name);
+    row_write_u32(out, (uint32_t)info->pid);
+    row_write_u64(out, info->started_unix_ns);
+    row_write_u64(out, LOAD(node->last_unix_ns));
+    row_write_string(out, state_name(LOAD(node->state)));
+    row_write_u64(out, LOAD(node->emitted));
+    row_write_u64(out, LOAD(node->indexed));
+    row_write_u64(out, LOAD(node->unfinished));
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) row_write_u64(out, LOAD(node->lost[cause]));
+    row_write_u8(out, info->has_ring);
+    row_write_u32(out, info->lane_count);
+    row_write_u32(out, info->lane_events);
+    row_write_u32(out, LOAD(node->lanes_used));
+    row_write_u64(out, info->ring_bytes);
+    row_write_u8(out, (uint8_t)info->policy);
+    row_write_u8(out, (uint8_t)info->clock_source);
+    row_write_u64(out, LOAD(node->control));
+}
+
+static void write_key(struct row_writer *out, const struct node *node) {
+    row_write(out, node->info.node_id.bytes, sizeof node->info.node_id.bytes);
+    row_write_u64(out, node->info.log);
+}
+
+static unsigned named_commands(const struct trace_app *app) {
+    unsigned count = 0;
+    if (app->command_count) return app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
+    while (count < TRACE_APP_COMMANDS_MAX && app->commands[count].name[0]) count++;
+    return count;
+}
+
+static unsigned named_fields(const struct trace_app *app) {
+    unsigned count = 0;
+    if (app->field_count) return app->field_count < TRACE_APP_FIELDS_MAX ? app->field_count : TRACE_APP_FIELDS_MAX;
+    while (count < TRACE_APP_FIELDS_MAX && app->fields[count].name[0]) count++;
+    return count;
+}
+
+static void write_text(struct row_writer *out, const char *text, size_t room) {
+    size_t bytes = strnlen(text, room);
+    row_write_count(out, bytes);
+    row_write(out, text, bytes);
+}
+
+static void write_app(struct row_writer *out, const struct trace_app *app) {
+    unsigned commands = named_commands(app), fields = named_fields(app);
+    write_text(out, app->name, sizeof app->name);
+    row_write_u16(out, app->command_count);
+    row_write_u16(out, app->field_count);
+    row_write_count(out, commands);
+    for (unsigned i = 0; i < commands; i++) row_write_u16(out, app->commands[i].cmd);
+    row_write_count(out, commands);
+    for (unsigned i = 0; i < commands; i++) write_text(out, app->commands[i].name, sizeof app->commands[i].name);
+    row_write_count(out, fields);
+    for (unsigned i = 0; i < fields; i++) write_text(out, app->fields[i].name, sizeof app->fields[i].name);
+    row_write_count(out, fields);
+    for (unsigned i = 0; i < fields; i++) row_write_u8(out, app->fields[i].type);
+    row_write_count(out, fields);
+    for (unsigned i = 0; i < fields; i++) row_write_u8(out, app->fields[i].offset);
+    row_write_count(out, fields);
+    for (unsigned i = 0; i < fields; i++) row_write_u8(out, app->fields[i].bytes);
+}
+
+/* Is this row of the log another than the last?  Notes it. */
+static bool has_changed(struct batch *batch, const struct node *node, const struct row_writer *row, uint32_t app_count) {
+    struct {
+        struct trace_node_id node_id;
+        uint64_t log;
+    } identity = {node->info.node_id, node->info.log};
+    uint64_t log = XXH3_64bits(&identity, sizeof identity) | 1, hash = XXH3_64bits_withSeed(row->bytes, row->count, app_count);
+    for (uint32_t i = 0; i < BATCH_SEEN_SLOTS; i++) {
+        struct node_seen *slot = &batch->seen[(log + i) % BATCH_SEEN_SLOTS];
+        if (slot->log && slot->log != log) continue;
+        bool changed = !slot->log || slot->row != hash;
+        *slot = (struct node_seen){log, hash};
+        return changed;
+    }
+    return true;
+}
+
+static void add_node(struct batch *batch, const struct node *node, uint64_t seen_ns) {
+    uint32_t app_count = LOAD(node->app_count);
+    row_writer_clear(&batch->scratch);
+    write_node(&batch->scratch, node, batch->host);
+    if (batch->scratch.failed) batch->nodes.failed = true;
+    if (batch->scratch.failed || !has_changed(batch, node, &batch->scratch, app_count)) return;
+    write_key(&batch->nodes, node);
+    row_write_u64(&batch->nodes, seen_ns);
+    row_write(&batch->nodes, batch->scratch.bytes, batch->scratch.count);
+    for (uint32_t i = 0; i < app_count; i++) {
+        write_key(&batch->apps, node);
+        row_write(&batch->apps, node->apps[i]->app_id, sizeof node->apps[i]->app_id);
+        row_write_u64(&batch->apps, seen_ns);
+        write_app(&batch->apps, node->apps[i]);
+    }
+}
+
+void batch_add_nodes(struct batch *batch, const struct nodes *nodes, uint64_t seen_ns) {
+    uint32_t count = nodes_count(nodes);
+    rcu_read_lock();
+    for (uint32_t i = 0; i < count; i++) {
+        const struct node *node = nodes_at(nodes, i);
+        if (node) add_node(batch, node, seen_ns);
+    }
+    rcu_read_unlock();
+}
+
+void batch_forget_nodes(struct batch *batch) { memset(batch->seen, 0, BATCH_SEEN_SLOTS * sizeof *batch->seen); }

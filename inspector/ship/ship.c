@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See ship.h.  One turn of the loop:
+ *
+ *     look at the directory -> choose a batch -> note in the place that it is being sent -> send it until it is there
+ *                                                                                                    |
+ *     the next turn notes that it has arrived, together with what it sends itself  <-----------------+
+ *
+ * So there is one write of the place for each batch, and it always names a batch of which nobody knows whether it arrived. */
+#include "ship.h"
+
+#include "batch_nodes.h"
+#include "fleet_schema.h"
+#include "place.h"
+#include "ship_deliver.h"
+#include "ship_metrics.h"
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <proto/clock.h>
+#include <recording/recording.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PLACE_NAME "p2ptrace-ship.place"
+#define REPORT_MS 60000
+
+struct ship {
+    struct ship_options options;
+    const volatile sig_atomic_t *stop;
+    struct clickhouse *server;
+    struct fleet_schema schema;
+    struct strbuf place_path;
+    int lock_fd;
+    struct place place;
+    bool place_changed;
+    bool first_run; /* what is gone already was never to be shipped */
+    struct spool spool;
+    struct batch batch;
+    struct ship_delivery delivery;
+    struct ship_progress progress;
+    struct row_writer host_row;
+    uint64_t host_row_ms, report_ms, reported_events;
+    char host[FLEET_HOST_BYTES_MAX + 1];
+    void (*say)(const char *line);
+};
+
+/* ---- life ----------------------------------------------------------------------------------------------------------------- */
+
+/* The name in /etc/hostname, as the administrator gave it; the kernel's where there is none. */
+static void find_host(char out[FLEET_HOST_BYTES_MAX + 1]) {
+    FILE *file = fopen("/etc/hostname", "re");
+    char line[256] = "";
+    if (file) {
+        while (fgets(line, sizeof line, file) && (*line == '#' || *line == '\n')) *line = 0;
+        fclose(file);
+    }
+    line[strcspn(line, " \t\r\n")] = 0;
+    if (!*line && gethostname(line, sizeof line - 1)) strcpy(line, "unknown");
+    snprintf(out, FLEET_HOST_BYTES_MAX + 1, "%.*s", FLEET_HOST_BYTES_MAX, line);
+}
+
+static int check_host(const char *host, struct failure *failure) {
+    size_t bytes = strlen(host);
+    bool fit = bytes && bytes <= FLEET_HOST_BYTES_MAX;
+    for (const char *at = host; *at; at++) fit = fit && (unsigned char)*at > ' ' && *at != 0x7f;
+    return fit ? 0
+               : failure_set(failure, EXIT_USAGE, "--host %.80s: a name of 1 to %d bytes without spaces is expected", host,
+                             FLEET_HOST_BYTES_MAX);
+}
+
+static int open_files(struct ship *ship, struct failure *failure) {
+    const struct ship_options *options = &ship->options;
+    if (options->place)
+        strbuf_puts(&ship->place_path, options->place);
+    else
+        strbuf_printf(&ship->place_path, "%s/" PLACE_NAME, options->dir);
+    if (ship->place_path.failed) return failure_out_of_memory(failure);
+    if (spool_scan(&ship->spool, options->dir, failure)) return -1; /* before a lock is left in a directory that is none */
+    if (!options->look_only) {
+        ship->lock_fd = place_lock(strbuf_text(&ship->place_path), failure);
+        if (ship->lock_fd < 0) return -1;
+    }
+    return place_read(&ship->place, strbuf_text(&ship->place_path), failure);
+}
+
+int ship_open(struct ship **ret_ship, const struct ship_options *options, const volatile sig_atomic_t *stop,
+              struct failure *failure) {
+    const struct clickhouse_settings settings = {options->login, options->ca_file};
+    struct ship *ship = calloc(1, sizeof *ship);
+    if (!ship) return failure_out_of_memory(failure);
+    ship->options = *options;
+    ship->stop = stop;
+    ship->lock_fd = -1;
+    ship->report_ms = trace_now_monotonic_ms();
+    find_host(ship->host);
+    int result = options->host ? check_host(options->host, failure) : 0;
+    if (!result && options->host) strcpy(ship->host, options->host);
+    if (!result) result = clickhouse_open(&ship->server, options->url, &settings, failure);
+    if (!result) result = open_files(ship, failure);
+    if (!result && batch_init(&ship->batch, ship->host)) result = failure_out_of_memory(failure);
+    if (result) {
+        ship_close(ship);
+        return -1;
+    }
+    http_stop_on(clickhouse_http(ship->server), stop, SHIP_GRACE_MS);
+    ship_deliver_init(&ship->delivery, ship->server);
+    ship->delivery.progress = &ship->progress;
+    ship->delivery.gzip =
+        options->gzip == SHIP_GZIP_ALWAYS || (options->gzip == SHIP_GZIP_AUTO && !clickhouse_is_local(ship->server));
+    *ret_ship = ship;
+    return 0;
+}
+
+static int save_place(struct ship *ship, struct failure *failure);
+
+void ship_close(struct ship *ship) {
+    struct failure failure;
+    if (!ship) return;
+    if (ship->place_changed && ship->lock_fd >= 0) (void)save_place(ship, &failure); /* an older one is right, too */
+    clickhouse_close(ship->server);
+    if (ship->lock_fd >= 0) close(ship->lock_fd);
+    batch_fini(&ship->batch);
+    spool_fini(&ship->spool);
+    row_writer_fini(&ship->host_row);
+    strbuf_fini(&ship->place_path);
+    free(ship);
+}
+
+const char *ship_host(const struct ship *ship) { return ship->host; }
+
+/* ---- the server ----------------------------------------------------------------------------------------------------------- */
+
+static int check_place(struct ship *ship, struct failure *failure) {
+    struct place *place = &ship->place;
+    const struct fleet_schema *schema = &ship->schema;
+    const char *path = strbuf_text(&ship->place_path);
+    ship->first_run = !*place->fleet;
+    if (ship->first_run) {
+        strcpy(place->fleet, schema->id);
+        place->shard = schema->shard;
+        return 0;
+    }
+    if (strcmp(place->fleet, schema->id) != 0)
+        return failure_set(
+            failure, EXIT_FAILED,
+            "the place %s belongs to another fleet than %s/%s: give this one its own with --place FILE, or remove it to send "
+            "everything that is still there",
+            path, clickhouse_address(ship->server), clickhouse_database(ship->server));
+    if (place->shard != schema->shard && place->sending.count)
+        return failure_set(failure, EXIT_FAILED,
+                           "the last batch may have reached shard %u, and %s is shard %u, where it would count once more: run "
+                           "inspector ship --once "
+                           "--to a server of shard %u first",
+                           place->shard, clickhouse_address(ship->server), schema->shard, place->shard);
+    ship->place_changed |= place->shard != schema->shard;
+    place->shard = schema->shard;
+    return 0;
+}
+
+static void write_metrics(struct ship *ship) {
+    const struct ship_options *options = &ship->options;
+    if (options->metrics) (void)ship_metrics_write(options->metrics, ship->host, &ship->progress, trace_now_unix_ns());
+}
+
+static void while_waiting(void *arg) { write_metrics(arg); }
+
+int ship_connect(struct ship *ship, void (*say)(const char *line), struct failure *failure) {
+    uint64_t begin_ms = trace_now_monotonic_ms(), patience_ms = ship->options.patience_ms;
+    struct http_backoff backoff;
+    bool said = false;
+    http_backoff_init(&backoff, SHIP_PAUSE_MAX_MS);
+    for (;;) {
+        enum clickhouse_outcome outcome = fleet_schema_need(ship->server, &ship->schema, failure);
+        if (!outcome) break;
+        uint64_t pause_ms = http_backoff_next(&backoff, 0);
+        if (outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) return -1;
+        if (patience_ms != WAIT_FOREVER && trace_now_monotonic_ms() + pause_ms > begin_ms + patience_ms) return -1;
+        if (!said && say) say(failure->text);
+        said = true;
+        write_metrics(ship);
+        if (http_pause(clickhouse_http(ship->server), pause_ms)) return failure_set(failure, EXIT_FAILED, "interrupted");
+    }
+    ship->progress.up = true;
+    return check_place(ship, failure);
+}
+
+int ship_try_insert(struct ship *ship, struct failure *failure) {
+    const struct row_writer none = {0};
+    struct clickhouse_answer answer;
+    struct strbuf columns = {0};
+    fleet_column_list(&columns, fleet_table_find("hosts"));
+    enum clickhouse_outcome outcome =
+        clickhouse_insert(ship->server, "hosts_local", strbuf_text(&columns), &none, false, &answer, failure);
+    strbuf_fini(&columns);
+    return outcome ? -1 : 0;
+}
+
+/* ---- the place ------------------------------------------------------------------------------------------------------------ */
+
+/* Shipped files go once the place says so for good: after a kill they would look like a loss. */
+static void remove_shipped(struct ship *ship) {
+    uint64_t bytes = 0;
+    if (!ship->options.keep_bytes) return;
+    for (size_t i = 0; i < ship->spool.count; i++) bytes += ship->spool.segments[i].bytes;
+    while (bytes > ship->options.keep_bytes) {
+        struct spool_segment *oldest = NULL;
+        for (size_t i = 0; i < ship->spool.count; i++) {
+            struct spool_segment *segment = &ship->spool.segments[i];
+            const struct place_instance *entry = place_find(&ship->place, segment->instance);
+            if (!segment->bytes || !entry || segment->number >= entry->next) continue;
+            if (!oldest || segment->written_ns < oldest->written_ns) oldest = segment;
+        }
+        if (!oldest || spool_remove(ship->options.dir, oldest->instance, oldest->number)) return;
+        bytes -= oldest->bytes;
+        oldest->bytes = 0; /* not again */
+    }
+}
+
+/* An instance without files is kept as long as there is room: its traced may still run. */
+static void forget_instances(struct ship *ship) {
+    struct place *place = &ship->place;
+    while (place->instance_count > PLACE_INSTANCES_MAX - 64) {
+        const struct place_instance *oldest = NULL;
+        for (size_t i = 0; i < place->instance_count; i++) {
+            const struct place_instance *entry = &place->instances[i];
+            if (spool_find(&ship->spool, entry->instance, 0)) continue;
+            if (!oldest || entry->newest_ns < oldest->newest_ns) oldest = entry;
+        }
+        if (!oldest) return;
+        place_forget(place, oldest->instance);
+    }
+}
+
+static int save_place(struct ship *ship, struct failure *failure) {
+    forget_instances(ship);
+    if (place_save(&ship->place, strbuf_text(&ship->place_path), failure)) return -1;
+    ship->place_changed = false;
+    remove_shipped(ship);
+    return 0;
+}
+
+/* ---- what is next --------------------------------------------------------------------------------------------------------- */
+
+/* What was gone before the first run is no loss: each instance begins with its first file. */
+static int begin_instances(struct ship *ship, struct failure *failure) {
+    for (size_t i = 0; i < ship->spool.count; i++) {
+        const struct spool_segment *segment = &ship->spool.segments[i];
+        bool first = i == 0 || segment[-1].instance != segment->instance;
+        if (!first || place_find(&ship->place, segment->instance)) continue;
+        struct place_instance *entry = place_need(&ship->place, segment->instance);
+        if (!entry)
+            return failure_set(failure, EXIT_FAILED, "%s has recordings of too many runs: move old ones away", ship->options.dir);
+        entry->next = ship->first_run ? segment->number : 0;
+        ship->place_changed = true;
+    }
+    ship->first_run = false;
+    return 0;
+}
+
+static uint64_t next_of(struct ship *ship, uint64_t instance) {
+    const struct place_instance *entry = place_find(&ship->place, instance);
+    return entry ? entry->next : 0;
+}
+
+static void count_waiting(struct ship *ship) {
+    struct ship_progress *progress = &ship->progress;
+    progress->waiting_segments = progress->waiting_bytes = progress->waiting_since_ns = 0;
+    for (size_t i = 0; i < ship->spool.count; i++) {
+        const struct spool_segment *segment = &ship->spool.segments[i];
+        if (segment->number < next_of(ship, segment->instance)) continue;
+        progress->waiting_segments++;
+        progress->waiting_bytes += segment->bytes;
+        if (!progress->waiting_since_ns || segment->written_ns < progress->waiting_since_ns)
+            progress->waiting_since_ns = segment->written_ns;
+    }
+    progress->lost_segments = ship->place.lost_segments;
+    progress->lost_events = ship->place.lost_events;
+    progress->shipped_segments = ship->place.segments;
+    progress->shipped_events = ship->place.events;
+    for (size_t i = 0; i < ship->place.instance_count; i++)
+        if (ship->place.instances[i].newest_ns > progress->newest_ns) progress->newest_ns = ship->place.instances[i].newest_ns;
+}
+
+static int look(struct ship *ship, struct failure *failure) {
+    if (spool_scan(&ship->spool, ship->options.dir, failure)) return -1;
+    if (begin_instances(ship, failure)) return -1;
+    count_waiting(ship);
+    return 0;
+}
+
+int ship_look(struct ship *ship, struct ship_progress *ret_progress, struct failure *failure) {
+    ship->first_run = !*ship->place.fleet || !ship->place.instance_count;
+    bool changed = ship->place_changed;
+    if (look(ship, failure)) return -1;
+    ship->place_changed = changed; /* looking changes nothing */
+    *ret_progress = ship->progress;
+    return 0;
+}
+
+/* The batch that was on its way, else the segment that has waited longest.  NULL: nothing waits. */
+static const struct spool_segment *choose(struct ship *ship) {
+    const struct spool_segment *oldest = NULL;
+    for (size_t i = 0; i < ship->place.instance_count; i++) {
+        const struct place_instance *entry = &ship->place.instances[i];
+        const struct spool_segment *segment = spool_find(&ship->spool, entry->instance, entry->next);
+        if (segment && ship->place.sending.count && ship->place.sending.instance == entry->instance) return segment;
+        if (segment && (!oldest || segment->written_ns < oldest->written_ns)) oldest = segment;
+    }
+    return oldest;
+}
+
+static uint64_t count_in_row(const struct ship *ship, const struct spool_segment *first) {
+    const struct place *place = &ship->place;
+    const struct spool_segment *end = ship->spool.segments + ship->spool.count;
+    uint64_t count = 0, most = SHIP_BATCH_SEGMENTS;
+    bool again = place->sending.count && place->sending.instance == first->instance && place->sending.first == first->number;
+    if (again && place->sending.count < most) most = place->sending.count;
+    while (count < most && first + count < end && first[count].instance == first->instance &&
+           first[count].number == first->number + count)
+        count++;
+    return count;
+}
+
+/* ---- a turn --------------------------------------------------------------------------------------------------------------- */
+
+enum turn { TURN_SHIPPED, TURN_NOTHING, TURN_AGAIN, TURN_FAILED };
+
+static void say_loss(const struct ship *ship, const char *format, uint64_t a, uint64_t b, uint64_t instance) {
+    char line[256];
+    snprintf(line, sizeof line, format, a, b, instance);
+    if (ship->say) ship->say(line);
+}
+
+/* A segment that is not there: removed before it was shipped, or dropped by a traced whose disk was full. */
+static void add_gap(struct ship *ship, uint64_t instance, uint64_t next, uint64_t number, uint64_t now_ns) {
+    const struct place_instance *entry = place_find(&ship->place, instance);
+    const struct batch_loss loss = {.instance = instance,
+                                    .first_segment = next,
+                                    .segments = number - next,
+                                    .events_max = (number - next) * HISTORY_SEGMENT_EVENTS,
+                                    .from_ns = entry ? entry->newest_ns : 0,
+                                    .to_ns = ship->batch.oldest_ns,
+                                    .cause = "missing"};
+    batch_add_loss(&ship->batch, &loss, now_ns);
+    say_loss(ship,
+             "segments %" PRIu64 " to %" PRIu64 " of %016" PRIx64
+             " were gone before they were shipped: give traced more room with --record-max; the loss is noted in the fleet",
+             next, number - 1, instance);
+}
+
+static enum turn read_batch(struct ship *ship, const struct spool_segment *first, uint64_t *count, struct failure *failure) {
+    uint64_t now_ns = trace_now_unix_ns(), instance = first->instance, number = first->number;
+    batch_clear(&ship->batch);
+    for (uint64_t i = 0; i < *count; i++) {
+        switch (batch_add(&ship->batch, ship->options.dir, instance, number + i, now_ns, failure)) {
+        case BATCH_READ: break;
+        case BATCH_GONE: *count = i; break; /* the next look counts it as a gap */
+        case BATCH_LATER: batch_forget_nodes(&ship->batch); return TURN_AGAIN;
+        case BATCH_REFUSED: return TURN_FAILED;
+        }
+    }
+    if (!*count) return *failure->text = 0, TURN_AGAIN;
+    uint64_t next = next_of(ship, instance);
+    if (number > next) add_gap(ship, instance, next, number, now_ns);
+    return TURN_SHIPPED;
+}
+
+static void note_shipped(struct ship *ship, uint64_t instance, uint64_t number, uint64_t count) {
+    struct place_instance *entry = place_find(&ship->place, instance);
+    const struct batch *batch = &ship->batch;
+    struct place *place = &ship->place;
+    place->lost_segments += number - entry->next + batch->damaged_segments;
+    place->lost_events += batch->damaged_events;
+    place->segments += count;
+    place->events += batch->events;
+    place->sending.count = 0;
+    entry->next = number + count;
+    if (batch->newest_ns > entry->newest_ns) entry->newest_ns = batch->newest_ns;
+    ship->place_changed = true;
+    ship->progress.segments += count;
+    ship->progress.events += batch->events;
+    if (batch->damaged_segments || batch->damaged_events)
+        say_loss(ship,
+                 "%" PRIu64 " segments and %" PRIu64 " more events of %016" PRIx64 " are damaged; the loss is noted in the fleet",
+                 batch->damaged_segments, batch->damaged_events, instance);
+}
+
+/* A directory that is read while files come may hide one behind a later one: a gap must be there twice. */
+static int confirm_gap(struct ship *ship, const struct spool_segment **segment, struct failure *failure) {
+    if (!*segment || (*segment)->number == next_of(ship, (*segment)->instance)) return 0;
+    if (look(ship, failure)) return -1;
+    *segment = choose(ship);
+    return 0;
+}
+
+static enum turn take_turn(struct ship *ship, struct failure *failure) {
+    if (look(ship, failure)) return TURN_FAILED;
+    const struct spool_segment *first = choose(ship);
+    if (confirm_gap(ship, &first, failure)) return TURN_FAILED;
+    if (!first) return TURN_NOTHING;
+    uint64_t instance = first->instance, number = first->number, count = count_in_row(ship, first);
+    enum turn turn = read_batch(ship, first, &count, failure);
+    if (turn != TURN_SHIPPED) return turn;
+    ship->place.sending.instance = instance;
+    ship->place.sending.first = number;
+    ship->place.sending.count = count;
+    if (save_place(ship, failure)) {
+        batch_forget_nodes(&ship->batch);
+        return TURN_AGAIN;
+    }
+    if (ship_deliver(&ship->delivery, &ship->batch, failure)) return TURN_FAILED;
+    note_shipped(ship, instance, number, count);
+    count_waiting(ship);
+    return TURN_SHIPPED;
+}
+
+/* ---- beside it ------------------------------------------------------------------------------------------------------------ */
+
+/* The row of this machine in `hosts`. */
+static int write_host_row(struct ship *ship, struct failure *failure) {
+    struct row_writer *row = &ship->host_row;
+    const struct ship_progress *progress = &ship->progress;
+    row_writer_clear(row);
+    row_write_string(row, ship->host);
+    row_write_string(row, ship->place.shipper);
+    row_write_u64(row, trace_now_unix_ns());
+    row_write_string(row, ship->options.program);
+    row_write_u64(row, ship->place.segments);
+    row_write_u64(row, ship->place.events);
+    row_write_u64(row, ship->place.lost_segments);
+    row_write_u64(row, ship->place.lost_events);
+    row_write_u64(row, progress->newest_ns);
+    row_write_u64(row, progress->waiting_segments);
+    row_write_u64(row, progress->waiting_bytes);
+    ship->host_row_ms = trace_now_monotonic_ms();
+    if (row->failed) return failure_out_of_memory(failure);
+    return ship_deliver_rows(&ship->delivery, "hosts", row, failure) ? -1 : 0;
+}
+
+static void report(struct ship *ship) {
+    const struct ship_progress *progress = &ship->progress;
+    char line[256];
+    if (trace_now_monotonic_ms() - ship->report_ms < REPORT_MS) return;
+    ship->report_ms = trace_now_monotonic_ms();
+    if (progress->events == ship->reported_events) return;
+    snprintf(line, sizeof line, "%" PRIu64 " events shipped since the last report; %" PRIu64 " segments wait",
+             progress->events - ship->reported_events, progress->waiting_segments);
+    ship->reported_events = progress->events;
+    if (ship->say) ship->say(line);
+}
+
+/* When nothing waits: what has arrived is noted, and whoever looks at the fleet sees that we live. */
+static int settle(struct ship *ship, struct failure *failure) {
+    uint64_t quiet_ms = trace_now_monotonic_ms() - ship->host_row_ms;
+    bool changed = ship->place_changed;
+    if (changed && save_place(ship, failure)) return -1;
+    if (changed || !ship->host_row_ms || quiet_ms >= 6 * SHIP_HOST_ROW_MS) return write_host_row(ship, failure);
+    return 0;
+}
+
+static int after_turn(struct ship *ship, enum turn turn, struct failure *failure) {
+    if (turn == TURN_NOTHING && settle(ship, failure)) return -1;
+    if (turn == TURN_SHIPPED && trace_now_monotonic_ms() - ship->host_row_ms >= SHIP_HOST_ROW_MS && write_host_row(ship, failure))
+        return -1;
+    write_metrics(ship);
+    report(ship);
+    return 0;
+}
+
+int ship_run(struct ship *ship, void (*say)(const char *line), struct failure *failure) {
+    struct ship_delivery *delivery = &ship->delivery;
+    unsigned again = 0;
+    ship->say = delivery->say = say;
+    delivery->waits = while_waiting;
+    delivery->arg = ship;
+    delivery->patience_ms = ship->options.patience_ms;
+    while (!*ship->stop) {
+        *failure = (struct failure){0};
+        enum turn turn = take_turn(ship, failure);
+        if (*ship->stop) break;
+        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) return *ship->stop ? 0 : -1;
+        if (turn == TURN_NOTHING && ship->options.once) return 0;
+        again = turn == TURN_AGAIN && *failure->text ? again + 1 : 0;
+        if (again == 1 && say && !ship->options.once) say(failure->text);
+        if (again && ship->options.once) return -1;
+        uint64_t pause_ms = again ? again * SHIP_LOOK_MS : SHIP_LOOK_MS;
+        if (pause_ms > SHIP_PAUSE_MAX_MS) pause_ms = SHIP_PAUSE_MAX_MS;
+        if ((turn == TURN_NOTHING || again) && http_pause(clickhouse_http(ship->server), pause_ms)) break;
+    }
+    return 0;
+}

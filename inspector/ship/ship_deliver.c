@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "ship_deliver.h"
+
+#include <proto/clock.h>
+#include <stdio.h>
+
+void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server) {
+    *delivery = (struct ship_delivery){.server = server, .patience_ms = WAIT_FOREVER};
+    http_backoff_init(&delivery->backoff, SHIP_PAUSE_MAX_MS);
+}
+
+static void note_away(struct ship_delivery *delivery, const struct failure *failure) {
+    char line[1024];
+    if (delivery->progress->up && delivery->say) {
+        snprintf(line, sizeof line, "%s; trying again, and nothing is lost meanwhile", failure->text);
+        delivery->say(line);
+    }
+    delivery->progress->up = false;
+    delivery->progress->retries++;
+}
+
+static void note_back(struct ship_delivery *delivery, uint64_t bytes) {
+    struct ship_progress *progress = delivery->progress;
+    char line[256];
+    if (!progress->up && progress->retries && delivery->say) {
+        snprintf(line, sizeof line, "%.200s takes rows again", clickhouse_address(delivery->server));
+        delivery->say(line);
+    }
+    progress->up = true;
+    progress->bytes += bytes;
+    progress->success_ns = trace_now_unix_ns();
+    http_backoff_reset(&delivery->backoff);
+}
+
+/* Also of what waits longest: now and then somebody wants to know that we still try. */
+static bool pause_delivery(struct ship_delivery *delivery, uint64_t ms) {
+    const struct http *http = clickhouse_http(delivery->server);
+    while (ms > 0) {
+        uint64_t step_ms = ms < SHIP_LOOK_MS ? ms : SHIP_LOOK_MS;
+        if (delivery->waits) delivery->waits(delivery->arg);
+        if (http_pause(http, step_ms)) return true;
+        ms -= step_ms;
+    }
+    return false;
+}
+
+enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
+                                          struct failure *failure) {
+    const struct fleet_table *table = fleet_table_find(name);
+    struct strbuf columns = {0};
+    char local[64];
+    uint64_t begin_ms = trace_now_monotonic_ms();
+    enum clickhouse_outcome outcome;
+    snprintf(local, sizeof local, "%s_local", name);
+    fleet_column_list(&columns, table);
+    for (;;) {
+        struct clickhouse_answer answer;
+        outcome = clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, delivery->gzip, &answer, failure);
+        if (!outcome) note_back(delivery, rows->count);
+        if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;
+        note_away(delivery, failure);
+        uint64_t pause_ms = http_backoff_next(&delivery->backoff, answer.retry_after_s);
+        if (delivery->patience_ms != WAIT_FOREVER && trace_now_monotonic_ms() + pause_ms > begin_ms + delivery->patience_ms)
+            break;
+        if (pause_delivery(delivery, pause_ms)) {
+            outcome = CLICKHOUSE_STOPPED;
+            break;
+        }
+    }
+    if (outcome == CLICKHOUSE_REFUSED) delivery->progress->up = false;
+    strbuf_fini(&columns);
+    return outcome;
+}
+
+enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batch *batch, struct failure *failure) {
+    const struct {
+        const char *name;
+        const struct row_writer *rows;
+    } first[] = {
+        {"trace_index", &batch->index_rows}, {"nodes", &batch->nodes}, {"apps", &batch->apps}, {"losses", &batch->losses}};
+    enum clickhouse_outcome outcome = CLICKHOUSE_OK;
+    row_writer_clear(&batch->index_rows);
+    trace_index_write(&batch->index, &batch->index_rows);
+    if (batch_failed(batch)) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+    for (size_t i = 0; i < sizeof first / sizeof *first && !outcome; i++)
+        if (first[i].rows->count) outcome = ship_deliver_rows(delivery, first[i].name, first[i].rows, failure);
+    for (size_t i = 0; i < batch->group_count && !outcome; i++) {
+        if (!batch->groups[i].count) continue;
+        if (batch_encode_group(batch, &batch->groups[i])) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+        outcome = ship_deliver_rows(delivery, "events", &batch->event_rows, failure);
+    }
+    return outcome;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rows to the server, tried again until they are there. */
+#ifndef INSPECTOR_SHIP_DELIVER_H
+#define INSPECTOR_SHIP_DELIVER_H
+
+#include "batch.h"
+#include "clickhouse.h"
+#include "ship.h"
+
+struct ship_delivery {
+    struct clickhouse *server;
+    bool gzip;
+    uint64_t patience_ms; /* give up then; WAIT_FOREVER */
+    struct http_backoff backoff;
+    struct ship_progress *progress;
+    void (*say)(const char *line);
+    /* While the server does not take anything; may be NULL. */
+    void (*waits)(void *arg);
+    void *arg;
+};
+
+void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server);
+
+/* Inserts all rows of the batch: first the index, then the events, so that no event is there which the index does not know.
+ * Returns CLICKHOUSE_OK; CLICKHOUSE_STOPPED; CLICKHOUSE_REFUSED, or what it was when patience ended, with the failure. */
+enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batch *batch, struct failure *failure);
+
+/* One insert into NAME_local, tried again in the same way. */
+enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
+                                          struct failure *failure);
+
+#endif
