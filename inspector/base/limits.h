@@ -40,7 +40,7 @@
 #define RECORD_QUIET_MS 30U    /* at its end `record` waits this long for what traced is about to read: its longest pause is 25 ms */
 #define RECORD_LATER_MS 200U   /* ... and stops reading at events this much later than the end */
 #define PACE_PAUSE_MS 60000    /* --speed: longer waits are split into pieces of this length */
-#define ARGS_MAX 4U
+#define ARGS_MAX 64U
 #define READS_MAX 256U              /* --read, in one command */
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads this many of the newest, unless --limit is given */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */

@@ -14,9 +14,13 @@ struct command {
     unsigned args_min, args_max;
     enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
     uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
-    const struct list *list;   /* of its rows, for --fields; NULL: they depend on the answer */
-    bool own_format;           /* --format and --fields are its own */
-    bool offline;              /* opens its source itself, or needs none: session->inquiry.source is NULL */
+    struct command_meaning {   /* options that mean something else here than option_table says; at most 3 */
+        enum option option;
+        struct option_info info;
+    } meanings[4];           /* the first without a spelling ends them */
+    const struct list *list; /* of its rows, for --fields; NULL: they depend on the answer */
+    bool own_format;         /* --format and --fields are its own */
+    bool offline;            /* opens its source itself, or needs none: session->inquiry.source is NULL */
     command_run *run;
     const char *summary; /* a phrase of one line */
     const char *description;
@@ -36,6 +40,9 @@ extern const struct command_example program_examples[];
 
 /* All options that a command takes, as bits. */
 uint64_t command_options(const struct command *command);
+
+/* What an option is for the command; NULL: for any. */
+const struct option_info *command_option(const struct command *command, enum option option);
 
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);

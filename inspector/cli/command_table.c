@@ -229,6 +229,47 @@ const struct command command_table[] = {
                      {"inspector recent --read crash.p2rec", "the last things that happened"}},
     },
     {
+        .name = "ship",
+        .options = ROWS | OPTION_BIT(SINCE) | OPTION_BIT(UNTIL) | OPTION_BIT(LOGIN) | OPTION_BIT(CA) | OPTION_BIT(HOST) | OPTION_BIT(PLACE) | OPTION_BIT(KEEP) |
+                   OPTION_BIT(GZIP) | OPTION_BIT(METRICS) | OPTION_BIT(ONCE) | OPTION_BIT(CHECK),
+        .meanings = {{OPTION_WAIT, {"wait", "[=SECONDS]", VALUE_SECONDS, "try so long to reach the server: forever, or SECONDS; with --once 60"}},
+                     {OPTION_SINCE, {"from", "DIR", VALUE_FILE, "the directory of traced --record"}},
+                     {OPTION_UNTIL, {"to", "URL", VALUE_TEXT, "the fleet: http://HOST:8123/DATABASE, or https"}}},
+        .offline = true,
+        .run = run_ship,
+        .summary = "send what traced --record wrote to a fleet on ClickHouse",
+        .description = "Reads the sealed recordings in --from DIR, and inserts their events, nodes and applications into the fleet at --to URL "
+                       "(inspector fleet init makes it; docs/fleet.md). It runs until SIGTERM, looks at the directory every second, and keeps how far "
+                       "it is: after an outage or a kill it goes on where it was, and nothing is lost or counted twice. It asks nothing of traced or "
+                       "of a node.\n"
+                       "A recording is sealed when it has 65536 events, or when traced ends; until then its events wait.\n"
+                       "What was removed before it was shipped, or is damaged, is reported and noted in the fleet.\n"
+                       "--check and --once show how far it is. With --json: {\"segments\", \"events\", \"lost_segments\", \"lost_events\", "
+                       "\"waiting_segments\", \"waiting_bytes\", \"waiting_since\", \"newest\", ...}.",
+        .examples = {{"inspector ship --from /var/tmp/p2p --to http://db1:8123/p2ptrace --check", "would it work?"},
+                     {"inspector ship --from /var/tmp/p2p --to http://db1:8123/p2ptrace", "as long as the machine runs"},
+                     {"inspector ship --from /var/tmp/p2p --to https://db1:8443/p2ptrace --login ~/.fleet --once", "what is there, and end"}},
+    },
+    {
+        .name = "fleet",
+        .args = "ACTION URL...", .args_min = 2, .args_max = ARGS_MAX - 1,
+        .completes = VALUE_ACTION,
+        .options = ROWS | OPTION_BIT(LOGIN) | OPTION_BIT(CA) | OPTION_BIT(CLUSTER) | OPTION_BIT(ON_CLUSTER) | OPTION_BIT(REPLICATED) | OPTION_BIT(DRY_RUN),
+        .offline = true,
+        .run = run_fleet,
+        .summary = "make, examine, or update the tables of a fleet on ClickHouse",
+        .description = "ACTION is init, status or migrate. URL is http://HOST:8123/DATABASE, or https, of one server; several are the shards and replicas of one cluster.\n"
+                       "init makes the database and its tables; what is there stays. Without --cluster it is a single server. With --cluster and "
+                       "another URL than before the tables that ask all servers are made again, and no rows are touched.\n"
+                       "status shows the servers, the machines that ship to them and how far they are, and what was lost. With --json an object for each "
+                       "server and each machine.\n"
+                       "migrate adds what an older fleet lacks.",
+        .examples = {{"inspector fleet init http://localhost:8123/p2ptrace", "one server"},
+                     {"inspector fleet init --cluster main http://db1:8123/p2ptrace http://db2:8123/p2ptrace", "two shards"},
+                     {"inspector fleet init --cluster main --on-cluster --replicated http://db1:8123/p2ptrace", "with replicas"},
+                     {"inspector fleet status http://localhost:8123/p2ptrace", "who ships, and how far are they?"}},
+    },
+    {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
         .options = ROWS | OPTION_BIT(ALL),

@@ -68,8 +68,9 @@ static void offer_options(struct completion *completion) {
     char spelling[32];
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         if (!((bits & ~completion->options.given) >> i & 1)) continue;
-        snprintf(spelling, sizeof spelling, "--%s", option_table[i].spelling);
-        offer_candidate(completion, spelling, option_table[i].help);
+        const struct option_info *option = command_option(completion->command, (enum option)i);
+        snprintf(spelling, sizeof spelling, "--%s", option->spelling);
+        offer_candidate(completion, spelling, option->help);
     }
 }
 
@@ -322,11 +323,14 @@ static void offer_subject(struct completion *completion) {
 }
 
 static void complete_argument(struct completion *completion) {
+    static const char *const actions[] = {"init", "status", "migrate", NULL};
     const struct command *command = completion->command;
     bool takes = command && completion->arg_count < command->args_max;
     bool method_chosen = takes && command->completes == VALUE_METHOD && completion->arg_count;
     if (takes && command->completes == VALUE_SUBJECT)
         offer_subject(completion);
+    else if (takes && command->completes == VALUE_ACTION && !completion->arg_count)
+        offer_all(completion, actions, "");
     else if (takes && !method_chosen)
         offer_values(completion, command->completes);
     if (command && !*completion->word && (!takes || command->completes == VALUE_NONE)) offer_options(completion);
@@ -336,11 +340,11 @@ static void complete_word(struct completion *completion) {
     const char *equals = strchr(completion->word, '='), *value;
     bool option = !completion->only_args && completion->word[0] == '-';
     if (completion->pending != OPTION_COUNT_) {
-        offer_values(completion, option_table[completion->pending].type);
+        offer_values(completion, command_option(completion->command, completion->pending)->type);
     } else if (option && equals) {
         enum option given = option_of_word(completion->word, &value);
         completion->part = equals + 1;
-        if (given != OPTION_COUNT_) offer_values(completion, option_table[given].type);
+        if (given != OPTION_COUNT_) offer_values(completion, command_option(completion->command, given)->type);
     } else if (!completion->command_given) {
         if (option)
             offer_options(completion);

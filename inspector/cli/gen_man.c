@@ -127,11 +127,12 @@ static void option_tag(const struct option_info *option) {
     putchar('\n');
 }
 
-static void option_list(uint64_t bits) {
+static void option_list(const struct command *command, uint64_t bits) {
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         if (!(bits >> i & 1)) continue;
-        option_tag(&option_table[i]);
-        sentences(option_table[i].help);
+        const struct option_info *option = command_option(command, (enum option)i);
+        option_tag(option);
+        sentences(option->help);
     }
 }
 
@@ -194,9 +195,9 @@ static void page_command(const struct command *command) {
     printf(".RI [ OPTIONS ]\n.SH DESCRIPTION\n");
     paragraphs(command->description ? command->description : command->summary);
     fputs(".SH OPTIONS\n", stdout);
-    option_list(command->options);
+    option_list(command, command->options);
     if (command->options) fputs(".PP\nOf every command:\n", stdout);
-    option_list(command_options(command) & ~command->options);
+    option_list(command, command_options(command) & ~command->options);
     if (command->options & OPTION_BIT(FORMAT)) put_formats();
     exit_status();
     environment();
@@ -220,7 +221,7 @@ static void page_all(void) {
     fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis in short, or a command with its own options\n", stdout);
     fputs(".PP\nEach has a page of its own, for instance\n.BR inspector\\-trace (1).\n", stdout);
     fputs(".SH OPTIONS\nThese are of every command; its page has its own.\n", stdout);
-    option_list(OPTIONS_COMMON | OPTIONS_SOURCE);
+    option_list(NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
     exit_status();
     environment();
     examples(program_examples);

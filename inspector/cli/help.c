@@ -37,10 +37,10 @@ static void help_paragraphs(FILE *out, const char *text) {
     }
 }
 
-static void help_options(FILE *out, uint64_t bits) {
+static void help_options(FILE *out, const struct command *command, uint64_t bits) {
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         char spelling[32];
-        const struct option_info *option = &option_table[i];
+        const struct option_info *option = command_option(command, (enum option)i);
         if (!(bits >> i & 1)) continue;
         bool space = option->value[0] && option->value[0] != '[';
         snprintf(spelling, sizeof spelling, "--%s%s%s", option->spelling, space ? " " : "",
@@ -59,7 +59,7 @@ void help_all(FILE *out) {
     }
     fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
     fprintf(out, "options of every command:\n");
-    help_options(out, OPTIONS_COMMON | OPTIONS_SOURCE);
+    help_options(out, NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
     fprintf(out, "\nexit codes:\n");
     for (int code = 0; code < EXIT_CODES; code++) fprintf(out, "  %-19d %s\n", code, exit_table[code]);
 }
@@ -82,9 +82,9 @@ void help_command(FILE *out, const struct command *command) {
     if (command->description) fputc('\n', out);
     if (command->description) help_paragraphs(out, command->description);
     if (command->options) fprintf(out, "\n");
-    help_options(out, command->options);
+    help_options(out, command, command->options);
     fprintf(out, "\noptions of every command:\n");
-    help_options(out, command_options(command) & ~command->options);
+    help_options(out, command, command_options(command) & ~command->options);
     if (command->options & OPTION_BIT(FORMAT)) help_formats(out);
     help_examples(out, command->examples);
 }

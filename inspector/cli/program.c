@@ -29,6 +29,12 @@ uint64_t command_options(const struct command *command) {
     return command->options | OPTIONS_COMMON | (command->offline ? 0 : OPTIONS_SOURCE);
 }
 
+const struct option_info *command_option(const struct command *command, enum option option) {
+    for (size_t i = 0; command && command->meanings[i].info.spelling; i++)
+        if (command->meanings[i].option == option) return &command->meanings[i].info;
+    return &option_table[option];
+}
+
 /* ---- running ---- */
 
 static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {

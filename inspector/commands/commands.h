@@ -22,6 +22,8 @@ command_run run_follow;                                            /* cmd_follow
 command_run run_sql;                                               /* cmd_sql.c */
 command_run run_top;                                               /* cmd_top.c */
 command_run run_record, run_salvage;                               /* cmd_record.c */
+command_run run_ship;                                              /* fleet/cmd_ship.c */
+command_run run_fleet;                                             /* fleet/cmd_fleet.c */
 command_run run_export;                                            /* cmd_export.c */
 command_run run_rpc;                                               /* cmd_rpc.c */
 

@@ -49,6 +49,7 @@ enum value_type {
     VALUE_APP,
     VALUE_PID,     /* of a node's process */
     VALUE_METHOD,  /* of the socket */
+    VALUE_ACTION,  /* of fleet; then URLs */
     VALUE_SUBJECT, /* trace, node or peer, and then which */
     VALUE_FILE,
 };

@@ -96,6 +96,13 @@ class Candidates(Completion):
         self.assertEqual(self.offered("trac"), ["traces", "trace"])
         self.assertEqual(self.offered("help", "nodes", ""), [])
 
+    def test_options_and_words_that_mean_something_else_for_a_command(self):
+        self.assertEqual(self.offered("fleet", ""), ["init", "status", "migrate"])
+        self.assertEqual(self.offered("fleet", "init", "--cl"), ["--cluster"])
+        self.assertEqual(self.offered("ship", "--to", "n"), [])  # a URL; elsewhere a time
+        self.assertIn("now", self.offered("recent", "--to", "n"))
+        self.assertIn("the directory of traced --record", dict(line.split("\t") for line in self.lines("ship", "--fr"))["--from"])
+
     def test_the_options_of_each_command_are_offered_and_no_others(self):
         for command in [name for name in self.offered("") if name != "help"]:
             told = re.findall(r"^  (--[a-z-]+)", self.help(command), re.MULTILINE)

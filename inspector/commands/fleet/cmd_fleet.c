@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of a fleet. */
+#include "commands.h"
+
+#include "fleet_admin.h"
+#include "fleet_status.h"
+#include "limits.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <proto/clock.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAITING_MANY 3
+#define QUIET_NS UINT64_C(180000000000) /* a machine renews its row every minute at least */
+
+/* ---- init, migrate ---- */
+
+static void show_statement(void *arg, const char *address, const char *sql) {
+    struct session *session = arg;
+    if (option_given(session->options, OPTION_DRY_RUN)) strbuf_printf(&session->output.text, "-- %s\n%s;\n", address, sql);
+}
+
+static int administer(struct session *session, struct clickhouse **servers, size_t server_count, bool init) {
+    const struct options *options = session->options;
+    const char *cluster = options->texts[OPTION_CLUSTER];
+    const struct fleet_admin admin = {.servers = servers,
+                                      .server_count = server_count,
+                                      .cluster = cluster,
+                                      .on_cluster = option_given(options, OPTION_ON_CLUSTER),
+                                      .replicated = option_given(options, OPTION_REPLICATED),
+                                      .dry_run = option_given(options, OPTION_DRY_RUN),
+                                      .say = show_statement,
+                                      .arg = session};
+    if (cluster && !fleet_name_is_fit(cluster))
+        return failure_set(&session->failure, EXIT_USAGE, "--cluster %.80s: a name of letters, digits and _ is expected",
+                           cluster);
+    if (init && !cluster && (admin.on_cluster || admin.replicated || server_count > 1))
+        return failure_set(&session->failure, EXIT_USAGE,
+                           "several servers are a cluster: --cluster NAME, as their configuration calls it");
+    if (init ? fleet_init(&admin, &session->failure) : fleet_migrate(&admin, &session->failure)) return -1;
+    if (!admin.dry_run && session->view.header)
+        strbuf_printf(&session->output.text, "%s/%s is ready%s\n", clickhouse_address(servers[0]),
+                      clickhouse_database(servers[0]), server_count > 1 ? ", and so are the others" : "");
+    return 0;
+}
+
+/* ---- status ---- */
+
+static int show_server(struct session *session, struct clickhouse *server) {
+    struct fleet_server_status is;
+    struct strbuf *out = &session->output.text;
+    const char *at = clickhouse_address(server);
+    if (fleet_server_status(server, &is, &session->failure)) return -1;
+    if (!is.schema.exists)
+        return failure_set(&session->failure, EXIT_FAILED,
+                           "%s has no fleet in the database %s: make it with inspector fleet init %s/%s", at,
+                           clickhouse_database(server), at, clickhouse_database(server));
+    if (options_want_data(session->options)) {
+        json_t *line =
+            json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:b, s:I, s:I, s:I}", "server", at, "version", is.schema.server_version,
+                      "fleet", is.schema.id, "schema", (json_int_t)is.schema.version, "cluster", is.schema.cluster, "shard",
+                      (json_int_t)is.schema.shard, "replicated", is.schema.replicated, "rows", (json_int_t)is.rows, "bytes",
+                      (json_int_t)is.bytes, "columns_missing", (json_int_t)is.columns_missing);
+        int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
+        json_decref(line);
+        return result;
+    }
+    strbuf_printf(out, "%s  ClickHouse %s, schema %u", at, is.schema.server_version, is.schema.version);
+    if (*is.schema.cluster)
+        strbuf_printf(out, ", shard %u of %s%s", is.schema.shard, is.schema.cluster, is.schema.replicated ? ", replicated" : "");
+    strbuf_printf(out, ", %" PRIu64 " rows of events, ", is.rows);
+    text_bytes(out, is.bytes);
+    if (is.schema.version > FLEET_SCHEMA_VERSION) strbuf_puts(out, "; it is newer than this inspector");
+    if (is.schema.version < FLEET_SCHEMA_VERSION || is.columns_missing)
+        strbuf_puts(out, "; it is older than this inspector: inspector fleet migrate");
+    strbuf_puts(out, "\n");
+    return 0;
+}
+
+struct host_list {
+    struct session *session;
+    struct table table;
+    uint64_t now_ns;
+    char last[FLEET_HOST_BYTES_MAX + 1];
+    bool twice; /* two machines have one name */
+};
+
+static void put_age(struct table *table, bool known, uint64_t ns, uint64_t now_ns, enum style style) {
+    struct strbuf *out = table_cell_begin(table);
+    if (known)
+        text_duration(out, now_ns > ns ? now_ns - ns : 0);
+    else
+        strbuf_puts(out, "-");
+    table_cell_end(table, style);
+}
+
+static int show_host(void *arg, const struct fleet_host_status *host) {
+    struct host_list *list = arg;
+    struct table *table = &list->table;
+    struct session *session = list->session;
+    if (options_want_data(session->options)) {
+        json_t *line =
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "host", host->host, "shipper", host->shipper,
+                      "program", host->program, "seen", (json_int_t)host->seen_ns, "segments", (json_int_t)host->segments,
+                      "events", (json_int_t)host->events, "lost_segments", (json_int_t)host->lost_segments, "lost_events",
+                      (json_int_t)host->lost_events, "newest", (json_int_t)host->newest_ns, "waiting_segments",
+                      (json_int_t)host->waiting_segments, "waiting_bytes", (json_int_t)host->waiting_bytes);
+        int result = line ? output_json(&session->output, line) : -1;
+        json_decref(line);
+        return result;
+    }
+    bool lost = host->lost_segments || host->lost_events, quiet = list->now_ns > host->seen_ns + QUIET_NS;
+    list->twice |= !strcmp(list->last, host->host);
+    strcpy(list->last, host->host);
+    text_untrusted(table_cell_begin(table), host->host, strlen(host->host), CELL_COLUMNS_MAX);
+    table_cell_end(table, STYLE_PLAIN);
+    table_cell(table, STYLE_PLAIN, "%" PRIu64, host->events);
+    put_age(table, host->newest_ns, host->newest_ns, list->now_ns, STYLE_PLAIN);
+    put_age(table, true, host->seen_ns, list->now_ns, quiet ? STYLE_WARN : STYLE_PLAIN);
+    table_cell(table, host->waiting_segments > WAITING_MANY ? STYLE_WARN : STYLE_PLAIN, "%" PRIu64, host->waiting_segments);
+    table_cell(table, lost ? STYLE_BAD : STYLE_PLAIN, "%" PRIu64, host->lost_segments);
+    table_cell(table, lost ? STYLE_BAD : STYLE_PLAIN, "%" PRIu64, host->lost_events);
+    return 0;
+}
+
+static int show_status(struct session *session, struct clickhouse **servers, size_t server_count) {
+    static const struct table_column columns[] = {
+        {"host", TABLE_LEFT},     {"events", TABLE_RIGHT},        {"newest", TABLE_RIGHT},     {"seen", TABLE_RIGHT},
+        {"waiting", TABLE_RIGHT}, {"lost segments", TABLE_RIGHT}, {"lost events", TABLE_RIGHT}};
+    struct host_list list = {.session = session, .now_ns = trace_now_unix_ns()};
+    for (size_t i = 0; i < server_count; i++)
+        if (show_server(session, servers[i])) return -1;
+    const struct table_style style = {
+        .header = session->view.header, .color = session->view.color, .columns = output_columns(&session->output)};
+    table_init(&list.table, sizeof columns / sizeof *columns, columns, &style);
+    int result = fleet_hosts(servers[0], show_host, &list, &session->failure) ? -1 : 0;
+    if (!result && !options_want_data(session->options)) {
+        bool none = !list.table.cell_count;
+        table_end(&list.table, &session->output.text);
+        if (none) strbuf_puts(&session->output.text, "no machine has shipped anything: inspector ship\n");
+        if (list.twice) output_note("two machines have one name: give one of them another by inspector ship --host NAME");
+    }
+    table_fini(&list.table);
+    return result;
+}
+
+/* ---- the whole ---- */
+
+static int run_word(struct session *session, struct clickhouse **servers, size_t server_count) {
+    const char *word = session->options->args[1];
+    uint64_t making = OPTION_BIT(CLUSTER) | OPTION_BIT(REPLICATED), changing = OPTION_BIT(ON_CLUSTER) | OPTION_BIT(DRY_RUN);
+    if (!strcmp(word, "init")) return administer(session, servers, server_count, true);
+    bool migrate = !strcmp(word, "migrate");
+    if (session->options->given & (migrate ? making : making | changing))
+        return failure_set(&session->failure, EXIT_USAGE,
+                           "inspector fleet %s does not take that option; see inspector help fleet", word);
+    return migrate ? administer(session, servers, server_count, false) : show_status(session, servers, server_count);
+}
+
+int run_fleet(struct session *session) {
+    const struct options *options = session->options;
+    const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
+    size_t server_count = options->arg_count - 2, opened = 0;
+    const char *word = options->args[1];
+    int result = 0;
+    if (strcmp(word, "init") != 0 && strcmp(word, "status") != 0 && strcmp(word, "migrate") != 0)
+        return failure_set(&session->failure, EXIT_USAGE, "inspector fleet %.40s: init, status or migrate is expected", word);
+    struct clickhouse **servers = calloc(server_count, sizeof *servers);
+    if (!servers) return session_out_of_memory(session);
+    while (!result && opened < server_count) {
+        result = clickhouse_open(&servers[opened], options->args[2 + opened], &settings, &session->failure);
+        opened += !result;
+    }
+    if (!result) result = run_word(session, servers, server_count);
+    while (opened) clickhouse_close(servers[--opened]);
+    free(servers);
+    return result;
+}
