@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""ClickHouse servers for tests: ordinary processes on loopback, each in a directory of its own, on ports that were free.
+
+    with Servers(directory, shards=2) as servers:
+        servers[0].sql("SELECT 1")          rows as lists of text
+        servers[0].kill(); servers[0].start()
+
+They know each other as the cluster "fleet".  Standard library only."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from xml.sax.saxutils import escape
+
+DEADLINE_S = 60.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
+STARTS = 5  # a port that was free may be taken by the time that the server asks for it
+
+CONFIG = """<?xml version="1.0"?>
+<yandex>
+  <logger><level>warning</level><log>{dir}/log</log><errorlog>{dir}/errors</errorlog></logger>
+  <listen_host>127.0.0.1</listen_host>
+  <http_port>{http}</http_port>
+  <tcp_port>{tcp}</tcp_port>
+  <path>{dir}/data/</path>
+  <tmp_path>{dir}/tmp/</tmp_path>
+  <users_config>{dir}/users.xml</users_config>
+  <default_profile>default</default_profile>
+  <default_database>default</default_database>
+  <mark_cache_size>67108864</mark_cache_size>
+  <keep_alive_timeout>3</keep_alive_timeout>
+  <timezone>{zone}</timezone>
+  <remote_servers><fleet>{shards}</fleet></remote_servers>
+</yandex>
+"""
+
+SHARD = "<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>{}</port></replica></shard>"
+
+USERS = """<?xml version="1.0"?>
+<yandex>
+  <profiles><default></default><readonly><readonly>1</readonly></readonly></profiles>
+  <users>
+    <default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default>
+    <writer><password>{password}</password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></writer>
+    <reader><password>{password}</password><networks><ip>::/0</ip></networks><profile>readonly</profile><quota>default</quota></reader>
+  </users>
+  <quotas><default></default></quotas>
+</yandex>
+"""
+
+PASSWORD = "correct horse"
+
+
+def why_not():
+    """Why there can be no server here, or None."""
+    if not shutil.which("clickhouse-server"):
+        return "no clickhouse-server: ./dev setup-fleet installs it"
+    return None
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Refused(Exception):
+    """What the server said against a statement."""
+
+
+class Server:
+    def __init__(self, directory, zone="UTC"):
+        self.directory = pathlib.Path(directory)
+        self.zone = zone
+        self.http, self.tcp = free_port(), free_port()
+        self.process = None
+        for name in ("data", "tmp"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        (self.directory / "users.xml").write_text(USERS.format(password=PASSWORD))
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.http}"
+
+    def configure(self, shards):
+        text = CONFIG.format(dir=escape(str(self.directory)), http=self.http, tcp=self.tcp, zone=self.zone,
+                             shards="".join(SHARD.format(port) for port in shards))
+        (self.directory / "config.xml").write_text(text)
+
+    def begin(self):
+        self.process = subprocess.Popen(["clickhouse-server", f"--config-file={self.directory}/config.xml"], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+
+    def wait(self):
+        """True once it answers, false when it has ended."""
+        end = time.monotonic() + DEADLINE_S
+        while self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.url + "/ping", timeout=5) as answer:
+                    return answer.status == 200
+            except OSError:
+                assert time.monotonic() < end, f"no answer from {self.url}"
+                time.sleep(0.02)
+        return False
+
+    def start(self):
+        self.begin()
+        assert self.wait(), (self.directory / "errors").read_text()
+
+    def kill(self, number=signal.SIGKILL):
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait()
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def sql(self, statement):
+        """The rows of a statement, as lists of text."""
+        return [line.split("\t") for line in self.raw(statement).decode().splitlines()]
+
+    def raw(self, statement):
+        """Its answer; the statement may have data behind it."""
+        request = urllib.request.Request(self.url, data=statement if isinstance(statement, bytes) else statement.encode())
+        try:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refused(error.read().decode()) from None
+
+    def number(self, statement):
+        return int(self.sql(statement)[0][0])
+
+
+class Servers(list):
+    """So many servers; each is a shard of the cluster "fleet"."""
+
+    def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata")):
+        super().__init__()
+        for _ in range(STARTS):
+            self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(shards)]
+            for server in self:
+                server.configure([each.tcp for each in self])
+                server.begin()
+            if all([server.wait() for server in self]):
+                return
+            self.close()
+        raise AssertionError("no clickhouse-server starts")
+
+    def close(self):
+        for server in self:
+            server.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

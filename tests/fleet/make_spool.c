@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writes what traced --record would: a directory of segments.
+ *
+ *     make_spool DIR EVENTS SEED [load]
+ *
+ * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
+ * any kind, with any text (random_events.h); with `load` they are such as a busy network has: 1000 peers, requests of about 20
+ * packets.
+ * The same seed gives the same events.  Prints the instance as hex. */
+#include "random_events.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <recording/writer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOAD_PEERS 1000
+#define LOAD_TRACE_EVENTS 20
+#define LOAD_OPEN_TRACES 64
+
+static uint64_t state;
+
+static uint32_t rnd(uint32_t below) {
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(state >> 33) % below;
+}
+
+static struct trace_id load_trace(uint64_t number) {
+    struct trace_id id;
+    uint64_t half = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    memcpy(id.bytes, &half, 8);
+    half *= UINT64_C(0xd6e8feb86659fd93);
+    memcpy(id.bytes + 8, &half, 8);
+    return id;
+}
+
+static struct trace_node_id load_peer(uint32_t number) {
+    struct trace_node_id id;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t part = (number * 4 + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        memcpy(id.bytes + 8 * i, &part, 8);
+    }
+    return id;
+}
+
+static void load_event(struct random_events *random, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane) {
+    static uint64_t traces[LOAD_OPEN_TRACES], next;
+    static uint64_t packet_num;
+    struct trace_event event = {.sequence = random->sequence++, .flags = TRACE_FLAG_HAS_PEER | TRACE_FLAG_SAMPLED};
+    uint32_t open = rnd(LOAD_OPEN_TRACES), kind = rnd(100);
+    if (!random->now_ns) random->now_ns = UINT64_C(1767225600123456789);
+    if (!traces[open] || !rnd(LOAD_TRACE_EVENTS)) traces[open] = ++next;
+    random->now_ns += rnd(4000);
+    event.timestamp = random->now_ns;
+    event.trace_id = load_trace(traces[open]);
+    event.peer_id = load_peer((uint32_t)(traces[open] * 7 + rnd(3)) % LOAD_PEERS);
+    *ret_node = (uint32_t)(traces[open] % RANDOM_NODES);
+    *ret_lane = rnd(2);
+    if (kind < 40) {
+        event.kind = TRACE_KIND_PACKET_SENT;
+        event.data.packet_sent = (struct trace_packet_sent){packet_num++, 1200, TRACE_SPACE_1RTT};
+    } else if (kind < 80) {
+        event.kind = TRACE_KIND_PACKET_RECEIVED;
+        event.data.packet_received = (struct trace_packet_received){packet_num++, 1200, TRACE_SPACE_1RTT};
+    } else if (kind < 88) {
+        event.kind = TRACE_KIND_METRICS;
+        event.data.metrics = (struct trace_metrics){20000000 + rnd(5000000), 19000000, 65536 + rnd(65536), rnd(65536)};
+    } else if (kind < 90) {
+        event.kind = TRACE_KIND_PACKET_LOST;
+        event.data.packet_lost = (struct trace_packet_lost){packet_num, TRACE_SPACE_1RTT};
+    } else {
+        event.kind = kind < 95 ? TRACE_KIND_APP_START : TRACE_KIND_APP_END;
+        event.data.app_start = (struct trace_app_start){.span_id = traces[open], .app_id = "DMA", .cmd = 2};
+    }
+    *ret_event = event;
+}
+
+static void write_segment(struct recording_maker *maker, struct store *store, const char *dir, uint64_t number) {
+    char path[4096];
+    uint64_t bytes;
+    snprintf(path, sizeof path, "%s/p2ptrace-%016" PRIx64 "-%010" PRIu64 ".p2rec", dir, recording_maker_instance(maker), number);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0 || recording_maker_take(maker, store->history, store->nodes, number) ||
+        recording_maker_write(maker, fd, 0, &bytes)) {
+        perror(path);
+        exit(1);
+    }
+    close(fd);
+}
+
+/* Now and then two events of one lane have the same time, kind and peer; and traced tells losses of several causes at one position. */
+static void repeat_event(uint64_t i, const struct trace_event *last, struct trace_event *event) {
+    uint32_t sequence = event->sequence;
+    if (i % 16 != 0 || i == 0) return;
+    *event = *last;
+    event->sequence = sequence;
+    if (last->kind != TRACE_KIND_EVENTS_LOST) return;
+    event->sequence = last->sequence;
+    event->data.events_lost.cause = (uint8_t)((last->data.events_lost.cause + 1) % TRACE_LOSS_COUNT);
+}
+
+static struct store *make_store(uint64_t seed) {
+    struct store *store;
+    if (store_create(&store, HISTORY_BYTES_MIN)) exit(1);
+    for (uint32_t i = 0; i < RANDOM_NODES; i++) {
+        struct node_info info = {
+            .node_id = random_node_id(i), .log = 1000 * seed + i, .pid = (int)(100 + i), .started_unix_ns = 5};
+        uint32_t node;
+        snprintf(info.node_name, sizeof info.node_name, "node%" PRIu32, i);
+        if (store_add_node(store, &info, NODE_LIVE, &node) || node != i) exit(1);
+        store_add_app(store, node, &random_app);
+    }
+    return store;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) return 2;
+    const char *dir = argv[1];
+    uint64_t events = strtoull(argv[2], NULL, 10), written = 0;
+    struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
+    struct recording_maker *maker;
+    struct store *store = make_store(random.state);
+    struct trace_event event = {0}, last;
+    uint32_t node = 0, lane = 0;
+    bool load = argc > 4;
+    state = random.state;
+    if (recording_maker_create(&maker, false)) return 1;
+    for (uint64_t i = 0; i < events; i++) {
+        uint32_t node_before = node, lane_before = lane;
+        last = event;
+        if (load) {
+            load_event(&random, &event, &node, &lane);
+        } else {
+            random_event(&random, 1, &event, &node, &lane);
+            repeat_event(i, &last, &event);
+            if (i % 16 == 0) node = node_before, lane = lane_before;
+        }
+        if (store_append(store, node, lane, &event, 1)) return 1;
+        if ((i + 1) % HISTORY_SEGMENT_EVENTS == 0 || i + 1 == events) write_segment(maker, store, dir, written++);
+    }
+    printf("%016" PRIx64 "\n", recording_maker_instance(maker));
+    recording_maker_destroy(maker);
+    store_destroy(store);
+    return 0;
+}

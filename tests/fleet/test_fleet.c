@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What can be said of fleets without a server: rows, columns, places, spools, logins. */
+#include "batch.h"
+#include "batch_nodes.h"
+#include "clickhouse.h"
+#include "login_file.h"
+#include "place.h"
+#include "random_events.h"
+#include "ship_metrics.h"
+#include "spool.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <proto/event_json.h>
+#include <proto/event_table.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[40], path[80];
+static struct failure failure;
+
+static void setup(void) {
+    snprintf(dir, sizeof dir, "/tmp/test-fleet-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/file", dir);
+    umask(022);
+}
+
+static void teardown(void) {
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void put(const char *text, size_t bytes, mode_t mode) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_eq(write(fd, text, bytes), (ssize_t)bytes);
+    ck_assert_int_eq(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static size_t get(char *out, size_t room) {
+    int fd = open(path, O_RDONLY);
+    ssize_t bytes = read(fd, out, room);
+    ck_assert_int_ge(bytes, 0);
+    close(fd);
+    return (size_t)bytes;
+}
+
+/* ---- rows ---- */
+
+static void json_of(char *out, const struct trace_event *event, const struct trace_node_id *node_id, uint32_t lane) {
+    *trace_event_json(out, event, &(struct trace_event_origin){node_id, lane, NULL}) = 0;
+}
+
+START_TEST(an_event_comes_back_from_its_row) {
+    static char one[TRACE_EVENT_JSON_MAX + 1], other[TRACE_EVENT_JSON_MAX + 1];
+    struct random_events random = {.state = (uint64_t)_i};
+    struct row_writer rows = {0};
+    for (unsigned i = 0; i < 20000; i++) {
+        struct trace_event event;
+        struct fleet_event back;
+        struct fleet_origin origin;
+        uint32_t node, lane;
+        random_event(&random, 1, &event, &node, &lane);
+        if (i % 7 == 0) event.timestamp = UINT64_MAX - i;
+        struct trace_node_id node_id = random_node_id(node);
+        fleet_origin_make(&origin, &node_id, 77 + node, "alpha");
+        row_writer_clear(&rows);
+        row_writer_end(&rows, fleet_event_put(row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX), &origin, (uint8_t)lane, &event));
+        struct row_reader reader = row_reader_of(rows.bytes, rows.count);
+        ck_assert_int_eq(fleet_event_read(&reader, &back), 0);
+        ck_assert(!row_reader_more(&reader) && !reader.failed);
+        json_of(one, &event, &node_id, lane);
+        json_of(other, &back.event, &back.node_id, back.lane);
+        ck_assert_str_eq(one, other);
+        ck_assert_uint_eq(back.log_id, 77 + node);
+        ck_assert_str_eq(back.host, "alpha");
+    }
+    row_writer_fini(&rows);
+}
+END_TEST
+
+START_TEST(a_row_that_is_cut_is_refused_wherever_it_is_cut) {
+    struct random_events random = {.state = 5};
+    struct fleet_origin origin;
+    struct row_writer rows = {0};
+    fleet_origin_make(&origin, &(struct trace_node_id){{1}}, 2, "h");
+    for (unsigned i = 0; i < 200; i++) {
+        struct trace_event event;
+        uint32_t node, lane;
+        random_event(&random, 1, &event, &node, &lane);
+        row_writer_clear(&rows);
+        row_writer_end(&rows, fleet_event_put(row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX), &origin, 0, &event));
+        for (size_t bytes = 0; bytes < rows.count; bytes++) {
+            uint8_t *copy = malloc(bytes + 1); /* so that the sanitizer sees a read beyond it */
+            struct fleet_event back;
+            memcpy(copy, rows.bytes, bytes);
+            struct row_reader reader = row_reader_of(copy, bytes);
+            ck_assert_int_ne(fleet_event_read(&reader, &back), 0);
+            free(copy);
+        }
+    }
+    row_writer_fini(&rows);
+}
+END_TEST
+
+START_TEST(rows_of_noise_are_refused_or_read_and_never_more_than_they_are) {
+    uint64_t state = (uint64_t)_i + 1;
+    for (unsigned i = 0; i < 2000; i++) {
+        uint8_t *noise = malloc(400);
+        struct fleet_event back;
+        for (unsigned b = 0; b < 400; b++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            noise[b] = (uint8_t)(state >> 56) % (b % 3 ? 256 : 20);
+        }
+        struct row_reader reader = row_reader_of(noise, 400);
+        (void)fleet_event_read(&reader, &back);
+        free(noise);
+    }
+}
+END_TEST
+
+START_TEST(counts_are_written_in_seven_bits_each) {
+    static const uint64_t counts[] = {0, 1, 127, 128, 16383, 16384, UINT64_MAX};
+    struct row_writer rows = {0};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        row_writer_clear(&rows);
+        row_write_count(&rows, counts[i]);
+        struct row_reader reader = row_reader_of(rows.bytes, rows.count);
+        ck_assert_uint_eq(row_read_count(&reader), counts[i]);
+        ck_assert(!reader.failed && !row_reader_more(&reader));
+    }
+    row_writer_fini(&rows);
+}
+END_TEST
+
+/* ---- columns ---- */
+
+static const struct fleet_column *column_of(const char *name) {
+    size_t count;
+    const struct fleet_column *columns = fleet_event_columns(&count);
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(columns[i].name, name)) return &columns[i];
+    return NULL;
+}
+
+START_TEST(each_field_has_a_column_that_holds_it) {
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned f = 0; f < kinds[i].field_count; f++) {
+            const struct trace_field_info *field = &kinds[i].fields[f];
+            const struct fleet_column *column = column_of(field->name);
+            ck_assert_ptr_nonnull(column);
+            ck_assert_ptr_null(column->alias);
+            unsigned bits = field->type == TRACE_TYPE_u64 || field->type == TRACE_TYPE_id64 ? 64
+                            : field->type == TRACE_TYPE_u32                                 ? 32
+                            : field->type == TRACE_TYPE_u16                                 ? 16
+                                                                                            : 0;
+            if (bits) ck_assert_uint_ge((unsigned)atoi(column->type + 4), bits);
+        }
+    }
+}
+END_TEST
+
+START_TEST(no_table_has_a_column_twice) {
+    size_t count;
+    const struct fleet_table *tables = fleet_tables(&count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t a = 0; a < tables[i].column_count; a++)
+            for (size_t b = 0; b < a; b++) ck_assert_str_ne(tables[i].columns[a].name, tables[i].columns[b].name);
+}
+END_TEST
+
+/* ---- places ---- */
+
+static const struct place sample = {
+    .fleet = "0123456789abcdef0123456789abcdef",
+    .shipper = "00000000000000aa",
+    .shard = 2,
+    .sending = {UINT64_MAX, 7, 3},
+    .segments = 10,
+    .events = 655360,
+    .lost_segments = 1,
+    .lost_events = 5,
+    .instances = {{UINT64_MAX, 7, 123456789}, {1, 0, 0}},
+    .instance_count = 2,
+};
+
+static void same_place(const struct place *a, const struct place *b) { ck_assert_mem_eq(a, b, sizeof *a); }
+
+START_TEST(a_place_is_read_as_it_was_saved) {
+    struct place back, empty = {.shipper = "0000000000000001"};
+    ck_assert_int_eq(place_save(&sample, path, &failure), 0);
+    ck_assert_int_eq(place_read(&back, path, &failure), 0);
+    same_place(&sample, &back);
+    ck_assert_int_eq(place_save(&empty, path, &failure), 0);
+    ck_assert_int_eq(place_read(&back, path, &failure), 0);
+    same_place(&empty, &back);
+}
+END_TEST
+
+START_TEST(a_place_with_any_byte_changed_or_missing_is_refused) {
+    char text[4096];
+    struct place back;
+    ck_assert_int_eq(place_save(&sample, path, &failure), 0);
+    size_t bytes = get(text, sizeof text);
+    for (size_t i = 0; i < bytes; i++) {
+        put(text, i, 0600);
+        ck_assert_int_ne(place_read(&back, path, &failure), 0);
+        text[i] ^= 1;
+        put(text, bytes, 0600);
+        ck_assert_msg(place_read(&back, path, &failure) != 0, "byte %zu", i);
+        text[i] ^= 1;
+    }
+}
+END_TEST
+
+START_TEST(a_place_that_cannot_be_saved_stays_as_it_was) {
+    struct place back, other = sample;
+    char beside[96];
+    other.events++;
+    ck_assert_int_eq(place_save(&sample, path, &failure), 0);
+    snprintf(beside, sizeof beside, "%s.new", path);
+    ck_assert_int_eq(mkdir(beside, 0700), 0); /* the file beside it cannot be opened */
+    ck_assert_int_ne(place_save(&other, path, &failure), 0);
+    ck_assert_ptr_nonnull(strstr(failure.text, "--place"));
+    ck_assert_int_eq(place_read(&back, path, &failure), 0);
+    same_place(&sample, &back);
+}
+END_TEST
+
+START_TEST(a_place_serves_one_at_a_time) {
+    int first = place_lock(path, &failure);
+    ck_assert_int_ge(first, 0);
+    ck_assert_int_lt(place_lock(path, &failure), 0);
+    ck_assert_ptr_nonnull(strstr(failure.text, "another inspector ship"));
+    close(first);
+    int second = place_lock(path, &failure);
+    ck_assert_int_ge(second, 0);
+    close(second);
+}
+END_TEST
+
+/* ---- spools ---- */
+
+static void touch(const char *name) {
+    char file[160];
+    snprintf(file, sizeof file, "%s/%s", dir, name);
+    int fd = open(file, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+START_TEST(only_segments_of_traced_are_of_the_spool) {
+    struct spool spool = {0};
+    touch("p2ptrace-00000000000000ff-0000000010.p2rec");
+    touch("p2ptrace-00000000000000ff-0000000009.p2rec");
+    touch("p2ptrace-0000000000000001-0000000000.p2rec");
+    touch("p2ptrace-00000000000000ff-0000000011.p2rec.part");
+    touch("p2ptrace-00000000000000FF-0000000012.p2rec");
+    touch("p2ptrace-00000000000000ff-13.p2rec");
+    touch("mine.p2rec");
+    ck_assert_int_eq(spool_scan(&spool, dir, &failure), 0);
+    ck_assert_uint_eq(spool.count, 3);
+    ck_assert_uint_eq(spool.segments[0].instance, 1);
+    ck_assert_uint_eq(spool.segments[1].number, 9);
+    ck_assert_ptr_eq(spool_find(&spool, 0xff, 0), &spool.segments[1]);
+    ck_assert_ptr_eq(spool_find(&spool, 0xff, 10), &spool.segments[2]);
+    ck_assert_ptr_null(spool_find(&spool, 0xff, 11));
+    ck_assert_ptr_null(spool_find(&spool, 2, 0));
+    spool_fini(&spool);
+}
+END_TEST
+
+/* ---- logins ---- */
+
+START_TEST(a_password_comes_from_a_file_that_nobody_else_can_read) {
+    static const struct {
+        const char *text;
+        mode_t mode;
+        const char *says; /* NULL: it is taken */
+    } cases[] = {
+        {"writer:correct horse\n", 0600, NULL}, {"writer:a:b", 0400, NULL},        {"writer:\r\n", 0600, NULL},
+        {"writer:x\n", 0640, "chmod 600"},      {"writer:x\n", 0604, "chmod 600"}, {"writer\n", 0600, "user:password"},
+        {":x\n", 0600, "user:password"},        {"", 0600, "user:password"},       {"a:b\nc:d\n", 0600, "more than one line"},
+    };
+    struct login login;
+    put(cases[_i].text, strlen(cases[_i].text), cases[_i].mode);
+    int result = login_file_read(&login, path, &failure);
+    if (cases[_i].says) {
+        ck_assert_int_ne(result, 0);
+        ck_assert_msg(strstr(failure.text, cases[_i].says), "%s", failure.text);
+        return;
+    }
+    ck_assert_int_eq(result, 0);
+    ck_assert_str_eq(login.user, "writer");
+    if (_i == 0) ck_assert_str_eq(login.password, "correct horse");
+    if (_i == 1) ck_assert_str_eq(login.password, "a:b");
+    if (_i == 2) ck_assert_str_eq(login.password, "");
+}
+END_TEST
+
+/* ---- URLs ---- */
+
+START_TEST(a_url_names_a_server_and_a_database) {
+    static const struct {
+        const char *url, *address; /* NULL: refused */
+        bool local;
+    } cases[] = {
+        {"http://db1:8123/p2ptrace", "http://db1:8123", false},
+        {"http://db1/p2ptrace", "http://db1:8123", false},
+        {"https://[::1]/x", "https://[::1]:8123", true},
+        {"https://[::1]:8443/x", "https://[::1]:8443", true},
+        {"http://localhost/x", "http://localhost:8123", true},
+        {"http://127.0.0.1:1/x", "http://127.0.0.1:1", true},
+        {"http://localhost.example/x", "http://localhost.example:8123", false},
+        {"db1:8123/p2ptrace", NULL, false},
+        {"http://db1:8123", NULL, false},
+        {"http://db1:8123/", NULL, false},
+        {"http:///x", NULL, false},
+        {"http://db1/x`y", NULL, false},
+        {"http://db1/x/y", NULL, false},
+        {"http://user:secret@db1/x", NULL, false},
+        {"ftp://db1/x", NULL, false},
+        {"http://a b/x", NULL, false},
+    };
+    struct clickhouse *server;
+    int result = clickhouse_open(&server, cases[_i].url, &(struct clickhouse_settings){0}, &failure);
+    if (!cases[_i].address) {
+        ck_assert_int_ne(result, 0);
+        ck_assert_int_eq(failure.code, EXIT_USAGE);
+        ck_assert_ptr_null(strstr(failure.text, "secret"));
+        return;
+    }
+    ck_assert_msg(result == 0, "%s", failure.text);
+    ck_assert_str_eq(clickhouse_address(server), cases[_i].address);
+    ck_assert_int_eq(clickhouse_is_local(server), cases[_i].local);
+    clickhouse_close(server);
+}
+END_TEST
+
+/* ---- the index ---- */
+
+START_TEST(the_index_has_the_first_and_last_time_of_each_trace_and_peer) {
+    struct trace_index index = {0};
+    struct row_writer rows = {0};
+    struct trace_event event = {.trace_id = {{1}}, .flags = TRACE_FLAG_HAS_PEER};
+    for (unsigned i = 0; i < 60000; i++) {
+        memcpy(event.trace_id.bytes, &(uint32_t){1 + i % 20000}, 4);
+        event.peer_id.bytes[0] = (uint8_t)(i % 2);
+        event.timestamp = 1000000 - i;
+        ck_assert_int_eq(trace_index_add(&index, &event), 0);
+    }
+    ck_assert_int_eq(trace_index_add(&index, &(struct trace_event){.timestamp = 5}), 0); /* of no trace */
+    ck_assert_uint_eq(index.count, 20000);
+    for (unsigned i = 0; i < index.count; i++) {
+        ck_assert_uint_eq(index.spans[i].last_ns, 1000000 - i);
+        ck_assert_uint_eq(index.spans[i].first_ns, 1000000 - i - 40000);
+    }
+    trace_index_write(&index, &rows);
+    ck_assert_uint_eq(rows.count, 20000 * 64);
+    trace_index_clear(&index);
+    ck_assert_int_eq(trace_index_add(&index, &event), 0);
+    ck_assert_uint_eq(index.count, 1);
+    row_writer_fini(&rows);
+    trace_index_fini(&index);
+}
+END_TEST
+
+/* ---- metrics ---- */
+
+START_TEST(metrics_are_replaced_as_a_whole) {
+    char text[8192];
+    struct ship_progress progress = {.events = 12, .waiting_segments = 3, .waiting_since_ns = 1000000000, .up = true};
+    put("old", 3, 0644);
+    ck_assert_int_eq(ship_metrics_write(path, "al\"pha\\", &progress, 3500000000), 0);
+    text[get(text, sizeof text - 1)] = 0;
+    ck_assert_ptr_nonnull(strstr(text, "\np2ptrace_ship_events_total{host=\"al\\\"pha\\\\\"} 12\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\np2ptrace_ship_waiting_seconds{host=\"al\\\"pha\\\\\"} 2.5\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\np2ptrace_ship_up{"));
+    ck_assert_int_eq(strncmp(text, "# HELP ", 7), 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("fleet");
+    TCase *cases = tcase_create("fleet");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_loop_test(cases, an_event_comes_back_from_its_row, 0, 4);
+    tcase_add_test(cases, a_row_that_is_cut_is_refused_wherever_it_is_cut);
+    tcase_add_loop_test(cases, rows_of_noise_are_refused_or_read_and_never_more_than_they_are, 0, 4);
+    tcase_add_test(cases, counts_are_written_in_seven_bits_each);
+    tcase_add_test(cases, each_field_has_a_column_that_holds_it);
+    tcase_add_test(cases, no_table_has_a_column_twice);
+    tcase_add_test(cases, a_place_is_read_as_it_was_saved);
+    tcase_add_test(cases, a_place_with_any_byte_changed_or_missing_is_refused);
+    tcase_add_test(cases, a_place_that_cannot_be_saved_stays_as_it_was);
+    tcase_add_test(cases, a_place_serves_one_at_a_time);
+    tcase_add_test(cases, only_segments_of_traced_are_of_the_spool);
+    tcase_add_loop_test(cases, a_password_comes_from_a_file_that_nobody_else_can_read, 0, 9);
+    tcase_add_loop_test(cases, a_url_names_a_server_and_a_database, 0, 16);
+    tcase_add_test(cases, the_index_has_the_first_and_last_time_of_each_trace_and_peer);
+    tcase_add_test(cases, metrics_are_replaced_as_a_whole);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
