@@ -86,6 +86,7 @@ struct export_format {
 /* What the user chose, and what is known of the whole. */
 struct export_settings {
     const char *columns;            /* csv, tsv: "time,node,data.size"; NULL: the usual ones */
+    const char *keylog;             /* pcapng: a file with QUIC's secrets; NULL: none */
     bool qvis_names;                /* qlog: names that qvis knows */
     const char *trace_id;           /* the one trace that is exported, 32 digits; NULL: not just one */
     const char *push;               /* otlp: the URL of a receiver; NULL: a file */

@@ -137,6 +137,12 @@ class Live(Case):
         os.close(reader)
         _, said = process.communicate(timeout=60)
         self.assertEqual((process.returncode, said), (0, b""))
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([INSPECTOR, "export", "--follow", "--format", "csv"], env=self.place.environment, stdout=writer,
+                              stderr=subprocess.PIPE, timeout=60)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
 class Push(Case):
