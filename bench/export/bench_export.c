@@ -9,11 +9,13 @@
 #include "bench.h"
 #include "export.h"
 
+#include <dirent.h>
 #include <malloc.h>
 #include <proto/event_json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NODES 5
@@ -108,6 +110,16 @@ static size_t bytes_in_use(void) {
     return info.uordblks + info.hblkhd;
 }
 
+static uint64_t directory_bytes(const char *path) {
+    uint64_t bytes = 0;
+    struct stat status;
+    DIR *stream = opendir(path);
+    for (const struct dirent *entry; stream && (entry = readdir(stream));)
+        if (!fstatat(dirfd(stream), entry->d_name, &status, 0) && S_ISREG(status.st_mode)) bytes += (uint64_t)status.st_size;
+    if (stream) closedir(stream);
+    return bytes;
+}
+
 static void run_format(struct bench *bench, const struct export_format *format) {
     static struct bench_series rates;
     struct export_settings settings = {.exported_ns = 1};
@@ -133,7 +145,7 @@ static void run_format(struct bench *bench, const struct export_format *format) 
         uint64_t end_ns = bench_cpu_ns();
         if (result) bench_die("%s: %s", format->name, failure.text);
         export_fini(&export);
-        if (file) bytes = (uint64_t)lseek(fileno(file), 0, SEEK_END);
+        bytes = file ? (uint64_t)lseek(fileno(file), 0, SEEK_END) : directory_bytes(directory);
         if (file) fclose(file);
         snprintf(command, sizeof command, "rm -rf %s", directory);
         if (system(command)) bench_die("cannot remove %s", directory); /* NOLINT: our own words */
