@@ -8,6 +8,7 @@
  * path. */
 #include "bench.h"
 #include "export.h"
+#include "formats.h"
 
 #include <dirent.h>
 #include <malloc.h>

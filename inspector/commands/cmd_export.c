@@ -4,6 +4,7 @@
  * With --follow: cmd_export_follow.c. */
 #include "cmd_export.h"
 
+#include "formats.h"
 #include "json_get.h"
 #include "outdir.h"
 #include "outfile.h"

@@ -142,7 +142,7 @@ class Speedscope(unittest.TestCase):
 class Schemas(unittest.TestCase):
     """Those that are installed, by ajv."""
 
-    DIRECTORY = HERE.parent.parent / "inspector/export/schemas"
+    DIRECTORY = HERE.parent.parent / "inspector/export/formats/schemas"
 
     def check(self, format, path, separator):
         (found,) = judge("schema.js", str(self.DIRECTORY / f"{format}.schema.json"), str(path), separator)
