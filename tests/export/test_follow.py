@@ -208,7 +208,7 @@ class Recorded(Case):
             for limit in (1, 5, 6, 7):
                 done = self.run_export("--read", str(self.path), "--format", format, "--limit", str(limit))
                 self.assertEqual(done.stdout.splitlines(), whole[:limit + (format == "tsv")])
-        document = json.loads(self.run_export("--read", str(self.path), "--limit", "2").stdout)
+        document = json.loads(self.run_export("-r", str(self.path), "-n", "2").stdout)
         self.assertEqual([e["sequence"] for e in document["events"]], [0, 1])
 
     def test_what_makes_no_sense_is_told(self):
