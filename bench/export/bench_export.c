@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
  * How many events a second `inspector export` writes, for each format: pages of JSON as traced sends them, read and written to
- * a file in memory.  What is measured is the inspector's work; traced makes its JSON faster (bench stream).
+ * a file in memory.  What is measured is the inspector's work; traced makes its JSON faster (bench stream).  heap_kib is what
+ * malloc has given at the end, without the pages; second_half_kib what came in the second half of the events.
  *
  * Five nodes in a ring, each connected to two others; requests of two spans, with packets, stream bytes and a sample of the
  * path. */
 #include "bench.h"
 #include "export.h"
+#include "formats.h"
 
+#include <dirent.h>
+#include <malloc.h>
 #include <proto/event_json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NODES 5
@@ -100,12 +105,30 @@ static void make_pages(void) {
     }
 }
 
+/* Of malloc, small and large ones. */
+static size_t bytes_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static uint64_t directory_bytes(const char *path) {
+    uint64_t bytes = 0;
+    struct stat status;
+    DIR *stream = opendir(path);
+    for (const struct dirent *entry; stream && (entry = readdir(stream));)
+        if (!fstatat(dirfd(stream), entry->d_name, &status, 0) && S_ISREG(status.st_mode)) bytes += (uint64_t)status.st_size;
+    if (stream) closedir(stream);
+    return bytes;
+}
+
 static void run_format(struct bench *bench, const struct export_format *format) {
     static struct bench_series rates;
     struct export_settings settings = {.exported_ns = 1};
     uint64_t bytes = 0;
+    size_t before, half = 0, whole = 0;
     bench_series_init(&rates);
     make_pages();
+    before = bytes_in_use();
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS) + 1; i++) {
         char directory[] = "/dev/shm/bench-export-XXXXXX", command[64];
         struct failure failure;
@@ -114,13 +137,16 @@ static void run_format(struct bench *bench, const struct export_format *format) 
         if (!mkdtemp(directory)) bench_die("no directory for an export");
         uint64_t start_ns = bench_cpu_ns();
         int result = export_begin(&export, format, &settings, file ? fileno(file) : -1, file ? NULL : directory, &failure);
-        for (size_t p = 0; p < PAGES && !result; p++)
+        for (size_t p = 0; p < PAGES && !result; p++) {
+            if (p == PAGES / 2) half = bytes_in_use();
             result = export_page(&export, (struct json_span){pages[p].text, pages[p].bytes}, NULL);
+        }
+        whole = bytes_in_use();
         if (!result) result = export_end(&export);
         uint64_t end_ns = bench_cpu_ns();
         if (result) bench_die("%s: %s", format->name, failure.text);
         export_fini(&export);
-        if (file) bytes = (uint64_t)lseek(fileno(file), 0, SEEK_END);
+        bytes = file ? (uint64_t)lseek(fileno(file), 0, SEEK_END) : directory_bytes(directory);
         if (file) fclose(file);
         snprintf(command, sizeof command, "rm -rf %s", directory);
         if (system(command)) bench_die("cannot remove %s", directory); /* NOLINT: our own words */
@@ -129,7 +155,9 @@ static void run_format(struct bench *bench, const struct export_format *format) 
     bench_report(bench, &(struct bench_result){.name = format->name,
                                                .unit = "k events/s",
                                                .values = &rates,
-                                               .extras = {{"bytes_per_event", (double)bytes / (PAGES * PAGE_EVENTS)}}});
+                                               .extras = {{"bytes_per_event", (double)bytes / (PAGES * PAGE_EVENTS)},
+                                                          {"heap_kib", ((double)whole - (double)before) / 1024},
+                                                          {"second_half_kib", ((double)whole - (double)half) / 1024}}});
 }
 
 #define EXPORT_FORMAT(name)                                 \

@@ -385,7 +385,7 @@ const struct command command_table[] = {
         .completes = VALUE_TRACE,
         .options = OPTION_BIT(FORMAT) | OPTION_BIT(OUTPUT) | OPTION_BIT(FIELDS) | OPTION_BIT(PUSH) | OPTION_BIT(QLOG_NAMES) | OPTION_BIT(KIND) |
                    OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(SINCE) | OPTION_BIT(UNTIL) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) |
-                   OPTION_BIT(LIMIT) | OPTION_BIT(FOLLOW) | OPTION_BIT(RECENT) | OPTION_BIT(FOR),
+                   OPTION_BIT(LIMIT) | OPTION_BIT(KEYLOG) | OPTION_BIT(FOLLOW) | OPTION_BIT(RECENT) | OPTION_BIT(FOR),
         .own_format = true,
         .run = run_export,
         .summary = "events for other people's tools: all of a trace, or all that match",
@@ -398,7 +398,7 @@ const struct command command_table[] = {
                        "With --push (inspector export --follow --push http://localhost:4318) it waits as long as it takes for a receiver that is away; events that traced drops meanwhile are counted.",
         .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
                      {"inspector export --format csv --fields time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
-                     {"inspector export --follow --for 2s --format csv --kind metrics", "samples of the path as they come, for two seconds"}},
+                     {"inspector export --follow --for 2s --kind metrics", "samples of the path as they come, for two seconds"}},
     },
 };
 

@@ -2,7 +2,7 @@
 #include "complete.h"
 
 #include "command.h"
-#include "export.h"
+#include "formats.h"
 #include "json_get.h"
 
 #include <ctype.h>

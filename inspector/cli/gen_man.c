@@ -7,7 +7,7 @@
  * The directory is made if need be; pages that are already in it are replaced.  Only what all commands share is written here: the
  * tables have the rest. */
 #include "command.h"
-#include "export.h"
+#include "formats.h"
 
 #include <ctype.h>
 #include <dirent.h>

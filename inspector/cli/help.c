@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "help.h"
 
-#include "export.h"
+#include "formats.h"
 
 #include "text.h"
 

@@ -4,6 +4,7 @@
  * With --follow: cmd_export_follow.c. */
 #include "cmd_export.h"
 
+#include "formats.h"
 #include "json_get.h"
 #include "outdir.h"
 #include "outfile.h"
@@ -248,6 +249,8 @@ static int check_options(const struct exporting *exporting) {
     if (exporting->settings.push && strcmp(exporting->format->name, "otlp") != 0)
         return failure_set(failure, EXIT_USAGE, "--push is for --format otlp");
     if (exporting->settings.push && output) return failure_set(failure, EXIT_USAGE, "either --push or --output");
+    if (exporting->settings.keylog && strcmp(exporting->format->name, "pcapng") != 0)
+        return failure_set(failure, EXIT_USAGE, "--keylog is for --format pcapng");
     if (!exporting->settings.follow) {
         if (option_given(options, OPTION_RECENT)) return failure_set(failure, EXIT_USAGE, "--recent is for --follow");
         if (option_given(options, OPTION_FOR)) return failure_set(failure, EXIT_USAGE, "--for is for --follow");
@@ -270,6 +273,7 @@ int run_export(struct session *session) {
                                   .id = options->arg_count > 1 ? options->args[1] : NULL,
                                   .settings = {.columns = options->texts[OPTION_FIELDS],
                                                .push = push,
+                                               .keylog = options->texts[OPTION_KEYLOG],
                                                .follow = follow,
                                                .events_max = option_number(options, OPTION_LIMIT, 0),
                                                .note = output_note,

@@ -8,6 +8,7 @@
 #include "push.h"
 #include "show_stream.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <proto/hex.h>
@@ -126,16 +127,17 @@ static int take_news(struct following *following) {
 }
 
 static int follow_to_the_end(struct following *following) {
+    struct export *export = &following->exporting->export;
     int result = 0;
     while (!result && !asked_to_end) {
         result = take_news(following);
-        if (result >= 0 && trace_now_monotonic_ms() >= following->flush_ms) {
-            following->flush_ms = WAIT_FOREVER;
-            if (export_flush(&following->exporting->export)) return -1;
-        }
+        if (result < 0 || trace_now_monotonic_ms() < following->flush_ms) continue;
+        following->flush_ms = WAIT_FOREVER;
+        if (export_flush(export)) result = -1;
     }
-    if (result < 0) return -1;
-    return export_end(&following->exporting->export);
+    if (result >= 0) result = export_end(export);
+    /* A reader that has seen enough is no failure of a stream. */
+    return result && export->out && export->out->error == EPIPE ? 0 : result;
 }
 
 int export_follow(struct exporting *exporting) {
@@ -156,7 +158,7 @@ int export_follow(struct exporting *exporting) {
         if (!exporting->settings.push) source_watch_output(session->inquiry.source, session->output.fd);
         result = export_start(exporting, exporting->settings.push ? -1 : session->output.fd, NULL);
     }
-    if (!result) result = export_flush(&exporting->export); /* titles */
+    following.flush_ms = 0; /* titles go out at once */
     if (!result) result = follow_to_the_end(&following);
     stream_fini(&following.stream);
     if (!result && asked_to_end) raise(asked_to_end);

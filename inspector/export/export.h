@@ -15,13 +15,6 @@
 
 #include <p2ptrace/app.h>
 
-/* All formats, in the order of help. */
-extern const struct export_format *const export_formats[];
-extern const size_t export_format_count;
-
-/* The format of that name; NULL with a failure that lists them, and suggests one that is spelled alike. */
-const struct export_format *export_find(const char *name, struct failure *failure);
-
 /* Begins.  fd: of the file.  directory: instead of it, where files go (a format that can: format->target); exists and is empty.
  * settings, directory and failure must outlive the export.  Returns 0 or -1; export_fini in both cases. */
 int export_begin(struct export *export, const struct export_format *format, const struct export_settings *settings, int fd,

@@ -28,15 +28,15 @@ struct connection {
     struct trace_id trace_id; /* its own: the original destination connection id; zero: not known */
     struct trace_node_id peer_id;
     bool has_peer;
-    bool open;         /* conn_init or another event was seen, conn_closed not */
-    bool dialled;      /* by the node itself: it is the client */
-    bool knows_role;   /* conn_init was seen */
-    bool knows_medium; /* a packet or a stream was seen */
-    bool listed;       /* among the closed ones */
-    unsigned medium;   /* what carries it: a transport, or MEDIUM_SPACE + a space */
-    uint64_t begun_ns; /* its first event here */
+    bool open;                                        /* conn_init or another event was seen, conn_closed not */
+    bool dialled;                                     /* by the node itself: it is the client */
+    bool knows_role;                                  /* conn_init was seen */
+    bool knows_medium;                                /* a packet or a stream was seen */
+    bool listed;                                      /* among the closed ones */
+    unsigned medium;                                  /* what carries it: a transport, or MEDIUM_SPACE + a space */
+    uint64_t begun_ns;                                /* its first event here */
     struct connection *next_of_peer, *before_of_peer; /* older, newer */
-    void *own; /* the format's; freed by free() */
+    void *own;                                        /* the format's; freed by free() */
 };
 
 struct link {

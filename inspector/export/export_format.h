@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * An export format: five functions and a line in formats.def.  A new one takes an hour:
+ * An export format: up to seven functions, a line in formats.def and one in meson.build.  A new one takes an hour:
  *
  *     static int event(struct export *export, const struct export_event *event) {
  *         writer_printf(export->out, "%s did %s\n", event->node->name, event->kind_name);
@@ -15,7 +15,7 @@
  * return 0, or -1 with export->failure filled in.
  *
  * Rules: memory does not grow with the number of events, only with what is open (spans, connections) or named (nodes, traces).
- *  What a format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
+ * What a format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
 #ifndef INSPECTOR_EXPORT_FORMAT_H
 #define INSPECTOR_EXPORT_FORMAT_H
 
@@ -86,6 +86,7 @@ struct export_format {
 /* What the user chose, and what is known of the whole. */
 struct export_settings {
     const char *columns;            /* csv, tsv: "time,node,data.size"; NULL: the usual ones */
+    const char *keylog;             /* pcapng: a file with QUIC's secrets; NULL: none */
     bool qvis_names;                /* qlog: names that qvis knows */
     const char *trace_id;           /* the one trace that is exported, 32 digits; NULL: not just one */
     const char *push;               /* otlp: the URL of a receiver; NULL: a file */

@@ -19,8 +19,9 @@ struct track {
 
 /* Of a trace on a node. */
 struct trace_tracks {
-    uint64_t busy; /* bits: which have an open span */
-    uint32_t ids[OVERLAPS_MAX];
+    uint64_t busy;  /* bits: which have an open span */
+    uint32_t first; /* the track of most, for few have spans that overlap */
+    uint32_t *more; /* OVERLAPS_MAX, the first unused; NULL: none */
 };
 
 struct span {
@@ -33,10 +34,15 @@ int tracks_init(struct export *export, struct tracks *tracks, const struct track
     return sent_init(&tracks->sent, free) ? export_out_of_memory(export) : 0;
 }
 
+static void free_trace_tracks(void *value) {
+    free(((struct trace_tracks *)value)->more);
+    free(value);
+}
+
 void tracks_fini(struct tracks *tracks) {
     connections_fini(&tracks->connections);
     sent_fini(&tracks->sent);
-    map_fini(&tracks->traces, free);
+    map_fini(&tracks->traces, free_trace_tracks);
     map_fini(&tracks->spans, free);
 }
 
@@ -156,6 +162,13 @@ static int put_transport(struct export *export, struct tracks *tracks, const str
 
 /* ---- spans -------------------------------------------------------------------------------------------------------------- */
 
+/* The track at a place, 0 while it has none.  NULL without memory. */
+static uint32_t *track_at(struct trace_tracks *own, int place) {
+    if (!place) return &own->first;
+    if (!own->more) own->more = calloc(OVERLAPS_MAX, sizeof *own->more);
+    return own->more ? &own->more[place] : NULL;
+}
+
 /* A place in the tracks of the event's trace on its node where no span is open.  Returns OVERLAPS_MAX when there is none, a
  * negative number without memory. */
 static int take_place(struct export *export, struct tracks *tracks, const struct export_event *event,
@@ -167,20 +180,22 @@ static int take_place(struct export *export, struct tracks *tracks, const struct
     struct trace_tracks *own = *ret_tracks = *at;
     if (!~own->busy) return OVERLAPS_MAX;
     int place = __builtin_ctzll(~own->busy);
+    uint32_t *track = track_at(own, place);
+    if (!track) return -1;
     own->busy |= UINT64_C(1) << place;
-    if (own->ids[place]) return place;
+    if (*track) return place;
     char text[64], *out = put_hex(PUT(text, "trace "), event->event->trace_id.bytes, 4);
     if (place) out = PUT(put_u64(PUT(out, " ("), (unsigned)place + 1), ")");
     *out = 0;
-    own->ids[place] = new_track(tracks);
-    tracks->ops->name(export, event->node->number, own->ids[place], text);
+    *track = new_track(tracks);
+    tracks->ops->name(export, event->node->number, *track, text);
     return place;
 }
 
 static uint32_t track_of_trace(const struct tracks *tracks, const struct export_event *event) {
     struct map_key key = map_key(event->node->number, 0, event->event->trace_id.bytes, 16);
     const struct trace_tracks *own = map_get(&tracks->traces, &key);
-    return own && own->ids[0] ? own->ids[0] : TRACK_OTHER;
+    return own && own->first ? own->first : TRACK_OTHER;
 }
 
 /* Spans of one trace have ids of their own. */
@@ -218,10 +233,10 @@ static int put_start(struct export *export, struct tracks *tracks, const struct 
     if (*at) return put_instant(export, tracks, event, track_of_trace(tracks, event));
     int place = take_place(export, tracks, event, &own);
     if (place < 0) return export_out_of_memory(export);
-    if (place == OVERLAPS_MAX) return put_instant(export, tracks, event, own->ids[0]);
+    if (place == OVERLAPS_MAX) return put_instant(export, tracks, event, own->first);
     struct span *span = *at = malloc(sizeof *span);
     if (!span) return export_out_of_memory(export);
-    *span = (struct span){event->node->number, own->ids[place], (uint32_t)place, own};
+    *span = (struct span){event->node->number, place ? own->more[place] : own->first, (uint32_t)place, own};
     begin_span(export, tracks, event, &key, span);
     return 0;
 }

@@ -137,6 +137,12 @@ class Live(Case):
         os.close(reader)
         _, said = process.communicate(timeout=60)
         self.assertEqual((process.returncode, said), (0, b""))
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([INSPECTOR, "export", "--follow", "--format", "csv"], env=self.place.environment, stdout=writer,
+                              stderr=subprocess.PIPE, timeout=60)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
 class Push(Case):
@@ -202,7 +208,7 @@ class Recorded(Case):
             for limit in (1, 5, 6, 7):
                 done = self.run_export("--read", str(self.path), "--format", format, "--limit", str(limit))
                 self.assertEqual(done.stdout.splitlines(), whole[:limit + (format == "tsv")])
-        document = json.loads(self.run_export("--read", str(self.path), "--limit", "2").stdout)
+        document = json.loads(self.run_export("-r", str(self.path), "-n", "2").stdout)
         self.assertEqual([e["sequence"] for e in document["events"]], [0, 1])
 
     def test_what_makes_no_sense_is_told(self):

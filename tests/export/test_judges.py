@@ -122,5 +122,51 @@ class Otlp(unittest.TestCase):
         self.assertEqual(min(sums.values()) > 0, True)
 
 
+@unittest.skipUnless(shutil.which("chromium"), "chromium is not installed; ./dev judges does it")
+class Speedscope(unittest.TestCase):
+    def test_it_opens_chrome_with_every_slice_on_its_track(self):
+        """It leaves out instants, counters and arrows: those are judged by the schema."""
+        path = WORLD.file("speedscope.json", "--format", "chrome")
+        records = json.loads(path.read_text())["traceEvents"]
+        processes = {r["pid"]: r["args"]["name"] for r in records if r["name"] == "process_name"}
+        tracks = {(r["pid"], r["tid"]): r["args"]["name"] for r in records if r["name"] == "thread_name"}
+        expected = collections.defaultdict(list)
+        for r in records:
+            if r["ph"] == "B":
+                expected[f"{processes[r['pid']]} (pid {r['pid']}), {tracks[r['pid'], r['tid']]} (tid {r['tid']})"].append(r["name"])
+        found = {profile["name"]: [name.split(" {")[0] for name in profile["slices"]] for profile in judge("speedscope.js", str(path))}
+        self.assertEqual(found, expected)
+        self.assertGreater(len(found), 8)
+
+
+class Schemas(unittest.TestCase):
+    """Those that are installed, by ajv."""
+
+    DIRECTORY = HERE.parent.parent / "inspector/export/formats/schemas"
+
+    def check(self, format, path, separator):
+        (found,) = judge("schema.js", str(self.DIRECTORY / f"{format}.schema.json"), str(path), separator)
+        return found
+
+    def test_every_text_of_every_json_format_is_as_its_schema_says(self):
+        for format, separator in (("json", ""), ("ndjson", "\n"), ("chrome", ""), ("qlog", "\x1e"), ("otlp", "\n")):
+            found = self.check(format, WORLD.file(f"schema.{format}", "--format", format), separator)
+            self.assertEqual((found["invalid"], found["first"]), (0, None))
+            self.assertGreater(found["valid"], 0)
+        self.assertEqual({path.name.split(".")[0] for path in self.DIRECTORY.iterdir()}, {"json", "ndjson", "chrome", "qlog", "otlp"})
+
+    def test_a_schema_finds_what_is_wrong(self):
+        document = json.loads(WORLD.export("--format", "chrome"))
+        for change in ({"ph": "X"}, {"ts": "soon"}, {"args": {}}, {"more": 1}):
+            path = WORLD.directory / "wrong.json"
+            path.write_text(json.dumps({**document, "traceEvents": [{**next(r for r in document["traceEvents"] if r["ph"] == "i"), **change}]}))
+            self.assertEqual(self.check("chrome", path, "")["invalid"], 1, change)
+        event = json.loads(WORLD.export("--format", "ndjson").splitlines()[0])
+        for change in ({"trace_id": "short"}, {"timestamp": -1}, {"data": None}):
+            path = WORLD.directory / "wrong.ndjson"
+            path.write_text(json.dumps({**event, **change}))
+            self.assertEqual(self.check("ndjson", path, "\n")["invalid"], 1, change)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "export.h"
+#include "formats.h"
 #include "nearest.h"
 
 #include <stdio.h>
