@@ -342,6 +342,7 @@ void clocks_lead(const struct clocks *clocks, uint32_t machine, uint64_t time_ns
     struct clocks_lead lead = {.known = clock->parent != CLOCKS_NOBODY,
                                .is_reference = clock->parent == CLOCKS_NOBODY && clock->reached,
                                .reference = clock->reached ? clocks->clocks[clock->root].machine : CLOCKS_NOBODY,
+                               .apart = clock->reached && clock->root != clocks->root,
                                .steps = clocks->first_clock[machine + 1] - clocks->first_clock[machine] - 1,
                                .beside = CLOCKS_NOBODY};
     if (lead.known) {

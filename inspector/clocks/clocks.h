@@ -44,6 +44,7 @@ struct clocks_lead {
     bool known;         /* there is a link.  Of the reference, and of a machine alone, false */
     bool is_reference;  /* others are measured by it */
     uint32_t reference; /* by whom it is measured; CLOCKS_NOBODY: nobody */
+    bool apart;         /* that is not by whom most are measured: how these and those stand to each other is not known */
     int64_t lead_ns;    /* so far is it ahead: the event's own time minus the shown one; 0 where it is not known */
     uint64_t error_ns;  /* the lead is right to within this */
     double drift;       /* and grows by so much: 1e-6 is 1 us a second */

@@ -18,10 +18,12 @@ struct node_clock {
     unsigned reference; /* the machine by which it is measured; NO_NUMBER: it is not known */
     unsigned host;
     unsigned reference_host;
-    int64_t lead_ns;      /* of the first event: so far it was ahead, before it was corrected */
-    int64_t last_lead_ns; /* of the last */
-    uint64_t error_ns;    /* the greatest */
-    unsigned beside_host; /* not known, but packets in one direction give bounds; NO_NUMBER: nor that */
+    bool apart;                 /* the reference is not that of most machines */
+    uint64_t first_ns, last_ns; /* of its events */
+    int64_t lead_ns;            /* of the first event: so far it was ahead, before it was corrected */
+    int64_t last_lead_ns;       /* of the last */
+    uint64_t error_ns;          /* the greatest */
+    unsigned beside_host;       /* not known, but packets in one direction give bounds; NO_NUMBER: nor that */
     bool has_most, has_least;
     int64_t most_ns, least_ns;
 };
