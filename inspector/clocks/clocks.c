@@ -331,8 +331,8 @@ static void find_bounds(const struct clocks *clocks, uint32_t clock, struct cloc
         lead->beside = clocks->clocks[is_far ? link->near : link->far].machine;
         lead->has_most = is_far ? fit->forward : fit->backward;
         lead->has_least = is_far ? fit->backward : fit->forward;
-        lead->most_ns = is_far ? fit->at_most_ns : -fit->at_least_ns;
-        lead->least_ns = is_far ? fit->at_least_ns : -fit->at_most_ns;
+        if (lead->has_most) lead->most_ns = is_far ? fit->at_most_ns : -fit->at_least_ns;
+        if (lead->has_least) lead->least_ns = is_far ? fit->at_least_ns : -fit->at_most_ns;
     }
 }
 
