@@ -359,6 +359,39 @@ START_TEST(a_step_is_told_with_its_size) {
 }
 END_TEST
 
+/* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first. */
+static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns) {
+    struct world world = {.machines = {{.offset_ns = 0}, {.offset_ns = 7200 * SECOND}}};
+    struct clocks *clocks;
+    size_t count = 0;
+    for (size_t i = 0; i < each; i++) {
+        double at_ns = 10 * SECOND * (double)i / (double)each;
+        send(0, 1, at_ns, 2e6, &world, &count);
+        if (i % of == 0) packets[count - 1].sent_ns += (uint64_t)late_ns;
+        send(1, 0, at_ns + 1e6, 2e6, &world, &count);
+    }
+    ck_assert_int_eq(clocks_create(&clocks, 2, packets, count), 0);
+    struct clocks_lead lead = lead_of(clocks, 1);
+    clocks_destroy(clocks);
+    return lead;
+}
+
+START_TEST(one_wrong_packet_moves_nothing_even_if_it_is_the_first) {
+    struct clocks_lead lead = lead_with_late(100, 100, SECOND / 2);
+    ck_assert(lead.known && lead.steps == 0);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 100000);
+    ck_assert_uint_le(lead.error_ns, 2100000);
+}
+END_TEST
+
+START_TEST(many_wrong_packets_are_a_doubt) {
+    struct clocks_lead lead = lead_with_late(1000, 10, 9e6);
+    ck_assert(lead.known && lead.steps == 0);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 1000000);
+    ck_assert_uint_ge(lead.error_ns, 6000000); /* by which they contradict the others, beside half of the round trip */
+}
+END_TEST
+
 /* A bound on the error, so that it is not right by being wide. */
 START_TEST(the_error_is_of_the_size_of_a_packets_way) {
     chance_state = 77;
@@ -387,6 +420,8 @@ int main(void) {
     tcase_add_test(tests, one_packet_each_way_is_enough);
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
     tcase_add_test(tests, a_step_is_told_with_its_size);
+    tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
+    tcase_add_test(tests, many_wrong_packets_are_a_doubt);
     tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
