@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this part away: some that are
+/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this part away: some
+ * that are
  * wrong come and go, behind a step nearly all of a direction are. */
 #define FORGET 32.0
 #define WRONG_ENOUGH 5.0

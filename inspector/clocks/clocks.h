@@ -4,7 +4,8 @@
  * for the same packets: all that shows times of several machines asks here, so that no two views disagree.
  *
  * A machine's clock runs evenly (clock_fit.h) from one step to the next (clock_steps.h); each such part is a clock of its own.
- * Two clocks with packets in both directions are linked.  Times of a clock go over the best links to the clock of the reference, the
+ * Two clocks with packets in both directions are linked.  Times of a clock go over the best links to the clock of the
+ * reference, the
  * machine with most packets; the errors of the links add up.  A clock that no link leads to is not known, and keeps its times.
  *
  * Orders are what clock_sample has: numbers that rise with true time within one machine, whatever its clock does. */

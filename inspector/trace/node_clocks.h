@@ -2,7 +2,8 @@
  *
  * What events say of the clocks of their nodes: which times can be compared, and within which error.  Pure.
  *
- * Events of several machines have `clock_lead` (docs/protocol.md): their times are corrected already, or are not for nothing is known.
+ * Events of several machines have `clock_lead` (docs/protocol.md): their times are corrected already, or are not for nothing is
+ * known.
  * Events of one machine have none, and one clock. */
 #ifndef INSPECTOR_NODE_CLOCKS_H
 #define INSPECTOR_NODE_CLOCKS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loaded before libc (LD_PRELOAD): the clocks of another machine.  SHIFT_NS is what its CLOCK_REALTIME is ahead, SHIFT_PPM how much faster it
+ * Loaded before libc (LD_PRELOAD): the clocks of another machine.  SHIFT_NS is what its CLOCK_REALTIME is ahead, SHIFT_PPM how
+ * much faster it
  * and CLOCK_MONOTONIC run; SHIFT_STEP_NS is added to CLOCK_REALTIME from the moment on when the file SHIFT_STEP_FILE is there. */
 #include <dlfcn.h>
 #include <stdint.h>

@@ -3,7 +3,8 @@
  * The estimate of clocks, on worlds that we make: what each clock really shows is known.
  *
  * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a delay of their own for each
- * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the errors
+ * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the
+ * errors
  * that are stated.  And no packet is shown to come before it was sent. */
 #include "clocks.h"
 

@@ -18,7 +18,8 @@ struct machine {
 };
 
 /* Where this process runs.  With P2PTRACE_MACHINE=NAME in its environment it is another machine, of that name: for virtual
- * machines that were started from one image of memory, whose kernels have drawn the same number.  Where nothing can be read, zero. */
+ * machines that were started from one image of memory, whose kernels have drawn the same number.  Where nothing can be read,
+ * zero. */
 void machine_here(struct machine *ret_machine);
 
 bool machine_known(const struct machine *machine);
