@@ -85,9 +85,8 @@ struct recording_record {
     uint32_t has_ring, lane_count, lane_events, policy, clock_source;
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
-    uint32_t app_count; /* struct recording_app, behind this */
-    uint32_t
-        machine_bytes; /* of what stands behind the applications, at the end of the record: struct recording_machine; 0: nothing */
+    uint32_t app_count;     /* struct recording_app, behind this */
+    uint32_t machine_bytes; /* of struct recording_machine, behind the applications at the end of the record; 0: there is none */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this part away: some that are
+/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this part away: some
+ * that are
  * wrong come and go, behind a step nearly all of a direction are. */
 #define FORGET 32.0
 #define WRONG_ENOUGH 5.0
@@ -13,6 +14,9 @@
 
 /* Before anything is known of a line: further than any clock is wrong, and not so far that ns get lost in a double. */
 #define ANYWHERE_NS 4e15
+
+/* No clock is set so often; a hostile recording must not make us search for ever. */
+#define STEPS_MAX 64
 
 /* How many more packets may contradict a line that covers both parts, beside one in so many of the shorter part. */
 #define UNITED_WRONG_MAX 2
@@ -76,7 +80,7 @@ static size_t place_of(const struct walk *walk, const struct direction *directio
 static size_t find_begins(struct walk *walk, size_t count, size_t *begins) {
     size_t found = 0;
     walk_begin(walk, 0);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && found < STEPS_MAX; i++) {
         const struct direction *direction = walk_take(walk, i);
         for (unsigned k = 0; k < 2 && i + 1 == count && !direction; k++)
             if (walk->directions[k].wrong >= WRONG_ENOUGH_AT_END) direction = &walk->directions[k];
@@ -122,7 +126,7 @@ static int unite(const struct clock_sample *samples, size_t count, size_t *begin
 }
 
 int clock_steps_find(size_t **ret_begins, size_t *ret_count, const struct clock_sample *samples, size_t count) {
-    size_t *begins = calloc(count + 1, sizeof *begins), found;
+    size_t *begins = calloc(STEPS_MAX, sizeof *begins), found;
     struct walk walk = {.samples = samples};
     if (!begins) return -ENOMEM;
     found = find_begins(&walk, count, begins);

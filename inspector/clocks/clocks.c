@@ -331,8 +331,8 @@ static void find_bounds(const struct clocks *clocks, uint32_t clock, struct cloc
         lead->beside = clocks->clocks[is_far ? link->near : link->far].machine;
         lead->has_most = is_far ? fit->forward : fit->backward;
         lead->has_least = is_far ? fit->backward : fit->forward;
-        lead->most_ns = is_far ? fit->at_most_ns : -fit->at_least_ns;
-        lead->least_ns = is_far ? fit->at_least_ns : -fit->at_most_ns;
+        if (lead->has_most) lead->most_ns = is_far ? fit->at_most_ns : -fit->at_least_ns;
+        if (lead->has_least) lead->least_ns = is_far ? fit->at_least_ns : -fit->at_most_ns;
     }
 }
 
@@ -342,6 +342,7 @@ void clocks_lead(const struct clocks *clocks, uint32_t machine, uint64_t time_ns
     struct clocks_lead lead = {.known = clock->parent != CLOCKS_NOBODY,
                                .is_reference = clock->parent == CLOCKS_NOBODY && clock->reached,
                                .reference = clock->reached ? clocks->clocks[clock->root].machine : CLOCKS_NOBODY,
+                               .apart = clock->reached && clock->root != clocks->root,
                                .steps = clocks->first_clock[machine + 1] - clocks->first_clock[machine] - 1,
                                .beside = CLOCKS_NOBODY};
     if (lead.known) {

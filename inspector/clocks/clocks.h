@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clocks of several machines as one: what each is ahead of a reference, when, and within which error.  Pure, and the same for the
- * same packets: all that shows times of several machines asks here, so that no two views disagree.
+ * The clocks of several machines as one: what each is ahead of a reference, when, and within which error.  Pure, and the same
+ * for the same packets: all that shows times of several machines asks here, so that no two views disagree.
  *
- * A machine's clock runs evenly (clock_fit.h) from one step to the next (clock_steps.h); each such part is a clock of its own.  Two
- * clocks with packets in both directions are linked.  Times of a clock go over the best links to the clock of the reference, the
+ * A machine's clock runs evenly (clock_fit.h) from one step to the next (clock_steps.h); each such part is a clock of its own.
+ * Two clocks with packets in both directions are linked.  Times of a clock go over the best links to the clock of the
+ * reference, the
  * machine with most packets; the errors of the links add up.  A clock that no link leads to is not known, and keeps its times.
  *
  * Orders are what clock_sample has: numbers that rise with true time within one machine, whatever its clock does. */
@@ -36,7 +37,7 @@ uint64_t clocks_time(const struct clocks *clocks, uint32_t machine, uint64_t ord
 /* Do events of these orders, both included, share one clock?  Then their times keep their order. */
 bool clocks_is_one(const struct clocks *clocks, uint32_t machine, uint64_t first_order, uint64_t last_order);
 
-/* Makes bounds of times of a machine, of CLOCKS_NOBODY those of any, into bounds of what is shown, whichever clock they are of. */
+/* Makes bounds of times of a machine (CLOCKS_NOBODY: of any) into bounds of what is shown, whichever clock they are of. */
 void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_ns, uint64_t *max_ns);
 
 /* A machine's clock at a moment. */
@@ -44,6 +45,7 @@ struct clocks_lead {
     bool known;         /* there is a link.  Of the reference, and of a machine alone, false */
     bool is_reference;  /* others are measured by it */
     uint32_t reference; /* by whom it is measured; CLOCKS_NOBODY: nobody */
+    bool apart;         /* that is not by whom most are measured: how these and those stand to each other is not known */
     int64_t lead_ns;    /* so far is it ahead: the event's own time minus the shown one; 0 where it is not known */
     uint64_t error_ns;  /* the lead is right to within this */
     double drift;       /* and grows by so much: 1e-6 is 1 us a second */

@@ -39,6 +39,7 @@ struct clocks {
     uint32_t *first_clock; /* by machine, and one behind the last: of machine m are first_clock[m] up to first_clock[m + 1] */
     uint64_t *packets;     /* by machine */
     uint32_t reference;    /* a machine */
+    uint32_t root;         /* of most: a clock of the reference; CLOCKS_NOBODY: there are no links */
     struct step *steps;    /* by machine, then order: the step behind clock c of machine m is steps[c - m] */
     size_t step_count;
     struct clock *clocks;

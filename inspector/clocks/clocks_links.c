@@ -64,6 +64,7 @@ static int find_ways(struct clocks *clocks) {
         weights[link->far] += link->fit.forward + link->fit.backward;
     }
     uint32_t root = clocks->machine_count ? choose_root(clocks, weights, clocks->reference) : CLOCKS_NOBODY;
+    clocks->root = root;
     if (root != CLOCKS_NOBODY) reach(clocks, root, done);
     for (uint32_t machine = 0; machine < clocks->machine_count; machine++)
         while ((root = choose_root(clocks, weights, machine)) != CLOCKS_NOBODY) reach(clocks, root, done);

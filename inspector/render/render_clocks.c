@@ -67,7 +67,7 @@ static void bound(struct strbuf *out, const char *words, int64_t lead_ns) {
 static void not_known(struct strbuf *out, const struct facts *facts, const struct node_clock *clock) {
     strbuf_puts(out, "not known, and its times are not corrected: ");
     if (!clock->has_most && !clock->has_least) {
-        strbuf_puts(out, "no packet or message between it and another machine was seen at both ends");
+        strbuf_puts(out, "nothing that was seen at both ends leads from there to the others and back");
         return;
     }
     strbuf_puts(out, "packets were seen in one direction only; it is ");
@@ -93,14 +93,25 @@ static void tell(struct strbuf *out, const struct view *view, const struct facts
     strbuf_puts(out, "\n");
 }
 
+/* By whom most of them are measured; without such ones, the first. */
+static unsigned main_reference(const struct node_clocks *clocks) {
+    unsigned first = NO_NUMBER;
+    for (unsigned i = 0; i < clocks->count; i++) {
+        const struct node_clock *clock = node_clocks_at(clocks, i);
+        if (!clock || clock->reference == NO_NUMBER) continue;
+        if (!clock->apart) return clock->reference;
+        if (first == NO_NUMBER) first = clock->reference;
+    }
+    return first;
+}
+
 void render_clocks(struct strbuf *out, const struct view *view, const struct facts *facts) {
     const struct node_clocks *clocks = &facts->clocks;
-    unsigned reference = NO_NUMBER;
     if (intern_count(&clocks->machines) < 2) return;
+    unsigned reference = main_reference(clocks);
     for (unsigned i = 0; i < clocks->count; i++) {
         const struct node_clock *clock = node_clocks_at(clocks, i);
         if (!clock || !is_first(clocks, i)) continue;
-        if (reference == NO_NUMBER) reference = clock->reference;
         bool apart = clock->reference != reference, is_reference = clock->machine == clock->reference;
         if (!is_reference || apart) tell(out, view, facts, i, clock->reference != NO_NUMBER && !is_reference, apart);
     }

@@ -35,7 +35,8 @@ static int read_first(struct node_clocks *clocks, struct node_clock *clock, cons
         intern_number(&clocks->names, json_get_text(lead, "reference"), &clock->reference_host) ||
         intern_number(&clocks->names, json_get_text(lead, "beside"), &clock->beside_host))
         return -ENOMEM;
-    (void)get_signed(lead, "lead", &clock->lead_ns);
+    clock->apart = json_get_bool(lead, "apart");
+    clock->first_ns = UINT64_MAX;
     clock->has_most = get_signed(lead, "at_most", &clock->most_ns);
     clock->has_least = get_signed(lead, "at_least", &clock->least_ns);
     return 0;
@@ -49,7 +50,10 @@ int node_clocks_read(struct node_clocks *clocks, unsigned node, const json_t *ev
     if (clock->machine == NO_NUMBER && read_first(clocks, clock, lead)) return -ENOMEM;
     uint64_t error_ns = json_get_count(lead, "error");
     if (error_ns > clock->error_ns) clock->error_ns = error_ns;
-    (void)get_signed(lead, "lead", &clock->last_lead_ns);
+    uint64_t time_ns = 0;
+    (void)json_get_time(event, &time_ns); /* newer events may be read first */
+    if (time_ns < clock->first_ns && get_signed(lead, "lead", &clock->lead_ns)) clock->first_ns = time_ns;
+    if (time_ns >= clock->last_ns && get_signed(lead, "lead", &clock->last_lead_ns)) clock->last_ns = time_ns;
     return 0;
 }
 

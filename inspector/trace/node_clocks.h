@@ -2,7 +2,8 @@
  *
  * What events say of the clocks of their nodes: which times can be compared, and within which error.  Pure.
  *
- * Events of several machines have `clock_lead` (docs/protocol.md): their times are corrected already, or are not for nothing is known.
+ * Events of several machines have `clock_lead` (docs/protocol.md): their times are corrected already, or are not for nothing is
+ * known.
  * Events of one machine have none, and one clock. */
 #ifndef INSPECTOR_NODE_CLOCKS_H
 #define INSPECTOR_NODE_CLOCKS_H
@@ -18,10 +19,12 @@ struct node_clock {
     unsigned reference; /* the machine by which it is measured; NO_NUMBER: it is not known */
     unsigned host;
     unsigned reference_host;
-    int64_t lead_ns;      /* of the first event: so far it was ahead, before it was corrected */
-    int64_t last_lead_ns; /* of the last */
-    uint64_t error_ns;    /* the greatest */
-    unsigned beside_host; /* not known, but packets in one direction give bounds; NO_NUMBER: nor that */
+    bool apart;                 /* the reference is not that of most machines */
+    uint64_t first_ns, last_ns; /* of its events */
+    int64_t lead_ns;            /* of the first event: so far it was ahead, before it was corrected */
+    int64_t last_lead_ns;       /* of the last */
+    uint64_t error_ns;          /* the greatest */
+    unsigned beside_host;       /* not known, but packets in one direction give bounds; NO_NUMBER: nor that */
     bool has_most, has_least;
     int64_t most_ns, least_ns;
 };

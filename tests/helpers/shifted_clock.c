@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loaded before libc (LD_PRELOAD): the clocks of another machine.  SHIFT_NS is what its CLOCK_REALTIME is ahead, SHIFT_PPM how much faster it
+ * Loaded before libc (LD_PRELOAD): the clocks of another machine.  SHIFT_NS is what its CLOCK_REALTIME is ahead, SHIFT_PPM how
+ * much faster it
  * and CLOCK_MONOTONIC run; SHIFT_STEP_NS is added to CLOCK_REALTIME from the moment on when the file SHIFT_STEP_FILE is there. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int64_t monotonic(void) {
 }
 
 __attribute__((constructor)) static void begin(void) {
-    real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    *(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime"); /* as POSIX writes it */
     shift_ns = number("SHIFT_NS");
     step_ns = number("SHIFT_STEP_NS");
     drift = (double)number("SHIFT_PPM") / 1e6;

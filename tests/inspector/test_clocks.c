@@ -3,7 +3,8 @@
  * The estimate of clocks, on worlds that we make: what each clock really shows is known.
  *
  * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a delay of their own for each
- * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the errors
+ * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the
+ * errors
  * that are stated.  And no packet is shown to come before it was sent. */
 #include "clocks.h"
 
@@ -237,10 +238,192 @@ START_TEST(stated_errors_hold_and_causes_come_first) {
 }
 END_TEST
 
+/* ---- what is known, and what is not ---- */
+
+static void send(unsigned from, unsigned to, double at_ns, double delay_ns, const struct world *world, size_t *count) {
+    packets[(*count)++] = (struct clocks_packet){.from = from,
+                                                 .to = to,
+                                                 .sent_ns = raw_of(&world->machines[from], at_ns),
+                                                 .received_ns = raw_of(&world->machines[to], at_ns + delay_ns),
+                                                 .sent_order = (uint64_t)at_ns + 1,
+                                                 .received_order = (uint64_t)(at_ns + delay_ns) + 1};
+}
+
+static struct clocks_lead lead_of(const struct clocks *clocks, unsigned machine) {
+    struct clocks_lead lead;
+    clocks_lead(clocks, machine, BEGIN_NS + (uint64_t)(5 * SECOND), &lead);
+    return lead;
+}
+
+/* Machine 1 is two hours ahead. */
+static struct clocks *two_hours(bool there, bool back, size_t each) {
+    struct world world = {.machines = {{.offset_ns = 0}, {.offset_ns = 7200 * SECOND}}};
+    struct clocks *clocks;
+    size_t count = 0;
+    for (size_t i = 0; i < each; i++) {
+        double at_ns = 10 * SECOND * (double)i / (double)each;
+        if (there) send(0, 1, at_ns, 2e6, &world, &count);
+        if (back) send(1, 0, at_ns + 1e6, 4e6, &world, &count);
+    }
+    ck_assert_int_eq(clocks_create(&clocks, 2, packets, count), 0);
+    return clocks;
+}
+
+START_TEST(two_directions_tell_a_lead_and_half_the_round_trip_is_its_error) {
+    struct clocks *clocks = two_hours(true, true, 1000);
+    struct clocks_lead lead = lead_of(clocks, 1), reference = lead_of(clocks, 0);
+    ck_assert(lead.known && !lead.is_reference && lead.reference == 0 && !lead.apart);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND - 1e6)), 1000); /* the longer way back looks like a lag */
+    ck_assert_uint_ge(lead.error_ns, 3000000);
+    ck_assert_uint_le(lead.error_ns, 3010000);
+    ck_assert_uint_eq(lead.packets, 2000);
+    ck_assert(reference.is_reference && !reference.known && reference.lead_ns == 0 && reference.error_ns == 0);
+    clocks_destroy(clocks);
+}
+END_TEST
+
+START_TEST(one_direction_tells_a_bound_and_corrects_nothing) {
+    for (int there = 0; there < 2; there++) {
+        struct clocks *clocks = two_hours(there, !there, 100);
+        struct clocks_lead lead = lead_of(clocks, 1);
+        ck_assert(!lead.known && !lead.is_reference && lead.reference == CLOCKS_NOBODY);
+        ck_assert(lead.beside == 0 && lead.has_most == there && lead.has_least == !there);
+        ck_assert_int_eq(there ? lead.most_ns : lead.least_ns, (int64_t)(7200 * SECOND + (there ? 2e6 : -4e6)));
+        struct clocks_lead other = lead_of(clocks, 0);
+        ck_assert(other.beside == 1 && other.has_least == there && other.has_most == !there);
+        ck_assert_uint_eq(clocks_time(clocks, 1, 1, BEGIN_NS + 12345), BEGIN_NS + 12345);
+        clocks_destroy(clocks);
+    }
+}
+END_TEST
+
+START_TEST(no_packets_tell_nothing) {
+    struct clocks *clocks = two_hours(false, false, 1);
+    struct clocks_lead lead = lead_of(clocks, 1);
+    ck_assert(!lead.known && !lead.is_reference && lead.beside == CLOCKS_NOBODY && lead.reference == CLOCKS_NOBODY);
+    ck_assert_uint_eq(clocks_time(clocks, 1, 1, BEGIN_NS), BEGIN_NS);
+    clocks_destroy(clocks);
+    ck_assert_int_eq(clocks_create(&clocks, 0, NULL, 0), 0);
+    clocks_destroy(clocks);
+}
+END_TEST
+
+START_TEST(one_packet_each_way_is_enough) {
+    struct clocks *clocks = two_hours(true, true, 1);
+    struct clocks_lead lead = lead_of(clocks, 1);
+    ck_assert(lead.known);
+    ck_assert_uint_ge(lead.error_ns, 3000000);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), (int64_t)lead.error_ns);
+    clocks_destroy(clocks);
+}
+END_TEST
+
+START_TEST(groups_that_never_talk_have_a_reference_each) {
+    struct world world = {.machines = {{0}, {.offset_ns = SECOND}, {.offset_ns = 5 * SECOND}, {.offset_ns = 9 * SECOND}, {0}}};
+    struct clocks *clocks;
+    size_t count = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        double at_ns = 10 * SECOND * i / 600;
+        send(1, 0, at_ns, 1e6, &world, &count);
+        send(0, 1, at_ns, 1e6, &world, &count);
+        if (i % 2) continue;
+        send(2, 3, at_ns, 1e6, &world, &count);
+        send(3, 2, at_ns, 1e6, &world, &count);
+    }
+    ck_assert_int_eq(clocks_create(&clocks, 5, packets, count), 0);
+    ck_assert(lead_of(clocks, 0).is_reference && !lead_of(clocks, 0).apart && !lead_of(clocks, 1).apart);
+    ck_assert(lead_of(clocks, 2).is_reference && lead_of(clocks, 2).apart && lead_of(clocks, 3).apart);
+    ck_assert(lead_of(clocks, 1).reference == 0 && lead_of(clocks, 3).reference == 2);
+    ck_assert_int_le(llabs(lead_of(clocks, 3).lead_ns - (int64_t)(4 * SECOND)), 1000000);
+    ck_assert(!lead_of(clocks, 4).known && lead_of(clocks, 4).reference == CLOCKS_NOBODY);
+    clocks_destroy(clocks);
+}
+END_TEST
+
+START_TEST(a_step_is_told_with_its_size) {
+    struct world world = {.machine_count = 2, .length_ns = 100 * SECOND, .packet_count = 4000};
+    chance_state = 5;
+    add_both(&world, 0, 1, 1e6, 1e6);
+    world.machines[1] = (struct machine){.drift = 5e-5, .step_count = 1, .step_at = {60 * SECOND}, .step_by = {-40 * SECOND}};
+    struct clocks *clocks = estimate(&world);
+    struct clocks_step step;
+    ck_assert(clocks_step(clocks, 1, 0, &step) && !clocks_step(clocks, 1, 1, &step) && !clocks_step(clocks, 0, 0, &step));
+    ck_assert(clocks_step(clocks, 1, 0, &step));
+    ck_assert_int_le(llabs(step.by_ns + (int64_t)(40 * SECOND)), 1000000);
+    ck_assert_int_le(llabs((int64_t)(step.before_ns - BEGIN_NS) - (int64_t)(60 * SECOND)), (int64_t)(SECOND / 2));
+    ck_assert_uint_le(step.before_ns, step.after_ns);
+    ck_assert(clocks_is_one(clocks, 1, 1, (uint64_t)(50 * SECOND)) && !clocks_is_one(clocks, 1, 1, (uint64_t)(90 * SECOND)));
+    struct clocks_lead lead;
+    clocks_lead(clocks, 1, BEGIN_NS + (uint64_t)(10 * SECOND), &lead);
+    ck_assert(fabs(lead.drift - 5e-5) < 1e-5 && lead.steps == 1);
+    clocks_destroy(clocks);
+}
+END_TEST
+
+/* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first. */
+static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns) {
+    struct world world = {.machines = {{.offset_ns = 0}, {.offset_ns = 7200 * SECOND}}};
+    struct clocks *clocks;
+    size_t count = 0;
+    for (size_t i = 0; i < each; i++) {
+        double at_ns = 10 * SECOND * (double)i / (double)each;
+        send(0, 1, at_ns, 2e6, &world, &count);
+        if (i % of == 0) packets[count - 1].sent_ns += (uint64_t)late_ns;
+        send(1, 0, at_ns + 1e6, 2e6, &world, &count);
+    }
+    ck_assert_int_eq(clocks_create(&clocks, 2, packets, count), 0);
+    struct clocks_lead lead = lead_of(clocks, 1);
+    clocks_destroy(clocks);
+    return lead;
+}
+
+START_TEST(one_wrong_packet_moves_nothing_even_if_it_is_the_first) {
+    struct clocks_lead lead = lead_with_late(100, 100, SECOND / 2);
+    ck_assert(lead.known && lead.steps == 0);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 100000);
+    ck_assert_uint_le(lead.error_ns, 3000000); /* half of the round trip is 2 ms, the wrong packet is off by 500 */
+}
+END_TEST
+
+START_TEST(many_wrong_packets_are_a_doubt) {
+    struct clocks_lead lead = lead_with_late(1000, 10, 9e6);
+    ck_assert(lead.known && lead.steps == 0);
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 1000000);
+    ck_assert_uint_ge(lead.error_ns, 6000000); /* by which they contradict the others, beside half of the round trip */
+}
+END_TEST
+
+/* A bound on the error, so that it is not right by being wide. */
+START_TEST(the_error_is_of_the_size_of_a_packets_way) {
+    chance_state = 77;
+    for (unsigned i = 0; i < CASES; i++) {
+        struct world world;
+        double widest = 0;
+        two_machines(&world);
+        world.packet_count = 4000;
+        struct clocks *clocks = estimate(&world);
+        double ways_ns = 0;
+        for (unsigned k = 0; k < 2; k++) ways_ns += world.paths[k].delay_ns + 0.1 * world.paths[k].queue_ns;
+        (void)is_right_at(&world, clocks, world.length_ns / 2, &widest);
+        ck_assert_msg(widest < ways_ns + 2000, "case %u: %.0f of %.0f", i, widest, ways_ns);
+        clocks_destroy(clocks);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("clocks");
     TCase *tests = tcase_create("clocks");
     tcase_add_loop_test(tests, stated_errors_hold_and_causes_come_first, 0, sizeof kinds / sizeof *kinds);
+    tcase_add_test(tests, two_directions_tell_a_lead_and_half_the_round_trip_is_its_error);
+    tcase_add_test(tests, one_direction_tells_a_bound_and_corrects_nothing);
+    tcase_add_test(tests, no_packets_tell_nothing);
+    tcase_add_test(tests, one_packet_each_way_is_enough);
+    tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
+    tcase_add_test(tests, a_step_is_told_with_its_size);
+    tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
+    tcase_add_test(tests, many_wrong_packets_are_a_doubt);
+    tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -26,14 +26,14 @@ def wait_for(condition, what):
 class Traced:
     """A traced process, and one connection to it."""
 
-    def __init__(self, binary, directory, more=()):
+    def __init__(self, binary, directory, more=(), env=None):
         directory = pathlib.Path(directory)
         self.socket_path = directory / "traced.sock"
         self.shm_dir = directory / "shm"
         self.shm_dir.mkdir(exist_ok=True)
         self.log = open(directory / "traced.log", "a+", encoding="utf-8")
         self.process = subprocess.Popen([str(binary), "--socket", str(self.socket_path), "--shm-dir", str(self.shm_dir), *more],
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env)
         self.socket = wait_for(self._connect, "traced's socket")
         self.file = self.socket.makefile("rw", encoding="utf-8", newline="\n")
         self.id = 0

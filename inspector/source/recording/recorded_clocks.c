@@ -241,6 +241,7 @@ static json_t *lead_new(const struct recorded_clocks *clocks, uint32_t machine, 
     json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "host", name_new(clocks, machine), "machine", id_new(clocks, machine),
                              "lead", number_new(known, lead.lead_ns), "error", number_new(known, (int64_t)lead.error_ns),
                              "reference", name_new(clocks, lead.reference), "reference_machine", id_new(clocks, lead.reference));
+    if (lead.apart) json_object_set_new(json, "apart", json_true());
     if (lead.beside != CLOCKS_NOBODY) {
         json_object_set_new(json, "beside", name_new(clocks, lead.beside));
         json_object_set_new(json, "at_least", number_new(lead.has_least, lead.least_ns));

@@ -9,9 +9,10 @@
 
 struct recorded_clocks;
 
-/* Reads all packets of a store that was opened from recordings, estimates, and makes the store show corrected times.  With nodes of one
- * machine, or of none that is known, it does nothing, and *ret_clocks is NULL.  Reading it all takes a while: 20 million events a second.
- * Returns 0 or -ENOMEM. */
+/* Reads all packets of a store that was opened from recordings, estimates, and makes the store show corrected times.  With nodes
+ * of one machine, or of none that is known, it does nothing, and *ret_clocks is NULL.  It reads everything: about a second for
+ * two
+ * million events.  Returns 0 or -ENOMEM. */
 int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *store);
 void recorded_clocks_close(struct recorded_clocks *clocks); /* NULL is allowed */
 

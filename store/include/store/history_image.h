@@ -114,14 +114,14 @@ int history_open_backed(struct history **ret_history, const struct history_backe
 struct history_times {
     /* What to show for an event's own time. */
     uint64_t (*event)(void *context, uint32_t node, uint64_t position, uint64_t own_ns);
-    /* Makes bounds of what events of that segment have into bounds of what is shown.  Returns true when all of them have one clock: then
-     * times keep their order, and what is the least or greatest of some stays it. */
+    /* Makes bounds of what events of that segment have into bounds of what is shown.  Returns true when all of them have one
+     * clock: then times keep their order, and what is the least or greatest of some stays it. */
     bool (*bounds)(void *context, uint32_t segment, uint64_t *min_ns, uint64_t *max_ns);
     void *context;
 };
 
-/* Shows all times so from now on.  Once, by the thread that uses the history, and inside no RCU read lock.  Segments with several clocks
- * are loaded. */
+/* Shows all times so from now on.  Once, by the thread that uses the history, and inside no RCU read lock.  Segments with several
+ * clocks are loaded. */
 void history_backed_set_times(struct history *history, const struct history_times *times);
 
 /* Loads all of a segment, so that what is damaged is known.  Returns the number of damaged blocks. */
