@@ -193,6 +193,14 @@ static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     return begin < end && digit && (begin || !letter) ? begin : end;
 }
 
+/* Before the colour sequence that a cut would divide: its digits and letter look like a number and its unit. */
+static size_t whole_pieces(const char *text, size_t bytes, size_t end) {
+    size_t at = 0, used;
+    unsigned wide;
+    while (at < end && (used = piece(text + at, bytes - at, &wide), at + used <= end)) at += used;
+    return at;
+}
+
 void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
     unsigned at = 0, wide = 0;
     size_t end = 0;
@@ -203,7 +211,7 @@ void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned colum
     }
     for (size_t used; end < bytes && (used = piece(text + end, bytes - end, &wide), at + wide < columns || !wide); end += used)
         at += wide;
-    end = whole_numbers(text, bytes, end);
+    end = whole_pieces(text, bytes, whole_numbers(text, bytes, end));
     while (end && text[end - 1] == ' ') end--;
     for (size_t i = 0, style; i < end; i += style ? style : 1)
         if ((style = style_bytes(text + i, end - i))) styled = style != 4 || text[i + 2] != '0';
