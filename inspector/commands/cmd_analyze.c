@@ -82,8 +82,8 @@ static json_t *time_of_facts(const struct facts *facts) {
         if (facts->items[i].time_ns < first_ns) first_ns = facts->items[i].time_ns;
         if (facts->items[i].time_ns > last_ns) last_ns = facts->items[i].time_ns;
     }
-    if (!facts->count) return json_object();
-    return json_pack("{s:I,s:I}", "from", (json_int_t)(first_ns / 1000), "to", (json_int_t)(last_ns / 1000 + 1));
+    json_int_t from_us = (json_int_t)(first_ns / 1000), last_us = (json_int_t)(last_ns / 1000);
+    return facts->count ? json_pack("{s:I,s:I}", "from", from_us, "to", last_us + 1) : json_object();
 }
 
 /* How many events there are of each node, and how many are missing: those that were read may be but a part. */

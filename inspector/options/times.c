@@ -81,8 +81,8 @@ static bool exists(const struct moment *moment) {
     return day && moment->hour < 24 && moment->minute < 60 && moment->second <= 60;
 }
 
-/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before.  A local time that the clock shows
- * twice, because it is set back, is the later one that is not behind `latest`, else the earlier. */
+/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before.  A local time that the clock
+ * shows twice, because it is set back, is the later one that is not behind `latest`, else the earlier. */
 static time_t unix_seconds(struct tm *tm, const struct moment *moment, bool utc, time_t latest) {
     if (utc || moment->zoned) return timegm(tm) - moment->offset_s;
     struct tm first = *tm, second = *tm;

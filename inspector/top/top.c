@@ -233,7 +233,8 @@ void top_forget(struct top *top) {
 
 /* ---- going in and back ---- */
 
-/* A filter of whole traces for a row of `requests`; empty for requests that no application told of, or whose id cannot be written. */
+/* A filter of whole traces for a row of `requests`; empty for requests that no application told of, or whose id cannot be
+ * written. */
 static void set_request(struct top_page *page, const json_t *row) {
     const char *app_id = json_get_text(row, "app_id");
     uint64_t cmd;
@@ -338,7 +339,8 @@ static enum top_action move_cursor(struct top *top, struct top_page *page, int64
 
 /* ---- searching a text ---- */
 
-/* The number of the line of a timeline or diagram that has the titles, and the columns before the node; SIZE_MAX when there is none. */
+/* The number of the line of a timeline or diagram that has the titles, and the columns before the node; SIZE_MAX when there is
+ * none. */
 static size_t find_titles(const struct top_page *page, unsigned *ret_columns) {
     const char *text = strbuf_text(&page->text), *end = text + page->text.bytes, *newline;
     for (size_t number = 0; text < end && (newline = memchr(text, '\n', (size_t)(end - text))); text = newline + 1, number++) {
@@ -371,8 +373,8 @@ static bool line_has(const char *line, size_t bytes, const char *words) {
     return has;
 }
 
-/* The next line from `from` on (step 1), or the one before (-1), that has what is searched for, and round the end; scrolls there.  None:
- * found is SIZE_MAX. */
+/* The next line from `from` on (step 1), or the one before (-1), that has what is searched for, and round the end; scrolls
+ * there.  None: found is SIZE_MAX. */
 static void search(struct top *top, struct top_page *page, size_t from, int step) {
     size_t lines = page_lines(page), number = 0, best = SIZE_MAX, wrapped = SIZE_MAX;
     page->found = SIZE_MAX;

@@ -142,7 +142,8 @@ unsigned top_body_lines(const struct top *top);
 /* Whether answers are shown: not while the screen is frozen. */
 static inline bool top_is_frozen(const struct top *top) { return top->frozen_ns != 0; }
 
-/* The columns on the left of a line of a page's text that stay when it is scrolled sideways: a timeline's times.  number: of the line. */
+/* The columns on the left of a line of a page's text that stay when it is scrolled sideways: a timeline's times.  number: of
+ * the line. */
 unsigned top_kept_columns(const struct top_page *page, size_t number);
 
 /* The text of the help page. */

@@ -22,8 +22,8 @@ static json_t *about_new(const struct top_page *page) {
     return filter;
 }
 
-/* The time that is counted: from where the last count ended; or, for a first look, the whole line of intervals, each by itself.  Up to
- * where traced has surely read all.  NULL when that was counted before. */
+/* The time that is counted: from where the last count ended; or, for a first look, the whole line of intervals, each by
+ * itself.  Up to where traced has surely read all.  NULL when that was counted before. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
     uint64_t every_us = top->interval_ms * 1000;
     uint64_t to_us = top->past ? (now_ns + 999) / 1000 : now_ns / 1000 - COUNT_LATE_US;

@@ -14,12 +14,13 @@ static json_t *interval_new(const struct top_look *look) {
 }
 
 static void add_row(json_t *interval, json_t *row) {
-    json_int_t events = (json_int_t)(json_get_count(interval, "events") + json_get_count(row, "count"));
+    uint64_t events = json_get_count(interval, "events") + json_get_count(row, "count");
     json_array_append(json_object_get(interval, "rows"), row);
-    json_object_set_new(interval, "events", json_integer(events));
+    json_object_set_new(interval, "events", json_integer((json_int_t)events));
 }
 
-/* The first interval of which all rows are there, and that has some or comes behind one that has; look->count when there is none. */
+/* The first interval of which all rows are there, and that has some or comes behind one that has; look->count when there is
+ * none. */
 static unsigned first_whole(const json_t *rows, const struct top_look *look, bool cut) {
     unsigned first = look->count;
     size_t i;

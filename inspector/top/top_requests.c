@@ -2,8 +2,8 @@
  *
  * The rows of `inspector top` about requests: a command each, and what its requests did in the last minute of answers.
  *
- * What they took is told by histograms, one for each interval; percentiles of all of them are those of the histograms added up, so
- * that the error is the one that docs/protocol.md states for each: never too low, at most 1/128 too high. */
+ * What they took is told by histograms, one for each interval; percentiles of all of them are those of the histograms added
+ * up, so that the error is the one that docs/protocol.md states for each: never too low, at most 1/128 too high. */
 #include "event_role.h"
 #include "json_get.h"
 #include "top_table.h"

@@ -88,13 +88,13 @@ void top_table_fini(struct top_table *table);
 /* Whether the view's rows are counted for an interval, and not told as a whole. */
 static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS || view == TOP_KINDS || view == TOP_REQUESTS; }
 
-/* An answer to `count` as rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]}, of
- * one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]}, each with the
- * `seconds` that it is of.  NULL without memory.  top_counts.c */
+/* An answer to `count` as rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]},
+ * of one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]}, each
+ * with the `seconds` that it is of.  NULL without memory.  top_counts.c */
 json_t *top_counts_new(enum top_view view, const json_t *answer);
 
-/* Takes what was told of the requests of a command in an interval, of which a new row had none in so many `before`; and once all intervals of an answer are taken, the percentiles of
- * them together.  top_requests.c */
+/* Takes what was told of the requests of a command in an interval, of which a new row had none in so many `before`; and once
+ * all intervals of an answer are taken, the percentiles of them together.  top_requests.c */
 void top_update_request(struct top_row *row, const json_t *json, unsigned before);
 void top_requests_measure(struct top_table *table);
 const struct top_column *top_request_columns(unsigned *ret_count);

@@ -172,8 +172,8 @@ static bool is_break(const char *text, size_t bytes, size_t i) {
 
 static bool is_of_number(char c) { return isalnum((unsigned char)c) || c == '.'; }
 
-/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose unit
- * does.  An id at the beginning, which has letters, is cut. */
+/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose
+ * unit does.  An id at the beginning, which has letters, is cut. */
 static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     size_t begin = end, stop = end;
     bool digit = false, letter = false;
@@ -348,8 +348,8 @@ static long offset_at(time_t seconds) {
     return localtime_r(&seconds, &tm) ? tm.tm_gmtoff : 0;
 }
 
-/* Does the local clock show this time twice?  Clocks that are set back do that with the hour before: the same time of day is then that of
- * another moment, by the offset of some hours before or after. */
+/* Does the local clock show this time twice?  Clocks that are set back do that with the hour before: the same time of day is
+ * then that of another moment, by the offset of some hours before or after. */
 static bool is_shown_twice(time_t seconds, long offset) {
     const long others[] = {offset_at(seconds - CLOCKS_CHANGE_S), offset_at(seconds + CLOCKS_CHANGE_S)};
     for (unsigned i = 0; i < 2; i++)
