@@ -553,8 +553,9 @@ START_TEST(missing_events_count_also_where_they_were_not_read) {
     ck_assert_int_eq(intern_number(&facts.nodes, eve, &node), 0);
     add(FACT_EVENTS_LOST, node, NO_NUMBER, NOW - 20 * S)->missing = 3;
     add(FACT_OTHER, node, NO_NUMBER, NOW - 10 * S);
-    json_t *answer = json_pack("{s[{s{ss},si,s{si,si}},{s{ss},si,s{si,si}}]}", "rows", "group", "node", eve, "count", 1002, "value", "count",
-                               2, "sum", 63533, "group", "node", other, "count", 5, "value", "count", 1, "sum", 7);
+    json_t *answer =
+        json_pack("{s[{s{ss},si,s{si,si}},{s{ss},si,s{si,si}}]}", "rows", "group", "node", eve, "count", 1002, "value", "count",
+                  2, "sum", 63533, "group", "node", other, "count", 5, "value", "count", 1, "sum", 7);
     ck_assert_int_eq(facts_count(&facts, answer, _i == 1), 0);
     json_decref(answer);
     run();
