@@ -7,6 +7,7 @@ Every command is shown as one would type it.  All files are in one directory und
 import argparse
 import ctypes
 import glob
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import time
 
 NAMES = ("alice", "bob", "carol", "dave", "erin")
 DROPS = {"bob": 15, "carol": 11}  # every Nth datagram of these nodes is dropped
+TRAFFIC_SECONDS = 0.1  # between two requests, while it stays
 STEP_SECONDS = 20  # no step takes longer, unless something is wrong
 LISTENING = re.compile(r"listening (\S+) id ([0-9a-f]{64})")
 STORED = re.compile(r"stored ([0-9a-f]{64}) (\d+)(?: ([0-9a-f]{32}|-))?")
@@ -73,6 +75,7 @@ class Node:
         self.lines = []
         self.ready = threading.Condition()
         self.echo = False
+        self.unheard = set()  # hashes that only the demonstration asks about: its traffic is not for the terminal
         self.process = demo.spawn(command, stdin=self.stdin, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, daemon=True).start()
         found = self.expect(LISTENING, 0)
@@ -85,7 +88,7 @@ class Node:
             with self.ready:
                 self.lines.append(line.rstrip("\n"))
                 self.ready.notify_all()
-            if self.echo:
+            if self.echo and not self.unheard.intersection(line.split()[1:2]):
                 tell(f"{self.name}: {line.rstrip()}")
         with self.ready:
             self.lines.append(None)
@@ -244,24 +247,42 @@ class Demo:
         self.inspect("--read", self.recorded, "traces", "--where", "nodes == 5")
         self.inspect("--read", self.recorded, "trace", self.trace[:12])
 
+    def begin_traffic(self):
+        """Chunks that everybody will ask for, at several places, and one that nobody has."""
+        self.wanted = ["f" * 64]
+        for name, hops in (("alice", 4), ("bob", 2), ("erin", 3), ("carol", 1)):
+            stored = self.nodes[name].ask(f"put {hops} {2000 + 3000 * hops}", STORED, show=False)
+            self.wanted.append(stored.group(1))
+        for node in self.nodes.values():
+            node.unheard.update(self.wanted)
+
+    def make_traffic(self, number):
+        """One GET, each time by another node; about one in eight asks for what nobody has."""
+        names = list(self.nodes)
+        node = self.nodes[names[number % len(names)]]
+        wanted = self.wanted[0] if number % 8 == 7 else self.wanted[1 + number % (len(self.wanted) - 1)]
+        os.write(node.stdin, f"get {wanted}\n".encode())
+
     def stay(self):
         inspector = self.shown("inspector/inspector")
+        self.begin_traffic()
         heading("Everything is still running.  In another terminal, in this directory:")
         typed(f"export P2PTRACE_SOCKET={self.socket}")
-        for what in ("follow", "traces", f"trace {self.trace[:12]} --graph", "analyze", "recent 20", "peer bob", "--help"):
+        for what in ("top", "requests", "follow", "traces", f"trace {self.trace[:12]} --graph", "analyze", "recent 20", "peer bob", "--help"):
             typed(f"{inspector} {what}")
         typed("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\"}' | socat - UNIX-CONNECT:$P2PTRACE_SOCKET | jq .")
         tell("A node does what is written to its file, and answers here:")
         typed(f"echo 'get {self.hash}' > {self.nodes['dave'].fifo}")
         tell()
-        tell("Ctrl-C ends the demonstration.")
+        tell("Meanwhile the nodes go on asking each other for chunks, of which one in eight does not exist.  Ctrl-C ends the demonstration.")
         for node in self.nodes.values():
             node.echo = True
-        while True:
+        for number in itertools.count():
             for child in self.children:
                 if child.poll() is not None:
                     raise DemoError(f"{child.args[0]} has ended with status {child.returncode}")
-            time.sleep(0.5)
+            self.make_traffic(number)
+            time.sleep(TRAFFIC_SECONDS)
 
     def run(self, once):
         self.start_traced()

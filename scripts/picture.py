@@ -195,8 +195,9 @@ class Picture(demonstration.Demo):
     def top_links(self):
         """`top`, on its page of links, with some seconds of their history."""
         screen = self.open("top", lines=15)
-        screen.wait("alice")
+        screen.wait("[0 requests]")
         screen.send("3")
+        screen.wait("alice")
         end = time.monotonic() + LOAD_SECONDS
         while time.monotonic() < end:
             screen.read(0.1)

@@ -87,6 +87,7 @@ out:
 struct node_sum {
     bool seen;
     uint64_t events, missing;
+    uint64_t counted;             /* events, also those that were not read */
     uint64_t last_ns, longest_ns; /* its longest silence between two of its events */
     size_t last, first_missing;
 };
@@ -106,6 +107,16 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
     }
 }
 
+/* What is missing counts also where it was not read, for there were more events than are. */
+static void count_nodes(struct node_sum *sums, size_t nodes, const struct facts *facts) {
+    for (size_t i = 0; i < nodes; i++) {
+        const struct fact_count *counted = i < facts->counted_nodes ? &facts->counted[i] : NULL;
+        sums[i].counted = counted && counted->events > sums[i].events ? counted->events : sums[i].events;
+        if (!sums[i].missing) sums[i].first_missing = NO_FACT;
+        if (counted && counted->missing > sums[i].missing) sums[i].missing = counted->missing;
+    }
+}
+
 static struct finding finding_of(enum finding_kind kind, enum severity severity, unsigned node) {
     return (struct finding){
         .kind = kind, .severity = severity, .node = node, .peer = NO_NUMBER, .trace = NO_NUMBER, .command = NO_NUMBER};
@@ -115,9 +126,9 @@ static void tell_missing(struct analysis *analysis, unsigned node, const struct 
     struct finding finding = finding_of(FINDING_EVENTS_MISSING, SEVERITY_NOTABLE, node);
     if (!sum->missing) return;
     finding.count = sum->missing;
-    finding.of = sum->missing + sum->events;
+    finding.of = sum->missing + sum->counted;
     finding.weight = (double)sum->missing / (double)finding.of;
-    finding_show(&finding, sum->first_missing);
+    if (sum->first_missing != NO_FACT) finding_show(&finding, sum->first_missing);
     analysis_add(analysis, &finding);
 }
 
@@ -272,6 +283,7 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
         goto out;
     }
     sum_nodes(sums, analysis->facts);
+    count_nodes(sums, nodes, analysis->facts);
     count = list_incoming(incoming, analysis);
     for (unsigned i = 0; i < nodes; i++) {
         analysis->coverage.nodes += sums[i].events || sums[i].missing;

@@ -50,6 +50,7 @@
 #define TOP_TRACES_ASKED 500U       /* `top` lists the newest ones */
 #define TOP_EVENTS_ASKED 500U       /* the newest of one kind in `top` */
 #define TOP_ROWS_COUNTED 4000U      /* groups of a count in `top`: the largest ones */
+#define TOP_ROWS_LOOKED 10000U      /* the same of a first look, by time as well: as many as traced returns */
 #define TOP_ROWS_ALWAYS 256U        /* peers that `top` asks for even while it does not show them */
 #define TOP_SILENCE_MS 3000U        /* `top` says so when traced has not answered for this long */
 #define TOP_TIMELINE_EVENTS 5000U   /* events of a trace's timeline in `top` */

@@ -89,6 +89,21 @@ const struct command command_table[] = {
                       "messages that took longer than a millisecond"}},
     },
     {
+        .name = "diff",
+        .args = "ID ID", .args_min = 2, .args_max = 2,
+        .completes = VALUE_TRACE,
+        .run = run_diff,
+        .summary = "two traces: what one did that the other did not, and where their times parted",
+        .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets; the "
+                       "n-th step of a node with a peer and a name is the same in both. The times parted most where b needed most more, or less, from one common step to the next. "
+                       "The table is that of whose time it was, as in trace.\n"
+                       "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
+                       "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
+                       "\"b\"}; times are ns since the request began.",
+        .examples = {{"inspector diff 5a356ada 02d9c411", "the slow one and one that was not"},
+                     {"inspector diff 5a356ada 02d9c411 --json | jq -c 'select(.diff == \"only\")'", "what only one of them did"}},
+    },
+    {
         .name = "peer",
         .args = "PEER", .args_min = 1, .args_max = 1,
         .completes = VALUE_PEER,
@@ -169,16 +184,21 @@ const struct command command_table[] = {
         .name = "top",
         .options = OPTION_BIT(INTERVAL),
         .run = run_top,
-        .summary = "a live view of nodes, peers, links, kinds and traces: which link is bad?",
-        .description = "Fills the terminal with tables, refreshed every --interval; rates, loss and rtt have a graph of the last minute. ! marks a row "
-                       "with a problem, * one worth a look. Enter opens a node (its links), a peer or a link (its traces), a kind (its "
-                       "newest events) or a trace (its timeline); Escape goes back. / filters, < > and s sort, space freezes the screen, ? lists all keys, "
+        .summary = "a live view of requests, nodes, peers, links, kinds and traces: what is slow, what fails, which link is bad?",
+        .description = "Fills the terminal with tables, refreshed every --interval; rates, loss, rtt and took have a graph of the last minute, which for requests, links and "
+                       "kinds begins with what traced remembers. It begins with requests by command: per second, failed, p50, p99; without requests, with links. ! marks a row "
+                       "with a problem, * one worth a look. Enter opens a request (its traces), a node (its links), a peer or a link (its traces), a kind (its "
+                       "newest events) or a trace (its timeline; d draws it as a diagram, / n N search it, and its times stay when it is scrolled sideways); Escape goes back. "
+                       "/ filters, < > and s sort, space freezes the screen, ? lists all keys, "
                        "q or Ctrl-C quits and restores the terminal. When traced goes away, top says so, and resumes when traced comes back.\n"
-                       "traced counts the rates of links and kinds for each interval. Rates of nodes and peers are the increase of counters between two "
+                       "With --read there is a position, shown as a time: [ and ] move it by an interval, { and } by 60, ( and ) to the beginning and the end, p plays. "
+                       "Requests, links, kinds and traces are those up to there; nodes and peers are told of all of the recording.\n"
+                       "traced counts the rates of requests, links and kinds for each interval; the other numbers of requests are of the last 60 intervals, percentiles at most 1/128 too high. Rates of nodes and peers are the increase of counters between two "
                        "answers, divided by the time between them. If a count may have fallen because old events were evicted, no rate is shown "
                        "for that interval.",
         .examples = {{"inspector top", "what is going on, and where is the problem?"},
-                     {"inspector top --interval 200ms", "the same, five times a second"}},
+                     {"inspector top --interval 200ms", "the same, five times a second"},
+                     {"inspector top --read today.p2rec", "what went on then; [ and ] move through it"}},
     },
     {
         .name = "attach",

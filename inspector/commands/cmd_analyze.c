@@ -72,7 +72,32 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
         json_decref(answer);
     }
     pages_fini(&pages);
-    if (!result && facts_sort(facts)) result = session_out_of_memory(session);
+    return result;
+}
+
+/* The time from the first fact to the last, both included, in whole microseconds; {} without facts.  NULL without memory. */
+static json_t *time_of_facts(const struct facts *facts) {
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    for (size_t i = 0; i < facts->count; i++) {
+        if (facts->items[i].time_ns < first_ns) first_ns = facts->items[i].time_ns;
+        if (facts->items[i].time_ns > last_ns) last_ns = facts->items[i].time_ns;
+    }
+    json_int_t from_us = (json_int_t)(first_ns / 1000), last_us = (json_int_t)(last_ns / 1000);
+    return facts->count ? json_pack("{s:I,s:I}", "from", from_us, "to", last_us + 1) : json_object();
+}
+
+/* How many events there are of each node, and how many are missing: those that were read may be but a part. */
+static int count_facts(struct session *session, struct facts *facts, enum about about) {
+    json_t *answer, *params = about == ABOUT_TRACE ? time_of_facts(facts) : session_filter_new(session);
+    if (!params || json_object_set_new(params, "group_by", json_string("node")) ||
+        json_object_set_new(params, "value", json_string("events_lost.count")) ||
+        json_object_set_new(params, "limit", json_integer(10000))) {
+        json_decref(params);
+        return session_out_of_memory(session);
+    }
+    if (session_ask(session, "count", params, &answer)) return -1;
+    int result = facts_count(facts, answer, about == ABOUT_TRACE) ? session_out_of_memory(session) : 0;
+    json_decref(answer);
     return result;
 }
 
@@ -136,6 +161,8 @@ int run_analyze(struct session *session) {
     if (!result)
         result = read_facts(session, query_new(session, about, name),
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);
+    if (!result) result = count_facts(session, &facts, about);
+    if (!result && facts_sort(&facts)) result = session_out_of_memory(session);
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
     scope.about = id;

@@ -72,6 +72,11 @@ static void send_ask(struct watch *watch, unsigned serial, bool round, const cha
     if (!source_send(watch->source, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
+/* What is shown is up to here. */
+static uint64_t now_ns(const struct watch *watch) {
+    return watch->top.past ? watch->top.position_ns : source_now_ns(watch->source);
+}
+
 /* Not while an answer for it is still to come, nor with the round that follows one at once: a rate over a moment says little. */
 static void ask_for_page(struct watch *watch, struct top_page *page, bool round) {
     json_t *params = NULL;
@@ -79,7 +84,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
     for (unsigned i = 0; i < watch->ask_count; i++)
         if (watch->asks[i].serial == page->serial) return;
     if (round && fed_ms && trace_now_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
-    const char *method = top_request(&watch->top, page, source_now_ns(watch->source), &params);
+    const char *method = top_request(&watch->top, page, now_ns(watch), &params);
     if (method) send_ask(watch, page->serial, round, method, params);
 }
 
@@ -87,6 +92,7 @@ static void begin_round(struct watch *watch) {
     struct top *top = &watch->top;
     struct top_page *page = top_page(top), *nodes = &top->roots[TOP_NODES], *peers = &top->roots[TOP_PEERS];
     uint64_t now_ms = trace_now_monotonic_ms();
+    top_play(top);
     watch->next_ms = watch->next_ms + top->interval_ms > now_ms ? watch->next_ms + top->interval_ms : now_ms + top->interval_ms;
     send_ask(watch, STATS_SERIAL, true, "stats", NULL);
     ask_for_page(watch, nodes, true);
@@ -118,6 +124,7 @@ static uint64_t evicted_by(const json_t *stats) { return json_get_count(json_obj
 /* All questions are answered: shows those of the round, unless the screen is frozen. */
 static void end_round(struct watch *watch) {
     const struct ask *first = NULL, *last = NULL;
+    enum top_view view = watch->top.view;
     watch->top.trouble[0] = 0;
     for (unsigned i = 0; i < watch->ask_count; i++) {
         if (watch->asks[i].serial != STATS_SERIAL) continue;
@@ -129,8 +136,9 @@ static void end_round(struct watch *watch) {
     for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
         if (watch->asks[i].round) feed_page(watch, &watch->asks[i], evicted);
     if (last && last->result && !top_is_frozen(&watch->top))
-        top_feed_stats(&watch->top, last->result, last->time_ms, source_now_ns(watch->source));
+        top_feed_stats(&watch->top, last->result, last->time_ms, now_ns(watch));
     forget_asks(watch);
+    if (watch->top.view != view) ask_now(watch); /* the first view had nothing to show */
 }
 
 static void take_answer(struct watch *watch, int64_t id, json_t *result_new, const struct failure *failure) {
@@ -198,7 +206,7 @@ static bool take_keys(struct watch *watch, bool *ret_anew) {
     uint32_t key;
     bool any = false;
     while (terminal_key(watch->terminal, &key)) {
-        enum top_action action = top_key(&watch->top, key, source_now_ns(watch->source));
+        enum top_action action = top_key(&watch->top, key, now_ns(watch));
         any = true;
         if (action == TOP_QUIT) return false;
         if (action == TOP_ASK) ask_now(watch);
@@ -264,6 +272,7 @@ int run_top(struct session *session) {
     top->color = session->view.color;
     top->utc = session->view.utc;
     top->interval_ms = interval_ms;
+    if (watch.source->ops->can & SOURCE_PAST) top_set_past(top, source_now_ns(watch.source));
     terminal_size(watch.terminal, &top->lines, &top->columns);
     int result = source_watch_input(watch.source, STDIN_FILENO, &session->failure);
     if (!result) result = source_watch_input(watch.source, terminal_signal_fd(watch.terminal), &session->failure);

@@ -13,6 +13,7 @@ command_run run_nodes, run_peers, run_traces, run_stats, run_apps; /* cmd_tables
 command_run run_recent, run_range, run_peer, run_trace;            /* cmd_query.c */
 command_run run_attach;                                            /* cmd_attach.c */
 command_run run_count;                                             /* cmd_count.c */
+command_run run_diff;                                              /* cmd_diff.c */
 command_run run_requests;                                          /* cmd_requests.c */
 command_run run_analyze;                                           /* cmd_analyze.c */
 command_run run_trigger;                                           /* cmd_trigger.c */

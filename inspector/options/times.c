@@ -81,10 +81,19 @@ static bool exists(const struct moment *moment) {
     return day && moment->hour < 24 && moment->minute < 60 && moment->second <= 60;
 }
 
-/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before. */
-static time_t unix_seconds(struct tm *tm, const struct moment *moment, bool utc) {
+/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before.  A local time that the clock
+ * shows twice, because it is set back, is the later one that is not behind `latest`, else the earlier. */
+static time_t unix_seconds(struct tm *tm, const struct moment *moment, bool utc, time_t latest) {
+    if (utc || moment->zoned) return timegm(tm) - moment->offset_s;
+    struct tm first = *tm, second = *tm;
     tm->tm_isdst = -1;
-    return utc || moment->zoned ? timegm(tm) - moment->offset_s : mktime(tm);
+    first.tm_isdst = 1;
+    second.tm_isdst = 0;
+    time_t seconds = mktime(tm), early = mktime(&first), late = mktime(&second);
+    bool twice = first.tm_isdst == 1 && second.tm_isdst == 0 && early < late && first.tm_hour == second.tm_hour &&
+                 first.tm_min == second.tm_min;
+    if (twice) seconds = late <= latest ? late : early;
+    return seconds;
 }
 
 /* The last moment when a clock showed that time of day, in Unix microseconds. */
@@ -99,7 +108,7 @@ static json_t *last_moment_new(const struct moment *moment, bool utc, uint64_t n
         tm = today;
         tm.tm_mday -= days_ago;
         tm.tm_hour = moment->hour, tm.tm_min = moment->minute, tm.tm_sec = moment->second;
-        unix_us = (json_int_t)unix_seconds(&tm, moment, utc) * 1000000 + us;
+        unix_us = (json_int_t)unix_seconds(&tm, moment, utc, now) * 1000000 + us;
         if ((uint64_t)unix_us <= now_unix_us) break;
     }
     return json_integer(unix_us);
@@ -115,7 +124,7 @@ static json_t *calendar_new(const struct moment *moment, bool utc) {
                     .tm_sec = moment->second};
     time_t seconds = 0;
     if (exists(moment)) {
-        seconds = unix_seconds(&tm, moment, utc);
+        seconds = unix_seconds(&tm, moment, utc, 0); /* of a time that comes twice the first */
         gmtime_r(&seconds, &tm);
     }
     return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d%s%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,

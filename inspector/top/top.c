@@ -7,19 +7,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT_LATE_US 100000 /* an event may be told so late (docs/protocol.md, Order: 40 ms) */
-#define LINES_AROUND 5       /* head, state, tabs, titles, keys */
-#define SKIP_COLUMNS 16      /* a step to the side in a timeline */
+#define LINES_AROUND 5  /* head, state, tabs, titles, keys */
+#define SKIP_COLUMNS 16 /* a step to the side in a timeline */
 
 /* ---- pages ---- */
 
 /* What a table is sorted by until the user says otherwise: trouble first, for traces the newest. */
 static void default_sort(struct top_page *page) {
-    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began"};
+    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "failed"};
     unsigned count;
     const struct top_column *columns = top_columns(page->table.view, &count);
     for (unsigned i = 0; i < count; i++)
@@ -28,7 +28,7 @@ static void default_sort(struct top_page *page) {
 }
 
 static void page_init(struct top *top, struct top_page *page, enum top_page_kind kind, enum top_view view) {
-    *page = (struct top_page){.kind = kind, .serial = ++top->last_serial, .table = {.view = view}};
+    *page = (struct top_page){.kind = kind, .serial = ++top->last_serial, .table = {.view = view}, .found = SIZE_MAX};
     default_sort(page);
 }
 
@@ -38,11 +38,12 @@ static void page_fini(struct top_page *page) {
     free(page->chosen);
     top_table_fini(&page->table);
     json_decref(page->summary);
+    json_decref(page->trace);
     strbuf_fini(&page->text);
 }
 
 void top_init(struct top *top, struct names *names) {
-    *top = (struct top){.names = names, .view = TOP_LINKS, .lines = 24, .columns = 80, .interval_ms = 1000};
+    *top = (struct top){.names = names, .view = TOP_REQUESTS, .lines = 24, .columns = 80, .interval_ms = 1000};
     for (unsigned i = 0; i < TOP_VIEWS; i++) page_init(top, &top->roots[i], TOP_PAGE_TABLE, (enum top_view)i);
 }
 
@@ -119,69 +120,41 @@ static void choose(struct top_page *page) {
     page->chosen = page->cursor < page->shown_count ? strdup(page->shown[page->cursor]->key) : NULL;
 }
 
-/* ---- asking ---- */
+/* ---- answers ---- */
 
-/* Those of which an event is where the node took part, and one where the peer was talked to or took part; all traces: none. */
-static json_t *about_new(const struct top_page *page) {
-    struct strbuf text = {0};
-    if (*page->node_id) strbuf_printf(&text, "any node == %s", page->node_id);
-    if (*page->node_id && *page->peer_id) strbuf_puts(&text, " and ");
-    if (*page->peer_id) strbuf_printf(&text, "any (peer == %s or node == %s)", page->peer_id, page->peer_id);
-    json_t *filter = text.bytes ? json_string(strbuf_text(&text)) : NULL;
-    strbuf_fini(&text);
-    return filter;
-}
-
-/* The time that links or kinds are counted of: from where the last count ended, or the last few intervals, for a first look;
- * and up to where traced has surely read all. */
-static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
-    uint64_t to_us = now_ns / 1000 - COUNT_LATE_US, longest_us = TOP_LOSS_SAMPLES * top->interval_ms * 1000;
-    bool follows = page->counted_us && page->counted_us < to_us && page->counted_us + longest_us > to_us;
-    uint64_t from_us = follows ? page->counted_us : to_us - longest_us;
-    page->counted_us = to_us;
-    return json_pack("{sI,sI,si}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit", (int)TOP_ROWS_COUNTED);
-}
-
-static json_t *table_params_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
+static void feed_rows(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
     enum top_view view = page->table.view;
-    json_t *params = top_is_counted(view) ? window_new(top, page, now_ns) : json_object();
-    if (view == TOP_LINKS) {
-        json_object_set_new(params, "group_by", json_pack("[sss]", "node", "peer", "kind"));
-        json_object_set_new(params, "kind",
-                            json_pack("[ssssss]", "packet_sent", "packet_received", "packet_lost", "metrics", "message_sent",
-                                      "message_received"));
-        json_object_set_new(params, "value", json_string("rtt"));
-        if (*page->node_id) json_object_set_new(params, "node_id", json_string(page->node_id));
-    } else if (view == TOP_KINDS) {
-        json_object_set_new(params, "group_by", json_string("kind"));
-    } else if (view == TOP_TRACES) {
-        json_t *about = about_new(page);
-        json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
-        if (about) json_object_set_new(params, "filter", about);
+    json_t *own = json_copy((json_t *)answer);
+    if (top_is_counted(view) && json_get_real(answer, "seconds", 0) <= 0 &&
+        page->look.from_us) /* nothing was counted in that time */
+        json_object_set_new(own, "seconds", json_real((double)(page->counted_us - page->look.from_us) / 1e6));
+    if (top_is_counted(view)) {
+        json_t *counted = own;
+        own = top_counts_new(view, counted);
+        json_decref(counted);
     }
-    return params;
-}
-
-const char *top_request(const struct top *top, struct top_page *page, uint64_t now_ns, json_t **ret_params_new) {
-    static const char *const methods[TOP_VIEWS] = {"nodes", "peers", "count", "count", "traces"};
-    switch (page->kind) {
-    case TOP_PAGE_TABLE: *ret_params_new = table_params_new(top, page, now_ns); return methods[page->table.view];
-    case TOP_PAGE_TRACE:
-        *ret_params_new = json_pack("{ss,si}", "trace_id", page->trace_id, "limit", (int)TOP_TIMELINE_EVENTS);
-        return "query";
-    case TOP_PAGE_EVENTS:
-        *ret_params_new = json_pack("{ss,si,ss}", "kind", page->event_kind, "limit", (int)TOP_EVENTS_ASKED, "order", "desc");
-        return "query";
-    default: return NULL;
-    }
-}
-
-static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
-    enum top_view view = page->table.view;
-    json_t *own = top_is_counted(view) ? top_counts_new(view, answer) : json_incref((json_t *)answer);
     if (!own || top_table_feed(&page->table, own, top->names, moment)) top->failed = true;
     json_decref(own);
+}
+
+/* A first look has what one interval after the other would have told. */
+static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
+    json_t *intervals = page->look.every_us ? top_history_split(answer, &page->look) : NULL;
+    size_t i;
+    const json_t *interval;
+    if (page->look.every_us) top_table_fini(&page->table);
+    json_array_foreach(intervals, i, interval) feed_rows(top, page, interval, moment);
+    if (!intervals) feed_rows(top, page, answer, moment);
+    json_decref(intervals);
+    if (page->table.view == TOP_REQUESTS) top_requests_measure(&page->table);
     select_rows(top, page);
+}
+
+/* Where there are no requests, or a traced that does not tell of them, links are the better beginning. */
+static void turn_to_links(struct top *top, const struct top_page *page) {
+    bool first = page == &top->roots[TOP_REQUESTS] && top->view == TOP_REQUESTS && !top->depth && !top->arrived;
+    if (first && !page->table.row_count) top->view = TOP_LINKS;
+    if (first) top->arrived = true;
 }
 
 /* The newest events come first, and are shown last, where the eye is. */
@@ -200,16 +173,27 @@ static void feed_events(struct top *top, struct top_page *page, const json_t *an
     scroll_page(top, page);
 }
 
-static void feed_trace(struct top *top, struct top_page *page, const json_t *answer) {
-    struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true};
-    json_t *trace = json_pack("{ss,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
-                              "gaps", json_object_get(answer, "gaps"), "summary", page->summary, "more",
-                              json_is_string(json_object_get(answer, "cursor")));
+/* Draws the page's trace, as a timeline or as a diagram. */
+static void draw_trace(struct top *top, struct top_page *page) {
+    struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true, .utf8 = top->utf8};
     strbuf_clear(&page->text);
-    if (trace) render_trace(&page->text, &view, trace);
-    if (!trace || page->text.failed) top->failed = true;
-    json_decref(trace);
+    page->found = SIZE_MAX;
+    if (!page->trace) return;
+    if (page->graph)
+        render_graph(&page->text, &view, page->trace);
+    else
+        render_trace(&page->text, &view, page->trace);
+    if (page->text.failed) top->failed = true;
     scroll_page(top, page);
+}
+
+static void feed_trace(struct top *top, struct top_page *page, const json_t *answer) {
+    json_decref(page->trace);
+    page->trace = json_pack("{ss,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
+                            "gaps", json_object_get(answer, "gaps"), "summary", page->summary, "more",
+                            json_is_string(json_object_get(answer, "cursor")));
+    if (!page->trace) top->failed = true;
+    draw_trace(top, page);
 }
 
 void top_feed(struct top *top, struct top_page *page, const json_t *answer, const char *reason, const struct top_moment *moment) {
@@ -218,6 +202,7 @@ void top_feed(struct top *top, struct top_page *page, const json_t *answer, cons
     if (!answer) text_untrusted(&problem, reason, strlen(reason), sizeof page->problem / 2);
     snprintf(page->problem, sizeof page->problem, "%s", strbuf_text(&problem));
     strbuf_fini(&problem);
+    if (!answer) turn_to_links(top, page);
     if (!answer) return;
     names_see(top->names, answer);
     if (page->kind == TOP_PAGE_TABLE)
@@ -226,6 +211,7 @@ void top_feed(struct top *top, struct top_page *page, const json_t *answer, cons
         feed_trace(top, page, answer);
     else
         feed_events(top, page, answer);
+    turn_to_links(top, page);
 }
 
 void top_feed_stats(struct top *top, json_t *stats, uint64_t time_ms, uint64_t now_ns) {
@@ -246,6 +232,15 @@ void top_forget(struct top *top) {
 }
 
 /* ---- going in and back ---- */
+
+/* A filter of whole traces for a row of `requests`; empty for requests that no application told of, or whose id cannot be
+ * written. */
+static void set_request(struct top_page *page, const json_t *row) {
+    const char *app_id = json_get_text(row, "app_id");
+    uint64_t cmd;
+    if (!app_id || !*app_id || strpbrk(app_id, "\"\\") || strlen(app_id) > 4 || !json_get_unsigned(row, "cmd", &cmd)) return;
+    snprintf(page->request, sizeof page->request, "app == \"%s\" and cmd == %" PRIu64, app_id, cmd);
+}
 
 /* Opens a page above this one.  Returns it, or NULL. */
 static struct top_page *open_page(struct top *top, enum top_page_kind kind, enum top_view view) {
@@ -279,6 +274,7 @@ static enum top_action enter_row(struct top *top) {
     if (!page) return TOP_DRAW;
     snprintf(page->node_id, sizeof page->node_id, "%s", node_id ? node_id : from->node_id);
     snprintf(page->peer_id, sizeof page->peer_id, "%s", peer_id ? peer_id : from->peer_id);
+    if (view == TOP_REQUESTS) set_request(page, row->json);
     if (view == TOP_KINDS) snprintf(page->event_kind, sizeof page->event_kind, "%s", row->key);
     if (view == TOP_TRACES) {
         snprintf(page->trace_id, sizeof page->trace_id, "%s", row->key);
@@ -306,6 +302,7 @@ static enum top_action go_back(struct top *top) {
 static enum top_action go_to(struct top *top, enum top_view view) {
     while (top->depth) leave_page(top);
     top->view = view;
+    top->arrived = true;
     return TOP_ASK;
 }
 
@@ -340,6 +337,129 @@ static enum top_action move_cursor(struct top *top, struct top_page *page, int64
     return TOP_DRAW;
 }
 
+/* ---- searching a text ---- */
+
+/* The number of the line of a timeline or diagram that has the titles, and the columns before the node; SIZE_MAX when there is
+ * none. */
+static size_t find_titles(const struct top_page *page, unsigned *ret_columns) {
+    const char *text = strbuf_text(&page->text), *end = text + page->text.bytes, *newline;
+    for (size_t number = 0; text < end && (newline = memchr(text, '\n', (size_t)(end - text))); text = newline + 1, number++) {
+        const char *since = memmem(text, (size_t)(newline - text), "since ", 6);
+        const char *gap = since ? memmem(since, (size_t)(newline - since), " gap   ", 7) : NULL;
+        if (!gap) continue;
+        *ret_columns = text_columns(text, (size_t)(gap - text)) + 7;
+        return number;
+    }
+    return SIZE_MAX;
+}
+
+unsigned top_kept_columns(const struct top_page *page, size_t number) {
+    unsigned columns = 0;
+    size_t titles = page->kind == TOP_PAGE_TRACE && page->skipped ? find_titles(page, &columns) : SIZE_MAX;
+    return titles != SIZE_MAX && number >= titles ? columns : 0;
+}
+
+/* A line without its colours has the words, whatever their case? */
+static bool line_has(const char *line, size_t bytes, const char *words) {
+    struct strbuf plain = {0};
+    for (size_t i = 0; i < bytes; i++) {
+        if (line[i] == '\x1b')
+            while (i < bytes && line[i] != 'm') i++;
+        else
+            strbuf_add(&plain, line + i, 1);
+    }
+    bool has = strcasestr(strbuf_text(&plain), words) != NULL;
+    strbuf_fini(&plain);
+    return has;
+}
+
+/* The next line from `from` on (step 1), or the one before (-1), that has what is searched for, and round the end; scrolls
+ * there.  None: found is SIZE_MAX. */
+static void search(struct top *top, struct top_page *page, size_t from, int step) {
+    size_t lines = page_lines(page), number = 0, best = SIZE_MAX, wrapped = SIZE_MAX;
+    page->found = SIZE_MAX;
+    if (!*page->filter || !lines) return;
+    const char *text = strbuf_text(&page->text), *end = text + page->text.bytes;
+    for (const char *newline; text < end; text = newline + 1, number++) {
+        newline = memchr(text, '\n', (size_t)(end - text));
+        if (!newline) break;
+        if (!line_has(text, (size_t)(newline - text), page->filter)) continue;
+        bool ahead = step > 0 ? number >= from : number <= from;
+        if (ahead && (best == SIZE_MAX || step < 0)) best = number;
+        if (!ahead && (wrapped == SIZE_MAX || step < 0)) wrapped = number;
+    }
+    page->found = best != SIZE_MAX ? best : wrapped;
+    if (page->found == SIZE_MAX) return;
+    size_t body = top_body_lines(top);
+    if (page->found < page->top || page->found >= page->top + body)
+        page->top = page->found > body / 2 ? page->found - body / 2 : 0;
+    scroll_page(top, page);
+}
+
+static enum top_action search_again(struct top *top, struct top_page *page, int step) {
+    if (page->kind == TOP_PAGE_TABLE) return TOP_DRAW;
+    size_t lines = page_lines(page), at = page->found == SIZE_MAX ? page->top : page->found + lines + (size_t)step;
+    if (lines) search(top, page, at % lines, step);
+    return TOP_DRAW;
+}
+
+static enum top_action toggle_graph(struct top *top, struct top_page *page) {
+    if (page->kind != TOP_PAGE_TRACE) return TOP_DRAW;
+    page->graph = !page->graph;
+    page->top = page->skipped = 0;
+    draw_trace(top, page);
+    return TOP_DRAW;
+}
+
+/* ---- the position in a recording ---- */
+
+void top_set_past(struct top *top, uint64_t end_ns) {
+    top->past = true;
+    top->position_ns = top->end_ns = end_ns;
+}
+
+static uint64_t first_ns(const struct top *top) {
+    uint64_t ns = 0;
+    json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &ns);
+    return ns;
+}
+
+/* All that is shown is of another time. */
+static void ask_anew(struct top *top) {
+    for (unsigned i = 0; i < TOP_VIEWS; i++) top->roots[i].fed = false;
+    for (unsigned i = 0; i < top->depth; i++) top->pages[i]->fed = false;
+}
+
+static enum top_action go_to_position(struct top *top, uint64_t ns) {
+    uint64_t begin_ns = first_ns(top);
+    if (!top->past) return TOP_DRAW;
+    if (ns < begin_ns) ns = begin_ns;
+    if (ns > top->end_ns) ns = top->end_ns;
+    if (ns == top->position_ns) return TOP_DRAW;
+    top->position_ns = ns;
+    ask_anew(top);
+    return TOP_ASK;
+}
+
+static enum top_action move_position(struct top *top, int64_t intervals) {
+    int64_t by_ns = intervals * (int64_t)top->interval_ms * 1000000;
+    if (by_ns < 0 && (uint64_t)-by_ns > top->position_ns) return go_to_position(top, 0);
+    return go_to_position(top, top->position_ns + (uint64_t)by_ns);
+}
+
+void top_play(struct top *top) {
+    if (!top->playing) return;
+    top->playing = top->position_ns < top->end_ns;
+    move_position(top, 1);
+}
+
+static enum top_action toggle_play(struct top *top) {
+    top->playing = top->past && !top->playing && top->position_ns < top->end_ns;
+    return TOP_DRAW;
+}
+
+/* ---- keys of all pages ---- */
+
 /* To the first row, whichever that will be. */
 static enum top_action go_home(struct top *top, struct top_page *page) {
     free(page->chosen);
@@ -350,7 +470,10 @@ static enum top_action go_home(struct top *top, struct top_page *page) {
 }
 
 static void set_filter(struct top *top, struct top_page *page) {
-    if (page->kind == TOP_PAGE_TABLE) select_rows(top, page);
+    if (page->kind == TOP_PAGE_TABLE)
+        select_rows(top, page);
+    else
+        search(top, page, page->top, 1);
 }
 
 /* A key while the filter is typed.  It works at once, letter by letter. */
@@ -388,8 +511,8 @@ static enum top_action toggle_freeze(struct top *top, uint64_t now_ns) {
     return was ? TOP_ASK : TOP_DRAW;
 }
 
-static enum top_action start_typing(struct top *top, const struct top_page *page) {
-    top->typing = page->kind == TOP_PAGE_TABLE;
+static enum top_action start_typing(struct top *top) {
+    top->typing = true;
     return TOP_DRAW;
 }
 
@@ -406,15 +529,25 @@ static enum top_action obey_key(struct top *top, struct top_page *page, uint32_t
     switch (key) {
     case 'q': return TOP_QUIT;
     case '?': return toggle_help(top, page);
-    case '/': return start_typing(top, page);
+    case '/': return start_typing(top);
     case ' ': return toggle_freeze(top, now_ns);
     case '<': return sort_by(top, page, -1);
     case '>': return sort_by(top, page, 1);
     case 's': return reverse_order(top, page);
     case 'r': return TOP_ASK;
+    case 'd': return toggle_graph(top, page);
+    case 'n': return search_again(top, page, 1);
+    case 'N': return search_again(top, page, -1);
+    case '[': return move_position(top, -1);
+    case ']': return move_position(top, 1);
+    case '{': return move_position(top, -TOP_SAMPLES);
+    case '}': return move_position(top, TOP_SAMPLES);
+    case '(': return go_to_position(top, 0);
+    case ')': return go_to_position(top, UINT64_MAX);
+    case 'p': return toggle_play(top);
     case 'L' - '@': return TOP_REDRAW;
-    case '\t': return go_to(top, (top->view + 1) % TOP_VIEWS);
-    case TOP_KEY_BACK_TAB: return go_to(top, (top->view + TOP_VIEWS - 1) % TOP_VIEWS);
+    case '\t': return go_to(top, top_view_at(top_view_place(top->view) + 1));
+    case TOP_KEY_BACK_TAB: return go_to(top, top_view_at(top_view_place(top->view) + TOP_VIEWS - 1));
     case TOP_KEY_ENTER: return enter_row(top);
     case TOP_KEY_ESCAPE: return leave_or_clear(top, page);
     case TOP_KEY_BACKSPACE: return go_back(top);
@@ -432,7 +565,7 @@ static enum top_action obey_key(struct top *top, struct top_page *page, uint32_t
     case TOP_KEY_LEFT: return scroll_sideways(page, -1);
     case 'l':
     case TOP_KEY_RIGHT: return scroll_sideways(page, 1);
-    default: return key >= '1' && key < '1' + TOP_VIEWS ? go_to(top, (enum top_view)(key - '1')) : TOP_DRAW;
+    default: return key >= '0' && key < '0' + TOP_VIEWS ? go_to(top, top_view_at(key - '0')) : TOP_DRAW;
     }
 }
 

@@ -11,6 +11,7 @@
 #ifndef INSPECTOR_TOP_H
 #define INSPECTOR_TOP_H
 
+#include "top_history.h"
 #include "top_table.h"
 
 #define TOP_DEPTH_MAX 4 /* nodes: its links, their traces, one trace, help */
@@ -25,6 +26,7 @@ struct top_page {
     char peer_id[65];
     char trace_id[33];
     char event_kind[40];
+    char request[96];  /* a filter of traces: those of a command */
     char *title;       /* how that is called; NULL for a root */
     bool fed;          /* there was an answer */
     char problem[160]; /* why there is none; empty */
@@ -32,7 +34,8 @@ struct top_page {
     char filter[TOP_FILTER_BYTES];
 
     struct top_table table;
-    uint64_t counted_us; /* links, kinds: up to here events were counted; Unix time */
+    uint64_t counted_us;  /* links, kinds, requests: up to here they were counted; Unix time */
+    struct top_look look; /* what was asked for last */
     unsigned sort;
     bool descending;
     const struct top_row **shown; /* filtered and sorted */
@@ -41,8 +44,11 @@ struct top_page {
     char *chosen;  /* key of the row that the user went to, and that the cursor stays on; NULL: the first, whichever it is */
 
     json_t *summary;    /* a timeline: the trace's row of `traces` */
+    json_t *trace;      /* and what was answered, as render_trace wants it */
+    bool graph;         /* it is shown as a diagram */
     struct strbuf text; /* its lines */
     unsigned skipped;   /* columns to the left of what is shown */
+    size_t found;       /* the line that a search stopped at; SIZE_MAX: none */
 };
 
 /* Keys that are no characters; others are their code point. */
@@ -81,7 +87,12 @@ struct top {
     struct top_page *pages[TOP_DEPTH_MAX]; /* above it */
     unsigned depth;
     unsigned last_serial;
-    bool typing;          /* the filter */
+    bool arrived;         /* the user has chosen a view; until then it may be another one than the first */
+    bool typing;          /* the filter, or what is searched for */
+    bool past;            /* a recording: there is a position, and nothing new will come */
+    bool playing;         /* and the position goes on by itself */
+    uint64_t position_ns; /* of a recording: up to here it is shown; Unix time */
+    uint64_t end_ns;      /* of a recording: where it ends */
     uint64_t frozen_ns;   /* since when, Unix time; 0: not */
     json_t *stats;        /* the newest answer; NULL */
     json_t *stats_before; /* the one before it */
@@ -100,6 +111,12 @@ struct top_page *top_page(struct top *top);
 
 /* The page of that serial, or NULL: the user has left it. */
 struct top_page *top_find_page(struct top *top, unsigned serial);
+
+/* Says that it is a recording, which ends then: it is shown up to a position that the user can move. */
+void top_set_past(struct top *top, uint64_t end_ns);
+
+/* Moves the position on by an interval, while it plays. */
+void top_play(struct top *top);
 
 /* What to ask for a page at a time (Unix time): a method and its params.  NULL when there is nothing to ask. */
 const char *top_request(const struct top *top, struct top_page *page, uint64_t now_ns, json_t **ret_params_new);
@@ -124,6 +141,10 @@ unsigned top_body_lines(const struct top *top);
 
 /* Whether answers are shown: not while the screen is frozen. */
 static inline bool top_is_frozen(const struct top *top) { return top->frozen_ns != 0; }
+
+/* The columns on the left of a line of a page's text that stay when it is scrolled sideways: a timeline's times.  number: of
+ * the line. */
+unsigned top_kept_columns(const struct top_page *page, size_t number);
 
 /* The text of the help page. */
 extern const char top_help[];

@@ -49,6 +49,17 @@ static void messages_for_packets(json_t *row) {
     if (received) add_to_member(row, "received", received);
 }
 
+/* The group's members beside the numbers. */
+static void take_request(json_t *rows, const json_t *counted, double seconds) {
+    json_t *row = json_copy(json_object_get(counted, "group"));
+    json_object_update(row, (json_t *)counted);
+    json_object_del(row, "group");
+    if (json_object_set_new(row, "seconds", json_real(seconds)))
+        json_decref(row);
+    else
+        json_array_append_new(rows, row);
+}
+
 static void take_kind(json_t *rows, const json_t *counted, double seconds, uint64_t events) {
     const char *kind = json_get_text(json_object_get(counted, "group"), "kind");
     uint64_t count = json_get_count(counted, "count");
@@ -67,6 +78,8 @@ json_t *top_counts_new(enum top_view view, const json_t *answer) {
     json_array_foreach(json_get_array(answer, "rows"), i, counted) {
         if (view == TOP_LINKS)
             take_link(rows, by_link, counted, seconds);
+        else if (view == TOP_REQUESTS)
+            take_request(rows, counted, seconds);
         else
             take_kind(rows, counted, seconds, events);
     }

@@ -4,7 +4,7 @@
  *
  *     12:00:01  5 live  lost 0/s  12k events/s  every 1 s                         what there is
  *     history 412k of 1.2M events, 3m12s, 30 traces                               or what is wrong
- *      1 nodes  2 peers [3 links] 4 kinds  5 traces   by loss v                   where the user is
+ *      0 requests  1 nodes  2 peers [3 links] 4 kinds  5 traces   by loss v       where the user is
  *        node      to peer     loss   ...                                         titles
  *     >! bob       alice       12.0%  ...                                         rows; > the cursor, ! bad, * to be noted
  *     Enter in  Esc back  / filter  ...                                           keys, or the filter as it is typed
@@ -20,26 +20,31 @@
 #define MARGIN 3 /* the cursor, the mark, a space */
 #define GAP 2    /* between columns */
 #define COLUMNS_MAX 16
-#define TABS_COLUMNS 60  /* a narrower screen shows only the view that it is on */
-#define CLOCK_COLUMNS 8U /* 12:00:01 */
+#define TABS_COLUMNS 72   /* a narrower screen shows only the view that it is on */
+#define FILTER_COLUMNS 20 /* that a filter takes beside the tabs */
+#define CLOCK_COLUMNS 8U  /* 12:00:01 */
 #define TEXT_COLUMNS_MAX 40
 
 const char top_help[] = "MOVING                                 SEEING\n"
                         "  Enter      into a node, peer, link,    /      filter the rows; Esc: all of them\n"
                         "             kind, trace                 < >    sort by the next column\n"
                         "  Esc        back; Backspace, too        s      the other way round\n"
-                        "  1-5 Tab    nodes, peers, ...           space  freeze the screen; again: go on\n"
+                        "  0-5 Tab    requests, nodes, peers ...  space  freeze the screen; again: go on\n"
                         "  arrows j k PgUp PgDn Home End          r      ask again, now\n"
                         "  left right  a text sideways            Ctrl-L draw all of it anew\n"
                         "  ?          this, and back              q Ctrl-C  the end\n"
+                        "IN A TEXT                              IN A RECORDING (--read)\n"
+                        "  /  n N     search; next, one before    [ ]    an interval back, forth;  { }  60 of them\n"
+                        "  d          a trace as a diagram        ( )    its beginning, its end;   p    play\n"
                         "\n"
                         "! is bad: 1 % of the packets lost, events lost in this interval, a node that is\n"
                         "  gone, a request that failed.  * is to be noted: less loss than that, losses in\n"
                         "  the past, an rtt of four times what it mostly was.\n"
                         "\n"
                         "A link is what a node says of a peer, a peer what all nodes say of it.  Rates are\n"
-                        "over one interval; loss: of the packets sent in the last 10.  The lines show what\n"
-                        "was before, an interval a character.  - is not known.\n"
+                        "over one interval, of requests the last 10, as loss is; the other numbers of requests\n"
+                        "over the last 60, percentiles at most 1/128 too high.  The lines show what was before,\n"
+                        "an interval a character.  - is not known.\n"
                         "behind: emitted and not yet read.  lost, of a node: events that traced could not\n"
                         "read; of a trace: packets.\n";
 
@@ -84,8 +89,8 @@ static void line_end(struct strbuf *out, const struct top *top, size_t begin) {
     strbuf_fini(&line);
 }
 
-/* Appends a line without its first columns. */
-static void add_skipping(struct strbuf *out, const char *text, size_t bytes, unsigned skip) {
+/* Appends a line without so many columns behind those that are kept. */
+static void add_skipping(struct strbuf *out, const char *text, size_t bytes, unsigned keep, unsigned skip) {
     unsigned column = 0;
     for (size_t i = 0; i < bytes;) {
         size_t used = 1;
@@ -94,7 +99,7 @@ static void add_skipping(struct strbuf *out, const char *text, size_t bytes, uns
         else
             while (i + used < bytes && (text[i + used] & 0xc0) == 0x80) used++;
         unsigned columns = text_columns(text + i, used);
-        if (text[i] == '\x1b' || column >= skip) strbuf_add(out, text + i, used);
+        if (text[i] == '\x1b' || column < keep || column >= keep + skip) strbuf_add(out, text + i, used);
         column += columns;
         i += used;
     }
@@ -192,6 +197,29 @@ static void draw_history(struct strbuf *out, const struct top *top) {
     text_style_off(out, top->color, STYLE_DIM);
 }
 
+/* Where in a recording; what is told of nodes and peers as a whole does not depend on it. */
+static void draw_position(struct strbuf *out, const struct top *top) {
+    uint64_t first_ns = 0;
+    json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &first_ns);
+    text_style_on(out, top->color, STYLE_HEAD);
+    strbuf_puts(out, "at ");
+    text_time(out, top->position_ns, top->utc, true);
+    text_style_off(out, top->color, STYLE_HEAD);
+    strbuf_puts(out, top->playing ? ", playing" : "");
+    if (top->position_ns < top->end_ns) {
+        strbuf_puts(out, ", ");
+        text_duration(out, top->end_ns - top->position_ns);
+        strbuf_puts(out, " before the end");
+    } else {
+        strbuf_puts(out, ", the end");
+    }
+    if (first_ns && first_ns < top->end_ns) {
+        strbuf_puts(out, " of ");
+        text_duration(out, top->end_ns - first_ns);
+    }
+    strbuf_printf(out, ", %" PRIu64 " traces", json_get_count(json_object_get(top->stats, "history"), "traces"));
+}
+
 static void draw_state(struct strbuf *out, struct top *top) {
     size_t begin = out->bytes;
     if (top_is_frozen(top)) {
@@ -204,26 +232,33 @@ static void draw_state(struct strbuf *out, struct top *top) {
     }
     if (*top->trouble)
         text_styled(out, top->color, STYLE_BAD, "%s", top->trouble);
+    else if (top->past)
+        draw_position(out, top);
     else if (!top_is_frozen(top))
         draw_history(out, top);
     line_end(out, top, begin);
 }
 
 static void draw_place(struct strbuf *out, struct top *top) {
-    static const char *const names[TOP_VIEWS] = {"nodes", "peers", "links", "kinds", "traces"};
+    static const char *const names[TOP_VIEWS] = {"nodes", "peers", "links", "kinds", "traces", "requests"};
     const struct top_page *page = top_page(top);
     size_t begin = out->bytes;
     unsigned count;
+    bool whole = top->past && top->position_ns < top->end_ns && page->kind == TOP_PAGE_TABLE &&
+                 (page->table.view == TOP_NODES || page->table.view == TOP_PEERS);
+    bool narrow = top->columns < TABS_COLUMNS + (*page->filter ? FILTER_COLUMNS : 0U) + (whole ? FILTER_COLUMNS : 0U);
     for (unsigned i = 0; i < TOP_VIEWS; i++) {
-        bool here = i == top->view;
-        if (!here && (top->depth || top->columns < TABS_COLUMNS)) continue; /* there is no room for where one could go */
-        text_styled(out, top->color, here ? STYLE_HEAD : STYLE_DIM, here ? "[%u %s]" : " %u %s ", i + 1, names[i]);
+        enum top_view view = top_view_at(i);
+        bool here = view == top->view;
+        if (!here && (top->depth || narrow)) continue; /* there is no room for where one could go */
+        text_styled(out, top->color, here ? STYLE_HEAD : STYLE_DIM, here ? "[%u %s]" : " %u %s ", i, names[view]);
     }
     for (unsigned i = 0; i < top->depth; i++) {
         const struct top_page *above = top->pages[i];
         strbuf_printf(out, " > %s", above->title ? above->title : "?");
         if (above->kind == TOP_PAGE_TABLE) strbuf_printf(out, ": %s", names[above->table.view]);
     }
+    if (whole) text_styled(out, top->color, STYLE_WARN, " (of all of the recording)");
     if (page->kind == TOP_PAGE_TABLE) {
         const struct top_column *column = &top_columns(page->table.view, &count)[page->sort];
         text_styled(out, top->color, STYLE_DIM, "  by %s %s", column->title, page->descending ? "v" : "^");
@@ -294,6 +329,7 @@ static void cell_value(struct strbuf *out, const struct top *top, const struct t
     }
     switch (column->format) {
     case TOP_COUNT: short_number(out, value, false); break;
+    case TOP_WHOLE: strbuf_printf(out, "%.0f", value); break;
     case TOP_RATE: short_number(out, value, true); break;
     case TOP_BYTES: text_bytes(out, (uint64_t)value); break;
     case TOP_SHARE: share(out, value); break;
@@ -358,8 +394,8 @@ static void draw_titles(struct strbuf *out, const struct top *top, const struct 
 /* Why there are no rows. */
 static const char *nothing(const struct top_page *page) {
     static const char *const none[TOP_VIEWS] = {"no nodes: none has been seen yet", "no peers: no event in the history has one",
-                                                "no packets of a peer just now", "no events just now",
-                                                "no traces in the history"};
+                                                "no packets of a peer just now",    "no events just now",
+                                                "no traces in the history",         "no requests have ended just now"};
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";
     if (*page->filter) return "no row has that; Esc: all of them";
@@ -384,6 +420,17 @@ static unsigned draw_table(struct strbuf *out, const struct top *top, const stru
 
 /* ---- text ---- */
 
+/* The line that was searched for has no colours of its own. */
+static void add_found(struct strbuf *out, const struct strbuf *line, bool found) {
+    const char *text = strbuf_text(line);
+    for (size_t i = 0; i < line->bytes; i++) {
+        if (found && text[i] == '\x1b')
+            while (i < line->bytes && text[i] != 'm') i++;
+        else
+            strbuf_add(out, text + i, 1);
+    }
+}
+
 static unsigned draw_text(struct strbuf *out, const struct top *top, const struct top_page *page) {
     unsigned room = top_body_lines(top) + 1, drawn = 0; /* there are no titles */
     const char *text = strbuf_text(&page->text), *end = text + page->text.bytes;
@@ -398,8 +445,10 @@ static unsigned draw_text(struct strbuf *out, const struct top *top, const struc
         size_t begin = out->bytes, bytes = (size_t)((newline ? newline : end) - text);
         if (line >= page->top) {
             struct strbuf plain = {0};
-            add_skipping(&plain, text, bytes, page->skipped);
-            strbuf_add(out, strbuf_text(&plain), plain.bytes);
+            add_skipping(&plain, text, bytes, top_kept_columns(page, line), page->skipped);
+            if (line == page->found) text_style_on(out, true, STYLE_CHOSEN);
+            add_found(out, &plain, line == page->found);
+            if (line == page->found) text_style_off(out, true, STYLE_CHOSEN);
             line_end(out, top, begin);
             strbuf_fini(&plain);
             drawn++;
@@ -414,13 +463,19 @@ static unsigned draw_text(struct strbuf *out, const struct top *top, const struc
 static void draw_keys(struct strbuf *out, struct top *top) {
     const struct top_page *page = top_page(top);
     size_t begin = out->bytes;
-    if (top->typing)
+    if (top->typing && page->kind == TOP_PAGE_TABLE)
         strbuf_printf(out, "/%s_   Enter: keep  Esc: all rows", page->filter);
+    else if (top->typing)
+        strbuf_printf(out, "/%s_   %sEnter: keep, then n N  Esc: end", page->filter,
+                      *page->filter && page->found == SIZE_MAX ? "not found   " : "");
     else
         text_styled(out, top->color, STYLE_DIM, "%s",
-                    page->kind == TOP_PAGE_TABLE
+                    page->kind == TOP_PAGE_TABLE && top->past
+                        ? "? help  q quit  Enter in  Esc back  / filter  [ ] { } ( ) time  p play  Tab next"
+                    : page->kind == TOP_PAGE_TABLE
                         ? "? help  q quit  Enter in  Esc back  / filter  < > s sort  space freeze  Tab next"
-                        : "? help  q quit  Esc back  arrows scroll  r ask again");
+                    : page->kind == TOP_PAGE_TRACE ? "? help  q quit  Esc back  arrows scroll  / search  d diagram  r ask again"
+                                                   : "? help  q quit  Esc back  arrows scroll  / search  r ask again");
     line_end(out, top, begin);
 }
 

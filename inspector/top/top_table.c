@@ -26,7 +26,7 @@ enum peer_text { PEER_NAME, PEER_NODES };
 enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
 enum link_text { LINK_NODE, LINK_PEER };
 enum kind_slot { KIND_RATE, KIND_SHARE, KIND_COUNT };
-enum trace_slot { TRACE_BEGAN, TRACE_LAST, TRACE_DURATION, TRACE_EVENTS, TRACE_LOST };
+enum trace_slot { TRACE_BEGAN, TRACE_LAST, TRACE_TOOK, TRACE_DURATION, TRACE_EVENTS, TRACE_LOST };
 enum trace_text { TRACE_NAME, TRACE_OUTCOME, TRACE_REQUEST, TRACE_NODES };
 
 static const struct top_column node_columns[] = {
@@ -39,7 +39,7 @@ static const struct top_column node_columns[] = {
     {"behind", TOP_COUNT, NODE_BEHIND, 6, 3, true, false},
     {"emitted", TOP_COUNT, NODE_EMITTED, 7, 1, true, false},
     {"last event", TOP_TIME, NODE_LAST, 12, 4, true, false},
-    {"pid", TOP_COUNT, NODE_PID, 7, 5, false, false},
+    {"pid", TOP_WHOLE, NODE_PID, 7, 5, false, false},
     {"lost because", TOP_TEXT, NODE_CAUSES, 20, 6, false, false},
 };
 
@@ -75,17 +75,18 @@ static const struct top_column kind_columns[] = {
 };
 
 static const struct top_column trace_columns[] = {
-    {"trace", TOP_TEXT, TRACE_NAME, 8, 0, false, false},           {"began", TOP_TIME, TRACE_BEGAN, 12, 1, true, false},
-    {"duration", TOP_DURATION, TRACE_DURATION, 8, 0, true, false}, {"outcome", TOP_TEXT, TRACE_OUTCOME, 7, 0, false, false},
-    {"request", TOP_TEXT, TRACE_REQUEST, 16, 2, false, false},     {"lost", TOP_COUNT, TRACE_LOST, 4, 0, true, true},
-    {"nodes", TOP_TEXT, TRACE_NODES, 8, 3, false, false},          {"events", TOP_COUNT, TRACE_EVENTS, 6, 4, true, false},
-    {"last event", TOP_TIME, TRACE_LAST, 12, 5, true, false},
+    {"trace", TOP_TEXT, TRACE_NAME, 8, 0, false, false},       {"began", TOP_TIME, TRACE_BEGAN, 12, 1, true, false},
+    {"took", TOP_DURATION, TRACE_TOOK, 7, 0, true, false},     {"outcome", TOP_TEXT, TRACE_OUTCOME, 7, 0, false, false},
+    {"request", TOP_TEXT, TRACE_REQUEST, 16, 2, false, false}, {"lost", TOP_COUNT, TRACE_LOST, 4, 0, true, true},
+    {"nodes", TOP_TEXT, TRACE_NODES, 8, 3, false, false},      {"duration", TOP_DURATION, TRACE_DURATION, 8, 4, true, false},
+    {"events", TOP_COUNT, TRACE_EVENTS, 6, 5, true, false},    {"last event", TOP_TIME, TRACE_LAST, 12, 6, true, false},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
     switch (view) {
+    case TOP_REQUESTS: return top_request_columns(ret_count);
     case TOP_NODES: *ret_count = COUNT_OF(node_columns); return node_columns;
     case TOP_PEERS: *ret_count = COUNT_OF(peer_columns); return peer_columns;
     case TOP_LINKS: *ret_count = COUNT_OF(link_columns); return link_columns;
@@ -99,6 +100,8 @@ const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
 static void row_fini(struct top_row *row) {
     free(row->key);
     for (unsigned i = 0; i < TOP_TEXTS; i++) free(row->texts[i]);
+    for (unsigned i = 0; row->spreads && i < TOP_SAMPLES; i++) json_decref(row->spreads[i]);
+    free(row->spreads);
     json_decref(row->json);
 }
 
@@ -109,21 +112,19 @@ static void row_init(struct top_row *row, const char *key) {
         for (unsigned j = 0; j < TOP_SAMPLES; j++) row->series[i][j] = NAN;
 }
 
-/* Gives the row a text, and takes the buffer's memory. */
-static void set_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text) {
+void top_row_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text) {
     free(row->texts[slot]);
     row->texts[slot] = text->text ? text->text : strdup("");
     row->styles[slot] = style;
     *text = (struct strbuf){0};
 }
 
-static void push(struct top_row *row, unsigned series, double value) {
+void top_row_push(struct top_row *row, unsigned series, double value) {
     memmove(row->series[series], row->series[series] + 1, (TOP_SAMPLES - 1) * sizeof(float));
     row->series[series][TOP_SAMPLES - 1] = (float)value;
 }
 
-/* The sum of the newest samples; NAN when none is known. */
-static double newest_sum(const struct top_row *row, unsigned series, unsigned samples) {
+double top_row_sum(const struct top_row *row, unsigned series, unsigned samples) {
     double sum = NAN;
     for (unsigned i = TOP_SAMPLES - samples; i < TOP_SAMPLES; i++)
         if (!isnan(row->series[series][i])) sum = (isnan(sum) ? 0 : sum) + row->series[series][i];
@@ -156,7 +157,7 @@ static void set_nodes(struct top_row *row, unsigned slot, const json_t *json, co
         if (i) strbuf_puts(&text, " ");
         names_node(&text, names, id && json_is_hex(id, NODE_DIGITS) ? id : NULL);
     }
-    set_text(row, slot, STYLE_PLAIN, &text);
+    top_row_text(row, slot, STYLE_PLAIN, &text);
 }
 
 /* ---- nodes ---- */
@@ -173,9 +174,9 @@ static void set_causes(struct top_row *row, const json_t *json) {
         text_untrusted(&text, cause, strlen(cause), 24);
     }
     if (text.bytes)
-        set_text(row, NODE_CAUSES, STYLE_BAD, &text);
+        top_row_text(row, NODE_CAUSES, STYLE_BAD, &text);
     else
-        set_text(row, NODE_CAUSES, STYLE_PLAIN, &text);
+        top_row_text(row, NODE_CAUSES, STYLE_PLAIN, &text);
 }
 
 static void update_node(struct top_row *row, const json_t *json, double seconds, const struct names *names) {
@@ -191,15 +192,15 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     row->values[NODE_BEHIND] = row->counters[NODE_EMITTED] > read ? (double)(row->counters[NODE_EMITTED] - read) : 0;
     row->values[NODE_LAST] = time_or_nan(json, "last");
     row->values[NODE_PID] = number_or_nan(json, "pid");
-    push(row, 0, emitted);
+    top_row_push(row, 0, emitted);
     row->mark = lost > 0 || !(live || exited) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
     if (id)
         names_node(&text, names, id);
     else
         text_member(&text, json, "name");
-    set_text(row, NODE_NAME, STYLE_PLAIN, &text);
+    top_row_text(row, NODE_NAME, STYLE_PLAIN, &text);
     text_member(&text, json, "state");
-    set_text(row, NODE_STATE, live ? STYLE_GOOD : exited ? STYLE_DIM : STYLE_BAD, &text);
+    top_row_text(row, NODE_STATE, live ? STYLE_GOOD : exited ? STYLE_DIM : STYLE_BAD, &text);
     set_causes(row, json);
 }
 
@@ -222,11 +223,11 @@ static double at_most_all(double lost, double sent) { return lost < sent ? lost 
 
 /* Takes what was sent and lost in an interval. */
 static void push_packets(struct top_row *row, double sent, double lost) {
-    push(row, PEER_SENT_LINE, sent);
-    push(row, PEER_LOST_LINE, lost);
-    push(row, PEER_LOSS_LINE, sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN);
-    sent = newest_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES);
-    lost = newest_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
+    top_row_push(row, PEER_SENT_LINE, sent);
+    top_row_push(row, PEER_LOST_LINE, lost);
+    top_row_push(row, PEER_LOSS_LINE, sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN);
+    sent = top_row_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES);
+    lost = top_row_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
     row->values[PEER_LOSS] = sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN;
 }
 
@@ -276,10 +277,10 @@ static void update_peer(struct top_row *row, const json_t *json, double seconds,
     peer_rates(row, json, seconds, evicted);
     row->values[PEER_RTT] = number_or_nan(json, "rtt");
     row->values[PEER_MIN_RTT] = number_or_nan(json, "min_rtt");
-    push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
+    top_row_push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
     mark_link(row);
     names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
-    set_text(row, PEER_NAME, STYLE_PLAIN, &text);
+    top_row_text(row, PEER_NAME, STYLE_PLAIN, &text);
     set_nodes(row, PEER_NODES, json, names);
 }
 
@@ -298,12 +299,12 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
     row->values[PEER_LOST] = by_second(json, "lost");
     if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: the newest is what is known */
     push_packets(row, (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
-    push(row, PEER_RTT_LINE, rtt);
+    top_row_push(row, PEER_RTT_LINE, rtt);
     mark_link(row);
     names_node(&text, names, json_get_hex(json, "node_id", NODE_DIGITS));
-    set_text(row, LINK_NODE, STYLE_PLAIN, &text);
+    top_row_text(row, LINK_NODE, STYLE_PLAIN, &text);
     names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
-    set_text(row, LINK_PEER, STYLE_PLAIN, &text);
+    top_row_text(row, LINK_PEER, STYLE_PLAIN, &text);
 }
 
 static void update_kind(struct top_row *row, const json_t *json) {
@@ -313,14 +314,15 @@ static void update_kind(struct top_row *row, const json_t *json) {
     row->values[KIND_RATE] = by_second(json, "count");
     row->values[KIND_SHARE] = json_get_real(json, "share", 0);
     row->values[KIND_COUNT] = (double)json_get_count(json, "count");
-    push(row, 0, row->values[KIND_RATE]);
+    top_row_push(row, 0, row->values[KIND_RATE]);
     text_member(&text, json, "kind");
-    set_text(row, 0, loss ? STYLE_BAD : STYLE_PLAIN, &text);
+    top_row_text(row, 0, loss ? STYLE_BAD : STYLE_PLAIN, &text);
 }
 
 /* What was counted of a row in an interval in which there was nothing: a new value.  NULL without memory. */
 static json_t *silence_new(const struct top_row *row, double seconds) {
-    static const char *const counts[] = {"sent", "received", "lost", "rtt", "count", "share"};
+    static const char *const counts[] = {"sent",  "received", "lost",    "rtt",  "count",
+                                         "share", "failed",   "expired", "took", "histogram"};
     json_t *json = json_copy(row->json);
     for (size_t i = 0; json && i < COUNT_OF(counts); i++) json_object_del(json, counts[i]);
     if (json) json_object_set_new(json, "seconds", json_real(seconds));
@@ -337,31 +339,44 @@ static void update_trace(struct top_row *row, const json_t *json, const struct n
     bool ok = outcome && !strcmp(outcome, "ok");
     row->values[TRACE_BEGAN] = time_or_nan(json, "first");
     row->values[TRACE_LAST] = time_or_nan(json, "last");
+    row->values[TRACE_TOOK] = number_or_nan(json, "took");
     row->values[TRACE_DURATION] = number_or_nan(json, "duration");
     row->values[TRACE_EVENTS] = number_or_nan(json, "events");
     row->values[TRACE_LOST] = number_or_nan(json, "packets_lost");
     row->mark = failed ? STYLE_BAD : row->values[TRACE_LOST] > 0 ? STYLE_WARN : STYLE_PLAIN;
     names_short_trace(&text, names, json_get_hex(json, "trace_id", TRACE_DIGITS));
-    set_text(row, TRACE_NAME, STYLE_PLAIN, &text);
+    top_row_text(row, TRACE_NAME, STYLE_PLAIN, &text);
     text_member(&text, json, "outcome");
-    set_text(row, TRACE_OUTCOME, failed ? STYLE_BAD : open ? STYLE_WARN : ok ? STYLE_GOOD : STYLE_DIM, &text);
+    top_row_text(row, TRACE_OUTCOME, failed ? STYLE_BAD : open ? STYLE_WARN : ok ? STYLE_GOOD : STYLE_DIM, &text);
     if (!event_request(&text, json, json)) strbuf_puts(&text, "-");
-    set_text(row, TRACE_REQUEST, STYLE_PLAIN, &text);
+    top_row_text(row, TRACE_REQUEST, STYLE_PLAIN, &text);
     set_nodes(row, TRACE_NODES, json, names);
 }
 
 /* ---- answers ---- */
 
 static const char *rows_member(enum top_view view) {
-    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "rows", "rows", "traces"};
+    static const char *const members[TOP_VIEWS] = {"nodes", "peers", "rows", "rows", "traces", "rows"};
     return members[view];
+}
+
+/* By number and by name: two nodes may call the same number differently. */
+static void request_key(struct strbuf *out, const json_t *json) {
+    static const char *const members[] = {"app_id", "cmd", "app", "command"};
+    for (unsigned i = 0; i < COUNT_OF(members); i++) {
+        char *text = json_dumps(json_object_get(json, members[i]), JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        strbuf_puts(out, text ? text : "-");
+        free(text);
+    }
 }
 
 /* What tells the row from others; false for what is no row. */
 static bool row_key(struct strbuf *out, enum top_view view, const json_t *json) {
     const char *id = json_get_hex(json, view == TOP_LINKS ? "node_id" : "peer_id", NODE_DIGITS);
     strbuf_clear(out);
-    if (view == TOP_NODES && json_is_object(json))
+    if (view == TOP_REQUESTS && json_is_object(json))
+        request_key(out, json);
+    else if (view == TOP_NODES && json_is_object(json))
         node_key(out, json);
     else if (view == TOP_PEERS && id)
         strbuf_puts(out, id);
@@ -390,7 +405,9 @@ static void update_row(struct top_row *row, json_t *json, const struct top_table
     json_incref(json);
     json_decref(row->json);
     row->json = json;
-    if (table->view == TOP_NODES)
+    if (table->view == TOP_REQUESTS)
+        top_update_request(row, json, table->fed);
+    else if (table->view == TOP_NODES)
         update_node(row, json, seconds, names);
     else if (table->view == TOP_PEERS)
         update_peer(row, json, seconds, evicted, names);
@@ -471,6 +488,7 @@ int top_table_feed(struct top_table *table, const json_t *answer, const struct n
     table->rows = rows;
     table->row_count = count;
     table->total = json_get_count(answer, "total");
+    table->fed++;
     table->time_ms = moment->time_ms;
     json_decref(index);
     return 0;

@@ -6,7 +6,7 @@
  * Of nodes and peers a rate is the difference of two counters over the time between the two answers.  It is never negative:
  * where a counter fell, or may have (the counts of `peers` are of what the history still has), there is no rate for that
  * interval.  Links and kinds are counted by traced (`count`) for each interval; what was silent in one stays for as long as
- * its line shows more. */
+ * its line shows more.  Their lines begin with what traced's history has (top_history.h), not with the first answer. */
 #ifndef INSPECTOR_TOP_TABLE_H
 #define INSPECTOR_TOP_TABLE_H
 
@@ -15,12 +15,17 @@
 
 #include <jansson.h>
 
-enum top_view { TOP_NODES, TOP_PEERS, TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_VIEWS };
+enum top_view { TOP_NODES, TOP_PEERS, TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_REQUESTS, TOP_VIEWS };
+
+/* Views have places, which are their keys: requests 0, nodes 1, ... */
+static inline unsigned top_view_place(enum top_view view) { return (view + 1) % TOP_VIEWS; }
+static inline enum top_view top_view_at(unsigned place) { return (enum top_view)((place + TOP_VIEWS - 1) % TOP_VIEWS); }
 
 /* How a value is shown. */
 enum top_format {
     TOP_TEXT,     /* texts[slot] */
     TOP_COUNT,    /* 12.3k */
+    TOP_WHOLE,    /* 12345: a number that names something */
     TOP_RATE,     /* the same, of something a second; a little one with a decimal */
     TOP_BYTES,    /* bytes a second */
     TOP_SHARE,    /* 0 to 1, shown in % */
@@ -54,6 +59,7 @@ struct top_row {
     enum style styles[TOP_TEXTS];
     double values[TOP_VALUES];             /* NAN: not known */
     float series[TOP_SERIES][TOP_SAMPLES]; /* likewise */
+    json_t **spreads;                      /* of requests: TOP_SAMPLES histograms of what they took, or NULL for none */
     uint64_t counters[TOP_VALUES];         /* what the values were made of */
     bool counted;                          /* counters are of the answer before */
     unsigned held;                         /* answers since its rates were computed */
@@ -68,6 +74,7 @@ struct top_table {
     uint64_t total;   /* rows that there are, when traced told not all */
     uint64_t time_ms; /* of the newest answer; 0: none yet */
     double seconds;   /* between the newest two; 0 when there are none */
+    unsigned fed;     /* answers that it has taken */
 };
 
 /* What is known of the moment of an answer. */
@@ -79,11 +86,24 @@ struct top_moment {
 void top_table_fini(struct top_table *table);
 
 /* Whether the view's rows are counted for an interval, and not told as a whole. */
-static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS || view == TOP_KINDS; }
+static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS || view == TOP_KINDS || view == TOP_REQUESTS; }
 
-/* An answer to `count` as rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]}, of
- * one by kind {"rows": [{kind, count, share}]}, each with the `seconds` that it is of.  NULL without memory.  top_counts.c */
+/* An answer to `count` as rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]},
+ * of one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]}, each
+ * with the `seconds` that it is of.  NULL without memory.  top_counts.c */
 json_t *top_counts_new(enum top_view view, const json_t *answer);
+
+/* Takes what was told of the requests of a command in an interval, of which a new row had none in so many `before`; and once
+ * all intervals of an answer are taken, the percentiles of them together.  top_requests.c */
+void top_update_request(struct top_row *row, const json_t *json, unsigned before);
+void top_requests_measure(struct top_table *table);
+const struct top_column *top_request_columns(unsigned *ret_count);
+
+/* For those who update rows: adds a sample to a series; and sums the newest of them, NAN when none is known. */
+void top_row_push(struct top_row *row, unsigned series, double value);
+double top_row_sum(const struct top_row *row, unsigned series, unsigned samples);
+/* Gives the row a text, and takes the buffer's memory. */
+void top_row_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text);
 
 /* Takes an answer to the view's method.  Rows that are no more in it go.  0 or -ENOMEM, and then the table is as before. */
 int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment);

@@ -144,6 +144,31 @@ int facts_add(struct facts *facts, const json_t *events) {
     return 0;
 }
 
+/* ---- what was counted ---- */
+
+int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
+    size_t i;
+    const json_t *row, *rows = json_get_array(answer, "rows");
+    struct fact_count *counted = calloc(intern_count(&facts->nodes) + json_array_size(rows) + 1, sizeof *counted);
+    if (!counted) return -ENOMEM;
+    json_array_foreach(rows, i, row) {
+        const char *node_id = json_get_hex(json_object_get(row, "group"), "node", NODE_DIGITS);
+        const json_t *value = json_object_get(row, "value");
+        unsigned node = intern_find(&facts->nodes, node_id);
+        uint64_t missing = 0, all = json_get_count(row, "count"), gaps = json_get_count(value, "count");
+        if (!node_id || (gaps && !json_get_unsigned(value, "sum", &missing)) || (node == NO_NUMBER && only_known)) continue;
+        if (node == NO_NUMBER && intern_number(&facts->nodes, node_id, &node)) {
+            free(counted);
+            return -ENOMEM;
+        }
+        counted[node] = (struct fact_count){.events = all - gaps, .missing = missing};
+    }
+    free(facts->counted);
+    facts->counted = counted;
+    facts->counted_nodes = intern_count(&facts->nodes);
+    return 0;
+}
+
 /* ---- all of them ---- */
 
 static int compare_facts(const void *left, const void *right) {
@@ -179,6 +204,7 @@ int facts_index(struct facts *facts) {
 
 void facts_fini(struct facts *facts) {
     free(facts->items);
+    free(facts->counted);
     free(facts->node_ids);
     free(facts->trace_ids);
     free(facts->command_names);

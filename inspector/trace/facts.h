@@ -73,7 +73,11 @@ struct facts {
     struct intern traces;
     struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
     struct node_clocks clocks; /* of nodes */
-    const char **node_ids;     /* by number, borrowed from nodes: facts_sort fills them */
+    struct fact_count {
+        uint64_t events, missing;
+    } * counted; /* by node, of the `counted_nodes` first: all that the source has, not only what was read.  NULL: not known */
+    size_t counted_nodes;
+    const char **node_ids; /* by number, borrowed from nodes: facts_sort fills them */
     const char **trace_ids;
     const char **command_names;
 };
@@ -83,6 +87,10 @@ const char *fact_kind_name(enum fact_kind kind);
 
 /* Takes over an array of events; one without a node or a time is passed over.  0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
+
+/* Takes an answer to `count` by node that measures `count`, which only events_lost have: how many events of a node there are, and how many
+ * are missing.  only_known: only of nodes that facts are of.  Before facts_sort.  0 or -ENOMEM. */
+int facts_count(struct facts *facts, const json_t *answer, bool only_known);
 
 /* Reads one event; its node may be NO_NUMBER, and its time 0 where it has none.  0 or -ENOMEM. */
 int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event);

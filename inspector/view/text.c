@@ -8,8 +8,11 @@
 #include <inttypes.h>
 #include <proto/untrusted.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define CLOCKS_CHANGE_S (6 * 3600) /* more than any clock is set back */
 
 /* ---- colours ---- */
 
@@ -169,8 +172,8 @@ static bool is_break(const char *text, size_t bytes, size_t i) {
 
 static bool is_of_number(char c) { return isalnum((unsigned char)c) || c == '.'; }
 
-/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose unit
- * does.  An id at the beginning, which has letters, is cut. */
+/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose
+ * unit does.  An id at the beginning, which has letters, is cut. */
 static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     size_t begin = end, stop = end;
     bool digit = false, letter = false;
@@ -190,6 +193,14 @@ static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     return begin < end && digit && (begin || !letter) ? begin : end;
 }
 
+/* Before the colour sequence that a cut would divide: its digits and letter look like a number and its unit. */
+static size_t whole_pieces(const char *text, size_t bytes, size_t end) {
+    size_t at = 0, used;
+    unsigned wide;
+    while (at < end && (used = piece(text + at, bytes - at, &wide), at + used <= end)) at += used;
+    return at;
+}
+
 void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
     unsigned at = 0, wide = 0;
     size_t end = 0;
@@ -200,7 +211,7 @@ void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned colum
     }
     for (size_t used; end < bytes && (used = piece(text + end, bytes - end, &wide), at + wide < columns || !wide); end += used)
         at += wide;
-    end = whole_numbers(text, bytes, end);
+    end = whole_pieces(text, bytes, whole_numbers(text, bytes, end));
     while (end && text[end - 1] == ' ') end--;
     for (size_t i = 0, style; i < end; i += style ? style : 1)
         if ((style = style_bytes(text + i, end - i))) styled = style != 4 || text[i + 2] != '0';
@@ -331,6 +342,21 @@ void text_bytes(struct strbuf *out, uint64_t bytes) {
     strbuf_printf(out, "%.*f %s", value < 99.95 ? 1 : 0, value, units[unit]);
 }
 
+/* Seconds east of UTC then. */
+static long offset_at(time_t seconds) {
+    struct tm tm;
+    return localtime_r(&seconds, &tm) ? tm.tm_gmtoff : 0;
+}
+
+/* Does the local clock show this time twice?  Clocks that are set back do that with the hour before: the same time of day is
+ * then that of another moment, by the offset of some hours before or after. */
+static bool is_shown_twice(time_t seconds, long offset) {
+    const long others[] = {offset_at(seconds - CLOCKS_CHANGE_S), offset_at(seconds + CLOCKS_CHANGE_S)};
+    for (unsigned i = 0; i < 2; i++)
+        if (others[i] != offset && offset_at(seconds + offset - others[i]) == others[i]) return true;
+    return false;
+}
+
 void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date) {
     time_t seconds = (time_t)(unix_ns / 1000000000);
     struct tm tm;
@@ -340,6 +366,9 @@ void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date) {
     }
     if (date) strbuf_printf(out, "%04d-%02d-%02d ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
     strbuf_printf(out, "%02d:%02d:%02d.%06u", tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(unix_ns % 1000000000 / 1000));
+    if (utc || !is_shown_twice(seconds, tm.tm_gmtoff)) return;
+    long minutes = labs(tm.tm_gmtoff) / 60;
+    strbuf_printf(out, "%c%02ld:%02ld", tm.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 void text_count(struct strbuf *out, uint64_t count, const char *noun) {

@@ -65,7 +65,8 @@ void text_since(struct strbuf *out, uint64_t ns, uint64_t whole_ns);
 /* 512 B, 1.2 KiB, 117 MiB. */
 void text_bytes(struct strbuf *out, uint64_t bytes);
 
-/* 12:00:00.123456, local or UTC; with the date before it when asked. */
+/* 12:00:00.123456, local or UTC; with the date before it when asked.  A local time that the clock shows twice, because it is
+ * set back, has its offset behind it: 02:30:00.123456+02:00. */
 void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date);
 
 /* "1 event", "12 events". */

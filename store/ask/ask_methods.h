@@ -18,7 +18,8 @@ int ask_query_small(struct ask *ask);
 int ask_count(struct ask *ask); /* ask_count.c */
 bool ask_count_is_long(const struct ask *ask);
 
-/* The sum of the events that are missing of the query's nodes and time, up to a position.  Returns as history_visit.  ask_count.c */
+/* The sum of the events that are missing of the query's nodes and time, up to a position.  Returns as history_visit.
+ * ask_count.c */
 int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost);
 
 /* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a method does. */

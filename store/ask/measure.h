@@ -38,8 +38,8 @@ struct measure_parts {
 /* Returns 0 or -ENOMEM. */
 int measure_parts(const struct measure *measure, struct measure_parts *ret_parts);
 
-/* Writes ',"NAME":{"count":..,"min":..,"p50":..,"p90":..,"p99":..,"max":..,"mean":..,"sum":..}', or null in its place when the group has no
- * number. */
+/* Writes ',"NAME":{"count":..,"min":..,"p50":..,"p90":..,"p99":..,"max":..,"mean":..,"sum":..}', or null in its place when the
+ * group has no number. */
 void measure_put(struct trace_text *out, const char *name, const struct measure *measure, const struct measure_parts *parts,
                  uint32_t group);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whole traces by a filter of traces (docs/filter.md), and what they are called: for `traces` and `requests`.  Any thread that RCU
- * knows. */
+ * Whole traces by a filter of traces (docs/filter.md), and what they are called: for `traces` and `requests`.  Any thread that
+ * RCU knows. */
 #ifndef STORE_TRACE_SIEVE_H
 #define STORE_TRACE_SIEVE_H
 

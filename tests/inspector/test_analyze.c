@@ -3,9 +3,11 @@
  * What is a finding, and what is not yet one: each case stands beside one that differs in the thing that matters. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "json_get.h"
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)
@@ -541,6 +543,31 @@ START_TEST(a_young_request_may_still_end_and_an_end_may_be_missing) {
 }
 END_TEST
 
+/* Only the newest events are read; what is missing is counted by the source, in all of the time that was asked for. */
+START_TEST(missing_events_count_also_where_they_were_not_read) {
+    char eve[NODE_DIGITS + 1], other[NODE_DIGITS + 1];
+    unsigned node;
+    memset(eve, 'e', NODE_DIGITS);
+    memset(other, 'f', NODE_DIGITS);
+    eve[NODE_DIGITS] = other[NODE_DIGITS] = 0;
+    ck_assert_int_eq(intern_number(&facts.nodes, eve, &node), 0);
+    add(FACT_EVENTS_LOST, node, NO_NUMBER, NOW - 20 * S)->missing = 3;
+    add(FACT_OTHER, node, NO_NUMBER, NOW - 10 * S);
+    json_t *answer =
+        json_pack("{s[{s{ss},si,s{si,si}},{s{ss},si,s{si,si}}]}", "rows", "group", "node", eve, "count", 1002, "value", "count",
+                  2, "sum", 63533, "group", "node", other, "count", 5, "value", "count", 1, "sum", 7);
+    ck_assert_int_eq(facts_count(&facts, answer, _i == 1), 0);
+    json_decref(answer);
+    run();
+    ck_assert_uint_eq(analysis.count, _i ? 1 : 2); /* of one trace, nodes that have no part in it do not count */
+    const struct finding *finding = &analysis.findings[analysis.findings[0].node != node];
+    ck_assert_int_eq(finding->kind, FINDING_EVENTS_MISSING);
+    ck_assert_uint_eq(finding->node, node);
+    ck_assert_uint_eq(finding->count, 63533);
+    ck_assert_uint_eq(finding->of, 63533 + 1000);
+}
+END_TEST
+
 /* ---- streams and nodes ---- */
 
 /* Open for long: a finding.  Closed, young, opened again in a new connection, or gone with its connection: none. */
@@ -650,6 +677,7 @@ int main(void) {
     tcase_add_test(tcase, nobody_waits_for_a_part_that_outlives_who_asked_for_it);
     tcase_add_test(tcase, a_request_without_an_end_is_told_where_nobody_else_is_waited_for);
     tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);
+    tcase_add_loop_test(tcase, missing_events_count_also_where_they_were_not_read, 0, 2);
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_told, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_told_before_all_else);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_told, 0, 5);

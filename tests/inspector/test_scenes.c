@@ -5,7 +5,7 @@
  * real rings.
  *
  *
- *     show trace ID [--graph] | show analyze [trace ID] | show traces ...
+ *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID] | show traces ...
  *
  *
  * `traces` is answered by traced alone, and left to the other test; its lines in NAME.txt are passed over here.
@@ -15,6 +15,7 @@
 #include "json_get.h"
 #include "render.h"
 #include "render_analyze.h"
+#include "render_diff.h"
 #include "scene.h"
 
 #include <check.h>
@@ -110,6 +111,25 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     json_decref(events);
 }
 
+static void show_diff(struct strbuf *out, const struct view *view, const struct scene *scene, const char *const traces[2]) {
+    json_t *events[2];
+    struct timeline timelines[2];
+    struct trace_diff diff;
+    const char *ids[2];
+    for (unsigned i = 0; i < 2; i++) {
+        events[i] = events_new(scene, traces[i]);
+        ids[i] = json_get_hex(json_array_get(events[i], 0), "trace_id", TRACE_DIGITS);
+        ck_assert_int_eq(timeline_init(&timelines[i], events[i]), 0);
+    }
+    ck_assert_int_eq(trace_diff_init(&diff, &timelines[0], &timelines[1]), 0);
+    render_diff(out, view, &diff, ids[0], ids[1]);
+    trace_diff_fini(&diff);
+    for (unsigned i = 0; i < 2; i++) {
+        timeline_fini(&timelines[i]);
+        json_decref(events[i]);
+    }
+}
+
 /* Appends "$ inspector COMMAND" and what it says.  False for what is not answered here. */
 static bool show(struct strbuf *out, const struct view *view, const struct scene *scene, const char *command,
                  const json_t *nodes) {
@@ -117,6 +137,8 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
     strbuf_printf(out, "$ inspector %s\n", command);
     if (!strncmp(command, "trace ", 6) && sscanf(command, "trace %255s %255s", trace, rest) > 0)
         show_trace(out, view, scene, trace, !strcmp(rest, "--graph"));
+    else if (sscanf(command, "diff %255s %255s", trace, rest) == 2)
+        show_diff(out, view, scene, (const char *const[]){trace, rest});
     else if (!strncmp(command, "analyze", 7))
         show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", nodes);
     else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Times as people write them (inspector/base/times.h).  The zone is CET with its summer time, told as POSIX tells it. */
+#include "text.h"
 #include "times.h"
 
 #include <check.h>
@@ -37,6 +38,10 @@ static const struct {
     {"2026-01-31T12:00:00+02:00", true, "\"2026-01-31T10:00:00Z\""},
     {"2026-01-31T22:00:00-03:30", false, "\"2026-02-01T01:30:00Z\""},
     {"2026-03-29 02:30", false, "\"2026-03-29T01:30:00Z\""}, /* clocks skip from 2 to 3 there */
+    {"2026-10-25 02:30", false, "\"2026-10-25T00:30:00Z\""}, /* and come back from 3 to 2 there: the first of both */
+    {"2026-10-25 02:30+01:00", false, "\"2026-10-25T01:30:00Z\""},
+    {"2026-10-25 01:30", false, "\"2026-10-24T23:30:00Z\""},
+    {"2026-10-25 03:00", false, "\"2026-10-25T02:00:00Z\""},
     /* days that there never were: traced says so */
     {"2026-02-30", false, "\"2026-02-30T00:00:00Z\""},
     {"2026-13-01 12:00", false, "\"2026-13-01T12:00:00Z\""},
@@ -80,12 +85,52 @@ START_TEST(a_time_is_read_as_help_says) {
 }
 END_TEST
 
+/* The night in which clocks are set back from 3 to 2, at 01:00 UTC. */
+#define BACK_S INT64_C(1792890000) /* 2026-10-25T01:00:00Z */
+
+START_TEST(the_last_moment_of_a_time_that_comes_twice) {
+    static const struct {
+        int64_t now_s, expected_s;
+    } cases[] = {{BACK_S + 7200, BACK_S + 1800},          /* it is over: the second time */
+                 {BACK_S + 1800, BACK_S + 1800},          /* just now */
+                 {BACK_S + 1799, BACK_S - 1800},          /* not yet: the first time */
+                 {BACK_S - 1801, BACK_S - 1800 - 86400}}; /* the night before */
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *value = time_param_new("02:30", false, (uint64_t)cases[i].now_s * 1000000);
+        ck_assert_int_eq(json_integer_value(value), cases[i].expected_s * 1000000);
+        json_decref(value);
+    }
+}
+END_TEST
+
+START_TEST(a_time_that_a_clock_shows_twice_tells_its_offset) {
+    static const struct {
+        int64_t seconds;
+        const char *local;
+    } cases[] = {{BACK_S - 3601, "01:59:59.000007"},       {BACK_S - 3600, "02:00:00.000007+02:00"},
+                 {BACK_S - 1, "02:59:59.000007+02:00"},    {BACK_S, "02:00:00.000007+01:00"},
+                 {BACK_S + 3599, "02:59:59.000007+01:00"}, {BACK_S + 3600, "03:00:00.000007"},
+                 {1774746000 - 1, "01:59:59.000007"},      {1774746000, "03:00:00.000007"}}; /* in spring no time comes twice */
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strbuf text = {0};
+        text_time(&text, (uint64_t)cases[i].seconds * 1000000000 + 7000, false, false);
+        ck_assert_str_eq(strbuf_text(&text), cases[i].local);
+        strbuf_clear(&text);
+        text_time(&text, (uint64_t)cases[i].seconds * 1000000000 + 7000, true, false);
+        ck_assert_uint_eq(text.bytes, strlen("02:00:00.000007"));
+        strbuf_fini(&text);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("times");
     TCase *tcase = tcase_create("times");
     setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
     tzset();
     tcase_add_loop_test(tcase, a_time_is_read_as_help_says, 0, sizeof times / sizeof *times);
+    tcase_add_test(tcase, the_last_moment_of_a_time_that_comes_twice);
+    tcase_add_test(tcase, a_time_that_a_clock_shows_twice_tells_its_offset);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -63,7 +63,7 @@ class Network:
     def traces(self, params):
         """With a filter, those of the nodes and peers that `top` asks for with it."""
         self.turn("traces")
-        about = [re.findall(r"[0-9a-f]{64}", part)[0] for part in params.get("filter", "").split(" and ") if part]
+        about = [word for part in params.get("filter", "").split(" and ") for word in re.findall(r"[0-9a-f]{64}", part)[:1]]
 
         def trace(i, outcome, node, peer, command):
             return {"trace_id": f"{i:02x}" * 16, "first": moment(1000 * i), "last": moment(2000 * i), "duration": 1000000 * i,
@@ -333,6 +333,59 @@ class Keys(TopTest):
         screen.wait("no trace has an id that begins so")
 
 
+class Requests(TopTest):
+    """What a traced tells that knows of requests: GET took 1 to 3 ms in the past, half as many STOREs, of which one in four failed."""
+
+    def requests(self, params):
+        times = [None]
+        if params["group_by"] != "command":
+            every = int(re.fullmatch("time/([0-9]+)ms", params["group_by"][1])[1]) * 1000
+            times = range(params["from"], params["to"], every)
+        rows = []
+        for time in times:
+            for cmd, command, count, failed in ((1, "GET", 8, 0), (2, "STORE", 4, 1)):
+                rows.append({"group": {"app_id": "DMAP", "app": "DataMap", "cmd": cmd, "command": command, "time": time}, "count": count,
+                             "failed": failed, "expired": 0, "took": {"p99": 3000000}, "histogram": [
+                                 {"low": 1000000, "high": 1000000, "count": count - 1}, {"low": 3000000, "high": 3000000, "count": 1}]})
+        return {"rows": rows, "groups": len(rows)}
+
+    def test_it_begins_with_requests_and_their_past(self):
+        self.traced(requests=self.requests)
+        screen = self.top()
+        screen.wait_for_lines({2: r"\[0 requests\].*by failed v", 4: r"^>! DataMap STORE +4\.0 +█{8,} +25\.0% +1\.00 ms +3\.00 ms",
+                               5: r"^   DataMap GET +8\.0 +█{8,} +0\.0% +1\.00 ms +3\.00 ms"})
+        screen.send("down", "enter")
+        screen.wait_for_lines({2: r"\[0 requests\] > DataMap GET: traces"})
+        screen.send("escape")
+        screen.wait("by failed v")
+        screen.send("\t")
+        screen.wait("[1 nodes]")
+        screen.send("0")
+        screen.wait("[0 requests]")
+
+    def test_a_text_is_searched_and_its_times_stay(self):
+        self.traced()
+        screen = self.top()
+        screen.send("5")
+        screen.wait("03030303")
+        screen.send("enter")
+        screen.wait("packet 0 LOST")
+        screen.send("/", *"packet 45 ", "enter")
+        screen.wait(lambda s: any("packet 45 LOST" in line for line in s.lines), "the line that was searched for")
+        screen.send("right", "right")
+        screen.wait(lambda s: any(re.match(r"^ *\+45\.0 us +1\.00 us", line) and "alice" not in line for line in s.lines), "times, and no node")
+        screen.send("d")
+        screen.wait(lambda s: "since" in s.text and "1 packet" not in s.lines[3], "a diagram")
+        screen.send("q")
+        self.assert_left_well(screen, 0)
+
+    def test_numbers_of_processes_are_whole(self):
+        self.traced(nodes={"nodes": [{"node_id": ALICE, "name": "alice", "pid": 4194301, "state": "live", "emitted": 1, "indexed": 1}]})
+        screen = self.top(columns=140)
+        screen.send("1")
+        screen.wait("4194301")
+
+
 class Ends(TopTest):
     def test_every_end_leaves_the_terminal_as_it_was(self):
         self.traced()
@@ -396,6 +449,53 @@ class Live(unittest.TestCase):
         screen.send("\x03")
         self.assertEqual(screen.wait_for_end(), -signal.SIGINT)
         self.assertTrue(screen.modes_are_restored())
+
+    def test_requests_are_counted_as_they_end(self):
+        self.place.start()
+        node = self.place.node("alice", hex_id(0xa1))
+        node.do("app")
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        self.addCleanup(screen.__exit__)
+        numbers = iter(range(1, 1 << 20))
+
+        def emit_and_look(screen):
+            number = next(numbers)
+            node.do("start", hex_id(number, 32), number, 0, 2)
+            node.do("end", hex_id(number, 32), number, 2, int(number % 2))
+            return re.search(r"^>! DataMap GET_CHUNK +[0-9.]+ .* [45][0-9]\.[0-9]% +[0-9.]+ [un]s", screen.lines[4])
+        screen.send("0")
+        screen.wait(emit_and_look, "half of the requests failed")
+        screen.send("enter")
+        screen.wait(lambda s: "> DataMap GET_CHUNK: traces" in s.lines[2] and len(row_names(s)) > 2, "their traces")
+        screen.send("q")
+        self.assertEqual(screen.wait_for_end(), 0)
+
+    def test_the_position_in_a_recording_moves(self):
+        self.place.start()
+        client = self.place.connect()
+        node = self.place.node("alice", hex_id(0xa1))
+        node.do("app")
+        for number in range(1, 9):
+            node.do("start", hex_id(number, 32), number, 0, 2)
+            node.do("end", hex_id(number, 32), number, 2, 1)
+        self.place.settle(client, 16)
+        first = client.call("stats")["history"]["first"]["timestamp"]
+        file = str(pathlib.Path(self.place.directory) / "saved.p2rec")
+        done = subprocess.run([INSPECTOR, "record", "-o", file, "--from", str(first), "--count", "16"], env=self.place.environment,
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        screen = Screen([INSPECTOR, "top", "--read", file], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        self.addCleanup(screen.__exit__)
+        screen.wait_for_lines({1: r"^at .*, the end of ", 2: r"\[0 requests\]", 4: r"^>  DataMap GET_CHUNK +[0-9.]+ "})
+        screen.send("(")
+        screen.wait_for_lines({1: r"^at .* before the end of "})
+        screen.wait(lambda s: "no requests have ended just now" in s.text or "GET_CHUNK" in s.text, "an answer")
+        screen.send("1")
+        screen.wait("(of all of the recording)")
+        screen.send(")")
+        screen.wait_for_lines({1: r", the end of "})
+        screen.send("q")
+        self.assertEqual(screen.wait_for_end(), 0)
 
     def test_a_trace_is_found_from_its_node(self):
         self.place.start()

@@ -119,7 +119,7 @@ START_TEST(a_screen_is_what_was_drawn_before) {
     static const char *const expected[] = {
         "00:00:00  1 live  LOST 3.0/s, in all 9  1.0k events/s  every 1 s",
         "history 3.0k of 1.0M events, 30 traces",
-        " 1 nodes [2 peers] 3 links  4 kinds  5 traces   by loss v",
+        " 0 requests  1 nodes [2 peers] 3 links  4 kinds  5 traces   by loss v",
         "   peer        loss                    rtt                lost/s  sent/s  rcvd/s",
         "\x1b[7m>! 07000000   25.0%            ██  3.00 ms           ▄▆█      25     100      90\x1b[0m",
         "   00000000    0.0%            ▁▁  1.50 ms           ███       0     100      90",
@@ -161,7 +161,7 @@ START_TEST(every_page_fills_every_size_and_no_more) {
     for (unsigned color = 0; color < 2; color++) {
         top.color = color;
         for (unsigned view = 0; view < TOP_VIEWS; view++) {
-            key('1' + view);
+            key('0' + view);
             check_screen("a table");
             key(TOP_KEY_END);
             check_screen("its end");
@@ -289,13 +289,13 @@ static void window(uint64_t now_ns, int64_t *ret_from, int64_t *ret_to) {
 START_TEST(each_interval_is_counted_once_and_the_first_look_is_longer) {
     int64_t from, to;
     window(NOW, &from, &to);
-    ck_assert_int_eq(to, 100);
-    ck_assert_int_eq(from, 10100);
+    ck_assert_int_eq(to, 1000); /* a whole interval, as each of the line */
+    ck_assert_int_eq(from, 61000);
     window(NOW + 1500000000, &from, &to);
     ck_assert_int_eq(to, 100);
-    ck_assert_int_eq(from, 1600); /* where the one before ended */
+    ck_assert_int_eq(from, 2500); /* where the one before ended */
     window(NOW + UINT64_C(60000000000), &from, &to);
-    ck_assert_int_eq(from, 10100); /* nobody looked for a minute */
+    ck_assert_int_eq(from, 61000); /* nobody looked for a minute */
 }
 END_TEST
 
@@ -351,6 +351,218 @@ START_TEST(a_timeline_is_walked_down_and_sideways) {
 }
 END_TEST
 
+START_TEST(a_text_is_searched_both_ways_and_round_its_end) {
+    key('5');
+    key(TOP_KEY_ENTER);
+    struct strbuf *text = &top_page(&top)->text;
+    for (unsigned i = 0; i < 60; i++) strbuf_printf(text, i % 20 == 7 ? "line %u \x1b[31mLo\x1b[0mST\n" : "line %u\n", i);
+    type("/lost");
+    ck_assert_str_eq(line(23), "/lost_   Enter: keep, then n N  Esc: end");
+    ck_assert_str_eq(line(3 + 7), "\x1b[7mline 7 LoST\x1b[0m");
+    key(TOP_KEY_ENTER);
+    static const unsigned ahead[] = {27, 47, 7}, back[] = {47, 27, 7, 47};
+    for (unsigned i = 0; i < 3; i++) {
+        key('n');
+        ck_assert_uint_eq(top_page(&top)->found, ahead[i]);
+        ck_assert(top_page(&top)->found >= top_page(&top)->top &&
+                  top_page(&top)->found < top_page(&top)->top + top_body_lines(&top));
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        key('N');
+        ck_assert_uint_eq(top_page(&top)->found, back[i]);
+    }
+    type("/x");
+    ck_assert_uint_eq(top_page(&top)->found, SIZE_MAX);
+    ck_assert_str_eq(line(23), "/lostx_   not found   Enter: keep, then n N  Esc: end");
+    key(TOP_KEY_ESCAPE);
+    key('n'); /* for nothing */
+    ck_assert_uint_eq(top_page(&top)->found, SIZE_MAX);
+}
+END_TEST
+
+/* Two nodes, a packet from the one to the other. */
+static json_t *timeline_new(void) {
+    return json_pack("{s[{si,si,so,so,ss,ss,si,s[],s{si,si,ss}},{si,si,so,so,ss,ss,si,s[],s{si,si,ss}}],s[],sn}", "events",
+                     "timestamp", 1000, "ns", 0, "node_id", id_new(1, 64), "peer_id", id_new(2, 64), "trace_id", "00", "kind",
+                     "packet_sent", "sequence", 1, "flags", "data", "packet_num", 7, "size", 1200, "space", "1rtt", "timestamp",
+                     1500, "ns", 0, "node_id", id_new(2, 64), "peer_id", id_new(1, 64), "trace_id", "00", "kind",
+                     "packet_received", "sequence", 1, "flags", "data", "packet_num", 7, "size", 1200, "space", "1rtt", "gaps",
+                     "cursor");
+}
+
+START_TEST(a_trace_is_shown_as_a_diagram_too_and_keeps_its_times) {
+    key('5');
+    key(TOP_KEY_ENTER);
+    feed(top_page(&top), timeline_new());
+    unsigned row = 3;
+    while (!strstr(line(row), "packet 7")) row++;
+    ck_assert_ptr_nonnull(strstr(line(row), "+0.0 us "));
+    key(TOP_KEY_RIGHT);
+    ck_assert_ptr_nonnull(strstr(line(row), "+0.0 us "));
+    ck_assert_ptr_null(strstr(line(row), "alice"));
+    ck_assert_int_eq(strncmp(line(row + 1), "+500.0 us    500 us ", 20), 0);
+    key('d');
+    ck_assert(top_page(&top)->graph);
+    ck_assert_uint_eq(top_page(&top)->skipped, 0);
+    bool arrow = false;
+    for (unsigned i = 3; i < 23; i++) arrow |= strstr(line(i), "packet 7 sent") && !strstr(line(i), "->");
+    ck_assert(arrow);
+    ck_assert_ptr_nonnull(strstr(line(23), "d diagram"));
+    key('d');
+    ck_assert(!top_page(&top)->graph);
+}
+END_TEST
+
+/* ---- requests ---- */
+
+/* A second of requests: `count` of them, some failed, each of `took` ns. */
+static json_t *requests_row_new(const char *command, json_int_t time_us, unsigned count, unsigned failed, json_int_t took) {
+    return json_pack("{s{ss,ss,si,ss,sI},si,si,si,s{sI},s[{sI,sI,si}]}", "group", "app_id", "DMAP", "app", "DataMap", "cmd",
+                     (int)strlen(command), "command", command, "time", time_us, "count", count, "failed", failed, "expired", 0,
+                     "took", "p99", took, "histogram", "low", took, "high", took, "count", count);
+}
+
+static void ask_requests(uint64_t now_ns, json_t **ret_params) {
+    ck_assert_str_eq(top_request(&top, &top.roots[TOP_REQUESTS], now_ns, ret_params), "requests");
+}
+
+START_TEST(requests_begin_with_the_history_and_go_on) {
+    json_t *params, *rows = json_array();
+    ask_requests(NOW, &params);
+    json_int_t from = json_integer_value(json_object_get(params, "from")), to = json_integer_value(json_object_get(params, "to"));
+    ck_assert_int_eq(to - from, 60000000);
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(params, "group_by"), 1)), "time/1000ms");
+    json_decref(params);
+    for (unsigned i = 0; i < 20; i++) /* the history is of 20 s; in the last four, four a second */
+        json_array_append_new(
+            rows, requests_row_new("GET", from + (40 + i) * 1000000, i < 16 ? 1 : 4, i == 5, i < 16 ? 3000000 : 1000000));
+    json_array_append_new(rows, requests_row_new("STORE", from + 58 * 1000000, 2, 0, 5000000));
+    feed(&top.roots[TOP_REQUESTS], json_pack("{so,si}", "rows", rows, "groups", 21));
+    key('0');
+    ck_assert_str_eq(line(3), "   request                per s               failed      p50      p99  requests");
+    ck_assert_ptr_nonnull(strstr(line(4), ">! DataMap GET              2.2  ▃▃▃▃▃▃▃████    3.1%"));
+    ck_assert_ptr_nonnull(strstr(line(4), "    3.1%  1.00 ms  3.00 ms        32"));
+    ck_assert_ptr_nonnull(strstr(line(5), "   DataMap STORE            0.2  "));
+    ask_requests(NOW + 1000000000, &params); /* and then what came since, not by time */
+    ck_assert_str_eq(json_string_value(json_object_get(params, "group_by")), "command");
+    ck_assert_int_eq(json_integer_value(json_object_get(params, "from")), to);
+    json_decref(params);
+    feed(&top.roots[TOP_REQUESTS], json_pack("{s[o]}", "rows", requests_row_new("GET", 0, 400, 400, 9000000)));
+    ck_assert_ptr_nonnull(strstr(line(4), "DataMap GET"));
+    ck_assert_ptr_nonnull(strstr(line(4), "  9.00 ms  9.00 ms"));
+    ck_assert_ptr_nonnull(strstr(line(4), "  92.8%")); /* 401 of 432 */
+    ask_requests(NOW + UINT64_C(2000000000), &params);
+    json_decref(params);
+    feed(&top.roots[TOP_REQUESTS],
+         json_pack("{s[],sn}", "rows", "seconds")); /* nothing has ended, and that takes a second, too */
+    ck_assert_ptr_nonnull(strstr(line(4), "DataMap GET               39 "));
+}
+END_TEST
+
+START_TEST(a_request_leads_to_its_traces) {
+    json_t *params;
+    ask_requests(NOW, &params);
+    feed(&top.roots[TOP_REQUESTS],
+         json_pack("{s[o]}", "rows", requests_row_new("GET", json_integer_value(json_object_get(params, "from")), 1, 0, 7)));
+    json_decref(params);
+    key('0');
+    ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_ASK);
+    ck_assert_str_eq(top_request(&top, top_page(&top), NOW, &params), "traces");
+    ck_assert_str_eq(json_string_value(json_object_get(params, "filter")), "app == \"DMAP\" and cmd == 3");
+    json_decref(params);
+}
+END_TEST
+
+START_TEST(without_requests_it_begins_with_links) {
+    struct top other;
+    json_t *none = json_pack("{s[]}", "rows"), *some;
+    struct top_moment moment = {.time_ms = 1};
+    for (unsigned round = 0; round < 3; round++) {
+        json_t *params;
+        top_init(&other, &names);
+        ck_assert_int_eq(other.view, TOP_REQUESTS);
+        top_request(&other, top_page(&other), NOW, &params);
+        some = json_pack("{s[o]}", "rows", requests_row_new("GET", json_integer_value(json_object_get(params, "from")), 1, 0, 7));
+        if (round == 2) top_key(&other, '0', NOW); /* who asked for it stays there */
+        top_feed(&other, top_page(&other), round == 0 ? some : round == 1 ? NULL : none, "no such method", &moment);
+        ck_assert_int_eq(other.view, round == 1 ? TOP_LINKS : TOP_REQUESTS);
+        json_decref(some);
+        json_decref(params);
+        top_fini(&other);
+    }
+    json_decref(none);
+}
+END_TEST
+
+/* Of a first look whose rows were cut, the interval that may lack some is not told. */
+START_TEST(what_a_limit_cut_is_not_told_as_nothing) {
+    const struct top_look look = {.from_us = 1000, .every_us = 10, .count = 5, .field = "time/10us"};
+    json_t *rows =
+        json_pack("[{s{si},si},{s{si},si},{s{si},si},{s{si},si}]", "group", "time/10us", 1020, "count", 1, "group", "time/10us",
+                  1030, "count", 2, "group", "time/10us", 1030, "count", 3, "group", "time/10us", 1049, "count", 4);
+    static const int expected[2][3] = {{1, 5, 4}, {5, 4, -1}};
+    for (unsigned cut = 0; cut < 2; cut++) {
+        json_t *answer = json_pack("{sO,si}", "rows", rows, "groups", 4 + (int)cut),
+               *intervals = top_history_split(answer, &look);
+        ck_assert_uint_eq(json_array_size(intervals), 3 - cut);
+        for (unsigned i = 0; i < 3 - cut; i++)
+            ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(intervals, i), "events")), expected[cut][i]);
+        json_decref(intervals);
+        json_decref(answer);
+    }
+    json_t *other = json_pack("{s[{s{ss},si}]}", "rows", "group", "kind", "custom", "count", 1);
+    ck_assert_ptr_null(top_history_split(other, &look)); /* it is not by time */
+    json_decref(other);
+    json_decref(rows);
+}
+END_TEST
+
+/* ---- a recording ---- */
+
+/* Up to when the page asks, in seconds before NOW; -1: it does not ask. */
+static int64_t asked_to(struct top_page *page) {
+    json_t *params;
+    if (!top_request(&top, page, top.position_ns, &params)) return -1;
+    int64_t to = json_integer_value(json_object_get(params, "to"));
+    json_decref(params);
+    return ((int64_t)(NOW / 1000) - to) / 1000000;
+}
+
+START_TEST(the_position_in_a_recording_can_be_moved) {
+    key(']'); /* not of a live traced */
+    ck_assert_uint_eq(top.position_ns, 0);
+    json_t *stats = json_pack("{s{s{sI,si}}}", "history", "first", "timestamp", (json_int_t)(NOW / 1000 - 100000000), "ns", 0);
+    top_set_past(&top, NOW);
+    top_feed_stats(&top, stats, time_ms, NOW);
+    json_decref(stats);
+    ck_assert_str_eq(line(1), "at 2026-01-01 00:00:00.000000, the end of 1m40s, 0 traces");
+    ck_assert_ptr_nonnull(strstr(line(23), "[ ] { } ( ) time  p play"));
+    ck_assert_int_eq(key(']'), TOP_DRAW);
+    ck_assert_int_eq(key('['), TOP_ASK);
+    ck_assert_str_eq(line(1), "at 2025-12-31 23:59:59.000000, 1.00 s before the end of 1m40s, 0 traces");
+    ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), 1);
+    ck_assert_int_eq(asked_to(&top.roots[TOP_TRACES]), 1);
+    feed(&top.roots[TOP_KINDS], json_pack("{s[]}", "rows"));
+    ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), -1); /* it is the past: nothing has come since */
+    key('{');
+    ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), 61);
+    ck_assert_ptr_nonnull(strstr(line(2), "(of all of the recording)"));
+    key('{');
+    ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(100000000000)); /* no further than its beginning */
+    key('p');
+    ck_assert(top.playing && strstr(line(1), ", playing, "));
+    for (unsigned i = 0; i < 200; i++) top_play(&top);
+    ck_assert(!top.playing);
+    ck_assert_uint_eq(top.position_ns, NOW);
+    key('(');
+    ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(100000000000));
+    key('}');
+    ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(40000000000));
+    key(')');
+    ck_assert_uint_eq(top.position_ns, NOW);
+}
+END_TEST
+
 START_TEST(typing_a_filter_takes_letters_that_are_keys_otherwise) {
     type("/q");
     ck_assert(top.typing);
@@ -397,8 +609,8 @@ START_TEST(sorting_passes_over_the_lines_and_goes_round) {
 END_TEST
 
 START_TEST(views_go_round_with_tab) {
-    static const enum top_view expected[] = {TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_NODES, TOP_PEERS};
-    for (unsigned i = 0; i < 5; i++) {
+    static const enum top_view expected[] = {TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_REQUESTS, TOP_NODES, TOP_PEERS};
+    for (unsigned i = 0; i < 6; i++) {
         ck_assert_int_eq(key('\t'), TOP_ASK);
         ck_assert_int_eq(top.view, expected[i]);
     }
@@ -430,6 +642,13 @@ int main(void) {
     tcase_add_test(tcase, space_freezes_and_says_since_when_and_thaws_without_old_rates);
     tcase_add_test(tcase, sorting_passes_over_the_lines_and_goes_round);
     tcase_add_test(tcase, views_go_round_with_tab);
+    tcase_add_test(tcase, a_text_is_searched_both_ways_and_round_its_end);
+    tcase_add_test(tcase, a_trace_is_shown_as_a_diagram_too_and_keeps_its_times);
+    tcase_add_test(tcase, requests_begin_with_the_history_and_go_on);
+    tcase_add_test(tcase, a_request_leads_to_its_traces);
+    tcase_add_test(tcase, without_requests_it_begins_with_links);
+    tcase_add_test(tcase, what_a_limit_cut_is_not_told_as_nothing);
+    tcase_add_test(tcase, the_position_in_a_recording_can_be_moved);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -4,6 +4,7 @@
 
     test_demo.py SOURCE_ROOT BUILD_ROOT"""
 import glob
+import json
 import os
 import re
 import signal
@@ -132,7 +133,20 @@ def test_stays(source, build):
     asked = subprocess.run(
         [os.path.join(build, "inspector/inspector"), "traces"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    point("STORE_CHUNK" in asked.stdout, "and they answer", asked.stdout)
+    point("STORE_CHUNK" in asked.stdout or "GET_CHUNK" in asked.stdout, "and they answer", asked.stdout)
+    typed = re.findall(r"^\$ \S*inspector/inspector (\S+)", output[output.index("Everything is still running"):], re.M)
+    point(typed[:1] == ["top"], "top is what it suggests first", typed)
+
+    def requests():
+        told = subprocess.run([os.path.join(build, "inspector/inspector"), "requests", "--where", "command == GET_CHUNK", "--json"],
+                              env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        rows = [json.loads(line) for line in told.stdout.splitlines()] if not told.returncode else []
+        return next(([row["count"], row["failed"]] for row in rows if "count" in row), [0, 0])
+
+    first, now = requests(), [0, 0]
+    while (now[0] < first[0] + 20 or now[1] <= first[1]) and time.monotonic() < deadline:
+        now = requests()
+    point(now[0] >= first[0] + 20 and now[1] > first[1], "requests go on, and some fail", f"{first} {now}")
     demo.send_signal(signal.SIGINT)
     try:
         rest, _ = demo.communicate(timeout=30)

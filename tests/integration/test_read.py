@@ -94,7 +94,7 @@ class EveryCommand(ReadTest):
                 ["range", "0", last, "--explain"],
                 ["count", "--from", first, "--to", last], ["count", "--by", "peer,kind"], ["count", "--hist", "rtt"],
                 ["count", "--by", "command", "--value", "took"], ["requests", "--from", first, "--to", last],
-                ["requests", "--by", "time/1ms,node,command"],
+                ["requests", "--by", "time/1ms,node,command"], ["diff", TRACE, TRACE],
                 ["count", "--by", "time/1ms", "--value", "size", "--from", first, "--to", last],
                 ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
                 ["sql", "select trace_id, outcome from traces order by 1"], ["sql", "select name, state, indexed from nodes order by 1"],

@@ -84,6 +84,37 @@ class Traces(ProtocolTest):
         self.assertIn(f"{answer['requests']} requests and {answer['open']} that have not ended in ", inspect())
         self.assertEqual(inspect("--where", "took > 1h"), "0 requests\n")
 
+    def test_two_traces_are_compared(self):
+        """i = 4 is ok and of bob, too; i = 2 failed, and i = 5 has no end; all are the same command's or not."""
+        def diff(a, b):
+            done = subprocess.run([os.environ["INSPECTOR"], "diff", trace_id(a), trace_id(b), "--json", "--socket", self.place.path], text=True,
+                                  capture_output=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        def of(lines, what):
+            return [line for line in lines if line["diff"] == what]
+
+        took = {trace["trace_id"]: trace["took"] for trace in self.all}
+        lines = diff(4, 2)  # one command, that failed once
+        self.assertEqual(lines[0], {"diff": "traces", "a": {"trace_id": trace_id(4), "took": took[trace_id(4)], "steps": 2},
+                                    "b": {"trace_id": trace_id(2), "took": took[trace_id(2)], "steps": 2}})
+        self.assertEqual([(line["step"], line["step_b"]) for line in of(lines, "otherwise")], [("< STORE_CHUNK ok", "< STORE_CHUNK FAILED")])
+        self.assertEqual(of(lines, "only"), [])
+        [parted] = of(lines, "parted")
+        self.assertEqual((parted["node_id"], parted["a"], parted["b"], parted["by"]),
+                         (ALICE, took[trace_id(4)], took[trace_id(2)], took[trace_id(2)] - took[trace_id(4)]))
+        self.assertEqual(sum(line["a"] for line in of(lines, "place")), took[trace_id(4)])
+        self.assertEqual(sum(line["b"] for line in of(lines, "place")), took[trace_id(2)])
+        lines = diff(4, 1)  # another command, without an end
+        self.assertEqual([(line["in"], line["step"]) for line in of(lines, "only")],
+                         [("a", "> STORE_CHUNK"), ("a", "< STORE_CHUNK ok"), ("b", "> GET_CHUNK")])
+        self.assertIsNone(lines[0]["b"]["took"])
+        self.assertEqual(of(diff(4, 4), "parted") + of(diff(4, 4), "only") + of(diff(4, 4), "otherwise"), [])
+        done = subprocess.run([os.environ["INSPECTOR"], "diff", trace_id(4), "7777", "--socket", self.place.path], text=True, capture_output=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+
     def ids(self, **params):
         answer = self.client.call("traces", **params)
         return [trace["trace_id"] for trace in answer["traces"]], answer["total"]

@@ -311,6 +311,25 @@ START_TEST(one_that_ended_before_it_began_has_no_time) {
 }
 END_TEST
 
+/* A program that ends a span again: the first end is the request's, as in `traces`; also of two of one moment. */
+START_TEST(only_the_first_end_has_the_time) {
+    start(0, 0, 1, 1, 0, 1);
+    end(3 * MS, 0, 1, 1, FINE, 1);
+    end(3 * MS, 0, 1, 1, FINE, 1);
+    end(9 * MS, 0, 1, 1, FAILED, 1);
+    json_t *answer = ask("count", "{\"value\":\"took\",\"kind\":\"app_end\"}");
+    const json_t *value = json_object_get(row(answer, 0), "value");
+    ck_assert_int_eq(number(row(answer, 0), "count"), 3);
+    ck_assert_int_eq(number(value, "count"), 1);
+    ck_assert_int_eq(number(value, "max"), 3 * MS);
+    json_decref(answer);
+    answer = ask("requests", "{}");
+    ck_assert_int_eq(number(row(answer, 0), "count"), 1);
+    ck_assert_int_eq(number(row(answer, 0), "failed"), 0);
+    json_decref(answer);
+}
+END_TEST
+
 START_TEST(wrong_params_are_refused) {
     assert_refused("requests", "{\"group_by\":\"peer\"}");
     assert_refused("requests", "{\"group_by\":[\"node\",\"node\"]}");
@@ -441,6 +460,7 @@ int main(void) {
     tcase_add_test(tcase, a_filter_chooses_whole_traces);
     tcase_add_test(tcase, what_has_no_root_here_is_counted_apart);
     tcase_add_test(tcase, one_that_ended_before_it_began_has_no_time);
+    tcase_add_test(tcase, only_the_first_end_has_the_time);
     tcase_add_test(tcase, wrong_params_are_refused);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("numbers");

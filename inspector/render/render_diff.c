@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two traces side by side, in words (trace_diff.h). */
+#include "render_diff.h"
+
+#include "json_get.h"
+#include "limits.h"
+#include "table.h"
+
+#include <stdlib.h>
+
+#define PARTINGS_MAX 5U     /* told, of those that are */
+#define PARTING_PART_MIN 10 /* of the largest */
+#define PLACES_MAX 12U      /* rows of the table */
+#define STEPS_MAX 20U       /* that one trace has alone; the others are counted */
+
+static void put_signed(struct strbuf *out, int64_t ns) {
+    if (ns) strbuf_puts(out, ns < 0 ? "-" : "+");
+    text_duration(out, (uint64_t)llabs(ns));
+}
+
+/* "bob <- alice: > GET_CHUNK" */
+static void put_step(struct strbuf *out, const struct view *view, const struct diff_side *side, size_t step) {
+    const struct timeline_item *item = &side->timeline->items[side->steps[step].item];
+    const char *arrow = timeline_arrow(side->timeline, item), *peer_id = json_get_hex(item->event, "peer_id", NODE_DIGITS);
+    render_node(out, view, json_get_hex(item->event, "node_id", NODE_DIGITS));
+    if (*arrow && peer_id) {
+        strbuf_printf(out, " %s ", arrow);
+        render_node(out, view, peer_id);
+    }
+    strbuf_printf(out, ": %s", side->steps[step].name);
+}
+
+/* "a  5a356ada  took 1.20 ms, 31 steps" */
+static void put_side(struct strbuf *out, const struct view *view, const char *letter, const char *trace_id,
+                     const struct diff_side *side) {
+    uint64_t ns;
+    strbuf_printf(out, "%s  ", letter);
+    names_short_trace(out, view->names, trace_id);
+    strbuf_puts(out, "  ");
+    if (diff_took(side->timeline, &ns)) {
+        strbuf_puts(out, "took ");
+        text_duration(out, ns);
+    } else {
+        strbuf_puts(out, "has not ended");
+    }
+    strbuf_puts(out, ", ");
+    text_count(out, side->count, "step");
+    strbuf_puts(out, "\n");
+}
+
+static void put_alone(struct strbuf *out, const struct view *view, const char *letter, const struct diff_side *side) {
+    size_t alone = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        if (side->steps[i].other != NO_STEP) continue;
+        if (!alone++) text_styled(out, view->color, STYLE_HEAD, "\nonly %s did\n", letter);
+        if (alone > STEPS_MAX) continue;
+        strbuf_puts(out, "  ");
+        put_signed(out, side->steps[i].at_ns);
+        strbuf_puts(out, "  ");
+        put_step(out, view, side, i);
+        strbuf_puts(out, "\n");
+    }
+    if (alone > STEPS_MAX) strbuf_printf(out, "  and %zu more; --json has them all\n", alone - STEPS_MAX);
+}
+
+static void put_otherwise(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
+    size_t count = 0;
+    for (size_t i = 0; i < diff->a.count; i++) {
+        if (!diff_ended_otherwise(diff, i)) continue;
+        if (!count++) text_styled(out, view->color, STYLE_HEAD, "\nboth did, and it ended otherwise\n");
+        const struct diff_step *other = &diff->b.steps[diff->a.steps[i].other];
+        strbuf_puts(out, "  ");
+        put_step(out, view, &diff->a, i);
+        strbuf_printf(out, " in a,%s in b\n", other->name + other->what_bytes);
+    }
+}
+
+static void put_parting(struct strbuf *out, const struct view *view, const struct trace_diff *diff,
+                        const struct diff_parting *parting) {
+    const struct diff_step *step = &diff->a.steps[parting->step], *other = &diff->b.steps[step->other];
+    text_styled(out, view->color, parting->ns > 0 ? STYLE_WARN : STYLE_GOOD, "  b needed ");
+    text_duration(out, (uint64_t)llabs(parting->ns));
+    strbuf_puts(out, parting->ns > 0 ? " more, from " : " less, from ");
+    if (parting->before == NO_STEP)
+        strbuf_puts(out, "the beginning");
+    else
+        put_step(out, view, &diff->a, parting->before);
+    strbuf_puts(out, "  to  ");
+    put_step(out, view, &diff->a, parting->step);
+    strbuf_puts(out, " (");
+    put_signed(out, step->at_ns);
+    strbuf_puts(out, " in a, ");
+    put_signed(out, other->at_ns);
+    strbuf_puts(out, " in b)\n");
+}
+
+static void put_partings(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
+    int64_t largest = diff->parting_count ? llabs(diff->partings[0].ns) : 0;
+    text_styled(out, view->color, STYLE_HEAD, "\n%s\n", largest ? "where the times parted" : "the times did not part");
+    for (size_t i = 0; i < diff->parting_count && i < PARTINGS_MAX && llabs(diff->partings[i].ns) >= largest / PARTING_PART_MIN;
+         i++)
+        put_parting(out, view, diff, &diff->partings[i]);
+}
+
+static void put_place(struct strbuf *out, const struct view *view, const struct diff_place *place) {
+    render_node(out, view, place->kind == WAIT_PEER ? place->peer_id : place->node_id);
+    if (place->kind == WAIT_PEER) strbuf_puts(out, " (not traced)");
+    if (place->kind != WAIT_LINK) return;
+    strbuf_puts(out, " -> ");
+    render_node(out, view, place->peer_id);
+}
+
+static void put_places(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
+    static const struct table_column columns[] = {
+        {"time went to", TABLE_LEFT, 0, 0}, {"a", TABLE_RIGHT, 0, 0}, {"b", TABLE_RIGHT, 0, 0}, {"differs", TABLE_RIGHT, 0, 0}};
+    const struct table_style how = {.header = view->header, .color = view->color};
+    struct table table;
+    if (!diff->place_count) return;
+    table_init(&table, sizeof columns / sizeof *columns, columns, &how);
+    for (size_t i = 0; i < diff->place_count && i < PLACES_MAX; i++) {
+        const struct diff_place *place = &diff->places[i];
+        put_place(table_cell_begin(&table), view, place);
+        table_cell_end(&table, STYLE_PLAIN);
+        text_duration(table_cell_begin(&table), place->a_ns);
+        table_cell_end(&table, STYLE_PLAIN);
+        text_duration(table_cell_begin(&table), place->b_ns);
+        table_cell_end(&table, STYLE_PLAIN);
+        put_signed(table_cell_begin(&table), (int64_t)(place->b_ns - place->a_ns));
+        table_cell_end(&table, STYLE_HEAD);
+    }
+    strbuf_puts(out, "\n");
+    table_end(&table, out);
+    table_fini(&table);
+}
+
+void render_diff(struct strbuf *out, const struct view *view, const struct trace_diff *diff, const char *a_id, const char *b_id) {
+    put_side(out, view, "a", a_id, &diff->a);
+    put_side(out, view, "b", b_id, &diff->b);
+    put_alone(out, view, "a", &diff->a);
+    put_alone(out, view, "b", &diff->b);
+    put_otherwise(out, view, diff);
+    put_partings(out, view, diff);
+    put_places(out, view, diff);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two traces side by side, in words. */
+#ifndef INSPECTOR_RENDER_DIFF_H
+#define INSPECTOR_RENDER_DIFF_H
+
+#include "render.h"
+#include "trace_diff.h"
+
+/* What one did that the other did not, where their times parted, and where their time went.  The ids are the traces' own. */
+void render_diff(struct strbuf *out, const struct view *view, const struct trace_diff *diff, const char *a_id, const char *b_id);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rows of `inspector top` about requests: a command each, and what its requests did in the last minute of answers.
+ *
+ * What they took is told by histograms, one for each interval; percentiles of all of them are those of the histograms added
+ * up, so that the error is the one that docs/protocol.md states for each: never too low, at most 1/128 too high. */
+#include "event_role.h"
+#include "json_get.h"
+#include "top_table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAILED_BAD 0.01 /* from here on a share of failed requests is not only noted */
+
+enum request_slot { REQUEST_RATE, REQUEST_SHARE, REQUEST_P50, REQUEST_P99, REQUEST_COUNT, REQUEST_BAD };
+enum request_series { COUNT_LINE, BAD_LINE, SECONDS_LINE, P99_LINE };
+
+static const struct top_column columns[] = {
+    {"request", TOP_TEXT, 0, 20, 0, false, false},
+    {"per s", TOP_RATE, REQUEST_RATE, 6, 0, true, false},
+    {"", TOP_SPARK, COUNT_LINE, 8, 2, true, false},
+    {"failed", TOP_SHARE, REQUEST_SHARE, 6, 0, true, true},
+    {"", TOP_SPARK, BAD_LINE, 8, 4, true, true},
+    {"p50", TOP_DURATION, REQUEST_P50, 7, 0, true, false},
+    {"p99", TOP_DURATION, REQUEST_P99, 7, 0, true, false},
+    {"", TOP_SPARK, P99_LINE, 8, 3, true, false},
+    {"requests", TOP_COUNT, REQUEST_COUNT, 8, 1, true, false},
+    {"bad", TOP_COUNT, REQUEST_BAD, 5, 5, true, true},
+};
+
+const struct top_column *top_request_columns(unsigned *ret_count) {
+    *ret_count = sizeof columns / sizeof *columns;
+    return columns;
+}
+
+/* ---- percentiles -------------------------------------------------------------------------------------------------------- */
+
+struct bucket {
+    uint64_t low, high, count;
+};
+
+static int compare_buckets(const void *a, const void *b) {
+    const struct bucket *x = a, *y = b;
+    return x->low < y->low ? -1 : x->low > y->low;
+}
+
+/* All buckets of the row's histograms; the caller frees them.  NULL when there are none, or no memory. */
+static struct bucket *list_buckets(const struct top_row *row, size_t *ret_count, uint64_t *ret_total) {
+    size_t room = 0, count = 0, k;
+    const json_t *item;
+    for (unsigned i = 0; i < TOP_SAMPLES; i++) room += json_array_size(row->spreads[i]);
+    struct bucket *buckets = room ? malloc(room * sizeof *buckets) : NULL;
+    *ret_total = 0;
+    for (unsigned i = 0; buckets && i < TOP_SAMPLES; i++) {
+        json_array_foreach(row->spreads[i], k, item) {
+            struct bucket bucket = {.count = json_get_count(item, "count")};
+            if (!json_get_unsigned(item, "low", &bucket.low) || !json_get_unsigned(item, "high", &bucket.high)) continue;
+            buckets[count++] = bucket;
+            *ret_total += bucket.count;
+        }
+    }
+    if (count) qsort(buckets, count, sizeof *buckets, compare_buckets);
+    *ret_count = count;
+    return buckets;
+}
+
+/* By nearest rank, as traced does it. */
+static double percentile(const struct bucket *buckets, size_t count, uint64_t total, double share) {
+    uint64_t below = 0;
+    for (size_t i = 0; i < count; i++) {
+        below += buckets[i].count;
+        if ((double)below >= share * (double)total) return (double)buckets[i].high;
+    }
+    return NAN;
+}
+
+static void set_percentiles(struct top_row *row) {
+    size_t count = 0;
+    uint64_t total;
+    struct bucket *buckets = row->spreads ? list_buckets(row, &count, &total) : NULL;
+    row->values[REQUEST_P50] = row->values[REQUEST_P99] = NAN;
+    if (buckets && total) {
+        row->values[REQUEST_P50] = percentile(buckets, count, total, 0.5);
+        row->values[REQUEST_P99] = percentile(buckets, count, total, 0.99);
+    }
+    free(buckets);
+}
+
+/* ---- the row ------------------------------------------------------------------------------------------------------------ */
+
+static void push_histogram(struct top_row *row, const json_t *json) {
+    if (!row->spreads) row->spreads = calloc(TOP_SAMPLES, sizeof(json_t *));
+    if (!row->spreads) return;
+    json_decref(row->spreads[0]);
+    memmove(row->spreads, row->spreads + 1, (TOP_SAMPLES - 1) * sizeof(json_t *));
+    row->spreads[TOP_SAMPLES - 1] = json_incref(json_object_get(json, "histogram"));
+}
+
+static void push_interval(struct top_row *row, double count, double bad, double seconds, double p99) {
+    top_row_push(row, COUNT_LINE, count);
+    top_row_push(row, BAD_LINE, bad);
+    top_row_push(row, SECONDS_LINE, seconds);
+    top_row_push(row, P99_LINE, p99);
+}
+
+void top_update_request(struct top_row *row, const json_t *json, unsigned before) {
+    struct strbuf text = {0};
+    uint64_t p99;
+    bool measured = json_get_unsigned(json_object_get(json, "took"), "p99", &p99);
+    double interval = json_get_real(json, "seconds", 0);
+    double bad = (double)(json_get_count(json, "failed") + json_get_count(json, "expired"));
+    for (unsigned i = 0; !row->spreads && i < before && i < TOP_SAMPLES; i++) push_interval(row, 0, 0, interval, NAN);
+    push_interval(row, (double)json_get_count(json, "count"), bad, interval, measured ? (double)p99 : NAN);
+    push_histogram(row, json);
+    double count = top_row_sum(row, COUNT_LINE, TOP_SAMPLES), seconds = top_row_sum(row, SECONDS_LINE, TOP_LOSS_SAMPLES);
+    bad = top_row_sum(row, BAD_LINE, TOP_SAMPLES);
+    row->values[REQUEST_RATE] = seconds > 0 ? top_row_sum(row, COUNT_LINE, TOP_LOSS_SAMPLES) / seconds : NAN;
+    row->values[REQUEST_COUNT] = count;
+    row->values[REQUEST_BAD] = bad;
+    row->values[REQUEST_SHARE] = count > 0 ? bad / count : NAN;
+    row->mark = row->values[REQUEST_SHARE] >= FAILED_BAD ? STYLE_BAD : bad > 0 ? STYLE_WARN : STYLE_PLAIN;
+    if (!event_request(&text, json, json)) strbuf_puts(&text, "-");
+    top_row_text(row, 0, STYLE_PLAIN, &text);
+}
+
+void top_requests_measure(struct top_table *table) {
+    for (size_t i = 0; i < table->row_count; i++) set_percentiles(&table->rows[i]);
+}

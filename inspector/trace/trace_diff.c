@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See trace_diff.h. */
+#include "trace_diff.h"
+
+#include "event_role.h"
+#include "json_get.h"
+#include "limits.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- steps -------------------------------------------------------------------------------------------------------------- */
+
+static const char *end_word(const json_t *event) {
+    if (json_get_bool(json_object_get(event, "data"), "ok")) return "ok";
+    return event_has_flag(event, "expired") ? "EXPIRED" : "FAILED";
+}
+
+/* What the event did, all that is before *ret_what bytes, and how it ended; false for one that is no step. */
+static bool step_name(struct strbuf *out, const struct timeline_item *item, size_t *ret_what) {
+    const json_t *event = item->event, *data = json_object_get(event, "data");
+    switch (item->kind) {
+    case TRACE_KIND_APP_START:
+        strbuf_puts(out, "> ");
+        event_command(out, event);
+        return true;
+    case TRACE_KIND_APP_END:
+        strbuf_puts(out, "< ");
+        event_command(out, event);
+        *ret_what = out->bytes;
+        strbuf_printf(out, " %s", end_word(event));
+        return true;
+    case TRACE_KIND_APP_COMMAND: event_command(out, event); return true;
+    case TRACE_KIND_MESSAGE_SENT:
+    case TRACE_KIND_MESSAGE_RECEIVED:
+        text_member(out, data, "type");
+        strbuf_puts(out, item->kind == TRACE_KIND_MESSAGE_SENT ? " sent" : " received");
+        return true;
+    case TRACE_KIND_PACKET_LOST: strbuf_puts(out, "packet LOST"); return true;
+    case TRACE_KIND_CUSTOM: strbuf_printf(out, "custom %" PRIu64, json_get_count(data, "code")); return true;
+    case TRACE_KIND_CONN_INIT: strbuf_puts(out, "connection begun"); return true;
+    case TRACE_KIND_CONN_ESTABLISHED: strbuf_puts(out, "connection established"); return true;
+    case TRACE_KIND_CONN_CLOSED: strbuf_puts(out, "connection closed"); return true;
+    case TRACE_KIND_STREAM_OPENED: strbuf_puts(out, "stream opened"); return true;
+    case TRACE_KIND_STREAM_CLOSED: strbuf_puts(out, "stream closed"); return true;
+    default: return false;
+    }
+}
+
+static int side_init(struct diff_side *side, const struct timeline *timeline) {
+    side->timeline = timeline;
+    side->start_ns = timeline->path.root != NO_POSITION ? timeline->path.start_ns : timeline->start_ns;
+    side->steps = calloc(timeline->item_count + 1, sizeof *side->steps);
+    if (!side->steps) return -ENOMEM;
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        struct strbuf name = {0};
+        size_t what_bytes = 0;
+        if (!step_name(&name, &timeline->items[i], &what_bytes)) continue;
+        if (!name.text || name.failed) {
+            strbuf_fini(&name);
+            return -ENOMEM;
+        }
+        side->steps[side->count++] = (struct diff_step){.item = i,
+                                                        .name = name.text,
+                                                        .what_bytes = what_bytes ? what_bytes : name.bytes,
+                                                        .at_ns = (int64_t)(timeline->items[i].time_ns - side->start_ns),
+                                                        .other = NO_STEP};
+    }
+    return 0;
+}
+
+/* ---- alignment ---------------------------------------------------------------------------------------------------------- */
+
+/* Who did what with whom, and the how many-th time; tally: {who and what: times}. */
+static bool step_key(struct strbuf *out, const struct diff_side *side, size_t step, json_t *tally) {
+    const json_t *event = side->timeline->items[side->steps[step].item].event;
+    const char *node_id = json_get_hex(event, "node_id", NODE_DIGITS), *peer_id = json_get_hex(event, "peer_id", NODE_DIGITS);
+    strbuf_clear(out);
+    strbuf_printf(out, "%s %s %.*s", node_id ? node_id : "-", peer_id ? peer_id : "-", (int)side->steps[step].what_bytes,
+                  side->steps[step].name);
+    json_int_t times = json_integer_value(json_object_get(tally, strbuf_text(out)));
+    if (out->failed || json_object_set_new(tally, strbuf_text(out), json_integer(times + 1))) return false;
+    strbuf_printf(out, " %" JSON_INTEGER_FORMAT, times);
+    return !out->failed;
+}
+
+static int align(struct diff_side *a, struct diff_side *b) {
+    json_t *tally_a = json_object(), *tally_b = json_object(), *steps = json_object();
+    struct strbuf key = {0};
+    bool good = tally_a && tally_b && steps;
+    for (size_t i = 0; good && i < b->count; i++) {
+        good = step_key(&key, b, i, tally_b) && !json_object_set_new(steps, strbuf_text(&key), json_integer((json_int_t)i));
+    }
+    for (size_t i = 0; good && i < a->count; i++) {
+        good = step_key(&key, a, i, tally_a);
+        const json_t *other = good ? json_object_get(steps, strbuf_text(&key)) : NULL;
+        if (!other) continue;
+        a->steps[i].other = (size_t)json_integer_value(other);
+        b->steps[a->steps[i].other].other = i;
+    }
+    strbuf_fini(&key);
+    json_decref(tally_a);
+    json_decref(tally_b);
+    json_decref(steps);
+    return good ? 0 : -ENOMEM;
+}
+
+/* ---- where the times parted --------------------------------------------------------------------------------------------- */
+
+static int compare_partings(const void *left, const void *right) {
+    const struct diff_parting *x = left, *y = right;
+    int64_t a = llabs(x->ns), b = llabs(y->ns);
+    if (a != b) return a > b ? -1 : 1;
+    return x->step < y->step ? -1 : x->step > y->step;
+}
+
+static int find_partings(struct trace_diff *diff) {
+    const struct diff_side *a = &diff->a, *b = &diff->b;
+    int64_t before_ns = 0; /* both begin at 0 */
+    size_t before = NO_STEP;
+    diff->partings = calloc(a->count + 1, sizeof *diff->partings);
+    if (!diff->partings) return -ENOMEM;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->steps[i].other == NO_STEP) continue;
+        int64_t apart_ns = b->steps[a->steps[i].other].at_ns - a->steps[i].at_ns;
+        if (apart_ns != before_ns)
+            diff->partings[diff->parting_count++] =
+                (struct diff_parting){.step = i, .before = before, .ns = apart_ns - before_ns};
+        before_ns = apart_ns;
+        before = i;
+    }
+    if (diff->parting_count) qsort(diff->partings, diff->parting_count, sizeof *diff->partings, compare_partings);
+    return 0;
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_same_id(const char *x, const char *y) { return x == y || (x && y && !strcmp(x, y)); }
+
+static struct diff_place *find_place(struct trace_diff *diff, const struct facts *facts, const struct spent *spent) {
+    /* who waited for a peer that is not traced does not matter: the place is the peer */
+    const char *node_id = spent->kind == WAIT_PEER ? NULL : facts_node(facts, spent->node),
+               *peer_id = facts_node(facts, spent->peer);
+    for (size_t i = 0; i < diff->place_count; i++) {
+        struct diff_place *place = &diff->places[i];
+        if (place->kind == spent->kind && is_same_id(place->node_id, node_id) && is_same_id(place->peer_id, peer_id))
+            return place;
+    }
+    diff->places[diff->place_count] = (struct diff_place){.kind = spent->kind, .node_id = node_id, .peer_id = peer_id};
+    return &diff->places[diff->place_count++];
+}
+
+static int64_t place_differs(const struct diff_place *place) { return (int64_t)(place->b_ns - place->a_ns); }
+
+static int compare_places(const void *left, const void *right) {
+    const struct diff_place *x = left, *y = right;
+    int64_t a = llabs(place_differs(x)), b = llabs(place_differs(y));
+    if (a != b) return a > b ? -1 : 1;
+    return x->a_ns + x->b_ns > y->a_ns + y->b_ns ? -1 : 1;
+}
+
+static int find_places(struct trace_diff *diff) {
+    const struct timeline *a = diff->a.timeline, *b = diff->b.timeline;
+    diff->places = calloc(a->path.spent_count + b->path.spent_count + 1, sizeof *diff->places);
+    if (!diff->places) return -ENOMEM;
+    for (size_t i = 0; i < a->path.spent_count; i++) find_place(diff, &a->facts, &a->path.spent[i])->a_ns += a->path.spent[i].ns;
+    for (size_t i = 0; i < b->path.spent_count; i++) find_place(diff, &b->facts, &b->path.spent[i])->b_ns += b->path.spent[i].ns;
+    if (diff->place_count) qsort(diff->places, diff->place_count, sizeof *diff->places, compare_places);
+    return 0;
+}
+
+/* ---- all ---------------------------------------------------------------------------------------------------------------- */
+
+bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a) {
+    const struct diff_step *step = &diff->a.steps[step_of_a];
+    return step->other != NO_STEP && strcmp(step->name, diff->b.steps[step->other].name) != 0;
+}
+
+bool diff_took(const struct timeline *timeline, uint64_t *ret_ns) {
+    const struct critical_path *path = &timeline->path;
+    if (path->root == NO_POSITION || path->spans.items[path->root].end == NO_POSITION || path->end_ns < path->start_ns)
+        return false;
+    *ret_ns = path->end_ns - path->start_ns;
+    return true;
+}
+
+int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b) {
+    *diff = (struct trace_diff){0};
+    if (side_init(&diff->a, a) || side_init(&diff->b, b) || align(&diff->a, &diff->b) || find_partings(diff) || find_places(diff))
+        return -ENOMEM;
+    return 0;
+}
+
+static void side_fini(struct diff_side *side) {
+    for (size_t i = 0; i < side->count; i++) free(side->steps[i].name);
+    free(side->steps);
+}
+
+void trace_diff_fini(struct trace_diff *diff) {
+    side_fini(&diff->a);
+    side_fini(&diff->b);
+    free(diff->partings);
+    free(diff->places);
+    *diff = (struct trace_diff){0};
+}
