@@ -7,6 +7,8 @@
 #include "filter_internal.h"
 
 #include <errno.h>
+#include <p2ptrace/shm.h>
+#include <proto/event_json.h>
 #include <string.h>
 
 /* The code of one kind, while it is generated. */
@@ -15,6 +17,56 @@ struct maker {
     const struct trace_kind_info *kind; /* NULL: one that this version does not know */
     unsigned uses;
 };
+
+/* ---- what an instruction costs ------------------------------------------------------------------------------------------ */
+
+/* A glob by the longest text that it may be held against. */
+static uint32_t glob_cost(const struct filter_value *value, size_t text_bytes) {
+    return (uint32_t)(4 * text_bytes + (value->bytes < GLOB_TEXT_MAX ? value->bytes : GLOB_TEXT_MAX) + 16);
+}
+
+/* As many values as there are, each held against the longest field; and the search for the field. */
+static uint32_t app_data_cost(const struct trace_filter *filter, const struct filter_test *test) {
+    uint32_t cost = 4 * TRACE_APP_FIELDS_MAX;
+    for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++)
+        cost += test->glob ? glob_cost(&filter->values[i], 2 * TRACE_EVENT_DATA_BYTES) : 8;
+    return cost;
+}
+
+static uint32_t cost_of(const struct trace_filter *filter, const struct filter_instruction *instruction) {
+    const struct filter_value *value = filter->value_count ? &filter->values[instruction->value] : NULL;
+    switch ((enum filter_op)instruction->op) {
+    case OP_NODE_GLOB: return glob_cost(value, TRACE_NODE_NAME_BYTES) + glob_cost(value, 2 * TRACE_NODE_ID_BYTES);
+    case OP_TEXT_GLOB: return glob_cost(value, instruction->low);
+    case OP_HEX_GLOB:
+    case OP_PAYLOAD_GLOB: return glob_cost(value, 2 * instruction->low);
+    case OP_ID64_GLOB: return glob_cost(value, 16);
+    case OP_ENDPOINT_GLOB: return glob_cost(value, TRACE_ENDPOINT_TEXT_MAX);
+    case OP_APP_GLOB: return glob_cost(value, sizeof((struct trace_app *)0)->name) + glob_cost(value, 4);
+    case OP_COMMAND_GLOB: return glob_cost(value, sizeof((struct trace_app_command_name *)0)->name) + TRACE_APP_COMMANDS_MAX;
+    case OP_COMMAND:
+    case OP_COMMAND_NULL: return TRACE_APP_COMMANDS_MAX;
+    case OP_PAYLOAD: return (uint32_t)instruction->low;
+    case OP_PEER_SET: return 16;
+    case OP_NODE:
+    case OP_PREFIX:
+    case OP_TEXT:
+    case OP_ENDPOINT:
+    case OP_APP: return 8;
+    case OP_APP_DATA: return app_data_cost(filter, &filter->tests[instruction->low]);
+    case OP_U8:
+    case OP_U16:
+    case OP_U32:
+    case OP_U64:
+    case OP_MASK:
+    case OP_LANE:
+    case OP_TRACE:
+    case OP_NO_ENDPOINT: break;
+    }
+    return 1;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------------- */
 
 static uint16_t emit(struct maker *maker, struct filter_instruction instruction) {
     struct filter_parser *parser = maker->parser;
@@ -29,6 +81,7 @@ static uint16_t emit(struct maker *maker, struct filter_instruction instruction)
         filter__grow(parser, filter->code, filter->code_count, &filter->code_capacity, sizeof *code);
     if (!code) return FILTER_REJECT;
     filter->code = code;
+    instruction.cost = cost_of(filter, &instruction);
     code[filter->code_count] = instruction;
     return (uint16_t)filter->code_count++;
 }
