@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <p2ptrace/shm.h>
 #include <proto/event_json.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The code of one kind, while it is generated. */
@@ -16,7 +17,12 @@ struct maker {
     struct filter_parser *parser;
     const struct trace_kind_info *kind; /* NULL: one that this version does not know */
     unsigned uses;
+    uint16_t *known; /* instructions by hash, number + 1: what several kinds need is made once */
 };
+
+/* A power of two, above what there may be. */
+#define KNOWN_SLOTS 131072
+TRACE_STATIC_ASSERT_(FILTER_CODE_MAX < KNOWN_SLOTS / 2, "there is always an empty slot");
 
 /* ---- what an instruction costs ------------------------------------------------------------------------------------------ */
 
@@ -68,11 +74,31 @@ static uint32_t cost_of(const struct trace_filter *filter, const struct filter_i
 
 /* ---- making ------------------------------------------------------------------------------------------------------------- */
 
+static bool is_same(const struct filter_instruction *a, const struct filter_instruction *b) {
+    return a->op == b->op && a->offset == b->offset && a->on_true == b->on_true && a->on_false == b->on_false &&
+           a->value == b->value && a->low == b->low && a->span == b->span;
+}
+
+/* The slot of an instruction, or the empty one where it belongs. */
+static uint16_t *find_slot(const struct maker *maker, const struct filter_instruction *instruction) {
+    const uint64_t parts[] = {instruction->op,    instruction->offset, instruction->on_true, instruction->on_false,
+                              instruction->value, instruction->low,    instruction->span};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        hash = (hash ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
+    uint16_t *slot = &maker->known[hash % KNOWN_SLOTS];
+    while (*slot && !is_same(&maker->parser->filter->code[*slot - 1], instruction))
+        slot = slot == &maker->known[KNOWN_SLOTS - 1] ? maker->known : slot + 1;
+    return slot;
+}
+
 static uint16_t emit(struct maker *maker, struct filter_instruction instruction) {
     struct filter_parser *parser = maker->parser;
     struct trace_filter *filter = parser->filter;
     if (instruction.on_true == instruction.on_false) return instruction.on_true;
     if (parser->status) return FILTER_REJECT;
+    uint16_t *slot = find_slot(maker, &instruction);
+    if (*slot) return *slot - 1;
     if (filter->code_count == FILTER_CODE_MAX) {
         (void)filter__fail(parser, 0, parser->bytes, NULL, "too long a filter for its many kinds of events: make it simpler");
         return FILTER_REJECT;
@@ -83,6 +109,7 @@ static uint16_t emit(struct maker *maker, struct filter_instruction instruction)
     filter->code = code;
     instruction.cost = cost_of(filter, &instruction);
     code[filter->code_count] = instruction;
+    *slot = (uint16_t)(filter->code_count + 1);
     return (uint16_t)filter->code_count++;
 }
 
@@ -273,9 +300,11 @@ static uint16_t make(struct maker *maker, uint16_t node, uint16_t yes, uint16_t 
 
 int filter__make_code(struct filter_parser *parser) {
     struct trace_filter *filter = parser->filter;
+    uint16_t *known = calloc(KNOWN_SLOTS, sizeof *known);
+    if (!known) return parser->status = -ENOMEM;
     for (unsigned s = 0; s < filter->sub_count && !parser->status; s++) {
         struct filter_sub *sub = &filter->subs[s];
-        struct maker maker = {.parser = parser};
+        struct maker maker = {.parser = parser, .known = known};
         uint16_t unknown = make(&maker, sub->root, FILTER_ACCEPT, FILTER_REJECT);
         for (unsigned k = 0; k < FILTER_KINDS; k++) {
             maker.kind = k < FILTER_KINDS - 1 ? trace_kind_info((uint16_t)k) : NULL;
@@ -283,6 +312,7 @@ int filter__make_code(struct filter_parser *parser) {
         }
         filter->uses |= maker.uses;
     }
+    free(known);
     return parser->status;
 }
 

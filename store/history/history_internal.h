@@ -527,6 +527,16 @@ static inline bool history__entry_truncated(const struct entry *entry, uint64_t 
     return history__load(&entry->first_in) <= begin / HISTORY_SEGMENT_EVENTS;
 }
 
+/* ---- history_query.c: work ---------------------------------------------------------------------------------------------- */
+
+/* Work under one hold of the RCU read lock: about a millisecond. */
+#define HISTORY_WORK_A_LOCK 500000
+
+/* Gives up the RCU read lock for a moment when *held, the work that was done when it was taken, is that long ago.  Returns 0;
+ * -ENOENT: the segment is gone meanwhile; -E2BIG or -ECANCELED as history_work_check. */
+int history__breathe(const struct history *history, const struct segment *segment, const struct history_work *work,
+                     uint64_t *held);
+
 /* ---- history_query.c ---------------------------------------------------------------------------------------------------- */
 
 /* A place in the order of answers. */

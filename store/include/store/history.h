@@ -58,6 +58,19 @@ uint64_t history_begin_position(const struct history *history);
 /* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
 
+/* What an answer has taken so far, and when it must end.  The asking thread's. */
+struct history_work {
+    uint64_t done;                 /* in units of some nanoseconds: HISTORY_WORK_EVENT for each event, and what tests add */
+    uint64_t max;                  /* when more was done, the answer ends with -E2BIG; 0: never */
+    const _Atomic bool *abandoned; /* or NULL; true: nobody wants the answer, and it ends with -ECANCELED */
+    void (*pause)(void *arg);      /* or NULL: called now and then outside of rcu_read_lock(), to let others have the processor */
+    void *pause_arg;
+};
+#define HISTORY_WORK_EVENT 8
+
+/* Must the answer end?  Returns 0, -E2BIG or -ECANCELED.  NULL is fine, and means no. */
+int history_work_check(const struct history_work *work);
+
 /* What is asked for: an event matches when it matches every condition that is set. */
 struct history_query {
     bool by_trace, by_peer, by_node; /* which of the next three are set */
@@ -71,6 +84,9 @@ struct history_query {
     /* What no index serves, asked last and inside rcu_read_lock(); NULL: nothing. */
     bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
     const void *test_arg;
+    /* Or NULL.  A test adds what it took.  After each millisecond or so of it the RCU read lock is given up for a moment, so that
+     * no test holds up the ingest. */
+    struct history_work *work;
 };
 
 /* Does one event match? */
@@ -96,7 +112,8 @@ struct history_answer {
 
 /* Runs a query over everything in [begin, end) positions: the `limit` first in answer order, or the last when newest_first (then
  * sorted newest first).  after: NULL, or only hits that come after this one in the answer's direction.  Takes and gives up the
- * RCU read lock itself, segment by segment.  Returns 0, -E2BIG or -ENOMEM.  Callable from any registered thread. */
+ * RCU read lock itself, segment by segment.  Returns 0, -E2BIG, -ECANCELED (query->work) or -ENOMEM.  Callable from any
+ * registered thread. */
 int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
                    bool newest_first, const struct history_hit *after, struct history_answer *ret_answer);
 void history_answer_fini(struct history_answer *answer);
@@ -108,14 +125,15 @@ struct history_visited {
 };
 
 /* Shows `visit` every event in [begin, end) positions that matches, in no order.  It runs inside rcu_read_lock() and keeps
- * nothing of the event; what it returns, when it is not 0, ends the visit and is returned.  Callable from any registered
- * thread. */
+ * nothing of the event; what it returns, when it is not 0, ends the visit and is returned; so does query->work.  Callable from
+ * any registered thread. */
 int history_visit(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                   int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
                   struct history_visited *ret_visited);
 
 /* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.
- * What is evicted meanwhile may be counted or not.  Callable from any registered thread. */
+ * What is evicted meanwhile may be counted or not.  When query->work ends it, history_work_check says so, and the number means
+ * nothing.  Callable from any registered thread. */
 uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                        bool newest_first, const struct history_hit *after);
 
@@ -173,7 +191,7 @@ struct history_trace {
 /* Which traces are wanted, by whoever asks history_traces.  Called with one trace after another, on the asking thread. */
 struct history_trace_test {
     void *context;
-    /* One event of the trace, in no order; inside rcu_read_lock(). */
+    /* One event of the trace, in no order; inside rcu_read_lock().  What it took it adds to the query's work. */
     void (*see)(void *context, const struct trace_event *event, history_source source);
     /* All were seen: is this trace wanted?  The next event is another's. */
     bool (*keep)(void *context, const struct history_trace *trace);
@@ -195,11 +213,11 @@ struct history_traces_query {
     enum history_trace_order order;
     enum history_trace_kind kind;
     size_t limit;
-    const _Atomic bool *abandoned; /* or NULL; true: the answer is not wanted any more, and -ECANCELED will do */
+    struct history_work *work; /* or NULL */
 };
 
-/* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0 or -ENOMEM;
- * free(*ret_traces). */
+/* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0, -E2BIG, -ECANCELED
+ * (query->work) or -ENOMEM; free(*ret_traces). */
 int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
                    size_t *ret_count, size_t *ret_total);
 

@@ -24,6 +24,9 @@
 #define STORE_SMALL_EVENTS 256
 #define STORE_SMALL_SEGMENTS 128
 
+/* A request is short while it takes no more than this, in units of struct history_work: about 10 ms. */
+#define STORE_SHORT_WORK 4000000
+
 /* Bytes that the result of any one request fits into: STORE_EVENTS_MAX events of TRACE_EVENT_JSON_MAX bytes. */
 #define STORE_ANSWER_BYTES (32U << 20)
 
