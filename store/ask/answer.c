@@ -108,7 +108,8 @@ json_t *answer_history(struct history *history) {
         uint64_t value;
     } counts[] = {{"events", stats.events},       {"events_max", stats.events_max}, {"bytes", stats.bytes},
                   {"bytes_max", stats.bytes_max}, {"segments", stats.segments},     {"segments_max", stats.segments_max},
-                  {"evicted", stats.evicted},     {"traces", stats.traces},         {"peers", stats.peers}};
+                  {"evicted", stats.evicted},     {"traces", stats.traces},         {"peers", stats.peers},
+                  {"rare_peer_events", stats.rare_peer_events}};
     json_t *json = json_object();
     int failed = !json;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)

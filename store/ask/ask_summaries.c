@@ -54,17 +54,22 @@ int ask_peers(struct ask *ask) {
         if (id_param_read_node(ask->store, "node_id", node, false, &id, &ask->error)) return -1;
         id_lookup_logs(ask->store, &id, set);
     }
+    const struct history_peers_query query = {
+        .node_set = node ? set : NULL, .node_set_bits = node ? NODES_MAX : 0, .limit = STORE_PEERS_MAX, .work = &ask->work};
     struct history_peer *peers;
     struct id_lookup_names names;
-    size_t count;
-    if (history_peers(ask->store->history, node ? set : NULL, node ? NODES_MAX : 0, &peers, &count)) return ask_fail_memory(ask);
+    size_t count, total;
+    int error = history_peers_first(ask->store->history, &query, &peers, &count, &total);
+    if (error) return ask_fail(ask, error);
     if (id_lookup_names_init(&names, ask->store)) {
         free(peers);
         return ask_fail_memory(ask);
     }
     trace_text_puts(ask->out, "{\"peers\":[");
     for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, peer_json(ask->store, &peers[i], &names));
-    trace_text_puts(ask->out, "]}");
+    trace_text_puts(ask->out, "],\"total\":");
+    value_put_unsigned(ask->out, total);
+    trace_text_puts(ask->out, "}");
     id_lookup_names_fini(&names);
     free(peers);
     return 0;

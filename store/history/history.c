@@ -38,7 +38,8 @@ static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 /* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
  * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all traces
- * of their own, and for one of all peers of their own. */
+ * of their own, and for one of all peers of their own.  When there are more peers, the rare ones get no tally; when there are more
+ * traces, the oldest segment goes early. */
 static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
     size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
     uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
@@ -293,6 +294,8 @@ static void rotate(struct history *history) {
     segment->bounds = (struct block){.min_ns = UINT64_MAX};
     history__store32(&segment->traces_published, 0);
     history__store32(&segment->peers_published, 0);
+    history__store32(&segment->rare, 0);
+    memset(history->seen_once, 0, sizeof history->seen_once);
 
     /* ring:R  Publishes the segment, empty.  Pairs with ring:A. */
     atomic_store_explicit(&history->ring[number % history->segments_max], segment, memory_order_release);
@@ -302,20 +305,17 @@ static void rotate(struct history *history) {
     if (history->spare == NULL && history->in_grace == 0) retire_oldest(history);
 }
 
-/* Do the pools have what that many events could need at worst? */
-static bool pools_suffice(const struct history *history, uint32_t events) {
-    const struct segment *newest = history->newest;
-    uint32_t tallies = newest->chunk_count * CHUNK_PEERS - newest->peer_count + history->chunks_free_count * CHUNK_PEERS;
-    return tallies >= events && history->traces.capacity - history->traces.used >= events &&
-           history->peers.capacity - history->peers.used >= events;
+/* Has the directory of traces what that many events could need at worst?  Of peers there may be more than there is room for. */
+static bool entries_suffice(const struct history *history, uint32_t events) {
+    return history->traces.capacity - history->traces.used >= events;
 }
 
-/* Makes room in the pools: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
+/* Makes room in the directory: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
  * never needs more than there is, so in the end there is room. */
 static void make_room(struct history *history, uint32_t events) {
     bool swept = false;
 
-    for (reclaim(history, false); !pools_suffice(history, events); reclaim(history, true)) {
+    for (reclaim(history, false); !entries_suffice(history, events); reclaim(history, true)) {
         if (history->in_grace > 0) continue; /* there may be enough in what is coming back */
         if (swept) {
             retire_oldest(history);
@@ -337,7 +337,7 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
     if (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
     room = HISTORY_SEGMENT_EVENTS - history->filled;
     if (room > RESERVE_MAX) room = RESERVE_MAX;
-    if (!pools_suffice(history, room)) make_room(history, room);
+    if (!entries_suffice(history, room)) make_room(history, room);
     history->reserved = room;
     *ret_room = room;
     return &history->newest->events[history->filled];
@@ -404,6 +404,7 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
         segment = history__segment_bounds(history, number);
         if (segment != NULL) {
             stats.events += history__behind(segment, end);
+            stats.rare_peer_events += history__load32(&segment->rare);
             uint64_t least = history__load(&segment->bounds.min_ns), greatest = history__load(&segment->bounds.max_ns);
             if (least < min_ns) min_ns = least;
             if (greatest > max_ns) max_ns = greatest;

@@ -9,7 +9,7 @@
  *      trace_links   [65536]  for each event the one before it of the same trace; one that links to itself ends the chain
  *      by_peer      [131072]  as by_trace, by peer
  *      peer_links    [65536]  as trace_links
- *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer
+ *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer, PEER_RARE without a tally
  *      blocks          [256]  of 256 events each: least and greatest time, kinds, nodes
  *      bounds                 the same of all blocks together
  *      sources       [65536]  node and lane of each event
@@ -18,7 +18,10 @@
  * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up, it
  * is made anew over the same memory with its version odd; a reader that meets this looks again.
  *
- * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.
+ * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.  A peer's id
+ * comes from the network, where anybody can have as many as he likes; so when tallies, or entries of the directory, run short,
+ * rare peers get none: their events in a segment are linked to one chain, and whoever asks for one of them walks that chain.
+ * Answers stay exact, and no event goes because of peers.
  *
  * Directories
  * -----------
@@ -28,8 +31,8 @@
  * private to the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes
  * before a grace period after it was swept.
  *
- * When a pool (directory entries, chunks) runs low, the oldest segment is retired early: memory is fixed and answers stay exact,
- * the history only reaches less far back.
+ * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay exact, the
+ * history only reaches less far back, but never less than a quarter.
  *
  * Threads
  * -------
@@ -56,6 +59,8 @@
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
  *      peers:A    history_peers.c add_segment         peers:R
+ *      rare:R     history_index.c, peer_is_rare       rare:A       a reader walks a chain of rare peers that has no head yet
+ *      rare:A     history__rare_chain                 rare:R
  *
  * What was removed (ring slot, entry count) is reused only after grace_wait(); the reclaimer hands it back under a mutex. */
 #ifndef TRACED_HISTORY_INTERNAL_H
@@ -129,6 +134,8 @@ struct table {
 };
 
 #define PEER_NONE 0xffff
+#define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
+#define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
 
 struct segment {
     uint64_t number;       /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
@@ -147,8 +154,10 @@ struct segment {
     struct table by_trace, by_peer;
     _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
     _Atomic uint32_t peers_published;
-    uint32_t capacity;     /* events that it can hold: all, but those of a backed segment were sealed earlier */
-    struct backed *backed; /* NULL: in memory; otherwise see history_backed.c */
+    _Atomic uint32_t rare;      /* events whose peers have no tally here */
+    _Atomic uint16_t rare_head; /* of their chain, in peer_links; only if there are some */
+    uint32_t capacity;          /* events that it can hold: all, but those of a backed segment were sealed earlier */
+    struct backed *backed;      /* NULL: in memory; otherwise see history_backed.c */
     struct peer_tally *chunks[SEGMENT_CHUNKS];
 };
 
@@ -214,7 +223,9 @@ struct history {
     uint32_t filled;   /* events in the newest */
     uint32_t reserved; /* how many the caller may append */
     uint32_t chunks_free_count;
-    uint32_t in_grace; /* segments that the reclaimer has */
+    bool every_peer;          /* none is rare: it is used for one segment, and then has room for all */
+    uint64_t seen_once[1024]; /* a bit for the hash of each peer of the newest segment that was found rare */
+    uint32_t in_grace;        /* segments that the reclaimer has */
     struct segment *spare;
     _Atomic uint32_t live; /* segments that readers can reach */
 
@@ -466,6 +477,12 @@ struct peer_tally *history__find_peer(const struct history *history, const struc
 
 /* Can the chain from `head` be walked to its end?  Asked before anything is taken from it. */
 bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t *head, const uint16_t *links);
+
+/* The head of the chain of events whose peers have no tally in the segment; NULL: there are none. */
+static inline const _Atomic uint16_t *history__rare_chain(const struct segment *segment) {
+    /* rare:A  Pairs with rare:R.  Without it we could walk from a head that is not there yet. */
+    return atomic_load_explicit(&segment->rare, memory_order_acquire) != 0 ? &segment->rare_head : NULL;
+}
 
 /* A walk over a chain, newest event first:
  *     struct chain chain;

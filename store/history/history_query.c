@@ -335,6 +335,9 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
     } else if (how == SEARCH_PEER) {
         peer = history__find_peer(selection->history, segment, &selection->query->peer_id, &whole);
         if (peer != NULL) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+        /* those that came before it had a tally */
+        if (selection->error == 0 && history__rare_chain(segment) != NULL)
+            (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }

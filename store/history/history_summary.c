@@ -73,11 +73,74 @@ size_t history_find_traces(struct history *history, const uint8_t *prefix, unsig
                     max);
 }
 
+/* Peers without a directory entry, in one segment. */
+static int find_rare(const struct history *history, const struct segment *segment, const struct trace_id_prefix *wanted,
+                     struct history__seen *seen) {
+    const _Atomic uint16_t *head = history__rare_chain(segment);
+    struct chain chain;
+    uint32_t index, number;
+    int error = 0;
+
+    if (head == NULL) return 0;
+    for (history__chain_begin(&chain, head, segment->peer_links); error == 0 && history__chain_next(&chain, &index);) {
+        const struct trace_node_id *id = &segment->events[index].peer_id;
+        uint64_t position = segment->number * HISTORY_SEGMENT_EVENTS + index;
+        if (position < history_end_position(history) && trace_id_prefix_matches(wanted, id->bytes))
+            error = history__seen_add(history, seen, id, &number);
+    }
+    return error;
+}
+
+static int find_all_rare(const struct history *history, const struct trace_id_prefix *wanted, struct history__seen *seen) {
+    struct history_span span = history__span(history);
+    int error = 0;
+
+    for (uint64_t n = span.begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span.end && error == 0; n++) {
+        const struct segment *segment;
+        grace_read_lock();
+        segment = history__segment_bounds(history, n);
+        if (segment != NULL && segment->backed == NULL) error = find_rare(history, segment, wanted, seen);
+        grace_read_unlock();
+    }
+    return error;
+}
+
+/* Those of the directory that match, into the set. */
+static int find_entries(const struct history *history, const struct trace_id_prefix *wanted, struct history__seen *seen) {
+    uint32_t high = history__load32(&history->peers.high), number;
+    uint64_t begin = history_begin_position(history);
+    int error = 0;
+
+    for (uint32_t from = 1; from < high && error == 0; from += ENTRIES_A_LOCK) {
+        grace_read_lock();
+        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK && error == 0; index++) {
+            const struct peer_entry *entry = history__peer_entry(history, index);
+            if (history__entry_alive(&entry->entry, begin) && trace_id_prefix_matches(wanted, entry->id.bytes))
+                error = history__seen_add(history, seen, &entry->id, &number);
+        }
+        grace_read_unlock();
+    }
+    return error;
+}
+
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out,
                           size_t max) {
+    struct trace_id_prefix wanted = {.digits = digits};
+    struct history__seen rare = {0};
+    size_t found;
+
     if (history->backed != NULL && history__backed_directories(history) < 0) return 0;
-    return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
-                    (uint8_t *)out, max);
+    memcpy(wanted.bytes, prefix, (digits + 1) / 2);
+    if (find_all_rare(history, &wanted, &rare) == 0 && rare.count == 0) {
+        history__seen_fini(&rare);
+        return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
+                        (uint8_t *)out, max);
+    }
+    (void)find_entries(history, &wanted, &rare); /* without memory: those that were found */
+    found = rare.count;
+    for (size_t i = 0; i < found && i < max; i++) out[i] = rare.ids[i];
+    history__seen_fini(&rare);
+    return found;
 }
 
 /* ---- traces: which ------------------------------------------------------------------------------------------------------ */

@@ -43,7 +43,7 @@ struct recorder {
     _Atomic uint64_t segments, events, bytes, dropped_segments, dropped_events, removed_files;
 };
 
-size_t recorder_bytes(void) { return recording_maker_bytes() + ((size_t)1 << 20); }
+size_t recorder_bytes(void) { return recording_maker_bytes() + HISTORY_IMAGE_ANEW_BYTES + ((size_t)1 << 20); }
 size_t recorder_bytes_at_start(void) { return history_image_bytes_max(); }
 
 static void say(struct recorder *recorder, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

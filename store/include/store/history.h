@@ -28,9 +28,8 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
-/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, or more
- * than a sixteenth are the first of a peer in their segment, the history reaches less far back than events_max says.  Starts a
- * thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
+/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, the history
+ * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 
 /* The same with memory that is only reserved, and taken as events come; and without a thread: when a segment is reused,
@@ -232,7 +231,20 @@ struct history_peer {
     uint32_t node_count;
 };
 
-/* What all nodes, or those in the set, say about each peer; most events first.  Returns 0 or -ENOMEM; free(*ret_peers). */
+/* Whose word is asked for: that of all nodes, or of those in the set. */
+struct history_peers_query {
+    const uint64_t *node_set; /* NULL: all */
+    uint32_t node_set_bits;
+    size_t limit;
+    struct history_work *work; /* or NULL */
+};
+
+/* The first `limit` peers, most events first.  *ret_total is how many there are without the limit.  There may be as many as events:
+ * the answer takes memory for `limit` of them, and some 40 MiB.  Returns 0, -E2BIG, -ECANCELED or -ENOMEM; free(*ret_peers). */
+int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
+                        size_t *ret_count, size_t *ret_total);
+
+/* All of them.  Returns 0 or -ENOMEM; free(*ret_peers). */
 int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
                   size_t *ret_count);
 
@@ -242,6 +254,7 @@ struct history_stats {
     uint32_t segments, segments_max;
     uint64_t first_ns, last_ns; /* 0 while empty */
     uint64_t traces, peers;     /* in the directories */
+    uint64_t rare_peer_events;  /* events of peers that are not in the directory, or were not when the event came */
 };
 void history_stats(struct history *history, struct history_stats *ret_stats);
 

@@ -10,6 +10,8 @@
 #define STORE_TRACES_DEFAULT 20
 #define STORE_TRACES_MAX 10000
 #define STORE_GAPS_MAX 1000
+/* Peers in one answer, those with the most events: their ids come from the network, and there may be as many as events. */
+#define STORE_PEERS_MAX 10000
 /* `count`: fields to group by, and rows in one answer. */
 #define STORE_COUNT_FIELDS_MAX 4
 #define STORE_COUNT_ROWS_DEFAULT 100
