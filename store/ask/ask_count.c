@@ -269,7 +269,9 @@ static uint64_t window_ns(const struct ask *ask, const struct counting *counting
     history_stats(ask->store->history, &stats);
     uint64_t from_ns = query->from_ns, to_ns = query->to_ns ? query->to_ns : query->from_ns ? now_ns : counting->last_ns;
     if (!from_ns) from_ns = counting->first_ns;
+    if (stats.kept && counting->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
+    if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > counting->first_ns) from_ns = counting->first_ns; /* evicted meanwhile */
     if (to_ns < counting->last_ns) to_ns = counting->last_ns;       /* of a clock that is ahead */

@@ -314,7 +314,9 @@ static uint64_t find_window(const struct requests *requests, uint64_t now_ns) {
     history_stats(requests->store->history, &stats);
     uint64_t from_ns = requests->from_ns ? requests->from_ns : requests->first_ns;
     uint64_t to_ns = requests->to_ns ? requests->to_ns : requests->from_ns ? now_ns : requests->last_ns;
+    if (stats.kept && requests->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
+    if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > requests->first_ns) from_ns = requests->first_ns; /* evicted meanwhile */
     if (to_ns < requests->last_ns) to_ns = requests->last_ns;       /* of a clock that is ahead */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A segment's image: its layout, and taking it out of a history in memory. */
-#include "history_internal.h"
+#include "history_share.h"
 #include <store/history_image.h>
 
 #include <endian.h>
@@ -229,6 +229,8 @@ static int copy_events(const struct history *history, uint64_t number, uint32_t 
     segment = history__segment(history, number);
     for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < HISTORY_SEGMENT_EVENTS; i++) {
         if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
+        if (segment->kept != NULL && history__is_kept(segment, i))
+            continue; /* it is in the image of the segment that it came into */
         out->events[out->count] = segment->events[i];
         out->sources[out->count++] = segment->sources[i];
     }
@@ -273,7 +275,7 @@ static bool has_all(const struct history *history, uint64_t number) {
 
     grace_read_lock();
     segment = history__segment(history, number);
-    all = segment == NULL || history__rare_chain(segment) == NULL;
+    all = segment == NULL || (history__rare_chain(segment) == NULL && history__load32(&segment->kept_count) == 0);
     grace_read_unlock();
     return all;
 }

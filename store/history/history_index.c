@@ -172,8 +172,9 @@ static uint64_t hash_of_peer(const struct history *history, const struct segment
     return history__hash_peer(history, &history__peer_tally(segment, number)->id);
 }
 
-/* What is first said about a peer in the segment. */
-static void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
+/* What is first said about a peer in the segment.  Seldom, and kept out of the loop over a group. */
+static __attribute__((noinline)) void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node,
+                                                uint64_t hash) {
     const struct trace_event *event = &segment->events[index];
     struct table *table = &segment->by_peer;
     uint32_t number = segment->peer_count, mask, at, entry;

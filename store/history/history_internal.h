@@ -59,7 +59,9 @@
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
  *      peers:A    history_peers.c add_segment         peers:R
- *      rare:R     history_index.c, peer_is_rare       rare:A       a reader walks a chain of rare peers that has no head yet
+ *      moves:R    history.c retire_oldest             moves:A      a reader sees a kept event twice, or not at all
+ *      moves:A    history__span                       moves:R
+ *      rare:R     history_index.c, rare_link          rare:A       a reader walks a chain of rare peers that has no head yet
  *      rare:A     history__rare_chain                 rare:R
  *
  * What was removed (ring slot, entry count) is reused only after grace_wait(); the reclaimer hands it back under a mutex. */
@@ -133,6 +135,8 @@ struct table {
     uint32_t used;            /* slots taken; the ingest thread's */
 };
 
+#define NODE_MANY UINT32_MAX
+
 #define PEER_NONE 0xffff
 #define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
 #define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
@@ -158,6 +162,10 @@ struct segment {
     _Atomic uint16_t rare_head; /* of their chain, in peer_links; only if there are some */
     uint32_t capacity;          /* events that it can hold: all, but those of a backed segment were sealed earlier */
     struct backed *backed;      /* NULL: in memory; otherwise see history_backed.c */
+    _Atomic uint64_t *kept;     /* bit set of events that were copied here when their segment was retired; NULL: without shares */
+    _Atomic uint32_t kept_count; /* how many */
+    uint64_t kept_before;        /* copies in all segments before this one; constant while readers can reach it */
+    uint32_t only_node;          /* of all its events; NODE_MANY: of several nodes; the ingest thread's */
     struct peer_tally *chunks[SEGMENT_CHUNKS];
 };
 
@@ -204,7 +212,8 @@ struct history {
     /* What readers ask for. */
     _Atomic uint64_t end;   /* position behind the newest event */
     _Atomic uint64_t begin; /* position of the oldest */
-    char end_pad[64 - 16];
+    _Atomic uint64_t moves; /* odd while events move from the oldest segment to the end */
+    char end_pad[64 - 24];
 
     uint64_t keys[6]; /* of the hashes; random, so that nobody outside can make ids collide */
     uint32_t segments_max;
@@ -236,6 +245,10 @@ struct history {
     struct segment *retired; /* waiting for their grace period */
     struct segment *idle;    /* had it */
     bool stop;
+
+    struct history_share *share; /* NULL: the oldest events go, whose ever they are */
+    _Atomic uint64_t gone_ns;    /* no event that is gone is later */
+    _Atomic uint64_t early;      /* events that went while there was memory for more, because of traces */
 
     bool lazy;                   /* memory is touched as it fills, and the appending thread waits for grace periods itself */
     struct backed_store *backed; /* NULL: it is in memory, and appended to */
@@ -377,6 +390,18 @@ static inline void history__peer_count(struct peer_tally *tally, const struct tr
 int history__keys_make(struct history *history);
 
 /* ---- history.c: segments; readers' side, under the RCU read lock --------------------------------------------------------- */
+
+/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
+struct history_span {
+    uint64_t begin, end;
+};
+
+/* All that there is now, each event once. */
+struct history_span history__span(const struct history *history);
+
+/* Ingest thread: begins the next segment when the newest is full, and no segment may be retired for it.  Returns false without
+ * memory for it. */
+bool history__open_next(struct history *history);
 
 /* The segment of that number, or NULL when it has been retired.  Of a backed one the arrays have their place from here on, until
  * BACKED_PLACES - 1 others were asked for; what is in them must be asked for by history__ready. */

@@ -377,10 +377,10 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
 
 /* What of [begin, end) there is. */
 static void clip(struct selection *selection) {
-    uint64_t begin = history_begin_position(selection->history), end = history_end_position(selection->history);
+    struct history_span span = history__span(selection->history);
 
-    if (selection->begin < begin) selection->begin = begin;
-    if (selection->end > end) selection->end = end;
+    if (selection->begin < span.begin) selection->begin = span.begin;
+    if (selection->end > span.end) selection->end = span.end;
 }
 
 static void set_after(struct selection *selection, const struct history_hit *after) {

@@ -24,16 +24,6 @@ int history__seen_add(const struct history *history, struct history__seen *seen,
                       uint32_t *ret_index);
 void history__seen_fini(struct history__seen *seen);
 
-/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
-struct history_span {
-    uint64_t begin, end;
-};
-
-static inline struct history_span history__span(const struct history *history) {
-    uint64_t begin = history_begin_position(history);
-    return (struct history_span){begin, history_end_position(history)};
-}
-
 /* Segment n and how many of its events lie in the span, or NULL.  Under the RCU read lock. */
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind);

@@ -35,7 +35,8 @@ static struct subscription *subscribe(const char *text) {
     ck_assert_int_eq(event_params_read(&store, &params, true, 1, &subscription->filter, &error), 0);
     event_filter_count(&subscription->filter, &subscription->work);
     subscription->announced = true;
-    subscription->position = history_end_position(store.history);
+    subscription->position = subscription->live = history_end_position(store.history);
+    subscription->kept_before = history_kept_before(store.history, subscription->live);
     return subscription;
 }
 
@@ -99,6 +100,44 @@ START_TEST(only_the_expensive_one_loses_and_says_how_many) {
     subscription_destroy(cheap);
     subscription_destroy(dear);
     trace_text_fini(&out);
+}
+END_TEST
+
+/* Events that the history keeps for a quiet node come again at its end, and are no news; nor are they missed. */
+static uint64_t follow(struct subscription *subscription, bool to_the_end) {
+    struct trace_text out = {0};
+    struct subscription_news news = {0};
+    uint64_t events = 0;
+    do {
+        subscription_collect(subscription, &store, 100000, &out, &news);
+        events += news.events + news.dropped;
+    } while (to_the_end && !news.caught_up);
+    trace_text_fini(&out);
+    return events;
+}
+
+START_TEST(kept_events_are_no_news_and_no_loss) {
+    struct subscription *quick = subscribe("lane == 0"), *slow = subscribe("lane == 0");
+    struct node_info info = fixture_node("quiet", 0xbb);
+    uint32_t quiet;
+    uint64_t appended = 0, quick_seen = 0, slow_seen = 0;
+    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &quiet), 0);
+    for (unsigned round = 0; round < 1000; round++) {
+        struct trace_event event = fixture_event(0);
+        for (unsigned i = 0; i < 10; i++) ck_assert_int_eq(store_append(&store, quiet, 0, &event, 1), 0);
+        append(500);
+        appended += 510;
+        quick_seen += follow(quick, true);
+        if (round % 3 == 0) slow_seen += follow(slow, false);
+    }
+    struct history_stats stats;
+    history_stats(store.history, &stats);
+    ck_assert_uint_gt(stats.kept, 5000);
+    ck_assert_uint_eq(quick_seen, appended);
+    ck_assert_uint_lt(slow_seen, appended);
+    ck_assert_uint_eq(slow_seen + follow(slow, true), appended); /* given or lost, each once */
+    subscription_destroy(quick);
+    subscription_destroy(slow);
 }
 END_TEST
 
@@ -167,6 +206,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_look_ends_with_the_event_that_uses_up_the_work);
     tcase_add_test(tcase, only_the_expensive_one_loses_and_says_how_many);
+    tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

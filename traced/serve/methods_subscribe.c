@@ -36,7 +36,8 @@ int methods_subscribe_work(struct call *call) {
     event_filter_count(&subscription->filter, &subscription->work);
     subscription->filter.query.from_ns = from_ns;
     rcu_read_lock();
-    subscription->position = history_end_position(call->ask.store->history);
+    subscription->position = subscription->live = history_end_position(call->ask.store->history);
+    subscription->kept_before = history_kept_before(call->ask.store->history, subscription->live);
     rcu_read_unlock();
     int error = from ? subscription_begin_at(subscription, call->ask.store, from_ns) : 0;
     if (recent) error = subscription_find_recent(subscription, call->ask.store, (size_t)recent);

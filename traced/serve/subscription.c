@@ -172,11 +172,34 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
     trace_text_puts(out, "\n");
 }
 
+/* Moves to where the history begins now.  Returns how many events were missed: those that the stream would have had. */
+static uint64_t skip_evicted(struct subscription *subscription, const struct history *history) {
+    uint64_t begin = history_begin_position(history), missed = begin - subscription->position;
+    if (begin > subscription->live) {
+        uint64_t kept_before = history_kept_before(history, begin);
+        missed -= kept_before - subscription->kept_before;
+        subscription->kept_before = kept_before;
+    }
+    subscription->position = begin;
+    return missed;
+}
+
+/* Passes over events that came at an earlier position already. */
+static void skip_kept(struct subscription *subscription, const struct history *history, uint64_t end) {
+    while (subscription->position < end && subscription->position >= subscription->live &&
+           history_is_kept(history, subscription->position)) {
+        subscription->position++;
+        subscription->kept_before++;
+        subscription->work.done++;
+    }
+}
+
 /* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has
  * grown. */
 static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
                                             uint64_t *dropped, history_source *ret_source) {
     bool recent = subscription->recent_next < subscription->recent_count;
+    if (!recent) skip_kept(subscription, history, end);
     if (!recent && subscription->position >= end) return NULL;
     uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
     const struct trace_event *event = history_at(history, position, ret_source);
@@ -184,9 +207,9 @@ static const struct trace_event *next_event(struct subscription *subscription, c
     if (!event && begin <= position) return NULL; /* not there yet: the next round sees it */
     if (recent)
         subscription->recent_next++;
-    else
-        subscription->position = event ? position + 1 : begin;
-    if (!event) *dropped += recent ? 1 : begin - position;
+    else if (event)
+        subscription->position = position + 1;
+    if (!event) *dropped += recent ? 1 : skip_evicted(subscription, history);
     return event;
 }
 

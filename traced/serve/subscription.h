@@ -20,6 +20,8 @@ struct subscription {
     struct history_work work; /* all that it has taken */
     bool with_log;            /* each event has its log */
     uint64_t position;        /* the next event to look at */
+    uint64_t live;            /* from this position on, events that the history only keeps are no news */
+    uint64_t kept_before;     /* how many of those are before `position`, or before `live` while that is greater */
     uint64_t lost;            /* missed and not yet reported */
     bool announced;           /* its answer was sent: notifications may follow */
     uint64_t *recent;         /* positions of the events to send first; NULL once they are sent */

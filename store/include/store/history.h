@@ -32,6 +32,11 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
  * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 
+/* The same with shares: of each node the newest events stay, as many as its share is, whatever the others append.  All shares together are an
+ * eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others have.  To stay, events are
+ * appended once more when their segment is retired: they get a new position (history_is_kept). */
+int history_create_shared(struct history **ret_history, size_t bytes_max);
+
 /* The same with memory that is only reserved, and taken as events come; and without a thread: when a segment is reused,
  * history_reserve waits for the readers itself. */
 int history_create_lazy(struct history **ret_history, size_t bytes_max);
@@ -48,6 +53,13 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
 /* Indexes and publishes the first `count` events of the reserved place, all of one source.  timestamp must be Unix ns. */
 void history_append(struct history *history, uint32_t count, history_source source);
 
+/* With shares: a node begins at this index, or ends.  Of the dead, those that died last have a share. */
+void history_node_begins(struct history *history, uint32_t node);
+void history_node_ends(struct history *history, uint32_t node);
+
+/* With shares: has the history events of the node at this index?  Without: false. */
+bool history_has_node(const struct history *history, uint32_t node);
+
 /* ---- readers: inside rcu_read_lock(), or between two calls where a position says so -------------------------------------- */
 
 /* The position behind the newest event, and of the oldest that is still there. */
@@ -56,6 +68,11 @@ uint64_t history_begin_position(const struct history *history);
 
 /* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
+
+/* Was the event at that position appended before, at another one?  And how many before that position were.  In the order of the history
+ * these events come too late: whoever follows it leaves them out. */
+bool history_is_kept(const struct history *history, uint64_t position);
+uint64_t history_kept_before(const struct history *history, uint64_t position);
 
 /* What an answer has taken so far, and when it must end.  The asking thread's. */
 struct history_work {
@@ -254,7 +271,11 @@ struct history_stats {
     uint32_t segments, segments_max;
     uint64_t first_ns, last_ns; /* 0 while empty */
     uint64_t traces, peers;     /* in the directories */
-    uint64_t rare_peer_events;  /* events of peers that are not in the directory, or were not when the event came */
+    uint64_t whole_from_ns;     /* all events after this time are there; 0: nothing has gone */
+    uint64_t kept,
+        share;      /* of the events, those that shares keep; events that each node's share has now, 0: all that there are */
+    uint64_t early; /* of those evicted: because of too many traces, while there was memory for more */
+    uint64_t rare_peer_events; /* events of peers that are not in the directory, or were not when the event came */
 };
 void history_stats(struct history *history, struct history_stats *ret_stats);
 

@@ -70,9 +70,11 @@ struct node {
     const struct trace_app *apps[TRACE_APPS_MAX];
 };
 
+struct history;
 struct nodes;
 
-int nodes_create(struct nodes **ret_nodes);
+/* history: where the nodes' events are, told when nodes come and go, and asked whether it still has events of one; NULL: of none. */
+int nodes_create(struct nodes **ret_nodes, struct history *history);
 void nodes_destroy(struct nodes *nodes);
 
 /* The memory of a table with every index in use. */
