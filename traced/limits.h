@@ -16,7 +16,8 @@
 /* Subscriptions of one connection. */
 #define LIMIT_SUBSCRIPTIONS 16
 
-/* Threads of the pool (lanes.h): for requests that are short, and for those that may take seconds; how many of the latter run at a
+/* Threads of the pool (lanes.h): for requests that are short, and for those that may take seconds; how many of the latter run
+ * at a
  * time, and for how long before they let the next one run. */
 #define LIMIT_SHORT_THREADS 2
 #define LIMIT_LONG_THREADS 4

@@ -31,7 +31,8 @@
  * private to the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes
  * before a grace period after it was swept.
  *
- * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay exact, the
+ * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay
+ * exact, the
  * history only reaches less far back, but never less than a quarter.
  *
  * Threads

@@ -37,7 +37,8 @@ uint64_t expression_renewal_work(const struct expression *expression);
  * table before that.  Any thread. */
 struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
 
-/* Has it mean from now on what was compiled again; NULL: what it meant before, until another node comes.  Not while another thread
+/* Has it mean from now on what was compiled again; NULL: what it meant before, until another node comes.  Not while another
+ * thread
  * asks it. */
 void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 

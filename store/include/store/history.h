@@ -28,12 +28,16 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
-/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, the history
- * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
+/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, the
+ * history
+ * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns
+ * 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 
-/* The same with shares: of each node the newest events stay, as many as its share is, whatever the others append.  All shares together are an
- * eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others have.  To stay, events are
+/* The same with shares: of each node the newest events stay, as many as its share is, whatever the others append.  All shares
+ * together are an
+ * eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others have.  To stay,
+ * events are
  * appended once more when their segment is retired: they get a new position (history_is_kept). */
 int history_create_shared(struct history **ret_history, size_t bytes_max);
 
@@ -69,7 +73,8 @@ uint64_t history_begin_position(const struct history *history);
 /* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
 
-/* Was the event at that position appended before, at another one?  And how many before that position were.  In the order of the history
+/* Was the event at that position appended before, at another one?  And how many before that position were.  In the order of
+ * the history
  * these events come too late: whoever follows it leaves them out. */
 bool history_is_kept(const struct history *history, uint64_t position);
 uint64_t history_kept_before(const struct history *history, uint64_t position);
@@ -256,7 +261,8 @@ struct history_peers_query {
     struct history_work *work; /* or NULL */
 };
 
-/* The first `limit` peers, most events first.  *ret_total is how many there are without the limit.  There may be as many as events:
+/* The first `limit` peers, most events first.  *ret_total is how many there are without the limit.  There may be as many as
+ * events:
  * the answer takes memory for `limit` of them, and some 40 MiB.  Returns 0, -E2BIG, -ECANCELED or -ENOMEM; free(*ret_peers). */
 int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
                         size_t *ret_count, size_t *ret_total);
