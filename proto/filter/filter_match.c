@@ -71,8 +71,7 @@ static bool glob_read(struct glob_states *states, const char *pattern, size_t by
     return true;
 }
 
-/* Looks at each byte once, whatever the pattern. */
-static bool glob_once(const char *pattern, const char *text, size_t bytes) {
+bool filter__glob_once(const char *pattern, const char *text, size_t bytes) {
     struct glob_states states;
     uint64_t now[GLOB_WORDS] = {1};
     if (!glob_read(&states, pattern, bytes)) return false;
@@ -98,7 +97,7 @@ static bool glob_once(const char *pattern, const char *text, size_t bytes) {
 /* Most patterns are decided within a few bytes; one that is made to be retried goes the other way, which costs a table. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes) {
     int answer = glob_retrying(pattern, text, bytes, bytes <= GLOB_TEXT_MAX ? 2 * bytes + 16 : SIZE_MAX);
-    return answer < 0 ? glob_once(pattern, text, bytes) : answer;
+    return answer < 0 ? filter__glob_once(pattern, text, bytes) : answer;
 }
 
 static bool equals(const struct filter_value *value, const char *text, size_t bytes) {

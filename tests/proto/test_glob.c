@@ -42,6 +42,7 @@ START_TEST(a_glob_is_what_its_definition_says) {
         random_text(pattern, pattern_letters, 9, 9);
         bool expected = matches(pattern, text, text + bytes);
         ck_assert_msg(filter__glob(pattern, text, bytes) == expected, "%s and %s", pattern, text);
+        ck_assert_msg(filter__glob_once(pattern, text, bytes) == expected, "%s and %s, once", pattern, text);
         matched += expected;
     }
 }

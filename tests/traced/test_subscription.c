@@ -128,7 +128,7 @@ START_TEST(kept_events_are_no_news_and_no_loss) {
         append(500);
         appended += 510;
         quick_seen += follow(quick, true);
-        if (round % 3 == 0) slow_seen += follow(slow, false);
+        if (round % 400 == 399) slow_seen += follow(slow, false); /* it misses whole segments, with what is kept in them */
     }
     struct history_stats stats;
     history_stats(store.history, &stats);
