@@ -304,7 +304,8 @@ int filter__make_code(struct filter_parser *parser);
  * time in proportion to the length of both, if the text has at most GLOB_TEXT_MAX bytes. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes);
 
-/* The same, for a text of at most GLOB_TEXT_MAX bytes, by looking at each byte once: what filter__glob does when a pattern is retried. */
+/* The same, for a text of at most GLOB_TEXT_MAX bytes, by looking at each byte once: what filter__glob does when a pattern is
+ * retried. */
 bool filter__glob_once(const char *pattern, const char *text, size_t bytes);
 
 /* *work grows by the cost of the instructions that were carried out. */
