@@ -139,8 +139,8 @@ static void drain(struct rig *rig, uint64_t events) {
 static void start_ingest(struct rig *rig) {
     struct ingest_config config = {.shm_dir = rig->dir, .uid = geteuid(), .wake = ignore, .say = ignore_line};
     size_t heap_bytes;
-    int result = history_create(&rig->history, HISTORY_BYTES);
-    if (result == 0) result = nodes_create(&rig->nodes);
+    int result = history_create_shared(&rig->history, HISTORY_BYTES);
+    if (result == 0) result = nodes_create(&rig->nodes, rig->history);
     if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
     rig->ingest = calloc(1, sizeof *rig->ingest);
     if (!rig->ingest) bench_die("out of memory");

@@ -179,7 +179,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     recording->packed = malloc(recording__packed_bytes());
     recording->decompressor = ZSTD_createDCtx();
     if (!recording->packed || !recording->decompressor) return refuse(ret_reason, -ENOMEM, "out of memory");
-    error = nodes_create(&recording->store.nodes);
+    error = nodes_create(&recording->store.nodes, NULL);
     if (error == 0) error = recording__merge_nodes(recording);
     if (error == 0) error = open_history(recording);
     return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");

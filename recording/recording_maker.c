@@ -76,6 +76,8 @@ uint64_t recording_maker_instance(const struct recording_maker *maker) { return 
 uint32_t recording_maker_events(const struct recording_maker *maker) { return maker->header.events; }
 uint64_t recording_maker_last_ns(const struct recording_maker *maker) { return maker->header.max_ns; }
 
+void recording_maker_set_number(struct recording_maker *maker, uint64_t number) { maker->header.number = number; }
+
 /* ---- take --------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t unix_now_ns(void) {

@@ -24,6 +24,7 @@
 #include <urcu.h>
 
 #include "grace.h"
+#include <store/history.h>
 #include <store/nodes.h>
 
 enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
@@ -42,6 +43,7 @@ struct nodes {
     _Atomic bool used[NODES_MAX];
     /* appending thread only */
     struct place places[NODES_MAX];
+    struct history *history; /* or NULL */
     uint64_t deaths;
     uint32_t rejected;
     /* both */
@@ -52,10 +54,11 @@ struct nodes {
 char grace__point;
 #endif
 
-int nodes_create(struct nodes **ret_nodes) {
+int nodes_create(struct nodes **ret_nodes, struct history *history) {
     /* Anonymous memory is zero and costs nothing until it is touched: of these 80 MB a handful of nodes uses little. */
     struct nodes *nodes = mmap(NULL, sizeof *nodes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (nodes == MAP_FAILED) return -errno;
+    nodes->history = history;
     *ret_nodes = nodes;
     return 0;
 }
@@ -76,8 +79,11 @@ void nodes_destroy(struct nodes *nodes) {
 /* ---- the appending thread ---------------------------------------------------------------------------------------------------
  * */
 
-static bool may_forget(const struct place *place, uint64_t history_begin_position) {
-    return place->state == PLACE_FORGOTTEN || (place->state == PLACE_USED && place->dead && place->end <= history_begin_position);
+static bool may_forget(const struct nodes *nodes, uint32_t index, uint64_t history_begin_position) {
+    const struct place *place = &nodes->places[index];
+    if (place->state == PLACE_FORGOTTEN) return true;
+    if (place->state != PLACE_USED || !place->dead || place->end > history_begin_position) return false;
+    return !nodes->history || !history_has_node(nodes->history, index);
 }
 
 /* An index that may be used again: one that was forgotten, else the node that died first.  NODES_MAX: none. */
@@ -85,7 +91,7 @@ static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t his
     uint32_t best = NODES_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const struct place *place = &nodes->places[i];
-        if (!may_forget(place, history_begin_position)) continue;
+        if (!may_forget(nodes, i, history_begin_position)) continue;
         if (place->state == PLACE_FORGOTTEN) return i;
         if (best == NODES_MAX || place->order < nodes->places[best].order) best = i;
     }
@@ -126,6 +132,7 @@ int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state
     atomic_store_explicit(&node->state, state, memory_order_relaxed); /* relaxed: used:R publishes it */
     nodes->places[index] = (struct place){.state = PLACE_USED, .rejected = rejected};
     nodes->rejected += rejected;
+    if (nodes->history) history_node_begins(nodes->history, index);
 
     /* used:R  Publishes the entry.  Pairs with used:A. */
     atomic_store_explicit(&nodes->used[index], true, memory_order_release);
@@ -145,6 +152,7 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
     place->dead = true;
     place->end = history_end_position;
     place->order = nodes->deaths++;
+    if (nodes->history) history_node_ends(nodes->history, index);
     if (state == NODE_REJECTED) set_reason(node, reason); /* nobody reads it before that state */
     /* state:R  Whoever sees that the node is dead also sees its last counters. */
     atomic_store_explicit(&node->state, state, memory_order_release);

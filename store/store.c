@@ -44,14 +44,14 @@ void store_enter_thread(void) {
 /* Takes the history over, also on failure. */
 static int init_with(struct store *store, struct history *history) {
     *store = (struct store){.history = history, .instance = trace_now_unix_ns() ^ (uint64_t)getpid() << 40};
-    int error = nodes_create(&store->nodes);
+    int error = nodes_create(&store->nodes, history);
     if (error) history_destroy(history);
     return error;
 }
 
 int store_init(struct store *store, size_t history_bytes) {
     struct history *history;
-    int error = history_create(&history, history_bytes);
+    int error = history_create_shared(&history, history_bytes);
     return error ? error : init_with(store, history);
 }
 

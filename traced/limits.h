@@ -16,8 +16,15 @@
 /* Subscriptions of one connection. */
 #define LIMIT_SUBSCRIPTIONS 16
 
-/* Requests that may take seconds, on the pool at a time.  The pool has 4 threads, so that other requests always find one. */
-#define LIMIT_LONG_REQUESTS 2
+/* Threads of the pool (lanes.h): for requests that are short, and for those that may take seconds; how many of the latter run
+ * at a
+ * time, and for how long before they let the next one run. */
+#define LIMIT_SHORT_THREADS 2
+#define LIMIT_LONG_THREADS 4
+#define LIMIT_LONG_RUNNING 2
+#define LIMIT_LONG_SLICE_MS 20
+/* How much less urgent the pool is than everything else. */
+#define LIMIT_POOL_NICE 5
 /* Bytes of one answer line.  The answer to one request always fits; a batch may exceed it. */
 #define LIMIT_ANSWER_BYTES STORE_ANSWER_BYTES
 
@@ -41,9 +48,18 @@
 #define LIMIT_NOTIFY_EVENTS 256
 #define LIMIT_NOTIFY_BYTES (64U << 10)
 
-/* Events of the history that one subscription, and all of them together, may look at in one round of the loop. */
-#define LIMIT_PUMP_SUBSCRIPTION 2048
-#define LIMIT_PUMP_LOOP 16384
+/* Work on the loop's thread, in the units of struct history_work, some of which are a nanosecond and some five.  In one round of
+ * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
+ * the most expensive filter, or one line.  So a round takes some milliseconds. */
+#define LIMIT_ROUND_WORK 2000000
+/* A connection whose lines took this comes again in the next round; a line counts with LINE and with each of its bytes BYTE. */
+#define LIMIT_ANSWER_WORK 100000
+#define LIMIT_LINE_WORK 20000
+#define LIMIT_BYTE_WORK 16
+/* The names in a subscription's filter are looked up again on the loop's thread if that takes no more than this.  Otherwise it is
+ * done on the pool, for so many subscriptions at a time. */
+#define LIMIT_RENEW_WORK 500000
+#define LIMIT_RENEWALS 1
 
 /* How long a traced that stops tries to send the answers that are ready. */
 #define LIMIT_STOP_FLUSH_MS 200

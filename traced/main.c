@@ -227,6 +227,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     footprint_begin();
+    lanes_size_pool();
     json_object_seed(0); /* before there are threads */
     error = find_group(options.group, &daemon.group, reason);
     if (!error && options.check) return preflight_run(&options, daemon.group, stdout) ? OPTIONS_EXIT_FAILURE : OPTIONS_EXIT_OK;

@@ -198,12 +198,17 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
     uint64_t first_ns = 0, last_ns = 0, bytes = json_get_count(history, "bytes_max");
     bool any =
         json_get_time(json_object_get(history, "first"), &first_ns) && json_get_time(json_object_get(history, "last"), &last_ns);
+    (void)json_get_time(json_object_get(history, "whole_from"), &first_ns); /* before it there are only shares of nodes */
     uint64_t span_ns = any && last_ns > first_ns ? last_ns - first_ns : 0, evicted = json_get_count(history, "evicted");
     char more[48];
     snprintf(more, sizeof more, " --history %" PRIu64 "M", (bytes >> 20) * 4);
     if (evicted && span_ns < HISTORY_SHORT_NS)
         doctor_wrong(doctor, "history", doctor_restart(doctor, more), "it reaches back %.1f s: %" PRIu64 " older events are gone",
                      (double)span_ns * 1e-9, evicted);
+    else if (json_get_count(history, "early"))
+        doctor_wrong(doctor, "history", doctor_restart(doctor, more),
+                     "%" PRIu64 " events went early: more than a quarter of the events are traces of their own",
+                     json_get_count(history, "early"));
     else if (!any)
         doctor_wrong(doctor, "history", "inspector doctor PID, of a process that should emit", "traced has no event at all");
     else

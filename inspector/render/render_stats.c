@@ -69,6 +69,18 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
     strbuf_puts(out, ", ");
     text_count(out, json_get_count(part, "peers"), "peer");
     strbuf_puts(out, "\n");
+    if (json_get_count(part, "share")) {
+        label(out, view, "shares");
+        strbuf_printf(out, "each node keeps its newest %" PRIu64 " events; %" PRIu64 " older ones stay because of that\n",
+                      json_get_count(part, "share"), json_get_count(part, "kept"));
+    }
+    if (json_get_count(part, "early") || json_get_count(part, "rare_peer_events")) {
+        label(out, view, "crowded");
+        strbuf_printf(out,
+                      "%" PRIu64 " events evicted early, for there are too many traces; %" PRIu64
+                      " of rare peers, which have no index\n",
+                      json_get_count(part, "early"), json_get_count(part, "rare_peer_events"));
+    }
     label(out, view, "time");
     if (json_get_time(json_object_get(part, "first"), &first) && json_get_time(json_object_get(part, "last"), &last)) {
         text_time(out, first, view->utc, true);

@@ -171,6 +171,8 @@ const struct list peer_list = {peer_columns, COUNT_OF(peer_columns)};
 
 void render_peers(struct strbuf *out, const struct view *view, const json_t *answer) {
     list_put(out, view, &peer_list, json_get_array(answer, "peers"), "no peers: no event in the history has one");
+    uint64_t total = json_get_count(answer, "total"), shown = json_array_size(json_get_array(answer, "peers"));
+    if (total > shown) strbuf_printf(out, "%" PRIu64 " more peers, with fewer events each, are not shown\n", total - shown);
 }
 
 /* ---- traces ---- */

@@ -7,6 +7,9 @@
 #include "filter_internal.h"
 
 #include <errno.h>
+#include <p2ptrace/shm.h>
+#include <proto/event_json.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The code of one kind, while it is generated. */
@@ -14,13 +17,88 @@ struct maker {
     struct filter_parser *parser;
     const struct trace_kind_info *kind; /* NULL: one that this version does not know */
     unsigned uses;
+    uint16_t *known; /* instructions by hash, number + 1: what several kinds need is made once */
 };
+
+/* A power of two, above what there may be. */
+#define KNOWN_SLOTS 131072
+TRACE_STATIC_ASSERT_(FILTER_CODE_MAX < KNOWN_SLOTS / 2, "there is always an empty slot");
+
+/* ---- what an instruction costs ------------------------------------------------------------------------------------------ */
+
+/* A glob by the longest text that it may be held against. */
+static uint32_t glob_cost(const struct filter_value *value, size_t text_bytes) {
+    return (uint32_t)(4 * text_bytes + (value->bytes < GLOB_TEXT_MAX ? value->bytes : GLOB_TEXT_MAX) + 16);
+}
+
+/* As many values as there are, each held against the longest field; and the search for the field. */
+static uint32_t app_data_cost(const struct trace_filter *filter, const struct filter_test *test) {
+    uint32_t cost = 4 * TRACE_APP_FIELDS_MAX;
+    for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++)
+        cost += test->glob ? glob_cost(&filter->values[i], 2 * TRACE_EVENT_DATA_BYTES) : 8;
+    return cost;
+}
+
+static uint32_t cost_of(const struct trace_filter *filter, const struct filter_instruction *instruction) {
+    const struct filter_value *value = filter->value_count ? &filter->values[instruction->value] : NULL;
+    switch ((enum filter_op)instruction->op) {
+    case OP_NODE_GLOB: return glob_cost(value, TRACE_NODE_NAME_BYTES) + glob_cost(value, 2 * TRACE_NODE_ID_BYTES);
+    case OP_TEXT_GLOB: return glob_cost(value, instruction->low);
+    case OP_HEX_GLOB:
+    case OP_PAYLOAD_GLOB: return glob_cost(value, 2 * instruction->low);
+    case OP_ID64_GLOB: return glob_cost(value, 16);
+    case OP_ENDPOINT_GLOB: return glob_cost(value, TRACE_ENDPOINT_TEXT_MAX);
+    case OP_APP_GLOB: return glob_cost(value, sizeof((struct trace_app *)0)->name) + glob_cost(value, 4);
+    case OP_COMMAND_GLOB: return glob_cost(value, sizeof((struct trace_app_command_name *)0)->name) + TRACE_APP_COMMANDS_MAX;
+    case OP_COMMAND:
+    case OP_COMMAND_NULL: return TRACE_APP_COMMANDS_MAX;
+    case OP_PAYLOAD: return (uint32_t)instruction->low;
+    case OP_PEER_SET: return 16;
+    case OP_NODE:
+    case OP_PREFIX:
+    case OP_TEXT:
+    case OP_ENDPOINT:
+    case OP_APP: return 8;
+    case OP_APP_DATA: return app_data_cost(filter, &filter->tests[instruction->low]);
+    case OP_U8:
+    case OP_U16:
+    case OP_U32:
+    case OP_U64:
+    case OP_MASK:
+    case OP_LANE:
+    case OP_TRACE:
+    case OP_NO_ENDPOINT: break;
+    }
+    return 1;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_same(const struct filter_instruction *a, const struct filter_instruction *b) {
+    return a->op == b->op && a->offset == b->offset && a->on_true == b->on_true && a->on_false == b->on_false &&
+           a->value == b->value && a->low == b->low && a->span == b->span;
+}
+
+/* The slot of an instruction, or the empty one where it belongs. */
+static uint16_t *find_slot(const struct maker *maker, const struct filter_instruction *instruction) {
+    const uint64_t parts[] = {instruction->op,    instruction->offset, instruction->on_true, instruction->on_false,
+                              instruction->value, instruction->low,    instruction->span};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        hash = (hash ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
+    uint16_t *slot = &maker->known[hash % KNOWN_SLOTS];
+    while (*slot && !is_same(&maker->parser->filter->code[*slot - 1], instruction))
+        slot = slot == &maker->known[KNOWN_SLOTS - 1] ? maker->known : slot + 1;
+    return slot;
+}
 
 static uint16_t emit(struct maker *maker, struct filter_instruction instruction) {
     struct filter_parser *parser = maker->parser;
     struct trace_filter *filter = parser->filter;
     if (instruction.on_true == instruction.on_false) return instruction.on_true;
     if (parser->status) return FILTER_REJECT;
+    uint16_t *slot = find_slot(maker, &instruction);
+    if (*slot) return *slot - 1;
     if (filter->code_count == FILTER_CODE_MAX) {
         (void)filter__fail(parser, 0, parser->bytes, NULL, "too long a filter for its many kinds of events: make it simpler");
         return FILTER_REJECT;
@@ -29,7 +107,9 @@ static uint16_t emit(struct maker *maker, struct filter_instruction instruction)
         filter__grow(parser, filter->code, filter->code_count, &filter->code_capacity, sizeof *code);
     if (!code) return FILTER_REJECT;
     filter->code = code;
+    instruction.cost = cost_of(filter, &instruction);
     code[filter->code_count] = instruction;
+    *slot = (uint16_t)(filter->code_count + 1);
     return (uint16_t)filter->code_count++;
 }
 
@@ -220,9 +300,11 @@ static uint16_t make(struct maker *maker, uint16_t node, uint16_t yes, uint16_t 
 
 int filter__make_code(struct filter_parser *parser) {
     struct trace_filter *filter = parser->filter;
+    uint16_t *known = calloc(KNOWN_SLOTS, sizeof *known);
+    if (!known) return parser->status = -ENOMEM;
     for (unsigned s = 0; s < filter->sub_count && !parser->status; s++) {
         struct filter_sub *sub = &filter->subs[s];
-        struct maker maker = {.parser = parser};
+        struct maker maker = {.parser = parser, .known = known};
         uint16_t unknown = make(&maker, sub->root, FILTER_ACCEPT, FILTER_REJECT);
         for (unsigned k = 0; k < FILTER_KINDS; k++) {
             maker.kind = k < FILTER_KINDS - 1 ? trace_kind_info((uint16_t)k) : NULL;
@@ -230,6 +312,7 @@ int filter__make_code(struct filter_parser *parser) {
         }
         filter->uses |= maker.uses;
     }
+    free(known);
     return parser->status;
 }
 

@@ -193,6 +193,7 @@ struct filter_instruction {
     uint16_t offset; /* in the event */
     uint16_t on_true, on_false;
     uint32_t value; /* in filter->values */
+    uint32_t cost;  /* what it takes at most, as trace_filter_match_counted has it */
     uint64_t low, span;
 };
 
@@ -296,11 +297,20 @@ int filter__make_code(struct filter_parser *parser);
 
 /* ---- filter_match.c ----------------------------------------------------------------------------------------------------- */
 
-/* Is the text what the pattern says?  `*` is any number of bytes, `?` is one character, `\` takes the next byte as it is. */
+/* No text of an event is longer. */
+#define GLOB_TEXT_MAX 256
+
+/* Is the text what the pattern says?  `*` is any number of bytes, `?` is one character, `\` takes the next byte as it is.  Takes
+ * time in proportion to the length of both, if the text has at most GLOB_TEXT_MAX bytes. */
 bool filter__glob(const char *pattern, const char *text, size_t bytes);
 
+/* The same, for a text of at most GLOB_TEXT_MAX bytes, by looking at each byte once: what filter__glob does when a pattern is
+ * retried. */
+bool filter__glob_once(const char *pattern, const char *text, size_t bytes);
+
+/* *work grows by the cost of the instructions that were carried out. */
 bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
-                 const struct trace_filter_origin *origin);
+                 const struct trace_filter_origin *origin, uint64_t *work);
 
 /* Does a node match one value of a NODE test? */
 bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,

@@ -12,8 +12,10 @@
 
 /* ---- text --------------------------------------------------------------------------------------------------------------- */
 
-/* One `*` at a time is enough: what an earlier one could still take, the later one can take, too. */
-bool filter__glob(const char *pattern, const char *text, size_t bytes) {
+/* One `*` at a time is enough: what an earlier one could still take, the later one can take, too.  Gives up after `steps`,
+ * because
+ * each retry may read the same text again.  Returns 1, 0, or -1 when it gave up. */
+static int glob_retrying(const char *pattern, const char *text, size_t bytes, size_t steps) {
     const char *end = text + bytes, *star = NULL, *retry = NULL;
     while (text < end) {
         if (*pattern == '*') {
@@ -22,6 +24,7 @@ bool filter__glob(const char *pattern, const char *text, size_t bytes) {
             continue;
         }
         const char *literal = *pattern == '\\' && pattern[1] ? pattern + 1 : pattern;
+        if (steps-- == 0) return -1;
         if (*pattern == '?' || (*literal && *literal == *text)) {
             text++;
             if (*pattern == '?') /* one character, not one byte */
@@ -29,12 +32,72 @@ bool filter__glob(const char *pattern, const char *text, size_t bytes) {
             pattern = literal + 1;
             continue;
         }
-        if (!star) return false;
+        if (!star) return 0;
         pattern = star;
         text = ++retry;
     }
     while (*pattern == '*') pattern++;
     return !*pattern;
+}
+
+#define GLOB_WORDS (GLOB_TEXT_MAX / 64 + 1)
+
+/* A pattern as a nondeterministic automaton: bit i of a set means that the items before item i have matched. */
+struct glob_states {
+    uint64_t match[256][GLOB_WORDS]; /* by byte: the items that are this byte */
+    uint64_t any[GLOB_WORDS];        /* items that are `?` */
+    uint64_t star[GLOB_WORDS];       /* there is a `*` before the item */
+    unsigned items;
+};
+
+/* Returns false when the pattern has more items than the text has bytes: then it cannot match. */
+static bool glob_read(struct glob_states *states, const char *pattern, size_t bytes) {
+    memset(states, 0, sizeof *states);
+    for (; *pattern; pattern++) {
+        uint64_t bit = UINT64_C(1) << states->items % 64;
+        if (*pattern == '*') {
+            states->star[states->items / 64] |= bit;
+            continue;
+        }
+        if (states->items == bytes) return false;
+        if (*pattern == '?')
+            states->any[states->items / 64] |= bit;
+        else if (*pattern == '\\' && pattern[1])
+            states->match[(unsigned char)*++pattern][states->items / 64] |= bit;
+        else
+            states->match[(unsigned char)*pattern][states->items / 64] |= bit;
+        states->items++;
+    }
+    return true;
+}
+
+bool filter__glob_once(const char *pattern, const char *text, size_t bytes) {
+    struct glob_states states;
+    uint64_t now[GLOB_WORDS] = {1};
+    if (!glob_read(&states, pattern, bytes)) return false;
+    unsigned words = states.items / 64 + 1;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        bool within = (byte & 0xc0) == 0x80; /* a character goes on */
+        uint64_t carry = 0, any_carry = 0, alive = 0;
+        for (unsigned w = 0; w < words; w++) {
+            uint64_t after_any = within ? states.any[w] << 1 | any_carry : 0;
+            uint64_t advance = now[w] & (states.match[byte][w] | states.any[w]) & ~after_any;
+            uint64_t stay = now[w] & (states.star[w] | after_any);
+            any_carry = states.any[w] >> 63;
+            now[w] = advance << 1 | carry | stay;
+            carry = advance >> 63;
+            alive |= now[w];
+        }
+        if (!alive) return false;
+    }
+    return now[states.items / 64] >> states.items % 64 & 1;
+}
+
+/* Most patterns are decided within a few bytes; one that is made to be retried goes the other way, which costs a table. */
+bool filter__glob(const char *pattern, const char *text, size_t bytes) {
+    int answer = glob_retrying(pattern, text, bytes, bytes <= GLOB_TEXT_MAX ? 2 * bytes + 16 : SIZE_MAX);
+    return answer < 0 ? filter__glob_once(pattern, text, bytes) : answer;
 }
 
 static bool equals(const struct filter_value *value, const char *text, size_t bytes) {
@@ -258,9 +321,10 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
 }
 
 bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
-                 const struct trace_filter_origin *origin) {
+                 const struct trace_filter_origin *origin, uint64_t *work) {
     while (entry < FILTER_ACCEPT) {
         const struct filter_instruction *instruction = &filter->code[entry];
+        *work += instruction->cost;
         const uint8_t *at = (const uint8_t *)event + instruction->offset;
         uint16_t u16;
         uint32_t u32;
@@ -289,7 +353,13 @@ bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind) 
     return filter->mode == TRACE_FILTER_TRACES || filter->subs[0].entry[filter__kind_index(kind)] != FILTER_REJECT;
 }
 
+bool trace_filter_match_counted(const struct trace_filter *filter, const struct trace_event *event,
+                                const struct trace_filter_origin *origin, uint64_t *work) {
+    return filter__run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin, work);
+}
+
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin) {
-    return filter__run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin);
+    uint64_t work = 0;
+    return trace_filter_match_counted(filter, event, origin, &work);
 }

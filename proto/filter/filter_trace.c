@@ -12,7 +12,7 @@ void trace_filter_tally_add(const struct trace_filter *filter, struct trace_filt
     unsigned kind = filter__kind_index(event->kind);
     tally->events++;
     for (unsigned i = 0; i < filter->sub_count; i++)
-        tally->matched[i] += filter__run(filter, filter->subs[i].entry[kind], event, origin);
+        tally->matched[i] += filter__run(filter, filter->subs[i].entry[kind], event, origin, &tally->work);
 }
 
 static bool ask_sub(const struct filter_sub *sub, uint64_t matched, uint64_t events) {

@@ -106,14 +106,25 @@ json_t *answer_history(struct history *history) {
     const struct {
         const char *name;
         uint64_t value;
-    } counts[] = {{"events", stats.events},       {"events_max", stats.events_max}, {"bytes", stats.bytes},
-                  {"bytes_max", stats.bytes_max}, {"segments", stats.segments},     {"segments_max", stats.segments_max},
-                  {"evicted", stats.evicted},     {"traces", stats.traces},         {"peers", stats.peers}};
+    } counts[] = {{"events", stats.events},
+                  {"events_max", stats.events_max},
+                  {"bytes", stats.bytes},
+                  {"bytes_max", stats.bytes_max},
+                  {"segments", stats.segments},
+                  {"segments_max", stats.segments_max},
+                  {"evicted", stats.evicted},
+                  {"traces", stats.traces},
+                  {"peers", stats.peers},
+                  {"kept", stats.kept},
+                  {"share", stats.share},
+                  {"early", stats.early},
+                  {"rare_peer_events", stats.rare_peer_events}};
     json_t *json = json_object();
     int failed = !json;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         failed |= json_object_set_new(json, counts[i].name, value_unsigned(counts[i].value));
     failed |= json_object_set_new(json, "first", stats.events ? value_time(stats.first_ns) : json_null());
+    failed |= json_object_set_new(json, "whole_from", stats.whole_from_ns ? value_time(stats.whole_from_ns) : json_null());
     failed |= json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
     if (!failed) return json;
     json_decref(json);

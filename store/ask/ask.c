@@ -3,15 +3,16 @@
  * The table of methods, and what they share: see ask.h. */
 #include "ask_methods.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct ask_method table[] = {
     {"nodes", ask_nodes},
-    {"peers", ask_peers},
+    {"peers", ask_peers, .is_long = ask_always_long},
     {"traces", ask_traces, .is_long = ask_traces_is_long},
-    {"requests", ask_requests, .is_long = ask_count_is_long},
-    {"query", ask_query, .answer_small = ask_query_small},
-    {"count", ask_count, .is_long = ask_count_is_long},
+    {"requests", ask_requests, .is_long = ask_always_long},
+    {"query", ask_query, .answer_small = ask_query_small, .is_long = ask_query_is_long},
+    {"count", ask_count, .is_long = ask_always_long},
     {"apps", ask_apps},
 };
 #define TABLE_COUNT (sizeof table / sizeof *table)
@@ -24,6 +25,16 @@ const struct ask_method *ask_find_method(const char *name) {
 
 void ask_add_names(json_t *names) {
     for (size_t i = 0; i < TABLE_COUNT; i++) json_array_append_new(names, json_string(table[i].name));
+}
+
+bool ask_always_long(const struct ask *ask) {
+    (void)ask;
+    return true;
+}
+
+int ask_fail(struct ask *ask, int error) {
+    if (error == -E2BIG || error == -ECANCELED) return error;
+    return ask_fail_memory(ask);
 }
 
 int ask_fail_memory(struct ask *ask) { return trace_rpc_fail(&ask->error, TRACE_RPC_INTERNAL, NULL, "out of memory"); }
@@ -56,15 +67,24 @@ static int run(struct ask *ask, const char *name) {
     return !error && ask->out->failed ? ask_fail_too_long(ask) : error;
 }
 
-int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
-              struct trace_rpc_error *ret_error) {
-    struct ask ask = {.store = store, .params = (json_t *)params /* for jansson's iterators; not changed */, .out = out_result};
+int store_ask_unless(struct store *store, const char *method, const json_t *params, const _Atomic bool *abandoned,
+                     struct trace_text *out_result, struct trace_rpc_error *ret_error) {
+    struct ask ask = {.store = store,
+                      .params = (json_t *)params /* for jansson's iterators; not changed */,
+                      .out = out_result,
+                      .work.abandoned = abandoned};
     size_t before = out_result->bytes;
     store_enter_thread();
     int error = run(&ask, method);
+    if (error == -ECANCELED) trace_rpc_fail(&ask.error, TRACE_RPC_INTERNAL, NULL, "interrupted");
     *ret_error = ask.error;
     if (!error) return 0;
     out_result->bytes = before;
     out_result->failed = false;
     return error;
+}
+
+int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
+              struct trace_rpc_error *ret_error) {
+    return store_ask_unless(store, method, params, NULL, out_result, ret_error);
 }

@@ -24,9 +24,6 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Between two looks whether anybody still waits. */
-#define EVENTS_A_LOOK 4096
-
 struct count_params {
     struct event_params filter;
     json_t *from, *to, *group_by;
@@ -37,7 +34,6 @@ struct count_params {
 
 struct counting {
     const struct store *store;
-    const _Atomic bool *abandoned; /* of the request; or NULL */
     struct trace_field *fields[STORE_COUNT_FIELDS_MAX];
     struct trace_field *value; /* NULL: nothing is measured, or it is `took` */
     bool measures_took;
@@ -130,17 +126,11 @@ static int find_group(struct counting *counting, const struct trace_event *event
     return count_groups_find(&counting->groups, key, bytes);
 }
 
-/* relaxed: a flag alone */
-static bool is_abandoned(const struct counting *counting) {
-    return counting->abandoned && atomic_load_explicit(counting->abandoned, memory_order_relaxed);
-}
-
 /* history_visit's. */
 static int count_event(void *context, const struct trace_event *event, history_source source) {
     struct counting *counting = context;
     struct trace_filter_origin origin = {0};
     uint64_t number;
-    if (counting->events % EVENTS_A_LOOK == 0 && is_abandoned(counting)) return -ECANCELED;
     if (counting->uses) expression_origin(counting->store, counting->uses, event, source, &origin);
     if (!counting->events || event->timestamp < counting->first_ns) counting->first_ns = event->timestamp;
     if (!counting->events || event->timestamp > counting->last_ns) counting->last_ns = event->timestamp;
@@ -279,7 +269,9 @@ static uint64_t window_ns(const struct ask *ask, const struct counting *counting
     history_stats(ask->store->history, &stats);
     uint64_t from_ns = query->from_ns, to_ns = query->to_ns ? query->to_ns : query->from_ns ? now_ns : counting->last_ns;
     if (!from_ns) from_ns = counting->first_ns;
+    if (stats.kept && counting->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
+    if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > counting->first_ns) from_ns = counting->first_ns; /* evicted meanwhile */
     if (to_ns < counting->last_ns) to_ns = counting->last_ns;       /* of a clock that is ahead */
@@ -292,7 +284,8 @@ int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t en
                                  .node_set = query->node_set,
                                  .node_set_bits = query->node_set_bits,
                                  .from_ns = query->from_ns,
-                                 .to_ns = query->to_ns};
+                                 .to_ns = query->to_ns,
+                                 .work = query->work};
     struct history_visited visited;
     *ret_lost = 0;
     return history_visit(ask->store->history, &gaps, 0, end, count_lost, ret_lost, &visited);
@@ -344,6 +337,7 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
                             struct counting *counting, uint64_t now_ns) {
     uint64_t set[NODES_SET_WORDS], lost;
     struct history_visited visited;
+    event_filter_count(filter, &ask->work);
     event_filter_prepare(filter, ask->store, set);
     rcu_read_lock();
     uint64_t end = history_end_position(ask->store->history);
@@ -355,19 +349,13 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
                               "the numbers of so many groups do not fit; group by less, or filter more");
-    return error ? ask_fail_memory(ask) : 0;
-}
-
-/* It looks at all that matches. */
-bool ask_count_is_long(const struct ask *ask) {
-    (void)ask;
-    return true;
+    return error ? ask_fail(ask, error) : 0;
 }
 
 int ask_count(struct ask *ask) {
     struct count_params params;
     struct event_filter filter;
-    struct counting counting = {.store = ask->store, .abandoned = ask->abandoned};
+    struct counting counting = {.store = ask->store};
     uint64_t now_ns = store_now_ns(ask->store);
     if (read_params(ask, &params)) return -1;
     int error = event_params_read(ask->store, &params.filter, false, now_ns, &filter, &ask->error);

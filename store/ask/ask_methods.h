@@ -15,8 +15,9 @@ bool ask_traces_is_long(const struct ask *ask);
 int ask_requests(struct ask *ask); /* ask_requests.c */
 int ask_query(struct ask *ask);    /* ask_query.c */
 int ask_query_small(struct ask *ask);
+bool ask_query_is_long(const struct ask *ask);
 int ask_count(struct ask *ask); /* ask_count.c */
-bool ask_count_is_long(const struct ask *ask);
+bool ask_always_long(const struct ask *ask);
 
 /* The sum of the events that are missing of the query's nodes and time, up to a position.  Returns as history_visit.
  * ask_count.c */
@@ -27,5 +28,9 @@ int ask_answer(struct ask *ask, json_t *result_new);
 
 /* The error when memory ran out.  Returns -EINVAL. */
 int ask_fail_memory(struct ask *ask);
+
+/* What to return when the history answered `error`: -E2BIG and -ECANCELED as they are, for another the error that memory ran
+ * out. */
+int ask_fail(struct ask *ask, int error);
 
 #endif

@@ -165,6 +165,7 @@ static int write_gaps(struct ask *ask, const struct query *query, const struct p
         .node_set_bits = NODES_MAX,
         .kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST,
         .examine_max = query->filter.query.examine_max,
+        .work = query->filter.query.work,
     };
     if (page_time(query, answer, &conditions.from_ns, &conditions.to_ns)) {
         int error = history_select(ask->store->history, &conditions, 0, page->place.end, STORE_GAPS_MAX, query->newest_first,
@@ -212,15 +213,14 @@ static int write_page(struct ask *ask, const struct query *query, const struct q
 
 static int answer_query(struct ask *ask, const struct query_params *params, struct query *query) {
     struct page page;
+    event_filter_count(&query->filter, &ask->work);
     event_filter_prepare(&query->filter, ask->store, query->node_set);
     int error = page_find(ask->store->history, &query->filter.query, (size_t)params->limit, query->newest_first, params->total,
                           query->continues ? &query->from : NULL, &page);
-    if (error == -E2BIG) return error;
-    if (error) return ask_fail_memory(ask);
+    if (error) return ask_fail(ask, error);
     error = write_page(ask, query, params, &page);
     history_answer_fini(&page.answer);
-    if (error && error != -E2BIG) ask_fail_memory(ask);
-    return error;
+    return error ? ask_fail(ask, error) : 0;
 }
 
 /* examine_max: as in history_query; then -E2BIG may come back. */
@@ -237,6 +237,9 @@ static int query(struct ask *ask, uint64_t examine_max) {
 }
 
 int ask_query(struct ask *ask) { return query(ask, 0); }
+
+/* The events of a trace are found by its chain. */
+bool ask_query_is_long(const struct ask *ask) { return !json_object_get(ask->params, "trace_id"); }
 
 /* Only a whole trace id, and nothing else that needs a search; and a page that holds all events that a small query may have.
  * Whether there are more of them shows on the way. */

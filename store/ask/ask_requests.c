@@ -314,7 +314,9 @@ static uint64_t find_window(const struct requests *requests, uint64_t now_ns) {
     history_stats(requests->store->history, &stats);
     uint64_t from_ns = requests->from_ns ? requests->from_ns : requests->first_ns;
     uint64_t to_ns = requests->to_ns ? requests->to_ns : requests->from_ns ? now_ns : requests->last_ns;
+    if (stats.kept && requests->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
+    if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > requests->first_ns) from_ns = requests->first_ns; /* evicted meanwhile */
     if (to_ns < requests->last_ns) to_ns = requests->last_ns;       /* of a clock that is ahead */
@@ -324,8 +326,8 @@ static uint64_t find_window(const struct requests *requests, uint64_t now_ns) {
 static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t now_ns) {
     const struct history_trace_test test = {requests, see, note_trace};
     const struct history_traces_query query = {
-        .from_ns = requests->from_ns, .to_ns = requests->to_ns, .test = &test, .limit = 1, .abandoned = ask->abandoned};
-    const struct history_query gaps = {.from_ns = requests->from_ns, .to_ns = requests->to_ns};
+        .from_ns = requests->from_ns, .to_ns = requests->to_ns, .test = &test, .limit = 1, .work = &ask->work};
+    const struct history_query gaps = {.from_ns = requests->from_ns, .to_ns = requests->to_ns, .work = &ask->work};
     struct history_trace *none;
     size_t count;
     uint64_t lost = 0;
@@ -342,13 +344,14 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
                               "the times of so many groups do not fit; group by less, or filter more");
-    return error ? ask_fail_memory(ask) : 0;
+    return error ? ask_fail(ask, error) : 0;
 }
 
 int ask_requests(struct ask *ask) {
     struct requests_params params;
     uint64_t now_ns = store_now_ns(ask->store);
-    struct requests requests = {.store = ask->store, .params = &params, .sieve = {.store = ask->store, .now_ns = now_ns}};
+    struct requests requests = {
+        .store = ask->store, .params = &params, .sieve = {.store = ask->store, .now_ns = now_ns, .work = &ask->work}};
     struct expression *expression = NULL;
     if (read_params(ask, &params)) return -1;
     int error = time_param_read("from", params.from, now_ns, &requests.from_ns, &ask->error);

@@ -54,17 +54,22 @@ int ask_peers(struct ask *ask) {
         if (id_param_read_node(ask->store, "node_id", node, false, &id, &ask->error)) return -1;
         id_lookup_logs(ask->store, &id, set);
     }
+    const struct history_peers_query query = {
+        .node_set = node ? set : NULL, .node_set_bits = node ? NODES_MAX : 0, .limit = STORE_PEERS_MAX, .work = &ask->work};
     struct history_peer *peers;
     struct id_lookup_names names;
-    size_t count;
-    if (history_peers(ask->store->history, node ? set : NULL, node ? NODES_MAX : 0, &peers, &count)) return ask_fail_memory(ask);
+    size_t count, total;
+    int error = history_peers_first(ask->store->history, &query, &peers, &count, &total);
+    if (error) return ask_fail(ask, error);
     if (id_lookup_names_init(&names, ask->store)) {
         free(peers);
         return ask_fail_memory(ask);
     }
     trace_text_puts(ask->out, "{\"peers\":[");
     for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, peer_json(ask->store, &peers[i], &names));
-    trace_text_puts(ask->out, "]}");
+    trace_text_puts(ask->out, "],\"total\":");
+    value_put_unsigned(ask->out, total);
+    trace_text_puts(ask->out, "}");
     id_lookup_names_fini(&names);
     free(peers);
     return 0;
@@ -157,21 +162,24 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
     return 0;
 }
 
-/* Then it looks at every event of every trace. */
+/* Without these, the directory alone says which traces are meant. */
 bool ask_traces_is_long(const struct ask *ask) {
-    return json_object_get(ask->params, "filter") || json_object_get(ask->params, "order");
+    static const char *const searched[] = {"filter", "order", "to", "app", "kind"};
+    for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
+        if (json_object_get(ask->params, searched[i])) return true;
+    return false;
 }
 
 int ask_traces(struct ask *ask) {
     struct traces_params params;
     struct history_traces_query query;
-    struct trace_sieve sieve = {.store = ask->store, .now_ns = store_now_ns(ask->store)};
+    struct trace_sieve sieve = {.store = ask->store, .now_ns = store_now_ns(ask->store), .work = &ask->work};
     const struct history_trace_test test = {&sieve, trace_sieve_see, trace_sieve_keep};
     struct expression *expression = NULL;
     struct history_trace *traces;
     size_t count, total;
     if (read_traces_params(ask, &params, sieve.now_ns, &query)) return -1;
-    query.abandoned = ask->abandoned;
+    query.work = &ask->work;
     if (params.filter) {
         int error = expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, sieve.now_ns,
                                       &ask->error);
@@ -181,7 +189,7 @@ int ask_traces(struct ask *ask) {
     }
     int error = history_traces(ask->store->history, &query, &traces, &count, &total);
     expression_destroy(expression);
-    if (error) return ask_fail_memory(ask);
+    if (error) return ask_fail(ask, error);
     trace_text_puts(ask->out, "{\"traces\":[");
     for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i]));
     free(traces);

@@ -46,6 +46,8 @@ int page_find(struct history *history, const struct history_query *query, size_t
         count_gone(history, query, newest_first, &page);
     else
         place->begin = history_begin_position(history);
+    error = history_work_check(query->work);
+    if (error) return error;
     error = history_select(history, query, 0, place->end, limit, newest_first, from ? &from->after : NULL, answer);
     if (error) return error;
     if (answer->count) place->after = answer->hits[answer->count - 1];
@@ -58,6 +60,11 @@ int page_find(struct history *history, const struct history_query *query, size_t
     } else if (from && place->left != PAGE_UNKNOWN) {
         place->left -= answer->count;
         if (!answer->more) page.gone += place->left; /* went while this page was made */
+    }
+    error = history_work_check(query->work); /* what was counted counts */
+    if (error) {
+        history_answer_fini(answer);
+        return error;
     }
     *ret_page = page;
     return 0;

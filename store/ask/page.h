@@ -34,7 +34,7 @@ struct page {
 };
 
 /* Finds a page's events.  from: the place behind the page before, NULL for a first page.  count: also where that means to look at
- * each event.  Returns 0 or -ENOMEM; free with history_answer_fini(&page->answer). */
+ * each event.  Returns 0, -E2BIG, -ECANCELED or -ENOMEM, as history_select; free with history_answer_fini(&page->answer). */
 int page_find(struct history *history, const struct history_query *query, size_t limit, bool newest_first, bool count,
               const struct page_place *from, struct page *ret_page);
 

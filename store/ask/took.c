@@ -59,10 +59,10 @@ static bool note_trace(void *context, const struct history_trace *trace) {
     return false;
 }
 
-int took_init(struct took *took, const struct ask *ask, const struct history_query *query) {
+int took_init(struct took *took, struct ask *ask, const struct history_query *query) {
     const struct history_trace_test test = {took, see_nothing, note_trace};
     const struct history_traces_query all = {
-        .from_ns = query->from_ns, .to_ns = query->to_ns, .test = &test, .limit = 1, .abandoned = ask->abandoned};
+        .from_ns = query->from_ns, .to_ns = query->to_ns, .test = &test, .limit = 1, .work = &ask->work};
     struct history_trace *none;
     size_t count;
     if (query->kinds && !(query->kinds & APP_END_BIT)) return 0;

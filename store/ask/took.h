@@ -24,7 +24,7 @@ struct took {
 
 /* Finds the requests that may have ended among the events of a query.  Gathers every trace that has an event in the query's time.
  * Returns 0, -ENOMEM or -ECANCELED; took_fini in any case. */
-int took_init(struct took *took, const struct ask *ask, const struct history_query *query);
+int took_init(struct took *took, struct ask *ask, const struct history_query *query);
 void took_fini(struct took *took);
 
 /* Is it the end of a request, and how long did that take?  Wait-free. */

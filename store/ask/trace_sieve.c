@@ -38,7 +38,9 @@ void trace_sieve_see(void *context, const struct trace_event *event, history_sou
     struct trace_sieve *sieve = context;
     struct trace_filter_origin origin;
     expression_origin(sieve->store, trace_filter_uses(sieve->filter), event, source, &origin);
+    uint64_t before = sieve->tally.work;
     trace_filter_tally_add(sieve->filter, &sieve->tally, event, &origin);
+    sieve->work->done += sieve->tally.work - before;
 }
 
 bool trace_sieve_keep(void *context, const struct history_trace *trace) {

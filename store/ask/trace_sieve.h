@@ -24,6 +24,7 @@ struct trace_sieve {
     const struct trace_filter *filter; /* made for traces */
     uint64_t now_ns;
     struct trace_filter_tally tally; /* of the trace at hand */
+    struct history_work *work;       /* where it adds what it took */
 };
 
 /* history_trace_test's see and keep; the context is a sieve. */

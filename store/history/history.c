@@ -9,7 +9,7 @@
  *   - bytes_max is never exceeded: one arena, taken and touched at create; nothing is allocated afterwards but answers.
  *
  * history_reserve and history_append belong to one thread, the ingest thread. */
-#include "history_internal.h"
+#include "history_share.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,8 +38,9 @@ static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 /* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
  * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all traces
- * of their own, and for one of all peers of their own. */
-static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
+ * of their own, and for one of all peers of their own.  When there are more peers, the rare ones get no tally; when there are more
+ * traces, the oldest segment goes early. */
+static void budget_for(uint32_t segments_max, bool shares, struct budget *ret_budget) {
     size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
     uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
     unsigned bits;
@@ -57,27 +58,28 @@ static void budget_for(uint32_t segments_max, struct budget *ret_budget) {
     bytes += line_up((peers_max + 1) * sizeof(struct peer_entry));
     bytes += history__directory_slot_bytes(bits, 0) + history__directory_slot_bytes(bits, 1);
     bytes += (size_t)chunks_max * CHUNK_PEERS * sizeof(struct peer_tally) + line_up(chunks_max * sizeof(struct peer_tally *));
+    if (shares) bytes += line_up(history__share_bytes(segments_max)) + segments_max * line_up(HISTORY_SEGMENT_EVENTS / 8);
     bytes += sizeof(struct history);
 
     *ret_budget = (struct budget){segments_max, traces_max, peers_max, chunks_max, bytes};
 }
 
 /* The largest that fits. */
-static int budget_find(size_t bytes_max, struct budget *ret_budget) {
+static int budget_find(size_t bytes_max, bool shares, struct budget *ret_budget) {
     struct budget budget;
     uint32_t low = SEGMENTS_MIN, high = SEGMENTS_MAX;
 
-    budget_for(low, &budget);
+    budget_for(low, shares, &budget);
     if (budget.bytes > bytes_max) return -EINVAL;
     while (low < high) {
         uint32_t middle = low + (high - low + 1) / 2;
-        budget_for(middle, &budget);
+        budget_for(middle, shares, &budget);
         if (budget.bytes <= bytes_max)
             low = middle;
         else
             high = middle - 1;
     }
-    budget_for(low, ret_budget);
+    budget_for(low, shares, ret_budget);
     return 0;
 }
 
@@ -111,7 +113,8 @@ static void carve_directory(struct directory *directory, uint32_t capacity, size
     history__directory_init(directory, capacity, entries, entry_bytes, even, odd, hash_of);
 }
 
-static int arena_take(struct history *history, const struct budget *budget) {
+/* shares: there is memory for them. */
+static int arena_take(struct history *history, const struct budget *budget, bool shares) {
     char *cursor;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | (history->lazy ? MAP_NORESERVE : 0);
     void *arena = mmap(NULL, budget->bytes - sizeof *history, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -140,10 +143,15 @@ static int arena_take(struct history *history, const struct budget *budget) {
     for (uint32_t i = budget->segments_max; i-- > 0;) {
         struct segment *segment = &history->segments[i];
         carve_segment(segment, &cursor);
+        if (shares) segment->kept = carve(&cursor, HISTORY_SEGMENT_EVENTS / 8);
         segment->capacity = HISTORY_SEGMENT_EVENTS;
         segment->chunks[0] = history->peer_tallies; /* the tally of an empty slot is looked up, too, and not used */
         segment->next = history->spare;
         history->spare = segment;
+    }
+    if (shares) {
+        history->share = carve(&cursor, history__share_bytes(budget->segments_max));
+        history__share_init(history->share, budget->segments_max);
     }
     assert((size_t)(cursor - (char *)arena) <= history->arena_bytes);
     return 0;
@@ -254,13 +262,28 @@ static void sweep_some(struct history *history, struct directory *directory) {
     history__directory_sweep(history, directory, count, UINT32_MAX);
 }
 
-/* Takes the oldest segment away from new readers, and sends it through a grace period. */
-static void retire_oldest(struct history *history) {
-    uint64_t number = history_begin_position(history) / HISTORY_SEGMENT_EVENTS;
+/* end:R  Publishes the events, their links, heads and bounds.  Pairs with end:A.
+ * Without it a reader takes an event that is still being written. */
+static void publish_end(struct history *history) {
+    atomic_store_explicit(&history->end, history->newest->number * HISTORY_SEGMENT_EVENTS + history->filled,
+                          memory_order_release);
+}
+
+/* Takes the oldest segment away from new readers, and sends it through a grace period.  What its nodes' shares keep of it is
+ * copied behind the newest event before.  squeeze: as history__share_choose. */
+static void retire_oldest(struct history *history, unsigned squeeze) {
+    uint64_t number = history_begin_position(history) / HISTORY_SEGMENT_EVENTS, moves = history__load(&history->moves);
     struct segment *segment = history__segment(history, number);
 
     assert(segment != NULL && segment != history->newest);
-    history__store(&history->begin, (number + 1) * HISTORY_SEGMENT_EVENTS);
+    if (history->share != NULL && history__share_choose(history, segment, squeeze) > 0) history__share_copy(history, segment);
+    /* moves:R  The odd number comes before both positions, and the even one after them.  Pairs with moves:A.  Without it a reader
+     * sees an event in both places, or in none. */
+    history__store(&history->moves, moves + 1);
+    atomic_store_explicit(&history->begin, (number + 1) * HISTORY_SEGMENT_EVENTS, memory_order_release);
+    publish_end(history);
+    history__greatest(&history->gone_ns, history__load(&segment->bounds.max_ns));
+    atomic_store_explicit(&history->moves, moves + 2, memory_order_release);
     /* relaxed: nothing is published by this; the grace period orders it before the segment's next life */
     atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_relaxed);
     history__store32(&history->live, history__load32(&history->live) - 1);
@@ -269,20 +292,12 @@ static void retire_oldest(struct history *history) {
     send_through_grace(history, segment);
 }
 
-/* The newest segment is full (or there is none): begins the next, and retires the oldest when no other memory is left, so that
- * its grace period passes while the new one fills. */
-static void rotate(struct history *history) {
-    struct segment *segment, *before = history->newest;
+/* Makes the spare segment the newest. */
+static void open_segment(struct history *history) {
+    struct segment *segment = history->spare, *before = history->newest;
     uint64_t number = before == NULL ? 0 : before->number + 1;
 
-    reclaim(history, false);
-    while (history->spare == NULL) {
-        if (history->in_grace == 0) retire_oldest(history);
-        reclaim(history, true);
-    }
-    segment = history->spare;
     history->spare = segment->next;
-
     segment->number = number;
     segment->next = NULL;
     segment->trace_count = segment->peer_count = 0;
@@ -293,32 +308,62 @@ static void rotate(struct history *history) {
     segment->bounds = (struct block){.min_ns = UINT64_MAX};
     history__store32(&segment->traces_published, 0);
     history__store32(&segment->peers_published, 0);
+    history__store32(&segment->rare, 0);
+    memset(history->seen_once, 0, sizeof history->seen_once);
+    if (segment->kept != NULL) {
+        segment->kept_before = before == NULL ? 0 : before->kept_before + history__load32(&before->kept_count);
+        history__store32(&segment->kept_count, 0);
+        memset((void *)segment->kept, 0, HISTORY_SEGMENT_EVENTS / 8);
+    }
 
     /* ring:R  Publishes the segment, empty.  Pairs with ring:A. */
     atomic_store_explicit(&history->ring[number % history->segments_max], segment, memory_order_release);
     history__store32(&history->live, history__load32(&history->live) + 1);
     history->newest = segment;
     history->filled = 0;
-    if (history->spare == NULL && history->in_grace == 0) retire_oldest(history);
 }
 
-/* Do the pools have what that many events could need at worst? */
-static bool pools_suffice(const struct history *history, uint32_t events) {
-    const struct segment *newest = history->newest;
-    uint32_t tallies = newest->chunk_count * CHUNK_PEERS - newest->peer_count + history->chunks_free_count * CHUNK_PEERS;
-    return tallies >= events && history->traces.capacity - history->traces.used >= events &&
-           history->peers.capacity - history->peers.used >= events;
+bool history__open_next(struct history *history) {
+    while (history->spare == NULL && history->in_grace > 0) reclaim(history, true);
+    if (history->spare == NULL) return false;
+    open_segment(history);
+    return true;
 }
 
-/* Makes room in the pools: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
+/* The newest segment is full (or there is none): begins the next, and retires the oldest when no other memory is left, so that
+ * its grace period passes while the new one fills. */
+static void rotate(struct history *history) {
+    reclaim(history, false);
+    while (history->spare == NULL) {
+        if (history->in_grace == 0) retire_oldest(history, 0);
+        reclaim(history, true);
+    }
+    open_segment(history);
+    if (history->spare == NULL && history->in_grace == 0) retire_oldest(history, 0);
+}
+
+/* Has the directory of traces what that many events could need at worst?  Of peers there may be more than there is room for. */
+static bool entries_suffice(const struct history *history, uint32_t events) {
+    return history->traces.capacity - history->traces.used >= events;
+}
+
+/* Retires the oldest segment although there is memory for more. */
+static void retire_early(struct history *history, unsigned squeeze) {
+    uint64_t before = history__share_kept(history);
+    retire_oldest(history, squeeze);
+    history__add(&history->early, HISTORY_SEGMENT_EVENTS - (history__share_kept(history) - before));
+}
+
+/* Makes room in the directory: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
  * never needs more than there is, so in the end there is room. */
 static void make_room(struct history *history, uint32_t events) {
     bool swept = false;
+    unsigned squeeze = 0; /* shares that have a trace for each event must not keep all entries */
 
-    for (reclaim(history, false); !pools_suffice(history, events); reclaim(history, true)) {
+    for (reclaim(history, false); !entries_suffice(history, events); reclaim(history, true)) {
         if (history->in_grace > 0) continue; /* there may be enough in what is coming back */
         if (swept) {
-            retire_oldest(history);
+            retire_early(history, squeeze < 63 ? squeeze++ : squeeze);
         } else {
             struct segment *segment = history->spare; /* for its grace period; live segments leave at least one */
             assert(segment != NULL);
@@ -334,10 +379,13 @@ static void make_room(struct history *history, uint32_t events) {
 struct trace_event *history_reserve(struct history *history, uint32_t *ret_room) {
     uint32_t room;
 
-    if (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
-    room = HISTORY_SEGMENT_EVENTS - history->filled;
-    if (room > RESERVE_MAX) room = RESERVE_MAX;
-    if (!pools_suffice(history, room)) make_room(history, room);
+    for (;; make_room(history, room)) {
+        /* kept events may fill it at once */
+        while (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
+        room = HISTORY_SEGMENT_EVENTS - history->filled;
+        if (room > RESERVE_MAX) room = RESERVE_MAX;
+        if (entries_suffice(history, room)) break;
+    }
     history->reserved = room;
     *ret_room = room;
     return &history->newest->events[history->filled];
@@ -349,11 +397,9 @@ void history_append(struct history *history, uint32_t count, history_source sour
     history->reserved = 0;
     if (count == 0) return;
     history__index(history, history->newest, history->filled, count, source);
+    if (history->share != NULL) history__share_note(history, history_source_node(source), count);
     history->filled += count;
-    /* end:R  Publishes the events, their links, heads and bounds.  Pairs with end:A.
-     * Without it a reader takes an event that is still being written. */
-    atomic_store_explicit(&history->end, history->newest->number * HISTORY_SEGMENT_EVENTS + history->filled,
-                          memory_order_release);
+    publish_end(history);
 }
 
 /* ---- positions ---------------------------------------------------------------------------------------------------------- */
@@ -364,6 +410,19 @@ uint64_t history_end_position(const struct history *history) {
 }
 
 uint64_t history_begin_position(const struct history *history) { return history__load(&history->begin); }
+
+struct history_span history__span(const struct history *history) {
+    struct history_span span;
+    uint64_t moves;
+
+    do {
+        /* moves:A  Pairs with moves:R. */
+        while ((moves = atomic_load_explicit(&history->moves, memory_order_acquire)) & 1) caa_cpu_relax();
+        span.begin = atomic_load_explicit(&history->begin, memory_order_acquire);
+        span.end = history_end_position(history);
+    } while (history__load(&history->moves) != moves); /* relaxed: both loads before it are acquires */
+    return span;
+}
 
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source) {
     struct segment *segment;
@@ -387,9 +446,14 @@ static uint64_t count_alive(const struct directory *directory, uint64_t begin) {
 
 void history_stats(struct history *history, struct history_stats *ret_stats) {
     struct history_stats stats = {0};
-    uint64_t end = history_end_position(history), begin = history_begin_position(history), min_ns = UINT64_MAX, max_ns = 0;
+    uint64_t kept = history__share_kept(history), min_ns = UINT64_MAX, max_ns = 0;
+    struct history_span span = history__span(history);
+    uint64_t end = span.end, begin = span.begin;
 
-    stats.evicted = begin;
+    stats.evicted = begin - (kept < begin ? kept : begin); /* a copy takes a position, too */
+    stats.whole_from_ns = history__load(&history->gone_ns);
+    stats.share = history__share_level(history);
+    stats.early = history__load(&history->early);
     stats.events_max = (uint64_t)(history->segments_max - (history->backed == NULL)) * HISTORY_SEGMENT_EVENTS;
     stats.bytes = history->arena_bytes + sizeof *history;
     stats.bytes_max = history->bytes_max;
@@ -404,6 +468,8 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
         segment = history__segment_bounds(history, number);
         if (segment != NULL) {
             stats.events += history__behind(segment, end);
+            stats.kept += history__load32(&segment->kept_count);
+            stats.rare_peer_events += history__load32(&segment->rare);
             uint64_t least = history__load(&segment->bounds.min_ns), greatest = history__load(&segment->bounds.max_ns);
             if (least < min_ns) min_ns = least;
             if (greatest > max_ns) max_ns = greatest;
@@ -423,10 +489,10 @@ int history__keys_make(struct history *history) {
     return 0;
 }
 
-static int create(struct history **ret_history, size_t bytes_max, bool lazy) {
+static int create(struct history **ret_history, size_t bytes_max, bool lazy, bool shares) {
     struct history *history;
     struct budget budget;
-    int error = budget_find(bytes_max, &budget);
+    int error = budget_find(bytes_max, shares, &budget);
 
     if (error < 0) return error;
     history = aligned_alloc(64, line_up(sizeof *history));
@@ -436,7 +502,7 @@ static int create(struct history **ret_history, size_t bytes_max, bool lazy) {
     history->lazy = lazy;
     error = history__keys_make(history);
     if (error < 0) goto fail_history;
-    error = arena_take(history, &budget);
+    error = arena_take(history, &budget, shares);
     if (error < 0) goto fail_history;
     pthread_mutex_init(&history->lock, NULL);
     pthread_cond_init(&history->work, NULL);
@@ -453,9 +519,11 @@ fail_history:
     return error;
 }
 
-int history_create(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, false); }
+int history_create(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, false, false); }
 
-int history_create_lazy(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, true); }
+int history_create_shared(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, false, true); }
+
+int history_create_lazy(struct history **ret_history, size_t bytes_max) { return create(ret_history, bytes_max, true, false); }
 
 static void reclaimer_stop(struct history *history) {
     pthread_mutex_lock(&history->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A segment's image: its layout, and taking it out of a history in memory. */
-#include "history_internal.h"
+#include "history_share.h"
 #include <store/history_image.h>
 
 #include <endian.h>
@@ -210,12 +210,83 @@ static int sort_traces(struct taking *taking, struct history_segment_info *info)
     return 0;
 }
 
+/* ---- a segment whose index does not have all -------------------------------------------------------------------------------- */
+
+#define COPIED_A_LOCK 2048U
+
+struct copied {
+    struct trace_event events[COPIED_A_LOCK];
+    history_source sources[COPIED_A_LOCK];
+    uint32_t count;
+};
+
+/* What an image has of the events from `first` on.  Returns 0, or -ENOENT. */
+static int copy_events(const struct history *history, uint64_t number, uint32_t first, struct copied *out) {
+    const struct segment *segment;
+
+    out->count = 0;
+    grace_read_lock();
+    segment = history__segment(history, number);
+    for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < HISTORY_SEGMENT_EVENTS; i++) {
+        if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
+        if (segment->kept != NULL && history__is_kept(segment, i))
+            continue; /* it is in the image of the segment that it came into */
+        out->events[out->count] = segment->events[i];
+        out->sources[out->count++] = segment->sources[i];
+    }
+    grace_read_unlock();
+    return segment != NULL ? 0 : -ENOENT;
+}
+
+static void append_copied(struct history *history, const struct copied *copied) {
+    for (uint32_t i = 0, n; i < copied->count; i += n) {
+        uint32_t room;
+        struct trace_event *place = history_reserve(history, &room);
+        for (n = 1; n < room && i + n < copied->count && copied->sources[i + n] == copied->sources[i];) n++;
+        memcpy(place, &copied->events[i], n * sizeof *place);
+        history_append(history, n, copied->sources[i]);
+    }
+}
+
+/* Indexes the events anew, in a history of their own that has room for all peers. */
+static int take_anew(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info) {
+    struct copied *copied = malloc(sizeof *copied);
+    struct history *anew = NULL;
+    int error = copied != NULL ? history_create_lazy(&anew, HISTORY_BYTES_MIN) : -ENOMEM;
+
+    if (error == 0) {
+        memcpy(anew->keys, history->keys, sizeof anew->keys);
+        anew->every_peer = true;
+    }
+    for (uint32_t first = 0; first < HISTORY_SEGMENT_EVENTS && error == 0; first += COPIED_A_LOCK) {
+        error = copy_events(history, number, first, copied);
+        if (error == 0) append_copied(anew, copied);
+    }
+    if (error == 0) error = history_end_position(anew) == 0 ? -ENODATA : history_image_take(anew, 0, image, ret_info);
+    if (error == 0) ret_info->number = number;
+    history_destroy(anew);
+    free(copied);
+    return error;
+}
+
+static bool has_all(const struct history *history, uint64_t number) {
+    const struct segment *segment;
+    bool all;
+
+    grace_read_lock();
+    segment = history__segment(history, number);
+    all = segment == NULL || (history__rare_chain(segment) == NULL && history__load32(&segment->kept_count) == 0);
+    grace_read_unlock();
+    return all;
+}
+
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info) {
     struct taking taking = {.history = history, .number = number, .image = image};
     struct history_segment_info info;
     int error = take_info(history, number, &info);
 
     if (error < 0) return error;
+    if (!has_all(history, number)) return take_anew(history, number, image, ret_info);
     if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* of a segment, that is our own fault */
     for (enum history_section section = 0; section < HISTORY_SECTIONS && error == 0; section++) {
         size_t at = taking.layout.at[section], bytes = taking.layout.bytes[section];

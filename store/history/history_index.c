@@ -115,6 +115,7 @@ static inline void index_trace(struct history *history, struct segment *segment,
 
 /* ---- peers -------------------------------------------------------------------------------------------------------------- */
 
+/* Finds or makes the directory entry of a peer; 0: there is no room. */
 static uint32_t peer_entry_take(struct history *history, const struct trace_node_id *id, uint64_t hash) {
     struct directory *directory = &history->peers;
     uint32_t mask = ((uint32_t)1 << directory->bits) - 1, tag = (uint32_t)(hash >> 32), index;
@@ -125,6 +126,7 @@ static uint32_t peer_entry_take(struct history *history, const struct trace_node
         if (directory->slots[at].tag == tag && history__peer_equal(&entry->id, id)) break;
     }
     if (index == 0) {
+        if (directory->used == directory->capacity) return 0;
         index = history__directory_add(directory, hash);
         entry = history__peer_entry(history, index);
         entry->id = *id;
@@ -133,24 +135,61 @@ static uint32_t peer_entry_take(struct history *history, const struct trace_node
     return index;
 }
 
+/* May the newest segment take one more chunk?  Each has its part of the pool, and more while half of that is free. */
+static bool chunk_is_there(const struct history *history, const struct segment *segment) {
+    uint32_t part = history->chunks_max / history->segments_max;
+    if (history->chunks_free_count == 0) return false;
+    return history->every_peer || segment->chunk_count < part || history->chunks_free_count > history->chunks_max / 2;
+}
+
+/* Is a peer that has no tally in the segment to have none?  While there are enough, all get one.  When half of the segment's part
+ * is used, only those that come a second time: thousands that come once take nothing from those that stay. */
+static bool peer_is_rare(struct history *history, const struct segment *segment, uint64_t hash) {
+    uint32_t part = history->chunks_max / history->segments_max * CHUNK_PEERS, number = segment->peer_count;
+    uint64_t *word = &history->seen_once[(uint16_t)hash / 64], bit = UINT64_C(1) << hash % 64;
+
+    if (history->every_peer) return false;
+    if (number >= PEER_TALLIES_MAX || (number % CHUNK_PEERS == 0 && !chunk_is_there(history, segment))) return true;
+    if (number < part / 2 || (*word & bit) != 0) return false;
+    *word |= bit;
+    return true;
+}
+
+/* Its event goes into the chain of all of them. */
+static void rare_link(struct segment *segment, uint32_t index) {
+    uint32_t rare = history__load32(&segment->rare);
+
+    segment->peer_numbers[index] = PEER_RARE;
+    if (rare == 0)
+        link_first(&segment->rare_head, segment->peer_links, index);
+    else
+        link_event(&segment->rare_head, segment->peer_links, index);
+    /* rare:R  Publishes the chain.  Pairs with rare:A.  Without it a reader walks from a head that is not there yet. */
+    atomic_store_explicit(&segment->rare, rare + 1, memory_order_release);
+}
+
 static uint64_t hash_of_peer(const struct history *history, const struct segment *segment, uint32_t number) {
     return history__hash_peer(history, &history__peer_tally(segment, number)->id);
 }
 
-/* What is first said about a peer in the segment. */
-static void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node, uint64_t hash) {
+/* What is first said about a peer in the segment.  Seldom, and kept out of the loop over a group. */
+static __attribute__((noinline)) void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node,
+                                                uint64_t hash) {
     const struct trace_event *event = &segment->events[index];
     struct table *table = &segment->by_peer;
-    uint32_t number = segment->peer_count++, mask, at;
+    uint32_t number = segment->peer_count, mask, at, entry;
     struct peer_tally *tally;
 
-    if (number % CHUNK_PEERS == 0) {
-        assert(history->chunks_free_count > 0);
-        segment->chunks[segment->chunk_count++] = history->chunks_free[--history->chunks_free_count];
+    entry = peer_is_rare(history, segment, hash) ? 0 : peer_entry_take(history, &event->peer_id, hash);
+    if (entry == 0) {
+        rare_link(segment, index);
+        return;
     }
+    if (number % CHUNK_PEERS == 0) segment->chunks[segment->chunk_count++] = history->chunks_free[--history->chunks_free_count];
+    segment->peer_count++;
     tally = history__peer_tally(segment, number);
     history__peer_init(tally, &event->peer_id);
-    tally->entry = peer_entry_take(history, &event->peer_id, hash);
+    tally->entry = entry;
     history__peer_count(tally, event, node);
     segment->peer_numbers[index] = (uint16_t)number;
     link_first(&tally->head, segment->peer_links, index);

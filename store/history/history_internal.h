@@ -9,7 +9,7 @@
  *      trace_links   [65536]  for each event the one before it of the same trace; one that links to itself ends the chain
  *      by_peer      [131072]  as by_trace, by peer
  *      peer_links    [65536]  as trace_links
- *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer
+ *      peer_numbers  [65536]  for each event the number of its peer's tally, PEER_NONE without a peer, PEER_RARE without a tally
  *      blocks          [256]  of 256 events each: least and greatest time, kinds, nodes
  *      bounds                 the same of all blocks together
  *      sources       [65536]  node and lane of each event
@@ -18,7 +18,10 @@
  * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up, it
  * is made anew over the same memory with its version odd; a reader that meets this looks again.
  *
- * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.
+ * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.  A peer's id
+ * comes from the network, where anybody can have as many as he likes; so when tallies, or entries of the directory, run short,
+ * rare peers get none: their events in a segment are linked to one chain, and whoever asks for one of them walks that chain.
+ * Answers stay exact, and no event goes because of peers.
  *
  * Directories
  * -----------
@@ -28,8 +31,9 @@
  * private to the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes
  * before a grace period after it was swept.
  *
- * When a pool (directory entries, chunks) runs low, the oldest segment is retired early: memory is fixed and answers stay exact,
- * the history only reaches less far back.
+ * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay
+ * exact, the
+ * history only reaches less far back, but never less than a quarter.
  *
  * Threads
  * -------
@@ -56,6 +60,10 @@
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
  *      peers:A    history_peers.c add_segment         peers:R
+ *      moves:R    history.c retire_oldest             moves:A      a reader sees a kept event twice, or not at all
+ *      moves:A    history__span                       moves:R
+ *      rare:R     history_index.c, rare_link          rare:A       a reader walks a chain of rare peers that has no head yet
+ *      rare:A     history__rare_chain                 rare:R
  *
  * What was removed (ring slot, entry count) is reused only after grace_wait(); the reclaimer hands it back under a mutex. */
 #ifndef TRACED_HISTORY_INTERNAL_H
@@ -128,7 +136,11 @@ struct table {
     uint32_t used;            /* slots taken; the ingest thread's */
 };
 
+#define NODE_MANY UINT32_MAX
+
 #define PEER_NONE 0xffff
+#define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
+#define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
 
 struct segment {
     uint64_t number;       /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
@@ -147,8 +159,14 @@ struct segment {
     struct table by_trace, by_peer;
     _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
     _Atomic uint32_t peers_published;
-    uint32_t capacity;     /* events that it can hold: all, but those of a backed segment were sealed earlier */
-    struct backed *backed; /* NULL: in memory; otherwise see history_backed.c */
+    _Atomic uint32_t rare;      /* events whose peers have no tally here */
+    _Atomic uint16_t rare_head; /* of their chain, in peer_links; only if there are some */
+    uint32_t capacity;          /* events that it can hold: all, but those of a backed segment were sealed earlier */
+    struct backed *backed;      /* NULL: in memory; otherwise see history_backed.c */
+    _Atomic uint64_t *kept;     /* bit set of events that were copied here when their segment was retired; NULL: without shares */
+    _Atomic uint32_t kept_count; /* how many */
+    uint64_t kept_before;        /* copies in all segments before this one; constant while readers can reach it */
+    uint32_t only_node;          /* of all its events; NODE_MANY: of several nodes; the ingest thread's */
     struct peer_tally *chunks[SEGMENT_CHUNKS];
 };
 
@@ -195,7 +213,8 @@ struct history {
     /* What readers ask for. */
     _Atomic uint64_t end;   /* position behind the newest event */
     _Atomic uint64_t begin; /* position of the oldest */
-    char end_pad[64 - 16];
+    _Atomic uint64_t moves; /* odd while events move from the oldest segment to the end */
+    char end_pad[64 - 24];
 
     uint64_t keys[6]; /* of the hashes; random, so that nobody outside can make ids collide */
     uint32_t segments_max;
@@ -214,7 +233,9 @@ struct history {
     uint32_t filled;   /* events in the newest */
     uint32_t reserved; /* how many the caller may append */
     uint32_t chunks_free_count;
-    uint32_t in_grace; /* segments that the reclaimer has */
+    bool every_peer;          /* none is rare: it is used for one segment, and then has room for all */
+    uint64_t seen_once[1024]; /* a bit for the hash of each peer of the newest segment that was found rare */
+    uint32_t in_grace;        /* segments that the reclaimer has */
     struct segment *spare;
     _Atomic uint32_t live; /* segments that readers can reach */
 
@@ -225,6 +246,10 @@ struct history {
     struct segment *retired; /* waiting for their grace period */
     struct segment *idle;    /* had it */
     bool stop;
+
+    struct history_share *share; /* NULL: the oldest events go, whose ever they are */
+    _Atomic uint64_t gone_ns;    /* no event that is gone is later */
+    _Atomic uint64_t early;      /* events that went while there was memory for more, because of traces */
 
     bool lazy;                   /* memory is touched as it fills, and the appending thread waits for grace periods itself */
     struct backed_store *backed; /* NULL: it is in memory, and appended to */
@@ -367,6 +392,18 @@ int history__keys_make(struct history *history);
 
 /* ---- history.c: segments; readers' side, under the RCU read lock --------------------------------------------------------- */
 
+/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
+struct history_span {
+    uint64_t begin, end;
+};
+
+/* All that there is now, each event once. */
+struct history_span history__span(const struct history *history);
+
+/* Ingest thread: begins the next segment when the newest is full, and no segment may be retired for it.  Returns false without
+ * memory for it. */
+bool history__open_next(struct history *history);
+
 /* The segment of that number, or NULL when it has been retired.  Of a backed one the arrays have their place from here on, until
  * BACKED_PLACES - 1 others were asked for; what is in them must be asked for by history__ready. */
 struct segment *history__segment(const struct history *history, uint64_t number);
@@ -467,6 +504,12 @@ struct peer_tally *history__find_peer(const struct history *history, const struc
 /* Can the chain from `head` be walked to its end?  Asked before anything is taken from it. */
 bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t *head, const uint16_t *links);
 
+/* The head of the chain of events whose peers have no tally in the segment; NULL: there are none. */
+static inline const _Atomic uint16_t *history__rare_chain(const struct segment *segment) {
+    /* rare:A  Pairs with rare:R.  Without it we could walk from a head that is not there yet. */
+    return atomic_load_explicit(&segment->rare, memory_order_acquire) != 0 ? &segment->rare_head : NULL;
+}
+
 /* A walk over a chain, newest event first:
  *     struct chain chain;
  *     for (history__chain_begin(&chain, &tally->head, links); history__chain_next(&chain, &index);) ... */
@@ -526,6 +569,16 @@ static inline bool history__entry_alive(const struct entry *entry, uint64_t begi
 static inline bool history__entry_truncated(const struct entry *entry, uint64_t begin) {
     return history__load(&entry->first_in) <= begin / HISTORY_SEGMENT_EVENTS;
 }
+
+/* ---- history_query.c: work ---------------------------------------------------------------------------------------------- */
+
+/* Work under one hold of the RCU read lock: about a millisecond. */
+#define HISTORY_WORK_A_LOCK 500000
+
+/* Gives up the RCU read lock for a moment when *held, the work that was done when it was taken, is that long ago.  Returns 0;
+ * -ENOENT: the segment is gone meanwhile; -E2BIG or -ECANCELED as history_work_check. */
+int history__breathe(const struct history *history, const struct segment *segment, const struct history_work *work,
+                     uint64_t *held);
 
 /* ---- history_query.c ---------------------------------------------------------------------------------------------------- */
 

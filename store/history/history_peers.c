@@ -3,8 +3,11 @@
  * What the nodes say about each peer.
  *
  * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source and
- * number of the peer).  For a set of nodes their events are counted one by one.  Both are exact for the events that were there at
- * the beginning; the newest segment's tallies may already know of a few more.
+ * number of the peer).  For a set of nodes their events are counted one by one, and so are those of rare peers.  All are exact for
+ * the events that were there at the beginning; the newest segment's tallies may already know of a few more.
+ *
+ * There may be as many peers as events, and an answer must not take the memory of all of them.  So they are gone through in
+ * several passes, each for those whose hash leaves a certain remainder, and what is not among the first is dropped after each.
  *
  * Called from any registered thread; gives up the RCU read lock between segments. */
 #include "history_trace.h"
@@ -15,6 +18,9 @@
 
 #define NODE_WORDS (HISTORY_NODES_MAX / 64)
 #define NO_SUM UINT32_MAX
+#define OTHER_PASS (UINT32_MAX - 1)
+/* Sums in memory at a time: about 20 MiB. */
+#define PEERS_A_PASS 32768
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
@@ -56,36 +62,52 @@ struct peer_sums {
     const struct history *history;
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
-    uint64_t end;
+    uint64_t begin, end;
+    struct history_work *work; /* or NULL */
+    uint32_t pass, passes;
     struct history__seen seen; /* number of an id's sum */
     struct peer_sum *list;
     size_t capacity;
-    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet */
+    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet; or OTHER_PASS */
 };
 
-/* The sum of a peer, and its number.  Returns NULL when there is no memory. */
-static struct peer_sum *sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uint32_t *index) {
+static bool is_of_pass(const struct peer_sums *sums, const struct trace_node_id *id) {
+    return sums->passes == 1 || (history__hash_peer(sums->history, id) >> 32) % sums->passes == sums->pass;
+}
+
+/* The sum of a peer of this pass, and its number.  Returns 0, -ENOMEM, or -EOVERFLOW when there are more peers than a pass takes. */
+static int sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uint32_t *index) {
     uint32_t count = sums->seen.count;
 
-    if (history__seen_add(sums->history, &sums->seen, id, index) < 0) return NULL;
-    if (*index < count) return &sums->list[*index];
+    if (history__seen_add(sums->history, &sums->seen, id, index) < 0) return -ENOMEM;
+    if (*index < count) return 0;
+    if (count == PEERS_A_PASS) return -EOVERFLOW;
     if (count == sums->capacity) {
         size_t capacity = sums->capacity == 0 ? 64 : 2 * sums->capacity;
         struct peer_sum *list = realloc(sums->list, capacity * sizeof *list);
-        if (list == NULL) return NULL;
+        if (list == NULL) return -ENOMEM;
         sums->list = list;
         sums->capacity = capacity;
     }
     history__peer_init(&sums->list[count].tally, id);
     memset(sums->list[count].nodes, 0, sizeof sums->list[count].nodes);
-    return &sums->list[count];
+    return 0;
 }
 
-/* The sum of the peer that has this number in the segment. */
-static struct peer_sum *sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number) {
+/* The sum of the peer that has this number in the segment; NULL: it is of another pass. */
+static int sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number, struct peer_sum **ret_sum) {
     uint32_t *index = &sums->sum_of[number];
-    if (*index != NO_SUM) return &sums->list[*index];
-    return sum_of_id(sums, &history__peer_tally(segment, number)->id, index);
+    int error = 0;
+
+    if (*index == NO_SUM) {
+        const struct trace_node_id *id = &history__peer_tally(segment, number)->id;
+        if (is_of_pass(sums, id))
+            error = sum_of_id(sums, id, index);
+        else
+            *index = OTHER_PASS;
+    }
+    *ret_sum = error == 0 && *index != OTHER_PASS ? &sums->list[*index] : NULL;
+    return error;
 }
 
 static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
@@ -106,51 +128,73 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
 
 static void note_node(struct peer_sum *sum, uint32_t node) { sum->nodes[node / 64] |= UINT64_C(1) << node % 64; }
 
-static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
-    for (uint32_t number = 0; number < count; number++) {
-        struct peer_sum *sum = sum_of(sums, segment, number);
-        if (sum == NULL) return -ENOMEM;
-        add_tally(&sum->tally, history__peer_tally(segment, number));
-    }
-    for (uint32_t i = 0; i < behind; i++) {
-        uint32_t number = segment->peer_numbers[i];
-        if (number < count) note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
-    }
+static bool node_asked(const struct peer_sums *sums, uint32_t node) {
+    return sums->node_set == NULL || (node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0);
+}
+
+/* One event by itself. */
+static int add_event(struct peer_sums *sums, const struct segment *segment, uint32_t index) {
+    const struct trace_event *event = &segment->events[index];
+    uint32_t node = history_source_node(segment->sources[index]), number;
+    int error;
+
+    if (!node_asked(sums, node) || !is_of_pass(sums, &event->peer_id)) return 0;
+    error = sum_of_id(sums, &event->peer_id, &number);
+    if (error < 0) return error;
+    history__peer_count(&sums->list[number].tally, event, node);
+    note_node(&sums->list[number], node);
     return 0;
 }
 
-static bool node_asked(const struct peer_sums *sums, uint32_t node) {
-    return node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0;
+static int add_rare(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
+    const _Atomic uint16_t *head = history__rare_chain(segment);
+    struct chain chain;
+    uint32_t index;
+    int error = 0;
+
+    if (head == NULL) return 0;
+    for (history__chain_begin(&chain, head, segment->peer_links); error == 0 && history__chain_next(&chain, &index);)
+        if (index < behind) error = add_event(sums, segment, index);
+    return error;
+}
+
+static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
+    for (uint32_t number = 0; number < count; number++) {
+        struct peer_sum *sum;
+        int error = sum_of(sums, segment, number, &sum);
+        if (error < 0) return error;
+        if (sum != NULL) add_tally(&sum->tally, history__peer_tally(segment, number));
+    }
+    for (uint32_t i = 0; i < behind; i++) {
+        uint32_t number = segment->peer_numbers[i];
+        if (number < count && sums->sum_of[number] != OTHER_PASS)
+            note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
+    }
+    return add_rare(sums, segment, behind);
 }
 
 static int add_some_nodes(struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
     for (uint32_t i = 0; i < behind; i++) {
         uint32_t number = segment->peer_numbers[i], node = history_source_node(segment->sources[i]);
         struct peer_sum *sum;
+        int error;
         if (number >= count || !node_asked(sums, node)) continue;
-        sum = sum_of(sums, segment, number);
-        if (sum == NULL) return -ENOMEM;
+        error = sum_of(sums, segment, number, &sum);
+        if (error < 0) return error;
+        if (sum == NULL) continue;
         history__peer_count(&sum->tally, &segment->events[i], node);
         note_node(sum, node);
     }
-    return 0;
+    return add_rare(sums, segment, behind);
 }
 
 /* The index of a backed segment is damaged, or has other times: its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
-    for (uint32_t i = 0; i < behind; i++) {
-        const struct trace_event *event = &segment->events[i];
-        uint32_t node, index;
-        struct peer_sum *sum;
-        if (!history__event_ready(segment, i)) continue;
-        node = history_source_node(segment->sources[i]);
-        if (!(event->flags & TRACE_FLAG_HAS_PEER) || (sums->node_set != NULL && !node_asked(sums, node))) continue;
-        sum = sum_of_id(sums, &event->peer_id, &index);
-        if (sum == NULL) return -ENOMEM;
-        history__peer_count(&sum->tally, event, node);
-        note_node(sum, node);
-    }
-    return 0;
+    int error = 0;
+    for (uint32_t i = 0; i < behind && error == 0; i++)
+        if (history__event_ready(segment, i) && (segment->events[i].flags & TRACE_FLAG_HAS_PEER))
+            error = add_event(sums, segment, i);
+    return error;
 }
 
 /* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes alone. */
@@ -223,31 +267,78 @@ static int peer_compare(const void *a, const void *b) {
     return memcmp(x->peer_id.bytes, y->peer_id.bytes, sizeof x->peer_id.bytes);
 }
 
-int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
-                  size_t *ret_count) {
-    struct peer_sums sums = {.history = history, .node_set = node_set, .node_set_bits = node_set_bits};
-    uint64_t begin = history_begin_position(history);
-    struct history_peer *peers;
+/* The rows so far, of all passes. */
+struct rows {
+    struct history_peer *list;
+    size_t count, total;
+};
+
+/* Adds those of a pass, and keeps the first `limit`. */
+static int add_rows(struct rows *rows, const struct peer_sums *sums, size_t limit) {
+    uint32_t count = sums->seen.count;
+    struct history_peer *list = realloc(rows->list, (rows->count + count + 1) * sizeof *list);
+
+    if (list == NULL) return -ENOMEM;
+    rows->list = list;
+    for (uint32_t i = 0; i < count; i++) fill(&sums->list[i], &list[rows->count + i]);
+    rows->count += count;
+    rows->total += count;
+    if (rows->count > 0) qsort(list, rows->count, sizeof *list, peer_compare);
+    if (rows->count > limit) rows->count = limit;
+    return 0;
+}
+
+static int run_pass(struct peer_sums *sums) {
+    int error = 0;
+
+    history__seen_fini(&sums->seen);
+    for (uint64_t n = sums->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums->end && error == 0; n++) {
+        error = add_segment(sums, n);
+        if (sums->work != NULL) sums->work->done += HISTORY_SEGMENT_EVENTS * HISTORY_WORK_EVENT;
+        if (error == 0) error = history_work_check(sums->work);
+        if (error == 0 && sums->work != NULL && sums->work->pause != NULL) sums->work->pause(sums->work->pause_arg);
+    }
+    return error;
+}
+
+int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
+                        size_t *ret_count, size_t *ret_total) {
+    struct peer_sums sums = {
+        .history = history, .node_set = query->node_set, .node_set_bits = query->node_set_bits, .work = query->work, .passes = 1};
+    struct history_span span = history__span(history);
+    struct rows rows = {0};
     int error = -ENOMEM;
 
-    sums.end = history_end_position(history);
+    sums.begin = span.begin;
+    sums.end = span.end;
     sums.sum_of = malloc(HISTORY_SEGMENT_EVENTS * sizeof *sums.sum_of);
     if (sums.sum_of == NULL) goto out;
-    error = 0;
-    for (uint64_t n = begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums.end && error == 0; n++)
-        error = add_segment(&sums, n);
-    if (error < 0) goto out;
-    error = -ENOMEM;
-    peers = malloc((sums.seen.count > 0 ? sums.seen.count : 1) * sizeof *peers);
-    if (peers == NULL) goto out;
-    for (uint32_t i = 0; i < sums.seen.count; i++) fill(&sums.list[i], &peers[i]);
-    if (sums.seen.count > 0) qsort(peers, sums.seen.count, sizeof *peers, peer_compare);
-    *ret_peers = peers;
-    *ret_count = sums.seen.count;
-    error = 0;
+    for (sums.pass = 0; sums.pass < sums.passes; sums.pass++) {
+        error = run_pass(&sums);
+        if (error == -EOVERFLOW) { /* begin anew, with smaller parts */
+            sums.passes *= 4;
+            sums.pass = UINT32_MAX;
+            rows.count = rows.total = 0;
+            continue;
+        }
+        if (error == 0) error = add_rows(&rows, &sums, query->limit);
+        if (error < 0) goto out;
+    }
+    *ret_peers = rows.list;
+    *ret_count = rows.count;
+    *ret_total = rows.total;
+    rows.list = NULL;
 out:
     history__seen_fini(&sums.seen);
+    free(rows.list);
     free(sums.list);
     free(sums.sum_of);
     return error;
+}
+
+int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
+                  size_t *ret_count) {
+    const struct history_peers_query query = {.node_set = node_set, .node_set_bits = node_set_bits, .limit = SIZE_MAX};
+    size_t total;
+    return history_peers_first(history, &query, ret_peers, ret_count, &total);
 }

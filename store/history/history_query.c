@@ -33,6 +33,36 @@ bool history_match(const struct history_query *query, const struct trace_event *
     return query->test == NULL || query->test(query->test_arg, event, source);
 }
 
+/* ---- work --------------------------------------------------------------------------------------------------------------- */
+
+int history_work_check(const struct history_work *work) {
+    if (work == NULL) return 0;
+    /* relaxed: a flag alone */
+    if (work->abandoned != NULL && atomic_load_explicit(work->abandoned, memory_order_relaxed)) return -ECANCELED;
+    return work->max != 0 && work->done > work->max ? -E2BIG : 0;
+}
+
+int history__breathe(const struct history *history, const struct segment *segment, const struct history_work *work,
+                     uint64_t *held) {
+    uint64_t number = segment->number;
+    int error;
+
+    if (work == NULL || work->done - *held < HISTORY_WORK_A_LOCK) return 0;
+    *held = work->done;
+    error = history_work_check(work);
+    if (error < 0 || segment->backed != NULL) return error;
+    grace_read_unlock();
+    if (work->pause != NULL) work->pause(work->pause_arg);
+    grace_read_lock();
+    return history__segment(history, number) == segment ? 0 : -ENOENT;
+}
+
+static void count_work(struct history_work *work, uint32_t events) {
+    if (work != NULL) work->done += (uint64_t)events * HISTORY_WORK_EVENT;
+}
+
+/* ---- in order ----------------------------------------------------------------------------------------------------------- */
+
 static struct history_key hit_key(const struct history_hit *hit) { return history__key(&hit->event, hit->source, hit->position); }
 
 int history_compare(const struct history_hit *a, const struct history_hit *b) {
@@ -54,7 +84,8 @@ struct selection {
     uint32_t *heap; /* indices of hits; the root is the last in the answer's order */
     size_t count, capacity, capacity_max;
     uint64_t examined, examine_max;
-    int error;
+    uint64_t held; /* history__breathe's */
+    int error;     /* -ENOENT: the segment is gone, and the others go on */
 
     /* Instead of a heap: history_visit. */
     int (*visit)(void *context, const struct trace_event *event, history_source source);
@@ -158,6 +189,10 @@ static inline void examine(struct selection *selection, const struct segment *se
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
+static inline void breathe(struct selection *selection, const struct segment *segment) {
+    selection->error = history__breathe(selection->history, segment, selection->query->work, &selection->held);
+}
+
 /* Returns false, with nothing found, when the chain is broken. */
 static bool search_chain(struct selection *selection, const struct segment *segment, const _Atomic uint16_t *head,
                          const uint16_t *links, uint32_t first, uint32_t behind) {
@@ -169,7 +204,9 @@ static bool search_chain(struct selection *selection, const struct segment *segm
         if (index >= behind) continue; /* not published yet, or newer than what is asked for */
         if (index < first) break;
         if (!history__event_ready(segment, index)) continue;
+        count_work(selection->query->work, 1);
         examine(selection, segment, index);
+        if (selection->error == 0) breathe(selection, segment);
         if (selection->error != 0) break;
     }
     return true;
@@ -223,12 +260,15 @@ static void search_block(struct selection *selection, const struct segment *segm
     bool whole = history__ready(segment, &segment->sources[first], (behind - first) * sizeof *segment->sources) &&
                  history__ready(segment, &segment->events[first], (behind - first) * sizeof *segment->events);
 
+    count_work(query->work, behind - first);
     for (uint32_t index = first; index < behind; index++) {
         if (__builtin_expect(!whole, 0) && !history__event_ready(segment, index)) continue;
         if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
         examine(selection, segment, index);
+        if (query->test != NULL && selection->error == 0) breathe(selection, segment);
         if (selection->error != 0) return;
     }
+    breathe(selection, segment);
 }
 
 static void search_blocks(struct selection *selection, const struct segment *segment, uint64_t node_bits, uint32_t first,
@@ -295,11 +335,15 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
     } else if (how == SEARCH_PEER) {
         peer = history__find_peer(selection->history, segment, &selection->query->peer_id, &whole);
         if (peer != NULL) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+        /* those that came before it had a tally */
+        if (selection->error == 0 && history__rare_chain(segment) != NULL)
+            (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }
     if (!whole) search_blocks(selection, segment, node_bits, first, behind);
     grace_read_unlock();
+    if (selection->error == -ENOENT) selection->error = 0; /* evicted while we took a breath */
 }
 
 /* One look at its bounds, for the most part of a history is not meant by most questions. */
@@ -333,10 +377,10 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
 
 /* What of [begin, end) there is. */
 static void clip(struct selection *selection) {
-    uint64_t begin = history_begin_position(selection->history), end = history_end_position(selection->history);
+    struct history_span span = history__span(selection->history);
 
-    if (selection->begin < begin) selection->begin = begin;
-    if (selection->end > end) selection->end = end;
+    if (selection->begin < span.begin) selection->begin = span.begin;
+    if (selection->end > span.end) selection->end = span.end;
 }
 
 static void set_after(struct selection *selection, const struct history_hit *after) {
@@ -372,6 +416,7 @@ int history_select(struct history *history, const struct history_query *query, u
     if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
     set_after(&selection, after);
     how = search(&selection);
+    if (selection.error == 0) selection.error = history_work_check(query->work);
 
     free(selection.heap);
     if (selection.error < 0) {
@@ -399,6 +444,7 @@ int history_visit(struct history *history, const struct history_query *query, ui
     clip(&selection);
     selection.capacity_max = 1; /* a heap that is never full */
     how = search(&selection);
+    if (selection.error == 0) selection.error = history_work_check(query->work);
     if (selection.error == 0) *ret_visited = (struct history_visited){selection.examined, search_names[how]};
     return selection.error;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define ENTRIES_A_LOCK 16384
+#define MARK_A_LOCK 8192U /* events: whole blocks */
 
 /* ---- ids by prefix ------------------------------------------------------------------------------------------------------ */
 
@@ -72,11 +73,74 @@ size_t history_find_traces(struct history *history, const uint8_t *prefix, unsig
                     max);
 }
 
+/* Peers without a directory entry, in one segment. */
+static int find_rare(const struct history *history, const struct segment *segment, const struct trace_id_prefix *wanted,
+                     struct history__seen *seen) {
+    const _Atomic uint16_t *head = history__rare_chain(segment);
+    struct chain chain;
+    uint32_t index, number;
+    int error = 0;
+
+    if (head == NULL) return 0;
+    for (history__chain_begin(&chain, head, segment->peer_links); error == 0 && history__chain_next(&chain, &index);) {
+        const struct trace_node_id *id = &segment->events[index].peer_id;
+        uint64_t position = segment->number * HISTORY_SEGMENT_EVENTS + index;
+        if (position < history_end_position(history) && trace_id_prefix_matches(wanted, id->bytes))
+            error = history__seen_add(history, seen, id, &number);
+    }
+    return error;
+}
+
+static int find_all_rare(const struct history *history, const struct trace_id_prefix *wanted, struct history__seen *seen) {
+    struct history_span span = history__span(history);
+    int error = 0;
+
+    for (uint64_t n = span.begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span.end && error == 0; n++) {
+        const struct segment *segment;
+        grace_read_lock();
+        segment = history__segment_bounds(history, n);
+        if (segment != NULL && segment->backed == NULL) error = find_rare(history, segment, wanted, seen);
+        grace_read_unlock();
+    }
+    return error;
+}
+
+/* Those of the directory that match, into the set. */
+static int find_entries(const struct history *history, const struct trace_id_prefix *wanted, struct history__seen *seen) {
+    uint32_t high = history__load32(&history->peers.high), number;
+    uint64_t begin = history_begin_position(history);
+    int error = 0;
+
+    for (uint32_t from = 1; from < high && error == 0; from += ENTRIES_A_LOCK) {
+        grace_read_lock();
+        for (uint32_t index = from; index < high && index < from + ENTRIES_A_LOCK && error == 0; index++) {
+            const struct peer_entry *entry = history__peer_entry(history, index);
+            if (history__entry_alive(&entry->entry, begin) && trace_id_prefix_matches(wanted, entry->id.bytes))
+                error = history__seen_add(history, seen, &entry->id, &number);
+        }
+        grace_read_unlock();
+    }
+    return error;
+}
+
 size_t history_find_peers(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_node_id *out,
                           size_t max) {
+    struct trace_id_prefix wanted = {.digits = digits};
+    struct history__seen rare = {0};
+    size_t found;
+
     if (history->backed != NULL && history__backed_directories(history) < 0) return 0;
-    return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
-                    (uint8_t *)out, max);
+    memcpy(wanted.bytes, prefix, (digits + 1) / 2);
+    if (find_all_rare(history, &wanted, &rare) == 0 && rare.count == 0) {
+        history__seen_fini(&rare);
+        return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
+                        (uint8_t *)out, max);
+    }
+    (void)find_entries(history, &wanted, &rare); /* without memory: those that were found */
+    found = rare.count;
+    for (size_t i = 0; i < found && i < max; i++) out[i] = rare.ids[i];
+    history__seen_fini(&rare);
+    return found;
 }
 
 /* ---- traces: which ------------------------------------------------------------------------------------------------------ */
@@ -97,10 +161,10 @@ static uint32_t entry_of(const struct history *history, const struct segment *se
     return tally != NULL ? tally->entry : 0;
 }
 
-/* Marks the entries of all traces with an event in [from, to), of the application when app_id is set. */
-static void mark_segment(const struct history *history, const struct segment *segment, uint32_t behind,
-                         const struct history_query *query, const char *app_id, uint64_t *bits) {
-    for (uint32_t at = 0; at < behind; at++) {
+/* Marks the entries of all traces with an event in [from, to), of the application when app_id is set.  first: of a block. */
+static void mark_events(const struct history *history, const struct segment *segment, uint32_t first, uint32_t behind,
+                        const struct history_query *query, const char *app_id, uint64_t *bits) {
+    for (uint32_t at = first; at < behind; at++) {
         const struct trace_event *event = &segment->events[at];
         const struct block *block = &segment->blocks[at / BLOCK_EVENTS];
         if (at % BLOCK_EVENTS == 0 && history__ready(segment, block, sizeof *block)) {
@@ -121,15 +185,27 @@ static void mark_segment(const struct history *history, const struct segment *se
 static int mark_traces(struct history *history, const struct history_span *span, const struct history_query *query,
                        const char *app_id, uint64_t **ret_bits) {
     uint64_t *bits = bits_new(history->traces.capacity + 1);
+    int error = 0;
 
     if (bits == NULL) return -ENOMEM;
-    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end; n++) {
-        const struct segment *segment;
-        uint32_t behind;
-        grace_read_lock();
-        segment = history__span_segment(history, span, n, &behind);
-        if (segment != NULL) mark_segment(history, segment, behind, query, app_id, bits);
-        grace_read_unlock();
+    for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end && error == 0; n++) {
+        uint32_t behind = HISTORY_SEGMENT_EVENTS;
+        for (uint32_t first = 0; first < behind && error == 0; first += MARK_A_LOCK) {
+            const struct segment *segment;
+            grace_read_lock();
+            segment = history__span_segment(history, span, n, &behind);
+            if (segment == NULL) behind = 0;
+            if (first < behind)
+                mark_events(history, segment, first, behind - first < MARK_A_LOCK ? behind : first + MARK_A_LOCK, query, app_id,
+                            bits);
+            grace_read_unlock();
+            if (query->work != NULL) query->work->done += MARK_A_LOCK * HISTORY_WORK_EVENT;
+            error = history_work_check(query->work);
+        }
+    }
+    if (error < 0) {
+        free(bits);
+        return error;
     }
     *ret_bits = bits;
     return 0;
@@ -261,9 +337,8 @@ static int sift_traces(struct listing *listing) {
     for (size_t i = kept; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
         struct history_trace trace;
-        const _Atomic bool *abandoned = listing->query->abandoned;
-        if (abandoned != NULL && atomic_load_explicit(abandoned, memory_order_relaxed)) return -ECANCELED;
-        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, &trace);
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, listing->query->work, &trace);
+        if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) return error;
         trace.truncated = candidate->truncated;
         candidates->total--;
@@ -282,12 +357,13 @@ static int sift_traces(struct listing *listing) {
 static int list_traces(struct listing *listing) {
     struct history *history = listing->history;
     const char *app_id = listing->query->app_id;
-    struct history_query query = {.from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns};
+    struct history_query query = {
+        .from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns, .work = listing->query->work};
     uint32_t high;
     int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted, they are ranked by what is seen */
 
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
-    query = (struct history_query){.kinds = HISTORY_APP_KINDS};
+    query = (struct history_query){.kinds = HISTORY_APP_KINDS, .work = listing->query->work};
     if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
     if (error == 0 && listing->query->kind != HISTORY_TRACES_ALL)
         error = mark_traces(history, &listing->span, &query, NULL, &listing->requests);
@@ -321,7 +397,9 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
     if (traces == NULL) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
-        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, &traces[count]);
+        int error =
+            history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, listing->query->work, &traces[count]);
+        if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) {
             free(traces);
             return error;

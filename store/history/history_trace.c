@@ -203,6 +203,8 @@ bool history__app_is(const struct trace_event *event, const char app_id[4]) {
 struct gather {
     const struct history *history;
     const struct history_trace_test *test; /* or NULL */
+    struct history_work *work;             /* or NULL */
+    uint64_t held;                         /* history__breathe's */
     struct history_trace *trace;
     struct firsts nodes, peers;
     struct span_marks starts, ends;
@@ -256,10 +258,16 @@ const struct segment *history__span_segment(const struct history *history, const
 }
 
 static int gather_at(struct gather *gather, const struct segment *segment, uint32_t index) {
+    int error;
+
     if (!history__event_ready(segment, index)) return 0;
-    if (!history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) return 0;
-    return gather_event(gather, &segment->events[index], segment->sources[index],
-                        segment->number * HISTORY_SEGMENT_EVENTS + index);
+    if (gather->work != NULL) gather->work->done += HISTORY_WORK_EVENT;
+    if (history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) {
+        error = gather_event(gather, &segment->events[index], segment->sources[index],
+                             segment->number * HISTORY_SEGMENT_EVENTS + index);
+        if (error < 0) return error;
+    }
+    return history__breathe(gather->history, segment, gather->work, &gather->held);
 }
 
 /* Its index is damaged: looks at all events. */
@@ -290,7 +298,7 @@ static int gather_segment(struct gather *gather, const struct history_span *span
             if (index < behind) error = gather_at(gather, segment, index);
     }
     grace_read_unlock();
-    return error;
+    return error == -ENOENT ? 0 : error; /* evicted while we took a breath */
 }
 
 /* Whose end decides: the first root, else the first start. */
@@ -343,8 +351,9 @@ static void gather_finish(struct gather *gather) {
 }
 
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_trace *ret_trace) {
-    struct gather gather = {.history = history, .test = test, .trace = ret_trace};
+                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace) {
+    struct gather gather = {
+        .history = history, .test = test, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);

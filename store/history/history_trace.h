@@ -24,22 +24,13 @@ int history__seen_add(const struct history *history, struct history__seen *seen,
                       uint32_t *ret_index);
 void history__seen_fini(struct history__seen *seen);
 
-/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
-struct history_span {
-    uint64_t begin, end;
-};
-
-static inline struct history_span history__span(const struct history *history) {
-    uint64_t begin = history_begin_position(history);
-    return (struct history_span){begin, history_end_position(history)};
-}
-
 /* Segment n and how many of its events lie in the span, or NULL.  Under the RCU read lock. */
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind);
 
-/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  Returns 0 or -ENOMEM. */
+/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  work: or NULL.
+ * Returns 0, -E2BIG, -ECANCELED or -ENOMEM. */
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_trace *ret_trace);
+                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace);
 
 #endif

@@ -5,6 +5,7 @@
 #include <store/event_filter.h>
 #include <store/id_lookup.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 void event_filter_fini(struct event_filter *filter) {
@@ -27,6 +28,11 @@ void event_filter_prepare(struct event_filter *filter, const struct store *store
     query->node_set_bits = NODES_MAX;
 }
 
+void event_filter_count(struct event_filter *filter, struct history_work *work) {
+    filter->query.work = work;
+    if (filter->expression) filter->expression->work = &work->done;
+}
+
 bool event_filter_match(const struct event_filter *filter, const struct store *store, const struct trace_event *event,
                         history_source source) {
     if (!history_match(&filter->query, event, source)) return false;
@@ -38,6 +44,24 @@ bool event_filter_match(const struct event_filter *filter, const struct store *s
     return !memcmp(&node->info.node_id, &filter->node_id, sizeof filter->node_id);
 }
 
-void event_filter_refresh(struct event_filter *filter) {
-    if (filter->expression) expression_refresh(filter->expression);
+uint64_t event_filter_renewal_work(const struct event_filter *filter) {
+    return filter->expression ? expression_renewal_work(filter->expression) : 0;
+}
+
+struct event_filter_renewal {
+    struct trace_filter *filter;
+    uint64_t generation; /* of the node table, before it was looked at */
+};
+
+struct event_filter_renewal *event_filter_renew(const struct event_filter *filter) {
+    struct event_filter_renewal *renewal = malloc(sizeof *renewal);
+    if (!renewal) return NULL;
+    renewal->filter = expression_compile_again(filter->expression, &renewal->generation);
+    return renewal;
+}
+
+void event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new) {
+    if (!renewal_new) return;
+    expression_take(filter->expression, renewal_new->filter, renewal_new->generation);
+    free(renewal_new);
 }

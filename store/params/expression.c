@@ -130,16 +130,26 @@ void expression_destroy(struct expression *expression) {
     free(expression);
 }
 
-void expression_refresh(struct expression *expression) {
+/* Each name in the text is held against each node's, and each description against all others. */
+uint64_t expression_renewal_work(const struct expression *expression) {
+    uint64_t nodes = nodes_count(expression->store->nodes);
+    if (nodes_generation(expression->store->nodes) == expression->generation) return 0;
+    if (!trace_filter_uses_names(expression->filter)) return 0;
+    return 20000 + nodes * (100 + 10 * strlen(expression->text));
+}
+
+struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
     struct trace_filter *filter;
     struct trace_filter_error reason;
-    uint64_t generation = nodes_generation(expression->store->nodes);
-    if (generation == expression->generation || !trace_filter_uses_names(expression->filter)) return;
-    /* When it fails (memory is short, or too many nodes have the name) the old one goes on, until another node comes. */
+    *ret_generation = nodes_generation(expression->store->nodes);
+    return compile(expression, TRACE_FILTER_EVENTS, &filter, &reason) ? NULL : filter;
+}
+
+void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation) {
     expression->generation = generation;
-    if (compile(expression, TRACE_FILTER_EVENTS, &filter, &reason)) return;
+    if (!filter_new) return;
     trace_filter_destroy(expression->filter);
-    expression->filter = filter;
+    expression->filter = filter_new;
 }
 
 uint64_t expression_names(const struct expression *expression) {
@@ -165,7 +175,8 @@ bool expression_match(const void *expression, const struct trace_event *event, h
     struct trace_filter_origin origin;
     if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
     expression_origin(self->store, trace_filter_uses(self->filter), event, source, &origin);
-    return trace_filter_match(self->filter, event, &origin);
+    uint64_t unasked = 0;
+    return trace_filter_match_counted(self->filter, event, &origin, self->work ? self->work : &unasked);
 }
 
 /* ---- indices ------------------------------------------------------------------------------------------------------------ */

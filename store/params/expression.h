@@ -15,7 +15,8 @@ struct expression {
     uint64_t now_ns;     /* what relative times count back from */
     uint64_t generation; /* of the node table when it was compiled */
     bool complete;
-    char text[]; /* NUL-terminated */
+    uint64_t *work; /* or NULL: where expression_match adds what it took */
+    char text[];    /* NUL-terminated */
 };
 
 /* Compiles text.  complete: a node, application, command or field that is not known is an error, else it may still come.
@@ -29,8 +30,17 @@ void expression_destroy(struct expression *expression);
 int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
                           struct trace_rpc_error *ret_error);
 
-/* Compiles it again when it uses names and nodes have come since.  Not while another thread asks it. */
-void expression_refresh(struct expression *expression);
+/* About what compiling it again takes, in units of struct history_work, when it uses names and nodes have come since; else 0. */
+uint64_t expression_renewal_work(const struct expression *expression);
+
+/* Compiles it again, and changes nothing.  NULL: memory is short, or the names fit too many nodes.  *ret_generation: of the node
+ * table before that.  Any thread. */
+struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
+
+/* Has it mean from now on what was compiled again; NULL: what it meant before, until another node comes.  Not while another
+ * thread
+ * asks it. */
+void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 
 /* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses:
  * TRACE_FILTER_USES_ bits, the rest is left out.  Inside rcu_read_lock(). */

@@ -113,8 +113,9 @@ START_TEST(one_trace_in_all_events_is_found_whole) {
 }
 END_TEST
 
-/* The pools are made for less: the history reaches less far back, and stays exact. */
-START_TEST(events_with_traces_and_peers_of_their_own_shorten_the_history) {
+/* The pools are made for less.  With more traces the history reaches less far back, with more peers it does not; and it stays
+ * exact. */
+START_TEST(events_with_traces_of_their_own_shorten_the_history_and_peers_do_not) {
     static const struct workload own[] = {
         {"own traces", 0, 5, 2, 2, 100, 50, 0, false, 5000},
         {"own peers", 10, 0, 2, 2, 100, 50, 0, false, 5000},
@@ -123,8 +124,14 @@ START_TEST(events_with_traces_and_peers_of_their_own_shorten_the_history) {
     checks_begin(&own[_i], 5, 700000);
     for (unsigned i = 0; i < 6; i++) {
         workload_append(&generator, history, &model, 90000);
-        if (own[_i].peers != 0) ck_assert_uint_ge(model.end - model.begin, HISTORY_SEGMENT_EVENTS - 8192);
+        ck_assert_uint_ge(model.end - model.begin, HISTORY_SEGMENT_EVENTS - 8192);
         check_everything(4);
+    }
+    if (own[_i].traces != 0) {
+        struct history_stats stats;
+        history_stats(history, &stats);
+        ck_assert_uint_eq(stats.segments, stats.segments_max); /* all that there is room for */
+        ck_assert_uint_gt(stats.rare_peer_events, 40000);
     }
     checks_end();
 }
@@ -238,7 +245,7 @@ int main(void) {
     tcase_add_test(tcase, an_empty_history_answers_nothing);
     tcase_add_loop_test(tcase, pages_give_each_event_once_while_the_history_moves_on, 0, 4);
     tcase_add_test(tcase, one_trace_in_all_events_is_found_whole);
-    tcase_add_loop_test(tcase, events_with_traces_and_peers_of_their_own_shorten_the_history, 0, 3);
+    tcase_add_loop_test(tcase, events_with_traces_of_their_own_shorten_the_history_and_peers_do_not, 0, 3);
     tcase_add_test(tcase, a_query_gives_up_when_it_would_look_at_too_many);
     tcase_add_test(tcase, a_query_says_which_index_served_it);
     suite_add_tcase(suite, tcase);

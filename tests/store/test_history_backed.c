@@ -98,6 +98,26 @@ START_TEST(answers_are_those_of_the_history_that_it_was_taken_from) {
 }
 END_TEST
 
+/* In memory most of them have no tally. */
+START_TEST(an_image_has_every_peer) {
+    static const struct workload own = {"own peers", 10, 0, 2, 2, 100, 50, 0, false, 5000};
+    struct history_stats stats;
+    checks_begin_with(&own, 5, 100000, HISTORY_BYTES);
+    workload_append(&generator, history, &model, 90000);
+    history_stats(history, &stats);
+    ck_assert_uint_gt(stats.rare_peer_events, 40000);
+    take();
+    ck_assert_uint_eq(store.infos[0].segment.shape.peers, HISTORY_SEGMENT_EVENTS);
+    open_backed();
+    check_everything(6);
+    history_stats(history, &stats);
+    ck_assert_uint_eq(stats.peers, 90000);
+    ck_assert_uint_eq(stats.rare_peer_events, 0);
+    ck_assert_uint_eq(store.rejects, 0);
+    close_all();
+}
+END_TEST
+
 START_TEST(nothing_is_loaded_before_it_is_asked_for) {
     struct history_query query = {.by_trace = true};
     struct history_answer answer;
@@ -305,6 +325,7 @@ int main(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
     tcase_add_loop_test(tcase, answers_are_those_of_the_history_that_it_was_taken_from, 0, LOADS);
+    tcase_add_test(tcase, an_image_has_every_peer);
     tcase_add_test(tcase, nothing_is_loaded_before_it_is_asked_for);
     tcase_add_loop_test(tcase, damage_costs_what_was_damaged_alone, 0, 7);
     tcase_add_test(tcase, an_image_of_noise_is_rejected_or_answered_from_its_events);

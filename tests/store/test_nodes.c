@@ -16,7 +16,7 @@ static struct nodes *nodes;
 
 static void setup(void) {
     rcu_register_thread();
-    ck_assert_int_eq(nodes_create(&nodes), 0);
+    ck_assert_int_eq(nodes_create(&nodes, NULL), 0);
 }
 
 static void teardown(void) {

@@ -94,7 +94,7 @@ static void setup(void) {
     ck_assert_ptr_nonnull(mkdtemp(dir));
     ck_assert_int_eq(setenv("P2PTRACE_SHM_DIR", dir, 1), 0);
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
-    ck_assert_int_eq(nodes_create(&nodes), 0);
+    ck_assert_int_eq(nodes_create(&nodes, NULL), 0);
     now_ns = trace_clock_read().monotonic_ns;
     uid = (uint32_t)geteuid();
     open_ingest();
@@ -944,7 +944,7 @@ START_TEST(rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them) {
 
     nodes_destroy(nodes);
     history_destroy(history);
-    ck_assert_int_eq(nodes_create(&nodes), 0);
+    ck_assert_int_eq(nodes_create(&nodes, NULL), 0);
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
     open_ingest();
     pass();

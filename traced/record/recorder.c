@@ -36,14 +36,15 @@ struct recorder {
     _Atomic bool stop;
     /* the thread's */
     uint64_t next;          /* segment to write */
-    uint64_t next_compress; /* likewise */
+    uint64_t empty;         /* segments before it without an event of their own: they are no files, and no gap */
+    uint64_t next_compress; /* file */
     uint64_t told_ns;       /* when a failure was told last; 0: all is well */
     uint64_t told_dropped;
     /* counters: written by the thread, read by any */
     _Atomic uint64_t segments, events, bytes, dropped_segments, dropped_events, removed_files;
 };
 
-size_t recorder_bytes(void) { return recording_maker_bytes() + ((size_t)1 << 20); }
+size_t recorder_bytes(void) { return recording_maker_bytes() + HISTORY_IMAGE_ANEW_BYTES + ((size_t)1 << 20); }
 size_t recorder_bytes_at_start(void) { return history_image_bytes_max(); }
 
 static void say(struct recorder *recorder, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -157,6 +158,12 @@ static void write_segment(struct recorder *recorder) {
     uint64_t bytes, number = recorder->next++;
     int error = recording_maker_take(recorder->maker, store->history, store->nodes, number);
 
+    if (error == -ENODATA) {
+        recorder->empty++;
+        return;
+    }
+    number -= recorder->empty;
+    recording_maker_set_number(recorder->maker, number);
     if (error == -ENOENT) { /* evicted while it was copied */
         drop(recorder, 1, HISTORY_SEGMENT_EVENTS, "the disk is too slow");
         return;
@@ -197,12 +204,13 @@ static void write_sealed(struct recorder *recorder) {
 
 /* Returns true when there is more to compress. */
 static bool compress_one(struct recorder *recorder) {
-    if (!recorder->config.compress || recorder->next_compress + RECORDER_PLAIN_FILES >= recorder->next) return false;
+    if (!recorder->config.compress || recorder->next_compress + RECORDER_PLAIN_FILES >= recorder->next - recorder->empty)
+        return false;
     int error = compress_file(recorder, recorder->next_compress++);
     if (error < 0 && error != -ENOENT && error != -EALREADY) /* it stays as it was; removed, or dropped, it need not be */
         say(recorder, LOG_LEVEL_WARNING, "recording to %.100s: a segment was not compressed: %s", recorder->config.dir,
             strerror(-error));
-    return recorder->next_compress + RECORDER_PLAIN_FILES < recorder->next;
+    return recorder->next_compress + RECORDER_PLAIN_FILES < recorder->next - recorder->empty;
 }
 
 static void write_rest(struct recorder *recorder) {

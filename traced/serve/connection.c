@@ -3,7 +3,7 @@
  * See connection.h. */
 #include "connection.h"
 #include "log.h"
-#include "subscribe.h"
+#include "subscription.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,8 +14,6 @@
 
 #define INPUT_BYTES_MIN 4096
 #define INPUT_BYTES_MAX (LIMIT_LINE_BYTES + 1)
-/* Lines answered in one turn. */
-#define LINES_PER_TURN 16
 
 struct output {
     struct output *next;
@@ -62,7 +60,7 @@ static void relieve(struct server *server) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-int connection_create(struct server *server, int fd) {
+int connection_create(struct server *server, int fd, pid_t client) {
     struct connection *connection = calloc(1, sizeof *connection);
     int error = -ENOMEM;
     if (!connection) goto err_close;
@@ -71,6 +69,7 @@ int connection_create(struct server *server, int fd) {
     connection->input_bytes = INPUT_BYTES_MIN;
     connection->server = server;
     connection->fd = fd;
+    connection->client = client;
     connection->polled = -1;
     connection->output_last = &connection->output;
     connection->poll.data = connection;
@@ -137,7 +136,8 @@ void connection_close(struct connection *connection) {
     struct server *server = connection->server;
     if (connection->closing) return;
     connection->closing = true;
-    server_drop_turn(server, connection);
+    turns_drop(&server->asks, &connection->asks);
+    turns_drop(&server->news, &connection->news);
     if (connection->previous)
         connection->previous->next = connection->next;
     else
@@ -155,7 +155,7 @@ void connection_close(struct connection *connection) {
 }
 
 bool connection_is_idle(const struct connection *connection) {
-    return !connection->exchange.working && !connection->output_bytes && !connection->has_turn;
+    return !connection->exchange.busy && !connection->output_bytes && !connection->asks.waits && !connection->news.waits;
 }
 
 /* ---- output ------------------------------------------------------------------------------------------------------------- */
@@ -284,26 +284,6 @@ static enum line take_line(struct connection *connection, const char **ret_line,
     }
 }
 
-/* Answers lines until one needs the pool, there is none, the client has to read first, or the turn is over. */
-static void answer_lines(struct connection *connection) {
-    for (int i = 0; !connection->exchange.working && connection_takes_more(connection) && !connection->server->stopping; i++) {
-        const char *line;
-        size_t bytes;
-        if (i == LINES_PER_TURN) {
-            server_want_turn(connection->server, connection);
-            return;
-        }
-        switch (take_line(connection, &line, &bytes)) {
-        case LINE_NONE: return;
-        case LINE_WHOLE:
-            note_progress(connection);
-            exchange_begin(&connection->exchange, connection, line, bytes);
-            break;
-        case LINE_TOO_LONG: exchange_refuse_line(connection); break;
-        }
-    }
-}
-
 /* Twice the room for a line that fills it, the least again after a long one. */
 static void fit_input(struct connection *connection) {
     size_t bytes = connection->input_bytes;
@@ -348,26 +328,104 @@ static bool is_done(const struct connection *connection) {
            !connection->subscriptions;
 }
 
-void connection_turn(struct connection *connection, uint32_t *budget) {
-    answer_lines(connection);
-    bool more = false;
-    for (struct subscription *s = connection->subscriptions; s && !connection->closing; s = s->next)
-        more |= subscription_pump(s, connection, budget);
-    if (connection->closing) return;
-    if (more) server_want_turn(connection->server, connection);
-    /* The first becomes the last, so that a budget that is always used up is not always the first one's. */
-    struct subscription *first = connection->subscriptions;
-    if (more && first->next) {
-        struct subscription *last = first;
-        while (last->next) last = last->next;
-        connection->subscriptions = first->next;
-        first->next = NULL;
-        last->next = first;
-    }
+void connection_want_answers(struct connection *connection) {
+    if (!connection->closing) server_want_turn(connection->server, &connection->server->asks, &connection->asks);
+}
+
+void connection_want_news(struct connection *connection) {
+    if (!connection->closing) server_want_turn(connection->server, &connection->server->news, &connection->news);
+}
+
+static void end_turn(struct connection *connection) {
     if (is_done(connection))
         connection_close(connection);
     else
         update_poll(connection);
+}
+
+uint64_t connection_answer(struct connection *connection) {
+    struct exchange *exchange = &connection->exchange;
+    uint64_t taken = 0;
+    while (!exchange->working && !connection->server->stopping && (exchange->busy || connection_takes_more(connection))) {
+        const char *line;
+        size_t bytes;
+        enum line got;
+        if (taken >= LIMIT_ANSWER_WORK) {
+            connection_want_answers(connection);
+            break;
+        }
+        if (exchange->busy) {
+            taken += exchange_go_on(exchange);
+            continue;
+        }
+        got = take_line(connection, &line, &bytes);
+        if (got == LINE_NONE) break;
+        if (got == LINE_TOO_LONG) {
+            taken += LIMIT_LINE_WORK;
+            exchange_refuse_line(connection);
+            continue;
+        }
+        note_progress(connection);
+        taken += exchange_begin(exchange, connection, line, bytes);
+    }
+    if (!connection->closing) end_turn(connection);
+    return taken;
+}
+
+static void renewed(void *arg) { connection_want_news(arg); }
+
+/* Sends what a subscription has, for so much work.  Returns true when there is more to look at. */
+static bool notify(struct connection *connection, struct subscription *subscription, uint64_t work_max) {
+    struct server *server = connection->server;
+    uint64_t begin = subscription->work.done;
+    struct subscription_news news = {0};
+    if (!subscription->announced) return false;
+    if (!subscription_renew(subscription, &server->lanes, &server->renewals, renewed, connection)) return !subscription->renewal;
+    while (!news.caught_up && subscription->work.done - begin < work_max && connection_takes_news(connection)) {
+        struct trace_text *out = &server->scratch;
+        subscription_collect(subscription, &server->service->store, work_max - (subscription->work.done - begin), out, &news);
+        server->counters.events_dropped += news.dropped;
+        server->counters.events_notified += news.events;
+        if (out->failed)
+            connection_close(connection); /* out of memory: better no stream than one with holes that it does not report */
+        else if (out->bytes)
+            connection_send(connection, out->data, out->bytes);
+    }
+    if (subscription->recent && subscription->recent_next == subscription->recent_count)
+        connection_hold(connection, -(ptrdiff_t)subscription_forget_recent(subscription));
+    return !news.caught_up && connection_takes_news(connection);
+}
+
+/* The first becomes the last, so that shares which are always used up are not always the first one's. */
+static void rotate_subscriptions(struct connection *connection) {
+    struct subscription *first = connection->subscriptions, *last = first;
+    if (!first || !first->next) return;
+    while (last->next) last = last->next;
+    connection->subscriptions = first->next;
+    first->next = NULL;
+    last->next = first;
+}
+
+uint64_t connection_notify(struct connection *connection, uint64_t work_max) {
+    uint64_t taken = 0;
+    uint32_t left = connection->subscription_count;
+    bool more = false;
+    for (struct subscription *s = connection->subscriptions; s && !connection->closing; s = s->next, left--) {
+        uint64_t before = s->work.done;
+        if (taken >= work_max) {
+            more = true;
+            break;
+        }
+        more |= notify(connection, s, (work_max - taken + left - 1) / (left ? left : 1));
+        taken += s->work.done - before;
+    }
+    if (connection->closing) return taken;
+    if (more) {
+        connection_want_news(connection);
+        rotate_subscriptions(connection);
+    }
+    end_turn(connection);
+    return taken;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -384,7 +442,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (events & UV_READABLE) read_input(connection);
     if (!connection->closing && connection->output) flush(connection);
     if (connection->closing) return;
-    server_want_turn(connection->server, connection);
+    connection_want_answers(connection);
+    if (connection->subscriptions) connection_want_news(connection); /* it may have taken what was before them */
     update_poll(connection);
 }
 
@@ -393,5 +452,5 @@ void connection_exchange_done(struct connection *connection) {
         free_if_gone(connection);
         return;
     }
-    server_want_turn(connection->server, connection);
+    connection_want_answers(connection);
 }

@@ -21,10 +21,10 @@ struct connection {
     uv_poll_t poll;
     struct server *server;
     struct connection *previous, *next; /* of all clients */
-    struct connection *turn_next;
-    bool has_turn; /* it is in the queue */
+    struct turn asks, news;             /* for its lines, and for its subscriptions */
     int fd;
-    int polled; /* events asked for, -1: none yet */
+    pid_t client; /* the process that connected */
+    int polled;   /* events asked for, -1: none yet */
 
     char *input; /* grows up to LIMIT_LINE_BYTES + 1 */
     size_t input_bytes, input_begin, input_end, input_scanned;
@@ -44,14 +44,21 @@ struct connection {
     int64_t subscription_last; /* the newest number */
 };
 
-/* Takes ownership of fd.  Returns 0 or a negative errno; then fd is closed. */
-int connection_create(struct server *server, int fd);
+/* Takes ownership of fd.  client: the process that connected.  Returns 0 or a negative errno; then fd is closed. */
+int connection_create(struct server *server, int fd, pid_t client);
 
 /* Begins to close; may be called again. */
 void connection_close(struct connection *connection);
 
-/* Does a bounded part of the pending work.  *budget: events that this round may still look at. */
-void connection_turn(struct connection *connection, uint32_t *budget);
+/* Its turn to have lines answered: until they took LIMIT_ANSWER_WORK.  Returns what they took. */
+uint64_t connection_answer(struct connection *connection);
+
+/* Its turn to send events: until its subscriptions took work_max, in equal shares.  Returns what they took. */
+uint64_t connection_notify(struct connection *connection, uint64_t work_max);
+
+/* Puts it in the queue for its lines, or for its subscriptions. */
+void connection_want_answers(struct connection *connection);
+void connection_want_news(struct connection *connection);
 
 /* Sends, and keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
 void connection_send(struct connection *connection, const char *bytes, size_t count);

@@ -4,15 +4,14 @@
 #include "exchange.h"
 #include "connection.h"
 #include "footprint.h"
-#include "subscribe.h"
+#include "limits.h"
+#include "subscription.h"
 
 #include <errno.h>
 #include <string.h>
 
 /* How much an error may add to an answer that is as long as it may be. */
 #define ERROR_ROOM (64U << 10)
-
-static void step(struct exchange *exchange);
 
 static void write_error(struct exchange *exchange, const json_t *id, struct trace_rpc_error *error) {
     exchange->connection->server->counters.errors++;
@@ -52,6 +51,7 @@ static void end_call(struct exchange *exchange) {
         exchange->answered = true;
     }
     subscription_destroy(call->subscription);
+    json_decref(call->history);
     *call = (struct call){0};
     exchange->next++;
 }
@@ -73,84 +73,73 @@ static void finish_call(struct exchange *exchange) {
     end_call(exchange);
 }
 
-static void work(uv_work_t *request) {
-    struct exchange *exchange = request->data;
-    store_enter_thread();
-    if (exchange->own_method)
-        exchange->own_method->work(&exchange->call);
-    else
-        exchange->ask_method->answer(&exchange->call.ask);
-    check_memory(exchange);
-}
-
 /* ---- the pool ----------------------------------------------------------------------------------------------------------- */
 
-static void after_work(uv_work_t *request, int status);
+static void give_way(void *arg) { lanes_pause(arg); }
 
-static bool to_pool(struct exchange *exchange) {
-    struct server *server = exchange->connection->server;
-    exchange->work.data = exchange;
-    if (uv_queue_work(server->loop, &exchange->work, work, after_work)) return false;
-    server->long_count += exchange->is_long;
-    return true;
+static void work(struct job *job) {
+    struct exchange *exchange = (struct exchange *)job;
+    store_enter_thread();
+    int error =
+        exchange->own_method ? exchange->own_method->work(&exchange->call) : exchange->ask_method->answer(&exchange->call.ask);
+    exchange->too_long = error == -E2BIG && !exchange->call.ask.error.code;
+    if (!exchange->too_long) check_memory(exchange);
 }
 
-/* Requests that may take long have a narrow way of their own to the pool, and go in their order. */
-static bool to_pool_or_queue(struct exchange *exchange) {
-    struct server *server = exchange->connection->server;
-    const struct ask_method *method = exchange->ask_method;
-    exchange->is_long = method && method->is_long && method->is_long(&exchange->call.ask);
-    if (!exchange->is_long || server->long_count < LIMIT_LONG_REQUESTS) return to_pool(exchange);
-    exchange->waits = true;
-    exchange->next_waiting = NULL;
-    *server->long_last = exchange;
-    server->long_last = &exchange->next_waiting;
-    return true;
+static void off_pool(struct job *job, bool ran);
+
+static bool is_long(const struct exchange *exchange) {
+    const struct method *own = exchange->own_method;
+    const struct ask_method *asked = exchange->ask_method;
+    return own ? own->is_long && own->is_long(&exchange->call) : asked->is_long && asked->is_long(&exchange->call.ask);
 }
 
-static void leave_queue(struct server *server, struct exchange *exchange) {
-    struct exchange **at = &server->long_first;
-    while (*at != exchange) at = &(*at)->next_waiting;
-    *at = exchange->next_waiting;
-    if (!*at) server->long_last = at;
-    exchange->waits = false;
+/* A short request that turns out not to be one comes back, and goes the other way. */
+static bool to_pool(struct exchange *exchange, bool long_way) {
+    struct history_work *taken = &exchange->call.ask.work;
+    exchange->job = (struct job){.work = work, .done = off_pool, .client = exchange->connection->client, .is_long = long_way};
+    *taken = (struct history_work){.max = long_way ? 0 : STORE_SHORT_WORK,
+                                   .abandoned = &exchange->abandoned,
+                                   .pause = long_way ? give_way : NULL,
+                                   .pause_arg = &exchange->job};
+    exchange->too_long = false;
+    exchange->working = true;
+    if (lanes_submit(&exchange->connection->server->lanes, &exchange->job)) exchange->working = false;
+    return exchange->working;
 }
 
-/* A long request has ended. */
-static void next_of_queue(struct server *server) {
-    struct exchange *exchange = server->long_first;
-    server->long_count--;
-    if (!exchange) return;
-    leave_queue(server, exchange);
-    if (to_pool(exchange)) return;
+static void begin_anew(struct exchange *exchange) {
+    exchange->out.bytes = exchange->result;
+    exchange->out.failed = false;
+    subscription_destroy(exchange->call.subscription);
+    exchange->call.subscription = NULL;
+    if (to_pool(exchange, true)) return;
+    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
+    end_call(exchange);
+}
+
+static void off_pool(struct job *job, bool ran) {
+    struct exchange *exchange = (struct exchange *)job;
+    struct connection *connection = exchange->connection;
     exchange->working = false;
-    connection_close(exchange->connection); /* libuv refuses no work */
+    if (connection->closing || !ran) {
+        exchange_drop(exchange);
+        if (!connection->closing) connection_close(connection); /* no worker could be had */
+    } else if (exchange->too_long) {
+        begin_anew(exchange);
+    } else {
+        finish_call(exchange);
+    }
+    if (!exchange->working) connection_exchange_done(connection); /* may free the client */
 }
 
 void exchange_cancel(struct exchange *exchange) {
     if (!exchange->working) return;
     atomic_store(&exchange->abandoned, true);
-    if (exchange->waits) {
-        leave_queue(exchange->connection->server, exchange);
-        exchange->working = false;
-    } else {
-        uv_cancel((uv_req_t *)&exchange->work); /* if it has not begun */
-    }
+    lanes_cancel(&exchange->job);
 }
 
-static void after_work(uv_work_t *request, int status) {
-    struct exchange *exchange = request->data;
-    struct connection *connection = exchange->connection;
-    exchange->working = false;
-    if (exchange->is_long) next_of_queue(connection->server);
-    if (connection->closing || status) {
-        exchange_drop(exchange);
-    } else {
-        finish_call(exchange);
-        step(exchange);
-    }
-    if (!exchange->working) connection_exchange_done(connection); /* may free the client */
-}
+/* ---- requests ------------------------------------------------------------------------------------------------------------ */
 
 /* Finds out what is asked for.  Returns 0, or negative with the error. */
 static int read_request(struct exchange *exchange) {
@@ -178,7 +167,7 @@ static bool is_for_loop(struct exchange *exchange) {
 static bool begin_call(struct exchange *exchange) {
     struct connection *connection = exchange->connection;
     struct service *service = connection->server->service;
-    exchange->call = (struct call){.ask = {.store = &service->store, .out = &exchange->out, .abandoned = &exchange->abandoned},
+    exchange->call = (struct call){.ask = {.store = &service->store, .out = &exchange->out},
                                    .service = service,
                                    .connection = connection,
                                    .subscription_next = connection->subscription_last + 1};
@@ -191,12 +180,12 @@ static bool begin_call(struct exchange *exchange) {
     }
     begin_answer(exchange);
     trace_rpc_begin_result(&exchange->out, exchange->request.id);
+    exchange->result = exchange->out.bytes;
     if (is_for_loop(exchange)) {
         finish_call(exchange);
         return false;
     }
-    exchange->working = to_pool_or_queue(exchange);
-    if (exchange->working) return true;
+    if (to_pool(exchange, is_long(exchange))) return true;
     trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
     end_call(exchange);
     return false;
@@ -205,13 +194,12 @@ static bool begin_call(struct exchange *exchange) {
 /* The answers are on their way: their subscriptions may send notifications from now on. */
 static void announce(struct connection *connection) {
     for (struct subscription *s = connection->subscriptions; s; s = s->next) s->announced = true;
-    if (connection->subscriptions) server_want_turn(connection->server, connection);
+    if (connection->subscriptions) connection_want_news(connection);
 }
 
-static void step(struct exchange *exchange) {
-    while (exchange->next < exchange->line.count)
-        if (begin_call(exchange)) return;
+static void end_line(struct exchange *exchange) {
     struct connection *connection = exchange->connection;
+    exchange->busy = false;
     if (exchange->answered) {
         if (exchange->line.batch) trace_text_puts(&exchange->out, "]");
         trace_text_puts(&exchange->out, "\n");
@@ -224,16 +212,29 @@ static void step(struct exchange *exchange) {
     announce(connection);
 }
 
-void exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes) {
+uint64_t exchange_go_on(struct exchange *exchange) {
+    uint64_t taken = 0;
+    size_t written = exchange->out.bytes;
+    while (exchange->next < exchange->line.count && taken < LIMIT_ANSWER_WORK) {
+        bool away = begin_call(exchange);
+        taken += LIMIT_LINE_WORK;
+        if (away) return taken;
+    }
+    taken += (exchange->out.bytes - written) * LIMIT_BYTE_WORK;
+    if (exchange->next == exchange->line.count) end_line(exchange);
+    return taken;
+}
+
+uint64_t exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes) {
     struct trace_rpc_error error = {0};
-    *exchange = (struct exchange){.connection = connection, .out.bytes_max = LIMIT_ANSWER_BYTES};
+    *exchange = (struct exchange){.connection = connection, .busy = true, .out.bytes_max = LIMIT_ANSWER_BYTES};
     if (trace_rpc_line_parse(&exchange->line, line, bytes, &error)) {
         connection->server->counters.requests++;
         exchange->line = (struct trace_rpc_line){0};
         write_error(exchange, NULL, &error);
         exchange->answered = true;
     }
-    step(exchange);
+    return LIMIT_LINE_WORK + bytes * LIMIT_BYTE_WORK + exchange_go_on(exchange);
 }
 
 void exchange_refuse_line(struct connection *connection) {
@@ -246,16 +247,17 @@ void exchange_refuse_line(struct connection *connection) {
                    LIMIT_LINE_BYTES);
     write_error(exchange, NULL, &error);
     exchange->answered = true;
-    step(exchange);
+    end_line(exchange);
 }
 
 void exchange_drop(struct exchange *exchange) {
     subscription_destroy(exchange->call.subscription);
+    json_decref(exchange->call.history);
     trace_rpc_error_fini(&exchange->call.ask.error);
     exchange->call = (struct call){0};
     trace_rpc_line_fini(&exchange->line);
     exchange->line = (struct trace_rpc_line){0};
     trace_text_fini(&exchange->out);
     exchange->next = 0;
-    exchange->answered = false;
+    exchange->answered = exchange->busy = false;
 }

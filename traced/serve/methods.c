@@ -13,8 +13,8 @@
 
 static const struct method table[] = {
     {"hello", NULL, methods_hello},
-    {"stats", NULL, methods_stats},
-    {"subscribe", methods_subscribe_work, methods_subscribe_finish},
+    {"stats", methods_stats_work, methods_stats_finish},
+    {"subscribe", methods_subscribe_work, methods_subscribe_finish, methods_subscribe_is_long},
     {"unsubscribe", NULL, methods_unsubscribe},
     {"control", methods_control, NULL},
 };

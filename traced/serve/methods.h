@@ -22,12 +22,14 @@ struct call {
     struct connection *connection;     /* for `finish` */
     int64_t subscription_next;         /* the number of this connection's next subscription */
     struct subscription *subscription; /* subscribe: made by `work`, taken by `finish` */
+    json_t *history;                   /* stats: likewise */
 };
 
 struct method {
     const char *name;
     int (*work)(struct call *call);
     int (*finish)(struct call *call);
+    bool (*is_long)(const struct call *call); /* may `work` take seconds?  NULL: never */
 };
 
 /* NULL when traced has no method of its own of this name. */
@@ -40,10 +42,12 @@ int methods_answer(struct call *call, json_t *result_new);
 
 /* The halves, by file. */
 int methods_hello(struct call *call);            /* methods.c, finish */
-int methods_stats(struct call *call);            /* methods_stats.c, finish */
+int methods_stats_work(struct call *call);       /* methods_stats.c */
+int methods_stats_finish(struct call *call);     /* methods_stats.c */
 int methods_control(struct call *call);          /* methods_control.c, work */
-int methods_subscribe_work(struct call *call);   /* subscribe.c */
-int methods_subscribe_finish(struct call *call); /* subscribe.c */
-int methods_unsubscribe(struct call *call);      /* subscribe.c, finish */
+int methods_subscribe_work(struct call *call);   /* methods_subscribe.c */
+int methods_subscribe_finish(struct call *call); /* methods_subscribe.c */
+bool methods_subscribe_is_long(const struct call *call);
+int methods_unsubscribe(struct call *call); /* methods_subscribe.c, finish */
 
 #endif

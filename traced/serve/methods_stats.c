@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `stats`: every counter of the daemon.  On the loop's thread: all of it is at hand. */
+ * `stats`: every counter of the daemon.  Those of the history are counted up on the pool, the others are at hand. */
 #include "connection.h"
 #include "footprint.h"
 #include "methods.h"
@@ -94,8 +94,13 @@ static json_t *process_json(const struct service *service) {
     return json;
 }
 
-int methods_stats(struct call *call) {
+int methods_stats_work(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
+    call->history = answer_history(call->service->store.history);
+    return 0;
+}
+
+int methods_stats_finish(struct call *call) {
     struct service *service = call->service;
     struct ingest_stats ingest;
     if (service->ingest)
@@ -108,7 +113,8 @@ int methods_stats(struct call *call) {
     double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
-    json_object_set_new(json, "history", answer_history(service->store.history));
+    json_object_set_new(json, "history", call->history);
+    call->history = NULL;
     json_object_set_new(json, "clients", clients_json(call->connection->server));
     json_object_set_new(json, "limits", limits_json(call->connection->server, &ingest));
     json_object_set_new(json, "process", process_json(service));

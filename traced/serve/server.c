@@ -20,35 +20,28 @@
 
 static void on_again(uv_idle_t *again);
 
-void server_want_turn(struct server *server, struct connection *connection) {
-    if (connection->has_turn || connection->closing) return;
-    connection->has_turn = true;
-    connection->turn_next = NULL;
-    *server->turn_last = connection;
-    server->turn_last = &connection->turn_next;
-    server->turn_count++;
+void server_want_turn(struct server *server, struct turns *turns, struct turn *turn) {
+    turns_want(turns, turn);
     uv_idle_start(&server->again, on_again);
 }
 
-void server_drop_turn(struct server *server, struct connection *connection) {
-    if (!connection->has_turn) return;
-    struct connection **at = &server->turn_first;
-    while (*at != connection) at = &(*at)->turn_next;
-    *at = connection->turn_next;
-    if (server->turn_last == &connection->turn_next) server->turn_last = at;
-    server->turn_count--;
-    connection->has_turn = false;
-}
+#define CONNECTION_OF(turn, member) ((struct connection *)((char *)(turn)-offsetof(struct connection, member)))
 
-/* One round: each client that stands in the queue now gets a turn; who comes back to it waits for the next round. */
+/* One round: each client that stands in a queue now gets a turn; who comes back to it waits for the next round.  Requests that
+ * are left over when the work of a round is done are the first in the next. */
 static void run_turns(struct server *server) {
-    uint32_t budget = LIMIT_PUMP_LOOP;
-    for (uint32_t turns = server->turn_count; turns && budget && server->turn_first; turns--) {
-        struct connection *connection = server->turn_first;
-        server_drop_turn(server, connection);
-        connection_turn(connection, &budget);
+    uint64_t left = LIMIT_ROUND_WORK;
+    for (uint32_t turns = server->asks.count; turns && left && server->asks.first; turns--) {
+        uint64_t taken = connection_answer(CONNECTION_OF(turns_take(&server->asks), asks));
+        left -= taken < left ? taken : left;
     }
-    if (!server->turn_first) uv_idle_stop(&server->again);
+    left = LIMIT_ROUND_WORK;
+    for (uint32_t turns = server->news.count; turns && left && server->news.first; turns--) {
+        uint64_t share = (left + turns - 1) / turns;
+        uint64_t taken = connection_notify(CONNECTION_OF(turns_take(&server->news), news), share);
+        left -= taken < left ? taken : left;
+    }
+    if (!server->asks.first && !server->news.first) uv_idle_stop(&server->again);
 }
 
 static void on_again(uv_idle_t *again) { run_turns(again->data); }
@@ -56,7 +49,7 @@ static void on_again(uv_idle_t *again) { run_turns(again->data); }
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
     for (struct connection *connection = server->connections; connection; connection = connection->next)
-        if (connection->subscription_count && connection_takes_news(connection)) server_want_turn(server, connection);
+        if (connection->subscription_count && connection_takes_news(connection)) connection_want_news(connection);
     run_turns(server); /* at once: news is not to wait for the loop to go round */
 }
 
@@ -169,7 +162,7 @@ static void greet(struct server *server, int fd) {
         refuse(server, fd, &error);
     } else {
         server->counters.accepted++;
-        int failed = connection_create(server, fd);
+        int failed = connection_create(server, fd, credentials.pid);
         if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
     }
     if (!look) credentials_fini(&credentials);
@@ -203,8 +196,9 @@ static bool is_ignored(int number) {
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group) {
     static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
     *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd, .group = group};
-    server->turn_last = &server->turn_first;
-    server->long_last = &server->long_first;
+    turns_init(&server->asks);
+    turns_init(&server->news);
+    lanes_init(&server->lanes, loop);
     /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
     uv_timer_init(loop, &server->accept_pause);
     uv_timer_init(loop, &server->stop_limit);
@@ -232,4 +226,7 @@ void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void 
     server->on_stop_arg = arg;
 }
 
-void server_fini(struct server *server) { trace_text_fini(&server->scratch); }
+void server_fini(struct server *server) {
+    trace_text_fini(&server->scratch);
+    lanes_fini(&server->lanes);
+}

@@ -3,14 +3,19 @@
  * The server: the listening socket, its connections, and whose turn it is.  Everything here but server_wake is for the loop's
  * thread.
  *
- * A connection that has work (lines to answer, events to send) waits in one queue and gets turns of bounded work, round
- * robin.  Between two rounds the loop looks at its sockets.  So no client, and no burst of events, delays the others by more
- * than a round. */
+ * A connection waits in one queue with lines to answer, and in another with events to send.  In each round of the loop first all
+ * lines get a turn, then the events, and each of the two a bounded amount of work (limits.h), in equal shares for each
+ * connection;
+ * what one does not need is the others'.  Between two rounds the loop looks at its sockets.  So no client, no burst of events
+ * and no filter delays a request by more than a round, and a subscription whose filter takes more than its share falls behind
+ * alone. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 
 #include "credentials.h"
+#include "lanes.h"
 #include "service.h"
+#include "turns.h"
 #include <proto/text.h>
 #include <uv.h>
 
@@ -40,13 +45,12 @@ struct server {
     void *on_stop_arg;
     struct connection *connections; /* all of them, newest first */
     uint32_t connection_count, subscription_count;
-    size_t held_bytes;                          /* by all clients that are not closing */
-    struct connection *turn_first, **turn_last; /* the queue */
-    uint32_t turn_count;
+    size_t held_bytes;       /* by all clients that are not closing */
+    struct turns asks, news; /* connections with lines to answer, and with events to send */
     uint64_t stop_until_ms;
-    struct exchange *long_first, **long_last; /* requests that may take long, and wait */
-    unsigned long_count;                      /* those on the pool */
-    struct trace_text scratch;                /* one notification at a time */
+    struct lanes lanes;
+    unsigned renewals;         /* of subscriptions' filters, on the pool */
+    struct trace_text scratch; /* one notification at a time */
     struct server_counters counters;
 };
 
@@ -69,10 +73,8 @@ void server_fini(struct server *server);
 
 /* ---- for connection.c ------------------------------------------------------------------------------------------------------ */
 
-/* Puts a connection in the queue, unless it is there. */
-void server_want_turn(struct server *server, struct connection *connection);
-/* Removes it from the queue. */
-void server_drop_turn(struct server *server, struct connection *connection);
+/* Puts a connection's turn in one of the queues, unless it is there. */
+void server_want_turn(struct server *server, struct turns *turns, struct turn *turn);
 /* A connection is gone, and its descriptor with it. */
 void server_connection_gone(struct server *server);
 

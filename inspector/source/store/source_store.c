@@ -21,8 +21,9 @@ struct source_store {
     struct source_store_owner owner;
     bool following;
     struct replay replay;
-    json_t *questions; /* sent but not answered: [number, method, params] */
-    int64_t number;    /* of the last of them */
+    json_t *questions;        /* sent but not answered: [number, method, params] */
+    int64_t number;           /* of the last of them */
+    _Atomic bool interrupted; /* by a signal: the question under way ends, or the next one */
     char title[256];
 };
 
@@ -46,7 +47,9 @@ static int ask_store(struct source_store *source, const char *method, const json
                      json_t **ret_result, struct failure *failure) {
     struct trace_text text = {.bytes_max = LINE_BYTES_MAX};
     struct trace_rpc_error error = {0};
-    if (store_ask(source->store, method, params, &text, &error)) {
+    int failed = store_ask_unless(source->store, method, params, &source->interrupted, &text, &error);
+    atomic_store(&source->interrupted, false);
+    if (failed) {
         refusal_read(failure, error.code, error.message, error.data);
         trace_rpc_error_fini(&error);
         trace_text_fini(&text);
@@ -130,6 +133,10 @@ static int store_source_watch_input(struct source *source, struct failure *failu
     return 0;
 }
 
+static void store_source_interrupt(const struct source *base) {
+    atomic_store(&((struct source_store *)(uintptr_t)base)->interrupted, true); /* lock-free, and so signal-safe */
+}
+
 static void store_source_close(struct source *base) {
     struct source_store *source = store_of(base);
     if (source->following) replay_fini(&source->replay);
@@ -145,6 +152,7 @@ int source_store_open(struct source **ret_source, struct store *store, struct so
         .ask = store_source_ask,
         .follow = store_source_follow,
         .next = store_source_next,
+        .interrupt = store_source_interrupt,
         .close = store_source_close,
         .send = store_source_send,
         .watch_input = store_source_watch_input,

@@ -107,6 +107,12 @@ unsigned trace_filter_uses(const struct trace_filter *filter);
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin);
 
+/* The same, for whoever bounds what filters may take: *work grows by about one for each simple comparison, and for each glob by
+ * the length of the pattern and of the text.  A unit is some nanoseconds.  One event takes at most some 200 for each byte of the
+ * filter's text, whatever its pattern. */
+bool trace_filter_match_counted(const struct trace_filter *filter, const struct trace_event *event,
+                                const struct trace_filter_origin *origin, uint64_t *work);
+
 /* Can an event of this kind match?  Cheap: ask before making an origin. */
 bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind);
 
@@ -138,6 +144,7 @@ bool trace_filter_limits_nodes(const struct trace_filter *filter);
 struct trace_filter_tally {
     uint64_t events;
     uint64_t matched[TRACE_FILTER_SUBS_MAX];
+    uint64_t work; /* so far, as trace_filter_match_counted has it */
 };
 
 enum trace_filter_outcome {

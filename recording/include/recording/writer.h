@@ -35,6 +35,9 @@ uint64_t recording_maker_instance(const struct recording_maker *maker);
  * nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
 int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number);
 
+/* The number that it is written with, if it is not to be the segment's. */
+void recording_maker_set_number(struct recording_maker *maker, uint64_t number);
+
 /* The number of events taken, and their latest time. */
 uint32_t recording_maker_events(const struct recording_maker *maker);
 uint64_t recording_maker_last_ns(const struct recording_maker *maker);

@@ -16,26 +16,30 @@
 int store_ask(struct store *store, const char *method, const json_t *params, struct trace_text *out_result,
               struct trace_rpc_error *ret_error);
 
+/* The same, and ends within some milliseconds with -ECANCELED once another thread, or a signal handler, has set *abandoned. */
+int store_ask_unless(struct store *store, const char *method, const json_t *params, const _Atomic bool *abandoned,
+                     struct trace_text *out_result, struct trace_rpc_error *ret_error);
+
 /* ---- for servers --------------------------------------------------------------------------------------------------------- */
 
 /* One request, as a method sees it. */
 struct ask {
     struct store *store;
-    json_t *params;                /* an object, or NULL; not changed */
-    struct trace_text *out;        /* the result goes behind what is there */
-    struct trace_rpc_error error;  /* filled in when a method fails; the caller's to end */
-    const _Atomic bool *abandoned; /* or NULL; true: nobody wants the answer.  What takes long looks now and then, and ends. */
+    json_t *params;               /* an object, or NULL; not changed */
+    struct trace_text *out;       /* the result goes behind what is there */
+    struct trace_rpc_error error; /* filled in when a method fails; the caller's to end */
+    struct history_work work;     /* counts what the answer takes, and ends it; the caller sets `max` and `abandoned` */
 };
 
 struct ask_method {
     const char *name;
     /* Writes the result and returns 0; or fills in ask->error and returns a negative number, with part of a result written
-     * perhaps. Any thread that RCU knows. */
+     * perhaps.  -E2BIG and -ECANCELED, without an error: ask->work ended it.  Any thread that RCU knows. */
     int (*answer)(struct ask *ask);
     /* Or NULL.  Answers what takes no longer than the way to another thread; for anything else it returns -EAGAIN with nothing
      * written. */
     int (*answer_small)(struct ask *ask);
-    /* Or NULL: never.  May this request take seconds? */
+    /* Or NULL: never.  May this request look at the whole history, and so take seconds? */
     bool (*is_long)(const struct ask *ask);
 };
 

@@ -23,12 +23,23 @@ void event_filter_fini(struct event_filter *filter);
  * long as the query.  Searches the history. */
 void event_filter_prepare(struct event_filter *filter, const struct store *store, uint64_t set[NODES_SET_WORDS]);
 
+/* Adds what the filter takes to *work, and has searches with it end as *work says.  It must live as long as the filter. */
+void event_filter_count(struct event_filter *filter, struct history_work *work);
+
 /* Does an event of a stream match?  Inside rcu_read_lock(). */
 bool event_filter_match(const struct event_filter *filter, const struct store *store, const struct trace_event *event,
                         history_source source);
 
-/* For a filter that lives long: looks up the names in its expression again when nodes have come since.  Not while another
- * thread uses it. */
-void event_filter_refresh(struct event_filter *filter);
+/* ---- for a filter that lives long ---------------------------------------------------------------------------------------- */
+
+/* About what it takes to look up the names in its expression again, in units of struct history_work; 0: no node has come since
+ * that they may mean. */
+uint64_t event_filter_renewal_work(const struct event_filter *filter);
+
+/* Looks them up again.  Changes nothing: event_filter_take does that, and frees what is returned.  NULL: memory is short, or too
+ * many nodes have such a name; then the old meaning stays until another node comes.  Any thread; the filter may not be in use
+ * elsewhere meanwhile. */
+struct event_filter_renewal *event_filter_renew(const struct event_filter *filter);
+void event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new);
 
 #endif

@@ -28,10 +28,18 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 /* Enough for the least history: 3 segments, of which one is on its way to be used again. */
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
-/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, or more
- * than a sixteenth are the first of a peer in their segment, the history reaches less far back than events_max says.  Starts a
- * thread, which waits for the grace periods of old segments.  Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
+/* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, the
+ * history
+ * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns
+ * 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
+
+/* The same with shares: of each node the newest events stay, as many as its share is, whatever the others append.  All shares
+ * together are an
+ * eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others have.  To stay,
+ * events are
+ * appended once more when their segment is retired: they get a new position (history_is_kept). */
+int history_create_shared(struct history **ret_history, size_t bytes_max);
 
 /* The same with memory that is only reserved, and taken as events come; and without a thread: when a segment is reused,
  * history_reserve waits for the readers itself. */
@@ -49,6 +57,13 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
 /* Indexes and publishes the first `count` events of the reserved place, all of one source.  timestamp must be Unix ns. */
 void history_append(struct history *history, uint32_t count, history_source source);
 
+/* With shares: a node begins at this index, or ends.  Of the dead, those that died last have a share. */
+void history_node_begins(struct history *history, uint32_t node);
+void history_node_ends(struct history *history, uint32_t node);
+
+/* With shares: has the history events of the node at this index?  Without: false. */
+bool history_has_node(const struct history *history, uint32_t node);
+
 /* ---- readers: inside rcu_read_lock(), or between two calls where a position says so -------------------------------------- */
 
 /* The position behind the newest event, and of the oldest that is still there. */
@@ -57,6 +72,25 @@ uint64_t history_begin_position(const struct history *history);
 
 /* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
+
+/* Was the event at that position appended before, at another one?  And how many before that position were.  In the order of
+ * the history
+ * these events come too late: whoever follows it leaves them out. */
+bool history_is_kept(const struct history *history, uint64_t position);
+uint64_t history_kept_before(const struct history *history, uint64_t position);
+
+/* What an answer has taken so far, and when it must end.  The asking thread's. */
+struct history_work {
+    uint64_t done;                 /* in units of some nanoseconds: HISTORY_WORK_EVENT for each event, and what tests add */
+    uint64_t max;                  /* when more was done, the answer ends with -E2BIG; 0: never */
+    const _Atomic bool *abandoned; /* or NULL; true: nobody wants the answer, and it ends with -ECANCELED */
+    void (*pause)(void *arg);      /* or NULL: called now and then outside of rcu_read_lock(), to let others have the processor */
+    void *pause_arg;
+};
+#define HISTORY_WORK_EVENT 8
+
+/* Must the answer end?  Returns 0, -E2BIG or -ECANCELED.  NULL is fine, and means no. */
+int history_work_check(const struct history_work *work);
 
 /* What is asked for: an event matches when it matches every condition that is set. */
 struct history_query {
@@ -71,6 +105,9 @@ struct history_query {
     /* What no index serves, asked last and inside rcu_read_lock(); NULL: nothing. */
     bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
     const void *test_arg;
+    /* Or NULL.  A test adds what it took.  After each millisecond or so of it the RCU read lock is given up for a moment, so that
+     * no test holds up the ingest. */
+    struct history_work *work;
 };
 
 /* Does one event match? */
@@ -96,7 +133,8 @@ struct history_answer {
 
 /* Runs a query over everything in [begin, end) positions: the `limit` first in answer order, or the last when newest_first (then
  * sorted newest first).  after: NULL, or only hits that come after this one in the answer's direction.  Takes and gives up the
- * RCU read lock itself, segment by segment.  Returns 0, -E2BIG or -ENOMEM.  Callable from any registered thread. */
+ * RCU read lock itself, segment by segment.  Returns 0, -E2BIG, -ECANCELED (query->work) or -ENOMEM.  Callable from any
+ * registered thread. */
 int history_select(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end, size_t limit,
                    bool newest_first, const struct history_hit *after, struct history_answer *ret_answer);
 void history_answer_fini(struct history_answer *answer);
@@ -108,14 +146,15 @@ struct history_visited {
 };
 
 /* Shows `visit` every event in [begin, end) positions that matches, in no order.  It runs inside rcu_read_lock() and keeps
- * nothing of the event; what it returns, when it is not 0, ends the visit and is returned.  Callable from any registered
- * thread. */
+ * nothing of the event; what it returns, when it is not 0, ends the visit and is returned; so does query->work.  Callable from
+ * any registered thread. */
 int history_visit(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                   int (*visit)(void *context, const struct trace_event *event, history_source source), void *context,
                   struct history_visited *ret_visited);
 
 /* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.
- * What is evicted meanwhile may be counted or not.  Callable from any registered thread. */
+ * What is evicted meanwhile may be counted or not.  When query->work ends it, history_work_check says so, and the number means
+ * nothing.  Callable from any registered thread. */
 uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                        bool newest_first, const struct history_hit *after);
 
@@ -173,7 +212,7 @@ struct history_trace {
 /* Which traces are wanted, by whoever asks history_traces.  Called with one trace after another, on the asking thread. */
 struct history_trace_test {
     void *context;
-    /* One event of the trace, in no order; inside rcu_read_lock(). */
+    /* One event of the trace, in no order; inside rcu_read_lock().  What it took it adds to the query's work. */
     void (*see)(void *context, const struct trace_event *event, history_source source);
     /* All were seen: is this trace wanted?  The next event is another's. */
     bool (*keep)(void *context, const struct history_trace *trace);
@@ -195,11 +234,11 @@ struct history_traces_query {
     enum history_trace_order order;
     enum history_trace_kind kind;
     size_t limit;
-    const _Atomic bool *abandoned; /* or NULL; true: the answer is not wanted any more, and -ECANCELED will do */
+    struct history_work *work; /* or NULL */
 };
 
-/* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0 or -ENOMEM;
- * free(*ret_traces). */
+/* The first `limit` traces in that order.  *ret_total is how many there are without the limit.  Returns 0, -E2BIG, -ECANCELED
+ * (query->work) or -ENOMEM; free(*ret_traces). */
 int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
                    size_t *ret_count, size_t *ret_total);
 
@@ -214,7 +253,21 @@ struct history_peer {
     uint32_t node_count;
 };
 
-/* What all nodes, or those in the set, say about each peer; most events first.  Returns 0 or -ENOMEM; free(*ret_peers). */
+/* Whose word is asked for: that of all nodes, or of those in the set. */
+struct history_peers_query {
+    const uint64_t *node_set; /* NULL: all */
+    uint32_t node_set_bits;
+    size_t limit;
+    struct history_work *work; /* or NULL */
+};
+
+/* The first `limit` peers, most events first.  *ret_total is how many there are without the limit.  There may be as many as
+ * events:
+ * the answer takes memory for `limit` of them, and some 40 MiB.  Returns 0, -E2BIG, -ECANCELED or -ENOMEM; free(*ret_peers). */
+int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
+                        size_t *ret_count, size_t *ret_total);
+
+/* All of them.  Returns 0 or -ENOMEM; free(*ret_peers). */
 int history_peers(struct history *history, const uint64_t *node_set, uint32_t node_set_bits, struct history_peer **ret_peers,
                   size_t *ret_count);
 
@@ -224,6 +277,11 @@ struct history_stats {
     uint32_t segments, segments_max;
     uint64_t first_ns, last_ns; /* 0 while empty */
     uint64_t traces, peers;     /* in the directories */
+    uint64_t whole_from_ns;     /* all events after this time are there; 0: nothing has gone */
+    uint64_t kept,
+        share;      /* of the events, those that shares keep; events that each node's share has now, 0: all that there are */
+    uint64_t early; /* of those evicted: because of too many traces, while there was memory for more */
+    uint64_t rare_peer_events; /* events of peers that are not in the directory, or were not when the event came */
 };
 void history_stats(struct history *history, struct history_stats *ret_stats);
 

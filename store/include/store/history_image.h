@@ -67,9 +67,13 @@ struct history_segment_info {
     uint64_t marks[HISTORY_MARKS]; /* first 8 bytes of the id of tally 0, 2048, ..., as a big-endian number */
 };
 
+#define HISTORY_IMAGE_ANEW_BYTES (HISTORY_BYTES_MIN + ((size_t)1 << 20))
+
 /* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be
  * sealed, or nobody may be appending.  Takes and gives up the RCU read lock for each part, so that the ingest never waits long.
- *  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENOMEM. */
+ * Where the segment's index does not have all of its peers, the events are indexed anew, which takes up to
+ * HISTORY_IMAGE_ANEW_BYTES for that long.  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more),
+ * -ENODATA when nothing in it is for an image, -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
 /* ---- a history that is made of images ------------------------------------------------------------------------------------- */

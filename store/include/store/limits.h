@@ -10,6 +10,8 @@
 #define STORE_TRACES_DEFAULT 20
 #define STORE_TRACES_MAX 10000
 #define STORE_GAPS_MAX 1000
+/* Peers in one answer, those with the most events: their ids come from the network, and there may be as many as events. */
+#define STORE_PEERS_MAX 10000
 /* `count`: fields to group by, and rows in one answer. */
 #define STORE_COUNT_FIELDS_MAX 4
 #define STORE_COUNT_ROWS_DEFAULT 100
@@ -23,6 +25,9 @@
  * history. */
 #define STORE_SMALL_EVENTS 256
 #define STORE_SMALL_SEGMENTS 128
+
+/* A request is short while it takes no more than this, in units of struct history_work: about 10 ms. */
+#define STORE_SHORT_WORK 4000000
 
 /* Bytes that the result of any one request fits into: STORE_EVENTS_MAX events of TRACE_EVENT_JSON_MAX bytes. */
 #define STORE_ANSWER_BYTES (32U << 20)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shares: which events of a segment that is retired stay, so that no node pushes out another's newest events.
+ *
+ * Each node that has events in the history has a share of an eighth of it.  Of its events the newest `share` stay, and what one
+ * needs less, the others have.  A node that emits more than its share needs nothing from here: its newest events are in the
+ * newest segments anyway.  The events of a quiet node are copied behind the newest event before the segment goes in which they
+ * are.  So a kept event changes its position, and nothing else; it is never in the history twice (history__span).
+ *
+ * An event's age is the number of events that its node has appended since.  Events leave a segment in the order in which they
+ * came, so a counter gives the number of each that leaves for the first time; the numbers of kept events go through a queue.
+ *
+ * All of it belongs to the ingest thread, but the counters. */
+#include "history_share.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Nodes that are dead, and have a share: the ones that died last. */
+#define DEAD_MAX 256
+#define NOBODY UINT16_MAX
+
+struct share_node {
+    uint64_t appended; /* events ever; each has a number among them, from 1 */
+    uint64_t passed;   /* those that have left the segment that they came into */
+    uint64_t held;     /* those in the history */
+    bool released;     /* it has no share any more */
+};
+
+struct history_share {
+    uint64_t events_max; /* of all shares together */
+    struct share_node nodes[HISTORY_NODES_MAX];
+    uint32_t node_count; /* indices ever used */
+    uint16_t dead[DEAD_MAX];
+    uint32_t deaths;
+    /* Numbers of the kept events, in the order of their positions. */
+    uint32_t *numbers, numbers_mask;
+    uint64_t pushed, popped;
+    /* Of the segment that is retired: what stays, and its numbers. */
+    uint64_t chosen[HISTORY_SEGMENT_EVENTS / 64];
+    uint32_t chosen_numbers[HISTORY_SEGMENT_EVENTS], chosen_count;
+    _Atomic uint64_t kept; /* copies ever made */
+    _Atomic uint64_t share;
+};
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t numbers_for(uint32_t segments_max) {
+    uint32_t least = segments_max * (HISTORY_SEGMENT_EVENTS / 4), count = HISTORY_SEGMENT_EVENTS;
+    while (count < least) count *= 2;
+    return count;
+}
+
+size_t history__share_bytes(uint32_t segments_max) {
+    return sizeof(struct history_share) + numbers_for(segments_max) * sizeof(uint32_t);
+}
+
+void history__share_init(struct history_share *share, uint32_t segments_max) {
+    share->events_max = (uint64_t)(segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
+    share->numbers = (uint32_t *)(share + 1);
+    share->numbers_mask = numbers_for(segments_max) - 1;
+}
+
+/* ---- nodes come and go -------------------------------------------------------------------------------------------------- */
+
+void history__share_note(struct history *history, uint32_t node, uint32_t count) {
+    struct history_share *share = history->share;
+    struct segment *newest = history->newest;
+
+    newest->only_node = history->filled == 0 || newest->only_node == node ? node : NODE_MANY;
+    share->nodes[node].appended += count;
+    share->nodes[node].held += count;
+    if (node >= share->node_count) share->node_count = node + 1;
+}
+
+void history_node_begins(struct history *history, uint32_t node) {
+    struct history_share *share = history->share;
+
+    if (share == NULL) return;
+    share->nodes[node].released = false;
+    for (uint32_t i = 0; i < DEAD_MAX && i < share->deaths; i++)
+        if (share->dead[i] == node) share->dead[i] = NOBODY; /* who had the index before */
+}
+
+void history_node_ends(struct history *history, uint32_t node) {
+    struct history_share *share = history->share;
+    uint16_t *place;
+
+    if (share == NULL) return;
+    place = &share->dead[share->deaths++ % DEAD_MAX];
+    if (share->deaths > DEAD_MAX && *place != NOBODY) share->nodes[*place].released = true;
+    *place = (uint16_t)node;
+}
+
+bool history_has_node(const struct history *history, uint32_t node) {
+    return history->share != NULL && history->share->nodes[node].held != 0;
+}
+
+/* ---- what stays ---------------------------------------------------------------------------------------------------------- */
+
+/* The greatest number of events that each node may keep, so that all together keep no more than events_max. */
+static uint64_t level(const struct history_share *share, uint64_t events_max) {
+    uint64_t level = 0, nodes = 0;
+
+    for (uint32_t i = 0; i < share->node_count; i++) nodes += share->nodes[i].held != 0 && !share->nodes[i].released;
+    if (nodes == 0) return 0;
+    for (uint64_t next = events_max / nodes; next > level;) {
+        uint64_t small = 0, small_events = 0;
+        level = next;
+        for (uint32_t i = 0; i < share->node_count; i++) {
+            const struct share_node *node = &share->nodes[i];
+            if (node->held == 0 || node->released || node->held > level) continue;
+            small++;
+            small_events += node->held;
+        }
+        if (small == nodes) return UINT32_MAX / 2;
+        next = (events_max - small_events) / (nodes - small);
+    }
+    return level;
+}
+
+static void choose_one(struct history_share *share, uint32_t index, uint64_t number) {
+    share->chosen[index / 64] |= UINT64_C(1) << index % 64;
+    share->chosen_numbers[share->chosen_count++] = (uint32_t)number;
+}
+
+/* Events of one node that leave their segment for the first time. */
+static void choose_run(struct history_share *share, struct share_node *node, uint64_t level, uint32_t first, uint32_t count) {
+    uint64_t oldest = node->appended > level ? node->appended - level : 0, dropped; /* numbers above it stay */
+
+    if (node->released) oldest = node->appended;
+    dropped = oldest > node->passed ? oldest - node->passed : 0;
+    if (dropped > count) dropped = count;
+    for (uint32_t i = (uint32_t)dropped; i < count; i++) choose_one(share, first + i, node->passed + i + 1);
+    node->passed += count;
+    node->held -= dropped;
+}
+
+/* One that was kept before. */
+static void choose_kept(struct history_share *share, struct share_node *node, uint64_t level, uint32_t index) {
+    uint32_t number = share->numbers[share->popped++ & share->numbers_mask];
+
+    if (!node->released && (uint32_t)node->appended - number < level)
+        choose_one(share, index, number);
+    else
+        node->held--;
+}
+
+uint32_t history__share_choose(struct history *history, const struct segment *segment, unsigned squeeze) {
+    struct history_share *share = history->share;
+    uint64_t most = level(share, share->events_max >> squeeze);
+    uint32_t kept = history__load32(&segment->kept_count);
+
+    memset(share->chosen, 0, sizeof share->chosen);
+    share->chosen_count = 0;
+    history__store(&share->share, most);
+    if (segment->only_node != NODE_MANY) { /* and none was kept, or it would be many */
+        choose_run(share, &share->nodes[segment->only_node], most, 0, HISTORY_SEGMENT_EVENTS);
+        return share->chosen_count;
+    }
+    for (uint32_t first = 0, behind; first < HISTORY_SEGMENT_EVENTS; first = behind) {
+        history_source source = segment->sources[first];
+        struct share_node *node = &share->nodes[history_source_node(source)];
+        behind = first + 1;
+        if (kept != 0 && history__is_kept(segment, first)) {
+            choose_kept(share, node, most, first);
+            continue;
+        }
+        while (behind < HISTORY_SEGMENT_EVENTS && segment->sources[behind] == source &&
+               (kept == 0 || !history__is_kept(segment, behind)))
+            behind++;
+        choose_run(share, node, most, first, behind - first);
+    }
+    return share->chosen_count;
+}
+
+/* ---- traces ---------------------------------------------------------------------------------------------------------------- */
+
+static bool is_chosen(const struct history_share *share, uint32_t index) {
+    return (share->chosen[index / 64] >> index % 64 & 1) != 0;
+}
+
+static bool all_chosen(const struct history_share *share, const struct segment *segment, const struct trace_tally *tally) {
+    struct chain chain;
+    uint32_t index;
+
+    for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
+        if (!is_chosen(share, index)) return false;
+    return true;
+}
+
+/* The number + 1 of the first segment behind `number` that has events of the trace, or will have those that are kept. */
+static uint64_t first_after(const struct history *history, uint64_t number, const struct trace_id *id, uint64_t last_in) {
+    bool whole = true;
+
+    for (uint64_t n = number + 1; n < last_in; n++) {
+        const struct segment *segment = history__segment_bounds(history, n);
+        if (segment != NULL && history__find_trace(history, segment, id, &whole) != NULL) return n + 1;
+    }
+    return history->newest->number + 1;
+}
+
+/* When all of a trace's events stay, the trace is not truncated by the segment's going.  seen: traces of the segment that were
+ * looked at. */
+static void settle_trace(struct history *history, const struct segment *segment, uint32_t index, uint64_t *seen) {
+    const struct trace_id *id = &segment->events[index].trace_id;
+    const struct trace_tally *tally;
+    struct entry *entry;
+    uint32_t number;
+    bool whole = true;
+
+    if (history__id_none(id)) return;
+    tally = history__find_trace(history, segment, id, &whole);
+    number = (uint32_t)(tally - segment->traces);
+    if ((seen[number / 64] >> number % 64 & 1) != 0) return;
+    seen[number / 64] |= UINT64_C(1) << number % 64;
+    entry = &history__trace_entry(history, tally->entry)->entry;
+    if (history__load(&entry->first_in) != segment->number + 1 || !all_chosen(history->share, segment, tally)) return;
+    history__store(&entry->first_in, first_after(history, segment->number, id, history__load(&entry->last_in)));
+}
+
+/* ---- copying ------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t next_chosen(const struct history_share *share, uint32_t index) {
+    while (index < HISTORY_SEGMENT_EVENTS) {
+        uint64_t word = share->chosen[index / 64] >> index % 64;
+        if (word != 0) return index + (uint32_t)__builtin_ctzll(word);
+        index = (index / 64 + 1) * 64;
+    }
+    return index;
+}
+
+/* Copies chosen events of one source, as many as fit.  Returns the next chosen one. */
+static uint32_t copy_run(struct history *history, const struct segment *segment, uint32_t index, uint32_t *done, uint64_t *seen) {
+    struct history_share *share = history->share;
+    struct segment *newest = history->newest;
+    history_source source = segment->sources[index];
+    uint32_t first = history->filled, at = first;
+
+    while (index < HISTORY_SEGMENT_EVENTS && at < HISTORY_SEGMENT_EVENTS && segment->sources[index] == source &&
+           share->pushed - share->popped <= share->numbers_mask) {
+        settle_trace(history, segment, index, seen);
+        newest->events[at] = segment->events[index];
+        history__set_kept(newest, at++);
+        share->numbers[share->pushed++ & share->numbers_mask] = share->chosen_numbers[(*done)++];
+        index = next_chosen(share, index + 1);
+    }
+    newest->only_node = NODE_MANY;
+    history__index(history, newest, first, at - first, source);
+    history->filled = at;
+    return index;
+}
+
+void history__share_copy(struct history *history, const struct segment *segment) {
+    struct history_share *share = history->share;
+    uint64_t seen[HISTORY_SEGMENT_EVENTS / 64] = {0};
+    uint32_t done = 0, index = next_chosen(share, 0);
+
+    while (index < HISTORY_SEGMENT_EVENTS) {
+        bool room = history->filled < HISTORY_SEGMENT_EVENTS || history__open_next(history);
+        /* What finds no room goes: there are as many kept events as numbers for them, or no memory for one segment more. */
+        if (!room || share->pushed - share->popped > share->numbers_mask) {
+            share->nodes[history_source_node(segment->sources[index])].held--;
+            done++;
+            index = next_chosen(share, index + 1);
+            continue;
+        }
+        index = copy_run(history, segment, index, &done, seen);
+    }
+    history__store(&share->kept, share->pushed);
+}
+
+uint64_t history__share_kept(const struct history *history) {
+    return history->share != NULL ? history__load(&history->share->kept) : 0;
+}
+uint64_t history__share_level(const struct history *history) {
+    return history->share != NULL ? history__load(&history->share->share) : 0;
+}
+
+/* ---- readers --------------------------------------------------------------------------------------------------------------- */
+
+bool history_is_kept(const struct history *history, uint64_t position) {
+    const struct segment *segment = history__segment_bounds(history, position / HISTORY_SEGMENT_EVENTS);
+    return segment != NULL && segment->kept != NULL && history__is_kept(segment, position % HISTORY_SEGMENT_EVENTS);
+}
+
+uint64_t history_kept_before(const struct history *history, uint64_t position) {
+    const struct segment *segment = history__segment_bounds(history, position / HISTORY_SEGMENT_EVENTS);
+    uint32_t index = position % HISTORY_SEGMENT_EVENTS;
+    uint64_t kept;
+
+    if (segment == NULL || segment->kept == NULL) return history__share_kept(history); /* the end of a full segment */
+    kept = segment->kept_before;
+    for (uint32_t word = 0; word < index / 64; word++)
+        kept += (uint64_t)__builtin_popcountll(history__load(&segment->kept[word]));
+    if (index % 64 != 0)
+        kept += (uint64_t)__builtin_popcountll(history__load(&segment->kept[index / 64]) & ((UINT64_C(1) << index % 64) - 1));
+    return kept;
+}

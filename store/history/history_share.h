@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shares of nodes (history_share.c).  Only the files of store/history include this. */
+#ifndef STORE_HISTORY_SHARE_H
+#define STORE_HISTORY_SHARE_H
+
+#include "history_internal.h"
+
+struct history_share;
+
+/* What it takes, and its initialisation in memory that is zero. */
+size_t history__share_bytes(uint32_t segments_max);
+void history__share_init(struct history_share *share, uint32_t segments_max);
+
+/* A node's events are appended to the newest segment. */
+void history__share_note(struct history *history, uint32_t node, uint32_t count);
+
+/* Chooses which events of the oldest segment stay; to be called once for each segment, in their order.  squeeze: all shares
+ * together are that many times halved.  Returns how many. */
+uint32_t history__share_choose(struct history *history, const struct segment *segment, unsigned squeeze);
+
+/* Copies the chosen behind the newest event, indexed and not published. */
+void history__share_copy(struct history *history, const struct segment *segment);
+
+/* Copies ever made; how many events each node may have. */
+uint64_t history__share_kept(const struct history *history);
+uint64_t history__share_level(const struct history *history);
+
+static inline bool history__is_kept(const struct segment *segment, uint32_t index) {
+    return (history__load(&segment->kept[index / 64]) >> index % 64 & 1) != 0;
+}
+
+static inline void history__set_kept(struct segment *segment, uint32_t index) {
+    history__store(&segment->kept[index / 64], history__load(&segment->kept[index / 64]) | UINT64_C(1) << index % 64);
+    history__store32(&segment->kept_count, history__load32(&segment->kept_count) + 1);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who gets a thread of the pool, in which order; and that who has one lets the others run.  No time is measured: jobs wait for each
+ * other. */
+#include <check.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lanes.h"
+#include "limits.h"
+
+#define JOBS 64
+
+struct test_job {
+    struct job job;
+    sem_t go; /* what it waits for, unless it is free */
+    bool free, ran, done;
+    atomic_bool was_here;
+    int order; /* in which it began */
+};
+
+static uv_loop_t loop;
+static struct lanes lanes;
+static struct test_job jobs[JOBS];
+static sem_t begun;
+static atomic_int order;
+static unsigned done_count;
+
+static void setup(void) {
+    lanes_size_pool();
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    lanes_init(&lanes, &loop);
+    sem_init(&begun, 0, 0);
+    done_count = 0;
+    atomic_store(&order, 0);
+}
+
+static void teardown(void) {
+    uv_run(&loop, UV_RUN_DEFAULT);
+    lanes_fini(&lanes);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+
+static void work(struct job *job) {
+    struct test_job *self = (struct test_job *)job;
+    self->order = atomic_fetch_add(&order, 1);
+    sem_post(&begun);
+    if (!self->free) sem_wait(&self->go);
+}
+
+static void done(struct job *job, bool ran) {
+    struct test_job *self = (struct test_job *)job;
+    self->ran = ran;
+    self->done = true;
+    done_count++;
+}
+
+static struct test_job *submit(unsigned i, pid_t client, bool is_long, bool free) {
+    struct test_job *self = &jobs[i];
+    *self = (struct test_job){.job = {.work = work, .done = done, .client = client, .is_long = is_long}, .free = free};
+    sem_init(&self->go, 0, 0);
+    ck_assert_int_eq(lanes_submit(&lanes, &self->job), 0);
+    return self;
+}
+
+static void wait_begun(unsigned count) {
+    while (count--) sem_wait(&begun);
+}
+
+static void run_until(const bool *flag) {
+    while (!*flag) uv_run(&loop, UV_RUN_ONCE);
+}
+
+START_TEST(a_short_job_does_not_wait_for_long_ones) {
+    for (unsigned i = 0; i < 20; i++) submit(i, (pid_t)i, true, false);
+    wait_begun(LIMIT_LONG_RUNNING);
+    struct test_job *quick = submit(30, 1, false, true);
+    run_until(&quick->done); /* no long one has been let go */
+    ck_assert(quick->ran);
+    ck_assert_uint_eq(done_count, 1);
+    for (unsigned i = 0; i < 20; i++) sem_post(&jobs[i].go);
+}
+END_TEST
+
+START_TEST(a_clients_first_job_comes_before_anothers_second) {
+    for (unsigned i = 0; i < 10; i++) submit(i, 1, true, false);
+    wait_begun(LIMIT_LONG_RUNNING);
+    ck_assert_uint_eq(lanes.threads, LIMIT_LONG_THREADS / 2); /* no client takes all */
+    struct test_job *second = submit(20, 2, true, true), *again = submit(21, 2, true, true), *third = submit(22, 3, true, true);
+    for (unsigned i = 0; i < 10; i++) sem_post(&jobs[i].go);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(done_count, 13);
+    unsigned before = 0;
+    for (unsigned i = 2; i < 10; i++) before += jobs[i].order < third->order || jobs[i].order < second->order;
+    ck_assert_uint_le(before, 2); /* those that run already may be followed while the others get their threads */
+    ck_assert(again->ran);
+}
+END_TEST
+
+/* Gives way until the other one has run: if it did not, this would never end. */
+static struct test_job *other;
+static void give_way(struct job *job) {
+    sem_post(&begun);
+    while (!atomic_load(&other->was_here)) lanes_pause(job);
+}
+
+static void be_here(struct job *job) { atomic_store(&((struct test_job *)job)->was_here, true); }
+
+START_TEST(long_jobs_let_each_other_run) {
+    other = &jobs[10];
+    *other = (struct test_job){.job = {.work = be_here, .done = done, .client = 9, .is_long = true}};
+    for (unsigned i = 0; i < LIMIT_LONG_RUNNING; i++) {
+        jobs[i] = (struct test_job){.job = {.work = give_way, .done = done, .client = (pid_t)i, .is_long = true}};
+        ck_assert_int_eq(lanes_submit(&lanes, &jobs[i].job), 0);
+    }
+    wait_begun(LIMIT_LONG_RUNNING);
+    ck_assert_int_eq(lanes_submit(&lanes, &other->job), 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(done_count, LIMIT_LONG_RUNNING + 1);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_does_not_begin_and_is_told_once) {
+    for (unsigned i = 0; i < 20; i++) submit(i, (pid_t)i, true, false);
+    wait_begun(LIMIT_LONG_RUNNING);
+    lanes_cancel(&jobs[15].job); /* not on the pool yet */
+    ck_assert(jobs[15].done && !jobs[15].ran);
+    for (unsigned i = 0; i < 20; i++) sem_post(&jobs[i].go);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(done_count, 20);
+    ck_assert_int_eq(atomic_load(&order), 19);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("lanes");
+    TCase *tcase = tcase_create("lanes");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_short_job_does_not_wait_for_long_ones);
+    tcase_add_test(tcase, a_clients_first_job_comes_before_anothers_second);
+    tcase_add_test(tcase, long_jobs_let_each_other_run);
+    tcase_add_test(tcase, a_cancelled_job_does_not_begin_and_is_told_once);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How much of the history a subscription looks at for how much work, and what it loses when that is too little.  Counted, never
+ * timed. */
+#include <stdlib.h>
+
+#include "store_fixture.h"
+#include "subscription.h"
+#include <store/event_params.h>
+#include <urcu.h>
+
+static struct store store;
+static uint32_t node;
+
+static void setup(void) {
+    struct node_info info = fixture_node("aaaaaaaaaaaaaaaaaaaaaaa", 0xaa);
+    store_enter_thread();
+    ck_assert_int_eq(store_init(&store, HISTORY_BYTES_MIN), 0);
+    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
+}
+
+static void teardown(void) { store_fini(&store); }
+
+static void append(uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct trace_event event = fixture_event(0);
+        ck_assert_int_eq(store_append(&store, node, 0, &event, 1), 0);
+    }
+}
+
+static struct subscription *subscribe(const char *text) {
+    struct subscription *subscription = subscription_create(1, false);
+    struct trace_rpc_error error = {0};
+    const struct event_params params = {.expression = text};
+    ck_assert_int_eq(event_params_read(&store, &params, true, 1, &subscription->filter, &error), 0);
+    event_filter_count(&subscription->filter, &subscription->work);
+    subscription->announced = true;
+    subscription->position = subscription->live = history_end_position(store.history);
+    subscription->kept_before = history_kept_before(store.history, subscription->live);
+    return subscription;
+}
+
+static char *expensive(void) {
+    static char text[4096] = "";
+    if (!*text) strcat(text, "node ~ *aab");
+    while (strlen(text) < 3000) strcat(text, " or node~*aab");
+    return text;
+}
+
+START_TEST(a_look_ends_with_the_event_that_uses_up_the_work) {
+    struct trace_text out = {0};
+    struct subscription_news news;
+    struct subscription *cheap = subscribe("size > 10000"), *dear = subscribe(expensive());
+    uint64_t begin = cheap->position;
+    append(5000);
+    subscription_collect(dear, &store, 1, &out, &news);
+    uint64_t one = dear->work.done;
+    ck_assert_uint_eq(dear->position, begin + 1);
+    ck_assert_uint_ge(one, 20000);
+    ck_assert(!news.caught_up);
+    ck_assert_uint_eq(out.bytes, 0);
+    /* the same work is many events of one and few of the other */
+    subscription_collect(dear, &store, 200000, &out, &news);
+    ck_assert_uint_eq(dear->position, begin + 1 + (200000 + one - 1) / one);
+    ck_assert_uint_le(dear->work.done - one, 200000 + one);
+    subscription_collect(cheap, &store, 200000, &out, &news);
+    ck_assert_uint_eq(cheap->position, begin + 5000);
+    ck_assert(news.caught_up);
+    ck_assert_uint_le(cheap->work.done, 5000 * 20);
+    subscription_destroy(cheap);
+    subscription_destroy(dear);
+    trace_text_fini(&out);
+}
+END_TEST
+
+/* Both get the same share of each round; one is too expensive for it. */
+START_TEST(only_the_expensive_one_loses_and_says_how_many) {
+    struct trace_text out = {0};
+    struct subscription_news news;
+    struct subscription *cheap = subscribe("size > 10000"),
+                        *dear = subscribe("node ~ *aab or node ~ *aac or node ~ *aad or node ~ *aae");
+    uint64_t dropped = 0, begin = cheap->position;
+    for (unsigned round = 0; round < 1000; round++) {
+        append(500);
+        subscription_collect(cheap, &store, 100000, &out, &news);
+        ck_assert_uint_eq(news.dropped, 0);
+        ck_assert(news.caught_up);
+        subscription_collect(dear, &store, 100000, &out, &news);
+        dropped += news.dropped;
+    }
+    ck_assert_uint_gt(dropped, 100000);
+    ck_assert_uint_eq(dear->lost, dropped); /* not told yet: nothing matched, and it is behind */
+    while (!news.caught_up) subscription_collect(dear, &store, 1000000000, &out, &news);
+    char *lost = strstr(out.data, "\"lost\":");
+    out.data[out.bytes - 1] = 0;
+    ck_assert_ptr_nonnull(lost);
+    ck_assert_uint_ge(strtoull(lost + strlen("\"lost\":"), NULL, 10), dropped);
+    ck_assert_uint_eq(dear->lost, 0);
+    ck_assert_uint_eq(dear->position, begin + 500000);
+    subscription_destroy(cheap);
+    subscription_destroy(dear);
+    trace_text_fini(&out);
+}
+END_TEST
+
+/* Events that the history keeps for a quiet node come again at its end, and are no news; nor are they missed. */
+static uint64_t follow(struct subscription *subscription, bool to_the_end) {
+    struct trace_text out = {0};
+    struct subscription_news news = {0};
+    uint64_t events = 0;
+    do {
+        subscription_collect(subscription, &store, 100000, &out, &news);
+        events += news.events + news.dropped;
+    } while (to_the_end && !news.caught_up);
+    trace_text_fini(&out);
+    return events;
+}
+
+START_TEST(kept_events_are_no_news_and_no_loss) {
+    struct subscription *quick = subscribe("lane == 0"), *slow = subscribe("lane == 0");
+    struct node_info info = fixture_node("quiet", 0xbb);
+    uint32_t quiet;
+    uint64_t appended = 0, quick_seen = 0, slow_seen = 0;
+    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &quiet), 0);
+    for (unsigned round = 0; round < 1000; round++) {
+        struct trace_event event = fixture_event(0);
+        for (unsigned i = 0; i < 10; i++) ck_assert_int_eq(store_append(&store, quiet, 0, &event, 1), 0);
+        append(500);
+        appended += 510;
+        quick_seen += follow(quick, true);
+        if (round % 400 == 399) slow_seen += follow(slow, false); /* it misses whole segments, with what is kept in them */
+    }
+    struct history_stats stats;
+    history_stats(store.history, &stats);
+    ck_assert_uint_gt(stats.kept, 5000);
+    ck_assert_uint_eq(quick_seen, appended);
+    ck_assert_uint_lt(slow_seen, appended);
+    ck_assert_uint_eq(slow_seen + follow(slow, true), appended); /* given or lost, each once */
+    subscription_destroy(quick);
+    subscription_destroy(slow);
+}
+END_TEST
+
+/* ---- names that come to mean more ---------------------------------------------------------------------------------------- */
+
+static uv_loop_t loop;
+static struct lanes lanes;
+static unsigned under_way, renewals;
+
+static void renewed(void *arg) { *(unsigned *)arg += 1; }
+
+static void add_nodes(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct node_info info = fixture_node("late", (uint8_t)i);
+        info.node_id.bytes[1] = 1;
+        ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
+    }
+}
+
+static bool renew(struct subscription *subscription) {
+    return subscription_renew(subscription, &lanes, &under_way, renewed, &renewals);
+}
+
+static char *long_names(void) {
+    static char text[4096] = "peer == late";
+    while (strlen(text) < 3000) strcat(text, " or peer == lost");
+    return text;
+}
+
+START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    lanes_init(&lanes, &loop);
+    struct subscription *quick = subscribe("peer == late"), *slow = subscribe(long_names()), *gone = subscribe(long_names());
+    ck_assert(renew(quick) && renew(slow)); /* nothing has come */
+    add_nodes(200);
+    ck_assert(renew(quick));
+    ck_assert_uint_eq(event_filter_renewal_work(&quick->filter), 0);
+    ck_assert(!renew(gone)); /* on its way */
+    ck_assert(!renew(slow)); /* one at a time */
+    ck_assert_uint_eq(under_way, 1);
+    ck_assert_ptr_null(slow->renewal);
+    subscription_destroy(gone); /* with its filter on the pool */
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(under_way, 0);
+    ck_assert_uint_eq(renewals, 0);
+    ck_assert(!renew(slow));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(renewals, 1);
+    ck_assert(renew(slow));
+    struct trace_event event = fixture_event(0);
+    event.peer_id = fixture_node("late", 7).node_id;
+    event.peer_id.bytes[1] = 1;
+    rcu_read_lock();
+    ck_assert(event_filter_match(&slow->filter, &store, &event, history_source_make(node, 0)));
+    rcu_read_unlock();
+    subscription_destroy(quick);
+    subscription_destroy(slow);
+    lanes_fini(&lanes);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("subscription");
+    TCase *tcase = tcase_create("work");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_look_ends_with_the_event_that_uses_up_the_work);
+    tcase_add_test(tcase, only_the_expensive_one_loses_and_says_how_many);
+    tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
+    tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See subscription.h. */
+#include "subscription.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <proto/event_json.h>
+#include <proto/rpc.h>
+#include <stdlib.h>
+#include <store/answer.h>
+#include <store/value.h>
+#include <urcu.h>
+
+/* Room for the end of a notification, its newline included. */
+#define NOTIFICATION_TAIL 64
+
+/* Work, in the units of struct history_work: an event that is written, and a notification that is sent. */
+#define WORK_WRITE 400
+#define WORK_SEND 4000
+
+struct subscription *subscription_create(int64_t number, bool with_log) {
+    struct subscription *subscription = calloc(1, sizeof *subscription);
+    if (!subscription) return NULL;
+    subscription->number = number;
+    subscription->with_log = with_log;
+    return subscription;
+}
+
+/* ---- a filter that is made anew ------------------------------------------------------------------------------------------ */
+
+struct subscription_renewal {
+    struct job job;
+    struct subscription *subscription; /* NULL: it was destroyed meanwhile, and left its filter here */
+    struct event_filter filter;
+    struct event_filter_renewal *made;
+    unsigned *under_way;
+    void (*renewed)(void *arg);
+    void *arg;
+};
+
+static void renewal_work(struct job *job) {
+    struct subscription_renewal *renewal = (struct subscription_renewal *)job;
+    store_enter_thread();
+    renewal->made = event_filter_renew(&renewal->filter);
+}
+
+static void renewal_done(struct job *job, bool ran) {
+    struct subscription_renewal *renewal = (struct subscription_renewal *)job;
+    struct subscription *subscription = renewal->subscription;
+    --*renewal->under_way;
+    if (subscription) {
+        subscription->renewal = NULL;
+        if (ran) event_filter_take(&subscription->filter, renewal->made);
+        renewal->renewed(renewal->arg);
+    } else {
+        if (ran) event_filter_take(&renewal->filter, renewal->made);
+        event_filter_fini(&renewal->filter);
+    }
+    free(renewal);
+}
+
+bool subscription_renew(struct subscription *subscription, struct lanes *lanes, unsigned *under_way, void (*renewed)(void *arg),
+                        void *arg) {
+    struct event_filter *filter = &subscription->filter;
+    if (subscription->renewal) return false;
+    uint64_t work = event_filter_renewal_work(filter);
+    if (!work) return true;
+    if (work <= LIMIT_RENEW_WORK) {
+        subscription->work.done += work;
+        event_filter_take(filter, event_filter_renew(filter));
+        return true;
+    }
+    struct subscription_renewal *renewal = *under_way < LIMIT_RENEWALS ? calloc(1, sizeof *renewal) : NULL;
+    if (!renewal) return false;
+    *renewal = (struct subscription_renewal){.job = {.work = renewal_work, .done = renewal_done},
+                                             .subscription = subscription,
+                                             .filter = *filter,
+                                             .under_way = under_way,
+                                             .renewed = renewed,
+                                             .arg = arg};
+    if (lanes_submit(lanes, &renewal->job)) {
+        free(renewal);
+        return false;
+    }
+    ++*under_way;
+    subscription->renewal = renewal;
+    return false;
+}
+
+void subscription_destroy(struct subscription *subscription) {
+    if (!subscription) return;
+    free(subscription->recent);
+    if (subscription->renewal)
+        subscription->renewal->subscription = NULL; /* which works on our filter, and ends it */
+    else
+        event_filter_fini(&subscription->filter);
+    free(subscription);
+}
+
+size_t subscription_held(const struct subscription *subscription) {
+    return subscription->recent_count * sizeof *subscription->recent;
+}
+
+size_t subscription_forget_recent(struct subscription *subscription) {
+    size_t held = subscription_held(subscription);
+    free(subscription->recent);
+    subscription->recent = NULL;
+    subscription->recent_count = subscription->recent_next = 0;
+    return held;
+}
+
+/* ---- where it begins ----------------------------------------------------------------------------------------------------- */
+
+int subscription_find_recent(struct subscription *subscription, struct store *store, size_t count) {
+    struct history_answer answer;
+    uint64_t set[NODES_SET_WORDS];
+    struct event_filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
+    event_filter_prepare(&filter, store, set);
+    int error = history_select(store->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
+    if (error) return error;
+    subscription->recent_count = answer.count;
+    subscription->recent = answer.count ? calloc(answer.count, sizeof *subscription->recent) : NULL;
+    for (size_t i = 0; subscription->recent && i < answer.count; i++)
+        subscription->recent[i] = answer.hits[answer.count - 1 - i].position;
+    history_answer_fini(&answer);
+    return subscription->recent_count && !subscription->recent ? -ENOMEM : 0;
+}
+
+/* Events looked at under one hold of the RCU read lock. */
+#define SKIP_PER_LOCK 4096
+
+/* Older ones may follow, and the filter leaves them out; to begin at the oldest event instead would report as missed what is
+ * evicted meanwhile, and was not meant. */
+int subscription_begin_at(struct subscription *subscription, const struct store *store, uint64_t from_ns) {
+    const struct history *history = store->history;
+    const struct trace_event *event = NULL;
+    uint64_t position = 0;
+    int error = 0;
+    for (bool found = false; !found && !error;) {
+        rcu_read_lock();
+        uint64_t begin = history_begin_position(history), end = history_end_position(history);
+        if (position < begin) position = begin;
+        uint64_t stop = end - position > SKIP_PER_LOCK ? position + SKIP_PER_LOCK : end;
+        subscription->work.done += (stop - position) * HISTORY_WORK_EVENT;
+        for (history_source source; position < stop && !found; position += !found) {
+            event = history_at(history, position, &source);
+            found = event && event->timestamp >= from_ns;
+        }
+        found |= position == end;
+        rcu_read_unlock();
+        error = history_work_check(&subscription->work);
+    }
+    subscription->position = position;
+    return error;
+}
+
+/* ---- notifications -------------------------------------------------------------------------------------------------------- */
+
+static void begin_notification(struct trace_text *out, int64_t number) {
+    trace_rpc_begin_notification(out, "events");
+    trace_text_puts(out, "{\"subscription\":");
+    value_put_unsigned(out, (uint64_t)number);
+    trace_text_puts(out, ",\"events\":[");
+}
+
+static void end_notification(struct trace_text *out, uint64_t lost) {
+    trace_text_puts(out, "],\"lost\":");
+    value_put_unsigned(out, lost);
+    trace_text_puts(out, "}");
+    trace_rpc_end(out);
+    trace_text_puts(out, "\n");
+}
+
+/* Moves to where the history begins now.  Returns how many events were missed: those that the stream would have had. */
+static uint64_t skip_evicted(struct subscription *subscription, const struct history *history) {
+    uint64_t begin = history_begin_position(history), missed = begin - subscription->position;
+    if (begin > subscription->live) {
+        uint64_t kept_before = history_kept_before(history, begin);
+        missed -= kept_before - subscription->kept_before;
+        subscription->kept_before = kept_before;
+    }
+    subscription->position = begin;
+    return missed;
+}
+
+/* Passes over events that came at an earlier position already. */
+static void skip_kept(struct subscription *subscription, const struct history *history, uint64_t end) {
+    while (subscription->position < end && subscription->position >= subscription->live &&
+           history_is_kept(history, subscription->position)) {
+        subscription->position++;
+        subscription->kept_before++;
+        subscription->work.done++;
+    }
+}
+
+/* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has
+ * grown. */
+static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
+                                            uint64_t *dropped, history_source *ret_source) {
+    bool recent = subscription->recent_next < subscription->recent_count;
+    if (!recent) skip_kept(subscription, history, end);
+    if (!recent && subscription->position >= end) return NULL;
+    uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
+    const struct trace_event *event = history_at(history, position, ret_source);
+    uint64_t begin = history_begin_position(history);
+    if (!event && begin <= position) return NULL; /* not there yet: the next round sees it */
+    if (recent)
+        subscription->recent_next++;
+    else if (event)
+        subscription->position = position + 1;
+    if (!event) *dropped += recent ? 1 : skip_evicted(subscription, history);
+    return event;
+}
+
+/* Writes the events that match, until the notification is full or the work is done. */
+static void look(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
+                 struct subscription_news *news) {
+    struct history_work *work = &subscription->work;
+    uint64_t work_end = work->done + work_max;
+    rcu_read_lock();
+    uint64_t end = history_end_position(store->history);
+    while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
+           out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
+        history_source source;
+        uint64_t dropped_before = news->dropped;
+        const struct trace_event *event = next_event(subscription, store->history, end, &news->dropped, &source);
+        if (!event && news->dropped == dropped_before) break;
+        work->done += HISTORY_WORK_EVENT;
+        if (!event || !event_filter_match(&subscription->filter, store, event, source)) continue;
+        size_t before = out->bytes;
+        work->done += WORK_WRITE;
+        if (news->events) trace_text_add(out, ",", 1);
+        if (answer_event(store, out, event, source, subscription->with_log))
+            news->events++;
+        else
+            out->bytes = before;
+    }
+    news->caught_up = subscription->recent_next == subscription->recent_count && subscription->position >= end;
+    rcu_read_unlock();
+}
+
+void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
+                          struct subscription_news *ret_news) {
+    struct subscription_news news = {0};
+    trace_text_clear(out);
+    begin_notification(out, subscription->number);
+    look(subscription, store, work_max, out, &news);
+    subscription->lost += news.dropped;
+    /* A loss is reported with the next event, or when there is none. */
+    if (news.events || (news.caught_up && subscription->lost)) {
+        end_notification(out, subscription->lost);
+        subscription->lost = 0;
+        subscription->work.done += WORK_SEND;
+    } else if (!out->failed) {
+        trace_text_clear(out);
+    }
+    *ret_news = news;
+}
