@@ -3,6 +3,7 @@
 #include "complete.h"
 #include "help.h"
 #include "nearest.h"
+#include "pager.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -59,6 +60,8 @@ static int run_command(const struct command *command, const struct options *opti
     int result = check_usage(command, options, failure);
     if (result) return result;
     result = session_init(&session, options, opener);
+    session.output.paged = command->paged && !option_given(options, OPTION_NO_PAGER);
+    session.output.titled = command->list && session.view.header && !options_want_data(options) && !command->headed;
     if (!result && !command->own_format) result = session_use_list(&session, command->list);
     if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
@@ -124,5 +127,6 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     if (!result) result = run_words(&options, opener, &failure);
     if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
     if (result) report_failure(&failure, options.texts[OPTION_WHERE]);
+    pager_end();
     return result ? (int)failure.code : EXIT_OK;
 }
