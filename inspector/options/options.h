@@ -39,6 +39,7 @@ enum value_type {
     VALUE_SPEED,
     VALUE_SECONDS, /* may be left out */
     VALUE_TEXT,
+    VALUE_FILTER, /* saved ones are offered: @slow */
     VALUE_TIME,
     VALUE_KINDS, /* names with commas between them */
     VALUE_FIELDS,
