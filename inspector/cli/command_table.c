@@ -372,7 +372,6 @@ const struct command command_table[] = {
         .examples = {{"inspector analyze", "what is wrong here?"},
                      {"inspector analyze --since -1m", "in the last minute"},
                      {"inspector analyze trace 5a356ada", "where does this request lose its time?"},
-                     {"inspector analyze --since -10m --exit-code --no-header || notify", "for a script that runs at night"},
                      {"inspector analyze --json | jq -r 'select(.severity == \"severe\") | .says'", "for a script"}},
     },
     {

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "formats.h"
 #include "json_get.h"
+#include "topics.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static void offer_all(struct completion *completion, const char *const *candidat
 
 static void offer_commands(struct completion *completion) {
     for (size_t i = 0; i < command_count; i++) offer_candidate(completion, command_table[i].name, command_table[i].summary);
-    offer_candidate(completion, "help", "all commands, or one with its options");
+    offer_candidate(completion, "help", "this; a command with its own options; or a topic");
 }
 
 static void offer_options(struct completion *completion) {
@@ -389,6 +390,8 @@ static void complete_word(struct completion *completion) {
             offer_commands(completion);
     } else if (completion->help) {
         if (!completion->arg_count) offer_commands(completion);
+        for (size_t i = 0; !completion->arg_count && i < topic_count; i++)
+            offer_candidate(completion, topics[i].name, topics[i].title);
     } else {
         if (option) offer_options(completion);
         complete_argument(completion);

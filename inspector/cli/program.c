@@ -3,13 +3,17 @@
 #include "complete.h"
 #include "config.h"
 #include "help.h"
+#include "man_page.h"
 #include "nearest.h"
 #include "pager.h"
+#include "topics.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* What lives as long as the program. */
@@ -116,14 +120,45 @@ static int run_command(const struct command *command, struct program *program, s
     return result;
 }
 
-static int show_help(const struct options *options, const char *topic, struct failure *failure) {
-    const struct command *command = topic ? find_command(topic) : NULL;
-    if (topic && strcmp(topic, "help") != 0 && !command) return unknown_command(topic, failure);
-    if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND]");
+/* ---- help ---- */
+
+static int unknown_topic(const char *name, struct failure *failure) {
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
+    for (size_t i = 0; i < topic_count; i++) nearest_look(&nearest, topics[i].name);
+    if (nearest.word)
+        return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; did you mean %s?", name, nearest.word);
+    return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; see inspector help", name);
+}
+
+/* At a terminal man shows the page, else it is written as it is. */
+static void show_man(const struct command *command) {
+    if (isatty(STDOUT_FILENO)) (void)pager_begin_with((const char *[]){"man", "-l", "-", NULL});
     if (command)
-        help_command(stdout, command);
+        man_page_command(command);
     else
-        help_all(stdout);
+        man_page_all();
+}
+
+static int show_help(const struct options *options, const char *name, struct failure *failure) {
+    const struct command *command = name ? find_command(name) : NULL;
+    const struct topic *topic = name ? find_topic(name) : NULL;
+    if (name && strcmp(name, "help") != 0 && !command && !topic) return unknown_topic(name, failure);
+    if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND | TOPIC]");
+    if (option_given(options, OPTION_MAN) && topic && !command)
+        return failure_set(failure, EXIT_USAGE, "%s is a topic, and has no manual page: inspector help %s", name, name);
+    if (option_given(options, OPTION_MAN)) {
+        show_man(command);
+        return 0;
+    }
+    struct winsize size = {0};
+    bool terminal = isatty(STDOUT_FILENO);
+    unsigned columns = terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : HELP_COLUMNS;
+    if (terminal && !option_given(options, OPTION_NO_PAGER)) (void)pager_begin(false);
+    if (command) help_command(stdout, command);
+    if (command && topic) fputc('\n', stdout);
+    if (topic) help_topic(stdout, topic, columns < HELP_COLUMNS ? columns : HELP_COLUMNS);
+    if (!command && !topic) help_all(stdout);
     return 0;
 }
 
@@ -168,7 +203,7 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(options, argc, argv, &failure);
     if (!result) result = run_words(&program, opener, &failure);
-    if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    if (fflush(stdout) && errno != EPIPE && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
     if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);

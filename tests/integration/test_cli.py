@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ENDS_BY = {"follow": ["-n", "2"], "attach": ["-n", "2"], "trigger": ["--for", "0s"],
            "record": ["--for", "0s"]}  # what is added to an example, so that it ends
 FINDS_FAULTS = {"doctor"}  # 1 of these is a fault found: stopped nodes are one
-WITHOUT_TRACED = {"attach", "doctor", "salvage"}  # what these do without one is tried where they are
+WITHOUT_TRACED = {"attach", "config", "doctor", "salvage"}  # what these do without one is tried where they are
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
 RECORDINGS = ("today.p2rec", "all.p2rec", "crash.p2rec")  # what examples read
 MADE = "made.p2rec"  # what examples write, instead: nothing is overwritten
@@ -265,7 +265,7 @@ class ExitCodes(unittest.TestCase):
 
     def test_help_says_the_codes_and_so_does_the_page(self):
         told = re.findall(r"^  (\d) +(\S.*)$", run("help")[1], re.MULTILINE)
-        self.assertEqual([code for code, _ in told], ["0", "1", "2", "3"])
+        self.assertEqual([code for code, _ in told], ["0", "1", "2", "3", "4", "5"])
 
 
 class Document(unittest.TestCase):
