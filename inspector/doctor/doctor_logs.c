@@ -211,10 +211,17 @@ void doctor_look_at_logs(struct doctor *doctor) {
     free(logs.live);
     const struct passwd *user = logs.others ? getpwuid(logs.other) : NULL;
     const char *name = user ? user->pw_name : "USER";
+    pid_t candidate;
     if (!logs.own && logs.others)
         doctor_wrong(doctor, "logs", doctor_remedy("sudo -u %s inspector doctor", name),
                      "the %u logs in %s are other users', of %s for instance, and none is of this user", logs.others, doctor->dir,
                      name);
+    else if (!logs.own && (candidate = doctor_find_library(doctor)))
+        doctor_wrong(
+            doctor, "logs", doctor_remedy("inspector doctor %d", (int)candidate),
+            "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere; process %d "
+            "has the library",
+            doctor->dir, (int)candidate);
     else if (!logs.own)
         doctor_wrong(doctor, "logs", "start a node, and then: inspector doctor PID",
                      "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere",

@@ -53,6 +53,7 @@ static int read_file(struct config *config, struct failure *failure) {
     if (!config->path[0]) return 0;
     int fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
+    if (fd < 0 && errno == EACCES && stat(config->path, &status)) return 0; /* as another user, of whose home we see nothing */
     if (fd < 0) return refuse(config, failure, strerror(errno));
     int result = fstat(fd, &status) ? refuse(config, failure, strerror(errno)) : check_file(config, &status, failure);
     config->text = result ? NULL : calloc(1, (size_t)status.st_size + 1);
