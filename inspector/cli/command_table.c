@@ -55,6 +55,7 @@ const struct command command_table[] = {
     {
         .name = "requests",
         .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .paged = true,
         .run = run_requests,
         .summary = "requests by command: rate, failures, how long they took, the slowest",
         .description = "A row for each command; --by command,node,time/1s says otherwise, any of them. The node is the one that began the request.\n"
@@ -287,8 +288,10 @@ const struct command command_table[] = {
         .summary = "why is nothing seen?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
-                       "With PID it also checks whether that process can be traced. Works without traced, and changes nothing.\n"
-                       "The exit code is 0 if nothing is wrong, else 1. With --json: {\"check\", \"ok\", \"found\", \"remedy\"}.",
+                       "With PID it also checks whether that process can be traced; without it, it finds processes of yours that have a UDP port which nodes have connections with, and no log. "
+                       "Works without traced, and changes nothing.\n"
+                       "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot say because no event has come for 30 s. "
+                       "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot say.",
         .examples = {{"inspector doctor", "why is nothing seen?"},
                      {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
                      {"inspector doctor --all", "everything that was checked"}},

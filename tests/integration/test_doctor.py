@@ -198,9 +198,9 @@ class Doctor(ProtocolTest):
     def test_what_is_switched_off(self):
         client, _ = self.healthy()
         client.call("control", kinds=["packet_lost", "metrics"])
-        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kinds all")
+        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kind all")
         client.call("control", kinds="none")
-        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kinds all")
+        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kind all")
         client.call("control", kinds="all", sample=0.01)
         self.finds("sample", "alice emits events of 1 % of the traces alone", "inspector control --node alice --sample 1")
 
