@@ -210,8 +210,7 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "history", "%" PRIu64 " events of %.1f s", json_get_count(history, "events"), (double)span_ns * 1e-9);
 }
 
-/* Events come when there was one so short a time ago; whether an older one is a node that is idle or one that is not heard, nobody
- * can say. */
+/* Events come when one came this recently.  Without one nobody can say whether nodes are idle or not heard. */
 #define EVENTS_FRESH_NS (UINT64_C(30) * 1000000000)
 
 static void look_at_events(struct doctor *doctor, const json_t *stats) {

@@ -14,8 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* ---- reaping ---- */
 
 /* Written with SIGCHLD blocked, or by its handler. */
