@@ -129,7 +129,7 @@ class Demo:
         self.dir = tempfile.mkdtemp(prefix="p2ptrace-demo-")
         self.socket = os.path.join(self.dir, "traced.sock")
         self.recorded = os.path.join(self.dir, "recorded")
-        self.environment = dict(os.environ, P2PTRACE_SOCKET=self.socket)
+        self.environment = dict(os.environ, P2PTRACE_SOCKET=self.socket, P2PTRACE_PAGER="", P2PTRACE_CONFIG="")
         self.children = []
         self.nodes = {}
         self.log = open(os.path.join(self.dir, "log"), "wb")

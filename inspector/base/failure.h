@@ -13,6 +13,8 @@ enum exit_code {
     EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
     EXIT_USAGE = 2,     /* the command line is wrong */
     EXIT_NOT_THERE = 3, /* no traced could be reached */
+    EXIT_OTHERWISE = 4, /* --exit-code: analyze found something, or another command found nothing */
+    EXIT_UNJUDGED = 5,  /* --exit-code, and doctor: it could not be judged */
     EXIT_CODES
 };
 

@@ -12,8 +12,9 @@
 const struct command command_table[] = {
     {
         .name = "nodes",
-        .options = ROWS | OPTION_BIT(LIMIT),
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT),
         .list = &node_list,
+        .paged = true,
         .run = run_nodes,
         .summary = "the nodes that traced knows, and how many of their events were lost",
         .description = "emitted = indexed + lost once traced has read everything of a node.",
@@ -21,8 +22,9 @@ const struct command command_table[] = {
     },
     {
         .name = "peers",
-        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(NODE),
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(NODE),
         .list = &peer_list,
+        .paged = true,
         .run = run_peers,
         .summary = "the peers: rtt, loss, bytes",
         .description = "What all nodes report about each peer, or only --node.",
@@ -31,8 +33,9 @@ const struct command command_table[] = {
     },
     {
         .name = "traces",
-        .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
         .list = &trace_list,
+        .paged = true,
         .run = run_traces,
         .summary = "traces and how they ended, the newest first",
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
@@ -52,6 +55,7 @@ const struct command command_table[] = {
     {
         .name = "requests",
         .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .paged = true,
         .run = run_requests,
         .summary = "requests by command: rate, failures, how long they took, the slowest",
         .description = "A row for each command; --by command,node,time/1s says otherwise, any of them. The node is the one that began the request.\n"
@@ -72,6 +76,7 @@ const struct command command_table[] = {
         .completes = VALUE_TRACE,
         .options = ROWS | TIMES | OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .list = &event_list,
+        .paged = true, .headed = true,
         .run = run_trace,
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
@@ -109,6 +114,7 @@ const struct command command_table[] = {
         .completes = VALUE_PEER,
         .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(KIND) | OPTION_BIT(NODE) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN) | TIMES,
         .list = &event_list,
+        .paged = true, .headed = true,
         .run = run_peer,
         .summary = "one peer, and its latest events",
         .description = "PEER is a name or the beginning of an id. Shows 20 events unless --limit says otherwise.",
@@ -117,11 +123,12 @@ const struct command command_table[] = {
     {
         .name = "recent",
         .args = "[N]", .args_max = 1,
-        .options = ROWS | OPTION_BIT(LIMIT) | EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | EVENT_FILTERS | OPTION_BIT(EXPLAIN) | TIMES,
         .list = &event_list,
+        .paged = true,
         .run = run_recent,
         .summary = "the newest N events",
-        .description = "20 unless N or -n says otherwise. The newest event comes last.",
+        .description = "20 unless N or -n says otherwise. The newest event comes last. With --exit-code: 0 when there is one, 4 when there is none, 5 when there is none and events are missing.",
         .examples = {{"inspector recent -n 100 --kind app_start,app_end", "the newest requests, start and end"},
                      {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, except those of bob"}},
     },
@@ -129,8 +136,9 @@ const struct command command_table[] = {
         .name = "range",
         .args = "[FROM [TO]]", .args_max = 2,
         .completes = VALUE_TIME,
-        .options = ROWS | TIMES | EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | TIMES | EVENT_FILTERS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
         .list = &event_list,
+        .paged = true,
         .run = run_range,
         .summary = "the events of a period",
         .description = "FROM is included, TO is not; they can also be given as --since and --until. Without TO, until now. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
@@ -142,7 +150,8 @@ const struct command command_table[] = {
     },
     {
         .name = "count",
-        .options = ROWS | EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | EVENT_FILTERS | TIMES | OPTION_BIT(BY) | OPTION_BIT(VALUE) | OPTION_BIT(HIST) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN),
+        .paged = true,
         .run = run_count,
         .summary = "how many events, by any fields, with rates and percentiles",
         .description = "Fields are the same as in filters: kind, node, peer, trace, lane, flags, app, command, a field of the data (size, or packet_sent.size), "
@@ -294,12 +303,15 @@ const struct command command_table[] = {
         .args = "[PID]", .args_max = 1,
         .options = ROWS | OPTION_BIT(ALL),
         .offline = true,
+        .paged = true,
         .run = run_doctor,
         .summary = "why is nothing seen?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
-                       "With PID it also checks whether that process can be traced. Works without traced, and changes nothing.\n"
-                       "The exit code is 0 if nothing is wrong, else 1. With --json: {\"check\", \"ok\", \"found\", \"remedy\"}.",
+                       "With PID it also checks whether that process can be traced; without it, it finds processes of yours that have a UDP port which nodes have connections with, and no log. "
+                       "Works without traced, and changes nothing.\n"
+                       "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot say because no event has come for 30 s. "
+                       "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot say.",
         .examples = {{"inspector doctor", "why is nothing seen?"},
                      {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
                      {"inspector doctor --all", "everything that was checked"}},
@@ -307,7 +319,8 @@ const struct command command_table[] = {
     {
         .name = "trigger",
         .args = "FILTER", .args_min = 1, .args_max = 1,
-        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(EXEC) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .takes_filter = true, .completes = VALUE_FILTER,
         .run = run_trigger,
         .summary = "wait for a condition, and save what happened around it",
         .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
@@ -317,8 +330,12 @@ const struct command command_table[] = {
                        "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
                        "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
-                       "an open window is saved as far as it got; at Ctrl-C it is not.",
-        .examples = {{"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
+                       "an open window is saved as far as it got; at Ctrl-C it is not.\n"
+                       "--exec runs a program for each window, once it is saved: words separated by blanks, quotes keep blanks, no shell. The event is in its "
+                       "environment (P2PTRACE_EVENT_KIND, P2PTRACE_EVENT_NODE, P2PTRACE_EVENT_DATA_SIZE; P2PTRACE_EVENT is all of it as JSON), and the window "
+                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; a window that comes while they do is saved, and reported as not run.",
+        .examples = {{"inspector trigger 'app_end and not ok' -o 'failed-%.ndjson' --exec 'notify-send failed'", "tell me when a request fails"},
+                     {"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},
                      {"inspector trigger 'app_end and not ok' --every 1m -o failed.ndjson", "for an overnight run"}},
     },
@@ -326,6 +343,8 @@ const struct command command_table[] = {
         .name = "control",
         .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(KIND) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
         .list = &control_list,
+        .paged = true,
+        .changes = true,
         .run = run_control,
         .summary = "show or change what live nodes emit",
         .description = "Without --kind, --sample and --reset it changes nothing. --kind says which kinds to emit, and no others; all and none are words for it. You can set kinds, traces, or both; what you do not set stays "
@@ -339,6 +358,7 @@ const struct command command_table[] = {
         .name = "sql",
         .args = "[STATEMENT]", .args_max = 1,
         .options = OPTION_BIT(FORMAT) | OPTION_BIT(EXPLAIN),
+        .paged = true,
         .run = run_sql,
         .summary = "SQL over the history, or a recording",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
@@ -355,8 +375,10 @@ const struct command command_table[] = {
         .name = "analyze",
         .args = "[WHAT NAME]", .args_max = 2,
         .completes = VALUE_SUBJECT,
-        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
         .list = &finding_list,
+        .paged = true, .headed = true,
+        .finds_faults = true,
         .run = run_analyze,
         .summary = "what is wrong, in words, with the events that show it",
         .description = "Most severe first: links and nodes that lose packets, packets late under way, packets given up wrongly, jumps of the "
@@ -367,7 +389,7 @@ const struct command command_table[] = {
                        "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events that matter for "
                        "this, or --limit, of the time given, and says when there were more. "
                        "node and peer choose among the findings; trace reads that trace alone.\n"
-                       "Exit code 0 also when something is found. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
+                       "The exit code is 0 also when something is found; with --exit-code it is 4 then, 0 when nothing is, and 5 when there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
                        "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable.",
         .examples = {{"inspector analyze", "what is wrong here?"},
@@ -377,6 +399,7 @@ const struct command command_table[] = {
     },
     {
         .name = "stats",
+        .paged = true,
         .run = run_stats,
         .summary = "traced's own counters",
         .examples = {{"inspector stats", "is it healthy, and does it have room?"},
@@ -386,14 +409,27 @@ const struct command command_table[] = {
         .name = "apps",
         .options = ROWS,
         .list = &app_list,
+        .paged = true,
         .run = run_apps,
         .summary = "the applications that nodes registered",
         .examples = {{"inspector apps", "which commands and fields have names"}},
     },
     {
+        .name = "config",
+        .options = ROWS,
+        .list = &config_list,
+        .paged = true,
+        .offline = true,
+        .run = run_config,
+        .summary = "the configuration that is in force: saved filters, defaults of options",
+        .description = "Shows the entries of the configuration file and where it is. inspector help config describes the file.",
+        .examples = {{"inspector config", "what does @slow mean here, and which defaults are in force?"}},
+    },
+    {
         .name = "rpc",
         .args = "METHOD [PARAMS]", .args_min = 1, .args_max = 2,
         .completes = VALUE_METHOD,
+        .paged = true,
         .run = run_rpc,
         .summary = "any method of the socket",
         .description = "PARAMS is a JSON object.",
@@ -427,6 +463,8 @@ const char *const exit_table[EXIT_CODES] = {
     [EXIT_FAILED] = "refused by traced, not found, or connection or output lost",
     [EXIT_USAGE] = "invalid command line",
     [EXIT_NOT_THERE] = "no traced is running",
+    [EXIT_OTHERWISE] = "with --exit-code: analyze found something; another command found nothing",
+    [EXIT_UNJUDGED] = "could not be judged: with --exit-code nothing was found, but events are missing or too few; of doctor no events come",
 };
 
 const char program_description[] =

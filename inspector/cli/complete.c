@@ -2,8 +2,10 @@
 #include "complete.h"
 
 #include "command.h"
+#include "config.h"
 #include "formats.h"
 #include "json_get.h"
+#include "topics.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -60,7 +62,7 @@ static void offer_all(struct completion *completion, const char *const *candidat
 
 static void offer_commands(struct completion *completion) {
     for (size_t i = 0; i < command_count; i++) offer_candidate(completion, command_table[i].name, command_table[i].summary);
-    offer_candidate(completion, "help", "all commands, or one with its options");
+    offer_candidate(completion, "help", "this; a command with its own options; or a topic");
 }
 
 static void offer_options(struct completion *completion) {
@@ -230,6 +232,36 @@ static void offer_live(struct completion *completion, enum value_type type) {
     session_fini(&session);
 }
 
+static bool is_command(const char *name) { return find_command(name); }
+
+/* Those of the configuration.  One that cannot be read offers nothing; the command will say why. */
+static void offer_filters(struct completion *completion) {
+    struct config config;
+    struct failure ignored;
+    int failed = config_read(&config, is_command, &ignored);
+    for (unsigned i = 0; !failed && i < config.count; i++) {
+        char name[80];
+        if (config.entries[i].kind != CONFIG_FILTER) continue;
+        snprintf(name, sizeof name, "@%s", config.entries[i].name);
+        offer_candidate(completion, name, config.entries[i].value);
+    }
+    config_fini(&config);
+}
+
+/* Formats of tables, or of export. */
+static void offer_formats(struct completion *completion) {
+    bool own = completion->command && completion->command->own_format;
+    if (!own) offer_all(completion, format_words, "");
+    for (size_t i = 0; own && i < export_format_count; i++)
+        offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
+}
+
+/* --fields: those of the command's rows. */
+static void offer_row_fields(struct completion *completion, const struct list *rows) {
+    const char *list = begin_list(completion);
+    for (unsigned i = 0; i < rows->count; i++) offer_listed(completion, list, rows->columns[i].field, "");
+}
+
 static void offer_values(struct completion *completion, enum value_type type) {
     static const char *const times[] = {"now", "-1s", "-10s", "-1m", "-10m", "-1h", NULL};
     static const char *const durations[] = {"1s", "10s", "1m", "10m", NULL};
@@ -245,10 +277,8 @@ static void offer_values(struct completion *completion, enum value_type type) {
     case VALUE_SPEED: offer_all(completion, speeds, ""); break;
     case VALUE_SHARE: offer_all(completion, shares, ""); break;
     case VALUE_KINDS: offer_kinds(completion); break;
-    case VALUE_FORMAT:
-        for (size_t i = 0; i < export_format_count; i++)
-            offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
-        break;
+    case VALUE_FORMAT: offer_formats(completion); break;
+    case VALUE_FILTER: offer_filters(completion); break;
     case VALUE_FIELDS: offer_fields(completion); break;
     case VALUE_FILE: strbuf_puts(&completion->out, ":files\n"); break;
     case VALUE_NODE:
@@ -336,15 +366,23 @@ static void complete_argument(struct completion *completion) {
     if (command && !*completion->word && (!takes || command->completes == VALUE_NONE)) offer_options(completion);
 }
 
+static void offer_option_values(struct completion *completion, enum option option) {
+    const struct list *rows = completion->command ? completion->command->list : NULL;
+    if (option == OPTION_FIELDS && rows && !rows->has_data)
+        offer_row_fields(completion, rows);
+    else
+        offer_values(completion, command_option(completion->command, option)->type);
+}
+
 static void complete_word(struct completion *completion) {
     const char *equals = strchr(completion->word, '='), *value;
     bool option = !completion->only_args && completion->word[0] == '-';
     if (completion->pending != OPTION_COUNT_) {
-        offer_values(completion, command_option(completion->command, completion->pending)->type);
+        offer_option_values(completion, completion->pending);
     } else if (option && equals) {
         enum option given = option_of_word(completion->word, &value);
         completion->part = equals + 1;
-        if (given != OPTION_COUNT_) offer_values(completion, command_option(completion->command, given)->type);
+        if (given != OPTION_COUNT_) offer_option_values(completion, given);
     } else if (!completion->command_given) {
         if (option)
             offer_options(completion);
@@ -352,6 +390,8 @@ static void complete_word(struct completion *completion) {
             offer_commands(completion);
     } else if (completion->help) {
         if (!completion->arg_count) offer_commands(completion);
+        for (size_t i = 0; !completion->arg_count && i < topic_count; i++)
+            offer_candidate(completion, topics[i].name, topics[i].title);
     } else {
         if (option) offer_options(completion);
         complete_argument(completion);

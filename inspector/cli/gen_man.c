@@ -1,234 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes the manual pages, in the macros of man(7), out of the tables of commands and options.
+ * Writes the manual pages into a directory.
  *
  *     gen_man DIRECTORY   inspector.1, and inspector-COMMAND.1 for each command
  *
- * The directory is made if need be; pages that are already in it are replaced.  Only what all commands share is written here: the
- * tables have the rest. */
-#include "command.h"
-#include "formats.h"
+ * The directory is made if need be; pages that are already in it are replaced. */
+#include "man_page.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- text ---- */
-
-/* A character that roff would take for something else, as it has to be written; NULL for one that stands for itself. */
-static const char *roff_escape(char c) {
-    switch (c) {
-    case '\\': return "\\e";
-    case '"': return "\\(dq";
-    case '\'': return "\\(aq";
-    case '`': return "\\(ga";
-    case '^': return "\\(ha";
-    case '~': return "\\(ti";
-    default: return NULL;
-    }
-}
-
-/* What is typed: every - is one, and stays so when it is copied from the page. */
-static void put_literal(const char *text, size_t bytes) {
-    if (bytes && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
-    for (size_t i = 0; i < bytes; i++) {
-        const char *escaped = text[i] == '-' ? "\\-" : roff_escape(text[i]);
-        if (escaped)
-            fputs(escaped, stdout);
-        else
-            putchar(text[i]);
-    }
-}
-
-/* A word of a sentence.  An option is bold, but for what stands around it. */
-static void put_word(const char *text, size_t bytes) {
-    size_t before = strspn(text, "(\""), option = 0;
-    if (before < bytes && text[before] == '-') {
-        while (before + option < bytes && (isalnum((unsigned char)text[before + option]) || text[before + option] == '-'))
-            option++;
-        bool bold = option > 1 && (text[before + 1] == '-' || isalpha((unsigned char)text[before + 1]));
-        put_literal(text, before);
-        if (bold) fputs("\\fB", stdout);
-        put_literal(text + before, option);
-        if (bold) fputs("\\fR", stdout);
-        put_literal(text + before + option, bytes - before - option);
-        return;
-    }
-    if (bytes && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
-    for (size_t i = 0; i < bytes; i++) {
-        if (roff_escape(text[i]))
-            fputs(roff_escape(text[i]), stdout);
-        else
-            putchar(text[i]);
-    }
-}
-
-/* A paragraph, on one line: nobody edits the page. */
-static void paragraph(const char *text, size_t bytes) {
-    for (const char *end = text + bytes; text < end;) {
-        size_t letters = strcspn(text, " \n");
-        put_word(text, letters);
-        text += letters;
-        if (text < end) putchar(*text++);
-    }
-    putchar('\n');
-}
-
-/* Paragraphs with \n between them; what begins with a space stays as it is. */
-static void paragraphs(const char *text) {
-    bool as_is = false;
-    for (bool first = true; *text; first = false) {
-        size_t bytes = strcspn(text, "\n");
-        if (as_is && *text != ' ') fputs(".fi\n", stdout);
-        if (!as_is && !first) fputs(".PP\n", stdout);
-        if (as_is && *text != ' ' && bytes) fputs(".PP\n", stdout);
-        if (!as_is && *text == ' ') fputs(".nf\n", stdout);
-        as_is = *text == ' ';
-        if (as_is) {
-            put_literal(text, bytes);
-            putchar('\n');
-        } else if (bytes) {
-            paragraph(text, bytes);
-        }
-        text += bytes + (text[bytes] == '\n');
-    }
-    if (as_is) fputs(".fi\n", stdout);
-}
-
-static void sentences(const char *text) { paragraph(text, strlen(text)); }
-
-/* ---- parts of a page ---- */
-
-static void put_head(const char *title, const char *name, const char *summary) {
-    printf(
-        ".\\\" SPDX-License-Identifier: MIT\n.\\\" Made by inspector/cli/gen_man.c from the tables of commands and options.\n");
-    printf(".TH %s 1 \"\" \"p2ptrace\" \"User Commands\"\n.SH NAME\n", title);
-    put_literal(name, strlen(name));
-    fputs(" \\- ", stdout);
-    sentences(summary);
-}
-
-/* --limit N, --wait[=SECONDS] */
-static void option_tag(const struct option_info *option) {
-    fputs(".TP\n\\fB", stdout);
-    put_literal("--", 2);
-    put_literal(option->spelling, strlen(option->spelling));
-    fputs("\\fR", stdout);
-    if (option->type != VALUE_NONE) {
-        if (*option->value != '[') putchar(' ');
-        printf("\\fI");
-        put_literal(option->value, strlen(option->value));
-        printf("\\fR");
-    }
-    putchar('\n');
-}
-
-static void option_list(const struct command *command, uint64_t bits) {
-    for (unsigned i = 0; i < OPTION_COUNT_; i++) {
-        if (!(bits >> i & 1)) continue;
-        const struct option_info *option = command_option(command, (enum option)i);
-        option_tag(option);
-        sentences(option->help);
-    }
-}
-
-static void examples(const struct command_example *example) {
-    if (example->line) fputs(".SH EXAMPLES\n", stdout);
-    for (; example->line; example++) {
-        fputs(".TP\n\\fB", stdout);
-        put_literal(example->line, strlen(example->line));
-        fputs("\\fR\n", stdout);
-        sentences(example->what);
-    }
-}
-
-static void put_formats(void) {
-    fputs(".SH FORMATS\n", stdout);
-    for (size_t i = 0; i < export_format_count; i++) {
-        printf(".TP\n.B %s\n", export_formats[i]->name);
-        sentences(export_formats[i]->doc);
-    }
-}
-
-static void exit_status(void) {
-    fputs(".SH EXIT STATUS\n", stdout);
-    for (int code = 0; code < EXIT_CODES; code++) {
-        printf(".TP\n.B %d\n", code);
-        sentences(exit_table[code]);
-    }
-    fputs(".PP\nThese stay as they are in later versions.\nA failure is told in one line on standard error, with what to do.\n",
-          stdout);
-}
-
-static void environment(void) {
-    fputs(".SH ENVIRONMENT\n"
-          ".TP\n.B P2PTRACE_SOCKET\nThe path of traced's socket, where\n.B \\-\\-socket\nis not given.\n"
-          ".TP\n.B XDG_RUNTIME_DIR\nWhere the socket is looked for without\n.BR P2PTRACE_SOCKET ,\nin the directory\n.IR "
-          "p2ptrace .\n"
-          ".TP\n.B NO_COLOR\nWhen it is set and not empty there are no colours, unless\n.B \\-\\-color always\nasks for them.\n"
-          ".TP\n.B TZ\nThe time zone of the times that are shown and read, without\n.BR \\-\\-utc .\n"
-          ".SH FILES\n"
-          ".TP\n.I $XDG_RUNTIME_DIR/p2ptrace/traced.sock\nThe socket of this user's traced;\n"
-          ".I /tmp/p2ptrace\\-UID/traced.sock\nwhere there is no such directory.\n",
-          stdout);
-}
-
-/* ---- pages ---- */
-
-static void page_command(const struct command *command) {
-    char name[64], title[64];
-    snprintf(name, sizeof name, "inspector-%s", command->name);
-    for (size_t i = 0; i <= strlen(name); i++) title[i] = (char)toupper((unsigned char)name[i]);
-    put_head(title, name, command->summary);
-    printf(".SH SYNOPSIS\n.B inspector ");
-    put_literal(command->name, strlen(command->name));
-    putchar('\n');
-    if (command->args) {
-        fputs("\\fI", stdout);
-        put_literal(command->args, strlen(command->args));
-        fputs("\\fR\n", stdout);
-    }
-    printf(".RI [ OPTIONS ]\n.SH DESCRIPTION\n");
-    paragraphs(command->description ? command->description : command->summary);
-    fputs(".SH OPTIONS\n", stdout);
-    option_list(command, command->options);
-    if (command->options) fputs(".PP\nOf every command:\n", stdout);
-    option_list(command, command_options(command) & ~command->options);
-    if (command->options & OPTION_BIT(FORMAT)) put_formats();
-    exit_status();
-    environment();
-    examples(command->examples);
-    fputs(".SH SEE ALSO\n.BR inspector (1),\n.BR traced (1)\n", stdout);
-}
-
-static void page_all(void) {
-    put_head("INSPECTOR", "inspector", "ask traced what p2ptrace nodes did, and show the answers");
-    fputs(".SH SYNOPSIS\n.B inspector\n.I COMMAND\n.RI [ OPTIONS ]\n.br\n.B inspector help\n.RI [ COMMAND ]\n", stdout);
-    fputs(".SH DESCRIPTION\n", stdout);
-    paragraphs(program_description);
-    fputs(".SH COMMANDS\n", stdout);
-    for (size_t i = 0; i < command_count; i++) {
-        const struct command *command = &command_table[i];
-        printf(".TP\n\\fB%s\\fR", command->name);
-        if (command->args) printf(" \\fI%s\\fR", command->args);
-        putchar('\n');
-        sentences(command->summary);
-    }
-    fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis in short, or a command with its own options\n", stdout);
-    fputs(".PP\nEach has a page of its own, for instance\n.BR inspector\\-trace (1).\n", stdout);
-    fputs(".SH OPTIONS\nThese are of every command; its page has its own.\n", stdout);
-    option_list(NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
-    exit_status();
-    environment();
-    examples(program_examples);
-    fputs(".SH SEE ALSO\n", stdout);
-    for (size_t i = 0; i < command_count; i++) printf(".BR inspector\\-%s (1),\n", command_table[i].name);
-    fputs(".BR traced (1)\n", stdout);
-}
 
 /* Pages of an earlier run: a command may be gone. */
 static int remove_pages(const char *directory) {
@@ -248,10 +32,10 @@ static int begin_page(const char *directory, const char *suffix) {
 
 static int write_pages(const char *directory) {
     if ((mkdir(directory, 0755) && errno != EEXIST) || remove_pages(directory) || begin_page(directory, "")) return -1;
-    page_all();
+    man_page_all();
     for (size_t i = 0; i < command_count; i++) {
         if (begin_page(directory, command_table[i].name)) return -1;
-        page_command(&command_table[i]);
+        man_page_command(&command_table[i]);
     }
     return ferror(stdout) || fflush(stdout) ? -1 : 0;
 }

@@ -4,10 +4,9 @@
 #include "formats.h"
 
 #include "text.h"
+#include "topics.h"
 
 #include <string.h>
-
-#define HELP_COLUMNS 100U
 
 /* A paragraph, broken into lines at its spaces. */
 static void help_paragraph(FILE *out, const char *text, size_t bytes) {
@@ -57,11 +56,18 @@ void help_all(FILE *out) {
         snprintf(line, sizeof line, "%s %s", command->name, command->args ? command->args : "");
         fprintf(out, "  %-19s %s\n", line, command->summary);
     }
-    fprintf(out, "  %-19s %s\n\n", "help [COMMAND]", "this, or a command with its own options");
+    fprintf(out, "  %-19s %s\n\n", "help [WHAT]", "this; a command with its own options; or a topic");
     fprintf(out, "options of every command:\n");
     help_options(out, NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
     fprintf(out, "\nexit codes:\n");
     for (int code = 0; code < EXIT_CODES; code++) fprintf(out, "  %-19d %s\n", code, exit_table[code]);
+    fprintf(out, "\ntopics of inspector help TOPIC:\n");
+    for (size_t i = 0; i < topic_count; i++) {
+        struct strbuf title = {0};
+        topic_title(&title, &topics[i]);
+        fprintf(out, "  %-19s %s\n", topics[i].name, strbuf_text(&title));
+        strbuf_fini(&title);
+    }
 }
 
 static void help_examples(FILE *out, const struct command_example *example) {
@@ -76,6 +82,20 @@ static void help_formats(FILE *out) {
         fprintf(out, "  %-19s %s\n", export_formats[i]->name, export_formats[i]->doc);
 }
 
+void help_field_names(struct strbuf *out, const struct list *list) {
+    for (unsigned i = 0; i < list->count; i++) strbuf_printf(out, "%s%s", i ? ", " : "", list->columns[i].field);
+    if (list->has_data) strbuf_puts(out, ", and those of the kinds' data: size, packet_sent.size (inspector help events)");
+}
+
+static void help_fields(FILE *out, const struct list *list) {
+    struct strbuf line = {0}, lines = {0};
+    help_field_names(&line, list);
+    text_wrap_line(&lines, strbuf_text(&line), line.bytes, HELP_COLUMNS - 2, 2);
+    fprintf(out, "\nfields:\n  %s\n", strbuf_text(&lines));
+    strbuf_fini(&line);
+    strbuf_fini(&lines);
+}
+
 void help_command(FILE *out, const struct command *command) {
     fprintf(out, "usage: inspector %s %s%s[OPTIONS]\n%s\n", command->name, command->args ? command->args : "",
             command->args ? " " : "", command->summary);
@@ -85,6 +105,7 @@ void help_command(FILE *out, const struct command *command) {
     help_options(out, command, command->options);
     fprintf(out, "\noptions of every command:\n");
     help_options(out, command, command_options(command) & ~command->options);
-    if (command->options & OPTION_BIT(FORMAT)) help_formats(out);
+    if (command->own_format) help_formats(out);
+    if (command->list) help_fields(out, command->list);
     help_examples(out, command->examples);
 }

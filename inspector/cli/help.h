@@ -5,13 +5,19 @@
 #define INSPECTOR_HELP_H
 
 #include "command.h"
+#include "topics.h"
 
 #include <stdio.h>
+
+#define HELP_COLUMNS 100U
 
 /* All commands, a line each, and the options that every command takes. */
 void help_all(FILE *out);
 
 /* One command: usage, description, options, examples. */
 void help_command(FILE *out, const struct command *command);
+
+/* Appends the names of a list's fields, for --fields. */
+void help_field_names(struct strbuf *out, const struct list *list);
 
 #endif

@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 #include "complete.h"
+#include "config.h"
 #include "help.h"
+#include "man_page.h"
 #include "nearest.h"
+#include "pager.h"
+#include "topics.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+/* What lives as long as the program. */
+struct program {
+    struct options options;
+    struct config config;
+    struct strbuf filters[2]; /* what filters became when saved ones were put into them */
+};
 
 /* ---- finding a command ---- */
 
@@ -53,12 +66,46 @@ static int check_usage(const struct command *command, const struct options *opti
                        option_table[first].spelling, command->name);
 }
 
-static int run_command(const struct command *command, const struct options *options, source_opener *opener,
-                       struct failure *failure) {
+/* ---- the configuration ---- */
+
+static bool is_command(const char *name) { return find_command(name); }
+
+/* Puts saved filters into an option or argument.  The text is the config's: filters. */
+static int expand_filter(const struct config *config, const char **filter, struct strbuf *text, struct failure *failure) {
+    if (!*filter || !strchr(*filter, '@')) return 0;
+    if (config_expand(config, *filter, text, failure)) return -1;
+    *filter = strbuf_text(text);
+    return 0;
+}
+
+/* Sets the defaults of the configuration, and makes filters of their names. */
+static int configure(const struct command *command, struct program *program, struct failure *failure) {
+    struct options *options = &program->options;
+    uint64_t allowed = command->changes ? OPTIONS_COMMON : command_options(command);
+    if (config_read(&program->config, is_command, failure)) return -1;
+    if (config_apply(&program->config, options, command->name, allowed, failure)) return -1;
+    if (expand_filter(&program->config, &options->texts[OPTION_WHERE], &program->filters[0], failure)) return -1;
+    if (!command->takes_filter || options->arg_count < 2) return 0;
+    return expand_filter(&program->config, &options->args[1], &program->filters[1], failure);
+}
+
+/* The exit code of what was found: -1 with an empty failure, or 0. */
+static int judge(const struct command *command, struct session *session) {
+    enum outcome good = command->finds_faults ? OUTCOME_NOTHING : OUTCOME_FOUND;
+    if (session->outcome == good) return 0;
+    return failure_set(&session->failure, session->outcome == OUTCOME_UNJUDGED ? EXIT_UNJUDGED : EXIT_OTHERWISE, "%s", "");
+}
+
+static int run_command(const struct command *command, struct program *program, source_opener *opener, struct failure *failure) {
     struct session session;
+    const struct options *options = &program->options;
     int result = check_usage(command, options, failure);
+    if (!result) result = configure(command, program, failure);
     if (result) return result;
     result = session_init(&session, options, opener);
+    session.config = &program->config;
+    session.output.paged = command->paged && !option_given(options, OPTION_NO_PAGER);
+    session.output.titled = command->list && session.view.header && !options_want_data(options) && !command->headed;
     if (!result && !command->own_format) result = session_use_list(&session, command->list);
     if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
@@ -66,24 +113,57 @@ static int run_command(const struct command *command, const struct options *opti
     if (!result) result = output_flush(&session.output);
     if (!result) inquiry_print_index(&session.inquiry);
     if (!result) inquiry_print_evicted(&session.inquiry);
+    if (!result && option_given(options, OPTION_EXIT_CODE)) result = judge(command, &session);
     if (result && session.inquiry.source) session_suggest(&session);
     if (result) *failure = session.failure;
     session_fini(&session);
     return result;
 }
 
-static int show_help(const struct options *options, const char *topic, struct failure *failure) {
-    const struct command *command = topic ? find_command(topic) : NULL;
-    if (topic && strcmp(topic, "help") != 0 && !command) return unknown_command(topic, failure);
-    if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND]");
+/* ---- help ---- */
+
+static int unknown_topic(const char *name, struct failure *failure) {
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
+    for (size_t i = 0; i < topic_count; i++) nearest_look(&nearest, topics[i].name);
+    if (nearest.word)
+        return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; did you mean %s?", name, nearest.word);
+    return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; see inspector help", name);
+}
+
+/* At a terminal man shows the page, else it is written as it is. */
+static void show_man(const struct command *command) {
+    if (isatty(STDOUT_FILENO)) (void)pager_begin_with((const char *[]){"man", "-l", "-", NULL});
     if (command)
-        help_command(stdout, command);
+        man_page_command(command);
     else
-        help_all(stdout);
+        man_page_all();
+}
+
+static int show_help(const struct options *options, const char *name, struct failure *failure) {
+    const struct command *command = name ? find_command(name) : NULL;
+    const struct topic *topic = name ? find_topic(name) : NULL;
+    if (name && strcmp(name, "help") != 0 && !command && !topic) return unknown_topic(name, failure);
+    if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND | TOPIC]");
+    if (option_given(options, OPTION_MAN) && topic && !command)
+        return failure_set(failure, EXIT_USAGE, "%s is a topic, and has no manual page: inspector help %s", name, name);
+    if (option_given(options, OPTION_MAN)) {
+        show_man(command);
+        return 0;
+    }
+    struct winsize size = {0};
+    bool terminal = isatty(STDOUT_FILENO);
+    unsigned columns = terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : HELP_COLUMNS;
+    if (terminal && !option_given(options, OPTION_NO_PAGER)) (void)pager_begin(false);
+    if (command) help_command(stdout, command);
+    if (command && topic) fputc('\n', stdout);
+    if (topic) help_topic(stdout, topic, columns < HELP_COLUMNS ? columns : HELP_COLUMNS);
+    if (!command && !topic) help_all(stdout);
     return 0;
 }
 
-static int run_words(const struct options *options, source_opener *opener, struct failure *failure) {
+static int run_words(struct program *program, source_opener *opener, struct failure *failure) {
+    const struct options *options = &program->options;
     const char *name = options->arg_count ? options->args[0] : NULL;
     if (option_given(options, OPTION_VERSION)) {
         printf("inspector %s\n", P2PTRACE_VERSION);
@@ -93,7 +173,7 @@ static int run_words(const struct options *options, source_opener *opener, struc
     if (!name) return failure_set(failure, EXIT_USAGE, "a command is missing; see inspector help");
     if (!strcmp(name, "help")) return show_help(options, options->arg_count > 1 ? options->args[1] : NULL, failure);
     const struct command *command = find_command(name);
-    return command ? run_command(command, options, opener, failure) : unknown_command(name, failure);
+    return command ? run_command(command, program, opener, failure) : unknown_command(name, failure);
 }
 
 /* where: what --where has, or NULL. */
@@ -115,14 +195,18 @@ static void fill_standard_streams(void) {
 }
 
 int inspector_main(int argc, char **argv, source_opener *opener) {
-    struct options options = {0};
+    struct program program = {0};
+    struct options *options = &program.options;
     struct failure failure = {.code = EXIT_OK};
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* writing to a reader that has gone fails instead */
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
-    int result = options_parse(&options, argc, argv, &failure);
-    if (!result) result = run_words(&options, opener, &failure);
-    if (fflush(stdout) && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
-    if (result) report_failure(&failure, options.texts[OPTION_WHERE]);
+    int result = options_parse(options, argc, argv, &failure);
+    if (!result) result = run_words(&program, opener, &failure);
+    if (fflush(stdout) && errno != EPIPE && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
+    pager_end();
+    for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);
+    config_fini(&program.config);
     return result ? (int)failure.code : EXIT_OK;
 }

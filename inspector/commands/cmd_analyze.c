@@ -137,6 +137,14 @@ static int show_findings(struct session *session, const struct analysis *analysi
     return result;
 }
 
+/* Nothing found is something only where there was enough to judge. */
+static enum outcome outcome_of(const struct analysis *analysis) {
+    const struct coverage *coverage = &analysis->coverage;
+    uint64_t judged = coverage->links_judged + coverage->paths_judged + coverage->rtt_judged + coverage->requests_whole;
+    if (analysis->count) return OUTCOME_FOUND;
+    return judged ? OUTCOME_NOTHING : OUTCOME_UNJUDGED;
+}
+
 static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
     struct node_states states = {0};
     struct analysis analysis = {0};
@@ -144,6 +152,7 @@ static int analyze_facts(struct session *session, const struct facts *facts, enu
     if (!result && analyze(&analysis, facts, states.items, states.count, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
     if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about), about == ABOUT_PEER);
+    if (!result) session->outcome = outcome_of(&analysis);
     if (!result) result = show_findings(session, &analysis, scope);
     analysis_fini(&analysis);
     node_states_fini(&states);

@@ -60,6 +60,9 @@ int run_count(struct session *session) {
     if (session_ask(session, "count", params, &answer)) return -1;
     inquiry_note(&session->inquiry, answer);
     names_see(&session->names, answer);
+    session->outcome = json_get_count(answer, "events") ? OUTCOME_FOUND
+                       : json_get_count(answer, "lost") ? OUTCOME_UNJUDGED
+                                                        : OUTCOME_NOTHING;
     int result = whole ? output_json(&session->output, answer) : show_rows(session, answer);
     json_decref(answer);
     return result;

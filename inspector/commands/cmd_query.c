@@ -26,6 +26,11 @@ static int show_events(struct session *session, const json_t *answer) {
     return result;
 }
 
+/* Events, and the gaps where some may be missing. */
+static enum outcome outcome_of(size_t events, size_t gaps) {
+    return events ? OUTCOME_FOUND : gaps ? OUTCOME_UNJUDGED : OUTCOME_NOTHING;
+}
+
 /* After the last page. */
 static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
 
@@ -39,7 +44,9 @@ int run_recent(struct session *session) {
     if (argument && parse_count(argument, &count))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
     if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer)) return -1;
-    bool text = !wants_json(session), none = !json_array_size(json_get_array(answer, "events"));
+    size_t events = json_array_size(json_get_array(answer, "events"));
+    bool text = !wants_json(session), none = !events;
+    session->outcome = outcome_of(events, json_array_size(json_get_array(answer, "gaps")));
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
     if (text && none) session_tell_nothing(session, "event");
@@ -65,16 +72,18 @@ int run_range(struct session *session) {
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
-    size_t shown = 0;
+    size_t shown = 0, events = 0;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
         size_t rows = json_array_size(json_get_array(answer, "events")) + json_array_size(json_get_array(answer, "gaps"));
         if (!shown && rows && !wants_json(session)) render_events_titles(&session->output.text, &session->view);
         shown += rows;
+        events += json_array_size(json_get_array(answer, "events"));
         result = show_events(session, answer);
         json_decref(answer);
         if (!result) result = output_flush(&session->output);
     }
     pages_fini(&pages);
+    session->outcome = outcome_of(events, shown - events);
     if (!result && !shown && !wants_json(session)) {
         session->options = &options; /* with what was an argument */
         session_tell_nothing(session, "event");

@@ -33,6 +33,7 @@ int run_sql(struct session *session) {
     struct sql sql;
     struct strbuf input = {0};
     bool from_stdin = statement ? !strcmp(statement, "-") : !isatty(STDIN_FILENO);
+    if (!from_stdin && !statement) session->output.paged = false; /* a shell shows its rows between the statements */
     int result = from_stdin ? read_input(session, &input) : 0;
     if (!result) {
         result = sql_init(&sql, session);

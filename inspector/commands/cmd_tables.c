@@ -29,6 +29,7 @@ static int ask_and_show(struct session *session, const char *method, json_t *par
     inquiry_note(&session->inquiry, answer);
     bool more = member && cut_rows(session, json_object_get(answer, member));
     int result = 0;
+    if (member) session->outcome = json_array_size(json_get_array(answer, member)) ? OUTCOME_FOUND : OUTCOME_NOTHING;
     if (json && member) {
         result = output_json_lines(&session->output, json_get_array(answer, member));
     } else if (json) {

@@ -5,6 +5,7 @@
  * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has
  * surely been drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how
  * many; or, if the file is to be a recording, its events alone. */
+#include "children.h"
 #include "commands.h"
 
 #include "event_list.h"
@@ -14,6 +15,7 @@
 #include "outfile.h"
 #include "pages.h"
 #include "show_stream.h"
+#include "trigger_environment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +45,9 @@ struct trigger {
     json_t *event;                   /* that opened the window which is under way; NULL: none */
     uint64_t from_ns, to_ns, fitted; /* of that window */
     uint64_t recorded_us;            /* the end of the last window in a recording of several: no event is in it twice */
-    struct event_writer *writer;     /* of a window that is written as a recording; else NULL */
+    bool runs;                       /* --exec: a program for each window */
+    struct children children;
+    struct event_writer *writer; /* of a window that is written as a recording; else NULL */
 };
 
 static json_t *time_new(uint64_t ns) {
@@ -313,6 +317,23 @@ static int tell_window(struct trigger *trigger, const struct window *window, con
     return result;
 }
 
+static int set_number(json_t *environment, const char *name, uint64_t number) {
+    return json_object_set_new(environment, name, json_sprintf("%" PRIu64, number));
+}
+
+/* file: where the window is; NULL: on the output. */
+static int run_program(struct trigger *trigger, const struct window *window, const char *file) {
+    json_t *environment = trigger_environment_new(&trigger->session->names, trigger->event);
+    int failed = !environment || set_number(environment, "P2PTRACE_WINDOW", trigger->windows) ||
+                 set_number(environment, "P2PTRACE_WINDOW_EVENTS", window->events) ||
+                 set_number(environment, "P2PTRACE_WINDOW_LOST", window->lost) ||
+                 json_object_set_new(environment, "P2PTRACE_WINDOW_CONDITION", json_string(trigger->condition)) ||
+                 (file && json_object_set_new(environment, "P2PTRACE_WINDOW_FILE", json_string(file)));
+    if (!failed) children_run(&trigger->children, trigger->windows, environment);
+    json_decref(environment);
+    return failed ? session_out_of_memory(trigger->session) : 0;
+}
+
 /* The window is over: fetches and writes it.  A lost connection leaves it as it is, to be fetched when traced is there again. */
 static int close_window(struct trigger *trigger) {
     struct window window = {0};
@@ -326,6 +347,7 @@ static int close_window(struct trigger *trigger) {
         trigger->windows++;
         trigger->left--;
         result = tell_window(trigger, &window, name ? name : trigger->file);
+        if (!result && trigger->runs) result = run_program(trigger, &window, name ? name : trigger->file);
         uint64_t next_ns = trigger->to_ns - 1 - trigger->after_ns + trigger->every_ns;
         trigger->next_ns = next_ns > trigger->to_ns ? next_ns : trigger->to_ns; /* one in two windows would be told twice */
         trigger->suppressed = trigger->missed = 0;
@@ -431,7 +453,10 @@ int run_trigger(struct session *session) {
                               .deadline_ms = WAIT_FOREVER};
     if (!trigger.past) trigger.begin_ns = trace_now_unix_ns();
     if (option_given(options, OPTION_FOR)) trigger.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
-    int result = run_windows(&trigger);
+    trigger.runs = option_given(options, OPTION_EXEC);
+    int result = trigger.runs ? children_init(&trigger.children, options->texts[OPTION_EXEC], &session->failure) : 0;
+    if (!result) result = run_windows(&trigger);
+    if (trigger.runs) children_fini(&trigger.children);
     json_decref(trigger.event);
     return result;
 }

@@ -17,6 +17,7 @@ command_run run_diff;                                              /* cmd_diff.c
 command_run run_requests;                                          /* cmd_requests.c */
 command_run run_analyze;                                           /* cmd_analyze.c */
 command_run run_trigger;                                           /* cmd_trigger.c */
+command_run run_config;                                            /* cmd_config.c */
 command_run run_control;                                           /* cmd_control.c */
 command_run run_doctor;                                            /* cmd_doctor.c */
 command_run run_follow;                                            /* cmd_follow.c */
@@ -27,6 +28,8 @@ command_run run_ship;                                              /* fleet/cmd_
 command_run run_fleet;                                             /* fleet/cmd_fleet.c */
 command_run run_export;                                            /* cmd_export.c */
 command_run run_rpc;                                               /* cmd_rpc.c */
+
+extern const struct list config_list; /* cmd_config.c */
 
 /* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */
 int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,

@@ -8,20 +8,27 @@
 
 #define CHECK_COLUMNS 10U
 
-static void put_line(struct doctor *doctor, bool fine, const char *check, const char *found, const char *remedy) {
+enum verdict { FINE, WRONG, UNSURE };
+
+static void put_line(struct doctor *doctor, enum verdict verdict, const char *check, const char *found, const char *remedy) {
+    static const char *const words[] = {"ok", "wrong", "unsure"};
+    static const enum style styles[] = {STYLE_GOOD, STYLE_BAD, STYLE_WARN};
     struct session *session = doctor->session;
     struct strbuf *out = &session->output.text;
+    bool fine = verdict == FINE;
     doctor->fine += fine;
-    doctor->wrong += !fine;
+    doctor->wrong += verdict == WRONG;
+    doctor->unsure += verdict == UNSURE;
     if (options_want_data(session->options)) {
-        json_t *line = json_pack("{s:s, s:b, s:s, s:s?}", "check", check, "ok", fine, "found", found, "remedy", remedy);
+        json_t *line = json_pack("{s:s, s:o, s:s, s:s?}", "check", check, "ok",
+                                 verdict == UNSURE ? json_null() : json_boolean(fine), "found", found, "remedy", remedy);
         if (!line || output_json(&session->output, line)) out->failed = true;
         json_decref(line);
         return;
     }
     if (fine && !session->view.all) return;
-    text_styled(out, session->view.color, fine ? STYLE_GOOD : STYLE_BAD, "%-6s", fine ? "ok" : "wrong");
-    strbuf_printf(out, "%-*s ", (int)CHECK_COLUMNS, check);
+    text_styled(out, session->view.color, styles[verdict], "%-6s", words[verdict]);
+    strbuf_printf(out, verdict == UNSURE ? " %-*s " : "%-*s ", (int)CHECK_COLUMNS, check);
     text_untrusted(out, found, strlen(found), 1000);
     if (remedy) {
         strbuf_puts(out, "; try: ");
@@ -38,7 +45,7 @@ void doctor_fine(struct doctor *doctor, const char *check, const char *format, .
     va_start(args, format);
     strbuf_vprintf(&found, format, args);
     va_end(args);
-    put_line(doctor, true, check, strbuf_text(&found), NULL);
+    put_line(doctor, FINE, check, strbuf_text(&found), NULL);
     strbuf_fini(&found);
 }
 
@@ -48,7 +55,17 @@ void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, 
     va_start(args, format);
     strbuf_vprintf(&found, format, args);
     va_end(args);
-    put_line(doctor, false, check, strbuf_text(&found), remedy);
+    put_line(doctor, WRONG, check, strbuf_text(&found), remedy);
+    strbuf_fini(&found);
+}
+
+void doctor_unsure(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...) {
+    struct strbuf found = {0};
+    va_list args;
+    va_start(args, format);
+    strbuf_vprintf(&found, format, args);
+    va_end(args);
+    put_line(doctor, UNSURE, check, strbuf_text(&found), remedy);
     strbuf_fini(&found);
 }
 
@@ -84,12 +101,14 @@ static int run_checks(struct doctor *doctor, pid_t pid) {
     doctor_look_for_traced(doctor);
     if (doctor->traced && doctor_ask_traced(doctor)) return -1;
     doctor_look_at_logs(doctor);
+    if (doctor_look_for_untraced(doctor)) return -1;
     if (pid) doctor_look_at_process(doctor, pid);
-    if (!options_want_data(session->options) && session->view.header && !doctor->wrong)
+    if (!options_want_data(session->options) && session->view.header && !doctor->wrong && !doctor->unsure)
         strbuf_printf(&session->output.text, "%u checks, and nothing is wrong%s\n", doctor->fine,
                       pid || session->view.all ? "" : "; inspector doctor PID looks at one process");
     if (output_flush(&session->output)) return -1;
-    return doctor->wrong ? failure_set(&session->failure, EXIT_FAILED, "%s", "") : 0;
+    if (!doctor->wrong && !doctor->unsure) return 0;
+    return failure_set(&session->failure, doctor->wrong ? EXIT_FAILED : EXIT_UNJUDGED, "%s", "");
 }
 
 int doctor_examine(struct session *session, pid_t pid) {

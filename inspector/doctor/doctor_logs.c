@@ -55,7 +55,7 @@ static void tell_bad(struct doctor *doctor, const char *name, enum trace_attach_
     if (result != -ENOENT) doctor_wrong(doctor, "log", remedy, "%s cannot be read: %s", name, reason); /* else it has just gone */
 }
 
-/* The kinds that a control word lets through, as --kinds has them. */
+/* The kinds that a control word lets through, as --kind has them. */
 static void put_kinds(struct strbuf *out, uint64_t control) {
     unsigned count;
     const struct trace_kind_info *table = trace_kind_table(&count);
@@ -72,7 +72,7 @@ static void look_at_control(struct doctor *doctor, const char *name, uint64_t co
     struct strbuf kinds = {0};
     put_kinds(&kinds, control);
     if ((uint32_t)control != UINT32_MAX)
-        doctor_wrong(doctor, "kinds", doctor_remedy("inspector control --node %s --kinds all", name), "%s emits %s alone", name,
+        doctor_wrong(doctor, "kinds", doctor_remedy("inspector control --node %s --kind all", name), "%s emits %s alone", name,
                      strbuf_text(&kinds));
     if (TRACE_CONTROL_SAMPLE(control) != UINT32_MAX)
         doctor_wrong(doctor, "sample", doctor_remedy("inspector control --node %s --sample 1", name),
@@ -211,10 +211,17 @@ void doctor_look_at_logs(struct doctor *doctor) {
     free(logs.live);
     const struct passwd *user = logs.others ? getpwuid(logs.other) : NULL;
     const char *name = user ? user->pw_name : "USER";
+    pid_t candidate;
     if (!logs.own && logs.others)
         doctor_wrong(doctor, "logs", doctor_remedy("sudo -u %s inspector doctor", name),
                      "the %u logs in %s are other users', of %s for instance, and none is of this user", logs.others, doctor->dir,
                      name);
+    else if (!logs.own && (candidate = doctor_find_library(doctor)))
+        doctor_wrong(
+            doctor, "logs", doctor_remedy("inspector doctor %d", (int)candidate),
+            "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere; process %d "
+            "has the library",
+            doctor->dir, (int)candidate);
     else if (!logs.own)
         doctor_wrong(doctor, "logs", "start a node, and then: inspector doctor PID",
                      "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere",

@@ -31,7 +31,7 @@ static bool file_has_library(const char *path) {
 }
 
 /* Looks into the program, and into the shared objects that it maps. */
-static bool has_library(pid_t pid) {
+bool doctor_has_library(pid_t pid) {
     char path[64], *line = NULL, file[4096];
     size_t capacity = 0;
     snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
@@ -56,7 +56,7 @@ static void tell_no_log(struct doctor *doctor, const struct process_logs *logs) 
     if (logs->removed)
         doctor_wrong(doctor, "process", "start the process again",
                      "the log of process %d (%s) was removed, so that nobody can open it", pid, logs->comm);
-    else if (!has_library(logs->pid))
+    else if (!doctor_has_library(logs->pid))
         doctor_wrong(doctor, "process", "cc -DTRACE_FULL ... $(pkg-config --cflags --libs p2ptrace)",
                      "process %d (%s) is compiled without TRACE: the library is not in it", pid, logs->comm);
     else

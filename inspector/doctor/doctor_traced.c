@@ -215,6 +215,22 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "history", "%" PRIu64 " events of %.1f s", json_get_count(history, "events"), (double)span_ns * 1e-9);
 }
 
+/* Events come when one came this recently.  Without one nobody can say whether nodes are idle or not heard. */
+#define EVENTS_FRESH_NS (UINT64_C(30) * 1000000000)
+
+static void look_at_events(struct doctor *doctor, const json_t *stats) {
+    uint64_t last_ns = 0, now_ns = source_now_ns(doctor->session->inquiry.source);
+    if (!json_get_time(json_object_get(json_object_get(stats, "history"), "last"), &last_ns))
+        return; /* look_at_history said it */
+    uint64_t age_ns = now_ns > last_ns ? now_ns - last_ns : 0;
+    if (age_ns <= EVENTS_FRESH_NS)
+        doctor_fine(doctor, "events", "they come: the newest is %.1f s old", (double)age_ns * 1e-9);
+    else
+        doctor_unsure(doctor, "events", "make a node work, and ask again; or inspector doctor PID of one that should emit",
+                      "no event has come for %.0f s: nodes are idle, or have ended, or what they emit is not seen",
+                      (double)age_ns * 1e-9);
+}
+
 static const struct {
     const char *limit, *what, *remedy;
 } limit_table[] = {
@@ -264,6 +280,7 @@ int doctor_ask_traced(struct doctor *doctor) {
     if (session_ask(session, "nodes", NULL, &doctor->nodes) || session_ask(session, "stats", NULL, &stats)) return -1;
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) look_at_node(doctor, node);
     look_at_history(doctor, stats);
+    look_at_events(doctor, stats);
     look_at_limits(doctor, stats);
     look_at_clock(doctor, stats);
     json_decref(stats);

@@ -39,6 +39,7 @@ enum value_type {
     VALUE_SPEED,
     VALUE_SECONDS, /* may be left out */
     VALUE_TEXT,
+    VALUE_FILTER, /* saved ones are offered: @slow */
     VALUE_TIME,
     VALUE_KINDS, /* names with commas between them */
     VALUE_FIELDS,
@@ -86,8 +87,8 @@ int options_note(struct options *options, enum option option, const char *value)
 /* Is a word meant for an option?  "-5s" is a time. */
 bool is_option(const char *text);
 
-/* The option that a word names, in any spelling, with the value that is in it (NULL: none): --limit=5, -n5.  OPTION_COUNT_ when it
- * names none. */
+/* The option that a word names, in any spelling, with the value that is in it (NULL: none): --limit=5, -n5.  OPTION_COUNT_ when
+ * it names none. */
 enum option option_of_word(const char *word, const char **ret_value);
 
 /* The option of that spelling, without dashes; OPTION_COUNT_ when there is none. */

@@ -12,7 +12,7 @@
 /* "a,b" as an array.  NULL without memory. */
 json_t *question_list_new(const char *text);
 
-/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --from, --to and --where.  now_ns: what times like
+/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --since, --until and --where.  now_ns: what times like
  * 12:00 are the last before, Unix ns.  NULL without memory. */
 json_t *question_filter_new(const struct options *options, uint64_t now_ns);
 

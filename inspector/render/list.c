@@ -163,7 +163,7 @@ int list_check(const struct list *list, const struct field_names *names, struct 
 void list_usual(const struct list *list, struct field_names *ret_names) {
     *ret_names = (struct field_names){0};
     for (unsigned i = 0; i < list->count && ret_names->count < RECORD_FIELDS_MAX; i++)
-        if (!list->columns[i].compute)
+        if (!list->columns[i].compute || list->columns[i].flags & LIST_IN_DATA)
             snprintf(ret_names->names[ret_names->count++], RECORD_NAME_BYTES, "%s", list->columns[i].field);
 }
 

@@ -2,8 +2,8 @@
  *
  * Views: a JSON answer of traced in, text for people out.  Pure: no I/O, no clock, nothing kept between calls but the names that
  * the view points to.  Whatever the answer holds, the text is harmless to a terminal and every line ends in a newline; what
- * is missing is shown as "-".  Tables and diagrams fit view->columns.  Sentences are as long as they are: who writes to a terminal
- * breaks them (text_wrap_lines). */
+ * is missing is shown as "-".  Tables and diagrams fit view->columns.  Sentences are not broken: who
+ * writes to a terminal does that (text_wrap_lines). */
 #ifndef INSPECTOR_RENDER_H
 #define INSPECTOR_RENDER_H
 

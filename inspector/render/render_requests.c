@@ -109,7 +109,7 @@ void request_list_init(struct request_list *ret_list, const json_t *answer) {
     static const struct list_column groups[] = {
         {"time", NULL, TABLE_LEFT, 0, 0, 0, draw_group_time, NULL, "group.time"},
         {"node", NULL, TABLE_LEFT, 0, 8, 0, draw_group_node, NULL, "group.node_id"},
-        {"command", "request", TABLE_LEFT, 0, 12, 0, draw_group_request, group_request_new},
+        {"command", "request", TABLE_LEFT, 0, 12, LIST_IN_DATA, draw_group_request, group_request_new},
     };
     static const struct list_column numbers[] = {
         {"count", "requests", TABLE_RIGHT, 0, 0, 0, draw_requests},

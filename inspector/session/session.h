@@ -4,6 +4,7 @@
 #ifndef INSPECTOR_SESSION_H
 #define INSPECTOR_SESSION_H
 
+#include "config.h"
 #include "inquiry.h"
 #include "list.h"
 #include "names.h"
@@ -13,16 +14,26 @@
 #include "render.h"
 #include "source_open.h"
 
+/* What a command found, for --exit-code. */
+enum outcome {
+    OUTCOME_NONE, /* it does not say */
+    OUTCOME_FOUND,
+    OUTCOME_NOTHING,
+    OUTCOME_UNJUDGED, /* nothing, but events are missing, or too few */
+};
+
 struct session {
     const struct options *options;
-    source_opener *opener;  /* opens its source */
-    struct inquiry inquiry; /* its source is NULL for a command that opens none, or another one */
+    const struct config *config; /* or NULL */
+    source_opener *opener;       /* opens its source */
+    struct inquiry inquiry;      /* its source is NULL for a command that opens none, or another one */
     struct names names;
     struct view view;
     const struct list *list;   /* of the rows that it shows; or NULL */
     struct field_names fields; /* --fields */
     struct output output;
     struct failure failure;
+    enum outcome outcome;
 };
 
 /* Everything below returns 0, or -1 with session->failure filled in. */

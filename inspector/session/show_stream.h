@@ -17,7 +17,7 @@ struct show_stream {
     bool reports_restart; /* say how long it was away, and what was missed */
 };
 
-/* Shows the stream, with --recent, --count and --for, until it ends.  Returns 0, or -1 with session->failure. */
+/* Shows the stream, with --recent, --limit and --for, until it ends.  Returns 0, or -1 with session->failure. */
 int show_stream(struct session *session, const struct show_stream *wish);
 
 /* stream_init, and learns the names of the nodes.  A source that goes away meanwhile is waited for, as the

@@ -3,6 +3,7 @@
 
 #include "json_put.h"
 #include "limits.h"
+#include "pager.h"
 #include "text.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ static int write_all(struct output *output, const char *text, size_t bytes) {
 
 unsigned output_columns(const struct output *output) {
     struct winsize size = {0};
+    if (output->columns) return output->whole_lines ? 0 : output->columns;
     bool broken =
         output->terminal && output->fd == STDOUT_FILENO && !output->whole_lines && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     return broken ? size.ws_col : 0;
@@ -85,6 +87,10 @@ unsigned output_columns(const struct output *output) {
 int output_flush(struct output *output) {
     unsigned columns = output_columns(output);
     int result;
+    if (output->paged && output->terminal && output->text.bytes && output->fd == STDOUT_FILENO) {
+        output->paged = false;
+        if (pager_begin(output->titled)) output->columns = columns;
+    }
     if (output->text.failed) return failure_out_of_memory(output->failure);
     if (columns) {
         struct strbuf lines = {0};

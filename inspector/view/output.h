@@ -16,6 +16,9 @@ struct output {
     bool terminal;           /* standard output is one */
     bool whole_lines;        /* long lines are never broken: rows as data */
     struct records records;  /* how output_json writes rows */
+    bool paged;              /* a pager is to take it; output_flush starts it, once */
+    bool titled;             /* the first line of it is one of titles */
+    unsigned columns;        /* of the terminal, when a pager has taken it */
     struct failure *failure; /* the caller's: what the functions below fill in */
 };
 

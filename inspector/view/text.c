@@ -172,8 +172,8 @@ static bool is_break(const char *text, size_t bytes, size_t i) {
 
 static bool is_of_number(char c) { return isalnum((unsigned char)c) || c == '.'; }
 
-/* Where a text that may keep `end` bytes is to be cut so that no number is: before one that lies across, and before one whose
- * unit does.  An id at the beginning, which has letters, is cut. */
+/* Where to cut a text that may keep `end` bytes, so that no number is divided or parted from its unit.  An id at the beginning,
+ * which has letters, may be divided. */
 static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     size_t begin = end, stop = end;
     bool digit = false, letter = false;

@@ -77,7 +77,7 @@ class InspectorTest(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
         self.path = os.path.join(self.directory.name, "traced.sock")
         self.env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
-        self.env |= {"P2PTRACE_SOCKET": self.path, "TZ": "UTC"}
+        self.env |= {"P2PTRACE_SOCKET": self.path, "TZ": "UTC", "PAGER": "cat", "XDG_CONFIG_HOME": self.directory.name}
 
     def start(self, *args, **more):
         return subprocess.Popen([INSPECTOR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env, **more)

@@ -92,7 +92,9 @@ class Candidates(Completion):
         self.assertEqual(list(lines), [name for name, _ in told])
         for name, summary in told[:-1]:
             self.assertTrue(summary.startswith(lines[name].removesuffix("…")), name)
-        self.assertEqual(self.offered("help", ""), list(lines))
+        topics = re.findall(r"^  ([a-z-]+) ", self.help().split("topics of")[1], re.MULTILINE)
+        self.assertGreater(len(topics), 5)
+        self.assertEqual(self.offered("help", ""), list(lines) + topics)
         self.assertEqual(self.offered("trac"), ["traces", "trace"])
         self.assertEqual(self.offered("help", "nodes", ""), [])
 
@@ -121,6 +123,16 @@ class Candidates(Completion):
         self.assertEqual(self.offered("export", "x", "--output", ""), [":files"])
         self.assertEqual(self.offered("export", "x", "-o", ""), [":files"])
         self.assertEqual(self.offered("nodes", "--limit", ""), [])
+        self.assertEqual(self.offered("nodes", "--format", ""), ["table", "csv", "tsv", "json"])
+        self.assertEqual(self.offered("export", "--format", "c"), ["csv", "chrome", "ctf"])
+        self.assertEqual(self.offered("nodes", "--fields", "name,n"), ["name,node_id"])
+        self.assertIn("packet_num", self.offered("recent", "--fields", "packet_n"))
+        config = self.directory / "p2ptrace" / "config"
+        config.parent.mkdir()
+        config.write_text("[filters]\nslow = rtt > 1s\nslower = rtt > 2s\n", encoding="utf-8")
+        self.environment["XDG_CONFIG_HOME"] = str(self.directory)
+        self.assertEqual(self.lines("recent", "--where", "@"), ["@slow\trtt > 1s", "@slower\trtt > 2s"])
+        self.assertEqual(self.offered("trigger", "@slowe"), ["@slower"])
         self.assertIn("-1m", self.offered("range", "-1"))
         self.assertEqual(self.offered("range", "-5s", "no"), ["now"])
 

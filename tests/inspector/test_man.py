@@ -33,6 +33,47 @@ def shown(page):
     return words(text.replace("\u2010", "-"))
 
 
+def topics():
+    return re.findall(r"^  ([a-z-]+) ", output(INSPECTOR, "help").split("topics of")[1], re.MULTILINE)
+
+
+class Topics(unittest.TestCase):
+    """`inspector help TOPIC` shows the documents themselves."""
+
+    DOCS = pathlib.Path(__file__).resolve().parent.parent.parent / "docs"
+    FILES = {"findings": "analyze", "recordings": "recording", "sql-columns": "sql"}
+
+    def test_each_has_every_word_of_its_document_and_no_marks(self):
+        self.assertLessEqual({"filter", "time", "config"}, set(topics()))
+        for topic in topics():
+            shown = output(INSPECTOR, "help", topic)
+            source = (self.DOCS / (self.FILES.get(topic, topic) + ".md")).read_text(encoding="utf-8")
+            self.assertFalse(re.search(r"(?m)^```|\*\*|\]\(|^#+ ", shown), topic)
+            plain = re.sub(r"(?m)^```.*$|^<!--.*-->$|^\|[-| :]*\|$|^#+ ", "", source)
+            plain = re.sub(r"\]\([^)]*\)|\*\*|`", "", plain)
+            told = set(re.findall(r"[A-Za-z0-9_]{3,}", plain)) - set(re.findall(r"[A-Za-z0-9_]{3,}", shown))
+            self.assertEqual({word for word in told if word.upper() not in shown}, set(), topic)
+
+    def test_lines_are_short_unless_they_are_examples(self):
+        for topic in topics():
+            for line in output(INSPECTOR, "help", topic).splitlines():
+                if not line.startswith("    "):
+                    self.assertLessEqual(len(line), 100 + max(map(len, line.split()), default=0), line)
+
+    def test_a_page_is_in_the_program(self):
+        for name in commands():
+            if name != "help":
+                with open(PAGES[f"inspector-{name}.1"], encoding="utf-8") as page:
+                    self.assertEqual(output(INSPECTOR, "help", "--man", name), page.read())
+        with open(PAGES["inspector.1"], encoding="utf-8") as page:
+            self.assertEqual(output(INSPECTOR, "help", "--man"), page.read())
+
+    def test_a_reader_that_goes_is_no_failure(self):
+        with subprocess.Popen([INSPECTOR, "help", "filter"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            self.assertEqual((process.stderr.read(), process.wait(60)), (b"", 0))
+
+
 class Man(unittest.TestCase):
     def test_there_is_a_page_for_each_command_and_one_for_all(self):
         names = [name for name in commands() if name != "help"]
@@ -53,9 +94,9 @@ class Man(unittest.TestCase):
             page = shown(f"inspector-{name}.1")
             usage, told = output(INSPECTOR, "help", name).split("\n", 1)
             self.assertIn(usage.removeprefix("usage: "), page)
-            told, _, examples = told.partition("\nexamples:\n")
+            told, _, examples = told.split("\n\nCONFIGURATION")[0].partition("\nexamples:\n")
             self.assertTrue(examples, f"{name} has no example")
-            for part in re.split(r"\n\n(?:options of every command:|formats:)?|\n(?=  --)", told):
+            for part in re.split(r"\n\n(?:options of every command:|formats:|fields:)?|\n(?=  --)", told):
                 tag = re.fullmatch(r"  (--\S+(?: [A-Z]\S*)?)\s+(.*)", part)
                 self.assertIn(f"{tag.group(1)} {tag.group(2)}" if tag else words(part), page)
             for line in examples.splitlines():

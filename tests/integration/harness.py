@@ -136,7 +136,7 @@ class Place:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = tempfile.mkdtemp(prefix="test-p2ptrace-", dir=base)
         self.path = os.path.join(self.directory, "traced.sock")
-        self.environment = dict(os.environ, P2PTRACE_SHM_DIR=self.directory, P2PTRACE_SOCKET=self.path)
+        self.environment = dict(os.environ, P2PTRACE_SHM_DIR=self.directory, P2PTRACE_SOCKET=self.path, XDG_CONFIG_HOME=self.directory, PAGER="cat")
         # Under the address sanitizer: freed memory that is kept aside would look like growth.
         self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
         self.traced = None

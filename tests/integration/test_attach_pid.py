@@ -168,7 +168,7 @@ class Attach(ProtocolTest):
         self.fails('no node is called "zoe"', node.process.pid, "--peer", "zoe", code=2)
         self.fails('did you mean "packet_sent"?', node.process.pid, "--kind", "packet_snt", code=2)
         self.fails("\n                ^~~\n", node.process.pid, "--where", "lane == 1 and rrt > 1ms", code=2, lines=3)
-        self.fails("--from yesterday: ", node.process.pid, "--from", "yesterday", code=2)
+        self.fails("--since yesterday: ", node.process.pid, "--from", "yesterday", code=2)
 
     def test_through_traced_and_on_from_the_ring_when_traced_is_killed(self):
         self.start()

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from harness import ProtocolTest, hex_id, until
@@ -18,9 +19,9 @@ from fake_traced import Error, FakeTraced  # noqa: E402
 
 INSPECTOR = os.environ["INSPECTOR"]
 ALICE = hex_id(0xa1)
-BASE = 1767225600123456
-STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first": {"timestamp": BASE, "ns": 0},
-                     "last": {"timestamp": BASE + 90000000, "ns": 0}}}
+NOW = time.time_ns() // 1000
+STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first": {"timestamp": NOW - 90000000, "ns": 0},
+                     "last": {"timestamp": NOW + 3600000000, "ns": 0}}}
 
 
 class Doctor(ProtocolTest):
@@ -44,7 +45,7 @@ class Doctor(ProtocolTest):
 
     def fake(self, **answers):
         hello = {"name": "traced", "version": self.version(), "protocol": 1, "pid": os.getpid(), "limits": {}}
-        return FakeTraced(self.place.path, {"hello": hello, "nodes": {"nodes": []}, "stats": STATS} | answers)
+        return FakeTraced(self.place.path, {"hello": hello, "nodes": {"nodes": []}, "stats": STATS, "query": {"events": []}} | answers)
 
     def version(self):
         return subprocess.run([INSPECTOR, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
@@ -60,9 +61,9 @@ class Doctor(ProtocolTest):
         _, node = self.healthy()
         wrong, fine = self.ask(node.process.pid)
         self.assertEqual(wrong, [])
-        self.assertEqual([check for check, _ in fine], ["directory", "socket", "version", "draining", "history", "limits", "clock", "log",
+        self.assertEqual([check for check, _ in fine], ["directory", "socket", "version", "draining", "history", "events", "limits", "clock", "log",
                                                         "logs", "process"])
-        for words, lines in (((), 1), (("--all",), 10), (("--no-header",), 0)):
+        for words, lines in (((), 1), (("--all",), 11), (("--no-header",), 0)):
             done = subprocess.run([INSPECTOR, "doctor", *words], env=self.place.environment, capture_output=True, text=True)
             self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, lines), done.stdout)
 
@@ -171,7 +172,7 @@ class Doctor(ProtocolTest):
 
     def test_the_logs(self):
         self.start()
-        self.finds("logs", "there is no log in " + self.place.directory, "inspector doctor PID", alone=False)
+        self.finds("logs", "there is no log in " + self.place.directory, "inspector doctor ", alone=False)
         node = self.place.node("alice", ALICE)
         until(lambda: self.place.connections[0].call("nodes")["nodes"], "traced to read it")
         self.finds("log", "has not emitted anything", "TRACE_", alone=False)
@@ -197,9 +198,9 @@ class Doctor(ProtocolTest):
     def test_what_is_switched_off(self):
         client, _ = self.healthy()
         client.call("control", kinds=["packet_lost", "metrics"])
-        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kinds all")
+        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kind all")
         client.call("control", kinds="none")
-        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kinds all")
+        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kind all")
         client.call("control", kinds="all", sample=0.01)
         self.finds("sample", "alice emits events of 1 % of the traces alone", "inspector control --node alice --sample 1")
 
@@ -217,7 +218,7 @@ class Doctor(ProtocolTest):
 
     def test_what_traced_counts(self):
         cases = (
-            ({"history": STATS["history"] | {"evicted": 7, "last": {"timestamp": BASE + 3000000, "ns": 0}}}, "history",
+            ({"history": STATS["history"] | {"evicted": 7, "first": {"timestamp": NOW + 3597000000, "ns": 0}}}, "history",
              "reaches back 3.0 s: 7 older events", "traced --history 1024M &"),
             ({"history": STATS["history"] | {"first": None, "last": None}}, "history", "no event at all", "inspector doctor PID"),
             ({"limits": {"clients": 3}}, "limits", "3 connections refused", "end some inspectors"),
@@ -233,6 +234,56 @@ class Doctor(ProtocolTest):
         shrunk = {"node_id": ALICE, "name": "alice", "state": "rejected", "reason": "its sizes do not fit"}
         with self.fake(nodes={"nodes": [shrunk]}):
             self.finds("rejected", "traced has let alice go: its sizes do not fit", "start the node again", alone=False)
+
+    def test_nothing_is_wrong_only_when_events_come(self):
+        old = STATS["history"] | {"first": {"timestamp": NOW - 90000000, "ns": 0}, "last": {"timestamp": NOW - 80000000, "ns": 0}}
+        with self.fake(stats={"history": old}):
+            done = subprocess.run([INSPECTOR, "doctor", "--json"], env=self.place.environment, capture_output=True, text=True)
+            lines = [json.loads(line) for line in done.stdout.splitlines() if json.loads(line)["check"] == "events"]
+        self.assertEqual(lines[0]["ok"], None)
+        self.assertRegex(lines[0]["found"], r"^no event has come for \d+ s")
+
+    def test_an_idle_network_is_neither_fine_nor_wrong(self):
+        client, node = self.healthy()
+        last = client.call("nodes")["nodes"]
+        hello, nodes = client.call("hello"), {"nodes": last}
+        self.place.stop()  # its stand-in says the same, but that the newest event is old
+        old = STATS["history"] | {"last": {"timestamp": NOW - 70000000, "ns": 0}}
+        with self.fake(hello=hello, nodes=nodes, stats={"history": old}):
+            done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
+        self.assertIn("unsure events     no event has come for", done.stdout)
+        self.assertNotIn("nothing is wrong", done.stdout)
+        node.close()
+
+    def udp(self, program):
+        """A process that has a UDP port; returns it and the port."""
+        process = subprocess.Popen([program, "-c", "import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                                    "s.bind(('127.0.0.1', 0))\nprint(s.getsockname()[1], flush=True)\nsys.stdin.read()"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.place.environment)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdin.close)
+        return process, int(process.stdout.readline())
+
+    def connected(self, port):
+        event = {"timestamp": NOW, "ns": 0, "node_id": ALICE, "peer_id": None, "trace_id": None, "sequence": 1, "lane": 0, "kind": "conn_init",
+                 "flags": [], "data": {"endpoint": f"127.0.0.1:{port}", "by_remote": False}}
+        return {"events": [event, event | {"data": {"endpoint": None, "by_remote": True}}, {}]}
+
+    def test_an_untraced_process_that_nodes_talk_to_is_found_without_its_number(self):
+        process, port = self.udp(sys.executable)
+        with self.fake(query=self.connected(port)):
+            self.finds("untraced", f"process {process.pid} (", "cc -DTRACE_FULL", alone=False)
+            self.finds("untraced", f"has UDP port {port}, which nodes have connections with, and is not traced: it is compiled without TRACE",
+                       "p2ptrace", alone=False)
+        with self.fake(query=self.connected(port % 65535 + 1)):
+            self.assertFalse([line for line in self.ask()[0] if line[0] == "untraced" and f"process {process.pid} " in line[1]])
+
+    def test_a_traced_one_is_not(self):
+        _, node = self.healthy()
+        mapped = self.place.node("bob", hex_id(0xb2))
+        wrong, _ = self.ask()
+        self.assertFalse([line for line in wrong if line[0] == "untraced"], (node, mapped))
 
     def test_a_process(self):
         gone = subprocess.Popen(["true"])

@@ -20,7 +20,7 @@ def nanoseconds(moment):
     return moment["timestamp"] * 1000 + moment["ns"]
 
 
-class Trigger(ProtocolTest):
+class TriggerTest(ProtocolTest):
     def setUp(self):
         super().setUp()
         self.client = self.start()
@@ -66,6 +66,8 @@ class Trigger(ProtocolTest):
         self.assertEqual(events, expected)
         self.assertEqual((end["events"], end["lost"], end["evicted"], end["truncated"]), (len(expected), 0, 0, False))
 
+
+class Trigger(TriggerTest):
     def test_a_window_is_all_that_happened_around_the_condition(self):
         self.packets(50)
         process = self.begin("rtt > 100ms", "--before", "1m", "--after", "300ms", "--write", "slow.ndjson", "--limit", "1", "--json")
@@ -249,6 +251,93 @@ class Trigger(ProtocolTest):
         process.send_signal(signal.SIGCONT)
         self.assertIn("window 1", process.stdout.readline())
         self.assertEqual([event["data"]["rtt"] for event in self.window("w.ndjson")[1]], [200_000_000])
+
+
+class Exec(TriggerTest):
+    """A program for each window."""
+
+    def script(self, text, name="program"):
+        path = os.path.join(self.place.directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(path, 0o755)
+        return path
+
+    def test_the_event_and_the_window_are_in_its_environment_and_its_words_are_as_they_are(self):
+        program = self.script('{ env | grep ^P2PTRACE_ | sort; echo "$#"; printf "<%s>\\n" "$@"; } > "$OUT"; cat')
+        self.place.environment |= {"OUT": os.path.join(self.place.directory, "out"), "P2PTRACE_EVENT_OLD": "1"}
+        process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "-o", "slow-%.ndjson", "-n", "1", "--exec",
+                             f"{program} $HOME; 'two words' \"a'b\" ; $(touch {self.place.directory}/made) *")
+        self.emit(*SLOW)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, ""))
+        with open(self.place.environment["OUT"], encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        variables = dict(line.split("=", 1) for line in lines if "=" in line and line.startswith("P2P"))
+        event = json.loads(variables["P2PTRACE_EVENT"])
+        self.assertEqual(self.window("slow-1.ndjson")[0]["event"], event)
+        for name, value in {"KIND": "metrics", "NODE": "alice", "NODE_ID": ALICE, "PEER_ID": BOB, "DATA_RTT": "200000000", "LANE": "0",
+                            "TIMESTAMP": str(event["timestamp"])}.items():
+            self.assertEqual(variables["P2PTRACE_EVENT_" + name], value)
+        self.assertRegex(variables["P2PTRACE_EVENT_TIME"], r"^\d{4}-.*Z$")
+        self.assertEqual({name: value for name, value in variables.items() if name.startswith("P2PTRACE_WINDOW")},
+                         {"P2PTRACE_WINDOW": "1", "P2PTRACE_WINDOW_FILE": "slow-1.ndjson", "P2PTRACE_WINDOW_CONDITION": "rtt > 100ms",
+                          "P2PTRACE_WINDOW_EVENTS": "1", "P2PTRACE_WINDOW_LOST": "0"})
+        self.assertNotIn("P2PTRACE_EVENT_OLD", variables)
+        self.assertEqual(variables["P2PTRACE_SOCKET"], self.place.path)
+        self.assertEqual(lines[-8:], ["7", "<$HOME;>", "<two words>", "<a'b>", "<;>", "<$(touch>", f"<{self.place.directory}/made)>", "<*>"])
+        self.assertFalse(os.path.exists(os.path.join(self.place.directory, "made")))
+
+    def test_they_do_not_pile_up_and_are_reaped_while_nothing_happens(self):
+        fifo = os.path.join(self.place.directory, "fifo")
+        os.mkfifo(fifo)
+        program = self.script(f"read line < {fifo}")
+        process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "--every", "0s", "-o", "all.ndjson", "-n", "6", "--json", "--exec", program)
+
+        def children():
+            try:
+                with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
+                    return file.read().split()
+            except OSError:
+                return []
+
+        for number in range(1, 6):
+            self.emit(*SLOW)
+            self.assertEqual(json.loads(process.stdout.readline())["window"], number)
+        self.assertEqual(len(children()), 4)
+        self.assertIn("was not run for window 5: 4 of them have not ended", process.stderr.readline())
+
+        def all_end():
+            try:
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # whoever reads it has read to the end
+            except OSError:
+                pass  # nobody does yet
+            return not children()
+
+        until(all_end, "all of them to be reaped")
+        self.emit(*SLOW)
+        self.assertEqual(json.loads(process.stdout.readline())["window"], 6)
+        until(lambda: process.poll() is not None or (all_end() and False), "the last of them, and the trigger, to end")
+        err = process.stderr.read()
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(sorted(line.split(",")[1] for line in err.splitlines()), sorted(f" of window {number}" for number in (1, 2, 3, 4, 6)), err)
+
+    def test_one_that_fails_is_told_and_stops_nothing(self):
+        for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "ended by signal 9"),
+                              ("/nonexistent/program", "cannot be run: No such file")):
+            process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "-n", "1", "--exec", command)
+            self.emit(*SLOW)
+            out, err = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0)
+            self.assertEqual(len(out.splitlines()), 3)
+            self.assertIn(told, err)
+
+    def test_a_command_that_is_none_is_told_at_once(self):
+        for command, told in (("", "no program is named"), ("a 'b", "a quote has no end"), ("x " * 70, "at most 64 words")):
+            process = self.begin("rtt > 100ms", "--exec", command)
+            _, err = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 2)
+            self.assertIn(told, err)
 
 
 if __name__ == "__main__":

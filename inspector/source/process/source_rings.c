@@ -73,11 +73,11 @@ static int begin_time(struct source_rings *source, const json_t *params, uint64_
     bool dead = rings_state(&source->rings) != TRACE_NODE_LIVE;
     *ret_from_ns = dead || source->newest ? 0 : now_ns;
     if (!from) return 0;
-    if (source->newest) return failure_set(failure, EXIT_USAGE, "--from and --recent exclude each other");
+    if (source->newest) return failure_set(failure, EXIT_USAGE, "--since and --recent exclude each other");
     if (json_is_integer(from))
         *ret_from_ns = (uint64_t)json_integer_value(from) * 1000;
     else if (!text || trace_time_parse(text, now_ns, ret_from_ns, &reason))
-        return failure_set(failure, EXIT_USAGE, "--from %s: %s", text ? text : "", reason);
+        return failure_set(failure, EXIT_USAGE, "--since %s: %s", text ? text : "", reason);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events that were saved as JSON, become a recording: what `export`, `trigger --write` and any command with --json write. */
+ * Events that were saved as JSON, become a recording: what `export`, `trigger -o` and any command with --json write. */
 #ifndef INSPECTOR_SAVED_JSON_H
 #define INSPECTOR_SAVED_JSON_H
 

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The configuration: saved filters wherever a filter is, defaults of options, what is wrong with a file; and exit codes that say what was
+found."""
+import json
+import os
+import pathlib
+import unittest
+
+from test_read import TRACE, ReadTest, run
+
+
+class Configured(ReadTest):
+    def setUp(self):
+        super().setUp()
+        self.record()
+        self.stop()
+        self.path = pathlib.Path(self.place.directory) / "p2ptrace" / "config"
+        self.path.parent.mkdir()
+
+    def write(self, text):
+        self.path.write_text(text, encoding="utf-8")
+
+    def of(self, *args):
+        return run(self.place, *args, "--read", self.dir)
+
+    def out(self, *args):
+        code, out, err = self.of(*args)
+        self.assertEqual((code, err), (0, ""), args)
+        return out
+
+
+class Filters(Configured):
+    FILE = """
+# what I look for
+[filters]
+slow = rtt > 1ms
+ended = app_end or app_start
+both = @slow or @ended
+big = size > 1000
+; traces
+several = nodes >= 2
+"""
+
+    def test_a_saved_filter_stands_wherever_a_filter_does(self):
+        self.write(self.FILE)
+        for short, whole in ((["recent", "--where", "@slow"], ["recent", "--where", "rtt > 1ms"]),
+                             (["recent", "--where", "@both and not custom"], ["recent", "--where", "((rtt > 1ms) or (app_end or app_start)) and not custom"]),
+                             (["recent", "-n", "3", "--where", "not @ended"], ["recent", "-n", "3", "--where", "not (app_end or app_start)"]),
+                             (["count", "--by", "kind", "--where=@ended"], ["count", "--by", "kind", "--where=app_end or app_start"]),
+                             (["traces", "--where", "@several and any @big"], ["traces", "--where", "nodes >= 2 and any (size > 1000)"]),
+                             (["follow", "--filter", "(@slow)"], ["follow", "--where", "rtt > 1ms"]),
+                             (["export", "--format", "ndjson", "--where", "@slow"], ["export", "--format", "ndjson", "--where", "rtt > 1ms"]),
+                             (["trace", TRACE, "--where", "@ended"], ["trace", TRACE, "--where", "app_end or app_start"])):
+            out = self.out(*short)
+            self.assertEqual(out, self.out(*whole), short)
+            self.assertTrue(out)
+        code, out, _ = self.of("trigger", "@slow", "--before", "0s", "--after", "0s")
+        self.assertEqual(code, 0)
+        self.assertEqual(json.loads(out.splitlines()[0])["trigger"]["condition"], "(rtt > 1ms)")
+
+    def test_an_at_sign_in_a_value_is_none(self):
+        self.write(self.FILE)
+        for text in ("reason == @slow", 'reason == "@slow"', "reason ~ '*@slow'", "reason != @nothing", "reason == a@slow"):
+            self.assertEqual(self.of("recent", "--where", text)[0], 0, text)
+            self.assertIn("no event matches", self.out("recent", "--where", text))
+
+    def test_a_wrong_name_suggests_the_right_one(self):
+        self.write(self.FILE)
+        self.assertEqual(self.of("recent", "--where", "custom or @slwo"),
+                         (2, "", f"inspector: there is no saved filter @slwo; did you mean @slow?; {self.path} has them\n"))
+        self.path.unlink()
+        self.assertIn("there is no saved filter @slow", self.of("recent", "--where", "@slow")[2])
+
+    def test_a_fault_is_shown_in_what_was_asked(self):
+        self.write("[filters]\nwrong = szie > 3\n")
+        self.assertEqual(self.of("recent", "--where", "custom or @wrong"),
+                         (2, "", '  custom or (szie > 3)\n             ^~~~\ninspector: there is no field or kind "szie"; did you mean "size"?\n'))
+
+    def test_a_filter_within_itself_is_told(self):
+        self.write("[filters]\na = @b\nb = not @a\n")
+        code, _, err = self.of("recent", "--where", "@a")
+        self.assertEqual(code, 2)
+        self.assertRegex(err, rf"{self.path}:[23]: the filter @[ab] has itself in it")
+
+
+class Options(Configured):
+    def test_defaults_and_which_comes_first(self):
+        self.write("[options]\nlimit = 3\nno-header\n[options recent]\nlimit = 2\n[options traces]\nformat = csv\nfields = outcome\n")
+        self.assertEqual(len(self.out("recent").splitlines()), 2)
+        self.assertEqual(len(self.out("range", "0", "now").splitlines()), 3)
+        self.assertEqual(len(self.out("recent", "-n", "5").splitlines()), 5)
+        self.assertEqual(len(self.out("recent", "--no-header=no").splitlines()), 3)
+        self.assertEqual(self.out("traces"), "open\nok\n")
+        self.assertEqual([json.loads(line) for line in self.out("traces", "--json").splitlines()], [{"outcome": "open"}, {"outcome": "ok"}])
+        self.assertNotEqual(self.out("stats"), "")
+
+    def test_a_filter_that_is_a_default_is_quoted_when_nothing_is_left(self):
+        self.write("[options recent]\nkind = conn_init\n")
+        self.assertIn("no event matches --kind conn_init", self.out("recent"))
+
+    def test_what_is_wrong_names_file_and_line(self):
+        for text, line, told in (("[options]\nlimt = 3\n", 2, "there is no option limt; did you mean limit?"), ("\n\n[filtres]\n", 3, "did you mean filters?"),
+                                 ("[options]\nlimit = many\n", 2, "a whole number"), ("[options]\nlimit\n", 2, "limit needs a value"),
+                                 ("limit = 3\n", 1, "before the first section"), ("[options nodse]\n", 1, "there is no command nodse"),
+                                 ("[filters]\na b = c\n", 2, "the name of a filter"), ("[filters]\na =\n", 2, "the filter a is empty"),
+                                 ("[filters]\na = b\na = c\n", 3, "there is a filter a already"), ("[options]\nreset\n", 2, "for the command line only"),
+                                 ("[options]\nexec = rm\n", 2, "for the command line only"), ("[options\n", 1, "a section is"),
+                                 ("[options]\nutc = maybe\n", 2, "yes or no"), ("[options]\ncolor = pnk\n", 2, "auto, always or never")):
+            with self.subTest(text=text):
+                self.write(text)
+                code, out, err = self.of("nodes")
+                self.assertEqual((code, out), (2, ""))
+                self.assertTrue(err.startswith(f"inspector: {self.path}:{line}: "), err)
+                self.assertIn(told, err)
+
+    def test_a_file_that_others_may_write_is_refused(self):
+        self.write("[options]\nno-header\n")
+        for mode in (0o666, 0o602, 0o620):
+            self.path.chmod(mode)
+            code, out, err = self.of("nodes")
+            self.assertEqual((code, out), (2, ""))
+            self.assertIn(f"{self.path}: others may write to it", err)
+        self.path.chmod(0o600)
+        self.assertEqual(self.of("nodes")[0], 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
+    def test_a_file_of_another_user_is_refused(self):
+        self.write("[options]\nno-header\n")
+        os.chown(self.path, 12345, 12345)
+        self.assertEqual(self.of("nodes"), (2, "", f"inspector: {self.path}: is another user's, and is not read\n"))
+
+    def test_help_needs_no_configuration_and_the_path_can_be_chosen(self):
+        self.write("[nonsense\n")
+        self.assertEqual(run(self.place, "help")[0], 0)
+        self.assertEqual(run(self.place, "--version")[0], 0)
+        self.place.environment["P2PTRACE_CONFIG"] = ""
+        self.assertEqual(self.of("nodes")[0], 0)
+        self.place.environment["P2PTRACE_CONFIG"] = str(self.path)
+        self.assertEqual(self.of("nodes")[0], 2)
+        self.path.unlink()
+        self.path.mkdir()
+        self.assertIn("not a regular file", self.of("nodes")[2])
+
+    def test_what_is_in_force_is_shown(self):
+        self.write("[filters]\nslow = rtt > 1ms\n[options recent]\nlimit = 2\n")
+        code, out, err = run(self.place, "config", "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual([json.loads(line) for line in out.splitlines()],
+                         [{"kind": "filter", "command": None, "name": "@slow", "value": "rtt > 1ms", "line": 2},
+                          {"kind": "option", "command": "recent", "name": "--limit", "value": "2", "line": 4}])
+        self.assertIn(str(self.path), run(self.place, "config")[1])
+        self.path.unlink()
+        self.assertEqual(run(self.place, "config")[1], f"nothing is configured: there is no {self.path}\n")
+
+
+class ExitCodes(Configured):
+    def test_searches_say_whether_something_was_found(self):
+        for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["count"]):
+            self.assertEqual(self.of(*args, "--exit-code")[0], 0, args)
+        for args in (["traces", "--kind", "connection"], ["recent", "--kind", "conn_init"], ["range", "0", "1"], ["count", "--kind", "conn_init"],
+                     ["recent", "--kind", "conn_init", "--json"]):
+            self.assertEqual(self.of(*args, "--exit-code")[0], 4, args)
+            self.assertEqual(self.of(*args)[0], 0, args)
+        self.assertEqual(self.of("recent", "--kind", "nonsense", "--exit-code")[0], 1)
+
+    def saved(self, *rows):
+        path = pathlib.Path(self.place.directory) / "some.ndjson"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    @staticmethod
+    def event(sequence, kind, data, **more):
+        return {"timestamp": 1767225600000000 + sequence, "ns": 0, "node_id": "aa" * 32, "peer_id": "bb" * 32, "trace_id": TRACE, "sequence": sequence,
+                "lane": 0, "kind": kind, "flags": [], "data": data} | more
+
+    def test_analyze_says_whether_something_is_wrong(self):
+        few = self.saved(self.event(1, "packet_sent", {"packet_num": 1, "size": 1200, "space": "1rtt"}))
+        self.assertEqual(run(self.place, "analyze", "-r", few, "--exit-code")[0], 5)
+        self.assertEqual(run(self.place, "analyze", "-r", few)[0], 0)
+        span = {"app_id": "DMAP", "cmd": 1, "span_id": "01" * 8}
+        good = self.saved(self.event(1, "app_start", span | {"parent_id": "00" * 8}, peer_id=None), self.event(9, "app_end", span | {"ok": True}, peer_id=None))
+        code, out, _ = run(self.place, "analyze", "-r", good, "--exit-code")
+        self.assertEqual(code, 0, out)
+        bad = self.saved(self.event(1, "events_lost", {"count": 5, "first": 0, "cause": "overwritten"}, peer_id=None, trace_id=None),
+                          self.event(6, "packet_sent", {"packet_num": 1, "size": 1200, "space": "1rtt"}))
+        code, out, _ = run(self.place, "analyze", "-r", bad, "--exit-code")
+        self.assertEqual(code, 4, out)
+
+    def test_nothing_where_events_are_missing_is_not_judged(self):
+        bad = self.saved(self.event(1, "packet_sent", {"packet_num": 1, "size": 1200, "space": "1rtt"}),
+                          self.event(9, "events_lost", {"count": 5, "first": 1, "cause": "overwritten"}, peer_id=None, trace_id=None))
+        self.assertEqual(run(self.place, "count", "--kind", "custom", "-r", bad, "--exit-code")[0], 5)
+        self.assertEqual(run(self.place, "count", "--kind", "packet_sent", "-r", bad, "--exit-code")[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
