@@ -200,6 +200,14 @@ class Place:
         assert code == 0, "traced ended with %d:\n%s" % (code, log)
 
 
+def program_for_all(program, directory):
+    """A copy in the directory that every user can run: others may have no way into the build directory."""
+    os.chmod(directory, 0o755)
+    copy = shutil.copy(program, directory)
+    os.chmod(copy, 0o755)
+    return copy
+
+
 def hex_id(byte, digits=64):
     return ("%02x" % byte) * (digits // 2)
 
