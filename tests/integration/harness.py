@@ -17,7 +17,7 @@ import unittest
 # What a shell runs in the background ignores SIGINT, and so would all that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-DEADLINE_S = 30.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
+DEADLINE_S = 100.0  # only what hangs reaches it
 
 
 def until(condition, what):
