@@ -98,7 +98,8 @@ class EveryCommand(ReadTest):
                 ["count", "--by", "time/1ms", "--value", "size", "--from", first, "--to", last],
                 ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
                 ["sql", "select trace_id, outcome from traces order by 1"], ["sql", "select name, state, indexed from nodes order by 1"],
-                ["analyze", "--from", first, "--to", last], ["analyze", "trace", TRACE], ["analyze", "node", "alice"],
+                ["analyze", "--from", first, "--to", last], ["analyze", "trace", TRACE],
+                ["analyze", "node", "alice", "--from", first, "--to", last],
                 ["rpc", "query", '{"limit":1,"kind":"custom"}'], ["rpc", "count", "{}"]]
 
     @staticmethod
