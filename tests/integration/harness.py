@@ -6,6 +6,7 @@ what is waited for is asked for, with a deadline."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -198,6 +199,16 @@ class Place:
         code, log = self.stop() if self.traced else (0, "")
         shutil.rmtree(self.directory)
         assert code == 0, "traced ended with %d:\n%s" % (code, log)
+
+
+AGE = r"[\d.]+(?: [a-z]+|[mhd]\d\d[smh])"  # 912 ms, 1m05s
+
+
+def without_ages(text):
+    """A table without its column "ago", and a sentence that says how old the newest event is without that: they count from now, or
+    from the end of a recording."""
+    text = re.sub(rf"(\d\d:\d\d:\d\d\.\d{{6}}) +{AGE}  ", r"\1  ", text)
+    return re.sub(rf"the newest {AGE} ago", "the newest AGE ago", re.sub(r" +ago ", " ", text))
 
 
 def program_for_all(program, directory):
