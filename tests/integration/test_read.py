@@ -344,7 +344,9 @@ class Saved(ReadTest):
         self.assertIn(b"went away", process.stderr.readline())
         dave.do("packets", 6)
         self.client = self.start()
-        until(lambda: self.client.call("stats")["clients"]["events_sent"] >= 6, "all to be sent")
+        until(lambda: process.poll() is not None or self.client.call("stats")["clients"]["events_sent"] >= 6, "all to be sent")
+        if process.poll() is not None:
+            self.fail("it ended with %d: %s" % (process.returncode, process.communicate()))
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate()
         self.assertEqual(process.returncode, 0)
