@@ -50,7 +50,12 @@ class Screen:
         self.set_size(lines, columns)
         self.modes_before = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen(command, stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE,
-                                        env={"TERM": TYPE} | env, preexec_fn=self.own_terminal)
+                                        env={"TERM": TYPE} | self.without_size(env), preexec_fn=self.own_terminal)
+
+    @staticmethod
+    def without_size(env):
+        """The size is the terminal's, whatever a shell has exported."""
+        return {name: value for name, value in env.items() if name not in ("LINES", "COLUMNS")}
 
     def own_terminal(self):
         """In the child: the terminal is its own, so that Ctrl-C and a new size reach it as signals."""
