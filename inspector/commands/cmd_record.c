@@ -194,7 +194,7 @@ static int record_to(struct record *record, const char *path) {
     struct failure failure, closing;
     catch_signals(); /* not before: until now a signal ends it at once, and leaves nothing */
     if (event_writer_open(&record->writer, path, &session->failure)) return -1;
-    int result = learn_nodes(record) ? -1 : record_stream(record);
+    int result = learn_nodes(record) && stream_lost(&record->stream) ? -1 : record_stream(record);
     failure = session->failure;
     if (!record->stream.away.is) (void)learn_nodes(record); /* counters and states of now; otherwise those of before stay */
     session->failure = failure;

@@ -253,9 +253,10 @@ static void put_row(struct result *shown, struct session *session, sqlite3_stmt 
 
 static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *statement) {
     struct session *session = sql->session;
-    shown->row_count++;
-    put_row(shown, session, statement);
     uint64_t now_ms = trace_now_monotonic_ms();
+    /* Rows come at once when they were grouped or sorted, however long that took: the columns are as wide as all of them need. */
+    if (!shown->row_count++ && !shown->data) shown->flushed_ms = now_ms;
+    put_row(shown, session, statement);
     bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
     if (!shown->data) table_put(&shown->table, &session->output.text, late);
     if (!late && session->output.text.bytes < FLUSH_BYTES) return 0;

@@ -8,10 +8,12 @@ Standard output is a TAP stream with one point for each test, skipped ones with 
 and what did not.  What the tests and their children write to standard output goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here."""
+import faulthandler
 import functools
 import gc
 import os
 import runpy
+import signal
 import sys
 import unittest
 import warnings
@@ -90,6 +92,7 @@ class TapRunner(unittest.TextTestRunner):
 def main():
     del sys.argv[0]
     os.dup2(2, 1)
+    faulthandler.register(signal.SIGTERM, chain=True)  # meson ends a test that hangs so: where it hangs is in the log
     warnings.simplefilter("default")
     warnings.simplefilter("error", ResourceWarning)
     unittest.main = functools.partial(unittest.main, testRunner=TapRunner)

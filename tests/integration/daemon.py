@@ -5,6 +5,7 @@ import json
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -21,6 +22,17 @@ def wait_for(condition, what):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {PATIENCE_S} s for {what}; last: {result!r}")
         time.sleep(0.02)
+
+
+def emitted(path):
+    """A ring's log, as `nodes` calls it, and how many events it was given (p2ptrace/shm.h)."""
+    open_ticks, no_lane, lanes, lane_bytes, lane_count = 48, 264, 1024, 192, 16
+    with open(path, "rb") as ring:
+        header = ring.read(4096)
+    count, = struct.unpack_from("<Q", header, no_lane)
+    for lane in range(lane_count):
+        count += sum(struct.unpack_from("<2Q", header, lanes + lane * lane_bytes))  # head, discarded
+    return "%016x" % struct.unpack_from("<Q", header, open_ticks), count
 
 
 class Traced:
@@ -76,6 +88,15 @@ class Traced:
             cursor = page["cursor"]
             if cursor is None:
                 return events
+
+    def settle(self):
+        """Until it has read all that is in the rings now.  That its own counters agree says nothing of events that it has not seen."""
+        counts = dict(emitted(path) for path in self.shm_dir.glob("p2ptrace.*"))
+
+        def read():
+            nodes = {node["log"]: node["indexed"] + node["lost"] for node in self.ask("nodes")["nodes"]}
+            return all(nodes.get(log, 0) >= count for log, count in counts.items())
+        wait_for(read, "all rings to be read")
 
     def wait_drained(self, node_ids, key="node_id"):
         """Until these nodes have ended and are read to their end.  Returns their entries by id; key "name": names instead of ids."""

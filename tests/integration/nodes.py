@@ -64,6 +64,13 @@ class Node:
         self.send(command)
         return self.read().split()
 
+    def hold(self):
+        """Stops it, and waits until it stands still: from then on all stays as it is."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T" for task in tasks.iterdir()):
+            pass
+
     def end(self, number=signal.SIGTERM):
         """Ends it and returns its exit status."""
         if self.process.poll() is None:

@@ -59,8 +59,7 @@ class Net:
 
     def settle(self):
         """Until traced has all that the nodes have emitted."""
-        wait_for(lambda: all(node["emitted"] <= node["indexed"] + node["lost"] for node in self.traced.ask("nodes")["nodes"]),
-                 "the rings to be read")
+        self.traced.settle()
 
     def run(self, *arguments, code=0):
         """What the inspector prints."""

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import ProtocolTest, hex_id, until
+from harness import ProtocolTest, hex_id, program_for_all, until
 
 INSPECTOR = os.environ["INSPECTOR"]
 ALICE, BOB = hex_id(0xa1), hex_id(0xb2)
@@ -246,8 +246,9 @@ class Attach(ProtocolTest):
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
     def test_another_users_log_is_told_with_the_remedy(self):
+        program = program_for_all(os.environ["TEST_NODE"], self.place.directory)
         os.chmod(self.place.directory, 0o777)
-        node = subprocess.Popen([os.environ["TEST_NODE"], "alice", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        node = subprocess.Popen([program, "alice", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 env=self.place.environment, user=65534)
         self.addCleanup(node.stdout.close)
         self.addCleanup(node.wait)

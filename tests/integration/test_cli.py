@@ -61,12 +61,15 @@ class World:
         self.trace = alice.ask(f"get {digest}")[-1]
         assert alice.ask("get " + "00" * 32)[0] == "not-found"
         for node in self.nodes:
-            node.process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: all(entry["emitted"] == entry["indexed"] for entry in self.traced.ask("nodes")["nodes"]), "all to be indexed")
+            node.hold()
+        self.traced.settle()
+        entries = self.traced.ask("nodes")["nodes"]
+        assert all(entry["lost"] == 0 for entry in entries)
+        count = str(sum(entry["indexed"] for entry in entries))
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("P2PTRACE_", "XDG_"))}
         self.environment |= {"P2PTRACE_SOCKET": str(self.traced.socket_path), "P2PTRACE_SHM_DIR": str(self.directory / "shm"), "TZ": ZONE}
         for name in RECORDINGS:
-            subprocess.run([INSPECTOR, "record", "-o", name, "--since", "0", "--for", "1s"], env=self.environment, cwd=self.directory, check=True,
+            subprocess.run([INSPECTOR, "record", "-o", name, "--since", "0", "--count", count], env=self.environment, cwd=self.directory, check=True,
                            stdout=subprocess.DEVNULL)
 
     def close(self):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import unittest
 
-from daemon import Traced, wait_for
+from daemon import Traced
 from nodes import PATIENCE_S, line_of_nodes
 
 TRACED, QUIC_NODE, TEST_NODE, EXAMPLES = sys.argv[1:5]
@@ -40,10 +40,9 @@ class Clients(unittest.TestCase):
         for _ in range(6):
             assert alice.ask(f"get {digest}")[0] == "ok"
         cls.failed = alice.ask("get " + "00" * 32)[-1]
-        for node in cls.nodes:  # from here on all stays as it is
-            node.process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: all(entry["emitted"] == entry["indexed"] + entry["lost"] for entry in cls.traced.ask("nodes")["nodes"]),
-                 "all to be indexed")
+        for node in cls.nodes:
+            node.hold()
+        cls.traced.settle()
         cls.environment = dict(os.environ, P2PTRACE_SOCKET=str(cls.traced.socket_path))
 
     @classmethod

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from harness import ProtocolTest, hex_id, until
+from harness import ProtocolTest, hex_id, program_for_all, until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "inspector"))
 from fake_traced import Error, FakeTraced  # noqa: E402
@@ -118,12 +118,16 @@ class Doctor(ProtocolTest):
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
     def test_another_users_socket_and_logs(self):
         self.healthy()
+        with tempfile.TemporaryDirectory() as outside:
+            self.asked_by_another_user(program_for_all(INSPECTOR, outside))
+
+    def asked_by_another_user(self, program):
         os.chmod(self.place.directory, 0o700)
-        done = subprocess.run([INSPECTOR, "doctor", "--json"], env=self.place.environment, capture_output=True, text=True, user=65534)
+        done = subprocess.run([program, "doctor", "--json"], env=self.place.environment, capture_output=True, text=True, user=65534)
         lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
         self.assertEqual((lines["socket"]["ok"], lines["socket"]["remedy"]), (False, "sudo -u root inspector doctor"))
         os.chmod(self.place.directory, 0o755)
-        done = subprocess.run([INSPECTOR, "doctor", "--json", str(self.place.nodes[0].process.pid)], env=self.place.environment,
+        done = subprocess.run([program, "doctor", "--json", str(self.place.nodes[0].process.pid)], env=self.place.environment,
                               capture_output=True, text=True, user=65534)
         lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
         self.assertIn("are other users', of root for instance", lines["logs"]["found"])

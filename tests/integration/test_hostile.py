@@ -6,7 +6,6 @@ environment: TRACED, INSPECTOR, TEST_NODE"""
 import fcntl
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from harness import ProtocolTest, hex_id, until
+from harness import ProtocolTest, hex_id, program_for_all, until
 
 LANES, EVENT_BYTES, LANES_AT = 24576, 128, 1024
 OWNED = 1
@@ -267,8 +266,7 @@ class Strangers(HostileTest):
         directory = self.strangers_place("run")
         path = os.path.join(directory, "traced.sock")
         self.serve(path, STRANGER, "0")
-        binary = shutil.copy(os.environ["INSPECTOR"], self.place.directory)
-        os.chmod(binary, 0o755)
+        binary = program_for_all(os.environ["INSPECTOR"], self.place.directory)
         for mode, group, code in ((0o666, 54321, 0), (0o666, 54322, 3), (0o606, 54321, 3)):
             os.chown(path, STRANGER, 54321)
             os.chmod(path, mode)

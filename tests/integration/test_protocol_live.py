@@ -12,7 +12,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, until  # noqa: E402
+from harness import DEADLINE_S, ProtocolTest, hex_id, until  # noqa: E402
 
 ALICE, BOB, CAROL, PEER = hex_id(0xAA), "ab" + hex_id(0xBB)[2:], hex_id(0xCC), hex_id(0xDD)
 TRACE_1, TRACE_2 = "11" * 16, "12" * 16
@@ -235,7 +235,7 @@ class Subscriptions(ProtocolTest):
         requests = self.client.call("stats")["clients"]["requests"]
         self.assertLess(requests, 3000)
         self.client.call("query", limit=10000)
-        deaf.socket.settimeout(30)
+        deaf.socket.settimeout(DEADLINE_S)
         for _ in range(sent // len(request)):
             self.assertEqual(len(deaf.read_line()["result"]["events"]), 1000)
 
@@ -319,7 +319,7 @@ class Life(ProtocolTest):
 
     def refused(self, *options):
         second = self.place.spawn("--history", "64M", *options)
-        _, text = second.communicate(timeout=30)
+        _, text = second.communicate(timeout=DEADLINE_S)
         return second.returncode, text.decode()
 
     def test_a_second_traced_is_refused_and_names_the_first(self):
@@ -393,7 +393,7 @@ class Life(ProtocolTest):
                               (["--socket", "/" + "x" * 200], 1), (["--socket", "/nonexistent/dir/s"], 1)):
             with self.subTest(options=options):
                 process = self.place.spawn(*options)
-                _, text = process.communicate(timeout=30)
+                _, text = process.communicate(timeout=DEADLINE_S)
                 self.assertEqual(process.returncode, code, text)
                 self.assertEqual(len(text.splitlines()), 1)
         for option in ("--help", "--version"):

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, until  # noqa: E402
+from harness import DEADLINE_S, ProtocolTest, hex_id, until  # noqa: E402
 
 SEGMENT = 65536
 ALICE, BOB = hex_id(0xAA), hex_id(0xBB)
@@ -134,7 +134,7 @@ class Record(ProtocolTest):
         blocked = pathlib.Path(self.place.directory) / "file"
         blocked.write_text("")
         traced = self.place.spawn("--record", str(blocked))
-        _, log = traced.communicate(timeout=30)
+        _, log = traced.communicate(timeout=DEADLINE_S)
         self.assertEqual(traced.returncode, 1)
         self.assertIn("cannot record to", log.decode())
 

@@ -338,6 +338,11 @@ class Output(SqlTest):
         self.assertEqual(self.text("SELECT 1 AS x WHERE 0"), "x\nno rows\n")
         self.assertEqual(self.text("--no-header", "SELECT 1 AS x WHERE 0"), "")
 
+    def test_columns_are_as_wide_as_groups_need_that_took_long_to_count(self):
+        numbers = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 1000000) "
+        self.assertEqual(self.text(numbers + "SELECT CASE x % 2 WHEN 0 THEN 'even' ELSE 'odd or uneven' END AS word, count(*) FROM r GROUP BY 1"),
+                         "word           count(*)\neven             500000\nodd or uneven    500000\n")
+
     def test_json_has_a_line_for_each_row_with_values_as_they_are(self):
         line = self.text("--json", "SELECT 0.1 AS a, 18446744073709551615 AS b, x'00ff' AS c, char(27) AS d, NULL AS e, 1 AS a, 1.0 AS f, -9223372036854775808 AS g")
         self.assertEqual(line, '{"a":0.1,"b":1.8446744073709552e+19,"c":"00ff","d":"\\u001B","e":null,"a:1":1,"f":1.0,"g":-9223372036854775808}\n')

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id  # noqa: E402
+from harness import ProtocolTest, hex_id, without_ages  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
 TRACE = "%032x" % 0x5EED
@@ -65,7 +65,7 @@ class TextSource(ProtocolTest):
             for more in ([], ["--json"]):
                 with self.subTest(args=args, more=more):
                     live = self.live(*args, *more)
-                    self.assertEqual(self.text(*args, *more), live)
+                    self.assertEqual(without_ages(self.text(*args, *more)), without_ages(live))
                     self.assertTrue(live or args in (["apps"], ["analyze", "trace", TRACE]), "nothing was compared")
 
     def test_following_it_plays_its_events_and_ends(self):
@@ -90,9 +90,9 @@ class TextSource(ProtocolTest):
     def test_relative_times_count_back_from_its_newest_event(self):
         everything = self.live("range", "0", "now", "--json").splitlines()
         newest = json.loads(everything[-1])["timestamp"]
-        within = [line for line in everything if json.loads(line)["timestamp"] * 1000 + json.loads(line)["ns"] > newest * 1000 - 10_000_000]
+        within = [line for line in everything if json.loads(line)["timestamp"] >= newest - 10_000]
         self.assertEqual(self.text("recent", "--from", "-1h", "--json").splitlines(), everything[-20:])
-        self.assertLessEqual(abs(len(self.text("range", "-10ms", "now", "--json").splitlines()) - len(within)), 2)
+        self.assertEqual(self.text("range", "-10ms", "now", "--json").splitlines(), within)
 
     def old(self):
         """A text of long ago, with a gap: 12:00:00 to 12:00:02 of a January day."""

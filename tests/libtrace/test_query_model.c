@@ -2,6 +2,7 @@
  *
  * Queries against a slow model: random events of several threads and random questions, to a query that scans and to one with an index;
  * and the same two beside a thread that emits without asking anybody. */
+#include "../helpers/skip.h"
 #include "ring_fixture.h"
 
 #include <p2ptrace/query.h>
@@ -282,7 +283,7 @@ static struct {
 
 /* Bursts and pauses, so that questions meet the writer in every way: asleep, passing by, laps ahead. */
 static void *emit_for_ever(void *arg) {
-    uint32_t n = 0, bursts = 0;
+    uint32_t n = 0, bursts = 0, asked = 0;
     uint64_t state = 7;
     (void)arg;
     while (!atomic_load(&busy.stop)) {
@@ -293,8 +294,11 @@ static void *emit_for_ever(void *arg) {
         }
         for (uint32_t spin = (uint32_t)(state >> 45); spin > 0 && !atomic_load(&busy.stop); spin--)
             atomic_signal_fence(memory_order_seq_cst);
-        /* Who asks may have no processor for a while: emitting beside nobody tells nothing. */
-        for (bursts++; bursts > BURSTS_A_QUESTION * (atomic_load(&busy.asked) + 1) && !atomic_load(&busy.stop);) sched_yield();
+        /* Who asks may have no processor for a while: emitting beside nobody tells nothing.  Nor is what was not emitted beside
+         * earlier questions made up for. */
+        for (bursts++; bursts > BURSTS_A_QUESTION && asked == atomic_load(&busy.asked) && !atomic_load(&busy.stop);) sched_yield();
+        if (asked != atomic_load(&busy.asked)) bursts = 0;
+        asked = atomic_load(&busy.asked);
     }
     return NULL;
 }
@@ -348,7 +352,11 @@ START_TEST(beside_an_emitter_what_stays_in_the_ring_is_found_and_what_is_found_i
     ck_assert_int_eq(trace__query_open(&queries[0], busy.log, TRACE_QUERY_SCAN), 0);
     ck_assert_int_eq(trace__query_open(&queries[1], busy.log, TRACE_QUERY_INDEXED), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, emit_for_ever, NULL), 0);
-    for (unsigned i = 0; i < 4000 && atomic_load(&busy.emitted) < (1 << 24) - 8 * BUSY_EVENTS; i++) {
+    /* On a busy machine the writer may not run for long: ask until it was met in both ways. */
+    for (unsigned i = 0; (i < 4000 || seen.due == 0 || seen.overwritten == 0) &&
+                         atomic_load(&busy.emitted) < (1 << 24) - 64 * BUSY_EVENTS;
+         i++) {
+        if (i >= 4000) sched_yield();
         struct question question = {.trace_id = trace_of(random_below(TRACES)), .peer_id = id_of(random_below(PEERS))};
         if (random_below(4) != 0) question.filter.trace_id = &question.trace_id;
         if (random_below(3) == 0) question.filter.peer_id = &question.peer_id;
@@ -357,11 +365,10 @@ START_TEST(beside_an_emitter_what_stays_in_the_ring_is_found_and_what_is_found_i
     }
     atomic_store(&busy.stop, true);
     pthread_join(thread, NULL);
-    ck_assert_uint_gt(seen.due, 0);
-    ck_assert_uint_gt(seen.overwritten, 0); /* else it has not met the writer */
     trace_query_close(queries[0]);
     trace_query_close(queries[1]);
     trace_log_close(busy.log);
+    if (seen.due == 0 || seen.overwritten == 0) SKIP_TEST("no question met the writer: there is one processor, or it is busy");
 }
 END_TEST
 
