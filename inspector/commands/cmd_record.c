@@ -92,8 +92,8 @@ static bool waits_on(const struct record *record) {
            trace_now_monotonic_ms() - record->away_ms < record->wait_ms;
 }
 
-/* Whether all of these events are later than the end that the user asked for, by more than traced needs to drain a lane.  Then the
- * nodes emit without a pause, and all events before the end have arrived. */
+/* Whether all of these events are later than the end that the user asked for, by more than traced needs to drain a lane.  Then
+ * the nodes emit without a pause, and all events before the end have arrived. */
 static bool is_past_end(const struct record *record, const json_t *events) {
     uint64_t time_ns, last_ns = record->end_ns + RECORD_LATER_MS * UINT64_C(1000000);
     size_t i;
@@ -104,8 +104,8 @@ static bool is_past_end(const struct record *record, const json_t *events) {
     return true;
 }
 
-/* Whether the recording has everything that traced had when the user ended it, however slow traced is.  An answer comes behind the
- * events that traced sent before it: when no event comes between two answers, there are no more. */
+/* Whether the recording has everything that traced had when the user ended it, however slow traced is.  An answer comes behind
+ * the events that traced sent before it: when no event comes between two answers, there are no more. */
 static bool is_whole(struct record *record) {
     if (record->quiet == 2) return true;
     record->quiet++;

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integra
 
 from fake_traced import Error, FakeTraced
 from harness import Place, hex_id
-from screen import Screen
+from screen import TYPE, Screen
 
 INSPECTOR = sys.argv.pop(1)
 ALICE, BOB, CAROL = "a1" * 32, "b2" * 32, "c3" * 32
@@ -434,7 +434,7 @@ class Live(unittest.TestCase):
         self.place.start()
         node = self.place.node("alice", hex_id(0xa1))
         node.do("packets", 50, hex_id(7, 32), hex_id(0xb2))
-        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8", "TERM": TYPE})
         self.addCleanup(screen.__exit__)
         screen.send("2")
         screen.wait("b2b2b2b2")
@@ -454,7 +454,7 @@ class Live(unittest.TestCase):
         self.place.start()
         node = self.place.node("alice", hex_id(0xa1))
         node.do("app")
-        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8", "TERM": TYPE})
         self.addCleanup(screen.__exit__)
         numbers = iter(range(1, 1 << 20))
 
@@ -484,7 +484,7 @@ class Live(unittest.TestCase):
         done = subprocess.run([INSPECTOR, "record", "-o", file, "--from", str(first), "--count", "16"], env=self.place.environment,
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        screen = Screen([INSPECTOR, "top", "--read", file], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        screen = Screen([INSPECTOR, "top", "--read", file], self.place.environment | {"LC_ALL": "C.UTF-8", "TERM": TYPE})
         self.addCleanup(screen.__exit__)
         screen.wait_for_lines({1: r"^at .*, the end of ", 2: r"\[0 requests\]", 4: r"^>  DataMap GET_CHUNK +[0-9.]+ "})
         screen.send("(")
@@ -500,7 +500,7 @@ class Live(unittest.TestCase):
     def test_a_trace_is_found_from_its_node(self):
         self.place.start()
         node = self.place.node("alice", hex_id(0xa1))
-        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8"})
+        screen = Screen([INSPECTOR, "top", "--interval", "100ms"], self.place.environment | {"LC_ALL": "C.UTF-8", "TERM": TYPE})
         self.addCleanup(screen.__exit__)
 
         def wait_busily(patterns):  # links and kinds are what was counted just now

@@ -296,7 +296,8 @@ static void *emit_for_ever(void *arg) {
             atomic_signal_fence(memory_order_seq_cst);
         /* Who asks may have no processor for a while: emitting beside nobody tells nothing.  Nor is what was not emitted beside
          * earlier questions made up for. */
-        for (bursts++; bursts > BURSTS_A_QUESTION && asked == atomic_load(&busy.asked) && !atomic_load(&busy.stop);) sched_yield();
+        for (bursts++; bursts > BURSTS_A_QUESTION && asked == atomic_load(&busy.asked) && !atomic_load(&busy.stop);)
+            sched_yield();
         if (asked != atomic_load(&busy.asked)) bursts = 0;
         asked = atomic_load(&busy.asked);
     }
@@ -353,9 +354,8 @@ START_TEST(beside_an_emitter_what_stays_in_the_ring_is_found_and_what_is_found_i
     ck_assert_int_eq(trace__query_open(&queries[1], busy.log, TRACE_QUERY_INDEXED), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, emit_for_ever, NULL), 0);
     /* On a busy machine the writer may not run for long: ask until it was met in both ways. */
-    for (unsigned i = 0; (i < 4000 || seen.due == 0 || seen.overwritten == 0) &&
-                         atomic_load(&busy.emitted) < (1 << 24) - 64 * BUSY_EVENTS;
-         i++) {
+    for (unsigned i = 0;
+         (i < 4000 || seen.due == 0 || seen.overwritten == 0) && atomic_load(&busy.emitted) < (1 << 24) - 64 * BUSY_EVENTS; i++) {
         if (i >= 4000) sched_yield();
         struct question question = {.trace_id = trace_of(random_below(TRACES)), .peer_id = id_of(random_below(PEERS))};
         if (random_below(4) != 0) question.filter.trace_id = &question.trace_id;

@@ -15,8 +15,8 @@
 
 /* How often to check whether the process is alive and, after its end, whether traced has more of it. */
 #define CHECK_MS 100U
-/* An answer comes behind the events that traced sent before it.  So a process that ended is complete when this many answers, with no
- * event between them, say that traced has read its logs to their end. */
+/* An answer comes behind the events that traced sent before it.  So a process that ended is complete when this many answers,
+ * with no event between them, say that traced has read its logs to their end. */
 #define QUIET_ANSWERS 2U
 
 struct source_process {
@@ -30,10 +30,10 @@ struct source_process {
     json_t *params;        /* of the stream */
     bool replaying;
     struct replay replay;
-    unsigned quiet;    /* such answers since the last event */
-    bool ended;        /* the last note is queued or delivered */
-    json_t *notes;     /* to be delivered */
-    json_t *note;      /* the one delivered last */
+    unsigned quiet; /* such answers since the last event */
+    bool ended;     /* the last note is queued or delivered */
+    json_t *notes;  /* to be delivered */
+    json_t *note;   /* the one delivered last */
     char title[32];
 };
 
