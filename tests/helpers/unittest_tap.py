@@ -18,6 +18,11 @@ import sys
 import unittest
 import warnings
 
+# What the user of this machine has set must not reach the programs that the tests run: not his pager, and not his configuration.
+os.environ.update(PAGER="cat", XDG_CONFIG_HOME="/nonexistent")
+for setting in ("P2PTRACE_PAGER", "P2PTRACE_CONFIG", "P2PTRACE_FLEET"):
+    os.environ.pop(setting, None)
+
 PLAN, POINTS = "1..%d", os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
 
 

@@ -29,6 +29,7 @@ ENDS_BY = {"follow": ["-n", "2"], "attach": ["-n", "2"], "trigger": ["--for", "0
            "record": ["--for", "0s"]}  # what is added to an example, so that it ends
 FINDS_FAULTS = {"doctor"}  # 1 of these is a fault found: stopped nodes are one
 WITHOUT_TRACED = {"attach", "config", "doctor", "salvage"}  # what these do without one is tried where they are
+OF_FLEETS = {"fleet", "ship"}  # what these are needs servers, which their own tests have
 FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
 RECORDINGS = ("today.p2rec", "all.p2rec", "crash.p2rec")  # what examples read
 MADE = "made.p2rec"  # what examples write, instead: nothing is overwritten
@@ -104,7 +105,7 @@ def least_words(args):
 
 def asking():
     """The commands that are nothing without a traced."""
-    return sorted(set(commands()) - FOR_TERMINALS - WITHOUT_TRACED)
+    return sorted(set(commands()) - FOR_TERMINALS - OF_FLEETS - WITHOUT_TRACED)
 
 
 def example_words(line):
@@ -121,7 +122,7 @@ def example_words(line):
 
 def examples(names=None):
     """(command, words) of each example of each command, or of these."""
-    for name in names or sorted(set(commands()) - FOR_TERMINALS):
+    for name in names or sorted(set(commands()) - FOR_TERMINALS - OF_FLEETS):
         told = subprocess.run([INSPECTOR, "help", name], stdout=subprocess.PIPE, text=True, check=True).stdout
         found = re.findall(r"^  (inspector .*)", told.partition("\nexamples:\n")[2], re.MULTILINE)
         assert found, f"{name} has no example"
