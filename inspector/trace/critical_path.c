@@ -22,6 +22,7 @@ struct branch {
     unsigned peer;                /* of an exchange */
     uint64_t arrived_ns, sent_ns; /* of an exchange: at the peer, UINT64_MAX when that is not known */
     bool late;                    /* nobody saw it end in time */
+    bool lost;                    /* of an exchange: packets of the question were */
 };
 
 /* A part of a span's time that is to be looked at. */
@@ -266,7 +267,10 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
                                              .child = NO_POSITION,
                                              .peer = transport->peer,
                                              .arrived_ns = transport->other_ns,
+                                             .lost = transport->lost,
                                              .sent_ns = UINT64_MAX};
+        } else if (!transport->receive && found) {
+            found->lost |= transport->lost;
         } else if (transport->receive && found && !packet_is_small(transport->bytes, UINT64_MAX)) {
             found->until_ns = transport->time_ns;
             found->sent_ns = transport->other_ns;
@@ -378,7 +382,8 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
     bool failed = span->end == NO_POSITION || !span->ok;
     for (size_t i = 0; i < count; i++)
-        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns)) exchanges[kept++] = exchanges[i];
+        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns) || (asks_then && exchanges[i].lost))
+            exchanges[kept++] = exchanges[i];
     qsort(exchanges, kept, sizeof *exchanges, compare_branches);
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
