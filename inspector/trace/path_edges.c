@@ -211,7 +211,8 @@ static void find_back(struct way *way, const struct transports *transports, cons
     received = content(items, count, true);
     way->worked_ns = way->answered_ns = way->returned_ns = child->end_ns;
     items = transports_of_link(transports, child->node, parent->node, false, child->start_ns, upper_ns, &count);
-    way->gone = child->end != NO_POSITION && never_arrived(items, count, received);
+    bool sufficed = received && parent->end != NO_POSITION && parent->ok; /* what came of it was enough */
+    way->gone = child->end != NO_POSITION && !sufficed && never_arrived(items, count, received);
     if (way->gone) {
         way->returned_ns = UINT64_MAX;
         if (!is_on_its_way(items, count, child->end_ns)) way->answered_ns = first_sent(items, count, child->end_ns);
