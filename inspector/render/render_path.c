@@ -99,7 +99,8 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
     strbuf_puts(out, " -> ");
     names_node(out, view->names, facts_node(facts, loss->to));
     if (loss->gone)
-        strbuf_printf(out, " was lost %u times, at last as %" PRIu64 ", and never arrived", loss->lost_count, loss->repeat_number);
+        strbuf_printf(out, " was lost %u times, at last as %" PRIu64 ", and never arrived", loss->lost_count,
+                      loss->repeat_number);
     else if (loss->lost_count == 1)
         strbuf_printf(out, " was lost, sent again as %" PRIu64, loss->repeat_number);
     else

@@ -63,8 +63,7 @@ int path_losses_find(struct critical_path *path, const struct trace_events *even
         end_ns = last->receive != NO_EVENT ? trace_event_at(events, last->receive)->time_ns
                  : loss.gone               ? waited_until(path, loss.from, loss.to, again_ns)
                                            : again_ns;
-        loss.ns =
-            waited_on_link(path, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
+        loss.ns = waited_on_link(path, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
         if (loss.ns) path->losses[path->loss_count++] = loss;
     }
     qsort(path->losses, path->loss_count, sizeof *path->losses, compare_losses);
