@@ -63,12 +63,13 @@ static int compare_took(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-/* Where a request spent most: one of its visits, or NULL. */
+/* Where a request spent most, lost packets or not: one of its visits, or NULL. */
 static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
     const struct visit *most = NULL;
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
-        if (&requests->items[visit->request] == request && (!most || visit->ns > most->ns)) most = visit;
+        if (&requests->items[visit->request] == request && (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns))
+            most = visit;
     }
     return most;
 }

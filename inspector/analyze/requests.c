@@ -151,8 +151,10 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
         if (add_delay(requests, &delay)) return -ENOMEM;
         for (size_t k = first; k < requests->visit_count; k++) {
             struct visit *visit = &requests->visits[k];
-            if (visit->kind != WAIT_NODE && !visit->after && visit->node == loss->from && visit->peer == loss->to)
-                visit->ns -= loss->ns < visit->ns ? loss->ns : visit->ns;
+            uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
+            if (visit->kind == WAIT_NODE || visit->after || visit->node != loss->from || visit->peer != loss->to) continue;
+            visit->ns -= lost_ns;
+            visit->lost_ns += lost_ns;
         }
     }
     return 0;

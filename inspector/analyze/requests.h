@@ -30,6 +30,7 @@ struct visit {
     unsigned node, peer;
     unsigned trace;
     uint64_t ns;                   /* in all, without what it waited for what was lost */
+    uint64_t lost_ns;              /* what waiting for lost packets took besides */
     uint64_t whole_ns;             /* of the request; of what came after it, from its end on */
     bool after;                    /* behind the end of the request, while what it caused went on */
     uint64_t once_ns;              /* the longest of its waits there */

@@ -39,6 +39,20 @@ static bool most(size_t bad, size_t judged) {
     return bad >= SHARED_LINKS_MIN && (double)bad >= SHARED_SHARE_MIN * (double)judged;
 }
 
+/* Are all links of a node in that direction bad, and would no other end of one of them explain it as well? */
+static bool explains_alone(const struct judged_link *links, size_t count, unsigned node, enum direction direction,
+                           const struct end_count *ends) {
+    bool out = direction == DIRECTION_OUT;
+    size_t bad = out ? ends[node].bad_out : ends[node].bad_in, judged = out ? ends[node].judged_out : ends[node].judged_in;
+    if (bad < SHARED_LINKS_MIN || bad < judged) return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct end_count *other = &ends[out ? links[i].to : links[i].from];
+        if (!is_at_end(&links[i], node, direction)) continue;
+        if (out ? most(other->bad_in, other->judged_in) : most(other->bad_out, other->judged_out)) return false;
+    }
+    return true;
+}
+
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room) {
     unsigned nodes = 0, found = NO_NUMBER;
     size_t all = 0, explained = 0;
@@ -62,5 +76,9 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
         found = i;
         *ret_direction = out && in ? DIRECTION_BOTH : out ? DIRECTION_OUT : DIRECTION_IN;
     }
-    return 2 * explained > all ? found : NO_NUMBER;
+    if (2 * explained > all) return found;
+    for (unsigned i = 0; i < nodes; i++) /* several bad nodes */
+        for (*ret_direction = DIRECTION_OUT; *ret_direction <= DIRECTION_IN; ++*ret_direction)
+            if (explains_alone(links, count, i, *ret_direction, room)) return i;
+    return NO_NUMBER;
 }

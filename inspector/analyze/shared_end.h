@@ -24,8 +24,8 @@ struct end_count {
 bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, when most of its judged links there are bad, too;
- * NO_NUMBER when there is none.  room: as many as there are node numbers, and a few more. */
+/* The node that is an end of most bad links, in one direction or both, when most of its judged links there are bad, too; else
+ * one whose judged links in one direction are all bad, when none of their other ends explains them; NO_NUMBER when there is none.  room: as many as there are node numbers, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 
 /* Is a link one of a node's, in that direction? */

@@ -31,8 +31,40 @@ const struct command *find_command(const char *name) {
     return NULL;
 }
 
+/* What the same is called elsewhere, or in thought. */
+static const struct {
+    const char *words, *command;
+} elsewhere[] = {
+    {" log tail watch ", "follow"},
+    {" events last ", "recent"},
+    {" list ls search find ", "traces --where FILTER"},
+    {" show graph span spans ", "trace ID --graph"},
+    {" failed failures errors ", "traces --where 'outcome == failed'"},
+    {" slow slowest latency ", "traces --order slowest"},
+    {" why problems loss ", "analyze"},
+    {" check status health ", "doctor"},
+    {" ps processes ", "nodes"},
+    {" links connections ", "peers"},
+    {" compare ", "diff ID ID"},
+    {" query select ", "sql"},
+    {" dump ", "export"},
+    {" save capture ", "record"},
+    {" metrics counters ", "stats"},
+    {" version ", "--version"},
+};
+
+static const char *command_elsewhere(const char *name) {
+    char word[24];
+    if (strchr(name, ' ') || snprintf(word, sizeof word, " %s ", name) >= (int)sizeof word) return NULL;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (strstr(elsewhere[i].words, word)) return elsewhere[i].command;
+    return NULL;
+}
+
 static int unknown_command(const char *name, struct failure *failure) {
     struct nearest nearest = nearest_to(name);
+    const char *known = command_elsewhere(name);
+    if (known) return failure_set(failure, EXIT_USAGE, "there is no command %s; try inspector %s", name, known);
     for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
     if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest.word);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);

@@ -2,6 +2,7 @@
 #include "times.h"
 
 #include <ctype.h>
+#include <proto/quantity.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,8 @@ json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us) {
     size_t count = strspn(text, "0123456789");
     if (count && count <= 18 && !text[count]) return json_integer((json_int_t)strtoull(text, NULL, 10));
     if (!strcmp(text, "now")) return json_string("-0s");
+    struct trace_quantity back;
+    if (count && !trace_quantity_parse(text, &back) && back.unit == TRACE_UNIT_TIME) return json_sprintf("-%s", text);
     if (!read_moment(text, &moment)) return json_string(text);
     if (moment.year) return calendar_new(&moment, utc);
     return exists(&moment) ? last_moment_new(&moment, utc, now_unix_us) : json_string(text);

@@ -12,6 +12,7 @@
  *
  *     1767225600123456               Unix microseconds: the number
  *     now
+ *     5s 1.5m                        so long before now, as -5s: nobody asks for the future
  *     12:00 12:00:03.5               the last moment when a clock showed that: the number
  *     2026-01-31                     its first moment
  *     2026-01-31 12:00[:03.5]        or with a T between; both as the UTC text that traced reads, to the last digit

@@ -105,7 +105,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
-        strbuf_puts(out, ", which is not traced");
+        bool traced = names_knows(view->names, facts_node(facts, finding->node));
+        strbuf_puts(out, traced ? ", which has no events of it" : ", which is not traced");
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);

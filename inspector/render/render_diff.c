@@ -5,6 +5,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "render_path.h"
 #include "table.h"
 
 #include <stdlib.h>
@@ -105,7 +106,7 @@ static void put_partings(struct strbuf *out, const struct view *view, const stru
 
 static void put_place(struct strbuf *out, const struct view *view, const struct diff_place *place) {
     render_node(out, view, place->kind == WAIT_PEER ? place->peer_id : place->node_id);
-    if (place->kind == WAIT_PEER) strbuf_puts(out, " (not traced)");
+    if (place->kind == WAIT_PEER) path_untold(out, view, place->peer_id);
     if (place->kind != WAIT_LINK) return;
     strbuf_puts(out, " -> ");
     render_node(out, view, place->peer_id);

@@ -230,7 +230,8 @@ static void draw_loose_end(struct diagram *diagram, const struct graph_row *row)
     const char *arrow = row->fold.items ? row->fold.arrow : event_arrow(row->item->event);
     bool right = other_is_right(diagram, row), all_lost = row->lost && row->lost == row->packets;
     if (!row->packets) return;
-    if (!strcmp(arrow, "<-"))
+    bool arrives = !strcmp(arrow, "<-") || (!*arrow && row->unsent == row->packets && !row->lost); /* from nobody knows whom */
+    if (arrives)
         draw_stub(diagram, row->item->node, right, MARK_RIGHT, row->disordered ? STYLE_BAD : STYLE_PLAIN);
     else
         draw_stub(diagram, row->item->node, right, all_lost ? MARK_LOST : MARK_STUB_RIGHT, all_lost ? STYLE_BAD : STYLE_PLAIN);

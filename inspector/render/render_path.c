@@ -13,11 +13,15 @@
 #define PLACE_SHARE_MIN 0.005
 #define REST_PART_MAX 1000 /* of the request: what is less is not worth its words */
 
+void path_untold(struct strbuf *out, const struct view *view, const char *peer_id) {
+    strbuf_puts(out, names_knows(view->names, peer_id) ? " (no events here)" : " (not traced)");
+}
+
 void path_place(struct strbuf *out, const struct view *view, const struct facts *facts, enum wait_kind kind, unsigned node,
                 unsigned peer) {
     if (kind == WAIT_PEER) {
         render_node(out, view, facts_node(facts, peer));
-        strbuf_puts(out, " (not traced)");
+        path_untold(out, view, facts_node(facts, peer));
         return;
     }
     render_node(out, view, facts_node(facts, node));
@@ -94,7 +98,10 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
     names_node(out, view->names, facts_node(facts, loss->from));
     strbuf_puts(out, " -> ");
     names_node(out, view->names, facts_node(facts, loss->to));
-    if (loss->lost_count == 1)
+    if (loss->gone)
+        strbuf_printf(out, " was lost %u times, at last as %" PRIu64 ", and never arrived", loss->lost_count,
+                      loss->repeat_number);
+    else if (loss->lost_count == 1)
         strbuf_printf(out, " was lost, sent again as %" PRIu64, loss->repeat_number);
     else
         strbuf_printf(out, " was lost %u times, at last sent again as %" PRIu64, loss->lost_count, loss->repeat_number);

@@ -2,6 +2,7 @@
 #include "critical_path.h"
 
 #include "path_edges.h"
+#include "path_losses.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct branch {
     unsigned peer;                /* of an exchange */
     uint64_t arrived_ns, sent_ns; /* of an exchange: at the peer, UINT64_MAX when that is not known */
     bool late;                    /* nobody saw it end in time */
+    bool lost;                    /* of an exchange: packets of the question were */
 };
 
 /* A part of a span's time that is to be looked at. */
@@ -92,27 +94,42 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
     return true;
 }
 
-/* Did the receiving end take nothing from its socket from one moment to the other?  It was silent; all that was sent to it
- * arrived, and then at once; and that lasted longer than anything is under way, or later packets came with the first. */
+/* Did the receiving end take nothing from its socket from one moment to the other?  It was silent; what was sent to it, but for
+ * what was lost, arrived, and then at once; and that lasted longer than anything is under way, or later packets came with the
+ * first. */
 static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
-    size_t count;
+    size_t count, arrived = 0, missing = 0;
     if (waited_ns < STOPPED_MANY_NS_MIN || !walk->has_events[to]) return false;
     const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
     for (size_t i = 0; i < count; i++) {
         if (sent[i].stream || sent[i].time_ns == to_ns) continue;
-        if (sent[i].other_ns == UINT64_MAX || sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
+        if (sent[i].other_ns != UINT64_MAX && sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
+        *(sent[i].other_ns == UINT64_MAX ? &missing : &arrived) += 1;
     }
+    if (missing > arrived) return false;
     if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
     return waited_ns >= STOPPED_NS_MIN || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
+/* From when on it shows whether the receiver looks: what was lost before the first packet that arrived tells nothing of it. */
+static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    size_t count, missing = 0;
+    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (sent[i].stream) continue;
+        if (sent[i].other_ns != UINT64_MAX) return missing ? sent[i].time_ns : from_ns;
+        missing++;
+    }
+    return from_ns;
+}
+
 static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
-    if (receiver_stopped(walk, from, to, from_ns, to_ns))
-        add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
-    else
-        add_wait(walk, (struct wait){from_ns, to_ns, WAIT_LINK, from, to, span, false});
+    uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
+    if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
+    add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
+    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
 }
 
 static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
@@ -250,7 +267,10 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
                                              .child = NO_POSITION,
                                              .peer = transport->peer,
                                              .arrived_ns = transport->other_ns,
+                                             .lost = transport->lost,
                                              .sent_ns = UINT64_MAX};
+        } else if (!transport->receive && found) {
+            found->lost |= transport->lost;
         } else if (transport->receive && found && !packet_is_small(transport->bytes, UINT64_MAX)) {
             found->until_ns = transport->time_ns;
             found->sent_ns = transport->other_ns;
@@ -294,7 +314,7 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
         add_node(walk, index, child->node, from_ns, to_ns);
         return;
     }
-    bool ends = branch->until_ns != UINT64_MAX;
+    bool ends = branch->until_ns != UINT64_MAX || way->gone;
     uint64_t worked_ns = ends ? least(way->worked_ns, to_ns) : to_ns;
     add_link(walk, index, span->node, child->node, from_ns, least(way->received_ns, to_ns));
     add_node(walk, branch->child, child->node, greatest(from_ns, way->received_ns), least(way->began_ns, to_ns));
@@ -362,7 +382,8 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
     bool failed = span->end == NO_POSITION || !span->ok;
     for (size_t i = 0; i < count; i++)
-        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns)) exchanges[kept++] = exchanges[i];
+        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns) || (asks_then && exchanges[i].lost))
+            exchanges[kept++] = exchanges[i];
     qsort(exchanges, kept, sizeof *exchanges, compare_branches);
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
@@ -503,58 +524,6 @@ static int sum_up(struct critical_path *path) {
     return 0;
 }
 
-/* ---- losses ---- */
-
-/* What a link's waits have in common with a time, as far as they lasted until something was sent again: before that the loss
- * delayed nothing. */
-static uint64_t waited_on_link(const struct critical_path *path, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
-                               uint64_t to_ns) {
-    uint64_t ns = 0;
-    for (size_t i = 0; i < path->within; i++) {
-        const struct wait *wait = &path->waits[i];
-        bool link = wait->kind == WAIT_LINK && wait->node == from && wait->peer == to;
-        bool peer = wait->kind == WAIT_PEER && wait->node == from && wait->peer == to;
-        uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
-        if ((link || peer) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
-    }
-    return ns;
-}
-
-static int compare_losses(const void *left, const void *right) {
-    const struct loss_wait *a = left, *b = right;
-    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
-    return compare_numbers(a->first_lost, b->first_lost);
-}
-
-/* Each first lost packet, and what repeats it in the end. */
-static int find_losses(struct walk *walk) {
-    struct critical_path *path = walk->path;
-    const struct messages *messages = &path->messages;
-    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by);
-    path->losses = calloc(messages->count + 1, sizeof *path->losses);
-    if (!repeated_by || !path->losses) {
-        free(repeated_by);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < messages->count; i++)
-        if (messages->items[i].replaces != NO_EVENT) repeated_by[messages->items[i].replaces] = i + 1;
-    for (size_t i = 0; i < messages->count; i++) {
-        const struct message *first = &messages->items[i], *last = first;
-        if (first->kind != MESSAGE_PACKET || !repeated_by[i] || first->replaces != NO_EVENT) continue;
-        struct loss_wait loss = {.from = first->from, .to = first->to, .first_number = first->number, .first_lost = first->send};
-        for (size_t at = i; repeated_by[at] && loss.lost_count < messages->count; loss.lost_count++)
-            at = repeated_by[at] - 1, last = &messages->items[at];
-        size_t end = last->receive != NO_EVENT ? last->receive : last->send;
-        loss.repeat_number = last->number;
-        loss.ns = waited_on_link(path, loss.from, loss.to, trace_event_at(walk->events, first->send)->time_ns,
-                                 trace_event_at(walk->events, last->send)->time_ns, trace_event_at(walk->events, end)->time_ns);
-        if (loss.ns) path->losses[path->loss_count++] = loss;
-    }
-    qsort(path->losses, path->loss_count, sizeof *path->losses, compare_losses);
-    free(repeated_by);
-    return 0;
-}
-
 /* ---- all of it ---- */
 
 static int walk_init(struct walk *walk) {
@@ -584,7 +553,7 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     if (walk->failed) return -ENOMEM;
     order_waits(path);
-    return sum_up(path) || find_losses(walk) ? -ENOMEM : 0;
+    return sum_up(path) || path_losses_find(path, walk->events) ? -ENOMEM : 0;
 }
 
 int critical_path_init(struct critical_path *path, const struct trace_events *events) {

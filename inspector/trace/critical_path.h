@@ -44,6 +44,7 @@ struct loss_wait {
     unsigned from, to;
     uint64_t first_number, repeat_number;
     unsigned lost_count;
+    bool gone; /* the last repetition was lost, too */
     uint64_t ns;
     size_t first_lost; /* the position of the first packet_sent */
 };

@@ -39,6 +39,7 @@ static void add_packet(struct transports *transports, const struct trace_events 
         .position = own,
         .bytes = fact->bytes,
         .repeat = message->replaces != NO_EVENT,
+        .lost = !receive && message->lost != NO_EVENT && message->receive == NO_EVENT,
         .other_ns = other == NO_EVENT || message->untimed ? UINT64_MAX : trace_event_at(events, other)->time_ns};
 }
 
@@ -185,6 +186,22 @@ static uint64_t first_sent(const struct transport *sent, size_t count, uint64_t 
     return at_ns;
 }
 
+/* Was the end of the answer lost for good?  The last packet of it never arrived, the sender gave up that one or another, and
+ * nothing came behind it.  received: the last that came, or NULL. */
+static bool never_arrived(const struct transport *sent, size_t count, const struct transport *received) {
+    const struct transport *last = NULL;
+    uint64_t most_bytes = 0;
+    bool lost = false;
+    for (size_t i = 0; i < count; i++)
+        if (sent[i].bytes > most_bytes) most_bytes = sent[i].bytes;
+    for (size_t i = 0; i < count; i++) {
+        if (sent[i].stream || packet_is_small(sent[i].bytes, most_bytes)) continue;
+        last = &sent[i];
+        lost |= last->lost;
+    }
+    return last && last->other_ns == UINT64_MAX && lost && !(received && received->time_ns >= last->time_ns);
+}
+
 static void find_back(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
                       uint64_t upper_ns) {
     size_t count;
@@ -193,6 +210,14 @@ static void find_back(struct way *way, const struct transports *transports, cons
                            *received;
     received = content(items, count, true);
     way->worked_ns = way->answered_ns = way->returned_ns = child->end_ns;
+    items = transports_of_link(transports, child->node, parent->node, false, child->start_ns, upper_ns, &count);
+    bool sufficed = received && parent->end != NO_POSITION && parent->ok; /* what came of it was enough */
+    way->gone = child->end != NO_POSITION && !sufficed && never_arrived(items, count, received);
+    if (way->gone) {
+        way->returned_ns = UINT64_MAX;
+        if (!is_on_its_way(items, count, child->end_ns)) way->answered_ns = first_sent(items, count, child->end_ns);
+        return;
+    }
     if (received && (received->stream || received->time_ns >= child->end_ns))
         way->returned_ns = received->time_ns;
     else if (parent->end != NO_POSITION && upper_ns == parent->end_ns && child->end_ns <= upper_ns &&

@@ -14,6 +14,7 @@ struct transport {
     size_t position;
     uint64_t bytes;
     bool repeat;       /* a packet that repeats a lost one */
+    bool lost;         /* a packet that its sender gave up, and that nobody received */
     uint64_t other_ns; /* of a packet: when the other end sent or received it; UINT64_MAX when that is not known */
 };
 
@@ -45,6 +46,7 @@ const struct transport *transports_of_link(const struct transports *transports, 
 struct way {
     uint64_t asked_ns, received_ns, began_ns, worked_ns, answered_ns, returned_ns;
     bool told; /* the transport, or a span that does nothing but ask, says when it was asked */
+    bool gone; /* the end of the answer was lost, and never arrived: returned_ns is UINT64_MAX */
 };
 
 /* The way of `parent` to `child` on another node and back.  It was asked after lower_ns and, if an answer came, that came

@@ -119,6 +119,7 @@ static void learn_shared(struct names *names, const json_t *rows) {
         log_key(key, id, log);
         json_object_set_new(names->by_log, key, json_string(name));
         if (!before) before = json_string_value(json_object_get(first, id));
+        if (before && !strcmp(before, name)) continue; /* started again, and traced still takes its first log for alive */
         if (before)
             json_object_set_new(names->shared, id, json_sprintf("%s+%s", before, name));
         else

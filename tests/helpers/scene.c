@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define WORDS_MAX 16
-#define LINES_MAX 4096
+#define LINES_MAX 16384
 
 struct reader {
     struct scene *scene;
@@ -265,6 +265,10 @@ int scene_read(struct scene *scene, const char *path, uint64_t start_ns) {
         goto out;
     }
     while (reader.line_count < LINES_MAX && fgets(reader.lines[reader.line_count], SCENE_LINE_MAX, file)) reader.line_count++;
+    if (reader.line_count == LINES_MAX) {
+        fprintf(stderr, "%s has %d lines or more, which is too long\n", path, LINES_MAX);
+        goto out;
+    }
     result = obey_all(&reader, path);
     if (scene->count) qsort(scene->events, scene->count, sizeof *scene->events, compare_events);
 out:

@@ -115,5 +115,19 @@ class Man(unittest.TestCase):
             self.assertIn(title, page)
 
 
+class Names(unittest.TestCase):
+    def test_what_others_call_a_command_is_answered_with_ours(self):
+        for word, ours in {"tail": "follow", "failed": "traces --where 'outcome == failed'", "slowest": "traces --order slowest",
+                           "graph": "trace ID --graph", "why": "analyze", "version": "--version"}.items():
+            done = subprocess.run([INSPECTOR, word], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (2, "", f"inspector: there is no command {word}; try inspector {ours}\n"))
+            self.assertIn(ours.split()[0], commands() + ["--version"])
+
+    def test_a_slip_is_answered_with_what_was_meant(self):
+        done = subprocess.run([INSPECTOR, "tracse"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (2, "inspector: there is no command tracse; did you mean traces?\n"))
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)

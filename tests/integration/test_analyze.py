@@ -73,7 +73,8 @@ class Net:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen([INSPECTOR, *arguments, "--socket", str(self.traced.socket_path)], stdout=slave, stderr=slave,
-                              stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C.UTF-8", NO_COLOR="1", TERM="xterm")) as process:
+                              stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C.UTF-8", NO_COLOR="1", TERM="xterm",
+                                                                P2PTRACE_PAGER="")) as process:
             os.close(slave)
             shown = b""
             while True:

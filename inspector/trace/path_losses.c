@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "path_losses.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Until when a link was waited for behind a moment; the moment, when it was not. */
+static uint64_t waited_until(const struct critical_path *path, unsigned from, unsigned to, uint64_t at_ns) {
+    for (size_t i = 0; i < path->within; i++) {
+        const struct wait *wait = &path->waits[i];
+        if (wait->kind != WAIT_NODE && wait->node == from && wait->peer == to && wait->from_ns <= at_ns && at_ns < wait->to_ns)
+            return wait->to_ns;
+    }
+    return at_ns;
+}
+
+/* What a link's waits have in common with a time, as far as they lasted until something was sent again: before that the loss
+ * delayed nothing. */
+static uint64_t waited_on_link(const struct critical_path *path, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
+                               uint64_t to_ns) {
+    uint64_t ns = 0;
+    for (size_t i = 0; i < path->within; i++) {
+        const struct wait *wait = &path->waits[i];
+        bool link = wait->kind == WAIT_LINK && wait->node == from && wait->peer == to;
+        bool peer = wait->kind == WAIT_PEER && wait->node == from && wait->peer == to;
+        uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
+        if ((link || peer) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
+    }
+    return ns;
+}
+
+static int compare_losses(const void *left, const void *right) {
+    const struct loss_wait *a = left, *b = right;
+    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
+    return compare_numbers(a->first_lost, b->first_lost);
+}
+
+int path_losses_find(struct critical_path *path, const struct trace_events *events) {
+    const struct messages *messages = &path->messages;
+    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by);
+    path->losses = calloc(messages->count + 1, sizeof *path->losses);
+    if (!repeated_by || !path->losses) {
+        free(repeated_by);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < messages->count; i++)
+        if (messages->items[i].replaces != NO_EVENT) repeated_by[messages->items[i].replaces] = i + 1;
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *first = &messages->items[i], *last = first;
+        if (first->kind != MESSAGE_PACKET || !repeated_by[i] || first->replaces != NO_EVENT) continue;
+        struct loss_wait loss = {.from = first->from, .to = first->to, .first_number = first->number, .first_lost = first->send};
+        for (size_t at = i; repeated_by[at] && loss.lost_count < messages->count; loss.lost_count++)
+            at = repeated_by[at] - 1, last = &messages->items[at];
+        uint64_t again_ns = trace_event_at(events, last->send)->time_ns, end_ns;
+        loss.repeat_number = last->number;
+        loss.gone = last->lost != NO_EVENT && last->receive == NO_EVENT;
+        loss.lost_count += loss.gone;
+        end_ns = last->receive != NO_EVENT ? trace_event_at(events, last->receive)->time_ns
+                 : loss.gone               ? waited_until(path, loss.from, loss.to, again_ns)
+                                           : again_ns;
+        loss.ns = waited_on_link(path, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
+        if (loss.ns) path->losses[path->loss_count++] = loss;
+    }
+    qsort(path->losses, path->loss_count, sizeof *path->losses, compare_losses);
+    free(repeated_by);
+    return 0;
+}
