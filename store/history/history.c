@@ -9,6 +9,7 @@
  *   - bytes_max is never exceeded: one arena, taken and touched at create; nothing is allocated afterwards but answers.
  *
  * history_reserve and history_append belong to one thread, the ingest thread. */
+#include "history_keep.h"
 #include "history_share.h"
 
 #include <assert.h>
@@ -290,6 +291,7 @@ static void retire_oldest(struct history *history, unsigned squeeze) {
     sweep_some(history, &history->traces);
     sweep_some(history, &history->peers);
     send_through_grace(history, segment);
+    history__keep_post(history);
 }
 
 /* Makes the spare segment the newest. */
@@ -321,6 +323,7 @@ static void open_segment(struct history *history) {
     history__store32(&history->live, history__load32(&history->live) + 1);
     history->newest = segment;
     history->filled = 0;
+    history__keep_post(history);
 }
 
 bool history__open_next(struct history *history) {
@@ -540,6 +543,7 @@ void history_destroy(struct history *history) {
         return;
     }
     if (!history->lazy) reclaimer_stop(history);
+    history__keep_end(history);
     pthread_cond_destroy(&history->done);
     pthread_cond_destroy(&history->work);
     pthread_mutex_destroy(&history->lock);

@@ -190,7 +190,7 @@ static void order_traces(struct taking *taking, struct history_segment_info *inf
     for (uint32_t i = 0; i < traces; i++) {
         memcpy((void *)&tallies[i], (const void *)&copies[places[i].number], sizeof *tallies);
         tallies[i].entry = 0;
-        tallies[i].unused = 0;
+        history__kept_store(&tallies[i], TRACE_KEPT_NOT);
         moved[places[i].number] = (uint16_t)i;
         if (i % HISTORY_MARK_TRACES == 0) info->marks[i / HISTORY_MARK_TRACES] = places[i].id;
     }

@@ -75,6 +75,7 @@ static void trace_make(struct history *history, struct segment *segment, uint32_
 
     tally->id = event->trace_id;
     history__store(&tally->last_ns, event->timestamp);
+    history__kept_store(tally, TRACE_KEPT_NOT);
     tally->entry = trace_entry_take(history, &event->trace_id, hash, guess);
     link_first(&tally->head, segment->trace_links, index);
     if (__builtin_expect(history__table_crowded(table), 0)) {

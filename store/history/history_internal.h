@@ -97,13 +97,16 @@ struct block {
     _Atomic uint64_t nodes; /* bit node % 64 */
 };
 
+/* What history_keep.c has decided about a trace. */
+enum trace_kept { TRACE_KEPT_NOT, TRACE_KEPT, TRACE_KEPT_NO_MORE };
+
 /* A trace in a segment. */
 struct trace_tally {
     struct trace_id id;
     _Atomic uint64_t last_ns; /* greatest */
     uint32_t entry;           /* in the directory of traces */
     _Atomic uint16_t head;
-    uint16_t unused;
+    _Atomic uint16_t kept; /* enum trace_kept; in an image always 0 */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line");
 
@@ -248,6 +251,7 @@ struct history {
     bool stop;
 
     struct history_share *share; /* NULL: the oldest events go, whose ever they are */
+    struct history_keep *keep;   /* NULL: no trace is kept longer than others */
     _Atomic uint64_t gone_ns;    /* no event that is gone is later */
     _Atomic uint64_t early;      /* events that went while there was memory for more, because of traces */
 
@@ -337,6 +341,13 @@ static inline uint32_t history__load32(const _Atomic uint32_t *word) {
 }
 static inline void history__store32(_Atomic uint32_t *word, uint32_t value) {
     atomic_store_explicit(word, value, memory_order_relaxed); /* relaxed: likewise */
+}
+
+static inline enum trace_kept history__kept_load(const struct trace_tally *tally) {
+    return (enum trace_kept)atomic_load_explicit(&tally->kept, memory_order_relaxed); /* relaxed: a hint by itself */
+}
+static inline void history__kept_store(struct trace_tally *tally, enum trace_kept kept) {
+    atomic_store_explicit(&tally->kept, (uint16_t)kept, memory_order_relaxed); /* relaxed: likewise */
 }
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */

@@ -290,16 +290,6 @@ static int last_times(struct listing *listing) {
     return 0;
 }
 
-/* The part of the span from an entry's first segment to its last: most traces are in one or two of a hundred. */
-static struct history_span entry_span(const struct entry *entry, const struct history_span *span) {
-    struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
-                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
-
-    if (part.begin < span->begin) part.begin = span->begin;
-    if (part.end > span->end) part.end = span->end;
-    return part;
-}
-
 static void list_entry(struct listing *listing, uint32_t index) {
     struct trace_entry *entry = history__trace_entry(listing->history, index);
     uint64_t last_ns = listing->last_ns != NULL ? listing->last_ns[index] : UINT64_MAX;
@@ -313,7 +303,7 @@ static void list_entry(struct listing *listing, uint32_t index) {
     candidates_add(&listing->candidates,
                    &(struct candidate){.rank = last_ns,
                                        .id = entry->id,
-                                       .span = entry_span(&entry->entry, &listing->span),
+                                       .span = history__entry_span(&entry->entry, &listing->span),
                                        .truncated = history__entry_truncated(&entry->entry, listing->span.begin)});
 }
 

@@ -249,6 +249,15 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     return error;
 }
 
+struct history_span history__entry_span(const struct entry *entry, const struct history_span *span) {
+    struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
+                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
+
+    if (part.begin < span->begin) part.begin = span->begin;
+    if (part.end > span->end) part.end = span->end;
+    return part;
+}
+
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind) {
     const struct segment *segment = history__segment(history, number);

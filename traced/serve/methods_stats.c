@@ -113,6 +113,8 @@ int methods_stats_finish(struct call *call) {
     double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
+    if (service->keeper) /* the history knows of it, too */
+        json_object_set_new(json_object_get(call->history, "keep"), "filter", json_string(keeper_filter(service->keeper)));
     json_object_set_new(json, "history", call->history);
     call->history = NULL;
     json_object_set_new(json, "clients", clients_json(call->connection->server));

@@ -7,6 +7,7 @@
 
 #include "control.h"
 #include "ingest.h"
+#include "keeper.h"
 #include <store/store.h>
 
 #define TRACED_NAME "traced"
@@ -16,6 +17,7 @@ struct service {
     struct control *control;
     struct ingest *ingest;           /* NULL once it has stopped; loop's thread */
     struct ingest_stats last_ingest; /* its counters when it stopped */
+    struct keeper *keeper;           /* NULL: no trace stays longer than others; loop's thread */
     bool read_only;                  /* another traced changes the rings */
     uint64_t started_monotonic_ns;
     uint64_t memory_limit; /* bytes that are resident at most (footprint.h) */
