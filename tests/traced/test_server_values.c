@@ -125,7 +125,7 @@ static const struct {
     {{"extra"}, OPTIONS_WRONG, "", "unexpected argument: extra"},
     {{"--socket"}, OPTIONS_WRONG, "", "needs a value: --socket"},
     {{"--history", "lots"}, OPTIONS_WRONG, "", "--history is not a size: lots"},
-    {{"--keep", "outcome == failed or node == later"}, OPTIONS_RUN, "", ""},
+    {{"--keep", "outcome == failed or any node == later"}, OPTIONS_RUN, "", ""},
     {{"--keep", "outcome == faild"}, OPTIONS_WRONG, "", "--keep, at byte 11: "},
     {{"--log-level", "loud"}, OPTIONS_WRONG, "", "--log-level is not"},
     {{"--nonsense"}, OPTIONS_WRONG, "", "option: --nonsense"},
