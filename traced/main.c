@@ -33,7 +33,6 @@ struct daemon {
     struct drain_lock drain_lock;
     struct service service;
     struct server server;
-    struct recorder *recorder; /* NULL: nothing is recorded */
     uv_loop_t loop;
 };
 
@@ -41,7 +40,7 @@ TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c tells the
 
 static void wake(void *arg) {
     struct daemon *daemon = arg;
-    if (daemon->recorder) recorder_wake(daemon->recorder);
+    if (daemon->service.recorder) recorder_wake(daemon->service.recorder);
     server_wake(&daemon->server);
 }
 
@@ -69,8 +68,9 @@ static void stop_ingest(void *arg) {
     ingest_stats(daemon->service.ingest, &daemon->service.last_ingest);
     ingest_stop(daemon->service.ingest);
     daemon->service.ingest = NULL;
-    recorder_stop(daemon->recorder);
-    daemon->recorder = NULL;
+    if (daemon->service.recorder) recorder_stats(daemon->service.recorder, &daemon->service.last_record);
+    recorder_stop(daemon->service.recorder);
+    daemon->service.recorder = NULL;
     keeper_stop(daemon->service.keeper);
     daemon->service.keeper = NULL;
 }
@@ -86,7 +86,8 @@ static int start_recorder(struct daemon *daemon, const struct options *options) 
         .say = say,
         .arg = daemon,
     };
-    int error = options->record ? recorder_start(&daemon->recorder, &config) : 0;
+    int error = options->record ? recorder_start(&daemon->service.recorder, &config) : 0;
+    daemon->service.records = daemon->service.recorder;
     if (error) log_say(LOG_LEVEL_ERROR, "cannot record to %s: %s", options->record, strerror(-error));
     return error;
 }

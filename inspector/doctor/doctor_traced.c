@@ -232,6 +232,18 @@ static void look_at_kept(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "keep", "%" PRIu64 " traces stay longer, all that matched", json_get_count(keep, "traces"));
 }
 
+/* traced --record: was all written? */
+static void look_at_record(struct doctor *doctor, const json_t *stats) {
+    const json_t *record = json_object_get(stats, "record");
+    uint64_t dropped = json_get_count(record, "dropped_events");
+    if (!json_is_object(record)) return;
+    if (dropped)
+        doctor_wrong(doctor, "record", "df; and what traced's log says about it",
+                     "%" PRIu64 " events were not recorded: the disk is full, or too slow", dropped);
+    else
+        doctor_fine(doctor, "record", "%" PRIu64 " events recorded, none dropped", json_get_count(record, "events"));
+}
+
 /* Events come when one came this recently.  Without one nobody can say whether nodes are idle or not heard. */
 #define EVENTS_FRESH_NS (UINT64_C(30) * 1000000000)
 
@@ -298,6 +310,7 @@ int doctor_ask_traced(struct doctor *doctor) {
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) look_at_node(doctor, node);
     look_at_history(doctor, stats);
     look_at_kept(doctor, stats);
+    look_at_record(doctor, stats);
     look_at_events(doctor, stats);
     look_at_limits(doctor, stats);
     look_at_clock(doctor, stats);

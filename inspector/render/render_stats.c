@@ -111,6 +111,25 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
     }
 }
 
+/* traced --record */
+static void recording(struct strbuf *out, const struct view *view, const json_t *part) {
+    if (!json_is_object(part)) return;
+    label(out, view, "record");
+    text_count(out, json_get_count(part, "events"), "event");
+    strbuf_puts(out, " in ");
+    text_count(out, json_get_count(part, "segments"), "segment");
+    strbuf_puts(out, ", ");
+    text_bytes(out, json_get_count(part, "bytes"));
+    strbuf_puts(out, " written");
+    worry(out, view, json_get_count(part, "dropped_events"), "events dropped");
+    if (json_get_count(part, "removed_files")) {
+        strbuf_puts(out, ", ");
+        text_count(out, json_get_count(part, "removed_files"), "old file");
+        strbuf_puts(out, " removed");
+    }
+    strbuf_puts(out, "\n");
+}
+
 static void clients(struct strbuf *out, const struct view *view, const json_t *part) {
     label(out, view, "clients");
     strbuf_printf(out, "%" PRIu64 " connected of %" PRIu64 " accepted", json_get_count(part, "connected"),
@@ -152,6 +171,7 @@ void render_stats(struct strbuf *out, const struct view *view, const json_t *ans
     if (!is_store) ingest(out, view, json_object_get(answer, "ingest"));
     history(out, view, json_object_get(answer, "history"));
     if (is_store) return;
+    recording(out, view, json_object_get(answer, "record"));
     clients(out, view, json_object_get(answer, "clients"));
     process(out, view, answer);
 }

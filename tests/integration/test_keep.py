@@ -69,9 +69,11 @@ class Keep(ProtocolTest):
         self.assertIn("20 traces of 240 events (at most %d) stay longer: %s" % (keep["events_max"], FILTER), self.inspect("stats"))
         self.assertIn("20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
 
+        record_stats = self.client.call("stats")["record"]
+        self.assertEqual((record_stats["dropped_segments"], record_stats["dropped_events"]), (0, 0))
         self.assertEqual(self.place.stop()[0], 0)
         for trace in FAILED[:3] + FINE[:3]:
-            events = [json.loads(line) for line in self.inspect("query", "--read", record, "--where", "trace == " + trace, "--json").splitlines()]
+            events = [json.loads(line) for line in self.inspect("recent", "--read", record, "-n", "100", "--where", "trace == " + trace, "--json").splitlines()]
             self.assertEqual(sum("kind" in event for event in events), 12)
 
     def test_stats_have_nothing_of_it_without_the_option(self):
