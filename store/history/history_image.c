@@ -106,9 +106,9 @@ static int take_bytes(const struct taking *taking, enum history_section section,
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment(taking->history, taking->number);
-        if (segment != NULL) memcpy(out + done, (const char *)array_of(segment, section) + done, now);
+        if (segment) memcpy(out + done, (const char *)array_of(segment, section) + done, now);
         grace_read_unlock();
-        if (segment == NULL) return -ENOENT;
+        if (!segment) return -ENOENT;
     }
     return 0;
 }
@@ -121,9 +121,9 @@ static int take_peers(const struct taking *taking, uint32_t peers) {
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment(taking->history, taking->number);
-        if (segment != NULL) memcpy((void *)(out + done), (const void *)segment->chunks[done / CHUNK_PEERS], now * sizeof *out);
+        if (segment) memcpy((void *)(out + done), (const void *)segment->chunks[done / CHUNK_PEERS], now * sizeof *out);
         grace_read_unlock();
-        if (segment == NULL) return -ENOENT;
+        if (!segment) return -ENOENT;
         for (uint32_t i = done; i < done + now; i++) out[i].entry = 0;
     }
     return 0;
@@ -144,7 +144,7 @@ static int take_info(const struct history *history, uint64_t number, struct hist
     if (number * HISTORY_SEGMENT_EVENTS >= end) return -ENOENT;
     grace_read_lock();
     segment = history__segment(history, number);
-    if (segment != NULL) {
+    if (segment) {
         ret_info->number = number;
         ret_info->shape.events = history__behind(segment, end);
         ret_info->shape.traces = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
@@ -204,13 +204,13 @@ static int sort_traces(struct taking *taking, struct history_segment_info *info)
     struct place *places = (struct place *)memory;
     struct trace_tally *copies = (struct trace_tally *)(places + traces);
 
-    if (memory == NULL) return -ENOMEM;
+    if (!memory) return -ENOMEM;
     if (traces > 0) order_traces(taking, info, places, copies, (uint16_t *)(copies + traces));
     free(memory);
     return 0;
 }
 
-/* ---- a segment whose index does not have all -------------------------------------------------------------------------------- */
+/* ---- a segment whose index does not have all ------------------------------------------------------------------------------*/
 
 #define COPIED_A_LOCK 2048U
 
@@ -229,8 +229,7 @@ static int copy_events(const struct history *history, uint64_t number, uint32_t 
     segment = history__segment(history, number);
     for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < HISTORY_SEGMENT_EVENTS; i++) {
         if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
-        if (segment->kept != NULL && history__is_kept(segment, i))
-            continue; /* it is in the image of the segment that it came into */
+        if (segment->kept && history__is_kept(segment, i)) continue; /* it is in the image of the segment that it came into */
         out->events[out->count] = segment->events[i];
         out->sources[out->count++] = segment->sources[i];
     }
@@ -275,7 +274,7 @@ static bool has_all(const struct history *history, uint64_t number) {
 
     grace_read_lock();
     segment = history__segment(history, number);
-    all = segment == NULL || (history__rare_chain(segment) == NULL && history__load32(&segment->kept_count) == 0);
+    all = !segment || (!history__rare_chain(segment) && history__load32(&segment->kept_count) == 0);
     grace_read_unlock();
     return all;
 }

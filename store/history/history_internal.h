@@ -441,7 +441,7 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
  * are damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be
  * done without, by looking at the events. */
 static inline bool history__ready(const struct segment *segment, const void *from, size_t bytes) {
-    return __builtin_expect(segment->backed == NULL, 1) || history__backed_ready(segment, from, bytes);
+    return __builtin_expect(!segment->backed, 1) || history__backed_ready(segment, from, bytes);
 }
 
 /* One event, with its source. */
@@ -453,7 +453,7 @@ static inline bool history__event_ready(const struct segment *segment, uint32_t 
 /* Do its tallies tell the least and greatest times of their events?  Not where several clocks were made one. */
 bool history__backed_times_whole(const struct segment *segment);
 static inline bool history__times_whole(const struct segment *segment) {
-    return __builtin_expect(segment->backed == NULL, 1) || history__backed_times_whole(segment);
+    return __builtin_expect(!segment->backed, 1) || history__backed_times_whole(segment);
 }
 
 /* Are there events of it that could not be read? */
@@ -462,7 +462,7 @@ bool history__backed_damaged(const struct segment *segment);
 /* The keys of its tables. */
 const uint64_t *history__backed_keys(const struct segment *segment);
 static inline const uint64_t *history__keys(const struct history *history, const struct segment *segment) {
-    return __builtin_expect(segment->backed == NULL, 1) ? history->keys : history__backed_keys(segment);
+    return __builtin_expect(!segment->backed, 1) ? history->keys : history__backed_keys(segment);
 }
 
 /* Fills the directories of a backed history, once.  Without them there are no summaries.  Returns 0 or -ENOMEM. */

@@ -3,12 +3,12 @@
  * See store/history_keep.h.
  *
  * Two threads share the work.  The judging thread reads the history like any other reader and keeps a list of the traces that
- * stay.  It writes its decision into the tallies of the trace, in each segment where the trace has events.  When the ingest thread
- * retires a segment, it looks only at these decisions.  A copy of an event takes the decision along into the tally of its new
- * segment, so that a trace stays although the judging thread is late.
+ * stay.  It writes its decision into the tallies of the trace, in each segment where the trace has events.  When the ingest
+ * thread retires a segment, it looks only at these decisions.  A copy of an event takes the decision along into the tally of
+ * its new segment, so that a trace stays although the judging thread is late.
  *
- * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have to go
- * before the newest is full. */
+ * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
+ * to go before the newest is full. */
 #include "history_keep.h"
 #include "history_trace.h"
 
@@ -47,9 +47,9 @@ struct history_keep {
     /* The judging thread's. */
     struct kept_trace list[LIST_MAX];
     uint32_t count;
-    uint64_t needed;                         /* what all of the list count for */
-    uint64_t needed_by[HISTORY_NODES_MAX];   /* scratch of make_fit */
-    uint32_t *place_of;                      /* by directory entry: place in the list + 1, or 0 */
+    uint64_t needed;                       /* what all of the list count for */
+    uint64_t needed_by[HISTORY_NODES_MAX]; /* scratch of make_fit */
+    uint32_t *place_of;                    /* by directory entry: place in the list + 1, or 0 */
 };
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
@@ -67,9 +67,9 @@ size_t history_keep_judge_bytes(const struct history *history) { return events_m
 int history_keep_begin(struct history *history, void (*due)(void *arg), void *arg) {
     struct history_keep *keep;
 
-    if (history->share == NULL) return -EINVAL;
+    if (!history->share) return -EINVAL;
     keep = calloc(1, history_keep_bytes(history));
-    if (keep == NULL) return -ENOMEM;
+    if (!keep) return -ENOMEM;
     keep->due = due;
     keep->arg = arg;
     keep->events_max = events_max(history);
@@ -83,7 +83,7 @@ void history__keep_end(struct history *history) { free(history->keep); }
 bool history_keep_stats(const struct history *history, struct history_keep_stats *ret_stats) {
     const struct history_keep *keep = history->keep;
 
-    if (keep == NULL) return false;
+    if (!keep) return false;
     *ret_stats = (struct history_keep_stats){
         .traces = history__load(&keep->traces),
         .events = history__load(&keep->events),
@@ -107,7 +107,7 @@ void history__keep_post(struct history *history) {
     struct history_keep *keep = history->keep;
     uint64_t oldest = history_begin_position(history) / HISTORY_SEGMENT_EVENTS, behind = oldest + AHEAD;
 
-    if (keep == NULL || !goes_soon(history, oldest)) return;
+    if (!keep || !goes_soon(history, oldest)) return;
     if (behind > history->newest->number) behind = history->newest->number;
     if (behind <= history__load(&keep->asked)) return;
     history__store(&keep->asked, behind); /* relaxed: what is judged is read as by any reader */
@@ -118,7 +118,7 @@ const uint64_t *history__keep_collect(struct history *history, const struct segm
     struct history_keep *keep = history->keep;
     bool any = false;
 
-    if (keep == NULL) return NULL;
+    if (!keep) return NULL;
     if (segment->number >= history__load(&keep->judged)) history__add(&keep->unjudged, segment->trace_count);
     memset(keep->bits, 0, sizeof keep->bits);
     for (uint32_t i = 0; i < segment->trace_count; i++) {
@@ -137,7 +137,7 @@ void history__keep_copied(const struct history *history, const struct trace_id *
     bool whole = true;
     struct trace_tally *tally = history__find_trace(history, history->newest, id, &whole);
 
-    if (tally != NULL) history__kept_store(tally, TRACE_KEPT);
+    if (tally) history__kept_store(tally, TRACE_KEPT);
 }
 
 void history__keep_lost(struct history *history, uint32_t count) { history__add(&history->keep->events_lost, count); }
@@ -190,7 +190,7 @@ static void decide(const struct history *history, const struct kept_trace *trace
         grace_read_lock();
         segment = history__segment_bounds(history, n);
         tally = segment != NULL ? history__find_trace(history, segment, &trace->id, &whole) : NULL;
-        if (tally != NULL) history__kept_store(tally, kept);
+        if (tally) history__kept_store(tally, kept);
         grace_read_unlock();
     }
 }
@@ -322,10 +322,10 @@ static int judge_trace(const struct judging *judging, const struct trace_id *id,
     grace_read_lock();
     found = find_entry(history, id, index, &span, &truncated);
     grace_read_unlock();
-    if (!found || (truncated && known == NULL)) return 0;
+    if (!found || (truncated && !known)) return 0;
     wanted = is_wanted(judging, id, index, &summary);
     if (wanted == -ECANCELED || wanted == -ENOMEM) return wanted;
-    if (known != NULL) list_remove(keep, known);
+    if (known) list_remove(keep, known);
     if (wanted == -E2BIG || (wanted == 1 && summary.events > keep->events_max / 4)) {
         give_up(history, keep, &trace);
     } else if (wanted == 1) {
@@ -337,7 +337,7 @@ static int judge_trace(const struct judging *judging, const struct trace_id *id,
         keep->list[keep->count++] = trace;
         keep->place_of[index] = keep->count;
         if (keep->count == LIST_MAX) make_fit(history, keep);
-    } else if (known != NULL) {
+    } else if (known) {
         decide(history, &trace, TRACE_KEPT_NOT);
     }
     return 0;
@@ -358,7 +358,7 @@ static uint32_t take_some(const struct history *history, uint64_t number, uint32
     out->count = 0;
     grace_read_lock();
     segment = history__segment_bounds(history, number);
-    if (segment != NULL) count = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
+    if (segment) count = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
     for (uint32_t i = first; i < count && seen < IDS_A_LOCK; i++, seen++) {
         const struct trace_tally *tally = &segment->traces[i];
         if (history__kept_load(tally) == TRACE_KEPT_NO_MORE) continue;

@@ -41,7 +41,7 @@ struct history_share {
     uint64_t chosen[HISTORY_SEGMENT_EVENTS / 64];
     uint32_t chosen_numbers[HISTORY_SEGMENT_EVENTS], chosen_count;
     const uint64_t *of_kept_traces; /* bit set: events that stay although no share keeps them; NULL: none */
-    _Atomic uint64_t kept; /* copies ever made */
+    _Atomic uint64_t kept;          /* copies ever made */
     _Atomic uint64_t share;
 };
 
@@ -78,7 +78,7 @@ void history__share_note(struct history *history, uint32_t node, uint32_t count)
 void history_node_begins(struct history *history, uint32_t node) {
     struct history_share *share = history->share;
 
-    if (share == NULL) return;
+    if (!share) return;
     share->nodes[node].released = false;
     for (uint32_t i = 0; i < DEAD_MAX && i < share->deaths; i++)
         if (share->dead[i] == node) share->dead[i] = NOBODY; /* who had the index before */
@@ -88,7 +88,7 @@ void history_node_ends(struct history *history, uint32_t node) {
     struct history_share *share = history->share;
     uint16_t *place;
 
-    if (share == NULL) return;
+    if (!share) return;
     place = &share->dead[share->deaths++ % DEAD_MAX];
     if (share->deaths > DEAD_MAX && *place != NOBODY) share->nodes[*place].released = true;
     *place = (uint16_t)node;
@@ -130,7 +130,8 @@ static bool is_of_kept_trace(const struct history_share *share, uint32_t index) 
     return share->of_kept_traces != NULL && (share->of_kept_traces[index / 64] >> index % 64 & 1) != 0;
 }
 
-/* Does an event stay that its node's share does not keep?  Of a node without a share none does: its index is needed for others. */
+/* Does an event stay that its node's share does not keep?  Of a node without a share none does: its index is needed for
+ * others. */
 static bool stays_with_trace(struct history *history, const struct share_node *node, uint32_t index) {
     if (!is_of_kept_trace(history->share, index)) return false;
     if (node->released) history__keep_lost(history, 1);
@@ -214,7 +215,7 @@ static uint64_t first_after(const struct history *history, uint64_t number, cons
 
     for (uint64_t n = number + 1; n < last_in; n++) {
         const struct segment *segment = history__segment_bounds(history, n);
-        if (segment != NULL && history__find_trace(history, segment, id, &whole) != NULL) return n + 1;
+        if (segment && history__find_trace(history, segment, id, &whole)) return n + 1;
     }
     return history->newest->number + 1;
 }
@@ -251,7 +252,7 @@ static uint32_t next_chosen(const struct history_share *share, uint32_t index) {
 
 /* The copies of these events, from `index` on as many as were copied, belong to kept traces as the events do. */
 static void hand_on_kept(struct history *history, const struct segment *segment, uint32_t index, uint32_t count) {
-    if (history->share->of_kept_traces == NULL) return;
+    if (!history->share->of_kept_traces) return;
     for (; count > 0; count--, index = next_chosen(history->share, index + 1))
         if (is_of_kept_trace(history->share, index)) history__keep_copied(history, &segment->events[index].trace_id);
 }
@@ -317,7 +318,7 @@ uint64_t history_kept_before(const struct history *history, uint64_t position) {
     uint32_t index = position % HISTORY_SEGMENT_EVENTS;
     uint64_t kept;
 
-    if (segment == NULL || segment->kept == NULL) return history__share_kept(history); /* the end of a full segment */
+    if (!segment || !segment->kept) return history__share_kept(history); /* the end of a full segment */
     kept = segment->kept_before;
     for (uint32_t word = 0; word < index / 64; word++)
         kept += (uint64_t)__builtin_popcountll(history__load(&segment->kept[word]));

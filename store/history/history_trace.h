@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include this. */
+ * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include
+ * this. */
 #ifndef TRACED_HISTORY_TRACE_H
 #define TRACED_HISTORY_TRACE_H
 

@@ -16,13 +16,13 @@
 struct service {
     struct store store;
     struct control *control;
-    struct ingest *ingest;           /* NULL once it has stopped; loop's thread */
-    struct ingest_stats last_ingest; /* its counters when it stopped */
-    struct keeper *keeper;           /* NULL: no trace stays longer than others; loop's thread */
-    bool records;                    /* --record */
-    struct recorder *recorder;       /* NULL without --record, and once it has stopped; loop's thread */
+    struct ingest *ingest;             /* NULL once it has stopped; loop's thread */
+    struct ingest_stats last_ingest;   /* its counters when it stopped */
+    struct keeper *keeper;             /* NULL: no trace stays longer than others; loop's thread */
+    bool records;                      /* --record */
+    struct recorder *recorder;         /* NULL without --record, and once it has stopped; loop's thread */
     struct recorder_stats last_record; /* its counters when it stopped */
-    bool read_only;                  /* another traced changes the rings */
+    bool read_only;                    /* another traced changes the rings */
     uint64_t started_monotonic_ns;
     uint64_t memory_limit; /* bytes that are resident at most (footprint.h) */
 };

@@ -2,9 +2,9 @@
  *
  * Traces that stay longer than others, because a test says so (`traced --keep`).
  *
- * A trace is judged when the first of its events is about to leave the history.  If the test wants it, all of its events stay: they
- * move behind the newest event, as those of a share do (history_create_shared).  The trace is judged again when they are about to
- * leave once more.  A trace that has already lost events is not taken up.
+ * A trace is judged when the first of its events is about to leave the history.  If the test wants it, all of its events stay:
+ * they move behind the newest event, as those of a share do (history_create_shared).  The trace is judged again when they are
+ * about to leave once more.  A trace that has already lost events is not taken up.
  *
  * Together these traces have an eighth of the history.  When they need more, the nodes that began them get equal parts of it, and
  * what one does not need, the others get; of each node the traces that ended first are given up.  A small trace counts as
@@ -34,11 +34,11 @@ size_t history_keep_judge_bytes(const struct history *history);
 int history_keep_judge(struct history *history, const struct history_trace_test *test, struct history_work *work);
 
 struct history_keep_stats {
-    uint64_t traces, events;         /* kept now: counted when each was last judged */
-    uint64_t events_max;             /* that all of them may have */
-    uint64_t given_up;               /* traces that the test wanted and that had no room, ever */
-    uint64_t unjudged;               /* traces of segments that went before they were judged, ever; one counts in each such segment */
-    uint64_t events_lost;            /* events of kept traces that went all the same, ever: their node has died long ago */
+    uint64_t traces, events; /* kept now: counted when each was last judged */
+    uint64_t events_max;     /* that all of them may have */
+    uint64_t given_up;       /* traces that the test wanted and that had no room, ever */
+    uint64_t unjudged;       /* traces of segments that went before they were judged, ever; one counts in each such segment */
+    uint64_t events_lost;    /* events of kept traces that went all the same, ever: their node has died long ago */
 };
 
 /* Any thread.  Returns false when no traces are kept. */

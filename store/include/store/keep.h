@@ -11,9 +11,9 @@
 
 struct keep;
 
-/* Begins to keep the traces that the filter lets through; before the first event of a store made by store_init.  Names in the text
- * may be those of nodes still to come.  due: as for history_keep_begin.  Returns 0; -EINVAL with ret_error when the text is wrong;
- * another negative errno, with ret_error. */
+/* Begins to keep the traces that the filter lets through; before the first event of a store made by store_init.  Names in the
+ * text may be those of nodes still to come.  due: as for history_keep_begin.  Returns 0; -EINVAL with ret_error when the text
+ * is wrong; another negative errno, with ret_error. */
 int keep_create(struct keep **ret_keep, struct store *store, const char *text, void (*due)(void *arg), void *arg,
                 struct trace_rpc_error *ret_error);
 
