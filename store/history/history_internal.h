@@ -32,8 +32,7 @@
  * before a grace period after it was swept.
  *
  * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay
- * exact, the
- * history only reaches less far back, but never less than a quarter.
+ * exact, the history only reaches less far back, but never less than a quarter.
  *
  * Threads
  * -------
