@@ -98,6 +98,24 @@ static const void *array_of(const struct segment *segment, enum history_section 
     }
 }
 
+/* All of these tallies but what may still change: decisions of history_keep.c. */
+static void copy_tallies(struct trace_tally *out, const struct trace_tally *tallies, size_t count) {
+    TRACE_STATIC_ASSERT_(BYTES_A_LOCK % sizeof *out == 0, "one hold of the lock copies whole tallies");
+    for (size_t i = 0; i < count; i++) {
+        memcpy((void *)&out[i], (const void *)&tallies[i], offsetof(struct trace_tally, kept));
+        history__kept_store(&out[i], TRACE_KEPT_NOT);
+    }
+}
+
+static void copy_array(const struct segment *segment, enum history_section section, size_t from, char *out, size_t bytes) {
+    const char *array = (const char *)array_of(segment, section) + from;
+    if (section == HISTORY_TRACES)
+        copy_tallies((struct trace_tally *)(void *)out, (const struct trace_tally *)(const void *)array,
+                     bytes / sizeof(struct trace_tally));
+    else
+        memcpy(out, array, bytes);
+}
+
 static int take_bytes(const struct taking *taking, enum history_section section, size_t bytes) {
     char *out = taking->image + taking->layout.at[section];
 
@@ -106,7 +124,7 @@ static int take_bytes(const struct taking *taking, enum history_section section,
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment(taking->history, taking->number);
-        if (segment) memcpy(out + done, (const char *)array_of(segment, section) + done, now);
+        if (segment) copy_array(segment, section, done, out + done, now);
         grace_read_unlock();
         if (!segment) return -ENOENT;
     }
@@ -190,7 +208,6 @@ static void order_traces(struct taking *taking, struct history_segment_info *inf
     for (uint32_t i = 0; i < traces; i++) {
         memcpy((void *)&tallies[i], (const void *)&copies[places[i].number], sizeof *tallies);
         tallies[i].entry = 0;
-        history__kept_store(&tallies[i], TRACE_KEPT_NOT);
         moved[places[i].number] = (uint16_t)i;
         if (i % HISTORY_MARK_TRACES == 0) info->marks[i / HISTORY_MARK_TRACES] = places[i].id;
     }
