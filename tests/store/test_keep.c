@@ -171,6 +171,7 @@ START_TEST(a_trace_in_many_segments_stays_whole) {
     check_whole(FAILED, events);
     ck_assert_uint_eq(keep_stats().traces, 1);
     ck_assert_uint_eq(keep_stats().events, events);
+    ck_assert_uint_eq(stats().kept, events); /* and nothing else stays */
 }
 END_TEST
 
@@ -264,6 +265,7 @@ START_TEST(traces_of_the_long_dead_go_and_are_counted) {
     ck_assert_uint_eq(count_of(FAILED + 100), 0);
     ck_assert_uint_gt(keep_stats().events_lost, 0);
     ck_assert_uint_lt(index_max, 2900);
+    ck_assert_uint_lt(keep_stats().traces, 500); /* those that have gone are not counted any more */
     (void)stats();
 }
 END_TEST
