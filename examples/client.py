@@ -23,6 +23,8 @@ import os
 import re
 import signal
 import socket
+import stat
+import struct
 import sys
 import time
 from typing import Any, Iterable, Iterator
@@ -55,11 +57,16 @@ class Refused(TracedError):
         self.data: Json = error.get("data") or {}
 
 
+def default_paths() -> list[str]:
+    """Where traced is when nobody chose another place; the first is the usual one."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    directories = [f"{runtime}/p2ptrace"] if runtime.startswith("/") else []
+    return [f"{directory}/traced.sock" for directory in directories + [f"/tmp/p2ptrace-{os.geteuid()}"]]
+
+
 def socket_path() -> str:
     """Where traced is, unless somebody says otherwise: as traced and the inspector find it."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    directory = f"{runtime}/p2ptrace" if runtime.startswith("/") else f"/tmp/p2ptrace-{os.geteuid()}"
-    return os.environ.get("P2PTRACE_SOCKET") or f"{directory}/traced.sock"
+    return os.environ.get("P2PTRACE_SOCKET") or default_paths()[0]
 
 
 class Client:
@@ -78,6 +85,22 @@ class Client:
         except OSError as error:
             self._socket.close()
             raise NotThere(f"no traced at {self.path}: {error.strerror}") from error
+        self._judge_server()
+
+    def _judge_server(self) -> None:
+        """Refuses another user's server: they could have taken the path first.  One that shares its socket with a group of ours (traced
+        --group) is trusted at a path that somebody chose; so is any, by root."""
+        _, uid, _ = struct.unpack("iII", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII")))
+        if uid in (os.geteuid(), 0):
+            return
+        try:
+            status = os.stat(self.path)
+            shared = status.st_uid == uid and bool(status.st_mode & stat.S_IWGRP) and status.st_gid in [os.getegid(), *os.getgroups()]
+        except OSError:
+            shared = False
+        if self.path in default_paths() or not (os.geteuid() == 0 or shared):
+            self._socket.close()
+            raise NotThere(f"{self.path} is served by another user (uid {uid}), and what it says is not trusted")
 
     def __enter__(self) -> Client:
         return self

@@ -15,6 +15,10 @@
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
  *      state:R     nodes_end         -            whoever sees the state also sees the reason and the last counters */
+#include "grace.h"
+#include <store/history.h>
+#include <store/nodes.h>
+
 #include <errno.h>
 #include <proto/event_table.h>
 #include <stdio.h>
@@ -22,10 +26,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <urcu.h>
-
-#include "grace.h"
-#include <store/history.h>
-#include <store/nodes.h>
 
 enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 
@@ -171,7 +171,7 @@ int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *a
     struct trace_app *copy;
     if (count >= TRACE_APPS_MAX) return 0;
     copy = malloc(sizeof *copy);
-    if (copy == NULL) return -ENOMEM;
+    if (!copy) return -ENOMEM;
     *copy = *app;
     node->apps[count] = copy;
     /* app:R  Publishes the description.  Pairs with app:A. */

@@ -17,8 +17,7 @@
 #define LIMIT_SUBSCRIPTIONS 16
 
 /* Threads of the pool (lanes.h): for requests that are short, and for those that may take seconds; how many of the latter run
- * at a
- * time, and for how long before they let the next one run. */
+ * at a time, and for how long before they let the next one run. */
 #define LIMIT_SHORT_THREADS 2
 #define LIMIT_LONG_THREADS 4
 #define LIMIT_LONG_RUNNING 2

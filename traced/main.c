@@ -34,7 +34,6 @@ struct daemon {
     struct drain_lock drain_lock;
     struct service service;
     struct server server;
-    struct recorder *recorder; /* NULL: nothing is recorded */
     uv_loop_t loop;
 };
 
@@ -42,7 +41,7 @@ TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c tells the
 
 static void wake(void *arg) {
     struct daemon *daemon = arg;
-    if (daemon->recorder) recorder_wake(daemon->recorder);
+    if (daemon->service.recorder) recorder_wake(daemon->service.recorder);
     server_wake(&daemon->server);
 }
 
@@ -70,8 +69,11 @@ static void stop_ingest(void *arg) {
     ingest_stats(daemon->service.ingest, &daemon->service.last_ingest);
     ingest_stop(daemon->service.ingest);
     daemon->service.ingest = NULL;
-    recorder_stop(daemon->recorder);
-    daemon->recorder = NULL;
+    if (daemon->service.recorder) recorder_stats(daemon->service.recorder, &daemon->service.last_record);
+    recorder_stop(daemon->service.recorder);
+    daemon->service.recorder = NULL;
+    keeper_stop(daemon->service.keeper);
+    daemon->service.keeper = NULL;
 }
 
 /* --record.  Before the ingest, which wakes it. */
@@ -85,9 +87,29 @@ static int start_recorder(struct daemon *daemon, const struct options *options) 
         .say = say,
         .arg = daemon,
     };
-    int error = options->record ? recorder_start(&daemon->recorder, &config) : 0;
+    int error = options->record ? recorder_start(&daemon->service.recorder, &config) : 0;
+    daemon->service.records = daemon->service.recorder;
     if (error) log_say(LOG_LEVEL_ERROR, "cannot record to %s: %s", options->record, strerror(-error));
     return error;
+}
+
+/* --keep.  Before the first event. */
+static int start_keeper(struct service *service, const struct options *options) {
+    struct trace_rpc_error error = {0};
+    if (!options->keep) return 0;
+    int result = keeper_start(&service->keeper, &service->store, options->keep, &error);
+    if (result) log_say(LOG_LEVEL_ERROR, "no traces can be kept (--keep): %s", error.message);
+    trace_rpc_error_fini(&error);
+    return result;
+}
+
+/* Memory beside what every traced has: all of it, and what is not taken at the start. */
+static uint64_t optional_bytes(const struct daemon *daemon, const struct options *options, bool later) {
+    const struct store *store = &daemon->service.store;
+    uint64_t bytes = 0;
+    if (options->record) bytes += recorder_bytes() - (later ? recorder_bytes_at_start() : 0);
+    if (options->keep) bytes += keeper_bytes(store) - (later ? keeper_bytes_at_start(store) : 0);
+    return bytes;
 }
 
 static void nothing(uv_work_t *request) { (void)request; }
@@ -116,7 +138,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     if (error) return fail("the loop cannot be made", error);
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("the server cannot be made", error);
-    if (start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;
+    if (start_keeper(service, options) || start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;
     error = ingest_start(&service->ingest, &config);
     if (error) {
         log_say(LOG_LEVEL_ERROR, "cannot watch %s for nodes: %s", options->shm_dir, strerror(-error));
@@ -124,7 +146,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
     start_pool(daemon);
-    error = footprint_keep(LIMIT_BESIDE_BYTES + (options->record ? recorder_bytes() - recorder_bytes_at_start() : 0));
+    error = footprint_keep(LIMIT_BESIDE_BYTES + optional_bytes(daemon, options, true));
     if (error) log_say(LOG_LEVEL_WARNING, "no bound can be set to the memory of answers: %s", strerror(-error));
     struct history_stats stats;
     history_stats(service->store.history, &stats);
@@ -155,7 +177,7 @@ static int run(struct daemon *daemon, const struct options *options) {
     }
     int error = store_init(&service->store, options->history_bytes);
     if (error) return fail("no memory for the history (--history)", error);
-    service->memory_limit = footprint_promise(options->history_bytes) + (options->record ? recorder_bytes() : 0);
+    service->memory_limit = footprint_promise(options->history_bytes) + optional_bytes(daemon, options, false);
     error = control_create(&service->control);
     if (error) return fail("the way to the ingest cannot be made", error);
     int code = serve(daemon, options);

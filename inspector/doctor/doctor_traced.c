@@ -215,6 +215,35 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "history", "%" PRIu64 " events of %.1f s", json_get_count(history, "events"), (double)span_ns * 1e-9);
 }
 
+/* traced --keep: did all that matched stay? */
+static void look_at_kept(struct doctor *doctor, const json_t *stats) {
+    const json_t *history = json_object_get(stats, "history"), *keep = json_object_get(history, "keep");
+    uint64_t given_up = json_get_count(keep, "given_up"), unjudged = json_get_count(keep, "unjudged");
+    char more[48];
+    if (!json_is_object(keep)) return;
+    snprintf(more, sizeof more, " --history %" PRIu64 "M", (json_get_count(history, "bytes_max") >> 20) * 4);
+    if (given_up)
+        doctor_wrong(doctor, "keep", doctor_restart(doctor, more),
+                     "%" PRIu64 " traces matched --keep and had no room to stay; or the filter matches too many", given_up);
+    else if (unjudged)
+        doctor_wrong(doctor, "keep", doctor_restart(doctor, more),
+                     "%" PRIu64 " traces went before it was known whether they match --keep: too many come", unjudged);
+    else
+        doctor_fine(doctor, "keep", "%" PRIu64 " traces stay longer, all that matched", json_get_count(keep, "traces"));
+}
+
+/* traced --record: was all written? */
+static void look_at_record(struct doctor *doctor, const json_t *stats) {
+    const json_t *record = json_object_get(stats, "record");
+    uint64_t dropped = json_get_count(record, "dropped_events");
+    if (!json_is_object(record)) return;
+    if (dropped)
+        doctor_wrong(doctor, "record", "df; and what traced's log says about it",
+                     "%" PRIu64 " events were not recorded: the disk is full, or too slow", dropped);
+    else
+        doctor_fine(doctor, "record", "%" PRIu64 " events recorded, none dropped", json_get_count(record, "events"));
+}
+
 /* Events come when one came this recently.  Without one nobody can say whether nodes are idle or not heard. */
 #define EVENTS_FRESH_NS (UINT64_C(30) * 1000000000)
 
@@ -280,6 +309,8 @@ int doctor_ask_traced(struct doctor *doctor) {
     if (session_ask(session, "nodes", NULL, &doctor->nodes) || session_ask(session, "stats", NULL, &stats)) return -1;
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) look_at_node(doctor, node);
     look_at_history(doctor, stats);
+    look_at_kept(doctor, stats);
+    look_at_record(doctor, stats);
     look_at_events(doctor, stats);
     look_at_limits(doctor, stats);
     look_at_clock(doctor, stats);

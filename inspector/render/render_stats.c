@@ -57,6 +57,22 @@ static void ingest(struct strbuf *out, const struct view *view, const json_t *pa
     }
 }
 
+/* traced --keep */
+#define KEEP_COLUMNS_MAX 200
+static void kept_traces(struct strbuf *out, const struct view *view, const json_t *part) {
+    const char *filter = json_get_text(part, "filter");
+    if (!filter) return;
+    label(out, view, "keep");
+    text_count(out, json_get_count(part, "traces"), "trace");
+    strbuf_printf(out, " of %" PRIu64 " events (at most %" PRIu64 ") stay longer: ", json_get_count(part, "events"),
+                  json_get_count(part, "events_max"));
+    text_untrusted(out, filter, strlen(filter), KEEP_COLUMNS_MAX);
+    worry(out, view, json_get_count(part, "given_up"), "given up");
+    worry(out, view, json_get_count(part, "unjudged"), "went unjudged");
+    worry(out, view, json_get_count(part, "events_lost"), "of their events lost");
+    strbuf_puts(out, "\n");
+}
+
 static void history(struct strbuf *out, const struct view *view, const json_t *part) {
     uint64_t first, last;
     label(out, view, "history");
@@ -74,6 +90,7 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
         strbuf_printf(out, "each node keeps its newest %" PRIu64 " events; %" PRIu64 " older ones stay because of that\n",
                       json_get_count(part, "share"), json_get_count(part, "kept"));
     }
+    kept_traces(out, view, json_object_get(part, "keep"));
     if (json_get_count(part, "early") || json_get_count(part, "rare_peer_events")) {
         label(out, view, "crowded");
         strbuf_printf(out,
@@ -92,6 +109,25 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
     } else {
         strbuf_puts(out, "the history is empty\n");
     }
+}
+
+/* traced --record */
+static void recording(struct strbuf *out, const struct view *view, const json_t *part) {
+    if (!json_is_object(part)) return;
+    label(out, view, "record");
+    text_count(out, json_get_count(part, "events"), "event");
+    strbuf_puts(out, " in ");
+    text_count(out, json_get_count(part, "segments"), "segment");
+    strbuf_puts(out, ", ");
+    text_bytes(out, json_get_count(part, "bytes"));
+    strbuf_puts(out, " written");
+    worry(out, view, json_get_count(part, "dropped_events"), "events dropped");
+    if (json_get_count(part, "removed_files")) {
+        strbuf_puts(out, ", ");
+        text_count(out, json_get_count(part, "removed_files"), "old file");
+        strbuf_puts(out, " removed");
+    }
+    strbuf_puts(out, "\n");
 }
 
 static void clients(struct strbuf *out, const struct view *view, const json_t *part) {
@@ -135,6 +171,7 @@ void render_stats(struct strbuf *out, const struct view *view, const json_t *ans
     if (!is_store) ingest(out, view, json_object_get(answer, "ingest"));
     history(out, view, json_object_get(answer, "history"));
     if (is_store) return;
+    recording(out, view, json_object_get(answer, "record"));
     clients(out, view, json_object_get(answer, "clients"));
     process(out, view, answer);
 }

@@ -5,6 +5,7 @@
 #include <proto/event_json.h>
 #include <stdio.h>
 #include <store/answer.h>
+#include <store/history_keep.h>
 #include <store/value.h>
 #include <string.h>
 #include <urcu.h>
@@ -100,6 +101,24 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
     return written;
 }
 
+/* NULL when memory runs out. */
+static json_t *keep_json(const struct history *history) {
+    struct history_keep_stats stats;
+    if (!history_keep_stats(history, &stats)) return json_null();
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {{"traces", stats.traces},     {"events", stats.events},     {"events_max", stats.events_max},
+                  {"given_up", stats.given_up}, {"unjudged", stats.unjudged}, {"events_lost", stats.events_lost}};
+    json_t *json = json_object();
+    int failed = !json;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        failed |= json_object_set_new(json, counts[i].name, value_unsigned(counts[i].value));
+    if (!failed) return json;
+    json_decref(json);
+    return NULL;
+}
+
 json_t *answer_history(struct history *history) {
     struct history_stats stats;
     history_stats(history, &stats);
@@ -126,6 +145,7 @@ json_t *answer_history(struct history *history) {
     failed |= json_object_set_new(json, "first", stats.events ? value_time(stats.first_ns) : json_null());
     failed |= json_object_set_new(json, "whole_from", stats.whole_from_ns ? value_time(stats.whole_from_ns) : json_null());
     failed |= json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
+    failed |= json_object_set_new(json, "keep", keep_json(history));
     if (!failed) return json;
     json_decref(json);
     return NULL;

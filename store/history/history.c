@@ -9,6 +9,7 @@
  *   - bytes_max is never exceeded: one arena, taken and touched at create; nothing is allocated afterwards but answers.
  *
  * history_reserve and history_append belong to one thread, the ingest thread. */
+#include "history_keep.h"
 #include "history_share.h"
 
 #include <assert.h>
@@ -37,9 +38,9 @@ static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
      2 * TABLE_SLOTS * sizeof(uint32_t) + BLOCKS * sizeof(struct block))
 
 /* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
- * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all traces
- * of their own, and for one of all peers of their own.  When there are more peers, the rare ones get no tally; when there are more
- * traces, the oldest segment goes early. */
+ * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all
+ * traces of their own, and for one of all peers of their own.  When there are more peers, the rare ones get no tally; when
+ * there are more traces, the oldest segment goes early. */
 static void budget_for(uint32_t segments_max, bool shares, struct budget *ret_budget) {
     size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
     uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
@@ -165,8 +166,8 @@ static void *reclaimer_main(void *arg) {
     pthread_mutex_lock(&history->lock);
     for (;;) {
         struct segment *segments, *last;
-        while (history->retired == NULL && !history->stop) pthread_cond_wait(&history->work, &history->lock);
-        if (history->retired == NULL) break;
+        while (!history->retired && !history->stop) pthread_cond_wait(&history->work, &history->lock);
+        if (!history->retired) break;
         segments = history->retired;
         history->retired = NULL;
         pthread_mutex_unlock(&history->lock);
@@ -212,11 +213,11 @@ static void reclaim(struct history *history, bool wait) {
 
     if (history->in_grace == 0) return;
     pthread_mutex_lock(&history->lock);
-    while (wait && history->idle == NULL) pthread_cond_wait(&history->done, &history->lock);
+    while (wait && !history->idle) pthread_cond_wait(&history->done, &history->lock);
     segment = history->idle;
     history->idle = NULL;
     pthread_mutex_unlock(&history->lock);
-    while (segment != NULL) {
+    while (segment) {
         struct segment *next = segment->next;
         reclaim_segment(history, segment);
         segment = next;
@@ -233,7 +234,7 @@ struct segment *history__segment_bounds(const struct history *history, uint64_t 
 
 struct segment *history__segment(const struct history *history, uint64_t number) {
     struct segment *segment = history__segment_bounds(history, number);
-    if (segment != NULL && segment->backed != NULL) history__backed_enter(history, segment);
+    if (segment && segment->backed) history__backed_enter(history, segment);
     return segment;
 }
 
@@ -276,7 +277,7 @@ static void retire_oldest(struct history *history, unsigned squeeze) {
     struct segment *segment = history__segment(history, number);
 
     assert(segment != NULL && segment != history->newest);
-    if (history->share != NULL && history__share_choose(history, segment, squeeze) > 0) history__share_copy(history, segment);
+    if (history->share && history__share_choose(history, segment, squeeze) > 0) history__share_copy(history, segment);
     /* moves:R  The odd number comes before both positions, and the even one after them.  Pairs with moves:A.  Without it a reader
      * sees an event in both places, or in none. */
     history__store(&history->moves, moves + 1);
@@ -290,19 +291,20 @@ static void retire_oldest(struct history *history, unsigned squeeze) {
     sweep_some(history, &history->traces);
     sweep_some(history, &history->peers);
     send_through_grace(history, segment);
+    history__keep_post(history);
 }
 
 /* Makes the spare segment the newest. */
 static void open_segment(struct history *history) {
     struct segment *segment = history->spare, *before = history->newest;
-    uint64_t number = before == NULL ? 0 : before->number + 1;
+    uint64_t number = before ? before->number + 1 : 0;
 
     history->spare = segment->next;
     segment->number = number;
     segment->next = NULL;
     segment->trace_count = segment->peer_count = 0;
-    history__table_clear(&segment->by_trace, before == NULL ? 0 : before->by_trace.used);
-    history__table_clear(&segment->by_peer, before == NULL ? 0 : before->by_peer.used);
+    history__table_clear(&segment->by_trace, before ? before->by_trace.used : 0);
+    history__table_clear(&segment->by_peer, before ? before->by_peer.used : 0);
     memset((void *)segment->blocks, 0, BLOCKS * sizeof *segment->blocks);
     for (unsigned i = 0; i < BLOCKS; i++) history__store(&segment->blocks[i].min_ns, UINT64_MAX);
     segment->bounds = (struct block){.min_ns = UINT64_MAX};
@@ -310,8 +312,8 @@ static void open_segment(struct history *history) {
     history__store32(&segment->peers_published, 0);
     history__store32(&segment->rare, 0);
     memset(history->seen_once, 0, sizeof history->seen_once);
-    if (segment->kept != NULL) {
-        segment->kept_before = before == NULL ? 0 : before->kept_before + history__load32(&before->kept_count);
+    if (segment->kept) {
+        segment->kept_before = before ? before->kept_before + history__load32(&before->kept_count) : 0;
         history__store32(&segment->kept_count, 0);
         memset((void *)segment->kept, 0, HISTORY_SEGMENT_EVENTS / 8);
     }
@@ -321,11 +323,12 @@ static void open_segment(struct history *history) {
     history__store32(&history->live, history__load32(&history->live) + 1);
     history->newest = segment;
     history->filled = 0;
+    history__keep_post(history);
 }
 
 bool history__open_next(struct history *history) {
-    while (history->spare == NULL && history->in_grace > 0) reclaim(history, true);
-    if (history->spare == NULL) return false;
+    while (!history->spare && history->in_grace > 0) reclaim(history, true);
+    if (!history->spare) return false;
     open_segment(history);
     return true;
 }
@@ -334,12 +337,12 @@ bool history__open_next(struct history *history) {
  * its grace period passes while the new one fills. */
 static void rotate(struct history *history) {
     reclaim(history, false);
-    while (history->spare == NULL) {
+    while (!history->spare) {
         if (history->in_grace == 0) retire_oldest(history, 0);
         reclaim(history, true);
     }
     open_segment(history);
-    if (history->spare == NULL && history->in_grace == 0) retire_oldest(history, 0);
+    if (!history->spare && history->in_grace == 0) retire_oldest(history, 0);
 }
 
 /* Has the directory of traces what that many events could need at worst?  Of peers there may be more than there is room for. */
@@ -354,8 +357,8 @@ static void retire_early(struct history *history, unsigned squeeze) {
     history__add(&history->early, HISTORY_SEGMENT_EVENTS - (history__share_kept(history) - before));
 }
 
-/* Makes room in the directory: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The newest alone
- * never needs more than there is, so in the end there is room. */
+/* Makes room in the directory: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The
+ * newest alone never needs more than there is, so in the end there is room. */
 static void make_room(struct history *history, uint32_t events) {
     bool swept = false;
     unsigned squeeze = 0; /* shares that have a trace for each event must not keep all entries */
@@ -381,7 +384,7 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
 
     for (;; make_room(history, room)) {
         /* kept events may fill it at once */
-        while (history->newest == NULL || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
+        while (!history->newest || history->filled == HISTORY_SEGMENT_EVENTS) rotate(history);
         room = HISTORY_SEGMENT_EVENTS - history->filled;
         if (room > RESERVE_MAX) room = RESERVE_MAX;
         if (entries_suffice(history, room)) break;
@@ -397,7 +400,7 @@ void history_append(struct history *history, uint32_t count, history_source sour
     history->reserved = 0;
     if (count == 0) return;
     history__index(history, history->newest, history->filled, count, source);
-    if (history->share != NULL) history__share_note(history, history_source_node(source), count);
+    if (history->share) history__share_note(history, history_source_node(source), count);
     history->filled += count;
     publish_end(history);
 }
@@ -431,9 +434,9 @@ const struct trace_event *history_at(const struct history *history, uint64_t pos
     if (position >= history_end_position(history)) return NULL;
     segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
     index = position % HISTORY_SEGMENT_EVENTS;
-    if (segment == NULL || index >= segment->capacity) return NULL;
+    if (!segment || index >= segment->capacity) return NULL;
     if (!history__event_ready(segment, (uint32_t)index)) return NULL;
-    if (ret_source != NULL) *ret_source = segment->sources[index];
+    if (ret_source) *ret_source = segment->sources[index];
     return &segment->events[index];
 }
 
@@ -454,19 +457,19 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     stats.whole_from_ns = history__load(&history->gone_ns);
     stats.share = history__share_level(history);
     stats.early = history__load(&history->early);
-    stats.events_max = (uint64_t)(history->segments_max - (history->backed == NULL)) * HISTORY_SEGMENT_EVENTS;
+    stats.events_max = (uint64_t)(history->segments_max - !history->backed) * HISTORY_SEGMENT_EVENTS;
     stats.bytes = history->arena_bytes + sizeof *history;
     stats.bytes_max = history->bytes_max;
     stats.segments = history__load32(&history->live);
     stats.segments_max = history->segments_max - 1;
-    if (history->backed != NULL) (void)history__backed_directories(history); /* without memory there are none */
+    if (history->backed) (void)history__backed_directories(history); /* without memory there are none */
     stats.traces = count_alive(&history->traces, begin);
     stats.peers = count_alive(&history->peers, begin);
     for (uint64_t number = begin / HISTORY_SEGMENT_EVENTS; number * HISTORY_SEGMENT_EVENTS < end; number++) {
         struct segment *segment;
         grace_read_lock();
         segment = history__segment_bounds(history, number);
-        if (segment != NULL) {
+        if (segment) {
             stats.events += history__behind(segment, end);
             stats.kept += history__load32(&segment->kept_count);
             stats.rare_peer_events += history__load32(&segment->rare);
@@ -496,7 +499,7 @@ static int create(struct history **ret_history, size_t bytes_max, bool lazy, boo
 
     if (error < 0) return error;
     history = aligned_alloc(64, line_up(sizeof *history));
-    if (history == NULL) return -ENOMEM;
+    if (!history) return -ENOMEM;
     memset((void *)history, 0, sizeof *history);
     history->bytes_max = bytes_max;
     history->lazy = lazy;
@@ -534,12 +537,13 @@ static void reclaimer_stop(struct history *history) {
 }
 
 void history_destroy(struct history *history) {
-    if (history == NULL) return;
-    if (history->backed != NULL) {
+    if (!history) return;
+    if (history->backed) {
         history__backed_destroy(history);
         return;
     }
     if (!history->lazy) reclaimer_stop(history);
+    history__keep_end(history);
     pthread_cond_destroy(&history->done);
     pthread_cond_destroy(&history->work);
     pthread_mutex_destroy(&history->lock);

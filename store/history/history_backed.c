@@ -88,7 +88,7 @@ void history__backed_enter(const struct history *history, struct segment *segmen
     if (backed->place == NO_PLACE) {
         for (uint32_t i = 1; i < BACKED_PLACES; i++)
             if (store->places[i].used < store->places[oldest].used) oldest = i;
-        if (store->places[oldest].segment != NULL) store->places[oldest].segment->backed->place = NO_PLACE;
+        if (store->places[oldest].segment) store->places[oldest].segment->backed->place = NO_PLACE;
         store->places[oldest].segment = segment;
         backed->place = oldest;
         memset(backed->loaded, 0, sizeof backed->loaded);
@@ -124,7 +124,7 @@ static void fit_sources(struct backed *backed, struct segment *segment, uint32_t
         stray |= node == backed->info.node_other;
         segment->sources[i] = history_source_make(node, history_source_lane(segment->sources[i]));
     }
-    if (!stray || backed->strays_told || backing->stray == NULL) return;
+    if (!stray || backed->strays_told || !backing->stray) return;
     backed->strays_told = true;
     backing->stray(backing->context, backed->index);
 }
@@ -166,7 +166,8 @@ static bool fit_numbers(const uint16_t *numbers, uint32_t first, uint32_t count,
     return !bad;
 }
 
-/* The time of each event depends on its source, which may lie in a block before this one; where that is damaged, nobody sees the event. */
+/* The time of each event depends on its source, which may lie in a block before this one; where that is damaged, nobody sees
+ * the event. */
 static void show_events(struct backed *backed, struct segment *segment, size_t from, uint32_t first, uint32_t count) {
     const struct history_times *times = &backed->store->times;
     const char *here = backed->store->places[backed->place].memory + from;
@@ -245,7 +246,7 @@ static bool load_block(struct backed_store *store, struct segment *segment, uint
     if (to > backed->layout.at[HISTORY_SECTIONS]) to = backed->layout.at[HISTORY_SECTIONS];
     if (backing->load(backing->context, backed->index, block, memory + from, to - from) == 0) {
         if (fit_block(backed, segment, from, to)) {
-            if (store->times.event != NULL) show_times(backed, segment, from, to);
+            if (store->times.event) show_times(backed, segment, from, to);
             bit_set(backed->loaded, block);
             return true;
         }
@@ -280,7 +281,7 @@ uint32_t history_backed_verify(struct history *history, uint32_t number) {
     struct segment *segment = history__segment(history, number);
     uint32_t damaged = 0, blocks;
 
-    if (segment == NULL || segment->backed == NULL) return 0;
+    if (!segment || !segment->backed) return 0;
     blocks = (uint32_t)((segment->backed->layout.at[HISTORY_SECTIONS] + segment->backed->info.block_bytes - 1) /
                         segment->backed->info.block_bytes);
     for (uint32_t block = 0; block < blocks; block++)
@@ -301,7 +302,7 @@ static void *area_take(struct backed_store *store, unsigned index, size_t bytes)
 
 static void areas_drop(struct backed_store *store) {
     for (unsigned i = 0; i < sizeof store->areas / sizeof store->areas[0]; i++) {
-        if (store->areas[i] != NULL) munmap(store->areas[i], store->area_bytes[i]);
+        if (store->areas[i]) munmap(store->areas[i], store->area_bytes[i]);
         store->areas[i] = NULL;
     }
 }
@@ -315,7 +316,7 @@ static int directory_take(struct backed_store *store, unsigned area, struct dire
     void *entries = area_take(store, area, (capacity + 1) * entry_bytes);
     void *even = area_take(store, area + 1, history__directory_slot_bytes(bits, 0));
     void *odd = area_take(store, area + 2, history__directory_slot_bytes(bits, 1));
-    if (entries == NULL || even == NULL || odd == NULL) return -ENOMEM;
+    if (!entries || !even || !odd) return -ENOMEM;
     history__directory_init(directory, capacity, entries, entry_bytes, even, odd, hash_of);
     return 0;
 }
@@ -390,7 +391,7 @@ int history__backed_directories(struct history *history) {
     error = directory_take(store, 0, &history->traces, capacity, sizeof(struct trace_entry), hash_of_trace);
     if (error == 0) error = directory_take(store, 3, &history->peers, capacity, sizeof(struct peer_entry), hash_of_peer);
     store->last_ns = error == 0 ? area_take(store, 6, ((size_t)capacity + 1) * sizeof *store->last_ns) : NULL;
-    if (store->last_ns == NULL) {
+    if (!store->last_ns) {
         areas_drop(store);
         return -ENOMEM;
     }
@@ -475,8 +476,8 @@ static void found_add(struct prefix_search *search, const struct trace_id *id) {
         if (search->count >= search->capacity / 2) {
             size_t capacity = search->capacity == 0 ? 64 : 2 * search->capacity;
             struct trace_id *found = realloc(search->found, capacity * sizeof *found);
-            search->failed |= found == NULL;
-            if (found == NULL) return;
+            search->failed |= !found;
+            if (!found) return;
             search->found = found;
             search->capacity = capacity;
         }
@@ -604,7 +605,7 @@ void history__backed_destroy(struct history *history) {
 
     areas_drop(store);
     for (uint32_t i = 0; i < BACKED_PLACES; i++)
-        if (store->places[i].memory != NULL) munmap(store->places[i].memory, store->place_bytes);
+        if (store->places[i].memory) munmap(store->places[i].memory, store->place_bytes);
     free(store->list);
     free(store);
     free((void *)history->ring);
@@ -619,17 +620,17 @@ int history_open_backed(struct history **ret_history, const struct history_backe
     uint64_t events = 0;
     int error = -ENOMEM;
 
-    if (history == NULL) return -ENOMEM;
+    if (!history) return -ENOMEM;
     memset((void *)history, 0, sizeof *history);
     history->backed = calloc(1, sizeof *history->backed);
     history->segments = calloc(count, sizeof *history->segments);
     history->ring = calloc(count, sizeof *history->ring);
     history->segments_max = count;
-    if (history->backed == NULL || history->segments == NULL || history->ring == NULL) goto fail;
+    if (!history->backed || !history->segments || !history->ring) goto fail;
     history->backed->backing = *backing;
     history->backed->count = segment_count;
     history->backed->list = calloc(count, sizeof *history->backed->list);
-    if (history->backed->list == NULL) goto fail;
+    if (!history->backed->list) goto fail;
     error = segment_count <= BACKED_SEGMENTS_MAX ? history__keys_make(history) : -EINVAL;
     for (uint32_t i = 0; i < segment_count && error == 0; i++) {
         error = backed_init(history->backed, &history->segments[i], i, &segments[i]);
@@ -647,7 +648,7 @@ int history_open_backed(struct history **ret_history, const struct history_backe
     return 0;
 
 fail:
-    if (history->backed != NULL) {
+    if (history->backed) {
         history__backed_destroy(history);
         return error;
     }

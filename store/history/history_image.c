@@ -98,6 +98,24 @@ static const void *array_of(const struct segment *segment, enum history_section 
     }
 }
 
+/* All of these tallies but what may still change: decisions of history_keep.c. */
+static void copy_tallies(struct trace_tally *out, const struct trace_tally *tallies, size_t count) {
+    TRACE_STATIC_ASSERT_(BYTES_A_LOCK % sizeof *out == 0, "one hold of the lock copies whole tallies");
+    for (size_t i = 0; i < count; i++) {
+        memcpy((void *)&out[i], (const void *)&tallies[i], offsetof(struct trace_tally, kept));
+        history__kept_store(&out[i], TRACE_KEPT_NOT);
+    }
+}
+
+static void copy_array(const struct segment *segment, enum history_section section, size_t from, char *out, size_t bytes) {
+    const char *array = (const char *)array_of(segment, section) + from;
+    if (section == HISTORY_TRACES)
+        copy_tallies((struct trace_tally *)(void *)out, (const struct trace_tally *)(const void *)array,
+                     bytes / sizeof(struct trace_tally));
+    else
+        memcpy(out, array, bytes);
+}
+
 static int take_bytes(const struct taking *taking, enum history_section section, size_t bytes) {
     char *out = taking->image + taking->layout.at[section];
 
@@ -106,9 +124,9 @@ static int take_bytes(const struct taking *taking, enum history_section section,
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment(taking->history, taking->number);
-        if (segment != NULL) memcpy(out + done, (const char *)array_of(segment, section) + done, now);
+        if (segment) copy_array(segment, section, done, out + done, now);
         grace_read_unlock();
-        if (segment == NULL) return -ENOENT;
+        if (!segment) return -ENOENT;
     }
     return 0;
 }
@@ -121,9 +139,9 @@ static int take_peers(const struct taking *taking, uint32_t peers) {
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment(taking->history, taking->number);
-        if (segment != NULL) memcpy((void *)(out + done), (const void *)segment->chunks[done / CHUNK_PEERS], now * sizeof *out);
+        if (segment) memcpy((void *)(out + done), (const void *)segment->chunks[done / CHUNK_PEERS], now * sizeof *out);
         grace_read_unlock();
-        if (segment == NULL) return -ENOENT;
+        if (!segment) return -ENOENT;
         for (uint32_t i = done; i < done + now; i++) out[i].entry = 0;
     }
     return 0;
@@ -144,7 +162,7 @@ static int take_info(const struct history *history, uint64_t number, struct hist
     if (number * HISTORY_SEGMENT_EVENTS >= end) return -ENOENT;
     grace_read_lock();
     segment = history__segment(history, number);
-    if (segment != NULL) {
+    if (segment) {
         ret_info->number = number;
         ret_info->shape.events = history__behind(segment, end);
         ret_info->shape.traces = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
@@ -190,7 +208,6 @@ static void order_traces(struct taking *taking, struct history_segment_info *inf
     for (uint32_t i = 0; i < traces; i++) {
         memcpy((void *)&tallies[i], (const void *)&copies[places[i].number], sizeof *tallies);
         tallies[i].entry = 0;
-        tallies[i].unused = 0;
         moved[places[i].number] = (uint16_t)i;
         if (i % HISTORY_MARK_TRACES == 0) info->marks[i / HISTORY_MARK_TRACES] = places[i].id;
     }
@@ -204,13 +221,13 @@ static int sort_traces(struct taking *taking, struct history_segment_info *info)
     struct place *places = (struct place *)memory;
     struct trace_tally *copies = (struct trace_tally *)(places + traces);
 
-    if (memory == NULL) return -ENOMEM;
+    if (!memory) return -ENOMEM;
     if (traces > 0) order_traces(taking, info, places, copies, (uint16_t *)(copies + traces));
     free(memory);
     return 0;
 }
 
-/* ---- a segment whose index does not have all -------------------------------------------------------------------------------- */
+/* ---- a segment whose index does not have all ------------------------------------------------------------------------------*/
 
 #define COPIED_A_LOCK 2048U
 
@@ -229,8 +246,7 @@ static int copy_events(const struct history *history, uint64_t number, uint32_t 
     segment = history__segment(history, number);
     for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < HISTORY_SEGMENT_EVENTS; i++) {
         if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
-        if (segment->kept != NULL && history__is_kept(segment, i))
-            continue; /* it is in the image of the segment that it came into */
+        if (segment->kept && history__is_kept(segment, i)) continue; /* it is in the image of the segment that it came into */
         out->events[out->count] = segment->events[i];
         out->sources[out->count++] = segment->sources[i];
     }
@@ -275,7 +291,7 @@ static bool has_all(const struct history *history, uint64_t number) {
 
     grace_read_lock();
     segment = history__segment(history, number);
-    all = segment == NULL || (history__rare_chain(segment) == NULL && history__load32(&segment->kept_count) == 0);
+    all = !segment || (!history__rare_chain(segment) && history__load32(&segment->kept_count) == 0);
     grace_read_unlock();
     return all;
 }

@@ -75,6 +75,7 @@ static void trace_make(struct history *history, struct segment *segment, uint32_
 
     tally->id = event->trace_id;
     history__store(&tally->last_ns, event->timestamp);
+    history__kept_store(tally, TRACE_KEPT_NOT);
     tally->entry = trace_entry_take(history, &event->trace_id, hash, guess);
     link_first(&tally->head, segment->trace_links, index);
     if (__builtin_expect(history__table_crowded(table), 0)) {
@@ -435,7 +436,7 @@ struct trace_tally *history__find_trace(const struct history *history, const str
     do {
         version = table_enter(table);
         uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
-        for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+        for (uint32_t at = history__home(hash, mask), steps = 0; !found && steps <= mask; at = (at + 1) & mask, steps++) {
             if (!history__ready(segment, (const void *)&table->slots[at], sizeof *table->slots)) return damaged(ret_whole);
             /* slot:A  Pairs with slot:R.  Without it we could read a tally that is not filled. */
             slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
@@ -445,7 +446,7 @@ struct trace_tally *history__find_trace(const struct history *history, const str
             if (!history__ready(segment, tally, sizeof *tally)) return damaged(ret_whole);
             if (history__id_equal(&tally->id, id)) found = tally;
         }
-    } while (found == NULL && !table_left(table, version));
+    } while (!found && !table_left(table, version));
     return found;
 }
 
@@ -459,7 +460,7 @@ struct peer_tally *history__find_peer(const struct history *history, const struc
     do {
         version = table_enter(table);
         uint32_t mask = atomic_load_explicit(&table->mask, memory_order_acquire);
-        for (uint32_t at = history__home(hash, mask), steps = 0; found == NULL && steps <= mask; at = (at + 1) & mask, steps++) {
+        for (uint32_t at = history__home(hash, mask), steps = 0; !found && steps <= mask; at = (at + 1) & mask, steps++) {
             if (!history__ready(segment, (const void *)&table->slots[at], sizeof *table->slots)) return damaged(ret_whole);
             slot = atomic_load_explicit(&table->slots[at], memory_order_acquire); /* slot:A */
             if (slot == 0) break;
@@ -468,7 +469,7 @@ struct peer_tally *history__find_peer(const struct history *history, const struc
             if (!history__ready(segment, tally, sizeof *tally)) return damaged(ret_whole);
             if (history__peer_equal(&tally->id, id)) found = tally;
         }
-    } while (found == NULL && !table_left(table, version));
+    } while (!found && !table_left(table, version));
     return found;
 }
 
@@ -476,7 +477,7 @@ bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t 
     struct chain chain;
     uint32_t index;
 
-    if (segment->backed == NULL) return true;
+    if (!segment->backed) return true;
     for (history__chain_begin(&chain, head, links); chain.next < segment->capacity; (void)history__chain_next(&chain, &index))
         if (!history__ready(segment, &links[chain.next], sizeof *links)) return false;
     return chain.next == HISTORY_SEGMENT_EVENTS;

@@ -32,8 +32,7 @@
  * before a grace period after it was swept.
  *
  * When entries of the directory of traces run low, the oldest segment is retired early: memory is fixed and answers stay
- * exact, the
- * history only reaches less far back, but never less than a quarter.
+ * exact, the history only reaches less far back, but never less than a quarter.
  *
  * Threads
  * -------
@@ -97,13 +96,16 @@ struct block {
     _Atomic uint64_t nodes; /* bit node % 64 */
 };
 
+/* What history_keep.c has decided about a trace. */
+enum trace_kept { TRACE_KEPT_NOT, TRACE_KEPT, TRACE_KEPT_NO_MORE };
+
 /* A trace in a segment. */
 struct trace_tally {
     struct trace_id id;
     _Atomic uint64_t last_ns; /* greatest */
     uint32_t entry;           /* in the directory of traces */
     _Atomic uint16_t head;
-    uint16_t unused;
+    _Atomic uint16_t kept; /* enum trace_kept; in an image always 0 */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line");
 
@@ -248,6 +250,7 @@ struct history {
     bool stop;
 
     struct history_share *share; /* NULL: the oldest events go, whose ever they are */
+    struct history_keep *keep;   /* NULL: no trace is kept longer than others */
     _Atomic uint64_t gone_ns;    /* no event that is gone is later */
     _Atomic uint64_t early;      /* events that went while there was memory for more, because of traces */
 
@@ -337,6 +340,13 @@ static inline uint32_t history__load32(const _Atomic uint32_t *word) {
 }
 static inline void history__store32(_Atomic uint32_t *word, uint32_t value) {
     atomic_store_explicit(word, value, memory_order_relaxed); /* relaxed: likewise */
+}
+
+static inline enum trace_kept history__kept_load(const struct trace_tally *tally) {
+    return (enum trace_kept)atomic_load_explicit(&tally->kept, memory_order_relaxed); /* relaxed: a hint by itself */
+}
+static inline void history__kept_store(struct trace_tally *tally, enum trace_kept kept) {
+    atomic_store_explicit(&tally->kept, (uint16_t)kept, memory_order_relaxed); /* relaxed: likewise */
 }
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */
@@ -430,7 +440,7 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
  * are damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be
  * done without, by looking at the events. */
 static inline bool history__ready(const struct segment *segment, const void *from, size_t bytes) {
-    return __builtin_expect(segment->backed == NULL, 1) || history__backed_ready(segment, from, bytes);
+    return __builtin_expect(!segment->backed, 1) || history__backed_ready(segment, from, bytes);
 }
 
 /* One event, with its source. */
@@ -442,7 +452,7 @@ static inline bool history__event_ready(const struct segment *segment, uint32_t 
 /* Do its tallies tell the least and greatest times of their events?  Not where several clocks were made one. */
 bool history__backed_times_whole(const struct segment *segment);
 static inline bool history__times_whole(const struct segment *segment) {
-    return __builtin_expect(segment->backed == NULL, 1) || history__backed_times_whole(segment);
+    return __builtin_expect(!segment->backed, 1) || history__backed_times_whole(segment);
 }
 
 /* Are there events of it that could not be read? */
@@ -451,7 +461,7 @@ bool history__backed_damaged(const struct segment *segment);
 /* The keys of its tables. */
 const uint64_t *history__backed_keys(const struct segment *segment);
 static inline const uint64_t *history__keys(const struct history *history, const struct segment *segment) {
-    return __builtin_expect(segment->backed == NULL, 1) ? history->keys : history__backed_keys(segment);
+    return __builtin_expect(!segment->backed, 1) ? history->keys : history__backed_keys(segment);
 }
 
 /* Fills the directories of a backed history, once.  Without them there are no summaries.  Returns 0 or -ENOMEM. */

@@ -2,9 +2,9 @@
  *
  * What the nodes say about each peer.
  *
- * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source and
- * number of the peer).  For a set of nodes their events are counted one by one, and so are those of rare peers.  All are exact for
- * the events that were there at the beginning; the newest segment's tallies may already know of a few more.
+ * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source
+ * and number of the peer).  For a set of nodes their events are counted one by one, and so are those of rare peers.  All are
+ * exact for the events that were there at the beginning; the newest segment's tallies may already know of a few more.
  *
  * There may be as many peers as events, and an answer must not take the memory of all of them.  So they are gone through in
  * several passes, each for those whose hash leaves a certain remainder, and what is not among the first is dropped after each.
@@ -75,7 +75,8 @@ static bool is_of_pass(const struct peer_sums *sums, const struct trace_node_id 
     return sums->passes == 1 || (history__hash_peer(sums->history, id) >> 32) % sums->passes == sums->pass;
 }
 
-/* The sum of a peer of this pass, and its number.  Returns 0, -ENOMEM, or -EOVERFLOW when there are more peers than a pass takes. */
+/* The sum of a peer of this pass, and its number.  Returns 0, -ENOMEM, or -EOVERFLOW when there are more peers than a pass
+ * takes. */
 static int sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uint32_t *index) {
     uint32_t count = sums->seen.count;
 
@@ -85,7 +86,7 @@ static int sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uin
     if (count == sums->capacity) {
         size_t capacity = sums->capacity == 0 ? 64 : 2 * sums->capacity;
         struct peer_sum *list = realloc(sums->list, capacity * sizeof *list);
-        if (list == NULL) return -ENOMEM;
+        if (!list) return -ENOMEM;
         sums->list = list;
         sums->capacity = capacity;
     }
@@ -129,7 +130,7 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
 static void note_node(struct peer_sum *sum, uint32_t node) { sum->nodes[node / 64] |= UINT64_C(1) << node % 64; }
 
 static bool node_asked(const struct peer_sums *sums, uint32_t node) {
-    return sums->node_set == NULL || (node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0);
+    return !sums->node_set || (node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0);
 }
 
 /* One event by itself. */
@@ -152,7 +153,7 @@ static int add_rare(struct peer_sums *sums, const struct segment *segment, uint3
     uint32_t index;
     int error = 0;
 
-    if (head == NULL) return 0;
+    if (!head) return 0;
     for (history__chain_begin(&chain, head, segment->peer_links); error == 0 && history__chain_next(&chain, &index);)
         if (index < behind) error = add_event(sums, segment, index);
     return error;
@@ -163,7 +164,7 @@ static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, 
         struct peer_sum *sum;
         int error = sum_of(sums, segment, number, &sum);
         if (error < 0) return error;
-        if (sum != NULL) add_tally(&sum->tally, history__peer_tally(segment, number));
+        if (sum) add_tally(&sum->tally, history__peer_tally(segment, number));
     }
     for (uint32_t i = 0; i < behind; i++) {
         uint32_t number = segment->peer_numbers[i];
@@ -181,7 +182,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
         if (number >= count || !node_asked(sums, node)) continue;
         error = sum_of(sums, segment, number, &sum);
         if (error < 0) return error;
-        if (sum == NULL) continue;
+        if (!sum) continue;
         history__peer_count(&sum->tally, &segment->events[i], node);
         note_node(sum, node);
     }
@@ -199,7 +200,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
 
 /* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes alone. */
 static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
-    if (segment->backed == NULL) return true;
+    if (!segment->backed) return true;
     if (!history__times_whole(segment)) return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct peer_tally *tally = history__peer_tally(segment, i);
@@ -207,7 +208,7 @@ static bool columns_ready(const struct peer_sums *sums, const struct segment *se
     }
     return history__ready(segment, segment->peer_numbers, behind * sizeof *segment->peer_numbers) &&
            history__ready(segment, segment->sources, behind * sizeof *segment->sources) &&
-           (sums->node_set == NULL || history__ready(segment, segment->events, behind * sizeof *segment->events));
+           (!sums->node_set || history__ready(segment, segment->events, behind * sizeof *segment->events));
 }
 
 static int add_segment(struct peer_sums *sums, uint64_t number) {
@@ -218,14 +219,14 @@ static int add_segment(struct peer_sums *sums, uint64_t number) {
 
     grace_read_lock();
     segment = history__span_segment(sums->history, &span, number, &behind);
-    if (segment != NULL) {
+    if (segment) {
         /* peers:A  Pairs with peers:R. */
         count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
         for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
         /* PEER_NONE is a number only where each of 65536 events has a peer of its own, and then no event has none */
         if (!columns_ready(sums, segment, behind, count))
             error = add_events(sums, segment, behind);
-        else if (sums->node_set == NULL)
+        else if (!sums->node_set)
             error = add_all_nodes(sums, segment, behind, count);
         else
             error = add_some_nodes(sums, segment, behind, count);
@@ -278,7 +279,7 @@ static int add_rows(struct rows *rows, const struct peer_sums *sums, size_t limi
     uint32_t count = sums->seen.count;
     struct history_peer *list = realloc(rows->list, (rows->count + count + 1) * sizeof *list);
 
-    if (list == NULL) return -ENOMEM;
+    if (!list) return -ENOMEM;
     rows->list = list;
     for (uint32_t i = 0; i < count; i++) fill(&sums->list[i], &list[rows->count + i]);
     rows->count += count;
@@ -294,9 +295,9 @@ static int run_pass(struct peer_sums *sums) {
     history__seen_fini(&sums->seen);
     for (uint64_t n = sums->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums->end && error == 0; n++) {
         error = add_segment(sums, n);
-        if (sums->work != NULL) sums->work->done += HISTORY_SEGMENT_EVENTS * HISTORY_WORK_EVENT;
+        if (sums->work) sums->work->done += HISTORY_SEGMENT_EVENTS * HISTORY_WORK_EVENT;
         if (error == 0) error = history_work_check(sums->work);
-        if (error == 0 && sums->work != NULL && sums->work->pause != NULL) sums->work->pause(sums->work->pause_arg);
+        if (error == 0 && sums->work && sums->work->pause) sums->work->pause(sums->work->pause_arg);
     }
     return error;
 }
@@ -312,7 +313,7 @@ int history_peers_first(struct history *history, const struct history_peers_quer
     sums.begin = span.begin;
     sums.end = span.end;
     sums.sum_of = malloc(HISTORY_SEGMENT_EVENTS * sizeof *sums.sum_of);
-    if (sums.sum_of == NULL) goto out;
+    if (!sums.sum_of) goto out;
     for (sums.pass = 0; sums.pass < sums.passes; sums.pass++) {
         error = run_pass(&sums);
         if (error == -EOVERFLOW) { /* begin anew, with smaller parts */

@@ -30,15 +30,15 @@ bool history_match(const struct history_query *query, const struct trace_event *
     if (query->by_trace && !history__id_equal(&query->trace_id, &event->trace_id)) return false;
     if (query->by_peer && (!(event->flags & TRACE_FLAG_HAS_PEER) || !history__peer_equal(&query->peer_id, &event->peer_id)))
         return false;
-    return query->test == NULL || query->test(query->test_arg, event, source);
+    return !query->test || query->test(query->test_arg, event, source);
 }
 
 /* ---- work --------------------------------------------------------------------------------------------------------------- */
 
 int history_work_check(const struct history_work *work) {
-    if (work == NULL) return 0;
+    if (!work) return 0;
     /* relaxed: a flag alone */
-    if (work->abandoned != NULL && atomic_load_explicit(work->abandoned, memory_order_relaxed)) return -ECANCELED;
+    if (work->abandoned && atomic_load_explicit(work->abandoned, memory_order_relaxed)) return -ECANCELED;
     return work->max != 0 && work->done > work->max ? -E2BIG : 0;
 }
 
@@ -47,18 +47,18 @@ int history__breathe(const struct history *history, const struct segment *segmen
     uint64_t number = segment->number;
     int error;
 
-    if (work == NULL || work->done - *held < HISTORY_WORK_A_LOCK) return 0;
+    if (!work || work->done - *held < HISTORY_WORK_A_LOCK) return 0;
     *held = work->done;
     error = history_work_check(work);
-    if (error < 0 || segment->backed != NULL) return error;
+    if (error < 0 || segment->backed) return error;
     grace_read_unlock();
-    if (work->pause != NULL) work->pause(work->pause_arg);
+    if (work->pause) work->pause(work->pause_arg);
     grace_read_lock();
     return history__segment(history, number) == segment ? 0 : -ENOENT;
 }
 
 static void count_work(struct history_work *work, uint32_t events) {
-    if (work != NULL) work->done += (uint64_t)events * HISTORY_WORK_EVENT;
+    if (work) work->done += (uint64_t)events * HISTORY_WORK_EVENT;
 }
 
 /* ---- in order ----------------------------------------------------------------------------------------------------------- */
@@ -135,10 +135,10 @@ static int make_room(struct selection *selection) {
 
     if (capacity > selection->capacity_max) capacity = selection->capacity_max;
     hits = realloc(selection->hits, capacity * sizeof *hits);
-    if (hits == NULL) return -ENOMEM;
+    if (!hits) return -ENOMEM;
     selection->hits = hits;
     heap = realloc(selection->heap, capacity * sizeof *heap);
-    if (heap == NULL) return -ENOMEM;
+    if (!heap) return -ENOMEM;
     selection->heap = heap;
     selection->capacity = capacity;
     return 0;
@@ -150,7 +150,7 @@ static void offer(struct selection *selection, const struct trace_event *event, 
     struct history_key key = history__key(event, source, position);
     uint32_t place;
 
-    if (selection->after != NULL && answer_compare(selection, &key, selection->after) <= 0) return;
+    if (selection->after && answer_compare(selection, &key, selection->after) <= 0) return;
     if (selection->counting) {
         selection->counted++;
         return;
@@ -183,7 +183,7 @@ static inline void examine(struct selection *selection, const struct segment *se
         return;
     }
     if (!history_match(selection->query, event, segment->sources[index])) return;
-    if (selection->visit != NULL)
+    if (selection->visit)
         selection->error = selection->visit(selection->context, event, segment->sources[index]);
     else
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
@@ -217,7 +217,7 @@ static bool bounds_match(const struct selection *selection, uint64_t min_ns, uin
     const struct history_query *query = selection->query;
 
     if (max_ns < query->from_ns || (query->to_ns != 0 && min_ns >= query->to_ns)) return false;
-    if (selection->after != NULL) {
+    if (selection->after) {
         if (selection->newest_first ? min_ns > selection->after->time_ns : max_ns < selection->after->time_ns) return false;
     }
     if (full(selection)) {
@@ -233,7 +233,7 @@ static bool bounds_match_all(const struct selection *selection, const struct blo
     uint64_t min_ns = history__load(&bounds->min_ns), max_ns = history__load(&bounds->max_ns);
 
     if (!history_counts_by_index(query) || min_ns < query->from_ns || (query->to_ns != 0 && max_ns >= query->to_ns)) return false;
-    if (selection->after == NULL) return true;
+    if (!selection->after) return true;
     return selection->newest_first ? max_ns < selection->after->time_ns : min_ns > selection->after->time_ns;
 }
 
@@ -265,7 +265,7 @@ static void search_block(struct selection *selection, const struct segment *segm
         if (__builtin_expect(!whole, 0) && !history__event_ready(segment, index)) continue;
         if (query->by_node && !match_node(query, history_source_node(segment->sources[index]))) continue;
         examine(selection, segment, index);
-        if (query->test != NULL && selection->error == 0) breathe(selection, segment);
+        if (query->test && selection->error == 0) breathe(selection, segment);
         if (selection->error != 0) return;
     }
     breathe(selection, segment);
@@ -313,7 +313,7 @@ static enum search choose(const struct history_query *query) {
 bool history_counts_by_index(const struct history_query *query) {
     enum search how = choose(query);
     return how == SEARCH_TRACE || how == SEARCH_PEER ||
-           (query->kinds == 0 && !query->by_node && !query->by_trace && query->test == NULL);
+           (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test);
 }
 
 /* Along a chain, or block by block, what lies in [first, behind) of a segment. */
@@ -326,17 +326,17 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
 
     grace_read_lock();
     segment = history__segment(selection->history, number);
-    if (segment != NULL && behind > segment->capacity) behind = segment->capacity;
-    if (segment == NULL || first >= behind) {
+    if (segment && behind > segment->capacity) behind = segment->capacity;
+    if (!segment || first >= behind) {
         /* evicted meanwhile, or sealed before it was full */
     } else if (how == SEARCH_TRACE) {
         trace = history__find_trace(selection->history, segment, &selection->query->trace_id, &whole);
-        if (trace != NULL) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
+        if (trace) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
         peer = history__find_peer(selection->history, segment, &selection->query->peer_id, &whole);
-        if (peer != NULL) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+        if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
         /* those that came before it had a tally */
-        if (selection->error == 0 && history__rare_chain(segment) != NULL)
+        if (selection->error == 0 && history__rare_chain(segment))
             (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
@@ -384,7 +384,7 @@ static void clip(struct selection *selection) {
 }
 
 static void set_after(struct selection *selection, const struct history_hit *after) {
-    if (after == NULL) return;
+    if (!after) return;
     selection->after_key = hit_key(after);
     selection->after = &selection->after_key;
 }

@@ -12,6 +12,7 @@
  *
  * All of it belongs to the ingest thread, but the counters. */
 #include "history_share.h"
+#include "history_keep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -39,14 +40,15 @@ struct history_share {
     /* Of the segment that is retired: what stays, and its numbers. */
     uint64_t chosen[HISTORY_SEGMENT_EVENTS / 64];
     uint32_t chosen_numbers[HISTORY_SEGMENT_EVENTS], chosen_count;
-    _Atomic uint64_t kept; /* copies ever made */
+    const uint64_t *of_kept_traces; /* bit set: events that stay although no share keeps them; NULL: none */
+    _Atomic uint64_t kept;          /* copies ever made */
     _Atomic uint64_t share;
 };
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t numbers_for(uint32_t segments_max) {
-    uint32_t least = segments_max * (HISTORY_SEGMENT_EVENTS / 4), count = HISTORY_SEGMENT_EVENTS;
+    uint32_t least = segments_max * (HISTORY_SEGMENT_EVENTS / 8 * 3), count = HISTORY_SEGMENT_EVENTS;
     while (count < least) count *= 2;
     return count;
 }
@@ -76,7 +78,7 @@ void history__share_note(struct history *history, uint32_t node, uint32_t count)
 void history_node_begins(struct history *history, uint32_t node) {
     struct history_share *share = history->share;
 
-    if (share == NULL) return;
+    if (!share) return;
     share->nodes[node].released = false;
     for (uint32_t i = 0; i < DEAD_MAX && i < share->deaths; i++)
         if (share->dead[i] == node) share->dead[i] = NOBODY; /* who had the index before */
@@ -86,7 +88,7 @@ void history_node_ends(struct history *history, uint32_t node) {
     struct history_share *share = history->share;
     uint16_t *place;
 
-    if (share == NULL) return;
+    if (!share) return;
     place = &share->dead[share->deaths++ % DEAD_MAX];
     if (share->deaths > DEAD_MAX && *place != NOBODY) share->nodes[*place].released = true;
     *place = (uint16_t)node;
@@ -124,23 +126,40 @@ static void choose_one(struct history_share *share, uint32_t index, uint64_t num
     share->chosen_numbers[share->chosen_count++] = (uint32_t)number;
 }
 
+static bool is_of_kept_trace(const struct history_share *share, uint32_t index) {
+    return share->of_kept_traces != NULL && (share->of_kept_traces[index / 64] >> index % 64 & 1) != 0;
+}
+
+/* Does an event stay that its node's share does not keep?  Of a node without a share none does: its index is needed for
+ * others. */
+static bool stays_with_trace(struct history *history, const struct share_node *node, uint32_t index) {
+    if (!is_of_kept_trace(history->share, index)) return false;
+    if (node->released) history__keep_lost(history, 1);
+    return !node->released;
+}
+
 /* Events of one node that leave their segment for the first time. */
-static void choose_run(struct history_share *share, struct share_node *node, uint64_t level, uint32_t first, uint32_t count) {
+static void choose_run(struct history *history, struct share_node *node, uint64_t level, uint32_t first, uint32_t count) {
+    struct history_share *share = history->share;
     uint64_t oldest = node->appended > level ? node->appended - level : 0, dropped; /* numbers above it stay */
+    uint32_t chosen_before = share->chosen_count;
 
     if (node->released) oldest = node->appended;
     dropped = oldest > node->passed ? oldest - node->passed : 0;
     if (dropped > count) dropped = count;
+    for (uint32_t i = 0; share->of_kept_traces != NULL && i < dropped; i++)
+        if (stays_with_trace(history, node, first + i)) choose_one(share, first + i, node->passed + i + 1);
     for (uint32_t i = (uint32_t)dropped; i < count; i++) choose_one(share, first + i, node->passed + i + 1);
     node->passed += count;
-    node->held -= dropped;
+    node->held -= count - (share->chosen_count - chosen_before);
 }
 
 /* One that was kept before. */
-static void choose_kept(struct history_share *share, struct share_node *node, uint64_t level, uint32_t index) {
+static void choose_kept(struct history *history, struct share_node *node, uint64_t level, uint32_t index) {
+    struct history_share *share = history->share;
     uint32_t number = share->numbers[share->popped++ & share->numbers_mask];
 
-    if (!node->released && (uint32_t)node->appended - number < level)
+    if ((!node->released && (uint32_t)node->appended - number < level) || stays_with_trace(history, node, index))
         choose_one(share, index, number);
     else
         node->held--;
@@ -153,9 +172,10 @@ uint32_t history__share_choose(struct history *history, const struct segment *se
 
     memset(share->chosen, 0, sizeof share->chosen);
     share->chosen_count = 0;
+    share->of_kept_traces = history__keep_collect(history, segment);
     history__store(&share->share, most);
     if (segment->only_node != NODE_MANY) { /* and none was kept, or it would be many */
-        choose_run(share, &share->nodes[segment->only_node], most, 0, HISTORY_SEGMENT_EVENTS);
+        choose_run(history, &share->nodes[segment->only_node], most, 0, HISTORY_SEGMENT_EVENTS);
         return share->chosen_count;
     }
     for (uint32_t first = 0, behind; first < HISTORY_SEGMENT_EVENTS; first = behind) {
@@ -163,13 +183,13 @@ uint32_t history__share_choose(struct history *history, const struct segment *se
         struct share_node *node = &share->nodes[history_source_node(source)];
         behind = first + 1;
         if (kept != 0 && history__is_kept(segment, first)) {
-            choose_kept(share, node, most, first);
+            choose_kept(history, node, most, first);
             continue;
         }
         while (behind < HISTORY_SEGMENT_EVENTS && segment->sources[behind] == source &&
                (kept == 0 || !history__is_kept(segment, behind)))
             behind++;
-        choose_run(share, node, most, first, behind - first);
+        choose_run(history, node, most, first, behind - first);
     }
     return share->chosen_count;
 }
@@ -195,7 +215,7 @@ static uint64_t first_after(const struct history *history, uint64_t number, cons
 
     for (uint64_t n = number + 1; n < last_in; n++) {
         const struct segment *segment = history__segment_bounds(history, n);
-        if (segment != NULL && history__find_trace(history, segment, id, &whole) != NULL) return n + 1;
+        if (segment && history__find_trace(history, segment, id, &whole)) return n + 1;
     }
     return history->newest->number + 1;
 }
@@ -230,12 +250,19 @@ static uint32_t next_chosen(const struct history_share *share, uint32_t index) {
     return index;
 }
 
+/* The copies of these events, from `index` on as many as were copied, belong to kept traces as the events do. */
+static void hand_on_kept(struct history *history, const struct segment *segment, uint32_t index, uint32_t count) {
+    if (!history->share->of_kept_traces) return;
+    for (; count > 0; count--, index = next_chosen(history->share, index + 1))
+        if (is_of_kept_trace(history->share, index)) history__keep_copied(history, &segment->events[index].trace_id);
+}
+
 /* Copies chosen events of one source, as many as fit.  Returns the next chosen one. */
 static uint32_t copy_run(struct history *history, const struct segment *segment, uint32_t index, uint32_t *done, uint64_t *seen) {
     struct history_share *share = history->share;
     struct segment *newest = history->newest;
     history_source source = segment->sources[index];
-    uint32_t first = history->filled, at = first;
+    uint32_t first = history->filled, at = first, from = index;
 
     while (index < HISTORY_SEGMENT_EVENTS && at < HISTORY_SEGMENT_EVENTS && segment->sources[index] == source &&
            share->pushed - share->popped <= share->numbers_mask) {
@@ -247,6 +274,7 @@ static uint32_t copy_run(struct history *history, const struct segment *segment,
     }
     newest->only_node = NODE_MANY;
     history__index(history, newest, first, at - first, source);
+    hand_on_kept(history, segment, from, at - first);
     history->filled = at;
     return index;
 }
@@ -261,6 +289,7 @@ void history__share_copy(struct history *history, const struct segment *segment)
         /* What finds no room goes: there are as many kept events as numbers for them, or no memory for one segment more. */
         if (!room || share->pushed - share->popped > share->numbers_mask) {
             share->nodes[history_source_node(segment->sources[index])].held--;
+            if (is_of_kept_trace(share, index)) history__keep_lost(history, 1);
             done++;
             index = next_chosen(share, index + 1);
             continue;
@@ -289,7 +318,7 @@ uint64_t history_kept_before(const struct history *history, uint64_t position) {
     uint32_t index = position % HISTORY_SEGMENT_EVENTS;
     uint64_t kept;
 
-    if (segment == NULL || segment->kept == NULL) return history__share_kept(history); /* the end of a full segment */
+    if (!segment || !segment->kept) return history__share_kept(history); /* the end of a full segment */
     kept = segment->kept_before;
     for (uint32_t word = 0; word < index / 64; word++)
         kept += (uint64_t)__builtin_popcountll(history__load(&segment->kept[word]));

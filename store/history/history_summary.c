@@ -68,7 +68,7 @@ size_t history_find_traces(struct history *history, const uint8_t *prefix, unsig
         if (max > 0) *out = id;
         return 1;
     }
-    if (history->backed != NULL) return history__backed_find_traces(history, prefix, digits, out, max);
+    if (history->backed) return history__backed_find_traces(history, prefix, digits, out, max);
     return find_ids(history, &history->traces, offsetof(struct trace_entry, id), TRACE_ID_BYTES, prefix, digits, (uint8_t *)out,
                     max);
 }
@@ -81,7 +81,7 @@ static int find_rare(const struct history *history, const struct segment *segmen
     uint32_t index, number;
     int error = 0;
 
-    if (head == NULL) return 0;
+    if (!head) return 0;
     for (history__chain_begin(&chain, head, segment->peer_links); error == 0 && history__chain_next(&chain, &index);) {
         const struct trace_node_id *id = &segment->events[index].peer_id;
         uint64_t position = segment->number * HISTORY_SEGMENT_EVENTS + index;
@@ -99,7 +99,7 @@ static int find_all_rare(const struct history *history, const struct trace_id_pr
         const struct segment *segment;
         grace_read_lock();
         segment = history__segment_bounds(history, n);
-        if (segment != NULL && segment->backed == NULL) error = find_rare(history, segment, wanted, seen);
+        if (segment && !segment->backed) error = find_rare(history, segment, wanted, seen);
         grace_read_unlock();
     }
     return error;
@@ -129,7 +129,7 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
     struct history__seen rare = {0};
     size_t found;
 
-    if (history->backed != NULL && history__backed_directories(history) < 0) return 0;
+    if (history->backed && history__backed_directories(history) < 0) return 0;
     memcpy(wanted.bytes, prefix, (digits + 1) / 2);
     if (find_all_rare(history, &wanted, &rare) == 0 && rare.count == 0) {
         history__seen_fini(&rare);
@@ -156,7 +156,7 @@ static uint32_t entry_of(const struct history *history, const struct segment *se
     const struct trace_tally *tally;
     bool whole = true;
 
-    if (history->backed != NULL) return history__backed_entry(history, id);
+    if (history->backed) return history__backed_entry(history, id);
     tally = history__find_trace(history, segment, id, &whole);
     return tally != NULL ? tally->entry : 0;
 }
@@ -177,7 +177,7 @@ static void mark_events(const struct history *history, const struct segment *seg
         }
         if (!history__event_ready(segment, at)) continue;
         if (history__id_none(&event->trace_id) || !history_match(query, event, segment->sources[at])) continue;
-        if (app_id != NULL && !history__app_is(event, app_id)) continue;
+        if (app_id && !history__app_is(event, app_id)) continue;
         bits_set(bits, entry_of(history, segment, &event->trace_id));
     }
 }
@@ -187,19 +187,19 @@ static int mark_traces(struct history *history, const struct history_span *span,
     uint64_t *bits = bits_new(history->traces.capacity + 1);
     int error = 0;
 
-    if (bits == NULL) return -ENOMEM;
+    if (!bits) return -ENOMEM;
     for (uint64_t n = span->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span->end && error == 0; n++) {
         uint32_t behind = HISTORY_SEGMENT_EVENTS;
         for (uint32_t first = 0; first < behind && error == 0; first += MARK_A_LOCK) {
             const struct segment *segment;
             grace_read_lock();
             segment = history__span_segment(history, span, n, &behind);
-            if (segment == NULL) behind = 0;
+            if (!segment) behind = 0;
             if (first < behind)
                 mark_events(history, segment, first, behind - first < MARK_A_LOCK ? behind : first + MARK_A_LOCK, query, app_id,
                             bits);
             grace_read_unlock();
-            if (query->work != NULL) query->work->done += MARK_A_LOCK * HISTORY_WORK_EVENT;
+            if (query->work) query->work->done += MARK_A_LOCK * HISTORY_WORK_EVENT;
             error = history_work_check(query->work);
         }
     }
@@ -268,8 +268,8 @@ static int last_times(struct listing *listing) {
     const struct history_span *span = &listing->span;
 
     listing->last_ns = calloc((size_t)history->traces.capacity + 1, sizeof *listing->last_ns);
-    if (listing->last_ns == NULL) return -ENOMEM;
-    if (history->backed != NULL) {
+    if (!listing->last_ns) return -ENOMEM;
+    if (history->backed) {
         history__backed_last_times(history, listing->last_ns);
         return 0;
     }
@@ -290,30 +290,19 @@ static int last_times(struct listing *listing) {
     return 0;
 }
 
-/* The part of the span from an entry's first segment to its last: most traces are in one or two of a hundred. */
-static struct history_span entry_span(const struct entry *entry, const struct history_span *span) {
-    struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
-                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
-
-    if (part.begin < span->begin) part.begin = span->begin;
-    if (part.end > span->end) part.end = span->end;
-    return part;
-}
-
 static void list_entry(struct listing *listing, uint32_t index) {
     struct trace_entry *entry = history__trace_entry(listing->history, index);
     uint64_t last_ns = listing->last_ns != NULL ? listing->last_ns[index] : UINT64_MAX;
 
     if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
     if (last_ns < listing->query->from_ns) return;
-    if (listing->in_window != NULL && !bits_get(listing->in_window, index)) return;
-    if (listing->of_app != NULL && !bits_get(listing->of_app, index)) return;
-    if (listing->requests != NULL && bits_get(listing->requests, index) != (listing->query->kind == HISTORY_TRACES_REQUESTS))
-        return;
+    if (listing->in_window && !bits_get(listing->in_window, index)) return;
+    if (listing->of_app && !bits_get(listing->of_app, index)) return;
+    if (listing->requests && bits_get(listing->requests, index) != (listing->query->kind == HISTORY_TRACES_REQUESTS)) return;
     candidates_add(&listing->candidates,
                    &(struct candidate){.rank = last_ns,
                                        .id = entry->id,
-                                       .span = entry_span(&entry->entry, &listing->span),
+                                       .span = history__entry_span(&entry->entry, &listing->span),
                                        .truncated = history__entry_truncated(&entry->entry, listing->span.begin)});
 }
 
@@ -342,7 +331,7 @@ static int sift_traces(struct listing *listing) {
         if (error < 0) return error;
         trace.truncated = candidate->truncated;
         candidates->total--;
-        if (test != NULL && !test->keep(test->context, &trace)) continue;
+        if (test && !test->keep(test->context, &trace)) continue;
         if (trace.events == 0) continue; /* evicted meanwhile */
         candidates->total++;
         candidates->list[kept] = *candidate;
@@ -364,7 +353,7 @@ static int list_traces(struct listing *listing) {
 
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
     query = (struct history_query){.kinds = HISTORY_APP_KINDS, .work = listing->query->work};
-    if (error == 0 && app_id != NULL) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
+    if (error == 0 && app_id) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
     if (error == 0 && listing->query->kind != HISTORY_TRACES_ALL)
         error = mark_traces(history, &listing->span, &query, NULL, &listing->requests);
     if (error < 0) return error;
@@ -394,7 +383,7 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
     enum history_trace_order order = listing->query->order;
     size_t count = 0, kept = 0;
 
-    if (traces == NULL) return -ENOMEM;
+    if (!traces) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
         int error =
@@ -432,11 +421,11 @@ int history_traces(struct history *history, const struct history_traces_query *q
     candidates->limit = query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
     candidates->capacity = 2 * candidates->limit + (listing.sift ? ENTRIES_A_LOCK : 0);
     candidates->list = calloc(candidates->capacity + 1, sizeof *candidates->list);
-    if (candidates->list == NULL) goto out;
+    if (!candidates->list) goto out;
     error = list_traces(&listing);
     if (error < 0) goto out;
     error = fill_traces(&listing, ret_traces, ret_count);
-    if (error == 0 && ret_total != NULL) *ret_total = candidates->total;
+    if (error == 0 && ret_total) *ret_total = candidates->total;
 out:
     free(listing.last_ns);
     free(candidates->list);

@@ -16,10 +16,10 @@ static int seen_grow(const struct history *history, struct history__seen *seen) 
     struct trace_node_id *ids = realloc(seen->ids, slot_count / 2 * sizeof *ids);
     uint32_t *slots;
 
-    if (ids == NULL) return -ENOMEM;
+    if (!ids) return -ENOMEM;
     seen->ids = ids;
     slots = calloc(slot_count, sizeof *slots);
-    if (slots == NULL) return -ENOMEM;
+    if (!slots) return -ENOMEM;
     for (uint32_t i = 0; i < seen->count; i++) {
         uint32_t at = (uint32_t)history__hash_peer(history, &seen->ids[i]) & (slot_count - 1);
         while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
@@ -82,7 +82,7 @@ static int firsts_note(const struct history *history, struct firsts *firsts, con
     if (index == firsts->capacity) {
         uint32_t capacity = firsts->capacity == 0 ? 32 : 2 * firsts->capacity;
         struct first *list = realloc(firsts->list, capacity * sizeof *list);
-        if (list == NULL) return -ENOMEM;
+        if (!list) return -ENOMEM;
         firsts->list = list;
         firsts->capacity = capacity;
     }
@@ -129,7 +129,7 @@ static int marks_add(struct span_marks *marks, const struct span_mark *mark) {
     if (marks->count == marks->capacity) {
         size_t capacity = marks->capacity == 0 ? 16 : 2 * marks->capacity;
         struct span_mark *list = realloc(marks->list, capacity * sizeof *list);
-        if (list == NULL) return -ENOMEM;
+        if (!list) return -ENOMEM;
         marks->list = list;
         marks->capacity = capacity;
     }
@@ -236,7 +236,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     struct trace_node_id node_as_id = {{0}};
     int error;
 
-    if (gather->test != NULL) gather->test->see(gather->test->context, event, source);
+    if (gather->test) gather->test->see(gather->test->context, event, source);
     trace->events++;
     if (event->timestamp < trace->first_ns) trace->first_ns = event->timestamp;
     if (event->timestamp > trace->last_ns) trace->last_ns = event->timestamp;
@@ -249,11 +249,20 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     return error;
 }
 
+struct history_span history__entry_span(const struct entry *entry, const struct history_span *span) {
+    struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
+                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
+
+    if (part.begin < span->begin) part.begin = span->begin;
+    if (part.end > span->end) part.end = span->end;
+    return part;
+}
+
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind) {
     const struct segment *segment = history__segment(history, number);
 
-    if (segment != NULL) *ret_behind = history__behind(segment, span->end);
+    if (segment) *ret_behind = history__behind(segment, span->end);
     return segment;
 }
 
@@ -261,7 +270,7 @@ static int gather_at(struct gather *gather, const struct segment *segment, uint3
     int error;
 
     if (!history__event_ready(segment, index)) return 0;
-    if (gather->work != NULL) gather->work->done += HISTORY_WORK_EVENT;
+    if (gather->work) gather->work->done += HISTORY_WORK_EVENT;
     if (history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) {
         error = gather_event(gather, &segment->events[index], segment->sources[index],
                              segment->number * HISTORY_SEGMENT_EVENTS + index);
@@ -290,10 +299,10 @@ static int gather_segment(struct gather *gather, const struct history_span *span
     grace_read_lock();
     segment = history__span_segment(gather->history, span, number, &behind);
     tally = segment != NULL ? history__find_trace(gather->history, segment, id, &whole) : NULL;
-    if (tally != NULL) whole = history__chain_whole(segment, &tally->head, segment->trace_links);
+    if (tally) whole = history__chain_whole(segment, &tally->head, segment->trace_links);
     if (!whole) {
         error = gather_scan(gather, segment, behind);
-    } else if (tally != NULL) {
+    } else if (tally) {
         for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index) && error == 0;)
             if (index < behind) error = gather_at(gather, segment, index);
     }
@@ -303,7 +312,7 @@ static int gather_segment(struct gather *gather, const struct history_span *span
 
 /* Whose end decides: the first root, else the first start. */
 static bool comes_before(const struct span_mark *start, const struct span_mark *first) {
-    if (first == NULL || start->root != first->root) return first == NULL || start->root;
+    if (!first || start->root != first->root) return !first || start->root;
     return history__key_compare(&start->key, &first->key) < 0;
 }
 
@@ -316,7 +325,7 @@ static void finish_spans(struct gather *gather) {
     if (gather->ends.count > 0) qsort(gather->ends.list, gather->ends.count, sizeof *gather->ends.list, mark_compare);
     for (size_t i = 0; i < gather->starts.count; i++) {
         const struct span_mark *start = &gather->starts.list[i];
-        if (marks_find(&gather->ends, start) == NULL) trace->unfinished = true;
+        if (!marks_find(&gather->ends, start)) trace->unfinished = true;
         if (comes_before(start, first)) first = start;
     }
     end = marks_find(&gather->ends, first);
@@ -327,7 +336,7 @@ static void finish_spans(struct gather *gather) {
     if (trace->has_end) trace->end = (struct history_span_end){end->time_ns, end->key.source, end->sequence};
     trace->has_took = trace->has_end && end->time_ns >= first->time_ns;
     if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
-    if (end != NULL && !end->ok)
+    if (end && !end->ok)
         trace->outcome = end->expired ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
     else
         trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;

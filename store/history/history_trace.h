@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include this. */
+ * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include
+ * this. */
 #ifndef TRACED_HISTORY_TRACE_H
 #define TRACED_HISTORY_TRACE_H
 
@@ -23,6 +24,9 @@ struct history__seen {
 int history__seen_add(const struct history *history, struct history__seen *seen, const struct trace_node_id *id,
                       uint32_t *ret_index);
 void history__seen_fini(struct history__seen *seen);
+
+/* The part of the span from an entry's first segment to its last: most traces are in one or two of a hundred. */
+struct history_span history__entry_span(const struct entry *entry, const struct history_span *span);
 
 /* Segment n and how many of its events lie in the span, or NULL.  Under the RCU read lock. */
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,

@@ -38,8 +38,7 @@ uint64_t expression_renewal_work(const struct expression *expression);
 struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
 
 /* Has it mean from now on what was compiled again; NULL: what it meant before, until another node comes.  Not while another
- * thread
- * asks it. */
+ * thread asks it. */
 void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 
 /* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses:

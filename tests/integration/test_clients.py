@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -113,6 +114,31 @@ class Clients(unittest.TestCase):
         [entry] = [node for node in self.traced.ask("nodes")["nodes"] if node["name"] == "early"]
         self.assertEqual(self.rows("lost"), [["early", cause, str(count)] for cause, count in entry["lost_by"].items() if count])
         self.assertGreater(entry["lost"], 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user")
+    def test_another_users_server_is_not_believed(self):
+        with tempfile.TemporaryDirectory() as runtime:
+            os.chmod(runtime, 0o755)
+            path = pathlib.Path(runtime, "p2ptrace", "traced.sock")
+            path.parent.mkdir()
+            for uid, refused in ((65534, True), (0, False)):
+                path.unlink(missing_ok=True)
+                with socket.socket(socket.AF_UNIX) as server:
+                    server.bind(str(path))
+                    child = os.fork()
+                    if not child:  # the kernel says who listened
+                        os.setuid(uid)
+                        server.listen()
+                        os._exit(0)
+                    self.assertEqual(os.waitpid(child, 0)[1], 0)
+                    environment = {key: value for key, value in os.environ.items() if key != "P2PTRACE_SOCKET"}
+                    with subprocess.Popen([*PROGRAMS["client.py"], "lost"], env=environment | {"XDG_RUNTIME_DIR": runtime}, text=True,
+                                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as program:
+                        if not refused:
+                            server.settimeout(PATIENCE_S)
+                            server.accept()[0].close()
+                        said = program.communicate(timeout=PATIENCE_S)[1]
+                    self.assertEqual("served by another user (uid 65534)" in said, refused, said)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,9 @@ class Record(ProtocolTest):
 
         self.record(preexec_fn=limit)
         self.assertEqual(total(self.client.call("count")), 2 * SEGMENT + 5000)
+        until(lambda: self.client.call("stats")["record"]["dropped_segments"] == 2, "both segments to be dropped")
+        self.assertEqual(self.client.call("stats")["record"], {"segments": 0, "events": 0, "bytes": 0, "dropped_segments": 2,
+                                                              "dropped_events": 2 * SEGMENT, "removed_files": 0})
         code, log = self.place.stop()
         self.assertEqual(code, 0)
         self.assertIn("segments dropped", log)

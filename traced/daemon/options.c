@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <proto/filter.h>
 #include <proto/quantity.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "  --group GROUP      serve the members of GROUP, too; else only this user and root\n"
                            "  --history SIZE     memory for events and their indices, all taken at the\n"
                            "                     start (default 256MiB; 60MiB is the least)\n"
+                           "  --keep FILTER      let traces that match stay longer than others, in an eighth of\n"
+                           "                     the history: --keep 'outcome == failed or took > 1s'\n"
                            "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
                            "                     else /dev/shm)\n"
                            "  --read-only        only watch: change nothing in the rings and remove none, so that\n"
@@ -80,6 +83,21 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
     return OPTIONS_WRONG;
 }
 
+/* Is it a filter of traces?  What it names may still come. */
+static bool check_filter(const char *option, const char *text, FILE *err) {
+    struct trace_filter_options options = {.mode = TRACE_FILTER_TRACES};
+    struct trace_filter_error error;
+    struct trace_filter *filter;
+    int result = trace_filter_compile(&filter, text, strlen(text), &options, &error);
+    if (!result) trace_filter_destroy(filter);
+    if (result == -EINVAL && error.suggestion[0])
+        fprintf(err, "traced: %s, at byte %zu: %s; did you mean \"%s\"? (try --help)\n", option, error.position, error.reason,
+                error.suggestion);
+    else if (result == -EINVAL)
+        fprintf(err, "traced: %s, at byte %zu: %s (try --help)\n", option, error.position, error.reason);
+    return result != -EINVAL;
+}
+
 /* A time above 0, with its unit. */
 static int parse_time(const char *text, uint64_t *ret_ns) {
     struct trace_quantity quantity;
@@ -92,6 +110,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
     enum {
         SOCKET = 256,
         HISTORY,
+        KEEP,
         SHM_DIR,
         LOG,
         LOG_LEVEL,
@@ -110,6 +129,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"history", required_argument, NULL, HISTORY},
+        {"keep", required_argument, NULL, KEEP},
         {"shm-dir", required_argument, NULL, SHM_DIR},
         {"record", required_argument, NULL, RECORD},
         {"record-max", required_argument, NULL, RECORD_MAX},
@@ -142,6 +162,10 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         case SHM_DIR: options.shm_dir = optarg; break;
         case HISTORY:
             if (options_parse_bytes(optarg, &options.history_bytes)) return wrong(err, "--history is not a size: ", optarg);
+            break;
+        case KEEP:
+            if (!check_filter("--keep", optarg, err)) return OPTIONS_WRONG;
+            options.keep = optarg;
             break;
         case RECORD: options.record = optarg; break;
         case RECORD_COMPRESS: options.record_compress = true; break;

@@ -17,6 +17,7 @@ struct options {
     const char *socket; /* NULL: by the rules of proto/socket_path.h */
     const char *shm_dir;
     uint64_t history_bytes;
+    const char *keep;                  /* a filter of traces that stay longer; NULL: none does */
     const char *log, *pidfile, *group; /* NULL: none */
     const char *record;                /* NULL: nothing is recorded */
     uint64_t record_bytes_max;         /* 0: no limit */

@@ -36,8 +36,8 @@ int control_create(struct control **ret_control);
 /* Nobody may be asking. */
 void control_destroy(struct control *control);
 
-/* Any thread but the ingest's and the loop's.  Blocks until the ingest thread has done it: usually well below a millisecond, at most a
- * pass.  result must be zero.  Returns 0, or -ESHUTDOWN when the ingest has ended. */
+/* Any thread but the ingest's and the loop's.  Blocks until the ingest thread has done it: usually well below a millisecond,
+ * at most a pass.  result must be zero.  Returns 0, or -ESHUTDOWN when the ingest has ended. */
 int control_ask(struct control *control, const struct control_change *change, struct control_result *result);
 
 /* ---- ingest thread ------------------------------------------------------------------------------------------------------ */

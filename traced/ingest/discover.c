@@ -5,6 +5,8 @@
  * The watch is made before the first scan, so that a name that comes between the two is told by one of them; a name that both
  * tell is already in the table the second time.  Names carry 64 random bits, so a name that went does not come again as another
  * object. */
+#include "discover.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +17,6 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "discover.h"
 
 #define BUCKETS 1024 /* a power of two */
 #define WATCH_MASK (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)

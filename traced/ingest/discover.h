@@ -6,7 +6,8 @@
  * without it, a directory that was replaced).  Nothing is opened, so that nothing here can block on a FIFO or follow
  * a link.  Each name is told once when it comes and once when it goes, whatever told it.
  *
- * Anyone can make names in the directory.  Only those of files of one user are told and take room here, so that no other user can use it up.
+ * Anyone can make names in the directory.  Only those of files of one user are told and take room here, so that no other user
+ * can use it up.
  *
  * No threads, no clock: the caller says when and what time it is.  Tests give it a directory of their own. */
 #ifndef TRACED_DISCOVER_H
@@ -28,8 +29,8 @@ struct discover_handler {
     /* A name came.  *slot is the handler's own, NULL at first; it is given back when the name goes. */
     void (*appeared)(void *arg, const char *name, void **slot);
     void (*vanished)(void *arg, const char *name, void *slot);
-    /* Someone who could write to the object has closed it for good: its node may have died.  Only a hint, from inotify alone; it may
-     * come a moment before the node's lock is gone. */
+    /* Someone who could write to the object has closed it for good: its node may have died.  Only a hint, from inotify alone;
+     * it may come a moment before the node's lock is gone. */
     void (*closed)(void *arg, const char *name, void *slot);
     void *arg;
     uint32_t uid; /* whose files are told */

@@ -8,6 +8,8 @@
  * An object's way:   appeared -> PENDING -> ATTACHED -> OVER -> vanished
  *                                   \-----(bad)----------^
  * Its ring is freed when both its name and its reader are gone. */
+#include "ingest_internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <libtrace/guard.h>
@@ -24,8 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <urcu.h>
-
-#include "ingest_internal.h"
 
 void ingest_say(struct ingest *ingest, enum log_level level, const char *format, ...) {
     char line[256];
@@ -185,8 +185,8 @@ static uint64_t visit(struct ingest *ingest, struct attached *attached, bool *re
     return found;
 }
 
-/* Has it been silent, and is it still?  Then nothing of the ring is touched but what the watch names.  What that does not see waits for
- * the next check. */
+/* Has it been silent, and is it still?  Then nothing of the ring is touched but what the watch names.  What that does not see
+ * waits for the next check. */
 static bool is_silent(struct ingest *ingest, struct attached *attached) {
     if (!attached->watched || attached->check_due_ns <= ingest->now_ns || trace_watch_stirs(&attached->watch)) return false;
     attached->look_due_ns = ingest->now_ns + pause_ns(ingest);
@@ -198,7 +198,8 @@ static void rouse(struct ingest *ingest) {
     for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i].look_due_ns = 0;
 }
 
-/* Visits the rings that are due, from the cursor on and round, until INGEST_PASS_EVENTS: one that took the place of a ring that ended comes last.  Returns true when there is more to do now. */
+/* Visits the rings that are due, from the cursor on and round, until INGEST_PASS_EVENTS: one that took the place of a ring
+ * that ended comes last.  Returns true when there is more to do now. */
 static bool visit_rings(struct ingest *ingest) {
     bool was_quiet = ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS;
     uint64_t found = 0;

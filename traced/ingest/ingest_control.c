@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Run-time control, the ingest's half: the control words of the rings that are attached. */
-#include <string.h>
-
 #include "ingest_internal.h"
+
+#include <string.h>
 
 /* Changes one node's word.  False when it no longer lives. */
 static bool control_ring(struct ingest_ring *ring, const struct control_change *change, struct control_told *ret_told) {

@@ -17,19 +17,20 @@
 /* Events that are read, indexed and published together: 64 KiB, so that they are still in the cache when they are indexed. */
 #define INGEST_BATCH_EVENTS 512
 
-/* A busy lane hands over to the next after this many steps (events, losses, slots passed over), a pass ends (and wakes the others) after that many. */
+/* A busy lane hands over to the next after this many steps (events, losses, slots passed over), a pass ends (and wakes the
+ * others) after that many. */
 #define INGEST_LANE_EVENTS 8192
 #define INGEST_PASS_EVENTS 32768
 
 /* How long to wait between passes: the first while events come, then in steps as it has been quiet for longer.  A reader that
- * follows more closely takes cache lines away from the writers; one that waits longer makes events late.  The last is how late the first
- * event after a silence may be, and what silence costs: a wake-up takes some 30 us of processor time by itself. */
+ * follows more closely takes cache lines away from the writers; one that waits longer makes events late.  The last is how late
+ * the first event after a silence may be, and what silence costs: a wake-up takes some 30 us of processor time by itself. */
 #define INGEST_WAIT_BUSY_NS UINT64_C(250000)
 #define INGEST_WAIT_MIN_NS UINT64_C(50000)
 #define INGEST_WAIT_MAX_NS UINT64_C(25000000)
 
-/* While others are busy, a ring without events for QUIET is not looked at in every pass, but every SILENT and a little more for each
- * ring that there is, at most WAIT_MAX.  The first event anywhere after a quiet time makes all rings due. */
+/* While others are busy, a ring without events for QUIET is not looked at in every pass, but every SILENT and a little more
+ * for each ring that there is, at most WAIT_MAX.  The first event anywhere after a quiet time makes all rings due. */
 #define INGEST_QUIET_NS UINT64_C(10000000)
 #define INGEST_SILENT_NS UINT64_C(1500000)
 #define INGEST_SILENT_RING_NS UINT64_C(10000)
@@ -50,7 +51,8 @@
 #define INGEST_RETRY_END_NS UINT64_C(5000000000)
 #define INGEST_RETRY_LATE_NS UINT64_C(2000000000)
 
-/* A rejected object whose node is dead is removed after this, so that it can be looked at; such objects are looked for every SWEEP. */
+/* A rejected object whose node is dead is removed after this, so that it can be looked at; such objects are looked for every
+ * SWEEP. */
 #define INGEST_REJECTED_KEPT_NS UINT64_C(15000000000)
 #define INGEST_SWEEP_NS UINT64_C(5000000000)
 
@@ -58,7 +60,8 @@
 #define INGEST_REJECTED_LINES 8
 #define INGEST_REJECTED_LINES_NS UINT64_C(60000000000)
 
-/* An event may be later than the time at which it is read by so much, for clocks of two processors; more gets that time, and is flagged. */
+/* An event may be later than the time at which it is read by so much, for clocks of two processors; more gets that time, and
+ * is flagged. */
 #define INGEST_FUTURE_NS UINT64_C(1000000)
 
 /* How long a stopping ingest goes on draining at most. */
@@ -168,8 +171,8 @@ struct ingest {
 int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool watch);
 void ingest_fini(struct ingest *ingest);
 
-/* One round: news of rings, what they have, who died.  readable: discover_fd has something.  now_ns: CLOCK_MONOTONIC, given so that
- * tests need not wait.  Returns how long to wait until the next, 0 when there is more to do right now. */
+/* One round: news of rings, what they have, who died.  readable: discover_fd has something.  now_ns: CLOCK_MONOTONIC, given so
+ * that tests need not wait.  Returns how long to wait until the next, 0 when there is more to do right now. */
 uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns);
 
 /* How long to wait when nothing has happened for so long. */
@@ -192,7 +195,8 @@ void ingest_control(void *arg, const struct control_change *change, struct contr
 /* The object is no ring that can be read: counts it, says so, and gives it an entry in the node table while that has room. */
 void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result);
 
-/* Counts what discovery refused, says what the log has not been told of, and removes rejected objects of dead nodes, when that is due. */
+/* Counts what discovery refused, says what the log has not been told of, and removes rejected objects of dead nodes, when that
+ * is due. */
 void rejected_sweep(struct ingest *ingest);
 
 /* An object that has been read to its end: under its other names it is not read again. */
@@ -203,12 +207,12 @@ bool rejected_is_duplicate(const struct ingest *ingest, const struct trace_reade
 
 /* ingest_ring.c */
 
-/* Tries to attach.  Returns 0: the ring is RING_ATTACHED; -EAGAIN: try again later; -ENOENT: it is gone; another negative errno, and
- * *ret_fault: it is bad. */
+/* Tries to attach.  Returns 0: the ring is RING_ATTACHED; -EAGAIN: try again later; -ENOENT: it is gone; another negative
+ * errno, and *ret_fault: it is bad. */
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault);
 
-/* Takes what the ring has.  Events, losses, and slots passed over count alike towards the INGEST_LANE_EVENTS that each lane may have taken, and
- * their sum is returned; *ret_more: it has more. */
+/* Takes what the ring has.  Events, losses, and slots passed over count alike towards the INGEST_LANE_EVENTS that each lane
+ * may have taken, and their sum is returned; *ret_more: it has more. */
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
 
 /* Asks whether the node lives.  The next drain will look at everything that is looked at less often than in each pass: all lanes,

@@ -3,14 +3,14 @@
  * One ring, from attach to end: its lanes are drained straight into the history's own memory, ticks become Unix time, losses are
  * told where they happened, and the node's counters follow.
  *
- * Accounting: for each lane the reader's  emitted = taken + lost + behind  holds at every moment.  indexed is counted here, at the
- * append, so that a defect on the way would show as  emitted != indexed + lost  at the node's end.  events_lost events are ours:
- * they are never counted as indexed. */
+ * Accounting: for each lane the reader's  emitted = taken + lost + behind  holds at every moment.  indexed is counted here, at
+ * the append, so that a defect on the way would show as  emitted != indexed + lost  at the node's end.  events_lost events are
+ * ours: they are never counted as indexed. */
+#include "ingest_internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-#include "ingest_internal.h"
 
 /* ---- losses -------------------------------------------------------------------------------------------------------------- */
 
@@ -79,7 +79,8 @@ static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned la
     gaps->gaps[gaps->count++] = gap;
 }
 
-/* Tells what a lane's counters say was lost and no read has told: events discarded by the node's policy, which have no position. */
+/* Tells what a lane's counters say was lost and no read has told: events discarded by the node's policy, which have no
+ * position. */
 static void tell_counted(struct ingest *ingest, struct ingest_ring *ring, unsigned lane) {
     const struct trace_lane_count *count = &ring->lanes[lane].count;
     struct gaps gaps = {.count = 0};
@@ -220,8 +221,8 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
     }
 }
 
-/* Nothing that was read has happened later than now.  A time beyond that would be the newest for as long as it is kept, and hide what
- * happens meanwhile from all who ask for the newest. */
+/* Nothing that was read has happened later than now.  A time beyond that would be the newest for as long as it is kept, and
+ * hide what happens meanwhile from all who ask for the newest. */
 static void bound_times(struct ingest *ingest, const struct ingest_ring *ring, struct trace_event *events, uint32_t count) {
     struct trace_clock_sample now = trace_clock_read();
     uint64_t ticks = ring->clock.source == TRACE_CLOCK_TSC ? now.ticks : now.monotonic_ns;

@@ -2,14 +2,15 @@
  *
  * Objects that are no rings, or no more: told, counted, and in the end removed.
  *
- * Who makes them may make many.  So the log gets a few lines a minute about them, and what a dead node of our user's left behind that nobody can
- * read is removed after a while: it would take its memory, and its place in the table of names, for ever. */
+ * Who makes them may make many.  So the log gets a few lines a minute about them, and what a dead node of our user's left
+ * behind that nobody can read is removed after a while: it would take its memory, and its place in the table of names, for
+ * ever. */
+#include "ingest_internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ingest_internal.h"
 
 /* ---- telling ------------------------------------------------------------------------------------------------------------- */
 
@@ -85,9 +86,7 @@ static void remove_if_dead(void *arg, const char *name, void *slot) {
     struct ingest *ingest = arg;
     const struct ingest_ring *ring = slot;
     char shown[sizeof ring->name];
-    if (ring == NULL || ring->reader != NULL || ring->rejected_ns == 0 ||
-        ingest->now_ns - ring->rejected_ns < INGEST_REJECTED_KEPT_NS)
-        return;
+    if (!ring || ring->reader || ring->rejected_ns == 0 || ingest->now_ns - ring->rejected_ns < INGEST_REJECTED_KEPT_NS) return;
     if (trace_object_remove_dead(discover_dir_fd(ingest->discover), name, ingest->config.uid) != 0) return;
     clean_name(shown, sizeof shown, name);
     if (ingest->lines++ < INGEST_REJECTED_LINES)

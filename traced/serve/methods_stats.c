@@ -94,6 +94,21 @@ static json_t *process_json(const struct service *service) {
     return json;
 }
 
+/* What --record has written, and what it could not; null without it. */
+static json_t *record_json(const struct service *service) {
+    struct recorder_stats stats = service->last_record;
+    if (!service->records) return json_null();
+    if (service->recorder) recorder_stats(service->recorder, &stats);
+    json_t *json = json_object();
+    set_unsigned(json, "segments", stats.segments);
+    set_unsigned(json, "events", stats.events);
+    set_unsigned(json, "bytes", stats.bytes);
+    set_unsigned(json, "dropped_segments", stats.dropped_segments);
+    set_unsigned(json, "dropped_events", stats.dropped_events);
+    set_unsigned(json, "removed_files", stats.removed_files);
+    return json;
+}
+
 int methods_stats_work(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
     call->history = answer_history(call->service->store.history);
@@ -113,8 +128,11 @@ int methods_stats_finish(struct call *call) {
     double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
+    if (service->keeper) /* the history knows of it, too */
+        json_object_set_new(json_object_get(call->history, "keep"), "filter", json_string(keeper_filter(service->keeper)));
     json_object_set_new(json, "history", call->history);
     call->history = NULL;
+    json_object_set_new(json, "record", record_json(service));
     json_object_set_new(json, "clients", clients_json(call->connection->server));
     json_object_set_new(json, "limits", limits_json(call->connection->server, &ingest));
     json_object_set_new(json, "process", process_json(service));

@@ -53,8 +53,7 @@ struct subscription_news {
 };
 
 /* Looks at events until it has taken `work_max` (or a little more, for what has begun) or a notification is full.  Makes *out
- * that
- * notification, a whole line, when there is something to say; empty otherwise.  The loop's thread. */
+ * that notification, a whole line, when there is something to say; empty otherwise.  The loop's thread. */
 void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
                           struct subscription_news *ret_news);
 

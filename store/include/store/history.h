@@ -29,16 +29,13 @@ static inline uint32_t history_source_lane(history_source source) { return sourc
 #define HISTORY_BYTES_MIN ((size_t)60 << 20)
 
 /* Takes all memory, at most bytes_max, and touches it.  When more than a quarter of the events are traces of their own, the
- * history
- * reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.  Returns
- * 0, -EINVAL when bytes_max is too small, -ENOMEM. */
+ * history reaches less far back than events_max says.  Starts a thread, which waits for the grace periods of old segments.
+ * Returns 0, -EINVAL when bytes_max is too small, -ENOMEM. */
 int history_create(struct history **ret_history, size_t bytes_max);
 
 /* The same with shares: of each node the newest events stay, as many as its share is, whatever the others append.  All shares
- * together are an
- * eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others have.  To stay,
- * events are
- * appended once more when their segment is retired: they get a new position (history_is_kept). */
+ * together are an eighth of events_max, in equal parts among the nodes that have events; what one does not need, the others
+ * have.  To stay, events are appended once more when their segment is retired: they get a new position (history_is_kept). */
 int history_create_shared(struct history **ret_history, size_t bytes_max);
 
 /* The same with memory that is only reserved, and taken as events come; and without a thread: when a segment is reused,
@@ -74,8 +71,7 @@ uint64_t history_begin_position(const struct history *history);
 const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
 
 /* Was the event at that position appended before, at another one?  And how many before that position were.  In the order of
- * the history
- * these events come too late: whoever follows it leaves them out. */
+ * the history these events come too late: whoever follows it leaves them out. */
 bool history_is_kept(const struct history *history, uint64_t position);
 uint64_t history_kept_before(const struct history *history, uint64_t position);
 

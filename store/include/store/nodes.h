@@ -85,15 +85,13 @@ size_t nodes_bytes(void);
 
 /* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.
  * history_begin_position: the position of the oldest event in the history; it decides which dead nodes may be forgotten.  May
- * wait for
- * readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or has events
- * in the history, or when NODES_REJECTED_MAX is reached. */
+ * wait for readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or
+ * has events in the history, or when NODES_REJECTED_MAX is reached. */
 int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin_position, uint32_t *ret_index);
 
-/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL.
- * history_end_position: the
- * position behind its last event. */
+/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL. history_end_position:
+ * the position behind its last event. */
 void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end_position);
 
 /* Removes an entry without events from the table: the rejected object is gone. */

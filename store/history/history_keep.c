@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See store/history_keep.h.
+ *
+ * Two threads share the work.  The judging thread reads the history like any other reader and keeps a list of the traces that
+ * stay.  It writes its decision into the tallies of the trace, in each segment where the trace has events.  When the ingest
+ * thread retires a segment, it looks only at these decisions.  A copy of an event takes the decision along into the tally of
+ * its new segment, so that a trace stays although the judging thread is late.
+ *
+ * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
+ * to go before the newest is full. */
+#include "history_keep.h"
+#include "history_trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Segments that are judged before they are the oldest. */
+#define AHEAD 2
+/* The list may be longer than what stays in the end. */
+#define LIST_MAX (2 * HISTORY_KEEP_TRACES_MAX)
+#define IDS_A_LOCK 512U
+/* For a trace: so many times its events are moved while they are gathered, at most. */
+#define GATHER_TRIES 3
+/* In units of struct history_work: what a test may take for each event, on average. */
+#define TEST_WORK 128
+/* What gathering a trace takes for each event, when each is of another peer and begins or ends a span. */
+#define GATHER_BYTES 256
+
+struct kept_trace {
+    struct trace_id id;
+    uint32_t entry; /* in the directory of traces */
+    uint32_t node;  /* that began it */
+    uint64_t last_ns, events;
+};
+
+struct history_keep {
+    void (*due)(void *arg);
+    void *arg;
+    uint64_t events_max;
+    size_t bytes;
+    _Atomic uint64_t asked;  /* segments before this number are to be judged; written by the ingest thread */
+    _Atomic uint64_t judged; /* segments before this number are; written by the judging thread */
+    _Atomic uint64_t traces, events, given_up, unjudged, events_lost;
+    uint64_t bits[HISTORY_SEGMENT_EVENTS / 64]; /* the ingest thread's: events of kept traces */
+
+    /* The judging thread's. */
+    struct kept_trace list[LIST_MAX];
+    uint32_t count;
+    uint64_t needed;                       /* what all of the list count for */
+    uint64_t needed_by[HISTORY_NODES_MAX]; /* scratch of make_fit */
+    uint32_t *place_of;                    /* by directory entry: place in the list + 1, or 0 */
+};
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+
+static size_t places_bytes(const struct history *history) { return (history->traces.capacity + 1) * sizeof(uint32_t); }
+
+size_t history_keep_bytes(const struct history *history) { return sizeof(struct history_keep) + places_bytes(history); }
+
+static uint64_t events_max(const struct history *history) {
+    return (uint64_t)(history->segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
+}
+
+size_t history_keep_judge_bytes(const struct history *history) { return events_max(history) / 4 * GATHER_BYTES; }
+
+int history_keep_begin(struct history *history, void (*due)(void *arg), void *arg) {
+    struct history_keep *keep;
+
+    if (!history->share) return -EINVAL;
+    keep = calloc(1, history_keep_bytes(history));
+    if (!keep) return -ENOMEM;
+    keep->due = due;
+    keep->arg = arg;
+    keep->events_max = events_max(history);
+    keep->place_of = (uint32_t *)(keep + 1);
+    history->keep = keep;
+    return 0;
+}
+
+void history__keep_end(struct history *history) { free(history->keep); }
+
+bool history_keep_stats(const struct history *history, struct history_keep_stats *ret_stats) {
+    const struct history_keep *keep = history->keep;
+
+    if (!keep) return false;
+    *ret_stats = (struct history_keep_stats){
+        .traces = history__load(&keep->traces),
+        .events = history__load(&keep->events),
+        .events_max = keep->events_max,
+        .given_up = history__load(&keep->given_up),
+        .unjudged = history__load(&keep->unjudged),
+        .events_lost = history__load(&keep->events_lost),
+    };
+    return true;
+}
+
+/* ---- the ingest thread -------------------------------------------------------------------------------------------------- */
+
+/* Can the oldest segment have to go before another one is opened? */
+static bool goes_soon(const struct history *history, uint64_t oldest) {
+    if (oldest > 0 || history__load32(&history->live) + 2 >= history->segments_max) return true;
+    return history->traces.capacity - history->traces.used < HISTORY_SEGMENT_EVENTS + HISTORY_SEGMENT_EVENTS / 2;
+}
+
+void history__keep_post(struct history *history) {
+    struct history_keep *keep = history->keep;
+    uint64_t oldest = history_begin_position(history) / HISTORY_SEGMENT_EVENTS, behind = oldest + AHEAD;
+
+    if (!keep || !goes_soon(history, oldest)) return;
+    if (behind > history->newest->number) behind = history->newest->number;
+    if (behind <= history__load(&keep->asked)) return;
+    history__store(&keep->asked, behind); /* relaxed: what is judged is read as by any reader */
+    keep->due(keep->arg);
+}
+
+const uint64_t *history__keep_collect(struct history *history, const struct segment *segment) {
+    struct history_keep *keep = history->keep;
+    bool any = false;
+
+    if (!keep) return NULL;
+    if (segment->number >= history__load(&keep->judged)) history__add(&keep->unjudged, segment->trace_count);
+    memset(keep->bits, 0, sizeof keep->bits);
+    for (uint32_t i = 0; i < segment->trace_count; i++) {
+        const struct trace_tally *tally = &segment->traces[i];
+        struct chain chain;
+        uint32_t index;
+        if (history__kept_load(tally) != TRACE_KEPT) continue;
+        any = true;
+        for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
+            keep->bits[index / 64] |= UINT64_C(1) << index % 64;
+    }
+    return any ? keep->bits : NULL;
+}
+
+void history__keep_copied(const struct history *history, const struct trace_id *id) {
+    bool whole = true;
+    struct trace_tally *tally = history__find_trace(history, history->newest, id, &whole);
+
+    if (tally) history__kept_store(tally, TRACE_KEPT);
+}
+
+void history__keep_lost(struct history *history, uint32_t count) { history__add(&history->keep->events_lost, count); }
+
+/* ---- the list ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t need_of(const struct history_keep *keep, const struct kept_trace *trace) {
+    uint64_t least = keep->events_max / HISTORY_KEEP_TRACES_MAX;
+    return trace->events > least ? trace->events : least;
+}
+
+static struct kept_trace *list_find(struct history_keep *keep, const struct trace_id *id, uint32_t entry) {
+    uint32_t place = keep->place_of[entry];
+    struct kept_trace *trace = place != 0 ? &keep->list[place - 1] : NULL;
+    return trace != NULL && history__id_equal(&trace->id, id) ? trace : NULL;
+}
+
+static void list_remove(struct history_keep *keep, struct kept_trace *trace) {
+    keep->needed -= need_of(keep, trace);
+    keep->place_of[trace->entry] = 0;
+    *trace = keep->list[--keep->count];
+    if (trace != &keep->list[keep->count]) keep->place_of[trace->entry] = (uint32_t)(trace - keep->list) + 1;
+}
+
+/* Is the trace that has this directory entry there?  Then *ret_span is where its events are.  Inside rcu_read_lock(). */
+static bool find_entry(const struct history *history, const struct trace_id *id, uint32_t index, struct history_span *ret_span,
+                       bool *ret_truncated) {
+    const struct trace_entry *entry = history__trace_entry(history, index);
+    struct history_span span = history__span(history);
+
+    if (!history__entry_alive(&entry->entry, span.begin) || !history__id_equal(&entry->id, id)) return false;
+    *ret_truncated = history__entry_truncated(&entry->entry, span.begin);
+    *ret_span = history__entry_span(&entry->entry, &span);
+    return true;
+}
+
+/* Writes a decision into the trace's tallies. */
+static void decide(const struct history *history, const struct kept_trace *trace, enum trace_kept kept) {
+    struct history_span span;
+    bool truncated, found;
+
+    grace_read_lock();
+    found = find_entry(history, &trace->id, trace->entry, &span, &truncated);
+    grace_read_unlock();
+    if (!found) return;
+    for (uint64_t n = span.begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span.end; n++) {
+        const struct segment *segment;
+        struct trace_tally *tally;
+        bool whole = true;
+        grace_read_lock();
+        segment = history__segment_bounds(history, n);
+        tally = segment != NULL ? history__find_trace(history, segment, &trace->id, &whole) : NULL;
+        if (tally) history__kept_store(tally, kept);
+        grace_read_unlock();
+    }
+}
+
+/* Traces that have left the history, because this thread was late, leave the list. */
+static void forget_gone(const struct history *history, struct history_keep *keep) {
+    for (uint32_t i = keep->count; i-- > 0;) {
+        struct kept_trace *trace = &keep->list[i];
+        struct history_span span;
+        bool truncated, found;
+        grace_read_lock();
+        found = find_entry(history, &trace->id, trace->entry, &span, &truncated);
+        grace_read_unlock();
+        if (!found) list_remove(keep, trace);
+    }
+}
+
+static void give_up(const struct history *history, struct history_keep *keep, const struct kept_trace *trace) {
+    decide(history, trace, TRACE_KEPT_NO_MORE);
+    history__add(&keep->given_up, 1);
+}
+
+/* The most that each node may need, so that all together need no more than events_max.  needed_by is filled. */
+static uint64_t level(const struct history_keep *keep) {
+    uint64_t low = 0, high = keep->events_max;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low + 1) / 2, sum = 0;
+        for (uint32_t i = 0; i < HISTORY_NODES_MAX; i++) sum += keep->needed_by[i] < middle ? keep->needed_by[i] : middle;
+        if (sum <= keep->events_max)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* Those that ended first come first. */
+static int compare_ends(const void *a, const void *b) {
+    const struct kept_trace *x = a, *y = b;
+    if (x->last_ns != y->last_ns) return x->last_ns < y->last_ns ? -1 : 1;
+    return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
+}
+
+/* Gives up what has no room. */
+static void make_fit(const struct history *history, struct history_keep *keep) {
+    uint32_t count = keep->count;
+    uint64_t most;
+
+    if (keep->needed <= keep->events_max) return;
+    memset(keep->needed_by, 0, sizeof keep->needed_by);
+    for (uint32_t i = 0; i < count; i++) {
+        keep->needed_by[keep->list[i].node] += need_of(keep, &keep->list[i]);
+        keep->place_of[keep->list[i].entry] = 0;
+    }
+    most = level(keep);
+    qsort(keep->list, count, sizeof *keep->list, compare_ends);
+    keep->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct kept_trace trace = keep->list[i];
+        uint64_t need = need_of(keep, &trace);
+        if (keep->needed_by[trace.node] > most) {
+            keep->needed_by[trace.node] -= need;
+            keep->needed -= need;
+            give_up(history, keep, &trace);
+            continue;
+        }
+        keep->list[keep->count] = trace;
+        keep->place_of[trace.entry] = ++keep->count;
+    }
+}
+
+static void publish(struct history_keep *keep) {
+    uint64_t events = 0;
+
+    for (uint32_t i = 0; i < keep->count; i++) events += keep->list[i].events;
+    history__store(&keep->traces, keep->count);
+    history__store(&keep->events, events);
+}
+
+/* ---- judging ------------------------------------------------------------------------------------------------------------ */
+
+struct judging {
+    struct history *history;
+    const struct history_trace_test *test;
+    struct history_work *work;
+};
+
+/* Is the trace wanted?  Returns 1, 0, or a negative errno as history__trace_gather.  When events moved meanwhile, some may have
+ * been missed: then it looks again. */
+static int is_wanted(const struct judging *judging, const struct trace_id *id, uint32_t index, struct history_trace *ret_trace) {
+    struct history *history = judging->history;
+    int wanted = 0;
+
+    for (unsigned tries = 0; tries < GATHER_TRIES; tries++) {
+        uint64_t moves = history__load(&history->moves);
+        struct history_span span;
+        bool found, truncated;
+        int error;
+        grace_read_lock();
+        found = find_entry(history, id, index, &span, &truncated);
+        grace_read_unlock();
+        if (!found) return 0;
+        judging->work->done = 0;
+        error = history__trace_gather(history, &span, id, judging->test, judging->work, ret_trace);
+        if (error == 0) error = history_work_check(judging->work);
+        ret_trace->truncated = truncated;
+        /* The test has seen events: it forgets them now, whatever it says. */
+        wanted = judging->test->keep(judging->test->context, ret_trace) && ret_trace->events > 0;
+        if (error < 0) return error;
+        if (history__load(&history->moves) == moves && moves % 2 == 0) break;
+    }
+    return wanted;
+}
+
+static uint32_t node_of(const struct history_trace *trace) {
+    return trace->has_root ? trace->root_node : trace->node_count > 0 ? trace->nodes[0] : 0;
+}
+
+static int judge_trace(const struct judging *judging, const struct trace_id *id, uint32_t index) {
+    struct history *history = judging->history;
+    struct history_keep *keep = history->keep;
+    struct kept_trace *known = list_find(keep, id, index), trace = {.id = *id, .entry = index};
+    struct history_span span;
+    struct history_trace summary;
+    bool truncated, found;
+    int wanted;
+
+    grace_read_lock();
+    found = find_entry(history, id, index, &span, &truncated);
+    grace_read_unlock();
+    if (!found || (truncated && !known)) return 0;
+    wanted = is_wanted(judging, id, index, &summary);
+    if (wanted == -ECANCELED || wanted == -ENOMEM) return wanted;
+    if (known) list_remove(keep, known);
+    if (wanted == -E2BIG || (wanted == 1 && summary.events > keep->events_max / 4)) {
+        give_up(history, keep, &trace);
+    } else if (wanted == 1) {
+        trace.node = node_of(&summary);
+        trace.last_ns = summary.last_ns;
+        trace.events = summary.events;
+        decide(history, &trace, TRACE_KEPT);
+        keep->needed += need_of(keep, &trace);
+        keep->list[keep->count++] = trace;
+        keep->place_of[index] = keep->count;
+        if (keep->count == LIST_MAX) make_fit(history, keep);
+    } else if (known) {
+        decide(history, &trace, TRACE_KEPT_NOT);
+    }
+    return 0;
+}
+
+struct some_ids {
+    struct trace_id ids[IDS_A_LOCK];
+    uint32_t entries[IDS_A_LOCK];
+    uint32_t count;
+};
+
+/* The traces of a segment from number `first` on.  Returns how many numbers it has looked at: 0 at the end, or if the segment is
+ * gone. */
+static uint32_t take_some(const struct history *history, uint64_t number, uint32_t first, struct some_ids *out) {
+    const struct segment *segment;
+    uint32_t count = 0, seen = 0;
+
+    out->count = 0;
+    grace_read_lock();
+    segment = history__segment_bounds(history, number);
+    if (segment) count = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
+    for (uint32_t i = first; i < count && seen < IDS_A_LOCK; i++, seen++) {
+        const struct trace_tally *tally = &segment->traces[i];
+        if (history__kept_load(tally) == TRACE_KEPT_NO_MORE) continue;
+        out->ids[out->count] = tally->id;
+        out->entries[out->count++] = tally->entry;
+    }
+    grace_read_unlock();
+    return seen;
+}
+
+static int judge_segment(const struct judging *judging, uint64_t number) {
+    struct some_ids some;
+    int error = 0;
+
+    for (uint32_t first = 0, seen; error == 0 && (seen = take_some(judging->history, number, first, &some)) > 0; first += seen)
+        for (uint32_t i = 0; i < some.count && error == 0; i++) error = judge_trace(judging, &some.ids[i], some.entries[i]);
+    return error;
+}
+
+int history_keep_judge(struct history *history, const struct history_trace_test *test, struct history_work *work) {
+    struct history_keep *keep = history->keep;
+    const struct judging judging = {history, test, work};
+    int error = 0;
+
+    work->max = keep->events_max / 4 * (HISTORY_WORK_EVENT + TEST_WORK);
+    while (error != -ECANCELED && history__load(&keep->judged) < history__load(&keep->asked)) {
+        uint64_t number = history__load(&keep->judged), oldest = history_begin_position(history) / HISTORY_SEGMENT_EVENTS;
+        forget_gone(history, keep);
+        /* Without memory its other traces count as unjudged. */
+        error = number < oldest ? 0 : judge_segment(&judging, number);
+        make_fit(history, keep);
+        publish(keep);
+        if (error == -ENOMEM) break;
+        history__store(&keep->judged, number + 1); /* relaxed: the decisions are hints by themselves */
+    }
+    return error == -ECANCELED ? error : 0;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Traces that stay longer than others (store/keep.h), whatever else fills the history.  They are judged by the appending thread, at
+ * the moment when it would wake the thread that judges, so that each run is the same. */
+#include <errno.h>
+#include <stdlib.h>
+#include <urcu.h>
+
+#include "store_fixture.h"
+#include <store/history_image.h>
+#include <store/history_keep.h>
+#include <store/keep.h>
+
+#define HISTORY_BYTES ((size_t)120 << 20)
+#define FAILED 1000000000
+#define FINE 2000000000
+
+static struct store store;
+static struct keep *keep;
+static bool late; /* nobody judges */
+static uint64_t clock_ns = FIXTURE_BEGIN_NS, emitted;
+static uint32_t sequences[4096];
+
+static void due(void *arg) {
+    static const _Atomic bool never;
+    (void)arg;
+    if (!late) keep_judge(keep, &never);
+}
+
+static void setup(void) {
+    struct trace_rpc_error error = {0};
+    store_enter_thread();
+    ck_assert_int_eq(store_init(&store, HISTORY_BYTES), 0);
+    ck_assert_int_eq(keep_create(&keep, &store, "any (app_end and not ok)", due, NULL, &error), 0);
+}
+
+static void teardown(void) {
+    keep_destroy(keep);
+    store_fini(&store);
+}
+
+static uint32_t add_node(uint32_t number) {
+    struct node_info info = fixture_node("node", 1);
+    uint32_t node;
+    memcpy(info.node_id.bytes + 8, &number, sizeof number);
+    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
+    return node;
+}
+
+static struct trace_id trace_of(uint64_t number) {
+    struct trace_id id = {.bytes[0] = 0x10};
+    memcpy(id.bytes + 8, &number, sizeof number);
+    return id;
+}
+
+static void append(uint32_t node, uint64_t trace, struct trace_event event) {
+    event.timestamp = clock_ns += 1000;
+    event.sequence = sequences[node]++;
+    event.trace_id = trace_of(trace);
+    ck_assert_int_eq(store_append(&store, node, 0, &event, 1), 0);
+    emitted++;
+}
+
+static void emit(uint32_t node, uint64_t trace) {
+    append(node, trace, (struct trace_event){.kind = TRACE_KIND_PACKET_SENT, .data.packet_sent.size = 100});
+}
+
+static void start(uint32_t node, uint64_t trace) {
+    append(node, trace, (struct trace_event){.kind = TRACE_KIND_APP_START, .data.app_start = {.span_id = 1, .app_id = "TEST"}});
+}
+
+static void end(uint32_t node, uint64_t trace, bool ok) {
+    append(node, trace,
+           (struct trace_event){.kind = TRACE_KIND_APP_END, .data.app_end = {.span_id = 1, .app_id = "TEST", .ok = ok}});
+}
+
+/* Of ten events. */
+static void request(uint32_t node, uint32_t other, uint64_t trace, bool ok) {
+    start(node, trace);
+    for (unsigned i = 0; i < 4; i++) emit(node, trace), emit(other, trace);
+    end(node, trace, ok);
+}
+
+/* Events of traces that are nobody's. */
+static void flood(uint32_t node, uint64_t count) {
+    static uint64_t number;
+    for (uint64_t i = 0; i < count; i++, number++) emit(node, number / 20);
+}
+
+static struct history_stats stats(void) {
+    struct history_stats stats;
+    history_stats(store.history, &stats);
+    ck_assert_uint_eq(stats.events + stats.evicted, emitted);
+    return stats;
+}
+
+static struct history_keep_stats keep_stats(void) {
+    struct history_keep_stats stats;
+    ck_assert(history_keep_stats(store.history, &stats));
+    return stats;
+}
+
+static uint64_t count_of(uint64_t trace) {
+    const struct history_query query = {.by_trace = true, .trace_id = trace_of(trace)};
+    return history_count(store.history, &query, 0, UINT64_MAX, false, NULL);
+}
+
+static bool is_this(void *context, const struct history_trace *trace) {
+    return !memcmp(context, &trace->trace_id, sizeof trace->trace_id);
+}
+
+static void see(void *context, const struct trace_event *event, history_source source) {
+    (void)context;
+    (void)event;
+    (void)source;
+}
+
+/* What `traces` tells of it. */
+static struct history_trace summary_of(uint64_t number) {
+    struct trace_id id = trace_of(number);
+    const struct history_trace_test test = {&id, see, is_this};
+    const struct history_traces_query query = {.test = &test, .limit = 2};
+    struct history_trace *traces, trace = {0};
+    size_t count, total;
+    ck_assert_int_eq(history_traces(store.history, &query, &traces, &count, &total), 0);
+    ck_assert_uint_le(count, 1);
+    if (count) trace = traces[0];
+    free(traces);
+    return trace;
+}
+
+static void check_whole(uint64_t trace, uint64_t events) {
+    struct history_trace summary = summary_of(trace);
+    ck_assert_uint_eq(count_of(trace), events);
+    ck_assert_uint_eq(summary.events, events);
+    ck_assert_int_eq(summary.outcome, HISTORY_OUTCOME_FAILED);
+    ck_assert(!summary.truncated);
+}
+
+/* Both nodes emit much more than their shares. */
+START_TEST(a_failed_trace_stays_whole_and_one_that_went_well_goes) {
+    uint32_t one = add_node(1), other = add_node(2);
+    request(one, other, FAILED, false);
+    request(one, other, FINE, true);
+    for (unsigned i = 0; i < 20; i++) {
+        flood(one, 60000);
+        flood(other, 60000);
+        if (i == 10) request(one, other, FAILED + 1, false);
+    }
+    check_whole(FAILED, 10);
+    check_whole(FAILED + 1, 10);
+    ck_assert_uint_eq(count_of(FINE), 0);
+    struct history_keep_stats now = keep_stats();
+    ck_assert_uint_ge(now.traces, 1); /* the second may be too new to have been judged */
+    ck_assert_uint_eq(now.given_up + now.unjudged + now.events_lost, 0);
+    ck_assert_uint_gt(stats().evicted, 2 * stats().events_max);
+}
+END_TEST
+
+/* Its events come in many segments, and it is still open when the first of them is sealed. */
+START_TEST(a_trace_in_many_segments_stays_whole) {
+    uint32_t node = add_node(1);
+    uint64_t events = 2;
+    start(node, FAILED);
+    for (unsigned i = 0; i < 60; i++) {
+        flood(node, stats().events_max / 100);
+        emit(node, FAILED), events++;
+    }
+    end(node, FAILED, false);
+    for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
+    check_whole(FAILED, events);
+    ck_assert_uint_eq(keep_stats().traces, 1);
+    ck_assert_uint_eq(keep_stats().events, events);
+    ck_assert_uint_eq(stats().kept, events); /* and nothing else stays */
+}
+END_TEST
+
+/* A node whose traces all fail pushes out its own, and no other's. */
+START_TEST(a_flood_of_failed_traces_pushes_out_none_of_another_node) {
+    uint32_t honest = add_node(1), sybil = add_node(2);
+    for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
+    for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
+    for (uint64_t i = 0; i < 100000; i++) request(sybil, sybil, FINE + i, false);
+    for (uint64_t i = 0; i < 100; i++) check_whole(FAILED + i, 10);
+    struct history_keep_stats now = keep_stats();
+    ck_assert_uint_gt(now.given_up, 0); /* it is said */
+    ck_assert_uint_le(now.events, now.events_max);
+    ck_assert_uint_gt(now.traces, 1000);
+    ck_assert_uint_eq(now.unjudged + now.events_lost, 0);
+    (void)stats();
+}
+END_TEST
+
+/* Of one node the traces that ended last stay. */
+START_TEST(what_has_no_room_is_given_up_from_the_oldest_on) {
+    uint32_t node = add_node(1);
+    uint64_t room = keep_stats().events_max / 10, traces = 4 * room, whole = 0, first = 0;
+    for (uint64_t i = 0; i < traces; i++) request(node, node, FAILED + i, false);
+    for (unsigned i = 0; i < 20; i++) flood(node, stats().events_max / 10);
+    for (uint64_t i = 0; i < traces; i++) {
+        uint64_t count = count_of(FAILED + i);
+        ck_assert(count == 10 || count == 0 || i < traces - room);
+        if (count == 10 && !whole++) first = i;
+    }
+    ck_assert_uint_eq(keep_stats().traces, whole);
+    ck_assert_uint_eq(keep_stats().given_up, traces - whole);
+    ck_assert_uint_eq(first, traces - whole);
+    ck_assert_uint_ge(whole, HISTORY_KEEP_TRACES_MAX < room ? HISTORY_KEEP_TRACES_MAX / 2 : room / 2);
+}
+END_TEST
+
+START_TEST(one_that_is_too_long_is_given_up) {
+    uint32_t node = add_node(1);
+    start(node, FAILED);
+    for (uint64_t i = 0; i <= keep_stats().events_max / 4; i++) emit(node, FAILED);
+    end(node, FAILED, false);
+    request(node, node, FAILED + 1, false);
+    for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
+    ck_assert_uint_eq(count_of(FAILED), 0);
+    check_whole(FAILED + 1, 10);
+    ck_assert_uint_eq(keep_stats().given_up, 1);
+}
+END_TEST
+
+/* As sybils do: each event a trace of its own, so that segments go early. */
+START_TEST(a_flood_of_traces_pushes_out_no_failed_one) {
+    uint32_t node = add_node(1);
+    request(node, node, FAILED, false);
+    for (uint64_t i = 0; i < 1500000; i++) emit(node, FINE + i);
+    ck_assert_uint_gt(stats().early, 0);
+    check_whole(FAILED, 10);
+    ck_assert_uint_eq(keep_stats().unjudged, 0);
+}
+END_TEST
+
+/* What was judged holds while nobody judges; what was not is counted. */
+START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
+    uint32_t node = add_node(1);
+    request(node, node, FAILED, false);
+    for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
+    check_whole(FAILED, 10);
+    late = true;
+    request(node, node, FAILED + 1, false);
+    for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
+    check_whole(FAILED, 10);
+    ck_assert_uint_eq(count_of(FAILED + 1), 0);
+    ck_assert_uint_gt(keep_stats().unjudged, 0);
+    late = false;
+    for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
+    check_whole(FAILED, 10);
+}
+END_TEST
+
+/* The index of a node that died long ago is another's in the end: its traces do not hold it. */
+START_TEST(traces_of_the_long_dead_go_and_are_counted) {
+    uint32_t loud = add_node(1), index_max = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint32_t node = add_node(i + 2);
+        if (node > index_max) index_max = node;
+        request(node, node, FAILED + i, false);
+        store_end_node(&store, node, NODE_CRASHED);
+        flood(loud, 400);
+    }
+    check_whole(FAILED + 2999 - 200, 10);
+    ck_assert_uint_eq(count_of(FAILED + 100), 0);
+    ck_assert_uint_gt(keep_stats().events_lost, 0);
+    ck_assert_uint_lt(index_max, 2900);
+    ck_assert_uint_lt(keep_stats().traces, 500); /* those that have gone are not counted any more */
+    (void)stats();
+}
+END_TEST
+
+/* A recording has each event of a kept trace once. */
+START_TEST(images_have_each_event_once) {
+    uint32_t node = add_node(1);
+    uint64_t next = 0, failed = 0, in_images = 0;
+    char *image = malloc(history_image_bytes_max());
+    ck_assert_ptr_nonnull(image);
+    for (uint64_t i = 0; i < 1500000; i++) {
+        struct history_segment_info info;
+        struct history_layout layout;
+        struct trace_id id;
+        if (i % 1000 == 0) request(node, node, FAILED, false), failed += 10;
+        flood(node, 1);
+        if (history_end_position(store.history) / HISTORY_SEGMENT_EVENTS == next) continue;
+        int error = history_image_take(store.history, next++, image, &info);
+        if (error == -ENODATA) continue;
+        ck_assert_int_eq(error, 0);
+        ck_assert(history_image_layout(&info.shape, &layout));
+        const struct trace_event *list = (const struct trace_event *)(image + layout.at[HISTORY_EVENTS]);
+        id = trace_of(FAILED);
+        for (uint32_t k = 0; k < info.shape.events; k++) in_images += !memcmp(&list[k].trace_id, &id, sizeof id);
+    }
+    ck_assert_uint_gt(stats().kept, 0);
+    ck_assert_uint_eq(count_of(FAILED), failed);
+    for (uint64_t at = next * HISTORY_SEGMENT_EVENTS; at < history_end_position(store.history); at++) {
+        struct trace_id id = trace_of(FAILED);
+        const struct trace_event *event = history_at(store.history, at, NULL);
+        in_images += !history_is_kept(store.history, at) && !memcmp(&event->trace_id, &id, sizeof id);
+    }
+    ck_assert_uint_eq(in_images, failed);
+    free(image);
+}
+END_TEST
+
+START_TEST(a_wrong_filter_says_where) {
+    struct trace_rpc_error error = {0};
+    struct keep *other;
+    ck_assert_int_eq(keep_create(&other, &store, "any not okay", due, NULL, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.message, "at byte 8"));
+    trace_rpc_error_fini(&error);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("keep");
+    TCase *tcase = tcase_create("keep");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_failed_trace_stays_whole_and_one_that_went_well_goes);
+    tcase_add_test(tcase, a_trace_in_many_segments_stays_whole);
+    tcase_add_test(tcase, a_flood_of_failed_traces_pushes_out_none_of_another_node);
+    tcase_add_test(tcase, what_has_no_room_is_given_up_from_the_oldest_on);
+    tcase_add_test(tcase, one_that_is_too_long_is_given_up);
+    tcase_add_test(tcase, a_flood_of_traces_pushes_out_no_failed_one);
+    tcase_add_test(tcase, a_late_judge_loses_nothing_of_before_and_is_counted);
+    tcase_add_test(tcase, traces_of_the_long_dead_go_and_are_counted);
+    tcase_add_test(tcase, images_have_each_event_once);
+    tcase_add_test(tcase, a_wrong_filter_says_where);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
