@@ -14,6 +14,7 @@
 
 #define WINDOW_EVENTS 100000U
 #define WINDOW_SPARE 256U
+#define PAGE_DEFAULT 1000 /* docs/protocol.md */
 
 struct window {
     struct fleet_question *question;
@@ -53,26 +54,54 @@ static int make_condition(struct window *window, struct trace_text *out) {
     return 0;
 }
 
-/* Loads what is left of the time, as much as one window may have; cuts the window there. */
+/* What matches of the time that is left, as much as one window may have; cuts the window there. */
+static int load_matching(struct window *window, struct fleet_load *load) {
+    struct fleet_question *question = window->question;
+    json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));
+    /* Who wants the total wants other pages, too (pages.c).  Rows may be there twice. */
+    bool page = window->first && !json_is_true(json_object_get(question->params, "total"));
+    struct fleet_part part = {.limit = page ? 2 * (uint64_t)(limit ? limit : PAGE_DEFAULT) + WINDOW_SPARE : WINDOW_EVENTS,
+                              .newest = window->newest,
+                              .by_time = true};
+    struct trace_text text = {0};
+    fleet_scope_put_times(&text, window->from_ns, window->to_ns);
+    if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
+    trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_add(&text, "", 1);
+    int result = text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+    trace_text_fini(&text);
+    if (result || !part.more) return result;
+    if (window->newest)
+        window->from_ns = part.cut_ns;
+    else
+        window->to_ns = part.cut_ns;
+    return 0;
+}
+
+/* What was lost in the window, unless that matches as well. */
+static int load_losses(struct window *window, struct fleet_load *load, const struct trace_text *condition) {
+    struct trace_text text = {0};
+    if (!window->scope.has_losses) return 0;
+    trace_text_add(&text, condition->data, condition->bytes);
+    trace_text_puts(&text, " AND NOT (");
+    trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_puts(&text, ")");
+    trace_text_add(&text, "", 1);
+    int result = text.failed ? failure_out_of_memory(window->question->failure)
+                             : fleet_load_all(load, text.data, window->question->failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+/* condition: of the window; made anew when it is cut. */
 static int load_window(struct window *window, struct trace_text *condition) {
     struct fleet_question *question = window->question;
     const struct fleet_context *context = &question->answers->context;
-    json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));
-    /* Who wants the total wants other pages, too (pages.c). */
-    bool page = window->first && !json_is_true(json_object_get(question->params, "total"));
-    struct fleet_part part = {.limit = page ? (uint64_t)(limit ? limit : 1000) + WINDOW_SPARE : WINDOW_EVENTS,
-                              .newest = window->newest,
-                              .by_time = true};
     struct fleet_load load;
     if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
-    int result = window->scope.nothing ? 0 : fleet_load_events(&load, condition->data, &part, question->failure);
-    if (!result && part.more) {
-        if (window->newest)
-            window->from_ns = part.cut_ns;
-        else
-            window->to_ns = part.cut_ns;
-        result = make_condition(window, condition);
-    }
+    int result = window->scope.nothing ? 0 : load_matching(window, &load);
+    if (!result) result = make_condition(window, condition);
+    if (!result && !window->scope.nothing) result = load_losses(window, &load, condition);
     if (!result) result = load_witness(question, &window->scope, &load, condition);
     if (result) {
         fleet_load_drop(&load);

@@ -245,6 +245,7 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
         trace_text_add(&scope.text, node.data, node.bytes);
         trace_text_add(&scope.matching, node.data, node.bytes);
     }
+    scope.has_losses = rest.bytes != 0;
     if (rest.bytes) {
         put_and(&scope.matching);
         trace_text_puts(&scope.matching, "(");

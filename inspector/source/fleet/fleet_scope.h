@@ -25,6 +25,7 @@ struct fleet_scope {
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
     struct trace_text matching; /* the condition for what matches, but for the time; empty: none */
     struct trace_text text;  /* and for what was lost there besides; empty: none */
+    bool has_losses;         /* the two differ */
     bool nothing;            /* the store will refuse the question: no events are needed */
     struct trace_id_prefix peer; /* digits 0: no peer was asked for by its id */
 };

@@ -87,12 +87,21 @@ static int refuse_partial(struct clickhouse *server, struct failure *failure) {
 
 static void close_store(void *store) { store_destroy(store); }
 
+/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not open for
+ * longer than is known. */
+static uint64_t find_now(const struct fleet_logs *logs) {
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < logs->count; i++)
+        if (logs->all[i].last_ns > newest_ns) newest_ns = logs->all[i].last_ns;
+    return newest_ns ? newest_ns + 1 : trace_now_unix_ns();
+}
+
 static int read_logs(struct source_fleet *fleet, struct failure *failure) {
     struct fleet_context *context = &fleet->answers.context;
     struct fleet_load load;
     context->server = fleet->server;
-    context->now_ns = trace_now_unix_ns();
     if (fleet_logs_read(&context->logs, fleet->server, failure)) return -1;
+    context->now_ns = find_now(&context->logs);
     if (fleet_load_begin(&load, fleet->server, &context->logs, context->now_ns, failure)) return -1;
     context->store = fleet_load_end(&load);
     return source_store_open(&fleet->answers.logs, context->store, (struct source_store_owner){close_store, context->store, NULL},
