@@ -90,7 +90,8 @@ static int check_usage(const struct command *command, const struct options *opti
                            command->args ? " " : "", command->args ? command->args : "", command->name);
     if (!wrong && option_given(options, OPTION_READ) && option_given(options, OPTION_PID))
         return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: ask one or the other");
-    if (!wrong && option_given(options, OPTION_FLEET) && (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
+    if (!wrong && option_given(options, OPTION_FLEET) &&
+        (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
         return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: ask one of them");
     if (!wrong) return 0;
     if (wrong & OPTION_BIT(FLEET))

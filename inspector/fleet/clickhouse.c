@@ -224,8 +224,8 @@ enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char 
     enum clickhouse_outcome outcome = ask_readonly(server, &readonly, failure);
     if (outcome) return outcome;
     strbuf_clear(&server->url);
-    strbuf_printf(&server->url, "%s/?wait_end_of_query=1&database=%s&default_format=%s%s", server->address, server->database, format,
-                  readonly ? "" : "&readonly=1");
+    strbuf_printf(&server->url, "%s/?wait_end_of_query=1&database=%s&default_format=%s%s", server->address, server->database,
+                  format, readonly ? "" : "&readonly=1");
     if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     http_post(server->http, strbuf_text(&server->url), &body, &answer);
     *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
@@ -237,9 +237,7 @@ enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char 
     case CODE_ALL_CONNECTION_TRIES_FAILED:
     case CODE_DATABASE_ACCESS_DENIED:
     case CODE_ACCESS_DENIED: return explain(server, &answer, ret_answer->code, failure);
-    default:
-        failure_set(failure, EXIT_USAGE, "ClickHouse refuses the statement: %s", answer.reason);
-        return CLICKHOUSE_REFUSED;
+    default: failure_set(failure, EXIT_USAGE, "ClickHouse refuses the statement: %s", answer.reason); return CLICKHOUSE_REFUSED;
     }
 }
 

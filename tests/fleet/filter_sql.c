@@ -4,8 +4,8 @@
  *
  *     filter_sql DIR < FILTERS
  *
- * For each line of stdin, a filter, a line: how many events of the recordings in DIR match, three sums over these that a server can
- * make as well, and the condition; or "invalid". */
+ * For each line of stdin, a filter, a line: how many events of the recordings in DIR match, three sums over these that a server
+ * can make as well, and the condition; or "invalid". */
 #include <inttypes.h>
 #include <proto/filter_sql.h>
 #include <recording/recording.h>
@@ -53,8 +53,8 @@ static void list_logs(const struct store *store, struct logs *logs) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node) continue;
         logs->names[logs->count] = (struct trace_filter_name){node->info.node_id, node->info.node_name};
-        logs->all[logs->count++] = (struct trace_filter_sql_log){node->info.node_id, node->info.log, node->info.node_name,
-                                                                 node->apps, node->app_count};
+        logs->all[logs->count++] =
+            (struct trace_filter_sql_log){node->info.node_id, node->info.log, node->info.node_name, node->apps, node->app_count};
         if (node->app_count) logs->apps[logs->app_count++] = node->apps[0];
     }
     qsort(logs->all, logs->count, sizeof *logs->all, compare);

@@ -144,7 +144,23 @@ class FleetSource(unittest.TestCase):
         for words in (["recent", "20"], ["recent", "120000"], ["recent", "50", "--kind", "metrics"], ["recent", "3000", "--where", "size > 100"]):
             self.assert_same(self.load, self.load_url, *words, "--json")
         self.assert_same(self.load, self.load_url, "export", "--format", "ndjson")
-        self.assert_same(self.load, self.load_url, "sql", "SELECT kind, count(*), sum(size) FROM events GROUP BY kind ORDER BY 1")
+
+    def test_sql_is_the_servers_own_and_changes_nothing(self):
+        login = pathlib.Path(self.temporary.name) / "sql"
+        login.write_text(f"reader:{PASSWORD}\n")
+        login.chmod(0o600)
+        counted = {row["group"]["kind"]: row["count"] for row in rows_of(run("--read", self.load, "count", "--by", "kind", "--json"))[0]["rows"]}
+        for words in [], ["--login", login]:
+            done = run("--fleet", self.load_url, *words, "sql", "SELECT kind, toUInt32(count()) AS n FROM events GROUP BY kind; ", "--json")
+            self.assertEqual({row["kind"]: row["n"] for row in rows_of(done)}, counted, done)
+            for statement in "DROP TABLE events", "INSERT INTO hosts (host) VALUES ('x')", "ALTER TABLE events_local DROP PARTITION 20260101":
+                done = run("--fleet", self.load_url, *words, "sql", statement)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("only reads", done.stderr)
+        done = run("--fleet", self.load_url, "sql", "SELECT nope FROM events")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("nope", done.stderr)
+        self.assertEqual(rows_of(run("--fleet", self.load_url, "count", "--json"))[0]["events"], LOAD_EVENTS)
 
     # ---- what is wrong
 

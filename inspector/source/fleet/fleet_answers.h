@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a fleet answers the methods (source_fleet.h).  Each returns 0 with a result that the caller owns, or -1 with the failure. */
+ * How a fleet answers the methods (source_fleet.h).  Each returns 0 with a result that the caller owns, or -1 with the
+ * failure. */
 #ifndef INSPECTOR_FLEET_ANSWERS_H
 #define INSPECTOR_FLEET_ANSWERS_H
 
@@ -13,8 +14,8 @@
 
 struct fleet_kept {
     char *condition;
-    struct source *source; /* a closed store */
-    uint64_t used;         /* when, in questions */
+    struct source *source;   /* a closed store */
+    uint64_t used;           /* when, in questions */
     uint64_t from_ns, to_ns; /* of a window, as it was cut */
 };
 
@@ -23,8 +24,8 @@ struct fleet_answers {
     struct source *logs; /* context.store */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
-    char *total_of; /* the newest count: of which condition, */
-    uint64_t total; /* and how many */
+    char *total_of;    /* the newest count: of which condition, */
+    uint64_t total;    /* and how many */
     uint64_t first_ns; /* of the fleet's oldest event, once it is known; 0: not asked for */
 };
 
@@ -49,13 +50,14 @@ int fleet_answer_stats(struct fleet_question *question);
 /* The store kept for a condition, or NULL. */
 struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition);
 
-/* Keeps a store for a condition; owns it from here on, and drops the one that was not used for the longest time.  Returns NULL with
- * the failure. */
+/* Keeps a store for a condition; owns it from here on, and drops the one that was not used for the longest time.  Returns
+ * NULL with the failure. */
 struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct trace_text *condition, struct store *store,
                                   struct failure *failure);
 void fleet_kept_drop(struct fleet_kept *kept);
 
-/* All events for which the condition is true; a question that needs too many is refused. */
+/* Loads all events for which the condition is true, in slices of time, because an answer is held while it is read.  A
+ * question that needs more than FLEET_LOAD_EVENTS_MAX is refused before anything is loaded. */
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure);
 
 /* The time of the fleet's oldest event, 0: none. */

@@ -46,8 +46,11 @@ static int answer_from(struct fleet_question *question, struct trace_text *condi
 static void put_spans(struct trace_text *out, const struct fleet_question *question, const struct fleet_scope *scope) {
     const char *value = json_get_text(question->params, "value");
     if (!value || strcmp(value, "took") != 0) return;
-    fleet_put_format(out, " OR (kind IN ('app_start','app_end') AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE "
-                          "kind = 'app_end' AND ", clickhouse_database(question->answers->context.server));
+    fleet_put_format(
+        out,
+        " OR (kind IN ('app_start','app_end') AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE "
+        "kind = 'app_end' AND ",
+        clickhouse_database(question->answers->context.server));
     fleet_scope_put_times(out, scope->from_ns, scope->to_ns);
     trace_text_puts(out, "))");
 }
@@ -104,7 +107,8 @@ int fleet_answer_requests(struct fleet_question *question) {
     uint64_t from_ns, to_ns;
     if (fleet_scope_times(context, question->params, &from_ns, &to_ns, question->failure)) return -1;
     /* A filter may ask for anything about a trace; without one, its spans are enough. */
-    fleet_put_format(&condition, "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
+    fleet_put_format(&condition,
+                     "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
                      json_object_get(question->params, "filter") ? "1" : APP_KINDS, clickhouse_database(context->server));
     fleet_scope_put_times(&condition, from_ns, to_ns);
     trace_text_puts(&condition, ")) OR (kind = 'events_lost' AND ");
@@ -126,20 +130,22 @@ int fleet_answer_stats(struct fleet_question *question) {
     struct clickhouse *server = question->answers->context.server;
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT count(), min(time_ns), max(time_ns) FROM `%s`.events FORMAT RowBinary", clickhouse_database(server));
+    fleet_put_format(&sql, "SELECT count(), min(time_ns), max(time_ns) FROM `%s`.events FORMAT RowBinary",
+                     clickhouse_database(server));
     int result = fleet_ask(server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;
     uint64_t events = row_read_u64(&rows), first_ns = row_read_u64(&rows), last_ns = row_read_u64(&rows), traces, peers;
-    fleet_put_format(&sql, "SELECT uniq(trace_id), uniq(peer_id) FROM `%s`.trace_index FORMAT RowBinary", clickhouse_database(server));
+    fleet_put_format(&sql, "SELECT uniq(trace_id), uniq(peer_id) FROM `%s`.trace_index FORMAT RowBinary",
+                     clickhouse_database(server));
     result = fleet_ask(server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;
     traces = row_read_u64(&rows);
     peers = row_read_u64(&rows);
-    *question->ret_result = json_pack(
-        "{s:{s:I, s:I, s:I, s:o, s:o, s:I, s:I}}", "history", "events", (json_int_t)events, "events_max", (json_int_t)events, "evicted",
-        (json_int_t)0, "first", events ? time_new(first_ns) : json_null(), "last", events ? time_new(last_ns) : json_null(), "traces",
-        (json_int_t)traces, "peers", (json_int_t)peers);
+    *question->ret_result =
+        json_pack("{s:{s:I, s:I, s:I, s:o, s:o, s:I, s:I}}", "history", "events", (json_int_t)events, "events_max",
+                  (json_int_t)events, "evicted", (json_int_t)0, "first", events ? time_new(first_ns) : json_null(), "last",
+                  events ? time_new(last_ns) : json_null(), "traces", (json_int_t)traces, "peers", (json_int_t)peers);
     return *question->ret_result ? 0 : failure_out_of_memory(question->failure);
 }

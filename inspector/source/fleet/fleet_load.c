@@ -42,7 +42,8 @@ struct store *fleet_load_end(struct fleet_load *load) {
 static int find_stranger(struct fleet_load *load, const struct fleet_event *event, uint32_t *ret_index) {
     for (size_t i = 0; i < load->stranger_count; i++) {
         const struct fleet_stranger *stranger = &load->strangers[i];
-        if (stranger->log_id != event->log_id || memcmp(&stranger->node_id, &event->node_id, sizeof event->node_id) != 0) continue;
+        if (stranger->log_id != event->log_id || memcmp(&stranger->node_id, &event->node_id, sizeof event->node_id) != 0)
+            continue;
         *ret_index = stranger->index;
         return 0;
     }
@@ -139,8 +140,8 @@ int fleet_load_events(struct fleet_load *load, const char *condition, struct fle
     struct clickhouse_answer answer;
     struct strbuf sql = {0};
     make_sql(&sql, load, condition, part);
-    enum clickhouse_outcome outcome =
-        sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN) : clickhouse_ask(load->server, strbuf_text(&sql), &answer, failure);
+    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                                                 : clickhouse_ask(load->server, strbuf_text(&sql), &answer, failure);
     strbuf_fini(&sql);
     if (outcome) return -1;
     int error = read_rows(load, row_reader_of(answer.bytes, answer.count), part);
@@ -148,7 +149,8 @@ int fleet_load_events(struct fleet_load *load, const char *condition, struct fle
     case 0: return 0;
     case -ENOMEM: return failure_out_of_memory(failure);
     case -EOVERFLOW:
-        return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question", part->limit);
+        return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question",
+                           part->limit);
     case -EBADMSG:
         return failure_set(failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
                            clickhouse_address(load->server), clickhouse_database(load->server));

@@ -31,13 +31,13 @@ struct fleet_load {
 
 /* Which of the events that match. */
 struct fleet_part {
-    uint64_t limit;      /* no more than these */
-    bool newest;         /* those, otherwise the oldest */
-    bool by_time;        /* cut between two times, so that none of the time of cut_ns is there.  Otherwise just cut */
-    bool more;           /* result: the limit was reached */
-    uint64_t cut_ns;     /* result, with more and by_time: only events before it were loaded, or with newest from it on */
-    uint64_t first_ns;   /* result: of the oldest that was loaded; 0: none */
-    uint64_t loaded;     /* result */
+    uint64_t limit;       /* no more than these */
+    bool newest;          /* those, otherwise the oldest */
+    bool by_time;         /* cut between two times, so that none of the time of cut_ns is there.  Otherwise just cut */
+    bool more;            /* result: the limit was reached */
+    uint64_t cut_ns;      /* result, with more and by_time: only events before it were loaded, or with newest from it on */
+    uint64_t first_ns;    /* result: of the oldest that was loaded; 0: none */
+    uint64_t loaded;      /* result */
     const char *limit_by; /* "trace_id": one of each; NULL */
 };
 

@@ -72,10 +72,12 @@ static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct 
     struct strbuf sql = {0};
     strbuf_printf(&sql, "SELECT %s", node_columns);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) strbuf_printf(&sql, ", lost_%s", trace_loss_name(cause));
-    strbuf_printf(&sql, ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
-                  clickhouse_database(server));
-    enum clickhouse_outcome outcome =
-        sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN) : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
+    strbuf_printf(
+        &sql,
+        ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
+        clickhouse_database(server));
+    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                                                 : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
     strbuf_fini(&sql);
     if (outcome) return -1;
     struct row_reader reader = row_reader_of(answer.bytes, answer.count);
@@ -99,13 +101,13 @@ static const char app_columns[] = "node_id, log_id, app_id, name, command_count,
                                   "field_names, field_types, field_offsets, field_bytes, seen_ns";
 
 /* The elements of an array beyond what a description has are read, and dropped. */
-#define EACH_ELEMENT(reader, index, limit, into, otherwise) \
+#define EACH_ELEMENT(reader, index, limit, into, otherwise)                                               \
     for (uint64_t index = 0, end_ = row_read_count(reader); index < end_ && !(reader)->failed; index++) { \
-        if (index < (limit)) { \
-            into; \
-        } else { \
-            otherwise; \
-        } \
+        if (index < (limit)) {                                                                            \
+            into;                                                                                         \
+        } else {                                                                                          \
+            otherwise;                                                                                    \
+        }                                                                                                 \
     }
 
 static void read_app(struct row_reader *reader, struct trace_app *app) {
@@ -139,10 +141,12 @@ static int add_app(struct fleet_logs *logs, const struct trace_node_id *node_id,
 static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
     struct clickhouse_answer answer;
     struct strbuf sql = {0};
-    strbuf_printf(&sql, "SELECT %s FROM `%s`.apps FINAL ORDER BY node_id, log_id, app_id, seen_ns DESC LIMIT 1 BY node_id, log_id, app_id FORMAT RowBinary",
+    strbuf_printf(&sql,
+                  "SELECT %s FROM `%s`.apps FINAL ORDER BY node_id, log_id, app_id, seen_ns DESC LIMIT 1 BY node_id, log_id, "
+                  "app_id FORMAT RowBinary",
                   app_columns, clickhouse_database(server));
-    enum clickhouse_outcome outcome =
-        sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN) : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
+    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                                                 : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
     strbuf_fini(&sql);
     if (outcome) return -1;
     struct row_reader reader = row_reader_of(answer.bytes, answer.count);

@@ -9,11 +9,12 @@
 #include <store/value.h>
 #include <string.h>
 
-#define PEER_COLUMNS                                                                                                            \
-    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), countIf(kind = 'packet_lost'), " \
-    "countIf(kind = 'message_sent'), countIf(kind = 'message_received'), sumIf(size, kind = 'packet_sent'), "                   \
-    "sumIf(size, kind = 'packet_received'), countIf(kind = 'metrics'), countIf(kind IN ('metrics','conn_established')), "       \
-    "toUInt64(argMaxIf(rtt, time_ns, kind IN ('metrics','conn_established'))), toUInt64(minIf(min_rtt, kind = 'metrics')), "    \
+#define PEER_COLUMNS                                                                                                         \
+    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), countIf(kind = "          \
+    "'packet_lost'), "                                                                                                       \
+    "countIf(kind = 'message_sent'), countIf(kind = 'message_received'), sumIf(size, kind = 'packet_sent'), "                \
+    "sumIf(size, kind = 'packet_received'), countIf(kind = 'metrics'), countIf(kind IN ('metrics','conn_established')), "    \
+    "toUInt64(argMaxIf(rtt, time_ns, kind IN ('metrics','conn_established'))), toUInt64(minIf(min_rtt, kind = 'metrics')), " \
     "min(time_ns), max(time_ns), arraySort(groupUniqArray(node_id))"
 
 static json_t *nodes_new(struct row_reader *rows) {
@@ -90,7 +91,8 @@ int fleet_answer_peers(struct fleet_question *question) {
     int result = fleet_ask(context->server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
     if (!result) result = read_peers(question, rows, &peers);
-    if (!result && !(*question->ret_result = json_pack("{s:O}", "peers", peers))) result = failure_out_of_memory(question->failure);
+    if (!result && !(*question->ret_result = json_pack("{s:O}", "peers", peers)))
+        result = failure_out_of_memory(question->failure);
     json_decref(peers);
     return result;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `query` of a fleet.  A trace is loaded whole.  Anything else is loaded in windows of time, from the end where the answer begins:
- * the first holds a page, the others many.  The store of a window answers page by page; a cursor is "FROM.TO.CURSOR": the window, and
- * the store's own cursor in it, "-" for its beginning. */
+ * `query` of a fleet.  A trace is loaded whole.  Anything else is loaded in windows of time, from the end where the answer
+ * begins: the first holds a page, the others many.  The store of a window answers page by page; a cursor is "FROM.TO.CURSOR":
+ * the window, and the store's own cursor in it, "-" for its beginning. */
 #include "fleet_answers.h"
 #include "json_get.h"
 
@@ -68,7 +68,8 @@ static int load_matching(struct window *window, struct fleet_load *load) {
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_add(&text, "", 1);
-    int result = text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+    int result =
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
     trace_text_fini(&text);
     if (result || !part.more) return result;
     if (window->newest)
@@ -154,7 +155,8 @@ static int count_all(struct window *window) {
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     if (window->scope.matching.bytes) trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_puts(&text, " FORMAT RowBinary");
-    bool known = answers->total_of && strlen(answers->total_of) == text.bytes && !memcmp(answers->total_of, text.data, text.bytes);
+    bool known =
+        answers->total_of && strlen(answers->total_of) == text.bytes && !memcmp(answers->total_of, text.data, text.bytes);
     int result = 0;
     if (!known) {
         char *copy = text.failed ? NULL : strndup(text.data, text.bytes);
@@ -263,7 +265,8 @@ static int answer_trace(struct fleet_question *question, const char *text, const
     int result = 0;
     bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES);
     const char *peer = json_get_text(question->params, "peer_id");
-    fleet_put_format(&condition, "trace %.40s %" PRIu64 " %" PRIu64 " %.80s", text, scope->from_ns, scope->to_ns, peer ? peer : "");
+    fleet_put_format(&condition, "trace %.40s %" PRIu64 " %" PRIu64 " %.80s", text, scope->from_ns, scope->to_ns,
+                     peer ? peer : "");
     struct fleet_kept *kept = fleet_kept_find(question->answers, &condition);
     if (!kept) {
         if (hex) result = fleet_scope_find_traces(context, &prefix, &id, &count, question->failure);

@@ -256,7 +256,8 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
         trace_text_add(&scope.text, rest.data, rest.bytes);
         trace_text_puts(&scope.text, ") OR kind = 'events_lost')");
     }
-    if (error || node.failed || rest.failed || scope.text.failed || scope.matching.failed) result = failure_out_of_memory(failure);
+    if (error || node.failed || rest.failed || scope.text.failed || scope.matching.failed)
+        result = failure_out_of_memory(failure);
     trace_text_fini(&node);
     trace_text_fini(&rest);
     *ret_scope = scope;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which events of the fleet a question is about, as conditions of SQL: what docs/protocol.md calls the params, of `query`, `count`,
- * `traces` and `requests`.  They choose every event that the store needs for the answer, and few others: the store asks for the
- * same again. */
+ * Which events of the fleet a question is about, as conditions of SQL: what docs/protocol.md calls the params, of `query`,
+ * `count`, `traces` and `requests`.  They choose every event that the store needs for the answer, and few others: the store
+ * asks for the same again. */
 #ifndef INSPECTOR_FLEET_SCOPE_H
 #define INSPECTOR_FLEET_SCOPE_H
 
@@ -22,11 +22,11 @@ struct fleet_context {
 };
 
 struct fleet_scope {
-    uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
-    struct trace_text matching; /* the condition for what matches, but for the time; empty: none */
-    struct trace_text text;  /* and for what was lost there besides; empty: none */
-    bool has_losses;         /* the two differ */
-    bool nothing;            /* the store will refuse the question: no events are needed */
+    uint64_t from_ns, to_ns;     /* [from, to); to 0: no end */
+    struct trace_text matching;  /* the condition for what matches, but for the time; empty: none */
+    struct trace_text text;      /* and for what was lost there besides; empty: none */
+    bool has_losses;             /* the two differ */
+    bool nothing;                /* the store will refuse the question: no events are needed */
     struct trace_id_prefix peer; /* digits 0: no peer was asked for by its id */
 };
 

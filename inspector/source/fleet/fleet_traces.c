@@ -95,7 +95,8 @@ static int answer_from(struct fleet_question *question, struct trace_text *condi
     if (kept) return fleet_ask_store(question, kept->source);
     trace_text_add(condition, "", 1);
     if (condition->failed) return failure_out_of_memory(question->failure);
-    if (fleet_load_begin(&load, answers->context.server, &answers->context.logs, answers->context.now_ns, question->failure)) return -1;
+    if (fleet_load_begin(&load, answers->context.server, &answers->context.logs, answers->context.now_ns, question->failure))
+        return -1;
     if (fleet_load_all(&load, condition->data, question->failure)) {
         fleet_load_drop(&load);
         return -1;

@@ -71,10 +71,11 @@ static void fleet_source_close(struct source *base) {
 /* Settings of a user's profile that would make an answer smaller than the truth, without a word. */
 static int refuse_partial(struct clickhouse *server, struct failure *failure) {
     struct clickhouse_answer answer;
-    if (clickhouse_ask(server,
-                       "SELECT name FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value NOT IN ('0', 'false')) OR "
-                       "(match(name, '_overflow_mode$') AND value = 'break') LIMIT 1 FORMAT RowBinary",
-                       &answer, failure))
+    if (clickhouse_ask(
+            server,
+            "SELECT name FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value NOT IN ('0', 'false')) OR "
+            "(match(name, '_overflow_mode$') AND value = 'break') LIMIT 1 FORMAT RowBinary",
+            &answer, failure))
         return -1;
     struct row_reader reader = row_reader_of(answer.bytes, answer.count);
     size_t bytes;
@@ -87,8 +88,8 @@ static int refuse_partial(struct clickhouse *server, struct failure *failure) {
 
 static void close_store(void *store) { store_destroy(store); }
 
-/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not open for
- * longer than is known. */
+/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
+ * open for longer than is known. */
 static uint64_t find_now(const struct fleet_logs *logs) {
     uint64_t newest_ns = 0;
     for (size_t i = 0; i < logs->count; i++)

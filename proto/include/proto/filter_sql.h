@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A filter of events as a condition of ClickHouse's SQL, true for the rows whose events the filter matches.  The columns are those
- * of docs/fleet.md: time_ns, trace_id, peer_id, node_id, log_id, lane, sequence, kind, kind_id, flags, and one for each data field
- * under its own name.  It runs on 18.16 and later.
+ * A filter of events as a condition of ClickHouse's SQL, true for the rows whose events the filter matches.  The columns are
+ * those of docs/fleet.md: time_ns, trace_id, peer_id, node_id, log_id, lane, sequence, kind, kind_id, flags, and one for each
+ * data field under its own name.  It runs on 18.16 and later.
  *
  * A row does not say what its log is called and which applications it registered, so the condition lists the logs that fit. */
 #ifndef PROTO_FILTER_SQL_H
