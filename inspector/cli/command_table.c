@@ -360,13 +360,14 @@ const struct command command_table[] = {
         .options = OPTION_BIT(FORMAT) | OPTION_BIT(EXPLAIN),
         .paged = true,
         .run = run_sql,
-        .summary = "SQL over the history, or a recording",
+        .summary = "SQL over the history, a recording, or a fleet",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
                        "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
                        "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
-                       "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).",
+                       "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
+                       "With --fleet, ClickHouse runs a statement itself, in its own dialect and over the tables of docs/fleet.md; it only reads.",
         .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
                      {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
@@ -474,6 +475,7 @@ const char program_description[] =
     "With --pid, a command asks the rings of one process instead of traced, even if the process is dead.\n"
     "With --read (-r), it asks recordings: files or directories that traced --record, record, salvage, trigger or export wrote, several as one. "
     "Answers are those of the live history; relative times count back from the recording's end. What is damaged is reported on stderr, the rest is read.\n"
+    "With --fleet, it asks the machines that ship to a ClickHouse (docs/fleet.md): what has arrived there so far; relative times count back from the newest event.\n"
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
@@ -485,6 +487,7 @@ const struct command_example program_examples[] = {
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
     {"inspector --read /var/tmp/p2p traces --since '2026-01-31 12:00'", "what traced recorded"},
+    {"inspector --fleet http://db1:8123/p2ptrace trace 5a356ada", "a request over many machines"},
     {0},
 };
 // clang-format on

@@ -91,7 +91,12 @@ static int check_usage(const struct command *command, const struct options *opti
                            command->args ? " " : "", command->args ? command->args : "", command->name);
     if (!wrong && option_given(options, OPTION_READ) && option_given(options, OPTION_PID))
         return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: ask one or the other");
+    if (!wrong && option_given(options, OPTION_FLEET) &&
+        (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
+        return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: ask one of them");
     if (!wrong) return 0;
+    if (wrong & OPTION_BIT(FLEET))
+        return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);
     if (wrong & OPTION_BIT(READ))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a recording has none", command->name);
     unsigned first = (unsigned)__builtin_ctzll(wrong);

@@ -35,7 +35,9 @@ int run_sql(struct session *session) {
     bool from_stdin = statement ? !strcmp(statement, "-") : !isatty(STDIN_FILENO);
     if (!from_stdin && !statement) session->output.paged = false; /* a shell shows its rows between the statements */
     int result = from_stdin ? read_input(session, &input) : 0;
-    if (!result) {
+    if (!result && option_given(options, OPTION_FLEET) && (from_stdin || statement)) {
+        result = run_fleet_sql(session, from_stdin ? strbuf_text(&input) : statement);
+    } else if (!result) {
         result = sql_init(&sql, session);
         if (!result && !from_stdin && !statement)
             result = sql_shell(&sql);

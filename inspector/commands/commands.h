@@ -26,6 +26,7 @@ command_run run_top;                                               /* cmd_top.c 
 command_run run_record, run_salvage;                               /* cmd_record.c */
 command_run run_ship;                                              /* fleet/cmd_ship.c */
 command_run run_fleet;                                             /* fleet/cmd_fleet.c */
+int run_fleet_sql(struct session *session, const char *statement); /* fleet/cmd_fleet_sql.c; for run_sql */
 command_run run_export;                                            /* cmd_export.c */
 command_run run_rpc;                                               /* cmd_rpc.c */
 

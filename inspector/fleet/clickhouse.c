@@ -207,6 +207,40 @@ enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sq
     return post(server, &body, ret_answer, failure);
 }
 
+/* A user who may only read may not set it either. */
+static enum clickhouse_outcome ask_readonly(struct clickhouse *server, bool *ret_readonly, struct failure *failure) {
+    struct clickhouse_answer answer;
+    enum clickhouse_outcome outcome =
+        clickhouse_ask(server, "SELECT value FROM system.settings WHERE name = 'readonly' FORMAT TSV", &answer, failure);
+    if (!outcome) *ret_readonly = answer.count && answer.bytes[0] != '0';
+    return outcome;
+}
+
+enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char *sql, const char *format,
+                                          struct clickhouse_answer *ret_answer, struct failure *failure) {
+    const struct http_body body = {sql, strlen(sql), "text/plain; charset=UTF-8", false};
+    struct http_answer answer;
+    bool readonly;
+    enum clickhouse_outcome outcome = ask_readonly(server, &readonly, failure);
+    if (outcome) return outcome;
+    strbuf_clear(&server->url);
+    strbuf_printf(&server->url, "%s/?wait_end_of_query=1&database=%s&default_format=%s%s", server->address, server->database,
+                  format, readonly ? "" : "&readonly=1");
+    if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+    http_post(server->http, strbuf_text(&server->url), &body, &answer);
+    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
+    switch (ret_answer->code) {
+    case CODE_READONLY:
+        failure_set(failure, EXIT_USAGE, "the statement would change something, and inspector sql only reads: %s", answer.reason);
+        return CLICKHOUSE_REFUSED;
+    case 0:
+    case CODE_ALL_CONNECTION_TRIES_FAILED:
+    case CODE_DATABASE_ACCESS_DENIED:
+    case CODE_ACCESS_DENIED: return explain(server, &answer, ret_answer->code, failure);
+    default: failure_set(failure, EXIT_USAGE, "ClickHouse refuses the statement: %s", answer.reason); return CLICKHOUSE_REFUSED;
+    }
+}
+
 enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
                                           const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
                                           struct failure *failure) {

@@ -60,6 +60,11 @@ struct clickhouse_answer {
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure);
 
+/* Runs a statement of the user's own in the database; it can change nothing.  format: for statements that do not name theirs.
+ * What the server says against it is told as it is. */
+enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char *sql, const char *format,
+                                          struct clickhouse_answer *ret_answer, struct failure *failure);
+
 /* Inserts rows into a table of the database.  All of them are there or none, as long as they are of one partition. */
 enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
                                           const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,

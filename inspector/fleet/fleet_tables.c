@@ -37,6 +37,7 @@ static const struct fleet_column node_columns[] = {
     {"policy", "UInt8", NULL},
     {"clock_source", "UInt8", NULL},
     {"control", "UInt64", NULL},
+    {"machine", "FixedString(16)", NULL}, /* the kernel's boot id: one clock; zero: not known */
     {"node", "String", "lower(hex(node_id))"},
 };
 

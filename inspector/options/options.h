@@ -25,7 +25,9 @@ enum option {
 #define OPTIONS_COMMON                                                                                                        \
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(NO_PAGER) | OPTION_BIT(HELP) | OPTION_BIT(VERSION))
-#define OPTIONS_SOURCE (OPTION_BIT(PID) | OPTION_BIT(READ) | OPTION_BIT(NO_CLOCK_CORRECTION))
+#define OPTIONS_SOURCE                                                                                              \
+    (OPTION_BIT(PID) | OPTION_BIT(READ) | OPTION_BIT(NO_CLOCK_CORRECTION) | OPTION_BIT(FLEET) | OPTION_BIT(LOGIN) | \
+     OPTION_BIT(CA))
 
 /* What a value is: how it is read, and what the shells offer for it.  Those after TEXT are read like it. */
 enum value_type {

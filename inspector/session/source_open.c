@@ -2,6 +2,7 @@
 #include "source_open.h"
 
 #include "rings_store.h"
+#include "source_fleet.h"
 #include "source_process.h"
 #include "source_recording.h"
 #include "source_socket.h"
@@ -21,6 +22,10 @@ int source_open(struct source **ret_source, const struct options *options, uint6
     if (options->read_count)
         return source_recording_open(ret_source, options->reads, options->read_count,
                                      !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
+    if (option_given(options, OPTION_FLEET)) {
+        const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
+        return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings, failure);
+    }
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */
     if (find_socket(&path, options, failure)) return -1;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a fleet answers the methods (source_fleet.h).  Each returns 0 with a result that the caller owns, or -1 with the
+ * failure. */
+#ifndef INSPECTOR_FLEET_ANSWERS_H
+#define INSPECTOR_FLEET_ANSWERS_H
+
+#include "fleet_load.h"
+#include "fleet_scope.h"
+#include "source.h"
+
+/* Stores that were loaded, by the conditions that chose their events. */
+#define FLEET_PARTS_KEPT 4
+
+struct fleet_kept {
+    char *condition;
+    struct source *source;   /* a closed store */
+    uint64_t used;           /* when, in questions */
+    uint64_t from_ns, to_ns; /* of a window, as it was cut */
+};
+
+struct fleet_answers {
+    struct fleet_context context;
+    struct source *logs; /* context.store */
+    struct fleet_kept kept[FLEET_PARTS_KEPT];
+    uint64_t questions;
+    char *total_of;    /* the newest count: of which condition, */
+    uint64_t total;    /* and how many */
+    uint64_t first_ns; /* of the fleet's oldest event, once it is known; 0: not asked for */
+};
+
+struct fleet_question {
+    struct fleet_answers *answers;
+    const char *method;
+    json_t *params; /* an object; valid but for ids that nobody has */
+    const struct source_apart *apart;
+    json_t **ret_result;
+    struct failure *failure;
+};
+
+int fleet_answer_query(struct fleet_question *question);
+int fleet_answer_count(struct fleet_question *question);
+int fleet_answer_traces(struct fleet_question *question);
+int fleet_answer_requests(struct fleet_question *question);
+int fleet_answer_peers(struct fleet_question *question);
+int fleet_answer_stats(struct fleet_question *question);
+
+/* ---- for them ---- */
+
+/* The store kept for a condition, or NULL. */
+struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition);
+
+/* Keeps a store for a condition; owns it from here on, and drops the one that was not used for the longest time.  Returns
+ * NULL with the failure. */
+struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct trace_text *condition, struct store *store,
+                                  struct failure *failure);
+void fleet_kept_drop(struct fleet_kept *kept);
+
+/* Loads all events for which the condition is true, in slices of time, because an answer is held while it is read.  A
+ * question that needs more than FLEET_LOAD_EVENTS_MAX is refused before anything is loaded. */
+int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure);
+
+/* The time of the fleet's oldest event, 0: none. */
+int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure);
+
+/* Asks a store the question with its params. */
+int fleet_ask_store(struct fleet_question *question, struct source *store);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `count`, `requests` and `stats` of a fleet: what they count is loaded, and the store counts it. */
+#include "fleet_answers.h"
+#include "json_get.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
+
+/* Rates count from where the history begins, if that is later than `from`: an event that nothing matches says when that was. */
+static int load_beginning(struct fleet_answers *answers, struct fleet_load *load, uint64_t from_ns, struct failure *failure) {
+    struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
+    if (!from_ns || !answers->context.logs.count) return 0;
+    if (fleet_first_ns(answers, &event.timestamp, failure)) return -1;
+    if (!event.timestamp || event.timestamp >= from_ns) return 0;
+    return store_append(load->store, 0, 0, &event, 1) ? failure_out_of_memory(failure) : 0;
+}
+
+/* Loads what the condition chooses, or finds it, and lets the store answer. */
+static int answer_from(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing) {
+    struct fleet_answers *answers = question->answers;
+    const struct fleet_context *context = &answers->context;
+    struct fleet_load load;
+    struct fleet_kept *kept = fleet_kept_find(answers, condition);
+    if (kept) return fleet_ask_store(question, kept->source);
+    trace_text_add(condition, "", 1);
+    if (condition->failed) return failure_out_of_memory(question->failure);
+    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
+    int result = nothing ? 0 : fleet_load_all(&load, condition->data, question->failure);
+    if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
+    if (result) {
+        fleet_load_drop(&load);
+        return -1;
+    }
+    condition->bytes--;
+    kept = fleet_kept_add(answers, condition, fleet_load_end(&load), question->failure);
+    return kept ? fleet_ask_store(question, kept->source) : -1;
+}
+
+/* ---- count ---------------------------------------------------------------------------------------------------------------- */
+
+/* `took` is the time from the start of a span to its end: of those that match, the starts as well. */
+static void put_spans(struct trace_text *out, const struct fleet_question *question, const struct fleet_scope *scope) {
+    const char *value = json_get_text(question->params, "value");
+    if (!value || strcmp(value, "took") != 0) return;
+    fleet_put_format(
+        out,
+        " OR (kind IN ('app_start','app_end') AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE "
+        "kind = 'app_end' AND ",
+        clickhouse_database(question->answers->context.server));
+    fleet_scope_put_times(out, scope->from_ns, scope->to_ns);
+    trace_text_puts(out, "))");
+}
+
+/* The one trace that is asked for, by the beginning of its id. */
+static int put_trace(struct trace_text *out, const struct fleet_question *question, bool *nothing) {
+    const char *text = json_get_text(question->params, "trace_id");
+    struct trace_id_prefix prefix;
+    struct trace_id id;
+    size_t count = 0;
+    uint64_t first_ns, last_ns;
+    if (!text) return 0;
+    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES);
+    *nothing = !hex;
+    if (!hex) return 0;
+    if (fleet_scope_find_traces(&question->answers->context, &prefix, &id, &count, question->failure)) return -1;
+    if (count == 1) {
+        trace_text_puts(out, " OR ");
+        return fleet_scope_put_trace(out, &question->answers->context, &id, &first_ns, &last_ns, question->failure);
+    }
+    if (!count) return 0;
+    trace_text_puts(out, " OR "); /* they are too many, which the store says */
+    trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
+    return 0;
+}
+
+int fleet_answer_count(struct fleet_question *question) {
+    struct fleet_scope scope;
+    struct trace_text condition = {0};
+    if (fleet_scope_events(&scope, &question->answers->context, question->params, question->failure)) return -1;
+    bool one_trace = json_get_text(question->params, "trace_id") != NULL;
+    trace_text_puts(&condition, "(");
+    if (one_trace) {
+        trace_text_puts(&condition, "(kind = 'events_lost' AND ");
+        fleet_scope_put_times(&condition, scope.from_ns, scope.to_ns);
+        trace_text_puts(&condition, ")");
+    } else {
+        fleet_scope_put(&condition, &scope, scope.from_ns, scope.to_ns);
+    }
+    int result = put_trace(&condition, question, &scope.nothing);
+    put_spans(&condition, question, &scope);
+    trace_text_puts(&condition, ")");
+    if (!result) result = answer_from(question, &condition, scope.from_ns, scope.nothing);
+    trace_text_fini(&condition);
+    fleet_scope_fini(&scope);
+    return result;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------- */
+
+int fleet_answer_requests(struct fleet_question *question) {
+    const struct fleet_context *context = &question->answers->context;
+    struct trace_text condition = {0};
+    uint64_t from_ns, to_ns;
+    if (fleet_scope_times(context, question->params, &from_ns, &to_ns, question->failure)) return -1;
+    /* A filter may ask for anything about a trace; without one, its spans are enough. */
+    fleet_put_format(&condition,
+                     "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
+                     json_object_get(question->params, "filter") ? "1" : APP_KINDS, clickhouse_database(context->server));
+    fleet_scope_put_times(&condition, from_ns, to_ns);
+    trace_text_puts(&condition, ")) OR (kind = 'events_lost' AND ");
+    fleet_scope_put_times(&condition, from_ns, to_ns);
+    trace_text_puts(&condition, "))");
+    int result = answer_from(question, &condition, from_ns, false);
+    trace_text_fini(&condition);
+    return result;
+}
+
+/* ---- stats ---------------------------------------------------------------------------------------------------------------- */
+
+static json_t *time_new(uint64_t ns) {
+    return json_pack("{s:I, s:I}", "timestamp", (json_int_t)(ns / 1000), "ns", (json_int_t)(ns % 1000));
+}
+
+/* Approximate where the fleet still has rows twice: nobody concludes anything from it. */
+int fleet_answer_stats(struct fleet_question *question) {
+    struct clickhouse *server = question->answers->context.server;
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    fleet_put_format(&sql, "SELECT count(), min(time_ns), max(time_ns) FROM `%s`.events FORMAT RowBinary",
+                     clickhouse_database(server));
+    int result = fleet_ask(server, &sql, &rows, question->failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    uint64_t events = row_read_u64(&rows), first_ns = row_read_u64(&rows), last_ns = row_read_u64(&rows), traces, peers;
+    fleet_put_format(&sql, "SELECT uniq(trace_id), uniq(peer_id) FROM `%s`.trace_index FORMAT RowBinary",
+                     clickhouse_database(server));
+    result = fleet_ask(server, &sql, &rows, question->failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    traces = row_read_u64(&rows);
+    peers = row_read_u64(&rows);
+    *question->ret_result =
+        json_pack("{s:{s:I, s:I, s:I, s:o, s:o, s:I, s:I}}", "history", "events", (json_int_t)events, "events_max",
+                  (json_int_t)events, "evicted", (json_int_t)0, "first", events ? time_new(first_ns) : json_null(), "last",
+                  events ? time_new(last_ns) : json_null(), "traces", (json_int_t)traces, "peers", (json_int_t)peers);
+    return *question->ret_result ? 0 : failure_out_of_memory(question->failure);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the answers of a fleet have in common (fleet_answers.h). */
+#include "fleet_answers.h"
+#include "source_store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same(const struct fleet_kept *kept, const struct trace_text *condition) {
+    return kept->condition && strlen(kept->condition) == condition->bytes &&
+           !memcmp(kept->condition, condition->data, condition->bytes);
+}
+
+struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition) {
+    for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) {
+        if (!same(&answers->kept[i], condition)) continue;
+        answers->kept[i].used = answers->questions;
+        return &answers->kept[i];
+    }
+    return NULL;
+}
+
+void fleet_kept_drop(struct fleet_kept *kept) {
+    source_close(kept->source);
+    free(kept->condition);
+    *kept = (struct fleet_kept){0};
+}
+
+static void close_store(void *store) { store_destroy(store); }
+
+struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct trace_text *condition, struct store *store,
+                                  struct failure *failure) {
+    struct fleet_kept *kept = &answers->kept[0];
+    for (size_t i = 1; i < FLEET_PARTS_KEPT; i++)
+        if (answers->kept[i].used < kept->used) kept = &answers->kept[i];
+    fleet_kept_drop(kept);
+    if (source_store_open(&kept->source, store, (struct source_store_owner){close_store, store, NULL}, "the fleet", failure))
+        return NULL;
+    kept->condition = strndup(condition->data, condition->bytes);
+    if (!kept->condition) {
+        fleet_kept_drop(kept);
+        (void)failure_out_of_memory(failure);
+        return NULL;
+    }
+    kept->used = answers->questions;
+    return kept;
+}
+
+#define SLICE_ROWS 400000U /* in one answer of the server, some 120 MB */
+#define SLICES_MAX 16
+
+static int refuse_size(struct failure *failure) {
+    return failure_set(
+        failure, EXIT_FAILED,
+        "this question needs more than %u events of the fleet, which is the most that is loaded for one: narrow it by "
+        "time, node, kind or filter, or ask ClickHouse itself with inspector sql",
+        FLEET_LOAD_EVENTS_MAX);
+}
+
+static int count_rows(struct clickhouse *server, const char *condition, bool once, uint64_t *ret_rows, struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    fleet_put_format(&sql, "SELECT count() FROM `%s`.events %s WHERE ", clickhouse_database(server), once ? "FINAL" : "");
+    trace_text_puts(&sql, condition);
+    trace_text_puts(&sql, " FORMAT RowBinary");
+    int result = fleet_ask(server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (!result) *ret_rows = row_read_u64(&rows);
+    return result;
+}
+
+/* Times that cut the rows into `slices` parts of about the same size. */
+static int find_cuts(struct clickhouse *server, const char *condition, unsigned slices, uint64_t *ret_cuts,
+                     struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    trace_text_puts(&sql, "SELECT quantilesExact(");
+    for (unsigned i = 1; i < slices; i++) fleet_put_format(&sql, "%s%.4f", i > 1 ? "," : "", (double)i / slices);
+    fleet_put_format(&sql, ")(time_ns) FROM `%s`.events WHERE ", clickhouse_database(server));
+    trace_text_puts(&sql, condition);
+    trace_text_puts(&sql, " FORMAT RowBinary");
+    int result = fleet_ask(server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    uint64_t count = row_read_count(&rows);
+    for (unsigned i = 0; i + 1 < slices && i < count; i++) ret_cuts[i] = row_read_u64(&rows);
+    return rows.failed || count + 1 != slices ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+}
+
+static int load_slice(struct fleet_load *load, const char *condition, uint64_t from_ns, uint64_t to_ns, struct failure *failure) {
+    struct fleet_part part = {.limit = 2 * FLEET_LOAD_EVENTS_MAX + 1};
+    struct trace_text text = {0};
+    trace_text_puts(&text, "(");
+    trace_text_puts(&text, condition);
+    trace_text_puts(&text, ") AND ");
+    fleet_scope_put_times(&text, from_ns, to_ns);
+    trace_text_add(&text, "", 1);
+    int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, text.data, &part, failure);
+    if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure) {
+    uint64_t rows, once, cuts[SLICES_MAX + 1] = {0};
+    int result = count_rows(load->server, condition, false, &rows, failure);
+    if (!result && rows > FLEET_LOAD_EVENTS_MAX) { /* some may be there twice */
+        result = count_rows(load->server, condition, true, &once, failure);
+        if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
+    }
+    if (result) return -1;
+    unsigned slices = rows / SLICE_ROWS < SLICES_MAX ? (unsigned)(rows / SLICE_ROWS) + 1 : SLICES_MAX;
+    if (slices > 1) result = find_cuts(load->server, condition, slices, cuts + 1, failure);
+    for (unsigned i = 0; i < slices && !result; i++)
+        if (i + 1 == slices || cuts[i] != cuts[i + 1])
+            result = load_slice(load, condition, cuts[i], i + 1 < slices ? cuts[i + 1] : 0, failure);
+    return result;
+}
+
+int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    *ret_first_ns = answers->first_ns;
+    if (answers->first_ns) return 0;
+    fleet_put_format(&sql, "SELECT min(time_ns) FROM `%s`.events FORMAT RowBinary", clickhouse_database(answers->context.server));
+    int result = fleet_ask(answers->context.server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (!result) *ret_first_ns = answers->first_ns = row_read_u64(&rows);
+    return result;
+}
+
+int fleet_ask_store(struct fleet_question *question, struct source *store) {
+    return source_ask(store, question->method, json_incref(question->params), question->apart, question->ret_result,
+                      question->failure);
+}

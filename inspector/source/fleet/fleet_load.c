@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet_load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_BYTES_EVENT 256 /* in a store, with its indices */
+
+/* Equal rows are neighbours; then it is the order of answers (store/history.h), because logs are sorted, too. */
+static const char key[] = "time_ns%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s, cause%s";
+
+int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
+                     struct failure *failure) {
+    *load = (struct fleet_load){.server = server, .logs = logs, .now_ns = now_ns};
+    int error = store_create(&load->store, HISTORY_BYTES_MIN + (size_t)FLEET_LOAD_EVENTS_MAX * STORE_BYTES_EVENT);
+    if (!error) error = fleet_logs_add(logs, load->store);
+    if (!error) return 0;
+    fleet_load_drop(load);
+    return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's nodes: %s", strerror(-error));
+}
+
+void fleet_load_drop(struct fleet_load *load) {
+    store_destroy(load->store);
+    free(load->strangers);
+    *load = (struct fleet_load){0};
+}
+
+struct store *fleet_load_end(struct fleet_load *load) {
+    struct store *store = load->store;
+    fleet_logs_settle(load->logs, store);
+    store_close(store, load->now_ns);
+    free(load->strangers);
+    *load = (struct fleet_load){0};
+    return store;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------------------- */
+
+/* A log whose events came between our questions for nodes and for events. */
+static int find_stranger(struct fleet_load *load, const struct fleet_event *event, uint32_t *ret_index) {
+    for (size_t i = 0; i < load->stranger_count; i++) {
+        const struct fleet_stranger *stranger = &load->strangers[i];
+        if (stranger->log_id != event->log_id || memcmp(&stranger->node_id, &event->node_id, sizeof event->node_id) != 0)
+            continue;
+        *ret_index = stranger->index;
+        return 0;
+    }
+    struct fleet_stranger *all = realloc(load->strangers, (load->stranger_count + 1) * sizeof *all);
+    if (!all) return -ENOMEM;
+    load->strangers = all;
+    struct node_info info = {.node_id = event->node_id, .log = event->log_id};
+    memcpy(info.machine.name, event->host, strnlen(event->host, sizeof info.machine.name - 1));
+    int error = store_add_node(load->store, &info, NODE_UNKNOWN, ret_index);
+    if (!error) all[load->stranger_count++] = (struct fleet_stranger){event->node_id, event->log_id, *ret_index};
+    return error;
+}
+
+static int append(struct fleet_load *load, const struct fleet_event *event) {
+    int64_t known = fleet_logs_find(load->logs, &event->node_id, event->log_id);
+    uint32_t index = known < 0 ? 0 : (uint32_t)known;
+    int error = known < 0 ? find_stranger(load, event, &index) : 0;
+    if (!error) error = store_append(load->store, index, event->lane, &event->event, 1);
+    if (!error) load->events++;
+    return error;
+}
+
+static uint64_t time_of(const uint8_t *row) {
+    uint64_t time_ns;
+    memcpy(&time_ns, row, sizeof time_ns); /* the first column */
+    return time_ns;
+}
+
+/* The rows of an answer: how many, and the times of the first and the last. */
+static int count_rows(struct row_reader reader, uint64_t *ret_count, uint64_t *ret_first_ns, uint64_t *ret_last_ns) {
+    struct fleet_event event;
+    for (*ret_count = 0; row_reader_more(&reader); ++*ret_count) {
+        if (fleet_event_read(&reader, &event)) return -EBADMSG;
+        if (!*ret_count) *ret_first_ns = event.event.timestamp;
+        *ret_last_ns = event.event.timestamp;
+    }
+    return reader.failed ? -EBADMSG : 0;
+}
+
+/* Appends the rows but those of the time of the cut. */
+static int append_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
+    const uint8_t *last = NULL;
+    size_t last_bytes = 0;
+    bool cut = part->more && part->by_time;
+    while (row_reader_more(&reader)) {
+        const uint8_t *row = reader.at;
+        struct fleet_event event;
+        if (fleet_event_read(&reader, &event)) return -EBADMSG;
+        size_t bytes = (size_t)(reader.at - row);
+        bool again = last && bytes == last_bytes && !memcmp(row, last, bytes);
+        last = row;
+        last_bytes = bytes;
+        uint64_t time_ns = time_of(row);
+        if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
+        int error = append(load, &event);
+        if (error) return error;
+        if (!part->loaded++) part->first_ns = time_ns;
+    }
+    return 0;
+}
+
+static int read_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
+    uint64_t rows, first_ns = 0, last_ns = 0;
+    int error = count_rows(reader, &rows, &first_ns, &last_ns);
+    part->more = !error && rows >= part->limit;
+    part->loaded = part->first_ns = 0;
+    part->cut_ns = part->newest ? first_ns + 1 : last_ns;
+    if (!error && part->more && part->by_time && first_ns == last_ns) return -EOVERFLOW;
+    return error ? error : append_rows(load, reader, part);
+}
+
+/* ---- the question --------------------------------------------------------------------------------------------------------- */
+
+static void put_key(struct strbuf *sql, const char *direction) {
+    strbuf_printf(sql, key, direction, direction, direction, direction, direction, direction, direction);
+}
+
+static void make_sql(struct strbuf *sql, const struct fleet_load *load, const char *condition, const struct fleet_part *part) {
+    if (part->newest) strbuf_puts(sql, "SELECT * FROM (");
+    strbuf_puts(sql, "SELECT ");
+    fleet_column_list(sql, fleet_table_find("events"));
+    strbuf_printf(sql, " FROM `%s`.events WHERE %s ORDER BY ", clickhouse_database(load->server), condition);
+    put_key(sql, part->newest ? " DESC" : "");
+    if (part->limit_by) strbuf_printf(sql, " LIMIT 1 BY %s", part->limit_by);
+    strbuf_printf(sql, " LIMIT %" PRIu64, part->limit);
+    if (part->newest) {
+        strbuf_puts(sql, ") ORDER BY ");
+        put_key(sql, "");
+    }
+    strbuf_puts(sql, " FORMAT RowBinary");
+}
+
+int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure) {
+    struct clickhouse_answer answer;
+    struct strbuf sql = {0};
+    make_sql(&sql, load, condition, part);
+    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                                                 : clickhouse_ask(load->server, strbuf_text(&sql), &answer, failure);
+    strbuf_fini(&sql);
+    if (outcome) return -1;
+    int error = read_rows(load, row_reader_of(answer.bytes, answer.count), part);
+    switch (error) {
+    case 0: return 0;
+    case -ENOMEM: return failure_out_of_memory(failure);
+    case -EOVERFLOW:
+        return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question",
+                           part->limit);
+    case -EBADMSG:
+        return failure_set(failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
+                           clickhouse_address(load->server), clickhouse_database(load->server));
+    default: return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's events: %s", strerror(-error));
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events of a fleet, into a store.
+ *
+ *     fleet_load_begin(&load, server, logs, now_ns, &failure)
+ *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      as often as there are parts
+ *     store = fleet_load_end(&load)
+ *
+ * A batch that was sent twice has equal rows until they are merged; of these one is loaded. */
+#ifndef INSPECTOR_FLEET_LOAD_H
+#define INSPECTOR_FLEET_LOAD_H
+
+#include "fleet_logs.h"
+
+/* An answer holds no more: some 400 MB.  A question that needs more is refused. */
+#define FLEET_LOAD_EVENTS_MAX 2000000U
+
+struct fleet_load {
+    struct clickhouse *server;
+    const struct fleet_logs *logs;
+    struct store *store;
+    uint64_t now_ns;
+    uint64_t events;
+    struct fleet_stranger { /* a log whose row has not come yet */
+        struct trace_node_id node_id;
+        uint64_t log_id;
+        uint32_t index;
+    } * strangers;
+    size_t stranger_count;
+};
+
+/* Which of the events that match. */
+struct fleet_part {
+    uint64_t limit;       /* no more than these */
+    bool newest;          /* those, otherwise the oldest */
+    bool by_time;         /* cut between two times, so that none of the time of cut_ns is there.  Otherwise just cut */
+    bool more;            /* result: the limit was reached */
+    uint64_t cut_ns;      /* result, with more and by_time: only events before it were loaded, or with newest from it on */
+    uint64_t first_ns;    /* result: of the oldest that was loaded; 0: none */
+    uint64_t loaded;      /* result */
+    const char *limit_by; /* "trace_id": one of each; NULL */
+};
+
+/* An empty store that knows the logs.  Returns 0, or -1 with the failure. */
+int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
+                     struct failure *failure);
+
+/* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then fleet_load_drop. */
+int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure);
+
+struct store *fleet_load_end(struct fleet_load *load);
+void fleet_load_drop(struct fleet_load *load);
+
+#endif

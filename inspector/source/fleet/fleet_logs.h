@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The logs of a fleet and their applications, as its tables `nodes` and `apps` have them, for a store. */
+#ifndef INSPECTOR_FLEET_LOGS_H
+#define INSPECTOR_FLEET_LOGS_H
+
+#include "clickhouse.h"
+
+#include <proto/filter_sql.h>
+#include <store/store.h>
+
+struct fleet_log {
+    struct node_info info;
+    enum node_state state;
+    uint64_t last_ns, emitted, indexed, unfinished, lost[TRACE_LOSS_COUNT], control;
+    uint32_t lanes_used;
+    uint32_t app_count;
+    struct trace_app *apps[TRACE_APPS_MAX];
+};
+
+/* Sorted by node id, then log: a log's place here is its index in a store. */
+struct fleet_logs {
+    struct fleet_log *all;
+    size_t count;
+    struct trace_filter_sql_log *for_filters; /* the same, in the same order */
+};
+
+/* Reads them.  Returns 0, or -1 with the failure: a fleet with more logs than a store can have, too. */
+int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure);
+void fleet_logs_fini(struct fleet_logs *logs);
+
+/* The index of a log, or -1. */
+int64_t fleet_logs_find(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id);
+
+/* Adds all of them to an empty store; then the events; then what the tables say of each, which their nodes knew better.
+ * Returns 0 or a negative errno. */
+int fleet_logs_add(const struct fleet_logs *logs, struct store *store);
+void fleet_logs_settle(const struct fleet_logs *logs, struct store *store);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `query` of a fleet.  A trace is loaded whole.  Anything else is loaded in windows of time, from the end where the answer
+ * begins: the first holds a page, the others many.  The store of a window answers page by page; a cursor is "FROM.TO.CURSOR":
+ * the window, and the store's own cursor in it, "-" for its beginning. */
+#include "fleet_answers.h"
+#include "json_get.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WINDOW_EVENTS 100000U
+#define WINDOW_SPARE 256U
+#define PAGE_DEFAULT 1000 /* docs/protocol.md */
+
+struct window {
+    struct fleet_question *question;
+    struct fleet_scope scope;
+    bool newest;
+    uint64_t from_ns, to_ns; /* as it was cut; to 0: no end */
+    const char *cursor;      /* the store's own; NULL: at the beginning */
+    bool first;
+    struct fleet_kept *kept;
+};
+
+/* ---- one window ----------------------------------------------------------------------------------------------------------- */
+
+/* So that the store knows that the peer exists, also when none of its events is in the window. */
+static int load_witness(struct fleet_question *question, const struct fleet_scope *scope, struct fleet_load *load,
+                        const struct trace_text *condition) {
+    struct trace_text text = {0};
+    struct fleet_part part = {.limit = FLEET_IDS_MAX, .limit_by = "peer_id"};
+    if (!scope->peer.digits) return 0;
+    fleet_put_format(&text, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
+    trace_filter_sql_prefix(&text, "peer_id", &scope->peer, TRACE_NODE_ID_BYTES);
+    trace_text_puts(&text, " AND NOT ");
+    trace_text_add(&text, condition->data, condition->bytes);
+    trace_text_add(&text, "", 1);
+    int result =
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+static int make_condition(struct window *window, struct trace_text *out) {
+    trace_text_clear(out);
+    fleet_scope_put(out, &window->scope, window->from_ns, window->to_ns);
+    trace_text_add(out, "", 1);
+    if (out->failed) return failure_out_of_memory(window->question->failure);
+    out->bytes--;
+    return 0;
+}
+
+/* What matches of the time that is left, as much as one window may have; cuts the window there. */
+static int load_matching(struct window *window, struct fleet_load *load) {
+    struct fleet_question *question = window->question;
+    json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));
+    /* Who wants the total wants other pages, too (pages.c).  Rows may be there twice. */
+    bool page = window->first && !json_is_true(json_object_get(question->params, "total"));
+    struct fleet_part part = {.limit = page ? 2 * (uint64_t)(limit ? limit : PAGE_DEFAULT) + WINDOW_SPARE : WINDOW_EVENTS,
+                              .newest = window->newest,
+                              .by_time = true};
+    struct trace_text text = {0};
+    fleet_scope_put_times(&text, window->from_ns, window->to_ns);
+    if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
+    trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_add(&text, "", 1);
+    int result =
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+    trace_text_fini(&text);
+    if (result || !part.more) return result;
+    if (window->newest)
+        window->from_ns = part.cut_ns;
+    else
+        window->to_ns = part.cut_ns;
+    return 0;
+}
+
+/* What was lost in the window, unless that matches as well. */
+static int load_losses(struct window *window, struct fleet_load *load, const struct trace_text *condition) {
+    struct trace_text text = {0};
+    if (!window->scope.has_losses) return 0;
+    trace_text_add(&text, condition->data, condition->bytes);
+    trace_text_puts(&text, " AND NOT (");
+    trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_puts(&text, ")");
+    trace_text_add(&text, "", 1);
+    int result = text.failed ? failure_out_of_memory(window->question->failure)
+                             : fleet_load_all(load, text.data, window->question->failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+/* condition: of the window; made anew when it is cut. */
+static int load_window(struct window *window, struct trace_text *condition) {
+    struct fleet_question *question = window->question;
+    const struct fleet_context *context = &question->answers->context;
+    struct fleet_load load;
+    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
+    int result = window->scope.nothing ? 0 : load_matching(window, &load);
+    if (!result) result = make_condition(window, condition);
+    if (!result && !window->scope.nothing) result = load_losses(window, &load, condition);
+    if (!result) result = load_witness(question, &window->scope, &load, condition);
+    if (result) {
+        fleet_load_drop(&load);
+        return -1;
+    }
+    window->kept = fleet_kept_add(question->answers, condition, fleet_load_end(&load), question->failure);
+    return window->kept ? 0 : -1;
+}
+
+static int find_window(struct window *window) {
+    struct trace_text condition = {0};
+    int result = make_condition(window, &condition);
+    window->kept = result ? NULL : fleet_kept_find(window->question->answers, &condition);
+    if (!result && !window->kept) result = load_window(window, &condition);
+    trace_text_fini(&condition);
+    return result;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------------------------------------- */
+
+static json_t *time_new(uint64_t ns) {
+    char text[64];
+    time_t seconds = (time_t)(ns / 1000000000);
+    struct tm tm;
+    size_t bytes = gmtime_r(&seconds, &tm) ? strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) : 0;
+    snprintf(text + bytes, sizeof text - bytes, ".%09" PRIu64 "Z", ns % 1000000000);
+    return json_string(text);
+}
+
+/* The params for the store: with the window's time where it was cut. */
+static json_t *store_params_new(const struct window *window) {
+    const struct fleet_scope *scope = &window->scope;
+    json_t *params = json_copy(window->question->params);
+    if (!params) return NULL;
+    json_object_del(params, "cursor");
+    if (window->from_ns != scope->from_ns) json_object_set_new(params, "from", time_new(window->from_ns));
+    if (window->to_ns != scope->to_ns) json_object_set_new(params, "to", time_new(window->to_ns));
+    if (window->cursor) json_object_set_new(params, "cursor", json_string(window->cursor));
+    return params;
+}
+
+/* How many events match in all windows. */
+static int count_all(struct window *window) {
+    struct fleet_answers *answers = window->question->answers;
+    struct trace_text text = {0};
+    struct row_reader rows;
+    struct failure *failure = window->question->failure;
+    fleet_put_format(&text, "SELECT count() FROM `%s`.events FINAL WHERE ", clickhouse_database(answers->context.server));
+    fleet_scope_put_times(&text, window->scope.from_ns, window->scope.to_ns);
+    if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
+    if (window->scope.matching.bytes) trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_puts(&text, " FORMAT RowBinary");
+    bool known =
+        answers->total_of && strlen(answers->total_of) == text.bytes && !memcmp(answers->total_of, text.data, text.bytes);
+    int result = 0;
+    if (!known) {
+        char *copy = text.failed ? NULL : strndup(text.data, text.bytes);
+        result = copy ? fleet_ask(answers->context.server, &text, &rows, failure) : failure_out_of_memory(failure);
+        if (!result) {
+            free(answers->total_of);
+            answers->total_of = copy;
+            answers->total = row_read_u64(&rows);
+            copy = NULL;
+        }
+        free(copy);
+    }
+    trace_text_fini(&text);
+    return result;
+}
+
+/* The cursor of the next page: in this window, or in the one behind it. */
+static json_t *cursor_new(const struct window *window, const json_t *own) {
+    const struct fleet_scope *scope = &window->scope;
+    uint64_t from_ns = window->from_ns, to_ns = window->to_ns;
+    if (!json_is_string(own) && window->newest) {
+        if (from_ns == scope->from_ns) return json_null();
+        to_ns = from_ns;
+        from_ns = scope->from_ns;
+    } else if (!json_is_string(own)) {
+        if (to_ns == scope->to_ns) return json_null();
+        from_ns = to_ns;
+        to_ns = scope->to_ns;
+    }
+    const char *in_store = json_is_string(own) ? json_string_value(own) : "-";
+    size_t bytes = strlen(in_store) + 64;
+    char *text = malloc(bytes);
+    if (!text) return NULL;
+    snprintf(text, bytes, "%" PRIu64 ".%" PRIu64 ".%s", from_ns, to_ns, in_store);
+    json_t *cursor = json_string(text);
+    free(text);
+    return cursor;
+}
+
+static int answer_window(struct window *window) {
+    struct fleet_question *question = window->question;
+    bool cut = window->from_ns != window->scope.from_ns || window->to_ns != window->scope.to_ns;
+    json_t *params = store_params_new(window), *result, *explain;
+    if (!params) return failure_out_of_memory(question->failure);
+    if (source_ask(window->kept->source, "query", params, question->apart, &result, question->failure)) return -1;
+    json_t *cursor = cursor_new(window, json_object_get(result, "cursor"));
+    int failed = !cursor || json_object_set_new(result, "cursor", cursor);
+    explain = json_object_get(result, "explain");
+    if (explain) failed |= json_object_set_new(explain, "index", json_string("fleet"));
+    int status = failed ? failure_out_of_memory(question->failure) : 0;
+    if (!status && cut && json_object_get(result, "total")) {
+        status = count_all(window);
+        if (!status) json_object_set_new(result, "total", json_integer((json_int_t)question->answers->total));
+    }
+    if (status) {
+        json_decref(result);
+        return -1;
+    }
+    *question->ret_result = result;
+    return 0;
+}
+
+/* ---- a trace -------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* The trace, and what was lost around it. */
+static int put_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
+                     struct trace_text *out) {
+    uint64_t first_ns, last_ns;
+    trace_text_puts(out, "(");
+    if (fleet_scope_put_trace(out, &question->answers->context, id, &first_ns, &last_ns, question->failure)) return -1;
+    trace_text_puts(out, " OR (kind = 'events_lost' AND ");
+    fleet_scope_put_times(out, scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns, later(scope->to_ns, last_ns + 1));
+    trace_text_puts(out, "))");
+    return 0;
+}
+
+static int load_traces(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id, size_t count,
+                       const struct trace_id_prefix *prefix, struct fleet_load *load) {
+    struct trace_text text = {0};
+    struct fleet_part one_each = {.limit = FLEET_IDS_MAX, .limit_by = "trace_id"};
+    int result = 0;
+    if (count == 1)
+        result = put_trace(question, scope, id, &text);
+    else
+        trace_filter_sql_prefix(&text, "trace_id", prefix, TRACE_ID_BYTES);
+    trace_text_add(&text, "", 1);
+    if (!result && text.failed) result = failure_out_of_memory(question->failure);
+    if (!result && count == 1) result = fleet_load_all(load, text.data, question->failure);
+    if (!result && count > 1) result = fleet_load_events(load, text.data, &one_each, question->failure);
+    if (text.bytes) text.bytes--;
+    if (!result && count == 1) result = load_witness(question, scope, load, &text);
+    trace_text_fini(&text);
+    return result;
+}
+
+static int answer_trace(struct fleet_question *question, const char *text, const struct fleet_scope *scope) {
+    const struct fleet_context *context = &question->answers->context;
+    struct trace_id_prefix prefix;
+    struct trace_id id;
+    struct fleet_load load;
+    struct trace_text condition = {0};
+    size_t count = 0;
+    int result = 0;
+    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES);
+    const char *peer = json_get_text(question->params, "peer_id");
+    fleet_put_format(&condition, "trace %.40s %" PRIu64 " %" PRIu64 " %.80s", text, scope->from_ns, scope->to_ns,
+                     peer ? peer : "");
+    struct fleet_kept *kept = fleet_kept_find(question->answers, &condition);
+    if (!kept) {
+        if (hex) result = fleet_scope_find_traces(context, &prefix, &id, &count, question->failure);
+        if (!result) result = fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure);
+        if (!result && count && load_traces(question, scope, &id, count, &prefix, &load)) {
+            fleet_load_drop(&load);
+            result = -1;
+        }
+        if (!result) kept = fleet_kept_add(question->answers, &condition, fleet_load_end(&load), question->failure);
+    }
+    trace_text_fini(&condition);
+    return kept ? fleet_ask_store(question, kept->source) : -1;
+}
+
+/* ---- the method ----------------------------------------------------------------------------------------------------------- */
+
+static int read_cursor(struct window *window, const char *text) {
+    char *end;
+    if (!text) return 0;
+    window->first = false;
+    window->from_ns = strtoull(text, &end, 10);
+    if (*end == '.') window->to_ns = strtoull(end + 1, &end, 10);
+    if (*end != '.')
+        return failure_set(window->question->failure, EXIT_FAILED, "cursor: not one that this query gave, with these params");
+    window->cursor = strcmp(end + 1, "-") != 0 ? end + 1 : NULL;
+    return 0;
+}
+
+int fleet_answer_query(struct fleet_question *question) {
+    const char *trace = json_get_text(question->params, "trace_id"), *order = json_get_text(question->params, "order");
+    struct window window = {.question = question, .newest = order && !strcmp(order, "desc"), .first = true};
+    if (fleet_scope_events(&window.scope, &question->answers->context, question->params, question->failure)) return -1;
+    window.from_ns = window.scope.from_ns;
+    window.to_ns = window.scope.to_ns;
+    int result;
+    if (trace) {
+        result = answer_trace(question, trace, &window.scope);
+    } else {
+        result = read_cursor(&window, json_get_text(question->params, "cursor"));
+        if (!result) result = find_window(&window);
+        if (!result) result = answer_window(&window);
+    }
+    fleet_scope_fini(&window.scope);
+    return result;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet_scope.h"
+
+#include "json_get.h"
+#include "refusal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <proto/event_table.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <store/id_param.h>
+#include <store/time_param.h>
+#include <string.h>
+#include <urcu.h>
+
+#define TRACE_PEERS_MAX 64 /* of more, their times together */
+
+void fleet_put_format(struct trace_text *out, const char *format, ...) {
+    char line[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    trace_text_puts(out, line);
+}
+
+int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure) {
+    struct clickhouse_answer answer;
+    trace_text_add(sql, "", 1);
+    if (sql->failed) return failure_out_of_memory(failure);
+    if (clickhouse_ask(server, sql->data, &answer, failure)) return -1;
+    *ret_rows = row_reader_of(answer.bytes, answer.count);
+    return 0;
+}
+
+/* ---- times ---------------------------------------------------------------------------------------------------------------- */
+
+static int refuse(struct trace_rpc_error *error, struct failure *failure) {
+    refusal_read(failure, error->code, error->message, error->data);
+    trace_rpc_error_fini(error);
+    return -1;
+}
+
+int fleet_scope_times(const struct fleet_context *context, const json_t *params, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
+                      struct failure *failure) {
+    struct trace_rpc_error error = {0};
+    *ret_from_ns = *ret_to_ns = 0;
+    if (time_param_read("from", json_object_get(params, "from"), context->now_ns, ret_from_ns, &error) ||
+        time_param_read_end("to", json_object_get(params, "to"), context->now_ns, ret_to_ns, &error))
+        return refuse(&error, failure);
+    return 0;
+}
+
+void fleet_scope_put_times(struct trace_text *out, uint64_t from_ns, uint64_t to_ns) {
+    if (from_ns && to_ns)
+        fleet_put_format(out, "(time_ns >= %" PRIu64 " AND time_ns < %" PRIu64 ")", from_ns, to_ns);
+    else if (from_ns)
+        fleet_put_format(out, "time_ns >= %" PRIu64, from_ns);
+    else if (to_ns)
+        fleet_put_format(out, "time_ns < %" PRIu64, to_ns);
+    else
+        trace_text_puts(out, "1");
+}
+
+/* ---- traces --------------------------------------------------------------------------------------------------------------- */
+
+int fleet_scope_find_traces(const struct fleet_context *context, const struct trace_id_prefix *prefix, struct trace_id *ret_id,
+                            size_t *ret_count, struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    fleet_put_format(&sql, "SELECT DISTINCT trace_id FROM `%s`.trace_index WHERE ", clickhouse_database(context->server));
+    trace_filter_sql_prefix(&sql, "trace_id", prefix, TRACE_ID_BYTES);
+    fleet_put_format(&sql, " LIMIT %d FORMAT RowBinary", FLEET_IDS_MAX + 1);
+    int result = fleet_ask(context->server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    for (*ret_count = 0; row_reader_more(&rows); ++*ret_count) {
+        const uint8_t *at = row_read(&rows, TRACE_ID_BYTES);
+        if (at) memcpy(ret_id->bytes, at, TRACE_ID_BYTES);
+    }
+    if (*ret_count <= FLEET_IDS_MAX) return 0;
+    return failure_set(failure, EXIT_FAILED, "more than %d traces of the fleet have an id that begins so: write more of it",
+                       FLEET_IDS_MAX);
+}
+
+static struct trace_id_prefix whole(const void *bytes, size_t count) {
+    struct trace_id_prefix prefix = {.digits = (unsigned)(2 * count)};
+    memcpy(prefix.bytes, bytes, count);
+    return prefix;
+}
+
+int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
+                          uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure) {
+    struct trace_id_prefix prefix = whole(id->bytes, sizeof id->bytes);
+    struct trace_text sql = {0}, peers = {0};
+    struct row_reader rows;
+    size_t count = 0;
+    fleet_put_format(&sql, "SELECT peer_id, min(first_ns), max(last_ns) FROM `%s`.trace_index WHERE ",
+                     clickhouse_database(context->server));
+    trace_filter_sql_prefix(&sql, "trace_id", &prefix, TRACE_ID_BYTES);
+    trace_text_puts(&sql, " GROUP BY peer_id FORMAT RowBinary");
+    int result = fleet_ask(context->server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    *ret_first_ns = UINT64_MAX, *ret_last_ns = 0;
+    for (; row_reader_more(&rows); count++) {
+        const uint8_t *at = row_read(&rows, TRACE_NODE_ID_BYTES);
+        uint64_t first_ns = row_read_u64(&rows), last_ns = row_read_u64(&rows);
+        if (!at || rows.failed) break;
+        struct trace_id_prefix peer = whole(at, TRACE_NODE_ID_BYTES);
+        if (first_ns < *ret_first_ns) *ret_first_ns = first_ns;
+        if (last_ns > *ret_last_ns) *ret_last_ns = last_ns;
+        if (count >= TRACE_PEERS_MAX) continue;
+        trace_text_puts(&peers, count ? " OR (" : " AND ((");
+        trace_filter_sql_prefix(&peers, "peer_id", &peer, TRACE_NODE_ID_BYTES);
+        fleet_put_format(&peers, " AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64 ")", first_ns, last_ns);
+    }
+    trace_text_puts(&peers, ")");
+    trace_text_puts(out, "(");
+    trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
+    if (count) fleet_put_format(out, " AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, *ret_first_ns, *ret_last_ns);
+    if (count && count <= TRACE_PEERS_MAX) trace_text_add(out, peers.data, peers.bytes);
+    trace_text_puts(out, ")");
+    trace_text_fini(&peers);
+    return 0;
+}
+
+/* ---- the other params ----------------------------------------------------------------------------------------------------- */
+
+static void put_and(struct trace_text *out) {
+    if (out->bytes) trace_text_puts(out, " AND ");
+}
+
+/* Returns false when the store will refuse it. */
+static bool put_node(struct trace_text *out, const struct fleet_context *context, const char *text) {
+    struct trace_rpc_error error = {0};
+    struct trace_node_id id;
+    if (!text) return true;
+    if (id_param_read_node(context->store, "node_id", text, false, &id, &error)) {
+        trace_rpc_error_fini(&error);
+        return false;
+    }
+    struct trace_id_prefix prefix = whole(id.bytes, sizeof id.bytes);
+    put_and(out);
+    trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
+    return true;
+}
+
+/* A name or a whole id of a node; otherwise the ids that begin so. */
+static bool put_peer(struct trace_text *out, const struct fleet_context *context, const char *text, struct fleet_scope *scope) {
+    struct trace_rpc_error error = {0};
+    struct trace_id_prefix prefix;
+    struct trace_node_id id;
+    bool hex;
+    if (!text) return true;
+    hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES);
+    bool named = !id_param_read_peer(context->store, "peer_id", text, false, &id, &error);
+    trace_rpc_error_fini(&error);
+    if (named && !hex) prefix = whole(id.bytes, sizeof id.bytes);
+    if (named && hex && prefix.digits < 2 * TRACE_NODE_ID_BYTES && !trace_id_prefix_matches(&prefix, id.bytes))
+        prefix = whole(id.bytes, sizeof id.bytes); /* a name that could be digits */
+    if (!named && !hex) return false;
+    scope->peer = prefix;
+    put_and(out);
+    fleet_put_format(out, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
+    trace_filter_sql_prefix(out, "peer_id", &prefix, TRACE_NODE_ID_BYTES);
+    return true;
+}
+
+static void put_kind(struct trace_text *out, const char *name, bool *any) {
+    unsigned count;
+    const struct trace_kind_info *kinds = trace_kind_table(&count);
+    trace_text_puts(out, *any ? " OR " : "(");
+    *any = true;
+    if (strcmp(name, TRACE_KIND_UNKNOWN_NAME) != 0) {
+        const struct trace_kind_info *kind = trace_kind_info(trace_kind_by_name(name));
+        fleet_put_format(out, "kind = '%s'", kind ? kind->name : "");
+        return;
+    }
+    trace_text_puts(out, "kind_id NOT IN (0");
+    for (unsigned k = 0; k < count; k++) fleet_put_format(out, ",%u", kinds[k].id);
+    trace_text_puts(out, ")");
+}
+
+static void put_kinds(struct trace_text *out, const json_t *kind) {
+    bool any = false;
+    if (!kind || (json_is_array(kind) && !json_array_size(kind))) return;
+    put_and(out);
+    if (json_is_string(kind)) put_kind(out, json_string_value(kind), &any);
+    for (size_t i = 0; i < json_array_size(kind); i++) put_kind(out, json_string_value(json_array_get(kind, i)), &any);
+    trace_text_puts(out, ")");
+}
+
+/* The names that a filter may use, as the store has them for its own (store/params/expression.c). */
+static int compile(const struct fleet_context *context, const char *text, struct trace_filter **ret_filter) {
+    const struct fleet_logs *logs = &context->logs;
+    struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
+    const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
+    struct trace_filter_error error;
+    size_t app_count = 0;
+    for (size_t i = 0; names && apps && i < logs->count; i++) {
+        const struct fleet_log *log = &logs->all[i];
+        names[i] = (struct trace_filter_name){log->info.node_id, log->info.node_name};
+        for (uint32_t k = 0; k < log->app_count; k++) {
+            bool listed = false;
+            for (size_t a = 0; a < app_count && !listed; a++) listed = !memcmp(apps[a], log->apps[k], sizeof *log->apps[k]);
+            if (!listed) apps[app_count++] = log->apps[k];
+        }
+    }
+    const struct trace_filter_names known = {names, logs->count, apps, app_count, true};
+    const struct trace_filter_options options = {TRACE_FILTER_EVENTS, context->now_ns, &known};
+    int result = names && apps ? trace_filter_compile(ret_filter, text, strlen(text), &options, &error) : -ENOMEM;
+    free(names);
+    free((void *)apps);
+    return result;
+}
+
+/* Returns false when the store will refuse it. */
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool *nothing) {
+    struct trace_filter *filter;
+    if (!text) return 0;
+    int error = compile(context, text, &filter);
+    if (error == -ENOMEM) return error;
+    *nothing = *nothing || error;
+    if (error) return 0;
+    put_and(out);
+    trace_filter_sql(filter, context->logs.for_filters, context->logs.count, out);
+    trace_filter_destroy(filter);
+    return 0;
+}
+
+int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
+                       struct failure *failure) {
+    struct fleet_scope scope = {0};
+    struct trace_text node = {0}, rest = {0};
+    int result = fleet_scope_times(context, params, &scope.from_ns, &scope.to_ns, failure);
+    if (result) return result;
+    scope.nothing = !put_node(&node, context, json_get_text(params, "node_id"));
+    if (!put_peer(&rest, context, json_get_text(params, "peer_id"), &scope)) scope.nothing = true;
+    put_kinds(&rest, json_object_get(params, "kind"));
+    int error = put_filter(&rest, context, json_get_text(params, "filter"), &scope.nothing);
+    if (node.bytes) {
+        trace_text_add(&scope.text, node.data, node.bytes);
+        trace_text_add(&scope.matching, node.data, node.bytes);
+    }
+    scope.has_losses = rest.bytes != 0;
+    if (rest.bytes) {
+        put_and(&scope.matching);
+        trace_text_puts(&scope.matching, "(");
+        trace_text_add(&scope.matching, rest.data, rest.bytes);
+        trace_text_puts(&scope.matching, ")");
+        put_and(&scope.text);
+        trace_text_puts(&scope.text, "((");
+        trace_text_add(&scope.text, rest.data, rest.bytes);
+        trace_text_puts(&scope.text, ") OR kind = 'events_lost')");
+    }
+    if (error || node.failed || rest.failed || scope.text.failed || scope.matching.failed)
+        result = failure_out_of_memory(failure);
+    trace_text_fini(&node);
+    trace_text_fini(&rest);
+    *ret_scope = scope;
+    if (result) fleet_scope_fini(ret_scope);
+    return result;
+}
+
+void fleet_scope_fini(struct fleet_scope *scope) {
+    trace_text_fini(&scope->matching);
+    trace_text_fini(&scope->text);
+}
+
+void fleet_scope_put(struct trace_text *out, const struct fleet_scope *scope, uint64_t from_ns, uint64_t to_ns) {
+    trace_text_puts(out, "(");
+    fleet_scope_put_times(out, from_ns, to_ns);
+    if (scope->text.bytes) trace_text_puts(out, " AND ");
+    if (scope->text.bytes) trace_text_add(out, scope->text.data, scope->text.bytes);
+    trace_text_puts(out, ")");
+}

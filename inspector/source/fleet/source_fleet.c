@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "source_fleet.h"
+
+#include "fleet_answers.h"
+#include "fleet_schema.h"
+#include "source_store.h"
+
+#include <proto/clock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct source_fleet {
+    struct source source;
+    struct clickhouse *server;
+    struct fleet_answers answers;
+    char title[320];
+};
+
+static const struct {
+    const char *name;
+    int (*answer)(struct fleet_question *question);
+} methods[] = {
+    {"query", fleet_answer_query},       {"count", fleet_answer_count}, {"traces", fleet_answer_traces},
+    {"requests", fleet_answer_requests}, {"peers", fleet_answer_peers}, {"stats", fleet_answer_stats},
+};
+
+/* The store of the logs refuses what is wrong in itself, before ClickHouse has to look for events. */
+static int check_params(struct fleet_question *question) {
+    static const char *const ids[] = {"trace_id", "peer_id", "cursor"};
+    json_t *params = json_deep_copy(question->params), *result;
+    if (!params) return failure_out_of_memory(question->failure);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (json_is_string(json_object_get(params, ids[i]))) json_object_del(params, ids[i]);
+    if (source_ask(question->answers->logs, question->method, params, NULL, &result, question->failure)) return -1;
+    json_decref(result);
+    return 0;
+}
+
+static int fleet_source_ask(struct source *base, const char *method, json_t *params_new, const struct source_apart *apart,
+                            json_t **ret_result, struct failure *failure) {
+    struct source_fleet *fleet = (struct source_fleet *)base;
+    json_t *params = params_new ? params_new : json_object();
+    struct fleet_question question = {&fleet->answers, method, params, apart, ret_result, failure};
+    int result = -1;
+    size_t i;
+    fleet->answers.questions++;
+    for (i = 0; i < sizeof methods / sizeof *methods && strcmp(methods[i].name, method) != 0; i++) continue;
+    if (!params)
+        (void)failure_out_of_memory(failure);
+    else if (i == sizeof methods / sizeof *methods) /* nodes, apps, hello; or it has no such method */
+        result = fleet_ask_store(&question, fleet->answers.logs);
+    else if (!strcmp(method, "stats") || !check_params(&question))
+        result = methods[i].answer(&question);
+    json_decref(params);
+    return result;
+}
+
+static void fleet_source_close(struct source *base) {
+    struct source_fleet *fleet = (struct source_fleet *)base;
+    for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) fleet_kept_drop(&fleet->answers.kept[i]);
+    source_close(fleet->answers.logs); /* and context.store */
+    fleet_logs_fini(&fleet->answers.context.logs);
+    free(fleet->answers.total_of);
+    clickhouse_close(fleet->server);
+    free(fleet);
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------------------- */
+
+/* Settings of a user's profile that would make an answer smaller than the truth, without a word. */
+static int refuse_partial(struct clickhouse *server, struct failure *failure) {
+    struct clickhouse_answer answer;
+    if (clickhouse_ask(
+            server,
+            "SELECT name FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value NOT IN ('0', 'false')) OR "
+            "(match(name, '_overflow_mode$') AND value = 'break') LIMIT 1 FORMAT RowBinary",
+            &answer, failure))
+        return -1;
+    struct row_reader reader = row_reader_of(answer.bytes, answer.count);
+    size_t bytes;
+    if (!row_reader_more(&reader)) return 0;
+    const char *name = row_read_string(&reader, &bytes);
+    return failure_set(failure, EXIT_FAILED,
+                       "%s gives this user answers that may be incomplete without saying so: take %.*s out of its profile",
+                       clickhouse_address(server), (int)bytes, name);
+}
+
+static void close_store(void *store) { store_destroy(store); }
+
+/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
+ * open for longer than is known. */
+static uint64_t find_now(const struct fleet_logs *logs) {
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < logs->count; i++)
+        if (logs->all[i].last_ns > newest_ns) newest_ns = logs->all[i].last_ns;
+    return newest_ns ? newest_ns + 1 : trace_now_unix_ns();
+}
+
+static int read_logs(struct source_fleet *fleet, struct failure *failure) {
+    struct fleet_context *context = &fleet->answers.context;
+    struct fleet_load load;
+    context->server = fleet->server;
+    if (fleet_logs_read(&context->logs, fleet->server, failure)) return -1;
+    context->now_ns = find_now(&context->logs);
+    if (fleet_load_begin(&load, fleet->server, &context->logs, context->now_ns, failure)) return -1;
+    context->store = fleet_load_end(&load);
+    return source_store_open(&fleet->answers.logs, context->store, (struct source_store_owner){close_store, context->store, NULL},
+                             fleet->title, failure);
+}
+
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings,
+                      struct failure *failure) {
+    static const struct source_ops ops = {.can = SOURCE_ASK, .ask = fleet_source_ask, .close = fleet_source_close};
+    struct source_fleet *fleet = calloc(1, sizeof *fleet);
+    struct fleet_schema schema;
+    if (!fleet) return failure_out_of_memory(failure);
+    snprintf(fleet->title, sizeof fleet->title, "the fleet at %.300s", url);
+    source_init(&fleet->source, &ops, fleet->title);
+    int result = clickhouse_open(&fleet->server, url, settings, failure);
+    if (!result && fleet_schema_need(fleet->server, &schema, failure)) result = -1;
+    if (!result) result = refuse_partial(fleet->server, failure);
+    if (!result) result = read_logs(fleet, failure);
+    if (result) {
+        fleet_source_close(&fleet->source);
+        return -1;
+    }
+    fleet->source.now_ns = fleet->answers.context.now_ns;
+    *ret_source = &fleet->source;
+    return 0;
+}

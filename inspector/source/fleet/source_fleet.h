@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A fleet as a source: the tables that `inspector ship` fills (docs/fleet.md).  It answers the methods of docs/protocol.md but
+ * `control`, over all shards; a shard that does not answer makes a question fail.
+ *
+ * ClickHouse selects by time, node, peer, trace, kind and filter, and sums up peers; what it selected is loaded into a store,
+ * which answers (fleet_load.h says how much it may be). */
+#ifndef INSPECTOR_SOURCE_FLEET_H
+#define INSPECTOR_SOURCE_FLEET_H
+
+#include "clickhouse.h"
+#include "source.h"
+
+/* Opens it: checks the schema, reads nodes and applications.  Returns 0, or -1 with the failure. */
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings,
+                      struct failure *failure);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A filter of events as a condition of ClickHouse's SQL, true for the rows whose events the filter matches.  The columns are
+ * those of docs/fleet.md: time_ns, trace_id, peer_id, node_id, log_id, lane, sequence, kind, kind_id, flags, and one for each
+ * data field under its own name.  It runs on 18.16 and later.
+ *
+ * A row does not say what its log is called and which applications it registered, so the condition lists the logs that fit. */
+#ifndef PROTO_FILTER_SQL_H
+#define PROTO_FILTER_SQL_H
+
+#include <proto/filter.h>
+#include <proto/text.h>
+
+/* A log of a node, and what it registered. */
+struct trace_filter_sql_log {
+    struct trace_node_id node_id;
+    uint64_t log_id;
+    const char *name;                    /* NULL: not known */
+    const struct trace_app *const *apps; /* of two with one id the first counts */
+    size_t app_count;
+};
+
+/* Appends the condition, in parentheses where it needs them.  logs: sorted by node_id, then log_id; those whose name or
+ * applications are known.  Rows of other logs are as those of a log without either.  out->failed tells of missing memory; it may
+ * be as long as out->bytes_max allows.  Any thread. */
+void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
+                      struct trace_text *out);
+
+/* Appends the condition that an id in this column, of so many bytes, begins so.  The primary key can use it. */
+void trace_filter_sql_prefix(struct trace_text *out, const char *column, const struct trace_id_prefix *prefix, size_t bytes);
+
+#endif

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""inspector --fleet: what a fleet with real ClickHouse servers answers is what --read says of the same recordings.
+
+INSPECTOR, MAKE_SPOOL and FILTER_SQL name the programs."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from clickhouse import DEADLINE_S, PASSWORD, Servers, why_not  # noqa: E402
+from random_filters import Filters  # noqa: E402
+
+FILTERS = 1000
+FEW_EVENTS = 20000
+RANDOM_EVENTS = 70000
+LOAD_EVENTS = 230000  # `query` loads windows of 100000
+
+
+def run(*words):
+    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
+
+
+def rows_of(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@unittest.skipIf(why_not(), why_not())
+class FleetSource(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        root = pathlib.Path(cls.temporary.name)
+        cls.servers = Servers(root / "servers", shards=2)
+        cls.addClassCleanup(cls.servers.close)
+        cls.random, cls.load = root / "random", root / "load"
+        one, other = cls.servers[0].url, cls.servers[1].url
+        cls.random_url, cls.load_url = f"{one}/random", f"{one}/load"
+        cls.made("--cluster", "fleet", cls.random_url, f"{other}/random")
+        cls.made(cls.load_url)
+        for server in cls.servers:
+            server.sql("SYSTEM STOP MERGES")  # what was sent twice stays there twice
+        cls.spool(cls.random, RANDOM_EVENTS, 1)
+        cls.spool(cls.load, LOAD_EVENTS, 7, "load")
+        for number in range(2):  # the same rows again, with a place of its own
+            cls.shipped(cls.random, cls.random_url, f"random{number}")
+        cls.shipped(cls.load, cls.load_url, "load")
+
+    @classmethod
+    def made(cls, *words):
+        done = run("fleet", "init", *words)
+        assert done.returncode == 0, done
+
+    @classmethod
+    def spool(cls, directory, events, *words):
+        directory.mkdir()
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), *map(str, words)], stdout=subprocess.DEVNULL, check=True)
+
+    @classmethod
+    def shipped(cls, directory, url, place):
+        done = run("ship", "--from", directory, "--to", url, "--host", "alpha", "--once", "--place", pathlib.Path(cls.temporary.name) / f"{place}.place")
+        assert done.returncode == 0, done
+
+    def assert_same(self, directory, url, *words, in_order=True):
+        """Two events of one place in their lane have no order between them, and the random ones have some of those."""
+        recorded, fleet = run("--read", directory, *words), run("--fleet", url, *words)
+        self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr), words)
+        one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
+        if not in_order:
+            one, other = sorted(one), sorted(other)
+        self.assertEqual(len(one), len(other), words)
+        for line, same in zip(one, other):
+            self.assertEqual(same, line, words)
+
+    def facts(self, directory):
+        recent = rows_of(run("--read", directory, "recent", "500", "--json"))
+        traces = rows_of(run("--read", directory, "traces", "--json", "--limit", "3"))
+        peers = rows_of(run("--read", directory, "peers", "--json", "--limit", "3"))
+        return traces[1]["trace_id"], peers[1]["peer_id"], str(recent[0]["timestamp"]), str(recent[-1]["timestamp"])
+
+    # ---- filters
+
+    def test_filters_choose_the_same_rows_as_in_memory(self):
+        directory = pathlib.Path(self.temporary.name) / "few"
+        self.spool(directory, FEW_EVENTS, 3)
+        self.made(f"{self.servers[0].url}/few")
+        self.shipped(directory, f"{self.servers[0].url}/few", "few")
+        exported = run("export", "--read", directory, "--format", "ndjson").stdout.splitlines()
+        events = [event for event in map(json.loads, exported) if "data" in event]
+        filters = Filters(2, events)
+        texts = [filters.tree(number % 4).replace("\n", " ") for number in range(FILTERS)]
+        done = subprocess.run([os.environ["FILTER_SQL"], str(directory)], input="\n".join(texts).encode() + b"\n", stdout=subprocess.PIPE,
+                              check=True).stdout.decode(errors="replace").split("\n")[:-1]
+        self.assertEqual(len(done), FILTERS)
+        tried = found = 0
+        for text, line in zip(texts, done):
+            if line.startswith("invalid"):
+                continue
+            *sums, sql = line.split(" ", 4)
+            rows = self.servers[0].sql("SELECT count(), sum(sequence), sum(time_ns % 1000003), sum((sequence + 1) * (lane + 1) * (kind_id + 1) "
+                                       f"% 1000003) FROM few.events WHERE {sql}")
+            self.assertEqual(rows, [sums], text)
+            tried += 1
+            found += sums[0] not in ("0", str(FEW_EVENTS))
+        self.assertGreater(tried, FILTERS * 8 // 10)
+        self.assertGreater(found, FILTERS // 2)
+
+    # ---- answers
+
+    def test_tables_are_those_of_the_recordings(self):
+        for directory, url in (self.random, self.random_url), (self.load, self.load_url):
+            for words in (["peers"], ["peers", "--node", "node1"], ["traces"], ["traces", "--limit", "3"], ["traces", "--order", "oldest"],
+                          ["traces", "--order", "slowest"], ["traces", "--kind", "connection"], ["traces", "--where", "any packet_lost and events > 30"],
+                          ["requests"], ["requests", "--by", "node,command"], ["requests", "--where", "any packet_lost"], ["count"],
+                          ["count", "--by", "kind,node"], ["count", "--by", "peer", "--value", "rtt"], ["count", "--value", "took", "--by", "command"],
+                          ["count", "--where", "size > 100 and not node == node2", "--by", "kind"], ["analyze"]):
+                self.assert_same(directory, url, *words, "--json")
+
+    def test_nodes_say_on_which_host_they_are(self):
+        recorded = rows_of(run("--read", self.random, "nodes", "--json"))
+        fleet = rows_of(run("--fleet", self.random_url, "nodes", "--json"))
+        self.assertEqual(fleet, [{**row, "host": "alpha"} for row in recorded])
+
+    def test_questions_about_a_trace_or_a_peer(self):
+        for directory, url, in_order in (self.random, self.random_url, False), (self.load, self.load_url, True):
+            trace, peer, since, until = self.facts(directory)
+            for words in (["trace", trace], ["trace", trace[:14]], ["analyze", "trace", trace], ["count", "--trace", trace, "--by", "kind"],
+                          ["peer", peer], ["peer", peer[:10]], ["peer", peer, "--kind", "packet_sent"], ["count", "--peer", peer, "--by", "kind"],
+                          ["count", "--since", since, "--by", "kind"], ["count", "--since", since, "--until", until, "--value", "size"],
+                          ["requests", "--since", since], ["traces", "--since", since], ["range", since, until],
+                          ["range", since, until, "--kind", "packet_sent"], ["range", since, until, "--peer", peer], ["analyze", "peer", peer]):
+                self.assert_same(directory, url, *words, "--json", in_order=in_order)
+        trace = self.facts(self.load)[0]
+        self.assert_same(self.load, self.load_url, "trace", trace, "--graph", "--utc")
+
+    def test_events_come_page_by_page_over_windows(self):
+        self.assert_same(self.random, self.random_url, "recent", "5000", "--json", in_order=False)
+        for words in (["recent", "20"], ["recent", "120000"], ["recent", "50", "--kind", "metrics"], ["recent", "3000", "--where", "size > 100"]):
+            self.assert_same(self.load, self.load_url, *words, "--json")
+        self.assert_same(self.load, self.load_url, "export", "--format", "ndjson")
+
+    def test_sql_is_the_servers_own_and_changes_nothing(self):
+        login = pathlib.Path(self.temporary.name) / "sql"
+        login.write_text(f"reader:{PASSWORD}\n")
+        login.chmod(0o600)
+        counted = {row["group"]["kind"]: row["count"] for row in rows_of(run("--read", self.load, "count", "--by", "kind", "--json"))[0]["rows"]}
+        for words in [], ["--login", login]:
+            done = run("--fleet", self.load_url, *words, "sql", "SELECT kind, toUInt32(count()) AS n FROM events GROUP BY kind; ", "--json")
+            self.assertEqual({row["kind"]: row["n"] for row in rows_of(done)}, counted, done)
+            for statement in "DROP TABLE events", "INSERT INTO hosts (host) VALUES ('x')", "ALTER TABLE events_local DROP PARTITION 20260101":
+                done = run("--fleet", self.load_url, *words, "sql", statement)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("only reads", done.stderr)
+        done = run("--fleet", self.load_url, "sql", "SELECT nope FROM events")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("nope", done.stderr)
+        self.assertEqual(rows_of(run("--fleet", self.load_url, "count", "--json"))[0]["events"], LOAD_EVENTS)
+
+    # ---- what is wrong
+
+    def test_what_is_wrong_is_said_as_ever(self):
+        for words in (["trace", "zz"], ["trace", "0123456789"], ["peer", "ffff"], ["recent", "10", "--where", "sise > 3"],
+                      ["recent", "10", "--node", "nobody"], ["recent", "10", "--peer", "nobody"], ["traces", "--where", "nodez > 1"],
+                      ["count", "--by", "nothing"]):
+            self.assert_same(self.load, self.load_url, *words, "--json")
+        done = run("--fleet", self.random_url, "trace", "5a", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('20 ids fit "5a"', done.stderr)
+
+    def test_what_cannot_be_asked_says_what_to_do(self):
+        free = self.servers[0].http
+        login = pathlib.Path(self.temporary.name) / "login"
+        login.write_text("reader:wrong\n")
+        login.chmod(0o600)
+        for words, code, sentence in ((["--fleet", "http://127.0.0.1:1/d"], 3, "no server answers"),
+                                      (["--fleet", f"http://127.0.0.1:{free}/nowhere"], 1, "inspector fleet init"),
+                                      (["--fleet", f"http://127.0.0.1:{free}"], 2, "the database is missing"),
+                                      (["--fleet", self.load_url, "--login", login], 1, "--login FILE"),
+                                      (["--fleet", self.load_url, "--read", self.load], 2, "exclude each other")):
+            done = run(*words, "nodes")
+            self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+            self.assertIn(sentence, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+        for words in (["follow"], ["control"]):
+            done = run("--fleet", self.load_url, *words)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("fleet", done.stderr)
+
+    def test_a_user_who_may_only_read_can_ask(self):
+        login = pathlib.Path(self.temporary.name) / "reader"
+        login.write_text(f"reader:{PASSWORD}\n")
+        login.chmod(0o600)
+        done = run("--fleet", self.load_url, "--login", login, "recent", "3", "--json")
+        self.assertEqual((done.returncode, done.stderr, len(rows_of(done))), (0, "", 3))
+
+    def test_a_shard_that_is_down_makes_every_question_fail(self):
+        trace, peer, since, until = self.facts(self.random)
+        self.servers[1].kill()
+        try:
+            for words in (["nodes"], ["peers"], ["traces"], ["trace", trace], ["peer", peer], ["recent", "5"], ["range", since, until], ["count"]):
+                done = run("--fleet", self.random_url, *words)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+                self.assertIn("a shard of the cluster does not answer", done.stderr)
+        finally:
+            self.servers[1].start()
+        self.assert_same(self.random, self.random_url, "count", "--json")
+
+    def test_an_answer_that_may_be_incomplete_is_refused(self):
+        users = self.servers[0].directory / "users.xml"
+        text = users.read_text()
+        self.servers[0].kill()
+        users.write_text(text.replace("<default></default>", "<default><skip_unavailable_shards>1</skip_unavailable_shards></default>", 1))
+        self.servers[0].start()
+        try:
+            done = run("--fleet", self.random_url, "count")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("skip_unavailable_shards", done.stderr)
+        finally:
+            self.servers[0].kill()
+            users.write_text(text)
+            self.servers[0].start()
+
+
+if __name__ == "__main__":
+    unittest.main()
