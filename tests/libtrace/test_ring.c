@@ -82,7 +82,7 @@ END_TEST
 START_TEST(every_kind_comes_through_with_its_fields) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
-    struct trace_context context = trace_context_new(0);
+    struct trace_context context = trace_context_new(0), linked = trace_context_new(0);
     struct trace_endpoint endpoint = {.address = {127, 0, 0, 1}, .port = 4433, .family = 4};
 
     TRACE_CONN_INIT(log, &context, NULL, &endpoint, 1);
@@ -101,8 +101,32 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     TRACE_CUSTOM(log, &context, NULL, 8, 9, "xyz", 3);
     TRACE_MESSAGE_SENT(log, &context, NULL, 77, 100, TRACE_TRANSPORT_UDP, "PING");
     TRACE_MESSAGE_RECEIVED(log, &context, NULL, 78, 101, TRACE_TRANSPORT_WS, "a type of more bytes than there are");
+    TRACE_LINK(log, &context, NULL, &linked, "a relation of more bytes than there are");
+    TRACE_LINK(log, NULL, NULL, NULL, NULL);
+    TRACE_CONN_MIGRATED(log, &context, NULL, &endpoint, 1);
+    TRACE_CONN_RETRY(log, &context, NULL, &endpoint);
+    TRACE_CONN_VERSION(log, &context, NULL, 0x6b3343cf);
+    TRACE_CONN_RESET(log, &context, NULL, &endpoint);
+    TRACE_EARLY_DATA(log, &context, NULL, 1);
+    TRACE_KEY_UPDATED(log, &context, NULL, 3);
+    TRACE_PROBE_SENT(log, &context, NULL, 8, 1452, TRACE_SPACE_1RTT);
+    TRACE_PROBE_LOST(log, &context, NULL, 8, TRACE_SPACE_1RTT);
 
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 16);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 26);
+    for (unsigned i = 18; i < 24; i++) ck_assert_uint_eq(events[i].kind, i + 1);
+    ck_assert_mem_eq(&events[18].data.conn_migrated.endpoint, &endpoint, sizeof endpoint);
+    ck_assert_uint_eq(events[18].data.conn_migrated.by_remote, 1);
+    ck_assert_mem_eq(&events[19].data.conn_retry.endpoint, &endpoint, sizeof endpoint);
+    ck_assert_uint_eq(events[20].data.conn_version.version, 0x6b3343cf);
+    ck_assert_mem_eq(&events[21].data.conn_reset.endpoint, &endpoint, sizeof endpoint);
+    ck_assert_uint_eq(events[22].data.early_data.accepted, 1);
+    ck_assert_uint_eq(events[23].data.key_updated.updates, 3);
+    ck_assert_uint_eq(events[24].kind, TRACE_KIND_PACKET_SENT);
+    ck_assert_uint_eq(events[24].data.packet_sent.size, 1452);
+    ck_assert_uint_eq(events[24].flags, TRACE_FLAG_PROBE);
+    ck_assert_uint_eq(events[25].kind, TRACE_KIND_PACKET_LOST);
+    ck_assert_uint_eq(events[25].data.packet_lost.packet_num, 8);
+    ck_assert_uint_eq(events[25].flags, TRACE_FLAG_PROBE);
     for (unsigned i = 0; i < 14; i++) ck_assert_uint_eq(events[i].kind, i + 1);
     ck_assert_uint_eq(events[14].kind, TRACE_KIND_MESSAGE_SENT);
     ck_assert_uint_eq(events[14].data.message_sent.message_id, 77);
@@ -114,6 +138,13 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     ck_assert_uint_eq(events[15].data.message_received.size, 101);
     ck_assert_uint_eq(events[15].data.message_received.transport, TRACE_TRANSPORT_WS);
     ck_assert_mem_eq(events[15].data.message_received.type, "a type of more bytes tha", 24);
+    ck_assert_uint_eq(events[16].kind, TRACE_KIND_LINK);
+    ck_assert_uint_eq(events[16].data.link.span_id, context.span_id);
+    ck_assert_uint_eq(events[16].data.link.linked_span_id, linked.span_id);
+    ck_assert_uint_eq(events[16].data.link.linked_trace_id_bytes, TRACE_ID_BYTES);
+    ck_assert_mem_eq(events[16].data.link.linked_trace_id, &linked.trace_id, TRACE_ID_BYTES);
+    ck_assert_mem_eq(events[16].data.link.relation, "a relation of more bytes", 24);
+    ck_assert_uint_eq(events[17].data.link.linked_trace_id_bytes, 0);
     ck_assert_mem_eq(&events[0].data.conn_init.endpoint, &endpoint, sizeof endpoint);
     ck_assert_uint_eq(events[0].data.conn_init.by_remote, 1);
     ck_assert_uint_eq(events[1].data.conn_established.rtt, 1000);
