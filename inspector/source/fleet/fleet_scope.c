@@ -217,7 +217,7 @@ static int compile(const struct fleet_context *context, const char *text, struct
     return result;
 }
 
-/* Returns false when the store will refuse it. */
+/* Sets *nothing when the store will refuse it.  Returns 0 or -ENOMEM. */
 static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;
