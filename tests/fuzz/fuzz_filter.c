@@ -7,22 +7,11 @@
  * What the sanitizers do not see is asked here: an error lies within the text, and what matches lies within the bounds that an
  * index is told.
  *
- * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_filter. */
+ * fuzz.h says how it runs. */
+#include "fuzz.h"
+
 #include <errno.h>
 #include <proto/filter.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define REQUIRE(condition)                                                  \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
 
 static const struct trace_app app = {
     .app_id = {'D', 'M', 'A', 'P'},

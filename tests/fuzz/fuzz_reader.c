@@ -17,24 +17,17 @@
  * The op is taken modulo 7; what the input does not have reads as 0.  Whatever it does, a reader that is attached keeps what reader.h
  * promises; that it touches nothing else is the sanitizers' to see.
  *
- * With clang this is a libFuzzer target:
- *     CC=clang meson setup build-fuzz -Db_sanitize=address,undefined -Db_lundef=false && ninja -C build-fuzz
- *     build-fuzz/tests/fuzz/fuzz_reader NEW tests/fuzz/corpus
- * As an ordinary test, replay.c runs it over the corpus. */
+ * fuzz.h says how it runs. */
+#include "fuzz.h"
+
 #include <fcntl.h>
 #include <libtrace/reader.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define LANES 2
 #define EVENTS 64
 #define OBJECT_BYTES (TRACE_SHM_LANES_OFFSET + LANES * EVENTS * TRACE_EVENT_BYTES)
 #define NAME "p2ptrace.fuzz"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 struct input {
     const uint8_t *data;
@@ -43,14 +36,6 @@ struct input {
 
 static int dir_fd = -1, object_fd = -1;
 static char dir[64];
-
-#define REQUIRE(condition)                                                  \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
 
 static uint8_t take_byte(struct input *input) {
     if (input->bytes == 0) return 0;

@@ -9,27 +9,12 @@
  *
  * What the sanitizers do not see is asked here: what a question finds is what it asked for, and each question ends.
  *
- * With clang this is a libFuzzer target (fuzz_reader.c tells how); as an ordinary test, replay.c runs it over corpus_recording.
- * */
+ * fuzz.h says how it runs. */
+#include "fuzz.h"
 #include "recording_format.h"
 
 #include <recording/recording.h>
 #include <recording/writer.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define REQUIRE(condition)                                                  \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
 
 #define EVENTS 300
 

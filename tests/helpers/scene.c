@@ -7,6 +7,7 @@
 
 #define WORDS_MAX 16
 #define LINES_MAX 16384
+#define ROUNDS_MAX 9999U /* a round has four digits */
 
 struct reader {
     struct scene *scene;
@@ -234,7 +235,11 @@ static int obey_all(struct reader *reader, const char *path) {
     for (size_t i = 0; i < reader->line_count; i++) {
         bool times = !strncmp(reader->lines[i], "times ", 6);
         size_t begin = times ? i + 1 : i, end = times ? find_done(reader, i) : i + 1;
-        unsigned rounds = times ? (unsigned)atoi(reader->lines[i] + 6) : 1;
+        unsigned long rounds = times ? strtoul(reader->lines[i] + 6, NULL, 10) : 1;
+        if (rounds > ROUNDS_MAX) {
+            fprintf(stderr, "%s:%zu: at most %u times\n", path, i + 1, ROUNDS_MAX);
+            return -1;
+        }
         for (unsigned round = 0; round < rounds; round++) {
             for (size_t k = begin; k < end; k++) {
                 if (obey(reader->scene, reader->lines[k], round)) continue;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fuzz target: salvage (recording/salvage.h): the rings that dead nodes left, whatever their bytes are, become a recording that is
+ * sound.
+ *
+ * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is changes: u16 place, u8 count, bytes.  The
+ * place counts in the header and the slots up to 64 KiB; a count of 0 makes the object as many pages long as the place modulo 64
+ * says. */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libtrace/reader.h>
+#include <recording/recording.h>
+#include <recording/salvage.h>
+#include <recording/writer.h>
+
+#define LANES 2
+#define EVENTS 64
+#define WRITTEN 40
+#define OBJECT_BYTES (TRACE_SHM_LANES_OFFSET + LANES * EVENTS * TRACE_EVENT_BYTES)
+
+static char dir[64], object_path[160];
+
+static void remove_dir(void) {
+    unlink(object_path);
+    rmdir(dir);
+}
+
+static void make_dir(void) {
+    strcpy(dir, "/dev/shm/p2ptrace-fuzz.XXXXXX");
+    REQUIRE(mkdtemp(dir));
+    snprintf(object_path, sizeof object_path, "%s/p2ptrace.%u.1.fuzz", dir, geteuid());
+    atexit(remove_dir);
+}
+
+static void write_at(int fd, const void *bytes, size_t count, size_t offset) {
+    REQUIRE(pwrite(fd, bytes, count, (off_t)offset) == (ssize_t)count);
+}
+
+static void make_object(int fd) {
+    static struct trace_shm_header header; /* zero but for what follows */
+    header = (struct trace_shm_header){
+        .magic = TRACE_SHM_MAGIC,
+        .abi = TRACE_SHM_ABI,
+        .header_bytes = TRACE_SHM_LANES_OFFSET,
+        .object_bytes = OBJECT_BYTES,
+        .event_bytes = TRACE_EVENT_BYTES,
+        .lane_count = LANES,
+        .lane_events = EVENTS,
+        .clock_source = TRACE_CLOCK_MONOTONIC,
+        .node_name = "fuzz",
+        .state = TRACE_SHM_OPEN,
+    };
+    REQUIRE(ftruncate(fd, OBJECT_BYTES) == 0);
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        header.lanes[lane].state = TRACE_LANE_OWNED;
+        header.lanes[lane].head = WRITTEN;
+        for (unsigned i = 0; i < WRITTEN; i++) {
+            struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .timestamp = 1 + i, .sequence = trace_shm_mark(i)};
+            write_at(fd, &event, sizeof event, TRACE_SHM_LANES_OFFSET + (lane * EVENTS + i) * sizeof event);
+        }
+    }
+    write_at(fd, &header, sizeof header, 0);
+}
+
+static void change_object(int fd, const uint8_t *data, size_t bytes) {
+    while (bytes >= 3) {
+        size_t place = data[0] | (size_t)data[1] << 8, count = data[2];
+        data += 3;
+        bytes -= 3;
+        if (count == 0) REQUIRE(ftruncate(fd, (off_t)(place % 64) * 4096) == 0);
+        if (count > bytes) count = bytes;
+        if (count > 0 && place + count <= OBJECT_BYTES) write_at(fd, data, count, place);
+        data += count;
+        bytes -= count;
+    }
+}
+
+struct heard {
+    unsigned rings;
+    uint64_t events;
+};
+
+static void hear(void *arg, const struct recording_salvaged *salvaged) {
+    struct heard *heard = arg;
+    REQUIRE(salvaged->name != NULL && (salvaged->fault != TRACE_ATTACH_OK || salvaged->node_name != NULL));
+    heard->rings++;
+    heard->events += salvaged->events;
+}
+
+static void check_recording(int fd, const struct heard *heard) {
+    char path[32], reason[RECORDING_REASON_BYTES] = "";
+    const char *paths[] = {path};
+    struct recording *recording;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int opened = recording_open(&recording, paths, 1, reason);
+    REQUIRE(opened == 0 || heard->events == 0);
+    if (opened) return;
+    recording_verify(recording);
+    recording_close(recording);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    struct recording_writer *writer;
+    struct heard heard = {0};
+    char path[32];
+    if (!*dir) make_dir();
+    unlink(object_path);
+    int object = open(object_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), fd = memfd_create("salvaged", MFD_CLOEXEC);
+    REQUIRE(object >= 0 && fd >= 0);
+    make_object(object);
+    change_object(object, data, bytes);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    REQUIRE(recording_writer_open(&writer, path, &(struct recording_writer_options){.append = true}) == 0);
+    REQUIRE(recording_salvage(writer, dir, geteuid(), hear, &heard) >= 0);
+    REQUIRE(heard.rings == 1);
+    REQUIRE(recording_writer_close(writer, NULL) == 0);
+    check_recording(fd, &heard);
+    close(object);
+    close(fd);
+    return 0;
+}
