@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <libtrace/drain_lock.h>
 #include <proto/clock.h>
+#include <proto/descriptors.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,8 @@ static int serve(struct daemon *daemon, const struct options *options) {
         .say = say,
         .arg = daemon,
     };
-    int error = uv_loop_init(&daemon->loop);
+    int error = trace_need_descriptors(TRACE_DESCRIPTORS_OF_A_LOOP);
+    if (!error) error = uv_loop_init(&daemon->loop);
     if (error) return fail("the loop cannot be made", error);
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("the server cannot be made", error);

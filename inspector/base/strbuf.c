@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "strbuf.h"
 
+#include "memory.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,23 +18,23 @@ void strbuf_clear(struct strbuf *buf) {
     if (buf->text) buf->text[0] = 0;
 }
 
+static bool run_short(struct strbuf *buf) {
+    memory_note_short();
+    buf->failed = true;
+    return false;
+}
+
 /* Makes room for `more` bytes and a NUL. */
 static bool reserve(struct strbuf *buf, size_t more) {
     if (buf->failed) return false;
     if (more < buf->capacity - buf->bytes) return true;
     size_t capacity = buf->capacity ? buf->capacity : 128;
     while (more >= capacity - buf->bytes) {
-        if (capacity > SIZE_MAX / 2) {
-            buf->failed = true;
-            return false;
-        }
+        if (capacity > SIZE_MAX / 2) return run_short(buf);
         capacity *= 2;
     }
     char *text = realloc(buf->text, capacity);
-    if (!text) {
-        buf->failed = true;
-        return false;
-    }
+    if (!text) return run_short(buf);
     buf->text = text;
     buf->capacity = capacity;
     return true;

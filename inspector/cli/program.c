@@ -4,6 +4,7 @@
 #include "config.h"
 #include "help.h"
 #include "man_page.h"
+#include "memory.h"
 #include "nearest.h"
 #include "pager.h"
 #include "topics.h"
@@ -142,6 +143,7 @@ static int run_command(const struct command *command, struct program *program, s
     if (!result && !command->offline) result = session_open(&session, CALL_TIMEOUT_MS);
     if (!result) result = command->run(&session);
     if (!result && session.list) records_end(&session.output.records, &session.output.text);
+    if (!result && memory_was_short()) result = session_out_of_memory(&session);
     if (!result) result = output_flush(&session.output);
     if (!result) inquiry_print_index(&session.inquiry);
     if (!result) inquiry_print_evicted(&session.inquiry);
@@ -231,11 +233,13 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     struct options *options = &program.options;
     struct failure failure = {.code = EXIT_OK};
     fill_standard_streams();
+    memory_watch();
     signal(SIGPIPE, SIG_IGN); /* writing to a reader that has gone fails instead */
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(options, argc, argv, &failure);
     if (!result) result = run_words(&program, opener, &failure);
     if (fflush(stdout) && errno != EPIPE && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    if (!result && memory_was_short()) result = failure_out_of_memory(&failure);
     if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);

@@ -38,6 +38,11 @@ static int refuse(const struct config *config, struct failure *failure, const ch
     return failure_set(failure, EXIT_USAGE, "%s: %s", config->path, why);
 }
 
+/* Not the file's fault. */
+static int cannot_read(const struct config *config, struct failure *failure) {
+    return failure_set(failure, EXIT_FAILED, "%s cannot be read: %s", config->path, strerror(errno));
+}
+
 static int check_file(const struct config *config, const struct stat *status, struct failure *failure) {
     if (!S_ISREG(status->st_mode)) return refuse(config, failure, "is not a regular file");
     if (status->st_uid != geteuid() && status->st_uid != 0) return refuse(config, failure, "is another user's, and is not read");
@@ -54,14 +59,14 @@ static int read_file(struct config *config, struct failure *failure) {
     int fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
     if (fd < 0 && errno == EACCES && stat(config->path, &status)) return 0; /* as another user, of whose home we see nothing */
-    if (fd < 0) return refuse(config, failure, strerror(errno));
-    int result = fstat(fd, &status) ? refuse(config, failure, strerror(errno)) : check_file(config, &status, failure);
+    if (fd < 0) return cannot_read(config, failure);
+    int result = fstat(fd, &status) ? cannot_read(config, failure) : check_file(config, &status, failure);
     config->text = result ? NULL : calloc(1, (size_t)status.st_size + 1);
     if (!result && !config->text) result = failure_out_of_memory(failure);
     for (size_t have = 0; !result && have < (size_t)status.st_size;) {
         ssize_t got = read(fd, config->text + have, (size_t)status.st_size - have);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) result = refuse(config, failure, strerror(errno));
+        if (got < 0) result = cannot_read(config, failure);
         if (got <= 0) break;
         have += (size_t)got;
     }

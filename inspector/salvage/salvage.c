@@ -72,7 +72,7 @@ int salvage_rings(struct session *session, const char *path) {
     if (error) return cannot_write(session, path, error);
     int rings = recording_salvage(writer, dir, geteuid(), show_ring, &report);
     error = recording_writer_close(writer, &stats);
-    if (!stats.bytes) (void)unlink(path);
+    if (!stats.bytes || rings < 0 || error || report.failed) (void)unlink(path); /* all of it, or nothing */
     if (rings < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot read %s: %s", dir, strerror(-rings));
     if (error) return cannot_write(session, path, error);
     if (report.failed) return -1;

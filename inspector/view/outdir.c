@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "outdir.h"
 
+#include "memory.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -55,8 +57,8 @@ static void remove_all(const char *path) {
 int outdir_end(struct outdir *directory, bool keep, struct failure *failure) {
     mode_t mask = umask(0);
     umask(mask);
-    int error = 0;
-    if (keep && (chmod(directory->temporary, 0777 & ~mask) || rename(directory->temporary, directory->path))) error = errno;
+    int error = keep && memory_was_short() ? ENOMEM : 0;
+    if (keep && !error && (chmod(directory->temporary, 0777 & ~mask) || rename(directory->temporary, directory->path))) error = errno;
     if (error) cannot_write(directory->path, error, failure);
     if (!keep || error) remove_all(directory->temporary);
     free(directory->path);

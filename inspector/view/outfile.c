@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "outfile.h"
 
+#include "memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -165,8 +167,9 @@ static int keep_it(struct outfile *file) {
 }
 
 int outfile_end(struct outfile *file, bool keep, struct failure *failure) {
-    int result = keep && keep_it(file) ? cannot_write(file->path, failure) : 0;
-    if (!result && keep) {
+    bool whole = keep && !memory_was_short();
+    int result = keep && !whole ? failure_out_of_memory(failure) : whole && keep_it(file) ? cannot_write(file->path, failure) : 0;
+    if (!result && whole) {
         int closed = close(file->fd); /* may tell what went wrong with the bytes only now */
         file->fd = -1;
         if (closed) result = cannot_write(file->path, failure);

@@ -32,11 +32,17 @@ static void check_error(const json_t *id, struct trace_rpc_error *error) {
     trace_text_fini(&text);
 }
 
+static struct store *store;
+
+static void close_store(void) { store_destroy(store); }
+
 static void answer(const struct trace_rpc_request *request) {
-    static struct store *store;
     struct trace_text text = {0};
     struct trace_rpc_error error = {0};
-    if (!store) store = small_store_create();
+    if (!store) {
+        store = small_store_create();
+        atexit(close_store);
+    }
     if (store_ask(store, request->method, request->params, &text, &error)) {
         REQUIRE(text.bytes == 0);
         check_error(request->id, &error);

@@ -23,6 +23,11 @@ static int bound(void *context) {
 
 static void close_store(void *store) { store_destroy(store); }
 
+static void close_sql(void) {
+    sql_fini(&sql);
+    session_fini(&session);
+}
+
 static void open_sql(void) {
     static const struct options options;
     struct store *store = small_store_create();
@@ -32,6 +37,7 @@ static void open_sql(void) {
     REQUIRE(sql_init(&sql, &session) == 0);
     sqlite3_progress_handler(sql.db, SQL_PROGRESS_STEPS, bound, NULL);
     sqlite3_limit(sql.db, SQLITE_LIMIT_LENGTH, 1 << 20);
+    atexit(close_sql);
 }
 
 struct sum {

@@ -6,11 +6,13 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "memory.h"
 #include "refusal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <proto/descriptors.h>
 #include <proto/rpc.h>
 #include <proto/socket_path.h>
 #include <stdarg.h>
@@ -199,10 +201,12 @@ int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, 
     client->call_timeout_ms = CALL_TIMEOUT_MS;
     client->fd = -1;
     client->waiting = json_array();
-    if (uv_loop_init(&client->loop)) {
+    int error = trace_need_descriptors(TRACE_DESCRIPTORS_OF_A_LOOP + 1); /* and our socket */
+    if (!error) error = uv_loop_init(&client->loop);
+    if (error) {
         json_decref(client->waiting);
         free(client);
-        return failure_out_of_memory(failure);
+        return failure_set(failure, EXIT_FAILED, "cannot connect: %s", uv_strerror(error));
     }
     uv_timer_init(&client->loop, &client->timer);
     client->timer.data = client;
@@ -319,7 +323,10 @@ static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_
     if (client->apart.text) bytes = apart_take(line, bytes, array, 2, client->apart.text);
     struct trace_rpc_error error = {0};
     if (!trace_rpc_reply_parse(ret_reply, line, bytes, &error)) return 1;
-    failure_set(failure, EXIT_FAILED, "%s sent something that is not JSON-RPC (%s): is it traced?", client->path, error.message);
+    if (memory_was_short())
+        failure_out_of_memory(failure); /* it was JSON, only we could not keep it */
+    else
+        failure_set(failure, EXIT_FAILED, "%s sent something that is not JSON-RPC (%s): is it traced?", client->path, error.message);
     trace_rpc_error_fini(&error);
     return -1;
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libuv aborts the process when its first loop gets no descriptors for epoll, its eventfd and its pipe for signals.  So whoever
+ * makes a loop looks first whether there are enough.  This is for the limit of the process: nobody else takes from it meanwhile. */
+#ifndef PROTO_DESCRIPTORS_H
+#define PROTO_DESCRIPTORS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define TRACE_DESCRIPTORS_OF_A_LOOP 5U
+
+/* Opens so many descriptors and closes them again; count is at most 16.  Returns 0, or a negative errno. */
+static inline int trace_need_descriptors(unsigned count) {
+    int fds[16], error = 0;
+    unsigned have = 0;
+    while (have < count && !error) {
+        fds[have] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fds[have] >= 0)
+            have++;
+        else
+            error = -errno;
+    }
+    while (have > 0) close(fds[--have]);
+    return error;
+}
+
+#endif

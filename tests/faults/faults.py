@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Runs a program again and again, each time with another allocation or system call that fails (fail_nth.c).
+
+In the suite only some are tried: all of the first FEW, and then at growing distances.  FAULTS=all tries every one."""
+import os
+import subprocess
+import tempfile
+
+MODES = ("alloc", "error", "eintr", "short")
+ALL = os.environ.get("FAULTS") == "all"
+FEW = 6
+HANG_S = 120  # ends what hangs; judges no slow machine
+
+
+def numbers():
+    """Those to try: 1, 2, 3, ... all of them, or growing gaps."""
+    at, step = 1, 1
+    while True:
+        yield at
+        if not ALL and at >= FEW:
+            step = max(1, at // 3)
+        at += step
+
+
+class Run:
+    """What came of one run: n, the call that failed (empty: the program never got there), the exit code and what it wrote."""
+
+    def __init__(self, mode, number, failed, code, out, err):
+        self.mode, self.number, self.failed, self.code, self.out, self.err = mode, number, failed, code, out, err
+
+    def __str__(self):
+        return f"{self.mode} {self.number} ({self.failed}): exit {self.code}, stderr {self.err[-600:]!r}"
+
+
+def environment(mode, number, report, base):
+    return base | {"LD_PRELOAD": os.environ["FAIL_NTH"], "FAULT_MODE": mode, "FAULT_AT": str(number), "FAULT_REPORT": report}
+
+
+def run(words, mode, number, base, **popen):
+    with tempfile.NamedTemporaryFile() as report:
+        done = subprocess.run(words, env=environment(mode, number, report.name, base), stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=HANG_S, check=False, **popen)
+        failed = report.read().decode()
+    return Run(mode, number, failed, done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def walk(words, mode, base, **popen):
+    """Yields each run until one that does not reach its number."""
+    for number in numbers():
+        one = run(words, mode, number, base, **popen)
+        if not one.failed:
+            return
+        yield one

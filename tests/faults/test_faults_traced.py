@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""traced, while one allocation or system call after the other fails: as it starts, reads its first nodes, answers, and stops.
+
+What is kept: a traced that serves answers every request or refuses it with an error, ends with 0 on SIGTERM, and takes its socket
+with it; the nodes' events stay in their rings, and the next traced has them.  What is lost: a traced that cannot serve ends with 1
+and one sentence; a node whose ring could not be read is in the log or in `stats`; a client's connection may end.  Never: a signal,
+a hang, a socket or lock that keeps the next traced away."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import faults
+import harness
+
+ID = harness.hex_id(0xaa)
+REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
+
+
+class Faults(unittest.TestCase):
+    def setUp(self):
+        self.place = harness.Place()
+        self.addCleanup(self.place.close)
+        self.node = self.place.node("alice", ID)
+        self.node.do("app")
+        self.node.do("packets", 20)
+
+    def start(self, mode, number, report, log, options):
+        """Returns once it serves or has ended; the log does not say which, for it may be what fails."""
+        base = faults.environment(mode, number, report, self.place.environment)
+        process = subprocess.Popen([os.environ["TRACED"], "--history", "60M", *options], stdin=subprocess.DEVNULL, stderr=log, env=base)
+        return process, harness.until(lambda: "ended" if process.poll() is not None else self.connects(), "traced to serve or to end")
+
+    def connects(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.place.path) == 0 and "serves"
+
+    def ask_all(self, process):
+        """Every request is answered, or the connection ends; nothing is said that is not JSON."""
+        answers = 0
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(faults.HANG_S)
+        try:
+            client.connect(self.place.path)
+            with client.makefile("rb") as file:
+                for number, method in enumerate(REQUESTS):
+                    client.sendall(json.dumps({"jsonrpc": "2.0", "id": number, "method": method}).encode() + b"\n")
+                    reply = {}
+                    while reply.get("id") != number:
+                        line = file.readline()
+                        if not line.endswith(b"\n"):
+                            return answers
+                        reply = json.loads(line)
+                        self.assertEqual("result" in reply or "method" in reply, "error" not in reply)
+                    answers += 1
+        except (ConnectionError, BrokenPipeError):
+            pass
+        finally:
+            client.close()
+        self.assertIsNone(process.poll(), "traced ended while it served")
+        return answers
+
+    def one(self, mode, number, options=()):
+        with tempfile.NamedTemporaryFile() as report, tempfile.NamedTemporaryFile() as file:
+            process, state = self.start(mode, number, report.name, file, options)
+            serves = state == "serves"
+            try:
+                if serves:
+                    self.ask_all(process)
+                    process.terminate()
+                process.wait(timeout=faults.HANG_S)
+            finally:
+                process.kill()
+                process.wait()
+                self.failed = pathlib.Path(report.name).read_text(encoding="utf-8")
+            failed, log = report.read().decode(), file.read().decode(errors="replace")
+            self.failed = failed
+        what = f"{mode} {number} ({failed}): exit {process.returncode}, log {log[-900:]!r}"
+        self.assertEqual(process.returncode, 0 if serves else 1, what)
+        if not serves:
+            self.assertRegex(log, r"error", what)
+        if process.returncode == 0 and failed not in ("unlink", "unlinkat"):
+            self.assertFalse(os.path.exists(self.place.path), what)
+
+    def walk(self, mode, options=()):
+        for number in faults.numbers():
+            self.failed = ""
+            with self.subTest(fault=f"{mode} {number}"):
+                self.one(mode, number, options)
+            if not self.failed:
+                break
+        # The next one takes over, and has all events.
+        self.place.start()
+        self.place.settle(self.place.connect(), 20)
+
+    def test_allocations(self):
+        self.walk("alloc")
+
+    def test_errors(self):
+        self.walk("error")
+
+    def test_interruptions(self):
+        self.walk("eintr")
+
+    def test_short_reads_and_writes(self):
+        self.walk("short")
+
+    def test_errors_while_it_records(self):
+        directory = os.path.join(self.place.directory, "records")
+        os.mkdir(directory)
+        self.walk("error", ("--record", directory))
+        temporaries = [name for name in os.listdir(directory) if not name.endswith(".p2rec")]
+        self.assertLessEqual(set(temporaries), {".lock"}, temporaries)
+
+
+if __name__ == "__main__":
+    unittest.main()
