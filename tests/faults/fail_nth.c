@@ -202,6 +202,18 @@ PUBLIC int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
     return result;
 }
 
+PUBLIC int sigaction(int number, const struct sigaction *action, struct sigaction *old) {
+    static int (*next)(int, const struct sigaction *, struct sigaction *);
+    struct sigaction mine;
+    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "sigaction");
+    if (action) {
+        mine = *action;
+        sigdelset(&mine.sa_mask, SIGSYS);
+        action = &mine;
+    }
+    return next(number, action, old);
+}
+
 /* ---- allocations ---- */
 
 extern void *__libc_malloc(size_t bytes);
