@@ -104,13 +104,13 @@ static void report(const char *name) {
     (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name));
 }
 
-/* Reads and writes of a wake-up: a byte of a pipe or the number of an eventfd, which is never short of anything.  libuv rightly
- * aborts when that fails. */
+/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like, which are never short of anything and are never read in
+ * parts.  libuv rightly aborts when that fails. */
 static int is_wake_up(const struct call *call, const unsigned long long *arguments) {
     struct stat status;
-    if ((call->number != SYS_read && call->number != SYS_write) || arguments[2] > 8) return 0;
+    if (call->number != SYS_read && call->number != SYS_write) return 0;
     if (pass(SYS_fstat, arguments[0], (uintptr_t)&status, 0)) return 0;
-    return arguments[0] > 2 && (S_ISFIFO(status.st_mode) || (status.st_mode & S_IFMT) == 0);
+    return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && arguments[2] <= 8) || (status.st_mode & S_IFMT) == 0);
 }
 
 /* Is it this one's turn? */

@@ -8,6 +8,7 @@ a hang, a socket or lock that keeps the next traced away."""
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,9 @@ import faults
 import harness
 
 ID = harness.hex_id(0xaa)
+# libuv ends the process there, by its own choice: without memory for its table of descriptors, without memory for its threads, when it
+# makes its pipe for signals, and when it adds to its epoll set.  Too few descriptors are found before (proto/descriptors.h).
+LIBRARY_ABORTS = (("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-64.so.2"), ("error", "pipe2"), ("error", "epoll_ctl"))
 REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
 
 
@@ -32,6 +36,7 @@ class Faults(unittest.TestCase):
         """Returns once it serves or has ended; the log does not say which, for it may be what fails."""
         base = faults.environment(mode, number, report, self.place.environment)
         process = subprocess.Popen([os.environ["TRACED"], "--history", "60M", *options], stdin=subprocess.DEVNULL, stderr=log, env=base)
+        self.addCleanup(process.kill)
         return process, harness.until(lambda: "ended" if process.poll() is not None else self.ask_all() and "serves",
                                       "traced to serve or to end")
 
@@ -46,7 +51,7 @@ class Faults(unittest.TestCase):
                 for number, method in enumerate(REQUESTS):
                     client.sendall(json.dumps({"jsonrpc": "2.0", "id": number, "method": method}).encode() + b"\n")
                     reply = {}
-                    while reply.get("id") != number:
+                    while reply.get("id", -1) not in (number, None):  # null: a line that it had no memory to read
                         line = file.readline()
                         if not line.endswith(b"\n"):
                             return answers
@@ -74,6 +79,8 @@ class Faults(unittest.TestCase):
             failed, log = report.read().decode(), pathlib.Path(file.name).read_text(errors="replace")
             self.failed = failed
         what = f"{mode} {number} ({failed}): exit {process.returncode}, log {log[-900:]!r}"
+        if process.returncode == -signal.SIGABRT and (mode, failed) in LIBRARY_ABORTS:
+            return
         self.assertEqual(process.returncode, 0 if serves else 1, what)
         if not serves:
             self.assertRegex(log, r"error", what)

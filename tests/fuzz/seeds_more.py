@@ -65,6 +65,13 @@ SEEDS = {
         "application": b"\1" + json.dumps(event("app_command", {"app_id": "TEST", "cmd": 7}, app="a test", command="GO", fields={"size": 1})).encode(),
     } | {f"kind{kind:02}": struct.pack("<BQQ16s32s", 0, 1700000000000000000, kind << 32, bytes(range(16)), bytes(range(32)))[:1]
          + bytes((kind * 7 + i * 31) & 255 for i in range(128)) for kind in range(30)},
+    "config": {
+        "all": b"# a comment\n[filters]\nslow = rtt > 100ms or took > 1s\nown = @slow and not ok\n[options]\nutc\ncolor = never\n[options follow]\nlimit = 50\n\0@own or '@slow'",
+        "circle": b"[filters]\na = @b\nb = @a\n\0@a",
+        "unknown": b"[options nothing]\nlimit = 5\n",
+        "no_section": b"utc\n",
+        "value": b"[options]\nlimit = \nutc = no\npid = 7\n\0reason == @a and @nobody",
+    },
     "context": {
         "wire": b"\0" + bytes(range(1, 26)),
         "no_trace": b"\0" + b"\0" * 16 + bytes(range(9)),
