@@ -110,7 +110,7 @@ static int is_wake_up(const struct call *call, const unsigned long long *argumen
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;
     if (pass(SYS_fstat, arguments[0], (uintptr_t)&status, 0)) return 0;
-    return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && arguments[2] <= 8) || (status.st_mode & S_IFMT) == 0);
+    return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && (arguments[2] <= 8 || mode == SHORT)) || (status.st_mode & S_IFMT) == 0);
 }
 
 /* Is it this one's turn? */

@@ -8,7 +8,7 @@ import tempfile
 
 MODES = ("alloc", "error", "eintr", "short")
 ALL = os.environ.get("FAULTS") == "all"
-FEW = 6
+FEW = 4
 HANG_S = int(os.environ.get("FAULTS_HANG_S", "60"))  # ends what hangs; judges no slow machine
 
 
@@ -18,7 +18,7 @@ def numbers():
     while True:
         yield at
         if not ALL and at >= FEW:
-            step = max(1, at // 3)
+            step = max(1, at // 2)
         at += step
 
 

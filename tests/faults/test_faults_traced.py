@@ -18,9 +18,10 @@ import faults
 import harness
 
 ID = harness.hex_id(0xaa)
-# libuv ends the process there, by its own choice: without memory for its table of descriptors, without memory for its threads, when it
+# libuv ends the process there, by its own choice: without memory for its table of descriptors, without memory for its threads (their
+# stacks are mapped), when it
 # makes its pipe for signals, and when it adds to its epoll set.  Too few descriptors are found before (proto/descriptors.h).
-LIBRARY_ABORTS = (("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-64.so.2"), ("error", "pipe2"), ("error", "epoll_ctl"))
+LIBRARY_ABORTS = (("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-64.so.2"), ("error", "mmap"), ("error", "pipe2"), ("error", "epoll_ctl"))
 REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
 
 

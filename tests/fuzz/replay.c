@@ -2,11 +2,13 @@
  *
  * Runs a fuzz target over the files of a directory, each also cut short at every length: an ordinary test, with any compiler.
  *
- *     replay CORPUS */
+ *     replay [--whole] CORPUS     --whole: without cutting */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -14,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int main(int argc, char **argv) {
     static uint8_t data[65536];
     unsigned files = 0, runs = 0;
-    DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
+    bool whole = argc == 3 && !strcmp(argv[1], "--whole");
+    DIR *dir = argc == 2 || whole ? opendir(argv[argc - 1]) : NULL;
     if (!dir) {
         fprintf(stderr, "usage: %s CORPUS\n", argv[0]);
         return 2;
@@ -25,7 +28,7 @@ int main(int argc, char **argv) {
         close(fd);
         if (bytes < 0) continue;
         files++;
-        for (ssize_t cut = 0; cut <= bytes; cut++, runs++) (void)LLVMFuzzerTestOneInput(data, (size_t)cut);
+        for (ssize_t cut = whole ? bytes : 0; cut <= bytes; cut++, runs++) (void)LLVMFuzzerTestOneInput(data, (size_t)cut);
     }
     closedir(dir);
     printf("%u inputs, %u runs\n", files, runs);
