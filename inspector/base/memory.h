@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Has anything been refused memory?  Text that grows (strbuf.h) and JSON remember it where it happens, but mostly nobody looks: an
- * object then lacks a member, or a table a cell, and would be shown as if there were none.  So it is remembered for the whole program,
- * and a command that ran short of memory fails whatever it did with what it had. */
+ * Has anything been refused memory?  Few callers check that a member was added to a JSON object, or text to a strbuf: the
+ * answer then lacks it, and would be shown as if it were complete.  So a failed allocation of either is remembered for the
+ * whole program, and a command that ran short of memory fails. */
 #ifndef INSPECTOR_MEMORY_H
 #define INSPECTOR_MEMORY_H
 

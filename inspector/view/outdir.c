@@ -58,7 +58,8 @@ int outdir_end(struct outdir *directory, bool keep, struct failure *failure) {
     mode_t mask = umask(0);
     umask(mask);
     int error = keep && memory_was_short() ? ENOMEM : 0;
-    if (keep && !error && (chmod(directory->temporary, 0777 & ~mask) || rename(directory->temporary, directory->path))) error = errno;
+    if (keep && !error && (chmod(directory->temporary, 0777 & ~mask) || rename(directory->temporary, directory->path)))
+        error = errno;
     if (error) cannot_write(directory->path, error, failure);
     if (!keep || error) remove_all(directory->temporary);
     free(directory->path);

@@ -53,7 +53,9 @@ static const struct call {
     int number, error, what;
     const char *name;
 } calls[] = {
-#define CALL(name, error, what) {SYS_##name, error, what, #name}
+#define CALL(name, error, what) \
+    { SYS_##name, error, what, #name }
+    /* clang-format off */
     CALL(open, EMFILE, 0),         CALL(openat, EMFILE, 0),        CALL(socket, EMFILE, 0),
     CALL(pipe2, EMFILE, 0),        CALL(eventfd2, EMFILE, 0),      CALL(epoll_create1, EMFILE, 0),
     CALL(timerfd_create, EMFILE, 0), CALL(inotify_init1, EMFILE, 0), CALL(memfd_create, EMFILE, 0),
@@ -73,6 +75,7 @@ static const struct call {
     CALL(recvmsg, ECONNRESET, WAITS), CALL(poll, ENOMEM, WAITS),   CALL(ppoll, ENOMEM, WAITS),
     CALL(epoll_wait, EINTR, WAITS), CALL(epoll_pwait, EINTR, WAITS), CALL(copy_file_range, ENOSPC, 0),
     CALL(sendfile, ENOSPC, 0),     CALL(getrandom, EAGAIN, 0),
+/* clang-format on */
 #undef CALL
 };
 #define CALLS (sizeof calls / sizeof *calls)
@@ -100,9 +103,7 @@ static long pass(long number, unsigned long long a, unsigned long long b, unsign
     return fail_nth_call(number, (const unsigned long long[6]){a, b, c});
 }
 
-static void report(const char *name) {
-    (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name));
-}
+static void report(const char *name) { (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name)); }
 
 /* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like, which are never short of anything and are never read in
  * parts.  libuv rightly aborts when that fails. */
@@ -110,7 +111,8 @@ static int is_wake_up(const struct call *call, const unsigned long long *argumen
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;
     if (pass(SYS_fstat, arguments[0], (uintptr_t)&status, 0)) return 0;
-    return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && (arguments[2] <= 8 || mode == SHORT)) || (status.st_mode & S_IFMT) == 0);
+    return arguments[0] > 2 &&
+           ((S_ISFIFO(status.st_mode) && (arguments[2] <= 8 || mode == SHORT)) || (status.st_mode & S_IFMT) == 0);
 }
 
 /* Is it this one's turn? */
@@ -128,7 +130,8 @@ static void on_call(int signal, siginfo_t *info, void *context) {
     const struct call *call = calls;
     (void)signal;
     while (call < calls + CALLS - 1 && call->number != info->si_syscall) call++;
-    int counts = mode == ERROR || (mode == EINTR_ && call->what & WAITS) || (mode == SHORT && call->what & CUTS && arguments[2] > 1);
+    int counts =
+        mode == ERROR || (mode == EINTR_ && call->what & WAITS) || (mode == SHORT && call->what & CUTS && arguments[2] > 1);
     if (counts && !is_wake_up(call, arguments) && is_nth(call->name)) {
         if (mode == SHORT) arguments[2] = 1;
         if (mode != SHORT) {
@@ -152,7 +155,8 @@ static void catch_calls(void) {
     ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(allowed >> 32), 0, 1));
     RETURN(SECCOMP_RET_ALLOW);
     LOAD(nr);
-    for (unsigned i = 0; i < CALLS; i++) ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number, (uint8_t)(CALLS - i), 0));
+    for (unsigned i = 0; i < CALLS; i++)
+        ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number, (uint8_t)(CALLS - i), 0));
     RETURN(SECCOMP_RET_ALLOW);
     RETURN(SECCOMP_RET_TRAP);
     struct sock_fprog program = {(unsigned short)count, filter};
@@ -226,7 +230,8 @@ static int fails(const char *name, void *caller) {
     Dl_info info;
     if (mode != ALLOC || !is_nth(name)) return 0;
     report(" ");
-    if (dladdr(caller, &info) && info.dli_fname) report(strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname);
+    if (dladdr(caller, &info) && info.dli_fname)
+        report(strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname);
     errno = ENOMEM;
     return 1;
 }

@@ -17,13 +17,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 /* A promise of the code under test: breaking it is a finding, as much as what the sanitizers find.  On descriptor 2, because some
  * targets silence stderr. */
-#define REQUIRE(condition)                                                    \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            dprintf(2, "%s:%d: %s\n", __FILE__, __LINE__, #condition);        \
-            abort();                                                          \
-        }                                                                     \
+#define REQUIRE(condition)                                             \
+    do {                                                               \
+        if (!(condition)) {                                            \
+            dprintf(2, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                   \
+        }                                                              \
     } while (0)
+
+/* Compares what was zeroed as a whole before it was filled in, padding included. */
+static inline int fuzz_same(const void *left, const void *right, size_t bytes) { return !memcmp(left, right, bytes); }
 
 /* Makes a file without a name from the input; its path is good until the descriptor is closed. */
 static inline int fuzz_file(const uint8_t *data, size_t bytes, char path[32]) {

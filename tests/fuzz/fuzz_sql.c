@@ -67,7 +67,8 @@ static struct sum run(const char *from, const char *where, size_t bytes) {
 
 /* What may answer otherwise the second time, or ends the text of the condition. */
 static int is_fickle(const char *where, size_t bytes) {
-    static const char *const words[] = {"random", "limit", "now", "date", "time(", "julianday", "changes", "--", "/*", ";", "order", "union", "explain", "intersect", "except", "group", "window"};
+    static const char *const words[] = {"random", "limit", "now",   "date",    "time(",     "julianday", "changes", "--",    "/*",
+                                        ";",      "order", "union", "explain", "intersect", "except",    "group",   "window"};
     char text[4096];
     for (size_t i = 0; i < bytes; i++) text[i] = (char)(where[i] >= 'A' && where[i] <= 'Z' ? where[i] | 32 : where[i]);
     text[bytes] = 0;

@@ -47,7 +47,8 @@ struct store *small_store_create(void) {
     uint32_t nodes[2];
     const struct trace_kind_info *kinds = trace_kind_table(&kind_count);
     REQUIRE(store_create(&store, HISTORY_BYTES_MIN) == 0);
-    REQUIRE(store_add_node(store, &alice, NODE_UNKNOWN, &nodes[0]) == 0 && store_add_node(store, &bob, NODE_UNKNOWN, &nodes[1]) == 0);
+    REQUIRE(store_add_node(store, &alice, NODE_UNKNOWN, &nodes[0]) == 0 &&
+            store_add_node(store, &bob, NODE_UNKNOWN, &nodes[1]) == 0);
     store_add_app(store, nodes[0], &app);
     for (unsigned round = 0; round < OF_EACH_KIND; round++) {
         for (unsigned kind = 0; kind <= kind_count; kind++, number++) {

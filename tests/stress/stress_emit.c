@@ -155,7 +155,8 @@ static int run(const char *dir, enum trace_policy policy, uint64_t events) {
     atomic_store(&over, true);
     pthread_join(reader, NULL);
     const struct totals *totals = &reading.totals;
-    printf("%s: emitted %lu = read %llu + lost %llu + without a lane %llu; torn %llu, twice %llu; %llu of those read are of the shared lane\n",
+    printf("%s: emitted %lu = read %llu + lost %llu + without a lane %llu; torn %llu, twice %llu; %llu of those read are of the "
+           "shared lane\n",
            policy == TRACE_OVERWRITE_OLDEST ? "overwrite_oldest" : "discard_newest", atomic_load(&emitted),
            (unsigned long long)totals->read, (unsigned long long)totals->lost, (unsigned long long)totals->no_lane,
            (unsigned long long)totals->torn, (unsigned long long)totals->twice, (unsigned long long)totals->shared);

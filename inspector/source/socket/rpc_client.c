@@ -326,7 +326,8 @@ static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_
     if (memory_was_short())
         failure_out_of_memory(failure); /* it was JSON, only we could not keep it */
     else
-        failure_set(failure, EXIT_FAILED, "%s sent something that is not JSON-RPC (%s): is it traced?", client->path, error.message);
+        failure_set(failure, EXIT_FAILED, "%s sent something that is not JSON-RPC (%s): is it traced?", client->path,
+                    error.message);
     trace_rpc_error_fini(&error);
     return -1;
 }
@@ -457,7 +458,7 @@ static void on_output(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll);
 }
 
-/* uv_poll_init makes the descriptor non-blocking for every process that shares it.  Our writes must block, so restore the flags. */
+/* uv_poll_init makes the descriptor non-blocking for every process that shares it.  Our writes must block: restore the flags. */
 void client_watch_output(struct client *client, int fd) {
     struct stat status;
     int flags = fcntl(fd, F_GETFL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * libuv aborts the process when its first loop gets no descriptors for epoll, its eventfd and its pipe for signals.  So whoever
- * makes a loop looks first whether there are enough.  This is for the limit of the process: nobody else takes from it meanwhile. */
+ * libuv aborts the process when its first loop gets no descriptors for epoll, its eventfd and its pipe for signals.  So check
+ * first that there are enough below the process's limit. */
 #ifndef PROTO_DESCRIPTORS_H
 #define PROTO_DESCRIPTORS_H
 
