@@ -214,3 +214,17 @@ func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64
 	copy(place[13:37], type_)
 	log.commit(shard)
 }
+
+// Link emits link: A span has to do with a span that is not its parent, of this trace or another: a link of OpenTelemetry.
+func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linkedTraceId []byte, relation string) {
+	shard, event := log.begin(18, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putSpan(place[0:], context)
+	putUint64(place[8:], linkedSpanId)
+	place[16] = uint8(copy(place[17:33], linkedTraceId))
+	copy(place[33:57], relation)
+	log.commit(shard)
+}

@@ -86,3 +86,8 @@ func (log *Log) MessageSent(context *Context, peer *NodeID, messageId uint64, si
 func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64, size uint32, transport uint8, type_ string) {
 	// nothing
 }
+
+// Link emits nothing.
+func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linkedTraceId []byte, relation string) {
+	// nothing
+}

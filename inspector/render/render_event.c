@@ -225,6 +225,23 @@ static void app_end(struct strbuf *out, const struct view *view, const json_t *e
     strbuf_puts(out, json_get_bool(data, "ok") ? " ok" : event_has_flag(event, "expired") ? " EXPIRED" : " FAILED");
 }
 
+static void link(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)event;
+    const char *relation = json_get_text(data, "relation"), *span = json_get_hex(data, "linked_span_id", SPAN_DIGITS);
+    const char *trace = json_get_hex(data, "linked_trace_id", TRACE_DIGITS);
+    strbuf_puts(out, "link: ");
+    if (relation && *relation) {
+        text_member(out, data, "relation");
+        strbuf_puts(out, " ");
+    }
+    strbuf_puts(out, "trace ");
+    if (trace)
+        names_short_trace(out, view->names, trace);
+    else
+        strbuf_puts(out, "?");
+    if (span && strspn(span, "0") < SPAN_DIGITS) strbuf_printf(out, ", span %s", span);
+}
+
 static void custom(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view, (void)event;
     const char *bytes = json_get_text(data, "data");
@@ -274,7 +291,7 @@ static void (*const describers[])(struct strbuf *out, const struct view *view, c
     [TRACE_KIND_APP_COMMAND] = app_command,  [TRACE_KIND_APP_START] = app_start,
     [TRACE_KIND_APP_END] = app_end,          [TRACE_KIND_CUSTOM] = custom,
     [TRACE_KIND_EVENTS_LOST] = events_lost,  [TRACE_KIND_MESSAGE_SENT] = message,
-    [TRACE_KIND_MESSAGE_RECEIVED] = message,
+    [TRACE_KIND_MESSAGE_RECEIVED] = message, [TRACE_KIND_LINK] = link,
 };
 
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {

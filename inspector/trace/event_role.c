@@ -66,6 +66,7 @@ static const struct kind_arrow {
     [TRACE_KIND_EVENTS_LOST] = {both},
     [TRACE_KIND_MESSAGE_SENT] = {forward},
     [TRACE_KIND_MESSAGE_RECEIVED] = {back},
+    [TRACE_KIND_LINK] = {both},
 };
 
 const char *event_arrow(const json_t *event) {

@@ -30,6 +30,7 @@ static const uint16_t kinds[FACT_KIND_COUNT_] = {
     [FACT_CUSTOM] = TRACE_KIND_CUSTOM,
     [FACT_MESSAGE_SENT] = TRACE_KIND_MESSAGE_SENT,
     [FACT_MESSAGE_RECEIVED] = TRACE_KIND_MESSAGE_RECEIVED,
+    [FACT_LINK] = TRACE_KIND_LINK,
 };
 
 const char *fact_kind_name(enum fact_kind kind) { return kind < FACT_OTHER ? trace_kind_info(kinds[kind])->name : "other"; }
@@ -49,14 +50,14 @@ static int read_command(struct facts *facts, struct fact *fact, const json_t *ev
     return result;
 }
 
-/* Made harmless, as commands are. */
-static int read_reason(struct facts *facts, struct fact *fact, const json_t *data) {
-    struct strbuf reason = {0};
-    const char *text = json_get_text(data, "reason");
+/* A text of the data, made harmless, as commands are. */
+static int read_text(struct facts *facts, struct fact *fact, const json_t *data, const char *key) {
+    struct strbuf harmless = {0};
+    const char *text = json_get_text(data, key);
     if (!text || !*text) return 0;
-    text_untrusted(&reason, text, strlen(text), CELL_COLUMNS_MAX);
-    int result = reason.failed ? -ENOMEM : intern_number(&facts->commands, strbuf_text(&reason), &fact->command);
-    strbuf_fini(&reason);
+    text_untrusted(&harmless, text, strlen(text), CELL_COLUMNS_MAX);
+    int result = harmless.failed ? -ENOMEM : intern_number(&facts->commands, strbuf_text(&harmless), &fact->command);
+    strbuf_fini(&harmless);
     return result;
 }
 
@@ -76,7 +77,8 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
         fact->number = packet.number;
         fact->bytes = packet.bytes;
         fact->space = packet.space;
-        return 0;
+        fact->again = event_has_flag(event, "retransmission");
+        return fact_is_message(fact) ? read_text(facts, fact, data, "type") : 0;
     case FACT_METRICS: fact->rtt_ns = json_get_count(data, "rtt"); return 0;
     case FACT_STREAM_DATA:
         fact->stream_id = json_get_count(data, "stream_id");
@@ -91,13 +93,17 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_CONN_CLOSED:
         fact->code = json_get_count(data, "code");
         fact->by_peer = json_get_bool(data, "by_remote");
-        return read_reason(facts, fact, data);
+        return read_text(facts, fact, data, "reason");
     case FACT_APP_START: fact->parent_id = span_of(data, "parent_id"); /* fall through */
     case FACT_APP_END:
         fact->span_id = span_of(data, "span_id");
         fact->ok = json_get_bool(data, "ok");
         fact->expired = !fact->ok && event_has_flag(event, "expired");
         return read_command(facts, fact, event);
+    case FACT_LINK:
+        fact->span_id = span_of(data, "span_id");
+        fact->parent_id = span_of(data, "linked_span_id");
+        return intern_number(&facts->traces, json_get_hex(data, "linked_trace_id", TRACE_DIGITS), &fact->command);
     case FACT_EVENTS_LOST: fact->missing = json_get_count(data, "count"); return 0;
     default: return 0;
     }

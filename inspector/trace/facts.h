@@ -29,6 +29,7 @@ enum fact_kind {
     FACT_CUSTOM,
     FACT_MESSAGE_SENT,
     FACT_MESSAGE_RECEIVED,
+    FACT_LINK,
     FACT_OTHER, /* a kind that this version does not know */
     FACT_KIND_COUNT_
 };
@@ -39,22 +40,24 @@ struct fact {
         uint64_t number; /* of a packet, or a message's id */
         uint64_t stream_id;
         uint64_t rtt_ns;
-        uint64_t span_id;
+        uint64_t span_id; /* of a start, an end, or a link */
         uint64_t missing; /* events */
     };
     union {
         uint64_t bytes;     /* of a packet, a message, or stream data */
-        uint64_t parent_id; /* of a start; 0 for a root */
+        uint64_t parent_id; /* of a start, 0 for a root; of a link, the span that it links to, 0 for its trace as a whole */
         uint64_t code;      /* with which a stream or connection was closed */
     };
     unsigned node, peer, trace; /* NO_NUMBER for none */
-    unsigned command;           /* of a start or an end; of a closed connection, its reason */
+    unsigned command;           /* of a start or an end; of a message its type; of a closed connection its reason; of a link
+                                   the trace that it links to, a number of traces */
     unsigned space;             /* of a packet or message, as struct packet has it */
     uint32_t sequence;
     uint16_t lane;
     uint8_t kind; /* enum fact_kind */
     bool ok;      /* of an end */
     bool expired; /* of an end that is not ok */
+    bool again;   /* of a packet or message sent: it was sent before */
     bool sent;    /* of stream data: by this node, otherwise received */
     bool by_peer; /* of a closed connection: the peer closed it */
 };

@@ -140,6 +140,33 @@ class Otlp(Case):
         sent, received = self.message_spans()
         self.assertEqual([[link["spanId"] for link in span.get("links", [])] for span in received], [[sent[0]["spanId"]], []])
 
+    def link(self, node, span, linked_span, linked_trace, relation="retry of", trace=TRACE):
+        self.scene.emit(node, "link", {"span_id": span, "linked_span_id": linked_span, "linked_trace_id": linked_trace, "relation": relation}, trace=trace)
+
+    def test_a_link_of_the_program_is_one_of_the_span_that_it_names(self):
+        for span, parent in (("11" * 8, "0" * 16), ("22" * 8, "11" * 8)):
+            self.scene.emit("alice", "app_start", {"span_id": span, "parent_id": parent, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
+        self.link("alice", "11" * 8, "99" * 8, REQUEST, 'a "word"')
+        self.link("alice", "33" * 8, "98" * 8, TRACE, "")  # a span that is not open: the one that began last
+        self.link("alice", "22" * 8, "0" * 16, REQUEST)    # not valid in OpenTelemetry: an event
+        self.link("alice", "22" * 8, "97" * 8, "")
+        self.link("bob", "44" * 8, "96" * 8, REQUEST)      # no span of bob's is here: one of its own
+        for span in ("22" * 8, "11" * 8):
+            self.scene.emit("alice", "app_end", {"span_id": span, "app_id": "DMAP", "cmd": 1, "ok": True}, trace=TRACE)
+        spans = {span["name"] if span["name"] == "link" else span["spanId"]: span for span in self.spans()}
+        self.assertEqual({name: span.get("links") for name, span in spans.items()}, {
+            "11" * 8: [{"traceId": REQUEST, "spanId": "99" * 8, "attributes": [{"key": "relation", "value": {"stringValue": 'a "word"'}}]}],
+            "22" * 8: [{"traceId": TRACE, "spanId": "98" * 8}],
+            "link": [{"traceId": REQUEST, "spanId": "96" * 8, "attributes": [{"key": "relation", "value": {"stringValue": "retry of"}}]}]})
+        self.assertEqual([event["name"] for event in spans["22" * 8]["events"]], ["link"] * 2)
+
+    def test_links_beyond_what_a_span_may_have_are_counted(self):
+        self.scene.emit("alice", "app_start", {"span_id": "11" * 8, "parent_id": "0" * 16, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
+        for _ in range(131):
+            self.link("alice", "11" * 8, "99" * 8, REQUEST)
+        [span] = self.spans()
+        self.assertEqual((len(span["links"]), span["droppedLinksCount"]), (128, 3))
+
     def test_a_message_is_within_the_span_of_its_trace(self):
         self.scene.emit("alice", "app_start", {"span_id": "11" * 8, "parent_id": "0" * 16, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
         self.scene.message("alice", "sent", "bob", 1, trace=TRACE)

@@ -82,7 +82,7 @@ END_TEST
 START_TEST(every_kind_comes_through_with_its_fields) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
-    struct trace_context context = trace_context_new(0);
+    struct trace_context context = trace_context_new(0), linked = trace_context_new(0);
     struct trace_endpoint endpoint = {.address = {127, 0, 0, 1}, .port = 4433, .family = 4};
 
     TRACE_CONN_INIT(log, &context, NULL, &endpoint, 1);
@@ -101,8 +101,10 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     TRACE_CUSTOM(log, &context, NULL, 8, 9, "xyz", 3);
     TRACE_MESSAGE_SENT(log, &context, NULL, 77, 100, TRACE_TRANSPORT_UDP, "PING");
     TRACE_MESSAGE_RECEIVED(log, &context, NULL, 78, 101, TRACE_TRANSPORT_WS, "a type of more bytes than there are");
+    TRACE_LINK(log, &context, NULL, &linked, "a relation of more bytes than there are");
+    TRACE_LINK(log, NULL, NULL, NULL, NULL);
 
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 16);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 18);
     for (unsigned i = 0; i < 14; i++) ck_assert_uint_eq(events[i].kind, i + 1);
     ck_assert_uint_eq(events[14].kind, TRACE_KIND_MESSAGE_SENT);
     ck_assert_uint_eq(events[14].data.message_sent.message_id, 77);
@@ -114,6 +116,13 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     ck_assert_uint_eq(events[15].data.message_received.size, 101);
     ck_assert_uint_eq(events[15].data.message_received.transport, TRACE_TRANSPORT_WS);
     ck_assert_mem_eq(events[15].data.message_received.type, "a type of more bytes tha", 24);
+    ck_assert_uint_eq(events[16].kind, TRACE_KIND_LINK);
+    ck_assert_uint_eq(events[16].data.link.span_id, context.span_id);
+    ck_assert_uint_eq(events[16].data.link.linked_span_id, linked.span_id);
+    ck_assert_uint_eq(events[16].data.link.linked_trace_id_bytes, TRACE_ID_BYTES);
+    ck_assert_mem_eq(events[16].data.link.linked_trace_id, &linked.trace_id, TRACE_ID_BYTES);
+    ck_assert_mem_eq(events[16].data.link.relation, "a relation of more bytes", 24);
+    ck_assert_uint_eq(events[17].data.link.linked_trace_id_bytes, 0);
     ck_assert_mem_eq(&events[0].data.conn_init.endpoint, &endpoint, sizeof endpoint);
     ck_assert_uint_eq(events[0].data.conn_init.by_remote, 1);
     ck_assert_uint_eq(events[1].data.conn_established.rtt, 1000);

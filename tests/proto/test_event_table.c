@@ -31,10 +31,12 @@ START_TEST(ids_are_those_that_are_written_into_recordings) {
     static const struct {
         uint16_t id;
         const char *name;
-    } kinds[] = {{1, "conn_init"},     {2, "conn_established"}, {3, "conn_closed"},     {4, "stream_opened"}, {5, "stream_data"},
-                 {6, "stream_closed"}, {7, "packet_sent"},      {8, "packet_received"}, {9, "packet_lost"},   {10, "metrics"},
-                 {11, "app_command"},  {12, "app_start"},       {13, "app_end"},        {14, "custom"},       {15, "events_lost"},
-                 {16, "message_sent"}, {17, "message_received"}};
+    } kinds[] = {{1, "conn_init"},     {2, "conn_established"},  {3, "conn_closed"},
+                 {4, "stream_opened"}, {5, "stream_data"},       {6, "stream_closed"},
+                 {7, "packet_sent"},   {8, "packet_received"},   {9, "packet_lost"},
+                 {10, "metrics"},      {11, "app_command"},      {12, "app_start"},
+                 {13, "app_end"},      {14, "custom"},           {15, "events_lost"},
+                 {16, "message_sent"}, {17, "message_received"}, {18, "link"}};
     unsigned count;
     trace_kind_table(&count);
     ck_assert_uint_ge(count, COUNT_OF(kinds));

@@ -81,7 +81,7 @@ static void fill_field(struct trace_event *event, const struct trace_field_info 
     case TRACE_TYPE_code4: memcpy(at, chance(70) ? "DMAP" : "NOPE", 4); return;
     case TRACE_TYPE_text: strncpy((char *)at, random_text(), field->length); return;
     case TRACE_TYPE_payload:
-        *at = chance(80) ? 24 : (uint8_t)below(field->length + 1);
+        *at = chance(80) ? (uint8_t)(field->length < 24 ? field->length : 24) : (uint8_t)below(field->length + 1);
         for (unsigned i = 0; i < field->length; i++) at[1 + i] = chance(70) ? 0 : (uint8_t)(0xa0 + below(3));
         if (chance(50)) strncpy((char *)at + 1 + 12, random_text(), 4);
         return;
@@ -236,6 +236,7 @@ static const char *kind_name(void) {
 
 static const char *choose_text(const struct test *test) {
     static char hex[2 * 24 + 1];
+    unsigned length;
     switch (test->class) {
     case TRACE_ID:
     case ID64: return ids[3 + below(COUNT_OF(ids) - 3)];
@@ -252,8 +253,10 @@ static const char *choose_text(const struct test *test) {
     case APP: return ANY(app_texts);
     case COMMAND: return ANY(commands);
     case HEX:
-        memset(hex, '0', sizeof hex - 1);
-        hex[2 * below(24)] = 'a';
+        length = strstr(test->field, "linked_trace_id") ? 16 : 24;
+        memset(hex, '0', 2 * length);
+        hex[2 * length] = 0;
+        hex[2 * below(length)] = 'a';
         return hex;
     case TEXT: return strstr(test->field, "app_id") ? (chance(50) ? "DMAP" : "NOPE") : random_text();
     case APP_DATA: return chance(50) ? "a0" : random_text();

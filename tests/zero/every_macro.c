@@ -169,6 +169,7 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_METRICS(NULL, NULL, NULL, rate, rest, by_packet[1], (uint64_t)fin);
     TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);
     TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
+    TRACE_LINK(NULL, NULL, NULL, NULL, fin ? "the end of" : reason);
     TRACE_APP_END(NULL, NULL, NULL, "DMAP", command, 1);
     TRACE_APP_EXPIRED(NULL, NULL, NULL, "DMAP", (uint16_t)(command + side_effect()));
 }

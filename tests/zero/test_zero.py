@@ -248,6 +248,9 @@ def expected_parameters(fields):
     for kind, name, unit in fields:
         if name == "span_id":
             continue  # the context's
+        if name in ("linked_span_id", "linked_trace_id"):
+            yield from ["linked"] if name == "linked_span_id" else []  # both are of one context
+            continue
         yield name if unit == "-" or name in ("offset", "length", "size") else f"{name}_{unit}"
         if kind == "payload":
             yield f"{name}_bytes"

@@ -7,7 +7,8 @@
  *                a message of the program, of no length, PRODUCER or CONSUMER, within the span of its trace
  *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its
  *                connection
- *     link       from an application's span to the connections that carried it; from a message received to the one sent
+ *     link       from an application's span to the connections that carried it; from a message received to the one sent; and
+ *                what the program links (kind `link`)
  *
  * What has neither span is a span of no length.
  *
@@ -27,7 +28,8 @@
 #define BATCH_BYTES ((size_t)1 << 20)
 #define SPAN_EVENTS_MAX 256 /* of one span; the rest is counted in droppedEventsCount */
 #define SPAN_LINKS_MAX 8
-#define SPANS_OPEN_MAX 8192 /* one that is older ends, incomplete */
+#define SPAN_OWN_LINKS_MAX 128 /* the program's; the rest is counted in droppedLinksCount */
+#define SPANS_OPEN_MAX 8192    /* one that is older ends, incomplete */
 
 enum { KIND_INTERNAL = 1, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER, STATUS_OK = 1, STATUS_ERROR = 2 };
 
@@ -42,7 +44,7 @@ struct span {
     uint64_t lost_before;                    /* of the node, when it began */
     struct strbuf name;                      /* content of a JSON string */
     struct strbuf attributes, events, links; /* elements of arrays */
-    uint32_t event_count, dropped, link_count;
+    uint32_t event_count, dropped, link_count, own_link_count, dropped_links;
     uint32_t linked[SPAN_LINKS_MAX]; /* connections, by number */
     struct span *before;             /* of its trace on its node: the one that began before it and is open */
     struct span *older, *newer;      /* of all that are open */
@@ -223,6 +225,7 @@ static int end_span(struct export *export, struct span *span) {
     put_array(out, "events", &span->events);
     put_array(out, "links", &span->links);
     if (span->dropped) strbuf_printf(out, ",\"droppedEventsCount\":%" PRIu32, span->dropped);
+    if (span->dropped_links) strbuf_printf(out, ",\"droppedLinksCount\":%" PRIu32, span->dropped_links);
     if (span->status) {
         strbuf_printf(out, ",\"status\":{\"code\":%d", span->status);
         if (span->status_message) strbuf_printf(out, ",\"message\":\"%s\"", span->status_message);
@@ -286,11 +289,16 @@ static int end_connection(struct export *export, struct connection *connection) 
     return end_span(export, span);
 }
 
+/* The beginning of a link, without its closing brace. */
+static char *put_link(char *out, const struct span_name *to) {
+    out = put_hex(PUT(out, "{\"traceId\":\""), to->trace_id.bytes, 16);
+    out = put_hex(PUT(out, "\",\"spanId\":\""), to->id, 8);
+    return PUT(out, "\"");
+}
+
 /* Links a span to another one.  A span has few links: whoever adds them counts. */
 static void add_link(struct otlp *otlp, struct span *span, const struct span_name *to) {
-    char *out = put_hex(PUT(otlp->piece, "{\"traceId\":\""), to->trace_id.bytes, 16);
-    out = put_hex(PUT(out, "\",\"spanId\":\""), to->id, 8);
-    out = PUT(out, "\"},");
+    char *out = PUT(put_link(otlp->piece, to), "},");
     strbuf_add(&span->links, otlp->piece, (size_t)(out - otlp->piece));
 }
 
@@ -487,6 +495,50 @@ static int put_message(struct export *export, const struct export_event *event, 
     return end_span(export, span);
 }
 
+/* A link of the program's own, with its relation.  False for one that points at nothing: ids of zero are not valid. */
+static bool add_own_link(struct otlp *otlp, struct span *span, const struct trace_link *link) {
+    struct span_name to;
+    if (link->linked_trace_id_bytes != sizeof to.trace_id.bytes || !link->linked_span_id) return false;
+    memcpy(to.trace_id.bytes, link->linked_trace_id, sizeof to.trace_id.bytes);
+    if (trace_id_is_zero(&to.trace_id)) return false;
+    id_bytes(to.id, link->linked_span_id);
+    if (span->own_link_count == SPAN_OWN_LINKS_MAX) {
+        span->dropped_links++;
+        return true;
+    }
+    span->own_link_count++;
+    char *out = put_link(otlp->piece, &to);
+    if (*link->relation) {
+        char json[6 * sizeof link->relation + 3];
+        char *end = trace_json_string(json, link->relation, strnlen(link->relation, sizeof link->relation));
+        out = PUT(out, ",\"attributes\":[");
+        out = otlp_put_string(out, "relation", json + 1, (size_t)(end - json) - 2) - 1;
+        *out++ = ']';
+    }
+    out = PUT(out, "},");
+    strbuf_add(&span->links, otlp->piece, (size_t)(out - otlp->piece));
+    return true;
+}
+
+/* In the span that it names, if that is open, else in the one that began last; without any, in one of its own. */
+static int put_link_event(struct export *export, const struct export_event *event, struct span *newest) {
+    struct otlp *otlp = export->state;
+    const struct trace_link *link = &event->event->data.link;
+    uint8_t id[8];
+    id_bytes(id, link->span_id);
+    struct map_key key = span_key(&event->event->trace_id, id);
+    struct span *named = link->span_id ? map_get(&otlp->spans, &key) : NULL, *span = named ? named : newest;
+    if (!span) {
+        struct span *alone = span_of_event(otlp, event);
+        if (!alone) return export_out_of_memory(export);
+        strbuf_add(&alone->name, otlp->piece, (size_t)(put_title(otlp->piece, event) - otlp->piece));
+        add_own_link(otlp, alone, link);
+        return end_span(export, alone);
+    }
+    if (!add_own_link(otlp, span, link)) add_event(otlp, span, event);
+    return 0;
+}
+
 static int put_event(struct export *export, const struct export_event *event) {
     struct otlp *otlp = export->state;
     if (event->event->kind == TRACE_KIND_APP_START) return put_start(export, event);
@@ -495,6 +547,7 @@ static int put_event(struct export *export, const struct export_event *event) {
     struct span *span = trace_id_is_zero(&event->event->trace_id) ? NULL : map_get(&otlp->newest, &newest);
     if (is_transport(event)) return put_transport(export, event, span);
     if (is_message(event)) return put_message(export, event, span);
+    if (event->event->kind == TRACE_KIND_LINK) return put_link_event(export, event, span);
     if (!span) return put_alone(export, event);
     add_event(otlp, span, event);
     return 0;

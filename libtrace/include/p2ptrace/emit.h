@@ -227,6 +227,21 @@ static inline void trace__emit_app_expired(struct trace_log *log, uint64_t contr
     trace__commit(slot);
 }
 
+static inline void trace__emit_link(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                    const struct trace_node_id *peer, const struct trace_context *linked, const char *relation) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_LINK);
+    if (!slot.event) return;
+    slot.event->data.link.span_id = context ? context->span_id : 0;
+    if (linked) {
+        slot.event->data.link.linked_span_id = linked->span_id;
+        slot.event->data.link.linked_trace_id_bytes = sizeof linked->trace_id.bytes;
+        memcpy(slot.event->data.link.linked_trace_id, linked->trace_id.bytes, sizeof linked->trace_id.bytes);
+    }
+    for (size_t i = 0; relation && i < sizeof slot.event->data.link.relation && relation[i] != 0; i++)
+        slot.event->data.link.relation[i] = relation[i];
+    trace__commit(slot);
+}
+
 static inline void trace__emit_custom(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {

@@ -296,6 +296,12 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_MESSAGE_RECEIVED(log, context, peer, message_id, size, transport, type)                                          \
     TRACE_EMIT_((message_id, size, transport, type), message_received, MESSAGE_RECEIVED, log, context, peer, message_id, size, \
                 transport, type)
+/* A link, in OpenTelemetry's sense: the span context->span_id has to do with the span of `linked`, which is not its parent.  For
+ * instance a batch with the requests that it serves, a retry with its first try, a message that is passed on later with the one
+ * that brought it.  linked: const struct trace_context *, of this trace or another; NULL emits a link to nothing.  relation:
+ * const char *, the program's word for how they belong together ("retry of"), NULL for none, cut to 24 bytes.  Emit it while the
+ * span is open.  `inspector spread` follows links; exports have them as links. */
+#define TRACE_LINK(log, context, peer, linked, relation) TRACE_EMIT_((relation), link, LINK, log, context, peer, linked, relation)
 /* data: const void *, up to 44 bytes */
 #define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
     TRACE_EMIT_((category, code), custom, CUSTOM, log, context, peer, category, code, data, data_bytes)
