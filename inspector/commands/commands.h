@@ -15,6 +15,7 @@ command_run run_attach;                                            /* cmd_attach
 command_run run_count;                                             /* cmd_count.c */
 command_run run_diff;                                              /* cmd_diff.c */
 command_run run_requests;                                          /* cmd_requests.c */
+command_run run_spread;                                            /* cmd_spread.c */
 command_run run_analyze;                                           /* cmd_analyze.c */
 command_run run_trigger;                                           /* cmd_trigger.c */
 command_run run_config;                                            /* cmd_config.c */

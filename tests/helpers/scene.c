@@ -103,6 +103,32 @@ static void set_span(struct trace_event *event, const struct words *words, bool 
     }
 }
 
+static void set_expired(struct trace_event *event, const struct words *words) {
+    event->data.app_end.span_id = number(words, 3, 16, 0);
+    event->data.app_end.cmd = (uint16_t)number(words, 5, 10, 1);
+    memcpy(event->data.app_end.app_id, "DEMO", 4);
+    event->flags |= TRACE_FLAG_EXPIRED;
+}
+
+/* Messages sent and received have the same members. */
+static void set_message(struct trace_event *event, const struct words *words) {
+    const char *type = words->count > 4 ? words->at[4] : "";
+    event->data.message_sent.message_id = number(words, 3, 10, 0);
+    event->data.message_sent.size = 100;
+    event->data.message_sent.transport = TRACE_TRANSPORT_UDP;
+    memcpy(event->data.message_sent.type, type, strnlen(type, sizeof event->data.message_sent.type));
+    if (words->at[0][1] == 'a') event->flags |= TRACE_FLAG_RETRANSMISSION;
+}
+
+static void set_link(struct trace_event *event, const struct words *words) {
+    struct trace_event linked = {.timestamp = 0};
+    set_trace(&linked, words, 4);
+    event->data.link.span_id = number(words, 3, 16, 0);
+    event->data.link.linked_span_id = number(words, 5, 16, 0);
+    event->data.link.linked_trace_id_bytes = TRACE_ID_BYTES;
+    memcpy(event->data.link.linked_trace_id, linked.trace_id.bytes, TRACE_ID_BYTES);
+}
+
 static void set_packet(struct trace_event *event, const struct words *words) {
     uint64_t packet_num = number(words, 3, 10, 0), bytes = number(words, 4, 10, 1200), space = number(words, 5, 10, 2);
     if (event->kind == TRACE_KIND_PACKET_LOST) {
@@ -129,13 +155,24 @@ static const struct verb {
     enum trace_kind kind;
     unsigned peer, trace;
 } verbs[] = {
-    {"start", TRACE_KIND_APP_START, 5, 2},      {"end", TRACE_KIND_APP_END, 5, 2},
-    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},     {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
-    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},     {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
-    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},    {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
-    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0}, {"met", TRACE_KIND_METRICS, 2, 0},
-    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},   {"custom", TRACE_KIND_CUSTOM, 0, 0},
+    {"start", TRACE_KIND_APP_START, 5, 2},
+    {"end", TRACE_KIND_APP_END, 5, 2},
+    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
+    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},
+    {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
+    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},
+    {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
+    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},
+    {"met", TRACE_KIND_METRICS, 2, 0},
+    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},
+    {"custom", TRACE_KIND_CUSTOM, 0, 0},
     {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
+    {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},
+    {"magain", TRACE_KIND_MESSAGE_SENT, 2, 5},
+    {"mrecv", TRACE_KIND_MESSAGE_RECEIVED, 2, 5},
+    {"link", TRACE_KIND_LINK, 0, 2},
+    {"expire", TRACE_KIND_APP_END, 4, 2},
 };
 
 static bool obey_event(struct scene *scene, const struct verb *verb, const struct words *words) {
@@ -146,8 +183,17 @@ static bool obey_event(struct scene *scene, const struct verb *verb, const struc
     /* A start has its parent before its peer, an end its outcome. */
     if (verb->peer && !set_peer(scene, event, words, verb->peer)) return false;
     switch (verb->kind) {
+    case TRACE_KIND_MESSAGE_SENT:
+    case TRACE_KIND_MESSAGE_RECEIVED: set_message(event, words); break;
+    case TRACE_KIND_LINK: set_link(event, words); break;
     case TRACE_KIND_APP_START:
-    case TRACE_KIND_APP_END: set_span(event, words, verb->kind == TRACE_KIND_APP_START); break;
+    case TRACE_KIND_APP_END:
+        if (verb->word[0] == 'e' && verb->word[1] == 'x') {
+            set_expired(event, words);
+            break;
+        }
+        set_span(event, words, verb->kind == TRACE_KIND_APP_START);
+        break;
     case TRACE_KIND_PACKET_SENT:
     case TRACE_KIND_PACKET_RECEIVED:
     case TRACE_KIND_PACKET_LOST: set_packet(event, words); break;

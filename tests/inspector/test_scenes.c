@@ -5,7 +5,7 @@
  * real rings.
  *
  *
- *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID] | show traces ...
+ *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID] | show spread KEY | show traces ...
  *
  *
  * `traces` is answered by traced alone, and left to the other test; its lines in NAME.txt are passed over here.
@@ -16,6 +16,7 @@
 #include "render.h"
 #include "render_analyze.h"
 #include "render_diff.h"
+#include "render_spread.h"
 #include "scene.h"
 
 #include <check.h>
@@ -130,6 +131,37 @@ static void show_diff(struct strbuf *out, const struct view *view, const struct 
     }
 }
 
+/* A trace, or message_id=N.  Links are followed by the command: only the scene's own trace is read here. */
+static void show_spread(struct strbuf *out, const struct view *view, const struct scene *scene, const char *key,
+                        const json_t *nodes) {
+    struct facts facts = {0};
+    struct spread spread;
+    char text[SCENE_LINE_MAX];
+    unsigned long message = 0;
+    bool by_id = sscanf(key, "message_id=%lu", &message) == 1;
+    json_t *events = events_new(scene, by_id ? "" : key), *kept = json_array(), *event;
+    size_t i;
+    const char *id = json_get_hex(json_array_get(events, 0), "trace_id", TRACE_DIGITS);
+    json_array_foreach(events, i, event) {
+        bool wanted = !by_id || (json_object_get(json_object_get(event, "data"), "message_id") &&
+                                 json_get_count(json_object_get(event, "data"), "message_id") == message);
+        if (wanted) json_array_append(kept, event);
+    }
+    ck_assert_int_eq(facts_add(&facts, kept), 0);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    bool *traced = spread_traced_new(&facts, nodes);
+    ck_assert_ptr_nonnull(traced);
+    ck_assert_int_eq(spread_init(&spread, &facts, traced, by_id), 0);
+    snprintf(text, sizeof text, "message_id == %lu", message);
+    const struct spread_about about = {.trace_id = by_id ? NULL : id, .key = text, .traces = intern_count(&facts.traces)};
+    render_spread(out, view, &facts, &spread, &about);
+    spread_fini(&spread);
+    facts_fini(&facts);
+    free(traced);
+    json_decref(kept);
+    json_decref(events);
+}
+
 /* Appends "$ inspector COMMAND" and what it says.  False for what is not answered here. */
 static bool show(struct strbuf *out, const struct view *view, const struct scene *scene, const char *command,
                  const json_t *nodes) {
@@ -139,6 +171,8 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
         show_trace(out, view, scene, trace, !strcmp(rest, "--graph"));
     else if (sscanf(command, "diff %255s %255s", trace, rest) == 2)
         show_diff(out, view, scene, (const char *const[]){trace, rest});
+    else if (!strncmp(command, "spread ", 7))
+        show_spread(out, view, scene, command + 7, nodes);
     else if (!strncmp(command, "analyze", 7))
         show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", nodes);
     else

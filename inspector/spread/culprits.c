@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "spread_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A step is out of the ordinary from so many times the median of the others on.  Below the floor it is what a busy machine does
+ * to any program, and with fewer steps nothing is usual. */
+#define SLOW_FACTOR 3
+#define SLOW_FLOOR_NS UINT64_C(100000)
+#define STEPS_MIN 3
+
+struct step {
+    enum step_sort sort;
+    unsigned node, peer;
+    size_t reach; /* whose last step it is */
+    uint64_t ns, usual_ns;
+    unsigned sends;
+    bool slow;
+};
+
+static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
+
+/* The last steps of all nodes: two each where it is known when it was sent, one otherwise. */
+static size_t list_steps(struct step *steps, const struct spread *spread) {
+    size_t count = 0;
+    for (size_t i = 0; i < spread->count; i++) {
+        const struct reach *reach = &spread->reached[i];
+        if (reach->parent == NO_POSITION || reach->untimed || spread->reached[reach->parent].untimed) continue;
+        unsigned from = spread->reached[reach->parent].node;
+        const struct delivery *delivery = &spread->deliveries[reach->delivery];
+        if (reach->sent_known)
+            steps[count++] = (struct step){.sort = STEP_HELD, .node = from, .peer = NO_NUMBER, .reach = i, .ns = reach->held_ns};
+        steps[count++] = (struct step){.sort = reach->sent_known ? STEP_LINK : STEP_BOTH,
+                                       .node = from,
+                                       .peer = reach->node,
+                                       .reach = i,
+                                       .ns = reach->link_ns,
+                                       .sends = delivery->sends};
+    }
+    return count;
+}
+
+static int compare_sorts(const void *left, const void *right) {
+    const struct step *a = left, *b = right;
+    int order = compare_numbers(a->sort, b->sort);
+    return order ? order : compare_numbers(a->ns, b->ns);
+}
+
+/* The peer whose answer, or end without one, a node waited for most of a time, and which came last of such; NO_NUMBER: none. */
+static unsigned waited_for(const struct spread *spread, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    unsigned peer = NO_NUMBER;
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < spread->questions.count; i++) {
+        const struct question *question = &spread->questions.items[i];
+        uint64_t begin_ns = question->asked_ns > from_ns ? question->asked_ns : from_ns,
+                 end_ns = question->asked_ns + question->took_ns;
+        if (question->asker != node || question->answer >= ANSWER_NEVER || end_ns > to_ns || end_ns <= begin_ns) continue;
+        if (2 * (end_ns - begin_ns) < to_ns - from_ns || end_ns < last_ns) continue;
+        last_ns = end_ns;
+        peer = question->asked;
+    }
+    return peer;
+}
+
+/* A slow step of a node that waited meanwhile is that of whom it waited for. */
+static void excuse(const struct spread *spread, struct step *step) {
+    const struct reach *reach = &spread->reached[step->reach];
+    uint64_t from_ns = spread->reached[reach->parent].time_ns;
+    if (step->sort != STEP_HELD) return;
+    unsigned peer = waited_for(spread, step->node, from_ns, from_ns + step->ns);
+    if (peer == NO_NUMBER) return;
+    step->sort = STEP_WAITED;
+    step->peer = peer;
+}
+
+/* Steps of one sort, the shortest first: each is compared with the lower median of all others. */
+static void judge(struct step *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t others = count - 1, middle = others ? (others - 1) / 2 : 0;
+        if (count < STEPS_MIN) break;
+        steps[i].usual_ns = steps[middle < i ? middle : middle + 1].ns;
+        steps[i].slow = steps[i].ns >= SLOW_FLOOR_NS && steps[i].ns > SLOW_FACTOR * steps[i].usual_ns;
+    }
+}
+
+static size_t find_culprit(struct spread *spread, const struct step *step) {
+    for (size_t i = 0; i < spread->culprit_count; i++) {
+        struct culprit *culprit = &spread->culprits[i];
+        if (culprit->sort != step->sort || culprit->node != step->node || culprit->peer != step->peer) continue;
+        if (step->ns > culprit->ns) culprit->ns = step->ns;
+        return i;
+    }
+    spread->culprits[spread->culprit_count] = (struct culprit){.sort = step->sort,
+                                                               .node = step->node,
+                                                               .peer = step->peer,
+                                                               .sends = step->sends,
+                                                               .ns = step->ns,
+                                                               .usual_ns = step->usual_ns};
+    return spread->culprit_count++;
+}
+
+/* The slow step on the way to a node that took at least half of its time, the longest; NULL when there is none. */
+static const struct step *blame(const struct spread *spread, const struct step *const *slow, size_t place) {
+    const struct step *longest = NULL;
+    uint64_t took_ns = spread->reached[place].time_ns - spread->start_ns;
+    for (size_t i = place; i != NO_POSITION; i = spread->reached[i].parent)
+        for (unsigned k = 0; k < 2; k++) {
+            const struct step *step = slow[2 * i + k];
+            if (step && (!longest || step->ns > longest->ns)) longest = step;
+        }
+    return longest && 2 * longest->ns >= took_ns ? longest : NULL;
+}
+
+static int compare_culprits(const void *left, const void *right, void *items) {
+    const struct culprit *a = (struct culprit *)items + *(const size_t *)left,
+                         *b = (struct culprit *)items + *(const size_t *)right;
+    int order = -compare_numbers(a->late, b->late);
+    return order ? order : -compare_numbers(a->ns, b->ns);
+}
+
+/* Puts the culprits into order, and tells the nodes their new places. */
+static int sort_culprits(struct spread *spread) {
+    size_t count = spread->culprit_count, *order = calloc(count + 1, sizeof *order), *place = calloc(count + 1, sizeof *place);
+    struct culprit *sorted = calloc(count + 1, sizeof *sorted);
+    int result = order && place && sorted ? 0 : -ENOMEM;
+    for (size_t i = 0; !result && i < count; i++) order[i] = i;
+    if (!result) qsort_r(order, count, sizeof *order, compare_culprits, spread->culprits);
+    for (size_t i = 0; !result && i < count; i++) {
+        sorted[i] = spread->culprits[order[i]];
+        place[order[i]] = i;
+    }
+    for (size_t i = 0; !result && i < spread->count; i++)
+        if (spread->reached[i].late != NO_POSITION) spread->reached[i].late = place[spread->reached[i].late];
+    free(order);
+    free(place);
+    free(result ? (void *)sorted : (void *)spread->culprits);
+    if (!result) spread->culprits = sorted;
+    return result;
+}
+
+int culprits_find(struct spread *spread) {
+    struct step *steps = calloc(2 * spread->count + 1, sizeof *steps);
+    const struct step **slow = calloc(2 * spread->count + 1, sizeof *slow); /* by place in reached: of its held, and its link */
+    size_t count = 0, next;
+    spread->culprits = calloc(2 * spread->count + 1, sizeof *spread->culprits);
+    int result = steps && slow && spread->culprits ? 0 : -ENOMEM;
+    if (!result) {
+        count = list_steps(steps, spread);
+        qsort(steps, count, sizeof *steps, compare_sorts);
+    }
+    for (size_t i = 0; i < count; i = next) {
+        for (next = i; next < count && steps[next].sort == steps[i].sort;) next++;
+        judge(steps + i, next - i);
+        for (size_t k = i; k < next; k++)
+            if (steps[k].slow) slow[2 * steps[k].reach + (steps[k].sort != STEP_HELD)] = &steps[k];
+    }
+    for (size_t i = 0; i < count; i++)
+        if (steps[i].slow) excuse(spread, &steps[i]);
+    for (size_t i = 1; !result && i < spread->count; i++) {
+        const struct step *step = spread->reached[i].untimed ? NULL : blame(spread, slow, i);
+        if (!step) continue;
+        spread->reached[i].late = find_culprit(spread, step);
+        spread->culprits[spread->reached[i].late].late++;
+    }
+    free(slow);
+    free(steps);
+    return result ? result : sort_culprits(spread);
+}
