@@ -132,6 +132,17 @@ static bool may_be_number(const char *text) {
     return *text && !text[strspn(text, "0123456789")];
 }
 
+/* Does any trace begin with that?  Returns 0 or -1. */
+static int begins_trace(struct session *session, const char *digits, bool *ret_found) {
+    char filter[64];
+    json_t *answer;
+    snprintf(filter, sizeof filter, "trace == %s", digits);
+    if (session_ask(session, "query", json_pack("{s:s,s:i}", "filter", filter, "limit", 1), &answer)) return -1;
+    *ret_found = json_array_size(json_get_array(answer, "events"));
+    json_decref(answer);
+    return 0;
+}
+
 /* FIELD=VALUE; else a trace; else the id of a message.  *ret_key: the message or value, to be freed; NULL for a trace. */
 static int gather(struct gathering *gathering, const char *argument, char **ret_key) {
     struct session *session = gathering->session;
@@ -143,11 +154,14 @@ static int gather(struct gathering *gathering, const char *argument, char **ret_
         strbuf_printf(&key, "%.*s == %s", (int)(equals - argument), argument, value);
         result = read_key(gathering, argument, (size_t)(equals - argument), value);
     } else {
-        if (may_be_trace(argument)) result = read_trace(gathering, argument);
-        if (!result && !gathering->facts.count && may_be_number(argument)) {
+        bool trace = may_be_trace(argument), number = may_be_number(argument);
+        if (trace && number) result = begins_trace(session, argument, &trace);
+        if (!result && trace) {
+            result = read_trace(gathering, argument);
+        } else if (!result && number) {
             strbuf_printf(&key, "message_id == %s", argument);
             result = read_key(gathering, "message_id", strlen("message_id"), argument);
-        } else if (!may_be_trace(argument) && !may_be_number(argument)) {
+        } else if (!result) {
             result = failure_set(&session->failure, EXIT_USAGE,
                                  "spread %s: the beginning of a trace id, a message id, or FIELD=VALUE is expected", argument);
         }
