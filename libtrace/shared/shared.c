@@ -91,6 +91,35 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind) {
 #include "tbl/events.def"
 #undef TRACE__SHARED_KIND_0
 
+/* The context with one flag more, which is of the event alone. */
+static struct trace_context flagged(const struct trace_context *context, uint8_t flag) {
+    struct trace_context own = {.span_id = 0};
+    if (context) own = *context;
+    own.flags |= flag;
+    return own;
+}
+
+void trace_emit_packet_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                              const struct trace_packet_sent *data, size_t data_bytes) {
+    struct trace_context own = flagged(context, TRACE_FLAG_RETRANSMISSION);
+    trace_emit_packet_sent(log, &own, peer, data, data_bytes);
+}
+
+void trace_emit_message_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                               const struct trace_message_sent *data, size_t data_bytes) {
+    struct trace_context own = flagged(context, TRACE_FLAG_RETRANSMISSION);
+    trace_emit_message_sent(log, &own, peer, data, data_bytes);
+}
+
+void trace_emit_app_expired(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                            const struct trace_app_end *data, size_t data_bytes) {
+    struct trace_context own = flagged(context, TRACE_FLAG_EXPIRED);
+    struct trace_app_end failed = {.ok = 0};
+    memcpy(&failed, data, smaller(data_bytes, sizeof failed));
+    failed.ok = 0;
+    trace_emit_app_end(log, &own, peer, &failed, TRACE_DATA_BYTES(app_end));
+}
+
 static void make_sane(union trace_event_data *data, uint16_t kind) {
     switch (kind) {
 #define TRACE__SHARED_KIND_0(name, NAME, fields) \

@@ -80,6 +80,29 @@ class Python(unittest.TestCase):
         self.assertEqual(ring[ring.index(payload) - 1], 44)
         self.assertEqual(ring[ring.index(bytes(data.endpoint)) + 20], 1)
 
+    def test_what_was_sent_before_and_what_expired_say_so(self):
+        traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
+        self.addCleanup(traced.end)
+        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        packet, message, end = (p2ptrace.KINDS[kind] for kind in ("packet_sent", "message_sent", "app_end"))
+        context = p2ptrace.Context.new(p2ptrace.DEBUG)
+        with p2ptrace.Log("again", required=True) as log:
+            for where in (context, None):
+                wire = where and where._wire
+                for function, kind in (("packet_resent", packet), ("message_resent", message), ("app_expired", end)):
+                    emit = getattr(p2ptrace._library, "trace_emit_" + function)
+                    emit.argtypes, emit.restype = getattr(p2ptrace._library, "trace_emit_" + kind.name).argtypes, None
+                    emit(log._log, wire, None, kind.data({"ok": True} if kind is end else {}), kind.bytes)
+                log.emit("packet_sent", where, flags=p2ptrace.RETRANSMISSION)
+                log.emit("message_sent", where, flags=p2ptrace.RETRANSMISSION)
+                log.emit("app_end", where, flags=p2ptrace.EXPIRED)
+        self.assertEqual(context.flags, p2ptrace.DEBUG)
+        traced.wait_drained(["again"], key="name")
+        said = [(e["kind"], e["flags"], e["data"].get("ok")) for e in traced.query()]
+        once = [("packet_sent", "retransmission", None), ("message_sent", "retransmission", None), ("app_end", "expired", False)] * 2
+        self.assertEqual(said, [(kind, ["debug", flag], ok) for kind, flag, ok in once] + [(kind, [flag], ok) for kind, flag, ok in once])
+
     def test_contexts_travel(self):
         context = p2ptrace.Context.new()
         child = context.child()

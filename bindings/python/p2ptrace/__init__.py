@@ -22,10 +22,11 @@ import os
 
 from . import _table
 
-__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "available", "node_id_from", "node_id_random"]
+__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "RETRANSMISSION", "EXPIRED", "available", "node_id_from", "node_id_random"]
 
 CONTEXT_BYTES = 26
 SAMPLED, DEBUG, APP_INITIATED = 1, 2, 4
+RETRANSMISSION, EXPIRED = 32, 64  # of one event: it was sent before; the span ended because time ran out
 DISCARD_NEWEST = 1
 
 
@@ -295,8 +296,8 @@ class Log:
         if result != 0:
             raise ValueError(os.strerror(-result))
 
-    def emit(self, kind, context=None, peer=None, **fields):
-        """An event of a kind by its name."""
+    def emit(self, kind, context=None, peer=None, *, flags=0, **fields):
+        """An event of a kind by its name.  flags: of this event alone, RETRANSMISSION or EXPIRED."""
         row = KINDS[kind]
         if context is not None and any(field.name == "span_id" for field in row.fields):
             fields.setdefault("span_id", context.span_id)
@@ -305,7 +306,11 @@ class Log:
         if function is None:
             return
         who = None if peer is None else _NodeId((ctypes.c_uint8 * 32)(*bytes(peer)))
-        function(self._log, None if context is None else context._wire, who, data, row.bytes)
+        wire = None if context is None else context._wire
+        if flags:
+            wire = _Wire() if wire is None else _Wire.from_buffer_copy(wire)
+            wire.flags |= flags
+        function(self._log, wire, who, data, row.bytes)
 
 
 def _method(kind):

@@ -84,6 +84,15 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind);
 #include "tbl/events.def"
 #undef TRACE__SHARED_KIND_0
 
+/* What the macros of these names emit: trace_emit_packet_sent and trace_emit_message_sent of what was sent before, to the same
+ * peer with the same number or id; and the end of a span for which time ran out, whatever data->ok says. */
+void trace_emit_packet_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                              const struct trace_packet_sent *data, size_t data_bytes);
+void trace_emit_message_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                               const struct trace_message_sent *data, size_t data_bytes);
+void trace_emit_app_expired(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
+                            const struct trace_app_end *data, size_t data_bytes);
+
 /* Emits events that the caller collected, for languages in which each call is expensive.  Uses timestamp, trace_id, kind,
  * flags, peer_id (with TRACE_FLAG_HAS_PEER) and data of each event; sequence is ignored.  timestamp: when it happened, by
  * trace_shared_ticks; 0: now.  Kinds that are disabled and traces that are not sampled are dropped now, not when they were
