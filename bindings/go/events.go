@@ -228,3 +228,70 @@ func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linked
 	copy(place[33:57], relation)
 	log.commit(shard)
 }
+
+// ConnMigrated emits conn_migrated: The connection has gone over to another path: an address changed, the peer did not.
+func (log *Log) ConnMigrated(context *Context, peer *NodeID, endpoint netip.AddrPort, byRemote bool) {
+	shard, event := log.begin(19, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putEndpoint(place[0:], endpoint)
+	putBool(place[20:], byRemote)
+	log.commit(shard)
+}
+
+// ConnRetry emits conn_retry: The server had the client prove its address first: a Retry.
+func (log *Log) ConnRetry(context *Context, peer *NodeID, endpoint netip.AddrPort) {
+	shard, event := log.begin(20, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putEndpoint(place[0:], endpoint)
+	log.commit(shard)
+}
+
+// ConnVersion emits conn_version: The version of the transport was negotiated.
+func (log *Log) ConnVersion(context *Context, peer *NodeID, version uint32) {
+	shard, event := log.begin(21, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putUint32(place[0:], version)
+	log.commit(shard)
+}
+
+// ConnReset emits conn_reset: A stateless reset came: the peer has lost the connection's state, as after a restart.
+func (log *Log) ConnReset(context *Context, peer *NodeID, endpoint netip.AddrPort) {
+	shard, event := log.begin(22, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putEndpoint(place[0:], endpoint)
+	log.commit(shard)
+}
+
+// EarlyData emits early_data: What became of data sent before the handshake completed: 0-RTT.
+func (log *Log) EarlyData(context *Context, peer *NodeID, accepted bool) {
+	shard, event := log.begin(23, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putBool(place[0:], accepted)
+	log.commit(shard)
+}
+
+// KeyUpdated emits key_updated: The keys that protect packets were updated, and the peer confirmed it.
+func (log *Log) KeyUpdated(context *Context, peer *NodeID, updates uint64) {
+	shard, event := log.begin(24, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	putUint64(place[0:], updates)
+	log.commit(shard)
+}

@@ -91,3 +91,33 @@ func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64
 func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linkedTraceId []byte, relation string) {
 	// nothing
 }
+
+// ConnMigrated emits nothing.
+func (log *Log) ConnMigrated(context *Context, peer *NodeID, endpoint netip.AddrPort, byRemote bool) {
+	// nothing
+}
+
+// ConnRetry emits nothing.
+func (log *Log) ConnRetry(context *Context, peer *NodeID, endpoint netip.AddrPort) {
+	// nothing
+}
+
+// ConnVersion emits nothing.
+func (log *Log) ConnVersion(context *Context, peer *NodeID, version uint32) {
+	// nothing
+}
+
+// ConnReset emits nothing.
+func (log *Log) ConnReset(context *Context, peer *NodeID, endpoint netip.AddrPort) {
+	// nothing
+}
+
+// EarlyData emits nothing.
+func (log *Log) EarlyData(context *Context, peer *NodeID, accepted bool) {
+	// nothing
+}
+
+// KeyUpdated emits nothing.
+func (log *Log) KeyUpdated(context *Context, peer *NodeID, updates uint64) {
+	// nothing
+}

@@ -6,7 +6,9 @@
 #include <string.h>
 
 bool is_transport(const struct export_event *event) {
-    return event->event->kind >= TRACE_KIND_CONN_INIT && event->event->kind <= TRACE_KIND_METRICS;
+    uint16_t kind = event->event->kind;
+    return (kind >= TRACE_KIND_CONN_INIT && kind <= TRACE_KIND_METRICS) ||
+           (kind >= TRACE_KIND_CONN_MIGRATED && kind <= TRACE_KIND_KEY_UPDATED);
 }
 
 bool is_message(const struct export_event *event) {

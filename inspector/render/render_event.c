@@ -102,9 +102,7 @@ static void name_or_number(struct strbuf *out, const json_t *data, const char *k
 
 /* ---- kinds ---- */
 
-static void conn_init(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
-    (void)view, (void)event;
-    strbuf_puts(out, json_get_bool(data, "by_remote") ? "connection from " : "connecting to ");
+static void put_endpoint(struct strbuf *out, const json_t *data) {
     const json_t *endpoint = json_object_get(data, "endpoint");
     if (json_is_object(endpoint)) {
         text_member(out, endpoint, "address");
@@ -113,6 +111,50 @@ static void conn_init(struct strbuf *out, const struct view *view, const json_t 
     } else {
         text_member(out, data, "endpoint");
     }
+}
+
+static void conn_init(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out, json_get_bool(data, "by_remote") ? "connection from " : "connecting to ");
+    put_endpoint(out, data);
+}
+
+static void conn_migrated(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out,
+                json_get_bool(data, "by_remote") ? "connection migrated, the peer is now at " : "connection migrated, with ");
+    put_endpoint(out, data);
+}
+
+static void conn_retry(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out, "Retry: address to be proven, with ");
+    put_endpoint(out, data);
+}
+
+static void conn_version(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    if (json_get_count(data, "version"))
+        strbuf_printf(out, "version negotiated: 0x%08" PRIx64, json_get_count(data, "version"));
+    else
+        strbuf_puts(out, "no version in common");
+}
+
+static void conn_reset(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out, "STATELESS RESET from ");
+    put_endpoint(out, data);
+}
+
+static void early_data(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out, json_get_bool(data, "accepted") ? "0-RTT data accepted" : "0-RTT data rejected");
+}
+
+static void key_updated(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    (void)view, (void)event;
+    strbuf_puts(out, "keys updated, update ");
+    text_number(out, data, "updates");
 }
 
 static void conn_established(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
@@ -175,7 +217,7 @@ static void packet(struct strbuf *out, const struct view *view, const json_t *ev
     (void)view;
     uint16_t kind = json_get_kind(event);
     bool lost = kind == TRACE_KIND_PACKET_LOST;
-    strbuf_puts(out, "packet ");
+    strbuf_puts(out, event_has_flag(event, "probe") ? "MTU probe " : "packet ");
     text_number(out, data, "packet_num");
     strbuf_puts(out, lost                                      ? " LOST, "
                      : kind == TRACE_KIND_PACKET_RECEIVED      ? " received, "
@@ -283,15 +325,30 @@ static void unknown(struct strbuf *out, const struct view *view, const json_t *e
 
 /* By kind. */
 static void (*const describers[])(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) = {
-    [TRACE_KIND_CONN_INIT] = conn_init,      [TRACE_KIND_CONN_ESTABLISHED] = conn_established,
-    [TRACE_KIND_CONN_CLOSED] = conn_closed,  [TRACE_KIND_STREAM_OPENED] = stream,
-    [TRACE_KIND_STREAM_DATA] = stream_data,  [TRACE_KIND_STREAM_CLOSED] = stream,
-    [TRACE_KIND_PACKET_SENT] = packet,       [TRACE_KIND_PACKET_RECEIVED] = packet,
-    [TRACE_KIND_PACKET_LOST] = packet,       [TRACE_KIND_METRICS] = metrics,
-    [TRACE_KIND_APP_COMMAND] = app_command,  [TRACE_KIND_APP_START] = app_start,
-    [TRACE_KIND_APP_END] = app_end,          [TRACE_KIND_CUSTOM] = custom,
-    [TRACE_KIND_EVENTS_LOST] = events_lost,  [TRACE_KIND_MESSAGE_SENT] = message,
-    [TRACE_KIND_MESSAGE_RECEIVED] = message, [TRACE_KIND_LINK] = link,
+    [TRACE_KIND_CONN_INIT] = conn_init,
+    [TRACE_KIND_CONN_ESTABLISHED] = conn_established,
+    [TRACE_KIND_CONN_CLOSED] = conn_closed,
+    [TRACE_KIND_STREAM_OPENED] = stream,
+    [TRACE_KIND_STREAM_DATA] = stream_data,
+    [TRACE_KIND_STREAM_CLOSED] = stream,
+    [TRACE_KIND_PACKET_SENT] = packet,
+    [TRACE_KIND_PACKET_RECEIVED] = packet,
+    [TRACE_KIND_PACKET_LOST] = packet,
+    [TRACE_KIND_METRICS] = metrics,
+    [TRACE_KIND_APP_COMMAND] = app_command,
+    [TRACE_KIND_APP_START] = app_start,
+    [TRACE_KIND_APP_END] = app_end,
+    [TRACE_KIND_CUSTOM] = custom,
+    [TRACE_KIND_EVENTS_LOST] = events_lost,
+    [TRACE_KIND_MESSAGE_SENT] = message,
+    [TRACE_KIND_MESSAGE_RECEIVED] = message,
+    [TRACE_KIND_LINK] = link,
+    [TRACE_KIND_CONN_MIGRATED] = conn_migrated,
+    [TRACE_KIND_CONN_RETRY] = conn_retry,
+    [TRACE_KIND_CONN_VERSION] = conn_version,
+    [TRACE_KIND_CONN_RESET] = conn_reset,
+    [TRACE_KIND_EARLY_DATA] = early_data,
+    [TRACE_KIND_KEY_UPDATED] = key_updated,
 };
 
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {
@@ -304,7 +361,8 @@ enum style event_style(const json_t *event) {
     const json_t *data = json_object_get(event, "data");
     switch (json_get_kind(event)) {
     case 0: return STYLE_WARN; /* unknown */
-    case TRACE_KIND_PACKET_LOST:
+    case TRACE_KIND_PACKET_LOST: return event_has_flag(event, "probe") ? STYLE_DIM : STYLE_BAD;
+    case TRACE_KIND_CONN_RESET:
     case TRACE_KIND_EVENTS_LOST: return STYLE_BAD;
     case TRACE_KIND_APP_END: return json_get_bool(data, "ok") ? STYLE_GOOD : STYLE_BAD;
     case TRACE_KIND_APP_START: return STYLE_HEAD;

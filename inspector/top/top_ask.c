@@ -63,6 +63,7 @@ static json_t *counted_params_new(const struct top *top, struct top_page *page, 
                             json_pack("[ssssss]", "packet_sent", "packet_received", "packet_lost", "metrics", "message_sent",
                                       "message_received"));
         json_object_set_new(params, "value", json_string("rtt"));
+        json_object_set_new(params, "filter", json_string("not (packet_lost and probe)")); /* the loss of a probe is none */
         if (*page->node_id) json_object_set_new(params, "node_id", json_string(page->node_id));
     } else if (page->table.view == TOP_KINDS) {
         group_by(params, page, of_kinds, 1);

@@ -67,6 +67,12 @@ static const struct kind_arrow {
     [TRACE_KIND_MESSAGE_SENT] = {forward},
     [TRACE_KIND_MESSAGE_RECEIVED] = {back},
     [TRACE_KIND_LINK] = {both},
+    [TRACE_KIND_CONN_MIGRATED] = {NULL, "by_remote", back, forward},
+    [TRACE_KIND_CONN_RETRY] = {both},
+    [TRACE_KIND_CONN_VERSION] = {both},
+    [TRACE_KIND_CONN_RESET] = {back},
+    [TRACE_KIND_EARLY_DATA] = {both},
+    [TRACE_KIND_KEY_UPDATED] = {both},
 };
 
 const char *event_arrow(const json_t *event) {

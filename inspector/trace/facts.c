@@ -70,7 +70,8 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_PACKET_LOST:
     case FACT_MESSAGE_SENT:
     case FACT_MESSAGE_RECEIVED:
-        if (!packet_read(&packet, event)) {
+        /* What probes the MTU carries nothing, and its loss is none. */
+        if (event_has_flag(event, "probe") || !packet_read(&packet, event)) {
             fact->kind = FACT_OTHER;
             return 0;
         }

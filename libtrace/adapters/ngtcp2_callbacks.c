@@ -22,15 +22,21 @@
 #define IF_1(...)
 #endif
 
+#if NGTCP2_VERSION_NUM >= 0x010000
+#define EARLY_DATA_REJECTED tls_early_data_rejected
+#else
+#define EARLY_DATA_REJECTED early_data_rejected
+#endif
+
 #define PASS_ON(name, parameters, arguments) +1
 enum {
     PASSED_ON = 0
 #include "ngtcp2_callbacks.def"
 };
 
-/* A callback of ngtcp2 that we do not know would pass our user_data to the user.  8 more are replaced below, 9 with
- * stream_close2, and 4 carry no user_data.  If a newer ngtcp2 fails here, add its callbacks to ngtcp2_callbacks.def. */
-#define TAKEN (8 + (NGTCP2_CALLBACKS >= 5))
+/* A callback of ngtcp2 that we do not know would pass our user_data to the user.  15 more are replaced below, some only where
+ * ngtcp2 has them, and 4 carry no user_data.  If a newer ngtcp2 fails here, add its callbacks to ngtcp2_callbacks.def. */
+#define TAKEN (15 + (NGTCP2_CALLBACKS >= 3) + (NGTCP2_CALLBACKS >= 5))
 _Static_assert(sizeof(ngtcp2_callbacks) == (PASSED_ON + TAKEN + 4) * sizeof(void (*)(void)),
                "all callbacks of this ngtcp2 are known");
 
@@ -95,6 +101,68 @@ static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id
 }
 #endif
 
+/* ---- what becomes of the connection -------------------------------------------------------------------------------------- */
+
+static int on_recv_retry(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__retried(trace);
+    return trace->user.recv_retry ? trace->user.recv_retry(conn, hd, trace->user_data) : 0;
+}
+
+static int on_recv_version_negotiation(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, const uint32_t *versions, size_t count,
+                                       void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__version(trace, 0);
+    return trace->user.recv_version_negotiation
+               ? trace->user.recv_version_negotiation(conn, hd, versions, count, trace->user_data)
+               : 0;
+}
+
+static int on_version_negotiation(ngtcp2_conn *conn, uint32_t version, const ngtcp2_cid *dcid, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__version(trace, version);
+    return trace->user.version_negotiation(conn, version, dcid, trace->user_data);
+}
+
+static int on_recv_stateless_reset(ngtcp2_conn *conn, const ngtcp2_pkt_stateless_reset *reset, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__reset(trace);
+    return trace->user.recv_stateless_reset ? trace->user.recv_stateless_reset(conn, reset, trace->user_data) : 0;
+}
+
+#if NGTCP2_CALLBACKS >= 3
+static int on_recv_stateless_reset2(ngtcp2_conn *conn, const ngtcp2_pkt_stateless_reset2 *reset, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__reset(trace);
+    return trace->user.recv_stateless_reset2(conn, reset, trace->user_data);
+}
+#endif
+
+static int on_path_validation(ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path,
+                              IF_1(const ngtcp2_path *fallback, ) ngtcp2_path_validation_result result, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) trace_ngtcp2__path(trace, path);
+    if (!trace->user.path_validation) return 0;
+    return trace->user.path_validation(conn, flags, path, IF_1(fallback, ) result, trace->user_data);
+}
+
+/* ngtcp2 has the next keys made in advance: the first time before any update, and then once the last update was confirmed. */
+static int on_update_key(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret, ngtcp2_crypto_aead_ctx *rx_ctx,
+                         uint8_t *rx_iv, ngtcp2_crypto_aead_ctx *tx_ctx, uint8_t *tx_iv, const uint8_t *old_rx_secret,
+                         const uint8_t *old_tx_secret, size_t count, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__keys_made(trace);
+    return trace->user.update_key(conn, rx_secret, tx_secret, rx_ctx, rx_iv, tx_ctx, tx_iv, old_rx_secret, old_tx_secret, count,
+                                  trace->user_data);
+}
+
+static int on_early_data_rejected(ngtcp2_conn *conn, void *user_data) {
+    struct trace_ngtcp2 *trace = user_data;
+    trace_ngtcp2__early_data_rejected(trace);
+    if (!trace->user.EARLY_DATA_REJECTED) return 0;
+    return trace->user.EARLY_DATA_REJECTED(conn, trace->user_data);
+}
+
 /* Each call has one whole record; ngtcp2_conn_del writes the last. */
 static void on_qlog(void *user_data, uint32_t flags, const void *record, size_t count) {
     struct trace_ngtcp2 *trace = user_data;
@@ -157,6 +225,17 @@ void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
 #if NGTCP2_CALLBACKS >= 5
     if (callbacks->stream_close2) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 does not call stream_close */
 #endif
+    callbacks->recv_retry =
+        callbacks->recv_retry ? on_recv_retry : NULL; /* required of a client: its absence is the user's error */
+    callbacks->recv_version_negotiation = on_recv_version_negotiation;
+    if (callbacks->version_negotiation) callbacks->version_negotiation = on_version_negotiation;
+    callbacks->recv_stateless_reset = on_recv_stateless_reset;
+#if NGTCP2_CALLBACKS >= 3
+    if (callbacks->recv_stateless_reset2) callbacks->recv_stateless_reset2 = on_recv_stateless_reset2;
+#endif
+    callbacks->path_validation = on_path_validation;
+    if (callbacks->update_key) callbacks->update_key = on_update_key;
+    callbacks->EARLY_DATA_REJECTED = on_early_data_rejected;
     if (callbacks->delete_crypto_aead_ctx) callbacks->delete_crypto_aead_ctx = on_delete_crypto_aead_ctx;
     if (callbacks->delete_crypto_cipher_ctx) callbacks->delete_crypto_cipher_ctx = on_delete_crypto_cipher_ctx;
 #define PASS_ON(name, parameters, arguments) \

@@ -40,6 +40,7 @@ static bool read_packet_header(struct trace_ngtcp2_packet *packet, const uint64_
 
     if (!trace_ngtcp2__header(&header, bytes, count)) return false;
     packet->space = header.space;
+    packet->early = header.early;
     packet->number = trace_ngtcp2__packet_number(next[header.space], header.number, header.number_bytes);
     return true;
 }

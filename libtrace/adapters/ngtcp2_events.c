@@ -46,13 +46,49 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     bool is_server = ngtcp2_conn_is_server(conn) != 0;
     const ngtcp2_cid *original =
         is_server ? &ngtcp2_conn_get_local_transport_params(conn)->original_dcid : ngtcp2_conn_get_client_initial_dcid(conn);
-    struct trace_endpoint remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
 
     if (trace->conn) return;
     trace->conn = conn;
+    trace->remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
     memcpy(trace->context.trace_id.bytes, original->data,
            original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
-    TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &remote, is_server);
+    TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->remote, is_server);
+    if (is_server && ngtcp2_conn_get_local_transport_params(conn)->retry_scid_present) trace_ngtcp2__retried(trace);
+}
+
+void trace_ngtcp2__retried(struct trace_ngtcp2 *trace) {
+    if (trace->conn) TRACE_CONN_RETRY(trace->log, &trace->context, peer_of(trace), &trace->remote);
+}
+
+void trace_ngtcp2__version(struct trace_ngtcp2 *trace, uint32_t version) {
+    if (trace->conn) TRACE_CONN_VERSION(trace->log, &trace->context, peer_of(trace), version);
+}
+
+/* ngtcp2 says no more about it than NGTCP2_ERR_DRAINING, like after a goodbye: so the end is told here. */
+void trace_ngtcp2__reset(struct trace_ngtcp2 *trace) {
+    if (!trace->conn || trace->is_closed) return;
+    TRACE_CONN_RESET(trace->log, &trace->context, peer_of(trace), &trace->remote);
+    trace_ngtcp2__end(trace, 0, true, "stateless reset");
+}
+
+/* ngtcp2 validates paths that it goes over to, and the one that it falls back to. */
+void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) {
+    struct trace_endpoint remote = endpoint_of(&path->remote);
+    bool moved = memcmp(&remote, &trace->remote, sizeof remote) != 0;
+    if (!trace->conn) return;
+    trace->remote = remote;
+    TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &remote, moved);
+}
+
+void trace_ngtcp2__keys_made(struct trace_ngtcp2 *trace) {
+    if (trace->keys_made++ != 0 && trace->conn)
+        TRACE_KEY_UPDATED(trace->log, &trace->context, peer_of(trace), trace->keys_made - 1);
+}
+
+void trace_ngtcp2__early_data_rejected(struct trace_ngtcp2 *trace) {
+    if (!trace->conn || trace->early_rejected) return;
+    trace->early_rejected = true;
+    TRACE_EARLY_DATA(trace->log, &trace->context, peer_of(trace), 0);
 }
 
 void trace_ngtcp2__established(struct trace_ngtcp2 *trace) {
@@ -62,6 +98,7 @@ void trace_ngtcp2__established(struct trace_ngtcp2 *trace) {
     NGTCP2_GET_STAT(trace->conn, &stat);
     trace->is_established = true;
     TRACE_CONN_ESTABLISHED(trace->log, &trace->context, peer_of(trace), stat.latest_rtt);
+    if (trace->early && !trace->early_rejected) TRACE_EARLY_DATA(trace->log, &trace->context, peer_of(trace), 1);
 }
 
 static void close_stream(struct trace_ngtcp2 *trace, struct trace_ngtcp2_stream *stream, uint64_t code);
@@ -200,23 +237,43 @@ static void emit_metrics(struct trace_ngtcp2 *trace) {
     TRACE_METRICS(trace->log, &trace->context, peer_of(trace), stat.latest_rtt, stat.min_rtt, stat.cwnd, stat.bytes_in_flight);
 }
 
+/* ngtcp2 sends nothing larger than the path is known to carry, except to find out whether it carries more. */
+static bool is_probe(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
+    return trace->is_established && packet->bytes > ngtcp2_conn_get_path_max_tx_udp_payload_size(trace->conn);
+}
+
 /* The stream of a packet, or -1.  Remembers that of a packet that is sent, to find it when the packet is lost. */
 static int64_t packet_stream(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     struct trace_ngtcp2_sent *sent = &trace->sent[packet->number % PACKETS_KEPT];
 
     if (packet->space != TRACE_SPACE_1RTT) return -1;
     if (packet->what == TRACE_NGTCP2_LOST) return sent->number_next == packet->number + 1 ? sent->stream_id : -1;
-    if (packet->what == TRACE_NGTCP2_SENT) *sent = (struct trace_ngtcp2_sent){packet->number + 1, packet->stream_id};
+    if (packet->what == TRACE_NGTCP2_SENT)
+        *sent = (struct trace_ngtcp2_sent){packet->number + 1, packet->stream_id, is_probe(trace, packet)};
     return packet->stream_id;
 }
 
-/* Does not use ngtcp2: the connection may be deleted by now. */
+/* Was it sent as a probe?  After packet_stream. */
+static bool was_probe(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
+    const struct trace_ngtcp2_sent *sent = &trace->sent[packet->number % PACKETS_KEPT];
+    return packet->space == TRACE_SPACE_1RTT && sent->probe && sent->number_next == packet->number + 1;
+}
+
+/* Uses ngtcp2 only for what is sent: of others the connection may be deleted by now. */
 static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     int64_t stream_id = packet_stream(trace, packet);
     const struct trace_ngtcp2_stream *stream = stream_id >= 0 ? trace_ngtcp2__stream_find(&trace->streams, stream_id) : NULL;
     const struct trace_context *context = context_of(trace, stream);
     const struct trace_node_id *peer = peer_of(trace);
 
+    trace->early |= packet->early;
+    if (packet->what != TRACE_NGTCP2_RECEIVED && was_probe(trace, packet)) {
+        if (packet->what == TRACE_NGTCP2_SENT)
+            TRACE_PROBE_SENT(trace->log, context, peer, packet->number, packet->bytes, packet->space);
+        else
+            TRACE_PROBE_LOST(trace->log, context, peer, packet->number, packet->space);
+        return;
+    }
     switch (packet->what) {
     case TRACE_NGTCP2_SENT: TRACE_PACKET_SENT(trace->log, context, peer, packet->number, packet->bytes, packet->space); break;
     case TRACE_NGTCP2_RECEIVED:

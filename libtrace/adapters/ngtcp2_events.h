@@ -15,6 +15,7 @@
 struct trace_ngtcp2_sent {
     uint64_t number_next; /* packet number + 1; 0: none yet */
     int64_t stream_id;
+    bool probe; /* of the path's MTU */
 };
 
 /* Stream data that the user has not seen yet, of a stream whose request we do not know yet. */
@@ -33,6 +34,9 @@ struct trace_ngtcp2 {
     struct trace_context context;
     struct trace_node_id peer;
     bool has_peer, is_established, is_closed;
+    bool early, early_rejected;   /* 0-RTT packets were sent or received; the server refused them */
+    uint64_t keys_made;           /* how often ngtcp2 had the next keys made */
+    struct trace_endpoint remote; /* where the peer is */
 
     ngtcp2_callbacks callbacks, user; /* those that ngtcp2 gets, and those that the user gave us */
     ngtcp2_settings settings;
@@ -57,6 +61,21 @@ struct trace_ngtcp2 {
 
 /* The connection's first packet: its trace begins. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn);
+
+/* The server wants a Retry. */
+void trace_ngtcp2__retried(struct trace_ngtcp2 *trace);
+
+/* A version was chosen; 0: the server has none in common. */
+void trace_ngtcp2__version(struct trace_ngtcp2 *trace, uint32_t version);
+
+/* A stateless reset came: the connection is over. */
+void trace_ngtcp2__reset(struct trace_ngtcp2 *trace);
+
+/* A path has been validated, and the connection uses it. */
+void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path);
+
+void trace_ngtcp2__keys_made(struct trace_ngtcp2 *trace);
+void trace_ngtcp2__early_data_rejected(struct trace_ngtcp2 *trace);
 
 /* The handshake is complete. */
 void trace_ngtcp2__established(struct trace_ngtcp2 *trace);

@@ -27,6 +27,7 @@ bool trace_ngtcp2__header(struct trace_ngtcp2_header *ret_header, const uint8_t 
 
     if (count == 0) return false;
     if (bytes[0] & LONG_HEADER && (count < 5 || !long_space(bytes, &header.space))) return false;
+    header.early = (bytes[0] & LONG_HEADER) && header.space == TRACE_SPACE_1RTT;
     header.number_bytes = (bytes[0] & 3U) + 1;
     if (count < 1 + header.number_bytes) return false;
     for (size_t i = count - header.number_bytes; i < count; i++) header.number = header.number << 8 | bytes[i];

@@ -18,6 +18,7 @@ struct trace_ngtcp2_packet {
     uint64_t number;
     uint32_t bytes;    /* 0 for a lost packet: the record does not say */
     int64_t stream_id; /* of its first STREAM frame; -1 if it has none, and for a lost packet */
+    bool early;        /* 0-RTT */
 };
 
 /* Reads a qlog record of ngtcp2.  Returns false when it is not about a packet with a number.
@@ -29,6 +30,7 @@ struct trace_ngtcp2_header {
     unsigned space;
     unsigned number_bytes; /* 1 to 4 */
     uint32_t number;       /* the low bytes of the packet number: all that is on the wire */
+    bool early;            /* 0-RTT */
 };
 
 /* Returns false if the packet has no number. */

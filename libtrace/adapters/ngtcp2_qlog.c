@@ -54,12 +54,12 @@ static uint64_t read_number(struct cursor *cursor) {
     return value;
 }
 
-static bool packet_space(struct cursor *cursor, unsigned *ret_space) {
+static bool packet_space(struct cursor *cursor, unsigned *ret_space, bool *ret_early) {
     if (skip_text_if(cursor, "initial"))
         *ret_space = TRACE_SPACE_INITIAL;
     else if (skip_text_if(cursor, "handshake"))
         *ret_space = TRACE_SPACE_HANDSHAKE;
-    else if (skip_text_if(cursor, "1RTT") || skip_text_if(cursor, "0RTT"))
+    else if (skip_text_if(cursor, "1RTT") || (*ret_early = skip_text_if(cursor, "0RTT")))
         *ret_space = TRACE_SPACE_1RTT;
     else
         return false; /* retry, version negotiation, stateless reset: no number */
@@ -90,7 +90,7 @@ bool trace_ngtcp2__qlog_packet(struct trace_ngtcp2_packet *ret_packet, const cha
 
     if (!packet_what(record, count, &packet.what) || (only_lost && packet.what != TRACE_NGTCP2_LOST)) return false;
     seek_text(&tail, "\"header\":{\"packet_type\":\"");
-    if (!tail.at || !packet_space(&tail, &packet.space)) return false;
+    if (!tail.at || !packet_space(&tail, &packet.space, &packet.early)) return false;
     skip_text(&tail, "\",\"packet_number\":");
     packet.number = read_number(&tail);
     if (packet.what != TRACE_NGTCP2_LOST) {

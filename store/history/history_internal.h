@@ -378,7 +378,8 @@ extern const uint8_t history__packet_classes[32];
 void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
 static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
     uint32_t what = history__packet_classes[event->kind < 32 ? event->kind : 0] ^ PACKET_NONE, class = what & 3;
-    uint64_t counted = (uint64_t)(class >> 1) - 1; /* all bits for a packet sent or received, else none */
+    class -= (class == PACKET_LOST) & (event->flags / TRACE_FLAG_PROBE); /* a lost probe is no loss: PACKET_NONE */
+    uint64_t counted = (uint64_t)(class >> 1) - 1;                       /* all bits for a packet sent or received, else none */
 
     history__add32(&tally->packets[class], 1);
     history__add(&tally->bytes[class & 1], event->data.packet_sent.size & counted);

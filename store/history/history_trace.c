@@ -240,7 +240,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     trace->events++;
     if (event->timestamp < trace->first_ns) trace->first_ns = event->timestamp;
     if (event->timestamp > trace->last_ns) trace->last_ns = event->timestamp;
-    if (event->kind == TRACE_KIND_PACKET_LOST) trace->packets_lost++;
+    if (event->kind == TRACE_KIND_PACKET_LOST && !(event->flags & TRACE_FLAG_PROBE)) trace->packets_lost++;
     memcpy(node_as_id.bytes, &node, sizeof node);
     error = firsts_note(gather->history, &gather->nodes, &node_as_id, &key);
     if (error == 0 && (event->flags & TRACE_FLAG_HAS_PEER) != 0)

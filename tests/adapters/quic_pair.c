@@ -16,6 +16,7 @@
 #define CID_BYTES 16
 
 static const uint8_t zeros[1 << 16];
+const uint8_t quic_pair_reset_token[NGTCP2_STATELESS_RESET_TOKENLEN] = {0x7e, 0x5e, 0x7e, [15] = 1};
 
 __attribute__((noreturn)) static void die(const char *what, int error) {
     fprintf(stderr, "quic_pair: %s: %s\n", what, ngtcp2_strerror(error));
@@ -154,7 +155,11 @@ static void end_open(struct quic_end *end, const ngtcp2_cid *client_id) {
     fill(pair, &own_settings, &params);
     own_settings.qlog.odcid = pair->original;
     gnutls_rnd(GNUTLS_RND_NONCE, own.data, own.datalen);
-    if (!is_client) params.original_dcid = pair->original;
+    if (!is_client) {
+        params.original_dcid = pair->original;
+        params.stateless_reset_token_present = 1;
+        memcpy(params.stateless_reset_token, quic_pair_reset_token, sizeof quic_pair_reset_token);
+    }
     TRACE_NGTCP2_CREATE(&end->trace, pair->options.logs[is_client ? 0 : 1], pair->options.source, &callbacks, &settings,
                         &user_data);
     if (is_client)
@@ -192,7 +197,7 @@ void quic_pair_open(struct quic_pair *pair, const struct quic_pair_options *opti
 
 static struct trace_ngtcp2 *scope_of(const struct quic_end *end) { return end->pair->options.unscoped ? NULL : end->trace; }
 
-static void deliver(struct quic_end *end, const uint8_t *packet, size_t count) {
+void quic_pair_deliver(struct quic_end *end, const uint8_t *packet, size_t count) {
     struct quic_pair *pair = end->pair;
     ngtcp2_path path = path_of(end);
     ngtcp2_pkt_info info = {0};
@@ -200,6 +205,7 @@ static void deliver(struct quic_end *end, const uint8_t *packet, size_t count) {
     TRACE_NGTCP2_SCOPE(scope_of(end));
     pair->datagrams++;
     pair->now_ns += DATAGRAM_NS;
+    if (pair->options.drop_larger != 0 && count > pair->options.drop_larger) return;
     if (pair->drop_every != 0 && pair->datagrams % pair->drop_every == 0) return;
     end->result = ngtcp2_conn_read_pkt(end->conn, &path, &info, packet, count, pair->now_ns);
     if (end->result != 0 && end->result != NGTCP2_ERR_DRAINING) die("reading", end->result);
@@ -227,7 +233,7 @@ static bool write_one(struct quic_end *end) {
         end->out_left -= (size_t)taken;
         if (ends) end->out_id = -1;
     }
-    if (count > 0) deliver(end->other, packet, (size_t)count);
+    if (count > 0) quic_pair_deliver(end->other, packet, (size_t)count);
     return count > 0;
 }
 
@@ -283,8 +289,16 @@ void quic_pair_say_goodbye(struct quic_end *end, uint64_t code, const char *reas
     count = ngtcp2_conn_write_connection_close(end->conn, NULL, NULL, packet, sizeof packet, &error, end->pair->now_ns);
     if (count <= 0) die("no goodbye", (int)count);
     TRACE_NGTCP2_CLOSED(end->trace, 0, &error);
-    deliver(end->other, packet, (size_t)count);
+    quic_pair_deliver(end->other, packet, (size_t)count);
     if (end->other->result == NGTCP2_ERR_DRAINING) TRACE_NGTCP2_CLOSED(end->other->trace, end->other->result, NULL);
+}
+
+void quic_pair_move_client(struct quic_pair *pair, uint16_t port) {
+    struct quic_end *client = &pair->ends[0];
+    addresses[0].sin_port = htons(port);
+    ngtcp2_path path = path_of(client);
+    int rv = ngtcp2_conn_initiate_immediate_migration(client->conn, &path, pair->now_ns);
+    if (rv != 0) die("moving", rv);
 }
 
 void quic_pair_close(struct quic_pair *pair) {

@@ -36,6 +36,7 @@ struct quic_pair_options {
     const ngtcp2_callbacks *callbacks; /* NULL: those of the pair */
     bool user_qlog, user_log;          /* the user has writers of their own */
     bool unscoped;                     /* TRACE_NGTCP2_SCOPE is forgotten */
+    unsigned drop_larger;              /* drop datagrams of more bytes; 0: none */
     /* Called from the receiver's callback, before the bytes are taken. */
     void (*received)(struct quic_end *end, int64_t stream_id);
 };
@@ -67,6 +68,15 @@ void quic_pair_run(struct quic_pair *pair);
 
 /* The end says goodbye, and the other end hears it. */
 void quic_pair_say_goodbye(struct quic_end *end, uint64_t code, const char *reason);
+
+/* A datagram from the other end reaches this one. */
+void quic_pair_deliver(struct quic_end *end, const uint8_t *packet, size_t count);
+
+/* What the server's stateless reset ends with. */
+extern const uint8_t quic_pair_reset_token[NGTCP2_STATELESS_RESET_TOKENLEN];
+
+/* The client goes over to another port of its own. */
+void quic_pair_move_client(struct quic_pair *pair, uint16_t port);
 
 /* Deletes both connections. */
 void quic_pair_close(struct quic_pair *pair);

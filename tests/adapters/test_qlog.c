@@ -40,6 +40,7 @@ static void check_packet(const char *record, size_t count, const struct trace_ng
     ck_assert_uint_eq(packet.number, expected->number);
     ck_assert_uint_eq(packet.bytes, expected->bytes);
     ck_assert_int_eq(packet.stream_id, expected->stream_id);
+    ck_assert_int_eq(packet.early, strstr(record, "0RTT") != NULL);
 }
 
 START_TEST(a_packet_record_gives_its_kind_space_number_size_and_stream) {

@@ -31,12 +31,12 @@ START_TEST(ids_are_those_that_are_written_into_recordings) {
     static const struct {
         uint16_t id;
         const char *name;
-    } kinds[] = {{1, "conn_init"},     {2, "conn_established"},  {3, "conn_closed"},
-                 {4, "stream_opened"}, {5, "stream_data"},       {6, "stream_closed"},
-                 {7, "packet_sent"},   {8, "packet_received"},   {9, "packet_lost"},
-                 {10, "metrics"},      {11, "app_command"},      {12, "app_start"},
-                 {13, "app_end"},      {14, "custom"},           {15, "events_lost"},
-                 {16, "message_sent"}, {17, "message_received"}, {18, "link"}};
+    } kinds[] = {
+        {1, "conn_init"},     {2, "conn_established"},  {3, "conn_closed"},     {4, "stream_opened"},  {5, "stream_data"},
+        {6, "stream_closed"}, {7, "packet_sent"},       {8, "packet_received"}, {9, "packet_lost"},    {10, "metrics"},
+        {11, "app_command"},  {12, "app_start"},        {13, "app_end"},        {14, "custom"},        {15, "events_lost"},
+        {16, "message_sent"}, {17, "message_received"}, {18, "link"},           {19, "conn_migrated"}, {20, "conn_retry"},
+        {21, "conn_version"}, {22, "conn_reset"},       {23, "early_data"},     {24, "key_updated"}};
     unsigned count;
     trace_kind_table(&count);
     ck_assert_uint_ge(count, COUNT_OF(kinds));
@@ -125,7 +125,7 @@ START_TEST(flags_spaces_causes_and_transports_have_names_and_strangers_have_none
     ck_assert_str_eq(trace_flag_name(4), "future");
     ck_assert_str_eq(trace_flag_name(5), "retransmission");
     ck_assert_str_eq(trace_flag_name(6), "expired");
-    ck_assert_ptr_null(trace_flag_name(7));
+    ck_assert_ptr_null(trace_flag_name(8));
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_INITIAL), "initial");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_HANDSHAKE), "handshake");
     ck_assert_str_eq(trace_space_name(TRACE_SPACE_1RTT), "1rtt");

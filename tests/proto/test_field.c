@@ -210,7 +210,7 @@ START_TEST(flags_are_one_text) {
     events[0].event.flags = 0;
     assert_text("flags", &events[0], "");
     events[0].event.flags = 0xff;
-    assert_text("flags", &events[0], "sampled,debug,app_initiated,future,retransmission,expired,bit7");
+    assert_text("flags", &events[0], "sampled,debug,app_initiated,future,retransmission,expired,probe");
 }
 END_TEST
 

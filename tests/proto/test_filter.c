@@ -134,7 +134,7 @@ static const struct {
     {"flags != debug", "SMDIJXCAENU"},
     {"flags in {debug, sampled}", EVENTS_ALL},
     {"flags ~ deb*", "L"},
-    {"flags == bit7", ""},
+    {"flags == probe", ""},
     /* times */
     {"time > -5s", "SLMDI"},
     {"time >= -5s", "SLMDIJ"},

@@ -202,7 +202,7 @@ static void summarise(const struct model *model, const uint64_t *order, uint64_t
         uint16_t cmd = 0;
         const char *app_id = app_of(&item->event, &cmd);
         if (item->evicted_part) trace->truncated = true;
-        if (item->event.kind == TRACE_KIND_PACKET_LOST) trace->packets_lost++;
+        if (item->event.kind == TRACE_KIND_PACKET_LOST && !(item->event.flags & TRACE_FLAG_PROBE)) trace->packets_lost++;
         add_node(trace, item->source >> 8);
         if (item->event.flags & TRACE_FLAG_HAS_PEER) add_peer(trace, &item->event.peer_id);
         if (app_id == NULL || started || (trace->has_app && item->event.kind != TRACE_KIND_APP_START)) continue;
@@ -306,7 +306,7 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
         if (event->kind == TRACE_KIND_PACKET_SENT) peer->packets_sent++, peer->bytes_sent += event->data.packet_sent.size;
         if (event->kind == TRACE_KIND_PACKET_RECEIVED)
             peer->packets_received++, peer->bytes_received += event->data.packet_received.size;
-        if (event->kind == TRACE_KIND_PACKET_LOST) peer->packets_lost++;
+        if (event->kind == TRACE_KIND_PACKET_LOST && !(event->flags & TRACE_FLAG_PROBE)) peer->packets_lost++;
         if (event->kind == TRACE_KIND_MESSAGE_SENT) peer->messages_sent++;
         if (event->kind == TRACE_KIND_MESSAGE_RECEIVED) peer->messages_received++;
         insert_node(peer, item->source >> 8);

@@ -170,6 +170,14 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);
     TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
     TRACE_LINK(NULL, NULL, NULL, NULL, fin ? "the end of" : reason);
+    TRACE_CONN_MIGRATED(NULL, NULL, NULL, NULL, fin);
+    TRACE_CONN_RETRY(NULL, NULL, NULL, NULL);
+    TRACE_CONN_VERSION(NULL, NULL, NULL, packets);
+    TRACE_CONN_RESET(NULL, NULL, NULL, NULL);
+    TRACE_EARLY_DATA(NULL, NULL, NULL, fin != side_effect());
+    TRACE_KEY_UPDATED(NULL, NULL, NULL, bytes + side_effect());
+    TRACE_PROBE_SENT(NULL, NULL, NULL, bytes, packets, TRACE_SPACE_1RTT);
+    TRACE_PROBE_LOST(NULL, NULL, NULL, bytes, TRACE_SPACE_1RTT);
     TRACE_APP_END(NULL, NULL, NULL, "DMAP", command, 1);
     TRACE_APP_EXPIRED(NULL, NULL, NULL, "DMAP", (uint16_t)(command + side_effect()));
 }

@@ -120,6 +120,18 @@ static inline void trace__emit_stream_closed(struct trace_log *log, uint64_t con
     trace__commit(slot);
 }
 
+static inline void trace__emit_packet_flagged(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                              const struct trace_node_id *peer, unsigned flags, uint64_t packet_num,
+                                              uint32_t size, unsigned space) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
+    if (!slot.event) return;
+    slot.event->flags |= (uint8_t)flags;
+    slot.event->data.packet_sent.packet_num = packet_num;
+    slot.event->data.packet_sent.size = size;
+    slot.event->data.packet_sent.space = (uint8_t)space;
+    trace__commit(slot);
+}
+
 static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, uint32_t size, unsigned space) {
     struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
@@ -134,12 +146,21 @@ static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t contr
 static inline void trace__emit_packet_resent(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                              const struct trace_node_id *peer, uint64_t packet_num, uint32_t size,
                                              unsigned space) {
-    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
+    trace__emit_packet_flagged(log, control, context, peer, TRACE_FLAG_RETRANSMISSION, packet_num, size, space);
+}
+
+static inline void trace__emit_probe_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                          const struct trace_node_id *peer, uint64_t packet_num, uint32_t size, unsigned space) {
+    trace__emit_packet_flagged(log, control, context, peer, TRACE_FLAG_PROBE, packet_num, size, space);
+}
+
+static inline void trace__emit_probe_lost(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                          const struct trace_node_id *peer, uint64_t packet_num, unsigned space) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_LOST);
     if (!slot.event) return;
-    slot.event->flags |= TRACE_FLAG_RETRANSMISSION;
-    slot.event->data.packet_sent.packet_num = packet_num;
-    slot.event->data.packet_sent.size = size;
-    slot.event->data.packet_sent.space = (uint8_t)space;
+    slot.event->flags |= TRACE_FLAG_PROBE;
+    slot.event->data.packet_lost.packet_num = packet_num;
+    slot.event->data.packet_lost.space = (uint8_t)space;
     trace__commit(slot);
 }
 
@@ -224,6 +245,56 @@ static inline void trace__emit_app_expired(struct trace_log *log, uint64_t contr
     slot.event->data.app_end.span_id = context ? context->span_id : 0;
     memcpy(slot.event->data.app_end.app_id, app_id, 4);
     slot.event->data.app_end.cmd = cmd;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_conn_migrated(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                             const struct trace_node_id *peer, const struct trace_endpoint *endpoint,
+                                             int by_remote) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_MIGRATED);
+    if (!slot.event) return;
+    slot.event->data.conn_migrated.endpoint = *endpoint;
+    slot.event->data.conn_migrated.by_remote = by_remote != 0;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_conn_retry(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                          const struct trace_node_id *peer, const struct trace_endpoint *endpoint) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_RETRY);
+    if (!slot.event) return;
+    slot.event->data.conn_retry.endpoint = *endpoint;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_conn_version(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                            const struct trace_node_id *peer, uint32_t version) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_VERSION);
+    if (!slot.event) return;
+    slot.event->data.conn_version.version = version;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_conn_reset(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                          const struct trace_node_id *peer, const struct trace_endpoint *endpoint) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_CONN_RESET);
+    if (!slot.event) return;
+    slot.event->data.conn_reset.endpoint = *endpoint;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_early_data(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                          const struct trace_node_id *peer, int accepted) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_EARLY_DATA);
+    if (!slot.event) return;
+    slot.event->data.early_data.accepted = accepted != 0;
+    trace__commit(slot);
+}
+
+static inline void trace__emit_key_updated(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                           const struct trace_node_id *peer, uint64_t updates) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_KEY_UPDATED);
+    if (!slot.event) return;
+    slot.event->data.key_updated.updates = updates;
     trace__commit(slot);
 }
 

@@ -64,8 +64,14 @@
  * Which events you get
  *
  *     conn_init, conn_established, conn_closed, stream_opened, stream_data, stream_closed      always
+ *     conn_migrated (a validated path), conn_retry, conn_version, conn_reset, key_updated      always, as ngtcp2 says it
+ *     early_data                                                  rejected: always; accepted: from all sources but NONE
  *     packet_sent, packet_received, metrics                                                    from all sources but NONE
  *     packet_lost                                                                              from QLOG and CRYPTO_LOST
+ *
+ * A packet that is larger than what the path is known to carry probes its MTU, and has the flag `probe`; so has its loss.
+ * ngtcp2 tells of an update of keys late: when the peer has confirmed it, and the next keys are made.  After a stateless reset the
+ * adapter emits conn_reset and conn_closed itself, because ngtcp2 returns the same NGTCP2_ERR_DRAINING as after a goodbye.
  *
  * Which trace an event belongs to
  *

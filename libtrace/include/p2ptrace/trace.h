@@ -282,6 +282,23 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 #define TRACE_METRICS(log, context, peer, rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes)                                   \
     TRACE_EMIT_((rtt_ns, min_rtt_ns, cwnd_bytes, in_flight_bytes), metrics, METRICS, log, context, peer, rtt_ns, min_rtt_ns, \
                 cwnd_bytes, in_flight_bytes)
+/* A packet that probes the path's MTU, and that is lost because it was too large: not counted as a loss. */
+#define TRACE_PROBE_SENT(log, context, peer, packet_num, size, space) \
+    TRACE_EMIT_((packet_num, size, space), probe_sent, PACKET_SENT, log, context, peer, packet_num, size, space)
+#define TRACE_PROBE_LOST(log, context, peer, packet_num, space) \
+    TRACE_EMIT_((packet_num, space), probe_lost, PACKET_LOST, log, context, peer, packet_num, space)
+/* endpoint: const struct trace_endpoint *, where the peer is from now on */
+#define TRACE_CONN_MIGRATED(log, context, peer, endpoint, by_remote) \
+    TRACE_EMIT_((by_remote), conn_migrated, CONN_MIGRATED, log, context, peer, endpoint, by_remote)
+#define TRACE_CONN_RETRY(log, context, peer, endpoint) TRACE_EMIT_((0), conn_retry, CONN_RETRY, log, context, peer, endpoint)
+#define TRACE_CONN_VERSION(log, context, peer, version) \
+    TRACE_EMIT_((version), conn_version, CONN_VERSION, log, context, peer, version)
+/* TRACE_CONN_CLOSED follows. */
+#define TRACE_CONN_RESET(log, context, peer, endpoint) TRACE_EMIT_((0), conn_reset, CONN_RESET, log, context, peer, endpoint)
+#define TRACE_EARLY_DATA(log, context, peer, accepted) \
+    TRACE_EMIT_((accepted), early_data, EARLY_DATA, log, context, peer, accepted)
+#define TRACE_KEY_UPDATED(log, context, peer, updates) \
+    TRACE_EMIT_((updates), key_updated, KEY_UPDATED, log, context, peer, updates)
 /* The program's own messages, over any transport: TRACE_TRANSPORT_UDP, ...  message_id: how both ends know the message,
  * different for each message from one node to another; trace_message_id makes one from more than 8 bytes.  type: const char *,
  * NULL for none, cut to 24 bytes.  Peer, transport and id match a message with its other end.  If ids are reused soon, also

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What becomes of a connection besides packets and streams: probes of the path's MTU, a stateless reset, updates of keys, another
+ * path.  On two ngtcp2 connections in this process. */
+#include "ngtcp2_events.h"
+#include "quic_pair.h"
+#include "ring_fixture.h"
+
+#define LANE_EVENTS 65536
+
+static struct trace_log *logs[2];
+static struct quic_pair pair;
+static struct trace_event *events; /* of the end that was read last */
+static uint32_t event_count;
+
+static void setup(void) {
+    setup_shm_dir();
+    for (unsigned i = 0; i < 2; i++) {
+        struct trace_log_options options = {.node_id = id_of(i + 1), .node_name = "end"};
+        ck_assert_int_eq(trace__log_open(&logs[i], &options, LANE_EVENTS), 0);
+    }
+    events = calloc(LANE_EVENTS, sizeof *events);
+}
+
+static void teardown(void) {
+    free(events);
+    for (unsigned i = 0; i < 2; i++) trace_log_close(logs[i]);
+    teardown_shm_dir();
+}
+
+/* drop_larger: no datagram of more bytes arrives; 0: all do. */
+static void open_narrow_pair(enum trace_ngtcp2_source source, unsigned drop_larger) {
+    quic_pair_open(&pair, &(struct quic_pair_options){.logs = {logs[0], logs[1]}, .source = source, .drop_larger = drop_larger});
+}
+
+static void open_pair(enum trace_ngtcp2_source source) { open_narrow_pair(source, 0); }
+
+static void read_end(unsigned end) {
+    struct trace_reader *reader = attach_log(logs[end]);
+    struct trace_read read;
+    event_count = 0;
+    do {
+        trace_reader_read(reader, 0, events + event_count, LANE_EVENTS - event_count, false, 0, &read);
+        ck_assert_uint_eq(read.lost, 0);
+        event_count += read.count;
+    } while (read.count != 0);
+    trace_reader_detach(reader);
+}
+
+static uint32_t count_of(enum trace_kind kind) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < event_count; i++) count += events[i].kind == kind;
+    return count;
+}
+
+static const struct trace_event *only(enum trace_kind kind) {
+    ck_assert_uint_eq(count_of(kind), 1);
+    for (uint32_t i = 0; i < event_count; i++)
+        if (events[i].kind == kind) return &events[i];
+    return NULL;
+}
+
+/* A probe is larger than all that was sent before it; what is no probe is never larger than what a probe has shown to arrive. */
+START_TEST(a_probe_of_the_mtu_is_told_as_one_and_what_is_lost_of_it_too) {
+    uint32_t sent = 0, lost = 0, plain = 0;
+    open_narrow_pair((enum trace_ngtcp2_source)_i, 1250);
+    quic_pair_send(&pair.ends[0], 100000, NULL);
+    quic_pair_run(&pair);
+    quic_pair_send(&pair.ends[0], 100000, NULL);
+    quic_pair_run(&pair);
+    read_end(0);
+    for (uint32_t i = 0; i < event_count; i++) {
+        bool probe = (events[i].flags & TRACE_FLAG_PROBE) != 0;
+        if (events[i].kind == TRACE_KIND_PACKET_SENT) {
+            ck_assert_int_eq(probe, events[i].data.packet_sent.size > 1200);
+            sent += probe;
+            plain += !probe;
+        } else if (events[i].kind == TRACE_KIND_PACKET_LOST) {
+            ck_assert(probe);
+            lost++;
+        }
+    }
+    ck_assert_uint_gt(sent, 0);
+    ck_assert_uint_gt(plain, 100);
+    if (_i != TRACE_NGTCP2_CRYPTO) ck_assert_uint_gt(lost, 0);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(what_a_probe_has_found_to_fit_is_no_probe) {
+    uint32_t large = 0;
+    open_pair(TRACE_NGTCP2_QLOG);
+    for (int i = 0; i < 4; i++) {
+        quic_pair_send(&pair.ends[0], 100000, NULL);
+        quic_pair_run(&pair);
+    }
+    read_end(0);
+    for (uint32_t i = 0; i < event_count; i++)
+        large += events[i].kind == TRACE_KIND_PACKET_SENT && !(events[i].flags & TRACE_FLAG_PROBE) &&
+                 events[i].data.packet_sent.size > 1400;
+    ck_assert_uint_gt(large, 50);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(a_stateless_reset_is_no_goodbye) {
+    uint8_t packet[64], noise[40] = {0};
+    open_pair(TRACE_NGTCP2_QLOG);
+    memset(noise, 0x5a, sizeof noise);
+    ngtcp2_ssize count = ngtcp2_pkt_write_stateless_reset(packet, sizeof packet, quic_pair_reset_token, noise, sizeof noise);
+    ck_assert_int_gt(count, 0);
+    quic_pair_deliver(&pair.ends[0], packet, (size_t)count);
+    ck_assert_int_eq(pair.ends[0].result, NGTCP2_ERR_DRAINING);
+    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, pair.ends[0].result, NULL); /* as every user does */
+    read_end(0);
+    const struct trace_event *reset = only(TRACE_KIND_CONN_RESET), *closed = only(TRACE_KIND_CONN_CLOSED);
+    ck_assert_uint_eq(reset->data.conn_reset.endpoint.port, 4001);
+    ck_assert(reset < closed);
+    ck_assert_str_eq(closed->data.conn_closed.reason, "stateless reset");
+    ck_assert_uint_eq(closed->data.conn_closed.by_remote, 1);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(a_goodbye_is_no_reset) {
+    open_pair(TRACE_NGTCP2_QLOG);
+    quic_pair_say_goodbye(&pair.ends[1], 0, "bye");
+    read_end(0);
+    ck_assert_uint_eq(count_of(TRACE_KIND_CONN_RESET), 0);
+    ck_assert_str_eq(only(TRACE_KIND_CONN_CLOSED)->data.conn_closed.reason, "bye");
+    quic_pair_close(&pair);
+}
+END_TEST
+
+static void talk(void) {
+    pair.now_ns += NGTCP2_SECONDS;
+    quic_pair_send(&pair.ends[0], 1000, NULL);
+    quic_pair_run(&pair);
+}
+
+START_TEST(each_update_of_the_keys_is_told_at_both_ends) {
+    open_pair(TRACE_NGTCP2_QLOG);
+    for (unsigned i = 0; i < 3; i++) {
+        talk();
+        read_end(0);
+        ck_assert_uint_eq(count_of(TRACE_KIND_KEY_UPDATED), 0); /* ngtcp2 has made the next keys by now, and not used them */
+    }
+    for (unsigned update = 1; update <= 2; update++) {
+        ck_assert_int_eq(ngtcp2_conn_initiate_key_update(pair.ends[0].conn, pair.now_ns), 0);
+        talk();
+        talk();
+    }
+    for (unsigned end = 0; end < 2; end++) {
+        uint64_t updates = 0;
+        read_end(end);
+        for (uint32_t i = 0; i < event_count; i++)
+            if (events[i].kind == TRACE_KIND_KEY_UPDATED) ck_assert_uint_eq(events[i].data.key_updated.updates, ++updates);
+        ck_assert_uint_eq(updates, 2);
+    }
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(a_connection_that_moves_says_where_to) {
+    open_pair(TRACE_NGTCP2_QLOG);
+    talk();
+    quic_pair_move_client(&pair, 5000);
+    talk();
+    talk();
+    read_end(1);
+    const struct trace_event *moved = only(TRACE_KIND_CONN_MIGRATED);
+    ck_assert_uint_eq(moved->data.conn_migrated.endpoint.port, 5000);
+    ck_assert_uint_eq(moved->data.conn_migrated.by_remote, 1);
+    read_end(0);
+    ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.endpoint.port, 4001);
+    ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.by_remote, 0);
+    quic_pair_move_client(&pair, 4000); /* and back */
+    talk();
+    talk();
+    read_end(1);
+    ck_assert_uint_eq(count_of(TRACE_KIND_CONN_MIGRATED), 2);
+    for (uint32_t i = 0; i < event_count; i++)
+        if (events[i].kind == TRACE_KIND_CONN_MIGRATED) moved = &events[i];
+    ck_assert_uint_eq(moved->data.conn_migrated.endpoint.port, 4000);
+    ck_assert_uint_eq(moved->data.conn_migrated.by_remote, 1);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("connection");
+    TCase *tcase = tcase_create("fate");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, a_probe_of_the_mtu_is_told_as_one_and_what_is_lost_of_it_too, TRACE_NGTCP2_QLOG,
+                        TRACE_NGTCP2_CRYPTO_LOST + 1);
+    tcase_add_test(tcase, what_a_probe_has_found_to_fit_is_no_probe);
+    tcase_add_test(tcase, a_stateless_reset_is_no_goodbye);
+    tcase_add_test(tcase, a_goodbye_is_no_reset);
+    tcase_add_test(tcase, each_update_of_the_keys_is_told_at_both_ends);
+    tcase_add_test(tcase, a_connection_that_moves_says_where_to);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
