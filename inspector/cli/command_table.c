@@ -115,7 +115,7 @@ const struct command command_table[] = {
         .options = TIMES | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE),
         .run = run_spread,
         .summary = "how one thing went through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
-        .description = "TRACE is the beginning of a trace id; traces that links join to it are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=7 shows the "
+        .description = "TRACE is the beginning of a trace id; traces that links join to it are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "
                        "messages of that id, whatever their traces; a field of an application, DMAP.hash=9f86, shows all traces that have it. A number that begins no trace is a message id.\n"
                        "By messages, where the program traces any, else by spans. held is how long a node had it before it sent it on, link the way, dup how often a node got what it had. "
                        "redundancy is duplicates for each node reached: 0 for a tree.\n"
@@ -124,9 +124,6 @@ const struct command command_table[] = {
                        "(who asked has ended without one), or open.\n"
                        "With --json one object: docs/spread.md.",
         .examples = {{"inspector spread 5a356ada", "whom did it reach, and who was late?"},
-                     {"inspector spread message_id=1734205", "the same by a message's id, whatever the traces"},
-                     {"inspector spread DMAP.hash=9f86d081 --since -1m", "all requests about one value"},
-                     {"inspector spread 5a356ada --where 'type == GOSSIP'", "messages of one type alone"},
                      {"inspector spread 5a356ada --json | jq -r '.questions[] | [.asked_id, .answer] | @tsv'", "the answers of a lookup, for a script"}},
     },
     {
