@@ -113,6 +113,8 @@ const struct command command_table[] = {
         .args = "TRACE|KEY", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
         .options = TIMES | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE),
+        .paged = true,
+        .headed = true,
         .run = run_spread,
         .summary = "how one thing went through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
         .description = "TRACE is the beginning of a trace id; traces that links join to it are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "

@@ -70,7 +70,7 @@
  *     packet_lost                                                                              from QLOG and CRYPTO_LOST
  *
  * A packet that is larger than what the path is known to carry probes its MTU, and has the flag `probe`; so has its loss.
- * ngtcp2 tells of an update of keys late: when the peer has confirmed it, and the next keys are made.  After a stateless reset the
+ * ngtcp2 reports a key update late: when the peer has confirmed it, and the next keys are made.  After a stateless reset the
  * adapter emits conn_reset and conn_closed itself, because ngtcp2 returns the same NGTCP2_ERR_DRAINING as after a goodbye.
  *
  * Which trace an event belongs to
