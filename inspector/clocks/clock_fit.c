@@ -40,8 +40,8 @@ static int compare_residuals(const void *left, const void *right) {
            (int)b->upper; /* at the same height the lower bound comes first: the two do not contradict each other */
 }
 
-/* How far to move the line up so that the fewest samples contradict it: the middle of that range; of several ranges, the widest.
- * */
+/* How far to move the line up so that the fewest samples contradict it: the middle of that range; of several ranges, the
+ * widest. */
 static double best_height(struct residual *residuals, size_t count, size_t lower_count) {
     size_t wrong = lower_count, fewest = SIZE_MAX;
     double best = 0, widest = -1;

@@ -14,8 +14,8 @@
  * to 5e5. */
 #define CLOCK_SLOPE_MAX 1e6
 
-/* A cut that would give the polygon more corners than this is ignored: the region is then larger than it could be, never wrong.
- * */
+/* A cut that would give the polygon more corners than this is ignored: the region is then larger than it could be, never
+ * wrong. */
 #define CLOCK_CORNERS_MAX 48
 
 struct clock_line {

@@ -38,8 +38,8 @@ uint64_t clocks_time(const struct clocks *clocks, uint32_t machine, uint64_t ord
 /* Do events with these orders, both included, share one clock?  Then their times keep their order. */
 bool clocks_is_one(const struct clocks *clocks, uint32_t machine, uint64_t first_order, uint64_t last_order);
 
-/* Turns bounds of a machine's own times (CLOCKS_NOBODY: of any machine) into bounds of shown times, whichever clock they are of.
- * */
+/* Turns bounds of a machine's own times (CLOCKS_NOBODY: of any machine) into bounds of shown times, whichever clock they
+ * are of. */
 void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_ns, uint64_t *max_ns);
 
 /* A machine's clock at a moment. */
