@@ -143,7 +143,7 @@ static void consider_all(struct plan *plan, const struct sql_history *history, c
     }
 }
 
-/* Answers come sorted by time: timestamp, or timestamp and ns, one way or the other. */
+/* Answers are sorted by time: timestamp, or timestamp and ns, in either direction. */
 static void consider_order(sqlite3_index_info *info, const struct sql_column *columns) {
     static const enum sql_push order[] = {SQL_PUSH_TIMESTAMP, SQL_PUSH_NS};
     if (info->nOrderBy < 1 || info->nOrderBy > 2) return;
@@ -283,11 +283,11 @@ static void narrow(struct reader *reader, int64_t from_us, int64_t to_us) {
     if (to_us < reader->to_us) reader->to_us = to_us;
 }
 
-/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As SQLite compares: what
- * looks like a number is one, and every other text is above all numbers.  Both from 0 to `most`. */
+/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As in SQLite: text that
+ * looks like a number is one, and all other text is above all numbers.  Both from 0 to `most`. */
 struct bound {
     int64_t at, after;
-    bool null;  /* nothing compares with it */
+    bool null;  /* no comparison with it is true */
     bool above; /* it is above `most` */
 };
 
@@ -351,7 +351,7 @@ bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes) {
     return true;
 }
 
-/* An answer has the digits of all the bytes; filters know at most BYTES_DIGITS of them, and take fewer only of a hash. */
+/* An answer has the digits of all bytes; filters accept at most BYTES_DIGITS of them, and fewer than all only for a hash. */
 #define BYTES_DIGITS 64
 
 /* Equality of text, or of bytes. */
@@ -370,7 +370,7 @@ static void read_text(struct reader *reader, const struct sql_column *column, co
     strbuf_fini(&piece);
 }
 
-/* The column that a word of the plan begins with; NULL for limit and offset, which have no operator behind them. */
+/* The column that a word of the plan begins with; NULL for limit and offset, which have no operator. */
 static const struct sql_column *find_column(const struct sql_columns *columns, const char *word, size_t name, size_t bytes) {
     if (name == bytes) return NULL;
     if (*word == '[') return &columns->columns[atoi(word + 1)];
