@@ -19,8 +19,8 @@ LINES_MAX = 700  # conventions: look for the seam near 600 lines
 SOURCES_MAX = 18  # of one folder: a room that is seen at a glance
 COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 # Rooms that others are rebuilding; what is below is the rule there, too, when they are done.
-DIALECT_LATER = ("store/history/", "store/include/store/history.h",
-                 "store/include/store/nodes.h", "store/nodes.c", "tests/", "traced/ingest/")
+DIALECT_LATER = ("store/history/", "store/include/store/history.h", "store/include/store/nodes.h", "store/nodes.c", "tests/abi/",
+                 "tests/adapters/", "tests/libtrace/", "tests/proto/", "tests/store/", "tests/traced/", "traced/ingest/")
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
 INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
