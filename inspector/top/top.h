@@ -6,8 +6,9 @@
  *     answers -> top_feed                               (top.c, top_table.c)
  *     top_draw -> lines of text with colour sequences   (top_screen.c)
  *
- * Pure: no I/O and no clock; cmd_top.c asks and waits, top_terminal.c handles the terminal.  The user is on a page: one of the root
- * pages (a table of all nodes, peers, links, kinds, traces), or one of those that Enter opened above it, each about one thing. */
+ * Pure: no I/O and no clock; cmd_top.c asks and waits, top_terminal.c handles the terminal.  The user is on a page: one of the
+ * root pages (a table of all nodes, peers, links, kinds, traces), or one of those that Enter opened above it, each about one
+ * thing. */
 #ifndef INSPECTOR_TOP_H
 #define INSPECTOR_TOP_H
 

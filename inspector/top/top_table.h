@@ -88,13 +88,13 @@ void top_table_fini(struct top_table *table);
 /* Whether the view's rows are counted per interval, not in total. */
 static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS || view == TOP_KINDS || view == TOP_REQUESTS; }
 
-/* Turns an answer to `count` into rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost, rtt}]},
- * of one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]}, each
- * with the `seconds` that it covers.  NULL when out of memory.  top_counts.c */
+/* Turns an answer to `count` into rows: of a count by node, peer and kind {"rows": [{node_id, peer_id, sent, received, lost,
+ * rtt}]}, of one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]},
+ * each with the `seconds` that it covers.  NULL when out of memory.  top_counts.c */
 json_t *top_counts_new(enum top_view view, const json_t *answer);
 
-/* Takes the counts of a command's requests in an interval; `before`: a new row had none in this many earlier intervals.  And, after
- * all intervals of an answer, the percentiles over all of them.  top_requests.c */
+/* Takes the counts of a command's requests in an interval; `before`: a new row had none in this many earlier intervals.  And,
+ * after all intervals of an answer, the percentiles over all of them.  top_requests.c */
 void top_update_request(struct top_row *row, const json_t *json, unsigned before);
 void top_requests_measure(struct top_table *table);
 const struct top_column *top_request_columns(unsigned *ret_count);
@@ -105,7 +105,8 @@ double top_row_sum(const struct top_row *row, unsigned series, unsigned samples)
 /* Sets a text of the row; takes the buffer's memory. */
 void top_row_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text);
 
-/* Takes an answer to the view's method.  Removes rows that are no longer in it.  Returns 0, or -ENOMEM with the table unchanged. */
+/* Takes an answer to the view's method.  Removes rows that are no longer in it.  Returns 0, or -ENOMEM with the table
+ * unchanged. */
 int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment);
 
 /* The next answer is from another traced, or much later: compare it with nothing. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The terminal of `inspector top`: ncurses, independent of what is shown.  One at a time.  From open to close, signals that end the
- * program or report a new size are read from a descriptor, so that the terminal is restored whatever ends the program. */
+ * The terminal of `inspector top`: ncurses, independent of what is shown.  One at a time.  From open to close, signals that end
+ * the program or report a new size are read from a descriptor, so that the terminal is restored whatever ends the program. */
 #ifndef INSPECTOR_TOP_TERMINAL_H
 #define INSPECTOR_TOP_TERMINAL_H
 

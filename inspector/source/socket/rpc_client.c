@@ -450,7 +450,8 @@ static void on_output(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll);
 }
 
-/* uv_poll_init makes the descriptor non-blocking for every process that shares it.  Our writes must block, so restore the flags. */
+/* uv_poll_init makes the descriptor non-blocking for every process that shares it.  Our writes must block, so restore the
+ * flags. */
 void client_watch_output(struct client *client, int fd) {
     struct stat status;
     int flags = fcntl(fd, F_GETFL);
