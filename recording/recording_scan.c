@@ -164,7 +164,8 @@ static int refuse(char *ret_reason, int error, const char *path, const char *wha
     return error;
 }
 
-/* named: the user named this file, so it must be a recording.  In a directory, files that are not recordings are only reported. */
+/* named: the user named this file, so it must be a recording.  In a directory, files that are not recordings are only
+ * reported. */
 static int scan_path(struct recording *recording, const char *path, int fd, const struct stat *status, bool named,
                      char *ret_reason) {
     const struct recording_file *file = add_file(recording, path, fd, (uint64_t)status->st_size);

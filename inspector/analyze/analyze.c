@@ -13,7 +13,7 @@ static int compare_findings(const void *left, const void *right) {
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* All packets, matched; their events are facts. */
+/* All packets, matched; their events are indices of facts. */
 static int match_packets(struct analysis *analysis) {
     const struct trace_events events = {.facts = analysis->facts, .count = analysis->facts->count};
     const struct spans none = {0};

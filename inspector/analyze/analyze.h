@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is wrong, as far as events can tell: findings, each with the events that show it.  Pure: no I/O, no clock.
+ * What is wrong, as far as events can show it: findings, each with the events that show it.  Pure: no I/O, no clock.
  *
- * Everything is judged against something: the other links, the time before, the other nodes, a share of the request; and from
- * a number of samples on, so that one lost packet is no finding.  The thresholds are in analyze.def. */
+ * Everything is compared with something: the other links, the time before, the other nodes, a share of the request.  And it takes
+ * a minimum number of samples, so that one lost packet is no finding.  The thresholds are in analyze_thresholds.h. */
 #ifndef INSPECTOR_ANALYZE_H
 #define INSPECTOR_ANALYZE_H
 
 #include "finding.h"
 #include "node_states.h"
 
-/* Analyses sorted facts, which must outlive the analysis.  0 or -ENOMEM. */
+/* Analyzes sorted facts, which must outlive the analysis.  Returns 0 or -ENOMEM. */
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
             uint64_t now_ns, bool one_trace);
 void analysis_fini(struct analysis *analysis);
 
-/* Keeps the findings that concern this node, as itself or (as_peer) as somebody's peer. */
+/* Keeps only findings about this node; as_peer: also those in which it is the peer. */
 void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer);
 
-/* ---- its parts: each adds what it finds ---- */
+/* ---- the parts: each adds what it finds ---- */
 
 struct requests;
 void analyze_losses(struct analysis *analysis);                                                     /* analyze_links.c */

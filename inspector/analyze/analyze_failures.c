@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests that failed, or took very much longer than others; connections that did not end as they should; and who floods the
- * others. */
+ * Requests that failed, or took much longer than others; connections that ended badly; and nodes that flood the others. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
@@ -14,7 +13,7 @@ static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 /* ---- failed requests ---- */
 
-/* Who is to be named: whom the node that failed was waiting for, else the node. */
+/* Who is at fault: the node that the failed node was waiting for, or else the failed node itself. */
 static unsigned culprit(const struct request *request) {
     return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_node;
 }
@@ -54,16 +53,16 @@ static void judge_failures(struct analysis *analysis, const struct request *cons
     }
 }
 
-/* ---- requests that took very long ---- */
+/* ---- requests that took much longer ---- */
 
-static int compare_took(const void *left, const void *right) {
+static int compare_durations(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
     int order = compare(a->command, b->command);
     if (!order) order = compare(a->took_ns, b->took_ns);
     return order ? order : compare(a->start, b->start);
 }
 
-/* Where a request spent most, lost packets or not: one of its visits, or NULL. */
+/* Where a request spent most of its time, with the waits for lost packets: one of its visits, or NULL. */
 static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
     const struct visit *most = NULL;
     for (size_t i = 0; i < requests->visit_count; i++) {
@@ -75,8 +74,8 @@ static const struct visit *main_visit(const struct requests *requests, const str
 }
 
 /* All requests of one command, the fastest first. */
-static void judge_took(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
-                       size_t count) {
+static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
+                            size_t count) {
     uint64_t middle_ns = requests[count / 2]->took_ns;
     size_t first = count;
     if (count < OUTLIER_REQUESTS_MIN) return;
@@ -114,11 +113,11 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
         if (requests->items[i].whole) order[count++] = &requests->items[i];
     analysis->coverage.requests_whole += count;
     for (unsigned round = 0; round < 2; round++) {
-        qsort(order, count, sizeof *order, round ? compare_took : compare_failures);
+        qsort(order, count, sizeof *order, round ? compare_durations : compare_failures);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && order[end]->command == order[begin]->command;) end++;
             if (round)
-                judge_took(analysis, requests, order + begin, end - begin);
+                judge_durations(analysis, requests, order + begin, end - begin);
             else
                 judge_failures(analysis, order + begin, end - begin);
         }
@@ -126,9 +125,9 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
     free(order);
 }
 
-/* ---- who floods ---- */
+/* ---- floods ---- */
 
-/* The median of how many requests the nodes began, without one's; of those that began any. */
+/* Compares each node with the median of the other nodes that began any requests. */
 void analyze_flood(struct analysis *analysis, const struct requests *requests) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
     size_t *first = calloc(nodes + 1, sizeof *first), kept = 0;
@@ -167,20 +166,20 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests) {
 
 /* ---- connections ---- */
 
-static bool holds(const char *text, const char *word) {
+static bool contains_word(const char *text, const char *word) {
     for (size_t bytes = strlen(word); *text; text++)
         if (!strncasecmp(text, word, bytes)) return true;
     return false;
 }
 
-/* Without a code a connection ended as it should, unless its reason is one of a failure: whoever times out sends no code. */
+/* Without a code a connection ended well, unless its reason names a failure: a side that times out sends no code. */
 static bool ended_badly(const struct facts *facts, const struct fact *fact) {
     static const char *const words[] = {"err_", "error", "timeout", "timed out", "idle", "reset", "refused", "unreachable"};
     const char *reason = facts_command(facts, fact->command);
     if (fact->kind != FACT_CONN_CLOSED) return false;
     if (fact->code) return true;
     for (size_t i = 0; reason && i < sizeof words / sizeof *words; i++)
-        if (holds(reason, words[i])) return true;
+        if (contains_word(reason, words[i])) return true;
     return false;
 }
 
@@ -192,8 +191,8 @@ static int compare_closes(const void *left, const void *right, void *items) {
     return order ? order : compare(i, j);
 }
 
-/* Of one code and reason.  A node that is an end of all of them, and they are several, is named alone. */
-static void tell_closed(struct analysis *analysis, const size_t *closes, size_t count) {
+/* Closed connections of one code and reason.  If one node is an end of all of several, only that node is named. */
+static void report_closed(struct analysis *analysis, const size_t *closes, size_t count) {
     const struct fact *facts = analysis->facts->items, *first = &facts[*closes];
     bool node = true, peer = true;
     for (size_t i = 0; i < count; i++) {
@@ -231,7 +230,7 @@ void analyze_connections(struct analysis *analysis) {
         for (end = begin; end < count && facts->items[closes[end]].code == facts->items[closes[begin]].code &&
                           facts->items[closes[end]].command == facts->items[closes[begin]].command;)
             end++;
-        tell_closed(analysis, closes + begin, end - begin);
+        report_closed(analysis, closes + begin, end - begin);
     }
     free(closes);
 }

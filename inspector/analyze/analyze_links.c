@@ -2,10 +2,10 @@
  *
  * Links, from one node to another: what is lost on them.
  *
- * A link whose packets nobody tells has the program's messages in their place, which are judged only where both ends tell of them.
+ * On a link without packet events the program's messages take their place; they are judged only if both ends report them.
  *
- * Where both ends tell of their packets, lost is what was sent and never received.  Where only the sender does, it is what the
- * sender gave up, and that can happen only to packets that ask for an acknowledgement. */
+ * If both ends report their packets, a packet is lost when it was sent and never received.  If only the sender does, it is lost
+ * when the sender declared it lost, which can happen only to packets that ask for an acknowledgement. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "shared_end.h"
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #define SPACE_1RTT 2
-#define PROBE_BYTES_MIN \
-    1201 /* every path carries 1200 bytes (RFC 9000, 14): what is larger may be a probe of how much it carries */
+/* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
+#define PROBE_BYTES_MIN 1201
 
 /* A packet that was sent. */
 struct link_packet {
@@ -26,9 +26,9 @@ struct link_packet {
 struct link {
     unsigned from, to;
     uint64_t sent, lost;
-    size_t losses[EVIDENCE_MAX]; /* facts, the first of them */
+    size_t losses[EVIDENCE_MAX]; /* facts: the first losses */
     unsigned loss_count;
-    double rate, sure_rate; /* lost of sent; what it is at least */
+    double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
     bool usual_known;
     double usual_rate;
 };
@@ -42,7 +42,7 @@ struct links {
     struct end_count *ends;
 };
 
-/* The lower end of Wilson's score interval of a share. */
+/* The lower end of Wilson's score interval of a proportion. */
 static double sure_share(uint64_t part, uint64_t whole) {
     double n = (double)whole, p = (double)part / n, z2 = LOSS_SURE_Z * LOSS_SURE_Z;
     double centre = p + z2 / (2 * n), half = LOSS_SURE_Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
@@ -69,24 +69,24 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
     return message->send == NO_EVENT ? 0 : analysis->facts->items[message->send].bytes;
 }
 
-/* QUIC's handshake has packets that are dropped on purpose, and spaces that end. */
+/* QUIC drops packets of its handshake on purpose, and ends the handshake's spaces. */
 static bool is_counted(const struct message *message) { return message->space >= SPACE_1RTT; }
 
-/* One of several ends under one number, in a space where that means that it was sent again: which of the sends arrived cannot be known, but
- * how many. */
+/* One of several ends with the same number, in a space where that means that it was sent again: we cannot know which of the sends
+ * arrived, only how many. */
 static bool is_sent_again(const struct message *message) {
     return message->state == MESSAGE_AMBIGUOUS && message->space > SPACE_1RTT;
 }
 
-/* What the packets of one link say together, before any of them is counted. */
+/* What the packets of one link show together, before any is counted. */
 struct link_sight {
-    enum message_kind kind; /* packets; messages, where there are none */
+    enum message_kind kind; /* packets; messages if there are none */
     uint64_t received, unsent, most_bytes;
-    bool both; /* both ends tell of it */
+    bool both; /* both ends report it */
 };
 
-static struct link_sight look(const struct analysis *analysis, const struct link_packet *packets, size_t count,
-                              const struct witness *witnesses) {
+static struct link_sight examine_link(const struct analysis *analysis, const struct link_packet *packets, size_t count,
+                                      const struct witness *witnesses) {
     struct link_sight sight = {.kind = MESSAGE_OWN};
     for (size_t i = 0; i < count; i++)
         if (packets[i].message->kind == MESSAGE_PACKET) sight.kind = MESSAGE_PACKET;
@@ -115,7 +115,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
-    if (message->send == NO_EVENT) { /* the sends of some may be before what we have */
+    if (message->send == NO_EVENT) { /* its send may be older than what we have */
         if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
         return;
     }
@@ -123,7 +123,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
                                                 sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
         return;
     if (sight->both) {
-        /* What is sent when the receiver has told its last is under way, or meets nobody. */
+        /* A packet sent after the receiver's last event is still on the way, or the receiver is gone. */
         if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS ||
             analysis->facts->items[message->send].time_ns > receiver->last_ns)
             return;
@@ -135,7 +135,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     }
 }
 
-/* What was sent again is lost as often as it was sent more often than received. */
+/* Numbers that were sent again: what was sent more often than received was lost. */
 static void count_sent_again(const struct analysis *analysis, struct link *link, const struct link_packet *packets, size_t count,
                              const struct link_sight *sight, const struct witness *receiver) {
     uint64_t sent = 0, received = 0;
@@ -148,7 +148,7 @@ static void count_sent_again(const struct analysis *analysis, struct link *link,
     link->sent += sent;
     if (sent <= received) return;
     link->lost += sent - received;
-    const struct message *shown = NULL; /* one of the sends of a number is enough to show */
+    const struct message *shown = NULL; /* show one send of each number */
     for (size_t i = 0; i < count && link->loss_count < EVIDENCE_MAX; i++) {
         const struct message *message = packets[i].message;
         if (message->kind != sight->kind || !is_sent_again(message) || message->send == NO_EVENT) continue;
@@ -161,7 +161,7 @@ static void count_links(struct analysis *analysis, struct links *links, const st
                         const struct witness *witnesses) {
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && packets[end].from == packets[begin].from && packets[end].to == packets[begin].to;) end++;
-        const struct link_sight sight = look(analysis, packets + begin, end - begin, witnesses);
+        const struct link_sight sight = examine_link(analysis, packets + begin, end - begin, witnesses);
         struct link link = {.from = packets[begin].from, .to = packets[begin].to};
         for (size_t i = begin; i < end; i++) count_packet(analysis, &link, packets[i].message, &sight, &witnesses[link.to]);
         if (sight.both) count_sent_again(analysis, &link, packets + begin, end - begin, &sight, &witnesses[link.to]);
@@ -179,7 +179,7 @@ static void count_links(struct analysis *analysis, struct links *links, const st
     }
 }
 
-static void see_nodes(struct witness *witnesses, const struct facts *facts) {
+static void examine_nodes(struct witness *witnesses, const struct facts *facts) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->kind == FACT_EVENTS_LOST)
@@ -189,9 +189,9 @@ static void see_nodes(struct witness *witnesses, const struct facts *facts) {
     }
 }
 
-/* ---- telling ---- */
+/* ---- findings ---- */
 
-static void tell_lossy(struct analysis *analysis, const struct link *link, enum direction direction) {
+static void report_losses(struct analysis *analysis, const struct link *link, enum direction direction) {
     bool node = direction != DIRECTION_NONE;
     struct finding finding = {.kind = node ? FINDING_LOSSY_NODE : FINDING_LOSSY_LINK,
                               .severity = SEVERITY_SEVERE,
@@ -219,8 +219,8 @@ static void keep_first(struct link *all, size_t loss) {
     if (at < EVIDENCE_MAX) all->losses[at] = loss;
 }
 
-/* One finding in place of those of a node's links, which are bad no more. */
-static void tell_node(struct analysis *analysis, struct links *links, unsigned node, enum direction direction) {
+/* Replaces the findings of a node's links by one for the node; these links are no longer bad. */
+static void report_lossy_node(struct analysis *analysis, struct links *links, unsigned node, enum direction direction) {
     struct link all = {.from = node};
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];
@@ -235,7 +235,7 @@ static void tell_node(struct analysis *analysis, struct links *links, unsigned n
         for (unsigned k = 0; k < link->loss_count; k++) keep_first(&all, link->losses[k]);
     }
     all.rate = (double)all.lost / (double)all.sent;
-    tell_lossy(analysis, &all, direction);
+    report_losses(analysis, &all, direction);
 }
 
 static void judge_links(struct analysis *analysis, struct links *links) {
@@ -249,9 +249,9 @@ static void judge_links(struct analysis *analysis, struct links *links) {
     enum direction direction;
     unsigned node;
     while ((node = shared_end(links->judged, links->judged_count, &direction, links->ends)) != NO_NUMBER)
-        tell_node(analysis, links, node, direction);
+        report_lossy_node(analysis, links, node, direction);
     for (size_t i = 0; i < links->judged_count; i++)
-        if (links->judged[i].bad) tell_lossy(analysis, &links->items[links->judged[i].index], DIRECTION_NONE);
+        if (links->judged[i].bad) report_losses(analysis, &links->items[links->judged[i].index], DIRECTION_NONE);
 }
 
 void analyze_losses(struct analysis *analysis) {
@@ -270,7 +270,7 @@ void analyze_losses(struct analysis *analysis) {
                 packets[count++] = (struct link_packet){message->from, message->to, message};
         }
         if (count) qsort(packets, count, sizeof *packets, compare_packets);
-        see_nodes(witnesses, analysis->facts);
+        examine_nodes(witnesses, analysis->facts);
         count_links(analysis, &links, packets, count, witnesses);
         judge_links(analysis, &links);
     } else {

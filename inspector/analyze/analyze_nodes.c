@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes: what is missing of them, who has died or fallen silent; and streams that nobody closed. */
+ * Nodes: their missing events, which died or fell silent; and streams that nobody closed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 
@@ -22,7 +22,7 @@ static int compare_steps(const void *left, const void *right) {
     return a->fact < b->fact ? -1 : a->fact > b->fact;
 }
 
-/* When the last connection between two nodes was closed, as this one tells it; 0 when it was not. */
+/* When the last connection between two nodes was closed, as reported by `node`; 0: it was not. */
 static uint64_t last_close(const struct facts *facts, unsigned node, unsigned peer, const size_t *closes, size_t count) {
     uint64_t time_ns = 0;
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +87,7 @@ out:
 struct node_sum {
     bool seen;
     uint64_t events, missing;
-    uint64_t counted;             /* events, also those that were not read */
+    uint64_t counted;             /* events, including those not read */
     uint64_t last_ns, longest_ns; /* its longest silence between two of its events */
     size_t last, first_missing;
 };
@@ -107,7 +107,7 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
     }
 }
 
-/* What is missing counts also where it was not read, for there were more events than are. */
+/* The source may have more events than were read; what it lacks counts in full. */
 static void count_nodes(struct node_sum *sums, size_t nodes, const struct facts *facts) {
     for (size_t i = 0; i < nodes; i++) {
         const struct fact_count *counted = i < facts->counted_nodes ? &facts->counted[i] : NULL;
@@ -122,7 +122,7 @@ static struct finding finding_of(enum finding_kind kind, enum severity severity,
         .kind = kind, .severity = severity, .node = node, .peer = NO_NUMBER, .trace = NO_NUMBER, .command = NO_NUMBER};
 }
 
-static void tell_missing(struct analysis *analysis, unsigned node, const struct node_sum *sum) {
+static void report_missing(struct analysis *analysis, unsigned node, const struct node_sum *sum) {
     struct finding finding = finding_of(FINDING_EVENTS_MISSING, SEVERITY_NOTABLE, node);
     if (!sum->missing) return;
     finding.count = sum->missing;
@@ -132,7 +132,7 @@ static void tell_missing(struct analysis *analysis, unsigned node, const struct 
     analysis_add(analysis, &finding);
 }
 
-/* The newest event of a node up to a moment; NO_FACT when there is none here. */
+/* The newest event of a node up to that time; NO_FACT when there is none here. */
 static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
     for (size_t i = facts->count; i-- > 0;) {
         const struct fact *fact = &facts->items[i];
@@ -141,8 +141,8 @@ static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t un
     return NO_FACT;
 }
 
-/* What it did last is what its own log says: another log of the same node may live. */
-static void tell_crash(struct analysis *analysis, const struct node_state *state) {
+/* Its own log says what it did last: another log of the same node may be live. */
+static void report_crash(struct analysis *analysis, const struct node_state *state) {
     const struct facts *facts = analysis->facts;
     size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
     struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, state->node);
@@ -154,7 +154,7 @@ static void tell_crash(struct analysis *analysis, const struct node_state *state
     analysis_add(analysis, &finding);
 }
 
-/* ---- nodes that do nothing although others talk to them ---- */
+/* ---- nodes that do nothing although others send to them ---- */
 
 /* A packet that was sent to a node. */
 struct incoming {
@@ -187,7 +187,7 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
     return count;
 }
 
-/* The first that was sent to a node behind a moment. */
+/* The first packet that was sent to a node after that time. */
 static size_t incoming_after(const struct incoming *incoming, size_t count, unsigned node, uint64_t time_ns) {
     size_t low = 0, high = count;
     while (low < high) {
@@ -200,8 +200,8 @@ static size_t incoming_after(const struct incoming *incoming, size_t count, unsi
     return low;
 }
 
-/* A node had no event from one moment to another (0: from the beginning): did packets wait for it?  Those that were sent to it
- * then came at the end, and no more of them were lost.  Adds it to the node's finding, of which ns is the longest stall. */
+/* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to it
+ * then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest stall. */
 static void judge_pause(struct finding *finding, const struct incoming *incoming, size_t count, uint64_t from_ns,
                         uint64_t to_ns) {
     size_t waited = 0, lost = 0, first = NO_FACT;
@@ -213,7 +213,7 @@ static void judge_pause(struct finding *finding, const struct incoming *incoming
         if (!waited++) first = i;
     }
     if (!waited || lost > waited) return;
-    if (!from_ns) from_ns = incoming[first].sent_ns; /* what it did before is not here */
+    if (!from_ns) from_ns = incoming[first].sent_ns; /* we do not have what it did before */
     finding->count++;
     if (to_ns - from_ns <= finding->ns) return;
     finding->ns = to_ns - from_ns;
@@ -224,7 +224,7 @@ static void judge_pause(struct finding *finding, const struct incoming *incoming
     finding_show(finding, incoming[first].receive);
 }
 
-/* The newest event of all nodes whose times can be compared with this one's. */
+/* The newest event of all nodes whose times can be compared with this node's. */
 static uint64_t newest_beside(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node) {
     uint64_t newest_ns = sums[node].last_ns;
     for (unsigned i = 0; i < nodes; i++)
@@ -233,7 +233,7 @@ static uint64_t newest_beside(const struct analysis *analysis, const struct node
     return newest_ns;
 }
 
-/* Live nodes that others talk to and that say nothing any more. */
+/* Live nodes that have stopped emitting although others send to them. */
 static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sum,
                           const struct incoming *incoming, size_t count, uint64_t newest_ns) {
     uint64_t silent_ns = newest_ns - sum->last_ns, talked = 0;
@@ -288,13 +288,13 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
     for (unsigned i = 0; i < nodes; i++) {
         analysis->coverage.nodes += sums[i].events || sums[i].missing;
         analysis->coverage.events_missing += sums[i].missing;
-        tell_missing(analysis, i, &sums[i]);
+        report_missing(analysis, i, &sums[i]);
     }
     judge_pauses(analysis, incoming, count, nodes);
     for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
         if (states[i].node >= nodes || !sums[states[i].node].events) continue;
         if (states[i].crashed)
-            tell_crash(analysis, &states[i]);
+            report_crash(analysis, &states[i]);
         else if (states[i].live)
             judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count,
                           newest_beside(analysis, sums, nodes, states[i].node));

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Packets that were seen at both ends: how long they are under way, and which were given up wrongly. */
+ * Packets seen at both ends: how long they travel, and which were declared lost wrongly. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "shared_end.h"
 
 #include <stdlib.h>
 
-/* A packet that was matched or lost; then, of one link, its median packet. */
+/* A packet that was matched or lost; later, the median packet of a link. */
 struct path {
     unsigned from, to;
-    uint64_t gap_ns; /* under way; UINT64_MAX when it did not arrive */
+    uint64_t gap_ns; /* on the way; UINT64_MAX: it did not arrive */
     size_t send, receive;
-    uint64_t error_ns; /* of gap_ns, from the clocks of both ends */
-    bool lost;         /* given up: wrongly, if it arrived */
+    uint64_t error_ns; /* of gap_ns, because of the two clocks */
+    bool lost;         /* declared lost: wrongly, if it arrived */
     uint64_t count;    /* of the packets that arrived */
 };
 
@@ -29,8 +29,8 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* By link, and of one link by how long they were under way; those in disorder for no time, those that did not arrive last.  Where clocks
- * cannot be compared nobody knows how long that was. */
+/* Sorted by link, then by time on the way: 0 for packets in disorder; those that did not arrive come last.  Skips links whose two
+ * clocks cannot be compared, where that time is not known. */
 static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
@@ -53,8 +53,8 @@ static size_t list_packets(struct path *packets, const struct messages *messages
     return count;
 }
 
-/* The packets of one link that were given up and arrived. */
-static void tell_wrong_losses(struct analysis *analysis, const struct path *packets, size_t count) {
+/* The packets of one link that were declared lost and arrived. */
+static void report_wrong_losses(struct analysis *analysis, const struct path *packets, size_t count) {
     struct finding finding = {.kind = FINDING_WRONG_LOSSES,
                               .severity = SEVERITY_NOTABLE,
                               .node = packets->from,
@@ -72,8 +72,8 @@ static void tell_wrong_losses(struct analysis *analysis, const struct path *pack
     if (finding.count >= WRONG_LOSSES_MIN && finding.weight >= WRONG_SHARE_MIN) analysis_add(analysis, &finding);
 }
 
-/* The median packet of one link's that arrived; returns whether they are enough. */
-static bool sum_up(struct path *ret_path, const struct path *packets, size_t count) {
+/* The median of the packets of one link that arrived.  Returns whether there are enough. */
+static bool find_median(struct path *ret_path, const struct path *packets, size_t count) {
     while (count && packets[count - 1].gap_ns == UINT64_MAX) count--;
     if (!count) return false;
     *ret_path = packets[count / 2];
@@ -81,7 +81,7 @@ static bool sum_up(struct path *ret_path, const struct path *packets, size_t cou
     return count >= LATE_PACKETS_MIN;
 }
 
-/* The median packets of all links that have enough. */
+/* The median packets of all links that have enough packets. */
 struct paths {
     struct path *items;
     struct judged_link *judged; /* one for each */
@@ -90,9 +90,9 @@ struct paths {
     struct end_count *ends;
 };
 
-/* peer NO_NUMBER: of a node's links, the slowest of which is `path`. */
-static void tell_late(struct analysis *analysis, const struct path *path, unsigned node, unsigned peer, enum direction direction,
-                      uint64_t usual_ns) {
+/* peer NO_NUMBER: the finding is about the links of `node`; `path` is the slowest. */
+static void report_late(struct analysis *analysis, const struct path *path, unsigned node, unsigned peer,
+                        enum direction direction, uint64_t usual_ns) {
     struct finding finding = {.kind = peer == NO_NUMBER ? FINDING_LATE_NODE : FINDING_LATE_PACKETS,
                               .severity = path->gap_ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)path->gap_ns / 1e9,
@@ -116,8 +116,8 @@ static uint64_t usual_of(const struct paths *paths, size_t i, bool *ret_known) {
     return (uint64_t)usual;
 }
 
-/* One finding in place of those of a node's links, which are late no more. */
-static void tell_node(struct analysis *analysis, struct paths *paths, unsigned node, enum direction direction) {
+/* Replaces the findings of a node's links by one for the node; these links are no longer bad. */
+static void report_late_node(struct analysis *analysis, struct paths *paths, unsigned node, enum direction direction) {
     struct path slowest = {0};
     uint64_t usual_ns = 0;
     bool known;
@@ -131,7 +131,7 @@ static void tell_node(struct analysis *analysis, struct paths *paths, unsigned n
         slowest.count = packets;
         paths->judged[i].bad = false;
     }
-    tell_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
+    report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
 static void judge_late(struct analysis *analysis, struct paths *paths) {
@@ -145,21 +145,21 @@ static void judge_late(struct analysis *analysis, struct paths *paths) {
     enum direction direction;
     unsigned node;
     while ((node = shared_end(paths->judged, paths->count, &direction, paths->ends)) != NO_NUMBER)
-        tell_node(analysis, paths, node, direction);
+        report_late_node(analysis, paths, node, direction);
     for (size_t i = 0; i < paths->count; i++)
         if (paths->judged[i].bad)
-            tell_late(analysis, &paths->items[i], paths->items[i].from, paths->items[i].to, DIRECTION_NONE,
-                      usual_of(paths, i, &known));
+            report_late(analysis, &paths->items[i], paths->items[i].from, paths->items[i].to, DIRECTION_NONE,
+                        usual_of(paths, i, &known));
 }
 
 static void judge_paths(struct analysis *analysis, struct paths *paths, struct path *packets) {
     size_t packet_count = list_packets(packets, &analysis->packets, &analysis->facts->clocks);
     for (size_t begin = 0, end; begin < packet_count; begin = end) {
         for (end = begin; end < packet_count && !compare_path_ends(&packets[end], &packets[begin]);) end++;
-        tell_wrong_losses(analysis, packets + begin, end - begin);
+        report_wrong_losses(analysis, packets + begin, end - begin);
         analysis->coverage.paths++;
         struct path *path = &paths->items[paths->count];
-        if (!sum_up(path, packets + begin, end - begin)) continue;
+        if (!find_median(path, packets + begin, end - begin)) continue;
         paths->judged[paths->count++] = (struct judged_link){.from = path->from, .to = path->to, .value = (double)path->gap_ns};
     }
     analysis->coverage.paths_judged += paths->count;

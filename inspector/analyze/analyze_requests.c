@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests: where their time went, what they waited for that was lost, and parts that have not ended. */
+ * Requests: where their time went, what lost packets delayed, and parts that have not ended. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
@@ -24,8 +24,8 @@ static bool misses_events(const struct facts *facts, unsigned node) {
     return false;
 }
 
-/* Of one node and command, the oldest first. */
-static void tell_open(struct analysis *analysis, const struct open_part *open, size_t count) {
+/* Open parts of one node and command, the oldest first. */
+static void report_open(struct analysis *analysis, const struct open_part *open, size_t count) {
     const struct fact *oldest = &analysis->facts->items[open->start];
     uint64_t age_ns = analysis_now(analysis, oldest->node) - oldest->time_ns;
     enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
@@ -53,7 +53,7 @@ void analyze_open(struct analysis *analysis, struct requests *requests) {
     if (count) qsort(open, count, sizeof *open, compare_open);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && open[end].node == open[begin].node && open[end].command == open[begin].command;) end++;
-        tell_open(analysis, open + begin, end - begin);
+        report_open(analysis, open + begin, end - begin);
     }
 }
 
@@ -73,7 +73,7 @@ static int compare_visits(const void *left, const void *right) {
     return order ? order : compare(a->request, b->request);
 }
 
-/* A link, and the median of what requests waited there at once. */
+/* A link, and the median of the longest single waits of requests there. */
 struct link_usual {
     unsigned node, peer;
     double ns;
@@ -123,7 +123,7 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     return true;
 }
 
-/* Is a link slow beside the others?  *ret_usual_ns: their median, without the link back; 0 when there are none. */
+/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others. */
 static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
                             *back = find_link(usual, visit->peer, visit->node);
@@ -135,8 +135,7 @@ static bool is_unusual(const struct usual *usual, const struct visit *visit, uin
     return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
 }
 
-/* Did the request itself take next to nothing beside what it caused?  Then that is what it was for: a message that goes one
- * way. */
+/* Did the request itself take almost no time compared with what it caused?  Then it was a one-way message. */
 static bool went_one_way(const struct requests *requests, const struct visit *visit) {
     return requests->items[visit->request].took_ns < visit->whole_ns / ONE_WAY_PART;
 }
@@ -161,8 +160,8 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < SLOW_NS_MIN)
         return;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return;
-    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other to compare it with */
-    bool aside = visits->after && !went_one_way(requests, longest);              /* nobody waited for that */
+    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
+    bool aside = visits->after && !went_one_way(requests, longest);              /* nobody waited for it */
     struct finding finding = {.kind = kind_of(visits),
                               .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
@@ -200,7 +199,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(usual.room);
 }
 
-/* ---- what was lost on the way ---- */
+/* ---- delays by lost packets ---- */
 
 static int compare_delays(const void *left, const void *right) {
     const struct delay *a = left, *b = right;
@@ -209,8 +208,8 @@ static int compare_delays(const void *left, const void *right) {
     return order ? order : compare(b->loss.ns, a->loss.ns);
 }
 
-/* Of one link, the longest first. */
-static void tell_delays(struct analysis *analysis, const struct requests *requests, const struct delay *delays, size_t count) {
+/* Delays on one link, the longest first. */
+static void report_delays(struct analysis *analysis, const struct requests *requests, const struct delay *delays, size_t count) {
     const struct loss_wait *longest = &delays->loss;
     struct finding finding = {.kind = FINDING_LOSS_DELAY,
                               .severity = longest->ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
@@ -235,6 +234,6 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
         for (end = begin;
              end < count && delays[end].loss.from == delays[begin].loss.from && delays[end].loss.to == delays[begin].loss.to;)
             end++;
-        tell_delays(analysis, requests, delays + begin, end - begin);
+        report_delays(analysis, requests, delays + begin, end - begin);
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Round-trip times that were one thing before a moment and another after it. */
+ * Round-trip times that changed at some moment and stayed changed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 
@@ -22,8 +22,8 @@ static int compare_samples(const void *left, const void *right) {
 
 static double size_of(const struct sample *sample) { return log((double)(sample->rtt_ns ? sample->rtt_ns : 1)); }
 
-/* Where a series changed most, if it did once: there the sum of what each sample is above the mean (of the logarithms, so that a short spike
- * does not outweigh a long change) is farthest from zero (Page's cumulative sum).  The first index of the second part. */
+/* The first sample after the largest change, assuming that there was one change: where the cumulative difference from the mean is
+ * farthest from zero (Page's cumulative sum).  Of logarithms, so that a short spike does not outweigh a long change. */
 static size_t find_change(const struct sample *samples, size_t count) {
     double mean = 0, sum = 0, farthest = -1;
     size_t change = 0;

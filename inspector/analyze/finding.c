@@ -43,7 +43,7 @@ void sort_values(double *values, size_t count) {
     if (count) qsort(values, count, sizeof *values, compare_values);
 }
 
-/* How many of the sorted values are below one. */
+/* How many of the sorted values are smaller. */
 static size_t rank_of(const double *sorted, size_t count, double value) {
     size_t low = 0, high = count;
     while (low < high) {
@@ -67,7 +67,7 @@ double median_without(const double *sorted, size_t count, const double *own, uns
     return sorted[middle];
 }
 
-/* Facts are in time order, so the last of another machine's clock comes first. */
+/* Facts are in time order, so the newest comparable one comes first when searching from the end. */
 uint64_t analysis_now(const struct analysis *analysis, unsigned node) {
     const struct facts *facts = analysis->facts;
     bool apart = false;

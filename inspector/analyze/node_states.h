@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What traced says of the nodes: which live, which crashed.  Pure. */
+ * What traced says about the nodes: which are live, which crashed.  Pure. */
 #ifndef INSPECTOR_NODE_STATES_H
 #define INSPECTOR_NODE_STATES_H
 
@@ -10,8 +10,8 @@
 struct node_state {
     unsigned node;
     bool live, crashed;
-    bool returned;    /* it crashed, and a later log of the same node lives */
-    uint64_t last_ns; /* its last event; 0: not known */
+    bool returned;    /* it crashed, and a later log of the same node is live */
+    uint64_t last_ns; /* time of its last event; 0: not known */
 };
 
 struct node_states {
@@ -19,7 +19,7 @@ struct node_states {
     size_t count;
 };
 
-/* Takes what concerns nodes of these facts from an answer to `nodes`.  0 or -ENOMEM. */
+/* Takes the nodes that the facts mention from an answer to `nodes`.  Returns 0 or -ENOMEM. */
 int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *nodes);
 void node_states_fini(struct node_states *states);
 

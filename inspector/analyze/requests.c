@@ -6,7 +6,7 @@
 
 /* ---- arrays that grow ---- */
 
-/* Room for one more; NULL without memory. */
+/* Makes room for one more item; returns NULL when out of memory. */
 static void *grow(void *items, size_t count, size_t *capacity, size_t bytes) {
     if (count < *capacity) return items;
     size_t wanted = *capacity ? 2 * *capacity : 32;
@@ -53,7 +53,7 @@ static size_t fact_at(const struct trace_events *events, size_t position) {
     return position == NO_POSITION ? NO_FACT : events->places[position];
 }
 
-/* The event of a node at a moment; NO_FACT when it has none. */
+/* The event of a node at that time; NO_FACT when it has none. */
 static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t time_ns) {
     size_t low = 0, high = events->count;
     while (low < high) {
@@ -68,7 +68,7 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
-/* The failed span that ended first: what failed after it did so because of it, or by itself later. */
+/* The failed span that ended first: what failed later did so because of it, or on its own. */
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     const struct span *first = NULL;
     request->failed_node = request->failed_waiting = NO_NUMBER;
@@ -80,7 +80,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     }
     request->failed_node = first->node;
     request->failed = fact_at(events, first->end);
-    for (size_t i = 0; i < path->within; i++) { /* what was waited for when it failed */
+    for (size_t i = 0; i < path->within; i++) { /* what it was waiting for when it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
         if (wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
@@ -121,8 +121,8 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
-/* The places of a request are few: each wait looks for its own among those of this request.  What came behind the end counts
- * too, so that a message which goes one way is judged. */
+/* A request has few places: each wait looks for its own among them.  What came after the end counts too, so that one-way messages
+ * are judged. */
 static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     size_t first = requests->visit_count;
     for (size_t i = 0; i < path->count; i++) {
@@ -183,7 +183,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
         const struct fact *fact = trace_event_at(events, i);
         edges = fact->kind == FACT_APP_START || fact->kind == FACT_APP_END;
     }
-    if (!edges) return 0; /* a connection's trace: there is no request in it */
+    if (!edges) return 0; /* a connection's trace: it has no request */
     int result = critical_path_init(&path, events);
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events);
@@ -195,7 +195,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
 
 /* ---- all traces ---- */
 
-/* Traces in the order of their first events, whatever numbers they have. */
+/* Traces in the order of their first events, independent of their numbers. */
 struct order {
     const struct fact *facts;
     const size_t *first; /* by trace */

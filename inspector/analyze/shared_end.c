@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* Enough links that have no end in common with one to leave out those that have. */
+/* Leave out links that share an end with this one only if this many others are left. */
 #define ELSEWHERE_MIN 3
 
-/* The values of the others; apart: only of those without a common sender or receiver. */
+/* The values of the other links; apart: only of those with neither the same sender nor the same receiver. */
 static size_t list_others(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart,
                           double *values) {
     size_t kept = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bad links with a common end: when most links of a node are bad, it is the node.  Pure. */
+ * Bad links with a common end: when most links of a node are bad, the node is at fault.  Pure. */
 #ifndef INSPECTOR_SHARED_END_H
 #define INSPECTOR_SHARED_END_H
 
@@ -9,26 +9,27 @@
 /* A link that was judged. */
 struct judged_link {
     unsigned from, to;
-    double value; /* what was judged */
+    double value; /* the quantity that was judged */
     bool bad;
-    size_t index; /* the caller's */
+    size_t index; /* the caller's index */
 };
 
-/* How many of a node's links there are. */
+/* The links of a node. */
 struct end_count {
     size_t bad_out, judged_out, bad_in, judged_in;
 };
 
-/* The median of the links that have neither this one's sender nor its receiver, nor are it turned round; of all but these two
- * where few are left.  False when there are none.  room: as many as links. */
+/* The median of the links that have neither this link's sender nor its receiver, and are not its reverse; or of all but these two
+ * links, if too few are left.  Returns false when there are none.  room: as many values as links. */
 bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, when most of its judged links there are bad, too; else
- * one whose judged links in one direction are all bad, when none of their other ends explains them; NO_NUMBER when there is none.  room: as many as there are node numbers, and a few more. */
+/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad; otherwise one
+ * whose judged links in one direction are all bad, if none of their other ends explains them; NO_NUMBER when there is none.
+ * room: as many as there are node numbers, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 
-/* Is a link one of a node's, in that direction? */
+/* Is it one of the node's links in that direction? */
 bool is_at_end(const struct judged_link *link, unsigned node, enum direction direction);
 
 #endif

@@ -11,7 +11,7 @@
 struct placed {
     json_t *event;
     uint64_t time_ns;
-    size_t index; /* gaps come first */
+    size_t index; /* gaps first */
 };
 
 static int compare_placed(const void *left, const void *right) {
@@ -22,7 +22,7 @@ static int compare_placed(const void *left, const void *right) {
 
 bool event_is_gap(const json_t *event) { return json_get_kind(event) == TRACE_KIND_EVENTS_LOST; }
 
-/* False when this gap was seen before. */
+/* Returns false if this gap was seen before. */
 static bool first_sight(json_t *seen, const json_t *gap) {
     char key[256];
     const json_t *data = json_object_get(gap, "data");

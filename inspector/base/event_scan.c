@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two ways: `quick` reads the usual form and says no to anything else; then proto/event_parse.h reads the text, or says what
- * is wrong. */
+ * Two ways: `quick` reads the usual form and refuses anything else; then proto/event_parse.h reads the text, or reports what is
+ * wrong. */
 #include "event_scan.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ static bool is_literal(struct json_span value, const char *literal) {
     return value.bytes == strlen(literal) && !memcmp(value.text, literal, value.bytes);
 }
 
-/* A string of exactly so many bytes as hex. */
+/* A string of exactly this many bytes as hex. */
 static bool read_hex(struct json_span value, uint8_t *out, size_t bytes) {
     return value.bytes == 2 * bytes + 2 && *value.text == '"' && !trace_hex_decode(out, value.text + 1, bytes);
 }
@@ -42,7 +42,7 @@ static bool read_id64(struct json_span value, uint64_t *ret_id) {
     return true;
 }
 
-/* Printable ASCII, which is what names are, nearly always. */
+/* Printable ASCII, as nearly all names are. */
 static bool read_text(struct json_span value, char *out, size_t room) {
     if (value.bytes < 2 || *value.text != '"' || value.bytes - 2 > room) return false;
     for (size_t i = 1; i < value.bytes - 1; i++)
@@ -91,7 +91,7 @@ static bool read_integer_field(struct json_span value, enum trace_type type, uin
                                             : UINT64_MAX;
     size_t bytes = type == TRACE_TYPE_u8 ? 1 : type == TRACE_TYPE_u16 ? 2 : type == TRACE_TYPE_u32 ? 4 : 8;
     if (type == TRACE_TYPE_id64 ? !read_id64(value, &number) : !read_number(value, max, &number)) return false;
-    memcpy(at, &number, bytes); /* x86-64 and the other machines that rings are read on are little-endian */
+    memcpy(at, &number, bytes); /* all machines that rings are read on are little-endian */
     return true;
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "read_integer_field, read_id64");
@@ -116,17 +116,17 @@ static bool read_field(struct json_span value, const struct trace_field_info *fi
     return false;
 }
 
-/* Is there nothing behind the last member or element but the bracket?  json_scan stops at whatever it does not expect. */
+/* Does nothing but the bracket follow the last member or element?  json_scan stops at whatever it does not expect. */
 static bool ends_at(struct json_span span, size_t at, char bracket) {
     const char *end = span.text + span.bytes - 1;
-    if (!at) at = 1; /* there was none */
+    if (!at) at = 1; /* there were none */
     if (at >= span.bytes || *end != bracket) return false;
     for (const char *space = span.text + at; space < end; space++)
         if (*space != ' ' && *space != '\n' && *space != '\r' && *space != '\t') return false;
     return true;
 }
 
-/* Is the member's key this, with its quotes and without escapes? */
+/* Is this the member's key, with its quotes and without escapes? */
 static bool key_is(const struct json_member *member, const char *name, size_t bytes) {
     return member->key.bytes == bytes + 2 && !memcmp(member->key.text + 1, name, bytes);
 }
@@ -137,7 +137,7 @@ static bool read_data(struct json_span data, const struct trace_kind_info *kind,
     size_t at = 0;
     unsigned seen = 0, expected = 0;
     while (json_scan_member(data, &at, &member)) {
-        /* They come in the table's order. */
+        /* Usually they come in the table's order. */
         unsigned i = expected, tries = kind->field_count;
         for (; tries; tries--, i = i + 1 < kind->field_count ? i + 1 : 0)
             if (i < kind->field_count && key_is(&member, kind->fields[i].name, kind->fields[i].json_bytes - 3U)) break;
@@ -216,7 +216,7 @@ static bool is_plain(struct json_span value) {
     return is_literal(value, "null") || json_scan_plain(value, &text) || json_scan_integer(value, &number);
 }
 
-/* What is handed on as it lies in the text. */
+/* The members that are passed on unparsed. */
 static bool is_plain_object(struct json_span object) {
     struct json_member member;
     size_t at = 0;
@@ -256,7 +256,7 @@ static bool quick(struct json_span text, struct scanned_event *out) {
     return true;
 }
 
-/* A member as it lies in the text, if there is one. */
+/* A member, unparsed, if there is one. */
 static struct json_span member_of(struct json_span text, const char *name) {
     struct json_span value = {NULL, 0};
     return json_scan_find(text, name, &value) ? value : (struct json_span){NULL, 0};

@@ -20,24 +20,24 @@ enum exit_code {
 
 struct failure {
     enum exit_code code;
-    bool disconnected; /* traced went away: connecting again may help */
-    int64_t rpc_code;  /* of an error answer, else 0 */
-    char param[16];    /* which param an error answer is about; empty: none */
+    bool disconnected; /* traced went away: reconnecting may help */
+    int64_t rpc_code;  /* of an error answer; otherwise 0 */
+    char param[16];    /* the param that an error answer is about; empty: none */
     struct {
-        bool is_wrong;           /* the filter; and where, in bytes of its text */
-        size_t position, length; /* as traced says */
-        const char *text;        /* whose; NULL: that of --where */
+        bool is_wrong;           /* the filter is wrong; where, in bytes of its text */
+        size_t position, length; /* as traced reported */
+        const char *text;        /* its text; NULL: that of --where */
     } filter;
     char text[768];
 };
 
-/* Fills in a failure.  Returns -1 always. */
+/* Fills in a failure.  Always returns -1. */
 int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* As a time to wait in milliseconds, or a deadline. */
 #define WAIT_FOREVER UINT64_MAX
 
-/* "Out of memory".  Returns -1 always. */
+/* "out of memory".  Always returns -1. */
 int failure_out_of_memory(struct failure *failure);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Small numbers for texts: 0, 1, 2, ... in the order of first sight, so that ids can be compared, sorted and used as indices.
+ * Small numbers for texts: 0, 1, 2, ... in the order in which they are first seen, so that ids can be compared, sorted and used
+ * as indices.
  *
  *     struct intern nodes = {0};
  *     if (intern_number(&nodes, id, &number)) return -ENOMEM;

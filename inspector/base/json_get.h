@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Members of an answer, read with suspicion: traced may be of another version, or not traced at all.  Nothing here fails; what
- * is missing or of another type is the default.  Everything returned is borrowed from the object. */
+ * Members of an answer, read defensively: traced may be of another version, or the peer may not be traced at all.  Nothing here
+ * fails; what is missing or of another type is the default.  Everything returned is borrowed from the object. */
 #ifndef INSPECTOR_JSON_GET_H
 #define INSPECTOR_JSON_GET_H
 
@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reads a number, or one above 2^63 - 1 as a decimal string.  False, and *ret_value untouched, for anything else. */
+/* Reads a number, or one above 2^63 - 1 as a decimal string.  Returns false, with *ret_value untouched, for anything else. */
 bool json_get_unsigned(const json_t *object, const char *key, uint64_t *ret_value);
 
-/* The same with 0 for what is missing. */
+/* The same, with 0 for what is missing. */
 uint64_t json_get_count(const json_t *object, const char *key);
 
 double json_get_real(const json_t *object, const char *key, double otherwise);
@@ -22,7 +22,7 @@ bool json_get_bool(const json_t *object, const char *key);
 /* A string, or NULL.  It may hold any character but NUL. */
 const char *json_get_text(const json_t *object, const char *key);
 
-/* A string of exactly so many lower-case hex digits, or NULL. */
+/* A string of exactly this many lower-case hex digits, or NULL. */
 const char *json_get_hex(const json_t *object, const char *key, unsigned digits);
 
 #define NODE_DIGITS 64
@@ -30,14 +30,14 @@ const char *json_get_hex(const json_t *object, const char *key, unsigned digits)
 #define SPAN_DIGITS 16
 #define LOG_DIGITS 16
 
-/* True when text is exactly so many lower-case hex digits. */
+/* Is text exactly this many lower-case hex digits? */
 bool json_is_hex(const char *text, unsigned digits);
 
-/* `kind` of an event, or of a group of a count by kind: TRACE_KIND_ of that name; 0 when it is missing, or one that this
- * version does not know. */
+/* The `kind` of an event, or of a group of a count by kind, as TRACE_KIND_...; 0 when it is missing or not known to this
+ * version. */
 uint16_t json_get_kind(const json_t *event);
 
-/* `timestamp` and `ns` of an object as Unix nanoseconds; false when there is no timestamp. */
+/* `timestamp` and `ns` of an object as Unix nanoseconds.  Returns false when there is no timestamp. */
 bool json_get_time(const json_t *object, uint64_t *ret_unix_ns);
 
 /* An array member, or NULL.  json_array_size(NULL) is 0. */

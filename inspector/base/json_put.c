@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_put.h"
 
-/* jansson leaves the delete character alone, which is ASCII and no text.  Outside of strings there is none. */
+/* jansson does not escape the delete character, which is ASCII but not printable.  Outside strings there is none. */
 static int put(const char *bytes, size_t count, void *arg) {
     struct strbuf *out = arg;
     for (size_t begin = 0, i = 0; i <= count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON for people's eyes and programs' ears alike: printable ASCII alone, so that what a node wrote reaches a terminal as text
- * here, too. */
+ * JSON for people and programs: printable ASCII only, so that what a node wrote cannot reach a terminal as a control
+ * character. */
 #ifndef INSPECTOR_JSON_PUT_H
 #define INSPECTOR_JSON_PUT_H
 
@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-/* Appends a value; flags: more of jansson's, as JSON_COMPACT.  Returns 0, or -1 when memory is out. */
+/* Appends a value.  flags: more flags of jansson, as JSON_COMPACT.  Returns 0, or -1 when out of memory. */
 int json_put(struct strbuf *out, const json_t *value, size_t flags);
 
 #endif

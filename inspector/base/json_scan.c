@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* What a byte is, between strings. */
+/* The class of a byte between strings. */
 enum { OTHER, SPACE, OPEN, CLOSE, QUOTE, COMMA };
 static const unsigned char classes[256] = {
     [' '] = SPACE, ['\t'] = SPACE, ['\n'] = SPACE, ['\r'] = SPACE, ['{'] = OPEN,  ['['] = OPEN,
@@ -16,7 +16,7 @@ static const char *skip_space(const char *at, const char *end) {
     return at;
 }
 
-/* From an opening quote to behind the closing one; NULL when there is none. */
+/* From an opening quote to after the closing one; NULL when there is none. */
 static const char *skip_string(const char *at, const char *end) {
     for (at++; at < end;) {
         const char *quote = memchr(at, '"', (size_t)(end - at)), *back = quote;
@@ -28,7 +28,7 @@ static const char *skip_string(const char *at, const char *end) {
     return NULL;
 }
 
-/* From an opening bracket to behind the one that closes it. */
+/* From an opening bracket to after the one that closes it. */
 static const char *skip_brackets(const char *at, const char *end) {
     size_t depth = 0;
     while (at < end) {
@@ -48,7 +48,7 @@ static const char *skip_brackets(const char *at, const char *end) {
     return NULL;
 }
 
-/* From the first byte of a value to behind its last; NULL for what is none. */
+/* From the first byte of a value to after its last; NULL if it is not a value. */
 static const char *skip_value(const char *at, const char *end) {
     const char *begin = at;
     if (at >= end) return NULL;
@@ -68,7 +68,7 @@ bool json_scan_value(const char *text, size_t bytes, struct json_span *ret_value
     return true;
 }
 
-/* Steps over the opening bracket or a comma, to what comes next.  NULL at the closing bracket, and for what is neither. */
+/* Steps over the opening bracket or a comma to what comes next.  NULL at the closing bracket, or if it is neither. */
 static const char *step_into(struct json_span span, size_t at, char open) {
     const char *end = span.text + span.bytes, *next;
     if (at == 0) {
@@ -113,7 +113,7 @@ bool json_scan_member(struct json_span object, size_t *at, struct json_member *r
     return true;
 }
 
-/* With escapes, which only names have that a node chose. */
+/* Names with escapes: only those that a node chose have any. */
 static bool is_escaped(const struct json_member *member, const char *key) {
     json_t *name = json_loadb(member->key.text, member->key.bytes, JSON_DECODE_ANY, NULL);
     bool same = name && !strcmp(json_string_value(name), key);
@@ -142,7 +142,7 @@ bool json_scan_find(struct json_span object, const char *key, struct json_span *
 bool json_scan_path(const char *text, size_t bytes, const char *const *names, size_t count, struct json_span *ret_value) {
     const char *end = text + bytes, *value = skip_space(text, end);
     for (size_t i = 0; i < count; i++) {
-        /* To the end of the text, for where the object ends is not known yet. */
+        /* To the end of the text: we do not know yet where the object ends. */
         struct json_span object = {value, (size_t)(end - value)};
         struct json_member member;
         size_t at = 0;

@@ -37,7 +37,7 @@
 #define TRIGGER_AFTER_MS 1000U
 #define TRIGGER_EVERY_MS 10000U
 #define TRIGGER_SETTLE_MS 150U /* how long after a window all its events have been drained */
-#define RECORD_QUIET_MS 30U    /* at its end `record` waits this long for what traced is about to read */
+#define RECORD_QUIET_MS 30U    /* when ended, `record` waits this long for traced's next read: traced pauses at most 25 ms */
 #define RECORD_LATER_MS 200U   /* ... and stops reading at events this much later than the end */
 #define PACE_PAUSE_MS 60000    /* --speed: longer waits are split into pieces of this length */
 #define ARGS_MAX 64U

@@ -4,7 +4,7 @@
 #ifndef INSPECTOR_NEAREST_H
 #define INSPECTOR_NEAREST_H
 
-/* The edit distance: how many letters to insert, delete or replace, or neighbours to exchange, to make one of the other.  For
+/* The edit distance: how many letters to insert, delete or replace, or neighbours to swap, to turn one word into the other.  For
  * words of up to 63 letters; 99 for longer ones. */
 unsigned nearest_distance(const char *a, const char *b);
 
@@ -17,7 +17,7 @@ unsigned nearest_distance(const char *a, const char *b);
  *     for (...) nearest_look(&nearest, word);
  *     if (nearest.word) ...                      nearest.word is the nearest one, if it is near enough
  *
- * A word must have more letters than are wrong. */
+ * A suggested word must have more letters than the distance. */
 struct nearest {
     const char *typed;
     const char *word; /* borrowed; NULL: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text that grows.  A failed allocation is remembered, later calls do nothing, and whoever writes the text out checks once
- * (strbuf.failed): rendering code needs no error paths.  {0} is an empty buffer. */
+ * Text that grows.  A failed allocation is remembered, and later calls do nothing; whoever writes the text checks strbuf.failed
+ * once, so rendering code needs no error paths.  {0} is an empty buffer. */
 #ifndef INSPECTOR_STRBUF_H
 #define INSPECTOR_STRBUF_H
 
@@ -18,7 +18,7 @@ struct strbuf {
 
 void strbuf_fini(struct strbuf *buf);
 
-/* Forgets the text and keeps the memory. */
+/* Empties the text and keeps the memory. */
 void strbuf_clear(struct strbuf *buf);
 
 void strbuf_add(struct strbuf *buf, const char *text, size_t bytes);
@@ -27,7 +27,7 @@ void strbuf_spaces(struct strbuf *buf, size_t count);
 void strbuf_printf(struct strbuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vprintf(struct strbuf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
-/* The text, "" when there is none. */
+/* The text; "" if there is none. */
 const char *strbuf_text(const struct strbuf *buf);
 
 #endif

@@ -18,14 +18,14 @@ struct command {
         enum option option;
         struct option_info info;
     } meanings[4];           /* the first without a spelling ends them */
-    const struct list *list;   /* of its rows, for --fields; NULL: they depend on the answer */
-    bool paged;                /* its output ends, and may be long */
-    bool headed;               /* it begins with sentences and not with titles */
-    bool takes_filter;         /* its first argument is one */
-    bool finds_faults;         /* so that finding nothing is good */
-    bool changes;              /* something but its output: defaults of the configuration are not for it */
-    bool own_format;           /* --format and --fields are its own */
-    bool offline;              /* opens its source itself, or needs none: session->inquiry.source is NULL */
+    const struct list *list; /* of its rows, for --fields; NULL: they depend on the answer */
+    bool paged;              /* its output ends, and may be long */
+    bool headed;             /* it begins with sentences and not with titles */
+    bool takes_filter;       /* its first argument is one */
+    bool finds_faults;       /* so that finding nothing is good */
+    bool changes;            /* something but its output: defaults of the configuration are not for it */
+    bool own_format;         /* --format and --fields are its own */
+    bool offline;            /* opens its source itself, or needs none: session->inquiry.source is NULL */
     command_run *run;
     const char *summary; /* a phrase of one line */
     const char *description;

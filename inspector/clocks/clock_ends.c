@@ -10,12 +10,12 @@
 
 /* ---- keys ---- */
 
-/* A message's trace need not be on the wire, and so need not be known at both ends. */
+/* A message's trace may not be on the wire, so one end may not know it. */
 struct key {
     struct trace_node_id from, to;
     struct trace_id trace;
     uint64_t number;
-    uint64_t space; /* of a message, its transport */
+    uint64_t space; /* of a message: its transport */
     uint64_t is_message;
 };
 
@@ -52,7 +52,7 @@ bool clock_end_key(const struct trace_event *event, const struct trace_node_id *
 
 static bool is_kept(const struct clock_ends *ends, uint64_t key) { return !ends->thinned || !(key >> (64 - ends->thinned)); }
 
-/* Keeps every second packet of those that are kept now. */
+/* Keeps only half of the packets that are kept now. */
 static void thin(struct clock_ends *ends) {
     size_t kept = 0;
     ends->thinned++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which packet of one machine is which of another, when nothing is known of their clocks: by its number alone, and only where that is used
- * once.  Pure. */
+ * Which packet of one machine is which of another, when nothing is known of their clocks: by its number alone, and only where the
+ * number is used once.  Pure. */
 #ifndef INSPECTOR_CLOCK_ENDS_H
 #define INSPECTOR_CLOCK_ENDS_H
 
@@ -9,12 +9,13 @@
 
 #include <p2ptrace/event.h>
 
-/* So many ends of packets are kept.  Of more than that, a share of the packets, chosen by their keys: of both ends, or of none. */
+/* Up to this many ends of packets are kept.  Beyond that, a share of the packets, chosen by key: both ends of a packet,
+ * or none. */
 #define CLOCK_ENDS_MAX ((size_t)1 << 20)
 
 struct clock_end {
     uint64_t key;
-    uint64_t order, time_ns; /* clocks_packet has them */
+    uint64_t order, time_ns; /* as in clocks_packet */
     uint32_t machine;
     bool sent;
 };
@@ -25,13 +26,15 @@ struct clock_ends {
     unsigned thinned; /* one in 2^thinned packets is kept */
 };
 
-/* Is it one end of a packet or message, with a peer?  Then *ret_key says which, alike at both ends, and *ret_sent which end. */
+/* Is it one end of a packet or message, with a peer?  If so, *ret_key identifies it, the same at both ends, and *ret_sent says
+ * which end. */
 bool clock_end_key(const struct trace_event *event, const struct trace_node_id *node_id, uint64_t *ret_key, bool *ret_sent);
 
-/* Adds an end.  0 or -ENOMEM. */
+/* Adds an end.  Returns 0 or -ENOMEM. */
 int clock_ends_add(struct clock_ends *ends, const struct clock_end *end);
 
-/* The packets from one machine to another that were seen at both; *ret_packets is the caller's.  Sorts the ends.  0 or -ENOMEM. */
+/* The packets from one machine to another that were seen at both ends; the caller owns *ret_packets.  Sorts the ends.  Returns 0
+ * or -ENOMEM. */
 int clock_ends_match(struct clock_ends *ends, struct clocks_packet **ret_packets, size_t *ret_count);
 
 void clock_ends_fini(struct clock_ends *ends);

@@ -5,15 +5,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What a clock reading itself is off by: the counter's calibration, the time from reading it to the send. */
+/* The error of reading a clock: the counter's calibration, and the time from reading it to the send. */
 #define READING_NS 1000.0
 
-/* One packet in so many may contradict the others, by any amount, without a doubt about the line. */
+/* One packet in this many may contradict the others, by any amount, without casting doubt on the line. */
 #define OUTLIERS_PART 100
 
-#define SUPPORT_MIN 20 /* with fewer packets of a direction each of them counts */
+#define SUPPORT_MIN 20 /* with fewer packets in a direction, each of them counts */
 
-#define ROUNDS 3 /* of leaving out what contradicts the line, and fitting the rest */
+#define ROUNDS 3 /* of leaving out what contradicts the line and fitting the rest */
 
 static double seconds_of(uint64_t ns, uint64_t origin_ns) { return (double)(int64_t)(ns - origin_ns) / 1e9; }
 
@@ -25,7 +25,7 @@ static double y_of(const struct clock_fit *fit, const struct clock_sample *sampl
     return (double)(clock_sample_lead(sample) - fit->map.base_ns);
 }
 
-/* ---- who contradicts whom ---- */
+/* ---- contradictions ---- */
 
 /* How far a sample is above a line. */
 struct residual {
@@ -36,10 +36,12 @@ struct residual {
 static int compare_residuals(const void *left, const void *right) {
     const struct residual *a = left, *b = right;
     if (a->above != b->above) return a->above < b->above ? -1 : 1;
-    return (int)a->upper - (int)b->upper; /* at one height the lower bound comes first: they do not contradict each other */
+    return (int)a->upper -
+           (int)b->upper; /* at the same height the lower bound comes first: the two do not contradict each other */
 }
 
-/* How far to move the line up so that the fewest samples contradict it: the middle of that range, the widest of several. */
+/* How far to move the line up so that the fewest samples contradict it: the middle of that range; of several ranges, the
+ * widest. */
 static double best_height(struct residual *residuals, size_t count, size_t lower_count) {
     size_t wrong = lower_count, fewest = SIZE_MAX;
     double best = 0, widest = -1;
@@ -64,7 +66,7 @@ static void list_residuals(const struct clock_fit *fit, const struct clock_sampl
 
 /* ---- the region ---- */
 
-/* Any line that passes between one upper and one lower point, wherever they are, has its `at` in here. */
+/* The `at` of any line that passes between an upper and a lower point, wherever they are, is in this range. */
 static void begin_region(struct clock_fit *fit, const struct clock_sample *samples, size_t count) {
     double low = INFINITY, high = -INFINITY, reach = 0;
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +78,7 @@ static void begin_region(struct clock_fit *fit, const struct clock_sample *sampl
     clock_region_init(&fit->region, low - CLOCK_SLOPE_MAX * reach - 1, high + CLOCK_SLOPE_MAX * reach + 1);
 }
 
-/* The region of the samples that leave a line at least so much room: upper ones above it, lower ones below. */
+/* The region of the samples that leave a line at least this much room: upper ones above it, lower ones below. */
 static void cut_region(struct clock_fit *fit, const struct clock_sample *samples, size_t count, double above_min,
                        double below_min) {
     struct clock_line line = fit->map.line;
@@ -99,7 +101,7 @@ static int compare_up(const void *left, const void *right) {
     return *a < *b ? -1 : *a > *b;
 }
 
-/* The room that all but one in so many of a direction leave the line; none is left by those that contradict it. */
+/* The room that all but one in this many of a direction leave the line; those that contradict it leave none. */
 static double usual_room(const struct clock_fit *fit, const struct clock_sample *samples, size_t count, bool forward,
                          double *room) {
     size_t found = 0;
@@ -111,7 +113,7 @@ static double usual_room(const struct clock_fit *fit, const struct clock_sample 
     return found < SUPPORT_MIN ? 0 : fmax(room[(found + OUTLIERS_PART - 1) / OUTLIERS_PART], 0);
 }
 
-/* The lines that may be true are more than those that contradict nobody: some packets may be wrong and contradict nobody. */
+/* More lines may be true than those that contradict no packet: some packets may be wrong and contradict nothing. */
 static void widen(struct clock_fit *fit, const struct clock_sample *samples, size_t count, double *room) {
     size_t outliers = fit->outliers;
     double above_min = usual_room(fit, samples, count, true, room), below_min = usual_room(fit, samples, count, false, room);
@@ -124,7 +126,7 @@ static int compare_down(const void *left, const void *right) {
     return *a > *b ? -1 : *a < *b;
 }
 
-/* By how much samples contradict the line, but for the worst of them: few may do so by any amount. */
+/* How much samples contradict the line, except for the worst of them: a few may do so by any amount. */
 static void find_doubt(struct clock_fit *fit, const struct clock_sample *samples, size_t count, double *room) {
     size_t wrong = 0, spared = count / OUTLIERS_PART > 1 ? count / OUTLIERS_PART : 1;
     for (size_t i = 0; i < count; i++) {

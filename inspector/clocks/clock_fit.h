@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * How two clocks stand to each other, from packets between them.  Pure.
+ * How two clocks relate, from the packets between them.  Pure.
  *
- * A packet that left at 10.000 of the near clock and came at 13.205 of the far one says that the far clock is at most 3.205 ahead: it
- * was under way for some time.  One in the other direction says at least how far.  As NTP does it, but over all packets: the far
- * clock's lead is a straight line in time that passes below all points of the one direction and above those of the other.
+ * A packet that left at 10.000 of the near clock and arrived at 13.205 of the far clock shows that the far clock is at most 3.205
+ * ahead, because the packet took some time.  A packet in the other direction gives a lower bound.  As in NTP, but over all
+ * packets: the far clock's lead is a straight line in time that passes below all points of one direction and above those of the
+ * other.
  *
  *      far - near
  *         |  ^   ^        ^    ^         forward: sent near, received far
@@ -14,9 +15,9 @@
  *         | v      v       v     v       backward
  *         +---------------------------> near clock
  *
- * Whatever queues did, the truth is among the lines that do; the one in the middle is taken, and how far the others are from it is the
- * error.  Packets that contradict the rest (a send that was noted late, a number used twice) are left out where they are few.  One may
- * also be wrong and contradict nobody; so the error does not rest on the few packets that leave the least room. */
+ * Whatever queues did, the truth is among the lines that do so.  We take the one in the middle; the distance to the others is the
+ * error.  Packets that contradict the rest (a send recorded late, a number used twice) are left out if they are few.  A packet
+ * may also be wrong and contradict none; so the error does not depend on the few packets that leave the least room. */
 #ifndef INSPECTOR_CLOCK_FIT_H
 #define INSPECTOR_CLOCK_FIT_H
 
@@ -25,11 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One packet between two clocks.  Orders rise with true time, whatever the clock does: the events' positions. */
+/* One packet between two clocks.  Orders rise with true time, whatever the clock does: they are positions of events. */
 struct clock_sample {
     uint64_t near_ns, far_ns;
     uint64_t near_order, far_order;
-    bool forward; /* sent near */
+    bool forward; /* sent by the near machine */
 };
 
 /* From one clock to another. */
@@ -45,22 +46,22 @@ uint64_t clock_map_to_near(const struct clock_map *map, uint64_t far_ns);
 
 struct clock_fit {
     struct clock_map map;
-    struct clock_region region; /* lines that may be true: y as in the map */
-    double doubt_ns; /* added to the error: by so much do packets contradict each other that are too many to be left out */
+    struct clock_region region; /* lines that may be true, with y as in the map */
+    double doubt_ns;            /* added to the error: how much packets contradict each other that are too many to leave out */
     size_t forward, backward, outliers;
-    int64_t at_most_ns, at_least_ns; /* far - near, as the packets of one direction alone say: of forward, of backward ones */
+    int64_t at_most_ns, at_least_ns; /* bounds of far - near from one direction alone: forward, backward */
 };
 
-/* What a packet says of far - near. */
+/* The value of far - near that a packet gives. */
 static inline int64_t clock_sample_lead(const struct clock_sample *sample) { return (int64_t)(sample->far_ns - sample->near_ns); }
 
-/* Both directions were seen.  Otherwise only the bounds are filled in. */
+/* Packets went in both directions.  Otherwise only the bounds are filled in. */
 static inline bool clock_fit_known(const struct clock_fit *fit) { return fit->forward && fit->backward; }
 
-/* Fits `count` samples, in any order.  0 or -ENOMEM. */
+/* Fits `count` samples, in any order.  Returns 0 or -ENOMEM. */
 int clock_fit_init(struct clock_fit *ret_fit, const struct clock_sample *samples, size_t count);
 
-/* How far the truth may be from the line there, in ns. */
+/* How far the truth may be from the line at that point, in ns. */
 double clock_fit_error(const struct clock_fit *fit, uint64_t near_ns);
 
 #endif

@@ -11,7 +11,7 @@ void clock_region_init(struct clock_region *region, double low, double high) {
     region->count = 4;
 }
 
-/* How far a line is on the right side of the point; below 0 on the wrong one. */
+/* How far a line is on the right side of the point; below 0 on the wrong side. */
 static double room(struct clock_line line, double x, double y, bool upper) {
     double above = clock_line_at(line, x) - y;
     return upper ? -above : above;
@@ -56,7 +56,7 @@ double clock_region_high(const struct clock_region *region, double x) {
     return high;
 }
 
-/* The mean of the corners: for a polygon that has no area. */
+/* The mean of the corners: for a polygon without area. */
 static struct clock_line mean(const struct clock_region *region) {
     struct clock_line sum = {0, 0};
     for (unsigned i = 0; i < region->count; i++) {

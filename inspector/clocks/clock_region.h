@@ -2,23 +2,25 @@
  *
  * All straight lines that pass below some points and above others.  Pure.
  *
- * A line y = at + slope * x is a point (at, slope) of a plane.  "Passes below (x, y)" is a half plane there, so that all lines that
- * fulfil a set of such conditions are a convex polygon; each condition cuts a piece off.  One condition costs as many steps as the
+ * A line y = at + slope * x is a point (at, slope) of a plane.  "Passes below (x, y)" is a half plane there, so the lines that
+ * meet a set of such conditions form a convex polygon; each condition cuts a piece off.  A condition costs as many steps as the
  * polygon has corners, usually less than ten. */
 #ifndef INSPECTOR_CLOCK_REGION_H
 #define INSPECTOR_CLOCK_REGION_H
 
 #include <stdbool.h>
 
-/* Two clocks part by no more than this: ns in a second, one in a thousand.  Crystals keep to 1e5, the kernel slews by 5e5 at most. */
+/* Two clocks drift apart by no more than this: in ns a second, one in a thousand.  Crystals keep to 1e5, the kernel slews by up
+ * to 5e5. */
 #define CLOCK_SLOPE_MAX 1e6
 
-/* A cut that would give the polygon more corners than this is left out: the region is larger than it could be, never wrong. */
+/* A cut that would give the polygon more corners than this is ignored: the region is then larger than it could be, never
+ * wrong. */
 #define CLOCK_CORNERS_MAX 48
 
 struct clock_line {
-    double at;    /* y at x = 0, ns */
-    double slope; /* ns a second */
+    double at;    /* y at x = 0, in ns */
+    double slope; /* in ns a second */
 };
 
 struct clock_region {
@@ -28,13 +30,14 @@ struct clock_region {
 
 static inline double clock_line_at(struct clock_line line, double x) { return line.at + line.slope * x; }
 
-/* All lines with `at` between these, and no slope above CLOCK_SLOPE_MAX. */
+/* All lines with `at` in this range, and no slope above CLOCK_SLOPE_MAX. */
 void clock_region_init(struct clock_region *region, double low, double high);
 
-/* Keeps the lines that pass below (upper) or above the point, or through it.  Returns false, and changes nothing, when none does. */
+/* Keeps the lines that pass below (upper) or above the point, or through it.  If there are none, returns false and changes
+ * nothing. */
 bool clock_region_cut(struct clock_region *region, double x, double y, bool upper);
 
-/* The least and greatest value that its lines have at x. */
+/* The least and greatest value of its lines at x. */
 double clock_region_low(const struct clock_region *region, double x);
 double clock_region_high(const struct clock_region *region, double x);
 

@@ -5,29 +5,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this part away: some
- * that are
- * wrong come and go, behind a step nearly all of a direction are. */
+/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this much away: a few
+ * wrong ones come and go, but after a step nearly all packets of a direction are wrong. */
 #define FORGET 32.0
 #define WRONG_ENOUGH 5.0
-#define WRONG_ENOUGH_AT_END 2.5 /* no more come */
+#define WRONG_ENOUGH_AT_END 2.5 /* there are no more packets */
 
-/* Before anything is known of a line: further than any clock is wrong, and not so far that ns get lost in a double. */
+/* The bounds before anything is known of a line: more than any clock is wrong, but little enough that a double still holds ns. */
 #define ANYWHERE_NS 4e15
 
-/* No clock is set so often; a hostile recording must not make us search for ever. */
+/* No clock is set this often; a hostile recording must not make us search forever. */
 #define STEPS_MAX 64
 
-/* How many more packets may contradict a line that covers both parts, beside one in so many of the shorter part. */
+/* How many more packets may contradict a line that covers both parts, besides one in so many of the shorter part. */
 #define UNITED_WRONG_MAX 2
 #define UNITED_WRONG_PART 5
 
 /* ---- walking through time ---- */
 
 struct direction {
-    double wrong;     /* the count that forgets */
+    double wrong;     /* the count described above */
     size_t first_bad; /* since it was last about 0 */
-    size_t last_good; /* before that */
+    size_t last_good; /* the last before that */
 };
 
 struct walk {
@@ -50,7 +49,7 @@ static bool fits(struct walk *walk, const struct clock_sample *sample) {
     return clock_region_cut(&walk->region, x, y, sample->forward);
 }
 
-/* Takes the next sample.  Returns the direction when it shows that the line has ended. */
+/* Takes the next sample.  Returns the direction if it shows that the line has ended. */
 static struct direction *walk_take(struct walk *walk, size_t i) {
     struct direction *direction = &walk->directions[walk->samples[i].forward];
     if (fits(walk, &walk->samples[i])) {
@@ -63,7 +62,7 @@ static struct direction *walk_take(struct walk *walk, size_t i) {
     return direction->wrong >= WRONG_ENOUGH ? direction : NULL;
 }
 
-/* Between the last sample that fitted and the first that did not: where the lead changes most from one to the next. */
+/* Between the last sample that fitted and the first that did not: where the lead changes most from one sample to the next. */
 static size_t place_of(const struct walk *walk, const struct direction *direction) {
     size_t place = direction->first_bad;
     uint64_t most = 0;
@@ -89,14 +88,14 @@ static size_t find_begins(struct walk *walk, size_t count, size_t *begins) {
         if (place <= walk->begin) place = walk->begin + 1;
         begins[found++] = place;
         walk_begin(walk, place);
-        i = place - 1; /* once more from there: each walk begins behind the one before, and looks at no more than it must */
+        i = place - 1; /* start again there: each walk begins after the previous one, and looks no further than it must */
     }
     return found;
 }
 
-/* ---- what was no step ---- */
+/* ---- false steps ---- */
 
-/* Does one line do for both parts, [begin, middle) and [middle, end)? */
+/* Does one line fit both parts, [begin, middle) and [middle, end)? */
 static int unites(const struct clock_sample *samples, size_t begin, size_t middle, size_t end, bool *ret_unites) {
     struct clock_fit before, after, both;
     if (clock_fit_init(&before, samples + begin, middle - begin) || clock_fit_init(&after, samples + middle, end - middle) ||
@@ -120,7 +119,7 @@ static int unite(const struct clock_sample *samples, size_t count, size_t *begin
         }
         for (size_t k = i; k + 1 < *begin_count; k++) begins[k] = begins[k + 1];
         --*begin_count;
-        if (i) i--; /* the part before may go on into what is longer now */
+        if (i) i--; /* the previous part may continue into the longer one */
     }
     return 0;
 }

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two steps of one machine that two links tell of are one when they are of about one size and so near to each other. */
+/* Two links may both report a step of one machine.  It is the same step if the sizes are about equal and the times this near. */
 #define SAME_STEP_NS 5e9
 #define SAME_SIZE_NS 1e6
 #define SAME_SIZE_PART 10
 
-/* A step by less than this does not show which of the two clocks it was: they may only have changed their pace. */
+/* A smaller step than this does not show which of the two clocks it was: they may only have changed their pace. */
 #define CLEAR_STEP_NS 1000000
 
 /* ---- packets by their ends ---- */
@@ -54,7 +54,7 @@ static size_t list_pairs(struct clocks *clocks, const struct clocks_packet *pack
     return found;
 }
 
-/* The end of those that have the ends of the first. */
+/* The end of the run of samples between the same two clocks as the first. */
 static size_t end_of_group(const struct pair *pairs, size_t begin, size_t count) {
     size_t end = begin + 1;
     while (end < count && pairs[end].near == pairs[begin].near && pairs[end].far == pairs[begin].far) end++;
@@ -69,7 +69,7 @@ static void copy_samples(struct clock_sample *samples, const struct pair *pairs,
 
 static uint64_t size_of(int64_t number) { return number < 0 ? -(uint64_t)number : (uint64_t)number; }
 
-/* Both clocks went on by as much as time did, but for the one that was stepped: the one that went on by more, or back. */
+/* Both clocks advanced as much as time did, except the one that was stepped: it advanced more, or went back. */
 static void add_step(struct clocks *clocks, const struct pair *before, const struct pair *after) {
     int64_t near = (int64_t)(after->sample.near_ns - before->sample.near_ns);
     int64_t far = (int64_t)(after->sample.far_ns - before->sample.far_ns);
@@ -77,7 +77,7 @@ static void add_step(struct clocks *clocks, const struct pair *before, const str
     if (!clear && before->far == clocks->reference) is_near = true;
     uint64_t before_order = is_near ? before->sample.near_order : before->sample.far_order;
     uint64_t after_order = is_near ? after->sample.near_order : after->sample.far_order;
-    bool turned = before_order > after_order; /* packets that overtook each other */
+    bool turned = before_order > after_order; /* the packets overtook each other */
     clocks->steps[clocks->step_count++] = (struct step){.machine = is_near ? before->near : before->far,
                                                         .first_order = turned ? after_order : before_order,
                                                         .last_order = turned ? before_order : after_order,
@@ -123,7 +123,7 @@ static bool is_same_step(const struct step *a, const struct step *b) {
            differ < SAME_SIZE_NS + fabs((double)a_size) / SAME_SIZE_PART;
 }
 
-/* What both say: where they overlap, and otherwise what lies between them. */
+/* Merges two reports of one step: their overlap, or otherwise the time between them. */
 static void unite_steps(struct step *a, const struct step *b) {
     if (b->first_order < a->last_order) {
         a->first_order = b->first_order;
@@ -150,7 +150,7 @@ static void arrange_steps(struct clocks *clocks) {
     clocks->step_count = kept;
 }
 
-/* A clock for each machine, and one more behind each step. */
+/* A clock for each machine, and one more after each step. */
 static int make_clocks(struct clocks *clocks) {
     size_t step = 0;
     clocks->clock_count = clocks->machine_count + (uint32_t)clocks->step_count;
@@ -246,7 +246,7 @@ void clocks_destroy(struct clocks *clocks) {
 
 /* ---- times ---- */
 
-/* Between the two events that a step lies between, an event belongs to the one whose time is nearer to its own. */
+/* An event between the two events around a step belongs to the clock whose time is nearer to its own. */
 static bool is_before(const struct step *step, uint64_t order, uint64_t raw_ns) {
     if (order <= step->first_order) return true;
     if (order >= step->last_order) return false;
@@ -294,9 +294,9 @@ void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_n
     *max_ns = greatest;
 }
 
-/* ---- what is known of them ---- */
+/* ---- what is known about clocks ---- */
 
-/* The clock that a machine had at a moment of the shown time. */
+/* The clock that a machine had at a moment of shown time. */
 static uint32_t clock_at(const struct clocks *clocks, uint32_t machine, uint64_t time_ns) {
     uint32_t clock = clocks->first_clock[machine];
     while (clock + 1 < clocks->first_clock[machine + 1]) {
@@ -308,7 +308,7 @@ static uint32_t clock_at(const struct clocks *clocks, uint32_t machine, uint64_t
     return clock;
 }
 
-/* The errors of the links, and what was moved for other links' sake. */
+/* The errors of the links, plus how far clocks were moved because of other links. */
 static void find_error(const struct clocks *clocks, uint32_t clock, uint64_t time_ns, struct clocks_lead *lead) {
     uint64_t own_ns = clocks__unshow(clocks, clock, time_ns);
     double error = (double)size_of((int64_t)(own_ns - clock_map_to_far(&clocks->clocks[clock].chain, time_ns)));
@@ -321,7 +321,7 @@ static void find_error(const struct clocks *clocks, uint32_t clock, uint64_t tim
     lead->error_ns = (uint64_t)ceil(error);
 }
 
-/* The tightest bounds beside any one machine. */
+/* The bounds of the first link that has packets in one direction only. */
 static void find_bounds(const struct clocks *clocks, uint32_t clock, struct clocks_lead *lead) {
     for (size_t i = 0; i < clocks->link_count; i++) {
         const struct link *link = &clocks->links[i];

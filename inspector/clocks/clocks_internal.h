@@ -10,16 +10,16 @@
 /* A machine's clock was stepped between two of its events. */
 struct step {
     uint32_t machine;
-    uint64_t first_order, last_order; /* of the two, whichever came first */
+    uint64_t first_order, last_order; /* of the two events, the smaller first */
     uint64_t before_ns, after_ns;     /* their own times */
-    uint64_t before_here, after_here; /* as they are shown */
+    uint64_t before_here, after_here; /* their shown times */
 };
 
 /* Two clocks with packets between them. */
 struct link {
     uint32_t near, far; /* clocks */
     struct clock_fit fit;
-    size_t begin, end; /* its samples */
+    size_t begin, end; /* of its samples */
 };
 
 /* One machine's clock between two steps. */
@@ -27,20 +27,20 @@ struct clock {
     uint32_t machine;
     uint32_t parent; /* a clock; CLOCKS_NOBODY: a root, or not known */
     uint32_t root;   /* a clock */
-    size_t link;     /* to the parent */
-    double error_ns; /* in the middle of the links: what the best way is chosen by */
+    size_t link;     /* the link to the parent */
+    double error_ns; /* the sum of the links' errors in their middle; decides the best path */
     bool reached;
     struct clock_map own;   /* from shown time to this clock's */
-    struct clock_map chain; /* the same by the links to the root alone */
+    struct clock_map chain; /* the same, by the links to the root only */
 };
 
 struct clocks {
     uint32_t machine_count, clock_count;
-    uint32_t *first_clock; /* by machine, and one behind the last: of machine m are first_clock[m] up to first_clock[m + 1] */
+    uint32_t *first_clock; /* by machine, and one more: machine m has clocks first_clock[m] to first_clock[m + 1] - 1 */
     uint64_t *packets;     /* by machine */
     uint32_t reference;    /* a machine */
-    uint32_t root;         /* of most: a clock of the reference; CLOCKS_NOBODY: there are no links */
-    struct step *steps;    /* by machine, then order: the step behind clock c of machine m is steps[c - m] */
+    uint32_t root;         /* the root of most clocks: a clock of the reference; CLOCKS_NOBODY: there are no links */
+    struct step *steps;    /* by machine, then order: the step after clock c of machine m is steps[c - m] */
     size_t step_count;
     struct clock *clocks;
     struct link *links;
@@ -50,12 +50,12 @@ struct clocks {
 /* The clock of an event. */
 uint32_t clocks__find(const struct clocks *clocks, uint32_t machine, uint64_t order, uint64_t raw_ns);
 
-/* A clock's time as it is shown, and back. */
+/* Converts between a clock's own time and shown time. */
 uint64_t clocks__show(const struct clocks *clocks, uint32_t clock, uint64_t raw_ns);
 uint64_t clocks__unshow(const struct clocks *clocks, uint32_t clock, uint64_t time_ns);
 
-/* clocks_links.c: chooses the best ways from the roots, and moves clocks where two ways contradict each other.  samples: of all
- * links.  0 or -ENOMEM. */
+/* clocks_links.c: chooses the best paths from the roots, and moves clocks where two paths contradict each other.  samples: of all
+ * links.  Returns 0 or -ENOMEM. */
 int clocks__join(struct clocks *clocks, const struct clock_sample *samples);
 
 #endif

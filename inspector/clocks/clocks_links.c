@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * From links between two clocks to one time for all of them: see clocks.h. */
+ * From links between pairs of clocks to one time for all: see clocks.h. */
 #include "clocks_internal.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#define MEND_ROUNDS 12
+#define RESOLVE_ROUNDS 12
 
-/* ---- the best ways ---- */
+/* ---- the best paths ---- */
 
 static double middle_error(const struct link *link) { return clock_fit_error(&link->fit, link->fit.map.origin_ns); }
 
-/* The clock of a machine that has most packets on links, of those that are not reached; CLOCKS_NOBODY. */
+/* Of the clocks not reached yet, the one of a machine with the most packets on links; CLOCKS_NOBODY: none. */
 static uint32_t choose_root(const struct clocks *clocks, const uint64_t *weights, uint32_t machine) {
     uint32_t best = CLOCKS_NOBODY;
     for (uint32_t i = clocks->first_clock[machine]; i < clocks->first_clock[machine + 1]; i++)
@@ -21,7 +21,7 @@ static uint32_t choose_root(const struct clocks *clocks, const uint64_t *weights
     return best;
 }
 
-/* Sets parents from a root on, the least error first. */
+/* Sets parents, starting at a root, the smallest error first. */
 static void reach(struct clocks *clocks, uint32_t root, bool *done) {
     for (uint32_t i = 0; i < clocks->clock_count; i++)
         if (!clocks->clocks[i].reached) clocks->clocks[i].error_ns = INFINITY;
@@ -48,8 +48,8 @@ static void reach(struct clocks *clocks, uint32_t root, bool *done) {
     }
 }
 
-/* The reference first, and then whoever has links that do not lead to it. */
-static int find_ways(struct clocks *clocks) {
+/* The reference first, then machines with links that do not lead to it. */
+static int find_paths(struct clocks *clocks) {
     uint64_t *weights = calloc(clocks->clock_count + 1, sizeof *weights);
     bool *done = calloc(clocks->clock_count + 1, sizeof *done);
     if (!weights || !done) {
@@ -75,10 +75,10 @@ static int find_ways(struct clocks *clocks) {
 
 /* ---- one map for each clock ---- */
 
-/* The same from the other side. */
+/* The inverse map. */
 static double turned(double slope) { return 1e9 / (1 + slope / 1e9) - 1e9; }
 
-/* What follows from the parent's map and the link. */
+/* The map that follows from the parent's map and the link. */
 static struct clock_map chain_of(const struct clocks *clocks, const struct clock *clock) {
     const struct link *link = &clocks->links[clock->link];
     const struct clock *parent = &clocks->clocks[clock->parent];
@@ -91,7 +91,7 @@ static struct clock_map chain_of(const struct clocks *clocks, const struct clock
     return (struct clock_map){shown, (int64_t)(here - shown), {0, (pace - 1) * 1e9}};
 }
 
-/* The clocks in an order in which parents come first; roots are not among them.  Returns how many. */
+/* Lists the clocks except roots, parents first.  Returns how many. */
 static uint32_t list_by_depth(const struct clocks *clocks, uint32_t *list) {
     uint32_t count = 0;
     for (unsigned depth = 1, before = 1; before; depth++) {
@@ -107,14 +107,14 @@ static uint32_t list_by_depth(const struct clocks *clocks, uint32_t *list) {
     return count;
 }
 
-/* ---- where two ways contradict each other ---- */
+/* ---- where two paths contradict each other ---- */
 
 static bool is_joined(const struct clocks *clocks, const struct link *link) {
     return clocks->clocks[link->near].reached && clocks->clocks[link->far].reached &&
            clocks->clocks[link->near].root == clocks->clocks[link->far].root;
 }
 
-/* Does a link have more packets that would be received before they were sent than contradict each other anyway? */
+/* Would more packets of a link be received before they were sent than contradict each other anyway? */
 static bool is_contradicted(const struct clocks *clocks, const struct link *link, const struct clock_sample *samples) {
     size_t wrong = 0;
     for (size_t i = link->begin; i < link->end; i++) {
@@ -131,7 +131,7 @@ static bool any_contradicted(const struct clocks *clocks, const struct clock_sam
     return false;
 }
 
-/* All packets of a clock, with the others' times as they are shown. */
+/* All packets of a clock, with shown times for the other end. */
 static size_t list_shown(const struct clocks *clocks, uint32_t clock, const struct clock_sample *samples,
                          struct clock_sample *shown) {
     size_t count = 0;
@@ -150,12 +150,13 @@ static size_t list_shown(const struct clocks *clocks, uint32_t clock, const stru
     return count;
 }
 
-/* Puts each clock in turn into the middle of what all others leave it, until nobody contradicts anybody. */
-static int mend(struct clocks *clocks, const uint32_t *list, uint32_t count, const struct clock_sample *samples,
-                size_t sample_count) {
+/* Moves each clock in turn to the middle of the room that all others leave it, until nothing is contradicted or RESOLVE_ROUNDS
+ * times. */
+static int resolve_contradictions(struct clocks *clocks, const uint32_t *list, uint32_t count, const struct clock_sample *samples,
+                                  size_t sample_count) {
     struct clock_sample *shown = calloc(sample_count + 1, sizeof *shown);
     int result = shown ? 0 : -ENOMEM;
-    for (unsigned round = 0; !result && round < MEND_ROUNDS && any_contradicted(clocks, samples); round++)
+    for (unsigned round = 0; !result && round < RESOLVE_ROUNDS && any_contradicted(clocks, samples); round++)
         for (uint32_t i = 0; !result && i < count; i++) {
             struct clock_fit fit;
             size_t found = list_shown(clocks, list[i], samples, shown);
@@ -168,7 +169,7 @@ static int mend(struct clocks *clocks, const uint32_t *list, uint32_t count, con
 
 int clocks__join(struct clocks *clocks, const struct clock_sample *samples) {
     uint32_t *list = calloc((size_t)clocks->clock_count + 1, sizeof *list);
-    int result = list && !find_ways(clocks) ? 0 : -ENOMEM;
+    int result = list && !find_paths(clocks) ? 0 : -ENOMEM;
     if (!result) {
         uint32_t count = list_by_depth(clocks, list);
         for (uint32_t i = 0; i < count; i++) {
@@ -176,7 +177,7 @@ int clocks__join(struct clocks *clocks, const struct clock_sample *samples) {
             clock->own = clock->chain = chain_of(clocks, clock);
         }
         size_t sample_count = clocks->link_count ? clocks->links[clocks->link_count - 1].end : 0;
-        result = mend(clocks, list, count, samples, sample_count);
+        result = resolve_contradictions(clocks, list, count, samples, sample_count);
     }
     free(list);
     return result;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings that a user makes: of a stream, and of what nodes left. */
+ * The commands that make recordings: of a stream, and of what nodes left behind. */
 #include "commands.h"
 
 #include "event_writer.h"
@@ -86,14 +86,14 @@ static int record_events(struct record *record, json_t *events_new) {
     return result;
 }
 
-/* A stream whose source is away waits in pieces, so that it can be ended meanwhile.  Returns whether to wait on. */
+/* A stream whose source is away waits in pieces, so that the user can end it meanwhile.  Returns whether to go on waiting. */
 static bool waits_on(const struct record *record) {
     return record->stream.away.is && record->session->failure.disconnected &&
            trace_now_monotonic_ms() - record->away_ms < record->wait_ms;
 }
 
-/* Whether all of these events are later than the end that the user asked for, by more than traced needs to drain a lane.  Then
- * the nodes emit without a pause, and all events before the end have arrived. */
+/* Are all of these events later than the end that the user asked for, by more than traced needs to drain a lane?  Then the nodes
+ * emit without a pause, and all events before the end have arrived. */
 static bool is_past_end(const struct record *record, const json_t *events) {
     uint64_t time_ns, last_ns = record->end_ns + RECORD_LATER_MS * UINT64_C(1000000);
     size_t i;
@@ -104,8 +104,8 @@ static bool is_past_end(const struct record *record, const json_t *events) {
     return true;
 }
 
-/* Whether the recording has everything that traced had when the user ended it, however slow traced is.  An answer comes behind
- * the events that traced sent before it: when no event comes between two answers, there are no more. */
+/* Does the recording have everything that traced had when the user ended it, however slow traced is?  An answer comes after the
+ * events that traced sent before it: if no event comes between two answers, there are no more. */
 static bool is_whole(struct record *record) {
     if (record->quiet == 2) return true;
     record->quiet++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The directory where nodes have their logs, and what is in it. */
+ * The directory where nodes have their logs, and the logs in it. */
 #include "doctor_checks.h"
 #include "json_get.h"
 
@@ -20,7 +20,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* What one thread of a node takes. */
+/* Memory of one thread of a node. */
 #define LANE_BYTES ((uint64_t)TRACE_LANE_EVENTS_FULL * TRACE_EVENT_BYTES)
 
 void doctor_look_at_directory(struct doctor *doctor) {
@@ -29,7 +29,7 @@ void doctor_look_at_directory(struct doctor *doctor) {
         doctor_wrong(doctor, "directory",
                      strcmp(doctor->dir, "/dev/shm") != 0 ? "unset P2PTRACE_SHM_DIR"
                                                           : "mount -t tmpfs -o mode=1777 tmpfs /dev/shm",
-                     "nodes have their logs in %s, and that cannot be read: %s", doctor->dir, strerror(errno));
+                     "nodes have their logs in %s, which cannot be read: %s", doctor->dir, strerror(errno));
         return;
     }
     uint64_t block = (uint64_t)info.f_bsize, bytes = info.f_blocks * block, free_bytes = info.f_bavail * block;
@@ -39,7 +39,7 @@ void doctor_look_at_directory(struct doctor *doctor) {
                      free_bytes >> 20, bytes >> 20);
     else if (info.f_type != TMPFS_MAGIC)
         doctor_wrong(doctor, "directory", "unset P2PTRACE_SHM_DIR, or mount a tmpfs there",
-                     "%s is on a disk: what nodes emit is written to it", doctor->dir);
+                     "%s is on a disk: every event is written to it", doctor->dir);
     else
         doctor_fine(doctor, "directory", "%s has %" PRIu64 " of %" PRIu64 " MiB left", doctor->dir, free_bytes >> 20,
                     bytes >> 20);
@@ -52,10 +52,11 @@ static void tell_bad(struct doctor *doctor, const char *name, enum trace_attach_
     const char *remedy = fault == TRACE_ATTACH_BAD_VERSION ? "build the node with the library of this version"
                          : fault == TRACE_ATTACH_BAD_CLOCK ? "start the node with P2PTRACE_CLOCK=monotonic"
                                                            : doctor_remedy("rm %s/%s", doctor->dir, name);
-    if (result != -ENOENT) doctor_wrong(doctor, "log", remedy, "%s cannot be read: %s", name, reason); /* else it has just gone */
+    if (result != -ENOENT)
+        doctor_wrong(doctor, "log", remedy, "%s cannot be read: %s", name, reason); /* otherwise it has just gone */
 }
 
-/* The kinds that a control word lets through, as --kind has them. */
+/* The kinds that a control word enables, as a value of --kind. */
 static void put_kinds(struct strbuf *out, uint64_t control) {
     unsigned count;
     const struct trace_kind_info *table = trace_kind_table(&count);
@@ -65,23 +66,23 @@ static void put_kinds(struct strbuf *out, uint64_t control) {
         strbuf_printf(out, "%s%s", before, table[i].name);
         before = ",";
     }
-    if (!*before) strbuf_puts(out, "no events");
 }
 
 static void look_at_control(struct doctor *doctor, const char *name, uint64_t control) {
     struct strbuf kinds = {0};
     put_kinds(&kinds, control);
+    const char *only = kinds.bytes ? "only " : "no events";
     if ((uint32_t)control != UINT32_MAX)
-        doctor_wrong(doctor, "kinds", doctor_remedy("inspector control --node %s --kind all", name), "%s emits %s alone", name,
+        doctor_wrong(doctor, "kinds", doctor_remedy("inspector control --node %s --kind all", name), "%s emits %s%s", name, only,
                      strbuf_text(&kinds));
     if (TRACE_CONTROL_SAMPLE(control) != UINT32_MAX)
         doctor_wrong(doctor, "sample", doctor_remedy("inspector control --node %s --sample 1", name),
-                     "%s emits events of %.3g %% of the traces alone", name,
+                     "%s emits events of only %.3g %% of the traces", name,
                      ((double)TRACE_CONTROL_SAMPLE(control) + 1) / 42949672.96);
     strbuf_fini(&kinds);
 }
 
-/* Does traced have this log?  NULL: there is no traced to say so. */
+/* The row of this log in traced's answer; NULL if traced does not have it, or there is no traced. */
 static const json_t *find_row(const struct doctor *doctor, const struct trace_reader_info *info) {
     char log[LOG_DIGITS + 1], id[NODE_DIGITS + 1];
     size_t i;
@@ -95,7 +96,7 @@ static const json_t *find_row(const struct doctor *doctor, const struct trace_re
     return NULL;
 }
 
-/* Does a process of that id map the log? */
+/* Does the process with that id map the log? */
 static bool is_mapped_by(pid_t pid, const char *name) {
     struct process_logs logs;
     process_logs_find(&logs, pid);
@@ -121,7 +122,7 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
     if (state != TRACE_NODE_LIVE) {
         if (!doctor->traced)
             doctor_wrong(doctor, "log", doctor_remedy("inspector attach %d", (int)info->pid),
-                         "%s (process %d) is dead, and nobody has read what it left", node, (int)info->pid);
+                         "%s (process %d) is dead, and nobody has read its last events", node, (int)info->pid);
         return;
     }
     uint64_t emitted = 0, discarded = 0;
@@ -143,26 +144,26 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
                      "%s (process %d) has not emitted anything", node, (int)info->pid);
 }
 
-/* ---- all of them ---- */
+/* ---- all logs ---- */
 
-/* A log whose node lives. */
+/* A log whose node is live. */
 struct live_log {
     struct trace_node_id id;
     char node[TRACE_NODE_NAME_BYTES + 1];
     pid_t pid;
 };
 
-/* So many are compared. */
+/* Compare at most this many. */
 #define LIVE_LOGS_MAX 4096
 
 struct logs {
-    struct live_log *live; /* NULL without memory: none is compared */
+    struct live_log *live; /* NULL: out of memory, nothing is compared */
     unsigned live_count;
     unsigned own, others;
-    uid_t other; /* one of the other users */
+    uid_t other; /* an example of the other users */
 };
 
-/* Two live logs with one id look like one node: everything that is said of it is wrong. */
+/* Two live logs with one id look like one node: everything reported about it is wrong. */
 static void look_at_id(struct doctor *doctor, struct logs *logs, const char *name, const struct trace_reader *reader) {
     const struct trace_reader_info *info = trace_reader_info(reader);
     struct live_log live = {.id = info->node_id, .pid = info->pid};
@@ -202,7 +203,7 @@ static void look_at_entry(struct doctor *doctor, int dir, const char *name, stru
 
 void doctor_look_at_logs(struct doctor *doctor) {
     DIR *dir = opendir(doctor->dir);
-    if (!dir) return; /* told already */
+    if (!dir) return; /* already reported */
     struct logs logs = {.live = malloc(LIVE_LOGS_MAX * sizeof *logs.live)};
     for (const struct dirent *entry; (entry = readdir(dir));)
         if (!strncmp(entry->d_name, TRACE_SHM_PREFIX, sizeof TRACE_SHM_PREFIX - 1))
@@ -214,7 +215,7 @@ void doctor_look_at_logs(struct doctor *doctor) {
     pid_t candidate;
     if (!logs.own && logs.others)
         doctor_wrong(doctor, "logs", doctor_remedy("sudo -u %s inspector doctor", name),
-                     "the %u logs in %s are other users', of %s for instance, and none is of this user", logs.others, doctor->dir,
+                     "none of the %u logs in %s is this user's: they belong to others, for example %s", logs.others, doctor->dir,
                      name);
     else if (!logs.own && (candidate = doctor_find_library(doctor)))
         doctor_wrong(
@@ -227,5 +228,5 @@ void doctor_look_at_logs(struct doctor *doctor) {
                      "there is no log in %s: no node of this user runs, or it is not traced, or has its logs elsewhere",
                      doctor->dir);
     else
-        doctor_fine(doctor, "logs", "%u of this user in %s, %u of others", logs.own, doctor->dir, logs.others);
+        doctor_fine(doctor, "logs", "%u of this user in %s, %u of other users", logs.own, doctor->dir, logs.others);
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The library's own words: whatever opens a log has them, stripped or not. */
+/* A text of the library: any program that opens a log contains it, stripped or not. */
 static const char library_mark[] = "P2PTRACE_SHM_DIR";
 
 static bool file_has_library(const char *path) {
@@ -30,7 +30,7 @@ static bool file_has_library(const char *path) {
     return found;
 }
 
-/* Looks into the program, and into the shared objects that it maps. */
+/* Searches the program and the shared objects that it maps. */
 bool doctor_has_library(pid_t pid) {
     char path[64], *line = NULL, file[4096];
     size_t capacity = 0;
@@ -55,7 +55,7 @@ static void tell_no_log(struct doctor *doctor, const struct process_logs *logs) 
     int pid = (int)logs->pid;
     if (logs->removed)
         doctor_wrong(doctor, "process", "start the process again",
-                     "the log of process %d (%s) was removed, so that nobody can open it", pid, logs->comm);
+                     "the log of process %d (%s) was removed, and nobody can open it", pid, logs->comm);
     else if (!doctor_has_library(logs->pid))
         doctor_wrong(doctor, "process", "cc -DTRACE_FULL ... $(pkg-config --cflags --libs p2ptrace)",
                      "process %d (%s) is compiled without TRACE: the library is not in it", pid, logs->comm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The daemon: is it there, is it ours, and what does it count? */
+ * The daemon: is it running, is it ours, and what do its counters say? */
 #include "doctor_checks.h"
 #include "json_get.h"
 #include "limits.h"
@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- is it there? ---- */
+/* ---- is it running? ---- */
 
 /* Connects once.  Returns 0 or a negative errno. */
 static int try_connect(const char *path) {
@@ -32,20 +32,7 @@ static int try_connect(const char *path) {
     return result;
 }
 
-const char *doctor_restart(const struct doctor *doctor, const char *more) {
-    static char text[128];
-    char process[32];
-    struct stat status;
-    snprintf(process, sizeof process, "/proc/%d", (int)doctor->traced);
-    bool own = doctor->traced > 1 && !stat(process, &status) && status.st_uid == geteuid();
-    if (own)
-        snprintf(text, sizeof text, "kill %d; traced%s &", (int)doctor->traced, more);
-    else
-        snprintf(text, sizeof text, "have the user who runs it start it again: traced%s", more);
-    return text;
-}
-
-/* Whose the path is, or the nearest directory above it that can be seen. */
+/* The owner of the path, or of the nearest visible directory above it. */
 static const char *owner_of(const char *path) {
     char above[TRACE_SOCKET_PATH_BYTES];
     struct stat status;
@@ -69,7 +56,7 @@ static void tell_no_traced(struct doctor *doctor, const struct trace_socket_path
     else if (error == -ENOENT)
         doctor_wrong(doctor, "socket", "traced &", "no traced runs: there is no %s (from %s)", path->path, path->source);
     else if (error == -ECONNREFUSED)
-        doctor_wrong(doctor, "socket", "traced &", "no traced runs: the one that made %s (from %s) is dead", path->path,
+        doctor_wrong(doctor, "socket", "traced &", "no traced runs: the one that created %s (from %s) is dead", path->path,
                      path->source);
     else if (error == -EACCES || error == -EPERM)
         doctor_wrong(doctor, "socket", doctor_remedy("sudo -u %s inspector doctor", owner_of(path->path)),
@@ -78,9 +65,9 @@ static void tell_no_traced(struct doctor *doctor, const struct trace_socket_path
         doctor_wrong(doctor, "socket", "traced --check", "%s (from %s): %s", path->path, path->source, strerror(-error));
 }
 
-/* ---- where it looks ---- */
+/* ---- which directory it reads ---- */
 
-/* The directory whose rings a process drains: it holds the lock file open.  False when that cannot be seen. */
+/* The directory whose rings a process drains: it holds the lock file open.  Returns false when we cannot see that. */
 static bool drained_by(pid_t pid, char *ret_dir, size_t bytes) {
     char path[300], target[300], name[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
@@ -137,7 +124,7 @@ void doctor_look_for_traced(struct doctor *doctor) {
     char reason[TRACE_SOCKET_REASON_BYTES];
     json_t *hello;
     if (trace_socket_path(&path, session->options->texts[OPTION_SOCKET], reason))
-        return; /* then the session has told it, and not begun */
+        return; /* the session reported it and did not begin */
     int error = try_connect(path.path);
     if (error) {
         tell_no_traced(doctor, &path, error);
@@ -158,9 +145,9 @@ void doctor_look_for_traced(struct doctor *doctor) {
     json_decref(hello);
 }
 
-/* ---- what it counts ---- */
+/* ---- its counters ---- */
 
-/* What to do about each cause of losses. */
+/* What to do about each cause of loss. */
 static const char *loss_remedy(const char *cause, const char *node) {
     if (!strcmp(cause, "before_attach")) return "start traced before the nodes";
     if (!strcmp(cause, "overwritten")) return doctor_remedy("inspector control --node %s --sample 1/10", node);
@@ -176,9 +163,9 @@ static void look_at_node(struct doctor *doctor, const json_t *node) {
     const char *cause;
     const json_t *count;
     if (!name || !state) return;
-    if (!strcmp(state, "rejected")) { /* one that was never read is doctor_look_at_logs's to tell */
+    if (!strcmp(state, "rejected")) { /* doctor_look_at_logs reports one that was never read */
         if (json_get_hex(node, "node_id", NODE_DIGITS))
-            doctor_wrong(doctor, "rejected", "start the node again", "traced has let %s go: %s", name,
+            doctor_wrong(doctor, "rejected", "start the node again", "traced detached %s: %s", name,
                          reason ? reason : "for no reason");
         return;
     }
@@ -190,7 +177,7 @@ static void look_at_node(struct doctor *doctor, const json_t *node) {
     }
 }
 
-/* A history that reaches back for less than a minute forgets before one has looked. */
+/* A history that reaches back less than a minute forgets before anybody has looked. */
 #define HISTORY_SHORT_NS (UINT64_C(60) * 1000000000)
 
 static void look_at_history(struct doctor *doctor, const json_t *stats) {
@@ -198,7 +185,7 @@ static void look_at_history(struct doctor *doctor, const json_t *stats) {
     uint64_t first_ns = 0, last_ns = 0, bytes = json_get_count(history, "bytes_max");
     bool any =
         json_get_time(json_object_get(history, "first"), &first_ns) && json_get_time(json_object_get(history, "last"), &last_ns);
-    (void)json_get_time(json_object_get(history, "whole_from"), &first_ns); /* before it there are only shares of nodes */
+    (void)json_get_time(json_object_get(history, "whole_from"), &first_ns); /* before that it has only some nodes' events */
     uint64_t span_ns = any && last_ns > first_ns ? last_ns - first_ns : 0, evicted = json_get_count(history, "evicted");
     char more[48];
     snprintf(more, sizeof more, " --history %" PRIu64 "M", (bytes >> 20) * 4);
@@ -244,13 +231,13 @@ static void look_at_record(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "record", "%" PRIu64 " events recorded, none dropped", json_get_count(record, "events"));
 }
 
-/* Events come when one came this recently.  Without one nobody can say whether nodes are idle or not heard. */
+/* Events are arriving if one arrived this recently.  Without one, we cannot tell idle nodes from unheard ones. */
 #define EVENTS_FRESH_NS (UINT64_C(30) * 1000000000)
 
 static void look_at_events(struct doctor *doctor, const json_t *stats) {
     uint64_t last_ns = 0, now_ns = source_now_ns(doctor->session->inquiry.source);
     if (!json_get_time(json_object_get(json_object_get(stats, "history"), "last"), &last_ns))
-        return; /* look_at_history said it */
+        return; /* look_at_history reported it */
     uint64_t age_ns = now_ns > last_ns ? now_ns - last_ns : 0;
     if (age_ns <= EVENTS_FRESH_NS)
         doctor_fine(doctor, "events", "they come: the newest is %.1f s old", (double)age_ns * 1e-9);
@@ -269,7 +256,7 @@ static const struct {
     {"line_bytes", "requests that were too long", "ask in shorter lines: at most 65536 bytes"},
     {"answer_bytes", "answers that would have been too long", "ask for less at a time: --limit 1000"},
     {"held_bytes", "connections ended that did not read", "read faster, or ask for less: a filter, --limit 1000"},
-    {"memory", "requests refused for want of memory", "ask for less at a time: a filter, --limit 1000"},
+    {"memory", "requests refused because memory ran out", "ask for less at a time: a filter, --limit 1000"},
     {"descriptors", "pauses because descriptors were used up", "raise the limit: ulimit -n 65536; traced &"},
 };
 
@@ -280,7 +267,8 @@ static void look_at_limits(struct doctor *doctor, const json_t *stats) {
         uint64_t count = json_get_count(limits, limit_table[i].limit);
         if (!count) continue;
         met++;
-        doctor_wrong(doctor, "limits", limit_table[i].remedy, "traced met a limit: %" PRIu64 " %s", count, limit_table[i].what);
+        doctor_wrong(doctor, "limits", limit_table[i].remedy, "traced reached a limit: %" PRIu64 " %s", count,
+                     limit_table[i].what);
     }
     uint64_t dropped = json_get_count(clients, "events_dropped");
     if (dropped) {
@@ -288,7 +276,7 @@ static void look_at_limits(struct doctor *doctor, const json_t *stats) {
         doctor_wrong(doctor, "limits", "inspector follow --kind packet_lost, or another filter: so much cannot be read",
                      "streams missed %" PRIu64 " events: their readers were too slow", dropped);
     }
-    if (!met) doctor_fine(doctor, "limits", "none was met");
+    if (!met) doctor_fine(doctor, "limits", "no limit reached");
 }
 
 static void look_at_clock(struct doctor *doctor, const json_t *stats) {

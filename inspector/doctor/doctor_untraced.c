@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Processes that are not traced, found without being named: those that hold a UDP port that nodes told as the other end of a
- * connection; and where there is no log at all, those that have the library. */
+ * Finds processes that are not traced: those with a UDP port that nodes reported as the other end of a connection; and, if there
+ * is no log at all, those that have the library. */
 #include "doctor_checks.h"
 #include "json_get.h"
 
@@ -18,10 +18,10 @@
 #define ENDPOINTS_ASKED 2000
 #define PORTS_MAX 1024U
 
-/* A port that nodes know as a peer's, and the socket that has it here. */
+/* A port that nodes reported as a peer's, and the local socket with that port. */
 struct port {
     unsigned number;
-    unsigned long inode; /* 0: nobody of this user has it */
+    unsigned long inode; /* 0: no process of this user has it */
 };
 
 struct ports {
@@ -38,7 +38,7 @@ static void add_port(struct ports *ports, const char *endpoint) {
     ports->items[ports->count++] = (struct port){.number = (unsigned)number};
 }
 
-/* 0, or -1 with session->failure. */
+/* Asks which ports nodes have connections with.  Returns 0, or -1 with session->failure. */
 static int learn_ports(struct doctor *doctor, struct ports *ports) {
     json_t *answer, *params = json_pack("{s:s,s:i,s:s}", "kind", "conn_init", "limit", ENDPOINTS_ASKED, "order", "desc");
     size_t i;
@@ -50,7 +50,7 @@ static int learn_ports(struct doctor *doctor, struct ports *ports) {
     return 0;
 }
 
-/* Which of our sockets have these ports: /proc/net/udp, /proc/net/udp6. */
+/* Finds the local sockets with these ports: /proc/net/udp, /proc/net/udp6. */
 static void find_sockets(struct ports *ports, const char *path) {
     FILE *file = fopen(path, "re");
     char line[512];
@@ -64,7 +64,7 @@ static void find_sockets(struct ports *ports, const char *path) {
     if (file) fclose(file);
 }
 
-/* The port of these that a process has a socket of; 0: none. */
+/* Which of these ports a process has a socket for; 0: none. */
 static unsigned port_of(pid_t pid, const struct ports *ports) {
     char path[64], target[64];
     unsigned found = 0;
@@ -83,7 +83,7 @@ static unsigned port_of(pid_t pid, const struct ports *ports) {
     return found;
 }
 
-/* Calls `look` for each process of this user but ours and traced, until it returns true. */
+/* Calls `look` for each process of this user, except us and traced, until it returns true. */
 static void each_process(const struct doctor *doctor, bool (*look)(void *arg, pid_t pid), void *arg) {
     DIR *dir = opendir("/proc");
     for (const struct dirent *entry; dir && (entry = readdir(dir));) {
@@ -133,7 +133,7 @@ int doctor_look_for_untraced(struct doctor *doctor) {
     return 0;
 }
 
-/* ---- who could be meant ---- */
+/* ---- processes with the library ---- */
 
 static bool is_tool(pid_t pid) {
     char path[64], name[512];

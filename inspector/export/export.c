@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 #define FILE_BUFFER ((size_t)256 << 10)
-#define FILES_OPEN_MAX 48 /* in a directory at a time */
+#define FILES_OPEN_MAX 48 /* open at once in a directory */
 
 struct open_file {
     char name[256];
     struct writer writer;
-    uint64_t used; /* a clock */
+    uint64_t used; /* time of last use, counted in calls */
 };
 
 struct export_internal {
@@ -32,7 +32,7 @@ struct export_internal {
     struct open_file *files;
     size_t file_count;
     uint64_t clock;
-    char text[TRACE_EVENT_JSON_MAX]; /* of an event that came binary */
+    char text[TRACE_EVENT_JSON_MAX]; /* of a binary event */
 };
 
 int export_out_of_memory(struct export *export) { return failure_out_of_memory(export->failure); }
@@ -50,7 +50,7 @@ static int close_file(struct export *export, struct open_file *file) {
     return error ? fail_write(export, error) : 0;
 }
 
-/* A place for one file more: the one that was used longest ago makes room. */
+/* Makes room for one more file by closing the least recently used one. */
 static struct open_file *free_file(struct export *export) {
     struct export_internal *internal = export->internal;
     if (!internal->files) internal->files = calloc(FILES_OPEN_MAX, sizeof *internal->files);
@@ -92,7 +92,7 @@ static void name_node(struct export_node *node, const char *name) {
     *trace_json_string(node->json_name, node->name, strlen(node->name)) = 0;
 }
 
-/* Without a number as long as it has no event. */
+/* Has no number before its first event. */
 static struct export_node *find_node(struct export *export, const struct trace_node_id *id) {
     struct export_internal *internal = export->internal;
     struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
@@ -130,7 +130,7 @@ int export_name_nodes(struct export *export, const json_t *rows) {
     json_array_foreach(rows, i, row) {
         const char *id = json_get_hex(row, "node_id", 2 * TRACE_NODE_ID_BYTES), *name = json_get_text(row, "name");
         struct trace_node_id bytes;
-        if (!id || trace_hex_decode(bytes.bytes, id, sizeof bytes.bytes)) continue; /* of a rejected object */
+        if (!id || trace_hex_decode(bytes.bytes, id, sizeof bytes.bytes)) continue; /* of a rejected log */
         struct export_node *node = find_node(export, &bytes);
         if (!node) return export_out_of_memory(export);
         if (name && *name) name_node(node, name);
@@ -141,7 +141,7 @@ int export_name_nodes(struct export *export, const json_t *rows) {
 
 /* ---- events ------------------------------------------------------------------------------------------------------------- */
 
-/* Fills in what follows from the rest.  Returns 0 or -1. */
+/* Fills in the derived members.  Returns 0 or -1. */
 static int complete(struct export *export, struct export_event *event, const struct trace_node_id *node_id) {
     struct export_node *node = export->internal->last_node;
     if (!node || memcmp(&node->id, node_id, sizeof *node_id) != 0) node = find_node(export, node_id);
@@ -177,11 +177,11 @@ static int scan(struct export *export, struct json_span text, struct scanned_eve
     int result = event_scan(text, ret_scanned, &error);
     if (result == -ENOMEM) return export_out_of_memory(export);
     if (!result) return 0;
-    return failure_set(export->failure, EXIT_FAILED, "an event can't be read: %s%s%s", error.field, *error.field ? " " : "",
+    return failure_set(export->failure, EXIT_FAILED, "cannot read an event: %s%s%s", error.field, *error.field ? " " : "",
                        error.reason);
 }
 
-/* Makes an event of what was read from its text. */
+/* Makes an event from its parsed text. */
 static int complete_scanned(struct export *export, const struct scanned_event *scanned, struct json_span text,
                             struct export_event *ret_event) {
     *ret_event = (struct export_event){.event = &scanned->event,
@@ -205,7 +205,7 @@ int export_text(struct export *export, struct json_span text) {
 struct page_gap {
     char *text;
     struct scanned_event scanned;
-    bool among_events; /* it is one of the events, too */
+    bool among_events; /* it is also one of the events */
 };
 
 static void free_gaps(struct page_gap *gaps, size_t count) {
@@ -224,7 +224,7 @@ static bool same_gap(const struct scanned_event *a, const struct scanned_event *
            !memcmp(&a->event, &b->event, sizeof a->event); /* NOLINT: byte by byte */
 }
 
-/* Reads `gaps`, in the order of time.  *ret_gaps is the caller's also after a failure. */
+/* Reads `gaps`, in time order.  The caller owns *ret_gaps, also after a failure. */
 static int read_gaps(struct export *export, const json_t *list, struct page_gap **ret_gaps, size_t *ret_count) {
     struct page_gap *gaps = calloc(json_array_size(list) + 1, sizeof *gaps);
     size_t i;
@@ -273,7 +273,7 @@ static int give_page(struct export *export, struct json_span events, const struc
         struct export_event event;
         if (scan(export, element, &scanned)) return -1;
         if (export_is_full(export)) return 0;
-        /* A gap has the time of the first event behind it. */
+        /* A gap has the time of the first event after it. */
         for (; next < count && gaps[next].scanned.event.timestamp <= scanned.event.timestamp; next++)
             if (give_page_gap(export, &gaps[next])) return -1;
         if (complete_scanned(export, &scanned, element, &event) || give(export, &event)) return -1;

@@ -20,29 +20,29 @@
 int export_begin(struct export *export, const struct export_format *format, const struct export_settings *settings, int fd,
                  const char *directory, struct failure *failure);
 
-/* What nodes are called, before their first event: the rows of `nodes`. */
+/* Sets the names of nodes, before their first event: the rows of `nodes`. */
 int export_name_nodes(struct export *export, const json_t *rows);
 
 /* The next event, as JSON. */
 int export_text(struct export *export, struct json_span text);
 
-/* The next event, and what is known of the application that it belongs to (NULL: nothing). */
+/* The next event, and the description of its application (NULL: not known). */
 int export_binary(struct export *export, const struct trace_node_id *node_id, uint32_t lane, const struct trace_event *event,
                   const struct trace_app *app);
 
-/* A page of the answer to `query`: the array of its events as text, and its `gaps`, each of which is given once, in its place. */
+/* A page of the answer to `query`: the array of its events as text, and its `gaps`; each gap is exported once, in its place. */
 int export_page(struct export *export, struct json_span events, const json_t *gaps);
 
-/* Events that never came, and why: "gone", "slow", "hidden". */
+/* Events that never arrived, and why: "gone", "slow", "hidden". */
 int export_missed(struct export *export, uint64_t count, const char *why);
 
-/* Were events_max given? */
+/* Have events_max events been exported? */
 bool export_is_full(const struct export *export);
 
-/* Writes out what was given so far, as far as it can be (--follow). */
+/* Flushes what was given so far, as far as the format can (--follow). */
 int export_flush(struct export *export);
 
-/* Completes the output, and writes it out. */
+/* Completes and flushes the output. */
 int export_end(struct export *export);
 
 void export_fini(struct export *export);

@@ -25,7 +25,7 @@ static unsigned medium_of_space(unsigned space) {
     return MEDIUM_SPACE + space;
 }
 
-/* Returns false when an event does not say. */
+/* Returns false when the event does not say. */
 static bool medium_of(const struct export_event *event, unsigned *ret_medium) {
     const union trace_event_data *data = &event->event->data;
     switch (event->event->kind) {
@@ -41,8 +41,8 @@ static bool medium_of(const struct export_event *event, unsigned *ret_medium) {
     }
 }
 
-/* Could an event of this medium be one of the connection's?  Without a packet of it we do not know, and think of QUIC, which
- * is what connections usually are. */
+/* Could an event of this medium be one of the connection's?  Before its first packet we do not know, and assume QUIC, which
+ * is the usual case. */
 static bool fits(const struct connection *connection, const unsigned *medium) {
     if (!medium) return true;
     return connection->knows_medium ? connection->medium == *medium : *medium == TRACE_TRANSPORT_QUIC;
@@ -74,7 +74,7 @@ static struct map_key trace_key(const struct export_event *event) {
     return map_key(event->node->number, 0, event->event->trace_id.bytes, sizeof event->event->trace_id.bytes);
 }
 
-/* Notes whom it is with, once that is authenticated. */
+/* Records its peer, once authenticated. */
 static int note_peer(struct connections *connections, struct connection *connection, const struct export_event *event) {
     if (connection->has_peer || !event_has_peer(event)) return 0;
     struct map_key key = peer_key(event);
@@ -88,8 +88,8 @@ static int note_peer(struct connections *connections, struct connection *connect
     return 0;
 }
 
-/* The one connection of this medium with the event's peer that is open; or, with none open, the newest.  NULL: there is none,
- * or *ret_several. */
+/* The only open connection of this medium with the event's peer; or, if none is open, the newest.  NULL: there is none, or there
+ * are *ret_several. */
 static struct connection *find_by_peer(struct connections *connections, const struct export_event *event, const unsigned *medium,
                                        bool *ret_several) {
     struct map_key key = peer_key(event);
@@ -105,13 +105,13 @@ static struct connection *find_by_peer(struct connections *connections, const st
     return open ? open : newest;
 }
 
-/* Does an event of this kind always have its connection's own trace?  What carries a request has the request's. */
+/* Does an event of this kind always have its connection's own trace?  Events that carry a request have the request's. */
 static bool has_own_trace(const struct export_event *event) {
     uint16_t kind = event->event->kind;
     return kind == TRACE_KIND_CONN_INIT || kind == TRACE_KIND_CONN_ESTABLISHED || kind == TRACE_KIND_CONN_CLOSED;
 }
 
-/* Notes which trace is its own. */
+/* Records its own trace. */
 static int note_trace(struct connections *connections, struct connection *connection, const struct export_event *event) {
     struct map_key key = trace_key(event);
     void **at = map_at(&connections->by_trace, &key);
@@ -121,7 +121,8 @@ static int note_trace(struct connections *connections, struct connection *connec
     return 0;
 }
 
-/* Of an event whose trace no connection has: the one whose beginning is not here, so that its own trace was not known yet. */
+/* For an event whose trace no connection has: the connection whose beginning is not here, so that its own trace was not known
+ * yet. */
 static struct connection *find_traceless(struct connections *connections, const struct export_event *event) {
     bool several;
     if (!event_has_peer(event) || event->event->kind == TRACE_KIND_CONN_INIT) return NULL;
@@ -129,7 +130,7 @@ static struct connection *find_traceless(struct connections *connections, const 
     return connection && trace_id_is_zero(&connection->trace_id) ? connection : NULL;
 }
 
-/* medium: NULL when the event does not say.  Only what QUIC carries, or does not say, begins a connection. */
+/* medium: NULL when the event does not say.  Only an event over QUIC, or one that does not say, begins a connection. */
 static int find(struct connections *connections, const struct export_event *event, const unsigned *medium,
                 struct connection **ret_connection) {
     struct map_key key = trace_key(event);
@@ -156,7 +157,7 @@ static void free_connection(void *value) {
     free(connection);
 }
 
-/* Takes it out of the list of its peer. */
+/* Removes it from its peer's list. */
 static void leave_peer(struct connections *connections, struct connection *connection) {
     struct map_key key = map_key(connection->node->number, 0, connection->peer_id.bytes, sizeof connection->peer_id.bytes);
     if (!connection->has_peer) return;
@@ -166,7 +167,7 @@ static void leave_peer(struct connections *connections, struct connection *conne
         before->next_of_peer = next;
         return;
     }
-    void **head = next ? map_at(&connections->by_peer, &key) : NULL; /* it is there: takes no memory */
+    void **head = next ? map_at(&connections->by_peer, &key) : NULL; /* the key exists: allocates nothing */
     if (head)
         *head = next;
     else
@@ -182,8 +183,8 @@ static void forget(struct connections *connections, struct connection *connectio
     free_connection(connection);
 }
 
-/* Lists a connection that is closed; the one that was closed longest ago is forgotten for it.  One that is open again by then
- * is taken off the list.  Returns 0, or -1 without memory. */
+/* Lists a closed connection, and forgets the one that was closed longest ago; if that one is open again, it only leaves the list.
+ * Returns 0, or -1 when out of memory. */
 static int list_closed(struct connections *connections, struct connection *connection) {
     if (connection->listed) return 0;
     if (!connections->closed) connections->closed = calloc(CONNECTIONS_CLOSED_MAX, sizeof *connections->closed);
@@ -198,7 +199,7 @@ static int list_closed(struct connections *connections, struct connection *conne
     return 0;
 }
 
-/* What the event changes for its connection.  Returns 0, or -1 without memory. */
+/* Updates the connection from its event.  Returns 0, or -1 when out of memory. */
 static int note_event(struct connections *connections, struct connection *connection, const struct export_event *event,
                       const unsigned *medium) {
     if (medium && is_transport(event) && !connection->knows_medium) {
@@ -239,7 +240,7 @@ int place_of(struct export *export, struct connections *connections, const struc
     if (find(connections, event, medium, &ret_place->connection)) return export_out_of_memory(export);
     if (ret_place->connection)
         return note_event(connections, ret_place->connection, event, medium) ? export_out_of_memory(export) : 0;
-    /* A packet of QUIC has a connection, which is not known; a message over QUIC has a link all the same. */
+    /* A QUIC packet has a connection that we do not know; a message over QUIC has a link all the same. */
     if (!medium || (*medium == TRACE_TRANSPORT_QUIC && is_transport(event))) return 0;
     ret_place->link = find_link(connections, event, *medium);
     return ret_place->link ? 0 : export_out_of_memory(export);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * An export format: up to seven functions, a line in formats.def and one in meson.build.  A new one takes an hour:
+ * An export format: up to seven functions, one line in formats.def and one in meson.build.  For example:
  *
  *     static int event(struct export *export, const struct export_event *event) {
  *         writer_printf(export->out, "%s did %s\n", event->node->name, event->kind_name);
@@ -10,12 +10,12 @@
  *         .name = "lines", .suffix = ".txt", .doc = "a line for each event", .event = event,
  *     };
  *
- * The order of calls is begin; then for each event in the order of time: node, when it is the node's first, and event; gap
- * where events are missing; flush now and then, with --follow; end; fini.  A function that is NULL is not called.  All but fini
- * return 0, or -1 with export->failure filled in.
+ * Calls come in this order: begin; then for each event, in time order: node, if it is the node's first, and event; gap where
+ * events are missing; flush now and then with --follow; end; fini.  A function may be NULL.  All but fini return 0, or -1 with
+ * export->failure.
  *
  * Rules: memory does not grow with the number of events, only with what is open (spans, connections) or named (nodes, traces).
- * What a format can't carry is said in docs/exports.md.  Whatever a node wrote, the output is well-formed. */
+ * docs/exports.md says what a format cannot carry.  The output is well-formed, whatever a node wrote. */
 #ifndef INSPECTOR_EXPORT_FORMAT_H
 #define INSPECTOR_EXPORT_FORMAT_H
 
@@ -35,17 +35,17 @@ struct export_node {
     uint32_t number;         /* from 1, in the order of their first events */
     uint32_t pid;            /* 0: not known */
     char hex[2 * 32 + 1];    /* the id */
-    char name[4 * 64];       /* valid UTF-8 without control characters; the beginning of the id when it has none */
-    char json_name[6 * 256]; /* the same as a JSON string, with its quotes */
+    char name[4 * 64];       /* valid UTF-8 without control characters; without a name, the beginning of the id */
+    char json_name[6 * 256]; /* the same as a JSON string, with quotes */
     uint64_t lost;           /* events known to be missing so far */
-    void *own;               /* the format's; freed by free() in the end */
+    void *own;               /* belongs to the format; freed by free() at the end */
 };
 
 struct export_event {
     const struct trace_event *event;    /* timestamp in Unix ns */
     const struct trace_kind_info *kind; /* NULL: not known to this version */
-    const char *kind_name;              /* TRACE_KIND_UNKNOWN_NAME then */
-    struct export_node *node;           /* who emitted it */
+    const char *kind_name;              /* TRACE_KIND_UNKNOWN_NAME if not known */
+    struct export_node *node;           /* the node that emitted it */
     uint32_t lane;
     struct json_span text;                 /* the whole event as JSON, valid until the call returns */
     struct json_span app, command, fields; /* JSON, parts of the text: of an application's event; {NULL, 0} where not known */
@@ -55,44 +55,44 @@ struct export_event {
 struct export_gap {
     uint64_t count;
     const struct export_event *lost; /* the events_lost event; NULL: they never came, */
-    const char *why;   /* ... for they left the history before ("gone"), we read too slowly ("slow"), or were lost, and
-                                        may not have matched ("hidden") */
-    bool among_events; /* it matched the question itself, and so is one of the events */
+    const char *why;   /* ... because they had left the history ("gone"), we read too slowly ("slow"), or they were lost
+                                        and may not have matched ("hidden") */
+    bool among_events; /* the events_lost event matched the question, and is among the events */
 };
 
 enum export_target {
     EXPORT_FILE, /* one file: export->out */
     EXPORT_FILE_OR_DIRECTORY,
-    EXPORT_DIRECTORY, /* export_open() makes files */
+    EXPORT_DIRECTORY, /* export_open() creates files */
 };
 
 struct export_format {
-    const char *name;   /* --format's */
+    const char *name;   /* value of --format */
     const char *suffix; /* of the file: ".json"; "" for a directory */
-    const char *doc;    /* a phrase for help: what opens it */
+    const char *doc;    /* a phrase for help: which program opens it */
     enum export_target target;
-    bool binary;        /* not for a terminal */
-    unsigned follow_ms; /* --follow: how long an event may wait for others; 0: what is written has to be whole */
-    size_t state_bytes; /* export->state has so many, zero at first */
+    bool binary;        /* unsuitable for a terminal */
+    unsigned follow_ms; /* --follow: how long an event may wait for others; 0: the output must be complete */
+    size_t state_bytes; /* size of export->state, which is zeroed */
     int (*begin)(struct export *export);
     int (*node)(struct export *export, struct export_node *node);
     int (*event)(struct export *export, const struct export_event *event);
     int (*gap)(struct export *export, const struct export_gap *gap);
-    int (*flush)(struct export *export); /* --follow: what is held back goes to export->out */
+    int (*flush)(struct export *export); /* --follow: writes what was held back to export->out */
     int (*end)(struct export *export);
-    void (*fini)(struct export *export); /* frees what state holds; also after a failure */
+    void (*fini)(struct export *export); /* frees the state; also after a failure */
 };
 
-/* What the user chose, and what is known of the whole. */
+/* What the user chose, and facts about the whole export. */
 struct export_settings {
-    const char *columns;            /* csv, tsv: "time,node,data.size"; NULL: the usual ones */
-    const char *keylog;             /* pcapng: a file with QUIC's secrets; NULL: none */
+    const char *columns;            /* csv, tsv: "time,node,data.size"; NULL: the default */
+    const char *keylog;             /* pcapng: a file with QUIC secrets; NULL: none */
     bool qvis_names;                /* qlog: names that qvis knows */
-    const char *trace_id;           /* the one trace that is exported, 32 digits; NULL: not just one */
+    const char *trace_id;           /* the only trace that is exported, 32 digits; NULL: several */
     const char *push;               /* otlp: the URL of a receiver; NULL: a file */
-    bool follow;                    /* goes on for ever */
-    uint64_t events_max;            /* no more than so many; 0: all */
-    void (*note)(const char *line); /* something to tell the user, from any thread; or NULL */
+    bool follow;                    /* does not end */
+    uint64_t events_max;            /* export at most this many; 0: all */
+    void (*note)(const char *line); /* reports a line to the user, from any thread; or NULL */
     uint64_t exported_ns;           /* now, Unix time */
     int64_t boot_ns;                /* Unix time minus CLOCK_MONOTONIC, now */
     const json_t *traced;           /* the answer to hello, or NULL */
@@ -113,21 +113,21 @@ struct export {
     struct export_internal *internal;
 };
 
-/* A file of a directory; appends to it if it was opened before, so that any number of files takes few descriptors.  name has
- * no '/'.  The writer is good until the next call.  NULL with the failure. */
+/* Opens a file of a directory; appends if it was opened before, so that few descriptors serve any number of files.  name has no
+ * '/'.  The writer is valid until the next call.  Returns NULL with the failure. */
 struct writer *export_open(struct export *export, const char *name);
 
-/* The name of a node, also of one without events; NULL when nothing is known of it. */
+/* The name of a node, even of one without events; NULL when the node is not known. */
 const char *export_node_name(const struct export *export, const struct trace_node_id *id);
 
-/* "Out of memory".  Returns -1 always. */
+/* "out of memory".  Always returns -1. */
 int export_out_of_memory(struct export *export);
 
 /* ---- pieces that formats share ------------------------------------------------------------------------------------------- */
 
 /* Each writes at `out`, without a NUL, and returns the end. */
 
-/* Digits of a whole number, above 2^63 - 1 too.  At most 20. */
+/* A whole number, also above 2^63 - 1.  At most 20 digits. */
 char *put_u64(char *out, uint64_t number);
 
 /* ns / 10^digits with all its decimals: put_fixed(out, 1500, 3) is "1.500". */
@@ -144,13 +144,13 @@ static inline char *put_text(char *out, const char *text) { return put_bytes(out
 
 static inline char *put_span(char *out, struct json_span span) { return put_bytes(out, span.text, span.bytes); }
 
-/* A whole JSON string's content, without its quotes. */
+/* The content of a whole JSON string, without its quotes. */
 static inline char *put_inner(char *out, struct json_span string) { return put_bytes(out, string.text + 1, string.bytes - 2); }
 
 /* 2 digits for each byte. */
 char *put_hex(char *out, const void *bytes, size_t count);
 
-/* What the event is about, as the content of a JSON string: "DataMap GET_CHUNK", else "DMAP 2", else the kind's name.  At most
+/* The event's title, as the content of a JSON string: "DataMap GET_CHUNK", or "DMAP 2", or the name of the kind.  At most
  * EXPORT_TITLE_MAX bytes. */
 #define EXPORT_TITLE_MAX 512
 char *put_title(char *out, const struct export_event *event);

@@ -10,7 +10,7 @@ struct map_key map_key(uint32_t node, uint32_t part, const void *id, size_t id_b
     return key;
 }
 
-/* Ids come from other programs and need not be random: each word is mixed. */
+/* Ids come from other programs and may not be random: mix each word. */
 static uint64_t hash_of(const struct map_key *key) {
     uint64_t words[sizeof *key / 8], hash = 0;
     memcpy(words, key, sizeof *key);
@@ -27,7 +27,7 @@ static struct map_entry **slot_of(const struct map *map, const struct map_key *k
     return at;
 }
 
-/* Twice the slots.  Returns 0 or -1. */
+/* Doubles the slots.  Returns 0 or -1. */
 static int grow(struct map *map) {
     struct map larger = {.slot_count = map->slot_count ? 2 * map->slot_count : 64, .count = map->count};
     larger.slots = calloc(larger.slot_count, sizeof *larger.slots);

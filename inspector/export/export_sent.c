@@ -27,10 +27,10 @@ bool is_sending(const struct export_event *event) {
     return event->event->kind == TRACE_KIND_PACKET_SENT || event->event->kind == TRACE_KIND_MESSAGE_SENT;
 }
 
-/* Parts of a key, so that packets of either role, those on links, and messages have none alike. */
+/* Parts of a key, so that packets of either role, packets on links, and messages never share a key. */
 enum { PART_BY_SERVER = 1, PART_BY_CLIENT, PART_PACKET, PART_MESSAGE };
 
-/* Two ids do not fit into a key: a hash of both does.  Its 128 bits do not collide by chance. */
+/* Two ids do not fit into a key: a hash of both does.  128 bits do not collide by chance. */
 static bool key_by_ends(const struct export_event *event, bool received, uint32_t part, uint32_t carrier, uint64_t number,
                         struct map_key *ret_key) {
     struct trace_node_id ends[2] = {event->node->id, event->event->peer_id};

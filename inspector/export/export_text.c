@@ -4,6 +4,7 @@
 #include "export_format.h"
 
 #include <proto/event_json.h>
+#include <proto/event_table.h>
 #include <proto/hex.h>
 #include <string.h>
 
@@ -49,16 +50,12 @@ static char *put_numbered(char *out, const char app_id[4], uint16_t cmd) {
 }
 
 char *put_title(char *out, const struct export_event *event) {
-    const union trace_event_data *data = &event->event->data;
     if (is_string(event->app) && is_string(event->command)) {
         out = put_inner(out, event->app);
         *out++ = ' ';
         return put_inner(out, event->command);
     }
-    switch (event->event->kind) {
-    case TRACE_KIND_APP_COMMAND: return put_numbered(out, data->app_command.app_id, data->app_command.cmd);
-    case TRACE_KIND_APP_START: return put_numbered(out, data->app_start.app_id, data->app_start.cmd);
-    case TRACE_KIND_APP_END: return put_numbered(out, data->app_end.app_id, data->app_end.cmd);
-    default: return put_text(out, event->kind_name);
-    }
+    uint16_t cmd;
+    const char *app_id = trace_event_app(event->event, &cmd);
+    return app_id ? put_numbered(out, app_id, cmd) : put_text(out, event->kind_name);
 }

@@ -19,8 +19,8 @@ struct track {
 
 /* Of a trace on a node. */
 struct trace_tracks {
-    uint64_t busy;  /* bits: which have an open span */
-    uint32_t first; /* the track of most, for few have spans that overlap */
+    uint64_t busy;  /* bits: which tracks have an open span */
+    uint32_t first; /* the only track of most traces: few have overlapping spans */
     uint32_t *more; /* OVERLAPS_MAX, the first unused; NULL: none */
 };
 
@@ -62,7 +62,7 @@ static uint32_t new_track(struct tracks *tracks) { return TRACK_OTHER + ++tracks
 
 /* ---- connections and links ---------------------------------------------------------------------------------------------- */
 
-/* "connection 3 to bob", by its peer once that is known. */
+/* "connection 3 to bob", with its peer once known. */
 static void name_connection(struct export *export, const struct tracks *tracks, const struct connection *connection,
                             struct track *track) {
     char peer[PEER_NAME_BYTES], text[PEER_NAME_BYTES + 64];
@@ -72,7 +72,7 @@ static void name_connection(struct export *export, const struct tracks *tracks, 
     tracks->ops->name(export, connection->node->number, track->id, text);
 }
 
-/* The connection's track, named when it is new and when its peer is known.  NULL without memory. */
+/* The connection's track, named when new and when its peer becomes known.  NULL when out of memory. */
 static struct track *track_of(struct export *export, struct tracks *tracks, struct connection *connection) {
     struct track *track = connection->own;
     if (!track) {
@@ -99,7 +99,7 @@ static const uint32_t *track_of_link(struct export *export, struct tracks *track
 
 /* ---- transport and messages --------------------------------------------------------------------------------------------- */
 
-/* A message's moment, with an arrow from the send to the receive, where it is clear which send that is. */
+/* A message's moment, with an arrow from its send to the receive if it is clear which send that is. */
 static int put_message(struct export *export, struct tracks *tracks, const struct export_event *event, uint32_t track) {
     struct mark moment = {.type = MARK_INSTANT, .process = event->node->number, .track = track, .arrows = "message"};
     struct sent_item item;
@@ -162,7 +162,7 @@ static int put_transport(struct export *export, struct tracks *tracks, const str
 
 /* ---- spans -------------------------------------------------------------------------------------------------------------- */
 
-/* The track at a place, 0 while it has none.  NULL without memory. */
+/* The track at a place; 0: none yet.  NULL when out of memory. */
 static uint32_t *track_at(struct trace_tracks *own, int place) {
     if (!place) return &own->first;
     if (!own->more) own->more = calloc(OVERLAPS_MAX, sizeof *own->more);
@@ -170,7 +170,7 @@ static uint32_t *track_at(struct trace_tracks *own, int place) {
 }
 
 /* A place in the tracks of the event's trace on its node where no span is open.  Returns OVERLAPS_MAX when there is none, a
- * negative number without memory. */
+ * negative number when out of memory. */
 static int take_place(struct export *export, struct tracks *tracks, const struct export_event *event,
                       struct trace_tracks **ret_tracks) {
     struct map_key key = map_key(event->node->number, 0, event->event->trace_id.bytes, 16);
@@ -198,14 +198,14 @@ static uint32_t track_of_trace(const struct tracks *tracks, const struct export_
     return own && own->first ? own->first : TRACK_OTHER;
 }
 
-/* Spans of one trace have ids of their own. */
+/* Span ids are unique within a trace. */
 static struct map_key span_key(const struct trace_id *trace_id, uint64_t span_id) {
     struct map_key key = map_key(0, 0, trace_id->bytes, sizeof trace_id->bytes);
     memcpy(key.id + sizeof trace_id->bytes, &span_id, sizeof span_id);
     return key;
 }
 
-/* The slice begins; with an arrow from its parent, if that is open on another node. */
+/* Begins the slice, with an arrow from its parent if that is open on another node. */
 static void begin_span(struct export *export, const struct tracks *tracks, const struct export_event *event,
                        const struct map_key *key, const struct span *span) {
     uint64_t parent_id = event->event->data.app_start.parent_id;
@@ -229,7 +229,7 @@ static int put_start(struct export *export, struct tracks *tracks, const struct 
     struct trace_tracks *own;
     void **at = map_at(&tracks->spans, &key);
     if (!at) return export_out_of_memory(export);
-    /* It began before: a second span of this id. */
+    /* It has begun already: a second span with this id. */
     if (*at) return put_instant(export, tracks, event, track_of_trace(tracks, event));
     int place = take_place(export, tracks, event, &own);
     if (place < 0) return export_out_of_memory(export);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What viewers of timelines draw of an event: chrome and perfetto write the same marks in two formats.
+ * What timeline viewers draw for an event: chrome and perfetto write the same marks in two formats.
  *
  *     process   a node
  *     track     a connection of the node; a link, which is a peer and a transport of messages; a trace on the node, several where
@@ -16,30 +16,30 @@
 
 #include "export_sent.h"
 
-#define TRACK_OTHER 1 /* of each node; tracks have their numbers over all nodes, above it */
+#define TRACK_OTHER 1 /* one for each node; other tracks are numbered above it, over all nodes */
 
 enum mark_type {
     MARK_BEGIN,   /* a slice begins */
     MARK_END,     /* the newest slice of the track ends */
     MARK_INSTANT, /* a moment */
-    MARK_SOURCE,  /* an arrow leaves the newest slice of the track; the event is that at the arrow's other end */
+    MARK_SOURCE,  /* an arrow leaves the newest slice of the track; the event is the one at the arrow's other end */
 };
 
 struct mark {
     enum mark_type type;
     uint32_t process, track;
-    const char *title;            /* NULL: the event's (put_title) */
-    const char *arrows;           /* what the arrows are: "request", "message" */
-    uint64_t arrow_out, arrow_in; /* arrows that begin or end here, by an id of their own; 0: none */
+    const char *title;            /* NULL: the event's title (put_title) */
+    const char *arrows;           /* the kind of the arrows: "request", "message" */
+    uint64_t arrow_out, arrow_in; /* ids of arrows that begin or end here; 0: none */
 };
 
 enum counter { COUNTER_RTT, COUNTER_CWND, COUNTER_IN_FLIGHT, COUNTERS };
 
 struct tracks_ops {
-    /* A track is new, or has another name than before.  name: valid UTF-8.  The track of the rest is not announced. */
+    /* A track is new or renamed.  name: valid UTF-8.  TRACK_OTHER is not announced. */
     void (*name)(struct export *export, uint32_t process, uint32_t track, const char *name);
     void (*mark)(struct export *export, const struct export_event *event, const struct mark *mark);
-    /* The values of a metrics event, in ns and bytes.  first: the connection has had none. */
+    /* The values of a metrics event, in ns and bytes.  first: the connection had none before. */
     void (*count)(struct export *export, const struct export_event *event, const struct connection *connection,
                   const uint64_t values[COUNTERS], bool first);
 };
@@ -57,7 +57,7 @@ struct tracks {
 int tracks_init(struct export *export, struct tracks *tracks, const struct tracks_ops *ops);
 void tracks_fini(struct tracks *tracks);
 
-/* Makes marks of the event. */
+/* Turns the event into marks. */
 int tracks_event(struct export *export, struct tracks *tracks, const struct export_event *event);
 
 /* "transport", "message", "app" or "other". */

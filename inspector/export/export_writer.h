@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file that an export writes: bytes are collected, and written out when the buffer is full, so that memory stays flat.
+ * A file that an export writes: bytes are buffered, so that memory stays constant.
  *
  *     char *at = writer_room(writer, TRACE_EVENT_JSON_MAX);
  *     at = trace_event_json(at, ...);
  *     writer_done(writer, at);
  *
- * An error is remembered and what follows is dropped; who runs the export looks at writer->error after each event. */
+ * An error is remembered, and later bytes are dropped; the export checks writer->error after each event. */
 #ifndef INSPECTOR_EXPORT_WRITER_H
 #define INSPECTOR_EXPORT_WRITER_H
 
@@ -23,16 +23,16 @@ struct writer {
     uint64_t written; /* bytes that left the buffer */
 };
 
-/* fd stays the caller's.  capacity: at least 2 * WRITER_ROOM_MAX.  Returns 0 or -ENOMEM. */
+/* The caller keeps fd.  capacity: at least 2 * WRITER_ROOM_MAX.  Returns 0 or -ENOMEM. */
 int writer_init(struct writer *writer, int fd, size_t capacity);
 
-/* Forgets what was not flushed. */
+/* Drops what was not flushed. */
 void writer_fini(struct writer *writer);
 
-/* Where the next bytes go: at least `bytes` of them, which are WRITER_ROOM_MAX at most. */
+/* Room for the next `bytes` bytes, at most WRITER_ROOM_MAX. */
 char *writer_room(struct writer *writer, size_t bytes);
 
-/* `end` is behind the last byte written there. */
+/* `end` is after the last byte written there. */
 static inline void writer_done(struct writer *writer, char *end) { writer->used = (size_t)(end - writer->buffer); }
 
 /* Any number of bytes. */
@@ -40,10 +40,10 @@ void writer_put(struct writer *writer, const void *bytes, size_t count);
 void writer_puts(struct writer *writer, const char *text);
 void writer_printf(struct writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* How many bytes were given to it. */
+/* How many bytes it was given. */
 static inline uint64_t writer_position(const struct writer *writer) { return writer->written + writer->used; }
 
-/* Writes out what it has.  Returns 0 or -errno. */
+/* Flushes the buffer.  Returns 0 or -errno. */
 int writer_flush(struct writer *writer);
 
 #endif

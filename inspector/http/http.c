@@ -12,14 +12,14 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define TIMEOUT_MS 30000
 #define FIRST_PAUSE_MS 500
-#define PAUSE_STEP_MS 50 /* a signal does not always end a sleep: another thread may have taken it */
+#define PAUSE_STEP_MS 50 /* a signal may not end the sleep: another thread may have taken it */
 
 struct http {
     CURL *curl;
     bool keep_all;
     const volatile sig_atomic_t *flag;
     uint64_t grace_ms;
-    uint64_t stop_ms; /* when a running request is given up; 0: the flag was not seen yet */
+    uint64_t stop_ms; /* when to give up a running request; 0: the flag was not seen yet */
     char *answer;
     size_t answer_bytes, answer_room;
     bool answer_failed;
@@ -44,7 +44,7 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
     }
     memcpy(http->answer + http->answer_bytes, bytes, taken);
     http->answer_bytes += taken;
-    return size * count; /* the rest is read and dropped */
+    return size * count; /* read and drop the rest */
 }
 
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
@@ -110,7 +110,7 @@ void http_stop_on(struct http *http, const volatile sig_atomic_t *flag, uint64_t
 
 /* ---- a request ------------------------------------------------------------------------------------------------------------ */
 
-/* Returns the packed bytes, or NULL when memory runs out: then the body goes as it is. */
+/* Returns the packed bytes, or NULL when out of memory: then the body is sent uncompressed. */
 static void *pack(const struct http_body *body, size_t *ret_count) {
     z_stream stream = {0};
     if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return NULL; /* + 16: gzip */
@@ -138,7 +138,7 @@ static void copy_line(char *out, size_t room, const char *text) {
     out[i] = 0;
 }
 
-/* sent: some of the request was. */
+/* sent: part of the request was sent. */
 static enum http_outcome outcome_of_code(CURLcode code, bool sent) {
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK: return HTTP_STOPPED;
@@ -221,7 +221,7 @@ char *http_escape(char *out, const char *text) {
     return out;
 }
 
-/* ---- trying again --------------------------------------------------------------------------------------------------------- */
+/* ---- retrying --------------------------------------------------------------------------------------------------------- */
 
 void http_backoff_init(struct http_backoff *backoff, uint64_t longest_ms) {
     *backoff = (struct http_backoff){.next_ms = FIRST_PAUSE_MS, .longest_ms = longest_ms};

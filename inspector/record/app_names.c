@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "app_names.h"
 
+#include <proto/event_table.h>
 #include <proto/utf8.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *app_of(const struct trace_event *event, uint16_t *ret_cmd) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_START: *ret_cmd = event->data.app_start.cmd; return event->data.app_start.app_id;
-    case TRACE_KIND_APP_END: *ret_cmd = event->data.app_end.cmd; return event->data.app_end.app_id;
-    case TRACE_KIND_APP_COMMAND: *ret_cmd = event->data.app_command.cmd; return event->data.app_command.app_id;
-    default: return NULL;
-    }
-}
 
 static void copy_name(char *out, size_t room, const char *name) { memcpy(out, name, trace_utf8_cut(name, strlen(name), room)); }
 
@@ -29,7 +21,7 @@ static struct trace_app *find_or_add(struct app_names *names, const char *id, co
 
 void app_names_note(struct app_names *names, const struct trace_parsed_event *parsed) {
     uint16_t cmd = 0;
-    const char *id = app_of(&parsed->event, &cmd);
+    const char *id = trace_event_app(&parsed->event, &cmd);
     struct trace_app *app = id && parsed->app && *parsed->app ? find_or_add(names, id, parsed->app) : NULL;
     if (!app || !parsed->command || !*parsed->command) return;
     for (unsigned i = 0; i < app->command_count; i++)

@@ -3,8 +3,8 @@
  * Writes events in the form of docs/protocol.md into a recording (docs/recording.md): for `record` and `trigger`, and for --read
  * of JSON.
  *
- * Nodes come from rows of `nodes`; a node without a row is known only by its events.  Use from one thread.  Functions return 0, or
- * -1 with the failure. */
+ * Nodes come from rows of `nodes`; a node without a row is known only by its events.  Use from one thread.  Functions return 0,
+ * or -1 with the failure. */
 #ifndef INSPECTOR_EVENT_WRITER_H
 #define INSPECTOR_EVENT_WRITER_H
 

@@ -41,7 +41,7 @@ struct session {
 int session_init(struct session *session, const struct options *options, source_opener *opener);
 void session_fini(struct session *session);
 
-/* Reads --format and --fields, for rows of a list; NULL: they are known when the answer is there. */
+/* Reads --format and --fields, for rows of a list; NULL: the fields are known only from the answer. */
 int session_use_list(struct session *session, const struct list *list);
 
 /* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
@@ -50,21 +50,20 @@ int session_open(struct session *session, uint64_t call_timeout_ms);
 /* inquiry_ask. */
 int session_ask(struct session *session, const char *method, json_t *params_new, json_t **ret_result);
 
-/* question_filter_new and question_filter_of_new, at the session's now.  NULL without memory. */
+/* question_filter_new and question_filter_of_new, at the session's now.  NULL when out of memory. */
 json_t *session_filter_new(const struct session *session);
 json_t *session_filter_of_new(const struct session *session, const char *param, const char *value);
 
 /* Asks for the nodes and learns their names. */
 int session_learn_names(struct session *session);
 
-/* With --json, reports the events that left the history while pages were fetched as the last line; nothing when there were
- * none. */
+/* With --json, reports as the last line how many events left the history while pages were fetched; nothing if none did. */
 int session_json_evicted(struct session *session);
 
-/* Says what was filtered, and by what, when nothing is left: "no event matches --kind packet_lost; ...".  what: a noun. */
+/* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
 void session_tell_nothing(struct session *session, const char *what);
 
-/* After a failure about a name: appends to it the nearest name that there is. */
+/* After a failure about a name: appends the nearest existing name. */
 void session_suggest(struct session *session);
 
 int session_out_of_memory(struct session *session);

@@ -42,7 +42,7 @@ struct show {
     } pace;
 };
 
-/* New nodes appear while we watch.  Asks for their names, but not again for every event of a node that has none. */
+/* New nodes may appear.  Asks for their names, but not again for every event of a nameless node. */
 static int learn_new_names(struct show *show, const json_t *events) {
     struct session *session = show->session;
     uint64_t now_ms = trace_now_monotonic_ms();
@@ -200,7 +200,7 @@ int show_stream(struct session *session, const struct show_stream *wish) {
                                 .deadline_ms = WAIT_FOREVER,
                                 .wait_ms = wish->wait_ms};
     if (option_given(options, OPTION_FOR)) begin.deadline_ms = show.pace.begin_ms + options->numbers[OPTION_FOR];
-    session->view.now_ns = 0; /* what comes is always of now */
+    session->view.now_ns = 0; /* events of a live stream are always recent */
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
         source_watch_output(wish->source, session->output.fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Streams of commands, and how to show them: follow and attach.  Each batch is written at once, in whole lines; what is
- * missing is reported in its place. */
+ * Shows the streams of follow and attach.  Each batch is written at once, in whole lines; missing events are reported in their
+ * place. */
 #ifndef INSPECTOR_SHOW_STREAM_H
 #define INSPECTOR_SHOW_STREAM_H
 
@@ -11,21 +11,21 @@
 struct show_stream {
     struct source *source;
     json_t *params_new;   /* of `subscribe`; stolen */
-    uint64_t wait_ms;     /* when the source goes away, wait so long for it; 0: fail */
+    uint64_t wait_ms;     /* how long to wait when the source goes away; 0: fail */
     const char *away;     /* what to say then */
-    double speed;         /* of a source with the past alone: play so many times as fast as it happened; 0: all at once */
+    double speed;         /* of a source that holds only the past: play this many times as fast as it happened; 0: all at once */
     bool reports_restart; /* say how long it was away, and what was missed */
 };
 
 /* Shows the stream, with --recent, --limit and --for, until it ends.  Returns 0, or -1 with session->failure. */
 int show_stream(struct session *session, const struct show_stream *wish);
 
-/* stream_init, and learns the names of the nodes.  A source that goes away meanwhile is waited for, as the
- * wish says; away: the note then.  Returns 0, or -1 with session->failure; stream_fini in both cases. */
+/* stream_init, and learns the names of the nodes.  Waits for a source that goes away meanwhile, as
+ * the wish says; away: the note to print then.  Returns 0, or -1 with session->failure; stream_fini in both cases. */
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
                  const char *away);
 
-/* Appends "connected again after 1.2 s; missed at most 7 events", of SOURCE_SETTLED. */
+/* Appends "connected again after 1.2 s; missed at most 7 events", for SOURCE_SETTLED. */
 void show_stream_settled(struct strbuf *out, const struct source_news *settled);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What to say when nothing was found: what was filtered, and what a name may have meant. */
+ * What to say when nothing was found: what was filtered, and which name may have been meant. */
 #include "json_get.h"
 #include "limits.h"
 #include "nearest.h"

@@ -39,7 +39,7 @@ void batch_fini(struct batch *batch) {
     free(batch->seen);
 }
 
-/* The memory of the first group is kept: usually it is the only one. */
+/* Keeps the memory of the first group: usually it is the only one. */
 void batch_clear(struct batch *batch) {
     for (size_t i = 1; i < batch->group_count; i++) free(batch->groups[i].events);
     if (batch->group_count > 1) batch->group_count = 1;
@@ -72,7 +72,7 @@ void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t
 
 /* ---- events --------------------------------------------------------------------------------------------------------------- */
 
-/* Makes room for one more element.  Returns the array, or NULL without memory; then the old one is as it was. */
+/* Makes room for one more element.  Returns the array; or NULL when out of memory, with the old one unchanged. */
 static void *grow(void *array, size_t count, size_t *room, size_t bytes) {
     if (count < *room) return array;
     size_t more = *room ? 2 * *room : 64;
@@ -84,7 +84,7 @@ static void *grow(void *array, size_t count, size_t *room, size_t bytes) {
 static struct batch_group *find_group(struct batch *batch, uint64_t number) {
     for (size_t i = 0; i < batch->group_count; i++) {
         struct batch_group *group = &batch->groups[i];
-        if (!group->count) group->number = number; /* the one that batch_clear kept */
+        if (!group->count) group->number = number; /* the group that batch_clear kept */
         if (group->number == number) return group;
     }
     struct batch_group *groups = grow(batch->groups, batch->group_count, &batch->group_room, sizeof *groups);
@@ -94,14 +94,14 @@ static struct batch_group *find_group(struct batch *batch, uint64_t number) {
     return &groups[batch->group_count++];
 }
 
-/* What a visit of one segment has. */
+/* The state of a visit of one segment. */
 struct visit {
     struct batch *batch;
     const struct nodes *nodes;
     struct batch_group *group; /* of the last event */
 };
 
-/* The origin of a node, + 1; 0 without memory. */
+/* The origin of a node, + 1; 0 when out of memory. */
 static uint32_t origin_of(struct batch *batch, const struct nodes *nodes, uint32_t index) {
     static const struct trace_node_id nobody;
     if (batch->origin_of[index]) return batch->origin_of[index];
@@ -135,15 +135,15 @@ static int add_events(struct batch *batch, const struct store *store) {
     const struct history_query all = {0};
     struct history_visited visited;
     struct visit visit = {.batch = batch, .nodes = store->nodes};
-    memset(batch->origin_of, 0, sizeof batch->origin_of); /* each recording numbers its nodes anew */
+    memset(batch->origin_of, 0, sizeof batch->origin_of); /* node numbers differ between recordings */
     return history_visit(store->history, &all, history_begin_position(store->history), history_end_position(store->history),
                          visit_event, &visit, &visited);
 }
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------- */
 
-/* The beginning of the table's key.  Where two peers have the same first 8 bytes the order may be another than the table's; the
- * server sorts what does not come sorted. */
+/* The beginning of the table's key.  If two peers share their first 8 bytes, the order may differ from the table's; the server
+ * sorts whatever arrives unsorted. */
 struct batch_sort_key {
     uint64_t peer, time_ns;
     uint32_t index;

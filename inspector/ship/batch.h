@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Segments of a recording, as rows of the fleet's tables.  The rows depend on nothing but the segments, so that a batch which is
- * sent again is the same. */
+ * Segments of a recording, as rows of the fleet's tables.  The rows depend only on the segments, so a batch that is sent again
+ * is the same. */
 #ifndef INSPECTOR_BATCH_H
 #define INSPECTOR_BATCH_H
 
@@ -12,7 +12,7 @@
 #include <store/nodes.h>
 
 /* A server refuses an insert into too many partitions, and a partition is a day: events of days that are far apart go into
- * inserts of their own. */
+ * separate inserts. */
 #define BATCH_GROUP_DAYS 64
 
 struct batch_group {
@@ -36,36 +36,36 @@ struct batch {
     uint64_t damaged_events, damaged_segments;
     struct fleet_origin *origins; /* of all logs of its segments */
     size_t origin_count, origin_room;
-    uint32_t origin_of[NODES_MAX]; /* by node index of the segment that is read: its origin + 1; 0: none yet */
+    uint32_t origin_of[NODES_MAX]; /* by node index of the segment being read: its origin + 1; 0: none yet */
     struct batch_sort_key *keys;
     size_t key_room;
     struct row_writer event_rows; /* of one group */
     struct node_seen {
         uint64_t log, row;
-    } * seen; /* what the fleet has of each log, or will have after this batch: a table by hash */
+    } * seen; /* what the fleet has of each log, or will have after this batch: a hash table */
     struct row_writer scratch;
 };
 
-/* host: as fleet_origin_make.  Returns 0, or -1 without memory. */
+/* host: as in fleet_origin_make.  Returns 0, or -1 when out of memory. */
 int batch_init(struct batch *batch, const char *host);
 void batch_fini(struct batch *batch);
 
-/* Forgets the rows. */
+/* Drops the rows. */
 void batch_clear(struct batch *batch);
 
 enum batch_read {
-    BATCH_READ,    /* what is damaged is in the rows of losses */
-    BATCH_GONE,    /* the file is not there any more */
-    BATCH_LATER,   /* memory or descriptors are short, or the disk has errors: the failure says what */
-    BATCH_REFUSED, /* the file cannot be read by this program: the failure says why */
+    BATCH_READ,    /* damage is in the rows of losses */
+    BATCH_GONE,    /* the file no longer exists */
+    BATCH_LATER,   /* memory or descriptors ran out, or the disk has errors: see the failure */
+    BATCH_REFUSED, /* this program cannot read the file: see the failure */
 };
 
 /* Adds a segment.  now_ns: for the rows of losses. */
 enum batch_read batch_add(struct batch *batch, const char *dir, uint64_t instance, uint64_t number, uint64_t now_ns,
                           struct failure *failure);
 
-/* Makes event_rows of a group, in the order of the table's key: then the server need not sort them, which halves its work.
- * Returns 0, or -1 without memory. */
+/* Fills event_rows with a group, in the order of the table's key: then the server need not sort them, which halves its work.
+ * Returns 0, or -1 when out of memory. */
 int batch_encode_group(struct batch *batch, const struct batch_group *group);
 
 /* Adds a row to losses. */

@@ -13,7 +13,7 @@ static const char *state_name(uint32_t state) {
     return state < sizeof names / sizeof *names ? names[state] : "unknown";
 }
 
-/* Everything but when it was so, in the order of the columns behind it. */
+/* Everything except the time, in the order of the columns after it. */
 static void write_node(struct row_writer *out, const struct node *node, const char *host) {
     const struct node_info *info = &node->info;
     row_write_string(out, host);
@@ -81,7 +81,7 @@ static void write_app(struct row_writer *out, const struct trace_app *app) {
     for (unsigned i = 0; i < fields; i++) row_write_u8(out, app->fields[i].bytes);
 }
 
-/* Is this row of the log another than the last?  Notes it. */
+/* Does this row of the log differ from the last one?  Remembers it. */
 static bool has_changed(struct batch *batch, const struct node *node, const struct row_writer *row, uint32_t app_count) {
     struct {
         struct trace_node_id node_id;

@@ -6,7 +6,7 @@
  *     fleet ID shard N shipper HEX
  *     sending INSTANCE FIRST COUNT
  *     totals SEGMENTS EVENTS LOST_SEGMENTS LOST_EVENTS
- *     instance INSTANCE NEXT NEWEST_NS          as many as there are
+ *     instance INSTANCE NEXT NEWEST_NS          one for each
  *     end CHECKSUM                              of all before it */
 #include "place.h"
 
@@ -103,7 +103,7 @@ static bool decode(struct place *place, const char *text, size_t bytes) {
     return decode_instances(place, text + at);
 }
 
-/* Spaces are not all alike: only what we would write ourselves is whole. */
+/* Spaces could differ: only what we would write ourselves is valid. */
 static bool is_encoded(const struct place *place, const char *text, size_t bytes) {
     struct strbuf again = {0};
     encode(&again, place);
@@ -155,7 +155,7 @@ static int write_whole(int fd, const char *text, size_t bytes) {
         text += done;
         bytes -= (size_t)done;
     }
-    return fsync(fd) ? -errno : 0; /* after a power cut a name must not stand for an empty file */
+    return fsync(fd) ? -errno : 0; /* after a power cut the name must not lead to an empty file */
 }
 
 int place_save(const struct place *place, const char *path, struct failure *failure) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * See ship.h.  One turn of the loop:
+ * One turn of the loop of ship.h:
  *
- *     look at the directory -> choose a batch -> note in the place that it is being sent -> send it until it is there
- *                                                                                                    |
- *     the next turn notes that it has arrived, together with what it sends itself  <-----------------+
+ *     scan the directory -> choose a batch -> record in the place that it is being sent -> send it until it arrives
+ *                                                                                                  |
+ *     the next turn records that it has arrived, together with what it sends itself  <------------+
  *
- * So there is one write of the place for each batch, and it always names a batch of which nobody knows whether it arrived. */
+ * So each batch costs one write of the place, and the place always names a batch that may or may not have arrived. */
 #include "ship.h"
 
 #include "batch_nodes.h"
@@ -38,7 +38,7 @@ struct ship {
     int lock_fd;
     struct place place;
     bool place_changed;
-    bool first_run; /* what is gone already was never to be shipped */
+    bool first_run; /* segments that are gone already were never to be shipped */
     struct spool spool;
     struct batch batch;
     struct ship_delivery delivery;
@@ -51,7 +51,7 @@ struct ship {
 
 /* ---- life ----------------------------------------------------------------------------------------------------------------- */
 
-/* The name in /etc/hostname, as the administrator gave it; the kernel's where there is none. */
+/* The name in /etc/hostname, as the administrator chose it; without it, the kernel's. */
 static void find_host(char out[FLEET_HOST_BYTES_MAX + 1]) {
     FILE *file = fopen("/etc/hostname", "re");
     char line[256] = "";
@@ -80,7 +80,7 @@ static int open_files(struct ship *ship, struct failure *failure) {
     else
         strbuf_printf(&ship->place_path, "%s/" PLACE_NAME, options->dir);
     if (ship->place_path.failed) return failure_out_of_memory(failure);
-    if (spool_scan(&ship->spool, options->dir, failure)) return -1; /* before a lock is left in a directory that is none */
+    if (spool_scan(&ship->spool, options->dir, failure)) return -1; /* before we leave a lock file in the wrong directory */
     if (!options->look_only) {
         ship->lock_fd = place_lock(strbuf_text(&ship->place_path), failure);
         if (ship->lock_fd < 0) return -1;
@@ -121,7 +121,7 @@ static int save_place(struct ship *ship, struct failure *failure);
 void ship_close(struct ship *ship) {
     struct failure failure;
     if (!ship) return;
-    if (ship->place_changed && ship->lock_fd >= 0) (void)save_place(ship, &failure); /* an older one is right, too */
+    if (ship->place_changed && ship->lock_fd >= 0) (void)save_place(ship, &failure); /* an older one is correct, too */
     clickhouse_close(ship->server);
     if (ship->lock_fd >= 0) close(ship->lock_fd);
     batch_fini(&ship->batch);
@@ -202,7 +202,7 @@ int ship_try_insert(struct ship *ship, struct failure *failure) {
 
 /* ---- the place ------------------------------------------------------------------------------------------------------------ */
 
-/* Shipped files go once the place says so for good: after a kill they would look like a loss. */
+/* Removes shipped files only after the place has recorded them durably: otherwise, after a kill, they would look like a loss. */
 static void remove_shipped(struct ship *ship) {
     uint64_t bytes = 0;
     if (!ship->options.keep_bytes) return;
@@ -217,11 +217,11 @@ static void remove_shipped(struct ship *ship) {
         }
         if (!oldest || spool_remove(ship->options.dir, oldest->instance, oldest->number)) return;
         bytes -= oldest->bytes;
-        oldest->bytes = 0; /* not again */
+        oldest->bytes = 0; /* do not remove it again */
     }
 }
 
-/* An instance without files is kept as long as there is room: its traced may still run. */
+/* Keeps instances without files while there is room: their traced may still run. */
 static void forget_instances(struct ship *ship) {
     struct place *place = &ship->place;
     while (place->instance_count > PLACE_INSTANCES_MAX - 64) {
@@ -244,9 +244,10 @@ static int save_place(struct ship *ship, struct failure *failure) {
     return 0;
 }
 
-/* ---- what is next --------------------------------------------------------------------------------------------------------- */
+/* ---- the next batch
+ * --------------------------------------------------------------------------------------------------------- */
 
-/* What was gone before the first run is no loss: each instance begins with its first file. */
+/* Segments gone before the first run are no loss: each instance begins with its first file. */
 static int begin_instances(struct ship *ship, struct failure *failure) {
     for (size_t i = 0; i < ship->spool.count; i++) {
         const struct spool_segment *segment = &ship->spool.segments[i];
@@ -297,12 +298,12 @@ int ship_look(struct ship *ship, struct ship_progress *ret_progress, struct fail
     ship->first_run = !*ship->place.fleet || !ship->place.instance_count;
     bool changed = ship->place_changed;
     if (look(ship, failure)) return -1;
-    ship->place_changed = changed; /* looking changes nothing */
+    ship->place_changed = changed; /* looking must not change the place */
     *ret_progress = ship->progress;
     return 0;
 }
 
-/* The batch that was on its way, else the segment that has waited longest.  NULL: nothing waits. */
+/* The batch that was on its way, or else the segment that has waited longest.  NULL: nothing waits. */
 static const struct spool_segment *choose(struct ship *ship) {
     const struct spool_segment *oldest = NULL;
     for (size_t i = 0; i < ship->place.instance_count; i++) {
@@ -336,7 +337,7 @@ static void say_loss(const struct ship *ship, const char *format, uint64_t a, ui
     if (ship->say) ship->say(line);
 }
 
-/* A segment that is not there: removed before it was shipped, or dropped by a traced whose disk was full. */
+/* A missing segment: removed before it was shipped, or dropped by a traced whose disk was full. */
 static void add_gap(struct ship *ship, uint64_t instance, uint64_t next, uint64_t number, uint64_t now_ns) {
     const struct place_instance *entry = place_find(&ship->place, instance);
     const struct batch_loss loss = {.instance = instance,
@@ -359,7 +360,7 @@ static enum turn read_batch(struct ship *ship, const struct spool_segment *first
     for (uint64_t i = 0; i < *count; i++) {
         switch (batch_add(&ship->batch, ship->options.dir, instance, number + i, now_ns, failure)) {
         case BATCH_READ: break;
-        case BATCH_GONE: *count = i; break; /* the next look counts it as a gap */
+        case BATCH_GONE: *count = i; break; /* the next scan counts it as a gap */
         case BATCH_LATER: batch_forget_nodes(&ship->batch); return TURN_AGAIN;
         case BATCH_REFUSED: return TURN_FAILED;
         }
@@ -390,7 +391,7 @@ static void note_shipped(struct ship *ship, uint64_t instance, uint64_t number, 
                  batch->damaged_segments, batch->damaged_events, instance);
 }
 
-/* A directory that is read while files come may hide one behind a later one: a gap must be there twice. */
+/* Reading a directory while files arrive may miss one and see a later one: count a gap only if two scans see it. */
 static int confirm_gap(struct ship *ship, const struct spool_segment **segment, struct failure *failure) {
     if (!*segment || (*segment)->number == next_of(ship, (*segment)->instance)) return 0;
     if (look(ship, failure)) return -1;
@@ -419,7 +420,7 @@ static enum turn take_turn(struct ship *ship, struct failure *failure) {
     return TURN_SHIPPED;
 }
 
-/* ---- beside it ------------------------------------------------------------------------------------------------------------ */
+/* ---- besides --------------------------------------------------------------------------------------------------------------- */
 
 /* The row of this machine in `hosts`. */
 static int write_host_row(struct ship *ship, struct failure *failure) {
@@ -454,7 +455,7 @@ static void report(struct ship *ship) {
     if (ship->say) ship->say(line);
 }
 
-/* When nothing waits: what has arrived is noted, and whoever looks at the fleet sees that we live. */
+/* When nothing waits: records what has arrived, and renews our row so that the fleet sees that we are alive. */
 static int settle(struct ship *ship, struct failure *failure) {
     uint64_t quiet_ms = trace_now_monotonic_ms() - ship->host_row_ms;
     bool changed = ship->place_changed;

@@ -32,7 +32,7 @@ static void note_back(struct ship_delivery *delivery, uint64_t bytes) {
     http_backoff_reset(&delivery->backoff);
 }
 
-/* Also of what waits longest: now and then somebody wants to know that we still try. */
+/* Says now and then that we still try. */
 static bool pause_delivery(struct ship_delivery *delivery, uint64_t ms) {
     const struct http *http = clickhouse_http(delivery->server);
     while (ms > 0) {

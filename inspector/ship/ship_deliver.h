@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rows to the server, tried again until they are there. */
+ * Delivers rows to the server, and retries until they arrive. */
 #ifndef INSPECTOR_SHIP_DELIVER_H
 #define INSPECTOR_SHIP_DELIVER_H
 
@@ -11,22 +11,22 @@
 struct ship_delivery {
     struct clickhouse *server;
     bool gzip;
-    uint64_t patience_ms; /* give up then; WAIT_FOREVER */
+    uint64_t patience_ms; /* give up after this; WAIT_FOREVER */
     struct http_backoff backoff;
     struct ship_progress *progress;
     void (*say)(const char *line);
-    /* While the server does not take anything; may be NULL. */
+    /* Called while the server accepts nothing; may be NULL. */
     void (*waits)(void *arg);
     void *arg;
 };
 
 void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server);
 
-/* Inserts all rows of the batch: first the index, then the events, so that no event is there which the index does not know.
- * Returns CLICKHOUSE_OK; CLICKHOUSE_STOPPED; CLICKHOUSE_REFUSED, or what it was when patience ended, with the failure. */
+/* Inserts all rows of the batch: first the index, then the events, so that the index knows every event.
+ * Returns CLICKHOUSE_OK; CLICKHOUSE_STOPPED; CLICKHOUSE_REFUSED, or the last result when patience ended, with the failure. */
 enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batch *batch, struct failure *failure);
 
-/* One insert into NAME_local, tried again in the same way. */
+/* One insert into NAME_local, retried in the same way. */
 enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
                                           struct failure *failure);
 

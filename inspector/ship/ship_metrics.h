@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How far a shipper is, for Prometheus: a file for the node exporter's textfile collector. */
+ * A shipper's progress for Prometheus: a file for the node exporter's textfile collector. */
 #ifndef INSPECTOR_SHIP_METRICS_H
 #define INSPECTOR_SHIP_METRICS_H
 

@@ -16,7 +16,7 @@ void spool_name(char out[SPOOL_NAME_BYTES], uint64_t instance, uint64_t number) 
     snprintf(out, SPOOL_NAME_BYTES, "p2ptrace-%016" PRIx64 "-%010" PRIu64 ".p2rec", instance, number);
 }
 
-/* Only what is written again in the same way: no other name is traced's. */
+/* Accepts a name only if writing it again gives the same text: traced uses no others. */
 static bool read_name(const char *name, uint64_t *ret_instance, uint64_t *ret_number) {
     char again[SPOOL_NAME_BYTES];
     if (sscanf(name, "p2ptrace-%16" SCNx64 "-%20" SCNu64 ".p2rec", ret_instance, ret_number) != 2) return false;

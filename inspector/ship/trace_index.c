@@ -71,7 +71,7 @@ int trace_index_add(struct trace_index *index, const struct trace_event *event) 
     return 0;
 }
 
-/* A span lies in memory as its row does. */
+/* A span's memory layout is that of its row. */
 _Static_assert(sizeof(struct trace_span) == 64 && offsetof(struct trace_span, first_ns) == 48, "the columns of trace_index");
 
 void trace_index_write(const struct trace_index *index, struct row_writer *out) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * For each trace and peer of a batch the time from the first to the last event: the rows of the fleet's table `trace_index`. */
+ * The times of the first and last event of each trace and peer of a batch: rows of the fleet's table `trace_index`. */
 #ifndef INSPECTOR_TRACE_INDEX_H
 #define INSPECTOR_TRACE_INDEX_H
 
@@ -21,13 +21,13 @@ struct trace_index {
     uint32_t count, room;
     uint32_t *slots; /* span + 1; 0: free */
     uint32_t slot_count;
-    uint32_t last; /* the span of the last event: the next is often of the same */
+    uint32_t last; /* the span of the last event: the next event often has the same */
 };
 
 void trace_index_fini(struct trace_index *index);
 void trace_index_clear(struct trace_index *index);
 
-/* Notes an event; one without a trace is passed over.  Returns 0, or -1 without memory. */
+/* Adds an event; skips those without a trace.  Returns 0, or -1 when out of memory. */
 int trace_index_add(struct trace_index *index, const struct trace_event *event);
 
 void trace_index_write(const struct trace_index *index, struct row_writer *out);

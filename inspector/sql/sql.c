@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- nothing but reading ---- */
+/* ---- read only ---- */
 
-/* Statements are the user's own, but may be pasted from anywhere. */
+/* Statements come from the user, but may have been pasted from anywhere. */
 static int authorize(void *context, int action, const char *first, const char *second, const char *database,
                      const char *trigger) {
     static const char *const pragmas[] = {"table_info", "table_xinfo", "table_list", "function_list", "compile_options"};
@@ -26,7 +26,7 @@ static int authorize(void *context, int action, const char *first, const char *s
         for (size_t i = 0; i < sizeof pragmas / sizeof *pragmas; i++)
             if (first && !sqlite3_stricmp(first, pragmas[i])) return SQLITE_OK;
         return SQLITE_DENY;
-    /* What SQLite asks for when it makes the tables pragma_...; nobody else can change that table. */
+    /* SQLite asks for this when it creates the tables pragma_...; nothing else can change that table. */
     case SQLITE_UPDATE: return first && !strcmp(first, "sqlite_master") ? SQLITE_OK : SQLITE_DENY;
     default: return SQLITE_DENY;
     }
@@ -46,7 +46,7 @@ int sql_create_table(struct sql *sql, const char *name, const char *module) {
     return rc == SQLITE_OK ? 0 : database_failed(sql);
 }
 
-/* A table for each application: of its app_id's name, or, where there is such a table, "app_" and the app_id. */
+/* A table for each application, named after its app_id; or "app_" and the app_id if that name is taken. */
 static int add_app_table(struct sql *sql, const char *app_id) {
     const char *name;
     json_t *known;
@@ -132,7 +132,7 @@ int sql_table_failed(struct sql *sql, sqlite3_vtab *table) {
 
 /* ---- around a statement ---- */
 
-/* What is there, for SQLite to choose the order of joins by. */
+/* Sizes by which SQLite chooses the order of joins. */
 static int ask_history(struct sql *sql) {
     json_t *stats;
     if (sql_call(sql, "stats", NULL, &stats)) return -1;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What every event has, in two parts: an application's own fields stand between them. */
+/* The columns of every event, in two parts; an application's own fields come between them. */
 static const struct sql_column head_columns[] = {
     {"time", "TEXT", SQL_TIME_TEXT, "timestamp", SQL_PUSH_NOTHING, false},
     {"node", "TEXT", SQL_NODE_NAME, "node_id", SQL_PUSH_NODE, false},
@@ -94,7 +94,7 @@ static bool has_data_column(const struct sql_columns *columns, const char *key) 
     return false;
 }
 
-/* The data fields of all kinds, or only of an application's events: kinds that share a field's name share the column. */
+/* The data fields of all kinds, or only of an application's events: kinds with a field of the same name share the column. */
 static void add_data_columns(struct sql_columns *columns, bool only_app) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -129,8 +129,8 @@ static bool has_field_column(const struct sql_columns *columns, const char *key)
     return false;
 }
 
-/* What filters call a field: its application's id, a dot and its name, in quotes as a whole.  False where they would take that
- * for something else, or where JSON may have another text than the node registered. */
+/* The name of a field in filters: its application's id, a dot and its name, quoted as a whole.  Returns false if filters would
+ * read that as something else, or if JSON may have another text than the node registered. */
 static bool filter_name(struct strbuf *text, const char *app_id, const char *name) {
     if (!*app_id || strchr(app_id, '.') || !strcmp(app_id, "data")) return false;
     strbuf_puts(text, "\"");
@@ -141,7 +141,7 @@ static bool filter_name(struct strbuf *text, const char *app_id, const char *nam
     return said;
 }
 
-/* The fields may be called like a column that every event has: they are the ones that make way. */
+/* A field may have the name of a column that every event has: then the field is renamed. */
 static void add_fields(struct sql_columns *columns, const char *app_id, const json_t *fields) {
     size_t i;
     const json_t *field;
@@ -161,7 +161,7 @@ static void add_fields(struct sql_columns *columns, const char *app_id, const js
     strbuf_fini(&filter);
 }
 
-/* Puts the columns from `from` on at `to`, before what is there. */
+/* Moves the columns from `from` on to before `to`. */
 static void move_forward(struct sql_columns *columns, int from, int to) {
     for (; from < columns->count; from++, to++) {
         struct sql_column moved = columns->columns[from];
@@ -185,7 +185,7 @@ void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, con
     if (!ret_columns->failed) move_forward(ret_columns, own, COUNT_OF(head_columns));
 }
 
-/* By the field's type and size, which say what its JSON is. */
+/* Depends on the field's type and size, which determine its JSON. */
 static enum sql_push field_push(const json_t *field, const struct sql_column *column) {
     const char *type = json_get_text(field, "type");
     uint64_t bytes = json_get_count(field, "bytes");
@@ -239,7 +239,7 @@ void sql_row_set(struct sql_row *row, struct json_span object, struct json_span 
     row->member_count = -1;
 }
 
-/* The row's own member of that name. */
+/* The row's own member with that name. */
 static bool find_member(struct sql_row *row, const char *key, struct json_span *ret_value) {
     size_t at = 0;
     if (row->member_count < 0) {
@@ -270,7 +270,7 @@ static void result_text(sqlite3_context *context, const char *text, size_t bytes
     sqlite3_result_text64(context, text, bytes, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-/* An integer that is one, and anything else as a real number. */
+/* An integer as such, and any other number as REAL. */
 static void result_number(sqlite3_context *context, struct json_span number) {
     char text[64];
     int64_t integer;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns of the SQL tables: what they are called, and where in a row's JSON their value is.  The rows of all tables are
+ * Columns of the SQL tables: their names, and where in a row's JSON their values are.  The rows of all tables are
  * objects as docs/protocol.md describes them. */
 #ifndef INSPECTOR_SQL_COLUMNS_H
 #define INSPECTOR_SQL_COLUMNS_H
@@ -15,7 +15,7 @@
 
 enum sql_source {
     SQL_MEMBER,    /* row[key] */
-    SQL_PARENT,    /* of the object that the row is in */
+    SQL_PARENT,    /* a member of the object that contains the row */
     SQL_DATA,      /* row.data[key] */
     SQL_FIELD,     /* row.fields[key] */
     SQL_TIME,      /* row[key].timestamp */
@@ -23,7 +23,7 @@ enum sql_source {
     SQL_NODE_NAME, /* the name of the node whose id is row[key] */
 };
 
-/* What requests can say about a column. */
+/* How a request can express a condition on a column. */
 enum sql_push {
     SQL_PUSH_NOTHING,
     SQL_PUSH_TRACE_ID,
@@ -33,10 +33,10 @@ enum sql_push {
     SQL_PUSH_NODE,
     SQL_PUSH_KIND,
     SQL_PUSH_TIMESTAMP,
-    SQL_PUSH_NS,     /* only to sort by */
+    SQL_PUSH_NS,     /* only for sorting */
     SQL_PUSH_FILTER, /* a number, for a filter */
     SQL_PUSH_TEXT,   /* equality of text, for a filter */
-    SQL_PUSH_BYTES,  /* the same of bytes, as their hex digits */
+    SQL_PUSH_BYTES,  /* equality of bytes, as hex digits */
 };
 
 struct sql_column {
@@ -46,7 +46,7 @@ struct sql_column {
     const char *key;
     enum sql_push push;
     bool hidden;        /* not in `select *` */
-    const char *filter; /* what filters call it; NULL: by its name */
+    const char *filter; /* its name in filters; NULL: the same */
 };
 
 /* A list of columns that grows; its texts are its own copies. */
@@ -56,36 +56,36 @@ struct sql_columns {
     bool failed; /* out of memory */
 };
 
-/* Adds a column.  A name that is taken (names are without case) gets "field_" before it, and if that is taken too, nothing is
+/* Adds a column.  If the name is taken (ignoring case) it gets the prefix "field_"; if that is taken too, nothing is
  * added. */
 void sql_columns_add(struct sql_columns *columns, const struct sql_column *column);
 void sql_columns_fini(struct sql_columns *columns);
 
-/* The columns of `events`, or with an application (an element of `apps`' answer) those of its own table.  Several elements may
- * describe one application: `apps` has those of this id. */
+/* The columns of `events`; and those of an application's own table.  Several elements of the answer to `apps` may describe one
+ * application; we use those with this app_id. */
 void sql_columns_of_events(struct sql_columns *ret_columns);
 void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, const char *app_id);
 
-/* Says of the fields in an application's columns which of them filters can compare: those that all who registered them
- * describe alike. Anew before each statement, for a node may have come that describes them otherwise. */
+/* Finds out which fields of an application filters can compare: those that all nodes describe alike.  Called before each
+ * statement, because a new node may describe them differently. */
 void sql_columns_choose_fields(struct sql_columns *columns, const json_t *apps, const char *app_id);
 
-/* CREATE TABLE x(...), for sqlite3_declare_vtab; to be freed with sqlite3_free.  NULL without memory. */
+/* CREATE TABLE x(...), for sqlite3_declare_vtab; free it with sqlite3_free.  NULL when out of memory. */
 char *sql_columns_declare(const struct sql_column *columns, int count);
 
 /* ---- rows ---- */
 
-/* A row where it lies in the text of an answer; its members are looked for when the first column is asked for. */
+/* A row in the text of an answer; its members are found when the first column is needed. */
 struct sql_row {
     struct json_span object;
-    struct json_span parent; /* the object whose array it is in; none for most */
+    struct json_span parent; /* the object whose array contains it; usually none */
     struct json_member members[SQL_MEMBERS_MAX];
-    int member_count; /* -1: not looked for yet */
+    int member_count; /* -1: not searched yet */
 };
 
 void sql_row_set(struct sql_row *row, struct json_span object, struct json_span parent);
 
-/* Gives a column's value to SQLite: NULL for what is missing.  Integers above 2^63 - 1 become REAL; arrays and objects are
+/* Passes a column's value to SQLite: NULL if it is missing.  Integers above 2^63 - 1 become REAL; arrays and objects are
  * JSON text. */
 void sql_column_result(sqlite3_context *context, const struct sql_column *column, struct sql_row *row, const struct names *names,
                        bool utc);

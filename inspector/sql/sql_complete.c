@@ -8,11 +8,11 @@
 struct matches {
     const char *word; /* not terminated */
     size_t bytes;
-    bool upper;  /* keywords as the word is written */
-    json_t *set; /* the names that fit, as keys */
+    bool upper;  /* write keywords in upper case, like the word */
+    json_t *set; /* the candidates, as keys */
 };
 
-/* Case does not matter in SQL.  A name that would have to be quoted is not offered: it may be anything. */
+/* SQL ignores case.  Names that would need quotes are not offered: they may contain anything. */
 static void offer_name(struct matches *matches, const char *name) {
     size_t i = name[0] == '.';
     while (isalnum((unsigned char)name[i]) || name[i] == '_') i++;
@@ -50,7 +50,7 @@ static void offer_dots(struct matches *matches) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) offer_name(matches, words[i]);
 }
 
-/* What all names begin with goes on the line, and all of them on the list. */
+/* The common beginning of all names goes on the line, and all names on the list. */
 static void add_matches(const struct matches *matches, struct strbuf *insert, struct strbuf *list) {
     const char *name, *first = NULL;
     json_t *value;

@@ -8,8 +8,8 @@
 
 #include <sqlite3.h>
 
-/* Completes the word that the first `bytes` of the line end in.  Appends to `insert` what all that fit go on with, and a space
- * when there is only one; when that is nothing, to `list` those that fit, on one line. */
+/* Completes the word at the end of the line's first `bytes`.  Appends to `insert` the continuation that all candidates share, and
+ * a space if there is only one candidate; if they share none, appends the candidates to `list`, on one line. */
 void sql_complete(sqlite3 *db, const char *line, size_t bytes, struct strbuf *insert, struct strbuf *list);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The tables of events: `events`, and one for each application, which has only its events and their fields as columns.  A scan
- * is one `query`, page by page; what was lost where it read is noted for the end of the statement. */
+ * is one `query`, page by page; losses in what it read are recorded for the end of the statement. */
 #include "json_get.h"
 #include "pages.h"
 #include "sql_push.h"
@@ -17,7 +17,7 @@
 struct events_table {
     sqlite3_vtab base;
     struct sql *sql;
-    char *name;   /* as the user writes it */
+    char *name;   /* as written by the user */
     char *app_id; /* NULL: all events */
     struct sql_columns columns;
 };
@@ -25,16 +25,16 @@ struct events_table {
 struct events_cursor {
     sqlite3_vtab_cursor base;
     struct pages pages;
-    bool open;          /* `pages` is to be finished */
-    struct strbuf page; /* the events of an answer, an array as it came */
-    size_t next;        /* where in it the one behind `row` is looked for */
+    bool open;          /* `pages` needs pages_fini */
+    struct strbuf page; /* the events of an answer, an unparsed array */
+    size_t next;        /* where to look for the event after `row` */
     bool has_row;       /* not at the end */
     struct sql_row row; /* the event */
     char *said;         /* the params of the last scan, for people */
     struct {
         char index[16];
         uint64_t scans, pages, examined, rows;
-    } explain; /* of all scans by this cursor */
+    } explain; /* over all scans of this cursor */
 };
 
 static struct events_table *table_of(const struct events_cursor *cursor) { return (struct events_table *)cursor->base.pVtab; }
@@ -76,7 +76,7 @@ static int events_connect(sqlite3 *db, void *aux, int argc, const char *const *a
     return rc;
 }
 
-/* A function of its own: if it were the same, SQLite would take the module's name for a table, too. */
+/* Must not be the same function as xConnect: SQLite would then use the module's name as a table, too. */
 static int events_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
     return events_connect(db, aux, argc, argv, ret_table, ret_error);
 }
@@ -106,7 +106,7 @@ static void end_scan(struct events_cursor *cursor) {
     cursor->next = 0;
 }
 
-/* Notes for --explain what this cursor did. */
+/* Records for --explain what this cursor did. */
 static void note_scans(const struct events_cursor *cursor) {
     struct sql *sql = sql_of(cursor);
     if (!sql->explain || !cursor->explain.scans) return;
@@ -116,9 +116,9 @@ static void note_scans(const struct events_cursor *cursor) {
     if (cursor->explain.scans > 1) strbuf_printf(&sql->scans, ", the last of %" PRIu64 " times", cursor->explain.scans);
     strbuf_printf(&sql->scans, "; index %s; ", *cursor->explain.index ? cursor->explain.index : "none");
     text_count(&sql->scans, cursor->explain.examined, "event");
-    strbuf_puts(&sql->scans, " looked at, ");
+    strbuf_puts(&sql->scans, " examined, ");
     text_count(&sql->scans, cursor->explain.rows, "row");
-    strbuf_puts(&sql->scans, " given, ");
+    strbuf_puts(&sql->scans, " returned, ");
     text_count(&sql->scans, cursor->explain.pages, "page");
     strbuf_puts(&sql->scans, "\n");
 }
@@ -132,7 +132,7 @@ static int events_close(sqlite3_vtab_cursor *base) {
     return SQLITE_OK;
 }
 
-/* The gaps of an answer, each once a statement however often its time is read. */
+/* Counts each gap of an answer once per statement, however often its time is read. */
 static void note_gaps(struct sql *sql, const json_t *answer) {
     size_t i;
     const json_t *gap;
@@ -147,7 +147,7 @@ static void note_gaps(struct sql *sql, const json_t *answer) {
     }
 }
 
-/* pages_next, when what it asks for may not exist: then there is no page. */
+/* pages_next, but what it asks for may not exist: then there is no page. */
 static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;
@@ -158,7 +158,7 @@ static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     if (result && session->failure.rpc_code == RPC_AMBIGUOUS && sql_push_drop_prefixes(cursor->pages.params))
         return ask_page(cursor, ret_page);
     if (result && session->failure.rpc_code == RPC_INVALID_PARAMS && sql_push_drop_filter(cursor->pages.params))
-        return ask_page(cursor, ret_page); /* of another version */
+        return ask_page(cursor, ret_page); /* traced of another version */
     if (result && session->failure.rpc_code == RPC_NOT_FOUND) {
         session->failure = (struct failure){0};
         cursor->pages.done = true;
@@ -167,7 +167,7 @@ static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     }
     snprintf(cursor->explain.index, sizeof cursor->explain.index, "%s", session->inquiry.index);
     cursor->explain.examined += session->inquiry.examined;
-    *session->inquiry.index = 0; /* the end of the command has nothing to add */
+    *session->inquiry.index = 0; /* nothing to add at the end of the command */
     return result;
 }
 
@@ -221,7 +221,7 @@ static int begin_scan(struct events_cursor *cursor, const struct sql_push_params
     json_t *query = json_incref(params->params);
     if (of_app && !json_object_get(query, "kind"))
         failed = json_object_set_new(query, "kind", json_pack("[sss]", "app_command", "app_start", "app_end")) != 0;
-    /* The first page is as large as LIMIT says: should more be wanted after all, there are others. */
+    /* The first page has the size of LIMIT; if more is needed after all, others follow. */
     uint64_t wanted = params->wanted == 0 ? 1 : params->wanted;
     failed |= pages_init(&cursor->pages, &session->inquiry, query, of_app ? PAGES_ALL : wanted) != 0;
     cursor->pages.text = &cursor->page;
@@ -252,8 +252,8 @@ static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     return SQLITE_OK;
 }
 
-/* The same for an event however it was found, for SQLite joins what several indices find by it: a hash (FNV-1a) of the event
- * as it came. */
+/* Must be the same for an event however it was found, because SQLite joins the results of several indices by it: a hash (FNV-1a)
+ * of the event's text. */
 static int events_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
     const struct json_span event = ((struct events_cursor *)base)->row.object;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

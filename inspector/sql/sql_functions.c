@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Functions that a tracer's questions ask for: percentiles, times before now, and numbers with units for people. */
+ * Functions for a tracer's questions: percentiles, times before now, and numbers with units for people. */
 #include "sql.h"
 
 #include <math.h>
@@ -10,12 +10,12 @@
 
 /* ---- percentiles ---- */
 
-/* The values of a group, as they come.  A percentile is one of them (the nearest rank): an integer stays one. */
+/* The values of a group, in order of arrival.  A percentile is one of them (the nearest rank), so an integer stays an integer. */
 struct sample {
     double *values;
     size_t count, capacity;
     double percent; /* of percentile(x, percent) */
-    bool real;      /* one of them was no integer */
+    bool real;      /* at least one was not an integer */
 };
 
 static void add_number(sqlite3_context *context, sqlite3_value *value, double percent) {
@@ -79,7 +79,7 @@ static void step_percentile(sqlite3_context *context, int count, sqlite3_value *
 
 /* ---- times ---- */
 
-/* ago('5s'): so long before the statement began, in Unix microseconds, as timestamps are. */
+/* ago('5s'): that long before the statement began, in Unix microseconds, as timestamps are. */
 static void ago(sqlite3_context *context, int count, sqlite3_value **values) {
     const struct sql *sql = sqlite3_user_data(context);
     const char *text = (const char *)sqlite3_value_text(values[0]);
@@ -124,7 +124,7 @@ int sql_functions_register(struct sql *sql) {
         const char *name;
         double percent;
     } fixed[] = {{"p50", 50}, {"p90", 90}, {"p95", 95}, {"p99", 99}, {"median", 50}};
-    /* Deterministic within a statement, which is as long as SQLite keeps a value. */
+    /* Deterministic within a statement, and SQLite keeps a value no longer than that. */
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC, rc = SQLITE_OK;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed && rc == SQLITE_OK; i++)
         rc = sqlite3_create_function_v2(sql->db, fixed[i].name, 1, flags, (void *)&fixed[i].percent, NULL, step_fixed, finish,

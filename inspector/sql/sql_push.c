@@ -11,13 +11,13 @@
 
 /* ---- the plan ---- */
 
-/* Which share of the rows a condition leaves, where nothing better is known. */
+/* The share of rows that a condition leaves, if nothing better is known. */
 #define SHARE_KIND 0.2
-#define SHARE_SIDE 0.3 /* one side of a stretch of time */
+#define SHARE_SIDE 0.3 /* one bound of a period */
 #define SHARE_MOMENT 1e-6
 #define SHARE_PREFIX 0.05
 #define SHARE_TEXT 0.05
-/* In events read: a round trip to traced, and an event that traced looks at and does not send. */
+/* Costs in events read: a round trip to traced, and an event that traced examines and does not send. */
 #define COST_REQUEST 100.0
 #define COST_EXAMINED 0.05
 
@@ -25,7 +25,7 @@ struct plan {
     sqlite3_index_info *info;
     sqlite3_str *text;
     int arg_count;
-    unsigned used;   /* bits of enum sql_push: what has a condition already */
+    unsigned used;   /* bits of enum sql_push: columns that already have a condition */
     double examined; /* share of the events that an index leaves */
     double matching; /* share of them that match */
     bool exact;      /* every condition of the statement is passed on */
@@ -67,7 +67,7 @@ static const char *comparison(unsigned char op) {
 
 static double one_of(double count) { return 1 / (count > 1 ? count : 1); }
 
-/* The share of events that have one certain value. */
+/* The share of events with a given value. */
 static double share_of(const struct sql_history *history, enum sql_push push) {
     switch (push) {
     case SQL_PUSH_TRACE_ID: return one_of(history->traces);
@@ -79,7 +79,7 @@ static double share_of(const struct sql_history *history, enum sql_push push) {
     }
 }
 
-/* The param that a column becomes: a name becomes an id. */
+/* The param of a column: a name becomes an id. */
 static unsigned param_bit(enum sql_push push) {
     if (push == SQL_PUSH_PEER) push = SQL_PUSH_PEER_ID;
     if (push == SQL_PUSH_NODE) push = SQL_PUSH_NODE_ID;
@@ -90,7 +90,8 @@ static bool is_id(enum sql_push push) {
     return push == SQL_PUSH_TRACE_ID || push == SQL_PUSH_PEER_ID || push == SQL_PUSH_NODE_ID;
 }
 
-/* Takes a condition, if a request can carry it.  Equalities come first (pass 0), so that a prefix does not keep one out. */
+/* Takes a condition, if a request can carry it.  Equalities come first (pass 0), so that a prefix does not take the place of
+ * one. */
 static bool consider(struct plan *plan, const struct sql_history *history, const struct sql_column *column, int i, int pass) {
     unsigned char op = plan->info->aConstraint[i].op;
     bool prefix = op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB;
@@ -137,12 +138,12 @@ static void consider_all(struct plan *plan, const struct sql_history *history, c
             continue;
         bool taken = info->aConstraint[i].usable && info->aConstraint[i].iColumn >= 0 &&
                      consider(plan, history, &columns[info->aConstraint[i].iColumn], i, 1);
-        /* The rows that a prefix lets through are not all that its pattern does. */
+        /* A prefix lets more rows through than its pattern. */
         if (!taken || op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB) plan->exact = false;
     }
 }
 
-/* Answers come sorted by time: timestamp, or timestamp and ns, one way or the other. */
+/* Answers are sorted by time: timestamp, or timestamp and ns, in either direction. */
 static void consider_order(sqlite3_index_info *info, const struct sql_column *columns) {
     static const enum sql_push order[] = {SQL_PUSH_TIMESTAMP, SQL_PUSH_NS};
     if (info->nOrderBy < 1 || info->nOrderBy > 2) return;
@@ -154,7 +155,7 @@ static void consider_order(sqlite3_index_info *info, const struct sql_column *co
     if (info->aOrderBy[0].desc) info->idxNum |= SQL_PUSH_DESC;
 }
 
-/* LIMIT is worth nothing where rows will be dropped or sorted afterwards: pages of that size would only be many. */
+/* LIMIT does not help if rows are dropped or sorted afterwards: there would only be many pages of that size. */
 static void consider_limit(struct plan *plan) {
     sqlite3_index_info *info = plan->info;
     if (!plan->exact || (info->nOrderBy && !info->orderByConsumed)) return;
@@ -193,7 +194,7 @@ struct reader {
     int64_t from_us, to_us; /* [from, to) */
     uint64_t limit, offset;
     struct strbuf filter;
-    bool left_out; /* a value of the plan could not be said */
+    bool left_out; /* a value of the plan could not be expressed */
     bool failed;
 };
 
@@ -207,7 +208,7 @@ static bool is_hex(const char *text, size_t bytes) {
     return true;
 }
 
-/* An id that is not whole, or no text at all, is no event's. */
+/* No event has an incomplete id, or one that is not text. */
 static void read_id(struct reader *reader, const char *param, unsigned digits, sqlite3_value *value) {
     const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
     if (!text || (unsigned)sqlite3_value_bytes(value) != digits || !is_hex(text, digits))
@@ -216,7 +217,7 @@ static void read_id(struct reader *reader, const char *param, unsigned digits, s
         set_param(reader, param, text, digits);
 }
 
-/* A name becomes the id of the one that is called so. */
+/* A name becomes the id of the node with that name. */
 static void read_name(struct reader *reader, const char *param, sqlite3_value *value) {
     if (sqlite3_value_type(value) == SQLITE_INTEGER || sqlite3_value_type(value) == SQLITE_FLOAT) {
         reader->left_out = true; /* "7" may be a name */
@@ -233,7 +234,7 @@ static void read_name(struct reader *reader, const char *param, sqlite3_value *v
         reader->left_out = true;
 }
 
-/* The pattern's beginning, up to what is special in it. */
+/* The pattern's literal prefix. */
 static void read_prefix(struct reader *reader, const char *param, unsigned digits, bool like, sqlite3_value *value) {
     char prefix[NODE_DIGITS + 1];
     const char *text = sqlite3_value_type(value) == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
@@ -244,7 +245,7 @@ static void read_prefix(struct reader *reader, const char *param, unsigned digit
     bool trace = digits == TRACE_DIGITS;
     if (!is_hex(prefix, bytes))
         reader->out->none = true;
-    else if (trace || !json_object_get(reader->names->by_name, prefix)) /* it would be taken as the name */
+    else if (trace || !json_object_get(reader->names->by_name, prefix)) /* it would be read as the name */
         set_param(reader, param, prefix, bytes);
 }
 
@@ -256,7 +257,7 @@ static bool add_kind(json_t *kinds, sqlite3_value *value) {
     return json_array_append_new(kinds, json_string(name)) == 0;
 }
 
-/* With a kind among them that only traced may know, none is passed on. */
+/* If only traced may know one of the kinds, none is passed on. */
 static void read_kinds(struct reader *reader, bool list, sqlite3_value *value) {
     json_t *kinds = json_array();
     sqlite3_value *element;
@@ -282,11 +283,11 @@ static void narrow(struct reader *reader, int64_t from_us, int64_t to_us) {
     if (to_us < reader->to_us) reader->to_us = to_us;
 }
 
-/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As SQLite compares: what
- * looks like a number is one, and every other text is above all numbers.  Both from 0 to `most`. */
+/* A value to compare numbers with: the first whole numbers that are not below it, and above it.  As in SQLite: text that
+ * looks like a number is one, and all other text is above all numbers.  Both from 0 to `most`. */
 struct bound {
     int64_t at, after;
-    bool null;  /* nothing compares with it */
+    bool null;  /* no comparison with it is true */
     bool above; /* it is above `most` */
 };
 
@@ -350,7 +351,7 @@ bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes) {
     return true;
 }
 
-/* An answer has the digits of all the bytes; filters know at most BYTES_DIGITS of them, and take fewer only of a hash. */
+/* An answer has the digits of all bytes; filters accept at most BYTES_DIGITS of them, and fewer than all only for a hash. */
 #define BYTES_DIGITS 64
 
 /* Equality of text, or of bytes. */
@@ -369,7 +370,7 @@ static void read_text(struct reader *reader, const struct sql_column *column, co
     strbuf_fini(&piece);
 }
 
-/* The column that a word of the plan begins with; NULL for limit and offset, which have no operator behind them. */
+/* The column that a word of the plan begins with; NULL for limit and offset, which have no operator. */
 static const struct sql_column *find_column(const struct sql_columns *columns, const char *word, size_t name, size_t bytes) {
     if (name == bytes) return NULL;
     if (*word == '[') return &columns->columns[atoi(word + 1)];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The tables whose rows are the elements of one answer: nodes, peers, traces, and what applications registered.  The first
- * scan of a statement fetches the rows, the others read the same: a statement sees one state of them, and a join does not ask
- * again for each row. By its first column, an id, a row is found without looking at the others. */
+ * scan of a statement fetches the rows, and later scans reuse them: a statement sees one state of them, and a join does not ask
+ * again for each row.  The first column, an id, is indexed. */
 #include "json_get.h"
 #include "sql.h"
 
@@ -15,24 +15,24 @@
 struct rows_kind {
     const char *name;
     const char *method, *member; /* the answer's array */
-    const char *nested;          /* the array in each of its elements that has the rows; NULL: the elements are */
+    const char *nested;          /* the array in each element that has the rows; NULL: the elements are the rows */
     const struct sql_column *columns;
     int column_count;
 };
 
 struct row {
     struct json_span object, parent;
-    struct json_span key; /* the first column's, without quotes */
-    bool again;           /* another row is the same trace */
+    struct json_span key; /* the first column, without quotes */
+    bool again;           /* another row has the same trace */
 };
 
 struct rows_table {
     sqlite3_vtab base;
     struct sql *sql;
     const struct rows_kind *kind;
-    uint64_t statement; /* that fetched the rows; 0: none did */
-    struct strbuf text; /* what they lie in: the arrays of answers */
-    struct row *rows;   /* in the order they came */
+    uint64_t statement; /* the statement that fetched the rows; 0: none */
+    struct strbuf text; /* the text of the rows: arrays of answers */
+    struct row *rows;   /* in order of arrival */
     uint32_t *by_key;   /* their indices, sorted by the key */
     size_t count, capacity;
     bool searchable; /* all keys are plain text */
@@ -40,12 +40,12 @@ struct rows_table {
 
 struct rows_cursor {
     sqlite3_vtab_cursor base;
-    size_t next, end; /* in by_key when searched, else in rows */
+    size_t next, end; /* in by_key for a search, otherwise in rows */
     bool searched;
     struct sql_row row;
 };
 
-/* ---- what there is ---- */
+/* ---- the tables ---- */
 
 static const struct sql_column node_columns[] = {
     {"node_id", "TEXT", SQL_MEMBER, "node_id", SQL_PUSH_NOTHING, false},
@@ -196,7 +196,7 @@ static int sort_keys(struct rows_table *table) {
     return 0;
 }
 
-/* Of traces that were fetched more than once, the first. */
+/* Marks all but the first of rows with the same trace. */
 static int drop_doubles(struct rows_table *table) {
     size_t kept = 0, count = table->count;
     for (size_t i = 1; i < count; i++) {
@@ -209,7 +209,7 @@ static int drop_doubles(struct rows_table *table) {
     return kept < count ? sort_keys(table) : 0;
 }
 
-/* Finds the rows in the arrays that were fetched. */
+/* Finds the rows in the fetched arrays. */
 static int find_rows(struct rows_table *table) {
     const char *text = strbuf_text(&table->text), *end = text + table->text.bytes;
     struct json_span array;
@@ -220,8 +220,8 @@ static int find_rows(struct rows_table *table) {
     return table->kind->columns == trace_columns ? drop_doubles(table) : 0;
 }
 
-/* One answer has at most TRACES_MAX traces.  When there are more, those with an event in the one half of the time are asked
- * for, and then those with one in the other; a trace that has both comes twice. */
+/* One answer has at most TRACES_MAX traces.  If there are more, asks for those with an event in each half of the period; a
+ * trace with events in both comes twice. */
 static int fetch_traces(struct rows_table *table, uint64_t from_us, uint64_t to_us) {
     json_t *answer;
     size_t before = table->text.bytes;
@@ -243,7 +243,7 @@ static int fetch_rows(struct rows_table *table) {
     if (table->statement == table->sql->statement) return SQLITE_OK;
     forget_rows(table);
     if (table->kind->columns == trace_columns)
-        result = fetch_traces(table, history->begin_us, history->end_us); /* what began after the statement has no place in it */
+        result = fetch_traces(table, history->begin_us, history->end_us); /* ignore what began after the statement */
     else
         result = sql_call_apart(table->sql, table->kind->method, NULL, table->kind->member, &table->text, &answer);
     json_decref(answer);
@@ -287,12 +287,12 @@ static int rows_connect(sqlite3 *db, void *aux, int argc, const char *const *arg
     return rc;
 }
 
-/* A function of its own: if it were the same, SQLite would take the module's name for a table, too. */
+/* Must not be the same function as xConnect: SQLite would then use the module's name as a table, too. */
 static int rows_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_error) {
     return rows_connect(db, aux, argc, argv, ret_table, ret_error);
 }
 
-/* How many rows to expect, for SQLite to choose the order of a join. */
+/* How many rows to expect, so that SQLite can choose the order of a join. */
 static double rows_expected(const struct rows_table *table) {
     const struct sql_history *history = &table->sql->history;
     if (table->kind->columns == trace_columns) return history->traces;
@@ -330,7 +330,7 @@ static int rows_close(sqlite3_vtab_cursor *base) {
     return SQLITE_OK;
 }
 
-/* The first place in by_key whose key is not below this one, or with `behind` is above it. */
+/* The first place in by_key whose key is not below this one; with `behind`, the first whose key is above it. */
 static size_t search_rows(const struct rows_table *table, struct json_span key, bool behind) {
     size_t low = 0, high = table->count;
     while (low < high) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs statements and prints their rows, as they come. */
+ * Runs statements and prints their rows as they come. */
 #include "limits.h"
 #include "sql.h"
 #include "table.h"
@@ -13,11 +13,11 @@
 #include <string.h>
 
 #define FLUSH_BYTES 65536U
-#define FLUSH_MS 100U /* a row does not wait longer for others, once the next one comes */
+#define FLUSH_MS 100U /* when the next row comes, rows that have waited this long are written */
 
-/* ---- what went wrong ---- */
+/* ---- errors ---- */
 
-/* The line of the statement with the fault, and a caret below it. */
+/* The line of the statement with the error, and a caret below it. */
 static void point_at(const char *text, size_t offset) {
     struct strbuf before = {0}, line = {0};
     size_t begin = offset;
@@ -30,7 +30,7 @@ static void point_at(const char *text, size_t offset) {
     strbuf_fini(&line);
 }
 
-/* Tells SQLite's message and the place; a table's own failure goes on as it is. */
+/* Reports SQLite's message and the place; passes a table's own failure on. */
 static int statement_failed(struct sql *sql, const char *text, int rc, bool running) {
     struct failure *failure = &sql->session->failure;
     struct strbuf message = {0};
@@ -52,8 +52,8 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
 
 /* ---- rows as JSON ---- */
 
-/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  What is no UTF-8 is
- * made some. */
+/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  Invalid UTF-8 is
+ * replaced. */
 static void put_text(struct strbuf *out, const char *text, size_t bytes) {
     struct strbuf harmless = {0};
     json_t *value = json_stringn(text, bytes);
@@ -71,7 +71,7 @@ static void put_text(struct strbuf *out, const char *text, size_t bytes) {
     strbuf_fini(&harmless);
 }
 
-/* As few digits as mean the same number.  JSON has no infinity. */
+/* As few digits as give the same number.  JSON has no infinity. */
 static void put_real(struct strbuf *out, double value) {
     char text[40];
     int digits = 15;
@@ -104,7 +104,7 @@ static void put_value(struct strbuf *out, sqlite3_stmt *statement, int column) {
     }
 }
 
-/* Keys of an object are different: the second "kind" is "kind:1".  With its quotes and its colon. */
+/* Keys of an object must differ: the second "kind" becomes "kind:1".  With quotes and colon. */
 static char *key_new(char *const *titles, int column) {
     struct strbuf key = {0}, json = {0};
     int same = 0;
@@ -131,7 +131,7 @@ static void put_json(struct strbuf *out, sqlite3_stmt *statement, char *const *k
 
 /* ---- rows as csv ---- */
 
-/* Values are those of JSON. */
+/* Values are as in JSON. */
 static void put_csv(struct strbuf *out, const struct records *records, sqlite3_stmt *statement) {
     for (int i = 0; i < sqlite3_column_count(statement); i++) {
         struct strbuf value = {0};
@@ -173,7 +173,7 @@ static void add_cells(struct table *table, sqlite3_stmt *statement) {
 
 struct result {
     struct table table;
-    struct table_column *columns; /* with titles that are harmless */
+    struct table_column *columns; /* with escaped titles */
     char **titles, **keys;        /* of columns; keys with --json */
     int count;
     bool data; /* as JSON, csv or tsv */
@@ -190,7 +190,7 @@ static void result_fini(struct result *shown) {
     free(shown->keys);
 }
 
-/* What a column is called: where the statement does not say, its expression, on one line. */
+/* A column's title: its name in the statement, or its expression, on one line. */
 static char *title_new(sqlite3_stmt *statement, int column) {
     const char *name = sqlite3_column_name(statement, column);
     struct strbuf title = {0};
@@ -239,7 +239,7 @@ static int result_init(struct result *shown, const struct sql *sql, sqlite3_stmt
     return 0;
 }
 
-/* Appends a row to the output, or to the table that is held. */
+/* Appends a row to the output, or to the buffered table. */
 static void put_row(struct result *shown, struct session *session, sqlite3_stmt *statement) {
     const struct records *records = &session->output.records;
     if (!shown->data) {
@@ -254,7 +254,7 @@ static void put_row(struct result *shown, struct session *session, sqlite3_stmt 
 static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *statement) {
     struct session *session = sql->session;
     uint64_t now_ms = trace_now_monotonic_ms();
-    /* Rows come at once when they were grouped or sorted, however long that took: the columns are as wide as all of them need. */
+    /* Grouped or sorted rows come all at once, however long that took: make columns wide enough for all of them. */
     if (!shown->row_count++ && !shown->data) shown->flushed_ms = now_ms;
     put_row(shown, session, statement);
     bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
@@ -264,7 +264,7 @@ static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *state
     return output_flush(&session->output);
 }
 
-/* What came before a failure is shown, too: it took its time. */
+/* Also shows the rows before a failure: they took time. */
 static int result_end(struct result *shown, struct sql *sql, bool done) {
     struct session *session = sql->session;
     if (!shown->data && (done || shown->row_count)) table_end(&shown->table, &session->output.text);
@@ -272,7 +272,7 @@ static int result_end(struct result *shown, struct sql *sql, bool done) {
     return output_flush(&session->output);
 }
 
-/* What SQLite makes of a statement: which table's loop is in which. */
+/* SQLite's plan of a statement: the nesting of its loops over tables. */
 static int tell_plan(struct sql *sql, sqlite3_stmt *statement) {
     sqlite3_stmt *plan = NULL;
     if (!sql->explain || sqlite3_stmt_isexplain(statement)) return 0;
@@ -311,7 +311,7 @@ int sql_run(struct sql *sql, const char *text) {
         if (sql_statement_begin(sql)) return -1;
         int rc = sqlite3_prepare_v2(sql->db, text, -1, &statement, &rest);
         if (rc != SQLITE_OK) return statement_failed(sql, text, rc, false);
-        /* VACUUM and REINDEX do not ask the authorizer.  What reads has columns. */
+        /* VACUUM and REINDEX do not ask the authorizer.  A statement that reads has columns. */
         if (statement && (!sqlite3_stmt_readonly(statement) || !sqlite3_column_count(statement))) {
             sqlite3_finalize(statement);
             return statement_failed(sql, text, SQLITE_READONLY, false);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interactive shell: lines by libedit, with history and completion; statements that may go over several lines until their
+ * The interactive shell: lines edited with libedit, with history and completion; a statement may span several lines, up to its
  * ';'.
  *
- * Ctrl-C: while a line is edited it is a key like others (the terminal makes no signal of it), which drops the statement.
- * While one runs it is a signal: SQLite looks for it as it goes (sql.c), and the connection is ended, for its answer may be
- * what is waited for; the next statement connects again. */
+ * Ctrl-C: while a line is edited it is an ordinary key (the terminal does not turn it into a signal), which drops the statement.
+ * While a statement runs it is a signal: SQLite checks for it (sql.c), and we close the connection, because we may be waiting for
+ * its answer; the next statement reconnects. */
 #include "limits.h"
 #include "sql.h"
 #include "sql_complete.h"
@@ -25,17 +25,17 @@ struct shell {
     struct sql *sql;
     EditLine *edit;
     History *history;
-    FILE *out;              /* of prompts */
-    char history_path[512]; /* empty: none is kept */
+    FILE *out;              /* for prompts */
+    char history_path[512]; /* empty: no history file */
     struct strbuf statement;
     bool abandoned;    /* by Ctrl-C */
-    bool disconnected; /* the connection is of no use any more */
+    bool disconnected; /* the connection is unusable */
     bool left;
 };
 
 /* ---- Ctrl-C while a statement runs ---- */
 
-static struct sql *interruptible; /* of the shell that runs */
+static struct sql *interruptible; /* of the running shell */
 
 static void on_interrupt(int signal) {
     int error = errno;
@@ -47,11 +47,11 @@ static void on_interrupt(int signal) {
 
 /* ---- history ---- */
 
-/* Makes the directories of a path, of which the first is there. */
+/* Creates the directories of a path; the first exists. */
 static void make_directories(char *path) {
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        mkdir(path, 0700); /* one that cannot be made is seen when the file is opened */
+        mkdir(path, 0700); /* opening the file will report a failure */
         *slash = '/';
     }
 }
@@ -72,7 +72,7 @@ static void history_begin(struct shell *shell) {
     el_set(shell->edit, EL_HIST, history, shell->history);
 }
 
-/* Statements may hold what others should not read. */
+/* Statements may contain what others should not read. */
 static void history_keep(struct shell *shell, const char *line) {
     HistEvent event;
     history(shell->history, &event, H_ENTER, line);
@@ -110,15 +110,15 @@ static unsigned char on_abandon(EditLine *edit, wint_t key) {
     return CC_NEWLINE;
 }
 
-/* A NUL that was there before the prompt was a Ctrl-D: in its own mode the terminal takes that for the end of the input, and
- * leaves a NUL when the mode changes before anybody has read it. */
+/* A NUL that was typed before the prompt was a Ctrl-D: in its normal mode the terminal reads that as the end of the input, and
+ * leaves a NUL if the mode changes before anybody has read it. */
 static unsigned char on_typed_ahead(EditLine *edit, wint_t key) {
     const LineInfo *line = el_line(edit);
     (void)key;
     return line->buffer == line->lastchar ? CC_EOF : CC_NORM;
 }
 
-/* As the terminal does it elsewhere; libedit gives the terminal back before, and takes it again after. */
+/* As terminals do by default; libedit restores the terminal before, and takes it again after. */
 static unsigned char on_suspend(EditLine *edit, wint_t key) {
     (void)edit, (void)key;
     raise(SIGTSTP);
@@ -162,7 +162,7 @@ static int edit_begin(struct shell *shell) {
     el_set(shell->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     history_begin(shell);
     el_source(shell->edit, NULL);
-    el_set(shell->edit, EL_SETTY, "-d", "-isig", NULL); /* keys, while a line is edited */
+    el_set(shell->edit, EL_SETTY, "-d", "-isig", NULL); /* deliver keys, not signals, while a line is edited */
     el_set(shell->edit, EL_BIND, "^C", "sql-abandon", NULL);
     el_set(shell->edit, EL_BIND, "^Z", "sql-suspend", NULL);
     return 0;
@@ -172,12 +172,12 @@ static int edit_begin(struct shell *shell) {
 
 static void show_help(struct shell *shell) {
     strbuf_puts(&shell->sql->session->output.text,
-                "A statement ends with ';' and may go over several lines.  Ctrl-C drops it, or stops it while it runs.\n"
+                "A statement ends with ';' and may span several lines.  Ctrl-C drops it, or stops it while it runs.\n"
                 "  .tables            the tables\n"
                 "  .schema TABLE      a table's columns\n"
-                "  .explain on|off    tell how statements are answered: params, index, events looked at\n"
-                "  .help              this\n"
-                "  .quit              leave, like Ctrl-D\n"
+                "  .explain on|off    report how statements are answered: params, index, events examined\n"
+                "  .help              this help\n"
+                "  .quit              quit, like Ctrl-D\n"
                 "functions: p50(x) p90(x) p95(x) p99(x) percentile(x, p) median(x)   aggregates\n"
                 "           ago('5s')   a timestamp; duration(ns) bytes(n)   for people\n");
 }
@@ -220,7 +220,7 @@ static int run_dot(struct shell *shell, char *line) {
 
 /* ---- statements ---- */
 
-/* Runs what was entered; its failure is told and forgotten. */
+/* Runs what was entered; reports a failure and forgets it. */
 static void run_entered(struct shell *shell, char *line) {
     struct sql *sql = shell->sql;
     struct session *session = sql->session;
@@ -258,14 +258,14 @@ static void take_line(struct shell *shell, const char *line) {
     free(entered);
 }
 
-/* From here on keys are read one by one.  libedit by itself would do so after it has shown the prompt, and a Ctrl-D that comes
- * right behind the prompt would be lost. */
+/* From now on keys are read one by one.  libedit would do this only after showing the prompt, and lose a Ctrl-D that comes right
+ * after the prompt. */
 static void take_terminal(struct shell *shell) {
     int waiting = 0;
     el_set(shell->edit, EL_PREP_TERM, 1);
     bool typed_ahead = !ioctl(STDIN_FILENO, FIONREAD, &waiting) && waiting > 0;
     el_set(shell->edit, EL_BIND, "^@", typed_ahead ? "sql-typed-ahead" : "em-set-mark", NULL);
-    if (shell->sql->interrupted) shell->disconnected = true; /* a Ctrl-C after the statement ended the connection all the same */
+    if (shell->sql->interrupted) shell->disconnected = true; /* a Ctrl-C after the statement closed the connection all the same */
     shell->sql->interrupted = 0;
 }
 
@@ -291,7 +291,7 @@ int sql_shell(struct sql *sql) {
     interruptible = sql;
     sigaction(SIGINT, &action, &before);
     if (!result) {
-        if (sql->session->view.header) fputs("SQL over the live history; .help, .tables; Ctrl-D leaves\n", shell.out);
+        if (sql->session->view.header) fputs("SQL over the history; .help, .tables; Ctrl-D quits\n", shell.out);
         read_lines(&shell);
         fputs("\n", shell.out);
     }

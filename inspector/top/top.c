@@ -13,11 +13,11 @@
 #include <string.h>
 
 #define LINES_AROUND 5  /* head, state, tabs, titles, keys */
-#define SKIP_COLUMNS 16 /* a step to the side in a timeline */
+#define SKIP_COLUMNS 16 /* a sideways step in a timeline */
 
 /* ---- pages ---- */
 
-/* What a table is sorted by until the user says otherwise: trouble first, for traces the newest. */
+/* The initial order of a table: problems first, for traces the newest first. */
 static void default_sort(struct top_page *page) {
     static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "failed"};
     unsigned count;
@@ -72,9 +72,9 @@ struct top_page *top_find_page(struct top *top, unsigned serial) {
     return NULL;
 }
 
-/* ---- what is shown of a table ---- */
+/* ---- the visible part of a table ---- */
 
-/* Puts the cursor where it belongs after the rows have changed: on the row that was chosen, else on the place that it had. */
+/* Puts the cursor where it belongs after the rows have changed: on the chosen row, or else where it was. */
 static void place_cursor(struct top_page *page) {
     if (!page->chosen) page->cursor = 0;
     for (size_t i = 0; page->chosen && i < page->shown_count; i++)
@@ -82,7 +82,7 @@ static void place_cursor(struct top_page *page) {
     if (page->cursor >= page->shown_count) page->cursor = page->shown_count ? page->shown_count - 1 : 0;
 }
 
-/* The number of the page's lines: rows, or lines of text. */
+/* The number of the page's rows or lines of text. */
 static size_t page_lines(const struct top_page *page) {
     size_t count = 0;
     if (page->kind == TOP_PAGE_TABLE) return page->shown_count;
@@ -90,7 +90,7 @@ static size_t page_lines(const struct top_page *page) {
     return count;
 }
 
-/* Scrolls so far that the cursor is seen, and no further than the end. */
+/* Scrolls until the cursor is visible, but not beyond the end. */
 static void scroll_page(struct top *top, struct top_page *page) {
     size_t body = top_body_lines(top) + (page->kind != TOP_PAGE_TABLE), lines = page_lines(page); /* text has no titles */
     size_t top_max = lines > body ? lines - body : 0;
@@ -114,7 +114,7 @@ static void select_rows(struct top *top, struct top_page *page) {
     scroll_page(top, page);
 }
 
-/* The cursor is the user's from here on, and follows its row. */
+/* From now on the cursor follows the row that the user chose. */
 static void choose(struct top_page *page) {
     free(page->chosen);
     page->chosen = page->cursor < page->shown_count ? strdup(page->shown[page->cursor]->key) : NULL;
@@ -126,7 +126,7 @@ static void feed_rows(struct top *top, struct top_page *page, const json_t *answ
     enum top_view view = page->table.view;
     json_t *own = json_copy((json_t *)answer);
     if (top_is_counted(view) && json_get_real(answer, "seconds", 0) <= 0 &&
-        page->look.from_us) /* nothing was counted in that time */
+        page->look.from_us) /* nothing was counted in that interval */
         json_object_set_new(own, "seconds", json_real((double)(page->counted_us - page->look.from_us) / 1e6));
     if (top_is_counted(view)) {
         json_t *counted = own;
@@ -137,7 +137,7 @@ static void feed_rows(struct top *top, struct top_page *page, const json_t *answ
     json_decref(own);
 }
 
-/* A first look has what one interval after the other would have told. */
+/* Feeds the answer of a first look interval by interval. */
 static void feed_table(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
     json_t *intervals = page->look.every_us ? top_history_split(answer, &page->look) : NULL;
     size_t i;
@@ -150,14 +150,14 @@ static void feed_table(struct top *top, struct top_page *page, const json_t *ans
     select_rows(top, page);
 }
 
-/* Where there are no requests, or a traced that does not tell of them, links are the better beginning. */
+/* Without requests, or with a traced that does not know them, links are the better first page. */
 static void turn_to_links(struct top *top, const struct top_page *page) {
     bool first = page == &top->roots[TOP_REQUESTS] && top->view == TOP_REQUESTS && !top->depth && !top->arrived;
     if (first && !page->table.row_count) top->view = TOP_LINKS;
     if (first) top->arrived = true;
 }
 
-/* The newest events come first, and are shown last, where the eye is. */
+/* The newest events arrive first, and are shown last, where the eye is. */
 static void feed_events(struct top *top, struct top_page *page, const json_t *answer) {
     struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true};
     const json_t *newest = json_get_array(answer, "events");
@@ -173,7 +173,7 @@ static void feed_events(struct top *top, struct top_page *page, const json_t *an
     scroll_page(top, page);
 }
 
-/* Draws the page's trace, as a timeline or as a diagram. */
+/* Draws the page's trace as a timeline or a diagram. */
 static void draw_trace(struct top *top, struct top_page *page) {
     struct view view = {.names = top->names, .color = top->color, .utc = top->utc, .header = true, .utf8 = top->utf8};
     strbuf_clear(&page->text);
@@ -231,10 +231,9 @@ void top_forget(struct top *top) {
     top->stats = top->stats_before = NULL;
 }
 
-/* ---- going in and back ---- */
+/* ---- opening pages and going back ---- */
 
-/* A filter of whole traces for a row of `requests`; empty for requests that no application told of, or whose id cannot be
- * written. */
+/* A filter of whole traces for a row of `requests`; empty for requests without an application, or whose id cannot be written. */
 static void set_request(struct top_page *page, const json_t *row) {
     const char *app_id = json_get_text(row, "app_id");
     uint64_t cmd;
@@ -265,7 +264,7 @@ static enum top_action enter_row(struct top *top) {
     enum top_view view = from->table.view;
     const char *node_id = json_get_hex(row->json, "node_id", NODE_DIGITS),
                *peer_id = json_get_hex(row->json, "peer_id", NODE_DIGITS);
-    if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected object has no links */
+    if (view == TOP_NODES && !node_id) return TOP_DRAW; /* a rejected log has no links */
     struct top_page *page = open_page(top,
                                       view == TOP_TRACES  ? TOP_PAGE_TRACE
                                       : view == TOP_KINDS ? TOP_PAGE_EVENTS
@@ -325,7 +324,7 @@ static enum top_action reverse_order(struct top *top, struct top_page *page) {
     return TOP_DRAW;
 }
 
-/* Moves the cursor, or the text, by so many lines. */
+/* Moves the cursor, or the text, by that many lines. */
 static enum top_action move_cursor(struct top *top, struct top_page *page, int64_t step) {
     size_t lines = page_lines(page), *at = page->kind == TOP_PAGE_TABLE ? &page->cursor : &page->top;
     if (step < 0)
@@ -339,8 +338,7 @@ static enum top_action move_cursor(struct top *top, struct top_page *page, int64
 
 /* ---- searching a text ---- */
 
-/* The number of the line of a timeline or diagram that has the titles, and the columns before the node; SIZE_MAX when there is
- * none. */
+/* The line of a timeline or diagram that has the titles, and the columns before the node; SIZE_MAX when there is none. */
 static size_t find_titles(const struct top_page *page, unsigned *ret_columns) {
     const char *text = strbuf_text(&page->text), *end = text + page->text.bytes, *newline;
     for (size_t number = 0; text < end && (newline = memchr(text, '\n', (size_t)(end - text))); text = newline + 1, number++) {
@@ -359,7 +357,7 @@ unsigned top_kept_columns(const struct top_page *page, size_t number) {
     return titles != SIZE_MAX && number >= titles ? columns : 0;
 }
 
-/* A line without its colours has the words, whatever their case? */
+/* Does a line, without its colours, have the words?  Ignores case. */
 static bool line_has(const char *line, size_t bytes, const char *words) {
     struct strbuf plain = {0};
     for (size_t i = 0; i < bytes; i++) {
@@ -373,8 +371,8 @@ static bool line_has(const char *line, size_t bytes, const char *words) {
     return has;
 }
 
-/* The next line from `from` on (step 1), or the one before (-1), that has what is searched for, and round the end; scrolls
- * there.  None: found is SIZE_MAX. */
+/* Finds the next (step 1) or previous (-1) line from `from` on that has the search text, wrapping around, and scrolls there.
+ * None: found is SIZE_MAX. */
 static void search(struct top *top, struct top_page *page, size_t from, int step) {
     size_t lines = page_lines(page), number = 0, best = SIZE_MAX, wrapped = SIZE_MAX;
     page->found = SIZE_MAX;
@@ -424,7 +422,7 @@ static uint64_t first_ns(const struct top *top) {
     return ns;
 }
 
-/* All that is shown is of another time. */
+/* Everything shown is from another time. */
 static void ask_anew(struct top *top) {
     for (unsigned i = 0; i < TOP_VIEWS; i++) top->roots[i].fed = false;
     for (unsigned i = 0; i < top->depth; i++) top->pages[i]->fed = false;
@@ -460,7 +458,7 @@ static enum top_action toggle_play(struct top *top) {
 
 /* ---- keys of all pages ---- */
 
-/* To the first row, whichever that will be. */
+/* Follow the first row, whichever it is. */
 static enum top_action go_home(struct top *top, struct top_page *page) {
     free(page->chosen);
     page->chosen = NULL;
@@ -476,7 +474,7 @@ static void set_filter(struct top *top, struct top_page *page) {
         search(top, page, page->top, 1);
 }
 
-/* A key while the filter is typed.  It works at once, letter by letter. */
+/* A key while the user types a filter, which applies at once, letter by letter. */
 static enum top_action type_filter(struct top *top, struct top_page *page, uint32_t key) {
     size_t bytes = strlen(page->filter);
     if (key == TOP_KEY_ENTER) {
@@ -503,7 +501,7 @@ static enum top_action leave_or_clear(struct top *top, struct top_page *page) {
     return TOP_DRAW;
 }
 
-/* Thaws with a question, for what is on the screen is old. */
+/* Thaws with a question, because the screen is old. */
 static enum top_action toggle_freeze(struct top *top, uint64_t now_ns) {
     bool was = top_is_frozen(top);
     top->frozen_ns = was ? 0 : now_ns;

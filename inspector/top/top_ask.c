@@ -7,10 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define COUNT_LATE_US 100000 /* an event may be told so late (docs/protocol.md, Order: 40 ms) */
+#define COUNT_LATE_US 100000 /* an event may arrive this late (docs/protocol.md, Order: 40 ms) */
 
-/* Those of the command, of which an event is where the node took part, and one where the peer was talked to or took part; all
- * traces: none. */
+/* A filter of traces: those of the command, with an event at the node, and an event at or about the peer.  NULL: all traces. */
 static json_t *about_new(const struct top_page *page) {
     struct strbuf text = {0};
     if (*page->node_id) strbuf_printf(&text, "any node == %s", page->node_id);
@@ -22,8 +21,8 @@ static json_t *about_new(const struct top_page *page) {
     return filter;
 }
 
-/* The time that is counted: from where the last count ended; or, for a first look, the whole line of intervals, each by
- * itself.  Up to where traced has surely read all.  NULL when that was counted before. */
+/* The period to count: from the end of the last count; or, for a first look, the whole line of intervals, each by itself.  It
+ * ends where traced has surely read everything.  NULL when that was counted before. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
     uint64_t every_us = top->interval_ms * 1000;
     uint64_t to_us = top->past ? (now_ns + 999) / 1000 : now_ns / 1000 - COUNT_LATE_US;
@@ -43,7 +42,7 @@ static json_t *window_new(const struct top *top, struct top_page *page, uint64_t
                      follows ? (int)TOP_ROWS_COUNTED : (int)TOP_ROWS_LOOKED);
 }
 
-/* What is counted by: these fields, and for a first look the time. */
+/* The fields to group by; for a first look also the time. */
 static void group_by(json_t *params, const struct top_page *page, const char *const *fields, unsigned count) {
     json_t *list = json_array();
     for (unsigned i = 0; i < count; i++) json_array_append_new(list, json_string(fields[i]));
@@ -74,7 +73,7 @@ static json_t *counted_params_new(const struct top *top, struct top_page *page, 
     return params;
 }
 
-/* What is behind the position of a recording is not shown. */
+/* Nothing after the position in a recording is shown. */
 static void add_end(json_t *params, const struct top *top) {
     if (top->past) json_object_set_new(params, "to", json_integer((json_int_t)((top->position_ns + 999) / 1000)));
 }

@@ -10,7 +10,7 @@ static void add_to_member(json_t *row, const char *member, uint64_t count) {
     json_object_set_new(row, member, json_integer(sum));
 }
 
-/* The row of a link, which is made when there is none yet.  NULL without memory. */
+/* The row of a link, created if needed.  NULL when out of memory. */
 static json_t *link_row(json_t *rows, json_t *by_link, const char *node_id, const char *peer_id, double seconds) {
     char key[2 * NODE_DIGITS + 2];
     snprintf(key, sizeof key, "%s %s", node_id, peer_id);
@@ -22,7 +22,7 @@ static json_t *link_row(json_t *rows, json_t *by_link, const char *node_id, cons
     return json_object_get(by_link, key);
 }
 
-/* Puts the groups of a link together: a count of each kind of packet and message, and the middle of the round trips. */
+/* Combines the groups of a link: a count of each kind of packet and message, and the median of the round trips. */
 static void take_link(json_t *rows, json_t *by_link, const json_t *counted, double seconds) {
     const json_t *group = json_object_get(counted, "group");
     const char *node_id = json_get_hex(group, "node", NODE_DIGITS), *peer_id = json_get_hex(group, "peer", NODE_DIGITS);
@@ -41,7 +41,7 @@ static void take_link(json_t *rows, json_t *by_link, const json_t *counted, doub
         json_object_set_new(row, "rtt", json_integer((json_int_t)rtt));
 }
 
-/* A link whose program traces no packets has its messages in their place. */
+/* A link whose program traces no packets counts its messages instead. */
 static void messages_for_packets(json_t *row) {
     if (json_get_count(row, "sent") || json_get_count(row, "received")) return;
     uint64_t sent = json_get_count(row, "messages_sent"), received = json_get_count(row, "messages_received");
@@ -49,7 +49,7 @@ static void messages_for_packets(json_t *row) {
     if (received) add_to_member(row, "received", received);
 }
 
-/* The group's members beside the numbers. */
+/* The group's members other than numbers. */
 static void take_request(json_t *rows, const json_t *counted, double seconds) {
     json_t *row = json_copy(json_object_get(counted, "group"));
     json_object_update(row, (json_t *)counted);

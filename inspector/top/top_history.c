@@ -3,7 +3,7 @@
 
 #include "json_get.h"
 
-/* When a row is of: `count` names the field as it was asked for, `requests` calls it time. */
+/* The time of a row: `count` names the field as it was asked for, `requests` calls it time. */
 static bool row_time(const json_t *row, const struct top_look *look, uint64_t *ret_us) {
     const json_t *group = json_object_get(row, "group");
     return json_get_unsigned(group, look->field, ret_us) || json_get_unsigned(group, "time", ret_us);
@@ -19,8 +19,7 @@ static void add_row(json_t *interval, json_t *row) {
     json_object_set_new(interval, "events", json_integer((json_int_t)events));
 }
 
-/* The first interval of which all rows are there, and that has some or comes behind one that has; look->count when there is
- * none. */
+/* The first interval that is complete, and has rows or follows one that has; look->count when there is none. */
 static unsigned first_whole(const json_t *rows, const struct top_look *look, bool cut) {
     unsigned first = look->count;
     size_t i;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of `inspector top` about requests: a command each, and what its requests did in the last minute of answers.
+ * The rows of `inspector top` about requests: one for each command, with its requests in the last minute of answers.
  *
- * What they took is told by histograms, one for each interval; percentiles of all of them are those of the histograms added
- * up, so that the error is the one that docs/protocol.md states for each: never too low, at most 1/128 too high. */
+ * Durations come as histograms, one for each interval.  Percentiles are those of the sum of the histograms, so their error is
+ * that of each (docs/protocol.md): never too low, at most 1/128 too high. */
 #include "event_role.h"
 #include "json_get.h"
 #include "top_table.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAILED_BAD 0.01 /* from here on a share of failed requests is not only noted */
+#define FAILED_BAD 0.01 /* from here on a share of failed requests is bad, not only notable */
 
 enum request_slot { REQUEST_RATE, REQUEST_SHARE, REQUEST_P50, REQUEST_P99, REQUEST_COUNT, REQUEST_BAD };
 enum request_series { COUNT_LINE, BAD_LINE, SECONDS_LINE, P99_LINE };
@@ -46,7 +46,7 @@ static int compare_buckets(const void *a, const void *b) {
     return x->low < y->low ? -1 : x->low > y->low;
 }
 
-/* All buckets of the row's histograms; the caller frees them.  NULL when there are none, or no memory. */
+/* All buckets of the row's histograms; the caller frees them.  NULL when there are none, or when out of memory. */
 static struct bucket *list_buckets(const struct top_row *row, size_t *ret_count, uint64_t *ret_total) {
     size_t room = 0, count = 0, k;
     const json_t *item;
@@ -66,7 +66,7 @@ static struct bucket *list_buckets(const struct top_row *row, size_t *ret_count,
     return buckets;
 }
 
-/* By nearest rank, as traced does it. */
+/* By nearest rank, as in traced. */
 static double percentile(const struct bucket *buckets, size_t count, uint64_t total, double share) {
     uint64_t below = 0;
     for (size_t i = 0; i < count; i++) {

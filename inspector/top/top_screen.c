@@ -2,14 +2,14 @@
  *
  * The screen of `inspector top`, drawn as text:
  *
- *     12:00:01  5 live  lost 0/s  12k events/s  every 1 s                         what there is
- *     history 412k of 1.2M events, 3m12s, 30 traces                               or what is wrong
+ *     12:00:01  5 live  lost 0/s  12k events/s  every 1 s                         the present
+ *     history 412k of 1.2M events, 3m12s, 30 traces                               or a problem
  *      0 requests  1 nodes  2 peers [3 links] 4 kinds  5 traces   by loss v       where the user is
  *        node      to peer     loss   ...                                         titles
- *     >! bob       alice       12.0%  ...                                         rows; > the cursor, ! bad, * to be noted
- *     Enter in  Esc back  / filter  ...                                           keys, or the filter as it is typed
+ *     >! bob       alice       12.0%  ...                                         rows; > the cursor, ! bad, * notable
+ *     Enter in  Esc back  / filter  ...                                           keys, or the filter while typing
  *
- * What is bad is told by a sign and by a colour, so that it can be seen without colours. */
+ * Bad rows have a sign and a colour, so that they can be seen without colours. */
 #include "json_get.h"
 #include "top.h"
 
@@ -21,30 +21,30 @@
 #define GAP 2    /* between columns */
 #define COLUMNS_MAX 16
 #define TABS_COLUMNS 72   /* a narrower screen shows only the view that it is on */
-#define FILTER_COLUMNS 20 /* that a filter takes beside the tabs */
+#define FILTER_COLUMNS 20 /* of a filter beside the tabs */
 #define CLOCK_COLUMNS 8U  /* 12:00:01 */
 #define TEXT_COLUMNS_MAX 40
 
 const char top_help[] = "MOVING                                 SEEING\n"
                         "  Enter      into a node, peer, link,    /      filter the rows; Esc: all of them\n"
                         "             kind, trace                 < >    sort by the next column\n"
-                        "  Esc        back; Backspace, too        s      the other way round\n"
-                        "  0-5 Tab    requests, nodes, peers ...  space  freeze the screen; again: go on\n"
-                        "  arrows j k PgUp PgDn Home End          r      ask again, now\n"
-                        "  left right  a text sideways            Ctrl-L draw all of it anew\n"
-                        "  ?          this, and back              q Ctrl-C  the end\n"
+                        "  Esc        back; Backspace, too        s      reverse the order\n"
+                        "  0-5 Tab    requests, nodes, peers ...  space  freeze the screen; again: resume\n"
+                        "  arrows j k PgUp PgDn Home End          r      refresh now\n"
+                        "  left right  scroll a text sideways     Ctrl-L redraw the screen\n"
+                        "  ?          this help, and back         q Ctrl-C  quit\n"
                         "IN A TEXT                              IN A RECORDING (--read)\n"
-                        "  /  n N     search; next, one before    [ ]    an interval back, forth;  { }  60 of them\n"
+                        "  /  n N     search; next, previous      [ ]    a step back, forward;  { }  60 steps\n"
                         "  d          a trace as a diagram        ( )    its beginning, its end;   p    play\n"
                         "\n"
                         "! is bad: 1 % of the packets lost, events lost in this interval, a node that is\n"
-                        "  gone, a request that failed.  * is to be noted: less loss than that, losses in\n"
-                        "  the past, an rtt of four times what it mostly was.\n"
+                        "  gone, a request that failed.  * is notable: less loss than that, losses in the\n"
+                        "  past, an rtt of four times its usual value.\n"
                         "\n"
-                        "A link is what a node says of a peer, a peer what all nodes say of it.  Rates are\n"
-                        "over one interval, of requests the last 10, as loss is; the other numbers of requests\n"
-                        "over the last 60, percentiles at most 1/128 too high.  The lines show what was before,\n"
-                        "an interval a character.  - is not known.\n"
+                        "A link is what a node reports of a peer; a peer, what all nodes report of it.\n"
+                        "Rates cover one interval, for requests the last 10, like loss; other numbers of\n"
+                        "requests the last 60, percentiles at most 1/128 too high.  The lines show earlier\n"
+                        "values, one interval per character.  - is unknown.\n"
                         "behind: emitted and not yet read.  lost, of a node: events that traced could not\n"
                         "read; of a trace: packets.\n";
 
@@ -62,7 +62,7 @@ static void share(struct strbuf *out, double value) {
     strbuf_printf(out, "%.*f%%", value > 0 && value < 0.001 ? 2 : value < 0.9995 ? 1 : 0, 100 * value);
 }
 
-/* The newest samples of a series, one a column; the row's greatest is the full height. */
+/* The newest samples of a series, one per column; the row's largest has the full height. */
 static void spark(struct strbuf *out, const float *series, unsigned columns, double least_full, bool utf8) {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}, *const ascii[] = {"_", ".", ":", "-",
                                                                                                     "=", "+", "*", "#"};
@@ -89,7 +89,7 @@ static void line_end(struct strbuf *out, const struct top *top, size_t begin) {
     strbuf_fini(&line);
 }
 
-/* Appends a line without so many columns behind those that are kept. */
+/* Appends a line without that many columns after those that stay. */
 static void add_skipping(struct strbuf *out, const char *text, size_t bytes, unsigned keep, unsigned skip) {
     unsigned column = 0;
     for (size_t i = 0; i < bytes;) {
@@ -120,7 +120,7 @@ static uint64_t lost_events(const json_t *stats) {
 
 static uint64_t taken_events(const json_t *stats) { return json_get_count(json_object_get(stats, "ingest"), "events"); }
 
-/* So much a second between the newest two `stats`; NAN when that is not known. */
+/* The rate per second between the newest two `stats`; NAN when not known. */
 static double stats_rate(const struct top *top, uint64_t (*count)(const json_t *stats)) {
     if (!top->stats || !top->stats_before || top->stats_ms[1] <= top->stats_ms[0]) return NAN;
     uint64_t now = count(top->stats), before = count(top->stats_before);
@@ -136,7 +136,7 @@ static void add_rate(struct strbuf *out, const char *before, double rate, const 
     strbuf_puts(out, behind);
 }
 
-/* A time of day, as far as a person reads it. */
+/* A time of day, as precise as a person reads it. */
 static void add_time(struct strbuf *out, const struct top *top, uint64_t unix_ns, unsigned columns) {
     struct strbuf time = {0};
     text_time(&time, unix_ns, top->utc, false);
@@ -197,7 +197,7 @@ static void draw_history(struct strbuf *out, const struct top *top) {
     text_style_off(out, top->color, STYLE_DIM);
 }
 
-/* Where in a recording; what is told of nodes and peers as a whole does not depend on it. */
+/* The position in a recording; totals of nodes and peers do not depend on it. */
 static void draw_position(struct strbuf *out, const struct top *top) {
     uint64_t first_ns = 0;
     json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &first_ns);
@@ -226,7 +226,7 @@ static void draw_state(struct strbuf *out, struct top *top) {
         text_style_on(out, top->color, STYLE_WARN);
         strbuf_puts(out, "FROZEN since ");
         add_clock(out, top, top->frozen_ns);
-        strbuf_puts(out, "; space: go on");
+        strbuf_puts(out, "; space: resume");
         text_style_off(out, top->color, STYLE_WARN);
         if (*top->trouble) strbuf_puts(out, "  ");
     }
@@ -250,7 +250,7 @@ static void draw_place(struct strbuf *out, struct top *top) {
     for (unsigned i = 0; i < TOP_VIEWS; i++) {
         enum top_view view = top_view_at(i);
         bool here = view == top->view;
-        if (!here && (top->depth || narrow)) continue; /* there is no room for where one could go */
+        if (!here && (top->depth || narrow)) continue; /* no room for the other views */
         text_styled(out, top->color, here ? STYLE_HEAD : STYLE_DIM, here ? "[%u %s]" : " %u %s ", i, names[view]);
     }
     for (unsigned i = 0; i < top->depth; i++) {
@@ -294,7 +294,7 @@ static unsigned text_width(const struct top *top, const struct top_page *page, c
     return width < TEXT_COLUMNS_MAX ? width : TEXT_COLUMNS_MAX;
 }
 
-/* Which columns there is room for, and how wide: texts as wide as they want, then lines as long as there is room. */
+/* Which columns fit, and how wide: texts as wide as they need, then lines as long as there is room. */
 static void lay_out(struct layout *layout, const struct top *top, const struct top_page *page) {
     unsigned count, rank = 0, used = MARGIN, sparks = 0;
     const struct top_column *columns = top_columns(page->table.view, &count);
@@ -338,7 +338,7 @@ static void cell_value(struct strbuf *out, const struct top *top, const struct t
     }
 }
 
-/* Appends a cell's text, and says how it looks. */
+/* Appends a cell's text, and returns its style. */
 static enum style cell(struct strbuf *out, const struct top *top, const struct top_row *row, const struct top_column *column,
                        unsigned width) {
     double value = row->values[column->slot];
@@ -398,7 +398,7 @@ static const char *nothing(const struct top_page *page) {
                                                 "no traces in the history",         "no requests have ended just now"};
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";
-    if (*page->filter) return "no row has that; Esc: all of them";
+    if (*page->filter) return "no row matches; Esc: all rows";
     if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "no trace in the history is about it";
     return none[page->table.view];
 }
@@ -420,7 +420,7 @@ static unsigned draw_table(struct strbuf *out, const struct top *top, const stru
 
 /* ---- text ---- */
 
-/* The line that was searched for has no colours of its own. */
+/* The line that a search found loses its own colours. */
 static void add_found(struct strbuf *out, const struct strbuf *line, bool found) {
     const char *text = strbuf_text(line);
     for (size_t i = 0; i < line->bytes; i++) {
@@ -458,7 +458,7 @@ static unsigned draw_text(struct strbuf *out, const struct top *top, const struc
     return drawn;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole screen ---- */
 
 static void draw_keys(struct strbuf *out, struct top *top) {
     const struct top_page *page = top_page(top);
@@ -474,12 +474,12 @@ static void draw_keys(struct strbuf *out, struct top *top) {
                         ? "? help  q quit  Enter in  Esc back  / filter  [ ] { } ( ) time  p play  Tab next"
                     : page->kind == TOP_PAGE_TABLE
                         ? "? help  q quit  Enter in  Esc back  / filter  < > s sort  space freeze  Tab next"
-                    : page->kind == TOP_PAGE_TRACE ? "? help  q quit  Esc back  arrows scroll  / search  d diagram  r ask again"
-                                                   : "? help  q quit  Esc back  arrows scroll  / search  r ask again");
+                    : page->kind == TOP_PAGE_TRACE ? "? help  q quit  Esc back  arrows scroll  / search  d diagram  r refresh"
+                                                   : "? help  q quit  Esc back  arrows scroll  / search  r refresh");
     line_end(out, top, begin);
 }
 
-/* Appends whole lines of `text`, at most so many. */
+/* Appends at most that many whole lines of `text`. */
 static void add_lines(struct strbuf *out, const struct strbuf *text, unsigned lines_max) {
     const char *at = strbuf_text(text), *end = at + text->bytes;
     for (unsigned i = 0; i < lines_max && at < end; i++) {

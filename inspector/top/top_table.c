@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX 5         /* intervals that a rate is shown on, when it cannot be computed anew */
-#define LOSS_BAD 0.01      /* from here on a share of lost packets is not only noted */
-#define RTT_JUMP 4.0       /* an rtt of so many times what it mostly was in the last minute is noted */
-#define RTT_SAMPLES_MIN 10 /* that is known after so many answers */
-#define FILTER_ID_DIGITS 4 /* a filter of so many letters may be the beginning of an id that is not shown */
+#define HELD_MAX 5         /* intervals for which a rate stays on the screen when it cannot be computed */
+#define LOSS_BAD 0.01      /* from here on a share of lost packets is bad, not only notable */
+#define RTT_JUMP 4.0       /* an rtt of this many times its median in the last minute is notable */
+#define RTT_SAMPLES_MIN 10 /* the median needs this many answers */
+#define FILTER_ID_DIGITS 4 /* a filter with this many letters may be the beginning of an id that is not shown */
 
 /* ---- columns ---- */
 
@@ -131,7 +131,7 @@ double top_row_sum(const struct top_row *row, unsigned series, unsigned samples)
     return sum;
 }
 
-/* How much a counter rose since the answer before; NAN when that is not known.  The counter is kept. */
+/* How much a counter rose since the previous answer; NAN when not known.  Keeps the counter. */
 static double rise(struct top_row *row, unsigned slot, const json_t *json, const char *key) {
     uint64_t before = row->counters[slot], now = json_get_count(json, key);
     row->counters[slot] = now;
@@ -204,7 +204,7 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     set_causes(row, json);
 }
 
-/* A node that was started again with its id has a log of its own; a rejected object has but a name. */
+/* A node restarted with the same id has another log; a rejected log has only a name. */
 static void node_key(struct strbuf *out, const json_t *json) {
     const char *id = json_get_hex(json, "node_id", NODE_DIGITS);
     uint64_t started = 0;
@@ -218,10 +218,10 @@ static void node_key(struct strbuf *out, const json_t *json) {
 
 /* ---- peers ---- */
 
-/* A loss is told some time after the packet was sent, so that more can be lost in an interval than sent. */
+/* A loss is reported some time after the packet was sent, so an interval can have more losses than sends. */
 static double at_most_all(double lost, double sent) { return lost < sent ? lost / sent : lost > 0; }
 
-/* Takes what was sent and lost in an interval. */
+/* Adds what was sent and lost in an interval. */
 static void push_packets(struct top_row *row, double sent, double lost) {
     top_row_push(row, PEER_SENT_LINE, sent);
     top_row_push(row, PEER_LOST_LINE, lost);
@@ -236,8 +236,8 @@ static int compare_floats(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The median of what is known of a series; NAN when that is little. */
-static double mostly(const struct top_row *row, unsigned series) {
+/* The median of the known samples of a series; NAN when there are few. */
+static double median_known(const struct top_row *row, unsigned series) {
     float known[TOP_SAMPLES];
     unsigned count = 0;
     for (unsigned i = 0; i < TOP_SAMPLES; i++)
@@ -247,16 +247,16 @@ static double mostly(const struct top_row *row, unsigned series) {
 }
 
 static void mark_link(struct top_row *row) {
-    bool jump = row->values[PEER_RTT] > RTT_JUMP * mostly(row, PEER_RTT_LINE);
+    bool jump = row->values[PEER_RTT] > RTT_JUMP * median_known(row, PEER_RTT_LINE);
     row->mark = row->values[PEER_LOSS] >= LOSS_BAD ? STYLE_BAD : row->values[PEER_LOSS] > 0 || jump ? STYLE_WARN : STYLE_PLAIN;
 }
 
-/* Rates from what rose; nothing when a count may have fallen, and then what was computed last stays for a while. */
+/* Rates from rising counters; none when a count may have fallen: then the last rate stays for a while. */
 static void peer_rates(struct top_row *row, const json_t *json, double seconds, bool evicted) {
     static const char *const of_packets[] = {"packets_sent", "packets_received", "packets_lost", "bytes_sent", "bytes_received"};
     static const char *const of_messages[COUNT_OF(of_packets)] = {"messages_sent", "messages_received", "packets_lost",
                                                                   "bytes_sent", "bytes_received"};
-    /* a program that traces no packets has its messages in their place */
+    /* a program that traces no packets has its messages instead */
     bool messages = !json_get_count(json, "packets_sent") && !json_get_count(json, "packets_received") &&
                     (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
     const char *const *keys = messages ? of_messages : of_packets;
@@ -297,7 +297,7 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
     row->values[PEER_SENT] = by_second(json, "sent");
     row->values[PEER_RECEIVED] = by_second(json, "received");
     row->values[PEER_LOST] = by_second(json, "lost");
-    if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: the newest is what is known */
+    if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: keep the newest */
     push_packets(row, (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
     top_row_push(row, PEER_RTT_LINE, rtt);
     mark_link(row);
@@ -319,7 +319,7 @@ static void update_kind(struct top_row *row, const json_t *json) {
     top_row_text(row, 0, loss ? STYLE_BAD : STYLE_PLAIN, &text);
 }
 
-/* What was counted of a row in an interval in which there was nothing: a new value.  NULL without memory. */
+/* The counts of a row in an interval without events: a new value.  NULL when out of memory. */
 static json_t *silence_new(const struct top_row *row, double seconds) {
     static const char *const counts[] = {"sent",  "received", "lost",    "rtt",  "count",
                                          "share", "failed",   "expired", "took", "histogram"};
@@ -360,7 +360,7 @@ static const char *rows_member(enum top_view view) {
     return members[view];
 }
 
-/* By number and by name: two nodes may call the same number differently. */
+/* By number and by name: two nodes may use different names for one number. */
 static void request_key(struct strbuf *out, const json_t *json) {
     static const char *const members[] = {"app_id", "cmd", "app", "command"};
     for (unsigned i = 0; i < COUNT_OF(members); i++) {
@@ -370,7 +370,7 @@ static void request_key(struct strbuf *out, const json_t *json) {
     }
 }
 
-/* What tells the row from others; false for what is no row. */
+/* The key that identifies a row.  Returns false if it is not a row. */
 static bool row_key(struct strbuf *out, enum top_view view, const json_t *json) {
     const char *id = json_get_hex(json, view == TOP_LINKS ? "node_id" : "peer_id", NODE_DIGITS);
     strbuf_clear(out);
@@ -389,7 +389,7 @@ static bool row_key(struct strbuf *out, enum top_view view, const json_t *json) 
     return out->bytes > 0;
 }
 
-/* An index of rows by their keys: {key: number}.  NULL without memory. */
+/* An index of rows by their keys: {key: number}.  NULL when out of memory. */
 static json_t *index_rows(const struct top_table *table) {
     json_t *index = json_object();
     for (size_t i = 0; index && i < table->row_count; i++) {
@@ -426,7 +426,7 @@ void top_table_fini(struct top_table *table) {
     *table = (struct top_table){.view = table->view};
 }
 
-/* Moves the row of that key to *ret_row, or begins one. */
+/* Moves the row with that key to *ret_row, or begins a new one. */
 static void take_row(struct top_table *table, const json_t *index, const char *key, struct top_row *ret_row) {
     const json_t *number = json_object_get(index, key);
     struct top_row *old = number ? &table->rows[json_integer_value(number)] : NULL;
@@ -438,7 +438,7 @@ static void take_row(struct top_table *table, const json_t *index, const char *k
     }
 }
 
-/* Moves the rows that were not counted this time behind the others, until they have been silent for all of their line. */
+/* Moves rows that were not counted this time after the others; drops those that were silent for their whole line. */
 static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t count, double seconds,
                           const struct names *names) {
     for (size_t i = 0; i < table->row_count; i++) {
@@ -508,7 +508,7 @@ struct order {
     bool descending;
 };
 
-/* What is not known comes last, either way. */
+/* Unknown values come last in both directions. */
 static int compare_values(double a, double b, bool descending) {
     if (isnan(a) || isnan(b)) return isnan(a) - isnan(b);
     int result = (a > b) - (a < b);

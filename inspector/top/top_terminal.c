@@ -15,7 +15,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define ESCAPE_MS 25 /* so long after an escape the rest of a key's sequence may come */
+#define ESCAPE_MS 25 /* after an escape, wait this long for the rest of a key's sequence */
 
 struct terminal {
     SCREEN *screen;
@@ -30,7 +30,7 @@ struct terminal {
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
 
-/* From here on they wait in the descriptor. */
+/* From now on they wait in the descriptor. */
 static int take_signals(struct terminal *terminal) {
     sigset_t set;
     sigemptyset(&set);
@@ -53,8 +53,7 @@ static void start_colors(struct terminal *terminal) {
 int terminal_open(struct terminal **ret_terminal, bool color, struct failure *failure) {
     const char *name = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return failure_set(failure, EXIT_USAGE,
-                           "top is for a terminal; for scripts there are nodes, peers and traces, with --json");
+        return failure_set(failure, EXIT_USAGE, "top needs a terminal; in scripts use nodes, peers and traces with --json");
     struct terminal *terminal = calloc(1, sizeof *terminal);
     if (!terminal) return failure_set(failure, EXIT_FAILED, "out of memory");
     setlocale(LC_CTYPE, "");
@@ -92,7 +91,7 @@ void terminal_close(struct terminal *terminal) {
     sigset_t mask = terminal->mask_before;
     free(terminal);
     if (ended_by) {
-        signal(ended_by, SIG_DFL); /* ncurses has put handlers of its own there */
+        signal(ended_by, SIG_DFL); /* ncurses installed its own handlers */
         raise(ended_by);
     }
     sigprocmask(SIG_SETMASK, &mask, NULL);
@@ -146,7 +145,7 @@ static uint32_t key_of(int kind, wint_t key) {
     }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if ((wint_t)keys[i].curses == key) return keys[i].key;
-    return 0; /* a key that means nothing */
+    return 0; /* a key without a meaning */
 }
 
 bool terminal_key(struct terminal *terminal, uint32_t *ret_key) {
@@ -169,7 +168,7 @@ bool terminal_gone(const struct terminal *terminal) {
 
 /* ---- showing ---- */
 
-/* What a number of a colour sequence (text.c) adds to the attributes. */
+/* The attributes that a number of a colour sequence (text.c) adds. */
 static attr_t attribute(const struct terminal *terminal, unsigned number) {
     switch (number) {
     case 1: return A_BOLD;
@@ -183,7 +182,7 @@ static attr_t attribute(const struct terminal *terminal, unsigned number) {
     return 0;
 }
 
-/* Reads "1;31m" and sets the attributes so.  Returns what is behind it. */
+/* Reads "1;31m" and sets the attributes.  Returns the text after it. */
 static const char *set_attributes(const struct terminal *terminal, const char *text, const char *end) {
     attr_t attributes = 0;
     while (text < end) {
@@ -202,7 +201,7 @@ static void add_text(const struct terminal *terminal, const char *text, size_t b
         return;
     }
     for (size_t i = 0; i < bytes; i++) {
-        if ((text[i] & 0xc0) != 0x80) addch((chtype)(text[i] & 0x80 ? '?' : text[i])); /* a sign for a character */
+        if ((text[i] & 0xc0) != 0x80) addch((chtype)(text[i] & 0x80 ? '?' : text[i])); /* one sign per character */
     }
 }
 

@@ -7,25 +7,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define STOPPED_NS_MIN UINT64_C(1000000000)     /* nothing is under way for so long: its receiver did not look */
-#define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, where several were sent meanwhile and all came at once */
-#define AT_ONCE_PART 10                         /* of a silence: what comes in the last of so many parts comes at its end */
-#define GIVEN_UP_NS_MIN UINT64_C(1000000)       /* who waits for less, and asks another then, did not wait */
-#define GIVEN_UP_PART 10                        /* of the request: nor for a smaller part */
-#define EXCHANGES_MAX 16U                       /* peers without a span that one span waits for at a time */
+#define STOPPED_NS_MIN UINT64_C(1000000000)     /* nothing travels for this long: its receiver did not read its socket */
+#define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
+#define AT_ONCE_PART 10                   /* of a silence: what arrives in the last of this many parts counts as at its end */
+#define GIVEN_UP_NS_MIN UINT64_C(1000000) /* a span that waits less than this and then asks another did not wait */
+#define GIVEN_UP_PART 10                  /* of the request: nor if it waits a smaller part than this */
+#define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
 
 /* A time in which a span waits for something that it caused. */
 struct branch {
     uint64_t from_ns, until_ns;
-    size_t child; /* a span; NO_POSITION: an exchange with a peer that has none */
+    size_t child; /* a span; NO_POSITION: an exchange with a peer without a span */
     struct way way;
     unsigned peer;                /* of an exchange */
-    uint64_t arrived_ns, sent_ns; /* of an exchange: at the peer, UINT64_MAX when that is not known */
-    bool late;                    /* nobody saw it end in time */
-    bool lost;                    /* of an exchange: packets of the question were */
+    uint64_t arrived_ns, sent_ns; /* of an exchange, at the peer; UINT64_MAX: not known */
+    bool late;                    /* it did not end in time, as far as we know */
+    bool lost;                    /* of an exchange: packets of the question were lost */
 };
 
-/* A part of a span's time that is to be looked at. */
+/* A part of a span's time, to be divided into waits. */
 struct task {
     size_t span;
     uint64_t from_ns, to_ns;
@@ -35,7 +35,7 @@ struct walk {
     const struct trace_events *events;
     struct transports transports;
     struct critical_path *path;
-    struct branch *branches; /* of one span; room for all */
+    struct branch *branches; /* of one span; room for those of any span */
     size_t branch_count;
     struct task *tasks;
     size_t task_count, task_capacity;
@@ -50,7 +50,7 @@ static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* ---- what is found ---- */
+/* ---- waits ---- */
 
 static void add_wait(struct walk *walk, struct wait wait) {
     struct critical_path *path = walk->path;
@@ -72,8 +72,8 @@ static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t fro
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
 }
 
-/* Had the node no event of its own between two moments, but for what it told at once at the end?  *ret_sent_ns: when the last
- * packet of them was sent to it. */
+/* Did the node have no event of its own between two times, except what it reported at once at the end?  *ret_sent_ns: when the
+ * last packet between them was sent to it. */
 static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
     size_t low = 0, high = walk->events->count;
     *ret_sent_ns = from_ns;
@@ -94,9 +94,8 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
     return true;
 }
 
-/* Did the receiving end take nothing from its socket from one moment to the other?  It was silent; what was sent to it, but for
- * what was lost, arrived, and then at once; and that lasted longer than anything is under way, or later packets came with the
- * first. */
+/* Did the receiver take nothing from its socket from one time to another?  It was silent; everything sent to it, except lost
+ * packets, arrived, all at once; and that took longer than anything travels, or later packets arrived together with the first. */
 static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
     size_t count, arrived = 0, missing = 0;
@@ -151,7 +150,7 @@ static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t 
     walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
 }
 
-/* Can a span's times be compared with the root's?  Where clocks are not known its node tells nothing that would help. */
+/* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
 static bool is_timed(const struct walk *walk, const struct span *span) {
     return node_clocks_comparable(&walk->events->facts->clocks, walk->path->spans.items[walk->path->root].node, span->node, NULL);
 }
@@ -166,7 +165,7 @@ static int compare_children(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(i, j);
 }
 
-/* Is what did not end in time waited for as well as what did?  When who asked did not get what it wanted. */
+/* Does the parent wait for what did not end in time as for what did?  Yes if the parent did not get what it wanted. */
 static bool late_counts(const struct span *parent) { return parent->end == NO_POSITION || !parent->ok; }
 
 /* A child on the span's own node. */
@@ -195,7 +194,7 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     return branch;
 }
 
-/* The children of a span, each with the time in which it was under way. */
+/* The children of a span, each with the time in which it was open. */
 static void list_children(struct walk *walk, size_t index) {
     const struct span *items = walk->path->spans.items, *parent = &items[index];
     size_t count = 0;
@@ -213,8 +212,8 @@ static void list_children(struct walk *walk, size_t index) {
         if (next && next->node != child->node) next = NULL;
         *branch = child->node == parent->node ? branch_here(parent, child, walk->ordered[i])
                                               : branch_there(walk, parent, child, walk->ordered[i], next, lower_ns);
-        if (child->start != NO_POSITION || branch->way.told) walk->branch_count++;
-        /* What the next one there was asked with was sent behind this one's answer, if that had come. */
+        if (child->start != NO_POSITION || branch->way.asked_known) walk->branch_count++;
+        /* If this child's answer had come, the next child there was asked after it. */
         if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
     }
 }
@@ -227,7 +226,7 @@ static int compare_branches(const void *left, const void *right) {
     return compare_numbers(a->child, b->child);
 }
 
-/* ---- peers that have no span here ---- */
+/* ---- peers without a span ---- */
 
 static bool has_child_at(const struct walk *walk, const struct span *span, unsigned peer) {
     const struct span *items = walk->path->spans.items;
@@ -236,7 +235,7 @@ static bool has_child_at(const struct walk *walk, const struct span *span, unsig
     return false;
 }
 
-/* Who asked for this span: what passes between the two is no question of it. */
+/* The node that asked for this span: traffic between the two is not a question of this span. */
 static unsigned asker_of(const struct walk *walk, const struct span *span) {
     const struct span *at = span;
     while (at->parent != NO_POSITION && walk->path->spans.items[at->parent].node == span->node) {
@@ -279,7 +278,7 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
     return count;
 }
 
-/* An exchange: at a peer of which the transport tells, the ways there and back are the links'. */
+/* An exchange: if the peer reports its transport, the ways there and back are the links'. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
@@ -297,7 +296,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
 
 /* ---- a span's time ---- */
 
-/* The part of a branch from one moment to another. */
+/* The part of a branch from one time to another. */
 static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     const struct span *span = &walk->path->spans.items[index];
     if (branch->child == NO_POSITION) {
@@ -310,7 +309,7 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
         add_task(walk, branch->child, greatest(from_ns, child->start_ns), to_ns);
         return;
     }
-    if (child->start == NO_POSITION) { /* when it began is not known */
+    if (child->start == NO_POSITION) { /* we do not know when it began */
         add_node(walk, index, child->node, from_ns, to_ns);
         return;
     }
@@ -326,7 +325,7 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
 
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then);
 
-/* Goes back in time over branches, the last answer first: each is waited for from its question on, as far as no later answer
+/* Goes back in time over branches, the last answer first.  Each is waited for from its question on, except while a later answer
  * is. */
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
@@ -347,8 +346,8 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
         spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
 }
 
-/* A branch that did not end in time, and that the span waited for all the same: it did nothing else until it asked somebody
- * else; or the end of the branch is not here, and may have come. */
+/* A branch that did not end in time, but that the span waited for all the same: the span did nothing else until it asked somebody
+ * else; or the branch's end is not here, and may have come. */
 static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
     for (size_t i = 0; i < walk->branch_count; i++) {
@@ -361,7 +360,7 @@ static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, 
     return NULL;
 }
 
-/* A time in which no child of a span was under way that it waited for. */
+/* A time in which the span waited for none of its children. */
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     const struct span *span = &walk->path->spans.items[index];
     if (to_ns <= from_ns) return;
@@ -401,14 +400,14 @@ static void spend_all(struct walk *walk) {
     }
 }
 
-/* ---- what comes behind the end ---- */
+/* ---- after the end ---- */
 
-/* True when a span is below the root.  known: 0 not asked yet, 1 yes, 2 no. */
+/* Returns whether a span is below the root.  known: 0 not checked yet, 1 yes, 2 no. */
 static bool is_below(const struct spans *spans, size_t root, size_t index, unsigned char *known) {
     size_t at = index;
     unsigned char answer = 2;
     while (at != NO_POSITION && !known[at]) {
-        known[at] = 3; /* on the way: who comes here again goes in a circle */
+        known[at] = 3; /* on the current path: coming here again means a circle */
         if (at == root) known[at] = 1;
         if (known[at] == 3) at = spans->items[at].parent;
     }
@@ -437,7 +436,7 @@ static int find_reach(const struct walk *walk) {
 }
 
 /* From the span that was reached last back to the end of the request: its own part, the way to it, what its cause did until it
- * sent it, and so on. */
+ * sent the message, and so on. */
 static void spend_reach(struct walk *walk) {
     struct critical_path *path = walk->path;
     uint64_t at_ns = path->reach_ns;
@@ -447,7 +446,7 @@ static void spend_reach(struct walk *walk) {
         add_task(walk, index, greatest(path->end_ns, span->start_ns), at_ns);
         if (parent->node != span->node) {
             way_find(&way, &walk->transports, parent, span, parent->start_ns, parent->end_ns);
-            if (!way.told) way.asked_ns = least(parent->end_ns, span->start_ns); /* it was sent then, at the latest */
+            if (!way.asked_known) way.asked_ns = least(parent->end_ns, span->start_ns); /* sent then at the latest */
             add_link(walk, index, parent->node, span->node, greatest(path->end_ns, way.asked_ns), least(at_ns, way.received_ns));
             add_node(walk, index, span->node, greatest(path->end_ns, way.received_ns), least(at_ns, span->start_ns));
         }
@@ -469,7 +468,7 @@ static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped;
 }
 
-/* Puts the waits in order, and joins those that are one. */
+/* Sorts the waits, and joins adjacent ones of the same kind and place. */
 static void order_waits(struct critical_path *path) {
     size_t count = 0;
     if (path->count) qsort(path->waits, path->count, sizeof *path->waits, compare_waits);
@@ -524,7 +523,7 @@ static int sum_up(struct critical_path *path) {
     return 0;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole path ---- */
 
 static int walk_init(struct walk *walk) {
     size_t spans = walk->path->spans.count;

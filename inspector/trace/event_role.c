@@ -44,7 +44,7 @@ bool event_request(struct strbuf *out, const json_t *named, const json_t *number
 
 static const char forward[] = "->", back[] = "<-", both[] = "<>";
 
-/* By kind.  arrow is NULL where a member of the data decides: that member true means arrow_true, else arrow_false. */
+/* By kind.  arrow is NULL where a member of the data decides: arrow_true if it is true, else arrow_false. */
 static const struct kind_arrow {
     const char *arrow;
     const char *member, *arrow_true, *arrow_false;

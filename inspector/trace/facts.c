@@ -50,7 +50,7 @@ static int read_command(struct facts *facts, struct fact *fact, const json_t *ev
     return result;
 }
 
-/* A text of the data, made harmless, as commands are. */
+/* Escapes a text of the data, as for commands: a node wrote it. */
 static int read_text(struct facts *facts, struct fact *fact, const json_t *data, const char *key) {
     struct strbuf harmless = {0};
     const char *text = json_get_text(data, key);
@@ -151,7 +151,7 @@ int facts_add(struct facts *facts, const json_t *events) {
     return 0;
 }
 
-/* ---- what was counted ---- */
+/* ---- counts ---- */
 
 int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
     size_t i;
@@ -176,7 +176,7 @@ int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
     return 0;
 }
 
-/* ---- all of them ---- */
+/* ---- all facts ---- */
 
 static int compare_facts(const void *left, const void *right) {
     const struct fact *a = left, *b = right;
@@ -186,7 +186,7 @@ static int compare_facts(const void *left, const void *right) {
     return (int32_t)(a->sequence - b->sequence) < 0 ? -1 : a->sequence != b->sequence;
 }
 
-/* The texts of an intern by their numbers, borrowed from it; NULL without memory. */
+/* The texts of an intern by their numbers, borrowed from it; NULL when out of memory. */
 static const char **list_texts(const struct intern *intern) {
     const char **texts = calloc(intern_count(intern) + 1, sizeof *texts);
     const char *text;

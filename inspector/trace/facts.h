@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events as facts: what conclusions need of each, in a fraction of the memory of its JSON form, ids as small numbers.  Pure. */
+ * Events as facts: what the analyses need of each event, in a fraction of its JSON form's memory, with ids as small numbers.
+ * Pure. */
 #ifndef INSPECTOR_FACTS_H
 #define INSPECTOR_FACTS_H
 
@@ -46,7 +47,7 @@ struct fact {
     union {
         uint64_t bytes;     /* of a packet, a message, or stream data */
         uint64_t parent_id; /* of a start, 0 for a root; of a link, the span that it links to, 0 for its trace as a whole */
-        uint64_t code;      /* with which a stream or connection was closed */
+        uint64_t code;      /* of a stream or connection that was closed */
     };
     unsigned node, peer, trace; /* NO_NUMBER for none */
     unsigned command;           /* of a start or an end; of a message its type; of a closed connection its reason; of a link
@@ -55,10 +56,10 @@ struct fact {
     uint32_t sequence;
     uint16_t lane;
     uint8_t kind; /* enum fact_kind */
-    bool ok;      /* of an end */
-    bool expired; /* of an end that is not ok */
+    bool ok;      /* of an end: it succeeded */
+    bool expired; /* of an end that is not ok: it ran out of time */
     bool again;   /* of a packet or message sent: it was sent before */
-    bool sent;    /* of stream data: by this node, otherwise received */
+    bool sent;    /* of stream data: sent by this node; otherwise received */
     bool by_peer; /* of a closed connection: the peer closed it */
 };
 
@@ -66,11 +67,11 @@ static inline bool fact_is_message(const struct fact *fact) {
     return fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED;
 }
 
-/* Is it an end of a packet or of a message? */
+/* Is it one end of a packet or a message? */
 static inline bool fact_has_number(const struct fact *fact) { return fact->kind <= FACT_PACKET_LOST || fact_is_message(fact); }
 
 struct facts {
-    struct fact *items; /* in time order, once facts_sort was called */
+    struct fact *items; /* in time order, after facts_sort */
     size_t count, capacity;
     struct intern nodes; /* nodes and peers */
     struct intern traces;
@@ -78,33 +79,33 @@ struct facts {
     struct node_clocks clocks; /* of nodes */
     struct fact_count {
         uint64_t events, missing;
-    } * counted; /* by node, of the `counted_nodes` first: all that the source has, not only what was read.  NULL: not known */
+    } * counted; /* by node, for the first `counted_nodes`: all events the source has, not only those read.  NULL: not known */
     size_t counted_nodes;
-    const char **node_ids; /* by number, borrowed from nodes: facts_sort fills them */
+    const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
     const char **trace_ids;
     const char **command_names;
 };
 
-/* The name of a kind, as events have it. */
+/* The name of a kind, as in events. */
 const char *fact_kind_name(enum fact_kind kind);
 
-/* Takes over an array of events; one without a node or a time is passed over.  0 or -ENOMEM. */
+/* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
 
-/* Takes an answer to `count` by node that measures `count`, which only events_lost have: how many events of a node there are, and how many
- * are missing.  only_known: only of nodes that facts are of.  Before facts_sort.  0 or -ENOMEM. */
+/* Takes an answer to `count` by node that measures `count`, a field which only events_lost have: how many events each node has,
+ * and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns 0 or -ENOMEM. */
 int facts_count(struct facts *facts, const json_t *answer, bool only_known);
 
-/* Reads one event; its node may be NO_NUMBER, and its time 0 where it has none.  0 or -ENOMEM. */
+/* Reads one event; its node may be NO_NUMBER, and its time is 0 if it has none.  Returns 0 or -ENOMEM. */
 int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event);
 
-/* Makes room for so many facts in all.  0 or -ENOMEM. */
+/* Reserves memory for `count` facts in total.  Returns 0 or -ENOMEM. */
 int facts_reserve(struct facts *facts, size_t count);
 
-/* Puts them in time order, and does what facts_index does.  Call it once, after the last facts_add.  0 or -ENOMEM. */
+/* Sorts them by time, and does what facts_index does.  Call it once, after the last facts_add.  Returns 0 or -ENOMEM. */
 int facts_sort(struct facts *facts);
 
-/* Puts the ids of the numbers into their arrays: for facts that are in order as they are.  0 or -ENOMEM. */
+/* Fills in the arrays of ids by number, for facts that are already in order.  Returns 0 or -ENOMEM. */
 int facts_index(struct facts *facts);
 
 void facts_fini(struct facts *facts);

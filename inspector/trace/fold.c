@@ -23,7 +23,7 @@ static enum part part_of(uint16_t kind) {
 
 bool fold_takes(const struct timeline_item *item) {
     enum part part = part_of(item->kind);
-    /* A stream that was reset is news. */
+    /* A stream that was reset is worth a line. */
     return part != PART_NONE && !(part == PART_CLOSED && json_get_count(json_object_get(item->event, "data"), "code"));
 }
 
@@ -38,7 +38,7 @@ static bool same_text(const char *a, const char *b) { return a && b ? !strcmp(a,
 
 static bool has_direction(const char *arrow) { return !strcmp(arrow, "->") || !strcmp(arrow, "<-"); }
 
-/* The group that an event belongs to: of the same node, peer and direction; what has no direction goes with any. */
+/* The group of an event: same node, peer and direction.  An event without a direction joins any direction. */
 static int find_group(const struct fold *groups, size_t count, const struct timeline_item *item, const char *peer,
                       const char *arrow, bool metrics) {
     for (size_t i = count; i-- > 0;) {

@@ -12,7 +12,7 @@ static void add_row(struct graph *graph, const struct timeline_item *item, const
         (struct graph_row){.item = item, .fold = fold ? *fold : (struct fold){0}, .from = NO_NUMBER, .to = NO_NUMBER};
 }
 
-/* A run of items that fold takes: a row for each group, where its first is.  row_of gets each item's row. */
+/* A run of items that fold_takes: a row for each group, at the place of its first item.  Sets row_of of each item. */
 static int add_run(struct graph *graph, size_t begin, size_t count, size_t *row_of) {
     const struct timeline_item *items = graph->timeline->items + begin;
     struct fold groups[FOLD_GROUPS_MAX];
@@ -46,7 +46,7 @@ static int add_rows(struct graph *graph, bool all, size_t *row_of) {
     return 0;
 }
 
-/* ---- what the messages say of the rows ---- */
+/* ---- the messages of each row ---- */
 
 static void note_number(struct graph_row *row, const struct message *message) {
     if (!row->packets++) row->number_min = row->number_max = message->number;
@@ -133,7 +133,7 @@ static int compare_arrows(const void *left, const void *right) {
     return order ? order : compare_sizes(a->from_row, b->from_row);
 }
 
-/* An arrow for each packet, and then one for all between the same two rows. */
+/* An arrow for each packet, then merges those between the same two rows. */
 static void add_arrows(struct graph *graph, const size_t *row_of) {
     size_t count = 0;
     for (size_t i = 0; i < graph->messages->count; i++) {
@@ -149,7 +149,7 @@ static void add_arrows(struct graph *graph, const size_t *row_of) {
     }
 }
 
-/* ---- all of it ---- */
+/* ---- the whole graph ---- */
 
 int graph_init(struct graph *graph, const struct timeline *timeline, bool all) {
     size_t *row_of = calloc(timeline->item_count + 1, sizeof *row_of);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A timeline as rows and arrows: what a space-time diagram shows, before it is drawn.  Pure.
+ * A timeline as rows and arrows: the content of a space-time diagram, before it is drawn.  Pure.
  *
- * A row is one event, or one group of a run of transport events (fold.h), at its node, in the order of their first events.  An
- * arrow is what was sent in one row and received in another.  Requests and answers are no arrows between two rows: when
- * within its span a node asked is not known, so that they are told where they arrive, and where they leave. */
+ * A row is one event, or one group of a run of transport events (fold.h), on its node; rows are in the order of their first
+ * events.  An arrow is something sent in one row and received in another.  Requests and answers have no arrow, because we do not
+ * know when within its span a node asked; the rows where they arrive and leave name them. */
 #ifndef INSPECTOR_GRAPH_H
 #define INSPECTOR_GRAPH_H
 
@@ -14,32 +14,32 @@
 
 struct graph_row {
     const struct timeline_item *item; /* the first */
-    struct fold fold;                 /* fold.items == 0: it is one event */
-    const struct message *message;    /* of one event: the message that it is an end of, else NULL */
+    struct fold fold;                 /* fold.items == 0: the row is one event */
+    const struct message *message;    /* of one event: the message it is one end of, or NULL */
     unsigned from, to;                /* of a request's row (its start) or an answer's (its end), else NO_NUMBER */
     uint64_t number_min, number_max;  /* of its packets */
-    uint64_t packets;                 /* those with a number */
-    /* Of what it sent: */
+    uint64_t packets;                 /* packets with a number */
+    /* Of the packets it sent: */
     uint64_t lost, unreceived, repeats;
-    /* Of what it received: */
+    /* Of the packets it received: */
     uint64_t unsent, duplicates;
     uint64_t ambiguous; /* of both */
-    /* Of what it received and whose send is known: */
+    /* Of the packets it received whose send is known: */
     uint64_t arrived;
     int64_t gap_min_ns, gap_max_ns;
     uint64_t disordered; /* received before they were sent */
 };
 
 struct graph_arrow {
-    size_t from_row, to_row; /* the first below the second: they are in disorder */
+    size_t from_row, to_row; /* if the first is below the second, they are in disorder */
     unsigned from, to;       /* nodes */
 };
 
-/* How many messages there are of each sort. */
+/* How many messages there are of each state. */
 struct graph_totals {
     uint64_t matched, duplicates, ambiguous, lost, unreceived, unsent; /* packets */
     uint64_t repeats;                                                  /* packets that likely repeat a lost one */
-    uint64_t wrongly_lost;                                             /* given up, and received */
+    uint64_t wrongly_lost;                                             /* declared lost, but received */
     uint64_t disordered;                                               /* packets and requests */
     int64_t disorder_max_ns;
 };
@@ -49,16 +49,16 @@ struct graph {
     const struct messages *messages; /* the timeline's */
     struct graph_row *rows;
     size_t row_count;
-    struct graph_arrow *arrows; /* by the upper of their rows */
+    struct graph_arrow *arrows; /* by their upper row */
     size_t arrow_count;
     struct graph_totals totals;
 };
 
-/* all: a row for every event.  The timeline must outlive the graph.  0 or -ENOMEM. */
+/* all: a row for every event.  The timeline must outlive the graph.  Returns 0 or -ENOMEM. */
 int graph_init(struct graph *graph, const struct timeline *timeline, bool all);
 void graph_fini(struct graph *graph);
 
-/* The upper and the lower row of an arrow. */
+/* The upper and lower rows of an arrow. */
 size_t graph_arrow_top(const struct graph_arrow *arrow);
 size_t graph_arrow_bottom(const struct graph_arrow *arrow);
 

@@ -51,7 +51,7 @@ int node_clocks_read(struct node_clocks *clocks, unsigned node, const json_t *ev
     uint64_t error_ns = json_get_count(lead, "error");
     if (error_ns > clock->error_ns) clock->error_ns = error_ns;
     uint64_t time_ns = 0;
-    (void)json_get_time(event, &time_ns); /* newer events may be read first */
+    (void)json_get_time(event, &time_ns); /* events may be read newest first */
     if (time_ns < clock->first_ns && get_signed(lead, "lead", &clock->lead_ns)) clock->first_ns = time_ns;
     if (time_ns >= clock->last_ns && get_signed(lead, "lead", &clock->last_lead_ns)) clock->last_ns = time_ns;
     return 0;

@@ -11,7 +11,7 @@
 
 /* ---- what an event says ---- */
 
-/* The number of a table's name, or that which stands in its place. */
+/* The number of a name in a table, or the number that was sent in its place. */
 static unsigned number_of(const json_t *data, const char *key, const char *(*name_of)(unsigned)) {
     const char *name = json_get_text(data, key);
     for (unsigned i = 0; name && name_of(i); i++)
@@ -41,9 +41,9 @@ bool packet_read(struct packet *ret_packet, const json_t *event) {
     return true;
 }
 
-/* ---- who the peer was, where nobody said so ---- */
+/* ---- peers that no event names ---- */
 
-/* The nodes that took part in a trace, as far as they are two. */
+/* The nodes that took part in a trace, if there are just two. */
 struct pair {
     unsigned nodes[2];
     unsigned count; /* 3: more than two */
@@ -85,7 +85,7 @@ static unsigned to_of(const struct packet *packet) { return packet->role == PACK
 
 static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
-/* Whether two could be the same packet: 0. */
+/* Returns 0 if the two could be the same packet. */
 static int compare_keys(const struct packet *a, const struct packet *b) {
     int order = compare_numbers(a->trace, b->trace);
     if (!order) order = compare_numbers(from_of(a), from_of(b));
@@ -112,7 +112,7 @@ static int compare_links(const struct packet *a, const struct packet *b) {
 
 static int compare_untraced(const void *left, const void *right) { return compare_links(left, right); }
 
-/* The ends of one id.  If they have one trace among them, it is that of all; if several, what has none could be of any. */
+/* The ends of one id.  If they have one trace, it is the trace of all; if several, an end without a trace could belong to any. */
 static void share_trace(struct packet *packets, size_t count) {
     unsigned trace = NO_NUMBER;
     bool several = false, missing = false;
@@ -143,13 +143,13 @@ static void share_traces(struct packet *packets, size_t count) {
 /* The sweep over the ends of one key, in time order. */
 struct sweep {
     const struct packet *packets;
-    struct messages *messages; /* with room for all; their ends are indices into packets for now */
-    size_t *open;              /* messages: sent, not received, and known apart */
+    struct messages *messages; /* room for all; their ends are indices into packets until set_events */
+    size_t *open;              /* messages sent, not received, and distinguishable */
     size_t open_count;
-    size_t unclear; /* sends that are open or not: a receive that is one of theirs could not be told apart */
+    size_t unclear; /* sends that may or may not be open: a receive of one of them would be ambiguous */
     size_t send_count;
-    size_t matched; /* the newest message that was received; NO_EVENT: none */
-    size_t early;   /* the first receive before any send, a message; NO_EVENT: none */
+    size_t matched; /* the last message received; NO_EVENT: none */
+    size_t early;   /* the message of the first receive before any send; NO_EVENT: none */
     size_t early_count;
     bool whole; /* no event is missing */
 };
@@ -177,7 +177,7 @@ static size_t index_of(const struct sweep *sweep, const struct message *message)
 
 static bool bytes_differ(const struct packet *a, const struct packet *b) { return a->bytes && b->bytes && a->bytes != b->bytes; }
 
-/* Which of the open sends a receive is of: its place in `open`, or NO_EVENT when it cannot be told. */
+/* Which of the open sends a receive belongs to: its place in `open`, or NO_EVENT when several could be it. */
 static size_t choose(const struct sweep *sweep, const struct packet *receive) {
     size_t chosen = NO_EVENT;
     if (sweep->unclear || sweep->open_count > MESSAGE_CANDIDATES_MAX) return NO_EVENT;
@@ -195,8 +195,8 @@ static void set_gap(const struct sweep *sweep, struct message *message) {
     message->gap_ns = (int64_t)(sweep->packets[message->receive].time_ns - sweep->packets[message->send].time_ns);
 }
 
-/* A receive when no send is open: of a packet that was received before, or sent where we did not see it. */
-static void take_another_receive(struct sweep *sweep, size_t i) {
+/* A receive when no send is open: the packet was received before, or we did not see its send. */
+static void take_receive_without_send(struct sweep *sweep, size_t i) {
     bool again = sweep->send_count == 1 && sweep->matched != NO_EVENT;
     struct message *message = add_message(sweep, i,
                                           again               ? MESSAGE_DUPLICATE
@@ -212,7 +212,7 @@ static void take_another_receive(struct sweep *sweep, size_t i) {
 static void take_receive(struct sweep *sweep, size_t i) {
     struct message *items = sweep->messages->items;
     if (sweep->open_count + sweep->unclear == 0) {
-        take_another_receive(sweep, i);
+        take_receive_without_send(sweep, i);
         return;
     }
     size_t place = choose(sweep, &sweep->packets[i]);
@@ -230,7 +230,7 @@ static void take_receive(struct sweep *sweep, size_t i) {
     set_gap(sweep, &items[sweep->matched]);
 }
 
-/* A loss is of the one send that has not been received; else of the one that has, and then it was none. */
+/* A loss belongs to the one send that has not been received; or else to the one that has: then it was declared wrongly. */
 static void take_loss(struct sweep *sweep, size_t i) {
     struct message *items = sweep->messages->items, *message = NULL;
     if (sweep->open_count == 1 && !sweep->unclear)
@@ -243,7 +243,7 @@ static void take_loss(struct sweep *sweep, size_t i) {
         add_message(sweep, i, sweep->send_count ? MESSAGE_AMBIGUOUS : MESSAGE_UNSENT);
 }
 
-/* One receive before the only send, and nothing else that either could belong to: they are in disorder. */
+/* One receive before the only send, and neither could belong to anything else: they are in disorder. */
 static void join_disorder(struct sweep *sweep) {
     struct message *items = sweep->messages->items;
     if (!sweep->whole || sweep->early_count != 1 || sweep->send_count != 1 || sweep->matched != NO_EVENT) return;
@@ -254,7 +254,7 @@ static void join_disorder(struct sweep *sweep) {
     early->send = late->send;
     early->state = MESSAGE_MATCHED;
     set_gap(sweep, early);
-    late->send = NO_EVENT; /* nothing is left of it: finish() takes it away */
+    late->send = NO_EVENT; /* the message is empty now; set_events removes it */
 }
 
 static void sweep_key(struct sweep *sweep, size_t begin, size_t end) {
@@ -284,7 +284,7 @@ static int compare_messages(const void *left, const void *right) {
     const struct message *a = left, *b = right;
     size_t a_first = first_event(a), b_first = first_event(b);
     if (a_first != b_first) return a_first < b_first ? -1 : 1;
-    /* A duplicate has the same send, and an end of its own. */
+    /* A duplicate has the same send, and its own receive. */
     return a->receive < b->receive ? -1 : a->receive > b->receive;
 }
 
@@ -292,8 +292,8 @@ static size_t event_of(const struct packet *packets, size_t packet) {
     return packet == NO_EVENT ? NO_EVENT : packets[packet].event;
 }
 
-/* From packets to events, without what joining has emptied. */
-static void finish(struct messages *messages, const struct packet *packets) {
+/* Turns indices into packets into events, and removes the messages that join_disorder emptied. */
+static void set_events(struct messages *messages, const struct packet *packets) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
         struct message message = messages->items[i];
@@ -322,7 +322,7 @@ static int match_into(struct messages *messages, struct packet *packets, size_t 
         for (end = begin + 1; end < count && !compare_keys(&packets[begin], &packets[end]);) end++;
         sweep_key(&sweep, begin, end);
     }
-    finish(messages, packets);
+    set_events(messages, packets);
     free(sweep.open);
     return 0;
 }
@@ -363,7 +363,7 @@ static void add_spans(struct messages *messages, const struct trace_events *even
         if (!span->parent_missing && (!parent || parent->node == span->node)) continue;
         unsigned asker = parent ? parent->node : NO_NUMBER;
         size_t began = parent ? parent->start : NO_EVENT, ended = parent ? parent->end : NO_EVENT;
-        /* An asker that did not wait for the end has no answer. */
+        /* An asker that ended first has no answer. */
         if (span->end != NO_EVENT && ended < span->end) ended = NO_EVENT;
         if (span->start != NO_EVENT)
             add_edge(messages, events,
@@ -376,7 +376,7 @@ static void add_spans(struct messages *messages, const struct trace_events *even
     }
 }
 
-/* ---- all of it ---- */
+/* ---- all messages ---- */
 
 static size_t read_packets(struct packet *packets, const struct trace_events *events, bool *ret_whole) {
     static const enum packet_role roles[] = {[FACT_PACKET_SENT] = PACKET_SENT,

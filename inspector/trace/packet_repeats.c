@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What was sent again behind a loss. */
+ * Which packet was sent again after a loss. */
 #include "packet_pairs.h"
 
 #include <errno.h>
@@ -13,14 +13,14 @@ bool packet_is_small(uint64_t bytes, uint64_t beside_bytes) {
     return bytes && bytes <= SMALL_BYTES_MAX && 2 * bytes <= beside_bytes;
 }
 
-/* A packet that was sent over a link, or new stream bytes for it. */
+/* A packet sent over a link, or new stream bytes for it. */
 struct sending {
     unsigned from, to;
     size_t event;
     size_t message; /* NO_EVENT: stream bytes */
     uint64_t bytes;
-    bool fresh; /* a packet that new stream bytes came with */
-    bool taken; /* it repeats another */
+    bool fresh; /* a packet with new stream bytes */
+    bool taken; /* it repeats a lost packet */
 };
 
 static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
@@ -54,8 +54,8 @@ static size_t list_sendings(const struct trace_events *events, const struct mess
     return count;
 }
 
-/* Stream bytes belong to the packet before them, or if that has some already to the next: programs tell them in either order.
- * Returns whether any were told. */
+/* Stream bytes belong to the packet before them, or to the next one if that one already has some: programs report them in either
+ * order.  Returns whether there were any. */
 static bool mark_fresh(struct sending *sendings, size_t count) {
     struct sending *last = NULL;
     bool any = false, pending = false;
@@ -80,7 +80,7 @@ static bool could_repeat(const struct sending *sending, const struct sending *lo
 }
 
 static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_told) {
-    size_t behind = 0; /* no lost packet needs to look at what is before this: all of it is taken, or fresh */
+    size_t behind = 0; /* search from here: everything before is taken or fresh */
     for (size_t i = 0; i < count; i++) {
         if (sendings[i].message == NO_EVENT) continue;
         const struct message *lost = &messages->items[sendings[i].message];

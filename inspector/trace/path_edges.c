@@ -43,7 +43,7 @@ static void add_packet(struct transports *transports, const struct trace_events 
         .other_ns = other == NO_EVENT || message->untimed ? UINT64_MAX : trace_event_at(events, other)->time_ns};
 }
 
-/* What carried the requests: packets, where there are any, else messages. */
+/* What carried the requests: packets, if there are any, or else messages. */
 static enum message_kind what_carried(const struct messages *messages) {
     for (size_t i = 0; i < messages->count; i++)
         if (messages->items[i].kind == MESSAGE_PACKET) return MESSAGE_PACKET;
@@ -123,8 +123,8 @@ const struct transport *transports_of_link(const struct transports *transports, 
     return transports->by_link + low;
 }
 
-/* What a request or an answer was sent or received with: the first or the last stream bytes; where none are told, the first or
- * last packet that is no acknowledgement.  NULL when there is neither. */
+/* What carried a request or an answer at one end: the first or last stream bytes; or, without any, the first or last packet that
+ * is more than an acknowledgement.  NULL when there is neither. */
 static const struct transport *content(const struct transport *items, size_t count, bool last) {
     const struct transport *found = NULL;
     uint64_t most_bytes = 0;
@@ -148,16 +148,16 @@ static void find_there(struct way *way, const struct transports *transports, con
     const struct transport *items =
         transports_of_link(transports, parent->node, child->node, false, lower_ns, child->start_ns, &count);
     const struct transport *sent = content(items, count, false);
-    way->told = sent || parent->asks;
+    way->asked_known = sent || parent->asks;
     way->asked_ns = sent ? sent->time_ns : parent->asks ? lower_ns : child->start_ns;
     way->received_ns = way->began_ns = child->start_ns;
     items = transports_of_link(transports, child->node, parent->node, true, way->asked_ns, child->start_ns, &count);
     const struct transport *received = content(items, count, true);
-    if (received && way->told) way->received_ns = received->time_ns;
+    if (received && way->asked_known) way->received_ns = received->time_ns;
 }
 
-/* Packets of the answer that arrived, as the asker tells it, only when its span had ended: its program reads the bytes before
- * the transport tells of the packet that brought them. */
+/* Did packets of the answer arrive, as the asker reports it, only after its span had ended?  The program reads the bytes before
+ * the transport reports the packet that brought them. */
 static bool arrives_behind(const struct transports *transports, const struct span *parent, const struct span *child) {
     size_t count;
     const struct transport *items =
@@ -166,7 +166,7 @@ static bool arrives_behind(const struct transports *transports, const struct spa
     return sent && sent->other_ns != UINT64_MAX && sent->other_ns > parent->end_ns && sent->time_ns >= child->end_ns;
 }
 
-/* Was some of the answer sent before a moment, and not there yet?  Then the rest waits for the link, not for the node. */
+/* Was some of the answer sent before that time and not received by then?  Then the rest waits for the link, not for the node. */
 static bool is_on_its_way(const struct transport *sent, size_t count, uint64_t at_ns) {
     uint64_t most_bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -176,7 +176,7 @@ static bool is_on_its_way(const struct transport *sent, size_t count, uint64_t a
     return false;
 }
 
-/* When the answer was first sent from a moment on; the moment where that is not told.  A repetition was sent before. */
+/* When the answer was first sent from that time on, or that time if not reported.  Ignores repetitions: they were sent before. */
 static uint64_t first_sent(const struct transport *sent, size_t count, uint64_t at_ns) {
     uint64_t most_bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -224,7 +224,7 @@ static void find_back(struct way *way, const struct transports *transports, cons
              (parent->asks || arrives_behind(transports, parent, child)))
         way->returned_ns = upper_ns;
     items = transports_of_link(transports, child->node, parent->node, false, child->start_ns, way->returned_ns, &count);
-    if (way->returned_ns < child->end_ns) { /* the answer was there before the other node said that it had ended */
+    if (way->returned_ns < child->end_ns) { /* the answer arrived before the other node reported its end */
         const struct transport *sent = content(items, count, true);
         way->worked_ns = way->answered_ns = sent ? sent->time_ns : way->returned_ns;
         return;

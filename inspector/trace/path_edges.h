@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the transport tells of a request's way from one span to another, and of the way back.  Pure. */
+ * What transport events say about a request's way from one span to another, and about the way back.  Pure. */
 #ifndef INSPECTOR_PATH_EDGES_H
 #define INSPECTOR_PATH_EDGES_H
 
@@ -24,33 +24,33 @@ struct transports {
     size_t count;
 };
 
-/* 0 or -ENOMEM. */
+/* Returns 0 or -ENOMEM. */
 int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages);
 void transports_fini(struct transports *transports);
 
-/* The place in by_node of the first of a node's at or after a time. */
+/* The place in by_node of the node's first entry at or after a time. */
 size_t transports_of_node(const struct transports *transports, unsigned node, uint64_t from_ns);
 
-/* Those of one end of a link and one direction, in a time, both its ends included. */
+/* The entries of one end of a link and one direction, between two times, both included. */
 const struct transport *transports_of_link(const struct transports *transports, unsigned node, unsigned peer, bool receive,
                                            uint64_t from_ns, uint64_t to_ns, size_t *ret_count);
 
-/* A way from one span's node to another's, the moments of it in order:
+/* The way from one span's node to another's and back, its moments in order:
  *
  *
  *     asked ... received ... began ... worked ... answered ... returned
  *
  *
- * from asked to received, and from answered to returned, it was on a link; from received to answered at the other node, which
- * worked in the span from began to worked. */
+ * From asked to received, and from answered to returned, it was on a link; from received to answered it was at the other node,
+ * which worked in the span from began to worked. */
 struct way {
     uint64_t asked_ns, received_ns, began_ns, worked_ns, answered_ns, returned_ns;
-    bool told; /* the transport, or a span that does nothing but ask, says when it was asked */
-    bool gone; /* the end of the answer was lost, and never arrived: returned_ns is UINT64_MAX */
+    bool asked_known; /* the moment of asking is known, from the transport or from a span that does nothing but ask */
+    bool gone;        /* the end of the answer was lost, and never arrived: returned_ns is UINT64_MAX */
 };
 
-/* The way of `parent` to `child` on another node and back.  It was asked after lower_ns and, if an answer came, that came
- * until upper_ns. */
+/* The way from `parent` to `child`, on another node, and back.  The question was sent after lower_ns; an answer, if any, came by
+ * upper_ns. */
 void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
               uint64_t lower_ns, uint64_t upper_ns);
 

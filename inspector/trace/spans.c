@@ -6,10 +6,10 @@
 
 static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
-/* ---- which there are ---- */
+/* ---- the list of spans ---- */
 
 static bool is_edge(const struct fact *fact) {
-    return (fact->kind == FACT_APP_START || fact->kind == FACT_APP_END) && fact->span_id; /* 0: it names none */
+    return (fact->kind == FACT_APP_START || fact->kind == FACT_APP_END) && fact->span_id; /* 0: no span */
 }
 
 static int compare_edges(const void *left, const void *right, void *events) {
@@ -20,7 +20,7 @@ static int compare_edges(const void *left, const void *right, void *events) {
     return order ? order : compare_numbers(i, j);
 }
 
-/* A second start or end of one span changes nothing, nor does a start behind the end. */
+/* A second start or end of a span changes nothing, nor does a start after the end. */
 static void take_edge(struct span *span, const struct fact *fact, size_t position) {
     if (span->peer == NO_NUMBER) span->peer = fact->peer;
     if (fact->kind == FACT_APP_START && span->start == NO_POSITION && span->end == NO_POSITION) {
@@ -47,7 +47,7 @@ static int compare_keys(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(a->node, b->node);
 }
 
-/* The last that is known, by the clock of that node. */
+/* The latest time of the trace's events that is comparable with that node's clock. */
 static uint64_t last_time(const struct trace_events *events, unsigned node) {
     size_t i = events->count;
     while (i && !node_clocks_comparable(&events->facts->clocks, node, trace_event_at(events, i - 1)->node, NULL)) i--;
@@ -82,9 +82,9 @@ static void list_spans(struct spans *spans, const struct trace_events *events, s
     qsort_r(spans->by_key, spans->count, sizeof *spans->by_key, compare_keys, spans->items);
 }
 
-/* ---- which caused which ---- */
+/* ---- which span caused which ---- */
 
-/* The place in by_key of the first with that id, and node or above. */
+/* The place in by_key of the first span with that id on that node or a later one. */
 static size_t lower_bound(const struct spans *spans, unsigned node, uint64_t span_id) {
     size_t low = 0, high = spans->count;
     while (low < high) {
@@ -105,8 +105,8 @@ size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id) {
     return span->span_id == span_id && span->node == node ? spans->by_key[place] : NO_POSITION;
 }
 
-/* Of the spans with that id, but for `self` and those that began after it: the one on its peer, else the one on its own node,
- * else the first.  NO_POSITION when there is none. */
+/* Of the spans with that id, except `self` and those that began after it: the one on its peer, or else the one on its own node,
+ * or else the first.  NO_POSITION when there is none. */
 static size_t choose(const struct spans *spans, uint64_t span_id, size_t self, bool before) {
     const struct span *own = &spans->items[self];
     size_t chosen = NO_POSITION;
@@ -143,7 +143,7 @@ static bool is_receive(const struct fact *fact) {
            (fact->kind == FACT_STREAM_DATA && !fact->sent);
 }
 
-/* A root was asked by its peer when something came from there before it began. */
+/* A root was asked by its peer if something came from the peer before the root began. */
 static bool was_asked(const struct trace_events *events, const struct span *root) {
     for (size_t i = 0; i < root->start && i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);

@@ -2,8 +2,8 @@
  *
  * The spans of one trace, and which of them caused which.  Pure.
  *
- * A span is one node's part of a request.  It is known by its node and its id: a program that forgets to make a child has the
- * asker and the asked tell one id, and they are two spans all the same.  Then the one that began first is taken for the parent.
+ * A span is one node's part of a request, identified by node and id.  If a program forgets to make a child, asker and asked
+ * report the same id; they are two spans all the same, and the one that began first counts as the parent.
  *
  * An event's position is its place among the events of the trace. */
 #ifndef INSPECTOR_SPANS_H
@@ -13,10 +13,10 @@
 
 #define NO_POSITION ((size_t)-1)
 
-/* The events of one trace in time order: places in facts->items. */
+/* The events of one trace in time order: indices into facts->items. */
 struct trace_events {
     const struct facts *facts;
-    const size_t *places; /* NULL: they are the first `count` facts */
+    const size_t *places; /* NULL: the first `count` facts */
     size_t count;
 };
 
@@ -27,33 +27,32 @@ static inline const struct fact *trace_event_at(const struct trace_events *event
 struct span {
     uint64_t span_id;
     unsigned node;
-    unsigned peer;     /* NO_NUMBER for none */
-    size_t start, end; /* positions, or NO_POSITION for one that is not here */
-    uint64_t start_ns,
-        end_ns;          /* without an end: the trace's last event.  Without a start: the end, for nothing is known before it */
-    size_t parent;       /* a span, or NO_POSITION for a root and where the parent is not here */
-    bool parent_missing; /* it names a parent that is not here */
+    unsigned peer;             /* NO_NUMBER : none */
+    size_t start, end;         /* positions; NO_POSITION: not here */
+    uint64_t start_ns, end_ns; /* without an end: the trace's last event.  Without a start: the end */
+    size_t parent;             /* a span; NO_POSITION: a root, or the parent is not here */
+    bool parent_missing;       /* the span names a parent that is not here */
     bool ok;
-    bool expired; /* it ended, not ok, for time ran out */
-    bool asks;    /* the peer is whom it asks; else who asked it */
+    bool expired; /* it ended, not ok, because it ran out of time */
+    bool asks;    /* the peer is the node it asks; otherwise the node that asked it */
     size_t first_child, next_sibling;
 };
 
 struct spans {
-    struct span *items; /* by their first event */
+    struct span *items; /* in the order of their first events */
     size_t count;
-    size_t *by_key; /* spans, by id and node */
-    size_t shared;  /* a span whose id an earlier span of another node has too; NO_POSITION: there is none */
+    size_t *by_key; /* indices into items, sorted by id and node */
+    size_t shared;  /* a span with the same id as an earlier span of another node; NO_POSITION: none */
 };
 
-/* 0 or -ENOMEM. */
+/* Returns 0 or -ENOMEM. */
 int spans_init(struct spans *spans, const struct trace_events *events);
 void spans_fini(struct spans *spans);
 
-/* The span of that node and id, or NO_POSITION. */
+/* The span with that node and id, or NO_POSITION. */
 size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id);
 
-/* The span that the request is: the first root that began; without one, the longest that began.  NO_POSITION when none did. */
+/* The request's span: the first root that began; without a root, the longest span that began.  NO_POSITION: none began. */
 size_t spans_root(const struct spans *spans);
 
 #endif

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A gap is big from this part of the whole on, and from this time on. */
+/* A gap is big if it is at least this part of the whole, and at least this long. */
 #define BIG_GAP_PART 10
 #define BIG_GAP_NS_MIN 50000
 
-/* ---- who and what there is ---- */
+/* ---- nodes, items and spans ---- */
 
-/* A node's number, the next one for a node that is new.  Events without an id are one node, too. */
+/* A node's number; a new node gets the next.  Events without an id count as one node. */
 static int add_node(struct timeline *timeline, const char *node_id, unsigned *ret_node) {
     if (intern_number(&timeline->facts.nodes, node_id ? node_id : "", ret_node)) return -ENOMEM;
     if (*ret_node < timeline->node_count) return 0;
@@ -49,7 +49,7 @@ static int take_items(struct timeline *timeline, const json_t *events) {
     return 0;
 }
 
-/* After all nodes have their numbers, so that peers that are none come behind them. */
+/* Runs after all nodes have their numbers, so that peers without events come after them. */
 static int take_facts(struct timeline *timeline) {
     struct facts *facts = &timeline->facts;
     if (facts_reserve(facts, timeline->item_count + 1)) return -ENOMEM;
@@ -87,7 +87,7 @@ static void take_spans(struct timeline *timeline) {
     }
 }
 
-/* A span whose parent is not here is at least one hop deep.  Parents in a circle end at SPAN_DEPTH_MAX. */
+/* A span whose parent is not here is at least one hop deep.  The depth of parents in a circle stops at SPAN_DEPTH_MAX. */
 static void find_depths(struct timeline *timeline) {
     for (size_t i = 0; i < timeline->span_count; i++) {
         int at = (int)i;
@@ -120,7 +120,7 @@ static void close_span(struct timeline *timeline, int index) {
         timeline->nodes[span->node].open_head = span->node_next;
 }
 
-/* The position behind which nothing of the request is to come: a message that went one way arrives when no span is open. */
+/* The position of the last arrival: a message that went one way arrives when no span is open. */
 static size_t last_arrival(const struct spans *tree) {
     size_t last = 0;
     for (size_t i = 0; i < tree->count; i++) {
@@ -132,7 +132,7 @@ static size_t last_arrival(const struct spans *tree) {
     return last;
 }
 
-/* The span that an event is an edge of, or NO_SPAN. */
+/* The span that starts or ends with this event, or NO_SPAN. */
 static int own_span(const struct timeline *timeline, size_t item) {
     const struct fact *fact = &timeline->facts.items[item];
     if (fact->kind != FACT_APP_START && fact->kind != FACT_APP_END) return NO_SPAN;
@@ -140,7 +140,7 @@ static int own_span(const struct timeline *timeline, size_t item) {
     return span == NO_POSITION ? NO_SPAN : (int)span;
 }
 
-static void walk(struct timeline *timeline) {
+static void walk_items(struct timeline *timeline) {
     size_t open = 0, arrival = last_arrival(&timeline->path.spans);
     bool begun = false;
     for (size_t i = 0; i < timeline->span_count; i++) {
@@ -202,7 +202,7 @@ int timeline_init(struct timeline *timeline, const json_t *events) {
     }
     take_spans(timeline);
     find_depths(timeline);
-    walk(timeline);
+    walk_items(timeline);
     mark_big_gaps(timeline);
     return 0;
 }

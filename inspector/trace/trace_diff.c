@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See trace_diff.h. */
+ * Comparing two traces (trace_diff.h). */
 #include "trace_diff.h"
 
 #include "event_role.h"
@@ -20,7 +20,7 @@ static const char *end_word(const json_t *event) {
     return event_has_flag(event, "expired") ? "EXPIRED" : "FAILED";
 }
 
-/* What the event did, all that is before *ret_what bytes, and how it ended; false for one that is no step. */
+/* The name of the step: what was done (the first *ret_what bytes), and how it ended.  Returns false if the event is no step. */
 static bool step_name(struct strbuf *out, const struct timeline_item *item, size_t *ret_what) {
     const json_t *event = item->event, *data = json_object_get(event, "data");
     switch (item->kind) {
@@ -75,7 +75,7 @@ static int side_init(struct diff_side *side, const struct timeline *timeline) {
 
 /* ---- alignment ---------------------------------------------------------------------------------------------------------- */
 
-/* Who did what with whom, and the how many-th time; tally: {who and what: times}. */
+/* Identifies a step: node, peer, what was done, and the occurrence.  tally: {node, peer and what was done: count}. */
 static bool step_key(struct strbuf *out, const struct diff_side *side, size_t step, json_t *tally) {
     const json_t *event = side->timeline->items[side->steps[step].item].event;
     const char *node_id = json_get_hex(event, "node_id", NODE_DIGITS), *peer_id = json_get_hex(event, "peer_id", NODE_DIGITS);

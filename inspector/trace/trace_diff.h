@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two traces side by side: what one did that the other did not, where their times parted, and at whom they spent their time.  Pure.
+ * Two traces side by side: what one did that the other did not, where their times parted, and where they spent their time.  Pure.
  *
- * A step is an event that says what was done: a part of a request that begins or ends, an application's command, a message, a stream or
- * connection that opens or closes, a lost packet.  The n-th step of a node with a peer and a name is the same in both traces as the n-th
- * there, however it ended.  Packets and acknowledgements are no steps: they differ from one time to the next. */
+ * A step is an event that says what was done: a part of a request begins or ends, a command of an application, a message, a
+ * stream or connection opens or closes, a lost packet.  The n-th step of a node with a peer and a name in one trace is the same
+ * step as the n-th in the other, however it ended.  Packets and acknowledgements are not steps: they differ each time. */
 #ifndef INSPECTOR_TRACE_DIFF_H
 #define INSPECTOR_TRACE_DIFF_H
 
@@ -13,30 +13,30 @@
 #define NO_STEP SIZE_MAX
 
 struct diff_step {
-    size_t item;       /* of the timeline */
-    char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", harmless */
-    size_t what_bytes; /* of the name: what was done, without how it ended */
+    size_t item;       /* an index into the timeline's items */
+    char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", escaped */
+    size_t what_bytes; /* length of the part of the name that says what was done, without how it ended */
     int64_t at_ns;     /* since the request began */
-    size_t other;      /* the same step of the other trace; NO_STEP: it did not do that */
+    size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
 };
 
 struct diff_side {
     const struct timeline *timeline;
-    uint64_t start_ns; /* the root's, or the first event's where no root is here */
+    uint64_t start_ns; /* of the root, or of the first event when no root is here */
     struct diff_step *steps;
     size_t count;
 };
 
-/* Between one step that both have and the next, one trace took longer. */
+/* One trace took longer from one step that both have to the next. */
 struct diff_parting {
     size_t step, before; /* steps of a; before is NO_STEP for the beginning of the request */
-    int64_t ns;          /* so much longer in b; below 0: in a */
+    int64_t ns;          /* how much longer b took; below 0: how much longer a took */
 };
 
-/* What both spent at one place on their critical paths. */
+/* What both traces spent at one place on their critical paths. */
 struct diff_place {
     enum wait_kind kind;
-    const char *node_id, *peer_id; /* as struct wait has them; NULL: none */
+    const char *node_id, *peer_id; /* as in struct wait; NULL: none */
     uint64_t a_ns, b_ns;
 };
 
@@ -44,18 +44,18 @@ struct trace_diff {
     struct diff_side a, b;
     struct diff_parting *partings; /* the largest first */
     size_t parting_count;
-    struct diff_place *places; /* those that differ most first */
+    struct diff_place *places; /* the largest difference first */
     size_t place_count;
 };
 
-/* The timelines must outlive it.  0 or -ENOMEM; trace_diff_fini in both cases. */
+/* The timelines must outlive it.  Returns 0 or -ENOMEM; call trace_diff_fini in both cases. */
 int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b);
 void trace_diff_fini(struct trace_diff *diff);
 
-/* Did both do it, and end it differently? */
+/* Did both take the step, and end it differently? */
 bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a);
 
-/* How long the request took; false when its root has no end here. */
+/* How long the request took.  Returns false when the end of its root is not here. */
 bool diff_took(const struct timeline *timeline, uint64_t *ret_ns);
 
 #endif

@@ -24,7 +24,7 @@ static void set_grow_digits(struct id_set *set, const char *a, const char *b) {
     if (digits > set->digits) set->digits = digits;
 }
 
-/* Adds an id.  Without memory, or past IDS_MAX, it is only not told apart from others. */
+/* Adds an id.  Out of memory, or beyond IDS_MAX, ids are merely not distinguished. */
 static void set_add(struct id_set *set, const char *id) {
     size_t low = 0, high = set->count;
     while (low < high) {
@@ -104,7 +104,7 @@ static void log_key(char key[NODE_DIGITS + LOG_DIGITS + 1], const char *id, cons
     snprintf(key, NODE_DIGITS + LOG_DIGITS + 1, "%s%s", id, log);
 }
 
-/* Which ids have several logs that live?  By node id: the first one's name. */
+/* Which ids do several live logs share?  By node id: the first log's name. */
 static void learn_shared(struct names *names, const json_t *rows) {
     json_t *first = json_object(), *row;
     size_t i;
@@ -155,7 +155,7 @@ static void see_string(struct names *names, const char *text) {
         set_add(&names->traces, text);
 }
 
-/* What an application wrote may look like an id and is none. */
+/* What an application wrote may look like an id but is none. */
 static bool is_payload(const char *key) { return !strcmp(key, "data") || !strcmp(key, "fields"); }
 
 void names_see(struct names *names, const json_t *value) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ids are called: node names where they are known, else as many digits as tell the ids of this answer apart. */
+ * What ids are called: the node's name if known, or else as many digits as distinguish the ids of this answer. */
 #ifndef INSPECTOR_NAMES_H
 #define INSPECTOR_NAMES_H
 
@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-/* A set of ids, and how many digits tell them apart. */
+/* A set of ids, and how many digits distinguish them. */
 struct id_set {
     char **ids; /* sorted */
     size_t count;
@@ -21,8 +21,8 @@ struct names {
     struct id_set traces; /* trace ids seen */
     json_t *by_id;        /* node id: name */
     json_t *by_name;      /* name: the node id that has it, or null when several have */
-    json_t *by_log;       /* node id and log, of ids that several live logs have: name */
-    json_t *shared;       /* node id that several live logs have: all of their names */
+    json_t *by_log;       /* node id and log, of ids that several live logs share: name */
+    json_t *shared;       /* node id that several live logs share: all their names */
     json_t *ranks;        /* node id: its number, in the order they were learned */
     unsigned columns;     /* of the widest name known, ID_DIGITS_MIN at least */
 };
@@ -33,20 +33,20 @@ void names_fini(struct names *names);
 /* Learns the names in an answer to `nodes`. */
 void names_learn(struct names *names, const json_t *nodes_answer);
 
-/* Takes notice of every id in a value, so that they are shortened without ambiguity.  Walks objects and arrays. */
+/* Adds every id in a value, so that ids are shortened without ambiguity.  Walks objects and arrays. */
 void names_see(struct names *names, const json_t *value);
 
 /* 1 when a node's name is known. */
 int names_knows(const struct names *names, const char *node_id);
 
-/* A number that a node keeps, 0 for one without a name: for instance for its colour. */
+/* A number that stays with a node, for instance for its colour; 0 for one without a name. */
 unsigned names_rank(const struct names *names, const char *node_id);
 
-/* Appends the name of a node or peer, made harmless; "bob/3fa2b1c0" when several nodes are called bob; else its shortened id.
- * "-" for NULL. */
+/* Appends the name of a node or peer, escaped; "bob/3fa2b1c0" when several nodes are called bob; or else its shortened id.  "-"
+ * for NULL. */
 void names_node(struct strbuf *out, const struct names *names, const char *node_id);
 
-/* Appends the name of an event's node.  Where live logs share its id that is the name of its own log, if the event says which. */
+/* Appends the name of an event's node.  If live logs share its id, this is the name of its own log, if the event says which. */
 void names_event_node(struct strbuf *out, const struct names *names, const json_t *event);
 
 /* Appends a shortened id. */

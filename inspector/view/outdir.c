@@ -17,7 +17,7 @@ static int cannot_write(const char *path, int error, struct failure *failure) {
 
 static bool is_special(const char *name) { return !strcmp(name, ".") || !strcmp(name, ".."); }
 
-/* 0: the name is free, or that of an empty directory; else an errno. */
+/* 0: the name is free, or an empty directory; otherwise an errno. */
 static int check_free(const char *path) {
     DIR *stream = opendir(path);
     const struct dirent *entry;

@@ -16,7 +16,7 @@ static int cannot_write(const char *path, struct failure *failure) {
     return failure_set(failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
 }
 
-/* ---- making -------------------------------------------------------------------------------------------------------------- */
+/* ---- creating -------------------------------------------------------------------------------------------------------------- */
 
 /* A file without a name in the directory of `path`; NULL: of temporary files. */
 static int open_nameless(const char *path, mode_t mode) {
@@ -38,7 +38,7 @@ static int open_named(const char *path, char **ret_name) {
     return fd;
 }
 
-/* A new file beside `path`, with the mode of `like`, or as the umask says. */
+/* A new file beside `path`, with the mode of `like`, or the one that the umask gives. */
 static int make_beside(struct outfile *file, const struct stat *like) {
     file->fd = open_nameless(file->path, 0666);
     file->nameless = file->fd >= 0;
@@ -53,7 +53,7 @@ static int make_beside(struct outfile *file, const struct stat *like) {
     return fchmod(file->fd, 0666 & ~mask);
 }
 
-/* The output is kept until it is whole; then it overwrites what is there. */
+/* The output is kept until it is complete; then it overwrites what is there. */
 static int make_spool(struct outfile *file) {
     char *name = NULL;
     file->fd = open_nameless(NULL, 0600);
@@ -83,7 +83,7 @@ static int begin(struct outfile *file) {
     struct stat status;
     if (lstat(file->path, &status)) return errno == ENOENT ? make_beside(file, NULL) : -1;
     if (!S_ISREG(status.st_mode)) return open_what_is_there(file);
-    if (faccessat(AT_FDCWD, file->path, W_OK, AT_EACCESS)) return -1; /* who protects a file does not want another in its place */
+    if (faccessat(AT_FDCWD, file->path, W_OK, AT_EACCESS)) return -1; /* a protected file must not be replaced by another */
     if (!make_beside(file, &status)) return 0;
     return errno == EACCES || errno == EPERM || errno == EROFS ? open_what_is_there(file) : -1;
 }
@@ -131,7 +131,7 @@ static int link_as(const struct outfile *file, const char *name) {
     return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
-/* Gives a nameless file the name of one that is to be replaced, for which it needs a name of its own for a moment. */
+/* Gives a nameless file the name of the file that it replaces; for a moment it needs a name of its own. */
 static int link_beside(struct outfile *file) {
     for (unsigned tries = 0; tries < 100; tries++) {
         if (asprintf(&file->temporary, "%s.%d.%u", file->path, (int)getpid(), tries) < 0) {
@@ -170,7 +170,7 @@ int outfile_end(struct outfile *file, bool keep, struct failure *failure) {
     bool whole = keep && !memory_was_short();
     int result = keep && !whole ? failure_out_of_memory(failure) : whole && keep_it(file) ? cannot_write(file->path, failure) : 0;
     if (!result && whole) {
-        int closed = close(file->fd); /* may tell what went wrong with the bytes only now */
+        int closed = close(file->fd); /* may report a failed write only now */
         file->fd = -1;
         if (closed) result = cannot_write(file->path, failure);
     }

@@ -23,7 +23,7 @@ void output_init(struct output *output, bool whole_lines, struct failure *failur
 
 void output_fini(struct output *output) { strbuf_fini(&output->text); }
 
-/* ---- what is appended ---- */
+/* ---- appending ---- */
 
 int output_json(struct output *output, const json_t *value) {
     return records_put(&output->records, &output->text, value) ? failure_out_of_memory(output->failure) : 0;
@@ -104,7 +104,7 @@ int output_flush(struct output *output) {
     return result;
 }
 
-/* ---- what the reader can show ---- */
+/* ---- what the terminal can show ---- */
 
 bool output_wants_color(const struct output *output, const char *when) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");

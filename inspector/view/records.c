@@ -23,7 +23,7 @@ int field_names_parse(struct field_names *ret_names, const char *text) {
     return 0;
 }
 
-/* Follows a name with dots down from a value. */
+/* Follows a name with dots from a value downward. */
 static const json_t *value_at(const json_t *value, const char *name) {
     const json_t *exact = json_object_get(value, name);
     const char *dot = strchr(name, '.');
@@ -124,7 +124,7 @@ static int put_plain(struct strbuf *out, const json_t *value) {
 
 /* ---- rows ---- */
 
-/* The value of a field, a new reference: null when the row has none. */
+/* The value of a field, a new reference; JSON null when the row has none. */
 static json_t *value_new(const struct records *records, const char *name, const json_t *row) {
     const json_t *value = record_value(row, name);
     if (value) return json_incref((json_t *)value);

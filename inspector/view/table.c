@@ -82,19 +82,19 @@ void table_cell_text(struct table *table, const char *text, size_t bytes) {
 
 /* ---- which columns, and how wide ---- */
 
-/* Numbers and times are never cut, whatever the column says. */
+/* Numbers and times are never cut, whatever the column allows. */
 static bool is_cut(const struct table *table, unsigned i) {
     const struct table_measure *measure = &table->measures[i];
     return table->columns[i].least && !measure->times && (measure->text || !measure->numbers);
 }
 
-/* What a column needs at least. */
+/* The minimum width of a column. */
 static unsigned least_width(const struct table *table, unsigned i) {
     unsigned width = table->measures[i].width, least = table->columns[i].least;
     return is_cut(table, i) && least < width ? least : width;
 }
 
-/* What all that are shown need together; natural: without a cut. */
+/* The total width of the visible columns; natural: with nothing cut. */
 static unsigned needed_width(const struct table *table, bool natural) {
     unsigned sum = 0;
     for (unsigned i = 0; i < table->column_count; i++)
@@ -103,7 +103,7 @@ static unsigned needed_width(const struct table *table, bool natural) {
     return sum;
 }
 
-/* Hides the least important column.  False when all that are left stay. */
+/* Hides the least important column.  Returns false when none may be hidden. */
 static bool hide_one(struct table *table) {
     unsigned least = table->column_count;
     for (unsigned i = 0; i < table->column_count; i++) {
@@ -114,7 +114,7 @@ static bool hide_one(struct table *table) {
     return table->measures[least].hidden = true;
 }
 
-/* Takes the columns that are too many from the widest texts. */
+/* Cuts the widest texts until the line fits. */
 static void narrow_texts(struct table *table) {
     while (needed_width(table, true) > table->how.columns) {
         unsigned widest = table->column_count;
@@ -149,7 +149,7 @@ static bool is_first(const struct table *table, unsigned column) {
     return true;
 }
 
-/* A cell at its place; the last one of a line has no spaces behind it. */
+/* A cell in its column; no spaces follow the last one of a line. */
 static void put_cell(struct strbuf *out, const struct table *table, unsigned i, const char *text, size_t bytes,
                      enum style style) {
     const struct table_column *column = &table->columns[i];

@@ -50,7 +50,7 @@ void text_styled(struct strbuf *out, bool color, enum style style, const char *f
 
 /* ---- columns ---- */
 
-/* Reads one character.  Returns its bytes, 0 at the end or for what is no UTF-8 (RFC 3629: shortest form, no surrogates). */
+/* Reads one character.  Returns its bytes, 0 at the end or if it is not UTF-8 (RFC 3629: shortest form, no surrogates). */
 static unsigned decode(const unsigned char *text, size_t bytes, uint32_t *ret_code) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     if (!bytes) return 0;
@@ -116,7 +116,7 @@ void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned
     }
 }
 
-/* The bytes of one of our colour sequences at text, or 0. */
+/* The length of our own colour sequence at text, or 0. */
 static size_t style_bytes(const char *text, size_t bytes) {
     if (bytes < 3 || text[0] != '\x1b' || text[1] != '[') return 0;
     size_t i = 2;
@@ -141,9 +141,9 @@ void text_pad(struct strbuf *out, size_t begin, unsigned columns) {
     if (used < columns) strbuf_spaces(out, columns - used);
 }
 
-/* ---- lines that are too long ---- */
+/* ---- long lines ---- */
 
-/* The bytes of what is at text: a colour sequence, or a character; and its columns. */
+/* The length of the colour sequence or character at text, and its columns. */
 static size_t piece(const char *text, size_t bytes, unsigned *ret_columns) {
     size_t style = style_bytes(text, bytes);
     uint32_t code = 0;
@@ -193,7 +193,7 @@ static size_t whole_numbers(const char *text, size_t bytes, size_t end) {
     return begin < end && digit && (begin || !letter) ? begin : end;
 }
 
-/* Before the colour sequence that a cut would divide: its digits and letter look like a number and its unit. */
+/* Moves a cut to before the colour sequence that it would divide: its digits and letter look like a number and its unit. */
 static size_t whole_pieces(const char *text, size_t bytes, size_t end) {
     size_t at = 0, used;
     unsigned wide;
@@ -237,7 +237,7 @@ void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned
     each_line(out, text, bytes, columns, text_cut);
 }
 
-/* How far the second line of a text is indented: to behind the first word and several spaces, or as the first. */
+/* The indent of the second line of a text: after the first word and several spaces, or that of the first line. */
 static unsigned hanging_indent(const char *text, size_t bytes, unsigned columns) {
     unsigned at = 0, begin = 0, spaces = 0, wide;
     bool word = false;
@@ -292,7 +292,7 @@ void text_wrap_lines(struct strbuf *out, const char *text, size_t bytes, unsigne
 
 /* ---- numbers ---- */
 
-/* Three digits. */
+/* With three digits. */
 static void put_three_digits(struct strbuf *out, double value, const char *unit) {
     int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
     strbuf_printf(out, "%.*f %s", decimals, value, unit);
@@ -342,14 +342,14 @@ void text_bytes(struct strbuf *out, uint64_t bytes) {
     strbuf_printf(out, "%.*f %s", value < 99.95 ? 1 : 0, value, units[unit]);
 }
 
-/* Seconds east of UTC then. */
+/* Seconds east of UTC at that time. */
 static long offset_at(time_t seconds) {
     struct tm tm;
     return localtime_r(&seconds, &tm) ? tm.tm_gmtoff : 0;
 }
 
-/* Does the local clock show this time twice?  Clocks that are set back do that with the hour before: the same time of day is
- * then that of another moment, by the offset of some hours before or after. */
+/* Does the local clock show this time twice?  A clock that is set back shows the last hour again: the same time of day is
+ * another moment, by the offset of some hours before or after. */
 static bool is_shown_twice(time_t seconds, long offset) {
     const long others[] = {offset_at(seconds - CLOCKS_CHANGE_S), offset_at(seconds + CLOCKS_CHANGE_S)};
     for (unsigned i = 0; i < 2; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text for people: colours, numbers with units, times, and what another process wrote, made harmless.
- * All functions append to a strbuf and are pure but for the time zone. */
+ * Text for people: colours, numbers with units, times, and escaped text of other processes.
+ * All functions append to a strbuf, and are pure except for the time zone. */
 #ifndef INSPECTOR_TEXT_H
 #define INSPECTOR_TEXT_H
 
@@ -19,8 +19,8 @@ enum style {
     STYLE_WARN,
     STYLE_BAD,
     STYLE_ID,
-    STYLE_CHOSEN, /* the line that the cursor is on: black and white exchanged */
-    STYLE_NODE,   /* STYLE_NODE + n: the n-th of STYLE_NODES colours that tell nodes apart */
+    STYLE_CHOSEN, /* the line under the cursor: in reverse video */
+    STYLE_NODE,   /* STYLE_NODE + n: the n-th of STYLE_NODES colours that distinguish nodes */
     STYLE_NODES = 6,
 };
 
@@ -32,27 +32,27 @@ void text_style_off(struct strbuf *out, bool color, enum style style);
 void text_styled(struct strbuf *out, bool color, enum style style, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Bytes that another process chose, for a terminal: control characters, escape sequences, bidirectional controls and invalid
- * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; what is cut off ends in "…". */
+ * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; cut text ends in "…". */
 void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max);
 
 /* Columns that text takes on a terminal.  Our own colour sequences take none. */
 unsigned text_columns(const char *text, size_t bytes);
 
-/* Appends spaces until what stands in out from that byte on takes so many columns. */
+/* Appends spaces until the text in out from that byte on takes this many columns. */
 void text_pad(struct strbuf *out, size_t begin, unsigned columns);
 
-/* Appends text, cut to that many columns; what is cut ends in "…", with its colour switched off.  A number, with its unit, is
- * whole or not there. */
+/* Appends text, cut to that many columns; cut text ends in "…", with its colour switched off.  A number and its unit are kept or
+ * dropped as a whole. */
 void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
 
-/* Appends whole lines, each cut like that. */
+/* Appends whole lines, each cut in that way. */
 void text_cut_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
 
-/* Appends whole lines, those that are longer broken at spaces.  The rest goes below where the line's text begins: behind a first
- * word with several spaces, or its indent.  A word that is longer stays whole, and so do a number and its unit. */
+/* Appends whole lines, and breaks those that are longer at spaces.  The rest is aligned with the line's text: after a first word
+ * that several spaces follow, or at the line's indent.  A longer word is not broken, and neither is a number from its unit. */
 void text_wrap_lines(struct strbuf *out, const char *text, size_t bytes, unsigned columns);
 
-/* Appends one line without its newline in this way, with the second one indented so far; 0 columns: as it is. */
+/* Appends one line without its newline in this way, with the second line indented that far; 0 columns: unbroken. */
 void text_wrap_line(struct strbuf *out, const char *text, size_t bytes, unsigned columns, unsigned indent);
 
 /* 1.53 ms, 12.3 us, 850 ns, 2m05s: three digits. */
@@ -66,13 +66,13 @@ void text_since(struct strbuf *out, uint64_t ns, uint64_t whole_ns);
 void text_bytes(struct strbuf *out, uint64_t bytes);
 
 /* 12:00:00.123456, local or UTC; with the date before it when asked.  A local time that the clock shows twice, because it is
- * set back, has its offset behind it: 02:30:00.123456+02:00. */
+ * set back, is followed by its offset: 02:30:00.123456+02:00. */
 void text_time(struct strbuf *out, uint64_t unix_ns, bool utc, bool date);
 
 /* "1 event", "12 events". */
 void text_count(struct strbuf *out, uint64_t count, const char *noun);
 
-/* Appends a string member of an object, made harmless; "-" when it is missing. */
+/* Appends a string member of an object, escaped; "-" when it is missing. */
 void text_member(struct strbuf *out, const json_t *object, const char *key);
 
 /* Appends a number member; "?" when it is missing. */

@@ -7,6 +7,7 @@
 #include "history_trace.h"
 
 #include <errno.h>
+#include <proto/event_table.h>
 #include <stdlib.h>
 
 /* ---- a set of ids ------------------------------------------------------------------------------------------------------- */
@@ -177,25 +178,13 @@ static void app_note(struct app_first *first, const struct trace_event *event, c
     first->set = true;
     first->start = start;
     first->key = *key;
-    if (start) {
-        memcpy(first->app_id, event->data.app_start.app_id, 4);
-        first->cmd = event->data.app_start.cmd;
-    } else if (event->kind == TRACE_KIND_APP_END) {
-        memcpy(first->app_id, event->data.app_end.app_id, 4);
-        first->cmd = event->data.app_end.cmd;
-    } else {
-        memcpy(first->app_id, event->data.app_command.app_id, 4);
-        first->cmd = event->data.app_command.cmd;
-    }
+    memcpy(first->app_id, trace_event_app(event, &first->cmd), sizeof first->app_id);
 }
 
 bool history__app_is(const struct trace_event *event, const char app_id[4]) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND: return memcmp(event->data.app_command.app_id, app_id, 4) == 0;
-    case TRACE_KIND_APP_START: return memcmp(event->data.app_start.app_id, app_id, 4) == 0;
-    case TRACE_KIND_APP_END: return memcmp(event->data.app_end.app_id, app_id, 4) == 0;
-    default: return false;
-    }
+    uint16_t cmd;
+    const char *id = trace_event_app(event, &cmd);
+    return id && !memcmp(id, app_id, 4);
 }
 
 /* ---- gathering ---------------------------------------------------------------------------------------------------------- */

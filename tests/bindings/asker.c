@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The node in C that asks a node in another language: asker PORT COUNT.  A request is 26 bytes of context, our node id and a key; the
- * answer is the key, backwards. */
+ * The node in C that asks a node in another language: asker PORT COUNT.  A request is 26 bytes of context, our node id and a key;
+ * the answer is the key, backwards. */
 #define TRACE_FULL
 #include <p2ptrace/trace.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every format, with events that have any bytes in them: what comes out is well-formed, all of it, and memory does not grow with it. */
+ * Every format, with events that have any bytes in them: what comes out is well-formed, all of it, and memory does not grow with
+ * it. */
 #include "export.h"
 #include "formats.h"
 #include "random_events.h"

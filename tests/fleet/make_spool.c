@@ -92,7 +92,8 @@ static void write_segment(struct recording_maker *maker, struct store *store, co
     close(fd);
 }
 
-/* Now and then two events of one lane have the same time, kind and peer; and traced tells losses of several causes at one position. */
+/* Now and then two events of one lane have the same time, kind and peer; and traced tells losses of several causes at one
+ * position. */
 static void repeat_event(uint64_t i, const struct trace_event *last, struct trace_event *event) {
     uint32_t sequence = event->sequence;
     if (i % 16 != 0 || i == 0) return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: the ring reader (libtrace/reader.h) against an object that somebody else writes as he likes, before it is attached and
- * while it is mapped.
+ * Fuzz target: the ring reader (libtrace/reader.h) against an object that somebody else writes as he likes, before it is attached
+ * and while it is mapped.
  *
  * An input is a program of operations on one object, which begins as a good ring of 2 lanes of 64 events:
  *
@@ -14,8 +14,8 @@
  *     5    u16 pages                           cut the object to so many pages of 4096 bytes, or make it longer
  *     6    u8 lane, u8 position, u8 count      commit so many events from a position on, as a node would
  *
- * The op is taken modulo 7; what the input does not have reads as 0.  Whatever it does, a reader that is attached keeps what reader.h
- * promises; that it touches nothing else is the sanitizers' to see.
+ * The op is taken modulo 7; what the input does not have reads as 0.  Whatever it does, a reader that is attached keeps what
+ * reader.h promises; that it touches nothing else is the sanitizers' to see.
  *
  * fuzz.h says how it runs. */
 #include "fuzz.h"
@@ -129,7 +129,7 @@ static void read_lane(struct input *input, struct trace_reader *reader) {
     struct trace_lane_count before, after;
     struct trace_read read;
     now_ns += take_byte(input) * UINT64_C(10000000);
-    if (reader == NULL) return;
+    if (!reader) return;
     trace_reader_count(reader, lane, &before);
     uint64_t position = trace_reader_position(reader, lane);
     trace_reader_read(reader, lane, out, max, final, now_ns, &read);
@@ -147,7 +147,7 @@ static void read_lane(struct input *input, struct trace_reader *reader) {
 static void ask(struct input *input, struct trace_reader *reader) {
     struct trace_app app;
     unsigned which = take_byte(input);
-    if (reader == NULL) return;
+    if (!reader) return;
     switch (which % 4) {
     case 0: (void)trace_reader_no_lane(reader); break;
     case 1:

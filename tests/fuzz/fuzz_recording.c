@@ -150,7 +150,7 @@ static void ask(struct recording *recording) {
     recording_verify(recording);
     for (uint32_t i = 0; i < nodes_count(store->nodes); i++) {
         const struct node *node = nodes_at(store->nodes, i);
-        if (node == NULL) continue;
+        if (!node) continue;
         REQUIRE(memchr(node->info.node_name, 0, sizeof node->info.node_name) != NULL);
         REQUIRE(node->app_count <= TRACE_APPS_MAX && node->info.lane_count <= TRACE_LANES_MAX);
     }
@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     char *frame;
     int fd;
 
-    if (base->bytes == NULL) make_base(base, (flags & 1) != 0);
+    if (!base->bytes) make_base(base, (flags & 1) != 0);
     count = base->count;
     frame = malloc(count);
     REQUIRE(frame != NULL);

@@ -22,7 +22,7 @@ static void answer(struct store *store, char *line) {
     struct trace_text out = {0};
     json_t *params = NULL;
 
-    if (params_text != NULL) {
+    if (params_text) {
         *params_text++ = 0;
         params = json_loads(params_text, 0, NULL);
     }
@@ -39,7 +39,7 @@ static void answer(struct store *store, char *line) {
 static void tell(void *arg, const struct recording_salvaged *salvaged) {
     (void)arg;
     printf("{\"fault\":\"%s\",\"node\":\"%s\",\"state\":%d,\"events\":%llu,\"lost\":%llu,\"error\":%d}\n",
-           trace_attach_fault_text(salvaged->fault), salvaged->node_name != NULL ? salvaged->node_name : "", salvaged->state,
+           trace_attach_fault_text(salvaged->fault), salvaged->node_name ? salvaged->node_name : "", salvaged->state,
            (unsigned long long)salvaged->events, (unsigned long long)salvaged->lost, salvaged->error);
 }
 
@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
     problems = recording_problem_count(recording);
     for (size_t i = 0; i < problems; i++) {
         const struct recording_problem *problem = recording_problem(recording, i);
-        if (problem != NULL)
+        if (problem)
             fprintf(stderr, "%s: at %llu: %s (%llu events)\n", problem->path, (unsigned long long)problem->offset, problem->text,
                     (unsigned long long)problem->events);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A test that this machine, or this build, cannot run ends with its reason.  Check knows no skipped tests and says "ok"; scripts/count_tests.py
- * sees the line and counts such a test as skipped. */
+ * A test that this machine, or this build, cannot run ends with its reason.  Check knows no skipped tests and says "ok";
+ * scripts/count_tests.py sees the line and counts such a test as skipped. */
 #ifndef TESTS_HELPERS_SKIP_H
 #define TESTS_HELPERS_SKIP_H
 
@@ -20,7 +20,8 @@
 #define SANITIZED 0
 #endif
 
-/* Ends the test, which is the calling function.  The reason is a literal.  Not through stdio, whose buffer the parent process may share. */
+/* Ends the test, which is the calling function.  The reason is a literal.  Not through stdio, whose buffer the parent process may
+ * share. */
 #define SKIP_TEST(reason)                                               \
     do {                                                                \
         dprintf(STDOUT_FILENO, "# skipped %s: %s\n", __func__, reason); \

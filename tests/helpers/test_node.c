@@ -4,14 +4,14 @@
  *
  *     test_node NAME NODE_ID_HEX [POLICY [CONTROL [LANE_EVENTS]]]
  *
- * POLICY is "overwrite_oldest" or "discard_newest", CONTROL the control word to begin with in hexadecimal (0: everything).  Then commands
- * on stdin, each answered with "ok" on stdout when it is done:
+ * POLICY is "overwrite_oldest" or "discard_newest", CONTROL the control word to begin with in hexadecimal (0: everything).  Then
+ * commands on stdin, each answered with "ok" on stdout when it is done:
  *
  *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, numbered on from the last; ids are 32 and 64 digits, "-" for none
  *     metrics RTT MIN_RTT PEER        a sample
  *     app                             registers DMAP
  *     app NAME CMD COMMAND FIELD TYPE BYTES
- *                                     the same, as another program: one command, one field at offset 0 (TYPE: enum trace_app_type)
+ *                                     as above, for another application: one command, one field at offset 0 (enum trace_app_type)
  *     start TRACE SPAN PARENT CMD     app_start of DMAP
  *     command TRACE SPAN CMD TEXT     app_command of DMAP
  *     end TRACE SPAN CMD OK           app_end of DMAP

@@ -3,6 +3,7 @@
  * What is a finding, and what is not yet one: each case stands beside one that differs in the thing that matters. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "facts_fixture.h"
 #include "json_get.h"
 
 #include <check.h>
@@ -38,18 +39,8 @@ static void teardown(void) {
     facts_fini(&facts);
 }
 
-/* Adds a fact of trace 0; each has its own sequence. */
 static struct fact *add(enum fact_kind kind, unsigned node, unsigned peer, uint64_t at_ns) {
-    struct fact *fact = &facts.items[facts.count];
-    ck_assert_uint_lt(facts.count, facts.capacity);
-    *fact = (struct fact){.kind = (uint8_t)kind,
-                          .node = node,
-                          .peer = peer,
-                          .time_ns = at_ns,
-                          .command = NO_NUMBER,
-                          .sequence = (uint32_t)facts.count};
-    facts.count++;
-    return fact;
+    return facts_push(&facts, kind, node, peer, at_ns);
 }
 
 static void run(void) {

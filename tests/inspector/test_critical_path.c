@@ -3,6 +3,7 @@
  * The critical path against a model that asks for every nanosecond whom each span waits for; and what must hold whatever the
  * events are. */
 #include "critical_path.h"
+#include "facts_fixture.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -36,16 +37,7 @@ static void setup(void) {
 static void teardown(void) { facts_fini(&facts); }
 
 static struct fact *add(enum fact_kind kind, unsigned node, unsigned peer, uint64_t at_ns) {
-    struct fact *fact = &facts.items[facts.count];
-    ck_assert_uint_lt(facts.count, facts.capacity);
-    *fact = (struct fact){.kind = (uint8_t)kind,
-                          .node = node,
-                          .peer = peer,
-                          .time_ns = at_ns,
-                          .command = NO_NUMBER,
-                          .sequence = (uint32_t)facts.count};
-    facts.count++;
-    return fact;
+    return facts_push(&facts, kind, node, peer, at_ns);
 }
 
 static void run(void) {

@@ -3,26 +3,17 @@
  * Views against recorded answers: each data/NAME.json is rendered and compared with data/NAME.txt.  A new case is a new pair.
  *
  *     {"view": "trace", "nodes": an answer to `nodes`, "answer": what the view gets,
- *      "color": false, "header": true, "all": false, "utf8": false, "columns": 0}
- *
- * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the difference before it is committed. */
+ *      "color": false, "header": true, "all": false, "utf8": false, "columns": 0} */
+#include "golden.h"
 #include "json_get.h"
 #include "render.h"
 #include "render_analyze.h"
 
 #include <check.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static const char *directory;
-static struct dirent **cases;
-static int case_count;
-
-/* {"events", "now" (Unix microseconds), "crashed": a node id or null, "about", "cut"}; everything else is as if nothing was known. */
+/* {"events", "now" (Unix microseconds), "crashed": a node id or null, "about", "cut"}; everything else is unknown. */
 static void render_analyzed(struct strbuf *out, const struct view *view, const json_t *answer) {
     struct facts facts = {0};
     struct analysis analysis;
@@ -89,36 +80,17 @@ static void render_case(struct strbuf *out, const json_t *test) {
     names_fini(&names);
 }
 
-static char *read_file(const char *path) {
-    struct strbuf text = {0};
-    char chunk[4096];
-    ssize_t bytes;
-    int fd = open(path, O_RDONLY);
-    ck_assert_msg(fd >= 0, "there is no %s", path);
-    while ((bytes = read(fd, chunk, sizeof chunk)) > 0) strbuf_add(&text, chunk, (size_t)bytes);
-    close(fd);
-    strbuf_puts(&text, "");
-    return text.text;
-}
-
 START_TEST(a_view_of_a_recorded_answer_is_the_recorded_text) {
-    char path[4096];
+    char input[4096], path[4096];
     json_error_t error;
     struct strbuf text = {0};
-    int stem = (int)strlen(cases[_i]->d_name) - 5;
-    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
-    json_t *test = json_load_file(path, JSON_ALLOW_NUL, &error);
-    ck_assert_msg(test != NULL, "%s:%d: %s", path, error.line, error.text);
+    golden_paths(_i, input, path);
+    json_t *test = json_load_file(input, JSON_ALLOW_NUL, &error);
+    ck_assert_msg(test != NULL, "%s:%d: %s", input, error.line, error.text);
     render_case(&text, test);
     json_decref(test);
-    snprintf(path, sizeof path, "%s/%.*s.txt", directory, stem, cases[_i]->d_name);
-    if (getenv("INSPECTOR_GOLDEN_UPDATE")) {
-        FILE *file = fopen(path, "w");
-        ck_assert_ptr_nonnull(file);
-        fwrite(strbuf_text(&text), 1, text.bytes, file);
-        fclose(file);
-    }
-    char *expected = read_file(path);
+    if (golden_update()) golden_write(path, strbuf_text(&text));
+    char *expected = golden_read(path);
     ck_assert_msg(!strcmp(expected, strbuf_text(&text)), "%s is expected, but this came:\n%s", path, strbuf_text(&text));
     free(expected);
     strbuf_fini(&text);
@@ -127,10 +99,10 @@ END_TEST
 
 /* Whatever a node wrote, nothing reaches the terminal but text, newlines and our own colours. */
 START_TEST(no_view_lets_a_control_character_through) {
-    char path[4096];
+    char input[4096], expected[4096];
     struct strbuf text = {0};
-    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
-    json_t *test = json_load_file(path, JSON_ALLOW_NUL, NULL);
+    golden_paths(_i, input, expected);
+    json_t *test = json_load_file(input, JSON_ALLOW_NUL, NULL);
     ck_assert_ptr_nonnull(test);
     json_object_set_new(test, "color", json_false());
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
@@ -148,26 +120,7 @@ START_TEST(no_view_lets_a_control_character_through) {
 }
 END_TEST
 
-static int is_case(const struct dirent *entry) {
-    size_t bytes = strlen(entry->d_name);
-    return bytes > 5 && !strcmp(entry->d_name + bytes - 5, ".json");
-}
-
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
-    directory = argv[1];
-    case_count = scandir(directory, &cases, is_case, alphasort);
-    if (case_count <= 0) return 2;
-    Suite *suite = suite_create("render");
-    TCase *tcase = tcase_create("recorded answers");
-    tcase_add_loop_test(tcase, a_view_of_a_recorded_answer_is_the_recorded_text, 0, case_count);
-    tcase_add_loop_test(tcase, no_view_lets_a_control_character_through, 0, case_count);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    for (int i = 0; i < case_count; i++) free(cases[i]);
-    free(cases);
-    return failed != 0;
+    const TTest *const tests[] = {a_view_of_a_recorded_answer_is_the_recorded_text, no_view_lets_a_control_character_through};
+    return golden_main(argc, argv, "render", ".json", tests, sizeof tests / sizeof *tests);
 }

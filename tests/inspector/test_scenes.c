@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Scenes and sentences: each scenes/NAME.scene is played in memory, the commands that it shows are run on it, and what they
- * say is compared with scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same through
- * real rings.
+ * Scenes: each scenes/NAME.scene is played in memory, its `show` commands run on it, and their output is compared with
+ * scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same scenes through real rings.
  *
  *
  *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID] | show spread KEY | show traces ...
  *
  *
- * `traces` is answered by traced alone, and left to the other test; its lines in NAME.txt are passed over here.
- *
- * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes what is shown here into the .txt files: read the difference before it is
- * committed. */
+ * Only traced answers `traces`, so the other test checks it; its lines in NAME.txt are skipped here. */
+#include "golden.h"
 #include "json_get.h"
 #include "render.h"
 #include "render_analyze.h"
@@ -20,16 +17,11 @@
 #include "scene.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <proto/event_json.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BEGIN_NS (UINT64_C(1767225600) * 1000000000) /* 2026-01-01 00:00:00 */
-
-static const char *directory;
-static struct dirent **cases;
-static int case_count;
 
 /* ---- a scene as traced would tell it ---- */
 
@@ -181,17 +173,6 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
     return true;
 }
 
-static char *read_file(const char *path) {
-    FILE *file = fopen(path, "r");
-    struct strbuf text = {0};
-    char chunk[4096];
-    size_t bytes;
-    while (file && (bytes = fread(chunk, 1, sizeof chunk, file)) > 0) strbuf_add(&text, chunk, bytes);
-    if (file) fclose(file);
-    strbuf_puts(&text, "");
-    return text.text;
-}
-
 /* The part of the expected text that a command has, up to the next "$ inspector "; to be freed. */
 static char *expected_of(const char *expected, const char *command) {
     char title[2 * SCENE_LINE_MAX];
@@ -203,7 +184,7 @@ static char *expected_of(const char *expected, const char *command) {
 }
 
 static void compare_or_update(const char *path, const struct scene *scene, const struct view *view, const json_t *nodes) {
-    char *expected = read_file(path);
+    char *expected = golden_read(path);
     struct strbuf all = {0}, shown = {0};
     for (unsigned i = 0; i < scene->show_count; i++) {
         char *wanted = expected_of(expected, scene->shows[i]);
@@ -211,35 +192,28 @@ static void compare_or_update(const char *path, const struct scene *scene, const
         bool answered = show(&shown, view, scene, scene->shows[i], nodes);
         ck_assert(!shown.failed);
         strbuf_puts(&all, answered ? strbuf_text(&shown) : wanted);
-        if (answered && !getenv("INSPECTOR_GOLDEN_UPDATE"))
+        if (answered && !golden_update())
             ck_assert_msg(!strcmp(wanted, strbuf_text(&shown)), "%s is expected, but this came:\n%s", path, strbuf_text(&shown));
         free(wanted);
     }
-    if (getenv("INSPECTOR_GOLDEN_UPDATE")) {
-        FILE *file = fopen(path, "w");
-        ck_assert_ptr_nonnull(file);
-        fputs(strbuf_text(&all), file);
-        fclose(file);
-    }
+    if (golden_update()) golden_write(path, strbuf_text(&all));
     strbuf_fini(&all);
     strbuf_fini(&shown);
     free(expected);
 }
 
-START_TEST(a_scene_is_told_in_these_sentences) {
-    char path[4096];
+START_TEST(a_scene_is_shown_in_these_sentences) {
+    char input[4096], path[4096];
     struct scene scene;
     struct names names;
-    int stem = (int)strlen(cases[_i]->d_name) - 6;
-    snprintf(path, sizeof path, "%s/%s", directory, cases[_i]->d_name);
-    ck_assert_int_eq(scene_read(&scene, path, BEGIN_NS), 0);
-    ck_assert_msg(scene.show_count > 0, "%s shows nothing", path);
+    golden_paths(_i, input, path);
+    ck_assert_int_eq(scene_read(&scene, input, BEGIN_NS), 0);
+    ck_assert_msg(scene.show_count > 0, "%s shows nothing", input);
     json_t *nodes = nodes_new(&scene), *events = events_new(&scene, ""), *all = json_pack("{s:o}", "events", events);
     ck_assert_int_eq(names_init(&names), 0);
     names_learn(&names, nodes);
     names_see(&names, all);
     const struct view view = {.names = &names, .utc = true, .header = true, .utf8 = true};
-    snprintf(path, sizeof path, "%s/%.*s.txt", directory, stem, cases[_i]->d_name);
     compare_or_update(path, &scene, &view, nodes);
     names_fini(&names);
     json_decref(nodes);
@@ -248,25 +222,7 @@ START_TEST(a_scene_is_told_in_these_sentences) {
 }
 END_TEST
 
-static int is_case(const struct dirent *entry) {
-    size_t bytes = strlen(entry->d_name);
-    return bytes > 6 && !strcmp(entry->d_name + bytes - 6, ".scene");
-}
-
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
-    directory = argv[1];
-    case_count = scandir(directory, &cases, is_case, alphasort);
-    if (case_count <= 0) return 2;
-    Suite *suite = suite_create("scenes");
-    TCase *tcase = tcase_create("sentences");
-    tcase_add_loop_test(tcase, a_scene_is_told_in_these_sentences, 0, case_count);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    for (int i = 0; i < case_count; i++) free(cases[i]);
-    free(cases);
-    return failed != 0;
+    const TTest *const tests[] = {a_scene_is_shown_in_these_sentences};
+    return golden_main(argc, argv, "scenes", ".scene", tests, 1);
 }

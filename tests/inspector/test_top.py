@@ -239,7 +239,7 @@ class Keys(TopTest):
         screen.send("/", "R")
         screen.wait(lambda s: row_names(s) == ["carol"] and "/R_" in s.lines[-1], "one row")
         screen.send("x")
-        screen.wait("no row has that")
+        screen.wait("no row matches")
         screen.send("backspace", "enter")
         screen.wait(lambda s: "/R: 1 of 3" in s.lines[2] and "q quit" in s.lines[-1], "the filter kept")
         screen.send("escape")
@@ -414,7 +414,7 @@ class Ends(TopTest):
         self.traced()
         done = subprocess.run([INSPECTOR, "top"], env=self.env, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("top is for a terminal", done.stderr)
+        self.assertIn("top needs a terminal", done.stderr)
 
     def test_an_unknown_terminal_is_told(self):
         self.traced()

@@ -583,7 +583,7 @@ END_TEST
 START_TEST(space_freezes_and_says_since_when_and_thaws_without_old_rates) {
     ck_assert_int_eq(key(' '), TOP_DRAW);
     ck_assert(top_is_frozen(&top));
-    ck_assert_str_eq(line(1), "FROZEN since 00:00:00; space: go on");
+    ck_assert_str_eq(line(1), "FROZEN since 00:00:00; space: resume");
     ck_assert_int_eq(key(' '), TOP_ASK);
     ck_assert(!top_is_frozen(&top));
     time_ms += 100000;

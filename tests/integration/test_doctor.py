@@ -130,7 +130,7 @@ class Doctor(ProtocolTest):
         done = subprocess.run([program, "doctor", "--json", str(self.place.nodes[0].process.pid)], env=self.place.environment,
                               capture_output=True, text=True, user=65534)
         lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
-        self.assertIn("are other users', of root for instance", lines["logs"]["found"])
+        self.assertIn("they belong to others, for example root", lines["logs"]["found"])
         self.assertEqual(lines["logs"]["remedy"], "sudo -u root inspector doctor")
         self.assertIn("sudo -u root inspector doctor ", lines["process"]["remedy"])
 
@@ -196,17 +196,17 @@ class Doctor(ProtocolTest):
         node = self.place.node("alice", ALICE)
         node.do("packets", 5)
         node.kill()
-        self.finds("log", "is dead, and nobody has read what it left", "inspector attach %d" % node.process.pid, alone=False)
+        self.finds("log", "is dead, and nobody has read its last events", "inspector attach %d" % node.process.pid, alone=False)
         self.finds("process", "but its log is still here", "inspector attach", node.process.pid, alone=False)
 
     def test_what_is_switched_off(self):
         client, _ = self.healthy()
         client.call("control", kinds=["packet_lost", "metrics"])
-        self.finds("kinds", "alice emits packet_lost,metrics alone", "inspector control --node alice --kind all")
+        self.finds("kinds", "alice emits only packet_lost,metrics", "inspector control --node alice --kind all")
         client.call("control", kinds="none")
-        self.finds("kinds", "alice emits no events alone", "inspector control --node alice --kind all")
+        self.finds("kinds", "alice emits no events", "inspector control --node alice --kind all")
         client.call("control", kinds="all", sample=0.01)
-        self.finds("sample", "alice emits events of 1 % of the traces alone", "inspector control --node alice --sample 1")
+        self.finds("sample", "alice emits events of only 1 % of the traces", "inspector control --node alice --sample 1")
 
     def test_a_full_ring_that_nobody_drains(self):
         node = self.place.node("alice", ALICE, "discard_newest", "0", "64")
@@ -237,7 +237,7 @@ class Doctor(ProtocolTest):
                 self.finds(check, found, remedy, alone=False)
         shrunk = {"node_id": ALICE, "name": "alice", "state": "rejected", "reason": "its sizes do not fit"}
         with self.fake(nodes={"nodes": [shrunk]}):
-            self.finds("rejected", "traced has let alice go: its sizes do not fit", "start the node again", alone=False)
+            self.finds("rejected", "traced detached alice: its sizes do not fit", "start the node again", alone=False)
 
     def test_nothing_is_wrong_only_when_events_come(self):
         old = STATS["history"] | {"first": {"timestamp": NOW - 90000000, "ns": 0}, "last": {"timestamp": NOW - 80000000, "ns": 0}}

@@ -83,7 +83,7 @@ class SqlTest(unittest.TestCase):
         """What traced was asked for by each table, with the index, and the events looked at and given."""
         done = self.run_sql("--explain", "--json", statement)
         self.assertEqual(done.returncode, 0, done.stderr)
-        found = re.findall(r"^table (\S+): asked for (.*?)(?:, the last of (\d+) times)?; index (\w+); (\d+) events? looked at, (\d+) rows? given",
+        found = re.findall(r"^table (\S+): asked for (.*?)(?:, the last of (\d+) times)?; index (\w+); (\d+) events? examined, (\d+) rows? returned",
                            done.stderr, re.M)
         return [(table, {} if params == "nothing" else json.loads(params), int(times or 1), index, int(examined), int(given))
                 for table, params, times, index, examined, given in found]

@@ -355,7 +355,7 @@ START_TEST(several_are_read_as_one_and_logs_are_united) {
         const struct node *node = nodes_at(recording_store(recording)->nodes, i);
         uint64_t set[NODES_SET_WORDS] = {0};
         struct history_query query = {.by_node = true, .node_set = set, .node_set_bits = NODES_MAX};
-        if (node == NULL || strcmp(node->info.node_name, "other") != 0) continue;
+        if (!node || strcmp(node->info.node_name, "other") != 0) continue;
         found++;
         set[i / 64] = UINT64_C(1) << i % 64;
         ck_assert_uint_eq(history_count(recording_store(recording)->history, &query, 0, UINT64_MAX, false, NULL), 400);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Counts what a program asks of the allocator and the kernel for memory.  test_zero.py links it to every_macro.c with the linker's
- * --wrap, which hands it the calls of the program and of the library; at the end it prints how many there were.  The functions of
- * names in 64 are what glibc calls the others for programs with large files. */
+ * Counts what a program asks of the allocator and the kernel for memory.  test_zero.py links it to every_macro.c with the
+ * linker's --wrap, which hands it the calls of the program and of the library; at the end it prints how many there were.  The
+ * functions of names in 64 are what glibc calls the others for programs with large files. */
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>

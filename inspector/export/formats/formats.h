@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The formats that there are. */
+ * The list of formats. */
 #ifndef INSPECTOR_EXPORT_FORMATS_H
 #define INSPECTOR_EXPORT_FORMATS_H
 
@@ -10,7 +10,7 @@
 extern const struct export_format *const export_formats[];
 extern const size_t export_format_count;
 
-/* The format of that name; NULL with a failure that lists them, and suggests one that is spelled alike. */
+/* The format with that name; NULL with a failure that lists them and suggests the nearest name. */
 const struct export_format *export_find(const char *name, struct failure *failure);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Thrift's compact protocol, as far as Parquet's metadata needs it.  Fields of a struct go in the order of their ids:
+ * The part of Thrift's compact protocol that Parquet's metadata needs.  Write the fields of a struct in the order of their ids:
  *
  *     struct thrift thrift = {&buffer};
  *     thrift_i64(&thrift, 3, rows);
  *     thrift_begin(&thrift, 5);          a struct in field 5
  *     ...
  *     thrift_end(&thrift);
- *     thrift_end(&thrift);               of the whole */
+ *     thrift_end(&thrift);               ends the whole */
 #ifndef INSPECTOR_THRIFT_H
 #define INSPECTOR_THRIFT_H
 

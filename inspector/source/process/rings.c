@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <proto/event_object.h>
+#include <proto/event_table.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,18 +101,10 @@ void rings_fini(struct rings *rings) {
 
 /* ---- reading ---- */
 
-static const char *app_id_of(const struct trace_event *event) {
-    switch (event->kind) {
-    case TRACE_KIND_APP_COMMAND: return event->data.app_command.app_id;
-    case TRACE_KIND_APP_START: return event->data.app_start.app_id;
-    case TRACE_KIND_APP_END: return event->data.app_end.app_id;
-    default: return NULL;
-    }
-}
-
 /* The description of an event's application.  A node registers it before its first event, but perhaps after we attached. */
 static const struct trace_app *find_app(struct ring *ring, const struct trace_event *event) {
-    const char *app_id = app_id_of(event);
+    uint16_t cmd;
+    const char *app_id = trace_event_app(event, &cmd);
     if (!app_id) return NULL;
     for (unsigned i = 0; i < TRACE_APPS_MAX; i++) {
         if (i == ring->app_count && trace_reader_app(ring->reader, i, &ring->apps[i])) return NULL;

@@ -15,8 +15,8 @@
 
 /* How often to check whether the process is alive and, after its end, whether traced has more of it. */
 #define CHECK_MS 100U
-/* An answer comes behind the events that traced sent before it.  So a process that ended is complete when this many answers,
- * with no event between them, say that traced has read its logs to their end. */
+/* An answer comes after the events that traced sent before it.  So a process that ended is complete when this many answers, with
+ * no event between them, say that traced has read its logs to their end. */
 #define QUIET_ANSWERS 2U
 
 struct source_process {
