@@ -121,7 +121,7 @@ static int add_span(struct spread *spread, size_t *capacity, const struct span *
         .from = parent->node, .to = span->node, .received_ns = span->start_ns, .receives = 1, .type = NO_NUMBER, .trace = trace};
     if (!transports) return 0;
     way_find(&way, transports, parent, span, parent->start_ns, UINT64_MAX);
-    if (way.told && way.asked_ns <= span->start_ns) delivery->sent_ns = way.asked_ns;
+    if (way.asked_known && way.asked_ns <= span->start_ns) delivery->sent_ns = way.asked_ns;
     return 0;
 }
 
