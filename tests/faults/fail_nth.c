@@ -14,9 +14,9 @@
  * FILE gets the name of what failed; it stays empty when the program never gets to the nth.  Counting begins with main: what the
  * dynamic linker does is not ours.  After the nth everything works again.
  *
- * System calls are caught by the kernel (seccomp), not by names of functions, because most calls of libc do not go through names:
- * stdio's write cannot be replaced from outside.  A caught call raises SIGSYS; its handler makes the call again, from the only place
- * where the filter allows it.  So a program under this library cannot exec. x86-64 Linux with glibc. */
+ * The kernel catches system calls (seccomp), because most calls within libc do not go through symbols: stdio's write cannot be
+ * replaced from outside.  A caught call raises SIGSYS; its handler makes the call again, from the only place where the filter
+ * allows it.  So a program under this library cannot exec.  x86-64 Linux with glibc. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -105,8 +105,8 @@ static long pass(long number, unsigned long long a, unsigned long long b, unsign
 
 static void report(const char *name) { (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name)); }
 
-/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like, which are never short of anything and are never read in
- * parts.  libuv rightly aborts when that fails. */
+/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like.  They never run short and are never read in parts;
+ * libuv rightly aborts when that fails. */
 static int is_wake_up(const struct call *call, const unsigned long long *arguments) {
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;

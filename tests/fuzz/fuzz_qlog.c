@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: ngtcp2's qlog records, as its adapter reads them (libtrace/adapters/ngtcp2_qlog.c).  The first byte chooses whether
- * only lost packets are wanted. */
+ * Fuzz target: ngtcp2's qlog records, as its adapter reads them (libtrace/adapters/ngtcp2_qlog.c).  The first byte chooses
+ * whether to read only lost packets. */
 #include "fuzz.h"
 
 #include <ngtcp2_packet.h>

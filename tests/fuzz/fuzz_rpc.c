@@ -2,8 +2,8 @@
  *
  * Fuzz target: lines of JSON-RPC (proto/rpc.h), and the methods that answer them (store/ask.h).
  *
- * The input is a line, read as a request by the server's half and as a reply by the client's.  Each request of it is answered from
- * a small store, as traced answers it.  An answer is JSON, and an error has a code, a message, and no result. */
+ * The input is a line, read as a request by the server's half and as a reply by the client's.  A small store answers each of its
+ * requests, as in traced.  An answer is JSON, and an error has a code, a message, and no result. */
 #include "fuzz.h"
 #include "small_store.h"
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: salvage (recording/salvage.h): the rings that dead nodes left, whatever their bytes are, become a recording that is
- * sound.
+ * Fuzz target: salvage (recording/salvage.h): the rings of dead nodes, whatever their bytes, become a sound recording.
  *
- * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is changes: u16 place, u8 count, bytes.  The
- * place counts in the header and the slots up to 64 KiB; a count of 0 makes the object as many pages long as the place modulo 64
- * says. */
+ * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is a list of changes: u16 place, u8 count,
+ * bytes.  The place is an offset into the first 64 KiB; a count of 0 sets the object's length to place modulo 64 pages. */
 #include "fuzz.h"
 
 #include <errno.h>

@@ -5,9 +5,9 @@
  *
  *     stress_emit EVENTS     in all; half of them for each policy
  *
- * What is read says who wrote it and when, and carries a sum of that.  An event that is torn has a wrong sum; one that comes twice,
- * or behind a later one of its thread, has a number that is not above the last.  At the end: emitted = read + lost + without a lane,
- * by our own count, and by the ring's.  Lanes are short, so that writers lap the reader. */
+ * Each event says which thread wrote it, with a number and a checksum.  A torn event has a wrong checksum; one that comes twice or
+ * out of order has a number that is not above the thread's last.  At the end: emitted = read + lost + without a lane, by our own
+ * count and by the ring's.  Lanes are short, so that writers lap the reader. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <libtrace/reader.h>
