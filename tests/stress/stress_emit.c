@@ -6,7 +6,7 @@
  *     stress_emit EVENTS     in all; half of them for each policy
  *
  * Each event says which thread wrote it, with a number and a checksum.  A torn event has a wrong checksum; one that comes twice
- * or out of order has a number that is not above the thread's last.  At the end: emitted = read + lost + without a lane, by our own
+ * or out of order has a number not above the thread's last.  At the end: emitted = read + lost + without a lane, by our own
  * count and by the ring's.  Lanes are short, so that writers lap the reader. */
 #include <dirent.h>
 #include <fcntl.h>
