@@ -174,7 +174,7 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_CONN_RETRY(NULL, NULL, NULL, NULL);
     TRACE_CONN_VERSION(NULL, NULL, NULL, packets);
     TRACE_CONN_RESET(NULL, NULL, NULL, NULL);
-    TRACE_EARLY_DATA(NULL, NULL, NULL, fin != side_effect());
+    TRACE_EARLY_DATA(NULL, NULL, NULL, fin != (side_effect() != 0));
     TRACE_KEY_UPDATED(NULL, NULL, NULL, bytes + side_effect());
     TRACE_PROBE_SENT(NULL, NULL, NULL, bytes, packets, TRACE_SPACE_1RTT);
     TRACE_PROBE_LOST(NULL, NULL, NULL, bytes, TRACE_SPACE_1RTT);
