@@ -212,10 +212,11 @@ class Witness:
         for node in self.nodes:
             events = self.traced.query(peer_id=node.id)
             kinds = collections.Counter(event["kind"] for event in events)
+            probes_lost = sum(event["kind"] == "packet_lost" and "probe" in event.get("flags", []) for event in events)
             peer = peers[node.id]
             self.assertEqual(peer["name"], node.name)
             self.assertEqual((peer["events"], peer["packets_sent"], peer["packets_received"], peer["packets_lost"]),
-                             (len(events), kinds["packet_sent"], kinds["packet_received"], kinds["packet_lost"]))
+                             (len(events), kinds["packet_sent"], kinds["packet_received"], kinds["packet_lost"] - probes_lost))
         traces = {trace["trace_id"]: trace for trace in self.traced.ask("traces", limit=10000)["traces"]}
         for trace, command, _, chain, _, ok in self.requests:
             summary = traces[trace]
