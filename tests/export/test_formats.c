@@ -124,7 +124,8 @@ START_TEST(memory_does_not_grow_with_events) {
         output.text = NULL;
         size_t many = run(export_formats[i], 0, 180000, &output);
         remove_output(&output);
-        ck_assert_msg(many < few + (1 << 20), "%s: %zu bytes after 60,000 events, %zu after 180,000", export_formats[i]->name,
+        /* What is open is held: of otlp up to 8,192 spans with their links, which take until 300,000 events to be that many. */
+        ck_assert_msg(many < few + (2 << 20), "%s: %zu bytes after 60,000 events, %zu after 180,000", export_formats[i]->name,
                       few, many);
     }
 }
