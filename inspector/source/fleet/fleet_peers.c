@@ -10,12 +10,14 @@
 #include <string.h>
 
 #define PEER_COLUMNS                                                                                                         \
-    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), countIf(kind = "          \
-    "'packet_lost'), "                                                                                                       \
+    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), "                         \
+    "countIf(kind = 'packet_lost' AND bitAnd(flags, 128) = 0), "                                                             \
     "countIf(kind = 'message_sent'), countIf(kind = 'message_received'), sumIf(size, kind = 'packet_sent'), "                \
     "sumIf(size, kind = 'packet_received'), countIf(kind = 'metrics'), countIf(kind IN ('metrics','conn_established')), "    \
     "toUInt64(argMaxIf(rtt, time_ns, kind IN ('metrics','conn_established'))), toUInt64(minIf(min_rtt, kind = 'metrics')), " \
     "min(time_ns), max(time_ns), arraySort(groupUniqArray(node_id))"
+
+_Static_assert(TRACE_FLAG_PROBE == 128, "PEER_COLUMNS: a lost probe is no loss");
 
 static json_t *nodes_new(struct row_reader *rows) {
     json_t *nodes = json_array();
