@@ -26,8 +26,8 @@ static int bad_url(const char *url, const char *why, struct failure *failure) {
 
 static int read_url(struct clickhouse *server, const char *url, struct failure *failure) {
     bool https = !strncmp(url, "https://", 8);
-    const char *host = url + (https ? 8 : 7), *path = strchr(host, '/'), *end;
     if (!https && strncmp(url, "http://", 7) != 0) return bad_url(url, "no http:// or https://", failure);
+    const char *host = url + (https ? 8 : 7), *path = strchr(host, '/'), *end;
     if (!path) return bad_url(url, "the database is missing", failure);
     if (memchr(host, '@', (size_t)(path - host)))
         return failure_set(failure, EXIT_USAGE,

@@ -322,9 +322,10 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
 
 bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
                  const struct trace_filter_origin *origin, uint64_t *work) {
+    uint64_t cost = 0;
     while (entry < FILTER_ACCEPT) {
         const struct filter_instruction *instruction = &filter->code[entry];
-        *work += instruction->cost;
+        cost += instruction->cost;
         const uint8_t *at = (const uint8_t *)event + instruction->offset;
         uint16_t u16;
         uint32_t u32;
@@ -346,6 +347,7 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
             yes = look(filter, instruction, event, origin);
         entry = yes ? instruction->on_true : instruction->on_false;
     }
+    *work += cost;
     return entry == FILTER_ACCEPT;
 }
 

@@ -189,8 +189,11 @@ static inline void examine(struct selection *selection, const struct segment *se
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
+/* After each event that a filter has seen: what it costs to find that nothing is due counts. */
 static inline void breathe(struct selection *selection, const struct segment *segment) {
-    selection->error = history__breathe(selection->history, segment, selection->query->work, &selection->held);
+    const struct history_work *work = selection->query->work;
+    if (__builtin_expect(work && work->done - selection->held >= HISTORY_WORK_A_LOCK, 0))
+        selection->error = history__breathe(selection->history, segment, work, &selection->held);
 }
 
 /* Returns false, with nothing found, when the chain is broken. */
