@@ -320,8 +320,8 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
     return false;
 }
 
-bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
-                 const struct trace_filter_origin *origin, uint64_t *work) {
+static inline bool run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
+                       const struct trace_filter_origin *origin, uint64_t *work) {
     uint64_t cost = 0;
     while (entry < FILTER_ACCEPT) {
         const struct filter_instruction *instruction = &filter->code[entry];
@@ -351,13 +351,18 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
     return entry == FILTER_ACCEPT;
 }
 
+bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct trace_event *event,
+                 const struct trace_filter_origin *origin, uint64_t *work) {
+    return run(filter, entry, event, origin, work);
+}
+
 bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind) {
     return filter->mode == TRACE_FILTER_TRACES || filter->subs[0].entry[filter__kind_index(kind)] != FILTER_REJECT;
 }
 
 bool trace_filter_match_counted(const struct trace_filter *filter, const struct trace_event *event,
                                 const struct trace_filter_origin *origin, uint64_t *work) {
-    return filter__run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin, work);
+    return run(filter, filter->subs[0].entry[filter__kind_index(event->kind)], event, origin, work);
 }
 
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
