@@ -2,6 +2,7 @@
  *
  * Every format, with events that have any bytes in them: what comes out is well-formed, all of it, and memory does not grow with
  * it. */
+#include "../helpers/skip.h"
 #include "export.h"
 #include "formats.h"
 #include "random_events.h"
@@ -117,6 +118,7 @@ START_TEST(what_comes_out_is_well_formed_whatever_nodes_write) {
 END_TEST
 
 START_TEST(memory_does_not_grow_with_events) {
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing of ours");
     for (size_t i = 0; i < export_format_count; i++) {
         struct output output = {.text = NULL};
         size_t few = run(export_formats[i], 0, 60000, &output);
@@ -209,6 +211,7 @@ static size_t run_connections(const struct export_format *format, unsigned count
 }
 
 START_TEST(memory_does_not_grow_with_connections_that_were_closed_nor_with_spans_that_never_end) {
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing of ours");
     const struct export_format *otlp = export_find("otlp", NULL);
     struct output output = {.text = NULL};
     size_t few = run_connections(otlp, 30000, &output);
