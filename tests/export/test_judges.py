@@ -39,6 +39,10 @@ def judge(script, *args):
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 
 
+# docs/events.md
+FLAGS = {"sampled": 1, "debug": 2, "app_initiated": 4, "future": 16, "retransmission": 32, "expired": 64, "probe": 128}
+
+
 class Parquet(unittest.TestCase):
     """What DuckDB reads."""
 
@@ -71,7 +75,7 @@ class Parquet(unittest.TestCase):
                               event["sequence"], event["kind"]))
             self.assertEqual((peer and peer.lower(), trace and trace.lower()), (event["peer_id"], event["trace_id"]))
             self.assertEqual((app, command, json.loads(fields or "null")), (event.get("app"), event.get("command"), event.get("fields")))
-            self.assertEqual(flags, sum({"sampled": 1, "debug": 2, "app_initiated": 4}[flag] for flag in event["flags"]))
+            self.assertEqual(flags, sum(FLAGS[flag] for flag in event["flags"]))
             span, parent, payload = data[16], data[17], data[21]
             for name, value in zip(names.split(), data[:16] + data[18:21] + data[22:]):
                 expected = event["data"].get(name)
