@@ -146,7 +146,7 @@ static int find_of_trace(struct spread *spread, size_t *capacity, const struct t
         if (parent != NO_POSITION && spans.items[i].start != NO_POSITION)
             result = add_span(spread, capacity, &spans.items[parent], &spans.items[i], trace, &transports);
     }
-    if (!result) result = questions_of_spans(&spread->questions, events, &spans, traced);
+    if (!result) result = questions_of_spans(&spread->questions, events, &spans, &transports, traced);
     transports_fini(&transports);
     messages_fini(&messages);
     spans_fini(&spans);

@@ -39,8 +39,17 @@ static bool is_waited_for(const struct span *parent, const struct span *span) {
     return parent->end != NO_POSITION && span->end != NO_POSITION && span->end_ns <= parent->end_ns;
 }
 
+/* When the parent asked, and had its answer: as far as the transport says so, what the ways there and back took is in it. */
+static void time_question(struct question *question, const struct transports *transports, const struct span *parent,
+                          const struct span *span) {
+    struct way way;
+    way_find(&way, transports, parent, span, parent->start_ns, parent->end_ns);
+    if (way.asked_known && way.asked_ns <= span->start_ns) question->asked_ns = way.asked_ns;
+    question->took_ns = (way.gone ? span->end_ns : way.returned_ns) - question->asked_ns;
+}
+
 int questions_of_spans(struct questions *questions, const struct trace_events *events, const struct spans *spans,
-                       const bool *traced) {
+                       const struct transports *transports, const bool *traced) {
     for (size_t i = 0; i < spans->count; i++) {
         const struct span *span = &spans->items[i], *parent = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
         bool direct = !span->asks && parent && is_waited_for(parent, span);
@@ -54,7 +63,10 @@ int questions_of_spans(struct questions *questions, const struct trace_events *e
                                     .arrived = served,
                                     .sends = 1};
         question.traced = traced[question.asked];
-        if (span->end != NO_POSITION) question.took_ns = span->end_ns - span->start_ns;
+        if (direct)
+            time_question(&question, transports, parent, span);
+        else if (span->end != NO_POSITION)
+            question.took_ns = span->end_ns - span->start_ns;
         if (served && served->start != NO_POSITION && served->end != NO_POSITION)
             question.work_ns = served->end_ns - served->start_ns;
         if (add_question(questions, &question)) return -ENOMEM;

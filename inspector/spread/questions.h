@@ -7,7 +7,7 @@
 #ifndef INSPECTOR_QUESTIONS_H
 #define INSPECTOR_QUESTIONS_H
 
-#include "spans.h"
+#include "path_edges.h"
 
 enum answer {
     ANSWER_OK,
@@ -21,7 +21,7 @@ struct question {
     unsigned asker, asked;
     unsigned command; /* its name or type, a number of commands; NO_NUMBER for none */
     enum answer answer;
-    uint64_t asked_ns, took_ns; /* took: until the answer, or the end; 0 for NEVER and OPEN */
+    uint64_t asked_ns, took_ns; /* took: until the answer came, or the end; 0 for NEVER and OPEN */
     bool traced;                /* whom it asks is traced */
     bool arrived;               /* the asked node has something of it */
     uint64_t work_ns;           /* what the asked node's own span took; 0: not known */
@@ -35,7 +35,7 @@ struct questions {
 
 /* Appends those of the spans of one trace. */
 int questions_of_spans(struct questions *questions, const struct trace_events *events, const struct spans *spans,
-                       const bool *traced);
+                       const struct transports *transports, const bool *traced);
 
 /* Appends those of messages that no span of `questions` has already, and sorts all.  Both: 0 or -ENOMEM. */
 int questions_of_messages(struct questions *questions, const struct facts *facts, const bool *traced);
