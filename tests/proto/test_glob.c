@@ -96,6 +96,14 @@ START_TEST(what_a_filter_took_is_what_was_carried_out) {
 }
 END_TEST
 
+START_TEST(a_glob_of_nothing_but_stars_costs_its_length) {
+    char text[4000] = "node ~ '";
+    memset(text + strlen(text), '*', sizeof text - strlen(text) - 2);
+    text[sizeof text - 2] = '\'';
+    ck_assert_uint_ge(work_of(text), sizeof text);
+}
+END_TEST
+
 START_TEST(the_longest_filter_has_a_bound) {
     char text[TRACE_FILTER_TEXT_MAX + 1] = "node ~ *b";
     for (unsigned i = 1; i < TRACE_FILTER_NODES_MAX / 2; i++) strcat(text, " or node~*b");
@@ -110,6 +118,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_glob_is_what_its_definition_says, 1, 9);
     tcase_add_test(tcase, a_glob_that_would_be_retried_for_long_gives_the_same_answer);
     tcase_add_test(tcase, what_a_filter_took_is_what_was_carried_out);
+    tcase_add_test(tcase, a_glob_of_nothing_but_stars_costs_its_length);
     tcase_add_test(tcase, the_longest_filter_has_a_bound);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
