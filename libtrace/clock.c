@@ -190,8 +190,7 @@ bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sam
     return broken || stepped;
 }
 
-/* ---- times
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- times --------------------------------------------------------------------------------------------------------------- */
 
 bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const struct trace_ring_clock *ring) {
     int64_t moved = (int64_t)(sample->unix_ns - sample->monotonic_ns) - (int64_t)(ring->open_unix_ns - ring->open_monotonic_ns);

@@ -106,7 +106,7 @@ static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id
 static int on_recv_retry(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;
     trace_ngtcp2__retried(trace);
-    return trace->user.recv_retry ? trace->user.recv_retry(conn, hd, trace->user_data) : 0;
+    return trace->user.recv_retry(conn, hd, trace->user_data);
 }
 
 static int on_recv_version_negotiation(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, const uint32_t *versions, size_t count,
@@ -225,8 +225,7 @@ void trace_ngtcp2__take_callbacks(struct trace_ngtcp2 *trace) {
 #if NGTCP2_CALLBACKS >= 5
     if (callbacks->stream_close2) callbacks->stream_close2 = on_stream_close2; /* then ngtcp2 does not call stream_close */
 #endif
-    callbacks->recv_retry =
-        callbacks->recv_retry ? on_recv_retry : NULL; /* required of a client: its absence is the user's error */
+    if (callbacks->recv_retry) callbacks->recv_retry = on_recv_retry; /* required of a client: its absence is the user's error */
     callbacks->recv_version_negotiation = on_recv_version_negotiation;
     if (callbacks->version_negotiation) callbacks->version_negotiation = on_version_negotiation;
     callbacks->recv_stateless_reset = on_recv_stateless_reset;

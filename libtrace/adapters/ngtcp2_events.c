@@ -213,7 +213,11 @@ void trace_ngtcp2__stream_closed(struct trace_ngtcp2 *trace, int64_t stream_id, 
     (TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_SENT) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_RECEIVED) | \
      TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_METRICS))
 
-bool trace_ngtcp2__wants_packets(const struct trace_ngtcp2 *trace) { return (trace__control(trace->log) & PACKET_KINDS) != 0; }
+/* Whether early data was sent is seen only in packets, before the handshake completes. */
+bool trace_ngtcp2__wants_packets(const struct trace_ngtcp2 *trace) {
+    uint64_t kinds = PACKET_KINDS | (trace->is_established ? 0 : TRACE_CONTROL_KIND_BIT(TRACE_KIND_EARLY_DATA));
+    return (trace__control(trace->log) & kinds) != 0;
+}
 
 static uint64_t coarse_ns(void) {
     struct timespec now;

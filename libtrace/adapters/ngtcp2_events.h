@@ -103,7 +103,7 @@ void trace_ngtcp2__stream_closed(struct trace_ngtcp2 *trace, int64_t stream_id, 
 void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes);
 void trace_ngtcp2__flush(struct trace_ngtcp2 *trace);
 
-/* Is any event about packets enabled now? */
+/* Is any event enabled now that is made of packets? */
 bool trace_ngtcp2__wants_packets(const struct trace_ngtcp2 *trace);
 
 #endif

@@ -128,8 +128,7 @@ static int make_one_of(struct log *log, unsigned from, unsigned to, uint32_t thr
     return result;
 }
 
-/* ---- finding, taking and returning
- * ------------------------------------------------------------------------------------------- */
+/* ---- finding, taking and returning --------------------------------------------------------------------------------------- */
 
 static bool is_lane_of(const struct trace_shm_lane *lane, uint32_t thread_id) {
     /* relaxed: if it is ours, we stored both ourselves */

@@ -84,8 +84,7 @@ void object__unmap(struct log *log) {
     log->header = NULL;
 }
 
-/* ---- opening again
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- opening again ------------------------------------------------------------------------------------------------------- */
 
 /* Opens the object by its name, if the name still refers to it.  Returns a descriptor or a negative errno. */
 static int open_again(const struct log *log, int flags) {
@@ -112,8 +111,7 @@ int object__map_again(const struct log *log, const void **ret_base) {
     return result;
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------------------------- */
 
 /* For kernels before 5.14, and programs whose seccomp filter refuses madvise. */
 static int reserve_by_name(const struct log *log, size_t offset, size_t bytes) {

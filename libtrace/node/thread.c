@@ -42,8 +42,7 @@ uint32_t log__thread_id(void) {
     return trace__thread->thread_id;
 }
 
-/* ---- the end of a thread
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the end of a thread ------------------------------------------------------------------------------------------------- */
 
 static pthread_key_t thread_exit_key; /* 0 is a valid key ... */
 static int has_thread_exit_key;       /* ... so this says whether it was made */
@@ -105,8 +104,7 @@ static void hook_thread_exit(void) {
         (void)pthread_setspecific(thread_exit_key, &no_thread);  /* any value that is not NULL */
 }
 
-/* ---- the block
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the block ----------------------------------------------------------------------------------------------------------- */
 
 struct trace__thread *log__thread_make(void) {
     sigset_t all, old;
@@ -146,8 +144,7 @@ static struct trace__writer *make_writer_place(const struct log *log) {
     return writer_place(log);
 }
 
-/* ---- a writer
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- a writer ------------------------------------------------------------------------------------------------------------ */
 
 static struct trace__writer make_writer(struct log *log, unsigned lane) {
     struct trace__writer writer = {

@@ -3,9 +3,8 @@
  * Is a writer faster than its reader?  The reader of a lane needs to know when the writer is about to lap it.
  *
  * Being lapped proves nothing: other processes, or the host of a virtual machine, may have kept the reader from running.  So we
- * use the
- * clock: the writer's pace over the last quarter to half of a lap is compared with our own pace when nothing disturbs us.
- * Positions alone cannot tell, because a writer that waits for cache lines that we read goes at our pace, whatever its own.
+ * use the clock: the writer's pace over the last quarter to half of a lap is compared with our own pace when nothing disturbs
+ * us.  Positions alone cannot tell, because a writer that waits for cache lines that we read goes at our pace, whatever its own.
  *
  * No I/O and no clock: times (CLOCK_MONOTONIC) and positions are passed in.  One thread. */
 #ifndef LIBTRACE_PACE_H

@@ -13,8 +13,7 @@
 
 #define CAPACITY_MIN 256
 
-/* ---- the heap
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the heap ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_older(const struct query_collector *collector, const struct query_key *a, const struct query_key *b) {
     if (a->timestamp != b->timestamp) return a->timestamp < b->timestamp;
@@ -37,8 +36,7 @@ static void make_heap(const struct query_collector *collector) {
     for (size_t i = collector->count / 2; i-- > 0;) sift_down(collector, i, collector->count);
 }
 
-/* ---- collecting
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- collecting ---------------------------------------------------------------------------------------------------------- */
 
 static bool grow_collector(struct query_collector *collector) {
     size_t old = collector->capacity, new = old != 0 ? 2 * old : CAPACITY_MIN;

@@ -159,8 +159,7 @@ enum trace_clock_source trace_shared_clock_source(void) {
     return trace_clock_tsc_usable() ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
 }
 
-/* ---- queries of the process's own log
- * ----------------------------------------------------------------------------------------- */
+/* ---- queries of the process's own log ------------------------------------------------------------------------------------ */
 
 int trace_shared_query_open(struct trace_query **ret_query, struct trace_log *log, uint32_t mode) {
     if (mode > TRACE_QUERY_INDEXED) return -EINVAL;

@@ -26,9 +26,9 @@ TRACE_STATIC_ASSERT_(FILTER_CODE_MAX < KNOWN_SLOTS / 2, "there is always an empt
 
 /* ---- what an instruction costs ------------------------------------------------------------------------------------------ */
 
-/* A glob by the longest text that it may be held against. */
+/* A glob by its own length, however many `*` that is, and the longest text that it may be held against. */
 static uint32_t glob_cost(const struct filter_value *value, size_t text_bytes) {
-    return (uint32_t)(4 * text_bytes + (value->bytes < GLOB_TEXT_MAX ? value->bytes : GLOB_TEXT_MAX) + 16);
+    return (uint32_t)(4 * text_bytes + value->bytes + 16);
 }
 
 /* As many values as there are, each held against the longest field; and the search for the field. */

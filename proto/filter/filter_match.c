@@ -13,8 +13,7 @@
 /* ---- text --------------------------------------------------------------------------------------------------------------- */
 
 /* One `*` at a time is enough: what an earlier one could still take, the later one can take, too.  Gives up after `steps`,
- * because
- * each retry may read the same text again.  Returns 1, 0, or -1 when it gave up. */
+ * because each retry may read the same text again.  Returns 1, 0, or -1 when it gave up. */
 static int glob_retrying(const char *pattern, const char *text, size_t bytes, size_t steps) {
     const char *end = text + bytes, *star = NULL, *retry = NULL;
     while (text < end) {

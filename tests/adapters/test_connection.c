@@ -187,6 +187,93 @@ START_TEST(a_connection_that_moves_says_where_to) {
 }
 END_TEST
 
+/* ---- what a handshake may meet -------------------------------------------------------------------------------------------- */
+
+/* A record of ngtcp2 of a 0-RTT packet, as it comes before the handshake has completed. */
+static void hear_of_early_packet(struct trace_ngtcp2 *trace) {
+    static const char record[] = "{\"time\":0,\"name\":\"transport:packet_sent\",\"data\":{\"frames\":[],\"header\":"
+                                 "{\"packet_type\":\"0RTT\",\"packet_number\":0},\"raw\":{\"length\":50}}}";
+    trace->is_established = false;
+    NGTCP2_QLOG_OF (&trace->settings)(trace, 0, record, sizeof record - 1);
+}
+
+START_TEST(early_data_that_was_taken_is_told_also_without_packets) {
+    open_pair(TRACE_NGTCP2_QLOG);
+    struct trace_ngtcp2 *trace = pair.ends[0].trace;
+    read_end(0);
+    ck_assert_uint_eq(count_of(TRACE_KIND_EARLY_DATA), 0); /* there was none */
+    *(uint64_t *)(uintptr_t)logs[0]->control = TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_EARLY_DATA));
+    hear_of_early_packet(trace);
+    trace->callbacks.handshake_completed(trace->conn, trace);
+    read_end(0);
+    ck_assert_uint_eq(only(TRACE_KIND_EARLY_DATA)->data.early_data.accepted, 1);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+static unsigned user_calls;
+
+static int user_early_data_rejected(ngtcp2_conn *conn, void *user_data) {
+    (void)conn;
+    user_calls += user_data == &pair.ends[0];
+    return 0;
+}
+
+START_TEST(early_data_that_was_refused_is_told_once) {
+    ngtcp2_callbacks callbacks = quic_pair_callbacks;
+    callbacks.early_data_rejected = user_early_data_rejected;
+    user_calls = 0;
+    quic_pair_open(&pair,
+                   &(struct quic_pair_options){.logs = {logs[0], logs[1]}, .source = TRACE_NGTCP2_QLOG, .callbacks = &callbacks});
+    struct trace_ngtcp2 *trace = pair.ends[0].trace;
+    hear_of_early_packet(trace);
+    trace->callbacks.early_data_rejected(trace->conn, trace);
+    trace->callbacks.early_data_rejected(trace->conn, trace);
+    ck_assert_uint_eq(user_calls, 2);
+    trace->callbacks.handshake_completed(trace->conn, trace);
+    read_end(0);
+    ck_assert_uint_eq(only(TRACE_KIND_EARLY_DATA)->data.early_data.accepted, 0);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+static int user_recv_retry(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, void *user_data) {
+    (void)conn;
+    (void)hd;
+    user_calls += user_data == &pair.ends[0];
+    return 0;
+}
+
+static int user_version_negotiation(ngtcp2_conn *conn, uint32_t version, const ngtcp2_cid *dcid, void *user_data) {
+    (void)conn;
+    (void)dcid;
+    user_calls += version == 0x6b3343cf && user_data == &pair.ends[0];
+    return 0;
+}
+
+START_TEST(a_retry_and_the_version_are_told) {
+    ngtcp2_callbacks callbacks = quic_pair_callbacks;
+    callbacks.recv_retry = user_recv_retry;
+    callbacks.version_negotiation = user_version_negotiation;
+    user_calls = 0;
+    quic_pair_open(&pair,
+                   &(struct quic_pair_options){.logs = {logs[0], logs[1]}, .source = TRACE_NGTCP2_QLOG, .callbacks = &callbacks});
+    struct trace_ngtcp2 *trace = pair.ends[0].trace;
+    read_end(0);
+    ck_assert_uint_eq(count_of(TRACE_KIND_CONN_RETRY), 0);
+    uint32_t before = count_of(TRACE_KIND_CONN_VERSION);
+    trace->callbacks.recv_retry(trace->conn, NULL, trace);
+    trace->callbacks.version_negotiation(trace->conn, 0x6b3343cf, NULL, trace);
+    trace->callbacks.recv_version_negotiation(trace->conn, NULL, NULL, 0, trace);
+    read_end(0);
+    ck_assert_uint_eq(only(TRACE_KIND_CONN_RETRY)->data.conn_retry.endpoint.port, 4001);
+    ck_assert_uint_eq(count_of(TRACE_KIND_CONN_VERSION), before + 2);
+    ck_assert_uint_eq(events[event_count - 2].data.conn_version.version, 0x6b3343cf);
+    ck_assert_uint_eq(events[event_count - 1].data.conn_version.version, 0);
+    quic_pair_close(&pair);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("connection");
     TCase *tcase = tcase_create("fate");
@@ -198,6 +285,9 @@ int main(void) {
     tcase_add_test(tcase, a_goodbye_is_no_reset);
     tcase_add_test(tcase, each_update_of_the_keys_is_told_at_both_ends);
     tcase_add_test(tcase, a_connection_that_moves_says_where_to);
+    tcase_add_test(tcase, early_data_that_was_taken_is_told_also_without_packets);
+    tcase_add_test(tcase, early_data_that_was_refused_is_told_once);
+    tcase_add_test(tcase, a_retry_and_the_version_are_told);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

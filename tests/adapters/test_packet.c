@@ -88,10 +88,10 @@ static const struct {
      true,
      {TRACE_SPACE_1RTT, 3, 0x010203}}, /* its fixed bit greased (RFC 9287) */
     {BYTES("\xc0" V1 "\0\0\0\1\5"), true, {TRACE_SPACE_INITIAL, 1, 5}},
-    {BYTES("\xd1" V1 "\0\0\1\0\5"), true, {TRACE_SPACE_1RTT, 2, 5}},
+    {BYTES("\xd1" V1 "\0\0\1\0\5"), true, {TRACE_SPACE_1RTT, 2, 5, true}},
     {BYTES("\xe3" V1 "\0\0\1\0\0\0\5"), true, {TRACE_SPACE_HANDSHAKE, 4, 5}},
     {BYTES("\xd0" V2 "\0\0\0\1\5"), true, {TRACE_SPACE_INITIAL, 1, 5}},
-    {BYTES("\xe0" V2 "\0\0\1\5"), true, {TRACE_SPACE_1RTT, 1, 5}},
+    {BYTES("\xe0" V2 "\0\0\1\5"), true, {TRACE_SPACE_1RTT, 1, 5, true}},
     {BYTES("\xf0" V2_DRAFT "\0\0\1\5"), true, {TRACE_SPACE_HANDSHAKE, 1, 5}},
     {BYTES("\xf0" V1 "\0\0"), false, {0}}, /* Retry */
     {BYTES("\xc0" V2 "\0\0"), false, {0}}, /* Retry */
@@ -113,6 +113,7 @@ START_TEST(a_header_gives_the_space_and_the_low_bytes_of_the_number) {
     ck_assert_uint_eq(header.space, headers[_i].header.space);
     ck_assert_uint_eq(header.number_bytes, headers[_i].header.number_bytes);
     ck_assert_uint_eq(header.number, headers[_i].header.number);
+    ck_assert_int_eq(header.early, headers[_i].header.early);
 }
 END_TEST
 

@@ -115,7 +115,9 @@ END_TEST
 START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
     struct trace_log *log = NULL;
     struct trace_log_options options = {.node_id = id_of(1)};
-    setenv("P2PTRACE_SHM_DIR", "/nonexistent", 1);
+    char missing[sizeof shm_dir + sizeof "/missing"];
+    snprintf(missing, sizeof missing, "%s/missing", shm_dir);
+    setenv("P2PTRACE_SHM_DIR", missing, 1);
     ck_assert_int_eq(trace_log_open(&log, &options), -ENOENT);
     ck_assert_ptr_null(log);
     ck_assert_str_eq(trace_log_name(log), "");

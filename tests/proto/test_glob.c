@@ -71,6 +71,21 @@ START_TEST(a_glob_that_would_be_retried_for_long_gives_the_same_answer) {
 }
 END_TEST
 
+/* The sets of the matcher that looks at each byte once are words of 64 bits: `?` also takes all of a character where one ends. */
+START_TEST(a_character_is_one_wherever_it_is) {
+    char text[GLOB_TEXT_MAX], pattern[GLOB_TEXT_MAX];
+    for (unsigned before = 0; before < GLOB_TEXT_MAX - 8; before++) {
+        memset(text, 'a', before);
+        memset(pattern, 'a', before);
+        strcpy(text + before, "\xf0\x9f\x8e\x88z");
+        strcpy(pattern + before, "?z");
+        ck_assert_msg(filter__glob_once(pattern, text, strlen(text)), "after %u", before);
+        strcpy(pattern + before, "??z");
+        ck_assert_msg(!filter__glob_once(pattern, text, strlen(text)), "after %u, two", before);
+    }
+}
+END_TEST
+
 /* Counted, not timed: what the filter says that it took. */
 static uint64_t work_of(const char *text) {
     struct trace_filter *filter;
@@ -96,6 +111,14 @@ START_TEST(what_a_filter_took_is_what_was_carried_out) {
 }
 END_TEST
 
+START_TEST(a_glob_of_nothing_but_stars_costs_its_length) {
+    char text[4000] = "node ~ '";
+    memset(text + strlen(text), '*', sizeof text - strlen(text) - 2);
+    text[sizeof text - 2] = '\'';
+    ck_assert_uint_ge(work_of(text), sizeof text);
+}
+END_TEST
+
 START_TEST(the_longest_filter_has_a_bound) {
     char text[TRACE_FILTER_TEXT_MAX + 1] = "node ~ *b";
     for (unsigned i = 1; i < TRACE_FILTER_NODES_MAX / 2; i++) strcat(text, " or node~*b");
@@ -109,7 +132,9 @@ int main(void) {
     TCase *tcase = tcase_create("glob");
     tcase_add_loop_test(tcase, a_glob_is_what_its_definition_says, 1, 9);
     tcase_add_test(tcase, a_glob_that_would_be_retried_for_long_gives_the_same_answer);
+    tcase_add_test(tcase, a_character_is_one_wherever_it_is);
     tcase_add_test(tcase, what_a_filter_took_is_what_was_carried_out);
+    tcase_add_test(tcase, a_glob_of_nothing_but_stars_costs_its_length);
     tcase_add_test(tcase, the_longest_filter_has_a_bound);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -83,8 +83,7 @@ bool trace_reader_broken(const struct trace_reader *reader);
 enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader);
 
 /* The result of one trace_reader_read.  The events taken are first ... first + count - 1, in order and without a gap; right
- * before them, `lost` events are missing.  A call may report a loss and take nothing: then first is where the next read begins.
- * */
+ * before them, `lost` events are missing.  If a call reports a loss and takes nothing, first is where the next read begins. */
 struct trace_read {
     uint64_t first;
     uint32_t count;

@@ -31,9 +31,8 @@
  *     TRACE_FLAG_DEBUG           requested by hand: its events are never sampled away.  A kind that is switched off stays off
  *     TRACE_FLAG_APP_INITIATED   the application began the trace, not the transport; shown, without other effect
  *
- * Everything here is wait-free, allocates nothing, preserves errno, and may be called by any thread and by signal handlers.
- * The one
- * exception: a thread's first id, and its first after a fork, ask the kernel for a seed. */
+ * Everything here is wait-free, allocates nothing, preserves errno, and may be called by any thread and by signal handlers.  The
+ * one exception: a thread's first id, and its first after a fork, ask the kernel for a seed. */
 #ifndef P2PTRACE_CONTEXT_H
 #define P2PTRACE_CONTEXT_H
 

@@ -134,12 +134,7 @@ static inline void trace__emit_packet_flagged(struct trace_log *log, uint64_t co
 
 static inline void trace__emit_packet_sent(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                            const struct trace_node_id *peer, uint64_t packet_num, uint32_t size, unsigned space) {
-    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_PACKET_SENT);
-    if (!slot.event) return;
-    slot.event->data.packet_sent.packet_num = packet_num;
-    slot.event->data.packet_sent.size = size;
-    slot.event->data.packet_sent.space = (uint8_t)space;
-    trace__commit(slot);
+    trace__emit_packet_flagged(log, control, context, peer, 0, packet_num, size, space);
 }
 
 /* packet_sent, once more. */

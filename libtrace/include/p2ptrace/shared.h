@@ -104,8 +104,7 @@ void trace_shared_emit_events(struct trace_log *log, const struct trace_event *e
 uint64_t trace_shared_ticks(void);
 enum trace_clock_source trace_shared_clock_source(void);
 
-/* ---- questions to the own log
- * ------------------------------------------------------------------------------------------------ */
+/* ---- questions to the own log -------------------------------------------------------------------------------------------- */
 
 /* Like trace_query_open.  mode: enum trace_query_mode.  trace_query_json, trace_query_close and the dump functions of
  * p2ptrace/query.h are in the shared library, too. */
