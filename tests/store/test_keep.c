@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <urcu.h>
 
+#include "history_internal.h"
 #include "store_fixture.h"
 #include <store/history_image.h>
 #include <store/history_keep.h>
@@ -393,6 +394,37 @@ START_TEST(a_trace_that_moves_while_it_is_judged_is_judged_whole) {
 }
 END_TEST
 
+/* ---- a decision that comes while events are copied ---------------------------------------------------------------------- */
+
+/* As the ingest thread leaves a tally when it copied the trace's events while the decision was made. */
+static void leave_kept(uint64_t trace, uint64_t segment) {
+    struct trace_id id = trace_of(trace);
+    bool whole = true;
+    struct trace_tally *tally = history__find_trace(store.history, history__segment_bounds(store.history, segment), &id, &whole);
+    ck_assert_ptr_nonnull(tally);
+    history__kept_store(tally, TRACE_KEPT);
+}
+
+START_TEST(what_is_not_kept_any_more_goes_in_the_end) {
+    uint32_t node = add_node(1);
+    request(node, node, FINE, true);
+    start(node, FINE + 1);
+    flood(node, HISTORY_SEGMENT_EVENTS);
+    end(node, FINE + 1, false);
+    leave_kept(FINE, 0);
+    leave_kept(FINE + 1, 1); /* and not its first event: it will be truncated */
+    late = true;
+    while (history_begin_position(store.history) == 0) flood(node, 1000);
+    late = false;
+    ck_assert_uint_eq(count_of(FINE), 10);
+    ck_assert_uint_eq(count_of(FINE + 1), 1);
+    flood(node, 3 * stats().events_max);
+    ck_assert_uint_eq(count_of(FINE), 0);
+    ck_assert_uint_eq(count_of(FINE + 1), 0);
+    ck_assert_uint_eq(stats().kept, 0);
+}
+END_TEST
+
 /* A recording has each event of a kept trace once. */
 START_TEST(images_have_each_event_once) {
     uint32_t node = add_node(1);
@@ -451,6 +483,7 @@ int main(void) {
     tcase_add_test(tcase, events_that_only_their_trace_keeps_count_for_their_node);
     tcase_add_test(tcase, a_small_history_keeps_them_too);
     tcase_add_test(tcase, a_trace_that_moves_while_it_is_judged_is_judged_whole);
+    tcase_add_test(tcase, what_is_not_kept_any_more_goes_in_the_end);
     tcase_add_test(tcase, images_have_each_event_once);
     tcase_add_test(tcase, a_wrong_filter_says_where);
     suite_add_tcase(suite, tcase);
