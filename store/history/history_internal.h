@@ -350,6 +350,11 @@ static inline void history__kept_store(struct trace_tally *tally, enum trace_kep
     atomic_store_explicit(&tally->kept, (uint16_t)kept, memory_order_relaxed); /* relaxed: likewise */
 }
 
+/* ---- sets of numbers: 64 a word ----------------------------------------------------------------------------------------- */
+
+static inline bool history__bit_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
+static inline void history__bit_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
+
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */
 
 /* One writer: an add needs no locked instruction. */

@@ -10,6 +10,7 @@
  * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
  * to go before the newest is full. */
 #include "history_keep.h"
+#include "history_share.h"
 #include "history_trace.h"
 
 #include <errno.h>
@@ -58,11 +59,9 @@ static size_t places_bytes(const struct history *history) { return (history->tra
 
 size_t history_keep_bytes(const struct history *history) { return sizeof(struct history_keep) + places_bytes(history); }
 
-static uint64_t events_max(const struct history *history) {
-    return (uint64_t)(history->segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
+size_t history_keep_judge_bytes(const struct history *history) {
+    return history__eighth(history->segments_max) / 4 * GATHER_BYTES;
 }
-
-size_t history_keep_judge_bytes(const struct history *history) { return events_max(history) / 4 * GATHER_BYTES; }
 
 int history_keep_begin(struct history *history, void (*due)(void *arg), void *arg) {
     struct history_keep *keep;
@@ -72,7 +71,7 @@ int history_keep_begin(struct history *history, void (*due)(void *arg), void *ar
     if (!keep) return -ENOMEM;
     keep->due = due;
     keep->arg = arg;
-    keep->events_max = events_max(history);
+    keep->events_max = history__eighth(history->segments_max);
     keep->place_of = (uint32_t *)(keep + 1);
     history->keep = keep;
     return 0;
@@ -128,7 +127,7 @@ const uint64_t *history__keep_collect(struct history *history, const struct segm
         if (history__kept_load(tally) != TRACE_KEPT) continue;
         any = true;
         for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
-            keep->bits[index / 64] |= UINT64_C(1) << index % 64;
+            history__bit_set(keep->bits, index);
     }
     return any ? keep->bits : NULL;
 }
