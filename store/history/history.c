@@ -285,8 +285,9 @@ static void retire_oldest(struct history *history, unsigned squeeze) {
     publish_end(history);
     history__greatest(&history->gone_ns, history__load(&segment->bounds.max_ns));
     atomic_store_explicit(&history->moves, moves + 2, memory_order_release);
-    /* relaxed: nothing is published by this; the grace period orders it before the segment's next life */
-    atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_relaxed);
+    /* gone:R  Comes after the moves.  Pairs with ring:A.  Without it a reader finds no segment, and does not know that its events
+     * have moved.  The grace period orders it before the segment's next life. */
+    atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_release);
     history__store32(&history->live, history__load32(&history->live) - 1);
     sweep_some(history, &history->traces);
     sweep_some(history, &history->peers);

@@ -233,26 +233,23 @@ static bool fit_block(struct backed *backed, struct segment *segment, size_t fro
 
 /* ---- loading ------------------------------------------------------------------------------------------------------------ */
 
-static bool bit_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
-static void bit_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
-
 static bool load_block(struct backed_store *store, struct segment *segment, uint32_t block) {
     struct backed *backed = segment->backed;
     size_t from = block * backed->info.block_bytes, to = from + backed->info.block_bytes;
     char *memory = store->places[backed->place].memory;
     const struct history_backing *backing = &store->backing;
 
-    if (bit_get(backed->bad, block)) return false;
+    if (history__bit_get(backed->bad, block)) return false;
     if (to > backed->layout.at[HISTORY_SECTIONS]) to = backed->layout.at[HISTORY_SECTIONS];
     if (backing->load(backing->context, backed->index, block, memory + from, to - from) == 0) {
         if (fit_block(backed, segment, from, to)) {
             if (store->times.event) show_times(backed, segment, from, to);
-            bit_set(backed->loaded, block);
+            history__bit_set(backed->loaded, block);
             return true;
         }
         backing->reject(backing->context, backed->index, block);
     }
-    bit_set(backed->bad, block);
+    history__bit_set(backed->bad, block);
     if (history_image_block_events(&backed->info.segment.shape, backed->info.block_bytes, block) > 0)
         backed->events_damaged = true;
     return false;
@@ -266,7 +263,7 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
 
     if (bytes == 0) return true;
     for (size_t block = at / block_bytes; block <= (at + bytes - 1) / block_bytes; block++)
-        if (!bit_get(backed->loaded, (uint32_t)block) && !load_block(store, (struct segment *)segment, (uint32_t)block))
+        if (!history__bit_get(backed->loaded, (uint32_t)block) && !load_block(store, (struct segment *)segment, (uint32_t)block))
             ready = false;
     return ready;
 }
@@ -285,7 +282,7 @@ uint32_t history_backed_verify(struct history *history, uint32_t number) {
     blocks = (uint32_t)((segment->backed->layout.at[HISTORY_SECTIONS] + segment->backed->info.block_bytes - 1) /
                         segment->backed->info.block_bytes);
     for (uint32_t block = 0; block < blocks; block++)
-        damaged += !bit_get(segment->backed->loaded, block) && !load_block(history->backed, segment, block);
+        damaged += !history__bit_get(segment->backed->loaded, block) && !load_block(history->backed, segment, block);
     return damaged;
 }
 

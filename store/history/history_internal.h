@@ -53,8 +53,9 @@
  *      traces:A   history_summary.c last_times        traces:R
  *      head:R     history_index.c, link_event         head:A       a reader follows the link of an event that has none yet
  *      head:A     history__chain_*                    head:R
- *      ring:R     history.c rotate                    ring:A       a reader sees a segment's former events under its new number
+ *      ring:R     history.c open_segment              ring:A       a reader sees a segment's former events under its new number
  *      ring:A     history__segment                    ring:R
+ *      gone:R     history.c retire_oldest             ring:A       a reader misses a segment, and not that its events have moved
  *      entry:R    history_index.c, new entry          entry:A      a reader lists an entry whose id is not there yet
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
@@ -348,6 +349,11 @@ static inline enum trace_kept history__kept_load(const struct trace_tally *tally
 static inline void history__kept_store(struct trace_tally *tally, enum trace_kept kept) {
     atomic_store_explicit(&tally->kept, (uint16_t)kept, memory_order_relaxed); /* relaxed: likewise */
 }
+
+/* ---- sets of numbers: 64 a word ----------------------------------------------------------------------------------------- */
+
+static inline bool history__bit_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
+static inline void history__bit_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */
 

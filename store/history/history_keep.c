@@ -10,6 +10,7 @@
  * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
  * to go before the newest is full. */
 #include "history_keep.h"
+#include "history_share.h"
 #include "history_trace.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #define AHEAD 2
 /* The list may be longer than what stays in the end. */
 #define LIST_MAX (2 * HISTORY_KEEP_TRACES_MAX)
-#define IDS_A_LOCK 512U
+#define TRACES_A_LOCK 512U
 /* For a trace: so many times its events are moved while they are gathered, at most. */
 #define GATHER_TRIES 3
 /* In units of struct history_work: what a test may take for each event, on average. */
@@ -58,11 +59,9 @@ static size_t places_bytes(const struct history *history) { return (history->tra
 
 size_t history_keep_bytes(const struct history *history) { return sizeof(struct history_keep) + places_bytes(history); }
 
-static uint64_t events_max(const struct history *history) {
-    return (uint64_t)(history->segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
+size_t history_keep_judge_bytes(const struct history *history) {
+    return history__eighth(history->segments_max) / 4 * GATHER_BYTES;
 }
-
-size_t history_keep_judge_bytes(const struct history *history) { return events_max(history) / 4 * GATHER_BYTES; }
 
 int history_keep_begin(struct history *history, void (*due)(void *arg), void *arg) {
     struct history_keep *keep;
@@ -72,7 +71,7 @@ int history_keep_begin(struct history *history, void (*due)(void *arg), void *ar
     if (!keep) return -ENOMEM;
     keep->due = due;
     keep->arg = arg;
-    keep->events_max = events_max(history);
+    keep->events_max = history__eighth(history->segments_max);
     keep->place_of = (uint32_t *)(keep + 1);
     history->keep = keep;
     return 0;
@@ -128,7 +127,7 @@ const uint64_t *history__keep_collect(struct history *history, const struct segm
         if (history__kept_load(tally) != TRACE_KEPT) continue;
         any = true;
         for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
-            keep->bits[index / 64] |= UINT64_C(1) << index % 64;
+            history__bit_set(keep->bits, index);
     }
     return any ? keep->bits : NULL;
 }
@@ -149,17 +148,29 @@ static uint64_t need_of(const struct history_keep *keep, const struct kept_trace
     return trace->events > least ? trace->events : least;
 }
 
-static struct kept_trace *list_find(struct history_keep *keep, const struct trace_id *id, uint32_t entry) {
+static bool list_has(const struct history_keep *keep, const struct trace_id *id, uint32_t entry) {
     uint32_t place = keep->place_of[entry];
-    struct kept_trace *trace = place != 0 ? &keep->list[place - 1] : NULL;
-    return trace != NULL && history__id_equal(&trace->id, id) ? trace : NULL;
+    return place != 0 && history__id_equal(&keep->list[place - 1].id, id);
 }
 
-static void list_remove(struct history_keep *keep, struct kept_trace *trace) {
+static void list_add(struct history_keep *keep, const struct kept_trace *trace) {
+    keep->needed += need_of(keep, trace);
+    keep->list[keep->count] = *trace;
+    keep->place_of[trace->entry] = ++keep->count;
+}
+
+/* Whoever has the entry, also one that is gone and whose entry is another's now.  Does nothing when nobody has it. */
+static void list_remove(struct history_keep *keep, uint32_t entry) {
+    uint32_t place = keep->place_of[entry];
+    struct kept_trace *trace, *last;
+
+    if (place == 0) return;
+    trace = &keep->list[place - 1];
     keep->needed -= need_of(keep, trace);
-    keep->place_of[trace->entry] = 0;
-    *trace = keep->list[--keep->count];
-    if (trace != &keep->list[keep->count]) keep->place_of[trace->entry] = (uint32_t)(trace - keep->list) + 1;
+    last = &keep->list[--keep->count];
+    *trace = *last;
+    keep->place_of[last->entry] = place;
+    keep->place_of[entry] = 0;
 }
 
 /* Is the trace that has this directory entry there?  Then *ret_span is where its events are.  Inside rcu_read_lock(). */
@@ -198,13 +209,13 @@ static void decide(const struct history *history, const struct kept_trace *trace
 /* Traces that have left the history, because this thread was late, leave the list. */
 static void forget_gone(const struct history *history, struct history_keep *keep) {
     for (uint32_t i = keep->count; i-- > 0;) {
-        struct kept_trace *trace = &keep->list[i];
+        const struct kept_trace *trace = &keep->list[i];
         struct history_span span;
         bool truncated, found;
         grace_read_lock();
         found = find_entry(history, &trace->id, trace->entry, &span, &truncated);
         grace_read_unlock();
-        if (!found) list_remove(keep, trace);
+        if (!found) list_remove(keep, trace->entry);
     }
 }
 
@@ -301,7 +312,8 @@ static int is_wanted(const struct judging *judging, const struct trace_id *id, u
         /* The test has seen events: it forgets them now, whatever it says. */
         wanted = judging->test->keep(judging->test->context, ret_trace) && ret_trace->events > 0;
         if (error < 0) return error;
-        if (history__load(&history->moves) == moves && moves % 2 == 0) break;
+        if (history__load(&history->moves) == moves)
+            break; /* relaxed: a segment that is gone was missed with ring:A, after gone:R */
     }
     return wanted;
 }
@@ -310,22 +322,31 @@ static uint32_t node_of(const struct history_trace *trace) {
     return trace->has_root ? trace->root_node : trace->node_count > 0 ? trace->nodes[0] : 0;
 }
 
-static int judge_trace(const struct judging *judging, const struct trace_id *id, uint32_t index) {
+/* A trace of a segment that goes soon. */
+struct judged {
+    struct trace_id id;
+    uint32_t entry;
+    bool kept; /* says its tally there */
+};
+
+/* Its tally may say that it is kept although it is not in the list any more: the ingest thread was copying it while that was
+ * decided.  It is decided again, or it would stay for ever. */
+static int judge_trace(const struct judging *judging, const struct judged *judged) {
     struct history *history = judging->history;
     struct history_keep *keep = history->keep;
-    struct kept_trace *known = list_find(keep, id, index), trace = {.id = *id, .entry = index};
+    bool known = list_has(keep, &judged->id, judged->entry), truncated, found;
+    struct kept_trace trace = {.id = judged->id, .entry = judged->entry};
     struct history_span span;
     struct history_trace summary;
-    bool truncated, found;
     int wanted;
 
     grace_read_lock();
-    found = find_entry(history, id, index, &span, &truncated);
+    found = find_entry(history, &trace.id, trace.entry, &span, &truncated);
     grace_read_unlock();
-    if (!found || (truncated && !known)) return 0;
-    wanted = is_wanted(judging, id, index, &summary);
+    if (!found) return 0;
+    wanted = truncated && !known ? 0 : is_wanted(judging, &trace.id, trace.entry, &summary);
     if (wanted == -ECANCELED || wanted == -ENOMEM) return wanted;
-    if (known) list_remove(keep, known);
+    list_remove(keep, trace.entry);
     if (wanted == -E2BIG || (wanted == 1 && summary.events > keep->events_max / 4)) {
         give_up(history, keep, &trace);
     } else if (wanted == 1) {
@@ -333,25 +354,22 @@ static int judge_trace(const struct judging *judging, const struct trace_id *id,
         trace.last_ns = summary.last_ns;
         trace.events = summary.events;
         decide(history, &trace, TRACE_KEPT);
-        keep->needed += need_of(keep, &trace);
-        keep->list[keep->count++] = trace;
-        keep->place_of[index] = keep->count;
+        list_add(keep, &trace);
         if (keep->count == LIST_MAX) make_fit(history, keep);
-    } else if (known) {
+    } else if (known || judged->kept) {
         decide(history, &trace, TRACE_KEPT_NOT);
     }
     return 0;
 }
 
-struct some_ids {
-    struct trace_id ids[IDS_A_LOCK];
-    uint32_t entries[IDS_A_LOCK];
+struct some_traces {
+    struct judged list[TRACES_A_LOCK];
     uint32_t count;
 };
 
 /* The traces of a segment from number `first` on.  Returns how many numbers it has looked at: 0 at the end, or if the segment is
  * gone. */
-static uint32_t take_some(const struct history *history, uint64_t number, uint32_t first, struct some_ids *out) {
+static uint32_t take_some(const struct history *history, uint64_t number, uint32_t first, struct some_traces *out) {
     const struct segment *segment;
     uint32_t count = 0, seen = 0;
 
@@ -359,22 +377,21 @@ static uint32_t take_some(const struct history *history, uint64_t number, uint32
     grace_read_lock();
     segment = history__segment_bounds(history, number);
     if (segment) count = atomic_load_explicit(&segment->traces_published, memory_order_acquire); /* traces:A */
-    for (uint32_t i = first; i < count && seen < IDS_A_LOCK; i++, seen++) {
+    for (uint32_t i = first; i < count && seen < TRACES_A_LOCK; i++, seen++) {
         const struct trace_tally *tally = &segment->traces[i];
-        if (history__kept_load(tally) == TRACE_KEPT_NO_MORE) continue;
-        out->ids[out->count] = tally->id;
-        out->entries[out->count++] = tally->entry;
+        enum trace_kept kept = history__kept_load(tally);
+        if (kept != TRACE_KEPT_NO_MORE) out->list[out->count++] = (struct judged){tally->id, tally->entry, kept == TRACE_KEPT};
     }
     grace_read_unlock();
     return seen;
 }
 
 static int judge_segment(const struct judging *judging, uint64_t number) {
-    struct some_ids some;
+    struct some_traces some;
     int error = 0;
 
     for (uint32_t first = 0, seen; error == 0 && (seen = take_some(judging->history, number, first, &some)) > 0; first += seen)
-        for (uint32_t i = 0; i < some.count && error == 0; i++) error = judge_trace(judging, &some.ids[i], some.entries[i]);
+        for (uint32_t i = 0; i < some.count && error == 0; i++) error = judge_trace(judging, &some.list[i]);
     return error;
 }
 

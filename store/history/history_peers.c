@@ -127,10 +127,10 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
 
 /* ---- a segment ---------------------------------------------------------------------------------------------------------- */
 
-static void note_node(struct peer_sum *sum, uint32_t node) { sum->nodes[node / 64] |= UINT64_C(1) << node % 64; }
+static void note_node(struct peer_sum *sum, uint32_t node) { history__bit_set(sum->nodes, node); }
 
 static bool node_asked(const struct peer_sums *sums, uint32_t node) {
-    return !sums->node_set || (node < sums->node_set_bits && (sums->node_set[node / 64] >> node % 64 & 1) != 0);
+    return !sums->node_set || (node < sums->node_set_bits && history__bit_get(sums->node_set, node));
 }
 
 /* One event by itself. */
@@ -259,7 +259,7 @@ static void fill(const struct peer_sum *sum, struct history_peer *ret_peer) {
     peer->has_min_rtt = min_rtt_ns != UINT64_MAX;
     peer->min_rtt_ns = peer->has_min_rtt ? min_rtt_ns : 0;
     for (uint32_t node = 0; node < HISTORY_NODES_MAX && peer->node_count < HISTORY_SUMMARY_NODES_MAX; node++)
-        if ((sum->nodes[node / 64] >> node % 64 & 1) != 0) peer->nodes[peer->node_count++] = node;
+        if (history__bit_get(sum->nodes, node)) peer->nodes[peer->node_count++] = node;
 }
 
 static int peer_compare(const void *a, const void *b) {

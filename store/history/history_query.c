@@ -19,7 +19,7 @@
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
 static inline bool match_node(const struct history_query *query, uint32_t node) {
-    return node < query->node_set_bits && (query->node_set[node / 64] >> node % 64 & 1) != 0;
+    return node < query->node_set_bits && history__bit_get(query->node_set, node);
 }
 
 bool history_match(const struct history_query *query, const struct trace_event *event, history_source source) {

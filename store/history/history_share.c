@@ -58,7 +58,7 @@ size_t history__share_bytes(uint32_t segments_max) {
 }
 
 void history__share_init(struct history_share *share, uint32_t segments_max) {
-    share->events_max = (uint64_t)(segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
+    share->events_max = history__eighth(segments_max);
     share->numbers = (uint32_t *)(share + 1);
     share->numbers_mask = numbers_for(segments_max) - 1;
 }
@@ -122,12 +122,12 @@ static uint64_t level(const struct history_share *share, uint64_t events_max) {
 }
 
 static void choose_one(struct history_share *share, uint32_t index, uint64_t number) {
-    share->chosen[index / 64] |= UINT64_C(1) << index % 64;
+    history__bit_set(share->chosen, index);
     share->chosen_numbers[share->chosen_count++] = (uint32_t)number;
 }
 
 static bool is_of_kept_trace(const struct history_share *share, uint32_t index) {
-    return share->of_kept_traces != NULL && (share->of_kept_traces[index / 64] >> index % 64 & 1) != 0;
+    return share->of_kept_traces != NULL && history__bit_get(share->of_kept_traces, index);
 }
 
 /* Does an event stay that its node's share does not keep?  Of a node without a share none does: its index is needed for
@@ -196,16 +196,12 @@ uint32_t history__share_choose(struct history *history, const struct segment *se
 
 /* ---- traces ---------------------------------------------------------------------------------------------------------------- */
 
-static bool is_chosen(const struct history_share *share, uint32_t index) {
-    return (share->chosen[index / 64] >> index % 64 & 1) != 0;
-}
-
 static bool all_chosen(const struct history_share *share, const struct segment *segment, const struct trace_tally *tally) {
     struct chain chain;
     uint32_t index;
 
     for (history__chain_begin(&chain, &tally->head, segment->trace_links); history__chain_next(&chain, &index);)
-        if (!is_chosen(share, index)) return false;
+        if (!history__bit_get(share->chosen, index)) return false;
     return true;
 }
 
@@ -232,8 +228,8 @@ static void settle_trace(struct history *history, const struct segment *segment,
     if (history__id_none(id)) return;
     tally = history__find_trace(history, segment, id, &whole);
     number = (uint32_t)(tally - segment->traces);
-    if ((seen[number / 64] >> number % 64 & 1) != 0) return;
-    seen[number / 64] |= UINT64_C(1) << number % 64;
+    if (history__bit_get(seen, number)) return;
+    history__bit_set(seen, number);
     entry = &history__trace_entry(history, tally->entry)->entry;
     if (history__load(&entry->first_in) != segment->number + 1 || !all_chosen(history->share, segment, tally)) return;
     history__store(&entry->first_in, first_after(history, segment->number, id, history__load(&entry->last_in)));

@@ -147,8 +147,6 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
 
 /* A set of directory entries. */
 static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) / 64, sizeof(uint64_t)); }
-static void bits_set(uint64_t *bits, uint32_t index) { bits[index / 64] |= UINT64_C(1) << index % 64; }
-static bool bits_get(const uint64_t *bits, uint32_t index) { return (bits[index / 64] >> index % 64 & 1) != 0; }
 
 /* The directory entry of a trace that has events in the segment; 0, which is nobody's, for one whose tally is still on its way.
  * */
@@ -178,7 +176,7 @@ static void mark_events(const struct history *history, const struct segment *seg
         if (!history__event_ready(segment, at)) continue;
         if (history__id_none(&event->trace_id) || !history_match(query, event, segment->sources[at])) continue;
         if (app_id && !history__app_is(event, app_id)) continue;
-        bits_set(bits, entry_of(history, segment, &event->trace_id));
+        history__bit_set(bits, entry_of(history, segment, &event->trace_id));
     }
 }
 
@@ -296,9 +294,10 @@ static void list_entry(struct listing *listing, uint32_t index) {
 
     if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
     if (last_ns < listing->query->from_ns) return;
-    if (listing->in_window && !bits_get(listing->in_window, index)) return;
-    if (listing->of_app && !bits_get(listing->of_app, index)) return;
-    if (listing->requests && bits_get(listing->requests, index) != (listing->query->kind == HISTORY_TRACES_REQUESTS)) return;
+    if (listing->in_window && !history__bit_get(listing->in_window, index)) return;
+    if (listing->of_app && !history__bit_get(listing->of_app, index)) return;
+    if (listing->requests && history__bit_get(listing->requests, index) != (listing->query->kind == HISTORY_TRACES_REQUESTS))
+        return;
     candidates_add(&listing->candidates,
                    &(struct candidate){.rank = last_ns,
                                        .id = entry->id,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <urcu.h>
 
+#include "history_internal.h"
 #include "store_fixture.h"
 #include <store/history_image.h>
 #include <store/history_keep.h>
@@ -222,6 +223,20 @@ START_TEST(one_that_is_too_long_is_given_up) {
 }
 END_TEST
 
+/* Who begins a trace has it on his account, whoever was the first to say something of it. */
+START_TEST(traces_count_for_the_node_of_their_root) {
+    uint32_t honest = add_node(1), sybil = add_node(2);
+    for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
+    for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
+    for (uint64_t i = 0; i < 100000; i++) {
+        emit(honest, FINE + i);
+        request(sybil, sybil, FINE + i, false);
+    }
+    for (uint64_t i = 0; i < 100; i++) check_whole(FAILED + i, 10);
+    ck_assert_uint_gt(keep_stats().given_up, 0);
+}
+END_TEST
+
 /* As sybils do: each event a trace of its own, so that segments go early. */
 START_TEST(a_flood_of_traces_pushes_out_no_failed_one) {
     uint32_t node = add_node(1);
@@ -267,6 +282,146 @@ START_TEST(traces_of_the_long_dead_go_and_are_counted) {
     ck_assert_uint_lt(index_max, 2900);
     ck_assert_uint_lt(keep_stats().traces, 500); /* those that have gone are not counted any more */
     (void)stats();
+}
+END_TEST
+
+/* Nothing is left of a node when its kept traces are gone: then its index is free. */
+START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
+    uint32_t loud = add_node(1), node = add_node(2);
+    request(node, node, FAILED, false);
+    for (unsigned i = 0; i < 20; i++) flood(node, stats().events_max / 10);
+    check_whole(FAILED, 10);
+    store_end_node(&store, node, NODE_CRASHED);
+    for (unsigned i = 0; i < 20; i++) flood(loud, stats().events_max / 10);
+    ck_assert(history_has_node(store.history, node)); /* it has its share */
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t other = add_node(i + 3);
+        emit(other, FINE + i);
+        store_end_node(&store, other, NODE_CRASHED);
+    }
+    for (unsigned i = 0; i < 30; i++) flood(loud, stats().events_max / 10);
+    ck_assert_uint_eq(keep_stats().events_lost, 10);
+    ck_assert_uint_eq(count_of(FAILED), 0);
+    ck_assert(!history_has_node(store.history, node));
+}
+END_TEST
+
+/* The least history: all segments but the newest are judged, and that one not before it is full. */
+START_TEST(a_small_history_keeps_them_too) {
+    const uint64_t every = 10000;
+    size_t bytes = (size_t)4 << 20;
+    uint64_t requests = 0, expected;
+    teardown();
+    while (store_init(&store, bytes)) bytes += (size_t)1 << 20;
+    ck_assert_int_eq(keep_create(&keep, &store, "any (app_end and not ok)", due, NULL, &(struct trace_rpc_error){0}), 0);
+    uint32_t node = add_node(1);
+    for (uint64_t i = 0; i < 1000000; i++) {
+        if (i % every == 0) request(node, node, FAILED + requests++, false);
+        flood(node, 1);
+    }
+    ck_assert_uint_le(stats().events_max, 2 * HISTORY_SEGMENT_EVENTS);
+    expected = requests < keep_stats().events_max / 10 / 2 ? requests : keep_stats().events_max / 10 / 2;
+    for (uint64_t i = requests - expected; i < requests; i++) check_whole(FAILED + i, 10);
+    ck_assert_uint_eq(keep_stats().unjudged + keep_stats().given_up, 0);
+}
+END_TEST
+
+/* ---- events that move while a trace is looked at ------------------------------------------------------------------------- */
+
+static struct {
+    struct history_work work;
+    uint64_t until; /* the pause lasts until the history begins here */
+    uint32_t node;
+    unsigned pauses;
+    bool failed;
+} moving;
+
+/* Called between the trace's first event and its last: both move meanwhile. */
+static void move(void *arg) {
+    (void)arg;
+    while (history_begin_position(store.history) < moving.until) flood(moving.node, 1000);
+    moving.pauses++;
+}
+
+static void see_slowly(void *context, const struct trace_event *event, history_source source) {
+    const struct trace_id id = trace_of(FAILED);
+    (void)context;
+    (void)source;
+    if (memcmp(&event->trace_id, &id, sizeof id)) return;
+    moving.failed |= event->kind == TRACE_KIND_APP_END && !event->data.app_end.ok;
+    if (event->kind == TRACE_KIND_APP_START) moving.work.done += 1000000; /* more than under one lock */
+}
+
+static bool was_seen_to_fail(void *context, const struct history_trace *trace) {
+    bool failed = moving.failed;
+    (void)context;
+    (void)trace;
+    moving.failed = false;
+    return failed;
+}
+
+/* The segment of the trace's event of that kind. */
+static uint64_t segment_of(uint64_t trace, uint16_t kind) {
+    const struct history_query query = {.by_trace = true, .trace_id = trace_of(trace), .kinds = UINT64_C(1) << kind};
+    struct history_answer answer;
+    ck_assert_int_eq(history_select(store.history, &query, 0, UINT64_MAX, 2, false, NULL, &answer), 0);
+    ck_assert_uint_eq(answer.count, 1);
+    uint64_t segment = answer.hits[0].position / HISTORY_SEGMENT_EVENTS;
+    history_answer_fini(&answer);
+    return segment;
+}
+
+START_TEST(a_trace_that_moves_while_it_is_judged_is_judged_whole) {
+    const struct history_trace_test test = {NULL, see_slowly, was_seen_to_fail};
+    uint64_t first;
+    moving.node = add_node(1);
+    moving.work.pause = move;
+    start(moving.node, FAILED);
+    flood(moving.node, HISTORY_SEGMENT_EVENTS);
+    end(moving.node, FAILED, false);
+    flood(moving.node, stats().events_max); /* it is judged, and moves */
+    late = true;
+    first = segment_of(FAILED, TRACE_KIND_APP_START);
+    ck_assert_uint_ge(first, 2);
+    ck_assert_uint_eq(segment_of(FAILED, TRACE_KIND_APP_END), first + 1);
+    while (history_begin_position(store.history) < first * HISTORY_SEGMENT_EVENTS) flood(moving.node, 1000);
+    moving.until = (first + 2) * HISTORY_SEGMENT_EVENTS;
+    ck_assert_int_eq(history_keep_judge(store.history, &test, &moving.work), 0);
+    ck_assert_uint_ge(moving.pauses, 1);
+    ck_assert_uint_ge(history_begin_position(store.history), moving.until);
+    flood(moving.node, 2 * stats().events_max);
+    check_whole(FAILED, 2);
+}
+END_TEST
+
+/* ---- a decision that comes while events are copied ---------------------------------------------------------------------- */
+
+/* As the ingest thread leaves a tally when it copied the trace's events while the decision was made. */
+static void leave_kept(uint64_t trace, uint64_t segment) {
+    struct trace_id id = trace_of(trace);
+    bool whole = true;
+    struct trace_tally *tally = history__find_trace(store.history, history__segment_bounds(store.history, segment), &id, &whole);
+    ck_assert_ptr_nonnull(tally);
+    history__kept_store(tally, TRACE_KEPT);
+}
+
+START_TEST(what_is_not_kept_any_more_goes_in_the_end) {
+    uint32_t node = add_node(1);
+    request(node, node, FINE, true);
+    start(node, FINE + 1);
+    flood(node, HISTORY_SEGMENT_EVENTS);
+    end(node, FINE + 1, false);
+    leave_kept(FINE, 0);
+    leave_kept(FINE + 1, 1); /* and not its first event: it will be truncated */
+    late = true;
+    while (history_begin_position(store.history) == 0) flood(node, 1000);
+    late = false;
+    ck_assert_uint_eq(count_of(FINE), 10);
+    ck_assert_uint_eq(count_of(FINE + 1), 1);
+    flood(node, 3 * stats().events_max);
+    ck_assert_uint_eq(count_of(FINE), 0);
+    ck_assert_uint_eq(count_of(FINE + 1), 0);
+    ck_assert_uint_eq(stats().kept, 0);
 }
 END_TEST
 
@@ -321,9 +476,14 @@ int main(void) {
     tcase_add_test(tcase, a_flood_of_failed_traces_pushes_out_none_of_another_node);
     tcase_add_test(tcase, what_has_no_room_is_given_up_from_the_oldest_on);
     tcase_add_test(tcase, one_that_is_too_long_is_given_up);
+    tcase_add_test(tcase, traces_count_for_the_node_of_their_root);
     tcase_add_test(tcase, a_flood_of_traces_pushes_out_no_failed_one);
     tcase_add_test(tcase, a_late_judge_loses_nothing_of_before_and_is_counted);
     tcase_add_test(tcase, traces_of_the_long_dead_go_and_are_counted);
+    tcase_add_test(tcase, events_that_only_their_trace_keeps_count_for_their_node);
+    tcase_add_test(tcase, a_small_history_keeps_them_too);
+    tcase_add_test(tcase, a_trace_that_moves_while_it_is_judged_is_judged_whole);
+    tcase_add_test(tcase, what_is_not_kept_any_more_goes_in_the_end);
     tcase_add_test(tcase, images_have_each_event_once);
     tcase_add_test(tcase, a_wrong_filter_says_where);
     suite_add_tcase(suite, tcase);

@@ -9,12 +9,13 @@
 #ifndef TESTS_HELPERS_CHECK_H
 #define TESTS_HELPERS_CHECK_H
 
-#define _mark_point(file, line)                       \
-    __extension__({                                   \
-        static char reported; /* by this assertion */ \
-        if (!reported) (_mark_point)(file, line);     \
-        reported = 1;                                 \
-        (void)0;                                      \
+/* Threads may assert at once. */
+#define _mark_point(file, line)                                                       \
+    __extension__({                                                                   \
+        static char reported; /* by this assertion */                                 \
+        if (!__atomic_load_n(&reported, __ATOMIC_RELAXED)) (_mark_point)(file, line); \
+        __atomic_store_n(&reported, 1, __ATOMIC_RELAXED);                             \
+        (void)0;                                                                      \
     })
 
 #endif
