@@ -20,7 +20,7 @@ def main():
     parts = [HEAD]
     for name, path in documents:
         text = pathlib.Path(path).read_bytes()
-        title = text.decode().partition("\n")[0].removeprefix("# ")
+        title = next(line[2:] for line in text.decode().splitlines() if line.startswith("# "))
         data = ",".join(str(byte - 256 if byte > 127 else byte) for byte in text + b"\0")
         parts.append(f"    {{{json.dumps(name)}, {json.dumps(title)}, (const char[]){{{data}}}}},\n")
     parts.append("};\n\nconst size_t topic_count = sizeof topics / sizeof *topics;\n")

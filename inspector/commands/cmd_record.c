@@ -3,6 +3,7 @@
  * The commands that make recordings: of a stream, and of what nodes left behind. */
 #include "commands.h"
 
+#include "end_signal.h"
 #include "event_writer.h"
 #include "json_get.h"
 #include "limits.h"
@@ -11,28 +12,9 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* ---- the end by a signal ---- */
-
-static volatile sig_atomic_t asked_to_end;
-
-static void note_signal(int number) {
-    (void)number;
-    asked_to_end = 1;
-}
-
-/* The open segment has to be written when the user has had enough: Ctrl-C, a closed terminal.  The second Ctrl-C ends it at
- * once. */
-static void catch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND}, before;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
-}
 
 /* ---- the stream ---- */
 
@@ -44,8 +26,7 @@ struct record {
     struct stream stream;
     uint64_t missed;   /* events that never came */
     uint64_t names_ms; /* when nodes were asked for */
-    uint64_t away_ms;  /* since when traced is away */
-    uint64_t wait_ms;  /* how long it may be */
+    uint64_t wait_ms;  /* how long traced may be away */
     bool reported;     /* that the file cannot be written */
     uint64_t end_ns;   /* when the user asked for the end, Unix time; 0: not yet */
     unsigned quiet;    /* answers since the last event, once the user asked for the end */
@@ -86,12 +67,6 @@ static int record_events(struct record *record, json_t *events_new) {
     return result;
 }
 
-/* A stream whose source is away waits in pieces, so that the user can end it meanwhile.  Returns whether to go on waiting. */
-static bool waits_on(const struct record *record) {
-    return record->stream.away.is && record->session->failure.disconnected &&
-           trace_now_monotonic_ms() - record->away_ms < record->wait_ms;
-}
-
 /* Are all of these events later than the end that the user asked for, by more than traced needs to drain a lane?  Then the nodes
  * emit without a pause, and all events before the end have arrived. */
 static bool is_past_end(const struct record *record, const json_t *events) {
@@ -122,14 +97,14 @@ static int record_stream(struct record *record) {
     for (;;) {
         struct source_news news;
         int result = 0;
-        if (asked_to_end && !record->end_ns) record->end_ns = trace_now_unix_ns();
+        if (end_signal && !record->end_ns) record->end_ns = trace_now_unix_ns();
         if (record->end_ns && record->stream.away.is) return 0;
         switch (stream_next(&record->stream, trace_now_monotonic_ms() + pause_ms(record), &news)) {
         case SOURCE_TIME:
             if (record->end_ns && is_whole(record)) return 0;
             break;
         case SOURCE_FAILED:
-            if (!waits_on(record)) return -1;
+            if (!stream_waits_on(&record->stream, record->wait_ms)) return -1;
             break;
         case SOURCE_EVENTS: {
             record->quiet = 0;
@@ -140,10 +115,7 @@ static int record_stream(struct record *record) {
         }
         case SOURCE_GAP: record->missed += news.count; break;
         case SOURCE_NOTE: output_note(news.text); break;
-        case SOURCE_AWAY:
-            record->away_ms = trace_now_monotonic_ms();
-            output_note(record_away);
-            break;
+        case SOURCE_AWAY: output_note(record_away); break;
         case SOURCE_ENDED: return 0;
         default: break;
         }
@@ -177,13 +149,8 @@ static int show_end(const struct record *record, const char *path, const struct 
 
 static int begin_record(struct record *record) {
     struct session *session = record->session;
-    const struct options *options = session->options;
-    struct stream_wish begin = {.params_new = session_filter_new(session),
-                                .recent = option_number(options, OPTION_RECENT, 0),
-                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
-                                .deadline_ms = WAIT_FOREVER,
-                                .wait_ms = record->wait_ms ? CONNECT_RETRY_MS : 0};
-    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
+    struct stream_wish begin = stream_wish_of(session->options, trace_now_monotonic_ms(), session_filter_new(session),
+                                              record->wait_ms ? CONNECT_RETRY_MS : 0);
     return begin_stream(session, &record->stream, session->inquiry.source, begin, record_away);
 }
 
@@ -192,7 +159,7 @@ static int record_to(struct record *record, const char *path) {
     struct session *session = record->session;
     struct event_writer_stats stats;
     struct failure failure, closing;
-    catch_signals(); /* not before: until now a signal ends it at once, and leaves nothing */
+    end_signal_catch(NULL); /* the open segment has to be written */
     if (event_writer_open(&record->writer, path, &session->failure)) return -1;
     int result = learn_nodes(record) && stream_lost(&record->stream) ? -1 : record_stream(record);
     failure = session->failure;

@@ -215,8 +215,8 @@ int event_writer_close(struct event_writer *writer, struct event_writer_stats *r
     if (writer->error) error = writer->error;
     if (ret_stats) *ret_stats = (struct event_writer_stats){stats.written, stats.lost, stats.bytes};
     if (error)
-        result = failure_set(failure, EXIT_FAILED, "cannot write %s: %s; %" PRIu64 " events are missing in it", writer->path,
-                             strerror(-error), stats.lost);
+        result = failure_set(failure, EXIT_FAILED, "cannot write %s: %s; %" PRIu64 " event%s lost", writer->path,
+                             strerror(-error), stats.lost, stats.lost == 1 ? " is" : "s are");
     json_decref(writer->apps);
     free(writer->logs);
     free(writer->path);

@@ -7,6 +7,15 @@
 #include <inttypes.h>
 #include <proto/clock.h>
 
+struct stream_wish stream_wish_of(const struct options *options, uint64_t begin_ms, json_t *params_new, uint64_t wait_ms) {
+    return (struct stream_wish){.params_new = params_new,
+                                .recent = option_number(options, OPTION_RECENT, 0),
+                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
+                                .deadline_ms =
+                                    option_given(options, OPTION_FOR) ? begin_ms + options->numbers[OPTION_FOR] : WAIT_FOREVER,
+                                .wait_ms = wait_ms};
+}
+
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
                  const char *away) {
     json_t *nodes;
@@ -194,12 +203,7 @@ int show_stream(struct session *session, const struct show_stream *wish) {
         .json = options_want_data(options),
         .pace.begin_ms = trace_now_monotonic_ms(),
     };
-    struct stream_wish begin = {.params_new = wish->params_new,
-                                .recent = option_number(options, OPTION_RECENT, 0),
-                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
-                                .deadline_ms = WAIT_FOREVER,
-                                .wait_ms = wish->wait_ms};
-    if (option_given(options, OPTION_FOR)) begin.deadline_ms = show.pace.begin_ms + options->numbers[OPTION_FOR];
+    struct stream_wish begin = stream_wish_of(options, show.pace.begin_ms, wish->params_new, wish->wait_ms);
     session->view.now_ns = 0; /* events of a live stream are always recent */
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {

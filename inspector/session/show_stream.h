@@ -20,6 +20,9 @@ struct show_stream {
 /* Shows the stream, with --recent, --limit and --for, until it ends.  Returns 0, or -1 with session->failure. */
 int show_stream(struct session *session, const struct show_stream *wish);
 
+/* What --recent, --limit and --for ask of a stream that begins at begin_ms (monotonic).  The others: as in struct stream_wish. */
+struct stream_wish stream_wish_of(const struct options *options, uint64_t begin_ms, json_t *params_new, uint64_t wait_ms);
+
 /* stream_init, and learns the names of the nodes.  Waits for a source that goes away meanwhile, as
  * the wish says; away: the note to print then.  Returns 0, or -1 with session->failure; stream_fini in both cases. */
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,

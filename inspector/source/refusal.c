@@ -5,6 +5,7 @@
 #include "json_scan.h"
 #include "limits.h"
 
+#include <proto/rpc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,8 +35,10 @@ static bool read_filter_fault(const json_t *data, struct failure *failure) {
 }
 
 int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data) {
-    if (!read_filter_fault(data, failure)) failure_set(failure, EXIT_FAILED, "%s", message);
     const char *param = json_get_text(data, "param");
+    /* Params are what the command line says; but a cursor is ours, and expires. */
+    bool is_usage = code == TRACE_RPC_INVALID_PARAMS && !(param && !strcmp(param, "cursor"));
+    if (!read_filter_fault(data, failure)) failure_set(failure, is_usage ? EXIT_USAGE : EXIT_FAILED, "%s", message);
     failure->rpc_code = code;
     snprintf(failure->param, sizeof failure->param, "%s", param ? param : "");
     append_list(failure->text, sizeof failure->text, json_object_get(data, "candidates"), "; it could be ");

@@ -156,6 +156,7 @@ int stream_lost(struct stream *stream) {
         resume_start_hidden(&stream->resume);
     }
     stream->away.is = true;
+    stream->away.last_ms = trace_now_monotonic_ms();
     stream->away.due_ms = WAIT_FOREVER;
     queue_add(stream, SOURCE_AWAY, (struct source_news){0});
     return 0;
@@ -184,6 +185,10 @@ uint64_t stream_wait_ms(const struct stream *stream) {
     uint64_t now_ms = trace_now_monotonic_ms(), left_ms = WAIT_FOREVER;
     if (stream->deadline_ms != WAIT_FOREVER) left_ms = stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
     return left_ms < stream->wait_ms ? left_ms : stream->wait_ms;
+}
+
+bool stream_waits_on(const struct stream *stream, uint64_t patience_ms) {
+    return stream->away.is && stream->failure->disconnected && trace_now_monotonic_ms() - stream->away.last_ms < patience_ms;
 }
 
 /* Reopens the source.  It can go away again at once, because a traced that is shutting down still accepts connections. */

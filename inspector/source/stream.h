@@ -30,9 +30,10 @@ struct stream {
         bool any;        /* it was away, and the losses are not settled yet */
         uint64_t due_ms; /* when to settle it */
         uint64_t since_ms, back_ms;
-        uint64_t missed; /* the stream's, when it went away */
-        uint64_t hidden; /* losses since then that our filter hides */
-        int64_t number;  /* of the subscription that reports those; 0: none */
+        uint64_t last_ms; /* when it went away last: it can do so again before the losses are settled */
+        uint64_t missed;  /* the stream's, when it went away */
+        uint64_t hidden;  /* losses since then that our filter hides */
+        int64_t number;   /* of the subscription that reports those; 0: none */
     } away;
     struct {
         enum source_event event;
@@ -58,6 +59,10 @@ void stream_fini(struct stream *stream);
 
 /* How long to wait for a source that went away; never beyond the stream's deadline. */
 uint64_t stream_wait_ms(const struct stream *stream);
+
+/* For streams that wait in pieces (wish.wait_ms), so that the user can end them meanwhile: after SOURCE_FAILED, is the source
+ * only away, and not yet for patience_ms?  Then call stream_next again. */
+bool stream_waits_on(const struct stream *stream, uint64_t patience_ms);
 
 /* Like source_next.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time later, SETTLED; and
  * ENDED at the stream's deadline or after its last event. */

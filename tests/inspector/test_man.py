@@ -34,7 +34,7 @@ def shown(page):
 
 
 def topics():
-    return re.findall(r"^  ([a-z-]+) ", output(INSPECTOR, "help").split("topics of")[1], re.MULTILINE)
+    return dict(re.findall(r"^  ([a-z-]+) +(.*)$", output(INSPECTOR, "help").split("topics of")[1], re.MULTILINE))
 
 
 class Topics(unittest.TestCase):
@@ -53,6 +53,11 @@ class Topics(unittest.TestCase):
             plain = re.sub(r"\]\([^)]*\)|\*\*|`", "", plain)
             told = set(re.findall(r"[A-Za-z0-9_]{3,}", plain)) - set(re.findall(r"[A-Za-z0-9_]{3,}", shown))
             self.assertEqual({word for word in told if word.upper() not in shown}, set(), topic)
+
+    def test_each_is_listed_by_the_heading_of_its_document(self):
+        for topic, title in topics().items():
+            source = (self.DOCS / (self.FILES.get(topic, topic) + ".md")).read_text(encoding="utf-8")
+            self.assertEqual(title, re.search(r"(?m)^# (.*)$", source)[1].replace("`", ""), topic)
 
     def test_lines_are_short_unless_they_are_examples(self):
         for topic in topics():

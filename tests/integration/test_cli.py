@@ -260,12 +260,22 @@ class ExitCodes(unittest.TestCase):
 
     def test_what_is_not_found_or_refused_is_1(self):
         for words, said in ((["trace", "77" * 16], "77"), (["export", "77" * 16], "77"), (["peer", "nobody"], "nobody"),
-                            (["recent", "--node", "nobody"], "nobody"), (["recent", "--kind", "nonsense"], "nonsense"),
-                            (["recent", "--node", ""], "node"), (["control", "--node", "nobody"], "nobody"),
-                            (["range", "2026-02-30", "now"], "no such day"), (["rpc", "frobnicate"], "there are hello"),
-                            (["traces", "--app", "TOOLONG"], "app")):
+                            (["recent", "--node", "nobody"], "nobody"),
+                            (["control", "--node", "nobody"], "nobody"), (["rpc", "frobnicate"], "there are hello")):
             with self.subTest(words=words):
                 self.fails(1, *words, said=said)
+
+    def test_a_value_that_is_wrong_in_itself_is_2_also_if_traced_finds_it(self):
+        for words, said in ((["recent", "--since", "nonsense"], "time"), (["follow", "--since", "nonsense"], "time"),
+                            (["analyze", "--until", "2026-02-30"], "no such day"), (["range", "2026-02-30", "now"], "no such day"),
+                            (["recent", "--kind", "nonsense"], "nonsense"), (["control", "--kind", "nonsense"], "nonsense"),
+                            (["traces", "--app", "TOOLONG"], "app"), (["trace", "xyz"], "hex"), (["export", "xyz"], "hex"),
+                            (["diff", "xyz", "5a"], "hex"), (["recent", "--node", ""], "node"), (["rpc", "query", '{"limit": "x"}'], "limit")):
+            with self.subTest(words=words):
+                self.fails(2, *words, said=said)
+
+    def test_a_cursor_that_has_expired_is_no_wrong_command_line(self):
+        self.fails(1, "rpc", "query", '{"cursor": "x"}', said="cursor")
 
     def test_help_says_the_codes_and_so_does_the_page(self):
         told = re.findall(r"^  (\d) +(\S.*)$", run("help")[1], re.MULTILINE)

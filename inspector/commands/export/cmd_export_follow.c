@@ -3,6 +3,7 @@
  * export --follow: a stream in another program's format, for hours or as a service beside traced. */
 #include "cmd_export.h"
 
+#include "end_signal.h"
 #include "json_get.h"
 #include "limits.h"
 #include "push.h"
@@ -19,31 +20,12 @@
 
 static const char away_note[] = "traced went away; waiting for it to come back";
 
-/* ---- the end by a signal ---- */
-
-static volatile sig_atomic_t asked_to_end;
-
-/* What is open ends in the output, and what is to be pushed is, for a moment.  The second signal ends it at once. */
-static void note_signal(int number) {
-    asked_to_end = number;
-    push_hurry();
-}
-
-static void catch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND}, before;
-    asked_to_end = 0;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
-}
-
 /* ---- the stream ---- */
 
 struct following {
     struct exporting *exporting;
     struct stream stream;
-    uint64_t wait_ms;  /* how long traced may be away, */
-    uint64_t away_ms;  /* since when it is */
+    uint64_t wait_ms;  /* how long traced may be away */
     uint64_t names_ms; /* when nodes were asked for */
     uint64_t flush_ms; /* when to write out what was given; WAIT_FOREVER: nothing was */
 };
@@ -94,12 +76,6 @@ static int give_gap(struct following *following, const struct source_news *gap) 
     return export_missed(&following->exporting->export, gap->count, reasons[gap->why].word);
 }
 
-/* A stream whose source is away waits in pieces, so that it can be ended meanwhile.  Returns whether to wait on. */
-static bool waits_on(const struct following *following) {
-    return following->stream.away.is && following->exporting->session->failure.disconnected &&
-           trace_now_monotonic_ms() - following->away_ms < following->wait_ms;
-}
-
 /* Takes one piece of news.  Returns 1 at the end, 0, or -1 with the failure. */
 static int take_news(struct following *following) {
     struct source_news news;
@@ -107,14 +83,11 @@ static int take_news(struct following *following) {
     int result = 0;
     uint64_t now_ms = trace_now_monotonic_ms(), look_ms = now_ms + CONNECT_RETRY_MS;
     switch (stream_next(&following->stream, look_ms < following->flush_ms ? look_ms : following->flush_ms, &news)) {
-    case SOURCE_FAILED: return waits_on(following) ? 0 : -1;
+    case SOURCE_FAILED: return stream_waits_on(&following->stream, following->wait_ms) ? 0 : -1;
     case SOURCE_EVENTS: return give_events(following, news.value);
     case SOURCE_GAP: return give_gap(following, &news);
     case SOURCE_NOTE: output_note(news.text); return 0;
-    case SOURCE_AWAY:
-        following->away_ms = trace_now_monotonic_ms();
-        output_note(away_note);
-        return 0;
+    case SOURCE_AWAY: output_note(away_note); return 0;
     case SOURCE_SETTLED:
         show_stream_settled(&line, &news);
         output_note(strbuf_text(&line));
@@ -129,7 +102,7 @@ static int take_news(struct following *following) {
 static int follow_to_the_end(struct following *following) {
     struct export *export = &following->exporting->export;
     int result = 0;
-    while (!result && !asked_to_end) {
+    while (!result && !end_signal) {
         result = take_news(following);
         if (result < 0 || trace_now_monotonic_ms() < following->flush_ms) continue;
         following->flush_ms = WAIT_FOREVER;
@@ -142,25 +115,20 @@ static int follow_to_the_end(struct following *following) {
 
 int export_follow(struct exporting *exporting) {
     struct session *session = exporting->session;
-    const struct options *options = session->options;
     struct following following = {
-        .exporting = exporting, .wait_ms = option_number(options, OPTION_WAIT, WAIT_FOREVER), .flush_ms = WAIT_FOREVER};
-    struct stream_wish begin = {.params_new = exporting->id ? session_filter_of_new(session, "trace_id", exporting->id)
-                                                            : session_filter_new(session),
-                                .recent = option_number(options, OPTION_RECENT, 0),
-                                .events_max = option_number(options, OPTION_LIMIT, UINT64_MAX),
-                                .deadline_ms = WAIT_FOREVER,
-                                .wait_ms = following.wait_ms ? CONNECT_RETRY_MS : 0};
-    if (option_given(options, OPTION_FOR)) begin.deadline_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
+        .exporting = exporting, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER), .flush_ms = WAIT_FOREVER};
+    json_t *params = exporting->id ? session_filter_of_new(session, "trace_id", exporting->id) : session_filter_new(session);
+    struct stream_wish begin =
+        stream_wish_of(session->options, trace_now_monotonic_ms(), params, following.wait_ms ? CONNECT_RETRY_MS : 0);
     int result = begin_stream(session, &following.stream, session->inquiry.source, begin, away_note);
     if (!result) {
-        catch_signals(); /* not before: until now a signal ends it at once, and leaves nothing */
+        end_signal_catch(push_hurry); /* what is open ends in the output, and what waits is pushed, for a moment */
         if (!exporting->settings.push) source_watch_output(session->inquiry.source, session->output.fd);
         result = export_start(exporting, exporting->settings.push ? -1 : session->output.fd, NULL);
     }
     following.flush_ms = 0; /* titles go out at once */
     if (!result) result = follow_to_the_end(&following);
     stream_fini(&following.stream);
-    if (!result && asked_to_end) raise(asked_to_end);
+    if (!result && end_signal) raise(end_signal);
     return result;
 }

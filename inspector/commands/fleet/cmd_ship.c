@@ -3,29 +3,14 @@
  * Recordings into a fleet. */
 #include "commands.h"
 
+#include "end_signal.h"
 #include "ship.h"
 
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <proto/quantity.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-static volatile sig_atomic_t asked_to_end;
-
-static void note_signal(int number) {
-    (void)number;
-    asked_to_end = 1;
-}
-
-/* The second signal ends it at once: that, too, loses nothing. */
-static void catch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND}, before;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) (void)sigaction(numbers[i], &action, NULL);
-}
 
 /* ---- what to do ---- */
 
@@ -120,9 +105,9 @@ static int check(struct session *session, struct ship *ship, const struct ship_o
 
 static int ship_all(struct session *session, struct ship *ship) {
     struct ship_progress progress;
-    catch_signals();
+    end_signal_catch(NULL); /* a second signal loses nothing either */
     int result = ship_connect(ship, output_note, &session->failure);
-    if (result) return asked_to_end ? 0 : -1; /* nothing was begun */
+    if (result) return end_signal ? 0 : -1; /* nothing was begun */
     if (ship_run(ship, output_note, &session->failure)) return -1;
     if (ship_look(ship, &progress, &session->failure)) return -1;
     return show_progress(session, ship_host(ship), &progress);
@@ -131,7 +116,7 @@ static int ship_all(struct session *session, struct ship *ship) {
 int run_ship(struct session *session) {
     struct ship_options options;
     struct ship *ship;
-    if (read_options(session, &options) || ship_open(&ship, &options, &asked_to_end, &session->failure)) return -1;
+    if (read_options(session, &options) || ship_open(&ship, &options, &end_signal, &session->failure)) return -1;
     int result = option_given(session->options, OPTION_CHECK) ? check(session, ship, &options) : ship_all(session, ship);
     ship_close(ship);
     return result;
