@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_losses.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* Until when a link was waited for behind a moment; the moment, when it was not. */
 static uint64_t waited_until(const struct critical_path *path, unsigned from, unsigned to, uint64_t at_ns) {
