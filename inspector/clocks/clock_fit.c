@@ -13,8 +13,6 @@
 
 #define SUPPORT_MIN 20 /* with fewer packets in a direction, each of them counts */
 
-#define ROUNDS 3 /* of leaving out what contradicts the line and fitting the rest */
-
 static double seconds_of(uint64_t ns, uint64_t origin_ns) { return (double)(int64_t)(ns - origin_ns) / 1e9; }
 
 static double x_of(const struct clock_fit *fit, const struct clock_sample *sample) {
@@ -177,7 +175,7 @@ int clock_fit_init(struct clock_fit *ret_fit, const struct clock_sample *samples
     fit.map.base_ns = clock_sample_lead(&samples[0]);
     cut_region(&fit, samples, count, -INFINITY, -INFINITY);
     fit.map.line = clock_region_center(&fit.region);
-    for (unsigned round = 0; round < ROUNDS && fit.outliers; round++) {
+    if (fit.outliers) {
         list_residuals(&fit, samples, count, residuals);
         fit_line(&fit, samples, count, best_height(residuals, count, fit.backward));
     }

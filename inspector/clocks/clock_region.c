@@ -22,6 +22,10 @@ static struct clock_line between(struct clock_line a, struct clock_line b, doubl
     return (struct clock_line){a.at + part * (b.at - a.at), a.slope + part * (b.slope - a.slope)};
 }
 
+/* Is there a new corner between two?  Not next to one that lies on the bound itself: where the bounds of many packets meet, each
+ * would add a copy of it, until no room is left for the bounds that matter. */
+static bool crosses(double room_a, double room_b) { return fmin(room_a, room_b) < 0 && fmax(room_a, room_b) > 0; }
+
 bool clock_region_cut(struct clock_region *region, double x, double y, bool upper) {
     struct clock_region left = {.count = 0};
     double rooms[CLOCK_CORNERS_MAX];
@@ -32,12 +36,12 @@ bool clock_region_cut(struct clock_region *region, double x, double y, bool uppe
     }
     if (inside == region->count) return true;
     if (!inside) return false;
-    for (unsigned i = 0; i < region->count; i++) crossings += (rooms[i] >= 0) != (rooms[(i + 1) % region->count] >= 0);
+    for (unsigned i = 0; i < region->count; i++) crossings += crosses(rooms[i], rooms[(i + 1) % region->count]);
     if (inside + crossings > CLOCK_CORNERS_MAX) return true;
     for (unsigned i = 0; i < region->count; i++) {
         unsigned next = (i + 1) % region->count;
         if (rooms[i] >= 0) left.corners[left.count++] = region->corners[i];
-        if ((rooms[i] >= 0) != (rooms[next] >= 0))
+        if (crosses(rooms[i], rooms[next]))
             left.corners[left.count++] = between(region->corners[i], region->corners[next], rooms[i], rooms[next]);
     }
     *region = left;

@@ -41,34 +41,33 @@ static void put_line(struct doctor *doctor, enum verdict verdict, const char *ch
     strbuf_puts(out, "\n");
 }
 
-void doctor_fine(struct doctor *doctor, const char *check, const char *format, ...) {
+static void report(struct doctor *doctor, enum verdict verdict, const char *check, const char *remedy, const char *format,
+                   va_list args) {
     struct strbuf found = {0};
+    strbuf_vprintf(&found, format, args);
+    put_line(doctor, verdict, check, strbuf_text(&found), remedy);
+    strbuf_fini(&found);
+}
+
+void doctor_fine(struct doctor *doctor, const char *check, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    strbuf_vprintf(&found, format, args);
+    report(doctor, FINE, check, NULL, format, args);
     va_end(args);
-    put_line(doctor, FINE, check, strbuf_text(&found), NULL);
-    strbuf_fini(&found);
 }
 
 void doctor_wrong(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...) {
-    struct strbuf found = {0};
     va_list args;
     va_start(args, format);
-    strbuf_vprintf(&found, format, args);
+    report(doctor, WRONG, check, remedy, format, args);
     va_end(args);
-    put_line(doctor, WRONG, check, strbuf_text(&found), remedy);
-    strbuf_fini(&found);
 }
 
 void doctor_unsure(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...) {
-    struct strbuf found = {0};
     va_list args;
     va_start(args, format);
-    strbuf_vprintf(&found, format, args);
+    report(doctor, UNSURE, check, remedy, format, args);
     va_end(args);
-    put_line(doctor, UNSURE, check, strbuf_text(&found), remedy);
-    strbuf_fini(&found);
 }
 
 /* A word that begins with - would look like an option: after an option's name it is joined with =. */

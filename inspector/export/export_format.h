@@ -133,6 +133,9 @@ char *put_u64(char *out, uint64_t number);
 /* ns / 10^digits with all its decimals: put_fixed(out, 1500, 3) is "1.500". */
 char *put_fixed(char *out, uint64_t number, unsigned digits);
 
+/* The same, signed, of the time since base_ns. */
+char *put_since(char *out, uint64_t now_ns, uint64_t base_ns, unsigned digits);
+
 static inline char *put_bytes(char *out, const char *text, size_t bytes) {
     __builtin_memcpy(out, text, bytes);
     return out + bytes;
@@ -154,6 +157,9 @@ char *put_hex(char *out, const void *bytes, size_t count);
  * EXPORT_TITLE_MAX bytes. */
 #define EXPORT_TITLE_MAX 512
 char *put_title(char *out, const struct export_event *event);
+
+/* The last members of a JSON object: ,"trace_id":"...","peer_id":"...","lane":0,"sequence":0.  The ids only if it has them. */
+char *put_origin(char *out, const struct export_event *event);
 
 bool trace_id_is_zero(const struct trace_id *id);
 static inline bool event_has_peer(const struct export_event *event) { return event->event->flags & TRACE_FLAG_HAS_PEER; }

@@ -31,6 +31,12 @@ char *put_fixed(char *out, uint64_t number, unsigned digits) {
     return out;
 }
 
+char *put_since(char *out, uint64_t now_ns, uint64_t base_ns, unsigned digits) {
+    if (now_ns >= base_ns) return put_fixed(out, now_ns - base_ns, digits);
+    *out++ = '-';
+    return put_fixed(out, base_ns - now_ns, digits);
+}
+
 char *put_hex(char *out, const void *bytes, size_t count) { return trace_hex_encode(out, bytes, count); }
 
 bool trace_id_is_zero(const struct trace_id *id) {
@@ -58,4 +64,14 @@ char *put_title(char *out, const struct export_event *event) {
     uint16_t cmd;
     const char *app_id = trace_event_app(event->event, &cmd);
     return app_id ? put_numbered(out, app_id, cmd) : put_text(out, event->kind_name);
+}
+
+char *put_origin(char *out, const struct export_event *event) {
+    const struct trace_event *own = event->event;
+    if (!trace_id_is_zero(&own->trace_id))
+        out = PUT(put_hex(PUT(out, ",\"trace_id\":\""), own->trace_id.bytes, sizeof own->trace_id.bytes), "\"");
+    if (event_has_peer(event))
+        out = PUT(put_hex(PUT(out, ",\"peer_id\":\""), own->peer_id.bytes, sizeof own->peer_id.bytes), "\"");
+    out = put_u64(PUT(out, ",\"lane\":"), event->lane);
+    return put_u64(PUT(out, ",\"sequence\":"), own->sequence);
 }

@@ -58,8 +58,9 @@ static void corrected(struct strbuf *out, const struct view *view, const struct 
     strbuf_puts(out, clock->last_lead_ns < 0 ? " behind" : " ahead");
 }
 
-static void bound(struct strbuf *out, const char *words, int64_t lead_ns) {
-    strbuf_puts(out, words);
+/* A lead of at most -2 s is: at least 2 s behind. */
+static void bound(struct strbuf *out, bool most, int64_t lead_ns) {
+    strbuf_puts(out, most == (lead_ns >= 0) ? "at most " : "at least ");
     text_duration(out, size_of(lead_ns));
     strbuf_puts(out, lead_ns < 0 ? " behind" : " ahead of");
 }
@@ -71,7 +72,7 @@ static void not_known(struct strbuf *out, const struct facts *facts, const struc
         return;
     }
     strbuf_puts(out, "packets were seen in one direction only; it is ");
-    bound(out, clock->has_most ? "at most " : "at least ", clock->has_most ? clock->most_ns : clock->least_ns);
+    bound(out, clock->has_most, clock->has_most ? clock->most_ns : clock->least_ns);
     strbuf_puts(out, " ");
     host(out, facts, clock->beside_host);
     strbuf_puts(out, "'s");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "spread_internal.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -18,8 +20,6 @@ struct step {
     unsigned sends;
     bool slow;
 };
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 /* The last steps of all nodes: two each where it is known when it was sent, one otherwise. */
 static size_t list_steps(struct step *steps, const struct spread *spread) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "numbers.h"
 #include "path_edges.h"
 #include "spread_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 static struct delivery *add_delivery(struct spread *spread, size_t *capacity) {
     if (spread->delivery_count == *capacity) {

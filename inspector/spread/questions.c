@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "questions.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 static int add_question(struct questions *questions, const struct question *question) {
     if (questions->count == questions->capacity) {

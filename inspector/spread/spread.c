@@ -2,11 +2,10 @@
 #include "spread_internal.h"
 
 #include "json_get.h"
+#include "numbers.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 bool *spread_traced_new(const struct facts *facts, const json_t *nodes) {
     bool *traced = calloc(intern_count(&facts->nodes) + 1, sizeof *traced);

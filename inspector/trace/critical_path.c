@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "critical_path.h"
 
+#include "numbers.h"
 #include "path_edges.h"
 #include "path_losses.h"
 
@@ -44,11 +45,6 @@ struct walk {
     size_t *ordered;  /* children of one span, by node and start */
     bool failed;
 };
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* ---- waits ---- */
 

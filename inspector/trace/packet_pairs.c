@@ -3,6 +3,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "numbers.h"
 
 #include <errno.h>
 #include <proto/event_table.h>
@@ -82,8 +83,6 @@ static int fill_peers(struct packet *packets, size_t count) {
 
 static unsigned from_of(const struct packet *packet) { return packet->role == PACKET_RECEIVED ? packet->peer : packet->node; }
 static unsigned to_of(const struct packet *packet) { return packet->role == PACKET_RECEIVED ? packet->node : packet->peer; }
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 /* Returns 0 if the two could be the same packet. */
 static int compare_keys(const struct packet *a, const struct packet *b) {

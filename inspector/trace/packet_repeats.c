@@ -3,6 +3,8 @@
  * Which packet was sent again after a loss. */
 #include "packet_pairs.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,8 +24,6 @@ struct sending {
     bool fresh; /* a packet with new stream bytes */
     bool taken; /* it repeats a lost packet */
 };
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 static int compare_sendings(const void *left, const void *right) {
     const struct sending *a = left, *b = right;

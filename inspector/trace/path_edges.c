@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_edges.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 /* ---- the ends of links ---- */
 

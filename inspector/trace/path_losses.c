@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_losses.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-static int compare_numbers(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+/* A wait for a link, or for a peer without events, whose link is not told apart from it. */
+static bool is_on_link(const struct wait *wait, unsigned from, unsigned to) {
+    return wait->kind != WAIT_NODE && wait->node == from && wait->peer == to;
+}
 
 /* Until when a link was waited for behind a moment; the moment, when it was not. */
 static uint64_t waited_until(const struct critical_path *path, unsigned from, unsigned to, uint64_t at_ns) {
     for (size_t i = 0; i < path->within; i++) {
         const struct wait *wait = &path->waits[i];
-        if (wait->kind != WAIT_NODE && wait->node == from && wait->peer == to && wait->from_ns <= at_ns && at_ns < wait->to_ns)
-            return wait->to_ns;
+        if (is_on_link(wait, from, to) && wait->from_ns <= at_ns && at_ns < wait->to_ns) return wait->to_ns;
     }
     return at_ns;
 }
@@ -26,10 +27,8 @@ static uint64_t waited_on_link(const struct critical_path *path, unsigned from, 
     uint64_t ns = 0;
     for (size_t i = 0; i < path->within; i++) {
         const struct wait *wait = &path->waits[i];
-        bool link = wait->kind == WAIT_LINK && wait->node == from && wait->peer == to;
-        bool peer = wait->kind == WAIT_PEER && wait->node == from && wait->peer == to;
         uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
-        if ((link || peer) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
+        if (is_on_link(wait, from, to) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
     }
     return ns;
 }

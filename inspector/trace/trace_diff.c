@@ -6,6 +6,7 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
+#include "numbers.h"
 #include "text.h"
 
 #include <errno.h>
@@ -115,7 +116,7 @@ static int compare_partings(const void *left, const void *right) {
     const struct diff_parting *x = left, *y = right;
     int64_t a = llabs(x->ns), b = llabs(y->ns);
     if (a != b) return a > b ? -1 : 1;
-    return x->step < y->step ? -1 : x->step > y->step;
+    return compare_numbers(x->step, y->step);
 }
 
 static int find_partings(struct trace_diff *diff) {
@@ -160,7 +161,7 @@ static int compare_places(const void *left, const void *right) {
     const struct diff_place *x = left, *y = right;
     int64_t a = llabs(place_differs(x)), b = llabs(place_differs(y));
     if (a != b) return a > b ? -1 : 1;
-    return x->a_ns + x->b_ns > y->a_ns + y->b_ns ? -1 : 1;
+    return compare_numbers(y->a_ns + y->b_ns, x->a_ns + x->b_ns);
 }
 
 static int find_places(struct trace_diff *diff) {

@@ -124,25 +124,6 @@ static size_t style_bytes(const char *text, size_t bytes) {
     return i < bytes && text[i] == 'm' ? i + 1 : 0;
 }
 
-unsigned text_columns(const char *text, size_t bytes) {
-    unsigned columns = 0;
-    for (size_t i = 0; i < bytes;) {
-        size_t style = style_bytes(text + i, bytes - i);
-        uint32_t code = 0;
-        unsigned used = style ? 0 : decode((const unsigned char *)text + i, bytes - i, &code);
-        columns += style ? 0 : used ? columns_of(code) : 1;
-        i += style ? style : used ? used : 1;
-    }
-    return columns;
-}
-
-void text_pad(struct strbuf *out, size_t begin, unsigned columns) {
-    unsigned used = text_columns(out->text ? out->text + begin : "", out->bytes - begin);
-    if (used < columns) strbuf_spaces(out, columns - used);
-}
-
-/* ---- long lines ---- */
-
 /* The length of the colour sequence or character at text, and its columns. */
 static size_t piece(const char *text, size_t bytes, unsigned *ret_columns) {
     size_t style = style_bytes(text, bytes);
@@ -153,6 +134,19 @@ static size_t piece(const char *text, size_t bytes, unsigned *ret_columns) {
     *ret_columns = used ? columns_of(code) : 1;
     return used ? used : 1;
 }
+
+unsigned text_columns(const char *text, size_t bytes) {
+    unsigned columns = 0, wide;
+    for (size_t i = 0; i < bytes; columns += wide) i += piece(text + i, bytes - i, &wide);
+    return columns;
+}
+
+void text_pad(struct strbuf *out, size_t begin, unsigned columns) {
+    unsigned used = text_columns(out->text ? out->text + begin : "", out->bytes - begin);
+    if (used < columns) strbuf_spaces(out, columns - used);
+}
+
+/* ---- long lines ---- */
 
 /* Is the space before text within a quantity, as in "1.53 ms"? */
 static bool is_unit(const char *text, size_t bytes) {

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -33,8 +34,9 @@ def tearDownModule():
 
 def judge(script, *args):
     """Runs a script of judges/; returns the lines that it printed, read as JSON."""
-    done = subprocess.run(["node", str(HERE / "judges" / script), *args], env=dict(os.environ, JUDGES=JUDGES), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120)
+    with tempfile.TemporaryDirectory() as config:  # Chromium makes it where it does not exist
+        done = subprocess.run(["node", str(HERE / "judges" / script), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                              env=dict(os.environ, JUDGES=JUDGES, XDG_CONFIG_HOME=config))
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 

@@ -4,8 +4,7 @@
  *
  * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a delay of their own for each
  * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the
- * errors
- * that are stated.  And no packet is shown to come before it was sent. */
+ * errors that are stated.  And no packet is shown to come before it was sent. */
 #include "clocks.h"
 
 #include <check.h>
@@ -360,7 +359,8 @@ START_TEST(a_step_is_told_with_its_size) {
 }
 END_TEST
 
-/* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first. */
+/* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first.
+ * The steps are those of both. */
 static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns) {
     struct world world = {.machines = {{.offset_ns = 0}, {.offset_ns = 7200 * SECOND}}};
     struct clocks *clocks;
@@ -373,6 +373,7 @@ static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns)
     }
     ck_assert_int_eq(clocks_create(&clocks, 2, packets, count), 0);
     struct clocks_lead lead = lead_of(clocks, 1);
+    lead.steps += lead_of(clocks, 0).steps;
     clocks_destroy(clocks);
     return lead;
 }
@@ -380,8 +381,20 @@ static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns)
 START_TEST(one_wrong_packet_moves_nothing_even_if_it_is_the_first) {
     struct clocks_lead lead = lead_with_late(100, 100, SECOND / 2);
     ck_assert(lead.known && lead.steps == 0);
-    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 100000);
-    ck_assert_uint_le(lead.error_ns, 3000000); /* half of the round trip is 2 ms, the wrong packet is off by 500 */
+    ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 10000);
+    ck_assert_uint_le(lead.error_ns, 2100000); /* half of the round trip is 2 ms, the wrong packet is off by 500 */
+}
+END_TEST
+
+/* All bounds of one direction meet in one corner of the region of possible lines. */
+START_TEST(packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are) {
+    for (size_t each = 10; each <= 10000; each *= 10) {
+        struct clocks_lead lead = lead_with_late(each, each, 0);
+        ck_assert(lead.known && lead.steps == 0);
+        ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 1000);
+        ck_assert_uint_ge(lead.error_ns, 2000000);
+        ck_assert_uint_le(lead.error_ns, 2003000);
+    }
 }
 END_TEST
 
@@ -422,6 +435,7 @@ int main(void) {
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
     tcase_add_test(tests, a_step_is_told_with_its_size);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
+    tcase_add_test(tests, packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);
     tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);

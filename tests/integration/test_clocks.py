@@ -299,6 +299,7 @@ class Worlds(unittest.TestCase):
         said = inspect("trace", "ab", *self.arguments)
         self.assertIn("! bob's clock (on host-bob) is not known, and its times are not corrected: packets were seen in one direction only; "
                       "it is at most 1h00m ahead of host-alice's", said)
+        self.assertIn("it is at most 1h00m behind host-bob's", said)
         arrows = [json.loads(line) for line in inspect("trace", "ab", "--graph", "--json", *self.arguments).splitlines()]
         self.assertEqual([(a["state"], a["gap"], a["disorder"]) for a in arrows], [("matched", None, False)])
         self.assertNotIn("late", inspect("analyze", *self.arguments))
@@ -310,6 +311,8 @@ class Worlds(unittest.TestCase):
         said = inspect("analyze", *self.arguments)
         self.assertIn("nothing found", said)
         self.assertIn("! bob's clock (on host-bob) is not known", said)
+        self.assertIn("it is at least 2h00m behind host-alice's", said)
+        self.assertIn("it is at least 2h00m ahead of host-bob's", said)
 
     def test_those_who_never_talk_are_said_so(self):
         world = World({"alice": steady(), "bob": steady(HOUR), "carol": steady(2 * HOUR), "dave": steady(9 * HOUR)})

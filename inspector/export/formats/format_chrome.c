@@ -19,14 +19,6 @@ struct chrome {
 
 /* ---- records ------------------------------------------------------------------------------------------------------------ */
 
-static char *put_time(char *out, const struct chrome *chrome, uint64_t now_ns) {
-    if (now_ns < chrome->base_ns) {
-        *out++ = '-';
-        return put_fixed(out, chrome->base_ns - now_ns, 3);
-    }
-    return put_fixed(out, now_ns - chrome->base_ns, 3);
-}
-
 /* Begins a record: {"ph":"B","pid":1,"tid":2,"ts":0.000 */
 static char *begin_record(struct export *export, const char *phase, uint32_t process, uint32_t track, uint64_t now_ns) {
     struct chrome *chrome = export->state;
@@ -40,7 +32,7 @@ static char *begin_record(struct export *export, const char *phase, uint32_t pro
     out = PUT(out, ",\"tid\":");
     out = put_u64(out, track);
     out = PUT(out, ",\"ts\":");
-    return put_time(out, chrome, now_ns);
+    return put_since(out, now_ns, chrome->base_ns, 3);
 }
 
 static void end_record(struct export *export, char *out) {
@@ -66,21 +58,7 @@ static char *put_args(char *out, const struct export_event *event) {
         out = PUT(out, ",\"fields\":");
         out = put_span(out, event->fields);
     }
-    if (!trace_id_is_zero(&event->event->trace_id)) {
-        out = PUT(out, ",\"trace_id\":\"");
-        out = put_hex(out, event->event->trace_id.bytes, 16);
-        *out++ = '"';
-    }
-    if (event_has_peer(event)) {
-        out = PUT(out, ",\"peer_id\":\"");
-        out = put_hex(out, event->event->peer_id.bytes, 32);
-        *out++ = '"';
-    }
-    out = PUT(out, ",\"lane\":");
-    out = put_u64(out, event->lane);
-    out = PUT(out, ",\"sequence\":");
-    out = put_u64(out, event->event->sequence);
-    return PUT(out, "}");
+    return PUT(put_origin(out, event), "}");
 }
 
 static void name_track(struct export *export, uint32_t process, uint32_t track, const char *text) {

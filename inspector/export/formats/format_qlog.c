@@ -118,10 +118,8 @@ static int begin_record(struct export *export, const struct export_event *event,
     struct writer *out = writer_of(export, group, event->node);
     if (!out) return -1;
     char *at = writer_room(out, TRACE_EVENT_JSON_MAX + 1024);
-    uint64_t now_ns = event->event->timestamp;
     at = PUT(at, "\x1e{\"time\":");
-    if (now_ns < qlog->base_ns) *at++ = '-';
-    at = put_fixed(at, now_ns < qlog->base_ns ? qlog->base_ns - now_ns : now_ns - qlog->base_ns, 6);
+    at = put_since(at, event->event->timestamp, qlog->base_ns, 6);
     at = PUT(at, ",\"name\":\"");
     at = put_text(at, export->settings->qvis_names ? qvis_name : draft_name);
     *at++ = '"';
@@ -154,25 +152,11 @@ static bool is_foreign_packet(const struct export_event *event) {
 static int end_record(struct record *record, const struct export_event *event) {
     char *at = record->at;
     *at++ = '}';
-    if (!trace_id_is_zero(&event->event->trace_id)) {
-        at = PUT(at, ",\"trace_id\":\"");
-        at = put_hex(at, event->event->trace_id.bytes, 16);
-        *at++ = '"';
-    }
     if (is_foreign_packet(event)) { /* packet_type has no name for it */
         at = PUT(at, ",\"space\":");
         at = trace_field_json(at, event->event, find_field(event->kind, "space"));
     }
-    if (event_has_peer(event)) {
-        at = PUT(at, ",\"peer_id\":\"");
-        at = put_hex(at, event->event->peer_id.bytes, 32);
-        *at++ = '"';
-    }
-    at = PUT(at, ",\"lane\":");
-    at = put_u64(at, event->lane);
-    at = PUT(at, ",\"sequence\":");
-    at = put_u64(at, event->event->sequence);
-    writer_done(record->out, PUT(at, "}\n"));
+    writer_done(record->out, PUT(put_origin(at, event), "}\n"));
     return 0;
 }
 
