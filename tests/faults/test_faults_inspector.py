@@ -17,7 +17,8 @@ import faults
 import harness
 
 ID, TRACE = harness.hex_id(0xaa), harness.hex_id(0x74, 32)
-READ = [("nodes",), ("peers",), ("traces",), ("requests",), ("trace", "74"), ("peer", "bb"), ("recent", "5"), ("range", "-1h"), ("count", "--by", "kind"),
+READ = [("nodes",), ("stats",), ("peers",), ("traces",), ("requests",), ("trace", "74"), ("peer", "bb"), ("recent", "5"),
+        ("range", "-1h"), ("count", "--by", "kind"),
         ("analyze",), ("apps",), ("follow",), ("recent", "5", "--json"), ("recent", "--format", "csv"),
         ("sql", "select kind, count(*) from events where size > 100 group by 1"), ("rpc", "nodes"), ("help", "follow"), ("analyze", "trace", "74"),
         ("export", "--format", "chrome"), ("export", "--format", "perfetto"), ("export", "--format", "otlp"), ("export", "--format", "parquet")]
