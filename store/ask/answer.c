@@ -121,7 +121,7 @@ static json_t *keep_json(const struct history *history) {
 
 json_t *answer_history(struct history *history) {
     struct history_stats stats;
-    history_stats(history, &stats);
+    if (history_stats(history, &stats)) return NULL;
     const struct {
         const char *name;
         uint64_t value;

@@ -448,7 +448,7 @@ static uint64_t count_alive(const struct directory *directory, uint64_t begin) {
     return count;
 }
 
-void history_stats(struct history *history, struct history_stats *ret_stats) {
+int history_stats(struct history *history, struct history_stats *ret_stats) {
     struct history_stats stats = {0};
     uint64_t kept = history__share_kept(history), min_ns = UINT64_MAX, max_ns = 0;
     struct history_span span = history__span(history);
@@ -463,7 +463,7 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     stats.bytes_max = history->bytes_max;
     stats.segments = history__load32(&history->live);
     stats.segments_max = history->segments_max - 1;
-    if (history->backed) (void)history__backed_directories(history); /* without memory there are none */
+    int error = history->backed ? history__backed_directories(history) : 0;
     stats.traces = count_alive(&history->traces, begin);
     stats.peers = count_alive(&history->peers, begin);
     for (uint64_t number = begin / HISTORY_SEGMENT_EVENTS; number * HISTORY_SEGMENT_EVENTS < end; number++) {
@@ -483,6 +483,7 @@ void history_stats(struct history *history, struct history_stats *ret_stats) {
     stats.first_ns = stats.events == 0 ? 0 : min_ns;
     stats.last_ns = stats.events == 0 ? 0 : max_ns;
     *ret_stats = stats;
+    return error;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */

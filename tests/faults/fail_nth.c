@@ -11,15 +11,18 @@
  *     short    read, write, and their kin                           takes one byte only
  *     count    the same as error                                    nothing: the report says how many there are
  *
- * FILE gets the name of what failed; it stays empty when the program never gets to the nth.  Counting begins with main: what the
+ * FILE gets the name of what failed; it stays empty when the program never gets to the nth.  When the program then aborts, it also
+ * gets " abort" and the library or program that called abort() or whose assertion failed.  Counting begins with main: what the
  * dynamic linker does is not ours.  After the nth everything works again.
  *
  * The kernel catches system calls (seccomp), because most calls within libc do not go through symbols: stdio's write cannot be
  * replaced from outside.  A caught call raises SIGSYS; its handler makes the call again, from the only place where the filter
  * allows it.  So a program under this library cannot exec.  x86-64 Linux with glibc. */
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -105,14 +108,16 @@ static long pass(long number, unsigned long long a, unsigned long long b, unsign
 
 static void report(const char *name) { (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name)); }
 
-/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like.  They never run short and are never read in parts;
- * libuv rightly aborts when that fails. */
+/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like.  libuv rightly aborts when they fail.  They are
+ * never cut, nor are those of a message in a pipe: the kernel writes up to PIPE_BUF bytes whole, so that who reads as many gets
+ * whole messages.  libuv hands signals over in that way, 16 bytes each: cut a write and it aborts, cut a read and the signal is
+ * lost, SIGTERM too. */
 static int is_wake_up(const struct call *call, const unsigned long long *arguments) {
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;
     if (pass(SYS_fstat, arguments[0], (uintptr_t)&status, 0)) return 0;
-    return arguments[0] > 2 &&
-           ((S_ISFIFO(status.st_mode) && (arguments[2] <= 8 || mode == SHORT)) || (status.st_mode & S_IFMT) == 0);
+    unsigned most = mode == SHORT ? PIPE_BUF : 8;
+    return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && arguments[2] <= most) || (status.st_mode & S_IFMT) == 0);
 }
 
 /* Is it this one's turn? */
@@ -218,6 +223,31 @@ PUBLIC int sigaction(int number, const struct sigaction *action, struct sigactio
     return next(number, action, old);
 }
 
+/* ---- whose code it was: libraries that end the process are not ours to mend ---- */
+
+static void report_caller(const char *before, void *caller) {
+    Dl_info info;
+    report(before);
+    if (dladdr(caller, &info) && info.dli_fname)
+        report(strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname);
+}
+
+PUBLIC void abort(void) {
+    void (*next)(void);
+    *(void **)&next = dlsym(RTLD_NEXT, "abort");
+    if (report_fd >= 0) report_caller(" abort ", __builtin_return_address(0));
+    next();
+    __builtin_unreachable();
+}
+
+PUBLIC void __assert_fail(const char *text, const char *file, unsigned line, const char *function) {
+    void (*next)(const char *, const char *, unsigned, const char *);
+    *(void **)&next = dlsym(RTLD_NEXT, "__assert_fail");
+    if (report_fd >= 0) report_caller(" abort ", __builtin_return_address(0));
+    next(text, file, line, function);
+    __builtin_unreachable();
+}
+
 /* ---- allocations ---- */
 
 extern void *__libc_malloc(size_t bytes);
@@ -225,13 +255,10 @@ extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *memory, size_t bytes);
 extern void *__libc_memalign(size_t alignment, size_t bytes);
 
-/* Also says for whom: libraries that end the process without memory are not ours to mend. */
+/* Also says for whom. */
 static int fails(const char *name, void *caller) {
-    Dl_info info;
     if (mode != ALLOC || !is_nth(name)) return 0;
-    report(" ");
-    if (dladdr(caller, &info) && info.dli_fname)
-        report(strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname);
+    report_caller(" ", caller);
     errno = ENOMEM;
     return 1;
 }

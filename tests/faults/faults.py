@@ -3,6 +3,7 @@
 
 In the suite only some are tried: all of the first FEW, and then at growing distances.  FAULTS=all tries every one."""
 import os
+import signal
 import subprocess
 import tempfile
 
@@ -20,6 +21,19 @@ def numbers():
         if not ALL and at >= FEW:
             step = max(1, at // 2)
         at += step
+
+
+# libuv ends the process there, by its own choice: without memory for its table of descriptors or for its threads (their stacks are
+# mapped), when it makes its pipe for signals, and when it adds to its epoll set.  Too few descriptors are found before
+# (proto/descriptors.h; test_few_descriptors).
+LIBUV_ABORTS = {("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-64.so.2"), ("error", "mmap"), ("error", "pipe2"),
+                ("error", "epoll_ctl")}
+
+
+def is_libuv_abort(mode, failed, code):
+    """Did libuv itself end the process, where it may?"""
+    call, _, who = failed.partition(" abort ")
+    return code == -signal.SIGABRT and who == "libuv.so.1" and (mode, call) in LIBUV_ABORTS
 
 
 class Run:

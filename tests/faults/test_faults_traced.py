@@ -8,7 +8,6 @@ a hang, a socket or lock that keeps the next traced away."""
 import json
 import os
 import pathlib
-import signal
 import socket
 import subprocess
 import tempfile
@@ -18,10 +17,6 @@ import faults
 import harness
 
 ID = harness.hex_id(0xaa)
-# libuv ends the process there, by its own choice: without memory for its table of descriptors, without memory for its threads (their
-# stacks are mapped), when it
-# makes its pipe for signals, and when it adds to its epoll set.  Too few descriptors are found before (proto/descriptors.h).
-LIBRARY_ABORTS = (("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-64.so.2"), ("error", "mmap"), ("error", "pipe2"), ("error", "epoll_ctl"))
 REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
 
 
@@ -80,7 +75,7 @@ class Faults(unittest.TestCase):
             failed, log = report.read().decode(), pathlib.Path(file.name).read_text(errors="replace")
             self.failed = failed
         what = f"{mode} {number} ({failed}): exit {process.returncode}, log {log[-900:]!r}"
-        if process.returncode == -signal.SIGABRT and (mode, failed) in LIBRARY_ABORTS:
+        if faults.is_libuv_abort(mode, failed, process.returncode):
             return
         self.assertEqual(process.returncode, 0 if serves else 1, what)
         if not serves:

@@ -18,15 +18,11 @@
  * reader.h promises; that it touches nothing else is the sanitizers' to see.
  *
  * fuzz.h says how it runs. */
-#include "fuzz.h"
+#include "fuzz_ring.h"
 
 #include <fcntl.h>
-#include <libtrace/reader.h>
 #include <sys/stat.h>
 
-#define LANES 2
-#define EVENTS 64
-#define OBJECT_BYTES (TRACE_SHM_LANES_OFFSET + LANES * EVENTS * TRACE_EVENT_BYTES)
 #define NAME "p2ptrace.fuzz"
 
 struct input {
@@ -66,20 +62,8 @@ static void write_at(const void *bytes, size_t count, size_t offset) {
 }
 
 static void make_object(void) {
-    static struct trace_shm_header header; /* zero but for what follows */
-    header = (struct trace_shm_header){
-        .magic = TRACE_SHM_MAGIC,
-        .abi = TRACE_SHM_ABI,
-        .header_bytes = TRACE_SHM_LANES_OFFSET,
-        .object_bytes = OBJECT_BYTES,
-        .event_bytes = TRACE_EVENT_BYTES,
-        .lane_count = LANES,
-        .lane_events = EVENTS,
-        .clock_source = TRACE_CLOCK_MONOTONIC,
-        .node_name = "fuzz",
-        .state = TRACE_SHM_OPEN,
-    };
-    for (unsigned lane = 0; lane < LANES; lane++) header.lanes[lane].state = TRACE_LANE_OWNED;
+    static struct trace_shm_header header;
+    fuzz_ring_header(&header);
     unlinkat(dir_fd, NAME, 0);
     object_fd = openat(dir_fd, NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     REQUIRE(object_fd >= 0);

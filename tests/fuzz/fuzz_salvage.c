@@ -4,19 +4,15 @@
  *
  * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is changes: u16 place, u8 count,
  * bytes.  The place is an offset into the first 64 KiB; a count of 0 sets the object's length to place modulo 64 pages. */
-#include "fuzz.h"
+#include "fuzz_ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libtrace/reader.h>
 #include <recording/recording.h>
 #include <recording/salvage.h>
 #include <recording/writer.h>
 
-#define LANES 2
-#define EVENTS 64
 #define WRITTEN 40
-#define OBJECT_BYTES (TRACE_SHM_LANES_OFFSET + LANES * EVENTS * TRACE_EVENT_BYTES)
 
 static char dir[64], object_path[160];
 
@@ -37,22 +33,10 @@ static void write_at(int fd, const void *bytes, size_t count, size_t offset) {
 }
 
 static void make_object(int fd) {
-    static struct trace_shm_header header; /* zero but for what follows */
-    header = (struct trace_shm_header){
-        .magic = TRACE_SHM_MAGIC,
-        .abi = TRACE_SHM_ABI,
-        .header_bytes = TRACE_SHM_LANES_OFFSET,
-        .object_bytes = OBJECT_BYTES,
-        .event_bytes = TRACE_EVENT_BYTES,
-        .lane_count = LANES,
-        .lane_events = EVENTS,
-        .clock_source = TRACE_CLOCK_MONOTONIC,
-        .node_name = "fuzz",
-        .state = TRACE_SHM_OPEN,
-    };
+    static struct trace_shm_header header;
+    fuzz_ring_header(&header);
     REQUIRE(ftruncate(fd, OBJECT_BYTES) == 0);
     for (unsigned lane = 0; lane < LANES; lane++) {
-        header.lanes[lane].state = TRACE_LANE_OWNED;
         header.lanes[lane].head = WRITTEN;
         for (unsigned i = 0; i < WRITTEN; i++) {
             struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .timestamp = 1 + i, .sequence = trace_shm_mark(i)};

@@ -279,6 +279,7 @@ struct history_stats {
     uint64_t early; /* of those evicted: because of too many traces, while there was memory for more */
     uint64_t rare_peer_events; /* events of peers that are not in the directory, or were not when the event came */
 };
-void history_stats(struct history *history, struct history_stats *ret_stats);
+/* Returns 0, or -ENOMEM when a backed history cannot count its traces and peers: then these two are 0, and all else is right. */
+int history_stats(struct history *history, struct history_stats *ret_stats);
 
 #endif
