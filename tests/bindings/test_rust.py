@@ -139,7 +139,7 @@ class Rust(unittest.TestCase):
 
     def test_off_nothing_of_the_library_is_needed(self):
         top = self.user('fn main() {\np2ptrace::packet_sent!(nothing, is, here, 1, 2, 3);\nprintln!("{}", p2ptrace::CONTEXT_BYTES);\n}\n')
-        cargo("build", crate=top, P2PTRACE_LIB_DIR="/nonexistent")
+        cargo("build", crate=top, P2PTRACE_LIB_DIR="/proc/nonexistent")
         self.assertEqual(run(SCRATCH / "target/debug/user", LD_LIBRARY_PATH=""), "0\n")
         program = SCRATCH / "target/debug/user"
         self.assertNotIn("p2ptrace-shared", run("readelf", "-d", program))

@@ -63,7 +63,7 @@ class Command(unittest.TestCase):
             self.assertEqual(sorted(WORLD.directory.glob("nothing*")), [])
 
     def test_a_file_that_cannot_be_written_is_told(self):
-        self.fails(1, "cannot write /nonexistent/x", "-o", "/nonexistent/x")
+        self.fails(1, "cannot write /proc/nonexistent/x", "-o", "/proc/nonexistent/x")
         with open("/dev/full", "wb") as full:
             done = subprocess.run([INSPECTOR, "export"], stdout=full, stderr=subprocess.PIPE, timeout=60,
                                   env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))

@@ -63,7 +63,7 @@ class Failures(Case):
 
     def test_where_nothing_can_be_written(self):
         for name in self.formats():
-            self.fails("/nonexistent/x", "--format", name, "-o", "/nonexistent/x")
+            self.fails("/proc/nonexistent/x", "--format", name, "-o", "/proc/nonexistent/x")
             file = self.directory / "in the way"
             file.write_text("mine")
             self.fails("in the way", "--format", name, "-o", f"{file}/x")

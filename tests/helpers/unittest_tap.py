@@ -19,7 +19,8 @@ import unittest
 import warnings
 
 # What the user of this machine has set must not reach the programs that the tests run: not his pager, and not his configuration.
-os.environ.update(PAGER="cat", XDG_CONFIG_HOME="/nonexistent")
+# Nobody, not even root, can create a file below /proc.
+os.environ.update(PAGER="cat", XDG_CONFIG_HOME="/proc/nonexistent")
 for setting in ("P2PTRACE_PAGER", "P2PTRACE_CONFIG", "P2PTRACE_FLEET"):
     os.environ.pop(setting, None)
 

@@ -121,7 +121,7 @@ class Connecting(InspectorTest):
         self.assertIn("alice", out)
 
     def test_the_socket_option_comes_before_the_environment(self):
-        self.env["P2PTRACE_SOCKET"] = "/nonexistent/socket"
+        self.env["P2PTRACE_SOCKET"] = "/proc/nonexistent/socket"
         with self.traced():
             code, out, _ = self.run_inspector("nodes", "--socket", self.path)
         self.assertEqual(code, 0)
@@ -370,7 +370,7 @@ class Export(InspectorTest):
 
     def test_a_file_that_cannot_be_made_is_told(self):
         with self.traced(self.ANSWERS):
-            self.fails(1, "cannot write /nonexistent/x", "export", TRACE, "-o", "/nonexistent/x")
+            self.fails(1, "cannot write /proc/nonexistent/x", "export", TRACE, "-o", "/proc/nonexistent/x")
 
 
 class Follow(InspectorTest):

@@ -167,9 +167,9 @@ class Programs(WithTraced):
 
     def test_what_goes_wrong_is_one_line_and_an_exit_code(self):
         for name in ("client.py", "queries.sh"):
-            code, out, err = self.run_program(name, "failed", path="/nonexistent/socket")
+            code, out, err = self.run_program(name, "failed", path="/proc/nonexistent/socket")
             self.assertEqual((code, out, err.count("\n")), (3, "", 1), err)
-            self.assertIn("no traced at /nonexistent/socket", err)
+            self.assertIn("no traced at /proc/nonexistent/socket", err)
             for words in ([], ["bogus"], ["loss", "x"]) if name == "client.py" else ([], ["bogus"]):
                 code, out, err = self.run_program(name, *words)
                 self.assertEqual((code, out), (2, ""))

@@ -164,7 +164,7 @@ class Candidates(Completion):
             self.assertGreater(max(limits), limits[0])  # more, when the id's first digits are known
 
     def test_the_socket_that_was_typed_is_asked(self):
-        self.environment["P2PTRACE_SOCKET"] = "/nonexistent/socket"
+        self.environment["P2PTRACE_SOCKET"] = "/proc/nonexistent/socket"
         with self.traced():
             self.assertEqual(self.offered("trace", ""), [])
             self.assertEqual(self.offered_by_traced("trace", "--socket", self.path, "77"), ["77777777"])

@@ -203,7 +203,7 @@ class EveryExample(unittest.TestCase):
     def test_the_socket_is_the_one_that_is_given(self):
         for _, words in examples():
             with self.subTest(words=words):
-                self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/nonexistent/socket")
+                self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/proc/nonexistent/socket")
 
     def test_without_a_reader_it_ends_quietly(self):
         for name, words in examples():
@@ -232,7 +232,7 @@ class ExitCodes(unittest.TestCase):
             if {"-r", "--read"} & set(words):
                 continue
             with self.subTest(words=words):
-                self.fails(3, *words, said="start traced", P2PTRACE_SOCKET="/nonexistent/socket")
+                self.fails(3, *words, said="start traced", P2PTRACE_SOCKET="/proc/nonexistent/socket")
 
     def test_wrong_usage_is_2_and_says_where_to_look(self):
         for name, args in commands().items():

@@ -161,7 +161,7 @@ class ExitCodes(Configured):
                      ["recent", "--kind", "conn_init", "--json"]):
             self.assertEqual(self.of(*args, "--exit-code")[0], 4, args)
             self.assertEqual(self.of(*args)[0], 0, args)
-        self.assertEqual(self.of("recent", "--kind", "nonsense", "--exit-code")[0], 1)
+        self.assertEqual(self.of("recent", "--kind", "nonsense", "--exit-code")[0], 2)
 
     def saved(self, *rows):
         path = pathlib.Path(self.place.directory) / "some.ndjson"

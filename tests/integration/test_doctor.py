@@ -112,8 +112,8 @@ class Doctor(ProtocolTest):
         self.place.finish()
         self.finds("socket", "is dead", "traced &")
         self.start()
-        self.finds("socket", "nobody listens on /nonexistent/socket", "export P2PTRACE_SOCKET=" + self.place.path,
-                   P2PTRACE_SOCKET="/nonexistent/socket")
+        self.finds("socket", "nobody listens on /proc/nonexistent/socket", "export P2PTRACE_SOCKET=" + self.place.path,
+                   P2PTRACE_SOCKET="/proc/nonexistent/socket")
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
     def test_another_users_socket_and_logs(self):
@@ -161,7 +161,7 @@ class Doctor(ProtocolTest):
                    "export P2PTRACE_SHM_DIR=" + self.place.directory, node.process.pid, alone=False, P2PTRACE_SHM_DIR=empty)
 
     def test_the_directory(self):
-        self.finds("directory", "cannot be read: No such file", "unset P2PTRACE_SHM_DIR", alone=False, P2PTRACE_SHM_DIR="/nonexistent")
+        self.finds("directory", "cannot be read: No such file", "unset P2PTRACE_SHM_DIR", alone=False, P2PTRACE_SHM_DIR="/proc/nonexistent")
         with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
             if os.stat(disk).st_dev != os.stat(self.place.directory).st_dev:
                 self.finds("directory", "is on a disk", "mount a tmpfs", alone=False, P2PTRACE_SHM_DIR=disk)

@@ -90,7 +90,7 @@ class Pager(ReadTest):
         whole = self.terminal("nodes", "--no-pager").wait()
         self.assertIn("alice", whole[0])
         other = self.script("other", "cat >/dev/null; echo other")
-        for more in ({"PAGER": ""}, {"PAGER": "cat"}, {"PAGER": "/nonexistent/pager"}, {"PAGER": other, "P2PTRACE_PAGER": ""}):
+        for more in ({"PAGER": ""}, {"PAGER": "cat"}, {"PAGER": "/proc/nonexistent/pager"}, {"PAGER": other, "P2PTRACE_PAGER": ""}):
             self.assertEqual(self.terminal("nodes", **more).wait(), whole, more)
         self.assertEqual(self.terminal("nodes", "--no-pager", PAGER=other).wait(), whole)
 

@@ -390,7 +390,7 @@ class Life(ProtocolTest):
 
     def test_command_lines_that_make_no_sense(self):
         for options, code in ((["--nonsense"], 2), (["extra"], 2), (["--history", "x"], 2), (["--history", "1K"], 1), (["--history", "59M"], 1),
-                              (["--socket", "/" + "x" * 200], 1), (["--socket", "/nonexistent/dir/s"], 1)):
+                              (["--socket", "/" + "x" * 200], 1), (["--socket", "/proc/nonexistent/dir/s"], 1)):
             with self.subTest(options=options):
                 process = self.place.spawn(*options)
                 _, text = process.communicate(timeout=DEADLINE_S)

@@ -324,7 +324,7 @@ class Exec(TriggerTest):
 
     def test_one_that_fails_is_told_and_stops_nothing(self):
         for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "ended by signal 9"),
-                              ("/nonexistent/program", "cannot be run: No such file")):
+                              ("/proc/nonexistent/program", "cannot be run: No such file")):
             process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "-n", "1", "--exec", command)
             self.emit(*SLOW)
             out, err = process.communicate(timeout=60)

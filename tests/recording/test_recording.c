@@ -310,7 +310,7 @@ START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
 END_TEST
 
 START_TEST(nothing_and_what_is_not_there_are_refused) {
-    const char *names[] = {path, dir, "/dev/null", "/nonexistent/x"};
+    const char *names[] = {path, dir, "/dev/null", "/proc/nonexistent/x"};
     struct recording *recording;
     close(open(path, O_WRONLY | O_CREAT, 0600));
     ck_assert_int_lt(recording_open(&recording, &names[0], 1, reason), 0);

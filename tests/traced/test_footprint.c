@@ -65,7 +65,7 @@ START_TEST(what_is_to_spare_is_the_least_of_the_machine_and_all_groups) {
     ck_assert_uint_eq(footprint_available_in(meminfo, dir, ""), 4000 * kib);
     write_file("outer/inner/memory.max", "1000\n"); /* lowered below what is taken */
     ck_assert_uint_eq(footprint_available_in(meminfo, dir, "/outer/inner"), 0);
-    ck_assert_uint_eq(footprint_available_in("/nonexistent", dir, ""), UINT64_MAX);
+    ck_assert_uint_eq(footprint_available_in("/proc/nonexistent", dir, ""), UINT64_MAX);
 }
 END_TEST
 

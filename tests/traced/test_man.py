@@ -40,9 +40,9 @@ class Man(unittest.TestCase):
 
     def test_its_exit_codes_are_those_of_the_program(self):
         self.assertEqual(re.findall(r"^\.TP\n\.B (\d)", self.section("EXIT STATUS"), re.MULTILINE), ["0", "1", "2"])
-        for options, code in ((["--help"], 0), (["--shm-dir", "/nonexistent", "--check"], 1), (["--nonsense"], 2)):
+        for options, code in ((["--help"], 0), (["--shm-dir", "/proc/nonexistent", "--check"], 1), (["--nonsense"], 2)):
             done = subprocess.run([TRACED, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-                                  env={**os.environ, "P2PTRACE_SOCKET": "/nonexistent/s"})
+                                  env={**os.environ, "P2PTRACE_SOCKET": "/proc/nonexistent/s"})
             self.assertEqual(done.returncode, code, options)
 
     @unittest.skipUnless(shutil.which("groff"), "no groff")
