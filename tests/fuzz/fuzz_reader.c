@@ -100,7 +100,8 @@ static void attach(struct input *input, struct trace_reader **reader) {
     const struct trace_reader_info *info = trace_reader_info(*reader);
     REQUIRE(info->lane_count >= 1 && info->lane_count <= TRACE_LANES_MAX);
     REQUIRE(info->lane_events >= 64 && (info->lane_events & (info->lane_events - 1)) == 0);
-    REQUIRE(TRACE_SHM_LANES_OFFSET + (uint64_t)info->lane_count * info->lane_events * TRACE_EVENT_BYTES == info->object_bytes);
+    uint64_t offset = info->abi == TRACE_SHM_ABI_1 ? TRACE_SHM_LANES_OFFSET_1 : TRACE_SHM_LANES_OFFSET;
+    REQUIRE(offset + (uint64_t)info->lane_count * info->lane_events * TRACE_EVENT_BYTES == info->object_bytes);
     REQUIRE(memchr(info->node_name, 0, sizeof info->node_name));
 }
 
