@@ -20,6 +20,10 @@
 /* No event is this far in the future: its ticks are from before the counter restarted. */
 #define FUTURE_NS 10e9
 
+/* The slope of the first line is measured over some milliseconds; read a microsecond late, it would be off by 200 us a second. */
+#define INTERVAL_NS_MIN UINT64_C(5000000)
+#define INTERVAL_NS_MAX UINT64_C(1000000000)
+
 /* How much a line may bend to meet the measurement again: one part in a thousand. */
 #define BEND_MAX 1e-3
 
@@ -100,6 +104,13 @@ static double measured_slope(const struct trace_clock *clock) {
     return clock->last.ticks > clock->first.ticks ? slope_between(clock->first, clock->last) : clock->ns_per_tick;
 }
 
+/* How far the measured slope may lead astray until the sample, in ticks: its ends are known no better than they were read. */
+static double slope_blur(const struct trace_clock *clock, const struct trace_clock_sample *sample) {
+    if (clock->last.ticks <= clock->first.ticks) return 0;
+    double width = (double)(clock->first.width_ticks + clock->last.width_ticks);
+    return width * (double)(sample->ticks - clock->last.ticks) / (double)(clock->last.ticks - clock->first.ticks);
+}
+
 bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_clock_sample *sample) {
     if (sample->monotonic_ns <= clock->last.monotonic_ns) return false; /* it was read before */
     if (sample->ticks <= clock->last.ticks) return true;
@@ -108,7 +119,7 @@ bool trace_clock_is_broken(const struct trace_clock *clock, const struct trace_c
     double apart = counted > passed ? counted - passed : passed - counted;
     double drift = passed * BEND_MAX;
     return apart > STEP_NS + (drift < DRIFT_NS_MAX ? drift : DRIFT_NS_MAX) +
-                       (double)(sample->width_ticks + clock->last.width_ticks) * clock->ns_per_tick;
+                       ((double)(sample->width_ticks + clock->last.width_ticks) + slope_blur(clock, sample)) * clock->ns_per_tick;
 }
 
 static bool is_stepped(const struct trace_clock *clock, const struct trace_clock_sample *sample, int64_t offset) {
@@ -159,19 +170,27 @@ static void restart(struct trace_clock *clock, struct trace_clock_sample sample)
     clock->restarts++;
 }
 
-/* The line continues from where it is, so that time never jumps.  It bends to meet the measurement after as much time again as
- * has passed since the last sample. */
+uint64_t trace_clock_interval_ns(const struct trace_clock *clock) {
+    uint64_t measured_ns = clock->last.monotonic_ns - clock->first.monotonic_ns;
+    if (measured_ns < INTERVAL_NS_MIN) return INTERVAL_NS_MIN;
+    return measured_ns < INTERVAL_NS_MAX ? measured_ns : INTERVAL_NS_MAX;
+}
+
+/* The line continues from where it is, so that time never jumps.  It bends to meet the measurement when the next sample is due,
+ * or, where samples are rarer, after as much time again as has passed since the last one. */
 static void bend_line(struct trace_clock *clock, struct trace_clock_sample sample) {
     uint64_t here = line_at(clock, sample.ticks);
     double true_slope = slope_between(clock->first, sample);
-    double span = (double)(sample.ticks - clock->last.ticks);
+    double passed = (double)(sample.ticks - clock->last.ticks);
+    clock->last = sample;
+    double interval = (double)trace_clock_interval_ns(clock) / true_slope;
+    double span = passed > interval ? passed : interval;
     double bend = (double)(int64_t)(sample.monotonic_ns - here) / span;
     if (bend > BEND_MAX * true_slope) bend = BEND_MAX * true_slope;
     if (bend < -BEND_MAX * true_slope) bend = -BEND_MAX * true_slope;
     clock->line_ticks = sample.ticks;
     clock->line_ns = here;
     clock->ns_per_tick = true_slope + bend;
-    clock->last = sample;
 }
 
 bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sample) {

@@ -2,7 +2,8 @@
  *
  * Gossip and lookups over UDP, traced: each node passes a rumour on to its peers once, and answers what it has.
  *
- *     gossip NAME [DELAY_MS]     says "listening PORT"; holds each rumour for so long before it passes it on
+ *     gossip NAME [DELAY_MS [ANSWER_MS]]   says "listening PORT"; holds each rumour for DELAY_MS before it passes it on, and waits
+ *                                          ANSWER_MS for answers, by default 400
  *
  * Commands on its input, whose end ends it:
  *
@@ -11,6 +12,7 @@
  *     publish TEXT     begins a rumour; every node says "got TEXT" the first time
  *     again            publishes the last rumour once more: a trace of its own, with a link to that which brought it
  *     find KEY         asks all peers at once; says "found KEY" or "nobody has KEY" when all have answered, or time ran out
+ *     give up          as if time had run out
  *
  * On the wire: type (1), id (8), the sender's id (32), with tracing the trace's context, then text.  A rumour has one id on all
  * nodes.  A question and its answer have one, too. */
@@ -35,7 +37,7 @@ enum {
     TEXT_MAX = 64,
     MESSAGE_MAX = HEADER_BYTES + TRACE_CONTEXT_BYTES + TEXT_MAX
 };
-enum { PEERS_MAX = 16, RUMOURS_MAX = 64, KEYS_MAX = 16, ANSWER_MS = 400 };
+enum { PEERS_MAX = 16, RUMOURS_MAX = 64, KEYS_MAX = 16, ANSWER_MS_DEFAULT = 400 };
 
 struct message {
     uint8_t type;
@@ -63,7 +65,7 @@ struct rumour {
 
 struct node {
     int fd;
-    int64_t delay_ms;
+    int64_t delay_ms, answer_ms;
     uint8_t id[ID_BYTES];
     struct peer peers[PEERS_MAX];
     unsigned peer_count;
@@ -196,7 +198,7 @@ static void find(struct node *node, const char *key) {
     snprintf(node->sought, sizeof node->sought, "%s", key);
     snprintf(message.text, sizeof message.text, "%s", key);
     node->found = false;
-    node->give_up_ms = now_ms() + ANSWER_MS;
+    node->give_up_ms = now_ms() + node->answer_ms;
     TRACE_ONLY(node->search = trace_context_new(TRACE_FLAG_SAMPLED | TRACE_FLAG_APP_INITIATED);)
     TRACE_APP_START(node->log, &node->search, NULL, 0, "GSSP", FIND);
     for (unsigned i = 0; i < node->peer_count; i++) {
@@ -282,6 +284,7 @@ static void obey(struct node *node, char *line) {
     if (strncmp(line, "peers ", 6) == 0) greet(node, argument);
     if (strncmp(line, "publish ", 8) == 0) publish(node, argument, NULL);
     if (strncmp(line, "find ", 5) == 0) find(node, argument);
+    if (strcmp(line, "give up") == 0) node->give_up_ms = 0;
     if (strcmp(line, "again") == 0 && node->rumour_count != 0)
         publish(node, node->rumours[node->rumour_count - 1].text, &node->rumours[node->rumour_count - 1]);
     if (strncmp(line, "have ", 5) == 0 && node->key_count < KEYS_MAX)
@@ -321,12 +324,13 @@ int main(int argc, char **argv) {
     static struct node node;
     struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t own_bytes = sizeof own;
-    if (argc < 2 || argc > 3) return 2;
+    if (argc < 2 || argc > 4) return 2;
     node.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (node.fd < 0 || bind(node.fd, (struct sockaddr *)&own, sizeof own) != 0) return 1;
     if (getsockname(node.fd, (struct sockaddr *)&own, &own_bytes) != 0) return 1;
     if (getrandom(node.id, sizeof node.id, 0) != sizeof node.id) return 1;
     node.delay_ms = argc > 2 ? atoi(argv[2]) : 0;
+    node.answer_ms = argc > 3 ? atoi(argv[3]) : ANSWER_MS_DEFAULT;
     TRACE_ONLY({
         struct trace_log_options options = {.node_name = argv[1]};
         memcpy(options.node_id.bytes, node.id, sizeof node.id);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a run says of itself: scripts/count_tests.py, unittest_tap.py and .ci/run.
+"""What a run says of itself: scripts/count_tests.py, unittest_tap.py with left_running.py, and .ci/run.
 
     test_counting.py SOURCE_ROOT"""
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,9 +83,10 @@ class Counting(InADirectory):
 
 
 class Runner(InADirectory):
-    def points(self, last):
-        (self.directory / "kinds.py").write_text(KINDS.format(last), encoding="utf-8")
-        done = self.run_(sys.executable, RUNNER, "kinds.py")
+    def points(self, last, text=KINDS, **environment):
+        (self.directory / "kinds.py").write_text(text.format(last), encoding="utf-8")
+        done = self.run_(sys.executable, RUNNER, "kinds.py", **(os.environ | environment))
+        self.said = done.stderr
         return done.stdout.splitlines(), done.returncode
 
     def test_each_test_has_a_point_and_its_own_output_goes_elsewhere(self):
@@ -99,15 +102,81 @@ class Runner(InADirectory):
                 self.assertEqual(len([line for line in lines if line.startswith("not ok")]), 1, lines)
 
 
+    def test_what_still_runs_at_the_end_is_named_and_ended(self):
+        """Were it not ended, run_() would wait for its pipes."""
+        for last, name in (("os.system('sleep 1001 &')", "sleep 1001"), ("os.system('setsid sh -c \\'sleep 1002 & exit\\' &')", "sleep 1002"),
+                           ("os.system('(trap \"\" TERM HUP; sleep 1003; sleep 1004) &')", "sleep 1003")):
+            with self.subTest(last):
+                lines, code = self.points(last)
+                self.assertEqual(code, 1)
+                bad = [line.split(" - ")[1] for line in lines if line.startswith("not ok")]
+                self.assertTrue(any(name in line for line in bad), bad)
+                self.assertEqual({line.split(":")[0] for line in bad}, {"left running"})
+                self.assertEqual(lines[-1], f"1..{len(lines) - 1}")
+
+    def test_what_a_class_ends_and_what_has_ended_is_not_left_running(self):
+        lines, code = self.points("", "import os, subprocess, unittest\nclass A(unittest.TestCase):\n"
+                                  " @classmethod\n def setUpClass(cls):\n  cls.child = subprocess.Popen(['sleep', '1005'])\n"
+                                  "  cls.addClassCleanup(lambda: (cls.child.kill(), cls.child.wait()))\n"
+                                  " def test_a(self):\n  os.system('true &')\n  os.posix_spawnp('true', ['true'], os.environ)\nunittest.main()\n")
+        self.assertEqual((lines, code), (["ok 1 - A.test_a", "1..1"], 0))
+
+    def test_a_suite_that_dies_leaves_nothing_running(self):
+        for last, code in (("os.system('sleep 1006 &'); os.abort()", 128 + signal.SIGABRT), ("os.system('sleep 1006 &'); os._exit(3)", 3),
+                           ("os.system('sleep 1006 &'); os.kill(os.getpid(), 9)", 128 + signal.SIGKILL)):
+            with self.subTest(last):
+                self.assertEqual(self.points(last)[1], code)
+                self.assertRegex(self.said, "left running: .*sleep 1006")
+
+    def test_a_suite_that_is_ended_says_where_it_was_and_leaves_nothing_running(self):
+        """As meson ends one at its time limit: the whole group, or the first process alone."""
+        for to_group in (True, False):
+            with self.subTest(to_group=to_group):
+                text = KINDS.format("os.system('setsid sleep 1007 &'); print('hangs', flush=True); os.system('sleep 1008')")
+                (self.directory / "kinds.py").write_text(text, encoding="utf-8")
+                with subprocess.Popen([sys.executable, RUNNER, "kinds.py"], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True, start_new_session=True) as suite:
+                    while "hangs" not in suite.stderr.readline():
+                        pass
+                    (os.killpg if to_group else os.kill)(suite.pid, signal.SIGTERM)
+                    self.assertIn("in test_z", suite.stderr.read())
+                self.assertEqual(suite.returncode, 128 + signal.SIGTERM)
+
+    def test_a_test_that_hangs_is_interrupted_and_the_others_run(self):
+        lines, code = self.points("", "import subprocess, time, unittest\nclass A(unittest.TestCase):\n"
+                                  " def test_a(self):\n  self.addCleanup(time.sleep, 1000)\n  subprocess.run(['sleep', '1009'])\n"
+                                  " def test_b(self):\n  pass\n"
+                                  "class B(A):\n @classmethod\n def setUpClass(cls):\n  time.sleep(1000)\nunittest.main()\n",
+                                  P2PTRACE_TEST_LIMIT_S="0.5")
+        self.assertEqual(code, 1)
+        self.assertEqual([line.split(" - ")[-1] for line in lines], ["A.test_a", "A.test_a", "A.test_b", "setUpClass (__main__.B)", "1..4"])
+        self.assertEqual([line.startswith("ok") for line in lines], [False, False, True, False, False])
+        self.assertIn("it took more than 0.5 s", self.said)
+
+    def test_a_seed_chooses_the_order(self):
+        text = "import unittest\nclass A(unittest.TestCase):\n" + "".join(f" def test_{i}(self): pass\n" for i in range(20)) + "unittest.main()\n"
+
+        def order(seed):
+            lines, code = self.points("", text, P2PTRACE_TEST_SHUFFLE=seed)
+            self.assertEqual((code, lines.pop()), (0, "1..20"))
+            return [line.split(" - ")[1] for line in lines]
+        self.assertEqual(order(""), sorted(order("")))
+        self.assertEqual(order("7"), order("7"))
+        self.assertNotEqual(order("7"), order("8"))
+        self.assertEqual(sorted(order("7")), order(""))
+        drawn = order("random")
+        self.assertEqual(order(self.said.split("P2PTRACE_TEST_SHUFFLE=")[1].split()[0]), drawn)
+
+
 class ContinuousIntegration(InADirectory):
     """.ci/run beside a ./dev that only pretends."""
 
-    def run_ci(self, *bad_words, logs=True):
+    def run_ci(self, *bad_words, logs=True, hangs=(), **environment):
         (self.directory / ".ci").mkdir()
         (self.directory / "scripts").mkdir()
         shutil.copy(CI, self.directory / ".ci")
         shutil.copy(COUNT, self.directory / "scripts")
-        (self.directory / "dev").write_text("#!/bin/sh\n[ -e \"$1.log\" ] && mkdir -p build build-asan && case $1 in test) d=build;; *) d=build-asan;; esac"
+        (self.directory / "dev").write_text("#!/bin/sh\n[ -e \"$1.hangs\" ] && exec sleep 1010\n[ -e \"$1.log\" ] && mkdir -p build build-asan && case $1 in test) d=build;; *) d=build-asan;; esac"
                                             " && mkdir -p $d/meson-logs && cp $1.log $d/meson-logs/testlog.json\n[ ! -e \"$1.bad\" ]\n", encoding="utf-8")
         (self.directory / "dev").chmod(0o755)
         for word in ("test", "asan"):
@@ -117,7 +186,9 @@ class ContinuousIntegration(InADirectory):
                 (self.directory / f"{word}.log").write_text(json.dumps(one), encoding="utf-8")
         for word in bad_words:
             (self.directory / f"{word}.bad").touch()
-        done = self.run_(".ci/run")
+        for word in hangs:
+            (self.directory / f"{word}.hangs").touch()
+        done = self.run_(".ci/run", **(os.environ | environment))
         lines = done.stdout.splitlines()
         return [line.removeprefix("failed: ") for line in lines if line.startswith("failed: ")], lines, done.returncode
 
@@ -133,6 +204,12 @@ class ContinuousIntegration(InADirectory):
     def test_each_step_that_failed_is_a_cause(self):
         causes, lines, code = self.run_ci("test", "lint", "asan")
         self.assertEqual((causes, lines[-1], code), (["./dev test", "./dev lint", "./dev asan"], "2 passed, 2 failed, 2 skipped", 1))
+
+    def test_a_step_that_hangs_is_ended_and_the_summary_is_written(self):
+        causes, lines, code = self.run_ci(hangs=["lint"], CI_LIMIT_S="4")
+        self.assertRegex(causes.pop(0), r"^\./dev lint \(ended after \d+ s: 4 s is the limit of the whole run\)$")
+        self.assertRegex(lines[-1], r"^\d passed, 0 failed, \d skipped$")
+        self.assertEqual(code, 1)
 
     def test_steps_that_are_content_although_nothing_ran_are_found_out(self):
         causes, lines, code = self.run_ci(logs=False)

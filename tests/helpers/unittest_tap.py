@@ -7,16 +7,24 @@
 Standard output is a TAP stream with one point for each test, skipped ones with their reason; so meson and scripts/count_tests.py see what ran
 and what did not.  What the tests and their children write to standard output goes to standard error.
 
-A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here."""
+A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
+Each process that still runs when all tests are done fails the suite, and is killed (left_running.py).
+
+A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
+
+P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each class, and the classes, in an order that depends on the seed (a word; "random" draws one)."""
 import faulthandler
 import functools
 import gc
 import os
+import random
 import runpy
 import signal
 import sys
 import unittest
 import warnings
+
+import left_running
 
 # What the user of this machine has set must not reach the programs that the tests run: not his pager, and not his configuration.
 # Nobody, not even root, can create a file below /proc.
@@ -24,7 +32,48 @@ os.environ.update(PAGER="cat", XDG_CONFIG_HOME="/proc/nonexistent")
 for setting in ("P2PTRACE_PAGER", "P2PTRACE_CONFIG", "P2PTRACE_FLEET"):
     os.environ.pop(setting, None)
 
+# Slow machines take a fifth of it for any test, or for what a class prepares.
+LIMIT_S = float(os.environ.pop("P2PTRACE_TEST_LIMIT_S", "300"))
+AGAIN_S = LIMIT_S / 10  # then what hangs while it cleans up is interrupted, too
+
 PLAN, POINTS = "1..%d", os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+
+
+class Hangs(Exception):
+    """Raised in a test that reached the limit."""
+
+
+class Named(unittest.FunctionTestCase):
+    """What can fail besides the tests of the file."""
+
+    def __init__(self, name):
+        super().__init__(lambda: None)
+        self.name = name
+
+    def id(self):
+        return self.name
+
+    def __str__(self):
+        return self.name
+
+
+class Shuffled(unittest.TestLoader):
+    """Loads tests in another order for each seed."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def shuffled(self, items, salt=""):
+        items = list(items)
+        random.Random(self.seed + salt).shuffle(items)
+        return items
+
+    def getTestCaseNames(self, testCaseClass):
+        return self.shuffled(super().getTestCaseNames(testCaseClass), testCaseClass.__name__)
+
+    def loadTestsFromModule(self, *args, **kwargs):
+        return self.suiteClass(self.shuffled(super().loadTestsFromModule(*args, **kwargs)))
 
 
 class TapResult(unittest.TextTestResult):
@@ -34,6 +83,14 @@ class TapResult(unittest.TextTestResult):
         super().__init__(*args, **kwargs)
         self.points, self.left_open = 0, []
         sys.unraisablehook = self.on_unraisable
+
+    def startTestRun(self):
+        super().startTestRun()
+        limit(LIMIT_S)
+
+    def startTest(self, test):
+        super().startTest(test)
+        limit(LIMIT_S)
 
     def on_unraisable(self, problem):
         self.left_open.append((problem.exc_type, problem.exc_value, problem.exc_traceback))
@@ -74,12 +131,16 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test)
 
     def stopTest(self, test):
+        limit(LIMIT_S)  # from here on for what a class cleans up or prepares
         self.check_left_open(test)
         super().stopTest(test)
 
     def stopTestRun(self):
+        limit(0)
         gc.collect()
-        self.check_left_open(unittest.FunctionTestCase(self.stopTestRun, description="what a class shares"))
+        self.check_left_open(Named("what a class shares"))
+        for command in left_running.end_all():
+            self.addError(Named("left running: " + command), (AssertionError, AssertionError("the suite left it running"), None))
         super().stopTestRun()
         POINTS.write(PLAN % self.points + "\n")
 
@@ -95,13 +156,33 @@ class TapRunner(unittest.TextTestRunner):
         super().__init__(**(kwargs | {"warnings": None, "verbosity": 2}))  # None: the filters of main()
 
 
+def limit(seconds):
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S if seconds else 0)
+
+
+def on_limit(_number, _frame):
+    faulthandler.dump_traceback()
+    raise Hangs(f"it took more than {LIMIT_S:g} s")
+
+
+def loader():
+    seed = os.environ.get("P2PTRACE_TEST_SHUFFLE")
+    if not seed:
+        return unittest.defaultTestLoader
+    if seed == "random":
+        seed = str(random.SystemRandom().randrange(10**6))
+    print(f"order of the tests: P2PTRACE_TEST_SHUFFLE={seed}", file=sys.stderr)
+    return Shuffled(seed)
+
+
 def main():
     del sys.argv[0]
     os.dup2(2, 1)
-    faulthandler.register(signal.SIGTERM, chain=True)  # meson ends a test that hangs so: where it hangs is in the log
+    left_running.supervise()
+    signal.signal(signal.SIGALRM, on_limit)
     warnings.simplefilter("default")
     warnings.simplefilter("error", ResourceWarning)
-    unittest.main = functools.partial(unittest.main, testRunner=TapRunner)
+    unittest.main = functools.partial(unittest.main, testRunner=TapRunner, testLoader=loader())
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     runpy.run_path(sys.argv[0], run_name="__main__")
 

@@ -378,8 +378,9 @@ class Machines(unittest.TestCase):
             for stepped_now in (False, True):
                 if stepped_now: # what was said before has the time of before
                     wait_for(lambda: any(node["indexed"] == 2 * PINGS for node in cls.traced[1].ask("nodes")["nodes"]), "bob's events")
+                    steps = cls.traced[1].ask("stats")["clock"]["steps"]
                     cls.step_file.touch()
-                    wait_for(lambda: cls.traced[1].ask("stats")["clock"]["steps"], "a step")
+                    wait_for(lambda: cls.traced[1].ask("stats")["clock"]["steps"] > steps, "a step")
                 subprocess.run([UDP_PING, "alice", port, str(PINGS)], env=hill, check=True, capture_output=True, timeout=PATIENCE_S)
             bob.stdin.close()
             bob.wait(PATIENCE_S)

@@ -13,6 +13,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../helpers"))
+import left_running  # noqa: E402
+
 NAMES = ("alice", "bob", "carol", "dave", "erin")
 SECONDS = 240  # only what hangs reaches it
 points = 0
@@ -161,9 +164,12 @@ def test_stays(source, build):
 def main():
     global shm_dir
     source, build = sys.argv[1:3]
+    left_running.supervise()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="test-demo-") as shm_dir:
         test_once(source, build)
         test_stays(source, build)
+    left = left_running.end_all()
+    point(not left, "the test has left no process running", left)
     print(f"1..{points}", flush=True)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`inspector spread` of real nodes: examples/gossip, live and on a recording.
+"""`inspector spread` of real nodes: examples/gossip, live and on a recording.  Who is late depends on the machine; that is in
+tests/inspector/scenes/spread_*.
 
     test_spread.py TRACED INSPECTOR GOSSIP"""
 import json
@@ -15,14 +16,19 @@ from daemon import Traced, wait_for
 from nodes import PATIENCE_S
 
 TRACED, INSPECTOR, GOSSIP = (pathlib.Path(arg).resolve() for arg in sys.argv[1:4])
-LATE_MS = 700  # far more than a busy machine takes for a hop
+HOLD_MS = 20
+FOR_EVER_MS = 10**9
 EDGES = {"alice": ["bob", "carol"], "bob": ["erin"], "carol": ["dave"], "dave": ["frank"]}
+
+
+def ns_of(event):
+    return event["timestamp"] * 1000 + event["ns"]
 
 
 class Node:
     def __init__(self, name, shm_dir, delay_ms=0):
         self.name = name
-        self.process = subprocess.Popen([GOSSIP, name, str(delay_ms)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen([GOSSIP, name, str(delay_ms), str(FOR_EVER_MS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=dict(os.environ, P2PTRACE_SHM_DIR=str(shm_dir)))
         self.port = self.expect("listening").split()[1]
 
@@ -96,10 +102,10 @@ class Spread(unittest.TestCase):
     def name(self, node_id):
         return self.ids.get(node_id)
 
-    def test_a_gossip_with_a_late_branch(self):
+    def test_a_gossip_with_a_branch_that_is_held(self):
         """alice -> bob -> erin; alice -> carol, who holds it -> dave -> frank."""
         for name in ("alice", "bob", "carol", "dave", "erin", "frank"):
-            self.start(name, LATE_MS if name == "carol" else 0)
+            self.start(name, HOLD_MS if name == "carol" else 0)
         for name, others in EDGES.items():
             self.befriend(name, others)
         self.nodes["alice"].say("publish hello there")
@@ -109,19 +115,22 @@ class Spread(unittest.TestCase):
         trace = self.trace_of("RUMOUR")
         said = self.spread(trace)
         self.assertEqual((said["by"], self.name(said["origin_id"]), said["nodes_reached"], said["hops"]), ("messages", "alice", 5, 3))
-        tree = {self.name(r["node_id"]): (self.name(r["from"]), r["hops"], r["late"]) for r in said["reached"]}
-        self.assertEqual(tree, {"alice": (None, 0, False), "bob": ("alice", 1, False), "carol": ("alice", 1, False), "erin": ("bob", 2, False),
-                                "dave": ("carol", 2, True), "frank": ("dave", 3, True)})
-        [culprit] = said["culprits"]
-        self.assertEqual((culprit["step"], self.name(culprit["node_id"]), culprit["peer_id"]), ("held", "carol", None))
-        self.assertEqual([self.name(n) for n in culprit["late"]], ["dave", "frank"])
-        self.assertGreaterEqual(culprit["took"], (LATE_MS - 1) * 1_000_000)
+        reached = {self.name(r["node_id"]): r for r in said["reached"]}
+        self.assertEqual({name: (self.name(r["from"]), r["hops"]) for name, r in reached.items()},
+                         {"alice": (None, 0), "bob": ("alice", 1), "carol": ("alice", 1), "erin": ("bob", 2), "dave": ("carol", 2), "frank": ("dave", 3)})
+        self.assertGreaterEqual(reached["dave"]["held"], (HOLD_MS - 1) * 1_000_000)
+        sent = {(self.name(e["node_id"]), self.ids[e["peer_id"]]): e for e in self.traced.query(kind="message_sent", trace_id=trace)}
+        got = {self.name(e["node_id"]): e for e in self.traced.query(kind="message_received", trace_id=trace)}
+        for name in ("dave", "erin", "frank"):
+            sender = self.name(reached[name]["from"])
+            self.assertEqual(reached[name]["held"], ns_of(sent[sender, name]) - ns_of(got[sender]))
+            self.assertEqual(reached[name]["link"], ns_of(got[name]) - ns_of(sent[sender, name]))
+            self.assertEqual(reached[name]["after"], ns_of(got[name]) - said["timestamp"] * 1000 - said["ns"])
         self.assertEqual((said["sent"], said["arrived"], said["duplicates"], said["redundancy"], said["not_arrived"]), (5, 5, 0, 0.0, []))
-        self.assertIn("late: dave, frank: carol held it for ", self.inspect("spread", trace))
         [message] = {e["data"]["message_id"] for e in self.traced.query(kind="message_sent")}
         by_id = self.spread(f"message_id={message}")
-        self.assertEqual(({k: by_id[k] for k in ("sent", "arrived", "nodes_reached", "hops")}, len(by_id["culprits"])),
-                         ({k: said[k] for k in ("sent", "arrived", "nodes_reached", "hops")}, 1))
+        self.assertEqual({k: by_id[k] for k in ("sent", "arrived", "nodes_reached", "hops")},
+                         {k: said[k] for k in ("sent", "arrived", "nodes_reached", "hops")})
         self.traced.end()
         self.assertEqual(self.spread(trace, source=("--read", str(self.record))), said)
 
@@ -146,6 +155,8 @@ class Spread(unittest.TestCase):
         self.befriend("alice", ["bob", "carol", "dave"])
         self.nodes["dave"].kill()
         self.nodes["alice"].say("find the key")
+        wait_for(lambda: len(self.traced.query(kind="message_received")) == 4, "two questions and two answers")
+        self.nodes["alice"].say("give up")  # dave
         self.nodes["alice"].expect("found the key")
         self.drain()
         trace = self.trace_of("FIND")

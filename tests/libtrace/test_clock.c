@@ -49,6 +49,29 @@ START_TEST(a_bad_first_slope_is_mended_without_a_jump) {
 }
 END_TEST
 
+/* Each sample is read up to 2 us late or early.  Whatever the signs are, no time is off by more than a few of them. */
+START_TEST(in_the_first_second_no_time_is_off_by_more_than_samples_are) {
+    for (unsigned signs = 0; signs < 1024; signs++) {
+        double seconds = 10.005;
+        struct trace_clock_sample first = sample_at(10), next = sample_at(seconds);
+        struct trace_clock clock;
+        first.monotonic_ns += signs & 1 ? 2000 : -2000;
+        next.monotonic_ns += signs & 2 ? 2000 : -2000;
+        trace_clock_init(&clock, first, next);
+        for (unsigned i = 2; seconds < 12; i++) {
+            double due = seconds + (double)trace_clock_interval_ns(&clock) / 1e9;
+            uint64_t offset = sample_at(0).unix_ns - sample_at(0).monotonic_ns;
+            for (double at = seconds; at < due; at += (due - seconds) / 8)
+                ck_assert_int_le(llabs(error_at(&clock, at) - (int64_t)((uint64_t)clock.unix_offset_ns - offset)), 10000);
+            next = sample_at(due);
+            next.monotonic_ns += signs >> (i % 10) & 1 ? 2000 : -2000;
+            trace_clock_update(&clock, next);
+            seconds = due;
+        }
+    }
+}
+END_TEST
+
 START_TEST(events_older_than_the_clock_use_the_rings_own_opening) {
     struct trace_clock_sample second = sample_at(3600.005);
     struct trace_clock clock;
@@ -212,6 +235,23 @@ START_TEST(a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_sta
 }
 END_TEST
 
+/* A process that stands still after it has measured a slope over 5 ms, and that badly. */
+START_TEST(a_slope_that_was_read_badly_is_no_sleep) {
+    static const double pauses[] = {1, 10, 300};
+    struct trace_clock_sample second = sample_at(10.005);
+    struct trace_clock clock;
+    second.width_ticks = 2 * 150000;
+    second.monotonic_ns += 50000; /* 1 % off; 50 us are 150,000 ticks */
+    trace_clock_init(&clock, sample_at(10), second);
+    struct trace_clock_sample next = sample_at(10.005 + pauses[_i]), asleep = sample_at(10.005 + pauses[_i]);
+    asleep.monotonic_ns -= (uint64_t)(pauses[_i] * 0.5e9); /* half of that time */
+    ck_assert(!trace_clock_is_broken(&clock, &next));
+    ck_assert(trace_clock_is_broken(&clock, &asleep));
+    ck_assert(!trace_clock_update(&clock, next));
+    ck_assert_uint_eq(clock.restarts, 0);
+}
+END_TEST
+
 START_TEST(a_sample_that_took_long_to_read_breaks_nothing) {
     struct trace_clock_sample late;
     struct trace_clock clock;
@@ -244,12 +284,14 @@ int main(void) {
     TCase *tcase = tcase_create("clock");
     tcase_add_test(tcase, a_tick_becomes_the_time_it_was);
     tcase_add_test(tcase, a_bad_first_slope_is_mended_without_a_jump);
+    tcase_add_test(tcase, in_the_first_second_no_time_is_off_by_more_than_samples_are);
     tcase_add_test(tcase, events_older_than_the_clock_use_the_rings_own_opening);
     tcase_add_test(tcase, a_step_of_the_system_time_is_told_and_followed);
     tcase_add_test(tcase, a_monotonic_ring_needs_only_the_offset);
     tcase_add_loop_test(tcase, a_sleep_is_followed_within_a_second_and_breaks_no_duration, 0, 2 * 3 * 4);
     tcase_add_test(tcase, events_between_several_sleeps_keep_their_times);
     tcase_add_loop_test(tcase, a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_started_after_it, 0, 2);
+    tcase_add_loop_test(tcase, a_slope_that_was_read_badly_is_no_sleep, 0, 3);
     tcase_add_test(tcase, a_sample_that_took_long_to_read_breaks_nothing);
     tcase_add_test(tcase, the_real_clocks_agree);
     suite_add_tcase(suite, tcase);

@@ -227,13 +227,13 @@ static void update_clock(struct ingest *ingest) {
     bool slept = asleep - ingest->asleep_ns > INGEST_ASLEEP_NS;
     if (ingest->now_ns < ingest->clock_due_ns && !slept) return;
     if (slept) ingest->asleep_ns = asleep;
-    ingest->clock_due_ns = ingest->now_ns + INGEST_CLOCK_NS;
     ingest->read_unix_ns = 0; /* the system time may have been set back */
     if (trace_clock_update(&ingest->clock, trace_clock_read()))
         ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
                    ingest->clock.restarts != restarts || slept ? "the machine slept, or was stopped, for"
                                                                : "the system time was stepped by",
                    (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
+    ingest->clock_due_ns = ingest->now_ns + trace_clock_interval_ns(&ingest->clock);
     ingest_add(&ingest->counters.clock_steps, ingest->clock.steps - steps);
     double hz = trace_clock_tsc_usable() ? 1e9 / ingest->clock.ns_per_tick : 0;
     atomic_store_explicit(&ingest->counters.clock_hz, hz, memory_order_relaxed); /* relaxed: one value */

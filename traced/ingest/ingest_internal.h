@@ -41,7 +41,6 @@
 #define INGEST_CHECK_SILENT_NS UINT64_C(2000000000)
 #define INGEST_CHECK_UNWATCHED_NS UINT64_C(500000000)
 #define INGEST_CLOSED_NS UINT64_C(1000000)
-#define INGEST_CLOCK_NS UINT64_C(1000000000)
 #define INGEST_ASLEEP_NS UINT64_C(10000000) /* the machine has slept: the clock is looked at at once */
 
 /* An object without a header is looked at again after the first of these, then less and less often.  After END it is told as

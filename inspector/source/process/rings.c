@@ -24,7 +24,6 @@
 #define CLOCK_SETTLE_NS 5000000
 #define READY_TRIES 100
 #define READY_PAUSE_NS 10000000
-#define CLOCK_NS UINT64_C(1000000000)
 #define CHECK_NS UINT64_C(100000000)
 
 /* ---- open ---- */
@@ -75,7 +74,7 @@ int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct 
     }
     pause_ns(CLOCK_SETTLE_NS); /* the clock's rate needs two samples some time apart */
     trace_clock_init(&rings.clock, first, trace_clock_read());
-    rings.clock_due_ns = trace__monotonic_ns() + CLOCK_NS;
+    rings.clock_due_ns = trace__monotonic_ns() + trace_clock_interval_ns(&rings.clock);
     *ret_rings = rings;
     return 0;
 }
@@ -222,7 +221,7 @@ static int visit_all(struct rings *rings, bool *ret_more, struct rings_visit *vi
     *ret_more = false;
     if (now_ns >= rings->clock_due_ns) {
         trace_clock_update(&rings->clock, trace_clock_read());
-        rings->clock_due_ns = now_ns + CLOCK_NS;
+        rings->clock_due_ns = now_ns + trace_clock_interval_ns(&rings->clock);
     }
     if (check) {
         rings->check_due_ns = now_ns + CHECK_NS;
