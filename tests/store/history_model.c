@@ -31,29 +31,35 @@ static bool has_trace(const struct trace_event *event) {
     return memcmp(&event->trace_id, &none, sizeof none) != 0;
 }
 
-static const struct model *sorting;
-static int by_trace(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    int order = memcmp(&sorting->events[x].event.trace_id, &sorting->events[y].event.trace_id, sizeof(struct trace_id));
-    return order != 0 ? order : (x > y) - (x < y);
+static int compare_trace_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(struct trace_id)); }
+static int compare_peer_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(struct trace_node_id)); }
+
+/* Sorts an array of ids of traces or of peers, and keeps one of each.  Returns how many it keeps. */
+static size_t sort_ids(void *ids, size_t count, size_t id_bytes) {
+    char *bytes = ids;
+    size_t kept = 0;
+
+    qsort(ids, count, id_bytes, id_bytes == sizeof(struct trace_id) ? compare_trace_ids : compare_peer_ids);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || memcmp(bytes + (kept - 1) * id_bytes, bytes + i * id_bytes, id_bytes) != 0)
+            memmove(bytes + kept++ * id_bytes, bytes + i * id_bytes, id_bytes);
+    return kept;
 }
+
+static const struct model *sorting;
 
 /* Events of a trace that lost older ones to this eviction are marked; when the trace is wholly gone nothing remembers it. */
 static void evict_segment(struct model *model) {
-    uint64_t count = model->end - model->begin, limit = model->begin + HISTORY_SEGMENT_EVENTS;
-    uint64_t *order = malloc(count * sizeof *order);
+    uint64_t limit = model->begin + HISTORY_SEGMENT_EVENTS;
+    struct trace_id *lose = malloc(HISTORY_SEGMENT_EVENTS * sizeof *lose);
+    size_t count = 0;
 
-    for (uint64_t i = 0; i < count; i++) order[i] = model->begin + i;
-    sorting = model;
-    qsort(order, count, sizeof *order, by_trace);
-    for (uint64_t i = 0, j; i < count; i = j) {
-        bool loses = order[i] < limit;
-        for (j = i; j < count && memcmp(&model->events[order[i]].event.trace_id, &model->events[order[j]].event.trace_id,
-                                        sizeof(struct trace_id)) == 0;
-             j++)
-            if (loses) model->events[order[j]].evicted_part = true;
-    }
-    free(order);
+    for (uint64_t i = model->begin; i < limit; i++) lose[count++] = model->events[i].event.trace_id;
+    count = sort_ids(lose, count, sizeof *lose);
+    for (uint64_t i = limit; i < model->end; i++)
+        if (bsearch(&model->events[i].event.trace_id, lose, count, sizeof *lose, compare_trace_ids))
+            model->events[i].evicted_part = true;
+    free(lose);
     model->begin = limit;
 }
 
@@ -93,11 +99,10 @@ static int in_order(const void *a, const void *b) {
 }
 static int in_reverse(const void *a, const void *b) { return in_order(b, a); }
 
-struct history_hit *model_select(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
-                                 size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
-                                 bool *ret_more) {
-    uint64_t *order = malloc((model->end - model->begin + 1) * sizeof *order), count = 0;
-    struct history_hit *hits;
+/* The positions of what model_select would give without a limit, in their own order.  Returns how many. */
+static uint64_t find(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
+                     bool newest_first, const struct history_hit *after, uint64_t *ret_positions) {
+    uint64_t count = 0;
 
     for (uint64_t i = model->begin; i < model->end; i++) {
         const struct model_event *item = &model->events[i];
@@ -106,8 +111,34 @@ struct history_hit *model_select(const struct model *model, const struct history
             int side = order_of(&item->event, item->source, i, &after->event, after->source, after->position);
             if (newest_first ? side >= 0 : side <= 0) continue;
         }
-        order[count++] = i;
+        ret_positions[count++] = i;
     }
+    return count;
+}
+
+static uint64_t *array_for_all(const struct model *model) {
+    uint64_t *positions = malloc((model->end - model->begin + 1) * sizeof *positions);
+    ck_assert_ptr_nonnull(positions);
+    return positions;
+}
+
+uint64_t model_visit(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
+                     bool newest_first, const struct history_hit *after,
+                     int (*visit)(void *context, const struct trace_event *event, history_source source), void *context) {
+    uint64_t *positions = array_for_all(model), count = find(model, query, begin, end, newest_first, after, positions);
+
+    for (uint64_t i = 0; visit != NULL && i < count; i++)
+        visit(context, &model->events[positions[i]].event, model->events[positions[i]].source);
+    free(positions);
+    return count;
+}
+
+struct history_hit *model_select(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
+                                 size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
+                                 bool *ret_more) {
+    uint64_t *order = array_for_all(model), count = find(model, query, begin, end, newest_first, after, order);
+    struct history_hit *hits;
+
     sorting = model;
     qsort(order, count, sizeof *order, newest_first ? in_reverse : in_order);
     *ret_more = count > limit;
@@ -367,25 +398,18 @@ static bool digits_equal(const uint8_t *prefix, unsigned digits, const uint8_t *
 }
 
 size_t model_find(const struct model *model, bool peers, const uint8_t *prefix, unsigned digits) {
-    uint64_t *order = malloc((model->end - model->begin + 1) * sizeof *order), count = 0;
-    size_t found = 0;
+    size_t id_bytes = peers ? sizeof(struct trace_node_id) : sizeof(struct trace_id), count = 0;
+    uint8_t *found = malloc((model->end - model->begin + 1) * id_bytes);
 
     for (uint64_t i = model->begin; i < model->end; i++) {
         const struct trace_event *event = &model->events[i].event;
+        const uint8_t *id = peers ? event->peer_id.bytes : event->trace_id.bytes;
         if (peers ? !(event->flags & TRACE_FLAG_HAS_PEER) : !has_trace(event)) continue;
-        if (digits_equal(prefix, digits, peers ? event->peer_id.bytes : event->trace_id.bytes)) order[count++] = i;
+        if (digits_equal(prefix, digits, id)) memcpy(found + count++ * id_bytes, id, id_bytes);
     }
-    sorting = model;
-    qsort(order, count, sizeof *order, peers ? by_peer : by_trace);
-    for (uint64_t i = 0; i < count; i++) {
-        const struct trace_event *event = &model->events[order[i]].event;
-        const struct trace_event *before = i > 0 ? &model->events[order[i - 1]].event : NULL;
-        if (before == NULL ||
-            (peers ? memcmp(&event->peer_id, &before->peer_id, 32) : memcmp(&event->trace_id, &before->trace_id, 16)) != 0)
-            found++;
-    }
-    free(order);
-    return found;
+    count = sort_ids(found, count, id_bytes);
+    free(found);
+    return count;
 }
 
 /* ---- random workloads --------------------------------------------------------------------------------------------------- */

@@ -38,6 +38,11 @@ struct history_hit *model_select(const struct model *model, const struct history
                                  size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
                                  bool *ret_more);
 
+/* Shows `visit` each event that history_count counts, in no order, unless it is NULL.  Returns how many. */
+uint64_t model_visit(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
+                     bool newest_first, const struct history_hit *after,
+                     int (*visit)(void *context, const struct trace_event *event, history_source source), void *context);
+
 /* As history_traces and history_peers. */
 struct history_trace *model_traces(const struct model *model, uint64_t from_ns, uint64_t to_ns, const char *app_id, size_t limit,
                                    size_t *ret_count, size_t *ret_total);
