@@ -12,7 +12,7 @@
 #define TRACED_CONNECTION_H
 
 #include "exchange.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 struct output; /* bytes that the socket has not taken yet */
 

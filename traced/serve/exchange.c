@@ -3,7 +3,7 @@
  * See exchange.h. */
 #include "exchange.h"
 #include "footprint.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <string.h>

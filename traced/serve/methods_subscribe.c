@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `subscribe` and `unsubscribe`. */
-#include "limits.h"
 #include "methods.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <store/event_params.h>

@@ -3,8 +3,8 @@
  * See server.h. */
 #include "server.h"
 #include "connection.h"
-#include "limits.h"
 #include "log.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <proto/rpc.h>

@@ -4,7 +4,7 @@
  * thread.
  *
  * A connection waits in one queue with lines to answer, and in another with events to send.  In each round of the loop first all
- * lines get a turn, then the events, and each of the two a bounded amount of work (limits.h), in equal shares for each
+ * lines get a turn, then the events, and each of the two a bounded amount of work (traced_limits.h), in equal shares for each
  * connection;
  * what one does not need is the others'.  Between two rounds the loop looks at its sockets.  So no client, no burst of events
  * and no filter delays a request by more than a round, and a subscription whose filter takes more than its share falls behind

@@ -2,7 +2,7 @@
  *
  * See subscription.h. */
 #include "subscription.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <proto/event_json.h>
