@@ -2,7 +2,6 @@
  *
  * traced: puts the parts together, runs the loop, and takes them apart again. */
 #include "footprint.h"
-#include "limits.h"
 #include "log.h"
 #include "options.h"
 #include "pidfile.h"
@@ -12,6 +11,7 @@
 #include "service.h"
 #include "socket_claim.h"
 #include "systemd.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A segment's image: its layout, and taking it out of a history in memory. */
-#include "history_share.h"
+#include "history_kept.h"
 #include <store/history_image.h>
 
 #include <endian.h>

@@ -10,7 +10,7 @@
  * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
  * to go before the newest is full. */
 #include "history_keep.h"
-#include "history_share.h"
+#include "history_kept.h"
 #include "history_trace.h"
 
 #include <errno.h>

@@ -13,6 +13,7 @@
  * All of it belongs to the ingest thread, but the counters. */
 #include "history_share.h"
 #include "history_keep.h"
+#include "history_kept.h"
 
 #include <errno.h>
 #include <stdlib.h>

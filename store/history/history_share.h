@@ -26,18 +26,4 @@ void history__share_copy(struct history *history, const struct segment *segment)
 uint64_t history__share_kept(const struct history *history);
 uint64_t history__share_level(const struct history *history);
 
-/* Of a history: all shares together have so many events, and all kept traces as many. */
-static inline uint64_t history__eighth(uint32_t segments_max) {
-    return (uint64_t)(segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
-}
-
-static inline bool history__is_kept(const struct segment *segment, uint32_t index) {
-    return (history__load(&segment->kept[index / 64]) >> index % 64 & 1) != 0;
-}
-
-static inline void history__set_kept(struct segment *segment, uint32_t index) {
-    history__store(&segment->kept[index / 64], history__load(&segment->kept[index / 64]) | UINT64_C(1) << index % 64);
-    history__store32(&segment->kept_count, history__load32(&segment->kept_count) + 1);
-}
-
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "lanes.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #define JOBS 64
 

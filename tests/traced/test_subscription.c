@@ -2,10 +2,11 @@
  *
  * How much of the history a subscription looks at for how much work, and what it loses when that is too little.  Counted, never
  * timed. */
-#include <stdlib.h>
-
 #include "store_fixture.h"
 #include "subscription.h"
+#include "subscriptions.h"
+
+#include <stdlib.h>
 #include <store/event_params.h>
 #include <urcu.h>
 
@@ -29,7 +30,7 @@ static void append(uint32_t count) {
 }
 
 static struct subscription *subscribe(const char *text) {
-    struct subscription *subscription = subscription_create(1, false);
+    struct subscription *subscription = subscription_create(false);
     struct trace_rpc_error error = {0};
     const struct event_params params = {.expression = text};
     ck_assert_int_eq(event_params_read(&store, &params, true, 1, &subscription->filter, &error), 0);
@@ -200,6 +201,35 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
 }
 END_TEST
 
+START_TEST(the_memory_of_recent_events_is_returned_once) {
+    struct clients clients = {0};
+    struct subscriptions subscriptions = {.clients = &clients};
+    struct subscription *first = subscribe(NULL), *second = subscribe(NULL);
+    append(100);
+    first->position = second->position = history_end_position(store.history);
+    ck_assert_int_eq(subscription_find_recent(first, &store, 30), 0);
+    ck_assert_int_eq(subscription_find_recent(second, &store, 100), 0);
+    subscriptions_add(&subscriptions, first);
+    subscriptions_add(&subscriptions, second);
+    ck_assert_int_eq(first->number, 1);
+    ck_assert_int_eq(second->number, 2);
+    ck_assert_uint_eq(clients.subscription_count, 2);
+    ck_assert_uint_eq(clients.held_bytes, 130 * sizeof *first->recent);
+    ck_assert_uint_eq(subscriptions.held_bytes, clients.held_bytes);
+    ck_assert(!subscriptions_remove(&subscriptions, 3));
+    ck_assert(subscriptions_remove(&subscriptions, 1));
+    ck_assert_uint_eq(clients.held_bytes, 100 * sizeof *second->recent);
+    /* The connection closes because the notification with the last of them cannot be sent. */
+    subscriptions_close(&subscriptions);
+    ck_assert_uint_eq(clients.held_bytes, 0);
+    subscriptions_release_recent(&subscriptions, second);
+    ck_assert_uint_eq(clients.held_bytes, 0);
+    ck_assert_uint_eq(clients.subscription_count, 0);
+    subscriptions_fini(&subscriptions);
+    ck_assert_ptr_null(subscriptions.first);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("subscription");
     TCase *tcase = tcase_create("work");
@@ -207,6 +237,7 @@ int main(void) {
     tcase_add_test(tcase, a_look_ends_with_the_event_that_uses_up_the_work);
     tcase_add_test(tcase, only_the_expensive_one_loses_and_says_how_many);
     tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
+    tcase_add_test(tcase, the_memory_of_recent_events_is_returned_once);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

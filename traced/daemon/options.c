@@ -2,7 +2,7 @@
  *
  * See options.h. */
 #include "options.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,8 +3,8 @@
  * See preflight.h. */
 #include "preflight.h"
 #include "footprint.h"
-#include "limits.h"
 #include "socket_claim.h"
+#include "traced_limits.h"
 #include <store/history.h>
 #include <store/nodes.h>
 

@@ -3,7 +3,6 @@
  * See connection.h. */
 #include "connection.h"
 #include "log.h"
-#include "subscription.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,23 +21,27 @@ struct output {
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_off_pool(struct exchange *exchange);
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
 
-void connection_hold(struct connection *connection, ptrdiff_t bytes) {
+/* The memory that it holds grows by so many bytes, or shrinks. */
+static void hold(struct connection *connection, ptrdiff_t bytes) {
     connection->held_bytes += (size_t)bytes;
-    connection->server->held_bytes += (size_t)bytes;
+    connection->clients->held_bytes += (size_t)bytes;
 }
 
-static void note_progress(struct connection *connection) { connection->progress_ms = uv_now(connection->server->loop); }
+static size_t held(const struct connection *connection) { return connection->held_bytes + connection->subscriptions.held_bytes; }
+
+static void note_progress(struct connection *connection) { connection->progress_ms = uv_now(connection->clients->loop); }
 
 /* Who holds more than `bytes` and has taken nothing for the longest time; of two, who holds more.  NULL: nobody. */
-static struct connection *find_stuck(const struct server *server, size_t bytes) {
+static struct connection *find_stuck(const struct clients *clients, size_t bytes) {
     struct connection *worst = NULL;
-    for (struct connection *connection = server->connections; connection; connection = connection->next) {
-        if (connection->held_bytes <= bytes) continue;
+    for (struct connection *connection = clients->connections; connection; connection = connection->next) {
+        if (held(connection) <= bytes) continue;
         if (!worst || connection->progress_ms < worst->progress_ms ||
-            (connection->progress_ms == worst->progress_ms && connection->held_bytes > worst->held_bytes))
+            (connection->progress_ms == worst->progress_ms && held(connection) > held(worst)))
             worst = connection;
     }
     return worst;
@@ -46,12 +49,12 @@ static struct connection *find_stuck(const struct server *server, size_t bytes) 
 
 /* Closes clients until what the others hold is within the limit: those with answers first, for a subscriber that does not read
  * holds little. */
-static void relieve(struct server *server) {
-    while (server->held_bytes > LIMIT_HELD_BYTES) {
-        struct connection *stuck = find_stuck(server, LIMIT_OUTPUT_BYTES);
-        if (!stuck) stuck = find_stuck(server, INPUT_BYTES_MIN);
+static void relieve(struct clients *clients) {
+    while (clients->held_bytes > LIMIT_HELD_BYTES) {
+        struct connection *stuck = find_stuck(clients, LIMIT_OUTPUT_BYTES);
+        if (!stuck) stuck = find_stuck(clients, INPUT_BYTES_MIN);
         if (!stuck) return;
-        if (!server->counters.limits.held_bytes++)
+        if (!clients->counters.limits.held_bytes++)
             log_say(LOG_LEVEL_WARNING, "a client that did not read was disconnected: clients held more than %u MiB",
                     LIMIT_HELD_BYTES >> 20);
         connection_close(stuck);
@@ -60,26 +63,28 @@ static void relieve(struct server *server) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-int connection_create(struct server *server, int fd, pid_t client) {
+int connection_create(struct clients *clients, int fd, pid_t client) {
     struct connection *connection = calloc(1, sizeof *connection);
     int error = -ENOMEM;
     if (!connection) goto err_close;
     connection->input = malloc(INPUT_BYTES_MIN);
     if (!connection->input) goto err_free;
     connection->input_bytes = INPUT_BYTES_MIN;
-    connection->server = server;
+    connection->clients = clients;
+    connection->subscriptions.clients = clients;
+    connection->exchange = (struct exchange){
+        .clients = clients, .subscriptions = &connection->subscriptions, .client = client, .on_off_pool = on_off_pool};
     connection->fd = fd;
-    connection->client = client;
     connection->polled = -1;
     connection->output_last = &connection->output;
     connection->poll.data = connection;
-    error = uv_poll_init(server->loop, &connection->poll, fd);
+    error = uv_poll_init(clients->loop, &connection->poll, fd);
     if (error) goto err_input;
-    connection->next = server->connections;
+    connection->next = clients->connections;
     if (connection->next) connection->next->previous = connection;
-    server->connections = connection;
-    server->connection_count++;
-    connection_hold(connection, INPUT_BYTES_MIN);
+    clients->connections = connection;
+    clients->connection_count++;
+    hold(connection, INPUT_BYTES_MIN);
     note_progress(connection);
     error = uv_poll_start(&connection->poll, UV_READABLE, on_poll);
     if (error)
@@ -99,7 +104,7 @@ err_close:
 
 static void free_first_output(struct connection *connection) {
     struct output *output = connection->output;
-    connection_hold(connection, -(ptrdiff_t)output->text.bytes);
+    hold(connection, -(ptrdiff_t)output->text.bytes);
     connection->output = output->next;
     if (!connection->output) connection->output_last = &connection->output;
     trace_text_fini(&output->text);
@@ -121,34 +126,29 @@ static void free_if_gone(struct connection *connection) {
 
 static void on_closed(uv_handle_t *handle) {
     struct connection *connection = handle->data;
-    struct server *server = connection->server;
+    struct clients *clients = connection->clients;
     close(connection->fd);
-    for (struct subscription *s; (s = connection->subscriptions);) {
-        connection->subscriptions = s->next;
-        subscription_destroy(s);
-    }
+    subscriptions_fini(&connection->subscriptions);
     connection->closed = true;
     free_if_gone(connection);
-    server_connection_gone(server);
+    clients->on_gone(clients->again.data);
 }
 
 void connection_close(struct connection *connection) {
-    struct server *server = connection->server;
+    struct clients *clients = connection->clients;
     if (connection->closing) return;
     connection->closing = true;
-    turns_drop(&server->asks, &connection->asks);
-    turns_drop(&server->news, &connection->news);
+    turns_drop(&clients->asks, &connection->asks);
+    turns_drop(&clients->news, &connection->news);
     if (connection->previous)
         connection->previous->next = connection->next;
     else
-        server->connections = connection->next;
+        clients->connections = connection->next;
     if (connection->next) connection->next->previous = connection->previous;
-    server->connection_count--;
-    server->subscription_count -= connection->subscription_count;
-    connection->subscription_count = 0;
-    /* The subscriptions stay until the handle is closed: it may be one of them whose notification failed. */
+    clients->connection_count--;
+    subscriptions_close(&connection->subscriptions);
     free_output(connection);
-    server->held_bytes -= connection->held_bytes; /* what is left is freed with the handle */
+    clients->held_bytes -= connection->held_bytes; /* what is left is freed with the handle */
     connection->held_bytes = 0;
     exchange_cancel(&connection->exchange);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
@@ -178,7 +178,7 @@ static ssize_t send_now(struct connection *connection, const char *bytes, size_t
 static void update_poll(struct connection *connection) {
     if (connection->closing) return;
     int events = 0;
-    if (!connection->ended && !connection->server->stopping && connection->input_end - connection->input_begin < INPUT_BYTES_MAX)
+    if (!connection->ended && !connection->clients->stopping && connection->input_end - connection->input_begin < INPUT_BYTES_MAX)
         events |= UV_READABLE;
     if (connection->output_bytes) events |= UV_WRITABLE;
     /* Nothing to wait for but its going: a hang-up is told whatever is asked for, as long as something is. */
@@ -202,12 +202,12 @@ static void keep(struct connection *connection, struct trace_text *text, size_t 
     connection->output_last = &output->next;
     if (!connection->output_bytes) note_progress(connection); /* up to now it had taken all */
     connection->output_bytes += output->text.bytes - sent;
-    connection_hold(connection, (ptrdiff_t)output->text.bytes);
-    relieve(connection->server);
+    hold(connection, (ptrdiff_t)output->text.bytes);
+    relieve(connection->clients);
     update_poll(connection);
 }
 
-void connection_send_text(struct connection *connection, struct trace_text *text) {
+static void send_text(struct connection *connection, struct trace_text *text) {
     if (connection->closing) return;
     ssize_t sent = connection->output ? 0 : send_now(connection, text->data, text->bytes);
     if (sent < 0)
@@ -216,7 +216,7 @@ void connection_send_text(struct connection *connection, struct trace_text *text
         keep(connection, text, (size_t)sent);
 }
 
-void connection_send(struct connection *connection, const char *bytes, size_t count) {
+static void send_copy(struct connection *connection, const char *bytes, size_t count) {
     if (connection->closing) return;
     ssize_t sent = connection->output ? 0 : send_now(connection, bytes, count);
     if (sent < 0) {
@@ -296,10 +296,10 @@ static void fit_input(struct connection *connection) {
         connection_close(connection);
         return;
     }
-    connection_hold(connection, (ptrdiff_t)bytes - (ptrdiff_t)connection->input_bytes);
+    hold(connection, (ptrdiff_t)bytes - (ptrdiff_t)connection->input_bytes);
     connection->input = input;
     connection->input_bytes = bytes;
-    relieve(connection->server);
+    relieve(connection->clients);
 }
 
 static void read_input(struct connection *connection) {
@@ -325,15 +325,15 @@ static void read_input(struct connection *connection) {
 /* The client will send no more, and has everything that it asked for. */
 static bool is_done(const struct connection *connection) {
     return connection->ended && connection_is_idle(connection) && connection->input_begin == connection->input_end &&
-           !connection->subscriptions;
+           !connection->subscriptions.first;
 }
 
-void connection_want_answers(struct connection *connection) {
-    if (!connection->closing) server_want_turn(connection->server, &connection->server->asks, &connection->asks);
+static void want_answers(struct connection *connection) {
+    if (!connection->closing) clients_want_turn(connection->clients, &connection->clients->asks, &connection->asks);
 }
 
 void connection_want_news(struct connection *connection) {
-    if (!connection->closing) server_want_turn(connection->server, &connection->server->news, &connection->news);
+    if (!connection->closing) clients_want_turn(connection->clients, &connection->clients->news, &connection->news);
 }
 
 static void end_turn(struct connection *connection) {
@@ -343,30 +343,48 @@ static void end_turn(struct connection *connection) {
         update_poll(connection);
 }
 
+static bool takes_more(const struct connection *connection) {
+    return !connection->closing && connection->output_bytes < LIMIT_OUTPUT_BYTES;
+}
+
+/* Sends the answer to a line.  Then its subscriptions may send notifications. */
+static void send_answer(struct connection *connection) {
+    struct exchange *exchange = &connection->exchange;
+    if (exchange->answered && exchange->out.failed)
+        connection_close(connection); /* out of memory even for an error */
+    else if (exchange->answered)
+        send_text(connection, &exchange->out);
+    exchange_drop(exchange);
+    subscriptions_announce(&connection->subscriptions);
+    if (connection->subscriptions.first) connection_want_news(connection);
+}
+
+/* Goes on with the line under way, or takes the next one.  Returns false when there is none. */
+static bool answer_some(struct connection *connection, uint64_t *taken) {
+    struct exchange *exchange = &connection->exchange;
+    const char *line;
+    size_t bytes;
+    if (exchange->busy) {
+        *taken += exchange_go_on(exchange);
+    } else {
+        enum line got = take_line(connection, &line, &bytes);
+        if (got == LINE_NONE) return false;
+        if (got == LINE_WHOLE) note_progress(connection);
+        *taken += got == LINE_WHOLE ? exchange_begin(exchange, line, bytes) : exchange_refuse_line(exchange);
+    }
+    if (!exchange->busy) send_answer(connection);
+    return true;
+}
+
 uint64_t connection_answer(struct connection *connection) {
     struct exchange *exchange = &connection->exchange;
     uint64_t taken = 0;
-    while (!exchange->working && !connection->server->stopping && (exchange->busy || connection_takes_more(connection))) {
-        const char *line;
-        size_t bytes;
-        enum line got;
+    while (!exchange->working && !connection->clients->stopping && (exchange->busy || takes_more(connection))) {
         if (taken >= LIMIT_ANSWER_WORK) {
-            connection_want_answers(connection);
+            want_answers(connection);
             break;
         }
-        if (exchange->busy) {
-            taken += exchange_go_on(exchange);
-            continue;
-        }
-        got = take_line(connection, &line, &bytes);
-        if (got == LINE_NONE) break;
-        if (got == LINE_TOO_LONG) {
-            taken += LIMIT_LINE_WORK;
-            exchange_refuse_line(connection);
-            continue;
-        }
-        note_progress(connection);
-        taken += exchange_begin(exchange, connection, line, bytes);
+        if (!answer_some(connection, &taken)) break;
     }
     if (!connection->closing) end_turn(connection);
     return taken;
@@ -376,41 +394,32 @@ static void renewed(void *arg) { connection_want_news(arg); }
 
 /* Sends what a subscription has, for so much work.  Returns true when there is more to look at. */
 static bool notify(struct connection *connection, struct subscription *subscription, uint64_t work_max) {
-    struct server *server = connection->server;
+    struct clients *clients = connection->clients;
     uint64_t begin = subscription->work.done;
     struct subscription_news news = {0};
     if (!subscription->announced) return false;
-    if (!subscription_renew(subscription, &server->lanes, &server->renewals, renewed, connection)) return !subscription->renewal;
+    if (!subscription_renew(subscription, &clients->lanes, &clients->renewals, renewed, connection))
+        return !subscription->renewal;
     while (!news.caught_up && subscription->work.done - begin < work_max && connection_takes_news(connection)) {
-        struct trace_text *out = &server->scratch;
-        subscription_collect(subscription, &server->service->store, work_max - (subscription->work.done - begin), out, &news);
-        server->counters.events_dropped += news.dropped;
-        server->counters.events_notified += news.events;
+        struct trace_text *out = &clients->scratch;
+        subscription_collect(subscription, &clients->service->store, work_max - (subscription->work.done - begin), out, &news);
+        clients->counters.events_dropped += news.dropped;
+        clients->counters.events_notified += news.events;
         if (out->failed)
             connection_close(connection); /* out of memory: better no stream than one with holes that it does not report */
         else if (out->bytes)
-            connection_send(connection, out->data, out->bytes);
+            send_copy(connection, out->data, out->bytes);
     }
     if (subscription->recent && subscription->recent_next == subscription->recent_count)
-        connection_hold(connection, -(ptrdiff_t)subscription_forget_recent(subscription));
+        subscriptions_release_recent(&connection->subscriptions, subscription);
     return !news.caught_up && connection_takes_news(connection);
-}
-
-/* The first becomes the last, so that shares which are always used up are not always the first one's. */
-static void rotate_subscriptions(struct connection *connection) {
-    struct subscription *first = connection->subscriptions, *last = first;
-    if (!first || !first->next) return;
-    while (last->next) last = last->next;
-    connection->subscriptions = first->next;
-    first->next = NULL;
-    last->next = first;
 }
 
 uint64_t connection_notify(struct connection *connection, uint64_t work_max) {
     uint64_t taken = 0;
-    uint32_t left = connection->subscription_count;
+    uint32_t left = connection->subscriptions.count;
     bool more = false;
-    for (struct subscription *s = connection->subscriptions; s && !connection->closing; s = s->next, left--) {
+    for (struct subscription *s = connection->subscriptions.first; s && !connection->closing; s = s->next, left--) {
         uint64_t before = s->work.done;
         if (taken >= work_max) {
             more = true;
@@ -422,7 +431,7 @@ uint64_t connection_notify(struct connection *connection, uint64_t work_max) {
     if (connection->closing) return taken;
     if (more) {
         connection_want_news(connection);
-        rotate_subscriptions(connection);
+        subscriptions_rotate(&connection->subscriptions);
     }
     end_turn(connection);
     return taken;
@@ -442,15 +451,16 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (events & UV_READABLE) read_input(connection);
     if (!connection->closing && connection->output) flush(connection);
     if (connection->closing) return;
-    connection_want_answers(connection);
-    if (connection->subscriptions) connection_want_news(connection); /* it may have taken what was before them */
+    want_answers(connection);
+    if (connection->subscriptions.first) connection_want_news(connection); /* it may have taken what was before them */
     update_poll(connection);
 }
 
-void connection_exchange_done(struct connection *connection) {
-    if (connection->closing) {
+static void on_off_pool(struct exchange *exchange) {
+    struct connection *connection = (struct connection *)((char *)exchange - offsetof(struct connection, exchange));
+    if (exchange->failed) connection_close(connection);
+    if (connection->closing)
         free_if_gone(connection);
-        return;
-    }
-    connection_want_answers(connection);
+    else
+        want_answers(connection);
 }

@@ -12,14 +12,13 @@
 #define TRACED_CONNECTION_H
 
 #include "exchange.h"
-#include "limits.h"
-#include "server.h"
+#include "traced_limits.h"
 
 struct output; /* bytes that the socket has not taken yet */
 
 struct connection {
     uv_poll_t poll;
-    struct server *server;
+    struct clients *clients;
     struct connection *previous, *next; /* of all clients */
     struct turn asks, news;             /* for its lines, and for its subscriptions */
     int fd;
@@ -33,19 +32,17 @@ struct connection {
 
     struct output *output, **output_last;
     size_t output_bytes;
-    size_t held_bytes;    /* input, output, and what its subscriptions hold */
+    size_t held_bytes;    /* input and output; subscriptions.held_bytes comes on top */
     uint64_t progress_ms; /* when it last took an answer or sent a line */
 
     struct exchange exchange;
     bool closing, closed;
 
-    struct subscription *subscriptions; /* in the order in which they take turns */
-    unsigned subscription_count;
-    int64_t subscription_last; /* the newest number */
+    struct subscriptions subscriptions;
 };
 
 /* Takes ownership of fd.  client: the process that connected.  Returns 0 or a negative errno; then fd is closed. */
-int connection_create(struct server *server, int fd, pid_t client);
+int connection_create(struct clients *clients, int fd, pid_t client);
 
 /* Begins to close; may be called again. */
 void connection_close(struct connection *connection);
@@ -56,31 +53,15 @@ uint64_t connection_answer(struct connection *connection);
 /* Its turn to send events: until its subscriptions took work_max, in equal shares.  Returns what they took. */
 uint64_t connection_notify(struct connection *connection, uint64_t work_max);
 
-/* Puts it in the queue for its lines, or for its subscriptions. */
-void connection_want_answers(struct connection *connection);
+/* Puts it in the queue for its subscriptions. */
 void connection_want_news(struct connection *connection);
-
-/* Sends, and keeps what the socket does not take.  The first copies what it keeps, the second takes the text's memory. */
-void connection_send(struct connection *connection, const char *bytes, size_t count);
-void connection_send_text(struct connection *connection, struct trace_text *text);
-
-/* The memory that it holds grows by so many bytes, or shrinks. */
-void connection_hold(struct connection *connection, ptrdiff_t bytes);
 
 /* Should it be given notifications? */
 static inline bool connection_takes_news(const struct connection *connection) {
     return !connection->closing && !connection->output_bytes;
 }
 
-/* Should its next request be answered? */
-static inline bool connection_takes_more(const struct connection *connection) {
-    return !connection->closing && connection->output_bytes < LIMIT_OUTPUT_BYTES;
-}
-
 /* Nothing under way and nothing left to send: a server that stops need not wait for it. */
 bool connection_is_idle(const struct connection *connection);
-
-/* For exchange.c: the exchange that was on the pool is over. */
-void connection_exchange_done(struct connection *connection);
 
 #endif

@@ -2,10 +2,8 @@
  *
  * See exchange.h. */
 #include "exchange.h"
-#include "connection.h"
 #include "footprint.h"
-#include "limits.h"
-#include "subscription.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 #define ERROR_ROOM (64U << 10)
 
 static void write_error(struct exchange *exchange, const json_t *id, struct trace_rpc_error *error) {
-    exchange->connection->server->counters.errors++;
+    exchange->clients->counters.errors++;
     trace_rpc_write_error(&exchange->out, id, error);
     trace_rpc_error_fini(error);
     *error = (struct trace_rpc_error){0};
@@ -31,11 +29,11 @@ static void end_call(struct exchange *exchange) {
     struct trace_text *out = &exchange->out;
     if (!error->code) trace_rpc_end(out);
     if (out->failed && !error->code) {
-        exchange->connection->server->counters.limits.answer_bytes++;
+        exchange->clients->counters.limits.answer_bytes++;
         ask_fail_too_long(&call->ask);
     }
     if (exchange->request.notification) {
-        if (error->code) exchange->connection->server->counters.errors++;
+        if (error->code) exchange->clients->counters.errors++;
         trace_rpc_error_fini(error);
         out->bytes = exchange->before;
         out->failed = false;
@@ -69,7 +67,7 @@ static void finish_call(struct exchange *exchange) {
     const struct method *own = exchange->own_method;
     if (!exchange->call.ask.error.code && own && own->finish) own->finish(&exchange->call);
     check_memory(exchange);
-    exchange->connection->server->counters.limits.memory += exchange->short_of_memory;
+    exchange->clients->counters.limits.memory += exchange->short_of_memory;
     end_call(exchange);
 }
 
@@ -97,18 +95,18 @@ static bool is_long(const struct exchange *exchange) {
 /* A short request that turns out not to be one comes back, and goes the other way. */
 static bool to_pool(struct exchange *exchange, bool long_way) {
     struct history_work *taken = &exchange->call.ask.work;
-    exchange->job = (struct job){.work = work, .done = off_pool, .client = exchange->connection->client, .is_long = long_way};
+    exchange->job = (struct job){.work = work, .done = off_pool, .client = exchange->client, .is_long = long_way};
     *taken = (struct history_work){.max = long_way ? 0 : STORE_SHORT_WORK,
                                    .abandoned = &exchange->abandoned,
                                    .pause = long_way ? give_way : NULL,
                                    .pause_arg = &exchange->job};
     exchange->too_long = false;
     exchange->working = true;
-    if (lanes_submit(&exchange->connection->server->lanes, &exchange->job)) exchange->working = false;
+    if (lanes_submit(&exchange->clients->lanes, &exchange->job)) exchange->working = false;
     return exchange->working;
 }
 
-static void begin_anew(struct exchange *exchange) {
+static void begin_again(struct exchange *exchange) {
     exchange->out.bytes = exchange->result;
     exchange->out.failed = false;
     subscription_destroy(exchange->call.subscription);
@@ -120,17 +118,17 @@ static void begin_anew(struct exchange *exchange) {
 
 static void off_pool(struct job *job, bool ran) {
     struct exchange *exchange = (struct exchange *)job;
-    struct connection *connection = exchange->connection;
     exchange->working = false;
-    if (connection->closing || !ran) {
-        exchange_drop(exchange);
-        if (!connection->closing) connection_close(connection); /* no worker could be had */
-    } else if (exchange->too_long) {
-        begin_anew(exchange);
+    if (!ran)
+        exchange->failed = true;
+    else if (exchange->abandoned)
+        ; /* exchange_drop frees what there is */
+    else if (exchange->too_long) {
+        begin_again(exchange);
     } else {
         finish_call(exchange);
     }
-    if (!exchange->working) connection_exchange_done(connection); /* may free the client */
+    if (!exchange->working) exchange->on_off_pool(exchange); /* may free it */
 }
 
 void exchange_cancel(struct exchange *exchange) {
@@ -165,15 +163,14 @@ static bool is_for_loop(struct exchange *exchange) {
 
 /* Begins the next request.  Returns true when it is on the pool. */
 static bool begin_call(struct exchange *exchange) {
-    struct connection *connection = exchange->connection;
-    struct service *service = connection->server->service;
+    struct service *service = exchange->clients->service;
     exchange->call = (struct call){.ask = {.store = &service->store, .out = &exchange->out},
                                    .service = service,
-                                   .connection = connection,
-                                   .subscription_next = connection->subscription_last + 1};
+                                   .clients = exchange->clients,
+                                   .subscriptions = exchange->subscriptions};
     exchange->before = exchange->out.bytes;
     exchange->short_of_memory = false;
-    connection->server->counters.requests++;
+    exchange->clients->counters.requests++;
     if (read_request(exchange)) {
         end_call(exchange);
         return false;
@@ -191,25 +188,11 @@ static bool begin_call(struct exchange *exchange) {
     return false;
 }
 
-/* The answers are on their way: their subscriptions may send notifications from now on. */
-static void announce(struct connection *connection) {
-    for (struct subscription *s = connection->subscriptions; s; s = s->next) s->announced = true;
-    if (connection->subscriptions) connection_want_news(connection);
-}
-
 static void end_line(struct exchange *exchange) {
-    struct connection *connection = exchange->connection;
     exchange->busy = false;
-    if (exchange->answered) {
-        if (exchange->line.batch) trace_text_puts(&exchange->out, "]");
-        trace_text_puts(&exchange->out, "\n");
-        if (exchange->out.failed)
-            connection_close(connection); /* out of memory even for an error */
-        else
-            connection_send_text(connection, &exchange->out);
-    }
-    exchange_drop(exchange);
-    announce(connection);
+    if (!exchange->answered) return;
+    if (exchange->line.batch) trace_text_puts(&exchange->out, "]");
+    trace_text_puts(&exchange->out, "\n");
 }
 
 uint64_t exchange_go_on(struct exchange *exchange) {
@@ -225,11 +208,12 @@ uint64_t exchange_go_on(struct exchange *exchange) {
     return taken;
 }
 
-uint64_t exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes) {
+uint64_t exchange_begin(struct exchange *exchange, const char *line, size_t bytes) {
     struct trace_rpc_error error = {0};
-    *exchange = (struct exchange){.connection = connection, .busy = true, .out.bytes_max = LIMIT_ANSWER_BYTES};
+    exchange->busy = true;
+    exchange->out.bytes_max = LIMIT_ANSWER_BYTES;
     if (trace_rpc_line_parse(&exchange->line, line, bytes, &error)) {
-        connection->server->counters.requests++;
+        exchange->clients->counters.requests++;
         exchange->line = (struct trace_rpc_line){0};
         write_error(exchange, NULL, &error);
         exchange->answered = true;
@@ -237,27 +221,27 @@ uint64_t exchange_begin(struct exchange *exchange, struct connection *connection
     return LIMIT_LINE_WORK + bytes * LIMIT_BYTE_WORK + exchange_go_on(exchange);
 }
 
-void exchange_refuse_line(struct connection *connection) {
+uint64_t exchange_refuse_line(struct exchange *exchange) {
     struct trace_rpc_error error = {0};
-    struct exchange *exchange = &connection->exchange;
-    *exchange = (struct exchange){.connection = connection, .out.bytes_max = LIMIT_ANSWER_BYTES};
-    connection->server->counters.requests++;
-    connection->server->counters.limits.line_bytes++;
+    exchange->out.bytes_max = LIMIT_ANSWER_BYTES;
+    exchange->clients->counters.requests++;
+    exchange->clients->counters.limits.line_bytes++;
     trace_rpc_fail(&error, TRACE_RPC_INVALID_REQUEST, json_pack("{si}", "limit", LIMIT_LINE_BYTES), "a line has at most %d bytes",
                    LIMIT_LINE_BYTES);
     write_error(exchange, NULL, &error);
     exchange->answered = true;
     end_line(exchange);
+    return LIMIT_LINE_WORK;
 }
 
 void exchange_drop(struct exchange *exchange) {
     subscription_destroy(exchange->call.subscription);
     json_decref(exchange->call.history);
     trace_rpc_error_fini(&exchange->call.ask.error);
-    exchange->call = (struct call){0};
     trace_rpc_line_fini(&exchange->line);
-    exchange->line = (struct trace_rpc_line){0};
     trace_text_fini(&exchange->out);
-    exchange->next = 0;
-    exchange->answered = exchange->busy = false;
+    *exchange = (struct exchange){.clients = exchange->clients,
+                                  .subscriptions = exchange->subscriptions,
+                                  .client = exchange->client,
+                                  .on_off_pool = exchange->on_off_pool};
 }

@@ -3,23 +3,31 @@
  * One line from a client and its answer: a request, or a batch of requests that are carried out one after another.
  *
  * A connection has one exchange at a time; further lines wait in its input.  This keeps answers in order, gives a client at
- * most one thread of the pool, and makes a client that asks too fast wait, without an error. */
+ * most one thread of the pool, and makes a client that asks too fast wait, without an error.
+ *
+ * The connection calls exchange_begin, and exchange_go_on as long as the exchange is `busy` and not `working`.  Once it is not
+ * `busy`, the connection sends `out` if there is an answer, and calls exchange_drop. */
 #ifndef TRACED_EXCHANGE_H
 #define TRACED_EXCHANGE_H
 
-#include "lanes.h"
 #include "methods.h"
 
 struct exchange {
     struct job job; /* the request under way, while it is on the pool */
-    struct connection *connection;
+    /* The connection sets these once. */
+    struct clients *clients;
+    struct subscriptions *subscriptions;
+    pid_t client;                                   /* the process that asks */
+    void (*on_off_pool)(struct exchange *exchange); /* it is not `working` any more */
+
     struct trace_rpc_line line;
     size_t next;            /* the request under way */
-    bool answered;          /* `out` has an answer */
+    bool answered;          /* `out` has an answer: when it is not `busy`, a whole line */
     bool busy;              /* the line is not answered yet */
     bool working;           /* `call` is on the pool, or waits for it: only the pool thread touches it and `out` */
-    bool too_long;          /* it took more than a short request may, and must begin anew as a long one */
-    _Atomic bool abandoned; /* nobody wants the answer any more */
+    bool too_long;          /* it took more than a short request may, and must begin again as a long one */
+    bool failed;            /* the pool did not run it: there will be no answer */
+    _Atomic bool abandoned; /* the connection is closed */
     size_t before, result;  /* where the answer under way begins in `out`, and its result */
     struct trace_text out;
     struct trace_rpc_request request;
@@ -29,21 +37,20 @@ struct exchange {
     bool short_of_memory; /* memory ran out while the answer was made */
 };
 
-/* Answers one line, now or, when `exchange->busy` afterwards, later: connection_exchange_done is called once it is off the pool,
- * and exchange_go_on must be.  Returns what it took of the loop's thread, in units of struct history_work. */
-uint64_t exchange_begin(struct exchange *exchange, struct connection *connection, const char *line, size_t bytes);
+/* Begins to answer a line.  Returns the work that it took on the loop's thread, in units of struct history_work. */
+uint64_t exchange_begin(struct exchange *exchange, const char *line, size_t bytes);
 
-/* Goes on with a line that is `busy` and not `working`. */
+/* Goes on with a line that is `busy` and not `working`.  Returns as exchange_begin does. */
 uint64_t exchange_go_on(struct exchange *exchange);
 
-/* Answers a line that is too long. */
-void exchange_refuse_line(struct connection *connection);
+/* Answers a line that is too long.  Returns as exchange_begin does. */
+uint64_t exchange_refuse_line(struct exchange *exchange);
 
 /* The connection is closed: a request that has not begun does not begin, and a long one ends soon.  The exchange may still be
- * `working`. */
+ * `working`; then on_off_pool is called later. */
 void exchange_cancel(struct exchange *exchange);
 
-/* Drops an exchange that is not on the pool. */
+/* Frees the line and its answer.  Not while it is `working`. */
 void exchange_drop(struct exchange *exchange);
 
 #endif

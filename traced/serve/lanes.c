@@ -2,7 +2,7 @@
  *
  * See lanes.h. */
 #include "lanes.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <proto/clock.h>
 #include <stdio.h>

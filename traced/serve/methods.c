@@ -2,7 +2,7 @@
  *
  * The table of traced's own methods, and what they share; `hello`. */
 #include "methods.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <string.h>
 #include <unistd.h>

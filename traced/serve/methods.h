@@ -4,25 +4,22 @@
  * "Methods").  The store has the others (store/ask.h).
  *
  * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds
- * up the loop; it sees the service and the call, and nothing of the connection.  `finish` runs after it on the loop's thread,
- * for what belongs to the server: counters, subscriptions.  A half writes the result behind call->ask.out; or it fills in
- * call->ask.error and returns a negative number, and then the next half does not run. */
+ * up the loop; it sees the service and the call, and nothing of the clients.  `finish` runs after it on the loop's thread, for
+ * counters and subscriptions.  A half appends the result to call->ask.out; or it fills in call->ask.error and returns a negative
+ * number, and then the next half does not run. */
 #ifndef TRACED_METHODS_H
 #define TRACED_METHODS_H
 
-#include "service.h"
+#include "subscriptions.h"
 #include <store/ask.h>
-
-struct connection;
-struct subscription;
 
 struct call {
     struct ask ask; /* all that a method of the store sees */
     struct service *service;
-    struct connection *connection;     /* for `finish` */
-    int64_t subscription_next;         /* the number of this connection's next subscription */
-    struct subscription *subscription; /* subscribe: made by `work`, taken by `finish` */
-    json_t *history;                   /* stats: likewise */
+    struct clients *clients;             /* for `finish` */
+    struct subscriptions *subscriptions; /* of the connection that asks; for `finish` */
+    struct subscription *subscription;   /* subscribe: created by `work`, taken by `finish` */
+    json_t *history;                     /* stats: likewise */
 };
 
 struct method {

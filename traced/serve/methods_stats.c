@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `stats`: every counter of the daemon.  Those of the history are counted up on the pool, the others are at hand. */
-#include "connection.h"
 #include "footprint.h"
 #include "methods.h"
-#include "server.h"
 
 #include <libtrace/reader.h>
 #include <proto/clock.h>
@@ -51,25 +49,25 @@ static json_t *ingest_json(const struct ingest_stats *stats) {
     return json;
 }
 
-static json_t *clients_json(const struct server *server) {
-    const struct server_counters *counters = &server->counters;
+static json_t *clients_json(const struct clients *clients) {
+    const struct clients_counters *counters = &clients->counters;
     json_t *json = json_object();
-    set_unsigned(json, "connected", server->connection_count);
+    set_unsigned(json, "connected", clients->connection_count);
     set_unsigned(json, "accepted", counters->accepted);
     set_unsigned(json, "refused", counters->refused);
-    set_unsigned(json, "subscriptions", server->subscription_count);
+    set_unsigned(json, "subscriptions", clients->subscription_count);
     set_unsigned(json, "requests", counters->requests);
     set_unsigned(json, "errors", counters->errors);
     /* Relaxed: a single counter. */
-    uint64_t answered = atomic_load_explicit(&server->service->store.events_answered, memory_order_relaxed);
+    uint64_t answered = atomic_load_explicit(&clients->service->store.events_answered, memory_order_relaxed);
     set_unsigned(json, "events_sent", answered + counters->events_notified);
     set_unsigned(json, "events_dropped", counters->events_dropped);
     return json;
 }
 
 /* How often each limit was met; hello and docs/protocol.md say what they are. */
-static json_t *limits_json(const struct server *server, const struct ingest_stats *ingest) {
-    const struct server_counters *counters = &server->counters;
+static json_t *limits_json(const struct clients *clients, const struct ingest_stats *ingest) {
+    const struct clients_counters *counters = &clients->counters;
     json_t *json = json_object();
     set_unsigned(json, "nodes", ingest->nodes_left_out);
     set_unsigned(json, "clients", counters->limits.clients);
@@ -133,8 +131,8 @@ int methods_stats_finish(struct call *call) {
     json_object_set_new(json, "history", call->history);
     call->history = NULL;
     json_object_set_new(json, "record", record_json(service));
-    json_object_set_new(json, "clients", clients_json(call->connection->server));
-    json_object_set_new(json, "limits", limits_json(call->connection->server, &ingest));
+    json_object_set_new(json, "clients", clients_json(call->clients));
+    json_object_set_new(json, "limits", limits_json(call->clients, &ingest));
     json_object_set_new(json, "process", process_json(service));
     json_object_set_new(json, "clock", clock);
     return methods_answer(call, json);

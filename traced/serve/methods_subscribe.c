@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `subscribe` and `unsubscribe`. */
-#include "connection.h"
-#include "limits.h"
 #include "methods.h"
-#include "subscription.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <store/event_params.h>
@@ -29,7 +27,7 @@ int methods_subscribe_work(struct call *call) {
         time_param_read("from", from, now_ns, &from_ns, &call->ask.error))
         return -1;
     if (from && recent) return trace_rpc_fail_param(&call->ask.error, "from", "from: either this or recent");
-    struct subscription *subscription = call->subscription = subscription_create(call->subscription_next, with_log);
+    struct subscription *subscription = call->subscription = subscription_create(with_log);
     if (!subscription) return fail_memory(call);
     subscription->work = call->ask.work;
     if (event_params_read(call->ask.store, &params, true, now_ns, &subscription->filter, &call->ask.error)) return -1;
@@ -54,21 +52,14 @@ bool methods_subscribe_is_long(const struct call *call) {
 /* ---- the loop's thread -------------------------------------------------------------------------------------------------- */
 
 int methods_subscribe_finish(struct call *call) {
-    struct connection *connection = call->connection;
     struct subscription *subscription = call->subscription;
-    if (connection->subscription_count >= LIMIT_SUBSCRIPTIONS) {
-        connection->server->counters.limits.subscriptions++;
+    if (call->subscriptions->count >= LIMIT_SUBSCRIPTIONS) {
+        call->clients->counters.limits.subscriptions++;
         return trace_rpc_fail(&call->ask.error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_SUBSCRIPTIONS),
                               "a connection has at most %d subscriptions", LIMIT_SUBSCRIPTIONS);
     }
-    call->subscription = NULL; /* the client's from here on */
-    struct subscription **last = &connection->subscriptions;
-    while (*last) last = &(*last)->next;
-    *last = subscription;
-    connection->subscription_count++;
-    connection->server->subscription_count++;
-    connection->subscription_last = subscription->number;
-    connection_hold(connection, (ptrdiff_t)subscription_held(subscription));
+    call->subscription = NULL;
+    subscriptions_add(call->subscriptions, subscription);
     return methods_answer(call, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
 }
 
@@ -77,17 +68,8 @@ int methods_unsubscribe(struct call *call) {
     const struct trace_rpc_param list[] = {
         {"subscription", TRACE_RPC_INTEGER, .required = true, .integer = &number, .min = 1, .max = INT64_MAX}};
     if (trace_rpc_params_read(call->ask.params, list, 1, &call->ask.error)) return -1;
-    struct connection *connection = call->connection;
-    struct subscription **at = &connection->subscriptions;
-    while (*at && (*at)->number != number) at = &(*at)->next;
-    if (!*at)
+    if (!subscriptions_remove(call->subscriptions, number))
         return trace_rpc_fail(&call->ask.error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "subscription"),
                               "this connection has no subscription %lld", (long long)number);
-    struct subscription *subscription = *at;
-    *at = subscription->next;
-    connection->subscription_count--;
-    connection->server->subscription_count--;
-    connection_hold(connection, -(ptrdiff_t)subscription_held(subscription));
-    subscription_destroy(subscription);
     return methods_answer(call, json_true());
 }

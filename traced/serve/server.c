@@ -3,8 +3,8 @@
  * See server.h. */
 #include "server.h"
 #include "connection.h"
-#include "limits.h"
 #include "log.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <proto/rpc.h>
@@ -18,39 +18,35 @@
 
 /* ---- turns -------------------------------------------------------------------------------------------------------------- */
 
-static void on_again(uv_idle_t *again);
-
-void server_want_turn(struct server *server, struct turns *turns, struct turn *turn) {
-    turns_want(turns, turn);
-    uv_idle_start(&server->again, on_again);
-}
-
 #define CONNECTION_OF(turn, member) ((struct connection *)((char *)(turn)-offsetof(struct connection, member)))
 
 /* One round: each client that stands in a queue now gets a turn; who comes back to it waits for the next round.  Requests that
  * are left over when the work of a round is done are the first in the next. */
-static void run_turns(struct server *server) {
+static void run_turns(struct clients *clients) {
     uint64_t left = LIMIT_ROUND_WORK;
-    for (uint32_t turns = server->asks.count; turns && left && server->asks.first; turns--) {
-        uint64_t taken = connection_answer(CONNECTION_OF(turns_take(&server->asks), asks));
+    for (uint32_t turns = clients->asks.count; turns && left && clients->asks.first; turns--) {
+        uint64_t taken = connection_answer(CONNECTION_OF(turns_take(&clients->asks), asks));
         left -= taken < left ? taken : left;
     }
     left = LIMIT_ROUND_WORK;
-    for (uint32_t turns = server->news.count; turns && left && server->news.first; turns--) {
+    for (uint32_t turns = clients->news.count; turns && left && clients->news.first; turns--) {
         uint64_t share = (left + turns - 1) / turns;
-        uint64_t taken = connection_notify(CONNECTION_OF(turns_take(&server->news), news), share);
+        uint64_t taken = connection_notify(CONNECTION_OF(turns_take(&clients->news), news), share);
         left -= taken < left ? taken : left;
     }
-    if (!server->asks.first && !server->news.first) uv_idle_stop(&server->again);
+    if (!clients->asks.first && !clients->news.first) uv_idle_stop(&clients->again);
 }
 
-static void on_again(uv_idle_t *again) { run_turns(again->data); }
+static void on_again(uv_idle_t *again) {
+    struct server *server = again->data;
+    run_turns(&server->clients);
+}
 
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
-    for (struct connection *connection = server->connections; connection; connection = connection->next)
-        if (connection->subscription_count && connection_takes_news(connection)) connection_want_news(connection);
-    run_turns(server); /* at once: news is not to wait for the loop to go round */
+    for (struct connection *connection = server->clients.connections; connection; connection = connection->next)
+        if (connection->subscriptions.count && connection_takes_news(connection)) connection_want_news(connection);
+    run_turns(&server->clients); /* at once: events do not wait until the loop comes round */
 }
 
 void server_wake(struct server *server) { uv_async_send(&server->wake); }
@@ -58,39 +54,39 @@ void server_wake(struct server *server) { uv_async_send(&server->wake); }
 /* ---- stopping ----------------------------------------------------------------------------------------------------------- */
 
 static void close_all(struct server *server) {
-    while (server->connections) connection_close(server->connections);
+    while (server->clients.connections) connection_close(server->clients.connections);
     uv_handle_t *handles[] = {
-        (uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause, (uv_handle_t *)&server->stop_limit,
-        (uv_handle_t *)&server->wake,       (uv_handle_t *)&server->again,        (uv_handle_t *)&server->signals[0],
-        (uv_handle_t *)&server->signals[1], (uv_handle_t *)&server->signals[2],   NULL};
+        (uv_handle_t *)&server->listener,   (uv_handle_t *)&server->accept_pause,  (uv_handle_t *)&server->stop_limit,
+        (uv_handle_t *)&server->wake,       (uv_handle_t *)&server->clients.again, (uv_handle_t *)&server->signals[0],
+        (uv_handle_t *)&server->signals[1], (uv_handle_t *)&server->signals[2],    NULL};
     for (uv_handle_t **handle = handles; *handle; handle++)
         if (!uv_is_closing(*handle)) uv_close(*handle, NULL);
 }
 
 static void on_stop_limit(uv_timer_t *timer) {
     struct server *server = timer->data;
-    for (struct connection *connection = server->connections, *next; connection; connection = next) {
+    for (struct connection *connection = server->clients.connections, *next; connection; connection = next) {
         next = connection->next;
         if (connection_is_idle(connection)) connection_close(connection);
     }
-    bool late = uv_now(server->loop) >= server->stop_until_ms;
-    if (late && server->connections)
-        log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->connection_count);
-    if (late || !server->connections) close_all(server);
+    bool late = uv_now(server->clients.loop) >= server->stop_until_ms;
+    if (late && server->clients.connections)
+        log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->clients.connection_count);
+    if (late || !server->clients.connections) close_all(server);
 }
 
 void server_stop(struct server *server) {
-    if (server->stopping) {
+    if (server->clients.stopping) {
         close_all(server);
         return;
     }
-    server->stopping = true;
+    server->clients.stopping = true;
     uv_poll_stop(&server->listener);
     uv_timer_stop(&server->accept_pause);
     if (server->on_stop) server->on_stop(server->on_stop_arg);
     on_wake(&server->wake); /* the last events */
-    uv_update_time(server->loop);
-    server->stop_until_ms = uv_now(server->loop) + LIMIT_STOP_FLUSH_MS;
+    uv_update_time(server->clients.loop);
+    server->stop_until_ms = uv_now(server->clients.loop) + LIMIT_STOP_FLUSH_MS;
     uv_timer_start(&server->stop_limit, on_stop_limit, 0, 5);
 }
 
@@ -110,7 +106,7 @@ static void on_signal(uv_signal_t *signal, int number) {
 static void on_connection(uv_poll_t *listener, int status, int events);
 
 static void resume_accept(struct server *server) {
-    if (server->stopping || server->accepting) return;
+    if (server->clients.stopping || server->accepting) return;
     server->accepting = !uv_poll_start(&server->listener, UV_READABLE, on_connection);
     uv_timer_stop(&server->accept_pause);
 }
@@ -124,11 +120,11 @@ static void pause_accept(struct server *server, int error) {
     server->accepting = false;
     if (server->accept_paused) return; /* said and counted once, until one is accepted again */
     server->accept_paused = true;
-    server->counters.limits.descriptors++;
+    server->clients.counters.limits.descriptors++;
     log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
 }
 
-void server_connection_gone(struct server *server) { resume_accept(server); }
+static void on_gone(void *server) { resume_accept(server); }
 
 /* Says why, and closes: error_new is all that this connection gets. */
 static void refuse(struct server *server, int fd, struct trace_rpc_error *error_new) {
@@ -144,7 +140,7 @@ static void refuse(struct server *server, int fd, struct trace_rpc_error *error_
     char unread[4096];
     sent = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
     close(fd);
-    server->counters.refused++;
+    server->clients.counters.refused++;
 }
 
 static void greet(struct server *server, int fd) {
@@ -156,13 +152,14 @@ static void greet(struct server *server, int fd) {
         trace_rpc_fail(&error, TRACE_RPC_REFUSED, NULL, "this traced serves user %u%s", (unsigned)geteuid(),
                        server->group == CREDENTIALS_NO_GROUP ? "" : " and one group");
         refuse(server, fd, &error);
-    } else if (server->connection_count >= LIMIT_CLIENTS) {
-        if (!server->counters.limits.clients++) log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
+    } else if (server->clients.connection_count >= LIMIT_CLIENTS) {
+        if (!server->clients.counters.limits.clients++)
+            log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
         trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
         refuse(server, fd, &error);
     } else {
-        server->counters.accepted++;
-        int failed = connection_create(server, fd, credentials.pid);
+        server->clients.counters.accepted++;
+        int failed = connection_create(&server->clients, fd, credentials.pid);
         if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
     }
     if (!look) credentials_fini(&credentials);
@@ -195,14 +192,16 @@ static bool is_ignored(int number) {
 
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group) {
     static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
-    *server = (struct server){.service = service, .loop = loop, .listen_fd = listen_fd, .group = group};
-    turns_init(&server->asks);
-    turns_init(&server->news);
-    lanes_init(&server->lanes, loop);
+    *server = (struct server){.clients = {.service = service, .loop = loop, .run_turns = on_again, .on_gone = on_gone},
+                              .listen_fd = listen_fd,
+                              .group = group};
+    turns_init(&server->clients.asks);
+    turns_init(&server->clients.news);
+    lanes_init(&server->clients.lanes, loop);
     /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
     uv_timer_init(loop, &server->accept_pause);
     uv_timer_init(loop, &server->stop_limit);
-    uv_idle_init(loop, &server->again);
+    uv_idle_init(loop, &server->clients.again);
     uv_signal_init(loop, &server->signals[0]);
     uv_signal_init(loop, &server->signals[1]);
     uv_signal_init(loop, &server->signals[2]);
@@ -210,7 +209,8 @@ int server_init(struct server *server, uv_loop_t *loop, struct service *service,
     if (error) return error;
     error = uv_async_init(loop, &server->wake, on_wake);
     if (error) return error;
-    server->listener.data = server->accept_pause.data = server->stop_limit.data = server->again.data = server->wake.data = server;
+    server->listener.data = server->accept_pause.data = server->stop_limit.data = server->clients.again.data = server->wake.data =
+        server;
     for (int i = 0; i < 3; i++) {
         server->signals[i].data = server;
         if (signals[i] == SIGHUP && !log_has_file() && is_ignored(SIGHUP)) continue; /* nohup */
@@ -227,6 +227,6 @@ void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void 
 }
 
 void server_fini(struct server *server) {
-    trace_text_fini(&server->scratch);
-    lanes_fini(&server->lanes);
+    trace_text_fini(&server->clients.scratch);
+    lanes_fini(&server->clients.lanes);
 }

@@ -2,7 +2,7 @@
  *
  * See subscription.h. */
 #include "subscription.h"
-#include "limits.h"
+#include "traced_limits.h"
 
 #include <errno.h>
 #include <proto/event_json.h>
@@ -19,10 +19,9 @@
 #define WORK_WRITE 400
 #define WORK_SEND 4000
 
-struct subscription *subscription_create(int64_t number, bool with_log) {
+struct subscription *subscription_create(bool with_log) {
     struct subscription *subscription = calloc(1, sizeof *subscription);
     if (!subscription) return NULL;
-    subscription->number = number;
     subscription->with_log = with_log;
     return subscription;
 }

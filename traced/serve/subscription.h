@@ -15,7 +15,7 @@
 
 struct subscription {
     struct subscription *next; /* the owner's */
-    int64_t number;
+    int64_t number;            /* unique within its connection */
     struct event_filter filter;
     struct history_work work; /* all that it has taken */
     bool with_log;            /* each event has its log */
@@ -29,8 +29,8 @@ struct subscription {
     struct subscription_renewal *renewal; /* under way: until it is done nothing is looked at */
 };
 
-/* The filter as it is wanted, but for `position` and `recent`. */
-struct subscription *subscription_create(int64_t number, bool with_log);
+/* Its filter, `position`, `live` and number are for the caller to set.  NULL: out of memory. */
+struct subscription *subscription_create(bool with_log);
 void subscription_destroy(struct subscription *subscription);
 
 /* Finds the newest `count` matching events before the position where the stream goes on: nothing missing between the two, and

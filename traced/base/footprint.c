@@ -2,7 +2,7 @@
  *
  * See footprint.h. */
 #include "footprint.h"
-#include "limits.h"
+#include "traced_limits.h"
 #include <store/history.h>
 #include <store/nodes.h>
 

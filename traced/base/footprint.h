@@ -3,7 +3,7 @@
  * The memory that traced says it takes, and keeping that word.
  *
  * The history and the node table are taken at the start.  What comes after it (clients, answers in the making) is bounded by
- * limits.h, and all of it together by the kernel: footprint_keep sets RLIMIT_DATA so that an allocation which would take more
+ * traced_limits.h, and all of it together by the kernel: footprint_keep sets RLIMIT_DATA so that an allocation which would take more
  * fails.  Then one answer becomes an error, or one client is let go.
  *
  * Resident size here is RssAnon + RssFile of /proc/PID/status.  The rings, which are mapped too, are shared memory (RssShmem):
