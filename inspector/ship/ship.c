@@ -31,7 +31,7 @@
 
 struct ship {
     struct ship_options options;
-    const volatile sig_atomic_t *stop;
+    const atomic_int *stop;
     struct clickhouse *server;
     struct fleet_schema schema;
     struct strbuf place_path;
@@ -88,7 +88,7 @@ static int open_files(struct ship *ship, struct failure *failure) {
     return place_read(&ship->place, strbuf_text(&ship->place_path), failure);
 }
 
-int ship_open(struct ship **ret_ship, const struct ship_options *options, const volatile sig_atomic_t *stop,
+int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop,
               struct failure *failure) {
     const struct clickhouse_settings settings = {options->login, options->ca_file};
     struct ship *ship = calloc(1, sizeof *ship);

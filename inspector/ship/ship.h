@@ -12,7 +12,7 @@
 
 #include "failure.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,7 +56,7 @@ struct ship_progress {
 struct ship;
 
 /* Reads and locks the place.  Does not connect.  Returns 0, or -1 with the failure. */
-int ship_open(struct ship **ret_ship, const struct ship_options *options, const volatile sig_atomic_t *stop,
+int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop,
               struct failure *failure);
 
 /* Writes the place, if it has changed, and closes.  NULL is allowed. */
