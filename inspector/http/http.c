@@ -13,7 +13,7 @@
 #define TIMEOUT_MS 30000
 #define FIRST_PAUSE_MS 500
 #define RETRY_AFTER_MAX_S 86400 /* and its milliseconds never overflow */
-#define PAUSE_STEP_MS 50 /* a signal may not end the sleep: another thread may have taken it */
+#define PAUSE_STEP_MS 50        /* a signal may not end the sleep: another thread may have taken it */
 
 struct http {
     CURL *curl;
