@@ -29,9 +29,11 @@ static void serve(const struct server *server, int connection) {
     struct pollfd fds[] = {{.fd = stop[0], .events = POLLIN}, {.fd = connection, .events = POLLOUT}};
     char request[4096];
     if (server->reads) ck_assert_int_gt(read(connection, request, sizeof request), 0);
-    if (!server->sends) fds[1].events = 0;
-    while (poll(fds, server->sends ? 2 : 1, -1) > 0 && !fds[0].revents)
-        if (send(connection, server->sends, strlen(server->sends), MSG_NOSIGNAL) < 0) fds[1].fd = -1;
+    char flood[65536];
+    size_t bytes = 0, each = server->sends ? strlen(server->sends) : sizeof flood + 1;
+    for (; bytes + each <= sizeof flood; bytes += each) memcpy(flood + bytes, server->sends, each);
+    while (poll(fds, bytes ? 2 : 1, -1) > 0 && !fds[0].revents) /* faster than the client can read */
+        if (send(connection, flood, bytes, MSG_NOSIGNAL) < 0) fds[1].fd = -1;
 }
 
 static void *run_server(void *context) {
@@ -73,8 +75,8 @@ static struct client *start(struct server *server) {
 
 static void end(struct server *server, struct client *client) {
     ck_assert_int_eq(write(stop[1], "x", 1), 1);
+    client_close(client); /* ends a send that waits */
     pthread_join(server->thread, NULL);
-    client_close(client);
 }
 
 static const char *const instead_of_an_answer[] = {
