@@ -238,7 +238,7 @@ static int read_gaps(struct export *export, const json_t *list, struct page_gap 
         if (!gaps[i].text) return export_out_of_memory(export);
         if (scan(export, (struct json_span){gaps[i].text, strlen(gaps[i].text)}, &gaps[i].scanned)) return -1;
         if (gaps[i].scanned.event.kind != TRACE_KIND_EVENTS_LOST)
-            return failure_set(export->failure, EXIT_FAILED, "an event among the gaps is no events_lost");
+            return failure_set(export->failure, EXIT_FAILED, "an event among the gaps is not an events_lost");
     }
     if (*ret_count > 1) qsort(gaps, *ret_count, sizeof *gaps, by_time);
     return 0;

@@ -30,14 +30,14 @@ struct push {
     bool patient;
     void (*note)(const char *line);
     bool noted_rejected;
-    bool started; /* the thread */
+    bool started; /* the thread runs */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    /* Under the mutex. */
+    /* Protected by the mutex. */
     struct body queue[PUSH_QUEUE];
     unsigned queued;
-    bool busy;     /* a body is on its way */
+    bool busy;     /* a body is being sent */
     bool finished; /* no more will come */
     bool failed, abandoned;
     struct failure failure;
