@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command table (command_table.c), and the program that runs it. */
+ * The command table (command_table.c), and what it says of a command. */
 #ifndef INSPECTOR_COMMAND_H
 #define INSPECTOR_COMMAND_H
 
@@ -46,14 +46,10 @@ extern const struct command_example program_examples[];
 /* All options that a command takes, as bits. */
 uint64_t command_options(const struct command *command);
 
-/* What an option is for the command; NULL: for any. */
+/* What an option means for the command; NULL: in general. */
 const struct option_info *command_option(const struct command *command, enum option option);
 
 /* The command of that name, or NULL. */
 const struct command *find_command(const char *name);
-
-/* The whole program: parses, runs, reports failures on stderr.  opener: what commands ask; source_open.  Returns the exit
- * code. */
-int inspector_main(int argc, char **argv, source_opener *opener);
 
 #endif

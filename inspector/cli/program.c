@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "program.h"
+
 #include "command.h"
 #include "complete.h"
 #include "config.h"
@@ -26,13 +28,7 @@ struct program {
 
 /* ---- finding a command ---- */
 
-const struct command *find_command(const char *name) {
-    for (size_t i = 0; i < command_count; i++)
-        if (!strcmp(command_table[i].name, name)) return &command_table[i];
-    return NULL;
-}
-
-/* What the same is called elsewhere, or in thought. */
+/* Words that other tools use, or that come to mind, for our commands. */
 static const struct {
     const char *words, *command;
 } elsewhere[] = {
@@ -69,16 +65,6 @@ static int unknown_command(const char *name, struct failure *failure) {
     for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
     if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest.word);
     return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
-}
-
-uint64_t command_options(const struct command *command) {
-    return command->options | OPTIONS_COMMON | (command->offline ? 0 : OPTIONS_SOURCE);
-}
-
-const struct option_info *command_option(const struct command *command, enum option option) {
-    for (size_t i = 0; command && command->meanings[i].info.spelling; i++)
-        if (command->meanings[i].option == option) return &command->meanings[i].info;
-    return &option_table[option];
 }
 
 /* ---- running ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "clocks_internal.h"
+#include "clocks.h"
 
 #include "clock_steps.h"
+#include "clocks_internal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -67,13 +68,11 @@ static void copy_samples(struct clock_sample *samples, const struct pair *pairs,
 
 /* ---- steps ---- */
 
-static uint64_t size_of(int64_t number) { return number < 0 ? -(uint64_t)number : (uint64_t)number; }
-
 /* Both clocks advanced as much as time did, except the one that was stepped: it advanced more, or went back. */
 static void add_step(struct clocks *clocks, const struct pair *before, const struct pair *after) {
     int64_t near = (int64_t)(after->sample.near_ns - before->sample.near_ns);
     int64_t far = (int64_t)(after->sample.far_ns - before->sample.far_ns);
-    bool clear = size_of(near - far) >= CLEAR_STEP_NS, is_near = clear ? size_of(near) > size_of(far) : false;
+    bool clear = magnitude(near - far) >= CLEAR_STEP_NS, is_near = clear ? magnitude(near) > magnitude(far) : false;
     if (!clear && before->far == clocks->reference) is_near = true;
     uint64_t before_order = is_near ? before->sample.near_order : before->sample.far_order;
     uint64_t after_order = is_near ? after->sample.near_order : after->sample.far_order;
@@ -119,7 +118,7 @@ static bool is_same_step(const struct step *a, const struct step *b) {
     int64_t a_size = (int64_t)(a->after_ns - a->before_ns), b_size = (int64_t)(b->after_ns - b->before_ns);
     double apart = fabs((double)(int64_t)(b->before_ns - a->before_ns));
     double differ = fabs((double)a_size - (double)b_size);
-    return apart < SAME_STEP_NS && size_of(a_size) > CLEAR_STEP_NS && (a_size < 0) == (b_size < 0) &&
+    return apart < SAME_STEP_NS && magnitude(a_size) > CLEAR_STEP_NS && (a_size < 0) == (b_size < 0) &&
            differ < SAME_SIZE_NS + fabs((double)a_size) / SAME_SIZE_PART;
 }
 
@@ -246,29 +245,6 @@ void clocks_destroy(struct clocks *clocks) {
 
 /* ---- times ---- */
 
-/* An event between the two events around a step belongs to the clock whose time is nearer to its own. */
-static bool is_before(const struct step *step, uint64_t order, uint64_t raw_ns) {
-    if (order <= step->first_order) return true;
-    if (order >= step->last_order) return false;
-    return size_of((int64_t)(raw_ns - step->before_ns)) <= size_of((int64_t)(raw_ns - step->after_ns));
-}
-
-uint32_t clocks__find(const struct clocks *clocks, uint32_t machine, uint64_t order, uint64_t raw_ns) {
-    uint32_t clock = clocks->first_clock[machine];
-    while (clock + 1 < clocks->first_clock[machine + 1] && !is_before(&clocks->steps[clock - machine], order, raw_ns)) clock++;
-    return clock;
-}
-
-uint64_t clocks__show(const struct clocks *clocks, uint32_t clock, uint64_t raw_ns) {
-    const struct clock *at = &clocks->clocks[clock];
-    return at->parent == CLOCKS_NOBODY ? raw_ns : clock_map_to_near(&at->own, raw_ns);
-}
-
-uint64_t clocks__unshow(const struct clocks *clocks, uint32_t clock, uint64_t time_ns) {
-    const struct clock *at = &clocks->clocks[clock];
-    return at->parent == CLOCKS_NOBODY ? time_ns : clock_map_to_far(&at->own, time_ns);
-}
-
 uint64_t clocks_time(const struct clocks *clocks, uint32_t machine, uint64_t order, uint64_t raw_ns) {
     return clocks__show(clocks, clocks__find(clocks, machine, order, raw_ns), raw_ns);
 }
@@ -311,7 +287,7 @@ static uint32_t clock_at(const struct clocks *clocks, uint32_t machine, uint64_t
 /* The errors of the links, plus how far clocks were moved because of other links. */
 static void find_error(const struct clocks *clocks, uint32_t clock, uint64_t time_ns, struct clocks_lead *lead) {
     uint64_t own_ns = clocks__unshow(clocks, clock, time_ns);
-    double error = (double)size_of((int64_t)(own_ns - clock_map_to_far(&clocks->clocks[clock].chain, time_ns)));
+    double error = (double)magnitude((int64_t)(own_ns - clock_map_to_far(&clocks->clocks[clock].chain, time_ns)));
     lead->packets = UINT64_MAX;
     for (const struct clock *at = &clocks->clocks[clock]; at->parent != CLOCKS_NOBODY; at = &clocks->clocks[at->parent]) {
         const struct link *link = &clocks->links[at->link];

@@ -5,7 +5,6 @@
 #define INSPECTOR_CLOCKS_INTERNAL_H
 
 #include "clock_fit.h"
-#include "clocks.h"
 
 /* A machine's clock was stepped between two of its events. */
 struct step {
@@ -47,6 +46,10 @@ struct clocks {
     size_t link_count;
 };
 
+static inline uint64_t magnitude(int64_t number) { return number < 0 ? -(uint64_t)number : (uint64_t)number; }
+
+/* ---- clocks_map.c ---- */
+
 /* The clock of an event. */
 uint32_t clocks__find(const struct clocks *clocks, uint32_t machine, uint64_t order, uint64_t raw_ns);
 
@@ -54,7 +57,9 @@ uint32_t clocks__find(const struct clocks *clocks, uint32_t machine, uint64_t or
 uint64_t clocks__show(const struct clocks *clocks, uint32_t clock, uint64_t raw_ns);
 uint64_t clocks__unshow(const struct clocks *clocks, uint32_t clock, uint64_t time_ns);
 
-/* clocks_links.c: chooses the best paths from the roots, and moves clocks where two paths contradict each other.  samples: of all
+/* ---- clocks_links.c ---- */
+
+/* Chooses the best paths from the roots, and moves clocks where two paths contradict each other.  samples: of all
  * links.  Returns 0 or -ENOMEM. */
 int clocks__join(struct clocks *clocks, const struct clock_sample *samples);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * From links between pairs of clocks to one time for all: see clocks.h. */
+#include "clocks.h"
 #include "clocks_internal.h"
 
 #include <errno.h>

@@ -4,7 +4,9 @@
 #ifndef INSPECTOR_DOCTOR_REPORT_H
 #define INSPECTOR_DOCTOR_REPORT_H
 
-#include "doctor.h"
+#include "session.h"
+
+#include <sys/types.h>
 
 struct doctor {
     struct session *session;

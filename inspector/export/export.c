@@ -4,6 +4,7 @@
 #include "event_scan.h"
 #include "export_map.h"
 #include "json_get.h"
+#include "timely_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ int export_out_of_memory(struct export *export) { return failure_out_of_memory(e
 /* ---- files -------------------------------------------------------------------------------------------------------------- */
 
 static int fail_write(struct export *export, int error) {
-    return failure_set(export->failure, EXIT_FAILED, "cannot write the export: %s", strerror(error));
+    return failure_set(export->failure, EXIT_FAILED, "cannot write the export: %s", timely_write_error(error));
 }
 
 static int close_file(struct export *export, struct open_file *file) {
@@ -237,7 +238,7 @@ static int read_gaps(struct export *export, const json_t *list, struct page_gap 
         if (!gaps[i].text) return export_out_of_memory(export);
         if (scan(export, (struct json_span){gaps[i].text, strlen(gaps[i].text)}, &gaps[i].scanned)) return -1;
         if (gaps[i].scanned.event.kind != TRACE_KIND_EVENTS_LOST)
-            return failure_set(export->failure, EXIT_FAILED, "an event among the gaps is no events_lost");
+            return failure_set(export->failure, EXIT_FAILED, "an event among the gaps is not an events_lost");
     }
     if (*ret_count > 1) qsort(gaps, *ret_count, sizeof *gaps, by_time);
     return 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "export_writer.h"
 
+#include "timely_write.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int writer_init(struct writer *writer, int fd, size_t capacity) {
     *writer = (struct writer){.fd = fd, .buffer = malloc(capacity), .capacity = capacity};
@@ -21,7 +22,7 @@ void writer_fini(struct writer *writer) {
 int writer_flush(struct writer *writer) {
     size_t at = 0;
     while (!writer->error && at < writer->used) {
-        ssize_t count = write(writer->fd, writer->buffer + at, writer->used - at);
+        ssize_t count = timely_write(writer->fd, writer->buffer + at, writer->used - at);
         if (count > 0)
             at += (size_t)count;
         else if (count < 0 && errno != EINTR)

@@ -12,12 +12,13 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define TIMEOUT_MS 30000
 #define FIRST_PAUSE_MS 500
-#define PAUSE_STEP_MS 50 /* a signal may not end the sleep: another thread may have taken it */
+#define RETRY_AFTER_MAX_S 86400 /* and its milliseconds never overflow */
+#define PAUSE_STEP_MS 50        /* a signal may not end the sleep: another thread may have taken it */
 
 struct http {
     CURL *curl;
     bool keep_all;
-    const volatile sig_atomic_t *flag;
+    const atomic_int *flag;
     uint64_t grace_ms;
     uint64_t stop_ms; /* when to give up a running request; 0: the flag was not seen yet */
     char *answer;
@@ -50,9 +51,10 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
     struct http *http = context;
     (void)down_total, (void)down, (void)up_total, (void)up;
-    if (!http->flag || !*http->flag) return 0;
+    int stop = http->flag ? *http->flag : 0;
+    if (!stop) return 0;
     if (!http->stop_ms) http->stop_ms = trace_now_monotonic_ms() + http->grace_ms;
-    return trace_now_monotonic_ms() >= http->stop_ms;
+    return stop == HTTP_STOP_NOW || trace_now_monotonic_ms() >= http->stop_ms;
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------------- */
@@ -103,7 +105,7 @@ int http_login(struct http *http, const char *user, const char *password) {
 
 void http_keep_all(struct http *http) { http->keep_all = true; }
 
-void http_stop_on(struct http *http, const volatile sig_atomic_t *flag, uint64_t grace_ms) {
+void http_stop_on(struct http *http, const atomic_int *flag, uint64_t grace_ms) {
     http->flag = flag;
     http->grace_ms = grace_ms;
 }
@@ -179,9 +181,14 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
     curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &pause_s);
     curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    if (pause_s > RETRY_AFTER_MAX_S) pause_s = RETRY_AFTER_MAX_S;
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
     if (answer->outcome == HTTP_ARRIVED) return;
+    if (answer->outcome == HTTP_STOPPED) {
+        copy_line(answer->reason, sizeof answer->reason, "no answer came in time");
+        return;
+    }
     if (code != CURLE_OK) {
         copy_line(answer->reason, sizeof answer->reason, *http->error ? http->error : curl_easy_strerror(code));
         return;

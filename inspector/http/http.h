@@ -14,7 +14,7 @@
 
 #include "failure.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,8 +69,10 @@ int http_login(struct http *http, const char *user, const char *password);
 /* Keeps whole answers, whatever their size. */
 void http_keep_all(struct http *http);
 
-/* Once *flag is not 0, gives up a request that has not ended grace_ms later, and http_pause returns at once. */
-void http_stop_on(struct http *http, const volatile sig_atomic_t *flag, uint64_t grace_ms);
+/* Once *flag is not 0, http_pause returns at once, and a request that is still running grace_ms later is given up; if *flag is
+ * HTTP_STOP_NOW it gets no such time. */
+#define HTTP_STOP_NOW (-1)
+void http_stop_on(struct http *http, const atomic_int *flag, uint64_t grace_ms);
 
 /* Sends a request and waits for its answer.  Always fills in *ret_answer. */
 void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer);
@@ -90,7 +92,7 @@ struct http_backoff {
 
 void http_backoff_init(struct http_backoff *backoff, uint64_t longest_ms);
 
-/* The next pause; at least retry_after_s, if the server named one. */
+/* The next pause in ms; at least retry_after_s, if the server named one. */
 uint64_t http_backoff_next(struct http_backoff *backoff, uint64_t retry_after_s);
 void http_backoff_reset(struct http_backoff *backoff);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "end_signal.h"
 
+#include <signal.h>
 #include <stddef.h>
 
-volatile sig_atomic_t end_signal;
+atomic_int end_signal;
 static void (*also_call)(void); /* written before the handler is installed */
 
 static void note_signal(int number) {

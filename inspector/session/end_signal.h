@@ -4,10 +4,10 @@
 #ifndef INSPECTOR_END_SIGNAL_H
 #define INSPECTOR_END_SIGNAL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 /* The number of the signal that came; 0: none. */
-extern volatile sig_atomic_t end_signal;
+extern atomic_int end_signal;
 
 /* From now on the first of these signals sets end_signal, and calls `also` (signal-safe; NULL: nothing); the same signal once
  * more ends the program at once.  A signal that is ignored stays so.  Call it when there is something to complete: until then

@@ -3,6 +3,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "timely_write.h"
 
 #include <inttypes.h>
 #include <proto/clock.h>
@@ -20,6 +21,7 @@ int begin_stream(struct session *session, struct stream *stream, struct source *
                  const char *away) {
     json_t *nodes;
     bool noted = false;
+    timely_write_end(wish.deadline_ms);
     for (;;) {
         struct stream_wish again = wish;
         again.params_new = json_incref(wish.params_new);

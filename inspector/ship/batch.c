@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
-#include "batch_nodes.h"
 #include "spool.h"
 #include "strbuf.h"
 
@@ -20,8 +19,7 @@
 int batch_init(struct batch *batch, const char *host) {
     memset(batch, 0, sizeof *batch);
     memcpy(batch->host, host, strnlen(host, FLEET_HOST_BYTES_MAX));
-    batch->seen = calloc(BATCH_SEEN_SLOTS, sizeof *batch->seen);
-    return batch->seen ? 0 : -1;
+    return batch_nodes_init(&batch->nodes);
 }
 
 void batch_fini(struct batch *batch) {
@@ -32,11 +30,8 @@ void batch_fini(struct batch *batch) {
     trace_index_fini(&batch->index);
     row_writer_fini(&batch->event_rows);
     row_writer_fini(&batch->index_rows);
-    row_writer_fini(&batch->nodes);
-    row_writer_fini(&batch->apps);
     row_writer_fini(&batch->losses);
-    row_writer_fini(&batch->scratch);
-    free(batch->seen);
+    batch_nodes_fini(&batch->nodes);
 }
 
 /* Keeps the memory of the first group: usually it is the only one. */
@@ -47,14 +42,13 @@ void batch_clear(struct batch *batch) {
     batch->origin_count = 0;
     trace_index_clear(&batch->index);
     row_writer_clear(&batch->index_rows);
-    row_writer_clear(&batch->nodes);
-    row_writer_clear(&batch->apps);
     row_writer_clear(&batch->losses);
+    batch_nodes_clear(&batch->nodes);
     batch->events = batch->oldest_ns = batch->newest_ns = batch->damaged_events = batch->damaged_segments = 0;
 }
 
 bool batch_failed(const struct batch *batch) {
-    return batch->index_rows.failed || batch->nodes.failed || batch->apps.failed || batch->losses.failed;
+    return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed;
 }
 
 void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t now_ns) {
@@ -237,7 +231,7 @@ static enum batch_read read_recording(struct batch *batch, struct recording *rec
         return BATCH_REFUSED;
     }
     if (add_events(batch, store)) return failure_out_of_memory(failure), BATCH_LATER;
-    batch_add_nodes(batch, store->nodes, segment.written_unix_ns);
+    batch_nodes_add(&batch->nodes, batch->host, store->nodes, segment.written_unix_ns);
     uint64_t lost = recording_events_lost(recording);
     if (!lost) return BATCH_READ;
     batch_add_loss(batch, &(struct batch_loss){instance, number, 0, lost, segment.min_ns, segment.max_ns, "damaged"}, now_ns);

@@ -5,6 +5,7 @@
 #ifndef INSPECTOR_BATCH_H
 #define INSPECTOR_BATCH_H
 
+#include "batch_nodes.h"
 #include "failure.h"
 #include "fleet_event.h"
 #include "trace_index.h"
@@ -30,7 +31,8 @@ struct batch {
     struct batch_group *groups;
     size_t group_count, group_room;
     struct trace_index index;
-    struct row_writer index_rows, nodes, apps, losses;
+    struct row_writer index_rows, losses;
+    struct batch_nodes nodes;
     uint64_t events;
     uint64_t oldest_ns, newest_ns; /* of the events */
     uint64_t damaged_events, damaged_segments;
@@ -40,10 +42,6 @@ struct batch {
     struct batch_sort_key *keys;
     size_t key_room;
     struct row_writer event_rows; /* of one group */
-    struct node_seen {
-        uint64_t log, row;
-    } * seen; /* what the fleet has of each log, or will have after this batch: a hash table */
-    struct row_writer scratch;
 };
 
 /* host: as in fleet_origin_make.  Returns 0, or -1 when out of memory. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch_nodes.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <urcu.h>
 #include <xxhash.h>
 
 #define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: nobody writes to a recording */
+
+#define SEEN_SLOTS 16384 /* more logs than that are sent with each segment */
 
 static const char *state_name(uint32_t state) {
     static const char *const names[] = {
@@ -82,14 +85,14 @@ static void write_app(struct row_writer *out, const struct trace_app *app) {
 }
 
 /* Does this row of the log differ from the last one?  Remembers it. */
-static bool has_changed(struct batch *batch, const struct node *node, const struct row_writer *row, uint32_t app_count) {
+static bool has_changed(struct batch_nodes *batch, const struct node *node, const struct row_writer *row, uint32_t app_count) {
     struct {
         struct trace_node_id node_id;
         uint64_t log;
     } identity = {node->info.node_id, node->info.log};
     uint64_t log = XXH3_64bits(&identity, sizeof identity) | 1, hash = XXH3_64bits_withSeed(row->bytes, row->count, app_count);
-    for (uint32_t i = 0; i < BATCH_SEEN_SLOTS; i++) {
-        struct node_seen *slot = &batch->seen[(log + i) % BATCH_SEEN_SLOTS];
+    for (uint32_t i = 0; i < SEEN_SLOTS; i++) {
+        struct node_seen *slot = &batch->seen[(log + i) % SEEN_SLOTS];
         if (slot->log && slot->log != log) continue;
         bool changed = !slot->log || slot->row != hash;
         *slot = (struct node_seen){log, hash};
@@ -98,10 +101,10 @@ static bool has_changed(struct batch *batch, const struct node *node, const stru
     return true;
 }
 
-static void add_node(struct batch *batch, const struct node *node, uint64_t seen_ns) {
+static void add_node(struct batch_nodes *batch, const char *host, const struct node *node, uint64_t seen_ns) {
     uint32_t app_count = LOAD(node->app_count);
     row_writer_clear(&batch->scratch);
-    write_node(&batch->scratch, node, batch->host);
+    write_node(&batch->scratch, node, host);
     if (batch->scratch.failed) batch->nodes.failed = true;
     if (batch->scratch.failed || !has_changed(batch, node, &batch->scratch, app_count)) return;
     write_key(&batch->nodes, node);
@@ -115,14 +118,31 @@ static void add_node(struct batch *batch, const struct node *node, uint64_t seen
     }
 }
 
-void batch_add_nodes(struct batch *batch, const struct nodes *nodes, uint64_t seen_ns) {
+void batch_nodes_add(struct batch_nodes *batch, const char *host, const struct nodes *nodes, uint64_t seen_ns) {
     uint32_t count = nodes_count(nodes);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(nodes, i);
-        if (node) add_node(batch, node, seen_ns);
+        if (node) add_node(batch, host, node, seen_ns);
     }
     rcu_read_unlock();
 }
 
-void batch_forget_nodes(struct batch *batch) { memset(batch->seen, 0, BATCH_SEEN_SLOTS * sizeof *batch->seen); }
+void batch_nodes_forget(struct batch_nodes *batch) { memset(batch->seen, 0, SEEN_SLOTS * sizeof *batch->seen); }
+
+int batch_nodes_init(struct batch_nodes *batch) {
+    *batch = (struct batch_nodes){.seen = calloc(SEEN_SLOTS, sizeof *batch->seen)};
+    return batch->seen ? 0 : -1;
+}
+
+void batch_nodes_fini(struct batch_nodes *batch) {
+    row_writer_fini(&batch->nodes);
+    row_writer_fini(&batch->apps);
+    row_writer_fini(&batch->scratch);
+    free(batch->seen);
+}
+
+void batch_nodes_clear(struct batch_nodes *batch) {
+    row_writer_clear(&batch->nodes);
+    row_writer_clear(&batch->apps);
+}

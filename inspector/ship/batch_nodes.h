@@ -4,14 +4,32 @@
 #ifndef INSPECTOR_BATCH_NODES_H
 #define INSPECTOR_BATCH_NODES_H
 
-#include "batch.h"
+#include "row_binary.h"
 
-#define BATCH_SEEN_SLOTS 16384 /* more logs than that are sent with each segment */
+#include <store/nodes.h>
 
-/* seen_ns: when they were in this state. */
-void batch_add_nodes(struct batch *batch, const struct nodes *nodes, uint64_t seen_ns);
+struct batch_nodes {
+    struct row_writer nodes, apps; /* the rows */
+    struct row_writer scratch;
+    struct node_seen {
+        uint64_t log, row;
+    } * seen; /* what the fleet has of each log, or will have after this batch: a hash table */
+};
+
+/* Returns 0, or -1 when out of memory.  Call batch_nodes_fini in both cases. */
+int batch_nodes_init(struct batch_nodes *batch);
+void batch_nodes_fini(struct batch_nodes *batch);
+
+/* Drops the rows. */
+void batch_nodes_clear(struct batch_nodes *batch);
+
+/* Adds the rows of all nodes of a segment.  host: as in fleet_origin_make; seen_ns: when they were in this state. */
+void batch_nodes_add(struct batch_nodes *batch, const char *host, const struct nodes *nodes, uint64_t seen_ns);
 
 /* Forgets what was in a batch that did not arrive. */
-void batch_forget_nodes(struct batch *batch);
+void batch_nodes_forget(struct batch_nodes *batch);
+
+/* Did memory run out? */
+static inline bool batch_nodes_failed(const struct batch_nodes *batch) { return batch->nodes.failed || batch->apps.failed; }
 
 #endif

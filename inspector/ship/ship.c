@@ -9,7 +9,6 @@
  * So each batch costs one write of the place, and the place always names a batch that may or may not have arrived. */
 #include "ship.h"
 
-#include "batch_nodes.h"
 #include "fleet_schema.h"
 #include "place.h"
 #include "ship_deliver.h"
@@ -31,7 +30,7 @@
 
 struct ship {
     struct ship_options options;
-    const volatile sig_atomic_t *stop;
+    const atomic_int *stop;
     struct clickhouse *server;
     struct fleet_schema schema;
     struct strbuf place_path;
@@ -88,8 +87,7 @@ static int open_files(struct ship *ship, struct failure *failure) {
     return place_read(&ship->place, strbuf_text(&ship->place_path), failure);
 }
 
-int ship_open(struct ship **ret_ship, const struct ship_options *options, const volatile sig_atomic_t *stop,
-              struct failure *failure) {
+int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop, struct failure *failure) {
     const struct clickhouse_settings settings = {options->login, options->ca_file};
     struct ship *ship = calloc(1, sizeof *ship);
     if (!ship) return failure_out_of_memory(failure);
@@ -361,7 +359,7 @@ static enum turn read_batch(struct ship *ship, const struct spool_segment *first
         switch (batch_add(&ship->batch, ship->options.dir, instance, number + i, now_ns, failure)) {
         case BATCH_READ: break;
         case BATCH_GONE: *count = i; break; /* the next scan counts it as a gap */
-        case BATCH_LATER: batch_forget_nodes(&ship->batch); return TURN_AGAIN;
+        case BATCH_LATER: batch_nodes_forget(&ship->batch.nodes); return TURN_AGAIN;
         case BATCH_REFUSED: return TURN_FAILED;
         }
     }
@@ -411,7 +409,7 @@ static enum turn take_turn(struct ship *ship, struct failure *failure) {
     ship->place.sending.first = number;
     ship->place.sending.count = count;
     if (save_place(ship, failure)) {
-        batch_forget_nodes(&ship->batch);
+        batch_nodes_forget(&ship->batch.nodes);
         return TURN_AGAIN;
     }
     if (ship_deliver(&ship->delivery, &ship->batch, failure)) return TURN_FAILED;

@@ -11,14 +11,13 @@
 #define INSPECTOR_SHIP_H
 
 #include "failure.h"
+#include "ship_progress.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define SHIP_BATCH_SEGMENTS 3       /* at most in one batch: 196608 events */
-#define SHIP_LOOK_MS 1000           /* how often to scan the directory */
-#define SHIP_PAUSE_MAX_MS 60000     /* the longest pause between two attempts */
 #define SHIP_ONCE_PATIENCE_MS 60000 /* for --once, without --wait */
 #define SHIP_GRACE_MS 5000          /* a request may go on this long after a signal */
 #define SHIP_HOST_ROW_MS 10000      /* how often to renew the row in `hosts` while shipping; otherwise every minute */
@@ -41,23 +40,10 @@ struct ship_options {
     uint64_t patience_ms; /* how long to try to reach the server, at the start and for each request; WAIT_FOREVER */
 };
 
-/* Its progress. */
-struct ship_progress {
-    uint64_t segments, events, bytes, retries; /* since the start */
-    uint64_t lost_segments, lost_events;       /* since the place was created */
-    uint64_t shipped_segments, shipped_events; /* likewise */
-    uint64_t waiting_segments, waiting_bytes;
-    uint64_t waiting_since_ns; /* when the oldest waiting segment was written; 0: none waits */
-    uint64_t newest_ns;        /* of the shipped events; 0: none */
-    uint64_t success_ns;       /* when the server last accepted something; 0: never */
-    bool up;                   /* the last request succeeded */
-};
-
 struct ship;
 
 /* Reads and locks the place.  Does not connect.  Returns 0, or -1 with the failure. */
-int ship_open(struct ship **ret_ship, const struct ship_options *options, const volatile sig_atomic_t *stop,
-              struct failure *failure);
+int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop, struct failure *failure);
 
 /* Writes the place, if it has changed, and closes.  NULL is allowed. */
 void ship_close(struct ship *ship);

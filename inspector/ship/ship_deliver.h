@@ -6,7 +6,10 @@
 
 #include "batch.h"
 #include "clickhouse.h"
-#include "ship.h"
+#include "ship_progress.h"
+
+#define SHIP_LOOK_MS 1000       /* how often to scan the directory, also while the server accepts nothing */
+#define SHIP_PAUSE_MAX_MS 60000 /* the longest pause between two attempts */
 
 struct ship_delivery {
     struct clickhouse *server;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "spread_internal.h"
-
 #include "numbers.h"
+#include "spread.h"
+#include "spread_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "numbers.h"
 #include "path_edges.h"
+#include "spread.h"
 #include "spread_internal.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "spread_internal.h"
+#include "spread.h"
 
 #include "json_get.h"
 #include "numbers.h"
+#include "spread_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

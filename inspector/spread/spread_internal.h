@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The parts of a spread: each fills in what the one before it left out.  0 or -ENOMEM. */
+ * The steps of spread_init, in order; each fills in its part of the spread.  They return 0 or -ENOMEM. */
 #ifndef INSPECTOR_SPREAD_INTERNAL_H
 #define INSPECTOR_SPREAD_INTERNAL_H
 
-#include "spread.h"
+#include <stdbool.h>
 
-/* The deliveries, unsorted, and by what they are known; also the questions that spans ask.  deliveries.c */
+struct facts;
+struct spread;
+
+/* deliveries.c: finds the deliveries, unsorted, and whether messages or spans show them; also the questions that spans ask. */
 int deliveries_find(struct spread *spread, const struct facts *facts, const bool *traced, bool one_key);
 
-/* Which steps are out of the ordinary, and which nodes are late because of them.  culprits.c */
+/* culprits.c: finds which steps took unusually long, and which nodes are late because of them. */
 int culprits_find(struct spread *spread);
 
 #endif

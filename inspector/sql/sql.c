@@ -34,18 +34,6 @@ static int authorize(void *context, int action, const char *first, const char *s
 
 /* ---- the database ---- */
 
-static int database_failed(struct sql *sql) {
-    if (sql->failed) return -1;
-    return failure_set(&sql->session->failure, EXIT_FAILED, "SQLite: %s", sqlite3_errmsg(sql->db));
-}
-
-int sql_create_table(struct sql *sql, const char *name, const char *module) {
-    char *text = sqlite3_mprintf("CREATE VIRTUAL TABLE \"%w\" USING %s", name, module);
-    int rc = text ? sqlite3_exec(sql->db, text, NULL, NULL, NULL) : SQLITE_NOMEM;
-    sqlite3_free(text);
-    return rc == SQLITE_OK ? 0 : database_failed(sql);
-}
-
 /* A table for each application, named after its app_id; or "app_" and the app_id if that name is taken. */
 static int add_app_table(struct sql *sql, const char *app_id) {
     const char *name;
@@ -90,7 +78,7 @@ int sql_init(struct sql *sql, struct session *session) {
     if (!sql->app_tables || !sql->losses.gaps) return session_out_of_memory(session);
     if (sqlite3_open_v2(":memory:", &sql->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL)) {
         if (!sql->db) return session_out_of_memory(session);
-        return database_failed(sql);
+        return sql_database_failed(sql);
     }
     sqlite3_extended_result_codes(sql->db, 1);
     sqlite3_progress_handler(sql->db, SQL_PROGRESS_STEPS, on_progress, sql);
@@ -106,28 +94,6 @@ void sql_fini(struct sql *sql) {
     json_decref(sql->app_tables);
     json_decref(sql->losses.gaps);
     strbuf_fini(&sql->scans);
-}
-
-/* ---- asking traced ---- */
-
-int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result) {
-    if (!session_ask(sql->session, method, params_new, ret_result)) return 0;
-    sql->failed = true;
-    return -1;
-}
-
-int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
-                   json_t **ret_result) {
-    struct source_apart apart = {array, text};
-    if (!source_ask(sql->session->inquiry.source, method, params_new, &apart, ret_result, &sql->session->failure)) return 0;
-    sql->failed = true;
-    return -1;
-}
-
-int sql_table_failed(struct sql *sql, sqlite3_vtab *table) {
-    sqlite3_free(table->zErrMsg);
-    table->zErrMsg = sqlite3_mprintf("%s", sql->session->failure.text);
-    return sql->interrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
 /* ---- around a statement ---- */

@@ -17,7 +17,6 @@
 #define INSPECTOR_SQL_H
 
 #include "session.h"
-#include "sql_columns.h"
 
 #include <signal.h>
 #include <sqlite3.h>
@@ -65,6 +64,8 @@ int sql_learn_apps(struct sql *sql);
 int sql_events_register(struct sql *sql);
 int sql_rows_register(struct sql *sql);
 
+/* ---- for the tables (sql_table.c) ---- */
+
 /* source_ask; the second one gets an array of the result as text (struct source_apart).  On failure they set sql->failed. */
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result);
 int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
@@ -72,6 +73,9 @@ int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, cons
 
 /* The SQLite error code for that failure; puts the reason into the table. */
 int sql_table_failed(struct sql *sql, sqlite3_vtab *table);
+
+/* Sets session->failure to SQLite's error, unless a table set it already.  Returns -1. */
+int sql_database_failed(struct sql *sql);
 
 /* CREATE VIRTUAL TABLE name USING module.  Returns 0 or -1. */
 int sql_create_table(struct sql *sql, const char *name, const char *module);

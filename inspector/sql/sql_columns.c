@@ -2,7 +2,6 @@
 #include "sql_columns.h"
 
 #include "json_get.h"
-#include "sql_push.h"
 #include "text.h"
 
 #include <proto/event_table.h>
@@ -127,6 +126,15 @@ static bool has_field_column(const struct sql_columns *columns, const char *key)
     for (int i = 0; i < columns->count; i++)
         if (columns->columns[i].source == SQL_FIELD && !strcmp(columns->columns[i].key, key)) return true;
     return false;
+}
+
+bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) return false;
+        if (text[i] == '"' || text[i] == '\\') strbuf_puts(filter, "\\");
+        strbuf_add(filter, &text[i], 1);
+    }
+    return true;
 }
 
 /* The name of a field in filters: its application's id, a dot and its name, quoted as a whole.  Returns false if filters would

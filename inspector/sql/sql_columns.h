@@ -70,6 +70,10 @@ void sql_columns_of_app(struct sql_columns *ret_columns, const json_t *apps, con
  * statement, because a new node may describe them differently. */
 void sql_columns_choose_fields(struct sql_columns *columns, const json_t *apps, const char *app_id);
 
+/* Appends text as it is written between the double quotes of a filter.  Returns false if it might differ from the text in an
+ * answer's JSON: only printable ASCII is certainly the same. */
+bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes);
+
 /* CREATE TABLE x(...), for sqlite3_declare_vtab; free it with sqlite3_free.  NULL when out of memory. */
 char *sql_columns_declare(const struct sql_column *columns, int count);
 

@@ -342,15 +342,6 @@ static void read_number(struct reader *reader, const char *field, const char *op
                       !strcmp(op, ">") || !strcmp(op, "<=") ? bound.after : bound.at);
 }
 
-bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < 0x20 || text[i] > 0x7e) return false;
-        if (text[i] == '"' || text[i] == '\\') strbuf_puts(filter, "\\");
-        strbuf_add(filter, &text[i], 1);
-    }
-    return true;
-}
-
 /* An answer has the digits of all bytes; filters accept at most BYTES_DIGITS of them, and fewer than all only for a hash. */
 #define BYTES_DIGITS 64
 

@@ -18,6 +18,7 @@
 #define INSPECTOR_SQL_PUSH_H
 
 #include "sql.h"
+#include "sql_columns.h"
 
 /* Chooses the conditions to pass on, and fills in the index info; estimates costs from what the history has. */
 int sql_push_plan(const struct sql_history *history, const struct sql_column *columns, sqlite3_index_info *info);
@@ -34,10 +35,6 @@ struct sql_push_params {
 /* Returns SQLITE_OK, or SQLITE_NOMEM. */
 int sql_push_read(struct sql_push_params *ret_params, const struct names *names, const struct sql_columns *columns,
                   const char *plan, int number, int count, sqlite3_value **values);
-
-/* Appends text as it is written between the double quotes of a filter.  Returns false if it might differ from the text in an
- * answer's JSON: only printable ASCII is certainly the same. */
-bool sql_filter_text(struct strbuf *filter, const char *text, size_t bytes);
 
 /* Remove prefixes after traced called one ambiguous, or the filter after traced called it invalid.  Return false when there was
  * none. */

@@ -5,6 +5,7 @@
  * again for each row.  The first column, an id, is indexed. */
 #include "json_get.h"
 #include "sql.h"
+#include "sql_columns.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
+#include "top_requests.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -146,7 +147,7 @@ static void feed_table(struct top *top, struct top_page *page, const json_t *ans
     json_array_foreach(intervals, i, interval) feed_rows(top, page, interval, moment);
     if (!intervals) feed_rows(top, page, answer, moment);
     json_decref(intervals);
-    if (page->table.view == TOP_REQUESTS) top_requests_measure(&page->table);
+    if (page->table.view == TOP_REQUESTS) top_requests_measure(page->table.rows, page->table.row_count);
     select_rows(top, page);
 }
 

@@ -1,12 +1,8 @@
-/* SPDX-License-Identifier: MIT
- *
- * The rows of `inspector top` about requests: one for each command, with its requests in the last minute of answers.
- *
- * Durations come as histograms, one for each interval.  Percentiles are those of the sum of the histograms, so their error is
- * that of each (docs/protocol.md): never too low, at most 1/128 too high. */
+/* SPDX-License-Identifier: MIT */
+#include "top_requests.h"
+
 #include "event_role.h"
 #include "json_get.h"
-#include "top_table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +26,7 @@ static const struct top_column columns[] = {
     {"bad", TOP_COUNT, REQUEST_BAD, 5, 5, true, true},
 };
 
-const struct top_column *top_request_columns(unsigned *ret_count) {
+const struct top_column *top_requests_columns(unsigned *ret_count) {
     *ret_count = sizeof columns / sizeof *columns;
     return columns;
 }
@@ -105,7 +101,7 @@ static void push_interval(struct top_row *row, double count, double bad, double 
     top_row_push(row, P99_LINE, p99);
 }
 
-void top_update_request(struct top_row *row, const json_t *json, unsigned before) {
+void top_requests_update(struct top_row *row, const json_t *json, unsigned before) {
     struct strbuf text = {0};
     uint64_t p99;
     bool measured = json_get_unsigned(json_object_get(json, "took"), "p99", &p99);
@@ -125,6 +121,6 @@ void top_update_request(struct top_row *row, const json_t *json, unsigned before
     top_row_text(row, 0, STYLE_PLAIN, &text);
 }
 
-void top_requests_measure(struct top_table *table) {
-    for (size_t i = 0; i < table->row_count; i++) set_percentiles(&table->rows[i]);
+void top_requests_measure(struct top_row *rows, size_t count) {
+    for (size_t i = 0; i < count; i++) set_percentiles(&rows[i]);
 }

@@ -25,29 +25,6 @@
 #define CLOCK_COLUMNS 8U  /* 12:00:01 */
 #define TEXT_COLUMNS_MAX 40
 
-const char top_help[] = "MOVING                                 SEEING\n"
-                        "  Enter      into a node, peer, link,    /      filter the rows; Esc: all of them\n"
-                        "             kind, trace                 < >    sort by the next column\n"
-                        "  Esc        back; Backspace, too        s      reverse the order\n"
-                        "  0-5 Tab    requests, nodes, peers ...  space  freeze the screen; again: resume\n"
-                        "  arrows j k PgUp PgDn Home End          r      refresh now\n"
-                        "  left right  scroll a text sideways     Ctrl-L redraw the screen\n"
-                        "  ?          this help, and back         q Ctrl-C  quit\n"
-                        "IN A TEXT                              IN A RECORDING (--read)\n"
-                        "  /  n N     search; next, previous      [ ]    a step back, forward;  { }  60 steps\n"
-                        "  d          a trace as a diagram        ( )    its beginning, its end;   p    play\n"
-                        "\n"
-                        "! is bad: 1 % of the packets lost, events lost in this interval, a node that is\n"
-                        "  gone, a request that failed.  * is notable: less loss than that, losses in the\n"
-                        "  past, an rtt of four times its usual value.\n"
-                        "\n"
-                        "A link is what a node reports of a peer; a peer, what all nodes report of it.\n"
-                        "Rates cover one interval, for requests the last 10, like loss; other numbers of\n"
-                        "requests the last 60, percentiles at most 1/128 too high.  The lines show earlier\n"
-                        "values, one interval per character.  - is unknown.\n"
-                        "behind: emitted and not yet read.  lost, of a node: events that traced could not\n"
-                        "read; of a trace: packets.\n";
-
 /* ---- numbers ---- */
 
 /* 7, 0.5, 999, 1.2k, 12k, 3.4M: five columns at most. */

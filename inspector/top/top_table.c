@@ -4,6 +4,7 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "render.h"
+#include "top_requests.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -86,7 +87,7 @@ static const struct top_column trace_columns[] = {
 
 const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
     switch (view) {
-    case TOP_REQUESTS: return top_request_columns(ret_count);
+    case TOP_REQUESTS: return top_requests_columns(ret_count);
     case TOP_NODES: *ret_count = COUNT_OF(node_columns); return node_columns;
     case TOP_PEERS: *ret_count = COUNT_OF(peer_columns); return peer_columns;
     case TOP_LINKS: *ret_count = COUNT_OF(link_columns); return link_columns;
@@ -96,40 +97,6 @@ const struct top_column *top_columns(enum top_view view, unsigned *ret_count) {
 }
 
 /* ---- rows ---- */
-
-static void row_fini(struct top_row *row) {
-    free(row->key);
-    for (unsigned i = 0; i < TOP_TEXTS; i++) free(row->texts[i]);
-    for (unsigned i = 0; row->spreads && i < TOP_SAMPLES; i++) json_decref(row->spreads[i]);
-    free(row->spreads);
-    json_decref(row->json);
-}
-
-static void row_init(struct top_row *row, const char *key) {
-    *row = (struct top_row){.key = strdup(key)};
-    for (unsigned i = 0; i < TOP_VALUES; i++) row->values[i] = NAN;
-    for (unsigned i = 0; i < TOP_SERIES; i++)
-        for (unsigned j = 0; j < TOP_SAMPLES; j++) row->series[i][j] = NAN;
-}
-
-void top_row_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text) {
-    free(row->texts[slot]);
-    row->texts[slot] = text->text ? text->text : strdup("");
-    row->styles[slot] = style;
-    *text = (struct strbuf){0};
-}
-
-void top_row_push(struct top_row *row, unsigned series, double value) {
-    memmove(row->series[series], row->series[series] + 1, (TOP_SAMPLES - 1) * sizeof(float));
-    row->series[series][TOP_SAMPLES - 1] = (float)value;
-}
-
-double top_row_sum(const struct top_row *row, unsigned series, unsigned samples) {
-    double sum = NAN;
-    for (unsigned i = TOP_SAMPLES - samples; i < TOP_SAMPLES; i++)
-        if (!isnan(row->series[series][i])) sum = (isnan(sum) ? 0 : sum) + row->series[series][i];
-    return sum;
-}
 
 /* How much a counter rose since the previous answer; NAN when not known.  Keeps the counter. */
 static double rise(struct top_row *row, unsigned slot, const json_t *json, const char *key) {
@@ -406,7 +373,7 @@ static void update_row(struct top_row *row, json_t *json, const struct top_table
     json_decref(row->json);
     row->json = json;
     if (table->view == TOP_REQUESTS)
-        top_update_request(row, json, table->fed);
+        top_requests_update(row, json, table->fed);
     else if (table->view == TOP_NODES)
         update_node(row, json, seconds, names);
     else if (table->view == TOP_PEERS)
@@ -421,7 +388,7 @@ static void update_row(struct top_row *row, json_t *json, const struct top_table
 }
 
 void top_table_fini(struct top_table *table) {
-    for (size_t i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
+    for (size_t i = 0; i < table->row_count; i++) top_row_fini(&table->rows[i]);
     free(table->rows);
     *table = (struct top_table){.view = table->view};
 }
@@ -434,7 +401,7 @@ static void take_row(struct top_table *table, const json_t *index, const char *k
         *ret_row = *old;
         *old = (struct top_row){0};
     } else {
-        row_init(ret_row, key);
+        top_row_init(ret_row, key);
     }
 }
 
@@ -483,7 +450,7 @@ int top_table_feed(struct top_table *table, const json_t *answer, const struct n
     table->seconds = table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
     size_t count = feed_rows(table, list, rows, index, names, moment->evicted);
     if (top_is_counted(table->view)) count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), names);
-    for (size_t i = 0; i < table->row_count; i++) row_fini(&table->rows[i]);
+    for (size_t i = 0; i < table->row_count; i++) top_row_fini(&table->rows[i]);
     free(table->rows);
     table->rows = rows;
     table->row_count = count;

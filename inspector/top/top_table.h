@@ -11,9 +11,7 @@
 #define INSPECTOR_TOP_TABLE_H
 
 #include "names.h"
-#include "text.h"
-
-#include <jansson.h>
+#include "top_row.h"
 
 enum top_view { TOP_NODES, TOP_PEERS, TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_REQUESTS, TOP_VIEWS };
 
@@ -21,51 +19,8 @@ enum top_view { TOP_NODES, TOP_PEERS, TOP_LINKS, TOP_KINDS, TOP_TRACES, TOP_REQU
 static inline unsigned top_view_place(enum top_view view) { return (view + 1) % TOP_VIEWS; }
 static inline enum top_view top_view_at(unsigned place) { return (enum top_view)((place + TOP_VIEWS - 1) % TOP_VIEWS); }
 
-/* How a value is shown. */
-enum top_format {
-    TOP_TEXT,     /* texts[slot] */
-    TOP_COUNT,    /* 12.3k */
-    TOP_WHOLE,    /* 12345: a number that is a name */
-    TOP_RATE,     /* the same, per second; small ones have a decimal */
-    TOP_BYTES,    /* bytes per second */
-    TOP_SHARE,    /* 0 to 1, shown in % */
-    TOP_DURATION, /* ns */
-    TOP_TIME,     /* Unix ns, as a time of day */
-    TOP_SPARK,    /* series[slot], one character per sample */
-};
-
-struct top_column {
-    const char *title;
-    enum top_format format;
-    unsigned slot;
-    unsigned width;  /* the minimum for TOP_TEXT and TOP_SPARK, which grow if there is room */
-    unsigned rank;   /* if there is no room, the highest is hidden first; 0: never */
-    bool descending; /* the initial direction when sorting by it */
-    bool loss;       /* a value above 0 is bad */
-};
-
 /* The columns of a view. */
 const struct top_column *top_columns(enum top_view view, unsigned *ret_count);
-
-#define TOP_VALUES 8
-#define TOP_TEXTS 4
-#define TOP_SERIES 4
-#define TOP_SAMPLES 60      /* in a series, the newest last */
-#define TOP_LOSS_SAMPLES 10 /* a share of lost packets covers this many: losses are rare, so one sample says little */
-
-struct top_row {
-    char *key;              /* identifies the row from answer to answer */
-    char *texts[TOP_TEXTS]; /* escaped; the first is its name */
-    enum style styles[TOP_TEXTS];
-    double values[TOP_VALUES];             /* NAN: not known */
-    float series[TOP_SERIES][TOP_SAMPLES]; /* likewise */
-    json_t **spreads;                      /* of requests: TOP_SAMPLES histograms of their durations, or NULL */
-    uint64_t counters[TOP_VALUES];         /* the counters behind the values */
-    bool counted;                          /* counters are those of the previous answer */
-    unsigned held;                         /* answers since its rates were computed */
-    enum style mark;                       /* STYLE_BAD or STYLE_WARN: worth a look; STYLE_PLAIN */
-    json_t *json;                          /* as traced sent it */
-};
 
 struct top_table {
     enum top_view view;
@@ -92,18 +47,6 @@ static inline bool top_is_counted(enum top_view view) { return view == TOP_LINKS
  * rtt}]}, of one by kind {"rows": [{kind, count, share}]}, to `requests` as {"rows": [{app_id, app, cmd, command, count, ...}]},
  * each with the `seconds` that it covers.  NULL when out of memory.  top_counts.c */
 json_t *top_counts_new(enum top_view view, const json_t *answer);
-
-/* Takes the counts of a command's requests in an interval; `before`: a new row had none in this many earlier intervals.  And,
- * after all intervals of an answer, the percentiles over all of them.  top_requests.c */
-void top_update_request(struct top_row *row, const json_t *json, unsigned before);
-void top_requests_measure(struct top_table *table);
-const struct top_column *top_request_columns(unsigned *ret_count);
-
-/* For code that updates rows: adds a sample to a series; and sums the newest samples, NAN when none is known. */
-void top_row_push(struct top_row *row, unsigned series, double value);
-double top_row_sum(const struct top_row *row, unsigned series, unsigned samples);
-/* Sets a text of the row; takes the buffer's memory. */
-void top_row_text(struct top_row *row, unsigned slot, enum style style, struct strbuf *text);
 
 /* Takes an answer to the view's method.  Removes rows that are no longer in it.  Returns 0, or -ENOMEM with the table
  * unchanged. */

@@ -548,7 +548,10 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     if (walk->failed) return -ENOMEM;
     order_waits(path);
-    return sum_up(path) || path_losses_find(path, walk->events) ? -ENOMEM : 0;
+    return sum_up(path) ||
+                   path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, &path->messages, walk->events)
+               ? -ENOMEM
+               : 0;
 }
 
 int critical_path_init(struct critical_path *path, const struct trace_events *events) {

@@ -14,22 +14,7 @@
 #ifndef INSPECTOR_CRITICAL_PATH_H
 #define INSPECTOR_CRITICAL_PATH_H
 
-#include "packet_pairs.h"
-
-enum wait_kind {
-    WAIT_NODE, /* a node, working or idle */
-    WAIT_LINK, /* from node to peer */
-    WAIT_PEER  /* a peer without events of this request */
-};
-
-struct wait {
-    uint64_t from_ns, to_ns;
-    enum wait_kind kind;
-    unsigned node; /* the node; the sending end of a link; for a peer, the node that waited for it */
-    unsigned peer; /* the receiving end; the peer; else NO_NUMBER */
-    size_t span;   /* the span that waited */
-    bool stopped;  /* the node took nothing from its socket */
-};
+#include "path_losses.h"
 
 /* The request's total wait at one place. */
 struct spent {
@@ -37,16 +22,6 @@ struct spent {
     unsigned node, peer;
     uint64_t ns;
     size_t longest; /* an index into waits */
-};
-
-/* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
-struct loss_wait {
-    unsigned from, to;
-    uint64_t first_number, repeat_number;
-    unsigned lost_count;
-    bool gone; /* the last repetition was lost, too */
-    uint64_t ns;
-    size_t first_lost; /* the position of the first packet_sent */
 };
 
 struct critical_path {

@@ -4,7 +4,7 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
-#include "packet_pairs.h"
+#include "packet.h"
 #include "text.h"
 
 #include <errno.h>

@@ -19,33 +19,10 @@
 #ifndef INSPECTOR_MESSAGES_H
 #define INSPECTOR_MESSAGES_H
 
+#include "packet.h"
 #include "spans.h"
 
 #define NO_EVENT ((size_t)-1)
-
-enum packet_role { PACKET_SENT, PACKET_RECEIVED, PACKET_LOST };
-
-/* Spaces beyond those of tbl/spaces.def: SPACE_UNKNOWN + n is number n of a later version; SPACE_MESSAGES + t is the space of
- * messages over transport t of tbl/transports.def. */
-#define SPACE_UNKNOWN 0x100u
-#define SPACE_MESSAGES 0x100000u
-
-/* One end of a packet or of a program's message, as reported by an event. */
-struct packet {
-    enum packet_role role;
-    unsigned node, peer; /* NO_NUMBER : no peer */
-    unsigned trace;      /* NO_NUMBER: no trace, which is treated as one more trace */
-    unsigned space;
-    uint64_t number; /* a message's id */
-    uint64_t bytes;  /* 0 when not reported */
-    uint64_t time_ns;
-    size_t event; /* the caller's index of the event, rising with time */
-    bool untimed; /* the clocks of its node and its peer cannot be compared */
-    bool vague;   /* set by messages_match: a message without a trace, whose id is used in several traces */
-};
-
-/* Reads an event of these kinds: all but node, peer, trace and event.  Returns false for other events. */
-bool packet_read(struct packet *ret_packet, const json_t *event);
 
 enum message_kind {
     MESSAGE_PACKET,

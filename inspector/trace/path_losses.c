@@ -6,27 +6,32 @@
 #include <errno.h>
 #include <stdlib.h>
 
+struct waits {
+    const struct wait *items;
+    size_t count;
+};
+
 /* A wait for a link, or for a peer without events, whose link is not told apart from it. */
 static bool is_on_link(const struct wait *wait, unsigned from, unsigned to) {
     return wait->kind != WAIT_NODE && wait->node == from && wait->peer == to;
 }
 
-/* Until when a link was waited for behind a moment; the moment, when it was not. */
-static uint64_t waited_until(const struct critical_path *path, unsigned from, unsigned to, uint64_t at_ns) {
-    for (size_t i = 0; i < path->within; i++) {
-        const struct wait *wait = &path->waits[i];
+/* When the wait for a link that was going on at a moment ended; that moment if there was no such wait. */
+static uint64_t waited_until(const struct waits *waits, unsigned from, unsigned to, uint64_t at_ns) {
+    for (size_t i = 0; i < waits->count; i++) {
+        const struct wait *wait = &waits->items[i];
         if (is_on_link(wait, from, to) && wait->from_ns <= at_ns && at_ns < wait->to_ns) return wait->to_ns;
     }
     return at_ns;
 }
 
-/* What a link's waits have in common with a time, as far as they lasted until something was sent again: before that the loss
- * delayed nothing. */
-static uint64_t waited_on_link(const struct critical_path *path, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
+/* How long the link was waited for between two times; only waits that lasted until the packet was sent again count: a wait that
+ * ended before was not due to the loss. */
+static uint64_t waited_on_link(const struct waits *waits, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
                                uint64_t to_ns) {
     uint64_t ns = 0;
-    for (size_t i = 0; i < path->within; i++) {
-        const struct wait *wait = &path->waits[i];
+    for (size_t i = 0; i < waits->count; i++) {
+        const struct wait *wait = &waits->items[i];
         uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
         if (is_on_link(wait, from, to) && wait->to_ns >= again_ns && begin_ns < end_ns) ns += end_ns - begin_ns;
     }
@@ -39,11 +44,12 @@ static int compare_losses(const void *left, const void *right) {
     return compare_numbers(a->first_lost, b->first_lost);
 }
 
-int path_losses_find(struct critical_path *path, const struct trace_events *events) {
-    const struct messages *messages = &path->messages;
-    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by);
-    path->losses = calloc(messages->count + 1, sizeof *path->losses);
-    if (!repeated_by || !path->losses) {
+int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits_of, size_t wait_count,
+                     const struct messages *messages, const struct trace_events *events) {
+    const struct waits waits = {waits_of, wait_count};
+    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by), count = 0;
+    struct loss_wait *losses = *ret_losses = calloc(messages->count + 1, sizeof *losses);
+    if (!repeated_by || !losses) {
         free(repeated_by);
         return -ENOMEM;
     }
@@ -60,12 +66,13 @@ int path_losses_find(struct critical_path *path, const struct trace_events *even
         loss.gone = last->lost != NO_EVENT && last->receive == NO_EVENT;
         loss.lost_count += loss.gone;
         end_ns = last->receive != NO_EVENT ? trace_event_at(events, last->receive)->time_ns
-                 : loss.gone               ? waited_until(path, loss.from, loss.to, again_ns)
+                 : loss.gone               ? waited_until(&waits, loss.from, loss.to, again_ns)
                                            : again_ns;
-        loss.ns = waited_on_link(path, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
-        if (loss.ns) path->losses[path->loss_count++] = loss;
+        loss.ns = waited_on_link(&waits, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
+        if (loss.ns) losses[count++] = loss;
     }
-    qsort(path->losses, path->loss_count, sizeof *path->losses, compare_losses);
+    qsort(losses, count, sizeof *losses, compare_losses);
     free(repeated_by);
+    *ret_count = count;
     return 0;
 }

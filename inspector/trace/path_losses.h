@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which lost packets a request waited for, and how long.  Pure. */
+ * What a request waited for, as far as lost packets made it wait.  Pure. */
 #ifndef INSPECTOR_PATH_LOSSES_H
 #define INSPECTOR_PATH_LOSSES_H
 
-#include "critical_path.h"
+#include "packet_pairs.h"
 
-/* Fills path->losses: each first lost packet, and what repeats it in the end.  The waits have to be there, in order.  0 or
- * -ENOMEM. */
-int path_losses_find(struct critical_path *path, const struct trace_events *events);
+enum wait_kind {
+    WAIT_NODE, /* a node, working or idle */
+    WAIT_LINK, /* from node to peer */
+    WAIT_PEER  /* a peer without events of this request */
+};
+
+struct wait {
+    uint64_t from_ns, to_ns;
+    enum wait_kind kind;
+    unsigned node; /* the node; the sending end of a link; for a peer, the node that waited for it */
+    unsigned peer; /* the receiving end; the peer; else NO_NUMBER */
+    size_t span;   /* the span that waited */
+    bool stopped;  /* the node took nothing from its socket */
+};
+
+/* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
+struct loss_wait {
+    unsigned from, to;
+    uint64_t first_number, repeat_number;
+    unsigned lost_count;
+    bool gone; /* the last repetition was lost, too */
+    uint64_t ns;
+    size_t first_lost; /* the position of the first packet_sent */
+};
+
+/* Finds the losses: each first lost packet with the one that repeats it in the end.  waits: those of the request, in time order.
+ * The caller frees *ret_losses, also after a failure.  Returns 0 or -ENOMEM. */
+int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits, size_t wait_count,
+                     const struct messages *messages, const struct trace_events *events);
 
 #endif

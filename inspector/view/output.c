@@ -5,10 +5,10 @@
 #include "limits.h"
 #include "pager.h"
 #include "text.h"
+#include "timely_write.h"
 
 #include <errno.h>
 #include <linux/limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -66,10 +66,11 @@ static int write_all(struct output *output, const char *text, size_t bytes) {
     struct stat status;
     bool pipe = !fstat(output->fd, &status) && S_ISFIFO(status.st_mode);
     while (bytes) {
-        ssize_t written = write(output->fd, text, piece_bytes(text, bytes, pipe));
+        ssize_t written = timely_write(output->fd, text, piece_bytes(text, bytes, pipe));
         if (written < 0 && errno == EINTR) continue;
         if (written < 0 && errno == EPIPE) return failure_set(output->failure, EXIT_OK, "%s", "");
-        if (written < 0) return failure_set(output->failure, EXIT_FAILED, "cannot write: %s", strerror(errno));
+        if (written < 0)
+            return failure_set(output->failure, EXIT_FAILED, "cannot write the output: %s", timely_write_error(errno));
         text += written;
         bytes -= (size_t)written;
     }
@@ -124,7 +125,13 @@ bool output_speaks_utf8(void) {
 
 void output_note(const char *text) {
     struct strbuf line = {0};
+    strbuf_puts(&line, "inspector: ");
     text_untrusted(&line, text, strlen(text), NOTE_COLUMNS_MAX);
-    fprintf(stderr, "inspector: %s\n", strbuf_text(&line));
+    strbuf_puts(&line, "\n");
+    for (size_t at = 0; at < line.bytes;) {
+        ssize_t written = timely_write(STDERR_FILENO, strbuf_text(&line) + at, line.bytes - at);
+        if (written < 0 && errno != EINTR) break;
+        if (written > 0) at += (size_t)written;
+    }
     strbuf_fini(&line);
 }

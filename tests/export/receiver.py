@@ -6,11 +6,15 @@ import json
 import threading
 
 
+HANG = object()
+
+
 class Receiver:
-    """An OTLP/HTTP receiver that answers as it is told: a list of (status, headers, body), then 200s."""
+    """An OTLP/HTTP receiver with the given answers: (status, headers, body), or HANG for none; then 200s."""
 
     def __init__(self, *answers):
         self.answers, self.requests = list(answers), []
+        self.ended = threading.Event()
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -19,7 +23,12 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.requests.append((self.path, dict(self.headers), body))
-                status, headers, answer = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
+                said = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
+                if said is HANG:
+                    self.close_connection = True
+                    receiver.ended.wait()
+                    return
+                status, headers, answer = said
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -39,6 +48,7 @@ class Receiver:
         return self
 
     def __exit__(self, *_):
+        self.ended.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()

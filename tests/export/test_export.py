@@ -17,7 +17,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from receiver import Receiver  # noqa: E402
+from receiver import HANG, Receiver  # noqa: E402
 from world import Place, World, qlog_records, until  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
@@ -501,6 +501,20 @@ class Push(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=20)
         self.assertEqual((process.returncode, said), (-signal.SIGINT, b""))
+
+    def test_ctrl_c_ends_a_push_to_a_receiver_that_hangs(self):
+        with Receiver(HANG) as receiver:
+            process = subprocess.Popen([INSPECTOR, "export", "--push", receiver.url], stderr=subprocess.PIPE,
+                                       env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
+            until(lambda: receiver.requests, "the request")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, said), (-signal.SIGINT, b""))
+
+    def test_an_impossible_url_is_not_blamed_on_the_receiver(self):
+        done = WORLD.run("--push", "http://local host:1/")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr.decode(), "^inspector: cannot push: [^\n]*\n$")
 
 
 class Shiviz(unittest.TestCase):

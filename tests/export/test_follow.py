@@ -16,7 +16,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 from harness import Place, until  # noqa: E402
-from receiver import Receiver  # noqa: E402
+from receiver import HANG, Receiver  # noqa: E402
 from scene import Scene  # noqa: E402
 
 INSPECTOR = os.path.abspath(sys.argv[1])
@@ -183,6 +183,17 @@ class Push(Case):
             until(lambda: receiver.requests, "the first try")
             self.assertEqual(self.end(process, signal.SIGTERM), 1)
         self.assertRegex(process.said[-1], "cannot push after .*: HTTP status 503")
+
+    def test_the_end_does_not_wait_for_a_receiver_that_hangs(self):
+        connection, node = self.started(), self.place.node("alice", "ab" * 32)
+        with Receiver(HANG, HANG) as receiver:
+            process = self.push(receiver)
+            self.subscribed(connection)
+            node.do("packets", "5")
+            until(lambda: receiver.requests, "the request")
+            self.assertEqual(self.end(process, signal.SIGTERM), 1)
+            self.assertEqual(len(receiver.requests), 1)
+        self.assertEqual(process.said[-1], "inspector: cannot push after 1 try: no answer came in time\n")
 
 
 class Recorded(Case):

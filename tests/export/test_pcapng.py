@@ -184,7 +184,7 @@ class Scenes(unittest.TestCase):
     def test_a_key_log_that_is_none_is_told(self):
         self.scene.packet("alice", "sent", "bob", 0)
         events, bad = self.scene.write(self.directory / "e.ndjson"), self.directory / "bad.log"
-        for content, said in ((b"no secrets\n", "is no key log"), (b"\0" * 100, "is no key log"), (b"", "is no key log"), (None, "No such file")):
+        for content, said in ((b"no secrets\n", "is not a key log"), (b"\0" * 100, "is not a key log"), (b"", "is not a key log"), (None, "No such file")):
             bad.unlink(missing_ok=True)
             if content is not None:
                 bad.write_bytes(content)

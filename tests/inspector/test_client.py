@@ -691,7 +691,7 @@ class Usage(InspectorTest):
             done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', INSPECTOR, "nodes", "--socket", self.path], stdin=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertEqual(done.stderr, "inspector: cannot write: Bad file descriptor\n")
+        self.assertEqual(done.stderr, "inspector: cannot write the output: Bad file descriptor\n")
 
     def test_help_and_version_need_no_traced(self):
         code, out, err = self.run_inspector("help")

@@ -6,7 +6,7 @@
  *     text_source traces --socket saved.ndjson
  *
  * This is all that a new source needs: load a store, or implement source_ops, and every command works. */
-#include "command.h"
+#include "program.h"
 #include "source_store.h"
 
 #include <proto/event_parse.h>

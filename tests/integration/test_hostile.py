@@ -3,6 +3,7 @@
 of them: good nodes are read whole, traced answers, and it ends when it is asked to.
 
 environment: TRACED, INSPECTOR, TEST_NODE"""
+import contextlib
 import fcntl
 import json
 import os
@@ -157,6 +158,49 @@ class Load(HostileTest):
         self.ends_in_time("attach", pid)
         self.ends_in_time("follow")
         self.ends_in_time("follow", "--where", "kind == metrics")
+        node.kill()
+
+    def ends_though_nobody_reads(self, *words, together=False):
+        """together: stderr is the same full pipe, so that not even the reason can be written."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        process = subprocess.Popen([os.environ["INSPECTOR"], *words, "--for", "300ms"], env=self.place.environment, stdout=writing,
+                                   stderr=writing if together else subprocess.PIPE, text=True)
+        os.close(writing)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            os.close(reading)
+        self.assertEqual(process.returncode, 1, said)
+        if not together:
+            self.assertRegex(said, "^inspector: cannot write the (output|export): its reader has stopped reading\n$")
+
+    def test_a_reader_that_stops_reading_does_not_keep_it_beyond_its_time(self):
+        node = self.place.node("loud", hex_id(7))
+        node.begin("stream", "1000")
+        self.start()
+        for words in (["attach", str(node.process.pid)], ["follow"], ["follow", "--json"], ["export", "--follow"],
+                      ["export", "--follow", "--format", "csv"], ["trigger", "kind == packet_sent", "--before", "0s", "--after", "0s"]):
+            self.ends_though_nobody_reads(*words)
+            self.ends_though_nobody_reads(*words, together=True)
+        node.kill()
+
+    def test_a_reader_that_reads_gets_whole_lines_up_to_the_end(self):
+        node = self.place.node("loud", hex_id(7))
+        node.begin("packets", 2**40)
+        self.start()
+        for words in (["follow", "--json"], ["export", "--follow"]):
+            done = subprocess.run([os.environ["INSPECTOR"], *words, "--for", "1s"], env=self.place.environment, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(done.stdout.endswith("\n"))
+            for line in done.stdout.splitlines():
+                json.loads(line)
         node.kill()
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * export --follow: a stream in another program's format, for hours or as a service beside traced. */
-#include "cmd_export.h"
+#include "cmd_export_follow.h"
 
 #include "end_signal.h"
 #include "json_get.h"

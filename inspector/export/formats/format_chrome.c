@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * chrome: the Trace Event Format in JSON, for ui.perfetto.dev, chrome://tracing and speedscope.  export_tracks.h has what it
- * draws.
+ * chrome: the Trace Event Format in JSON, for ui.perfetto.dev, chrome://tracing and speedscope.  It draws what export_tracks.h
+ * describes.
  *
- * Times are microseconds since the first event, so that a reader who takes them as doubles keeps the nanoseconds. */
+ * Times are microseconds since the first event, so that a reader that stores them as doubles keeps the nanoseconds. */
 #include "export_tracks.h"
 
 #include <inttypes.h>
@@ -40,7 +40,7 @@ static void end_record(struct export *export, char *out) {
     writer_done(export->out, out);
 }
 
-/* What a process or a track is called.  json_name: with quotes. */
+/* Names a process or a track.  json_name: with quotes. */
 static void name(struct export *export, const char *what, uint32_t process, uint32_t track, const char *json_name) {
     char *out = begin_record(export, "M", process, track, ((struct chrome *)export->state)->base_ns);
     out = PUT(out, ",\"name\":\"");
@@ -50,7 +50,7 @@ static void name(struct export *export, const char *what, uint32_t process, uint
     end_record(export, PUT(out, "}"));
 }
 
-/* ,"args":{...} with all that the event has. */
+/* ,"args":{...} with everything the event has. */
 static char *put_args(char *out, const struct export_event *event) {
     out = PUT(out, ",\"args\":{\"data\":");
     out = trace_event_data_json(out, event->event);
@@ -69,7 +69,7 @@ static void name_track(struct export *export, uint32_t process, uint32_t track, 
 
 /* ---- marks -------------------------------------------------------------------------------------------------------------- */
 
-/* An arrow's end: the end of an arrow binds to the slice around it, its beginning does so by itself. */
+/* An end of an arrow.  The receiving end must say that it binds to the enclosing slice; the sending end does so anyway. */
 static void put_arrow(struct export *export, const struct export_event *event, const struct mark *mark, bool end, uint64_t id) {
     char *out = begin_record(export, end ? "f" : "s", mark->process, mark->track, event->event->timestamp);
     if (end) out = PUT(out, ",\"bp\":\"e\"");
@@ -95,7 +95,7 @@ static void put_mark(struct export *export, const struct export_event *event, co
     if (mark->arrow_in) put_arrow(export, event, mark, true, mark->arrow_in);
 }
 
-/* One counter track of a connection's. */
+/* A counter track of a connection. */
 static char *begin_counter(struct export *export, const struct export_event *event, const struct connection *connection,
                            const char *what) {
     char *out = begin_record(export, "C", event->node->number, TRACK_OTHER, event->event->timestamp);
@@ -108,7 +108,7 @@ static char *begin_counter(struct export *export, const struct export_event *eve
 
 static void put_counters(struct export *export, const struct export_event *event, const struct connection *connection,
                          const uint64_t values[COUNTERS], bool first) {
-    (void)first; /* tracks of counters need no beginning */
+    (void)first; /* counter tracks need no beginning */
     char *out = begin_counter(export, event, connection, "rtt");
     out = PUT(out, "us\":");
     end_record(export, PUT(put_fixed(out, values[COUNTER_RTT], 3), "}"));

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * csv (RFC 4180, lines end with LF) and tsv (\t, \n, \r and \\ for these in a value): a line of titles, then an event a line,
- * with the columns that were asked for.  An empty value: the event has none.
+ * csv (RFC 4180, lines end with LF) and tsv (\t, \n, \r and \\ for these characters in a value): a line of titles, then a line
+ * for each event, with the chosen columns.  A value is empty if the event does not have it.
  *
- * A column is one of those listed below; a field of the data by its name, of whatever kind, `size`, or of one kind,
- * `packet_sent.size`; or `fields.NAME`, what an application's data bytes have under this name.  Values are those of the JSON
- * form. */
+ * A column is one of those listed below; or a field of the data: `size` of any kind, `packet_sent.size` of one kind; or
+ * `fields.NAME`, a field that an application registered for its data bytes.  Values are those of the JSON form. */
 #include "export_format.h"
 #include "nearest.h"
 
@@ -25,20 +24,20 @@ struct table;
 struct column {
     char name[NAME_MAX_BYTES];
     char *(*put)(struct table *table, const struct column *column, char *out, const struct export_event *event);
-    const struct trace_field_info *fields[KINDS_MAX]; /* by kind: of put_field */
+    const struct trace_field_info *fields[KINDS_MAX]; /* for put_field, by kind */
 };
 
 struct table {
     bool tabs;
     unsigned count;
     struct column columns[COLUMNS_MAX];
-    uint64_t second; /* whose text this is */
+    uint64_t second; /* the second that second_text shows */
     char second_text[sizeof "2026-01-31T12:00:00."];
 };
 
 /* ---- values ------------------------------------------------------------------------------------------------------------- */
 
-/* Each puts plain text that `quote` finishes. */
+/* Each writes plain text; put_csv or put_tsv quotes it. */
 
 static char *put_timestamp(struct table *table, const struct column *column, char *out, const struct export_event *event) {
     (void)table, (void)column;
@@ -110,7 +109,7 @@ static char *put_flags(struct table *table, const struct column *column, char *o
     return out;
 }
 
-/* A JSON value as text: a string without its quotes and escapes, null as nothing. */
+/* A JSON value as text: a string without quotes and escapes; nothing for null. */
 static char *put_value(char *out, struct json_span value) {
     struct json_span plain;
     if (!value.bytes || (value.bytes == 4 && !memcmp(value.text, "null", 4))) return out;
@@ -236,7 +235,7 @@ static int unknown_column(struct export *export, const char *name) {
 
 static int add_column(struct export *export, struct table *table, const char *name, size_t bytes) {
     if (table->count == COLUMNS_MAX || bytes >= NAME_MAX_BYTES)
-        return failure_set(export->failure, EXIT_USAGE, "too many fields, or too long a name: at most %d, of %d letters",
+        return failure_set(export->failure, EXIT_USAGE, "too many fields, or a name is too long: at most %d fields of %d letters",
                            COLUMNS_MAX, NAME_MAX_BYTES - 1);
     struct column *column = &table->columns[table->count++];
     memcpy(column->name, name, bytes);
@@ -257,7 +256,7 @@ static int begin(struct export *export, bool tabs) {
         if (bytes && add_column(export, table, at, bytes)) return -1;
         at += bytes + (at[bytes] == ',');
     }
-    if (!table->count) return failure_set(export->failure, EXIT_USAGE, "--fields: no field is named");
+    if (!table->count) return failure_set(export->failure, EXIT_USAGE, "--fields names no field");
     for (unsigned i = 0; i < table->count; i++) {
         const char *name = table->columns[i].name;
         char *out = writer_room(export->out, 4 * NAME_MAX_BYTES);
@@ -299,7 +298,7 @@ const struct export_format export_format_csv = {
 const struct export_format export_format_tsv = {
     .name = "tsv",
     .suffix = ".tsv",
-    .doc = "the same with tabs: cut, awk, sort",
+    .doc = "the same, with tabs: cut, awk, sort",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),
     .begin = begin_tsv,

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ctf: the Common Trace Format 1.8, for babeltrace2 and Trace Compass: a directory with `metadata`, which describes the rest
- * as text, and a binary stream for each node.
+ * ctf: the Common Trace Format 1.8, for babeltrace2 and Trace Compass: a directory with `metadata`, a text that describes the
+ * rest, and a binary stream for each node.
  *
- * The data of an event lies in its stream as it lies in struct trace_event, byte for byte; metadata is made of the same table
- * as that struct (tbl/events.def).  Ids are numbers of 64 bits, the most significant byte first: those are the bytes as they
- * are, too.
+ * The data of an event has the same bytes as in struct trace_event; the metadata comes from the same table as that struct
+ * (tbl/events.def).  Ids are 64-bit numbers, most significant byte first, so their bytes do not change either.
  *
- * A stream consists of packets: their header says how long they are, and how many events of the node were lost up to their end
- * (events_discarded).  A packet ends where events are missing, so that a reader sees between which two events that was. */
+ * A stream consists of packets.  A packet's header gives its length, and how many events of the node were lost up to its end
+ * (events_discarded).  A packet ends where events are missing, so that a reader can tell between which two events they were
+ * lost. */
 #include "export_format.h"
 
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 
 #define PACKET_BYTES 16384
 #define NAME_BYTES 64
-#define UNKNOWN_ID 0 /* of events whose kind this version does not know */
+#define UNKNOWN_ID 0 /* the id of events whose kind this version does not know */
 
 struct __attribute__((packed)) packet_header {
     uint32_t magic;
@@ -43,7 +43,7 @@ struct __attribute__((packed)) event_header {
     uint8_t peer_id[32];
 };
 
-/* A node's stream, and its packet that is being filled. */
+/* A node's stream, and the packet that is being filled. */
 struct stream {
     uint64_t begin_ns, end_ns;
     uint64_t packets; /* written so far */
@@ -59,7 +59,7 @@ struct ctf {
 
 static void name_file(const struct export_node *node, char out[32]) { *put_u64(PUT(out, "stream_"), node->number) = 0; }
 
-/* Writes the packet, with what was lost of the node up to now, and begins another one. */
+/* Writes the packet, with the node's losses so far, and begins the next one. */
 static int end_packet(struct export *export, struct export_node *node) {
     const struct ctf *ctf = export->state;
     struct stream *stream = node->own;
@@ -130,14 +130,14 @@ static int put_event(struct export *export, const struct export_event *event) {
     return 0;
 }
 
-/* What is known to be lost grows at the end of the packet that begins here, so the one before has to end.  A stream's first
- * packet may be empty: from it on the reader counts. */
+/* Readers count losses at a packet's end, so the packet before a loss has to end here.  The first packet of a stream may be
+ * empty: readers count from it on. */
 static int put_gap(struct export *export, const struct export_gap *gap) {
     if (!gap->lost) return 0;
     struct export_node *node = gap->lost->node;
     struct stream *stream = node->own;
     uint64_t now_ns = gap->lost->event->timestamp;
-    node->lost -= gap->count; /* of the packets before */
+    node->lost -= gap->count; /* in the packets before */
     int result = stream->used || !stream->packets ? end_packet(export, node) : 0;
     node->lost += gap->count;
     stream->begin_ns = stream->end_ns = now_ns;
@@ -255,7 +255,7 @@ static int end(struct export *export) {
 static int begin(struct export *export) {
     struct ctf *ctf = export->state;
     if (getrandom(ctf->uuid, sizeof ctf->uuid, 0) != sizeof ctf->uuid)
-        return failure_set(export->failure, EXIT_FAILED, "no random numbers can be had");
+        return failure_set(export->failure, EXIT_FAILED, "cannot get random numbers");
     ctf->uuid[6] = (uint8_t)((ctf->uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
     ctf->uuid[8] = (uint8_t)((ctf->uuid[8] & 0x3f) | 0x80);
     return 0;

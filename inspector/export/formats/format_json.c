@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * json: one document, with what explains the events.  ndjson: an event a line, as `inspector follow --json` writes them.
+ * json: one document, with what explains the events.  ndjson: a line for each event, like `inspector follow --json`.
  *
- * Both have each event as traced wrote it, all of it. */
+ * Both contain each event in full, as traced wrote it. */
 #include "export_format.h"
 
 #include "strbuf.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text as it came, but ASCII only: a terminal does not get what a node wrote as control characters. */
+/* The text as it came, but as ASCII: control characters that a node wrote must not reach a terminal. */
 static int put_event(struct export *export, struct json_span text) {
     bool ascii = true;
     for (size_t i = 0; i < text.bytes; i++) ascii &= (unsigned char)text.text[i] < 0x80;
@@ -37,7 +37,8 @@ static int put_line(struct export *export, const struct export_event *event) {
     return result;
 }
 
-/* What never came is in its place in a stream, as `follow --json` has it; else in the last line, as in other commands. */
+/* In a stream, reports missed events where they are missing, like `follow --json`; otherwise the last line counts them, as in
+ * other commands. */
 static int put_gap_line(struct export *export, const struct export_gap *gap) {
     if (gap->lost) return put_line(export, gap->lost);
     if (export->settings->follow) writer_printf(export->out, "{\"missed\":%" PRIu64 ",\"why\":\"%s\"}\n", gap->count, gap->why);
@@ -52,7 +53,7 @@ static int end_lines(struct export *export) {
 const struct export_format export_format_ndjson = {
     .name = "ndjson",
     .suffix = ".ndjson",
-    .doc = "an event a line: jq, and whatever reads JSON lines",
+    .doc = "a line for each event: jq, and anything that reads JSON lines",
     .follow_ms = 100,
     .event = put_line,
     .gap = put_gap_line,
@@ -63,7 +64,7 @@ const struct export_format export_format_ndjson = {
 
 struct document {
     bool any;           /* an event was written */
-    struct strbuf gaps; /* as an array's elements */
+    struct strbuf gaps; /* elements of an array */
 };
 
 static int put_member(struct export *export, const char *name, const json_t *value) {
@@ -99,12 +100,12 @@ static int keep_gap(struct export *export, const struct export_gap *gap) {
     struct document *document = export->state;
     if (!gap->lost) return 0;
     strbuf_puts(&document->gaps, document->gaps.bytes ? ",\n" : "\n");
-    strbuf_add(&document->gaps, gap->lost->text.text, gap->lost->text.bytes); /* ASCII: it has no text of a node */
+    strbuf_add(&document->gaps, gap->lost->text.text, gap->lost->text.bytes); /* ASCII: it contains no text of a node */
     if (document->gaps.failed) return export_out_of_memory(export);
     return gap->among_events ? put_element(export, gap->lost) : 0;
 }
 
-/* The rows of `nodes` whose events are here. */
+/* The rows of `nodes` for nodes that have events here. */
 static json_t *involved_new(const struct export *export) {
     size_t i;
     json_t *row, *involved = json_array(), *rows = (json_t *)export->settings->nodes;

@@ -3,14 +3,12 @@
  * otlp: OpenTelemetry's traces as JSON lines, each an ExportTraceServiceRequest of up to BATCH_SPANS spans.
  *
  *     resource   a node
- *     span       an application's span (app_start to app_end); a connection on a node, in the trace that both its ends share
- *                a message of the program, of no length, PRODUCER or CONSUMER, within the span of its trace
- *     event      any other event, in the span of its trace that began last on its node and is open, else in that of its
- *                connection
- *     link       from an application's span to the connections that carried it; from a message received to the one sent; and
- *                what the program links (kind `link`)
- *
- * What has neither span is a span of no length.
+ *     span       an application's span (app_start to app_end); a connection on a node, in the trace that both its ends share;
+ *                or a message of the program, of no length, PRODUCER or CONSUMER, within its trace's span
+ *     event      any other event: in the open span of its trace on its node that began last; otherwise in its connection's
+ *                span; otherwise in a span of no length
+ *     link       from an application's span to the connections that carried it; from a received message to the sent one; and
+ *                the program's own links (kind `link`)
  *
  * With --push a batch goes to a receiver instead (push.h). */
 #include "export_sent.h"
@@ -26,10 +24,10 @@
 
 #define BATCH_SPANS 512
 #define BATCH_BYTES ((size_t)1 << 20)
-#define SPAN_EVENTS_MAX 256 /* of one span; the rest is counted in droppedEventsCount */
+#define SPAN_EVENTS_MAX 256 /* in one span; droppedEventsCount counts the rest */
 #define SPAN_LINKS_MAX 8
-#define SPAN_OWN_LINKS_MAX 128 /* the program's; the rest is counted in droppedLinksCount */
-#define SPANS_OPEN_MAX 8192    /* one that is older ends, incomplete */
+#define SPAN_OWN_LINKS_MAX 128 /* the program's; droppedLinksCount counts the rest */
+#define SPANS_OPEN_MAX 8192    /* an older span is ended, incomplete */
 
 enum { KIND_INTERNAL = 1, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER, STATUS_OK = 1, STATUS_ERROR = 2 };
 
@@ -39,36 +37,36 @@ struct span {
     uint8_t id[8], parent_id[8];
     bool has_parent, parent_elsewhere, incomplete;
     int kind, status;
-    const char *status_message; /* a JSON string's content, or NULL */
+    const char *status_message; /* content of a JSON string, or NULL */
     uint64_t start_ns, end_ns;
-    uint64_t lost_before;                    /* of the node, when it began */
+    uint64_t lost_before;                    /* of the node, when the span began */
     struct strbuf name;                      /* content of a JSON string */
     struct strbuf attributes, events, links; /* elements of arrays */
     uint32_t event_count, dropped, link_count, own_link_count, dropped_links;
     uint32_t linked[SPAN_LINKS_MAX]; /* connections, by number */
-    struct span *before;             /* of its trace on its node: the one that began before it and is open */
-    struct span *older, *newer;      /* of all that are open */
+    struct span *before;             /* in its trace on its node: the one that began before it and is open */
+    struct span *older, *newer;      /* among all open spans */
 };
 
 struct otlp {
     struct connections connections;
-    struct map spans;  /* open ones, by trace and span id */
-    struct map newest; /* by node and trace: the one that began last and is open */
+    struct map spans;  /* open spans, by trace and span id */
+    struct map newest; /* by node and trace: the open span that began last */
     struct span *oldest_open, *newest_open;
-    struct sent sent; /* messages, with the struct span_name of their spans */
+    struct sent sent; /* messages, each with the struct span_name of its span */
     size_t batch_spans, batch_bytes;
     struct strbuf body;                      /* the batch as a request */
     struct push *push;                       /* NULL: to a file */
-    char piece[TRACE_EVENT_JSON_MAX + 4096]; /* an event that is being made */
+    char piece[TRACE_EVENT_JSON_MAX + 4096]; /* for an event that is being written */
 };
 
-/* What a link points at. */
+/* The target of a link. */
 struct span_name {
     struct trace_id trace_id;
     uint8_t id[8];
 };
 
-/* What waits for the batch to be written, by node. */
+/* Spans that wait for the batch to be written, by node. */
 struct pending {
     struct strbuf spans;
 };
@@ -103,14 +101,14 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
     return hash;
 }
 
-/* The id of a span that no node chose: the same in every export. */
+/* The id of a span for which no node chose one: the same in every export. */
 static void make_id(uint8_t out[8], const struct export_node *node, const void *what, size_t bytes) {
     uint64_t hash = mix(mix(UINT64_C(0xcbf29ce484222325), node->id.bytes, sizeof node->id.bytes), what, bytes);
     if (!hash) hash = 1;
     memcpy(out, &hash, sizeof hash);
 }
 
-/* What an event without a trace has instead; one of zero is not valid. */
+/* The trace id of events without a trace; an id of zero is not valid. */
 static struct trace_id trace_of_node(const struct export_node *node) {
     struct trace_id id;
     memcpy(id.bytes, node->id.bytes, sizeof id.bytes);
@@ -118,7 +116,7 @@ static struct trace_id trace_of_node(const struct export_node *node) {
     return id;
 }
 
-/* Adds the attributes of the event to the span's, where they do not come twice. */
+/* Adds the event's attributes to the span's, unless they would come twice. */
 static void add_attributes(struct otlp *otlp, struct span *span, const struct export_event *event) {
     char *end = otlp_put_attributes(otlp->piece, event);
     strbuf_add(&span->attributes, otlp->piece, (size_t)(end - otlp->piece));
@@ -141,7 +139,7 @@ static void add_event(struct otlp *otlp, struct span *span, const struct export_
     span->event_count++;
 }
 
-/* Makes a request of the spans that wait: a resource for each node that has some.  Returns 0 or -1: no memory. */
+/* Makes a request of the waiting spans: a resource for each node that has any.  Returns 0, or -1 when out of memory. */
 static int make_body(struct export *export) {
     struct strbuf *body = &((struct otlp *)export->state)->body;
     bool any = false;
@@ -167,7 +165,7 @@ static int make_body(struct export *export) {
     return body->failed ? -1 : 0;
 }
 
-/* Why the push has failed. */
+/* Returns the outcome of the push, with the failure. */
 static int finish_push(struct export *export) {
     struct push_result result;
     if (push_finish(((struct otlp *)export->state)->push, &result, export->failure)) return -1;
@@ -183,7 +181,7 @@ static int write_batch(struct export *export) {
     if (make_body(export)) return export_out_of_memory(export);
     if (otlp->push) {
         struct strbuf body = otlp->body;
-        otlp->body = (struct strbuf){0}; /* its text is the push's now */
+        otlp->body = (struct strbuf){0}; /* the push has taken its text */
         return push_send(otlp->push, body.text, body.bytes) ? finish_push(export) : 0;
     }
     writer_put(export->out, otlp->body.text, otlp->body.bytes);
@@ -198,7 +196,7 @@ static void put_array(struct strbuf *out, const char *name, const struct strbuf 
     strbuf_puts(out, "]");
 }
 
-/* Puts a span that is over into the batch, and frees it. */
+/* Puts a finished span into the batch, and frees it. */
 static int end_span(struct export *export, struct span *span) {
     struct otlp *otlp = export->state;
     struct pending *pending = span->node->own;
@@ -242,9 +240,9 @@ static int end_span(struct export *export, struct span *span) {
 
 /* ---- connections -------------------------------------------------------------------------------------------------------- */
 
-/* In connection->own is a pointer to the span, so that it can end before the connection is forgotten. */
+/* connection->own points to this pointer to the span, because the span can end before the connection is forgotten. */
 struct connection_span {
-    struct span *span; /* NULL: it has ended */
+    struct span *span; /* NULL: ended */
     struct span_name name;
 };
 
@@ -257,7 +255,7 @@ static struct connection_span *span_of_connection(struct export *export, struct 
         if (!own) return NULL;
         bool named = !trace_id_is_zero(&connection->trace_id);
         own->name.trace_id = connection->trace_id;
-        /* Without a trace of its own: one that its first event names. */
+        /* If the connection has no trace of its own: the one that its first event names. */
         if (!named) own->name.trace_id = trace_of_node(event->node);
         make_id(own->name.id, event->node, named ? (void *)&own->name.trace_id : (void *)&connection->begun_ns,
                 named ? sizeof own->name.trace_id : sizeof connection->begun_ns);
@@ -272,7 +270,7 @@ static struct connection_span *span_of_connection(struct export *export, struct 
     return own;
 }
 
-/* The span's name and what is known of the peer, once it is over. */
+/* Sets the span's name, and adds what is known of the peer, once the span is over. */
 static int end_connection(struct export *export, struct connection *connection) {
     struct otlp *otlp = export->state;
     struct connection_span *own = connection->own;
@@ -289,14 +287,14 @@ static int end_connection(struct export *export, struct connection *connection) 
     return end_span(export, span);
 }
 
-/* The beginning of a link, without its closing brace. */
+/* Begins a link; leaves out its closing brace. */
 static char *put_link(char *out, const struct span_name *to) {
     out = put_hex(PUT(out, "{\"traceId\":\""), to->trace_id.bytes, 16);
     out = put_hex(PUT(out, "\",\"spanId\":\""), to->id, 8);
     return PUT(out, "\"");
 }
 
-/* Links a span to another one.  A span has few links: whoever adds them counts. */
+/* Links a span to another one.  The number of links is limited: the caller counts. */
 static void add_link(struct otlp *otlp, struct span *span, const struct span_name *to) {
     char *out = PUT(put_link(otlp->piece, to), "},");
     strbuf_add(&span->links, otlp->piece, (size_t)(out - otlp->piece));
@@ -328,7 +326,7 @@ static void id_bytes(uint8_t out[8], uint64_t id) {
     memcpy(out, &id, sizeof id);
 }
 
-/* A new span of no length that stands for the event. */
+/* A new span of no length that represents the event. */
 static struct span *span_of_event(struct otlp *otlp, const struct export_event *event) {
     struct {
         uint64_t timestamp;
@@ -343,7 +341,7 @@ static struct span *span_of_event(struct otlp *otlp, const struct export_event *
     return span;
 }
 
-/* For an event that has no other span. */
+/* For an event that belongs to no other span. */
 static int put_alone(struct export *export, const struct export_event *event) {
     struct otlp *otlp = export->state;
     struct span *span = span_of_event(otlp, event);
@@ -352,13 +350,13 @@ static int put_alone(struct export *export, const struct export_event *event) {
     return end_span(export, span);
 }
 
-/* A span ends whose end did not come, and says so. */
+/* Ends a span whose end did not come, and marks it as such. */
 static void cut(const struct export *export, struct span *span) {
     span->incomplete = true;
     if (span->end_ns < export->last_ns) span->end_ns = export->last_ns;
 }
 
-/* Takes the span out of all open ones, and out of those of its trace. */
+/* Removes the span from the open spans, and from those of its trace. */
 static void unlink_span(struct otlp *otlp, struct span *span) {
     *(span->older ? &span->older->newer : &otlp->oldest_open) = span->newer;
     *(span->newer ? &span->newer->older : &otlp->newest_open) = span->older;
@@ -371,7 +369,7 @@ static void unlink_span(struct otlp *otlp, struct span *span) {
         map_remove(&otlp->newest, &newest);
         return;
     }
-    void **place = map_at(&otlp->newest, &newest); /* it is there: takes no memory */
+    void **place = map_at(&otlp->newest, &newest); /* the key exists: allocates nothing */
     if (place) *place = head;
 }
 
@@ -396,7 +394,7 @@ static int put_start(struct export *export, const struct export_event *event) {
     const struct span *parent = start->parent_id ? map_get(&otlp->spans, &parent_key) : NULL;
     bool elsewhere = start->parent_id && (!parent || parent->node != event->node);
     void **at = map_at(&otlp->spans, &key);
-    if (at && *at) return put_alone(export, event); /* a second one of this id */
+    if (at && *at) return put_alone(export, event); /* a second span with this id */
     void **newest_at = map_at(&otlp->newest, &newest);
     if (!at || !newest_at) return export_out_of_memory(export);
     struct span *span = *at = new_span(event, &event->event->trace_id, id);
@@ -421,7 +419,7 @@ static int put_end(struct export *export, const struct export_event *event) {
     id_bytes(id, end->span_id);
     struct map_key key = span_key(&event->event->trace_id, id);
     struct span *span = map_get(&otlp->spans, &key);
-    if (!span || span->node != event->node) return put_alone(export, event); /* its start is not here */
+    if (!span || span->node != event->node) return put_alone(export, event); /* its start is missing */
     unlink_span(otlp, span);
     span->end_ns = event->event->timestamp;
     span->status = end->ok ? STATUS_OK : STATUS_ERROR;
@@ -448,7 +446,7 @@ static int put_transport(struct export *export, const struct export_event *event
     return end_connection(export, connection);
 }
 
-/* Remembers the span of a message that was sent; links that of one received to it, where it is clear which one it was. */
+/* Remembers the span of a message that was sent; links the span of a received message to it, if it is clear which one it was. */
 static int pair_message(struct export *export, const struct export_event *event, struct span *span) {
     struct otlp *otlp = export->state;
     struct map_key key;
@@ -467,11 +465,11 @@ static int pair_message(struct export *export, const struct export_event *event,
     return 0;
 }
 
-/* A span of its own, as the conventions for messaging have it, within the span of its trace. */
+/* A span of its own, as the messaging conventions require, within its trace's span. */
 static int put_message(struct export *export, const struct export_event *event, const struct span *parent) {
     struct otlp *otlp = export->state;
     bool sends = is_sending(event);
-    const struct trace_message_sent *message = &event->event->data.message_sent; /* message_received is the same */
+    const struct trace_message_sent *message = &event->event->data.message_sent; /* message_received has the same layout */
     struct place place;
     if (place_of(export, &otlp->connections, event, &place)) return -1;
     struct span *span = span_of_event(otlp, event);
@@ -495,7 +493,7 @@ static int put_message(struct export *export, const struct export_event *event, 
     return end_span(export, span);
 }
 
-/* A link of the program's own, with its relation.  False for one that points at nothing: ids of zero are not valid. */
+/* A link of the program's own, with its relation.  Returns false if it points at nothing: ids of zero are not valid. */
 static bool add_own_link(struct otlp *otlp, struct span *span, const struct trace_link *link) {
     struct span_name to;
     if (link->linked_trace_id_bytes != sizeof to.trace_id.bytes || !link->linked_span_id) return false;
@@ -520,7 +518,7 @@ static bool add_own_link(struct otlp *otlp, struct span *span, const struct trac
     return true;
 }
 
-/* In the span that it names, if that is open, else in the one that began last; without any, in one of its own. */
+/* In the span that the event names, if that is open; otherwise in the one that began last; otherwise in one of its own. */
 static int put_link_event(struct export *export, const struct export_event *event, struct span *newest) {
     struct otlp *otlp = export->state;
     const struct trace_link *link = &event->event->data.link;
@@ -553,7 +551,7 @@ static int put_event(struct export *export, const struct export_event *event) {
     return 0;
 }
 
-/* Counted with the node, whose open spans tell it. */
+/* Counts the loss for the node; its open spans report it. */
 static int put_gap(struct export *export, const struct export_gap *gap) { return gap->lost ? put_alone(export, gap->lost) : 0; }
 
 static int begin_node(struct export *export, struct export_node *node) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * parquet: a table with typed columns, for DuckDB, pandas and Spark.  Written by hand: the format is
- * https://parquet.apache.org/docs/file-format/, and Debian has no C library for it.
+ * parquet: a table with typed columns, for DuckDB, pandas and Spark.  Written by hand, because Debian has no C library for the
+ * format: https://parquet.apache.org/docs/file-format/
  *
  *     "PAR1"
  *     row group of ROWS rows: for each column one data page, PLAIN values, zstd
  *     ...
  *     metadata in Thrift's compact protocol, its length, "PAR1"
  *
- * Columns are what every event has, and one for each name of a field in the data of any kind; null where the event's kind has
- * no such field. */
+ * There is a column for each member that every event has, and one for each field name in the data of any kind; it is null where
+ * the event's kind has no such field. */
 #include "export_format.h"
 #include "thrift.h"
 
@@ -32,27 +32,27 @@ struct column {
     const char *name;
     enum physical physical;
     enum logical logical;
-    uint8_t width;             /* of FIXED_BYTES: bytes; of UNSIGNED: bits */
+    uint8_t width;             /* FIXED_BYTES: bytes; UNSIGNED: bits */
     bool optional;             /* has nulls */
-    uint32_t count;            /* values of this row group that are not null */
+    uint32_t count;            /* non-null values of this row group */
     uint8_t present[ROWS / 8]; /* bits: rows with a value */
     struct strbuf values;
 };
 
 struct parquet {
     struct column columns[COLUMNS_MAX];
-    uint8_t of_field[KINDS_MAX][8]; /* by kind and number of the field: its column */
+    uint8_t of_field[KINDS_MAX][8]; /* the column of a field, by kind and number of the field */
     unsigned column_count;
-    uint32_t rows; /* of this row group */
+    uint32_t rows; /* in this row group */
     uint64_t all_rows;
     struct strbuf groups; /* their metadata, as elements of a list */
     size_t group_count;
     struct strbuf page, packed;
-    size_t header_bytes; /* at the front of `packed` */
+    size_t header_bytes; /* in front of `packed` */
     ZSTD_CCtx *zstd;
 };
 
-/* The first columns, which every event has. */
+/* The first columns: members of every event. */
 enum {
     TIME,
     NODE,
@@ -103,7 +103,7 @@ static void shape_column(struct column *column, const struct trace_field_info *f
     }
 }
 
-/* Several kinds may have a field of one name: the wider number wins. */
+/* Several kinds may have a field of that name: the widest number wins. */
 static void add_field(struct parquet *parquet, uint16_t kind, unsigned number, const struct trace_field_info *field) {
     struct column column;
     unsigned at = FIXED_COLUMNS;
@@ -144,7 +144,7 @@ static void add_number(struct parquet *parquet, unsigned at, uint64_t number) {
     add_bytes(parquet, at, &number, parquet->columns[at].physical == INT64 ? 8 : 4); /* little-endian, as Parquet is */
 }
 
-/* Eight to a byte: add_bytes would take a byte each. */
+/* Eight bits a byte: add_bytes would use a byte for each. */
 static void add_boolean(struct parquet *parquet, unsigned at, bool value) {
     struct column *column = &parquet->columns[at];
     if (column->count % 8 == 0) strbuf_add(&column->values, "", 1);
@@ -153,7 +153,7 @@ static void add_boolean(struct parquet *parquet, unsigned at, bool value) {
     column->count++;
 }
 
-/* A JSON string as the text that it stands for; null as nothing. */
+/* The text of a JSON string; nothing for null. */
 static void add_json_string(struct parquet *parquet, unsigned at, struct json_span value) {
     struct json_span plain;
     if (json_scan_plain(value, &plain)) {
@@ -177,7 +177,7 @@ static void add_value(struct parquet *parquet, unsigned at, const struct trace_e
     case TRACE_TYPE_u32:
     case TRACE_TYPE_u64: add_number(parquet, at, trace_field_unsigned(event, field)); return;
     case TRACE_TYPE_id64:
-        id = __builtin_bswap64(trace_field_unsigned(event, field)); /* as its digits are */
+        id = __builtin_bswap64(trace_field_unsigned(event, field)); /* a number */
         add_bytes(parquet, at, &id, sizeof id);
         return;
     case TRACE_TYPE_payload: add_text(parquet, at, bytes + 1, *bytes < field->length ? *bytes : field->length); return;
@@ -186,7 +186,7 @@ static void add_value(struct parquet *parquet, unsigned at, const struct trace_e
         if (*json == '"')
             add_json_string(parquet, at, (struct json_span){json, (size_t)(end - json)});
         else if (*json != 'n')
-            add_text(parquet, at, json, (size_t)(end - json)); /* a number that has no name */
+            add_text(parquet, at, json, (size_t)(end - json)); /* a number without a name */
     }
 }
 
@@ -197,7 +197,7 @@ static void put_varint(struct strbuf *out, uint32_t value) {
     strbuf_add(out, &(char){(char)value}, 1);
 }
 
-/* The page's content: which rows have a value, as one run of bits, and the values. */
+/* Fills in the page's content: which rows have a value, as one run of bits; then the values. */
 static void make_page(struct parquet *parquet, const struct column *column) {
     struct strbuf *page = &parquet->page;
     uint32_t groups = (parquet->rows + 7) / 8;
@@ -212,7 +212,7 @@ static void make_page(struct parquet *parquet, const struct column *column) {
     if (column->values.bytes) strbuf_add(page, column->values.text, column->values.bytes);
 }
 
-/* Compresses the page into `packed`, behind its header.  Returns 0 or -1. */
+/* Compresses the page into `packed`, after its header.  Returns 0 or -1. */
 static int pack_page(struct parquet *parquet) {
     struct strbuf *packed = &parquet->packed;
     struct thrift thrift = {.out = packed};
@@ -258,7 +258,7 @@ static void describe_chunk(struct thrift *thrift, const struct parquet *parquet,
     thrift_end(thrift);
 }
 
-/* Writes the rows that are here, and forgets them. */
+/* Writes the buffered rows, and forgets them. */
 static int end_group(struct export *export) {
     struct parquet *parquet = export->state;
     struct thrift thrift = {.out = &parquet->groups};
@@ -315,7 +315,7 @@ static void describe_logical(struct thrift *thrift, const struct column *column)
     thrift_begin(thrift, 10);
     if (column->logical == TIMESTAMP) {
         thrift_begin(thrift, 8);
-        thrift_bool(thrift, 1, false); /* UTC all the same: DuckDB keeps nanoseconds only of times without a zone */
+        thrift_bool(thrift, 1, false); /* UTC all the same: DuckDB keeps nanoseconds only for times without a zone */
         thrift_begin(thrift, 2);
         thrift_begin(thrift, 3); /* NANOS */
         thrift_end(thrift);
@@ -337,7 +337,7 @@ static void describe_column(struct thrift *thrift, const struct column *column) 
     if (column->physical == FIXED_BYTES) thrift_i32(thrift, 2, column->width);
     thrift_i32(thrift, 3, column->optional);
     thrift_string(thrift, 4, column->name);
-    /* The older way to say it, for readers that do not know the other: UTF8, JSON, UINT_8 ... UINT_64. */
+    /* The older form, for readers that do not know the newer one: UTF8, JSON, UINT_8 ... UINT_64. */
     if (column->logical == TEXT) thrift_i32(thrift, 6, 0);
     if (column->logical == JSON_TEXT) thrift_i32(thrift, 6, 19);
     if (column->logical == UNSIGNED)

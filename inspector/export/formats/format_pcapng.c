@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * pcapng: packets as Wireshark lists them, from draft-ietf-opsawg-pcapng.
+ * pcapng: packets as Wireshark lists them, after draft-ietf-opsawg-pcapng.
  *
  *     interface   a node
- *     packet      packet_sent (outbound) and packet_received (inbound): IP and UDP headers, cut behind them, for events have no
- *                 payload; its length is the real one.  A comment says what the event says.
- *     packet id   the same on both ends, so that a send and its receive are joined
- *     secrets     --keylog: with them, and merged with a capture, Wireshark decrypts what was really sent
+ *     packet      packet_sent (outbound) or packet_received (inbound): only the IP and UDP headers, because events have no
+ *                 payload; its original length is the real one.  A comment repeats the event.
+ *     packet id   the same at both ends, so that a send and its receive can be joined
+ *     secrets     --keylog: merged with a capture, Wireshark decrypts what was really sent
  *
- * Addresses are those of conn_init: what one end dialled is the other end's own.  One that is not known is 0.0.0.0:0. */
+ * Addresses come from conn_init: the address that one end dialled is the other end's own.  An unknown address is 0.0.0.0:0. */
 #include "export_sent.h"
 
 #include <arpa/inet.h>
@@ -39,14 +39,14 @@ enum { INTERFACE_NAME = 2, INTERFACE_DESCRIPTION = 3, INTERFACE_RESOLUTION = 9 }
 enum { PACKET_FLAGS = 2, PACKET_ID = 5 };
 enum { INBOUND = 1, OUTBOUND = 2 };
 
-/* Both ends of a connection, as each was seen by the other. */
+/* The two ends of a connection, each as the other saw it. */
 struct ends {
     struct trace_endpoint client, server;
 };
 
 /* Of a node. */
 struct interface {
-    uint64_t lost; /* events, since its last packet */
+    uint64_t lost; /* events since its last packet */
 };
 
 struct pcapng {
@@ -65,18 +65,18 @@ static char *pad(char *out, size_t bytes) {
 }
 
 static char *put_option(char *out, uint16_t code, const void *value, size_t bytes) {
-    out = put_32(out, (uint32_t)bytes << 16 | code); /* little-endian, as the section says */
+    out = put_32(out, (uint32_t)bytes << 16 | code); /* little-endian, as the section header says */
     return pad(put_bytes(out, value, bytes), bytes);
 }
 
 static char *put_text_option(char *out, uint16_t code, const char *text) { return put_option(out, code, text, strlen(text)); }
 
-/* A block's beginning, with room for its length. */
+/* Begins a block; leaves room for its length. */
 static char *begin_block(struct export *export, uint32_t type) {
     return put_32(put_32(writer_room(export->out, WRITER_ROOM_MAX), type), 0);
 }
 
-/* Ends its options, and fills in the lengths at both ends. */
+/* Ends a block's options, and fills in the lengths at both ends. */
 static void end_block(struct export *export, char *out) {
     char *begin = export->out->buffer + export->out->used;
     out = put_32(out, OPTION_END);
@@ -100,7 +100,7 @@ static bool is_secret(const char *line, size_t bytes) {
     return true;
 }
 
-/* Is there such a line, and nothing that is not text? */
+/* Is there at least one such line, and only text? */
 static bool is_keylog(const char *text, size_t bytes) {
     if (memchr(text, 0, bytes)) return false;
     for (const char *at = text, *end = text + bytes; at < end;) {
@@ -112,7 +112,7 @@ static bool is_keylog(const char *text, size_t bytes) {
     return false;
 }
 
-/* The file as it is now: text for free().  Returns 0, or -1 with the failure. */
+/* Reads the file.  The caller frees *ret_text.  Returns 0, or -1 with the failure. */
 static int read_keylog(struct export *export, const char *path, char **ret_text, size_t *ret_bytes) {
     struct failure *failure = export->failure;
     struct stat status;
@@ -131,15 +131,15 @@ static int read_keylog(struct export *export, const char *path, char **ret_text,
         bool memory = !text && bytes <= KEYLOG_MAX;
         free(text);
         return memory ? export_out_of_memory(export)
-                      : failure_set(failure, EXIT_FAILED, "%s is no key log: it has no line like CLIENT_TRAFFIC_SECRET_0 HEX HEX",
-                                    path);
+                      : failure_set(failure, EXIT_FAILED,
+                                    "%s is not a key log: it has no line like CLIENT_TRAFFIC_SECRET_0 HEX HEX", path);
     }
     *ret_text = text;
     *ret_bytes = got;
     return 0;
 }
 
-/* May be larger than the writer's room: it is written in parts. */
+/* It may be larger than the writer's room: write it in parts. */
 static int put_secrets(struct export *export, const char *path) {
     char *text = NULL, head[20];
     size_t bytes = 0;
@@ -159,7 +159,7 @@ static int begin(struct export *export) {
     char *out = begin_block(export, BLOCK_SECTION);
     out = put_32(out, BYTE_ORDER_MAGIC);
     out = put_32(out, 1);          /* version 1.0 */
-    out = put_64(out, UINT64_MAX); /* its length is not said */
+    out = put_64(out, UINT64_MAX); /* length not given */
     end_block(export, put_text_option(out, SECTION_APPLICATION, "p2ptrace inspector"));
     return export->settings->keylog ? put_secrets(export, export->settings->keylog) : 0;
 }
@@ -177,7 +177,7 @@ static int begin_node(struct export *export, struct export_node *node) {
 
 /* ---- addresses ---------------------------------------------------------------------------------------------------------- */
 
-/* What conn_init says is the other end. */
+/* Takes the address of the other end from conn_init. */
 static int note_ends(struct export *export, const struct trace_event *event) {
     struct pcapng *pcapng = export->state;
     struct map_key key = map_key(0, 0, event->trace_id.bytes, sizeof event->trace_id.bytes);
@@ -190,7 +190,7 @@ static int note_ends(struct export *export, const struct trace_event *event) {
     return 0;
 }
 
-/* {0} where it is not known. */
+/* {0} if not known. */
 static void find_ends(const struct pcapng *pcapng, const struct connection *connection, bool sent,
                       struct trace_endpoint *ret_from, struct trace_endpoint *ret_to) {
     memset(ret_from, 0, sizeof *ret_from);
@@ -209,7 +209,7 @@ static void find_ends(const struct pcapng *pcapng, const struct connection *conn
 static uint8_t protocol_of(uint8_t space) {
     switch (space) {
     case TRACE_SPACE_TCP: return IPPROTO_TCP;
-    case TRACE_SPACE_SCTP: return IPPROTO_UDP; /* within DTLS, within UDP: that of WebRTC */
+    case TRACE_SPACE_SCTP: return IPPROTO_UDP; /* WebRTC: SCTP in DTLS in UDP */
     case TRACE_SPACE_OTHER: return 253;        /* for experiments: not known */
     default: return space > TRACE_SPACE_OTHER ? 253 : IPPROTO_UDP;
     }
@@ -228,7 +228,7 @@ static void put_checksum(uint8_t header[20]) {
     put_16_be(header + 10, ~((sum & 0xffff) + (sum >> 16)) & 0xffff);
 }
 
-/* The headers of a packet whose payload has so many bytes.  Returns their length. */
+/* Writes the headers of a packet whose payload has that many bytes.  Returns their length. */
 static size_t make_headers(uint8_t out[HEADERS_MAX], const struct trace_endpoint *from, const struct trace_endpoint *to,
                            uint8_t protocol, size_t payload) {
     bool six = from->family == 6 || to->family == 6, udp = protocol == IPPROTO_UDP;
@@ -299,7 +299,7 @@ static void put_packet(struct export *export, const struct export_event *event, 
     find_ends(export->state, place.connection, sent, &from, &to);
     size_t captured = make_headers(headers, &from, &to, protocol_of(packet->space), packet->size);
     char *out = begin_block(export, BLOCK_PACKET);
-    out = put_32(out, event->node->number - 1); /* interfaces have the order of nodes */
+    out = put_32(out, event->node->number - 1); /* interfaces are in the order of nodes */
     out = put_32(put_32(out, (uint32_t)(now_ns >> 32)), (uint32_t)now_ns);
     out = put_32(out, (uint32_t)captured);
     out = put_32(out, packet->size < UINT32_MAX - captured ? (uint32_t)captured + packet->size : UINT32_MAX);
@@ -328,7 +328,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) {
     return 0;
 }
 
-/* What was lost in all, for each node. */
+/* Each node's total losses. */
 static int end(struct export *export) {
     for (size_t i = 0; i < export->node_count; i++) {
         char text[96];
@@ -350,7 +350,7 @@ static void fini(struct export *export) {
 const struct export_format export_format_pcapng = {
     .name = "pcapng",
     .suffix = ".pcapng",
-    .doc = "lists of packets: Wireshark, tshark; --keylog adds QUIC's secrets",
+    .doc = "packet lists: Wireshark, tshark; --keylog adds QUIC's secrets",
     .binary = true,
     .state_bytes = sizeof(struct pcapng),
     .begin = begin,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * perfetto: the same marks as chrome (export_tracks.h) as Perfetto's protocol buffers (perfetto.proto), several times smaller.
+ * perfetto: the same marks as chrome (export_tracks.h) in Perfetto's protocol buffers (perfetto.proto), several times smaller.
  *
- * Names of kinds and fields are written once, in the first packet, and meant by number afterwards; so are ids of peers, from
- * their first event on.  Nothing is allocated for an event: its messages are on the stack, and are packed into the writer's
+ * Names of kinds and fields are written once, in the first packet, and referred to by number afterwards; so are ids of peers,
+ * from their first event on.  No event needs an allocation: its messages are on the stack, and are packed into the writer's
  * buffer. */
 #include "export_tracks.h"
 #include "perfetto.pb-c.h"
@@ -14,14 +14,14 @@
 #include <string.h>
 
 #define SEQUENCE 1
-#define STATE_CLEARED 1u /* of sequence_flags: numbers of names begin here, */
-#define STATE_NEEDED 2u  /* or are used */
+#define STATE_CLEARED 1u /* flags of sequence_flags: the numbering of names begins here, */
+#define STATE_NEEDED 2u  /* or is used here */
 #define CLOCK_REAL 1
 #define CLOCK_BOOT 6
 #define KINDS_MAX 64
-#define FIELDS_MAX 16     /* of a kind */
-#define NOTES_MAX 32      /* of an event: its fields, and what all events have */
-#define APP_FIELDS_MAX 32 /* of an application's event */
+#define FIELDS_MAX 16     /* fields of a kind */
+#define NOTES_MAX 32      /* notes of an event: its fields, and what all events have */
+#define APP_FIELDS_MAX 32 /* fields of an application's event */
 
 /* Perfetto's enums, as far as we need them. */
 enum { TYPE_SLICE_BEGIN = 1, TYPE_SLICE_END, TYPE_INSTANT, TYPE_COUNTER };
@@ -35,7 +35,7 @@ static uint64_t track_uuid(uint32_t process, uint32_t track) {
     return track == TRACK_OTHER ? uuid(UUID_OTHER, process) : uuid(UUID_TRACK, track);
 }
 
-/* Names that do not come from a table; those of kinds and fields follow. */
+/* Names that are in no table; those of kinds and fields follow. */
 enum { NAME_CONNECTION = 1, NAME_ARROW, NAME_KINDS = 16 };
 enum {
     NOTE_TRACE_ID = 1,
@@ -63,10 +63,10 @@ struct perfetto {
 
 /* ---- packets ------------------------------------------------------------------------------------------------------------ */
 
-/* A packet as the next element of Trace. */
+/* A packet, as the next element of Trace. */
 static void put_packet(struct export *export, const Perfetto__TracePacket *packet) {
     size_t bytes = perfetto__trace_packet__get_packed_size(packet);
-    if (bytes > WRITER_ROOM_MAX - 16) { /* no event is as large */
+    if (bytes > WRITER_ROOM_MAX - 16) { /* no event is this large */
         export->out->error = EOVERFLOW;
         return;
     }
@@ -128,7 +128,7 @@ static void add_name(struct names *names, uint64_t iid, const char *name) {
 
 static uint64_t note_of(const struct trace_event *event, unsigned field) { return NOTE_KINDS + event->kind * FIELDS_MAX + field; }
 
-/* The first packet: all names, and that times are Unix times. */
+/* The first packet: all names; and it says that times are Unix times. */
 static int put_names(struct export *export) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -158,7 +158,7 @@ static int put_names(struct export *export) {
     return 0;
 }
 
-/* Perfetto's times count from boot; here that clock is the same as the real one. */
+/* Perfetto's times count from boot; we say that this clock equals the real-time clock. */
 static void put_clocks(struct export *export) {
     Perfetto__TracePacket packet = new_packet();
     Perfetto__ClockSnapshot snapshot = PERFETTO__CLOCK_SNAPSHOT__INIT;
@@ -183,7 +183,7 @@ static int begin_node(struct export *export, struct export_node *node) {
     Perfetto__ProcessDescriptor process = PERFETTO__PROCESS_DESCRIPTOR__INIT;
     if (!perfetto->began) put_clocks(export);
     perfetto->began = true;
-    /* Two nodes may be one process, and a process of another time may have had the same id: the node's number is its own. */
+    /* Two nodes may be in one process, and an earlier process may have had the same pid: use the node's number. */
     process.has_pid = true;
     process.pid = (int32_t)node->number;
     process.process_name = node->name;
@@ -196,12 +196,12 @@ static int begin_node(struct export *export, struct export_node *node) {
 
 /* ---- what an event says ------------------------------------------------------------------------------------------------- */
 
-/* An event's notes, and where their texts are. */
+/* An event's notes, and their texts. */
 struct notes {
     Perfetto__DebugAnnotation items[NOTES_MAX], *pointers[NOTES_MAX];
     Perfetto__DebugAnnotation fields[APP_FIELDS_MAX], *field_pointers[APP_FIELDS_MAX];
     size_t count;
-    Perfetto__InternedData interned; /* a text that is new */
+    Perfetto__InternedData interned; /* a new text */
     Perfetto__Text text, *text_pointer;
     char *at; /* in texts */
     char texts[4 * TRACE_EVENT_JSON_MAX];
@@ -228,7 +228,7 @@ static void add_hex(struct notes *notes, uint64_t name, const void *bytes, size_
     *notes->at++ = 0;
 }
 
-/* What a JSON string stands for, as a text with a NUL in place of the first that it has.  Texts of nodes are short. */
+/* The text of a JSON string, up to its first NUL.  Texts of nodes are short. */
 static char *put_string(char *out, struct json_span string) {
     struct json_span plain;
     if (json_scan_plain(string, &plain)) return put_span(out, plain);
@@ -239,7 +239,7 @@ static char *put_string(char *out, struct json_span string) {
     return out;
 }
 
-/* A value of JSON: true, 17, "text"; anything else as its text. */
+/* A JSON value: true, 17, "text"; any other as its JSON text. */
 static void set_value(struct notes *notes, Perfetto__DebugAnnotation *note, struct json_span value) {
     if (*value.text == 't' || *value.text == 'f') {
         note->has_bool_value = true;
@@ -248,7 +248,7 @@ static void set_value(struct notes *notes, Perfetto__DebugAnnotation *note, stru
     }
     if (*value.text >= '0' && *value.text <= '9' && !memchr(value.text, '.', value.bytes)) {
         note->has_uint_value = true;
-        note->uint_value = strtoull(value.text, NULL, 10); /* behind it is a comma or a bracket */
+        note->uint_value = strtoull(value.text, NULL, 10); /* a comma or a bracket follows it */
         return;
     }
     note->string_value = notes->at;
@@ -300,7 +300,7 @@ static void add_flags(struct notes *notes, const struct trace_event *event) {
     add_note(notes, NOTE_FLAGS)->string_value = begin;
 }
 
-/* The peer's id by the number of its text, which comes with the packet when it is new.  Without memory: as a text. */
+/* The peer's id as the number of its text; a new text is sent in the same packet.  Out of memory: as a text. */
 static void add_peer(struct perfetto *perfetto, struct notes *notes, const struct trace_node_id *id,
                      Perfetto__TracePacket *packet) {
     struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
@@ -328,7 +328,7 @@ static void add_peer(struct perfetto *perfetto, struct notes *notes, const struc
     note->string_value_iid = (uintptr_t)*at;
 }
 
-/* packet: that the notes go to. */
+/* packet: the one that gets the notes. */
 static void fill_notes(struct export *export, struct notes *notes, const struct export_event *event,
                        Perfetto__TracePacket *packet) {
     notes->count = 0;
@@ -345,7 +345,7 @@ static void fill_notes(struct export *export, struct notes *notes, const struct 
     add_unsigned(notes, NOTE_SEQUENCE, event->event->sequence);
 }
 
-/* The event's title, by number where it is a kind's name; else as a text in `out`. */
+/* The event's title: a number if it is a kind's name; otherwise a text in `out`. */
 static void set_name(Perfetto__TrackEvent *record, const struct export_event *event, char out[EXPORT_TITLE_MAX + 1]) {
     uint16_t kind = event->event->kind;
     bool has_title = kind == TRACE_KIND_APP_START || kind == TRACE_KIND_APP_END || kind == TRACE_KIND_APP_COMMAND;
@@ -390,7 +390,7 @@ static void put_mark(struct export *export, const struct export_event *event, co
     record.has_name_iid = mark->title || mark->type == MARK_SOURCE;
     record.name_iid = mark->type == MARK_SOURCE ? NAME_ARROW : NAME_CONNECTION;
     if (!record.has_name_iid) set_name(&record, event, title);
-    notes.count = 0; /* of an arrow's source: the event is at its other end */
+    notes.count = 0; /* not for an arrow's source: the event is at the other end */
     if (mark->type != MARK_SOURCE) fill_notes(export, &notes, event, &packet);
     record.n_debug_annotations = notes.count;
     record.debug_annotations = notes.pointers;
@@ -442,7 +442,7 @@ static int put_event(struct export *export, const struct export_event *event) {
     return tracks_event(export, &((struct perfetto *)export->state)->tracks, event);
 }
 
-/* An instant; of events that left the history, one of no process. */
+/* An instant; for events that left the history, one without a process. */
 static int put_gap(struct export *export, const struct export_gap *gap) {
     Perfetto__TracePacket packet = new_packet();
     Perfetto__TrackEvent record = PERFETTO__TRACK_EVENT__INIT;
@@ -481,7 +481,7 @@ static void fini(struct export *export) {
 const struct export_format export_format_perfetto = {
     .name = "perfetto",
     .suffix = ".pftrace",
-    .doc = "the same as chrome, smaller and for ui.perfetto.dev alone",
+    .doc = "the same as chrome, but smaller, and only for ui.perfetto.dev",
     .binary = true,
     .state_bytes = sizeof(struct perfetto),
     .begin = begin,

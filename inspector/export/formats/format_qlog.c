@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * qlog: JSON text sequences (RFC 7464) after draft-ietf-quic-qlog-main-schema-14 and -quic-events-13; with --qlog-names qvis
- * the names of qlog 0.3, which qvis and most tools know.
+ * the names of qlog 0.3, which qvis and most tools understand.
  *
- * To a file all connections go together, told apart by group_id.  To a directory each connection of each node has its file,
- * named by its original destination connection id, ID_client.sqlog and ID_server.sqlog, as QUIC implementations do; what
- * belongs to none goes to a file of its node, or of its link.
+ * A single file contains all connections; group_id tells them apart.  In a directory each connection of each node has its own
+ * file, named after its original destination connection id, as QUIC implementations do: ID_client.sqlog, ID_server.sqlog.
+ * Events without a connection go into a file of their node, or of their link.
  *
- * Times are milliseconds since the export's first event, the same in all files. */
+ * Times are milliseconds since the export's first event, in all files. */
 #include "export_connections.h"
 
 #include <inttypes.h>
@@ -24,14 +24,14 @@ struct qlog {
     uint64_t base_ns;
 };
 
-/* Of a connection; of a link; or of a node, for what belongs to neither. */
+/* A connection; a link; or a node, for events of neither. */
 struct group {
     char id[GROUP_BYTES];
     const char *vantage; /* "client", "server", "unknown" */
     bool has_header;     /* of its file */
 };
 
-/* A record that is being written. */
+/* A record in the making. */
 struct record {
     struct writer *out;
     char *at;
@@ -45,7 +45,7 @@ static void put_header(struct export *export, struct writer *out, const struct g
     time_t second = (time_t)(qlog->base_ns / 1000000000);
     struct tm parts;
     if (gmtime_r(&second, &parts)) strftime(epoch, sizeof epoch, "%Y-%m-%dT%H:%M:%S", &parts);
-    /* qlog_version and qlog_format are no more in the draft, but qvis opens nothing without them. */
+    /* The draft no longer has qlog_version and qlog_format, but qvis opens nothing without them. */
     writer_puts(
         out,
         "\x1e{\"file_schema\":\"urn:ietf:params:qlog:file:sequential\",\"serialization_format\":\"application/qlog+json-seq\","
@@ -61,7 +61,7 @@ static void put_header(struct export *export, struct writer *out, const struct g
         epoch, (unsigned)(qlog->base_ns % 1000000000));
 }
 
-/* The writer of a group's records, with its header written.  NULL with the failure. */
+/* Returns the writer of a group's records, after writing its header; NULL with the failure. */
 static struct writer *writer_of(struct export *export, struct group *group, const struct export_node *node) {
     char name[GROUP_BYTES + 8];
     if (export->out) return export->out;
@@ -72,7 +72,7 @@ static struct writer *writer_of(struct export *export, struct group *group, cons
     return out;
 }
 
-/* ID_client; ID-3_unknown, whose number tells two apart that say the same of themselves. */
+/* ID_client; or ID-3_unknown: the number tells apart two groups that would have the same name. */
 static void name_connection(struct group *group, const struct connection *connection) {
     char *out = group->id;
     group->vantage = !connection->knows_role ? "unknown" : connection->dialled ? "client" : "server";
@@ -138,7 +138,7 @@ static const struct trace_field_info *find_field(const struct trace_kind_info *k
     return NULL;
 }
 
-/* Is it a packet of a transport other than QUIC? */
+/* Does the packet belong to a transport other than QUIC? */
 static bool is_foreign_packet(const struct export_event *event) {
     switch (event->event->kind) {
     case TRACE_KIND_PACKET_SENT:
@@ -152,7 +152,7 @@ static bool is_foreign_packet(const struct export_event *event) {
 static int end_record(struct record *record, const struct export_event *event) {
     char *at = record->at;
     *at++ = '}';
-    if (is_foreign_packet(event)) { /* packet_type has no name for it */
+    if (is_foreign_packet(event)) { /* packet_type has no such name */
         at = PUT(at, ",\"space\":");
         at = trace_field_json(at, event->event, find_field(event->kind, "space"));
     }
@@ -174,7 +174,7 @@ static int put_packet(struct export *export, const struct export_event *event, s
     static const char *const names[][2] = {{"quic:packet_sent", "transport:packet_sent"},
                                            {"quic:packet_received", "transport:packet_received"},
                                            {"quic:packet_lost", "recovery:packet_lost"}};
-    const struct trace_packet_sent *packet = &event->event->data.packet_sent; /* packet_received is the same */
+    const struct trace_packet_sent *packet = &event->event->data.packet_sent; /* packet_received has the same layout */
     const char *const *name = names[event->event->kind - TRACE_KIND_PACKET_SENT];
     bool lost = event->event->kind == TRACE_KIND_PACKET_LOST;
     struct record record;
@@ -190,7 +190,7 @@ static int put_packet(struct export *export, const struct export_event *event, s
 static char *put_address(char *at, const struct trace_endpoint *endpoint, bool qvis) {
     char text[TRACE_ENDPOINT_TEXT_MAX], *end = trace_endpoint_text(text, endpoint);
     if (end == text) return at;
-    end = memrchr(text, ':', (size_t)(end - text)); /* the port is a number of its own */
+    end = memrchr(text, ':', (size_t)(end - text)); /* the port is a separate number */
     bool six = endpoint->family == 6;
     at = put_text(at, qvis ? (six ? ",\"ip_version\":\"ipv6\",\"dst_ip\":\"" : ",\"ip_version\":\"ipv4\",\"dst_ip\":\"")
                            : (six ? "\"ip_v6\":\"" : "\"ip_v4\":\""));
@@ -238,7 +238,7 @@ static int put_metrics(struct export *export, const struct export_event *event, 
     return end_record(&record, event);
 }
 
-/* Transport or application error, we do not know: the code stands without saying. */
+/* We do not know whether it is a transport or an application error: write only the code. */
 static int put_closed(struct export *export, const struct export_event *event, struct place place) {
     const struct trace_conn_closed *closed = &event->event->data.conn_closed;
     bool qvis = export->settings->qvis_names;
@@ -254,7 +254,7 @@ static int put_closed(struct export *export, const struct export_event *event, s
     return end_record(&record, event);
 }
 
-/* side: NULL for qvis, whose names know none. */
+/* side: NULL for qvis, whose names have no sides. */
 static int put_stream_state(struct export *export, const struct export_event *event, struct place place, const char *side) {
     bool opened = event->event->kind == TRACE_KIND_STREAM_OPENED;
     uint64_t id = event->event->data.stream_opened.stream_id; /* first of stream_closed, too */
@@ -306,13 +306,13 @@ static int put_stream_data(struct export *export, const struct export_event *eve
 
 /* ---- the rest ----------------------------------------------------------------------------------------------------------- */
 
-/* The data as our own JSON form has it, under our own names. */
+/* The data in our own JSON form, under our own names. */
 static int put_own(struct export *export, const struct export_event *event, struct place place) {
     char name[64];
     struct record record;
     *put_text(PUT(name, "p2ptrace:"), event->kind_name) = 0;
     if (begin_record(export, event, place, name, name, &record)) return -1;
-    char *data = record.at - 1; /* writes its own brackets */
+    char *data = record.at - 1; /* it writes its own brackets */
     record.at = trace_event_data_json(data, event->event) - 1;
     const struct {
         const char *name;
@@ -356,7 +356,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) {
     return end_record(&record, gap->lost);
 }
 
-/* Before the first event, when its time is known. */
+/* Called at the first event, when its time is known. */
 static int begin_node(struct export *export, struct export_node *node) {
     struct qlog *qlog = export->state;
     (void)node;
@@ -371,7 +371,7 @@ static void fini(struct export *export) { connections_fini(&((struct qlog *)expo
 const struct export_format export_format_qlog = {
     .name = "qlog",
     .suffix = ".sqlog",
-    .doc = "QUIC's own logs: qvis, with --qlog-names qvis; -o DIRECTORY/: a file each connection",
+    .doc = "QUIC's own logs: qvis, with --qlog-names qvis; -o DIRECTORY/: a file for each connection",
     .target = EXPORT_FILE_OR_DIRECTORY,
     .state_bytes = sizeof(struct qlog),
     .node = begin_node,

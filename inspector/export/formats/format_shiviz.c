@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * shiviz: a log with vector clocks, for the space-time diagrams of ShiViz.  The first line is the regular expression that it
- * reads the rest with.
+ * shiviz: a log with vector clocks, for ShiViz's space-time diagrams.  The first line is the regular expression with which
+ * ShiViz reads the rest.
  *
- * ShiViz takes only what the algorithm of vector clocks gives: each node counts its own events 1, 2, 3, ..., so the exported
- * events are numbered anew.  Two things happened before one another, for sure, besides the events of one node:
+ * ShiViz accepts only clocks that follow the algorithm: each node counts its own events 1, 2, 3, ..., so the exported events
+ * are renumbered.  Apart from the order within a node, two relations are certain:
  *
  *     a packet or a message was sent, and then received (export_sent.h)
- *     a span began, and then one on another node that it caused
+ *     a span began, and then a span on another node that it caused
  *
- * A clock takes as much text as there are nodes that it knows of. */
+ * A clock's text grows with the number of nodes that it knows. */
 #include "export_sent.h"
 
 #include <proto/event_json.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How many events of each node, by its number - 1, are known to have happened. */
+/* For each node, by its number - 1: how many of its events are known to have happened. */
 struct clock {
     uint32_t count;
     uint32_t ticks[];
@@ -24,14 +24,14 @@ struct clock {
 
 struct host {
     struct clock *clock;
-    char *name; /* a JSON string with its quotes; no space in it */
+    char *name; /* a JSON string with its quotes, without spaces */
 };
 
 struct shiviz {
     struct connections connections;
-    struct sent sent; /* with the clock of the sending */
-    struct map spans; /* the clock of a span's beginning */
-    struct map names; /* hosts by name, so that each has its own */
+    struct sent sent; /* with the sender's clock */
+    struct map spans; /* clocks of the beginnings of spans */
+    struct map names; /* host names, so that each node has its own */
 };
 
 static int begin(struct export *export) {
@@ -74,13 +74,13 @@ static struct map_key span_key(const struct trace_id *trace_id, uint64_t span_id
     return key;
 }
 
-/* Merges what the event received into its node's clock. */
+/* Merges the clock that the event received into its node's clock. */
 static void receive(struct shiviz *shiviz, const struct export_event *event, const struct connection *connection,
                     struct clock *clock) {
     const struct trace_event *from = event->event;
     struct sent_item item;
     struct map_key key;
-    /* Of something sent several times this is the first clock: what came after it is not known. */
+    /* If something was sent several times, this is the clock of the first time: which one arrived is not known. */
     if (!is_sending(event) && sent_key(event, connection, &key) && sent_take(&shiviz->sent, &key, &item)) {
         merge(clock, item.own);
         free(item.own);
@@ -91,7 +91,7 @@ static void receive(struct shiviz *shiviz, const struct export_event *event, con
     }
 }
 
-/* Keeps the clock, with the event counted, of what another node may receive. */
+/* Keeps the clock, including this event, for the node that may receive it. */
 static int send(struct export *export, const struct export_event *event, const struct connection *connection,
                 const struct clock *clock) {
     struct shiviz *shiviz = export->state;
@@ -161,7 +161,7 @@ static int put_event(struct export *export, const struct export_event *event) {
 /* A local event. */
 static int put_gap(struct export *export, const struct export_gap *gap) { return gap->lost ? put_event(export, gap->lost) : 0; }
 
-/* A name of its own, without space. */
+/* A unique name, without spaces. */
 static int begin_node(struct export *export, struct export_node *node) {
     struct shiviz *shiviz = export->state;
     struct host *host = node->own = calloc(1, sizeof *host);

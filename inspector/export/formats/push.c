@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "push.h"
 
+#include "http.h"
 #include "json_get.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-#define ANSWER_BYTES 65536 /* of an answer that are looked at */
-#define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 16000
-#define CONNECT_TIMEOUT_MS 10000
-#define ATTEMPT_TIMEOUT_MS 30000
+#define LOOK_MS 50 /* a signal handler cannot wake the thread */
+#define HURRY 1    /* `stop`: until hurry_end_ms */
 
 struct body {
     char *bytes;
@@ -27,35 +24,37 @@ struct body {
 };
 
 struct push {
-    CURL *curl;
-    struct curl_slist *headers, *headers_gzip;
+    struct http *http;
+    char *url;
     bool gzip;
     bool patient;
     void (*note)(const char *line);
     bool noted_rejected;
-    uint64_t hurry_end_ms; /* 0: there is no hurry */
-    bool started;          /* the thread */
+    bool started; /* the thread runs */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    /* Under the mutex. */
+    /* Protected by the mutex. */
     struct body queue[PUSH_QUEUE];
     unsigned queued;
-    bool busy;     /* a body is on its way */
+    bool busy;     /* a body is being sent */
     bool finished; /* no more will come */
     bool failed, abandoned;
     struct failure failure;
     struct push_result result;
-    /* The thread's. */
-    char answer[ANSWER_BYTES];
-    size_t answer_bytes;
 };
 
-static volatile sig_atomic_t interrupted, hurried;
+/* Signal handlers write these. */
+static atomic_int stop;               /* 0, HURRY or HTTP_STOP_NOW */
+static _Atomic uint64_t hurry_end_ms; /* written before stop is HURRY */
 
-void push_interrupt(void) { interrupted = 1; }
+void push_interrupt(void) { stop = HTTP_STOP_NOW; }
 
-void push_hurry(void) { hurried = 1; }
+void push_hurry(void) {
+    if (stop) return;
+    hurry_end_ms = trace_now_monotonic_ms() + PUSH_HURRY_MS;
+    stop = HURRY;
+}
 
 static void note(const struct push *push, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void note(const struct push *push, const char *format, ...) {
@@ -70,25 +69,6 @@ static void note(const struct push *push, const char *format, ...) {
 
 /* ---- the receiver ------------------------------------------------------------------------------------------------------- */
 
-static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
-    struct push *push = context;
-    size_t room = sizeof push->answer - 1 - push->answer_bytes, taken = size * count < room ? size * count : room;
-    memcpy(push->answer + push->answer_bytes, bytes, taken);
-    push->answer_bytes += taken;
-    return size * count; /* the rest is read and dropped */
-}
-
-static uint64_t patience_end_ms(struct push *push, uint64_t begin_ms);
-
-static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
-    struct push *push = context;
-    (void)down_total, (void)down, (void)up_total, (void)up;
-    pthread_mutex_lock(&push->mutex);
-    bool stop = interrupted || push->abandoned;
-    pthread_mutex_unlock(&push->mutex);
-    return stop || (hurried && trace_now_monotonic_ms() >= patience_end_ms(push, 0));
-}
-
 static void copy_printable(char *out, size_t room, const char *text) {
     size_t i = 0;
     for (; text[i] && i < room - 1; i++) out[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
@@ -96,8 +76,8 @@ static void copy_printable(char *out, size_t room, const char *text) {
 }
 
 /* {"partialSuccess":{"rejectedSpans":"3","errorMessage":"..."}} */
-static void read_answer(struct push *push) {
-    json_t *answer = json_loadb(push->answer, push->answer_bytes, 0, NULL), *partial = json_object_get(answer, "partialSuccess");
+static void read_answer(struct push *push, const struct http_answer *said) {
+    json_t *answer = json_loadb(said->text, said->text_bytes, 0, NULL), *partial = json_object_get(answer, "partialSuccess");
     const char *message = json_get_text(partial, "errorMessage"), *digits = json_get_text(partial, "rejectedSpans");
     uint64_t rejected = digits ? strtoull(digits, NULL, 10) : json_get_count(partial, "rejectedSpans");
     pthread_mutex_lock(&push->mutex);
@@ -113,116 +93,69 @@ static void read_answer(struct push *push) {
     json_decref(answer);
 }
 
-/* Returns a new body, or one without bytes when memory runs out. */
-static struct body compress_body(const struct body *body) {
-    z_stream stream = {0};
-    struct body packed = {NULL, 0};
-    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return packed; /* + 16: gzip */
-    uLong room = deflateBound(&stream, body->count);
-    packed.bytes = malloc(room);
-    stream.next_in = (Bytef *)body->bytes;
-    stream.avail_in = (uInt)body->count;
-    stream.next_out = (Bytef *)packed.bytes;
-    stream.avail_out = (uInt)room;
-    if (packed.bytes && deflate(&stream, Z_FINISH) == Z_STREAM_END) packed.count = stream.total_out;
-    deflateEnd(&stream);
-    return packed;
-}
-
-enum outcome { ARRIVED, AGAIN, UNPACKED, REFUSED };
-
-/* Sends a body once.  *ret_pause_ms: what the receiver asks for, 0 for nothing.  reason: of what is not ARRIVED. */
-static enum outcome attempt(struct push *push, const struct body *body, uint64_t *ret_pause_ms, char reason[256]) {
-    struct body packed = push->gzip ? compress_body(body) : (struct body){NULL, 0};
-    const struct body *sent = packed.count ? &packed : body;
-    long status = 0;
-    curl_off_t pause_s = 0;
-    push->answer_bytes = 0;
-    curl_easy_setopt(push->curl, CURLOPT_HTTPHEADER, packed.count ? push->headers_gzip : push->headers);
-    curl_easy_setopt(push->curl, CURLOPT_POSTFIELDS, sent->bytes);
-    curl_easy_setopt(push->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)sent->count);
-    CURLcode code = curl_easy_perform(push->curl);
-    bool was_packed = packed.count;
-    free(packed.bytes);
-    *ret_pause_ms = 0;
-    if (code != CURLE_OK) {
-        snprintf(reason, 256, "%s", curl_easy_strerror(code));
-        return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ? REFUSED : AGAIN;
-    }
-    curl_easy_getinfo(push->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200 && status < 300) return ARRIVED;
-    push->answer[push->answer_bytes] = 0;
-    char said[128];
-    copy_printable(said, sizeof said, push->answer);
-    snprintf(reason, 256, "HTTP status %ld%s%s", status, *said ? ": " : "", said);
-    if (status == 429 || status == 502 || status == 503 || status == 504) {
-        curl_easy_getinfo(push->curl, CURLINFO_RETRY_AFTER, &pause_s);
-        *ret_pause_ms = pause_s > 0 ? (uint64_t)pause_s * 1000 : 0;
-        return AGAIN;
-    }
-    return was_packed && (status == 400 || status == 415) && !push->result.bodies ? UNPACKED : REFUSED;
-}
-
-/* Waits, unless it is over.  Returns true when it is. */
-static bool pause_push(struct push *push, uint64_t ms) {
+/* Waits while `stop` is `before`: when it changes, so does the time that is left.  Returns true if we must end now. */
+static bool pause_push(uint64_t ms, int before) {
     uint64_t end_ms = trace_now_monotonic_ms() + ms;
-    bool over = false, was_hurried = hurried;
-    pthread_mutex_lock(&push->mutex);
-    while (!(over = interrupted || push->abandoned) && trace_now_monotonic_ms() < end_ms && hurried == was_hurried) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50000000; /* a signal handler can't wake us */
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&push->changed, &push->mutex, &until);
-    }
-    pthread_mutex_unlock(&push->mutex);
-    return over;
+    while (stop == before && before != HTTP_STOP_NOW && trace_now_monotonic_ms() < end_ms)
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000}, NULL);
+    return stop == HTTP_STOP_NOW;
 }
 
-/* How long to try, from begin_ms on. */
-static uint64_t patience_end_ms(struct push *push, uint64_t begin_ms) {
-    uint64_t now_ms = trace_now_monotonic_ms();
-    if (hurried && !push->hurry_end_ms) push->hurry_end_ms = now_ms + PUSH_HURRY_MS;
-    if (hurried) return push->hurry_end_ms;
+/* When to give up a body that was tried first at begin_ms. */
+static uint64_t patience_end_ms(const struct push *push, uint64_t begin_ms) {
+    if (stop == HURRY) return hurry_end_ms;
     return push->patient ? UINT64_MAX : begin_ms + PUSH_PATIENCE_MS;
 }
 
-/* After an attempt that may be made again: whether it is, and when.  Returns 0 after the pause, or -1 with the failure. */
-static int wait_again(struct push *push, uint64_t begin_ms, uint64_t tries, uint64_t asked_ms, uint64_t pause_ms,
-                      const char *reason, struct failure *failure) {
-    uint64_t wait_ms = asked_ms ? asked_ms : pause_ms, now_ms = trace_now_monotonic_ms(),
+/* Decides whether to repeat an attempt, and when.  Returns 0 after the pause, or -1 with the failure. */
+static int wait_again(struct push *push, uint64_t begin_ms, uint64_t tries, struct http_backoff *backoff,
+                      const struct http_answer *answer, struct failure *failure) {
+    int before = stop; /* what end_ms is right for */
+    uint64_t wait_ms = http_backoff_next(backoff, answer->retry_after_s), now_ms = trace_now_monotonic_ms(),
              end_ms = patience_end_ms(push, begin_ms);
-    if (!push->patient && asked_ms > PUSH_PATIENCE_MS)
-        return failure_set(failure, EXIT_FAILED, "cannot push: %s; it asks for %" PRIu64 " s", reason, asked_ms / 1000);
+    if (!push->patient && answer->retry_after_s > PUSH_PATIENCE_MS / 1000)
+        return failure_set(failure, EXIT_FAILED, "cannot push: %s; it asks for %" PRIu64 " s", answer->reason,
+                           answer->retry_after_s);
     if (now_ms >= end_ms || wait_ms > end_ms - now_ms)
         return failure_set(failure, EXIT_FAILED, "cannot push after %" PRIu64 " %s: %s", tries, tries == 1 ? "try" : "tries",
-                           reason);
-    if (tries == 1) note(push, "the receiver does not answer: %s; trying again until it does", reason);
-    return pause_push(push, wait_ms) ? failure_set(failure, EXIT_FAILED, "interrupted") : 0;
+                           answer->reason);
+    if (tries == 1) note(push, "the receiver does not answer: %s; trying again until it does", answer->reason);
+    return pause_push(wait_ms, before) ? failure_set(failure, EXIT_FAILED, "interrupted") : 0;
+}
+
+/* Sends a body once. */
+static void attempt(struct push *push, const struct body *body, struct http_answer *ret_answer) {
+    bool hurried = stop == HURRY;
+    uint64_t now_ms = trace_now_monotonic_ms(), end_ms = hurry_end_ms;
+    http_stop_on(push->http, &stop, !hurried ? PUSH_HURRY_MS : end_ms > now_ms ? end_ms - now_ms : 0);
+    http_post(push->http, push->url, &(struct http_body){body->bytes, body->count, "application/json", push->gzip}, ret_answer);
+}
+
+/* Whether a refusal may be meant for the compression: only before any body has arrived. */
+static bool may_be_gzip(const struct push *push, long status) {
+    return push->gzip && (status == 400 || status == 415) && !push->result.bodies;
 }
 
 /* Sends a body until it has arrived.  Returns 0, or -1 with the failure. */
 static int deliver(struct push *push, const struct body *body, struct failure *failure) {
-    uint64_t begin_ms = trace_now_monotonic_ms(), pause_ms = FIRST_PAUSE_MS, asked_ms, failed = 0;
-    char reason[256];
+    uint64_t begin_ms = trace_now_monotonic_ms(), failed = 0;
+    struct http_backoff backoff;
+    http_backoff_init(&backoff, LONGEST_PAUSE_MS);
     for (;;) {
-        enum outcome outcome = attempt(push, body, &asked_ms, reason);
-        if (outcome == ARRIVED) {
+        struct http_answer answer;
+        attempt(push, body, &answer);
+        if (answer.outcome == HTTP_ARRIVED) {
             if (failed) note(push, "the receiver answers again");
-            return read_answer(push), 0;
+            return read_answer(push, &answer), 0;
         }
-        if (interrupted) return failure_set(failure, EXIT_FAILED, "interrupted");
-        if (outcome == REFUSED) return failure_set(failure, EXIT_FAILED, "the receiver refuses: %s", reason);
-        pthread_mutex_lock(&push->mutex);
-        push->result.retries++;
-        pthread_mutex_unlock(&push->mutex);
-        if (outcome == UNPACKED) {
+        if (stop == HTTP_STOP_NOW) return failure_set(failure, EXIT_FAILED, "interrupted");
+        if (answer.outcome == HTTP_INVALID) return failure_set(failure, EXIT_FAILED, "cannot push: %s", answer.reason);
+        if (answer.outcome == HTTP_REFUSED && !may_be_gzip(push, answer.status))
+            return failure_set(failure, EXIT_FAILED, "the receiver refuses: %s", answer.reason);
+        if (answer.outcome == HTTP_REFUSED)
             push->gzip = false;
-            continue;
-        }
-        if (wait_again(push, begin_ms, ++failed, asked_ms, pause_ms, reason, failure)) return -1;
-        if (pause_ms < LONGEST_PAUSE_MS) pause_ms *= 2;
+        else if (wait_again(push, begin_ms, ++failed, &backoff, &answer, failure))
+            return -1;
     }
 }
 
@@ -249,9 +182,9 @@ static void *run(void *context) {
     return NULL;
 }
 
-/* ---- whoever pushes ----------------------------------------------------------------------------------------------------- */
+/* ---- the caller's side ----------------------------------------------------------------------------------------------------- */
 
-/* With /v1/traces where the URL has no path.  NULL when it is none. */
+/* Adds /v1/traces to a URL without a path.  Returns NULL if it is not a URL of http or https. */
 static char *complete_url(const char *url) {
     const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
     char *complete;
@@ -260,31 +193,12 @@ static char *complete_url(const char *url) {
     return asprintf(&complete, "%s%s", url, !path ? "/v1/traces" : path[1] ? "" : "v1/traces") < 0 ? NULL : complete;
 }
 
-static int set_up(struct push *push, const char *url) {
-    push->curl = curl_easy_init();
-    push->headers = curl_slist_append(curl_slist_append(NULL, "Content-Type: application/json"), "Expect:");
-    push->headers_gzip = curl_slist_append(
-        curl_slist_append(curl_slist_append(NULL, "Content-Type: application/json"), "Expect:"), "Content-Encoding: gzip");
-    if (!push->curl || !push->headers || !push->headers_gzip) return -1;
-    curl_easy_setopt(push->curl, CURLOPT_URL, url);
-    curl_easy_setopt(push->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(push->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(push->curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(push->curl, CURLOPT_USERAGENT, "p2ptrace");
-    curl_easy_setopt(push->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(push->curl, CURLOPT_TIMEOUT_MS, (long)ATTEMPT_TIMEOUT_MS);
-    curl_easy_setopt(push->curl, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(push->curl, CURLOPT_WRITEDATA, push);
-    curl_easy_setopt(push->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(push->curl, CURLOPT_XFERINFODATA, push);
-    curl_easy_setopt(push->curl, CURLOPT_NOPROGRESS, 0L);
-    return 0;
-}
-
 int push_create(struct push **ret_push, const struct push_wish *wish, struct failure *failure) {
+    const struct http_settings settings = {0};
     char *complete = complete_url(wish->url);
     struct push *push = calloc(1, sizeof *push);
-    interrupted = hurried = 0;
+    stop = 0;
+    hurry_end_ms = 0;
     if (!complete || !push) {
         bool memory = !push;
         free(complete);
@@ -292,15 +206,15 @@ int push_create(struct push **ret_push, const struct push_wish *wish, struct fai
         if (memory) return failure_out_of_memory(failure);
         return failure_set(failure, EXIT_USAGE, "--push %s: a URL like http://localhost:4318 is expected", wish->url);
     }
+    push->url = complete;
     push->gzip = true;
     push->patient = wish->patient;
     push->note = wish->note;
     pthread_mutex_init(&push->mutex, NULL);
     pthread_cond_init(&push->changed, NULL);
-    int result = curl_global_init(CURL_GLOBAL_DEFAULT) || set_up(push, complete) ? failure_out_of_memory(failure) : 0;
-    free(complete);
+    int result = http_open(&push->http, &settings, failure);
     if (!result && pthread_create(&push->thread, NULL, run, push))
-        result = failure_set(failure, EXIT_FAILED, "no thread can be made");
+        result = failure_set(failure, EXIT_FAILED, "cannot start a thread");
     push->started = !result;
     if (result) push_destroy(push);
     if (!result) *ret_push = push;
@@ -334,13 +248,13 @@ void push_destroy(struct push *push) {
     if (!push) return;
     pthread_mutex_lock(&push->mutex);
     push->abandoned = true;
+    stop = HTTP_STOP_NOW;
     pthread_cond_broadcast(&push->changed);
     pthread_mutex_unlock(&push->mutex);
     if (push->started) pthread_join(push->thread, NULL);
     while (push->queued) free(push->queue[--push->queued].bytes);
-    curl_slist_free_all(push->headers);
-    curl_slist_free_all(push->headers_gzip);
-    curl_easy_cleanup(push->curl);
+    http_close(push->http);
+    free(push->url);
     pthread_cond_destroy(&push->changed);
     pthread_mutex_destroy(&push->mutex);
     free(push);

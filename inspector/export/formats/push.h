@@ -7,9 +7,8 @@
  *     push_finish(push, &result)              waits until all have arrived, or one has failed
  *     push_destroy(push)
  *
- * Bodies are compressed with gzip, unless the receiver refuses that.  If the receiver is busy or away, we retry: after its
- * Retry-After, or else after half a second, one, two, up to 16; after PUSH_PATIENCE_MS the push fails.  A patient push retries
- * until push_hurry. */
+ * Bodies are compressed with gzip, unless the receiver refuses that.  If the receiver is busy or away, we retry with the pauses
+ * of http_backoff (http.h), up to 16 s; after PUSH_PATIENCE_MS the push fails.  A patient push retries until push_hurry. */
 #ifndef INSPECTOR_PUSH_H
 #define INSPECTOR_PUSH_H
 
@@ -26,7 +25,6 @@ struct push;
 
 struct push_result {
     uint64_t bodies;   /* bodies that arrived */
-    uint64_t retries;  /* repeated attempts */
     uint64_t rejected; /* spans that the receiver rejected, although it accepted their body */
     char message[256]; /* its last message about that, printable ASCII; "": none */
 };

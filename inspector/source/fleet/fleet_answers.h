@@ -47,6 +47,8 @@ int fleet_answer_stats(struct fleet_question *question);
 
 /* ---- for them ---- */
 
+#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
+
 /* The store kept for a condition, or NULL. */
 struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition);
 
@@ -65,5 +67,9 @@ int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct
 
 /* Asks a store the question with its params. */
 int fleet_ask_store(struct fleet_question *question, struct source *store);
+
+/* Asks the question of the events for which the condition is true: loads them into a store, or finds the store kept.  from_ns:
+ * where the rates of the answer begin; 0: it has none.  nothing: the condition is never true, load nothing. */
+int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing);
 
 #endif

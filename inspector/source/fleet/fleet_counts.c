@@ -8,38 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
-
-/* Rates count from where the history begins, if that is later than `from`: an event that nothing matches says when that was. */
-static int load_beginning(struct fleet_answers *answers, struct fleet_load *load, uint64_t from_ns, struct failure *failure) {
-    struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
-    if (!from_ns || !answers->context.logs.count) return 0;
-    if (fleet_first_ns(answers, &event.timestamp, failure)) return -1;
-    if (!event.timestamp || event.timestamp >= from_ns) return 0;
-    return store_append(load->store, 0, 0, &event, 1) ? failure_out_of_memory(failure) : 0;
-}
-
-/* Loads what the condition chooses, or finds it, and lets the store answer. */
-static int answer_from(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing) {
-    struct fleet_answers *answers = question->answers;
-    const struct fleet_context *context = &answers->context;
-    struct fleet_load load;
-    struct fleet_kept *kept = fleet_kept_find(answers, condition);
-    if (kept) return fleet_ask_store(question, kept->source);
-    trace_text_add(condition, "", 1);
-    if (condition->failed) return failure_out_of_memory(question->failure);
-    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
-    int result = nothing ? 0 : fleet_load_all(&load, condition->data, question->failure);
-    if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
-    if (result) {
-        fleet_load_drop(&load);
-        return -1;
-    }
-    condition->bytes--;
-    kept = fleet_kept_add(answers, condition, fleet_load_end(&load), question->failure);
-    return kept ? fleet_ask_store(question, kept->source) : -1;
-}
-
 /* ---- count ---------------------------------------------------------------------------------------------------------------- */
 
 /* `took` is the time from the start of a span to its end: of those that match, the starts as well. */
@@ -93,7 +61,7 @@ int fleet_answer_count(struct fleet_question *question) {
     int result = put_trace(&condition, question, &scope.nothing);
     put_spans(&condition, question, &scope);
     trace_text_puts(&condition, ")");
-    if (!result) result = answer_from(question, &condition, scope.from_ns, scope.nothing);
+    if (!result) result = fleet_answer_loaded(question, &condition, scope.from_ns, scope.nothing);
     trace_text_fini(&condition);
     fleet_scope_fini(&scope);
     return result;
@@ -114,7 +82,7 @@ int fleet_answer_requests(struct fleet_question *question) {
     trace_text_puts(&condition, ")) OR (kind = 'events_lost' AND ");
     fleet_scope_put_times(&condition, from_ns, to_ns);
     trace_text_puts(&condition, "))");
-    int result = answer_from(question, &condition, from_ns, false);
+    int result = fleet_answer_loaded(question, &condition, from_ns, false);
     trace_text_fini(&condition);
     return result;
 }

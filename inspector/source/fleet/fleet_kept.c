@@ -135,3 +135,32 @@ int fleet_ask_store(struct fleet_question *question, struct source *store) {
     return source_ask(store, question->method, json_incref(question->params), question->apart, question->ret_result,
                       question->failure);
 }
+
+/* Rates count from where the history begins, if that is later than `from`: an event that nothing matches says when that was. */
+static int load_beginning(struct fleet_answers *answers, struct fleet_load *load, uint64_t from_ns, struct failure *failure) {
+    struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
+    if (!from_ns || !answers->context.logs.count) return 0;
+    if (fleet_first_ns(answers, &event.timestamp, failure)) return -1;
+    if (!event.timestamp || event.timestamp >= from_ns) return 0;
+    return store_append(load->store, 0, 0, &event, 1) ? failure_out_of_memory(failure) : 0;
+}
+
+int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing) {
+    struct fleet_answers *answers = question->answers;
+    const struct fleet_context *context = &answers->context;
+    struct fleet_load load;
+    struct fleet_kept *kept = fleet_kept_find(answers, condition);
+    if (kept) return fleet_ask_store(question, kept->source);
+    trace_text_add(condition, "", 1);
+    if (condition->failed) return failure_out_of_memory(question->failure);
+    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
+    int result = nothing ? 0 : fleet_load_all(&load, condition->data, question->failure);
+    if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
+    if (result) {
+        fleet_load_drop(&load);
+        return -1;
+    }
+    condition->bytes--;
+    kept = fleet_kept_add(answers, condition, fleet_load_end(&load), question->failure);
+    return kept ? fleet_ask_store(question, kept->source) : -1;
+}

@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
 #define TRACES_DEFAULT 20
 #define TRACES_SPARE 64 /* of the same time as the last */
 
@@ -87,25 +86,6 @@ static int put_first(struct fleet_question *question, const struct trace_text *w
 
 /* ---- the method ----------------------------------------------------------------------------------------------------------- */
 
-static int answer_from(struct fleet_question *question, struct trace_text *condition) {
-    struct fleet_answers *answers = question->answers;
-    struct fleet_load load;
-    struct fleet_kept *kept = condition->bytes ? fleet_kept_find(answers, condition) : NULL;
-    if (!condition->bytes) return fleet_ask_store(question, answers->logs);
-    if (kept) return fleet_ask_store(question, kept->source);
-    trace_text_add(condition, "", 1);
-    if (condition->failed) return failure_out_of_memory(question->failure);
-    if (fleet_load_begin(&load, answers->context.server, &answers->context.logs, answers->context.now_ns, question->failure))
-        return -1;
-    if (fleet_load_all(&load, condition->data, question->failure)) {
-        fleet_load_drop(&load);
-        return -1;
-    }
-    condition->bytes--;
-    kept = fleet_kept_add(answers, condition, fleet_load_end(&load), question->failure);
-    return kept ? fleet_ask_store(question, kept->source) : -1;
-}
-
 int fleet_answer_traces(struct fleet_question *question) {
     const char *order = json_get_text(question->params, "order");
     bool all = json_object_get(question->params, "filter") || (order && !strcmp(order, "slowest"));
@@ -119,7 +99,8 @@ int fleet_answer_traces(struct fleet_question *question) {
     else
         result = put_first(question, &which, order && !strcmp(order, "oldest"), &condition);
     if (!result && !all) result = count_traces(question, &which, &total);
-    if (!result) result = answer_from(question, &condition);
+    if (!result && !condition.bytes) result = fleet_ask_store(question, question->answers->logs);
+    if (!result && condition.bytes) result = fleet_answer_loaded(question, &condition, 0, false);
     if (!result && !all) json_object_set_new(*question->ret_result, "total", json_integer((json_int_t)total));
     trace_text_fini(&which);
     trace_text_fini(&condition);

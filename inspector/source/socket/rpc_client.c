@@ -336,6 +336,22 @@ static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_
 
 static void on_write(uv_write_t *request, int status) { ((struct client *)request->data)->write_status = status; }
 
+static int no_answer(const struct client *client, const char *method, struct failure *failure) {
+    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
+                       (double)client->call_timeout_ms / 1000);
+}
+
+/* Runs until the request has been written.  If traced takes none of it for so long, closes the connection: half a request is on
+ * its way.  Returns the write's status. */
+static int await_write(struct client *client) {
+    wait_begin(client, client_now_ms(client) + client->call_timeout_ms);
+    while (client->write_status == 1 && !client->timer_fired) uv_run(&client->loop, UV_RUN_ONCE);
+    wait_end(client);
+    if (client->write_status != 1) return client->write_status;
+    close_pipe(client); /* ends the write, with UV_ECANCELED */
+    return UV_ETIMEDOUT;
+}
+
 static int send_request(struct client *client, const char *method, json_t *params_new, struct failure *failure) {
     struct trace_text text = {0};
     if (!client->has_pipe) {
@@ -357,17 +373,12 @@ static int send_request(struct client *client, const char *method, json_t *param
     uv_buf_t buf = uv_buf_init(text.data, (unsigned)text.bytes);
     client->write_status = 1;
     int result = uv_write(&request, (uv_stream_t *)&client->pipe, &buf, 1, on_write);
-    while (!result && client->write_status == 1) uv_run(&client->loop, UV_RUN_ONCE);
-    if (!result) result = client->write_status;
+    if (!result) result = await_write(client);
     trace_text_fini(&text);
     if (!result) return 0;
+    if (result == UV_ETIMEDOUT) return no_answer(client, method, failure);
     client->ended = result == UV_EPIPE ? UV_EOF : result;
     return connection_lost(client, failure);
-}
-
-static int no_answer(const struct client *client, const char *method, struct failure *failure) {
-    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
-                       (double)client->call_timeout_ms / 1000);
 }
 
 /* Waits for the answer to request client->id; queues notifications that come before it. */

@@ -28,7 +28,7 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                       json_t **ret_result, struct failure *failure);
 
-/* Sets how long client_call waits for an answer; CALL_TIMEOUT_MS by default. */
+/* Sets how long client_call waits for an answer, and sending for room in the socket; CALL_TIMEOUT_MS by default. */
 void client_limit_calls(struct client *client, uint64_t timeout_ms);
 
 /* Ends the connection, so that a call in progress fails at once.  Async-signal-safe. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two ways to export share: all at once, and --follow. */
-#ifndef INSPECTOR_CMD_EXPORT_H
-#define INSPECTOR_CMD_EXPORT_H
+ * What the two ways to export share: once (cmd_export.c), and --follow (cmd_export_follow.c). */
+#ifndef INSPECTOR_EXPORTING_H
+#define INSPECTOR_EXPORTING_H
 
 #include "commands.h"
 #include "export.h"
@@ -22,8 +22,5 @@ int export_start(struct exporting *exporting, int fd, const char *directory);
 
 /* Asks for the nodes again.  Returns 0, or -1 with the failure. */
 int export_ask_nodes(struct exporting *exporting);
-
-/* Exports the stream until it ends.  Returns 0, or -1 with the failure. */
-int export_follow(struct exporting *exporting);
 
 #endif
