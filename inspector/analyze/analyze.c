@@ -65,7 +65,8 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
     size_t count = 0;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
-        if (finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
+        bool everywhere = finding->kind == FINDING_LOSSY_NETWORK;
+        if (everywhere || finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;
 }

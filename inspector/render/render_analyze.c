@@ -64,6 +64,19 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     percent(out, finding->usual_rate);
 }
 
+/* Loss everywhere names no node: one that is an end of all links may be the cause, or it may be only what they have in common. */
+static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_printf(out, " of their %s (%" PRIu64 " of %" PRIu64 "); ", carried(facts, finding), finding->count, finding->of);
+    if (finding->common == NO_NUMBER) {
+        strbuf_puts(out, "no node is an end of all of them");
+        return;
+    }
+    node(out, view, facts, finding->common);
+    strbuf_puts(out, " is an end of all of them");
+}
+
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
@@ -278,6 +291,7 @@ static const struct {
     [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
     [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LOSSY_NETWORK] = {lossy_network, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LATE_NODE] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_LOSS_DELAY] = {loss_delay, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
     [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
@@ -315,6 +329,7 @@ static void argument(struct strbuf *out, const struct view *view, const char *id
 }
 
 static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->node == NO_NUMBER) return;
     strbuf_puts(out, " --node ");
     argument(out, view, facts_node(facts, finding->node));
     if (finding->peer == NO_NUMBER) return;
