@@ -252,8 +252,22 @@ static void stream_open(struct strbuf *out, const struct view *view, const struc
 
 static void node_crashed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " crashed: its last event is of ");
-    text_time(out, finding->time_ns, view->utc, false);
+    strbuf_puts(out, " crashed");
+    if (finding->count == 1) {
+        strbuf_puts(out, ": its last event is of ");
+        text_time(out, finding->time_ns, view->utc, false);
+    } else {
+        strbuf_printf(out, " %" PRIu64 " times", finding->count);
+        if (finding->count > finding->evidence_count)
+            strbuf_printf(out, "; the last events of the newest %u ", finding->evidence_count);
+        else
+            strbuf_puts(out, ": its last events ");
+        strbuf_puts(out, "are of ");
+        for (unsigned i = 0; i < finding->evidence_count; i++) {
+            if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
+            text_time(out, facts->items[finding->evidence[i]].time_ns, view->utc, false);
+        }
+    }
     if (finding->returned) strbuf_puts(out, "; it runs again");
 }
 
@@ -285,7 +299,7 @@ static const struct {
     unsigned has;
     enum next next;
 } kinds[FINDING_COUNT_] = {
-    [FINDING_NODE_CRASHED] = {node_crashed, HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_CRASHED] = {node_crashed, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_STALLED] = {node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_SILENT] = {node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
