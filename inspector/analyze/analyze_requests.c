@@ -135,11 +135,6 @@ static bool is_unusual(const struct usual *usual, const struct visit *visit, uin
     return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
 }
 
-/* Did the request itself take almost no time compared with what it caused?  Then it was a one-way message. */
-static bool went_one_way(const struct requests *requests, const struct visit *visit) {
-    return requests->items[visit->request].took_ns < visit->whole_ns / ONE_WAY_PART;
-}
-
 static enum finding_kind kind_of(const struct visit *visit) {
     return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
@@ -161,7 +156,7 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
         return;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
-    bool aside = visits->after && !went_one_way(requests, longest);              /* nobody waited for it */
+    bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
     struct finding finding = {.kind = kind_of(visits),
                               .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,

@@ -146,8 +146,10 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
+    if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
-    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
+    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s, ", finding->count, finding->of,
+                  finding->rootless ? " whose beginning is not here" : "");
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_puts(out, ", first at ");
     node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
