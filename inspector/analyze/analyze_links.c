@@ -11,10 +11,10 @@
 #include "shared_end.h"
 
 #include <math.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SPACE_1RTT 2
 /* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
 #define PROBE_BYTES_MIN 1201
 
@@ -75,12 +75,12 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
 }
 
 /* QUIC drops packets of its handshake on purpose, and ends the handshake's spaces. */
-static bool is_counted(const struct message *message) { return message->space >= SPACE_1RTT; }
+static bool is_counted(const struct message *message) { return message->space >= TRACE_SPACE_1RTT; }
 
 /* One of several ends with the same number, in a space where that means that it was sent again: we cannot know which of the sends
  * arrived, only how many. */
 static bool is_sent_again(const struct message *message) {
-    return message->state == MESSAGE_AMBIGUOUS && message->space > SPACE_1RTT;
+    return message->state == MESSAGE_AMBIGUOUS && message->space > TRACE_SPACE_1RTT;
 }
 
 /* What the packets of one link show together, before any is counted. */

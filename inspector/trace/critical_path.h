@@ -42,6 +42,7 @@ struct spent {
 /* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
 struct loss_wait {
     unsigned from, to;
+    unsigned space; /* as in struct packet */
     uint64_t first_number, repeat_number;
     unsigned lost_count;
     bool gone; /* the last repetition was lost, too */
