@@ -3,6 +3,7 @@
 
 #include "numbers.h"
 #include "path_edges.h"
+#include "path_idle.h"
 #include "path_losses.h"
 
 #include <errno.h>
@@ -119,12 +120,26 @@ static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, 
     return from_ns;
 }
 
-static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+/* A part of a way in which something was under way. */
+static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
     if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
+}
+
+/* A way: the link's time, except while nothing was under way there, when it waited for one of the nodes to go on. */
+static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    struct idle_walk idles;
+    struct idle idle;
+    idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
+    while (idle_walk_next(&idles, &idle)) {
+        add_carried(walk, span, from, to, from_ns, idle.from_ns);
+        add_node(walk, span, idle.node, idle.from_ns, idle.to_ns);
+        from_ns = idle.to_ns;
+    }
+    add_carried(walk, span, from, to, from_ns, to_ns);
 }
 
 static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
