@@ -322,7 +322,7 @@ static void report_suspects(struct analysis *analysis, struct links *links, cons
     }
     for (unsigned i = 0; i < count; i++) {
         if (!nodes[i].suspect) continue;
-        for (size_t k = 0; k < links->judged_count; k++) links->judged[k].bad = is_unexplained(link_of(links, k));
+        for (size_t k = 0; k < links->judged_count; k++) links->judged[k].bad = link_of(links, k)->lossy;
         report_lossy_node(analysis, links, i, DIRECTION_BOTH);
     }
 }
