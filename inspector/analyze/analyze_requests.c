@@ -144,7 +144,9 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
                         const struct visit *visits, size_t count) {
     const struct visit *longest = visits;
     uint64_t slow = 0, usual_ns = 0;
+    bool unanswered = true;
     for (size_t i = 0; i < count; i++) {
+        unanswered &= visits[i].unanswered;
         slow += visits[i].ns && (double)visits[i].ns >= SLOW_SHARE_MIN * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
         usual->room[i] = (double)visits[i].ns;
@@ -169,6 +171,7 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
                               .stopped = longest->stopped,
+                              .unanswered = unanswered,
                               .after = visits->after};
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     analysis_add(analysis, &finding);

@@ -153,11 +153,13 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .peer = wait->peer,
                                   .trace = trace_event_at(events, 0)->trace,
                                   .after = after,
+                                  .unanswered = true,
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
             if (add_visit(requests, &visit)) return -ENOMEM;
         }
         struct visit *visit = &requests->visits[k];
         visit->ns += wait->to_ns - wait->from_ns;
+        visit->unanswered &= wait->unanswered;
         if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
     }
     for (size_t i = 0; i < path->loss_count; i++) {

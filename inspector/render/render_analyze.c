@@ -120,6 +120,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
         strbuf_puts(out, traced ? ", which has no events of it" : ", which is not traced");
+        if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
