@@ -121,6 +121,12 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
         strbuf_puts(out, traced ? ", which has no events of it" : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
+    } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
+        strbuf_printf(out, "on %" PRIu64 " ways %s ", finding->links,
+                      finding->direction == DIRECTION_OUT  ? "from"
+                      : finding->direction == DIRECTION_IN ? "to"
+                                                           : "to and from");
+        node(out, view, facts, finding->node);
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
@@ -129,7 +135,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         strbuf_puts(out, "on the way ");
         link(out, view, facts, finding);
     }
-    strbuf_puts(out, ": ");
+    strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
     if (finding->of > 1)
         strbuf_printf(out, " (median), and at least half of it all in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
