@@ -4,13 +4,22 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-static int compare_findings(const void *left, const void *right) {
+static int compare_nodes(const struct facts *facts, unsigned left, unsigned right) {
+    const char *a = facts_node(facts, left), *b = facts_node(facts, right);
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+/* Nodes are compared by id: their numbers depend on the order in which events were read. */
+static int compare_findings(const void *left, const void *right, void *context) {
     const struct finding *a = left, *b = right;
+    const struct facts *facts = context;
     if (a->severity != b->severity) return a->severity < b->severity ? -1 : 1;
     if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
     if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
-    return a->node < b->node ? -1 : a->node > b->node;
+    int order = compare_nodes(facts, a->node, b->node);
+    return order ? order : compare_nodes(facts, a->peer, b->peer);
 }
 
 /* All packets, matched; their events are indices of facts. */
@@ -50,7 +59,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
         analysis_fini(&analysis);
         return -ENOMEM;
     }
-    if (analysis.count) qsort(analysis.findings, analysis.count, sizeof *analysis.findings, compare_findings);
+    if (analysis.count) qsort_r(analysis.findings, analysis.count, sizeof *analysis.findings, compare_findings, (void *)facts);
     *ret_analysis = analysis;
     return 0;
 }
@@ -65,7 +74,8 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
     size_t count = 0;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
-        if (finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
+        bool everywhere = finding->kind == FINDING_LOSSY_NETWORK;
+        if (everywhere || finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;
 }

@@ -21,7 +21,9 @@ static unsigned culprit(const struct request *request) {
 static int compare_failures(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
     int order = compare(a->command, b->command);
+    if (!order) order = compare(a->rootless, b->rootless);
     if (!order) order = compare(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
+    if (!order) order = compare(a->failed_after, b->failed_after);
     if (!order) order = compare(culprit(a), culprit(b));
     if (!order) order = compare(a->failed_node, b->failed_node);
     return order ? order : compare(a->start, b->start);
@@ -29,24 +31,28 @@ static int compare_failures(const void *left, const void *right) {
 
 static void tell_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
+    bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
-                              .severity = share >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
                               .node = culprit(*failed),
                               .peer = waited ? (*failed)->failed_node : NO_NUMBER,
                               .trace = (*failed)->trace,
                               .command = (*failed)->command,
                               .count = count,
-                              .of = of};
+                              .of = of,
+                              .after = (*failed)->failed_after,
+                              .rootless = (*failed)->rootless};
     for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
     analysis_add(analysis, &finding);
 }
 
-/* All requests of one command, those that failed first. */
+/* All requests of one command, whole or without a root, those that failed first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
     for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
         for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
+                          requests[end]->failed_after == requests[begin]->failed_after &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
         tell_failed(analysis, requests + begin, end - begin, count);
@@ -102,25 +108,31 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
     analysis_add(analysis, &finding);
 }
 
+static bool same_group(const struct request *a, const struct request *b) {
+    return a->command == b->command && a->rootless == b->rootless;
+}
+
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
     const struct request **order = calloc(requests->count + 1, sizeof *order);
-    size_t count = 0;
+    size_t count = 0, whole = 0;
     if (!order) {
         analysis->failed = true;
         return;
     }
     for (size_t i = 0; i < requests->count; i++)
-        if (requests->items[i].whole) order[count++] = &requests->items[i];
-    analysis->coverage.requests_whole += count;
-    for (unsigned round = 0; round < 2; round++) {
-        qsort(order, count, sizeof *order, round ? compare_durations : compare_failures);
-        for (size_t begin = 0, end; begin < count; begin = end) {
-            for (end = begin; end < count && order[end]->command == order[begin]->command;) end++;
-            if (round)
-                judge_durations(analysis, requests, order + begin, end - begin);
-            else
-                judge_failures(analysis, order + begin, end - begin);
-        }
+        if (requests->items[i].whole || requests->items[i].rootless) order[count++] = &requests->items[i];
+    qsort(order, count, sizeof *order, compare_failures);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && same_group(order[end], order[begin]);) end++;
+        judge_failures(analysis, order + begin, end - begin);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (order[i]->whole) order[whole++] = order[i];
+    analysis->coverage.requests_whole += whole;
+    qsort(order, whole, sizeof *order, compare_durations);
+    for (size_t begin = 0, end; begin < whole; begin = end) {
+        for (end = begin; end < whole && order[end]->command == order[begin]->command;) end++;
+        judge_durations(analysis, requests, order + begin, end - begin);
     }
     free(order);
 }

@@ -11,9 +11,10 @@
 #include "shared_end.h"
 
 #include <math.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define SPACE_1RTT 2
 /* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
 #define PROBE_BYTES_MIN 1201
 
@@ -29,6 +30,8 @@ struct link {
     size_t losses[EVIDENCE_MAX]; /* facts: the first losses */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
+    bool lossy;             /* it loses, whatever is usual elsewhere */
+    bool reported;
     bool usual_known;
     double usual_rate;
 };
@@ -41,6 +44,8 @@ struct links {
     double *room;
     struct end_count *ends;
 };
+
+static const struct link *link_of(const struct links *links, size_t judged) { return &links->items[links->judged[judged].index]; }
 
 /* The lower end of Wilson's score interval of a proportion. */
 static double sure_share(uint64_t part, uint64_t whole) {
@@ -70,12 +75,12 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
 }
 
 /* QUIC drops packets of its handshake on purpose, and ends the handshake's spaces. */
-static bool is_counted(const struct message *message) { return message->space >= SPACE_1RTT; }
+static bool is_counted(const struct message *message) { return message->space >= TRACE_SPACE_1RTT; }
 
 /* One of several ends with the same number, in a space where that means that it was sent again: we cannot know which of the sends
  * arrived, only how many. */
 static bool is_sent_again(const struct message *message) {
-    return message->state == MESSAGE_AMBIGUOUS && message->space > SPACE_1RTT;
+    return message->state == MESSAGE_AMBIGUOUS && message->space > TRACE_SPACE_1RTT;
 }
 
 /* What the packets of one link show together, before any is counted. */
@@ -224,12 +229,13 @@ static void report_lossy_node(struct analysis *analysis, struct links *links, un
     struct link all = {.from = node};
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];
-        const struct link *link = &links->items[judged->index];
+        struct link *link = &links->items[judged->index];
         if (!is_at_end(judged, node, direction)) continue;
         all.sent += link->sent;
         all.lost += link->lost;
         if (!judged->bad) continue;
         judged->bad = false;
+        link->reported = true;
         all.usual_known |= link->usual_known;
         if (link->usual_rate > all.usual_rate) all.usual_rate = link->usual_rate;
         for (unsigned k = 0; k < link->loss_count; k++) keep_first(&all, link->losses[k]);
@@ -238,20 +244,163 @@ static void report_lossy_node(struct analysis *analysis, struct links *links, un
     report_losses(analysis, &all, direction);
 }
 
-static void judge_links(struct analysis *analysis, struct links *links) {
+/* all->from: a node that is an end of all these links, or NO_NUMBER. */
+static void report_network(struct analysis *analysis, const struct link *all, size_t lossy, size_t judged) {
+    struct finding finding = {.kind = FINDING_LOSSY_NETWORK,
+                              .severity = SEVERITY_SEVERE,
+                              .weight = (double)all->lost / (double)all->sent,
+                              .node = NO_NUMBER,
+                              .peer = NO_NUMBER,
+                              .common = all->from,
+                              .trace = analysis->facts->items[all->losses[0]].trace,
+                              .command = NO_NUMBER,
+                              .count = all->lost,
+                              .of = all->sent,
+                              .links = lossy,
+                              .links_of = judged};
+    for (unsigned i = 0; i < all->loss_count; i++) finding_show(&finding, all->losses[i]);
+    analysis_add(analysis, &finding);
+}
+
+/* ---- when loss is usual ---- */
+
+/* A node's judged links, in both directions. */
+struct node_links {
+    size_t judged, unexplained;
+    size_t beside; /* unexplained, and the other end is not a suspect */
+    bool suspect;
+};
+
+/* Does the link lose, and is that not reported yet? */
+static bool is_unexplained(const struct link *link) { return link->lossy && !link->reported; }
+
+static void count_ends(struct node_links *nodes, const struct links *links) {
+    for (size_t i = 0; i < links->judged_count; i++) {
+        const struct link *link = link_of(links, i);
+        struct node_links *from = &nodes[link->from], *to = &nodes[link->to];
+        from->judged++, to->judged++;
+        if (!is_unexplained(link)) continue;
+        from->unexplained++, to->unexplained++;
+    }
+}
+
+/* Marks nodes all of whose links lose, and not only those between two such nodes.  Returns whether they explain the losses: other
+ * links do not lose, and there are some. */
+static bool find_suspects(struct node_links *nodes, size_t count, const struct links *links) {
+    double highest = 0, lowest = 1;
+    size_t elsewhere = 0;
+    for (size_t i = 0; i < count; i++)
+        nodes[i].suspect = nodes[i].unexplained >= 2 * SHARED_LINKS_MIN && nodes[i].unexplained == nodes[i].judged;
+    for (size_t i = 0; i < links->judged_count; i++) {
+        const struct link *link = link_of(links, i);
+        nodes[link->from].beside += !nodes[link->to].suspect;
+        nodes[link->to].beside += !nodes[link->from].suspect;
+    }
+    for (size_t i = 0; i < count; i++) nodes[i].suspect &= nodes[i].beside >= 2 * SHARED_LINKS_MIN;
+    for (size_t i = 0; i < links->judged_count; i++) {
+        const struct link *link = link_of(links, i);
+        bool explained = nodes[link->from].suspect || nodes[link->to].suspect;
+        elsewhere += !explained;
+        if (explained && link->rate < lowest) lowest = link->rate;
+        if (!explained && link->rate > highest) highest = link->rate;
+    }
+    return elsewhere >= SHARED_LINKS_MIN && highest * LOSS_RATIO_MIN <= lowest;
+}
+
+static void report_suspects(struct analysis *analysis, struct links *links, const struct node_links *nodes, size_t count) {
+    uint64_t sent = 0, lost = 0;
+    for (size_t i = 0; i < links->judged_count; i++) {
+        const struct link *link = link_of(links, i);
+        if (nodes[link->from].suspect || nodes[link->to].suspect) continue;
+        sent += link->sent;
+        lost += link->lost;
+    }
+    for (size_t i = 0; i < links->judged_count; i++) {
+        struct link *link = &links->items[links->judged[i].index];
+        link->usual_known = true;
+        link->usual_rate = (double)lost / (double)sent;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (!nodes[i].suspect) continue;
+        for (size_t k = 0; k < links->judged_count; k++) links->judged[k].bad = link_of(links, k)->lossy;
+        report_lossy_node(analysis, links, i, DIRECTION_BOTH);
+    }
+}
+
+/* What the unexplained links lost together; from: a node that is an end of all of them, or NO_NUMBER.  Returns how many. */
+static size_t sum_up(struct link *ret_all, const struct links *links, const struct node_links *nodes, size_t count) {
+    size_t unexplained = 0;
+    *ret_all = (struct link){.from = NO_NUMBER};
+    for (size_t i = 0; i < links->judged_count; i++) {
+        const struct link *link = link_of(links, i);
+        if (!is_unexplained(link)) continue;
+        unexplained++;
+        ret_all->sent += link->sent;
+        ret_all->lost += link->lost;
+        for (unsigned k = 0; k < link->loss_count; k++) keep_first(ret_all, link->losses[k]);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (nodes[i].unexplained == unexplained) ret_all->from = i;
+    return unexplained;
+}
+
+/* Nodes all of whose links lose, while others do not. */
+static void judge_suspects(struct analysis *analysis, struct links *links, struct node_links *nodes, size_t count) {
+    count_ends(nodes, links);
+    if (find_suspects(nodes, count, links)) report_suspects(analysis, links, nodes, count);
+}
+
+/* What is left: loss on many links, none of which stands out, is usual here.  It is still wrong. */
+static void judge_network(struct analysis *analysis, struct links *links, struct node_links *nodes, size_t count) {
+    struct link all;
+    memset(nodes, 0, count * sizeof *nodes);
+    count_ends(nodes, links);
+    size_t unexplained = sum_up(&all, links, nodes, count);
+    if (unexplained >= LOSSY_LINKS_MIN) report_network(analysis, &all, unexplained, links->judged_count);
+}
+
+/* ---- all links ---- */
+
+/* Which links lose more than is usual; apart: than is usual between other nodes, if that is less. */
+static void compare_links(struct links *links, bool apart) {
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];
         struct link *link = &links->items[judged->index];
-        if (link->lost < LOSS_LOST_MIN || link->sure_rate < LOSS_RATE_MIN) continue;
-        link->usual_known = usual_elsewhere(links->judged, links->judged_count, judged, links->room, &link->usual_rate);
-        judged->bad = link->sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
+        link->usual_known = usual_elsewhere(links->judged, links->judged_count, judged, apart, links->room, &link->usual_rate);
+        judged->bad = is_unexplained(link) && link->sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
     }
+}
+
+static void report_bad(struct analysis *analysis, struct links *links) {
     enum direction direction;
     unsigned node;
     while ((node = shared_end(links->judged, links->judged_count, &direction, links->ends)) != NO_NUMBER)
         report_lossy_node(analysis, links, node, direction);
-    for (size_t i = 0; i < links->judged_count; i++)
-        if (links->judged[i].bad) report_losses(analysis, &links->items[links->judged[i].index], DIRECTION_NONE);
+    for (size_t i = 0; i < links->judged_count; i++) {
+        if (!links->judged[i].bad) continue;
+        links->items[links->judged[i].index].reported = true;
+        report_losses(analysis, link_of(links, i), DIRECTION_NONE);
+    }
+}
+
+static void judge_links(struct analysis *analysis, struct links *links) {
+    size_t lossy = 0, count = intern_count(&analysis->facts->nodes);
+    struct node_links *nodes = calloc(count + 1, sizeof *nodes);
+    if (!nodes) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < links->judged_count; i++) {
+        struct link *link = &links->items[links->judged[i].index];
+        link->lossy = link->lost >= LOSS_LOST_MIN && link->sure_rate >= LOSS_RATE_MIN;
+        lossy += link->lossy;
+    }
+    bool most = lossy >= LOSSY_LINKS_MIN && 2 * lossy > links->judged_count;
+    if (most) judge_suspects(analysis, links, nodes, count);
+    compare_links(links, !most);
+    report_bad(analysis, links);
+    if (most) judge_network(analysis, links, nodes, count);
+    free(nodes);
 }
 
 void analyze_losses(struct analysis *analysis) {

@@ -141,17 +141,47 @@ static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t un
     return NO_FACT;
 }
 
-/* Its own log says what it did last: another log of the same node may be live. */
-static void report_crash(struct analysis *analysis, const struct node_state *state) {
+static int compare_states(const void *left, const void *right) {
+    const struct node_state *a = *(const struct node_state *const *)left, *b = *(const struct node_state *const *)right;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    return a->last_ns < b->last_ns ? -1 : a->last_ns > b->last_ns;
+}
+
+/* The crashes of one node, the newest last.  Each log says what it did last: another log of the same node may be live. */
+static void report_crashes(struct analysis *analysis, const struct node_state *const *crashes, size_t count) {
     const struct facts *facts = analysis->facts;
-    size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
-    struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, state->node);
-    if (last == NO_FACT) return; /* long ago */
-    finding.time_ns = state->last_ns ? state->last_ns : facts->items[last].time_ns;
+    struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, (*crashes)->node);
+    size_t shown[EVIDENCE_MAX];
+    for (size_t i = count; i-- > 0;) {
+        const struct node_state *state = crashes[i];
+        size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
+        if (last == NO_FACT) continue; /* long ago */
+        if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
+        if (!finding.count++) finding.time_ns = state->last_ns ? state->last_ns : facts->items[last].time_ns;
+        finding.returned |= state->returned;
+    }
+    if (!finding.count) return;
     finding.weight = (double)finding.time_ns / 1e9;
-    finding.returned = state->returned;
-    finding_show(&finding, last);
+    for (size_t i = finding.count < EVIDENCE_MAX ? finding.count : EVIDENCE_MAX; i-- > 0;) finding_show(&finding, shown[i]);
     analysis_add(analysis, &finding);
+}
+
+static void judge_crashes(struct analysis *analysis, const struct node_state *states, size_t state_count,
+                          const struct node_sum *sums, size_t nodes) {
+    const struct node_state **crashes = calloc(state_count + 1, sizeof *crashes);
+    size_t count = 0;
+    if (!crashes) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < state_count; i++)
+        if (states[i].crashed && states[i].node < nodes && sums[states[i].node].events) crashes[count++] = &states[i];
+    qsort(crashes, count, sizeof *crashes, compare_states);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && crashes[end]->node == crashes[begin]->node;) end++;
+        report_crashes(analysis, crashes + begin, end - begin);
+    }
+    free(crashes);
 }
 
 /* ---- nodes that do nothing although others send to them ---- */
@@ -291,11 +321,9 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
         report_missing(analysis, i, &sums[i]);
     }
     judge_pauses(analysis, incoming, count, nodes);
+    if (!analysis->one_trace) judge_crashes(analysis, states, state_count, sums, nodes);
     for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
-        if (states[i].node >= nodes || !sums[states[i].node].events) continue;
-        if (states[i].crashed)
-            report_crash(analysis, &states[i]);
-        else if (states[i].live)
+        if (states[i].live && states[i].node < nodes && sums[states[i].node].events)
             judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count,
                           newest_beside(analysis, sums, nodes, states[i].node));
     }

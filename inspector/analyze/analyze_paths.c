@@ -112,7 +112,7 @@ static void report_late(struct analysis *analysis, const struct path *path, unsi
 
 static uint64_t usual_of(const struct paths *paths, size_t i, bool *ret_known) {
     double usual = 0;
-    *ret_known = usual_elsewhere(paths->judged, paths->count, &paths->judged[i], paths->room, &usual);
+    *ret_known = usual_elsewhere(paths->judged, paths->count, &paths->judged[i], true, paths->room, &usual);
     return (uint64_t)usual;
 }
 

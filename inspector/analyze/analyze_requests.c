@@ -4,6 +4,7 @@
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
+#include "shared_end.h"
 
 #include <stdlib.h>
 
@@ -135,21 +136,18 @@ static bool is_unusual(const struct usual *usual, const struct visit *visit, uin
     return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
 }
 
-/* Did the request itself take almost no time compared with what it caused?  Then it was a one-way message. */
-static bool went_one_way(const struct requests *requests, const struct visit *visit) {
-    return requests->items[visit->request].took_ns < visit->whole_ns / ONE_WAY_PART;
-}
-
 static enum finding_kind kind_of(const struct visit *visit) {
     return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
 
-/* All requests of one command at one place. */
-static void judge_place(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                        const struct visit *visits, size_t count) {
+/* All requests of one command at one place.  Returns whether that is a finding. */
+static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
+                        const struct usual *usual, const struct visit *visits, size_t count) {
     const struct visit *longest = visits;
     uint64_t slow = 0, usual_ns = 0;
+    bool unanswered = true;
     for (size_t i = 0; i < count; i++) {
+        unanswered &= visits[i].unanswered;
         slow += visits[i].ns && (double)visits[i].ns >= SLOW_SHARE_MIN * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
         usual->room[i] = (double)visits[i].ns;
@@ -158,10 +156,10 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
     uint64_t middle_ns = (uint64_t)usual->room[count / 2];
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < SLOW_NS_MIN)
-        return;
-    if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return;
+        return false;
+    if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
-    bool aside = visits->after && !went_one_way(requests, longest);              /* nobody waited for it */
+    bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
     struct finding finding = {.kind = kind_of(visits),
                               .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
@@ -174,22 +172,86 @@ static void judge_place(struct analysis *analysis, const struct requests *reques
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
                               .stopped = longest->stopped,
+                              .unanswered = unanswered,
                               .after = visits->after};
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
-    analysis_add(analysis, &finding);
+    *ret_finding = finding;
+    return true;
+}
+
+/* The links that requests of one command waited for, and the findings of those that are slow. */
+struct slow_links {
+    struct judged_link *links;
+    struct finding *findings; /* one for each, if it is bad */
+    size_t count;
+    struct end_count *ends;
+};
+
+/* One finding for the slow links of a node, in place of theirs: the slowest, with all requests. */
+static void report_slow_ends(struct analysis *analysis, struct slow_links *slow, unsigned node, enum direction direction) {
+    struct finding all = {.ns = 0};
+    uint64_t count = 0, of = 0, links = 0;
+    for (size_t i = 0; i < slow->count; i++) {
+        if (!slow->links[i].bad || !is_at_end(&slow->links[i], node, direction)) continue;
+        slow->links[i].bad = false;
+        links++;
+        count += slow->findings[i].count;
+        of += slow->findings[i].of;
+        if (slow->findings[i].ns > all.ns) all = slow->findings[i];
+    }
+    all.node = node;
+    all.peer = NO_NUMBER;
+    all.direction = direction;
+    all.count = count;
+    all.of = of;
+    all.links = links;
+    analysis_add(analysis, &all);
+}
+
+static void report_slow_links(struct analysis *analysis, struct slow_links *slow) {
+    enum direction direction;
+    unsigned node;
+    while ((node = shared_end(slow->links, slow->count, &direction, slow->ends)) != NO_NUMBER)
+        report_slow_ends(analysis, slow, node, direction);
+    for (size_t i = 0; i < slow->count; i++)
+        if (slow->links[i].bad) analysis_add(analysis, &slow->findings[i]);
+    slow->count = 0;
+}
+
+/* The visits of one command, within its requests or after them, ordered by place. */
+static void judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                         struct slow_links *slow, const struct visit *visits, size_t count) {
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        struct finding finding;
+        for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
+        bool found = judge_place(&finding, analysis, requests, usual, visits + begin, end - begin);
+        if (visits[begin].kind != WAIT_LINK) {
+            if (found) analysis_add(analysis, &finding);
+            continue;
+        }
+        if (found) slow->findings[slow->count] = finding;
+        slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
+    }
+    report_slow_links(analysis, slow);
 }
 
 void analyze_places(struct analysis *analysis, struct requests *requests) {
     struct usual usual = {0};
+    struct slow_links slow = {.links = calloc(requests->visit_count + 1, sizeof *slow.links),
+                              .findings = calloc(requests->visit_count + 1, sizeof *slow.findings),
+                              .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].whole) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests)) {
+    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends) {
+        const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
-            for (end = begin; end < kept && !compare_groups(&requests->visits[begin], &requests->visits[end]);) end++;
-            judge_place(analysis, requests, &usual, requests->visits + begin, end - begin);
+            for (end = begin;
+                 end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
+                end++;
+            judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin);
         }
     } else {
         analysis->failed = true;
@@ -197,6 +259,9 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(usual.links);
     free(usual.sorted);
     free(usual.room);
+    free(slow.links);
+    free(slow.findings);
+    free(slow.ends);
 }
 
 /* ---- delays by lost packets ---- */

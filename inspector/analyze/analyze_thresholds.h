@@ -8,6 +8,7 @@
 #define LOSS_LOST_MIN 5     /* packets: nor one with fewer lost: it may be chance */
 #define LOSS_RATE_MIN 0.01  /* of packets: a lower loss is not reported, however low it is elsewhere */
 #define LOSS_RATIO_MIN 3    /* times: this much more than the median of the links between other nodes */
+#define LOSSY_LINKS_MIN 3   /* links: that lose, and more than half of those judged, for the network to be named */
 #define LOSS_SURE_Z 2.58    /* standard errors: we judge the lower end of the rate's interval (Wilson's, 99 %), not the rate */
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
 #define LATE_RATIO_MIN 5    /* times: the median time on the way, compared with the median of the links between other nodes */

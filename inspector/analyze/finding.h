@@ -33,6 +33,8 @@ struct finding {
     unsigned command;              /* of the requests */
     uint64_t count;                /* lost packets, requests, samples, streams */
     uint64_t of;                   /* out of this many */
+    uint64_t links, links_of;      /* of a network: how many links lose, out of this many */
+    unsigned common;               /* of a network: a node that is an end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* its own time: rtt after, time on the way or at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
@@ -42,7 +44,9 @@ struct finding {
     enum direction direction;      /* of a node's links */
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
-    bool after;                    /* of a place: after the request's end, in what the request caused */
+    bool unanswered;               /* of a peer: it answered nothing */
+    bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
+    bool rootless;                 /* of failed requests: what caused them is not here */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;

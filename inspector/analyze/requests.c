@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "requests.h"
 
+#include "analyze_thresholds.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -68,19 +70,29 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
-/* The failed span that ended first: what failed later did so because of it, or on its own. */
+/* The failed span that ended first: what failed later did so because of it, or on its own.  If the request ended well, only what
+ * it caused and did not wait for. */
+static const struct span *first_failed(const struct critical_path *path) {
+    const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
+    for (size_t i = 0; i < path->spans.count; i++) {
+        const struct span *span = &items[i];
+        if (span->end == NO_POSITION || span->ok || (first && span->end > first->end)) continue;
+        if (!root->ok && (span->end_ns <= root->end_ns || span == root)) first = span;
+        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION) first = span;
+    }
+    return first;
+}
+
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
-    const struct span *first = NULL;
     request->failed_node = request->failed_waiting = NO_NUMBER;
     request->failed = NO_FACT;
-    if (path->spans.items[path->root].end == NO_POSITION || path->spans.items[path->root].ok) return;
-    for (size_t i = 0; i < path->spans.count; i++) {
-        const struct span *span = &path->spans.items[i];
-        if (span->end != NO_POSITION && !span->ok && (!first || span->end < first->end)) first = span;
-    }
+    if (path->spans.items[path->root].end == NO_POSITION) return;
+    const struct span *first = first_failed(path);
+    if (!first) return;
     request->failed_node = first->node;
+    request->failed_after = request->ok;
     request->failed = fact_at(events, first->end);
-    for (size_t i = 0; i < path->within; i++) { /* what it was waiting for when it failed */
+    for (size_t i = 0; i < path->count; i++) { /* what it was waiting for when it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
         if (wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
@@ -90,11 +102,14 @@ static void find_failure(struct request *request, const struct critical_path *pa
 
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct span *root = &path->spans.items[path->root];
+    bool caused = root->parent != NO_POSITION || root->parent_missing;
     struct request request = {.trace = trace_event_at(events, 0)->trace,
                               .command = trace_event_at(events, root->start)->command,
                               .node = root->node,
                               .took_ns = path->end_ns - path->start_ns,
-                              .whole = root->end != NO_POSITION && root->parent == NO_POSITION && !root->parent_missing,
+                              .whole = root->end != NO_POSITION && !caused,
+                              .rootless = root->end != NO_POSITION && caused,
+                              .one_way = path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART,
                               .ok = root->ok,
                               .start = fact_at(events, root->start)};
     find_failure(&request, path, events);
@@ -138,11 +153,13 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .peer = wait->peer,
                                   .trace = trace_event_at(events, 0)->trace,
                                   .after = after,
+                                  .unanswered = true,
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
             if (add_visit(requests, &visit)) return -ENOMEM;
         }
         struct visit *visit = &requests->visits[k];
         visit->ns += wait->to_ns - wait->from_ns;
+        visit->unanswered &= wait->unanswered;
         if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
     }
     for (size_t i = 0; i < path->loss_count; i++) {

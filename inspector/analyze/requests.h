@@ -15,8 +15,11 @@ struct request {
     uint64_t took_ns; /* duration of the root; without an end, until the trace's last event */
     bool whole;       /* its root has both ends and no parent elsewhere */
     bool ok;
-    size_t start; /* a fact */
-    /* Where it failed first, if it did: */
+    bool rootless; /* what caused it is not here, so that it is not whole; but it has both ends */
+    bool one_way;  /* it took almost no time compared with what it caused */
+    size_t start;  /* a fact */
+    /* Where it failed first, if it did; failed_after: what it caused did, after it had ended well. */
+    bool failed_after;
     unsigned failed_node;    /* NO_NUMBER: it did not */
     unsigned failed_waiting; /* which node it was waiting for then; NO_NUMBER: none */
     size_t failed;           /* a fact */
@@ -35,6 +38,7 @@ struct visit {
     bool after;                    /* after the end of the request, while what it caused went on */
     uint64_t once_ns;              /* its longest single wait there */
     bool stopped;                  /* of a node: in that longest wait it did not read its socket */
+    bool unanswered;               /* of a peer: it answered nothing in all these waits */
     size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */
 };
 

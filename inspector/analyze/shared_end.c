@@ -21,13 +21,16 @@ static size_t list_others(const struct judged_link *links, size_t count, const s
     return kept;
 }
 
-bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, double *room,
+bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
                      double *ret_usual) {
-    size_t kept = list_others(links, count, link, true, room);
-    if (kept < ELSEWHERE_MIN) kept = list_others(links, count, link, false, room);
+    size_t kept = list_others(links, count, link, false, room);
     if (!kept) return false;
     sort_values(room, kept);
     *ret_usual = room[(kept - 1) / 2];
+    kept = apart ? list_others(links, count, link, true, room) : 0;
+    if (kept < ELSEWHERE_MIN) return true;
+    sort_values(room, kept);
+    if (room[(kept - 1) / 2] < *ret_usual) *ret_usual = room[(kept - 1) / 2];
     return true;
 }
 
@@ -55,7 +58,8 @@ static bool explains_alone(const struct judged_link *links, size_t count, unsign
 
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room) {
     unsigned nodes = 0, found = NO_NUMBER;
-    size_t all = 0, explained = 0;
+    size_t all = 0, explained = 0, judged = 0;
+    bool tie = false;
     for (size_t i = 0; i < count; i++) {
         if (links[i].from >= nodes) nodes = links[i].from + 1;
         if (links[i].to >= nodes) nodes = links[i].to + 1;
@@ -71,12 +75,20 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
     for (unsigned i = 0; i < nodes; i++) {
         bool out = most(room[i].bad_out, room[i].judged_out), in = most(room[i].bad_in, room[i].judged_in);
         size_t share = (out ? room[i].bad_out : 0) + (in ? room[i].bad_in : 0);
-        if (share <= explained) continue;
+        size_t of = (out ? room[i].judged_out : 0) + (in ? room[i].judged_in : 0);
+        if (share < explained || !share) continue;
+        /* Of two nodes that explain as much, the one with fewer links that are not bad. */
+        if (share == explained && of >= judged) {
+            tie |= of == judged;
+            continue;
+        }
+        tie = false;
         explained = share;
+        judged = of;
         found = i;
         *ret_direction = out && in ? DIRECTION_BOTH : out ? DIRECTION_OUT : DIRECTION_IN;
     }
-    if (2 * explained > all) return found;
+    if (2 * explained > all && !tie) return found;
     for (unsigned i = 0; i < nodes; i++) /* several bad nodes */
         for (*ret_direction = DIRECTION_OUT; *ret_direction <= DIRECTION_IN; ++*ret_direction)
             if (explains_alone(links, count, i, *ret_direction, room)) return i;

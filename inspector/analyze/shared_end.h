@@ -19,13 +19,13 @@ struct end_count {
     size_t bad_out, judged_out, bad_in, judged_in;
 };
 
-/* The median of the links that have neither this link's sender nor its receiver, and are not its reverse; or of all but these two
- * links, if too few are left.  Returns false when there are none.  room: as many values as links. */
-bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, double *room,
+/* The median of all links but this one and its reverse.  apart: or that of the links that have neither its sender nor its
+ * receiver, if it is lower and enough are left.  Returns false when there are none.  room: as many values as links. */
+bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad; otherwise one
- * whose judged links in one direction are all bad, if none of their other ends explains them; NO_NUMBER when there is none.
+/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad, and if no other
+ * node is as likely; otherwise one whose judged links in one direction are all bad, if none of their other ends explains them; NO_NUMBER when there is none.
  * room: as many as there are node numbers, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 

@@ -64,6 +64,19 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     percent(out, finding->usual_rate);
 }
 
+/* Loss everywhere names no node: one that is an end of all links may be the cause, or it may be only what they have in common. */
+static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_printf(out, " of their %s (%" PRIu64 " of %" PRIu64 "); ", carried(facts, finding), finding->count, finding->of);
+    if (finding->common == NO_NUMBER) {
+        strbuf_puts(out, "no node is an end of all of them");
+        return;
+    }
+    node(out, view, facts, finding->common);
+    strbuf_puts(out, " is an end of all of them");
+}
+
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
@@ -107,6 +120,13 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
         strbuf_puts(out, traced ? ", which has no events of it" : ", which is not traced");
+        if (finding->unanswered) strbuf_puts(out, " and did not answer");
+    } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
+        strbuf_printf(out, "on %" PRIu64 " ways %s ", finding->links,
+                      finding->direction == DIRECTION_OUT  ? "from"
+                      : finding->direction == DIRECTION_IN ? "to"
+                                                           : "to and from");
+        node(out, view, facts, finding->node);
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
@@ -115,7 +135,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         strbuf_puts(out, "on the way ");
         link(out, view, facts, finding);
     }
-    strbuf_puts(out, ": ");
+    strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
     if (finding->of > 1)
         strbuf_printf(out, " (median), and at least half of it all in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
@@ -133,8 +153,10 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
+    if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
-    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
+    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s, ", finding->count, finding->of,
+                  finding->rootless ? " whose beginning is not here" : "");
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_puts(out, ", first at ");
     node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
@@ -239,8 +261,22 @@ static void stream_open(struct strbuf *out, const struct view *view, const struc
 
 static void node_crashed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " crashed: its last event is of ");
-    text_time(out, finding->time_ns, view->utc, false);
+    strbuf_puts(out, " crashed");
+    if (finding->count == 1) {
+        strbuf_puts(out, ": its last event is of ");
+        text_time(out, finding->time_ns, view->utc, false);
+    } else {
+        strbuf_printf(out, " %" PRIu64 " times", finding->count);
+        if (finding->count > finding->evidence_count)
+            strbuf_printf(out, "; the last events of the newest %u ", finding->evidence_count);
+        else
+            strbuf_puts(out, ": its last events ");
+        strbuf_puts(out, "are of ");
+        for (unsigned i = 0; i < finding->evidence_count; i++) {
+            if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
+            text_time(out, facts->items[finding->evidence[i]].time_ns, view->utc, false);
+        }
+    }
     if (finding->returned) strbuf_puts(out, "; it runs again");
 }
 
@@ -272,12 +308,13 @@ static const struct {
     unsigned has;
     enum next next;
 } kinds[FINDING_COUNT_] = {
-    [FINDING_NODE_CRASHED] = {node_crashed, HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_CRASHED] = {node_crashed, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_STALLED] = {node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_SILENT] = {node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
     [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
+    [FINDING_LOSSY_NETWORK] = {lossy_network, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LATE_NODE] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_LOSS_DELAY] = {loss_delay, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
     [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
@@ -315,6 +352,7 @@ static void argument(struct strbuf *out, const struct view *view, const char *id
 }
 
 static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->node == NO_NUMBER) return;
     strbuf_puts(out, " --node ");
     argument(out, view, facts_node(facts, finding->node));
     if (finding->peer == NO_NUMBER) return;

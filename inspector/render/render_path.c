@@ -7,6 +7,8 @@
 #include "timeline.h"
 
 #include <inttypes.h>
+#include <p2ptrace/event.h>
+#include <proto/event_table.h>
 
 /* Places that are told, the first always, the others with so much of the request; what is left is summed up. */
 #define PLACES_MAX 8U
@@ -94,7 +96,9 @@ void render_path(struct strbuf *out, const struct view *view, const struct timel
 void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss) {
     strbuf_puts(out, "waited ");
     text_duration(out, loss->ns);
-    strbuf_printf(out, ": packet %" PRIu64 " ", loss->first_number);
+    strbuf_puts(out, ": ");
+    if (loss->space < TRACE_SPACE_1RTT) strbuf_printf(out, "%s ", trace_space_name(loss->space));
+    strbuf_printf(out, "packet %" PRIu64 " ", loss->first_number);
     names_node(out, view->names, facts_node(facts, loss->from));
     strbuf_puts(out, " -> ");
     names_node(out, view->names, facts_node(facts, loss->to));

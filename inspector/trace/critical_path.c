@@ -3,6 +3,7 @@
 
 #include "numbers.h"
 #include "path_edges.h"
+#include "path_idle.h"
 #include "path_losses.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #define AT_ONCE_PART 10                   /* of a silence: what arrives in the last of this many parts counts as at its end */
 #define GIVEN_UP_NS_MIN UINT64_C(1000000) /* a span that waits less than this and then asks another did not wait */
 #define GIVEN_UP_PART 10                  /* of the request: nor if it waits a smaller part than this */
+#define PROBE_NS_MIN UINT64_C(1000000000) /* who sends once more after so long, and got nothing, probes */
 #define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
 
 /* A time in which a span waits for something that it caused. */
@@ -20,10 +22,13 @@ struct branch {
     uint64_t from_ns, until_ns;
     size_t child; /* a span; NO_POSITION: an exchange with a peer without a span */
     struct way way;
-    unsigned peer;                /* of an exchange */
-    uint64_t arrived_ns, sent_ns; /* of an exchange, at the peer; UINT64_MAX: not known */
-    bool late;                    /* it did not end in time, as far as we know */
-    bool lost;                    /* of an exchange: packets of the question were lost */
+    unsigned peer;                 /* of an exchange */
+    uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
+    bool late;                     /* it did not end in time, as far as we know */
+    bool lost;                     /* of an exchange: packets of the question were lost */
+    bool unanswered;               /* of an exchange */
+    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
+    uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
 };
 
 /* A part of a span's time, to be divided into waits. */
@@ -119,7 +124,8 @@ static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, 
     return from_ns;
 }
 
-static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+/* A part of a way in which something was under way. */
+static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
     if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
@@ -127,8 +133,22 @@ static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to,
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
 }
 
-static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
-    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, false});
+/* A way: the link's time, except while nothing was under way there, when it waited for one of the nodes to go on. */
+static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    struct idle_walk idles;
+    struct idle idle;
+    idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
+    while (idle_walk_next(&idles, &idle)) {
+        add_carried(walk, span, from, to, from_ns, idle.from_ns);
+        add_node(walk, span, idle.node, idle.from_ns, idle.to_ns);
+        from_ns = idle.to_ns;
+    }
+    add_carried(walk, span, from, to, from_ns, to_ns);
+}
+
+static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
+                     bool unanswered) {
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, .unanswered = unanswered});
 }
 
 static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
@@ -242,6 +262,17 @@ static unsigned asker_of(const struct walk *walk, const struct span *span) {
     return at->asks ? NO_NUMBER : at->peer;
 }
 
+/* One more packet to a peer that has not answered.  A transport that gets no acknowledgement probes its peer, each time after twice
+ * the time (RFC 9002, 6.2), and may never declare the packets lost. */
+static void send_again(struct branch *exchange, const struct transport *transport) {
+    uint64_t gap_ns = transport->time_ns - exchange->last_sent_ns;
+    exchange->lost |= transport->lost;
+    exchange->last_sent_ns = transport->time_ns;
+    if (gap_ns < GIVEN_UP_NS_MIN) return; /* of one flight */
+    exchange->probed |= gap_ns >= PROBE_NS_MIN || (exchange->gap_ns && 2 * gap_ns >= 3 * exchange->gap_ns);
+    exchange->gap_ns = gap_ns;
+}
+
 /* Questions to peers without a span, and their answers, in a part of a span's time.  Appends them to the branches; returns how
  * many. */
 static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_t from_ns, uint64_t to_ns) {
@@ -263,10 +294,14 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
                                              .peer = transport->peer,
                                              .arrived_ns = transport->other_ns,
                                              .lost = transport->lost,
+                                             .last_sent_ns = transport->time_ns,
                                              .sent_ns = UINT64_MAX};
         } else if (!transport->receive && found) {
-            found->lost |= transport->lost;
-        } else if (transport->receive && found && !packet_is_small(transport->bytes, UINT64_MAX)) {
+            send_again(found, transport);
+        } else if (transport->receive && found && packet_is_small(transport->bytes, UINT64_MAX)) {
+            found->gap_ns = 0; /* it lives: what is sent now is no probe */
+            found->probed = false;
+        } else if (transport->receive && found) {
             found->until_ns = transport->time_ns;
             found->sent_ns = transport->other_ns;
         }
@@ -282,7 +317,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
         if (walk->has_events[peer])
             add_node(walk, index, peer, from_ns, to_ns);
         else
-            add_peer(walk, index, node, peer, from_ns, to_ns);
+            add_peer(walk, index, node, peer, from_ns, to_ns, branch->unanswered);
         return;
     }
     add_link(walk, index, node, peer, from_ns, least(arrived_ns, to_ns));
@@ -370,15 +405,22 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         return;
     }
     if (span->asks && !walk->has_events[span->peer] && !has_child_at(walk, span, span->peer)) {
-        add_peer(walk, index, span->node, span->peer, from_ns, to_ns);
+        size_t sent, received;
+        transports_of_link(&walk->transports, span->node, span->peer, false, from_ns, to_ns, &sent);
+        transports_of_link(&walk->transports, span->node, span->peer, true, from_ns, to_ns, &received);
+        add_peer(walk, index, span->node, span->peer, from_ns, to_ns, sent && !received);
         return;
     }
     struct branch *exchanges = walk->branches + walk->branch_count;
     size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
     bool failed = span->end == NO_POSITION || !span->ok;
-    for (size_t i = 0; i < count; i++)
-        if (exchanges[i].until_ns != UINT64_MAX || (failed && to_ns == span->end_ns) || (asks_then && exchanges[i].lost))
-            exchanges[kept++] = exchanges[i];
+    for (size_t i = 0; i < count; i++) {
+        struct branch *exchange = &exchanges[i];
+        bool gave_up = (failed && to_ns == span->end_ns) || (asks_then && (exchange->lost || exchange->probed));
+        exchange->unanswered = exchange->until_ns == UINT64_MAX;
+        if (exchange->unanswered && !gave_up && exchange->probed) exchange->until_ns = exchange->last_sent_ns;
+        if (exchange->until_ns != UINT64_MAX || gave_up) exchanges[kept++] = *exchange;
+    }
     qsort(exchanges, kept, sizeof *exchanges, compare_branches);
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
@@ -461,7 +503,8 @@ static int compare_waits(const void *left, const void *right) {
 }
 
 static bool same_place(const struct wait *a, const struct wait *b) {
-    return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped;
+    return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
+           a->unanswered == b->unanswered;
 }
 
 /* Sorts the waits, and joins adjacent ones of the same kind and place. */

@@ -6,10 +6,11 @@
 #include "numbers.h"
 
 #include <errno.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
 
-#define SPACE_1RTT 2
-#define SMALL_BYTES_MAX 64 /* header, acknowledgement and tag need about 40 */
+#define FLIGHT_NS_MAX UINT64_C(1000000) /* the packets of one flight of a handshake are sent within this time */
+#define SMALL_BYTES_MAX 64              /* header, acknowledgement and tag need about 40 */
 
 bool packet_is_small(uint64_t bytes, uint64_t beside_bytes) {
     return bytes && bytes <= SMALL_BYTES_MAX && 2 * bytes <= beside_bytes;
@@ -18,7 +19,9 @@ bool packet_is_small(uint64_t bytes, uint64_t beside_bytes) {
 /* A packet sent over a link, or new stream bytes for it. */
 struct sending {
     unsigned from, to;
+    unsigned space; /* of stream bytes: 1-RTT */
     size_t event;
+    uint64_t time_ns;
     size_t message; /* NO_EVENT: stream bytes */
     uint64_t bytes;
     bool fresh; /* a packet with new stream bytes */
@@ -29,6 +32,7 @@ static int compare_sendings(const void *left, const void *right) {
     const struct sending *a = left, *b = right;
     int order = compare_numbers(a->from, b->from);
     if (!order) order = compare_numbers(a->to, b->to);
+    if (!order) order = compare_numbers(a->space, b->space);
     return order ? order : compare_numbers(a->event, b->event);
 }
 
@@ -37,18 +41,25 @@ static size_t list_sendings(const struct trace_events *events, const struct mess
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *message = &messages->items[i];
         if (message->kind != MESSAGE_PACKET || message->state == MESSAGE_DUPLICATE || message->send == NO_EVENT ||
-            message->space != SPACE_1RTT)
+            message->space > TRACE_SPACE_1RTT)
             continue;
         sendings[count++] = (struct sending){.from = message->from,
                                              .to = message->to,
+                                             .space = message->space,
                                              .event = message->send,
+                                             .time_ns = trace_event_at(events, message->send)->time_ns,
                                              .message = i,
                                              .bytes = trace_event_at(events, message->send)->bytes};
     }
     for (size_t i = 0; i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->kind == FACT_STREAM_DATA && fact->sent)
-            sendings[count++] = (struct sending){.from = fact->node, .to = fact->peer, .event = i, .message = NO_EVENT};
+            sendings[count++] = (struct sending){.from = fact->node,
+                                                 .to = fact->peer,
+                                                 .space = TRACE_SPACE_1RTT,
+                                                 .event = i,
+                                                 .time_ns = fact->time_ns,
+                                                 .message = NO_EVENT};
     }
     qsort(sendings, count, sizeof *sendings, compare_sendings);
     return count;
@@ -74,9 +85,24 @@ static bool mark_fresh(struct sending *sendings, size_t count) {
 }
 
 static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_told) {
+    bool same = sending->bytes && sending->bytes == lost->bytes;
     if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
         return false;
-    return sending->event > declared || (bytes_told && sending->bytes && sending->bytes == lost->bytes);
+    if (lost->space < TRACE_SPACE_1RTT)
+        return sending->event > declared || (same && sending->time_ns > lost->time_ns + FLIGHT_NS_MAX);
+    return sending->event > declared || (bytes_told && same);
+}
+
+/* Was the packet lost?  Its sender declared it lost; or, since the keys of a handshake are soon dropped, and nothing is declared
+ * from then on: it never arrived, but a later one of its space did. */
+static bool is_lost(const struct messages *messages, const struct sending *sendings, size_t i, size_t count) {
+    const struct message *message = &messages->items[sendings[i].message];
+    if (message->receive != NO_EVENT) return false;
+    if (message->lost != NO_EVENT || message->space == TRACE_SPACE_1RTT || message->state != MESSAGE_UNRECEIVED)
+        return message->lost != NO_EVENT;
+    for (size_t k = i + 1; k < count; k++)
+        if (messages->items[sendings[k].message].receive != NO_EVENT) return true;
+    return false;
 }
 
 static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_told) {
@@ -84,7 +110,7 @@ static void mark_repeated(struct messages *messages, struct sending *sendings, s
     for (size_t i = 0; i < count; i++) {
         if (sendings[i].message == NO_EVENT) continue;
         const struct message *lost = &messages->items[sendings[i].message];
-        if (lost->lost == NO_EVENT || lost->receive != NO_EVENT) continue;
+        if (!is_lost(messages, sendings, i, count)) continue;
         if (behind <= i) behind = i + 1;
         while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
             behind++;
@@ -101,7 +127,8 @@ int messages_find_repeats(struct messages *messages, const struct trace_events *
     if (!sendings) return -ENOMEM;
     size_t count = list_sendings(events, messages, sendings);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to;)
+        for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to &&
+                          sendings[end].space == sendings[begin].space;)
             end++;
         bool bytes_told = mark_fresh(sendings + begin, end - begin);
         mark_repeated(messages, sendings + begin, end - begin, bytes_told);

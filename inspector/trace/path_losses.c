@@ -58,7 +58,11 @@ int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const str
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *first = &messages->items[i], *last = first;
         if (first->kind != MESSAGE_PACKET || !repeated_by[i] || first->replaces != NO_EVENT) continue;
-        struct loss_wait loss = {.from = first->from, .to = first->to, .first_number = first->number, .first_lost = first->send};
+        struct loss_wait loss = {.from = first->from,
+                                 .to = first->to,
+                                 .space = first->space,
+                                 .first_number = first->number,
+                                 .first_lost = first->send};
         for (size_t at = i; repeated_by[at] && loss.lost_count < messages->count; loss.lost_count++)
             at = repeated_by[at] - 1, last = &messages->items[at];
         uint64_t again_ns = trace_event_at(events, last->send)->time_ns, end_ns;

@@ -15,15 +15,17 @@ enum wait_kind {
 struct wait {
     uint64_t from_ns, to_ns;
     enum wait_kind kind;
-    unsigned node; /* the node; the sending end of a link; for a peer, the node that waited for it */
-    unsigned peer; /* the receiving end; the peer; else NO_NUMBER */
-    size_t span;   /* the span that waited */
-    bool stopped;  /* the node took nothing from its socket */
+    unsigned node;   /* the node; the sending end of a link; for a peer, the node that waited for it */
+    unsigned peer;   /* the receiving end; the peer; else NO_NUMBER */
+    size_t span;     /* the span that waited */
+    bool stopped;    /* the node took nothing from its socket */
+    bool unanswered; /* the peer answered nothing, as far as packets show */
 };
 
 /* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
 struct loss_wait {
     unsigned from, to;
+    unsigned space; /* as in struct packet */
     uint64_t first_number, repeat_number;
     unsigned lost_count;
     bool gone; /* the last repetition was lost, too */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "path_idle.h"
+
+#include "numbers.h"
+
+#define IDLE_NS_MIN UINT64_C(1000000)
+#define AT_ONCE_PART 10 /* of an idle time: who sends within this part of it after something came sends because of that */
+
+void idle_walk_init(struct idle_walk *walk, const struct transports *transports, unsigned from, unsigned to, uint64_t from_ns,
+                    uint64_t to_ns) {
+    *walk = (struct idle_walk){.from_ns = from_ns, .to_ns = to_ns, .busy_until_ns = UINT64_MAX, .signal.node = NO_NUMBER};
+    if (to_ns < from_ns + IDLE_NS_MIN) return;
+    for (unsigned i = 0; i < 2; i++) {
+        struct idle_direction *direction = &walk->directions[i];
+        unsigned sender = i ? to : from, receiver = i ? from : to;
+        direction->sent = transports_of_link(transports, sender, receiver, false, 0, to_ns, &direction->sent_count);
+        direction->received = transports_of_link(transports, receiver, sender, true, 0, to_ns, &direction->received_count);
+    }
+}
+
+/* Takes the stream bytes that arrived by that time. */
+static void receive_until(struct idle_walk *walk, uint64_t time_ns) {
+    for (unsigned i = 0; i < 2; i++) {
+        struct idle_direction *direction = &walk->directions[i];
+        while (direction->next_received < direction->received_count &&
+               direction->received[direction->next_received].time_ns <= time_ns) {
+            const struct transport *received = &direction->received[direction->next_received++];
+            if (!received->stream) continue;
+            direction->stream_received += received->bytes;
+            if (walk->busy_until_ns != UINT64_MAX) walk->busy_until_ns = greatest(walk->busy_until_ns, received->time_ns);
+        }
+    }
+}
+
+/* The next sending of both directions; NULL at the end. */
+static const struct transport *next_sent(struct idle_walk *walk, struct idle_direction **ret_direction) {
+    struct idle_direction *first = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        struct idle_direction *direction = &walk->directions[i];
+        if (direction->next_sent == direction->sent_count) continue;
+        if (!first || direction->sent[direction->next_sent].position < first->sent[first->next_sent].position) first = direction;
+    }
+    *ret_direction = first;
+    return first ? &first->sent[first->next_sent++] : NULL;
+}
+
+static bool is_under_way(const struct idle_walk *walk) {
+    bool under_way = walk->busy_until_ns == UINT64_MAX;
+    for (unsigned i = 0; i < 2; i++)
+        under_way |= walk->directions[i].missing || walk->directions[i].stream_sent > walk->directions[i].stream_received;
+    return under_way;
+}
+
+static bool is_signal(const struct transport *sent) { return !sent->stream && packet_is_small(sent->bytes, UINT64_MAX); }
+
+static void take_sent(struct idle_walk *walk, struct idle_direction *direction, const struct transport *sent) {
+    if (sent->stream) {
+        direction->stream_sent += sent->bytes;
+        return;
+    }
+    bool arrived = sent->other_ns != UINT64_MAX;
+    if (!is_signal(sent)) direction->missing = !arrived;
+    if (!arrived || is_signal(sent)) return;
+    walk->busy_until_ns = walk->busy_until_ns == UINT64_MAX ? sent->other_ns : greatest(walk->busy_until_ns, sent->other_ns);
+    walk->signal.node = NO_NUMBER;
+}
+
+/* Who ended the idle time before this was sent?  If the sender had just got a signal, it was the other one, with that. */
+static struct idle idle_before(const struct idle_walk *walk, const struct transport *sent) {
+    const struct idle_signal *signal = &walk->signal;
+    struct idle idle = {greatest(walk->busy_until_ns, walk->from_ns), least(sent->time_ns, walk->to_ns), sent->node};
+    bool answers = signal->node == sent->peer && sent->time_ns > idle.from_ns && signal->received_ns <= sent->time_ns &&
+                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;
+    if (answers) {
+        idle.node = signal->node;
+        idle.to_ns = least(signal->sent_ns, walk->to_ns);
+    }
+    return idle;
+}
+
+bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle) {
+    struct idle_direction *direction;
+    const struct transport *sent;
+    while ((sent = next_sent(walk, &direction))) {
+        receive_until(walk, sent->time_ns);
+        if (is_signal(sent)) {
+            if (sent->other_ns != UINT64_MAX) walk->signal = (struct idle_signal){sent->node, sent->time_ns, sent->other_ns};
+            continue;
+        }
+        bool idled = !is_under_way(walk) && sent->time_ns > walk->from_ns;
+        if (idled) *ret_idle = idle_before(walk, sent);
+        take_sent(walk, direction, sent);
+        if (idled && ret_idle->to_ns >= ret_idle->from_ns + IDLE_NS_MIN) return true;
+    }
+    return false;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Times in which nothing is under way between two nodes: then nobody waits for the link between them, but for the node that acts
+ * next.  Pure. */
+#ifndef INSPECTOR_PATH_IDLE_H
+#define INSPECTOR_PATH_IDLE_H
+
+#include "path_edges.h"
+
+struct idle {
+    uint64_t from_ns, to_ns;
+    unsigned node; /* who ended it */
+};
+
+/* One direction: what was sent, and the stream bytes that arrived. */
+struct idle_direction {
+    const struct transport *sent, *received;
+    size_t sent_count, received_count;
+    size_t next_sent, next_received;
+    uint64_t stream_sent, stream_received;
+    bool missing; /* the last packet with content did not arrive, and nothing was sent since */
+};
+
+/* A walk over what two nodes sent each other. */
+struct idle_walk {
+    struct idle_direction directions[2];
+    uint64_t from_ns, to_ns;
+    uint64_t busy_until_ns; /* UINT64_MAX: no packet has arrived */
+    struct idle_signal {
+        unsigned node; /* NO_NUMBER: none */
+        uint64_t sent_ns, received_ns;
+    } signal; /* a small packet in an idle time: an acknowledgement, or leave to send more */
+};
+
+/* Begins a walk over the idle times of a link between two times. */
+void idle_walk_init(struct idle_walk *walk, const struct transports *transports, unsigned from, unsigned to, uint64_t from_ns,
+                    uint64_t to_ns);
+
+/* The next idle time.  Everything that was sent before had arrived, as packets and stream bytes report it, and it lasts at least
+ * a millisecond.  Returns false when there is no other. */
+bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle);
+
+#endif
