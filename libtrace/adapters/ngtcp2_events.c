@@ -50,6 +50,7 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     if (trace->conn) return;
     trace->conn = conn;
     trace->remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
+    trace->local = endpoint_of(&ngtcp2_conn_get_path(conn)->local);
     memcpy(trace->context.trace_id.bytes, original->data,
            original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
     TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->remote, is_server);
@@ -71,11 +72,15 @@ void trace_ngtcp2__reset(struct trace_ngtcp2 *trace) {
     trace_ngtcp2__end(trace, 0, true, "stateless reset");
 }
 
-/* ngtcp2 validates paths that it goes over to, and the one that it falls back to. */
+static bool is_same(const struct trace_endpoint *a, const struct trace_endpoint *b) { return memcmp(a, b, sizeof *a) == 0; }
+
+/* ngtcp2 validates paths that it goes over to, some twice: once more with packets of full size. */
 void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) {
-    struct trace_endpoint remote = endpoint_of(&path->remote);
-    bool moved = memcmp(&remote, &trace->remote, sizeof remote) != 0;
-    if (!trace->conn) return;
+    struct trace_endpoint local = endpoint_of(&path->local), remote = endpoint_of(&path->remote);
+    bool moved = !is_same(&remote, &trace->remote);
+
+    if (!trace->conn || (!moved && is_same(&local, &trace->local))) return;
+    trace->local = local;
     trace->remote = remote;
     TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &remote, moved);
 }
@@ -263,6 +268,13 @@ static bool was_probe(const struct trace_ngtcp2 *trace, const struct trace_ngtcp
     return packet->space == TRACE_SPACE_1RTT && sent->probe && sent->number_next == packet->number + 1;
 }
 
+/* Whether the server takes early data is known at the end of the handshake; a server may receive the first of it later than that. */
+static void note_early(struct trace_ngtcp2 *trace) {
+    if (trace->early) return;
+    trace->early = true;
+    if (trace->is_established) TRACE_EARLY_DATA(trace->log, &trace->context, peer_of(trace), 1);
+}
+
 /* Uses ngtcp2 only for what is sent: of others the connection may be deleted by now. */
 static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     int64_t stream_id = packet_stream(trace, packet);
@@ -270,7 +282,7 @@ static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pa
     const struct trace_context *context = context_of(trace, stream);
     const struct trace_node_id *peer = peer_of(trace);
 
-    trace->early |= packet->early;
+    if (packet->early) note_early(trace);
     if (packet->what != TRACE_NGTCP2_RECEIVED && was_probe(trace, packet)) {
         if (packet->what == TRACE_NGTCP2_SENT)
             TRACE_PROBE_SENT(trace->log, context, peer, packet->number, packet->bytes, packet->space);

@@ -34,9 +34,9 @@ struct trace_ngtcp2 {
     struct trace_context context;
     struct trace_node_id peer;
     bool has_peer, is_established, is_closed;
-    bool early, early_rejected;   /* 0-RTT packets were sent or received; the server refused them */
-    uint64_t keys_made;           /* how often ngtcp2 had the next keys made */
-    struct trace_endpoint remote; /* where the peer is */
+    bool early, early_rejected;          /* 0-RTT packets were sent or received; the server refused them */
+    uint64_t keys_made;                  /* how often ngtcp2 had the next keys made */
+    struct trace_endpoint local, remote; /* where this node and its peer are */
 
     ngtcp2_callbacks callbacks, user; /* those that ngtcp2 gets, and those that the user gave us */
     ngtcp2_settings settings;
