@@ -4,7 +4,7 @@
  *
  * usage: quic_peer server|client NAME QLOG_DIR [--source qlog|crypto] [--port PORT] [--secret TEXT] [--versions HEX,...] [--retry]
  *
- * Prints "listening PORT".  Commands, and what answers them:
+ * Prints "listening PORT VERSION": the other version of QUIC that it speaks beside 1.  Commands, and what answers them:
  *
  *   server  forget-tickets        ok: later clients cannot resume
  *           vanish                ends without a goodbye
@@ -99,7 +99,7 @@ static void answer_with_reset(struct quic_peer *peer, const struct sockaddr_in *
 
 static bool has_id(struct quic_peer_conn *conn, const uint8_t *bytes, size_t count) {
     ngtcp2_cid ids[64];
-    size_t id_count = ngtcp2_conn_get_num_scid(conn->ngtcp2);
+    size_t id_count = NUM_SCID(conn->ngtcp2);
 
     if (conn->first_dcid.datalen == count && memcmp(conn->first_dcid.data, bytes, count) == 0) return true;
     if (id_count > 64) die("too many ids", 0);
@@ -122,11 +122,11 @@ static struct quic_peer_conn *accept_first(struct quic_peer *peer, const struct 
 
     if (ngtcp2_accept(&hd, packet, count) != 0) return NULL;
     if (!peer->wants_retry) return conn_create(peer, from, &hd, NULL, 0);
-    if (hd.token.len == 0) {
+    if (TOKEN_BYTES(&hd) == 0) {
         answer_with_retry(peer, from, &hd);
         return NULL;
     }
-    if (ngtcp2_crypto_verify_retry_token(&original, hd.token.base, hd.token.len, peer->secret, sizeof peer->secret, hd.version,
+    if (ngtcp2_crypto_verify_retry_token(&original, TOKEN(&hd), TOKEN_BYTES(&hd), peer->secret, sizeof peer->secret, hd.version,
                                          (const struct sockaddr *)from, sizeof *from, &hd.dcid, RETRY_TIMEOUT,
                                          monotonic_ns()) != 0)
         return NULL;
@@ -351,7 +351,7 @@ int main(int argc, char **argv) {
     peer.fds[1] = -1;
     setvbuf(stdout, NULL, _IOLBF, 0);
     setvbuf(stdin, NULL, _IONBF, 0); /* poll sees what was not read yet */
-    printf("listening %u\n", ntohs(address_of(peer.fds[0]).sin_port));
+    printf("listening %u %x\n", ntohs(address_of(peer.fds[0]).sin_port), VERSION_2);
     while (!turn(&peer, true) || (fgets(line, sizeof line, stdin) && obey(&peer, line))) {}
 
     for (unsigned i = 0; i < peer.conn_count; i++) {

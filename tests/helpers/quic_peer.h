@@ -8,6 +8,7 @@
 #define TESTS_HELPERS_QUIC_PEER_H
 
 #include "identity.h"
+#include "quic_peer_names.h"
 
 #include <netinet/in.h>
 #include <ngtcp2/ngtcp2_crypto.h>
@@ -49,7 +50,8 @@ struct quic_peer {
     struct identity identity;
     gnutls_datum_t ticket_key, ticket; /* a server's; the last that a client got */
     gnutls_anti_replay_t anti_replay;
-    ngtcp2_transport_params early_params; /* a client's: of the connection of the ticket */
+    uint8_t early_params[EARLY_PARAMS_BYTES_MAX]; /* a client's: what it must remember of the connection of the ticket */
+    size_t early_params_bytes;
     struct trace_log *log;
     int fds[2]; /* sockets; a client that has moved has two */
     struct quic_peer_conn *conns[CONNS_MAX];

@@ -87,13 +87,13 @@ static int on_new_cid(ngtcp2_conn *ngtcp2, ngtcp2_cid *cid, uint8_t *token, size
                : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
-/* ngtcp2 0.12 leaves it to the program to look whether the server took the early data. */
+/* ngtcp2 may leave it to the program to look whether the server took the early data. */
 static int on_handshake_completed(ngtcp2_conn *ngtcp2, void *arg) {
     struct quic_peer_conn *conn = arg;
     if (conn->peer->is_server) return gnutls_session_ticket_send(conn->tls, 1, 0) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
-    conn->peer->early_params = *ngtcp2_conn_get_remote_transport_params(ngtcp2);
+    conn->peer->early_params_bytes = early_params_get(ngtcp2, conn->peer->early_params);
     if (conn->wants_early && !(gnutls_session_get_flags(conn->tls) & GNUTLS_SFLAGS_EARLY_DATA))
-        return ngtcp2_conn_early_data_rejected(ngtcp2);
+        return ngtcp2_conn_tls_early_data_rejected(ngtcp2);
     return 0;
 }
 
@@ -103,8 +103,8 @@ static int on_early_data_rejected(ngtcp2_conn *ngtcp2, void *arg) {
     return 0;
 }
 
-static int on_path_validation(ngtcp2_conn *ngtcp2, uint32_t flags, const ngtcp2_path *path, ngtcp2_path_validation_result result,
-                              void *arg) {
+static int on_path_validation(ngtcp2_conn *ngtcp2, uint32_t flags, const ngtcp2_path *path,
+                              FALLBACK_PATH ngtcp2_path_validation_result result, void *arg) {
     (void)ngtcp2, (void)flags, (void)path;
     if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) ((struct quic_peer_conn *)arg)->paths_validated++;
     return 0;
@@ -156,7 +156,7 @@ static const ngtcp2_callbacks callbacks = {
     .rand = on_random,
     .get_new_connection_id = on_new_cid,
     .handshake_completed = on_handshake_completed,
-    .early_data_rejected = on_early_data_rejected,
+    .tls_early_data_rejected = on_early_data_rejected,
     .path_validation = on_path_validation,
     .recv_stream_data = on_stream_data,
     .stream_close = on_stream_close,
@@ -186,14 +186,14 @@ static void params_fill(ngtcp2_transport_params *params) {
 }
 
 static void versions_fill(struct quic_peer *peer, ngtcp2_settings *settings) {
-    settings->preferred_versions = settings->other_versions = peer->versions;
-    settings->preferred_versionslen = settings->other_versionslen = peer->version_count;
+    settings->preferred_versions = settings->available_versions = peer->versions;
+    settings->preferred_versionslen = settings->available_versionslen = peer->version_count;
 }
 
 static void accept_fill(struct quic_peer *peer, const ngtcp2_pkt_hd *hd, const ngtcp2_cid *original, const ngtcp2_cid *own,
                         ngtcp2_settings *settings, ngtcp2_transport_params *params) {
-    params->original_dcid = settings->qlog.odcid = original ? *original : hd->dcid;
-    settings->token = hd->token;
+    SET_ORIGINAL_DCID(settings, params, original ? *original : hd->dcid);
+    use_token(settings, hd, original != NULL);
     params->retry_scid_present = original != NULL;
     if (original) params->retry_scid = hd->dcid;
     params->stateless_reset_token_present = 1;
@@ -218,7 +218,7 @@ struct quic_peer_conn *conn_create(struct quic_peer *peer, const struct sockaddr
     params_fill(&params);
     ngtcp2_settings_default(&own_settings);
     own_settings.initial_ts = monotonic_ns();
-    own_settings.qlog.write = on_qlog;
+    SETTINGS_QLOG(&own_settings) = on_qlog;
     versions_fill(peer, &own_settings);
     gnutls_rnd(GNUTLS_RND_NONCE, own.data, own.datalen);
     gnutls_rnd(GNUTLS_RND_NONCE, first.data, first.datalen);
@@ -233,7 +233,8 @@ struct quic_peer_conn *conn_create(struct quic_peer *peer, const struct sockaddr
     if (hd) conn->first_dcid = hd->dcid;
     conn->wants_early = !hd && peer->early_next;
     tls_open(conn);
-    if (conn->wants_early) ngtcp2_conn_set_early_remote_transport_params(conn->ngtcp2, &peer->early_params);
+    if (conn->wants_early && early_params_set(conn->ngtcp2, peer->early_params, peer->early_params_bytes) != 0)
+        die("bad parameters of early data", 0);
     peer->conns[peer->conn_count++] = conn;
     return conn;
 }
@@ -318,7 +319,7 @@ void conn_write(struct quic_peer_conn *conn) {
 }
 
 void conn_close(struct quic_peer_conn *conn) {
-    ngtcp2_connection_close_error error;
+    ngtcp2_ccerr error;
     ngtcp2_path_storage path;
     uint8_t packet[1500];
     ngtcp2_ssize count;
@@ -326,7 +327,7 @@ void conn_close(struct quic_peer_conn *conn) {
     TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->over) return;
     ngtcp2_path_storage_zero(&path);
-    ngtcp2_connection_close_error_default(&error);
+    ngtcp2_ccerr_default(&error);
     count = ngtcp2_conn_write_connection_close(conn->ngtcp2, &path.path, NULL, packet, sizeof packet, &error, monotonic_ns());
     if (count > 0) datagram_send(conn, &path.path, packet, (size_t)count);
     conn->over = true;

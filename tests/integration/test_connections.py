@@ -21,7 +21,7 @@ from daemon import Traced, wait_for
 from nodes import KINDS, PATIENCE_S, SPACES, qlog_records
 
 TRACED = QUIC_PEER = None
-V1, V2_DRAFT, UNKNOWN = 0x1, 0x709a50c4, 0x1a2a3a4a
+UNKNOWN = 0x1a2a3a4a  # a version
 FATES = ["conn_retry", "conn_version", "early_data", "key_updated", "conn_migrated", "conn_reset"]
 
 
@@ -34,7 +34,9 @@ class Peer:
         self.process = subprocess.Popen([QUIC_PEER, role, name, str(place.qlog_dir), "--source", place.source, *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         place.addClassCleanup(self.kill)
-        self.port = int(self.ask().split()[1])
+        word, port, self.version = self.ask().split()  # what is better than version 1
+        assert word == "listening", word
+        self.port = int(port)
 
     def ask(self, command=None):
         if command is not None:
@@ -57,7 +59,9 @@ class Connection:
 
     def __init__(self, path, events):
         self.records = list(qlog_records(path))
-        self.trace_id = self.records[0]["trace"]["common_fields"]["group_id"][:32]
+        self.group_id = self.records[0]["trace"]["common_fields"]["group_id"][:32]
+        begun = [event["trace_id"] for event in events if event["kind"] == "conn_init"]  # a file each, numbered in this order
+        self.trace_id = begun[int(path.stem.rsplit("-", 1)[1])]
         self.events = [event for event in events if event["trace_id"] == self.trace_id]
 
     def types(self, name):
@@ -102,7 +106,8 @@ class Connections:
     def play(cls):
         plain = cls.plain = Peer(cls, "server", "plain", "--secret", "the same")
         careful = cls.careful = Peer(cls, "server", "careful", "--retry")
-        both = ("--versions", f"{V2_DRAFT:x},{V1:x}")
+        cls.version = plain.version
+        both = ("--versions", f"{cls.version},1")
         modern = cls.modern = Peer(cls, "server", "modern", *both)
         client = cls.client = Peer(cls, "client", "client", *both)
         elder = cls.elder = Peer(cls, "client", "elder")
@@ -126,7 +131,7 @@ class Connections:
         # elder-5: a version that nobody speaks
         cls.do(elder, f"connect {plain.port} {UNKNOWN:x}", "over ERR_RECV_VERSION_NEGOTIATION")
         # client-0: a better version than the first
-        cls.do(client, f"connect {modern.port} 1", f"connected {V2_DRAFT:x}")
+        cls.do(client, f"connect {modern.port} 1", f"connected {cls.version}")
         cls.do(client, "close", "ok")
         # client-1: updates of keys, new paths, and a server that has forgotten
         cls.do(client, f"connect {plain.port} 1", "connected 1")
@@ -183,9 +188,14 @@ class Connections:
             self.check_fates(server, ("conn_retry", {"endpoint": self.endpoint(self.elder.port)}), *early)
             self.assertEqual(self.ends[client].trace_id, self.ends[server].trace_id)
 
+    def test_a_connection_is_one_trace_and_the_qlog_of_its_client_calls_it_so(self):
+        for name, end in self.ends.items():
+            if name.startswith(("client", "elder")):
+                self.assertEqual(end.trace_id, end.group_id)
+
     def test_a_version_that_was_agreed_on_is_said_at_both_ends(self):
         for end in ("client-0", "modern-0"):
-            self.check_fates(end, ("conn_version", {"version": V2_DRAFT}))
+            self.check_fates(end, ("conn_version", {"version": int(self.version, 16)}))
 
     def test_that_there_is_no_common_version_is_said_and_why_the_connection_ended(self):
         end = self.ends["elder-5"]
