@@ -71,7 +71,7 @@ static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint6
     (void)arg, (void)offset;
 
     if (stream && stream_received(stream, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
-        ngtcp2_conn_shutdown_stream(ngtcp2, id, NGTCP2_INTERNAL_ERROR);
+        ngtcp2_conn_shutdown_stream(ngtcp2, 0, id, NGTCP2_INTERNAL_ERROR);
     /* The application has taken the bytes: the peer may send as many again. */
     ngtcp2_conn_extend_max_stream_offset(ngtcp2, id, count);
     ngtcp2_conn_extend_max_offset(ngtcp2, count);
@@ -132,7 +132,7 @@ static void settings_fill(struct quic_conn *conn, ngtcp2_settings *settings) {
     settings->initial_ts = monotonic_ns();
     settings->initial_rtt = NS_PER_MS_(100); /* peers are near: what is lost in the handshake is sent again after 3 of these */
     settings->handshake_timeout = NS_PER_MS_(HANDSHAKE_TIMEOUT_MS);
-    if (conn->qlog) settings->qlog.write = on_qlog;
+    if (conn->qlog) SETTINGS_QLOG(settings) = on_qlog;
 }
 
 static void params_fill(ngtcp2_transport_params *params) {
@@ -148,8 +148,7 @@ static void params_fill(ngtcp2_transport_params *params) {
 /* Accepting: what the first packet of the peer decides. */
 static void accept_fill(struct quic_endpoint *endpoint, const ngtcp2_pkt_hd *hd, const ngtcp2_cid *own, ngtcp2_settings *settings,
                         ngtcp2_transport_params *params) {
-    settings->qlog.odcid = hd->dcid;
-    params->original_dcid = hd->dcid;
+    SET_ORIGINAL_DCID(settings, params, hd->dcid);
     params->stateless_reset_token_present = 1;
     ngtcp2_crypto_generate_stateless_reset_token(params->stateless_reset_token, endpoint->secret, sizeof endpoint->secret, own);
 }
@@ -259,20 +258,19 @@ static void conn_over(struct quic_conn *conn, enum quic_state state) {
 }
 
 void conn_close(struct quic_conn *conn, int error, const char *reason) {
-    ngtcp2_connection_close_error close_error;
+    ngtcp2_ccerr close_error;
     uint8_t packet[PACKET_BYTES_MAX];
     ngtcp2_ssize count;
 
     TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state >= QUIC_CLOSING) return;
-    ngtcp2_connection_close_error_default(&close_error);
+    ngtcp2_ccerr_default(&close_error);
     if (error == 0)
-        ngtcp2_connection_close_error_set_application_error(&close_error, 0, (const uint8_t *)reason, strlen(reason));
+        ngtcp2_ccerr_set_application_error(&close_error, 0, (const uint8_t *)reason, strlen(reason));
     else if (error == NGTCP2_ERR_CRYPTO)
-        ngtcp2_connection_close_error_set_transport_error_tls_alert(&close_error, ngtcp2_conn_get_tls_alert(conn->ngtcp2), NULL,
-                                                                    0);
+        ngtcp2_ccerr_set_tls_alert(&close_error, ngtcp2_conn_get_tls_alert(conn->ngtcp2), NULL, 0);
     else
-        ngtcp2_connection_close_error_set_transport_error_liberr(&close_error, error, (const uint8_t *)reason, strlen(reason));
+        ngtcp2_ccerr_set_liberr(&close_error, error, (const uint8_t *)reason, strlen(reason));
 
     count = ngtcp2_conn_write_connection_close(conn->ngtcp2, NULL, NULL, packet, sizeof packet, &close_error, monotonic_ns());
     if (count > 0) {

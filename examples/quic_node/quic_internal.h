@@ -12,10 +12,10 @@
 #define QUIC_NODE_QUIC_INTERNAL_H
 
 #include "limits.h"
+#include "ngtcp2_names.h"
 #include "quic.h"
 #include "util.h"
 
-#include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <stdio.h>
 

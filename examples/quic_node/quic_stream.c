@@ -35,7 +35,7 @@ struct quic_stream *quic_stream_open(struct quic_conn *conn, void *app_data TRAC
     if (conn->state != QUIC_ESTABLISHED) return NULL;
     if (ngtcp2_conn_open_bidi_stream(conn->ngtcp2, &id, NULL) != 0) return NULL;
     if ((stream = stream_create(conn, id, app_data)) == NULL) {
-        ngtcp2_conn_shutdown_stream(conn->ngtcp2, id, NGTCP2_INTERNAL_ERROR);
+        ngtcp2_conn_shutdown_stream(conn->ngtcp2, 0, id, NGTCP2_INTERNAL_ERROR);
         return NULL;
     }
     ngtcp2_conn_set_stream_user_data(conn->ngtcp2, id, stream);
@@ -59,7 +59,7 @@ int quic_stream_send(struct quic_stream *stream, const uint8_t *bytes, size_t co
 }
 
 void quic_stream_reset(struct quic_stream *stream, uint64_t code) {
-    ngtcp2_conn_shutdown_stream(stream->conn->ngtcp2, stream->id, code);
+    ngtcp2_conn_shutdown_stream(stream->conn->ngtcp2, 0, stream->id, code);
     stream->out_finished = true;
     stream->conn->dirty = true;
 }

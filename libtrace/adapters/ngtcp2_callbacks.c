@@ -22,12 +22,6 @@
 #define IF_1(...)
 #endif
 
-#if NGTCP2_VERSION_NUM >= 0x010000
-#define EARLY_DATA_REJECTED tls_early_data_rejected
-#else
-#define EARLY_DATA_REJECTED early_data_rejected
-#endif
-
 #define PASS_ON(name, parameters, arguments) +1
 enum {
     PASSED_ON = 0

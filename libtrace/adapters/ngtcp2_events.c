@@ -41,6 +41,19 @@ static struct trace_endpoint endpoint_of(const ngtcp2_addr *address) {
     return endpoint;
 }
 
+static struct trace_ngtcp2_path path_of(const ngtcp2_path *path) {
+    return (struct trace_ngtcp2_path){endpoint_of(&path->local), endpoint_of(&path->remote)};
+}
+
+static bool is_same(const struct trace_ngtcp2_path *a, const struct trace_ngtcp2_path *b) { return memcmp(a, b, sizeof *a) == 0; }
+
+static void use_path(struct trace_ngtcp2 *trace, struct trace_ngtcp2_path path) {
+    trace->path = path;
+    for (unsigned i = 0; i < trace->kept_count && i < PATHS_KEPT; i++)
+        if (is_same(&path, &trace->kept[i])) return;
+    trace->kept[trace->kept_count++ % PATHS_KEPT] = path;
+}
+
 /* After a Retry the client's packets go to another id; the server knows the original one from its transport parameters. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     bool is_server = ngtcp2_conn_is_server(conn) != 0;
@@ -49,15 +62,15 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
 
     if (trace->conn) return;
     trace->conn = conn;
-    trace->remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
+    use_path(trace, path_of(ngtcp2_conn_get_path(conn)));
     memcpy(trace->context.trace_id.bytes, original->data,
            original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
-    TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->remote, is_server);
+    TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->path.remote, is_server);
     if (is_server && ngtcp2_conn_get_local_transport_params(conn)->retry_scid_present) trace_ngtcp2__retried(trace);
 }
 
 void trace_ngtcp2__retried(struct trace_ngtcp2 *trace) {
-    if (trace->conn) TRACE_CONN_RETRY(trace->log, &trace->context, peer_of(trace), &trace->remote);
+    if (trace->conn) TRACE_CONN_RETRY(trace->log, &trace->context, peer_of(trace), &trace->path.remote);
 }
 
 void trace_ngtcp2__version(struct trace_ngtcp2 *trace, uint32_t version) {
@@ -67,17 +80,34 @@ void trace_ngtcp2__version(struct trace_ngtcp2 *trace, uint32_t version) {
 /* ngtcp2 says no more about it than NGTCP2_ERR_DRAINING, like after a goodbye: so the end is told here. */
 void trace_ngtcp2__reset(struct trace_ngtcp2 *trace) {
     if (!trace->conn || trace->is_closed) return;
-    TRACE_CONN_RESET(trace->log, &trace->context, peer_of(trace), &trace->remote);
+    TRACE_CONN_RESET(trace->log, &trace->context, peer_of(trace), &trace->path.remote);
     trace_ngtcp2__end(trace, 0, true, "stateless reset");
 }
 
-/* ngtcp2 validates paths that it goes over to, and the one that it falls back to. */
-void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) {
-    struct trace_endpoint remote = endpoint_of(&path->remote);
-    bool moved = memcmp(&remote, &trace->remote, sizeof remote) != 0;
-    if (!trace->conn) return;
-    trace->remote = remote;
-    TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &remote, moved);
+/* ngtcp2 validates some paths twice: once more with packets of full size. */
+static void go_over(struct trace_ngtcp2 *trace, struct trace_ngtcp2_path path) {
+    bool moved = memcmp(&path.remote, &trace->path.remote, sizeof path.remote) != 0;
+
+    if (!trace->conn || is_same(&path, &trace->path)) return;
+    use_path(trace, path);
+    TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &trace->path.remote, moved);
+}
+
+void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) { go_over(trace, path_of(path)); }
+
+/* A path that ngtcp2 1.12 and later has validated some time ago it uses again without a word.  One that is new here may be
+ * validated yet, and is told of then. */
+void trace_ngtcp2__see_path(struct trace_ngtcp2 *trace) {
+    struct trace_ngtcp2_path path;
+
+    if (!trace->is_established || trace->is_closed) return;
+    path = path_of(ngtcp2_conn_get_path(trace->conn));
+    if (is_same(&path, &trace->path)) return;
+    for (unsigned i = 0; i < trace->kept_count && i < PATHS_KEPT; i++)
+        if (is_same(&path, &trace->kept[i])) {
+            go_over(trace, path);
+            return;
+        }
 }
 
 void trace_ngtcp2__keys_made(struct trace_ngtcp2 *trace) {
@@ -179,6 +209,7 @@ void trace_ngtcp2_stream_written(struct trace_ngtcp2 *trace, ngtcp2_ssize result
 }
 
 void trace_ngtcp2__stream_received(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pending *bytes) {
+    trace_ngtcp2__see_path(trace);
     trace->pending = *bytes;
     if (has_known_request(trace, bytes->stream_id)) trace_ngtcp2__flush(trace);
 }
@@ -263,6 +294,13 @@ static bool was_probe(const struct trace_ngtcp2 *trace, const struct trace_ngtcp
     return packet->space == TRACE_SPACE_1RTT && sent->probe && sent->number_next == packet->number + 1;
 }
 
+/* Whether the server takes early data is known at the end of the handshake; a server may receive the first of it later than that. */
+static void note_early(struct trace_ngtcp2 *trace) {
+    if (trace->early) return;
+    trace->early = true;
+    if (trace->is_established) TRACE_EARLY_DATA(trace->log, &trace->context, peer_of(trace), 1);
+}
+
 /* Uses ngtcp2 only for what is sent: of others the connection may be deleted by now. */
 static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     int64_t stream_id = packet_stream(trace, packet);
@@ -270,7 +308,8 @@ static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_pa
     const struct trace_context *context = context_of(trace, stream);
     const struct trace_node_id *peer = peer_of(trace);
 
-    trace->early |= packet->early;
+    if (packet->what == TRACE_NGTCP2_SENT) trace_ngtcp2__see_path(trace);
+    if (packet->early) note_early(trace);
     if (packet->what != TRACE_NGTCP2_RECEIVED && was_probe(trace, packet)) {
         if (packet->what == TRACE_NGTCP2_SENT)
             TRACE_PROBE_SENT(trace->log, context, peer, packet->number, packet->bytes, packet->space);

@@ -18,6 +18,12 @@ struct trace_ngtcp2_sent {
     bool probe; /* of the path's MTU */
 };
 
+/* Where both ends of a connection are. */
+struct trace_ngtcp2_path {
+    struct trace_endpoint local, remote;
+};
+#define PATHS_KEPT 8 /* of those that were validated, the newest; ngtcp2 remembers fewer */
+
 /* Stream data that the user has not seen yet, of a stream whose request we do not know yet. */
 struct trace_ngtcp2_pending {
     bool is_set;
@@ -34,9 +40,11 @@ struct trace_ngtcp2 {
     struct trace_context context;
     struct trace_node_id peer;
     bool has_peer, is_established, is_closed;
-    bool early, early_rejected;   /* 0-RTT packets were sent or received; the server refused them */
-    uint64_t keys_made;           /* how often ngtcp2 had the next keys made */
-    struct trace_endpoint remote; /* where the peer is */
+    bool early, early_rejected;                /* 0-RTT packets were sent or received; the server refused them */
+    uint64_t keys_made;                        /* how often ngtcp2 had the next keys made */
+    struct trace_ngtcp2_path path;             /* as last told */
+    struct trace_ngtcp2_path kept[PATHS_KEPT]; /* a ring: each path that was told, among them `path` */
+    unsigned kept_count;
 
     ngtcp2_callbacks callbacks, user; /* those that ngtcp2 gets, and those that the user gave us */
     ngtcp2_settings settings;
@@ -73,6 +81,9 @@ void trace_ngtcp2__reset(struct trace_ngtcp2 *trace);
 
 /* A path has been validated, and the connection uses it. */
 void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path);
+
+/* A packet is being sent, or stream data was received: has the connection gone back to an earlier path? */
+void trace_ngtcp2__see_path(struct trace_ngtcp2 *trace);
 
 void trace_ngtcp2__keys_made(struct trace_ngtcp2 *trace);
 void trace_ngtcp2__early_data_rejected(struct trace_ngtcp2 *trace);

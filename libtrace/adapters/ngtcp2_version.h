@@ -7,8 +7,8 @@
 
 #include <ngtcp2/ngtcp2.h>
 
-#if NGTCP2_VERSION_NUM < 0x000c00
-#error "the adapter needs ngtcp2 0.12 or newer"
+#if NGTCP2_VERSION_NUM < 0x000c00 || (NGTCP2_VERSION_NUM >= 0x000d00 && NGTCP2_VERSION_NUM < 0x010000)
+#error "the adapter needs ngtcp2 0.12 or 1.x: the versions between them differ from both"
 #elif NGTCP2_VERSION_NUM < 0x010000
 
 typedef ngtcp2_crypto_level trace_ngtcp2_level;
@@ -16,6 +16,7 @@ typedef ngtcp2_conn_stat trace_ngtcp2_stat;
 #define NGTCP2_GET_STAT(conn, stat) ngtcp2_conn_get_conn_stat(conn, stat)
 #define NGTCP2_QLOG_OF(settings) ((settings)->qlog.write)
 #define NGTCP2_VERSION_2_DRAFT NGTCP2_PROTO_VER_V2_DRAFT
+#define EARLY_DATA_REJECTED early_data_rejected
 
 /* The close that the peer sent; `space` is used if the library returns a copy. */
 static inline const ngtcp2_connection_close_error *trace_ngtcp2__close_of(ngtcp2_conn *conn,
@@ -31,6 +32,7 @@ typedef ngtcp2_conn_info trace_ngtcp2_stat;
 #define NGTCP2_GET_STAT(conn, stat) ngtcp2_conn_get_conn_info(conn, stat)
 #define NGTCP2_QLOG_OF(settings) ((settings)->qlog_write)
 #define NGTCP2_VERSION_2_DRAFT 0x709a50c4U /* what 0.12 speaks; 1.x does not */
+#define EARLY_DATA_REJECTED tls_early_data_rejected
 
 static inline const ngtcp2_ccerr *trace_ngtcp2__close_of(ngtcp2_conn *conn, ngtcp2_ccerr *space) {
     (void)space;

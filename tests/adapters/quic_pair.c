@@ -3,6 +3,8 @@
  * Two connections without a socket: see quic_pair.h. */
 #include "quic_pair.h"
 
+#include "ngtcp2_names.h"
+
 #include <arpa/inet.h>
 #include <gnutls/crypto.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
@@ -131,7 +133,7 @@ static ngtcp2_conn *conn_of_tls(ngtcp2_crypto_conn_ref *ref) { return ((struct q
 static void fill(const struct quic_pair *pair, ngtcp2_settings *settings, ngtcp2_transport_params *params) {
     ngtcp2_settings_default(settings);
     settings->initial_ts = pair->now_ns;
-    if (pair->options.user_qlog) settings->qlog.write = on_qlog;
+    if (pair->options.user_qlog) SETTINGS_QLOG(settings) = on_qlog;
     if (pair->options.user_log) settings->log_printf = on_log;
     ngtcp2_transport_params_default(params);
     params->initial_max_streams_bidi = 100;
@@ -153,10 +155,9 @@ static void end_open(struct quic_end *end, const ngtcp2_cid *client_id) {
     int rv;
 
     fill(pair, &own_settings, &params);
-    own_settings.qlog.odcid = pair->original;
     gnutls_rnd(GNUTLS_RND_NONCE, own.data, own.datalen);
     if (!is_client) {
-        params.original_dcid = pair->original;
+        SET_ORIGINAL_DCID(&own_settings, &params, pair->original);
         params.stateless_reset_token_present = 1;
         memcpy(params.stateless_reset_token, quic_pair_reset_token, sizeof quic_pair_reset_token);
     }
@@ -238,8 +239,8 @@ static bool write_one(struct quic_end *end) {
 }
 
 static bool is_done(const struct quic_end *end) {
-    ngtcp2_conn_stat stat;
-    ngtcp2_conn_get_conn_stat(end->conn, &stat);
+    ngtcp2_conn_info stat;
+    ngtcp2_conn_get_conn_info(end->conn, &stat);
     return end->out_id == -1 && stat.bytes_in_flight == 0 && ngtcp2_conn_get_handshake_completed(end->conn);
 }
 
@@ -256,10 +257,11 @@ void quic_pair_run(struct quic_pair *pair) {
         next = ngtcp2_conn_get_expiry(ends[0].conn);
         if (ngtcp2_conn_get_expiry(ends[1].conn) < next) next = ngtcp2_conn_get_expiry(ends[1].conn);
         if (next > pair->now_ns) pair->now_ns = next;
-        for (size_t i = 0; i < 2; i++)
-            if (ngtcp2_conn_get_expiry(ends[i].conn) <= pair->now_ns &&
-                ngtcp2_conn_handle_expiry(ends[i].conn, pair->now_ns) != 0)
-                die("a timer", 0);
+        for (size_t i = 0; i < 2; i++) {
+            int rv =
+                ngtcp2_conn_get_expiry(ends[i].conn) <= pair->now_ns ? ngtcp2_conn_handle_expiry(ends[i].conn, pair->now_ns) : 0;
+            if (rv != 0) die("a timer", rv);
+        }
     }
 }
 
@@ -280,12 +282,12 @@ int64_t quic_pair_send(struct quic_end *end, size_t count, const struct trace_co
 
 void quic_pair_say_goodbye(struct quic_end *end, uint64_t code, const char *reason) {
     uint8_t packet[PACKET_BYTES_MAX];
-    ngtcp2_connection_close_error error;
+    ngtcp2_ccerr error;
     ngtcp2_ssize count;
 
     TRACE_NGTCP2_SCOPE(scope_of(end));
-    ngtcp2_connection_close_error_default(&error);
-    ngtcp2_connection_close_error_set_application_error(&error, code, (const uint8_t *)reason, strlen(reason));
+    ngtcp2_ccerr_default(&error);
+    ngtcp2_ccerr_set_application_error(&error, code, (const uint8_t *)reason, strlen(reason));
     count = ngtcp2_conn_write_connection_close(end->conn, NULL, NULL, packet, sizeof packet, &error, end->pair->now_ns);
     if (count <= 0) die("no goodbye", (int)count);
     TRACE_NGTCP2_CLOSED(end->trace, 0, &error);

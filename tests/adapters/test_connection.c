@@ -187,13 +187,34 @@ START_TEST(a_connection_that_moves_says_where_to) {
 }
 END_TEST
 
+/* ngtcp2 1.12 and later uses a path again that it has validated before, without a call.  Here the server believes to be elsewhere. */
+START_TEST(a_path_that_is_used_again_without_a_word_is_told_and_one_that_is_not_validated_is_not) {
+    open_pair((enum trace_ngtcp2_source)_i);
+    struct trace_ngtcp2 *trace = pair.ends[1].trace;
+    talk();
+    trace->path.remote.port = 1;
+    trace->kept[0].remote.port = 1;
+    talk();
+    read_end(1);
+    ck_assert_uint_eq(count_of(TRACE_KIND_CONN_MIGRATED), 0);
+    trace->kept[1] = trace->kept[0];
+    trace->kept[1].remote.port = 4000;
+    trace->kept_count = 2;
+    talk();
+    talk();
+    read_end(1);
+    ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.endpoint.port, 4000);
+    quic_pair_close(&pair);
+}
+END_TEST
+
 /* ---- what a handshake may meet -------------------------------------------------------------------------------------------- */
 
-/* A record of ngtcp2 of a 0-RTT packet, as it comes before the handshake has completed. */
-static void hear_of_early_packet(struct trace_ngtcp2 *trace) {
+/* A record of ngtcp2 of a 0-RTT packet, before or after the handshake has completed. */
+static void hear_of_early_packet(struct trace_ngtcp2 *trace, bool established) {
     static const char record[] = "{\"time\":0,\"name\":\"transport:packet_sent\",\"data\":{\"frames\":[],\"header\":"
                                  "{\"packet_type\":\"0RTT\",\"packet_number\":0},\"raw\":{\"length\":50}}}";
-    trace->is_established = false;
+    trace->is_established = established;
     NGTCP2_QLOG_OF (&trace->settings)(trace, 0, record, sizeof record - 1);
 }
 
@@ -203,9 +224,18 @@ START_TEST(early_data_that_was_taken_is_told_also_without_packets) {
     read_end(0);
     ck_assert_uint_eq(count_of(TRACE_KIND_EARLY_DATA), 0); /* there was none */
     *(uint64_t *)(uintptr_t)logs[0]->control = TRACE_CONTROL_KINDS(TRACE_CONTROL_KIND_BIT(TRACE_KIND_EARLY_DATA));
-    hear_of_early_packet(trace);
+    hear_of_early_packet(trace, false);
     trace->callbacks.handshake_completed(trace->conn, trace);
     read_end(0);
+    ck_assert_uint_eq(only(TRACE_KIND_EARLY_DATA)->data.early_data.accepted, 1);
+    quic_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(early_data_that_arrives_after_the_handshake_is_told_then_and_once) {
+    open_pair(TRACE_NGTCP2_QLOG);
+    for (int i = 0; i < 2; i++) hear_of_early_packet(pair.ends[1].trace, true);
+    read_end(1);
     ck_assert_uint_eq(only(TRACE_KIND_EARLY_DATA)->data.early_data.accepted, 1);
     quic_pair_close(&pair);
 }
@@ -221,14 +251,14 @@ static int user_early_data_rejected(ngtcp2_conn *conn, void *user_data) {
 
 START_TEST(early_data_that_was_refused_is_told_once) {
     ngtcp2_callbacks callbacks = quic_pair_callbacks;
-    callbacks.early_data_rejected = user_early_data_rejected;
+    callbacks.EARLY_DATA_REJECTED = user_early_data_rejected;
     user_calls = 0;
     quic_pair_open(&pair,
                    &(struct quic_pair_options){.logs = {logs[0], logs[1]}, .source = TRACE_NGTCP2_QLOG, .callbacks = &callbacks});
     struct trace_ngtcp2 *trace = pair.ends[0].trace;
-    hear_of_early_packet(trace);
-    trace->callbacks.early_data_rejected(trace->conn, trace);
-    trace->callbacks.early_data_rejected(trace->conn, trace);
+    hear_of_early_packet(trace, false);
+    trace->callbacks.EARLY_DATA_REJECTED(trace->conn, trace);
+    trace->callbacks.EARLY_DATA_REJECTED(trace->conn, trace);
     ck_assert_uint_eq(user_calls, 2);
     trace->callbacks.handshake_completed(trace->conn, trace);
     read_end(0);
@@ -285,7 +315,10 @@ int main(void) {
     tcase_add_test(tcase, a_goodbye_is_no_reset);
     tcase_add_test(tcase, each_update_of_the_keys_is_told_at_both_ends);
     tcase_add_test(tcase, a_connection_that_moves_says_where_to);
+    tcase_add_loop_test(tcase, a_path_that_is_used_again_without_a_word_is_told_and_one_that_is_not_validated_is_not,
+                        TRACE_NGTCP2_NONE, TRACE_NGTCP2_CRYPTO_LOST + 1);
     tcase_add_test(tcase, early_data_that_was_taken_is_told_also_without_packets);
+    tcase_add_test(tcase, early_data_that_arrives_after_the_handshake_is_told_then_and_once);
     tcase_add_test(tcase, early_data_that_was_refused_is_told_once);
     tcase_add_test(tcase, a_retry_and_the_version_are_told);
     suite_add_tcase(suite, tcase);

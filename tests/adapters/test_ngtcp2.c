@@ -2,6 +2,7 @@
  *
  * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
 #include "ngtcp2_events.h"
+#include "ngtcp2_names.h"
 #include "quic_pair.h"
 #include "ring_fixture.h"
 
@@ -402,7 +403,7 @@ START_TEST(a_stream_that_is_given_up_has_its_code) {
     open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
     id = quic_pair_send(&pair.ends[0], 100, &request);
     quic_pair_run(&pair);
-    ck_assert_int_eq(ngtcp2_conn_shutdown_stream(pair.ends[1].conn, id, 7), 0);
+    ck_assert_int_eq(ngtcp2_conn_shutdown_stream(pair.ends[1].conn, 0, id, 7), 0);
     quic_pair_run(&pair);
     quic_pair_close(&pair);
     read_both();

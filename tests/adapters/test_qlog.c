@@ -12,6 +12,7 @@
 #define RECEIVED "\x1e{\"time\":22,\"name\":\"transport:packet_received\",\"data\":{\"frames\":["
 #define LOST "\x1e{\"time\":23,\"name\":\"recovery:packet_lost\",\"data\":{"
 #define HEADER(type, number) "\"header\":{\"packet_type\":\"" type "\",\"packet_number\":" number "}"
+#define TOKEN(data) "\"header\":{\"packet_type\":\"initial\",\"packet_number\":1,\"token\":{\"data\":\"" data "\"}}"
 #define RAW(length) ",\"raw\":{\"length\":" length "}}}\n"
 #define STREAM(id) "{\"frame_type\":\"stream\",\"stream_id\":" id ",\"offset\":0,\"length\":5,\"fin\":true}"
 #define ACK "{\"frame_type\":\"ack\",\"ack_delay\":0,\"acked_ranges\":[[0,3]]}"
@@ -28,6 +29,11 @@ static const struct {
      {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 5, 1406, 8}},
     {SENT STREAM("4611686018427387903") "]," HEADER("1RTT", "4611686018427387903") RAW("65535"),
      {TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, INT64_C(4611686018427387903), 65535, INT64_C(4611686018427387903)}},
+    {SENT ACK "]," TOKEN("b6") RAW("1200"), {TRACE_NGTCP2_SENT, TRACE_SPACE_INITIAL, 1, 1200, -1}},
+    {RECEIVED ACK
+     "]," TOKEN("b6eb37e80626bd55238851a2ee78c297363414890cd2e48343fd1153674d081c8f22ff590eba68faef6b0fb97293484d35d152dc12ec"
+                "b5fe1c48892d4a91a7eca3f499daa8c11f94a75543e6cd23") RAW("676"),
+     {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_INITIAL, 1, 676, -1}},
     {LOST HEADER("1RTT", "31") "}}\n", {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 31, 0, -1}},
     {LOST HEADER("initial", "1") "}}\n", {TRACE_NGTCP2_LOST, TRACE_SPACE_INITIAL, 1, 0, -1}},
 };
@@ -54,6 +60,16 @@ START_TEST(many_frames_hide_neither_the_header_nor_the_stream) {
     for (int i = 0; i < 1000; i++) count += (size_t)sprintf(record + count, "%s,", ACK);
     count += (size_t)sprintf(record + count, "%s", STREAM("12") "]," HEADER("1RTT", "77") RAW("1444"));
     check_packet(record, count, &(struct trace_ngtcp2_packet){TRACE_NGTCP2_SENT, TRACE_SPACE_1RTT, 77, 1444, 12});
+}
+END_TEST
+
+START_TEST(a_token_of_any_length_does_not_hide_the_header) {
+    char record[20000];
+    size_t count = (size_t)sprintf(
+        record, "%s", SENT ACK "],\"header\":{\"packet_type\":\"initial\",\"packet_number\":9,\"token\":{\"data\":\"");
+    for (int i = 0; i < 8000; i++) record[count++] = "0123456789abcdef"[i % 16];
+    count += (size_t)sprintf(record + count, "%s", "\"}}" RAW("1200"));
+    check_packet(record, count, &(struct trace_ngtcp2_packet){TRACE_NGTCP2_SENT, TRACE_SPACE_INITIAL, 9, 1200, -1});
 }
 END_TEST
 
@@ -102,6 +118,7 @@ END_TEST
 static void add(TCase *tcase) {
     tcase_add_loop_test(tcase, a_packet_record_gives_its_kind_space_number_size_and_stream, 0,
                         sizeof packets / sizeof packets[0]);
+    tcase_add_test(tcase, a_token_of_any_length_does_not_hide_the_header);
     tcase_add_test(tcase, many_frames_hide_neither_the_header_nor_the_stream);
     tcase_add_loop_test(tcase, a_record_that_is_about_no_packet_is_refused, 0, sizeof others / sizeof others[0]);
     tcase_add_loop_test(tcase, of_the_lost_ones_only_the_lost_ones_are_taken, 0, sizeof packets / sizeof packets[0]);
