@@ -30,7 +30,7 @@ struct batch {
     struct batch_group *groups;
     size_t group_count, group_room;
     struct trace_index index;
-    struct row_writer index_rows, nodes, apps, losses;
+    struct row_writer index_rows, nodes, apps, losses, segments;
     uint64_t events;
     uint64_t oldest_ns, newest_ns; /* of the events */
     uint64_t damaged_events, damaged_segments;
