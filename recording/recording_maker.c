@@ -114,18 +114,31 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
     memcpy(header->marks, info->marks, sizeof header->marks);
 }
 
-int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number) {
+static int take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number, uint32_t first,
+                uint32_t end) {
     struct history_segment_info info;
     struct history_layout layout;
     /* Nodes first: no node is removed while the segment has events of it. */
     int error = recording__roll_take(&maker->roll, nodes);
 
-    if (error == 0) error = history_image_take(history, number, maker->image, &info);
+    if (error == 0 && first == 0 && end == HISTORY_SEGMENT_EVENTS)
+        error = history_image_take(history, number, maker->image, &info);
+    else if (error == 0)
+        error = history_image_take_part(history, number, first, end, maker->image, &info);
     if (error < 0) return error;
     (void)history_image_layout(&info.shape, &layout);
     maker->image_bytes = layout.at[HISTORY_SECTIONS];
     fill_header(maker, &info);
     return 0;
+}
+
+int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number) {
+    return take(maker, history, nodes, number, 0, HISTORY_SEGMENT_EVENTS);
+}
+
+int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
+                              uint32_t first, uint32_t end) {
+    return take(maker, history, nodes, number, first, end);
 }
 
 /* ---- write -------------------------------------------------------------------------------------------------------------- */

@@ -82,6 +82,7 @@ static int start_recorder(struct daemon *daemon, const struct options *options) 
         .dir = options->record,
         .bytes_max = options->record_bytes_max,
         .age_max_ns = options->record_age_ns,
+        .seal_ns = options->record_seal_ns,
         .compress = options->record_compress,
         .store = &daemon->service.store,
         .say = say,

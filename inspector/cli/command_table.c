@@ -202,6 +202,8 @@ const struct command command_table[] = {
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
                        "have matched the filter.\n"
+                       "With --fleet it asks once a second what has been shipped, and shows each event once, however late it comes; events that "
+                       "never came are \"hidden\" behind a filter.\n"
                        "With --read it shows the recording's events and ends; --speed plays them as they happened, or so many times as fast.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
                      {"inspector follow --read today.p2rec --speed 10x --kind app_start,app_end", "a recording, ten times as fast"},

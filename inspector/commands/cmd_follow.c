@@ -6,13 +6,15 @@
 
 int run_follow(struct session *session) {
     const char *speed = session->options->texts[OPTION_SPEED];
-    bool past = session->inquiry.source->ops->can & SOURCE_PAST;
+    unsigned can = session->inquiry.source->ops->can;
+    bool past = can & SOURCE_PAST;
     if (speed && !past)
         return failure_set(&session->failure, EXIT_USAGE, "--speed needs --read: live events come as they happen");
     struct show_stream wish = {.source = session->inquiry.source,
                                .params_new = session_filter_new(session),
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER),
-                               .away = "traced went away; waiting for it to come back",
+                               .away = can & SOURCE_SHIPPED ? "the fleet does not answer; waiting for it to come back"
+                                                                : "traced went away; waiting for it to come back",
                                .reports_restart = true};
     if (speed) (void)parse_speed(speed, &wish.speed); /* options_parse has checked it */
     return show_stream(session, &wish);

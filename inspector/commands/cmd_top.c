@@ -264,6 +264,7 @@ int run_top(struct session *session) {
     uint64_t interval_ms = option_number(session->options, OPTION_INTERVAL, INTERVAL_MS_DEFAULT);
     if (options_want_data(session->options))
         return failure_set(&session->failure, EXIT_USAGE, "top has no --json: ask for nodes, peers or traces with it");
+    if (source_need_nodes(watch.source, "top", &session->failure)) return -1;
     if (interval_ms < INTERVAL_MS_MIN)
         return failure_set(&session->failure, EXIT_USAGE, "--interval: at least %u ms", INTERVAL_MS_MIN);
     if (terminal_open(&watch.terminal, session->view.color, &session->failure)) return -1;

@@ -441,6 +441,7 @@ static int run_windows(struct trigger *trigger) {
 
 int run_trigger(struct session *session) {
     const struct options *options = session->options;
+    if (source_need_nodes(session->inquiry.source, "trigger", &session->failure)) return -1;
     const char *file = options->texts[OPTION_OUTPUT];
     struct trigger trigger = {.session = session,
                               .condition = options->args[1],

@@ -93,6 +93,7 @@ bool clickhouse_is_local(const struct clickhouse *server) {
 /* Codes of ClickHouse's ErrorCodes.cpp. */
 enum {
     CODE_NO_SUCH_COLUMN = 16,
+    CODE_ENDED_EARLY = 32,
     CODE_UNKNOWN_IDENTIFIER = 47,
     CODE_UNKNOWN_TABLE = 60,
     CODE_UNKNOWN_DATABASE = 81,
@@ -101,6 +102,8 @@ enum {
     CODE_WRONG_PASSWORD = 193,
     CODE_REQUIRED_PASSWORD = 194,
     CODE_IP_NOT_ALLOWED = 195,
+    CODE_SOCKET_TIMEOUT = 209,
+    CODE_NETWORK_ERROR = 210,
     CODE_TABLE_IS_READ_ONLY = 242,
     CODE_NOT_ENOUGH_SPACE = 243,
     CODE_TOO_MANY_PARTS = 252,
@@ -156,6 +159,11 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     case CODE_ALL_CONNECTION_TRIES_FAILED:
         failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
         return CLICKHOUSE_AGAIN;
+    case CODE_ENDED_EARLY:
+    case CODE_SOCKET_TIMEOUT:
+    case CODE_NETWORK_ERROR:
+        failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
+        return CLICKHOUSE_UNSURE;
     default:
         /* Of an insert some partitions may be in. */
         failure_set(failure, EXIT_FAILED, "%s cannot do it: %s", at, answer->reason);
@@ -187,6 +195,13 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
     return CLICKHOUSE_REFUSED;
 }
 
+/* Is it somebody who is away, rather than the statement? */
+static bool is_away(enum clickhouse_outcome outcome, int code) {
+    return outcome == CLICKHOUSE_AGAIN || (outcome == CLICKHOUSE_UNSURE && (code == 0 || code == CODE_ENDED_EARLY ||
+                                                                           code == CODE_SOCKET_TIMEOUT ||
+                                                                           code == CODE_NETWORK_ERROR));
+}
+
 /* ---- requests ------------------------------------------------------------------------------------------------------------- */
 
 static enum clickhouse_outcome post(struct clickhouse *server, const struct http_body *body, struct clickhouse_answer *ret_answer,
@@ -195,7 +210,9 @@ static enum clickhouse_outcome post(struct clickhouse *server, const struct http
     if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     http_post(server->http, strbuf_text(&server->url), body, &answer);
     *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
-    return explain(server, &answer, ret_answer->code, failure);
+    enum clickhouse_outcome outcome = explain(server, &answer, ret_answer->code, failure);
+    if (is_away(outcome, ret_answer->code)) failure->disconnected = true;
+    return outcome;
 }
 
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,

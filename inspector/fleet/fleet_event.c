@@ -2,7 +2,7 @@
  *
  * See fleet_event.h.  A row is
  *
- *     time_ns trace_id sequence kind kind_id flags peer_id lane | node_id log_id host | numbers | texts
+ *     time_ns trace_id sequence kind kind_id flags peer_id lane | node_id log_id host instance segment | numbers | texts
  *
  * Columns of one size come before those that vary, so that the numbers of a row are a block of constant size: zeroed, and then
  * filled in at places that are known for each kind. */
@@ -68,6 +68,8 @@ static const struct fleet_column head_columns[] = {
     {"node_id", "FixedString(32)", NULL},
     {"log_id", "UInt64", NULL},
     {"host", "String", NULL},
+    {"instance", "UInt64", NULL},
+    {"segment", "UInt64", NULL},
 };
 
 static const struct fleet_column alias_columns[] = {
@@ -210,10 +212,13 @@ unsigned fleet_event_kind_rank(uint16_t kind) {
 
 /* ---- writing -------------------------------------------------------------------------------------------------------------- */
 
-void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_id *node_id, uint64_t log_id, const char *host) {
+void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_id *node_id, uint64_t log_id, const char *host,
+                       uint64_t instance, uint64_t segment) {
     uint8_t *at = row_put(ret_origin->bytes, node_id->bytes, sizeof node_id->bytes);
     at = row_put(at, &log_id, sizeof log_id);
     at = row_put_short(at, host, strnlen(host, FLEET_HOST_BYTES_MAX));
+    at = row_put(at, &instance, sizeof instance);
+    at = row_put(at, &segment, sizeof segment);
     ret_origin->count = (size_t)(at - ret_origin->bytes);
     need_plan();
 }
@@ -352,5 +357,7 @@ int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
     const char *host = row_read_string(reader, &bytes);
     if (bytes > FLEET_HOST_BYTES_MAX) return -EBADMSG;
     memcpy(ret_event->host, host, bytes);
+    ret_event->instance = row_read_u64(reader);
+    ret_event->segment = row_read_u64(reader);
     return read_data(reader, event);
 }

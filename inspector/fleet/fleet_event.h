@@ -4,7 +4,7 @@
  * have is one column, as wide as the widest of them; a kind that does not have it has zero, or "", there.
  *
  *     struct fleet_origin origin;
- *     fleet_origin_make(&origin, &node_id, log_id, "alpha");
+ *     fleet_origin_make(&origin, &node_id, log_id, "alpha", instance, segment);
  *     uint8_t *at = row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX);
  *     row_writer_end(&rows, fleet_event_put(at, &origin, lane, event));
  *
@@ -30,14 +30,15 @@ const struct fleet_column *fleet_event_columns(size_t *ret_count);
 #define FLEET_HOST_BYTES_MAX 64
 #define FLEET_EVENT_BYTES_MAX 1024 /* no row is longer */
 
-/* What all events of one log have in common, encoded. */
+/* What all events of one log in one segment have in common, encoded. */
 struct fleet_origin {
     size_t count;
-    uint8_t bytes[TRACE_NODE_ID_BYTES + 8 + 1 + FLEET_HOST_BYTES_MAX];
+    uint8_t bytes[TRACE_NODE_ID_BYTES + 8 + 1 + FLEET_HOST_BYTES_MAX + 8 + 8];
 };
 
-/* host: at most FLEET_HOST_BYTES_MAX bytes; the rest is cut off. */
-void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_id *node_id, uint64_t log_id, const char *host);
+/* host: at most FLEET_HOST_BYTES_MAX bytes; the rest is cut off.  instance, segment: of the recording that has the event. */
+void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_id *node_id, uint64_t log_id, const char *host,
+                       uint64_t instance, uint64_t segment);
 
 /* Writes a row; needs FLEET_EVENT_BYTES_MAX bytes.  Returns the end. */
 uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t lane, const struct trace_event *event);
@@ -50,6 +51,7 @@ struct fleet_event {
     struct trace_node_id node_id;
     uint64_t log_id;
     uint8_t lane;
+    uint64_t instance, segment; /* 0 where an older shipper sent it */
     char host[FLEET_HOST_BYTES_MAX + 1];
 };
 

@@ -69,6 +69,13 @@ static const struct fleet_column loss_columns[] = {
     {"to_ns", "UInt64", NULL},
 };
 
+static const struct fleet_column segment_columns[] = {
+    {"instance", "UInt64", NULL}, /* of the traced that recorded */
+    {"segment", "UInt64", NULL},  {"host", "String", NULL},
+    {"events", "UInt64", NULL},   {"first_ns", "UInt64", NULL}, /* of its events; 0: none could be read */
+    {"last_ns", "UInt64", NULL},
+};
+
 static const struct fleet_column host_columns[] = {
     {"host", "String", NULL},
     {"shipper", "String", NULL}, /* tells two machines of one name apart */
@@ -115,6 +122,12 @@ static struct fleet_table tables[] = {
      .key = "host, instance, first_segment, cause",
      .version = "found_ns",
      .shard = "cityHash64(host)"},
+    {.name = "segments",
+     .columns = segment_columns,
+     .column_count = COUNT_OF(segment_columns),
+     .key = "instance, segment",
+     .partition = DAY_OF("last_ns"),
+     .shard = "cityHash64(instance)"},
     {.name = "hosts",
      .columns = host_columns,
      .column_count = COUNT_OF(host_columns),

@@ -9,6 +9,7 @@
  *                counts, so that a row which is there twice changes no answer
  *   nodes, apps  a row for each log, and for each application of one: the newest snapshot stays
  *   losses       what never came: segments that were gone before they were shipped, or damaged
+ *   segments     a row for each segment of a recording, written once all of its events are there: what `follow` reads next
  *   hosts        a row for each machine: how far it is
  *
  * All are ReplacingMergeTree, where a row with the same key replaces one that was there; FINAL or LIMIT 1 BY shows it once until

@@ -32,6 +32,7 @@ void batch_fini(struct batch *batch) {
     row_writer_fini(&batch->index_rows);
     row_writer_fini(&batch->losses);
     batch_nodes_fini(&batch->nodes);
+    row_writer_fini(&batch->segments);
 }
 
 /* Keeps the memory of the first group: usually it is the only one. */
@@ -44,11 +45,12 @@ void batch_clear(struct batch *batch) {
     row_writer_clear(&batch->index_rows);
     row_writer_clear(&batch->losses);
     batch_nodes_clear(&batch->nodes);
+    row_writer_clear(&batch->segments);
     batch->events = batch->oldest_ns = batch->newest_ns = batch->damaged_events = batch->damaged_segments = 0;
 }
 
 bool batch_failed(const struct batch *batch) {
-    return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed;
+    return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed || batch->segments.failed;
 }
 
 void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t now_ns) {
@@ -93,18 +95,20 @@ struct visit {
     struct batch *batch;
     const struct nodes *nodes;
     struct batch_group *group; /* of the last event */
+    uint64_t instance, segment, events, first_ns, last_ns;
 };
 
 /* The origin of a node, + 1; 0 when out of memory. */
-static uint32_t origin_of(struct batch *batch, const struct nodes *nodes, uint32_t index) {
+static uint32_t origin_of(const struct visit *visit, uint32_t index) {
     static const struct trace_node_id nobody;
+    struct batch *batch = visit->batch;
     if (batch->origin_of[index]) return batch->origin_of[index];
     struct fleet_origin *origins = grow(batch->origins, batch->origin_count, &batch->origin_room, sizeof *origins);
     if (!origins) return 0;
     batch->origins = origins;
-    const struct node *node = nodes_at(nodes, index);
+    const struct node *node = nodes_at(visit->nodes, index);
     fleet_origin_make(&origins[batch->origin_count++], node ? &node->info.node_id : &nobody, node ? node->info.log : 0,
-                      batch->host);
+                      batch->host, visit->instance, visit->segment);
     return batch->origin_of[index] = (uint32_t)batch->origin_count;
 }
 
@@ -112,7 +116,7 @@ static int visit_event(void *context, const struct trace_event *event, history_s
     struct visit *visit = context;
     struct batch *batch = visit->batch;
     uint64_t number = event->timestamp / DAY_NS / BATCH_GROUP_DAYS;
-    uint32_t origin = origin_of(batch, visit->nodes, history_source_node(source));
+    uint32_t origin = origin_of(visit, history_source_node(source));
     if (!visit->group || visit->group->number != number) visit->group = find_group(batch, number);
     struct batch_group *group = visit->group;
     struct batch_event *events = group ? grow(group->events, group->count, &group->room, sizeof *events) : NULL;
@@ -120,18 +124,33 @@ static int visit_event(void *context, const struct trace_event *event, history_s
     group->events = events;
     events[group->count++] = (struct batch_event){*event, origin - 1, history_source_lane(source)};
     batch->events++;
+    visit->events++;
+    if (!visit->first_ns || event->timestamp < visit->first_ns) visit->first_ns = event->timestamp;
+    if (event->timestamp > visit->last_ns) visit->last_ns = event->timestamp;
     if (!batch->oldest_ns || event->timestamp < batch->oldest_ns) batch->oldest_ns = event->timestamp;
     if (event->timestamp > batch->newest_ns) batch->newest_ns = event->timestamp;
     return 0;
 }
 
-static int add_events(struct batch *batch, const struct store *store) {
+static void add_segment(struct batch *batch, const struct visit *visit) {
+    struct row_writer *out = &batch->segments;
+    row_write_u64(out, visit->instance);
+    row_write_u64(out, visit->segment);
+    row_write_string(out, batch->host);
+    row_write_u64(out, visit->events);
+    row_write_u64(out, visit->first_ns);
+    row_write_u64(out, visit->last_ns);
+}
+
+static int add_events(struct batch *batch, const struct store *store, uint64_t instance, uint64_t number) {
     const struct history_query all = {0};
     struct history_visited visited;
-    struct visit visit = {.batch = batch, .nodes = store->nodes};
+    struct visit visit = {.batch = batch, .nodes = store->nodes, .instance = instance, .segment = number};
     memset(batch->origin_of, 0, sizeof batch->origin_of); /* node numbers differ between recordings */
-    return history_visit(store->history, &all, history_begin_position(store->history), history_end_position(store->history),
-                         visit_event, &visit, &visited);
+    int error = history_visit(store->history, &all, history_begin_position(store->history), history_end_position(store->history),
+                              visit_event, &visit, &visited);
+    if (!error) add_segment(batch, &visit);
+    return error;
 }
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------- */
@@ -204,6 +223,7 @@ int batch_encode_group(struct batch *batch, const struct batch_group *group) {
 
 static enum batch_read add_damaged(struct batch *batch, uint64_t instance, uint64_t number, uint64_t now_ns) {
     batch_add_loss(batch, &(struct batch_loss){instance, number, 1, HISTORY_SEGMENT_EVENTS, 0, 0, "damaged"}, now_ns);
+    add_segment(batch, &(struct visit){.instance = instance, .segment = number});
     batch->damaged_segments++;
     return BATCH_READ;
 }
@@ -230,7 +250,7 @@ static enum batch_read read_recording(struct batch *batch, struct recording *rec
                     number, instance);
         return BATCH_REFUSED;
     }
-    if (add_events(batch, store)) return failure_out_of_memory(failure), BATCH_LATER;
+    if (add_events(batch, store, instance, number)) return failure_out_of_memory(failure), BATCH_LATER;
     batch_nodes_add(&batch->nodes, batch->host, store->nodes, segment.written_unix_ns);
     uint64_t lost = recording_events_lost(recording);
     if (!lost) return BATCH_READ;

@@ -31,7 +31,7 @@ struct batch {
     struct batch_group *groups;
     size_t group_count, group_room;
     struct trace_index index;
-    struct row_writer index_rows, losses;
+    struct row_writer index_rows, losses, segments;
     struct batch_nodes nodes;
     uint64_t events;
     uint64_t oldest_ns, newest_ns; /* of the events */

@@ -91,5 +91,7 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
         if (batch_encode_group(batch, &batch->groups[i])) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
         outcome = ship_deliver_rows(delivery, "events", &batch->event_rows, failure);
     }
+    /* Last: whoever reads that a segment is there finds all of it. */
+    if (!outcome) outcome = ship_deliver_rows(delivery, "segments", &batch->segments, failure);
     return outcome;
 }

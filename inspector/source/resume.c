@@ -100,6 +100,8 @@ void resume_explain(struct resume *resume, uint64_t lost) {
 
 /* ---- a lane ---- */
 
+static bool may_repeat(const struct resume *resume) { return resume->repeats || resume->stream > 1; }
+
 /* The full position whose lower 32 bits an event carries: the one within 2^31 of a position near it. */
 static uint64_t position_near(uint64_t near, uint64_t low) {
     return near + (uint64_t)(int64_t)(int32_t)((uint32_t)low - (uint32_t)near);
@@ -140,7 +142,7 @@ static struct resume_verdict accept_event(struct resume *resume, struct resume_e
     uint64_t ago = lane->next - 1 - position, bit = ago < 64 ? UINT64_C(1) << ago : 0;
     bool seen = !bit || lane->window & bit;
     lane->window |= bit;
-    return (struct resume_verdict){.deliver = !seen || resume->stream == 1};
+    return (struct resume_verdict){.deliver = !seen || resume->recent || !may_repeat(resume)};
 }
 
 static void set_loss(json_t *event, uint64_t first, uint64_t count) {
@@ -154,7 +156,7 @@ static struct resume_verdict accept_gap(struct resume *resume, struct resume_ent
     const json_t *data = json_object_get(event, "data");
     uint64_t first = json_get_count(data, "first"), count = json_get_count(data, "count");
     uint64_t ahead = gap_ahead(lane->next, first, count);
-    if (!ahead) return (struct resume_verdict){.deliver = resume->stream == 1};
+    if (!ahead) return (struct resume_verdict){.deliver = !may_repeat(resume)};
     struct resume_verdict verdict = {.deliver = true};
     if (count > ahead)
         set_loss(event, first + (count - ahead), ahead);

@@ -26,6 +26,7 @@ struct resume {
     size_t count, capacity;
     unsigned stream;    /* 1 for the first connection */
     uint64_t recent;    /* events still to come that may be sorted by time */
+    bool repeats;       /* also the first stream may have events that it had before */
     bool whole;         /* the stream has every event: a jump in a lane's positions is a loss */
     uint64_t explained; /* reported by the `lost` of notifications; the resulting jumps have not come yet */
 };

@@ -22,6 +22,11 @@ static int require_capability(const struct source *source, unsigned capability, 
     return failure_set(failure, EXIT_FAILED, "%s %s", source->title, lacks);
 }
 
+int source_need_nodes(const struct source *source, const char *command, struct failure *failure) {
+    if (!(source->ops->can & SOURCE_SHIPPED)) return 0;
+    return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command);
+}
+
 int source_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
                json_t **ret_result, struct failure *failure) {
     unsigned capability = !strcmp(method, "control") ? SOURCE_CONTROL : SOURCE_ASK;

@@ -27,6 +27,8 @@ enum {
     SOURCE_FOLLOW = 2,  /* has a stream of events */
     SOURCE_CONTROL = 4, /* can change what nodes emit */
     SOURCE_STREAMS = 8, /* can be followed several times at once */
+    SOURCE_SHIPPED = 32, /* its stream has what has been shipped: late, one machine's after another's, and perhaps again; when
+                          * it comes back, it goes on where it was */
     SOURCE_PAST = 16,   /* holds the past only: its stream is its events, and ends */
 };
 
@@ -108,6 +110,9 @@ int source_ask(struct source *source, const char *method, json_t *params_new, co
 /* Begins a stream with the params of `subscribe`.  *ret_number tells it from other streams of the source; may be NULL.
  * Returns 0, or -1 with the failure. */
 int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure);
+
+/* For a command that watches nodes as they run: returns 0, or -1 with the failure when the source has what they shipped. */
+int source_need_nodes(const struct source *source, const char *command, struct failure *failure);
 
 /* Waits for what comes next, until deadline_ms on the clock of trace_now_monotonic_ms(), or WAIT_FOREVER.  Fills in *ret_news,
  * except for TIME, ENDED and OUTPUT_GONE; for FAILED, the failure. */

@@ -37,6 +37,7 @@ static int stream_follow(struct stream *stream, json_t *params_new, bool failed,
 int stream_init(struct stream *stream, struct source *source, const struct stream_wish *wish, json_t **ret_nodes,
                 struct failure *failure) {
     bool from_past = wish->recent || json_object_get(wish->params_new, "from");
+    bool shipped = source->ops->can & SOURCE_SHIPPED;
     json_t *nodes = NULL, *params;
     *stream = (struct stream){.source = source,
                               .failure = failure,
@@ -47,6 +48,7 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
                               .away.due_ms = WAIT_FOREVER,
                               .subscribed_ns = UINT64_MAX};
     if (resume_init(&stream->resume, is_whole(stream->params), wish->recent)) return failure_out_of_memory(failure);
+    stream->resume.repeats = shipped;
     if (source_ask(source, "nodes", NULL, NULL, &nodes, failure)) return -1;
     *ret_nodes = nodes;
     stream->begin_ns = from_past ? 0 : trace_now_unix_ns();
@@ -54,7 +56,7 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
     int failed = resume_know_logs(&stream->resume, nodes);
     if (wish->recent) failed |= json_object_set_new(params, "recent", json_integer((json_int_t)wish->recent));
     if (!stream_follow(stream, params, failed != 0, NULL)) {
-        stream->subscribed_ns = trace_now_unix_ns();
+        if (!shipped) stream->subscribed_ns = trace_now_unix_ns(); /* else the clocks are those of other machines */
         return 0;
     }
     *ret_nodes = NULL;
@@ -197,7 +199,7 @@ static enum source_event come_back(struct stream *stream, struct source_news *re
         uint64_t wait_ms = stream_wait_ms(stream);
         if (source_reopen(stream->source, wait_ms, stream->failure))
             return wait_ms < stream->wait_ms && stream->failure->disconnected ? SOURCE_ENDED : SOURCE_FAILED;
-        resume_next_stream(&stream->resume);
+        if (!(stream->source->ops->can & SOURCE_SHIPPED)) resume_next_stream(&stream->resume); /* else it is still the same */
         if (!follow_again(stream)) break;
         if (!stream->failure->disconnected) return SOURCE_FAILED;
         if (source_pause(stream->source, CONNECT_RETRY_MS)) return SOURCE_OUTPUT_GONE;

@@ -237,14 +237,14 @@ struct copied {
     uint32_t count;
 };
 
-/* What an image has of the events from `first` on.  Returns 0, or -ENOENT. */
-static int copy_events(const struct history *history, uint64_t number, uint32_t first, struct copied *out) {
+/* What an image has of the next events in [first, end) of the segment.  Returns 0, or -ENOENT. */
+static int copy_events(const struct history *history, uint64_t number, uint32_t first, uint32_t end, struct copied *out) {
     const struct segment *segment;
 
     out->count = 0;
     grace_read_lock();
     segment = history__segment(history, number);
-    for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < HISTORY_SEGMENT_EVENTS; i++) {
+    for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < end; i++) {
         if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
         if (segment->kept && history__is_kept(segment, i)) continue; /* it is in the image of the segment that it came into */
         out->events[out->count] = segment->events[i];
@@ -264,8 +264,9 @@ static void append_copied(struct history *history, const struct copied *copied) 
     }
 }
 
-/* Indexes the events anew, in a history of their own that has room for all peers. */
-static int take_anew(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info) {
+/* Indexes the events in [first, end) of a segment anew, in a history of their own that has room for all peers. */
+static int take_anew(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
+                     struct history_segment_info *ret_info) {
     struct copied *copied = malloc(sizeof *copied);
     struct history *anew = NULL;
     int error = copied != NULL ? history_create_lazy(&anew, HISTORY_BYTES_MIN) : -ENOMEM;
@@ -274,8 +275,8 @@ static int take_anew(struct history *history, uint64_t number, void *image, stru
         memcpy(anew->keys, history->keys, sizeof anew->keys);
         anew->every_peer = true;
     }
-    for (uint32_t first = 0; first < HISTORY_SEGMENT_EVENTS && error == 0; first += COPIED_A_LOCK) {
-        error = copy_events(history, number, first, copied);
+    for (uint32_t at = first; at < end && error == 0; at += COPIED_A_LOCK) {
+        error = copy_events(history, number, at, end, copied);
         if (error == 0) append_copied(anew, copied);
     }
     if (error == 0) error = history_end_position(anew) == 0 ? -ENODATA : history_image_take(anew, 0, image, ret_info);
@@ -302,7 +303,7 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
     int error = take_info(history, number, &info);
 
     if (error < 0) return error;
-    if (!has_all(history, number)) return take_anew(history, number, image, ret_info);
+    if (!has_all(history, number)) return take_anew(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
     if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* of a segment, that is our own fault */
     for (enum history_section section = 0; section < HISTORY_SECTIONS && error == 0; section++) {
         size_t at = taking.layout.at[section], bytes = taking.layout.bytes[section];
@@ -312,4 +313,9 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
     if (error == 0) error = sort_traces(&taking, &info);
     if (error == 0) *ret_info = info;
     return error;
+}
+
+int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
+                            struct history_segment_info *ret_info) {
+    return take_anew(history, number, first, end, image, ret_info);
 }

@@ -68,7 +68,7 @@ START_TEST(an_event_comes_back_from_its_row) {
         random_event(&random, 1, &event, &node, &lane);
         if (i % 7 == 0) event.timestamp = UINT64_MAX - i;
         struct trace_node_id node_id = random_node_id(node);
-        fleet_origin_make(&origin, &node_id, 77 + node, "alpha");
+        fleet_origin_make(&origin, &node_id, 77 + node, "alpha", 5, 6);
         row_writer_clear(&rows);
         row_writer_end(&rows, fleet_event_put(row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX), &origin, (uint8_t)lane, &event));
         struct row_reader reader = row_reader_of(rows.bytes, rows.count);
@@ -88,7 +88,7 @@ START_TEST(a_row_that_is_cut_is_refused_wherever_it_is_cut) {
     struct random_events random = {.state = 5};
     struct fleet_origin origin;
     struct row_writer rows = {0};
-    fleet_origin_make(&origin, &(struct trace_node_id){{1}}, 2, "h");
+    fleet_origin_make(&origin, &(struct trace_node_id){{1}}, 2, "h", 3, 4);
     for (unsigned i = 0; i < 200; i++) {
         struct trace_event event;
         uint32_t node, lane;

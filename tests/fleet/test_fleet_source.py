@@ -187,7 +187,7 @@ class FleetSource(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
             self.assertIn(sentence, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1)
-        for words in (["follow"], ["control"]):
+        for words in (["trigger", "packet_lost"], ["control"]):
             done = run("--fleet", self.load_url, *words)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("fleet", done.stderr)

@@ -10,13 +10,13 @@ static void check_row(const struct fleet_event *row) {
     struct fleet_origin origin;
     struct fleet_event again, third;
     REQUIRE(memchr(row->host, 0, sizeof row->host) != NULL);
-    fleet_origin_make(&origin, &row->node_id, row->log_id, row->host);
+    fleet_origin_make(&origin, &row->node_id, row->log_id, row->host, row->instance, row->segment);
     const uint8_t *end = fleet_event_put(bytes, &origin, row->lane, &row->event);
     REQUIRE(end <= bytes + sizeof bytes);
     struct row_reader reader = row_reader_of(bytes, (size_t)(end - bytes));
     REQUIRE(fleet_event_read(&reader, &again) == 0 && !row_reader_more(&reader));
     /* The first writing drops what nothing shows (fleet_event.h); the second drops nothing more. */
-    fleet_origin_make(&origin, &again.node_id, again.log_id, again.host);
+    fleet_origin_make(&origin, &again.node_id, again.log_id, again.host, again.instance, again.segment);
     end = fleet_event_put(bytes, &origin, again.lane, &again.event);
     reader = row_reader_of(bytes, (size_t)(end - bytes));
     REQUIRE(fleet_event_read(&reader, &third) == 0 && fuzz_same(&again, &third, sizeof again));

@@ -96,6 +96,29 @@ class Record(ProtocolTest):
         answers, _ = ask([self.dir], "count", "verify")
         self.assertEqual(total(answers[0]["result"]), 2 * SEGMENT)
 
+    def test_what_is_old_enough_is_written_though_its_segment_is_open(self):
+        """Each event once, whether its segment was sealed in one piece or in several; a kill then costs the newest alone."""
+        node = self.record("--record-seal", "1s", events=1000)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the first events to be written")
+        self.emit(node, 500)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1500, "the next ones to be written")
+        self.emit(node, SEGMENT)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1500 + SEGMENT, "all to be written")
+        self.place.traced.kill()
+        self.place.finish()
+        answers, problems = ask([self.dir], "count", "verify")
+        self.assertEqual((total(answers[0]["result"]), problems), (1500 + SEGMENT, ""))
+        numbers = [int(file.name.split("-")[2].split(".")[0]) for file in self.files()]
+        self.assertEqual(numbers, list(range(len(numbers))))
+        self.assertGreater(len(numbers), 2)
+
+    def test_pieces_answer_as_the_live_history(self):
+        node = self.record("--record-seal", "1s", events=700)
+        until(lambda: self.client.call("stats")["record"]["events"] == 700, "a piece")
+        self.emit(node, 2 * SEGMENT)
+        node.close()
+        self.compare()
+
     def test_a_second_run_writes_beside_the_first(self):
         self.record(events=1000).close()
         self.exited()

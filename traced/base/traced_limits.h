@@ -68,4 +68,7 @@
 /* --history */
 #define LIMIT_HISTORY_BYTES_DEFAULT (256ULL << 20)
 
+/* --record-seal: each time a file, and a look at the directory. */
+#define LIMIT_RECORD_SEAL_NS_MIN 1000000000ULL
+
 #endif

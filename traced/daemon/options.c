@@ -34,6 +34,8 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "  --record DIR       write the events into DIR, too, as files that inspector can read\n"
                            "  --record-max SIZE  remove the oldest of them when all have more than SIZE\n"
                            "  --record-age TIME  remove those that were written longer ago than TIME\n"
+                           "  --record-seal TIME write events that are so old, though their file is small; else\n"
+                           "                     when there are 65536 (for fleets: 5s)\n"
                            "  --record-compress  compress all but the newest few\n"
                            "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
                            "  --log-level LEVEL  error, warn, info (default) or debug\n"
@@ -124,6 +126,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         RECORD,
         RECORD_MAX,
         RECORD_AGE,
+        RECORD_SEAL,
         RECORD_COMPRESS
     };
     static const struct option table[] = {
@@ -134,6 +137,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         {"record", required_argument, NULL, RECORD},
         {"record-max", required_argument, NULL, RECORD_MAX},
         {"record-age", required_argument, NULL, RECORD_AGE},
+        {"record-seal", required_argument, NULL, RECORD_SEAL},
         {"record-compress", no_argument, NULL, RECORD_COMPRESS},
         {"log", required_argument, NULL, LOG},
         {"log-level", required_argument, NULL, LOG_LEVEL},
@@ -177,6 +181,10 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
             if (parse_time(optarg, &options.record_age_ns))
                 return wrong(err, "--record-age is not a time, like 30m or 24h: ", optarg);
             break;
+        case RECORD_SEAL:
+            if (parse_time(optarg, &options.record_seal_ns) || options.record_seal_ns < LIMIT_RECORD_SEAL_NS_MIN)
+                return wrong(err, "--record-seal is not a time of a second or more, like 5s: ", optarg);
+            break;
         case LOG_LEVEL: {
             int level = log_level_by_name(optarg);
             if (level < 0) return wrong(err, "--log-level is not error, warn, info or debug: ", optarg);
@@ -190,8 +198,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         }
     }
     if (optind < argc) return wrong(err, "unexpected argument: ", argv[optind]);
-    if (!options.record && (options.record_bytes_max || options.record_age_ns || options.record_compress))
-        return wrong(err, "--record-max, --record-age and --record-compress need --record DIR", "");
+    if (!options.record && (options.record_bytes_max || options.record_age_ns || options.record_seal_ns || options.record_compress))
+        return wrong(err, "--record-max, --record-age, --record-seal and --record-compress need --record DIR", "");
     *ret_options = options;
     return OPTIONS_RUN;
 }

@@ -22,6 +22,7 @@ struct options {
     const char *record;                /* NULL: nothing is recorded */
     uint64_t record_bytes_max;         /* 0: no limit */
     uint64_t record_age_ns;            /* 0: no limit */
+    uint64_t record_seal_ns;           /* 0: when a segment is full */
     bool record_compress;
     bool read_only, check;
     enum log_level log_level;

@@ -36,7 +36,10 @@ struct recorder {
     _Atomic bool stop;
     /* the thread's */
     uint64_t next;          /* segment to write */
-    uint64_t empty;         /* segments before it without an event of their own: they are no files, and no gap */
+    uint32_t written;       /* its events that are in files already: it was open then */
+    uint64_t number;        /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
+                             * an event of its own takes none */
+    uint64_t part_ns;       /* when the open segment was last looked at, on CLOCK_MONOTONIC */
     uint64_t next_compress; /* file */
     uint64_t told_ns;       /* when a failure was told last; 0: all is well */
     uint64_t told_dropped;
@@ -88,6 +91,7 @@ static void tell_recovered(struct recorder *recorder) {
 }
 
 static void drop(struct recorder *recorder, uint64_t segments, uint64_t events, const char *why) {
+    recorder->number += segments;
     add(&recorder->dropped_segments, segments);
     add(&recorder->dropped_events, events);
     tell_dropped(recorder, why);
@@ -153,45 +157,70 @@ static void remove_old(struct recorder *recorder) {
 
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
-static void write_segment(struct recorder *recorder) {
+/* Writes what is not written yet of the next segment's first `end` events. */
+static void write_events(struct recorder *recorder, uint32_t end) {
     const struct store *store = recorder->config.store;
-    uint64_t bytes, number = recorder->next++;
-    int error = recording_maker_take(recorder->maker, store->history, store->nodes, number);
+    struct recording_maker *maker = recorder->maker;
+    uint32_t first = recorder->written;
+    uint64_t bytes;
+    int error = first == 0 && end == HISTORY_SEGMENT_EVENTS
+                    ? recording_maker_take(maker, store->history, store->nodes, recorder->next)
+                    : recording_maker_take_part(maker, store->history, store->nodes, recorder->next, first, end);
 
-    if (error == -ENODATA) {
-        recorder->empty++;
-        return;
-    }
-    number -= recorder->empty;
-    recording_maker_set_number(recorder->maker, number);
+    recorder->written = end;
+    if (error == -ENODATA) return;
     if (error == -ENOENT) { /* evicted while it was copied */
-        drop(recorder, 1, HISTORY_SEGMENT_EVENTS, "the disk is too slow");
+        drop(recorder, 1, end - first, "the disk is too slow");
         return;
     }
-    if (error == 0) error = write_file(recorder, number, &bytes);
+    recording_maker_set_number(maker, recorder->number);
+    if (error == 0) error = write_file(recorder, recorder->number, &bytes);
     if (error < 0) {
-        drop(recorder, 1, recording_maker_events(recorder->maker), strerror(-error));
+        drop(recorder, 1, end - first, strerror(-error));
         return;
     }
+    recorder->number++;
     add(&recorder->segments, 1);
     add(&recorder->events, recording_maker_events(recorder->maker));
     add(&recorder->bytes, bytes);
     tell_recovered(recorder);
 }
 
+static void write_segment(struct recorder *recorder) {
+    if (recorder->written < HISTORY_SEGMENT_EVENTS) write_events(recorder, HISTORY_SEGMENT_EVENTS);
+    recorder->next++;
+    recorder->written = 0;
+}
+
 /* Segments that are gone from the history already. */
 static void skip_evicted(struct recorder *recorder) {
     uint64_t oldest = history_begin_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
-    if (oldest <= recorder->next) return;
-    drop(recorder, oldest - recorder->next, (oldest - recorder->next) * HISTORY_SEGMENT_EVENTS, "the disk is too slow");
+    uint64_t segments = oldest > recorder->next ? oldest - recorder->next : 0;
+    if (segments == 0) return;
+    drop(recorder, segments, segments * HISTORY_SEGMENT_EVENTS - recorder->written, "the disk is too slow");
     recorder->next = oldest;
+    recorder->written = 0;
 }
 
 static uint64_t sealed(const struct recorder *recorder) {
     return history_end_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
 }
 
-/* Writes what is sealed; in between, one old file is compressed when there is nothing to write. */
+/* Writes what has been appended to the open segment.  Returns true when there was something. */
+static bool write_open(struct recorder *recorder) {
+    uint64_t end = history_end_position(recorder->config.store->history), begin = recorder->next * HISTORY_SEGMENT_EVENTS;
+
+    recorder->part_ns = clock_ns(CLOCK_MONOTONIC);
+    if (end <= begin + recorder->written || end >= begin + HISTORY_SEGMENT_EVENTS) return false;
+    write_events(recorder, (uint32_t)(end - begin));
+    return true;
+}
+
+static bool part_is_due(const struct recorder *recorder) {
+    return recorder->config.seal_ns != 0 && clock_ns(CLOCK_MONOTONIC) - recorder->part_ns >= recorder->config.seal_ns;
+}
+
+/* Writes what is sealed, and what is due of the rest; in between, one old file is compressed when there is nothing to write. */
 static void write_sealed(struct recorder *recorder) {
     bool wrote = false;
     for (skip_evicted(recorder); recorder->next < sealed(recorder); skip_evicted(recorder)) {
@@ -199,26 +228,31 @@ static void write_sealed(struct recorder *recorder) {
         wrote = true;
         remove_old(recorder);
     }
-    if (!wrote) remove_old(recorder); /* for their age */
+    bool part = part_is_due(recorder) && write_open(recorder);
+    if (part || !wrote) remove_old(recorder); /* also for their age */
 }
 
 /* Returns true when there is more to compress. */
 static bool compress_one(struct recorder *recorder) {
-    if (!recorder->config.compress || recorder->next_compress + RECORDER_PLAIN_FILES >= recorder->next - recorder->empty)
-        return false;
+    if (!recorder->config.compress || recorder->next_compress + RECORDER_PLAIN_FILES >= recorder->number) return false;
     int error = compress_file(recorder, recorder->next_compress++);
     if (error < 0 && error != -ENOENT && error != -EALREADY) /* it stays as it was; removed, or dropped, it need not be */
         say(recorder, LOG_LEVEL_WARNING, "recording to %.100s: a segment was not compressed: %s", recorder->config.dir,
             strerror(-error));
-    return recorder->next_compress + RECORDER_PLAIN_FILES < recorder->next - recorder->empty;
+    return recorder->next_compress + RECORDER_PLAIN_FILES < recorder->number;
 }
 
 static void write_rest(struct recorder *recorder) {
     write_sealed(recorder);
-    if (history_end_position(recorder->config.store->history) > recorder->next * HISTORY_SEGMENT_EVENTS) write_segment(recorder);
+    (void)write_open(recorder);
     remove_old(recorder);
     say(recorder, LOG_LEVEL_INFO, "recorded %" PRIu64 " events in %" PRIu64 " segments to %.100s; %" PRIu64 " segments dropped",
         get(&recorder->events), get(&recorder->segments), recorder->config.dir, get(&recorder->dropped_segments));
+}
+
+static int idle_ms(const struct recorder *recorder) {
+    uint64_t seal_ms = recorder->config.seal_ns / 1000000 + 1;
+    return recorder->config.seal_ns != 0 && seal_ms < IDLE_MS ? (int)seal_ms : IDLE_MS;
 }
 
 static void *run(void *arg) {
@@ -230,7 +264,7 @@ static void *run(void *arg) {
     while (!atomic_load_explicit(&recorder->stop, memory_order_acquire)) { /* stop:A  Pairs with stop:R. */
         struct pollfd poll_fd = {.fd = recorder->wake_fd, .events = POLLIN};
         eventfd_t woken;
-        if (poll(&poll_fd, 1, more ? 0 : IDLE_MS) > 0) (void)eventfd_read(recorder->wake_fd, &woken);
+        if (poll(&poll_fd, 1, more ? 0 : idle_ms(recorder)) > 0) (void)eventfd_read(recorder->wake_fd, &woken);
         write_sealed(recorder);
         more = compress_one(recorder);
     }

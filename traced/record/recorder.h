@@ -22,6 +22,7 @@ struct recorder_config {
     const char *dir;     /* made, with mode 0700, if it is not there */
     uint64_t bytes_max;  /* of all recordings in the directory; 0: no limit */
     uint64_t age_max_ns; /* files that were written longer ago are removed; 0: none */
+    uint64_t seal_ns;    /* write the open segment's events when they are so old; 0: when it is full, and at the end */
     bool compress;       /* what is older than the newest RECORDER_PLAIN_FILES */
     const struct store *store;
     /* One line for the log, on the recorder's thread. */

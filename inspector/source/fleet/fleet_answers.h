@@ -22,6 +22,7 @@ struct fleet_kept {
 struct fleet_answers {
     struct fleet_context context;
     struct source *logs; /* context.store */
+    const char *title;
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
     char *total_of;    /* the newest count: of which condition, */
@@ -44,6 +45,10 @@ int fleet_answer_traces(struct fleet_question *question);
 int fleet_answer_requests(struct fleet_question *question);
 int fleet_answer_peers(struct fleet_question *question);
 int fleet_answer_stats(struct fleet_question *question);
+
+/* Reads the logs and applications, anew if they were read before.  Returns 0, or -1 with the failure and what was there. */
+int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure);
+void fleet_answers_fini(struct fleet_answers *answers);
 
 /* ---- for them ---- */
 

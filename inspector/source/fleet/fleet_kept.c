@@ -5,8 +5,49 @@
 #include "source_store.h"
 
 #include <inttypes.h>
+#include <proto/clock.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- the logs ------------------------------------------------------------------------------------------------------------- */
+
+static void close_store(void *store) { store_destroy(store); }
+
+/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
+ * open for longer than is known. */
+static uint64_t find_now(const struct fleet_logs *logs) {
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < logs->count; i++)
+        if (logs->all[i].last_ns > newest_ns) newest_ns = logs->all[i].last_ns;
+    return newest_ns ? newest_ns + 1 : trace_now_unix_ns();
+}
+
+void fleet_answers_fini(struct fleet_answers *answers) {
+    for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) fleet_kept_drop(&answers->kept[i]);
+    source_close(answers->logs); /* and context.store */
+    fleet_logs_fini(&answers->context.logs);
+    free(answers->total_of);
+    *answers = (struct fleet_answers){.context.server = answers->context.server, .title = answers->title};
+}
+
+int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
+    struct fleet_answers next = {.context.server = answers->context.server, .title = answers->title};
+    struct fleet_context *context = &next.context;
+    struct fleet_load load;
+    if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
+    context->now_ns = find_now(&context->logs);
+    int result = fleet_load_begin(&load, context->server, &context->logs, context->now_ns, failure);
+    if (!result) {
+        context->store = fleet_load_end(&load);
+        result = source_store_open(&next.logs, context->store, (struct source_store_owner){close_store, context->store, NULL},
+                                   next.title, failure);
+    }
+    fleet_answers_fini(result ? &next : answers);
+    if (!result) *answers = next;
+    return result;
+}
+
+/* ---- what was loaded ------------------------------------------------------------------------------------------------------ */
 
 static bool same(const struct fleet_kept *kept, const struct trace_text *condition) {
     return kept->condition && strlen(kept->condition) == condition->bytes &&
@@ -27,8 +68,6 @@ void fleet_kept_drop(struct fleet_kept *kept) {
     free(kept->condition);
     *kept = (struct fleet_kept){0};
 }
-
-static void close_store(void *store) { store_destroy(store); }
 
 struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct trace_text *condition, struct store *store,
                                   struct failure *failure) {

@@ -57,7 +57,7 @@ static int find_stranger(struct fleet_load *load, const struct fleet_event *even
     return error;
 }
 
-static int append(struct fleet_load *load, const struct fleet_event *event) {
+int fleet_load_append(struct fleet_load *load, const struct fleet_event *event) {
     int64_t known = fleet_logs_find(load->logs, &event->node_id, event->log_id);
     uint32_t index = known < 0 ? 0 : (uint32_t)known;
     int error = known < 0 ? find_stranger(load, event, &index) : 0;
@@ -66,10 +66,10 @@ static int append(struct fleet_load *load, const struct fleet_event *event) {
     return error;
 }
 
-static uint64_t time_of(const uint8_t *row) {
-    uint64_t time_ns;
-    memcpy(&time_ns, row, sizeof time_ns); /* the first column */
-    return time_ns;
+bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other) {
+    return one->log_id == other->log_id && one->lane == other->lane &&
+           !memcmp(&one->node_id, &other->node_id, sizeof one->node_id) &&
+           !memcmp(&one->event, &other->event, sizeof one->event);
 }
 
 /* The rows of an answer: how many, and the times of the first and the last. */
@@ -85,20 +85,15 @@ static int count_rows(struct row_reader reader, uint64_t *ret_count, uint64_t *r
 
 /* Appends the rows but those of the time of the cut. */
 static int append_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
-    const uint8_t *last = NULL;
-    size_t last_bytes = 0;
+    struct fleet_event events[2];
     bool cut = part->more && part->by_time;
-    while (row_reader_more(&reader)) {
-        const uint8_t *row = reader.at;
-        struct fleet_event event;
-        if (fleet_event_read(&reader, &event)) return -EBADMSG;
-        size_t bytes = (size_t)(reader.at - row);
-        bool again = last && bytes == last_bytes && !memcmp(row, last, bytes);
-        last = row;
-        last_bytes = bytes;
-        uint64_t time_ns = time_of(row);
+    for (size_t i = 0; row_reader_more(&reader); i++) {
+        struct fleet_event *event = &events[i % 2];
+        if (fleet_event_read(&reader, event)) return -EBADMSG;
+        bool again = i && fleet_load_same(event, &events[(i + 1) % 2]);
+        uint64_t time_ns = event->event.timestamp;
         if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
-        int error = append(load, &event);
+        int error = fleet_load_append(load, event);
         if (error) return error;
         if (!part->loaded++) part->first_ns = time_ns;
     }

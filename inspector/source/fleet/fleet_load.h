@@ -6,7 +6,8 @@
  *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      as often as there are parts
  *     store = fleet_load_end(&load)
  *
- * A batch that was sent twice has equal rows until they are merged; of these one is loaded. */
+ * A batch that was sent twice has equal rows until they are merged; of these one is loaded.  So it is with an event that is in
+ * two recordings, because a traced that was restarted reads the rings again. */
 #ifndef INSPECTOR_FLEET_LOAD_H
 #define INSPECTOR_FLEET_LOAD_H
 
@@ -47,6 +48,12 @@ int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const s
 
 /* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then fleet_load_drop. */
 int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure);
+
+/* Appends one event.  Returns 0 or a negative errno. */
+int fleet_load_append(struct fleet_load *load, const struct fleet_event *event);
+
+/* Are these one event, whichever recording has it? */
+bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other);
 
 struct store *fleet_load_end(struct fleet_load *load);
 void fleet_load_drop(struct fleet_load *load);

@@ -148,6 +148,36 @@ static bool put_node(struct trace_text *out, const struct fleet_context *context
     return true;
 }
 
+/* As put_node, for a stream: whoever has the name, now or later.  Returns false while nobody has it. */
+static bool put_named(struct trace_text *out, const struct fleet_context *context, const char *text) {
+    const struct fleet_logs *logs = &context->logs;
+    struct trace_id_prefix prefix;
+    bool any = false;
+    if (!text) return true;
+    for (size_t i = 0; i < logs->count; i++) {
+        const struct node_info *info = &logs->all[i].info;
+        if (strcmp(info->node_name, text) != 0) continue;
+        prefix = whole(info->node_id.bytes, sizeof info->node_id.bytes);
+        trace_text_puts(out, any ? " OR " : "(");
+        trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
+        any = true;
+    }
+    if (any) trace_text_puts(out, ")");
+    if (any || trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES)) return any;
+    trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
+    return true;
+}
+
+/* Of a stream: its id is whole. */
+static bool put_trace_id(struct trace_text *out, const char *text) {
+    struct trace_id_prefix prefix;
+    if (!text) return true;
+    if (trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES)) return false;
+    put_and(out);
+    trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
+    return true;
+}
+
 /* A name or a whole id of a node; otherwise the ids that begin so. */
 static bool put_peer(struct trace_text *out, const struct fleet_context *context, const char *text, struct fleet_scope *scope) {
     struct trace_rpc_error error = {0};
@@ -194,7 +224,7 @@ static void put_kinds(struct trace_text *out, const json_t *kind) {
 }
 
 /* The names that a filter may use, as the store has them for its own (store/params/expression.c). */
-static int compile(const struct fleet_context *context, const char *text, struct trace_filter **ret_filter) {
+static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
     const struct fleet_logs *logs = &context->logs;
     struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
     const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
@@ -209,7 +239,7 @@ static int compile(const struct fleet_context *context, const char *text, struct
             if (!listed) apps[app_count++] = log->apps[k];
         }
     }
-    const struct trace_filter_names known = {names, logs->count, apps, app_count, true};
+    const struct trace_filter_names known = {names, logs->count, apps, app_count, complete};
     const struct trace_filter_options options = {TRACE_FILTER_EVENTS, context->now_ns, &known};
     int result = names && apps ? trace_filter_compile(ret_filter, text, strlen(text), &options, &error) : -ENOMEM;
     free(names);
@@ -218,10 +248,10 @@ static int compile(const struct fleet_context *context, const char *text, struct
 }
 
 /* Sets *nothing when the store will refuse it.  Returns 0 or -ENOMEM. */
-static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool *nothing) {
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;
-    int error = compile(context, text, &filter);
+    int error = compile(context, text, complete, &filter);
     if (error == -ENOMEM) return error;
     *nothing = *nothing || error;
     if (error) return 0;
@@ -231,16 +261,18 @@ static int put_filter(struct trace_text *out, const struct fleet_context *contex
     return 0;
 }
 
-int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
-                       struct failure *failure) {
+static int make_scope(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params, bool stream,
+                      struct failure *failure) {
     struct fleet_scope scope = {0};
     struct trace_text node = {0}, rest = {0};
+    const char *node_name = json_get_text(params, "node_id");
     int result = fleet_scope_times(context, params, &scope.from_ns, &scope.to_ns, failure);
     if (result) return result;
-    scope.nothing = !put_node(&node, context, json_get_text(params, "node_id"));
+    scope.nothing = !(stream ? put_named(&node, context, node_name) : put_node(&node, context, node_name));
+    if (stream && !put_trace_id(&rest, json_get_text(params, "trace_id"))) scope.nothing = true;
     if (!put_peer(&rest, context, json_get_text(params, "peer_id"), &scope)) scope.nothing = true;
     put_kinds(&rest, json_object_get(params, "kind"));
-    int error = put_filter(&rest, context, json_get_text(params, "filter"), &scope.nothing);
+    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing);
     if (node.bytes) {
         trace_text_add(&scope.text, node.data, node.bytes);
         trace_text_add(&scope.matching, node.data, node.bytes);
@@ -263,6 +295,16 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
     *ret_scope = scope;
     if (result) fleet_scope_fini(ret_scope);
     return result;
+}
+
+int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
+                       struct failure *failure) {
+    return make_scope(ret_scope, context, params, false, failure);
+}
+
+int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
+                       struct failure *failure) {
+    return make_scope(ret_scope, context, params, true, failure);
 }
 
 void fleet_scope_fini(struct fleet_scope *scope) {

@@ -33,6 +33,11 @@ struct fleet_scope {
 /* Of params that choose events.  They are valid but for ids that nobody has.  Returns 0, or -1 with the failure. */
 int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
                        struct failure *failure);
+
+/* Of the params of `subscribe`, with a whole trace_id: names mean who has them now, and may mean more next time.  Then only
+ * `matching` counts, and `nothing` says that nothing can match yet. */
+int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
+                       struct failure *failure);
 void fleet_scope_fini(struct fleet_scope *scope);
 
 /* The same with a time, [from_ns, to_ns). */

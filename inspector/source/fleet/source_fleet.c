@@ -3,17 +3,20 @@
 
 #include "fleet_answers.h"
 #include "fleet_schema.h"
-#include "source_store.h"
+#include "fleet_stream.h"
 
 #include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define FLEET_PAUSE_MAX_MS 5000 /* between two attempts to reach the server */
+
 struct source_fleet {
     struct source source;
     struct clickhouse *server;
     struct fleet_answers answers;
+    struct fleet_stream stream;
     char title[320];
 };
 
@@ -56,12 +59,41 @@ static int fleet_source_ask(struct source *base, const char *method, json_t *par
     return result;
 }
 
+static int fleet_source_follow(struct source *base, json_t *params_new, int64_t *ret_number, struct failure *failure) {
+    struct source_fleet *fleet = (struct source_fleet *)base;
+    (void)ret_number;
+    return fleet_stream_begin(&fleet->stream, &fleet->answers, params_new, failure);
+}
+
+static enum source_event fleet_source_next(struct source *base, uint64_t deadline_ms, struct source_news *news,
+                                           struct failure *failure) {
+    return fleet_stream_next(&((struct source_fleet *)base)->stream, base, deadline_ms, news, failure);
+}
+
+/* A connection is made for each request: it comes back when it answers one. */
+static int fleet_source_reopen(struct source *base, uint64_t wait_ms, struct failure *failure) {
+    struct source_fleet *fleet = (struct source_fleet *)base;
+    struct http_backoff backoff;
+    uint64_t begin_ms = trace_now_monotonic_ms();
+    http_backoff_init(&backoff, FLEET_PAUSE_MAX_MS);
+    for (;;) {
+        struct fleet_places places;
+        if (!fleet_places_read(&places, fleet->server, failure)) {
+            fleet_places_fini(&places);
+            return 0;
+        }
+        if (!failure->disconnected) return -1;
+        uint64_t pause_ms = http_backoff_next(&backoff, 0), gone_ms = trace_now_monotonic_ms() - begin_ms;
+        if (wait_ms != WAIT_FOREVER && gone_ms >= wait_ms) return -1;
+        if (wait_ms != WAIT_FOREVER && pause_ms > wait_ms - gone_ms) pause_ms = wait_ms - gone_ms;
+        if (source_pause(base, (int)pause_ms)) return failure_set(failure, EXIT_FAILED, "the output went away");
+    }
+}
+
 static void fleet_source_close(struct source *base) {
     struct source_fleet *fleet = (struct source_fleet *)base;
-    for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) fleet_kept_drop(&fleet->answers.kept[i]);
-    source_close(fleet->answers.logs); /* and context.store */
-    fleet_logs_fini(&fleet->answers.context.logs);
-    free(fleet->answers.total_of);
+    fleet_stream_fini(&fleet->stream);
+    fleet_answers_fini(&fleet->answers);
     clickhouse_close(fleet->server);
     free(fleet);
 }
@@ -86,32 +118,14 @@ static int refuse_partial(struct clickhouse *server, struct failure *failure) {
                        clickhouse_address(server), (int)bytes, name);
 }
 
-static void close_store(void *store) { store_destroy(store); }
-
-/* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
- * open for longer than is known. */
-static uint64_t find_now(const struct fleet_logs *logs) {
-    uint64_t newest_ns = 0;
-    for (size_t i = 0; i < logs->count; i++)
-        if (logs->all[i].last_ns > newest_ns) newest_ns = logs->all[i].last_ns;
-    return newest_ns ? newest_ns + 1 : trace_now_unix_ns();
-}
-
-static int read_logs(struct source_fleet *fleet, struct failure *failure) {
-    struct fleet_context *context = &fleet->answers.context;
-    struct fleet_load load;
-    context->server = fleet->server;
-    if (fleet_logs_read(&context->logs, fleet->server, failure)) return -1;
-    context->now_ns = find_now(&context->logs);
-    if (fleet_load_begin(&load, fleet->server, &context->logs, context->now_ns, failure)) return -1;
-    context->store = fleet_load_end(&load);
-    return source_store_open(&fleet->answers.logs, context->store, (struct source_store_owner){close_store, context->store, NULL},
-                             fleet->title, failure);
-}
-
 int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings,
                       struct failure *failure) {
-    static const struct source_ops ops = {.can = SOURCE_ASK, .ask = fleet_source_ask, .close = fleet_source_close};
+    static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
+                                          .ask = fleet_source_ask,
+                                          .follow = fleet_source_follow,
+                                          .next = fleet_source_next,
+                                          .reopen = fleet_source_reopen,
+                                          .close = fleet_source_close};
     struct source_fleet *fleet = calloc(1, sizeof *fleet);
     struct fleet_schema schema;
     if (!fleet) return failure_out_of_memory(failure);
@@ -120,7 +134,9 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     int result = clickhouse_open(&fleet->server, url, settings, failure);
     if (!result && fleet_schema_need(fleet->server, &schema, failure)) result = -1;
     if (!result) result = refuse_partial(fleet->server, failure);
-    if (!result) result = read_logs(fleet, failure);
+    fleet->answers.context.server = fleet->server;
+    fleet->answers.title = fleet->title;
+    if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {
         fleet_source_close(&fleet->source);
         return -1;

@@ -35,6 +35,11 @@ uint64_t recording_maker_instance(const struct recording_maker *maker);
  * nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
 int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number);
 
+/* The same for the events in [first, end) of that segment, which may be open: all of them have been appended.  Also returns
+ * -ENODATA when none of them belongs into a recording, because they were copied from older segments. */
+int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
+                              uint32_t first, uint32_t end);
+
 /* The number that it is written with, if it is not to be the segment's. */
 void recording_maker_set_number(struct recording_maker *maker, uint64_t number);
 

@@ -76,6 +76,11 @@ struct history_segment_info {
  * -ENODATA when nothing in it is for an image, -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
+/* The same for the events in [first, end) of the segment, also while others are being appended behind them: end is at most how
+ * many of the segment's events have been appended.  Indexes them anew. */
+int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
+                            struct history_segment_info *ret_info);
+
 /* ---- a history that is made of images ------------------------------------------------------------------------------------- */
 
 /* Images are loaded and checked in blocks: all of them of block_bytes (a power of two, from 64 KiB to 1 MiB), the last one

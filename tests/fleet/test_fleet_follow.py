@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""inspector --fleet URL follow, with two real ClickHouse servers: each event once, however late it comes, and losses are reported.
+
+INSPECTOR, MAKE_SPOOL, TRACED and TEST_NODE name the programs."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from clickhouse import DEADLINE_S, Servers, why_not  # noqa: E402
+from harness import Place, hex_id, until  # noqa: E402
+
+SEGMENT = 65536
+
+
+def run(*words):
+    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=4 * DEADLINE_S, check=False)
+
+
+def key(event):
+    return event["node_id"], event["lane"], event["sequence"], event["kind"], event["timestamp"], event["ns"]
+
+
+def recorded(*directories, words=()):
+    lines = run("range", "2000-01-01", "2100-01-01", "--json", *words, *[word for directory in directories for word in ("--read", directory)])
+    return [json.loads(line) for line in lines.stdout.splitlines()]
+
+
+class Follower:
+    """A follow that runs, and what it has said so far."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen([os.environ["INSPECTOR"], *map(str, words), "--json"], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.lines, self.notes = [], []
+        self.threads = [threading.Thread(target=self.read, args=args) for args in
+                        ((self.process.stdout, self.lines), (self.process.stderr, self.notes))]
+        for thread in self.threads:
+            thread.start()
+        until(lambda: self.notes or self.process.poll() is not None, "the stream to begin")
+
+    @staticmethod
+    def read(file, into):
+        for line in file:
+            into.append(line)
+
+    def rows(self):
+        return [json.loads(line) for line in list(self.lines)]
+
+    def events(self):
+        return [row for row in self.rows() if "kind" in row]
+
+    def missed(self):
+        return [row for row in self.rows() if "missed" in row]
+
+    def wait_for(self, count):
+        until(lambda: len(self.events()) >= count or self.process.poll() is not None, f"{count} events")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(DEADLINE_S)
+        for thread in self.threads:
+            thread.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self
+
+
+@unittest.skipIf(why_not(), why_not())
+class FleetFollow(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        cls.root = pathlib.Path(cls.temporary.name)
+        cls.servers = Servers(cls.root / "servers", shards=2)
+        cls.addClassCleanup(cls.servers.close)
+        cls.count = 0
+
+    def setUp(self):
+        FleetFollow.count += 1
+        self.database = f"d{FleetFollow.count}"
+        self.dir = self.root / self.database
+        self.urls = [f"{server.url}/{self.database}" for server in self.servers]
+        done = run("fleet", "init", "--cluster", "fleet", *self.urls)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def spool(self, name, events, seed):
+        directory = self.dir / name
+        directory.mkdir(parents=True)
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "load"], stdout=subprocess.DEVNULL, check=True)
+        return directory
+
+    def ship(self, directory, host, shard=0):
+        done = run("ship", "--from", directory, "--to", self.urls[shard], "--host", host, "--once")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def follow(self, *words):
+        follower = Follower("--fleet", self.urls[0], "follow", *words)
+        self.addCleanup(follower.end)
+        return follower
+
+    def assert_once(self, follower, events):
+        self.assertEqual(sorted(map(key, follower.events())), sorted(map(key, events)))
+
+    def test_each_event_comes_once_and_also_those_of_a_machine_that_is_late(self):
+        """Both recordings are of the same seconds; the second machine ships when the first one is done, to the other shard."""
+        before, first, late = self.spool("before", 500, 1), self.spool("first", SEGMENT + 700, 2), self.spool("late", 900, 3)
+        self.ship(before, "alpha")
+        follower = self.follow()
+        self.ship(first, "alpha")
+        follower.wait_for(SEGMENT + 700)
+        self.ship(late, "beta", shard=1)
+        follower.wait_for(SEGMENT + 1600)
+        follower.end()
+        self.assert_once(follower, recorded(first) + recorded(late))
+        self.assertIn("once a second", follower.notes[0])
+
+    def test_lanes_come_in_their_order_and_the_rest_by_time(self):
+        spool = self.spool("one", 5000, 4)
+        follower = self.follow()
+        self.ship(spool, "alpha")
+        follower.wait_for(5000)
+        events, places = follower.end().events(), {}
+        for event in events:
+            lane = event["node_id"], event["lane"]
+            self.assertGreater(event["sequence"], places.get(lane, -1))
+            places[lane] = event["sequence"]
+        self.assertEqual(events, sorted(events, key=lambda event: (event["timestamp"], event["ns"])))
+
+    def test_filters_choose_what_they_choose_of_a_recording(self):
+        spool = self.spool("one", 3000, 5)
+        peer, trace = recorded(spool)[7]["peer_id"], recorded(spool)[9]["trace_id"]
+        wishes = [["--kind", "packet_lost,metrics"], ["--node", "node2"], ["--peer", peer], ["--trace", trace],
+                  ["--where", "size > 100 and not node == node1 or rtt > 22ms"]]
+        followers = [self.follow(*words) for words in wishes]
+        self.ship(spool, "alpha")
+        for words, follower in zip(wishes, followers):
+            wanted = recorded(spool, words=words)
+            self.assertGreater(len(wanted), 0, words)
+            follower.wait_for(len(wanted))
+            self.assert_once(follower.end(), wanted)
+
+    def test_it_begins_with_recent_events_and_goes_on_with_new_ones(self):
+        old, new = self.spool("old", 2000, 6), self.spool("new", 300, 7)
+        self.ship(old, "alpha")
+        self.ship(old, "alpha", shard=0)
+        (old / "p2ptrace-ship.place").unlink()
+        self.ship(old, "alpha")  # now its rows are there twice
+        newest = [json.loads(line) for line in run("recent", "40", "--read", old, "--json").stdout.splitlines()]
+        since = newest[10]
+        followers = [self.follow("--recent", "40"), self.follow("--since", str(since["timestamp"]))]
+        self.ship(new, "beta")
+        exact = [event for event in recorded(old) if event["timestamp"] >= since["timestamp"]]
+        for follower, past in zip(followers, (newest, exact)):
+            follower.wait_for(len(past) + 300)
+            self.assert_once(follower.end(), past + recorded(new))
+
+    def test_what_two_recordings_have_comes_once(self):
+        """A traced that is restarted reads the rings again."""
+        one, again, other = self.spool("one", 1000, 8), self.spool("again", 1500, 8), self.spool("other", 100, 9)
+        follower = self.follow()
+        for directory in one, again, other:
+            self.ship(directory, "alpha")
+            follower.wait_for({one: 1000, again: 1500, other: 1600}[directory])
+        self.assert_once(follower.end(), recorded(again) + recorded(other))
+
+    def test_a_server_that_goes_away_and_comes_back_costs_nothing(self):
+        one, other = self.spool("one", 800, 10), self.spool("other", 900, 11)
+        follower = self.follow("--kind", "packet_sent,packet_received")
+        wanted = [event for directory in (one, other) for event in recorded(directory) if event["kind"].startswith("packet_") and
+                  event["kind"] != "packet_lost"]
+        self.ship(one, "alpha")
+        until(lambda: follower.events(), "the first")
+        self.servers[1].kill()  # a shard: now no answer would be complete
+        until(lambda: "does not answer" in "".join(follower.notes) or follower.process.poll() is not None, "it to be noticed")
+        self.servers[1].start()
+        self.ship(other, "beta", shard=1)
+        follower.wait_for(len(wanted))
+        until(lambda: "connected again" in "".join(follower.notes), "the end of it")
+        self.assert_once(follower.end(), wanted)
+        self.assertEqual(follower.missed(), [])
+        self.assertIn("missed nothing", "".join(follower.notes))
+
+    def test_a_fleet_that_does_not_come_back_ends_it_after_wait(self):
+        follower = self.follow("--wait=0")
+        self.servers[1].kill()
+        try:
+            follower.process.wait(DEADLINE_S)
+        finally:
+            self.servers[1].start()
+        self.assertEqual(follower.process.returncode, 1)
+        self.assertIn("a shard of the cluster does not answer", "".join(follower.end().notes))
+
+    def test_recordings_that_never_came_are_reported(self):
+        spool = self.spool("one", 3 * SEGMENT, 12)
+        names = sorted(spool.glob("*.p2rec"))
+        kept = self.dir / "kept"
+        kept.mkdir()
+        shutil.move(names[1], kept)
+        shutil.move(names[2], kept)
+        self.ship(spool, "alpha")
+        whole, filtered = self.follow(), self.follow("--kind", "metrics")
+        shutil.move(kept / names[2].name, spool)
+        self.ship(spool, "alpha")
+        wanted = [event for event in recorded(spool)[SEGMENT:]]
+        whole.wait_for(SEGMENT)
+        until(filtered.missed, "the loss")
+        metrics = [event for event in wanted if event["kind"] == "metrics"]
+        filtered.wait_for(len(metrics))
+        self.assert_once(whole.end(), wanted)
+        self.assert_once(filtered.end(), metrics)
+        self.assertEqual(filtered.missed(), [{"missed": SEGMENT, "why": "hidden"}])
+        self.assertIn(f"up to {SEGMENT} events never came", "".join(whole.notes))
+
+    def test_it_ends_when_it_was_told_to(self):
+        spool = self.spool("one", 400, 13)
+        limited = self.follow("--limit", "30")
+        self.ship(spool, "alpha")
+        limited.process.wait(DEADLINE_S)
+        self.assertEqual((limited.process.returncode, len(limited.end().events())), (0, 30))
+        done = run("--fleet", self.urls[0], "follow", "--for", "100ms")
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 1), done)
+
+    def test_what_is_wrong_is_said_at_once(self):
+        for words, sentence in ((["--kind", "nope"], 'there is no kind "nope"'), (["--where", "rtt >"], "is missing"),
+                                (["--trace", "zz"], "trace_id"), (["--trace", "abcd"], "abcd")):
+            done = run("--fleet", self.urls[0], "follow", *words)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assertIn(sentence, done.stderr)
+        for command in ["top"], ["trigger", "packet_lost"]:
+            done = run("--fleet", self.urls[0], *command)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), command)
+            self.assertIn("needs live nodes: a fleet has none", done.stderr)
+
+    def test_events_of_live_nodes_arrive_while_their_segment_is_open(self):
+        place = Place()
+        self.addCleanup(place.close)
+        self.dir.mkdir(exist_ok=True)
+        spool = self.dir / "live"
+        place.start("--record", str(spool), "--record-seal", "1s")
+        node = place.node("alice", hex_id(0xAA))
+        follower = self.follow("--node", "alice")
+        shipper = subprocess.Popen([os.environ["INSPECTOR"], "ship", "--from", str(spool), "--to", self.urls[0], "--host", "alpha"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for count in 5, 12:
+                node.do("packets", count, hex_id(1, 32), hex_id(0xBB))
+                follower.wait_for(count if count == 5 else 17)
+            self.assertEqual([event["sequence"] for event in follower.events()], list(range(17)))
+            self.assertEqual(follower.missed(), [])
+        finally:
+            shipper.terminate()
+            shipper.wait()
+
+
+if __name__ == "__main__":
+    unittest.main()
