@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Counts what `meson test` ran in the given build directories.
 
-Prints "skipped: TEST: REASON" for each test that this machine cannot run, and then "N passed, N failed[, N skipped]" on the last line.
+Prints "skipped: TEST: REASON" for each test that this machine cannot run, "again: COMMAND" with what runs those that failed in a
+directory, and then "N passed, N failed[, N skipped]" on the last line.
 
 A TAP test counts with each of its points, another one as one; a program that ends badly although all its points passed is one
 failure more.  A Check test that skips itself (tests/helpers/skip.h) says so in a line of its own, for Check only knows "ok".
@@ -11,6 +12,7 @@ Exit status 1 when anything failed, when a directory has no log, and when nothin
 import json
 import os
 import re
+import shlex
 import sys
 
 FAILED = {"FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS"}
@@ -19,15 +21,17 @@ SKIPPED_ITSELF = re.compile(r"# skipped (?P<name>\w+): (?P<reason>.*)")
 
 
 class Counts:
-    """Of points or tests.  `skips` has a text for each that was skipped: its name, if it has one, and the reason."""
+    """Of points or tests.  `skips` has a text for each that was skipped: its name, if it has one, and the reason.  `red` names the
+    tests that failed."""
 
     def __init__(self, passed=0, failed=0, skips=()):
-        self.passed, self.failed, self.skips = passed, failed, list(skips)
+        self.passed, self.failed, self.skips, self.red = passed, failed, list(skips), []
 
     def __iadd__(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skips += other.skips
+        self.red += other.red
         return self
 
     def sum(self):
@@ -78,21 +82,31 @@ def count_build(build):
                 entry = json.loads(line)
                 test = count_test(entry)
                 test.skips = [f"{entry['name']}: {skip}" for skip in test.skips]
+                test.red = [entry["name"].split(" / ", 1)[-1]] if test.failed else []  # meson writes PROJECT:SUITE / NAME
                 counts += test
     except FileNotFoundError:
         print(f"{path}: no tests ran", file=sys.stderr)
     return counts
 
 
+def again(build, counts):
+    """The command that runs a build directory's failed tests once more, as a list of one line or none."""
+    word = os.path.basename(os.path.normpath(build)).removeprefix("build").removeprefix("-") or "test"
+    return [f"again: ./dev {word} {shlex.join(dict.fromkeys(counts.red))}"] if counts.red else []
+
+
 def main():
-    total, good = Counts(), True
+    total, good, commands = Counts(), True, []
     for build in sys.argv[1:]:
         counts = count_build(build)
         if counts.passed == 0 or counts.failed > 0:
             good = False
         total += counts
+        commands += again(build, counts)
     for skip in total.skips:
         print(f"skipped: {skip}")
+    for command in commands:
+        print(command)
     line = f"{total.passed} passed, {total.failed} failed"
     print(line + (f", {len(total.skips)} skipped" if total.skips else ""))
     sys.exit(0 if good else 1)

@@ -61,10 +61,18 @@ class Counting(InADirectory):
         return done.stdout.splitlines(), done.returncode
 
     def test_a_point_counts_as_one_and_so_does_a_test_without_points(self):
-        self.assertEqual(self.count(entry(stdout="ok 1 - x\nnot ok 2 - y\n1..2\n", result="FAIL"), entry()), (["2 passed, 1 failed"], 1))
+        self.assertEqual(self.count(entry(stdout="ok 1 - x\nnot ok 2 - y\n1..2\n", result="FAIL"), entry()),
+                         (["again: ./dev test a", "2 passed, 1 failed"], 1))
 
     def test_a_bad_end_after_good_points_is_a_failure(self):
-        self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR")), (["1 passed, 1 failed"], 1))
+        self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR")), (["again: ./dev test a", "1 passed, 1 failed"], 1))
+
+    def test_what_failed_has_a_command_that_runs_it_again(self):
+        self.write_log("build", entry("p2ptrace:x / b", "FAIL"), entry("p2ptrace:x / a b", "TIMEOUT"), entry("p2ptrace:y / b", "FAIL"), entry("p2ptrace:x / c"))
+        self.write_log("build-asan", entry("p2ptrace:x / c"), entry("p2ptrace:x / d", "ERROR"))
+        self.write_log("build-tsan", entry("p2ptrace:x / e"))
+        done = self.run_(sys.executable, COUNT, "build", "build-asan/", "build-tsan")
+        self.assertEqual(done.stdout.splitlines(), ["again: ./dev test b 'a b'", "again: ./dev asan d", "3 passed, 4 failed"])
 
     def test_skips_of_all_kinds_are_listed_with_their_reasons_and_counted(self):
         lines, code = self.count(entry("tap", stdout="ok 1 - x # SKIP no gdb\nok 2 - y\n1..2\n"),
@@ -199,7 +207,7 @@ class ContinuousIntegration(InADirectory):
 
     def test_a_suite_that_failed_is_one_cause(self):
         causes, lines, code = self.run_ci("test")
-        self.assertEqual((causes, lines[-1], code), (["./dev test"], "2 passed, 1 failed, 2 skipped", 1))
+        self.assertEqual((causes, lines[-2:], code), (["./dev test"], ["again: ./dev test a", "2 passed, 1 failed, 2 skipped"], 1))
 
     def test_each_step_that_failed_is_a_cause(self):
         causes, lines, code = self.run_ci("test", "lint", "asan")
