@@ -279,7 +279,6 @@ static void greet(struct node *node, char *ports) {
 
 static void obey(struct node *node, char *line) {
     char *argument = strchr(line, ' ');
-    line[strcspn(line, "\n")] = 0;
     argument = argument ? argument + 1 : line + strlen(line);
     if (strncmp(line, "peers ", 6) == 0) greet(node, argument);
     if (strncmp(line, "publish ", 8) == 0) publish(node, argument, NULL);
@@ -312,10 +311,14 @@ static void run(struct node *node) {
     while (poll(fds, 2, do_what_is_due(node)) >= 0) {
         if (fds[1].revents != 0) take_message(node);
         if (fds[0].revents != 0) {
-            ssize_t count = read(STDIN_FILENO, line, sizeof line - 1); /* a command at a time */
+            ssize_t count = read(STDIN_FILENO, line, sizeof line - 1);
             if (count <= 0) return;
             line[count] = 0;
-            obey(node, line);
+            char *command = line; /* several, when they came fast */
+            for (char *end; (end = strchr(command, '\n')); command = end + 1) {
+                *end = 0;
+                obey(node, command);
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ struct trigger {
     bool past;                       /* the source has the past alone */
     uint64_t begin_ns;               /* nothing before it is meant */
     uint64_t next_ns;                /* no window begins with an event before this: --every */
+    uint64_t seen_ns;                /* the latest time of all that fitted */
     uint64_t suppressed;             /* events that fitted since the last window, and began none */
     uint64_t missed;                 /* events of the stream that were not read, since the last window */
     json_t *event;                   /* that opened the window which is under way; NULL: none */
@@ -334,9 +335,19 @@ static int run_program(struct trigger *trigger, const struct window *window, con
     return failed ? session_out_of_memory(trigger->session) : 0;
 }
 
+/* The event's node may have begun after us. */
+static int learn_new_names(struct trigger *trigger) {
+    const struct names *names = &trigger->session->names;
+    const char *node = json_get_hex(trigger->event, "node_id", NODE_DIGITS);
+    const char *peer = json_get_hex(trigger->event, "peer_id", NODE_DIGITS);
+    if ((!node || names_knows(names, node)) && (!peer || names_knows(names, peer))) return 0;
+    return session_learn_names(trigger->session);
+}
+
 /* The window is over: fetches and writes it.  A lost connection leaves it as it is, to be fetched when traced is there again. */
 static int close_window(struct trigger *trigger) {
     struct window window = {0};
+    if (learn_new_names(trigger)) return -1;
     bool numbered = trigger->file && strchr(trigger->file, '%');
     char *name = numbered ? numbered_new(trigger) : NULL;
     if (numbered && !name) return session_out_of_memory(trigger->session);
@@ -368,6 +379,10 @@ static uint64_t due_ms(const struct trigger *trigger) {
     return due_ns > now_ns ? now_ms + (due_ns - now_ns) / 1000000 + 1 : now_ms;
 }
 
+static bool is_due(const struct trigger *trigger) {
+    return !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
+}
+
 /* Of a past source a window is fetched when the first event behind it comes: everything in it has happened. */
 static int take_events(struct trigger *trigger, json_t *events_new) {
     size_t i;
@@ -378,6 +393,7 @@ static int take_events(struct trigger *trigger, json_t *events_new) {
         if (!json_get_time(event, &ns) || ns < trigger->begin_ns) continue;
         if (trigger->past && trigger->event && ns >= trigger->to_ns) result = close_window(trigger);
         if (result || !trigger->left) break;
+        if (ns > trigger->seen_ns) trigger->seen_ns = ns;
         take_event(trigger, event, ns);
     }
     json_decref(events_new);
@@ -406,13 +422,16 @@ static int end_watch(struct trigger *trigger) {
 static int watch_stream(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;
-        bool is_due = !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
-        if (is_due) {
+        bool due = is_due(trigger);
+        if (due && trigger->seen_ns >= trigger->to_ns) {
             if (close_window(trigger) && stream_lost(&trigger->stream)) return -1;
             continue;
         }
         switch (stream_next(&trigger->stream, trigger->past ? WAIT_FOREVER : due_ms(trigger), &news)) {
         case SOURCE_FAILED: return -1;
+        case SOURCE_TIME: /* what fits and came while we stood still has been counted */
+            if (due && close_window(trigger) && stream_lost(&trigger->stream)) return -1;
+            break;
         case SOURCE_EVENTS:
             if (take_events(trigger, news.value)) return -1;
             break;

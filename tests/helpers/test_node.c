@@ -145,6 +145,7 @@ int main(int argc, char **argv) {
     }
     puts("ok");
     fflush(stdout);
+    setvbuf(stdin, NULL, _IONBF, 0); /* stream() polls: a command that came with the one before it must not be in a buffer */
     char line[512];
     while (fgets(line, sizeof line, stdin)) {
         if (obey(line)) continue;

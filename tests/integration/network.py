@@ -9,6 +9,7 @@ import shlex
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 
@@ -17,6 +18,40 @@ from nodes import PATIENCE_S, Node
 
 NAMES = ["alice", "bob", "carol", "dave", "erin"]
 ROUNDS = 25
+
+
+# Sleeps on one processor, and says for each line that it reads how many ms late it woke at worst.
+METRONOME = """import os, select, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+worst = 0
+while True:
+    begin = time.monotonic()
+    asked = select.select([0], [], [], 0.001)[0]
+    worst = max(worst, (time.monotonic() - begin) * 1000 - 1)
+    if asked and not os.read(0, 1):
+        break
+    if asked:
+        print(worst, flush=True)
+"""
+HELD_UP_MS = 1  # ten times what a hop takes
+
+
+class Metronomes:
+    """How long the machine's processors stood still for those who would run."""
+
+    def __init__(self):
+        self.processes = [subprocess.Popen([sys.executable, "-c", METRONOME, str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                          for cpu in os.sched_getaffinity(0)]
+
+    def worst_ms(self):
+        for process in self.processes:
+            process.stdin.write(b".")
+            process.stdin.flush()
+        return max(float(process.stdout.readline()) for process in self.processes)
+
+    def end(self):
+        for process in self.processes:
+            process.communicate()
 
 
 class Net:
@@ -30,6 +65,8 @@ class Net:
         traced, self.inspector, binary = self.programs
         directory = tempfile.TemporaryDirectory(prefix="analyze-")
         test.addClassCleanup(directory.cleanup)
+        self.metronomes = Metronomes()
+        test.addClassCleanup(self.metronomes.end)
         self.traced = Traced(traced, directory.name)
         test.addClassCleanup(self.traced.end)
         self.nodes = []
@@ -55,6 +92,10 @@ class Net:
                 assert (word, hops) == ("stored", "4"), (word, hops)
                 traces += [trace, node.ask(f"get {digest}")[-1]]
         return traces
+
+    def was_held_up(self):
+        """Whether the machine let one of us wait: then a node may have been slow that is not."""
+        return self.metronomes.worst_ms() > HELD_UP_MS
 
     def settle(self):
         """Until traced has all that the nodes have emitted."""

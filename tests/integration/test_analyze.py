@@ -22,18 +22,45 @@ ROOT = None
 THINK_MS = 60
 
 
-class ALinkThatLoses(unittest.TestCase):
+class Verdicts(unittest.TestCase):
+    """A machine that stops a node for a while makes it slow, and analyze is right to say so.  So a verdict of a network that the machine
+    held up is checked again on a new one; the exact ones are in tests/inspector/scenes, with written times."""
+
+    TIMES = 5
+
     @classmethod
     def setUpClass(cls):
+        cls.begin()
+
+    @classmethod
+    def begin(cls):
+        """Makes cls.net, and what happens in it."""
+
+    def steadily(self, check):
+        for _ in range(self.TIMES - 1):
+            try:
+                return check()
+            except AssertionError:
+                if not self.net.was_held_up():
+                    raise
+                self.begin()
+        return check()
+
+
+class ALinkThatLoses(Verdicts):
+    @classmethod
+    def begin(cls):
         cls.net = Net(cls, lambda name, before: ["--drop", "6", "--drop-to", before] if name == "carol" else [])
         cls.traces = cls.net.use()
         cls.net.settle()
 
     def test_the_link_is_named_and_nothing_else_is_severe(self):
-        severe = self.net.severe()
-        self.assertIn(("lossy_link", "carol", "bob"), severe)
-        # What it costs the requests may be told, too: of the same two nodes.
-        self.assertEqual([found for found in severe if set(found[1:]) != {"bob", "carol"}], [], severe)
+        def check():
+            severe = self.net.severe()
+            self.assertIn(("lossy_link", "carol", "bob"), severe)
+            # What it costs the requests may be told, too: of the same two nodes.
+            self.assertEqual([found for found in severe if set(found[1:]) != {"bob", "carol"}], [], severe)
+        self.steadily(check)
 
     def test_the_counts_are_those_of_the_history(self):
         [finding] = [finding for finding in self.net.findings() if finding["finding"] == "lossy_link"]
@@ -49,8 +76,7 @@ class ALinkThatLoses(unittest.TestCase):
     def test_it_is_told_of_the_node_and_of_the_peer_and_of_nobody_else(self):
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("node", "carol")])
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("peer", "bob")])
-        self.assertEqual(self.net.severe("node", "erin"), [])
-        self.assertEqual(self.net.severe("peer", "erin"), [])
+        self.steadily(lambda: self.assertEqual(self.net.severe("node", "erin") + self.net.severe("peer", "erin"), []))
 
     def test_a_graph_shows_the_losses_and_what_was_sent_again(self):
         lost = again = 0
@@ -98,17 +124,15 @@ class ALinkThatLoses(unittest.TestCase):
         self.assertIn("inspector:", self.net.run("analyze", "trace", "0123456789abcdef", code=1))
 
 
-class ANodeThatIsSlow(unittest.TestCase):
+class ANodeThatIsSlow(Verdicts):
     @classmethod
-    def setUpClass(cls):
+    def begin(cls):
         cls.net = Net(cls, lambda name, before: ["--think", str(THINK_MS)] if name == "dave" else [])
         cls.traces = cls.net.use(5)
         cls.net.settle()
 
     def test_the_node_is_named_and_nothing_else_is_severe(self):
-        severe = self.net.severe()
-        self.assertIn(("slow_node", "dave", None), severe)
-        self.assertEqual([found for found in severe if found != ("slow_node", "dave", None)], [])
+        self.steadily(lambda: self.assertEqual(set(self.net.severe()), {("slow_node", "dave", None)}))
 
     def test_its_time_is_what_it_waits(self):
         for finding in self.net.findings():
@@ -118,18 +142,18 @@ class ANodeThatIsSlow(unittest.TestCase):
             holds(self, self.net, finding)
 
     def test_of_one_trace_it_is_told_too(self):
-        self.assertIn(("slow_node", "dave", None), self.net.severe("trace", self.traces[0][:12]))
+        self.steadily(lambda: self.assertIn(("slow_node", "dave", None), self.net.severe("trace", self.traces[0][:12])))
 
 
-class NoFault(unittest.TestCase):
+class NoFault(Verdicts):
     @classmethod
-    def setUpClass(cls):
+    def begin(cls):
         cls.net = Net(cls)
         cls.net.use()
         cls.net.settle()
 
     def test_nothing_is_severe(self):
-        self.assertEqual(self.net.severe(), [])
+        self.steadily(lambda: self.assertEqual(self.net.severe(), []))
 
     def test_what_was_looked_at_is_said(self):
         shown = self.net.run("analyze")
@@ -138,13 +162,16 @@ class NoFault(unittest.TestCase):
         self.assertNotIn("looked at", self.net.run("analyze", "--no-header"))
 
 
-class ANodeThatIsKilled(unittest.TestCase):
+class ANodeThatIsKilled(Verdicts):
+    @classmethod
+    def begin(cls):
+        cls.net = Net(cls)
+        cls.net.use(3)
+        cls.net.nodes[-1].end(signal.SIGKILL)
+        wait_for(lambda: any(node["state"] == "crashed" for node in cls.net.traced.ask("nodes")["nodes"]), "erin to be missed")
+
     def test_it_is_named_and_nothing_else_is_severe(self):
-        net = Net(ANodeThatIsKilled)
-        net.use(3)
-        net.nodes[-1].end(signal.SIGKILL)
-        wait_for(lambda: any(node["state"] == "crashed" for node in net.traced.ask("nodes")["nodes"]), "erin to be missed")
-        self.assertEqual(net.severe(), [("node_crashed", "erin", None)])
+        self.steadily(lambda: self.assertEqual(self.net.severe(), [("node_crashed", "erin", None)]))
 
 
 class ANodeThatStandsStill(unittest.TestCase):

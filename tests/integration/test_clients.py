@@ -97,7 +97,7 @@ class Clients(unittest.TestCase):
             self.assertEqual((command, outcome, int(duration)), (trace["command"], trace["outcome"], trace["duration"]))
 
     def test_losses_as_they_happen(self):
-        names = {node.id: node.name for node in self.nodes}
+        names = {node.id: node.name for node in self.nodes} | {None: "-"}  # of a handshake, the peer may not be known yet
         last = [[names[event["node_id"]], names[event["peer_id"]], str(event["data"]["packet_num"])]
                 for event in self.traced.query(kind="packet_lost")][-10:]
         self.assertGreater(len(last), 1)
