@@ -27,7 +27,7 @@ static int compare_failures(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-static void tell_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
+static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
@@ -49,7 +49,7 @@ static void judge_failures(struct analysis *analysis, const struct request *cons
         for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
-        tell_failed(analysis, requests + begin, end - begin, count);
+        report_failed(analysis, requests + begin, end - begin, count);
     }
 }
 

@@ -153,7 +153,7 @@ static int take_value(struct options *options, enum option option, const char *v
             return bad_value(option, value, "a number of seconds", failure);
         return 0;
     case VALUE_PID:
-        if (parse_pid(value, &pid)) return bad_value(option, value, "the number of a process", failure);
+        if (parse_pid(value, &pid)) return bad_value(option, value, "a process id", failure);
         return 0;
     case VALUE_COLOR:
     case VALUE_ORDER:

@@ -115,7 +115,7 @@ bool options_want_data(const struct options *options);
 /* Reads a whole number.  Returns 0 or -1. */
 int parse_count(const char *text, uint64_t *ret_count);
 
-/* Reads the number of a process.  Returns 0 or -1. */
+/* Reads a process id.  Returns 0 or -1. */
 int parse_pid(const char *text, pid_t *ret_pid);
 
 /* Reads how many times as fast: "1x", "0.5x", "10".  Returns 0 or -1. */

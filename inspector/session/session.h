@@ -61,7 +61,7 @@ int session_learn_names(struct session *session);
 int session_json_evicted(struct session *session);
 
 /* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
-void session_tell_nothing(struct session *session, const char *what);
+void session_report_nothing(struct session *session, const char *what);
 
 /* After a failure about a name: appends the nearest existing name. */
 void session_suggest(struct session *session);

@@ -73,13 +73,13 @@ static bool mark_fresh(struct sending *sendings, size_t count) {
     return any;
 }
 
-static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_told) {
+static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_known) {
     if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
         return false;
-    return sending->event > declared || (bytes_told && sending->bytes && sending->bytes == lost->bytes);
+    return sending->event > declared || (bytes_known && sending->bytes && sending->bytes == lost->bytes);
 }
 
-static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_told) {
+static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_known) {
     size_t behind = 0; /* search from here: everything before is taken or fresh */
     for (size_t i = 0; i < count; i++) {
         if (sendings[i].message == NO_EVENT) continue;
@@ -89,7 +89,7 @@ static void mark_repeated(struct messages *messages, struct sending *sendings, s
         while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
             behind++;
         size_t next = behind;
-        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_told)) next++;
+        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_known)) next++;
         if (next == count) continue;
         sendings[next].taken = true;
         messages->items[sendings[next].message].replaces = sendings[i].message;
@@ -103,8 +103,8 @@ int messages_find_repeats(struct messages *messages, const struct trace_events *
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to;)
             end++;
-        bool bytes_told = mark_fresh(sendings + begin, end - begin);
-        mark_repeated(messages, sendings + begin, end - begin, bytes_told);
+        bool bytes_known = mark_fresh(sendings + begin, end - begin);
+        mark_repeated(messages, sendings + begin, end - begin, bytes_known);
     }
     free(sendings);
     return 0;

@@ -223,7 +223,7 @@ class Recorded(Case):
         self.assertEqual([e["sequence"] for e in document["events"]], [0, 1])
 
     def test_what_makes_no_sense_is_told(self):
-        for args, said in ((["--follow", "--format", "chrome"], "chrome has to be whole"), (["--follow", "-o", "x"], "> FILE"),
+        for args, said in ((["--follow", "--format", "chrome"], "chrome can only be read when it is complete"), (["--follow", "-o", "x"], "> FILE"),
                            (["--follow", "--format", "parquet"], "ndjson, csv, tsv and otlp"), (["--follow", "--until", "now"], "either --follow or --until"),
                            (["--recent", "5"], "--recent is for --follow"), (["--for", "5s"], "--for is for --follow")):
             done = self.run_export("--read", str(self.path), *args)

@@ -174,8 +174,8 @@ class ALinkThatLoses(unittest.TestCase):
                 self.assertIn((left_out or "packets: ")[:columns], shown)
 
     def test_a_limit_is_told(self):
-        self.assertIn("older events of that time were not read", self.net.run("analyze", "--limit", "100"))
-        self.assertNotIn("older events of that time were not read", self.net.run("analyze"))
+        self.assertIn("older events of this time were not read", self.net.run("analyze", "--limit", "100"))
+        self.assertNotIn("older events of this time were not read", self.net.run("analyze"))
 
     def test_what_is_not_there_is_refused(self):
         self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))

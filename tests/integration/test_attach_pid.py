@@ -185,7 +185,7 @@ class Attach(ProtocolTest):
         self.place.traced.kill()
         self.place.finish()
         node.do("packets", 20000)
-        until(lambda: attached.said("going on with the ring itself"), "it to be noticed")
+        until(lambda: attached.said("continuing with the ring itself"), "it to be noticed")
         node.do("packets", 17)
         node.close()
         self.accounts_for(attached, emitted + 20017)

@@ -191,7 +191,7 @@ class Count(CountTest):
         self.assertTrue(done.stdout.startswith("kind metrics: 16 values"), done.stdout)
         done = self.inspect("--by", ",")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("--by takes fields", done.stderr)
+        self.assertIn("--by expects fields", done.stderr)
         done = self.inspect("--by", "time/1ns", "--limit", "1")
         self.assertIn("; the 1 newest of ", done.stdout)
         done = self.inspect("--by", "knid")
