@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What to say when nothing was found: what was filtered, and which name may have been meant. */
+ * What to say if nothing was found: what was filtered, and which name may have been meant. */
 #include "json_get.h"
 #include "limits.h"
 #include "nearest.h"
@@ -19,7 +19,7 @@ static void report_history(struct session *session, struct strbuf *out) {
     uint64_t newest;
     struct failure failure = session->failure;
     if (session_ask(session, "stats", NULL, &stats)) {
-        session->failure = failure; /* what was asked for has been answered */
+        session->failure = failure; /* the question itself was answered */
         return;
     }
     const json_t *history = json_object_get(stats, "history");
