@@ -671,7 +671,7 @@ class Usage(InspectorTest):
                              (["recent", "-x"], "unknown option -x"), (["traces", "--limit"], "--limit needs a value: N"),
                              (["traces", "--limit", "-3"], "a whole number"), (["recent", "many"], "a whole number"),
                              (["follow", "--for", "fast"], "a duration"), (["nodes", "--color", "pink"], "auto, always or never"),
-                             (["nodes", "--json=maybe"], "takes no value but yes or no"), (["recent", "--form", "5s"], "did you mean --for?"),
+                             (["nodes", "--json=maybe"], "takes no value, or yes or no"), (["recent", "--form", "5s"], "did you mean --for?"),
                              (["traces", "--order", "newst"], "did you mean newest?"), (["nodes", "--format", "cvs"], "did you mean csv?"),
                              (["nodes", "--fields", "nmae"], "there is no field nmae; did you mean name?"),
                              (["recent", "--fields", "packet_sent.sise"], "there is no field"), (["recent", "--fields", "sise"], "did you mean size?"),

@@ -203,7 +203,7 @@ class EveryCommand(ReadTest):
         for args in (["attach", "4242"], ["doctor"]):
             self.read(*args, code=1, err="inspector: inspector %s needs live nodes: a recording has none\n" % args[0])
         code, _, err = run(self.place, "nodes", "--read", self.dir, "--pid", "1")
-        self.assertEqual((code, err), (2, "inspector: --read and --pid exclude each other: ask one or the other\n"))
+        self.assertEqual((code, err), (2, "inspector: --read and --pid exclude each other: use one of them\n"))
 
     def test_the_short_form_and_several_are_read_as_one(self):
         self.stop()

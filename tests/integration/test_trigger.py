@@ -323,7 +323,7 @@ class Exec(TriggerTest):
         self.assertEqual(sorted(line.split(",")[1] for line in err.splitlines()), sorted(f" of window {number}" for number in (1, 2, 3, 4, 6)), err)
 
     def test_one_that_fails_is_told_and_stops_nothing(self):
-        for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "ended by signal 9"),
+        for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "killed by signal 9"),
                               ("/proc/nonexistent/program", "cannot be run: No such file")):
             process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "-n", "1", "--exec", command)
             self.emit(*SLOW)
@@ -333,7 +333,7 @@ class Exec(TriggerTest):
             self.assertIn(told, err)
 
     def test_a_command_that_is_none_is_told_at_once(self):
-        for command, told in (("", "no program is named"), ("a 'b", "a quote has no end"), ("x " * 70, "at most 64 words")):
+        for command, told in (("", "names no program"), ("a 'b", "a quote is not closed"), ("x " * 70, "at most 64 words")):
             process = self.begin("rtt > 100ms", "--exec", command)
             _, err = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 2)
