@@ -290,7 +290,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual([(row["host"], row["events"], row["lost_segments"]) for row in hosts], [(HOST, 3 * SEGMENT, 2)])
         self.assertNotEqual(instance, other)
 
-    def test_what_was_gone_before_the_first_run_is_no_loss(self):
+    def test_what_was_gone_before_the_first_run_is_not_a_loss(self):
         instance = self.spool(3 * SEGMENT)
         self.segment(instance, 0).unlink()
         self.init()

@@ -58,7 +58,7 @@ several = nodes >= 2
         self.assertEqual(code, 0)
         self.assertEqual(json.loads(out.splitlines()[0])["trigger"]["condition"], "(rtt > 1ms)")
 
-    def test_an_at_sign_in_a_value_is_none(self):
+    def test_an_at_sign_in_a_value_names_no_filter(self):
         self.write(self.FILE)
         for text in ("reason == @slow", 'reason == "@slow"', "reason ~ '*@slow'", "reason != @nothing", "reason == a@slow"):
             self.assertEqual(self.of("recent", "--where", text)[0], 0, text)
@@ -76,7 +76,7 @@ several = nodes >= 2
         self.assertEqual(self.of("recent", "--where", "custom or @wrong"),
                          (2, "", '  custom or (szie > 3)\n             ^~~~\ninspector: there is no field or kind "szie"; did you mean "size"?\n'))
 
-    def test_a_filter_within_itself_is_told(self):
+    def test_a_filter_within_itself_is_reported(self):
         self.write("[filters]\na = @b\nb = not @a\n")
         code, _, err = self.of("recent", "--where", "@a")
         self.assertEqual(code, 2)

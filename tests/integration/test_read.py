@@ -231,7 +231,7 @@ class Damage(ReadTest):
         self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
         self.assertIn(sentence, err)
 
-    def test_what_is_no_recording_is_one_line(self):
+    def test_a_file_that_is_not_a_recording_is_reported_in_one_line(self):
         place = pathlib.Path(self.place.directory)
         (place / "empty").write_bytes(b"")
         (place / "foreign").write_bytes(b"\x7fELF" + bytes(20000))
@@ -485,7 +485,7 @@ class Json(ReadTest):
         for line in err.splitlines():
             self.assertRegex(line, r"^inspector: .*saved\.json: at byte \d+: ")
 
-    def test_json_without_events_is_no_recording(self):
+    def test_json_without_events_is_not_a_recording(self):
         for text, sentence in (("{}", "neither events nor nodes"), ("[1, 2]", "neither events nor nodes"),
                                ('{"events":[]}', "neither events nor nodes"), ("{" * 100000, "neither events nor nodes"),
                                ("[" * 100000, "neither events nor nodes"), ("{", "neither events nor nodes"),
