@@ -29,7 +29,7 @@ static int compare_failures(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-static void tell_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
+static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     double share = (double)count / (double)of;
@@ -55,7 +55,7 @@ static void judge_failures(struct analysis *analysis, const struct request *cons
                           requests[end]->failed_after == requests[begin]->failed_after &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
-        tell_failed(analysis, requests + begin, end - begin, count);
+        report_failed(analysis, requests + begin, end - begin, count);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands of the inspector.  Help, the manual pages and the shells' completion come from this table and that of the
- * options (options.def): the only place where users' documentation is written.  command.h has the fields. */
+ * The commands of the inspector.  Help, the manual pages and shell completion are generated from this table and
+ * that of the options (options.def): what commands do is documented nowhere else.  command.h describes the fields. */
 #include "command.h"
 
 // clang-format off
@@ -39,13 +39,13 @@ const struct command command_table[] = {
         .run = run_traces,
         .summary = "traces and how they ended, the newest first",
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
-                       "acknowledgement. --order slowest goes by took.\n"
+                       "acknowledgement. --order slowest sorts by took.\n"
                        "Only requests, unless --kind connection asks for the traces of connections.\n"
                        "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
-                       "20 traces unless --limit says otherwise.\n"
-                       "--where asks about whole traces here: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
-                       "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and about their events with any (...), all (...) and "
-                       "count(...) > 3, inside of which every filter of events may stand.",
+                       "Shows 20 traces, unless --limit is given.\n"
+                       "Here --where tests whole traces: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
+                       "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and their events, with any (...), all (...) and "
+                       "count(...) > 3, which may contain any filter of events.",
         .examples = {{"inspector traces --limit 5", "the newest five"},
                      {"inspector traces --app DMAP --since -1m", "the requests of one application in the last minute"},
                      {"inspector traces --where 'any packet_lost and took > 50ms and nodes >= 3'", "slow ones that lost packets"},
@@ -58,15 +58,15 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_requests,
         .summary = "requests by command: rate, failures, how long they took, the slowest",
-        .description = "A row for each command; --by command,node,time/1s says otherwise, any of them. The node is the one that began the request.\n"
-                       "requests is how many ended, per s that by the second, bad the share of them that failed or expired, open how many have not ended. p50, p90 and p99 are "
+        .description = "One row per command, or by any of command, node and time (--by command,node,time/1s). The node is the one that began the request.\n"
+                       "requests is how many ended; per s, the same per second; bad, the share that failed or expired; open, how many have not ended. p50, p90 and p99 are "
                        "percentiles of took, exact below 256 ns, and at most 1/128 too high above; slowest is the trace that took longest.\n"
-                       "A request belongs to the time when it ended, or while it is open when it began; --since and --until choose by that, and rates are of that time: without "
-                       "them, from the first to the last. Requests whose beginning is not in the history are counted apart.\n"
-                       "--where asks about whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\"} if "
+                       "A request belongs to the moment when it ended, or began if it is still open. --since and --until choose by that moment, and rates are over the chosen period: by "
+                       "default, from the first request to the last. Requests whose beginning is not in the history are counted separately.\n"
+                       "--where tests whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\"} if "
                        "something is in no row.",
         .examples = {{"inspector requests", "which command is slow, and which fails?"},
-                     {"inspector requests --by node,command --since -1m", "at whom, in the last minute"},
+                     {"inspector requests --by node,command --since -1m", "at which node, in the last minute"},
                      {"inspector requests --by time/1s --where 'command == GET_CHUNK'", "one command, second by second"},
                      {"inspector requests --json | jq -r '[.group.command, .count, .took.p99/1e6] | @tsv'", "for a script"}},
     },
@@ -98,10 +98,10 @@ const struct command command_table[] = {
         .args = "ID ID", .args_min = 2, .args_max = 2,
         .completes = VALUE_TRACE,
         .run = run_diff,
-        .summary = "two traces: what one did that the other did not, and where their times parted",
+        .summary = "two traces: what one did that the other did not, and where their times diverged",
         .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets; the "
-                       "n-th step of a node with a peer and a name is the same in both. The times parted most where b needed most more, or less, from one common step to the next. "
-                       "The table is that of whose time it was, as in trace.\n"
+                       "n-th step of a node with a peer and a name is the same in both. Their times diverged most where b took much longer, or less long, than a from one common step to the next. "
+                       "The table says where each request spent its time, as in trace.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
                        "\"b\"}; times are ns since the request began.",
@@ -116,16 +116,16 @@ const struct command command_table[] = {
         .paged = true,
         .headed = true,
         .run = run_spread,
-        .summary = "how one thing went through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
-        .description = "TRACE is the beginning of a trace id; traces that links join to it are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "
-                       "messages of that id, whatever their traces; a field of an application, DMAP.hash=9f86, shows all traces that have it. A number that begins no trace is a message id.\n"
-                       "By messages, where the program traces any, else by spans. held is how long a node had it before it sent it on, link the way, dup how often a node got what it had. "
-                       "redundancy is duplicates for each node reached: 0 for a tree.\n"
-                       "A node is late when one step took at least half of its time, and three times what other such steps take; the sentence names the step.\n"
-                       "Questions are spans that name whom they ask, or messages that are answered by the same id and another type. An answer is ok, failed, expired (who asked gave up), never "
-                       "(who asked has ended without one), or open.\n"
-                       "With --json one object: docs/spread.md.",
-        .examples = {{"inspector spread 5a356ada", "whom did it reach, and who was late?"},
+        .summary = "how one thing spread through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
+        .description = "TRACE is the beginning of a trace id; linked traces are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "
+                       "messages with that id, in any trace; a field of an application, DMAP.hash=9f86, shows all traces with that value. A number that begins no trace is a message id.\n"
+                       "It uses messages if the program traces any, otherwise spans. held is how long a node had it before it forwarded it; link, the time on the way; dup, how often a node got what it already had. "
+                       "redundancy is the number of duplicates per node reached: 0 for a tree.\n"
+                       "A node is late when one step took at least half of its time, and three times as long as other such steps; the sentence names the step.\n"
+                       "Questions are spans that name the peer they ask, or messages answered by a message with the same id and another type. An answer is ok, failed, expired (the asker gave up), never "
+                       "(the asker ended without one), or open.\n"
+                       "With --json, one object: docs/spread.md.",
+        .examples = {{"inspector spread 5a356ada", "who got it, and who was late?"},
                      {"inspector spread 5a356ada --json | jq -r '.questions[] | [.asked_id, .answer] | @tsv'", "the answers of a lookup, for a script"}},
     },
     {
@@ -137,7 +137,7 @@ const struct command command_table[] = {
         .paged = true, .headed = true,
         .run = run_peer,
         .summary = "one peer, and its latest events",
-        .description = "PEER is a name or the beginning of an id. Shows 20 events unless --limit says otherwise.",
+        .description = "PEER is a name or the beginning of an id. Shows 20 events, unless --limit is given.",
         .examples = {{"inspector peer bob --kind packet_lost", "the latest packets lost on the way to bob"}},
     },
     {
@@ -148,7 +148,7 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_recent,
         .summary = "the newest N events",
-        .description = "20 unless N or -n says otherwise. The newest event comes last. With --exit-code: 0 when there is one, 4 when there is none, 5 when there is none and events are missing.",
+        .description = "Shows 20 events, unless N or -n is given; the newest comes last. With --exit-code: 0 if there is an event, 4 if there is none, 5 if there is none but events are missing.",
         .examples = {{"inspector recent -n 100 --kind app_start,app_end", "the newest requests, start and end"},
                      {"inspector recent --where 'rtt > 100ms and not peer == bob'", "the newest slow samples, except those of bob"}},
     },
@@ -162,7 +162,7 @@ const struct command command_table[] = {
         .run = run_range,
         .summary = "the events of a period",
         .description = "FROM is included, TO is not; they can also be given as --since and --until. Without TO, until now. Times: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), "
-                       "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5; local, unless --utc, Z or +01:00 says otherwise. "
+                       "2026-01-31 (its first moment), \"2026-01-31 12:00\", 2026-01-31T12:00:00.5; local, unless --utc, Z or +01:00 is given. "
                        "A whole number is Unix microseconds. Events evicted from the history while they are fetched are counted: on stderr, and "
                        "with --json in a last line {\"evicted\":N}.",
         .examples = {{"inspector range -5s now", "the last five seconds"},
@@ -185,7 +185,7 @@ const struct command command_table[] = {
         .examples = {{"inspector count --by peer,kind --since -10s", "what happens with whom"},
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
                      {"inspector count --hist rtt", "the distribution of round trips"},
-                     {"inspector count --kind app_end --by node,command --value took", "how long requests took, by whom they were for"},
+                     {"inspector count --kind app_end --by node,command --value took", "how long requests took, by node and command"},
                      {"inspector count --kind packet_lost --by time/1s", "losses, second by second"}},
     },
     {
@@ -193,7 +193,7 @@ const struct command command_table[] = {
         .options = ROWS | EVENT_FILTERS | OPTION_BIT(SPEED) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .list = &event_list,
         .run = run_follow,
-        .summary = "events as they come",
+        .summary = "events as they happen",
         .description = "Ends with Ctrl-C, --limit, --for, or when the reader of its output goes away.\n"
                        "When traced goes away, the stream resumes with the next traced: it shows what that traced finds in the rings, "
                        "nothing twice, and reports what is missing. --wait=SECONDS limits the waiting (then exit code 3); with --wait=0 the "
@@ -204,7 +204,7 @@ const struct command command_table[] = {
                        "have matched the filter.\n"
                        "With --fleet it asks once a second what has been shipped, and shows each event once, however late it comes; events that "
                        "never came are \"hidden\" behind a filter.\n"
-                       "With --read it shows the recording's events and ends; --speed plays them as they happened, or so many times as fast.",
+                       "With --read it shows the recording's events and ends; --speed plays them at their own pace, or faster or slower.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
                      {"inspector follow --read today.p2rec --speed 10x --kind app_start,app_end", "a recording, ten times as fast"},
                      {"inspector follow --where 'DMAP.size > 1MiB or app_end and not ok'", "large requests of one application, and failed ones"},
@@ -223,13 +223,13 @@ const struct command command_table[] = {
                        "/ filters, < > and s sort, space freezes the screen, ? lists all keys, "
                        "q or Ctrl-C quits and restores the terminal. When traced goes away, top says so, and resumes when traced comes back.\n"
                        "With --read there is a position, shown as a time: [ and ] move it by an interval, { and } by 60, ( and ) to the beginning and the end, p plays. "
-                       "Requests, links, kinds and traces are those up to there; nodes and peers are told of all of the recording.\n"
-                       "traced counts the rates of requests, links and kinds for each interval; the other numbers of requests are of the last 60 intervals, percentiles at most 1/128 too high. Rates of nodes and peers are the increase of counters between two "
+                       "Requests, links, kinds and traces are those up to the position; nodes and peers are those of the whole recording.\n"
+                       "traced counts the rates of requests, links and kinds for each interval; the other numbers of requests cover the last 60 intervals, percentiles at most 1/128 too high. Rates of nodes and peers are the increase of counters between two "
                        "answers, divided by the time between them. If a count may have fallen because old events were evicted, no rate is shown "
                        "for that interval.",
         .examples = {{"inspector top", "what is going on, and where is the problem?"},
                      {"inspector top --interval 200ms", "the same, five times a second"},
-                     {"inspector top --read today.p2rec", "what went on then; [ and ] move through it"}},
+                     {"inspector top --read today.p2rec", "what happened then; [ and ] move through it"}},
     },
     {
         .name = "attach",
@@ -240,7 +240,7 @@ const struct command command_table[] = {
         .list = &event_list,
         .run = run_attach,
         .summary = "follow one process, even without traced",
-        .description = "Finds the logs of the process and shows the events of all its nodes as they come. Ends when the process has ended and all its "
+        .description = "Finds the logs of the process and shows the events of all its nodes as they happen. Ends when the process has ended and all its "
                        "events were shown, or like follow.\n"
                        "If traced reads the process, the events come from traced. Otherwise, or when traced goes away, attach reads the process's ring "
                        "directly, without writing to it; the ring has only what was not overwritten yet.\n"
@@ -256,11 +256,11 @@ const struct command command_table[] = {
         .run = run_record,
         .summary = "save events in a file that --read opens again",
         .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --since or --recent it "
-                       "begins in the past. Ends with Ctrl-C, --limit or --for, and says how many events it has, and how many it missed. "
+                       "begins in the past. Ends with Ctrl-C, --limit or --for, and reports how many events it saved, and how many it missed. "
                        "An existing file is never overwritten.\n"
                        "Events are written in segments of 65536. Ctrl-C and SIGTERM lose nothing; if record is killed otherwise, the "
-                       "last segment is lost. If the disk is full, record says so and goes on; the exit code is then 1.\n"
-                       "With --read it saves a part of a recording, or of JSON. traced --record DIR records everything, all the time.",
+                       "last segment is lost. If the disk is full, record says so and continues; the exit code is then 1.\n"
+                       "With --read it saves a part of a recording, or of exported JSON. traced --record DIR records everything, all the time.",
         .examples = {{"inspector record -o today.p2rec --since -1m --for 5m", "the last minute and the next five"},
                      {"inspector record -o losses.p2rec --kind packet_lost -n 1000", "a thousand losses"},
                      {"inspector record -r all.p2rec -o bob.p2rec --node bob", "a part of another recording"},
@@ -272,7 +272,7 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_salvage,
         .summary = "save what nodes left in their rings, even without traced",
-        .description = "Reads the rings of all nodes of this user, of live and of crashed ones, and writes what they still have to the new file "
+        .description = "Reads the rings of all nodes of this user, live or crashed, and writes what they still have to the new file "
                        "-o FILE. It needs no traced, and changes no ring. Shows a line for each ring: how many events it had, and how many "
                        "of its events were overwritten before.\n"
                        "With --json: {\"object\", \"name\", \"state\", \"events\", \"lost\", \"reason\"}; reason says why a ring was not read.",
@@ -283,23 +283,23 @@ const struct command command_table[] = {
         .name = "ship",
         .options = ROWS | OPTION_BIT(SINCE) | OPTION_BIT(UNTIL) | OPTION_BIT(LOGIN) | OPTION_BIT(CA) | OPTION_BIT(HOST) | OPTION_BIT(PLACE) | OPTION_BIT(KEEP) |
                    OPTION_BIT(GZIP) | OPTION_BIT(METRICS) | OPTION_BIT(ONCE) | OPTION_BIT(CHECK),
-        .meanings = {{OPTION_WAIT, {"wait", "[=SECONDS]", VALUE_SECONDS, "try so long to reach the server: forever, or SECONDS; with --once 60"}},
+        .meanings = {{OPTION_WAIT, {"wait", "[=SECONDS]", VALUE_SECONDS, "how long to try to reach the server: forever, or SECONDS; with --once 60"}},
                      {OPTION_SINCE, {"from", "DIR", VALUE_FILE, "the directory of traced --record"}},
                      {OPTION_UNTIL, {"to", "URL", VALUE_TEXT, "the fleet: http://HOST:8123/DATABASE, or https"}}},
         .offline = true,
         .run = run_ship,
         .summary = "send what traced --record wrote to a fleet on ClickHouse",
         .description = "Reads the sealed recordings in --from DIR, and inserts their events, nodes and applications into the fleet at --to URL "
-                       "(inspector fleet init makes it; docs/fleet.md). It runs until SIGTERM, looks at the directory every second, and keeps how far "
-                       "it is: after an outage or a kill it goes on where it was, and nothing is lost or counted twice. It asks nothing of traced or "
-                       "of a node.\n"
+                       "(created by inspector fleet init; docs/fleet.md). It runs until SIGTERM, scans the directory every second, and records its progress: "
+                       "after an outage or a kill it resumes there, and nothing is lost or counted twice. It never talks to traced or "
+                       "to a node.\n"
                        "A recording is sealed when it has 65536 events, or when traced ends; until then its events wait.\n"
-                       "What was removed before it was shipped, or is damaged, is reported and noted in the fleet.\n"
-                       "--check and --once show how far it is. With --json: {\"segments\", \"events\", \"lost_segments\", \"lost_events\", "
+                       "Recordings that are damaged, or were removed before they were shipped, are reported, and recorded in the fleet.\n"
+                       "--check and --once show its progress. With --json: {\"segments\", \"events\", \"lost_segments\", \"lost_events\", "
                        "\"waiting_segments\", \"waiting_bytes\", \"waiting_since\", \"newest\", ...}.",
         .examples = {{"inspector ship --from /var/tmp/p2p --to http://db1:8123/p2ptrace --check", "would it work?"},
                      {"inspector ship --from /var/tmp/p2p --to http://db1:8123/p2ptrace", "as long as the machine runs"},
-                     {"inspector ship --from /var/tmp/p2p --to https://db1:8443/p2ptrace --login ~/.fleet --once", "what is there, and end"}},
+                     {"inspector ship --from /var/tmp/p2p --to https://db1:8443/p2ptrace --login ~/.fleet --once", "ship what is there, then end"}},
     },
     {
         .name = "fleet",
@@ -308,17 +308,17 @@ const struct command command_table[] = {
         .options = ROWS | OPTION_BIT(LOGIN) | OPTION_BIT(CA) | OPTION_BIT(CLUSTER) | OPTION_BIT(ON_CLUSTER) | OPTION_BIT(REPLICATED) | OPTION_BIT(DRY_RUN),
         .offline = true,
         .run = run_fleet,
-        .summary = "make, examine, or update the tables of a fleet on ClickHouse",
+        .summary = "create, examine, or update the tables of a fleet on ClickHouse",
         .description = "ACTION is init, status or migrate. URL is http://HOST:8123/DATABASE, or https, of one server; several are the shards and replicas of one cluster.\n"
-                       "init makes the database and its tables; what is there stays. Without --cluster it is a single server. With --cluster and "
-                       "another URL than before the tables that ask all servers are made again, and no rows are touched.\n"
-                       "status shows the servers, the machines that ship to them and how far they are, and what was lost. With --json an object for each "
+                       "init creates the database and its tables, and keeps what exists. Without --cluster it is a single server. With --cluster and "
+                       "a new URL, the tables that ask all servers are created again; no rows are touched.\n"
+                       "status shows the servers, the machines that ship to them with their progress, and what was lost. With --json, an object for each "
                        "server and each machine.\n"
-                       "migrate adds what an older fleet lacks.",
+                       "migrate adds to an older fleet what it lacks.",
         .examples = {{"inspector fleet init http://localhost:8123/p2ptrace", "one server"},
                      {"inspector fleet init --cluster main http://db1:8123/p2ptrace http://db2:8123/p2ptrace", "two shards"},
                      {"inspector fleet init --cluster main --on-cluster --replicated http://db1:8123/p2ptrace", "with replicas"},
-                     {"inspector fleet status http://localhost:8123/p2ptrace", "who ships, and how far are they?"}},
+                     {"inspector fleet status http://localhost:8123/p2ptrace", "which machines ship, and how far are they?"}},
     },
     {
         .name = "doctor",
@@ -330,10 +330,10 @@ const struct command command_table[] = {
         .summary = "why is nothing seen?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
-                       "With PID it also checks whether that process can be traced; without it, it finds processes of yours that have a UDP port which nodes have connections with, and no log. "
+                       "With PID it also checks whether that process can be traced; without it, it finds your processes without a log that nodes are connected to over UDP. "
                        "Works without traced, and changes nothing.\n"
-                       "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot say because no event has come for 30 s. "
-                       "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot say.",
+                       "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot tell because no event has come for 30 s. "
+                       "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot tell.",
         .examples = {{"inspector doctor", "why is nothing seen?"},
                      {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
                      {"inspector doctor --all", "everything that was checked"}},
@@ -347,15 +347,15 @@ const struct command command_table[] = {
         .summary = "wait for a condition, and save what happened around it",
         .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
-                       "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without -o they "
+                       "events, then {\"end\":{...}} with their number, how many were lost, and whether the history began too late. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
-                       "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
+                       "A window that cannot be written completely is removed, and ends the command. With a name that ends in .p2rec, windows are recordings; --read opens both.\n"
+                       "Matching events within --every of an event that opened a window do not open another; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
-                       "an open window is saved as far as it got; at Ctrl-C it is not.\n"
+                       "an open window is saved as far as it got; on Ctrl-C it is not.\n"
                        "--exec runs a program for each window, once it is saved: words separated by blanks, quotes keep blanks, no shell. The event is in its "
                        "environment (P2PTRACE_EVENT_KIND, P2PTRACE_EVENT_NODE, P2PTRACE_EVENT_DATA_SIZE; P2PTRACE_EVENT is all of it as JSON), and the window "
-                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; a window that comes while they do is saved, and reported as not run.",
+                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; for a window that comes meanwhile none runs: it is saved, and that is reported.",
         .examples = {{"inspector trigger 'app_end and not ok' -o 'failed-%.ndjson' --exec 'notify-send failed'", "tell me when a request fails"},
                      {"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},
@@ -369,8 +369,8 @@ const struct command command_table[] = {
         .changes = true,
         .run = run_control,
         .summary = "show or change what live nodes emit",
-        .description = "Without --kind, --sample and --reset it changes nothing. --kind says which kinds to emit, and no others; all and none are words for it. You can set kinds, traces, or both; what you do not set stays "
-                       "as it is.\n"
+        .description = "Without --kind, --sample and --reset it changes nothing. --kind lists the only kinds to emit; it can also be all or none. You can set kinds, traces, or both; what you do not set does "
+                       "not change.\n"
                        "The choice of traces depends only on their ids, so all nodes keep the same ones; events without a trace are always kept. Nodes that "
                        "start later use their program's settings. The setting survives a restart of traced.",
         .examples = {{"inspector control --kind packet_lost,app_start,app_end --sample 1/100", "fewer events, but complete traces"},
@@ -389,7 +389,7 @@ const struct command command_table[] = {
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
                        "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
-                       "With --fleet, ClickHouse runs a statement itself, in its own dialect and over the tables of docs/fleet.md; it only reads.",
+                       "With --fleet, ClickHouse runs the statement, in its own dialect, over the tables of docs/fleet.md; it only reads.",
         .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
                      {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
@@ -404,15 +404,15 @@ const struct command command_table[] = {
         .finds_faults = true,
         .run = run_analyze,
         .summary = "what is wrong, in words, with the events that show it",
-        .description = "Most severe first: links and nodes that lose packets, packets late under way, packets given up wrongly, jumps of the "
-                       "round-trip time, nodes and links that take most of a request's time, requests and streams that have no end, nodes "
-                       "that crashed or fell silent, and events that traced lost. Each is judged against the other links, the time before "
-                       "or the rest of the request, and from a number of samples on: docs/analyze.md tells every threshold. Below it there "
-                       "are its events and the command to type next.\n"
-                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events that matter for "
-                       "this, or --limit, of the time given, and says when there were more. "
-                       "node and peer choose among the findings; trace reads that trace alone.\n"
-                       "The exit code is 0 also when something is found; with --exit-code it is 4 then, 0 when nothing is, and 5 when there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
+        .description = "Most severe first: links and nodes that lose packets, packets delayed on the way, packets wrongly declared lost, jumps of the "
+                       "round-trip time, nodes and links that take most of a request's time, requests and streams that never end, nodes "
+                       "that crashed or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
+                       "or with the rest of the request, if there are enough samples: docs/analyze.md lists the thresholds. Each finding comes with "
+                       "its events, and with the command to type next.\n"
+                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events of the given time that the analysis "
+                       "needs, or --limit, and says if there were more. "
+                       "node and peer choose among the findings; trace reads only that trace.\n"
+                       "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
                        "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable.",
         .examples = {{"inspector analyze", "what is wrong here?"},
@@ -444,9 +444,9 @@ const struct command command_table[] = {
         .paged = true,
         .offline = true,
         .run = run_config,
-        .summary = "the configuration that is in force: saved filters, defaults of options",
-        .description = "Shows the entries of the configuration file and where it is. inspector help config describes the file.",
-        .examples = {{"inspector config", "what does @slow mean here, and which defaults are in force?"}},
+        .summary = "the configuration in use: saved filters, defaults of options",
+        .description = "Shows the entries of the configuration file, and its place. inspector help config describes the file.",
+        .examples = {{"inspector config", "what does @slow mean here, and which defaults are in use?"}},
     },
     {
         .name = "rpc",
@@ -467,17 +467,17 @@ const struct command command_table[] = {
                    OPTION_BIT(LIMIT) | OPTION_BIT(KEYLOG) | OPTION_BIT(FOLLOW) | OPTION_BIT(RECENT) | OPTION_BIT(FOR),
         .own_format = true,
         .run = run_export,
-        .summary = "events for other people's tools: all of a trace, or all that match",
-        .description = "Writes every event of the trace ID, or without ID every event of the history that matches, in the order of time. "
-                       "docs/exports.md says what becomes of each field, and what a format can't carry.\n"
-                       "With -o the output is there complete or not at all. Some formats are several files; they go to a new directory. Losses "
-                       "are in the output, and counted on stderr. --limit N exports the first N events.\n"
-                       "With --follow it goes on with events as they come, from now on or from --since or --recent, until Ctrl-C, --limit or "
-                       "--for. When traced goes away, it waits for the next one like follow. What is missing is reported on stderr, in ndjson also in its place. "
-                       "With --push (inspector export --follow --push http://localhost:4318) it waits as long as it takes for a receiver that is away; events that traced drops meanwhile are counted.",
-        .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at it later or to send it to somebody"},
+        .summary = "events for other tools: all of a trace, or all that match",
+        .description = "Writes every event of the trace ID, or without ID every matching event of the history, in time order. "
+                       "docs/exports.md says what becomes of each field, and what each format cannot express.\n"
+                       "With -o the file is written completely or not at all. Some formats are several files, in a new directory. Losses "
+                       "are part of the output, and counted on stderr. --limit N exports the first N events.\n"
+                       "With --follow it exports events as they happen, from now on or from --since or --recent, until Ctrl-C, --limit or "
+                       "--for. When traced goes away, it waits for the next one like follow. Missing events are reported on stderr, and in ndjson also in their place. "
+                       "With --push (inspector export --follow --push http://localhost:4318) it waits without limit for a receiver that is away; events that traced drops meanwhile are counted.",
+        .examples = {{"inspector export 5a356ada -o slow.json", "one request, to look at later or to send to somebody"},
                      {"inspector export --format csv --fields time,node,rtt,cwnd --kind metrics -o path.csv", "for a spreadsheet"},
-                     {"inspector export --follow --for 2s --kind metrics", "samples of the path as they come, for two seconds"}},
+                     {"inspector export --follow --for 2s --kind metrics", "metrics as they happen, for two seconds"}},
     },
 };
 
@@ -487,7 +487,7 @@ const char *const exit_table[EXIT_CODES] = {
     [EXIT_USAGE] = "invalid command line",
     [EXIT_NOT_THERE] = "no traced is running",
     [EXIT_OTHERWISE] = "with --exit-code: analyze found something; another command found nothing",
-    [EXIT_UNJUDGED] = "could not be judged: with --exit-code nothing was found, but events are missing or too few; of doctor no events come",
+    [EXIT_UNJUDGED] = "not enough to judge: with --exit-code nothing was found, but events are missing or too few; doctor: no events come",
 };
 
 const char program_description[] =
@@ -496,8 +496,8 @@ const char program_description[] =
     "Ctrl-C.\n"
     "With --pid, a command asks the rings of one process instead of traced, even if the process is dead.\n"
     "With --read (-r), it asks recordings: files or directories that traced --record, record, salvage, trigger or export wrote, several as one. "
-    "Answers are those of the live history; relative times count back from the recording's end. What is damaged is reported on stderr, the rest is read.\n"
-    "With --fleet, it asks the machines that ship to a ClickHouse (docs/fleet.md): what has arrived there so far; relative times count back from the newest event.\n"
+    "Answers are the same as live; relative times count back from the recording's end. Damage is reported on stderr, and the rest is read.\n"
+    "With --fleet, it asks a ClickHouse to which machines ship (docs/fleet.md): what has arrived there so far; relative times count back from the newest event.\n"
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
@@ -505,7 +505,7 @@ const char program_description[] =
 
 const struct command_example program_examples[] = {
     {"inspector traces", "the newest requests; the next command takes an id from the first column"},
-    {"inspector trace 5a356ada", "where did the time of this one go?"},
+    {"inspector trace 5a356ada", "where did the time of this request go?"},
     {"inspector follow --kind packet_lost", "losses as they happen"},
     {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "for a script"},
     {"inspector --read /var/tmp/p2p traces --since '2026-01-31 12:00'", "what traced recorded"},

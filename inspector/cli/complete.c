@@ -13,22 +13,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TRACES_OFFERED 40U    /* when nothing of the id is there yet */
-#define TRACES_SEARCHED 2000U /* for the rest of one that was begun */
+#define TRACES_OFFERED 40U    /* when no digit of the id was typed */
+#define TRACES_SEARCHED 2000U /* when some were */
 #define PHRASE_COLUMNS 60U
 
-/* What the words up to the cursor say. */
+/* What the words up to the cursor mean. */
 struct completion {
     source_opener *opener;
-    struct options options;        /* those that were given */
-    const struct command *command; /* NULL: it is what is to be completed, or there is no such */
+    struct options options;        /* options given so far */
+    const struct command *command; /* NULL: it is being completed, or there is no such command */
     bool command_given, help;
-    unsigned arg_count;  /* behind the command */
-    const char *arg;     /* the first of them */
+    unsigned arg_count;  /* after the command */
+    const char *arg;     /* the first argument */
     bool only_args;      /* after -- */
-    enum option pending; /* the option that the last word is the value of; OPTION_COUNT_: none */
-    const char *word;    /* to be completed */
-    const char *part;    /* what of it a candidate is for: behind --option=, or a comma */
+    enum option pending; /* the last word is its value; OPTION_COUNT_: none */
+    const char *word;    /* the word to complete */
+    const char *part;    /* the part of it that a candidate replaces: after --option=, or a comma */
     struct strbuf out;
 };
 
@@ -40,7 +40,7 @@ static bool is_plain(const char *text) {
     return true;
 }
 
-/* Offers a candidate for the part, if it begins like it. */
+/* Offers a candidate, if it begins with the part. */
 static void offer_candidate(struct completion *completion, const char *candidate, const char *phrase) {
     if (!*candidate || !is_plain(candidate) || strncmp(candidate, completion->part, strlen(completion->part)) != 0) return;
     strbuf_add(&completion->out, completion->word, (size_t)(completion->part - completion->word));
@@ -49,7 +49,7 @@ static void offer_candidate(struct completion *completion, const char *candidate
     strbuf_puts(&completion->out, "\n");
 }
 
-/* What traced or a node calls something: a word that is an option to who reads it is not typed for anyone. */
+/* A name that traced or a node chose: one that looks like an option is never offered. */
 static bool is_typable(const char *name) { return is_plain(name) && *name != '-'; }
 
 static void offer_name(struct completion *completion, const char *name, const char *phrase) {
@@ -76,14 +76,14 @@ static void offer_options(struct completion *completion) {
     }
 }
 
-/* Goes behind the last comma.  Returns where the list begins. */
+/* Moves the part behind the last comma.  Returns where the list begins. */
 static const char *begin_list(struct completion *completion) {
     const char *list = completion->part, *comma = strrchr(list, ',');
     if (comma) completion->part = comma + 1;
     return list;
 }
 
-/* What stands before the last comma is not offered again. */
+/* Does not offer what the list already has. */
 static void offer_listed(struct completion *completion, const char *list, const char *name, const char *phrase) {
     for (const char *given = list; given < completion->part; given = strchr(given, ',') + 1) {
         size_t bytes = strcspn(given, ",");
@@ -99,7 +99,7 @@ static void offer_kinds(struct completion *completion) {
     for (unsigned i = 0; i < count; i++) offer_listed(completion, list, kinds[i].name, kinds[i].doc);
 }
 
-/* True when an earlier kind has a field of that name. */
+/* Does an earlier kind have a field of that name? */
 static bool is_repeated(const struct trace_kind_info *kinds, unsigned kind, const char *name) {
     for (unsigned k = 0; k < kind; k++)
         for (unsigned i = 0; i < kinds[k].field_count; i++)
@@ -123,7 +123,7 @@ static void offer_fields(struct completion *completion) {
 
 /* ---- what traced knows ---- */
 
-/* Offers an id, as short as it may be; in full once more than that was typed. */
+/* Offers an id, as short as possible; in full if more than that was typed. */
 static void offer_id(struct completion *completion, const struct id_set *ids, const char *id, const char *phrase) {
     char text[NODE_DIGITS + 1];
     size_t typed = strlen(completion->part);
@@ -132,7 +132,7 @@ static void offer_id(struct completion *completion, const struct id_set *ids, co
     offer_candidate(completion, text, phrase);
 }
 
-/* Nodes or peers: by name; by id when it has none that can be typed, or an id was begun. */
+/* Offers nodes or peers: by name; by id if the name cannot be typed, or an id was begun. */
 static void offer_nodes(struct completion *completion, struct session *session, const char *method, const char *id_key) {
     json_t *answer;
     size_t i;
@@ -161,7 +161,7 @@ static void trace_phrase(struct strbuf *out, const json_t *row) {
     text_duration(out, json_get_count(row, "duration"));
 }
 
-/* The newest first; before those of connections the requests, which are what one looks for. */
+/* The newest first; requests before connections, because they are what people look for. */
 static void offer_traces(struct completion *completion, struct session *session) {
     json_t *answer;
     size_t i;
@@ -182,7 +182,7 @@ static void offer_traces(struct completion *completion, struct session *session)
     json_decref(answer);
 }
 
-/* The processes that live nodes are in. */
+/* Offers the processes of live nodes. */
 static void offer_pids(struct completion *completion, struct session *session) {
     json_t *answer;
     size_t i;
@@ -234,7 +234,7 @@ static void offer_live(struct completion *completion, enum value_type type) {
 
 static bool is_command(const char *name) { return find_command(name); }
 
-/* Those of the configuration.  One that cannot be read offers nothing; the command will say why. */
+/* Offers the saved filters.  If the configuration cannot be read, offers nothing; the command will say why. */
 static void offer_filters(struct completion *completion) {
     struct config config;
     struct failure ignored;
@@ -248,7 +248,7 @@ static void offer_filters(struct completion *completion) {
     config_fini(&config);
 }
 
-/* Formats of tables, or of export. */
+/* Offers formats of tables, or of export. */
 static void offer_formats(struct completion *completion) {
     bool own = completion->command && completion->command->own_format;
     if (!own) offer_all(completion, format_words, "");
@@ -256,7 +256,7 @@ static void offer_formats(struct completion *completion) {
         offer_candidate(completion, export_formats[i]->name, export_formats[i]->doc);
 }
 
-/* --fields: those of the command's rows. */
+/* Offers the fields of the command's rows. */
 static void offer_row_fields(struct completion *completion, const struct list *rows) {
     const char *list = begin_list(completion);
     for (unsigned i = 0; i < rows->count; i++) offer_listed(completion, list, rows->columns[i].field, "");
@@ -324,7 +324,7 @@ static void note_word(struct completion *completion, const char *word) {
     }
 }
 
-/* bash makes three words of --option=value. */
+/* bash splits --option=value into three words. */
 static bool joins_option(char **words, int i) {
     const char *value;
     return i > 0 && !strcmp(words[i], "=") && !strncmp(words[i - 1], "--", 2) &&
@@ -343,7 +343,7 @@ static void note_words(struct completion *completion, int count, char **words) {
 
 /* ---- the word itself ---- */
 
-/* What kind of thing, and then which. */
+/* First what kind of thing, then which. */
 static void offer_subject(struct completion *completion) {
     static const char *const subjects[] = {"trace", "node", "peer", NULL};
     static const enum value_type types[] = {VALUE_TRACE, VALUE_NODE, VALUE_PEER};

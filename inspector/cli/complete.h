@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the shells offer on TAB.  inspector/cli/completions has the scripts that ask; both ask the same:
+ * What shells offer on TAB.  inspector/cli/completions has the scripts; both call:
  *
- *     inspector complete WORD...      the words after the program's name up to the cursor; completes the last, which may be empty
+ *     inspector complete WORD...      the words after the program's name, up to the cursor; the last may be empty
  *
- * A line for each candidate: what stands for the whole last word, a tab, a phrase that says what it is.  A line ":files" asks
- * the shell for names of files.  Candidates have no character that a shell would have to quote: what is called otherwise is
- * offered by its id.  Ids and names are asked of traced, for COMPLETE_TIMEOUT_MS at most; where there is none, or on any other
- * failure, there are just no such candidates, and nothing is said. */
+ * Prints a line per candidate: the text that replaces the whole last word, a tab, and a phrase that explains it.  A line
+ * ":files" makes the shell complete file names.  Candidates contain no character that a shell would have to quote; anything
+ * with another name is offered by its id.  Ids and names come from traced, within COMPLETE_TIMEOUT_MS; without traced, or on
+ * any failure, such candidates are silently missing. */
 #ifndef INSPECTOR_COMPLETE_H
 #define INSPECTOR_COMPLETE_H
 

@@ -4,7 +4,7 @@
  *
  *     gen_man DIRECTORY   inspector.1, and inspector-COMMAND.1 for each command
  *
- * The directory is made if need be; pages that are already in it are replaced. */
+ * Creates the directory if needed, and replaces its pages. */
 #include "man_page.h"
 
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Pages of an earlier run: a command may be gone. */
+/* Pages of an earlier run: a command may no longer exist. */
 static int remove_pages(const char *directory) {
     DIR *dir = opendir(directory);
     if (!dir) return -1;
@@ -23,7 +23,7 @@ static int remove_pages(const char *directory) {
     return closedir(dir);
 }
 
-/* Standard output becomes the page's file; what was written before is complete, or it is a failure. */
+/* Redirects standard output to the page's file.  Fails if the previous page is not complete. */
 static int begin_page(const char *directory, const char *suffix) {
     char path[4096];
     int length = snprintf(path, sizeof path, "%s/inspector%s%s.1", directory, *suffix ? "-" : "", suffix);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* A paragraph, broken into lines at its spaces. */
+/* Prints a paragraph, broken into lines at its spaces. */
 static void help_paragraph(FILE *out, const char *text, size_t bytes) {
     size_t column = 0;
     if (bytes && *text == ' ') {

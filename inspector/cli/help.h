@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector help`, made of the tables of commands and options. */
+ * `inspector help`, generated from the tables of commands and options. */
 #ifndef INSPECTOR_HELP_H
 #define INSPECTOR_HELP_H
 
@@ -11,7 +11,7 @@
 
 #define HELP_COLUMNS 100U
 
-/* All commands, a line each, and the options that every command takes. */
+/* All commands, one line each, and the options that every command takes. */
 void help_all(FILE *out);
 
 /* One command: usage, description, options, examples. */

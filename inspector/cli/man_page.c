@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Manual pages, in the macros of man(7), out of the tables of commands and options.  Only what all commands share is written
- * here. */
+ * Generates manual pages, in the macros of man(7), from the tables of commands and options.  Only what all commands share is
+ * written here. */
 #include "man_page.h"
 
 #include "formats.h"
@@ -14,7 +14,7 @@
 
 /* ---- text ---- */
 
-/* A character that roff would take for something else, as it has to be written; NULL for one that stands for itself. */
+/* The escape of a character that roff would interpret; NULL for any other character. */
 static const char *roff_escape(char c) {
     switch (c) {
     case '\\': return "\\e";
@@ -27,7 +27,7 @@ static const char *roff_escape(char c) {
     }
 }
 
-/* What is typed: every - is one, and stays so when it is copied from the page. */
+/* Text that users type: each - is a real hyphen-minus, and stays one when it is copied from the page. */
 static void put_literal(const char *text, size_t bytes) {
     if (bytes && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
     for (size_t i = 0; i < bytes; i++) {
@@ -39,7 +39,7 @@ static void put_literal(const char *text, size_t bytes) {
     }
 }
 
-/* A word of a sentence.  An option is bold, but for what stands around it. */
+/* A word of a sentence.  An option is bold, without the punctuation around it. */
 static void put_word(const char *text, size_t bytes) {
     size_t before = strspn(text, "(\""), option = 0;
     if (before < bytes && text[before] == '-') {
@@ -73,7 +73,7 @@ static void paragraph(const char *text, size_t bytes) {
     putchar('\n');
 }
 
-/* Paragraphs with \n between them; what begins with a space stays as it is. */
+/* Paragraphs with \n between them; those that begin with a space are verbatim. */
 static void paragraphs(const char *text) {
     bool as_is = false;
     for (bool first = true; *text; first = false) {
@@ -162,14 +162,14 @@ static void exit_status(void) {
         printf(".TP\n.B %d\n", code);
         sentences(exit_table[code]);
     }
-    fputs(".PP\nThese stay as they are in later versions.\nA failure is told in one line on standard error, with what to do.\n",
+    fputs(".PP\nLater versions will not change them.\nA failure is reported in one line on standard error, with a remedy.\n",
           stdout);
 }
 
 static void environment(void) {
     fputs(".SH ENVIRONMENT\n"
-          ".TP\n.B P2PTRACE_SOCKET\nThe path of traced's socket, where\n.B \\-\\-socket\nis not given.\n"
-          ".TP\n.B XDG_RUNTIME_DIR\nWhere the socket is looked for without\n.BR P2PTRACE_SOCKET ,\nin the directory\n.IR "
+          ".TP\n.B P2PTRACE_SOCKET\nThe path of traced's socket, if\n.B \\-\\-socket\nis not given.\n"
+          ".TP\n.B XDG_RUNTIME_DIR\nThe directory of the socket, without\n.BR P2PTRACE_SOCKET ,\nin the directory\n.IR "
           "p2ptrace .\n"
           ".TP\n.B P2PTRACE_CONFIG\nThe configuration file, instead of the usual place; empty: none.\n"
           ".TP\n.B P2PTRACE_PAGER\nThe pager of long output at a terminal; empty or\n.B cat\nfor none. Else\n.BR PAGER "

@@ -19,11 +19,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* What lives as long as the program. */
+/* State that lives as long as the program. */
 struct program {
     struct options options;
     struct config config;
-    struct strbuf filters[2]; /* what filters became when saved ones were put into them */
+    struct strbuf filters[2]; /* filters after saved ones were inserted */
 };
 
 /* ---- finding a command ---- */
@@ -76,10 +76,10 @@ static int check_usage(const struct command *command, const struct options *opti
         return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
                            command->args ? " " : "", command->args ? command->args : "", command->name);
     if (!wrong && option_given(options, OPTION_READ) && option_given(options, OPTION_PID))
-        return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: ask one or the other");
+        return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: use one of them");
     if (!wrong && option_given(options, OPTION_FLEET) &&
         (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
-        return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: ask one of them");
+        return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: use one of them");
     if (!wrong) return 0;
     if (wrong & OPTION_BIT(FLEET))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);
@@ -94,7 +94,7 @@ static int check_usage(const struct command *command, const struct options *opti
 
 static bool is_command(const char *name) { return find_command(name); }
 
-/* Puts saved filters into an option or argument.  The text is the config's: filters. */
+/* Inserts saved filters into an option or argument; *text then owns the result. */
 static int expand_filter(const struct config *config, const char **filter, struct strbuf *text, struct failure *failure) {
     if (!*filter || !strchr(*filter, '@')) return 0;
     if (config_expand(config, *filter, text, failure)) return -1;
@@ -102,7 +102,7 @@ static int expand_filter(const struct config *config, const char **filter, struc
     return 0;
 }
 
-/* Sets the defaults of the configuration, and makes filters of their names. */
+/* Applies the configuration: defaults of options, and saved filters in place of their names. */
 static int configure(const struct command *command, struct program *program, struct failure *failure) {
     struct options *options = &program->options;
     uint64_t allowed = command->changes ? OPTIONS_COMMON : command_options(command);
@@ -113,7 +113,7 @@ static int configure(const struct command *command, struct program *program, str
     return expand_filter(&program->config, &options->args[1], &program->filters[1], failure);
 }
 
-/* The exit code of what was found: -1 with an empty failure, or 0. */
+/* Turns what was found into an exit code: returns -1 with an empty failure, or 0. */
 static int judge(const struct command *command, struct session *session) {
     enum outcome good = command->finds_faults ? OUTCOME_NOTHING : OUTCOME_FOUND;
     if (session->outcome == good) return 0;
@@ -156,7 +156,7 @@ static int unknown_topic(const char *name, struct failure *failure) {
     return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; see inspector help", name);
 }
 
-/* At a terminal man shows the page, else it is written as it is. */
+/* At a terminal man shows the page; otherwise its source is written. */
 static void show_man(const struct command *command) {
     if (isatty(STDOUT_FILENO)) (void)pager_begin_with((const char *[]){"man", "-l", "-", NULL});
     if (command)
@@ -201,7 +201,7 @@ static int run_words(struct program *program, source_opener *opener, struct fail
     return command ? run_command(command, program, opener, failure) : unknown_command(name, failure);
 }
 
-/* where: what --where has, or NULL. */
+/* where: the text of --where, or NULL. */
 static void report_failure(const struct failure *failure, const char *where) {
     struct strbuf place = {0};
     const char *filter = failure->filter.text ? failure->filter.text : where;
@@ -212,8 +212,8 @@ static void report_failure(const struct failure *failure, const char *where) {
     output_note(failure->text);
 }
 
-/* A socket must not get the number of a standard stream that was closed: output would go there, and libuv aborts.  Read-only,
- * so that writing fails. */
+/* A socket must not get the descriptor of a closed standard stream: output would go there, and libuv aborts.  Read-only, so
+ * that writing fails. */
 static void fill_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return; /* open takes the lowest free number */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Markdown as the documents use it, as text: headings, paragraphs, lists, tables, code; inline, marks go and words stay. */
+ * Shows the Markdown of our documents as text: headings, paragraphs, lists, tables, code; inline marks are removed. */
 #include "topics.h"
 
 #include "strbuf.h"
@@ -20,7 +20,7 @@ const struct topic *find_topic(const char *name) {
 
 /* ---- inline ---- */
 
-/* Appends without ** and `, and of [words](link) the words. */
+/* Appends text without ** and `, and of [words](link) only the words. */
 static void put_inline(struct strbuf *out, const char *text, size_t bytes) {
     bool code = false;
     for (size_t i = 0; i < bytes; i++) {
@@ -60,7 +60,7 @@ static void end_paragraph(struct page *page) {
 
 /* ---- tables ---- */
 
-/* The next cell of a row: from behind a | to the next that is not escaped.  NULL at the end. */
+/* The next cell of a row, from after a | to the next | that is not escaped.  NULL at the end. */
 static const char *next_cell(const char **at, const char *end, size_t *ret_bytes) {
     const char *begin = *at, *stop = begin;
     while (stop < end && *stop != '|') stop += *stop == '\\' && stop + 1 < end ? 2 : 1;
@@ -80,7 +80,7 @@ static bool is_rule(const char *line, size_t bytes) {
 
 static size_t line_bytes(const char *text) { return strcspn(text, "\n"); }
 
-/* How wide the first column of the table is that begins there. */
+/* The width of the first column of the table that begins there. */
 static unsigned first_column(const char *text) {
     unsigned widest = 0;
     while (*text == '|') {
@@ -96,7 +96,7 @@ static unsigned first_column(const char *text) {
     return widest < FIRST_CELL_MAX ? widest : FIRST_CELL_MAX;
 }
 
-/* A row: the first cell, and what the others say beside it. */
+/* A row: the first cell, with the text of the others beside it. */
 static void put_row(struct page *page, const char *line, size_t bytes, unsigned first) {
     const char *at = line + 1, *cell;
     size_t cell_bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The documents that `inspector help TOPIC` shows: files of docs, put into the program when it is built. */
+ * The documents that `inspector help TOPIC` shows: files of docs/, compiled into the program. */
 #ifndef INSPECTOR_TOPICS_H
 #define INSPECTOR_TOPICS_H
 
@@ -24,7 +24,7 @@ const struct topic *find_topic(const char *name);
 /* Appends its title, without marks. */
 void topic_title(struct strbuf *out, const struct topic *topic);
 
-/* Writes a topic as text in lines of at most that many columns. */
+/* Writes a topic as text, in lines of at most that many columns. */
 void help_topic(FILE *out, const struct topic *topic, unsigned columns);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `analyze`: reads the newest events of a time, or those of one trace, and says what is wrong. */
+ * `analyze`: reads the newest events of a time, or all events of a trace, and reports what is wrong. */
 #include "commands.h"
 #include "json_get.h"
 #include "pages.h"
@@ -11,7 +11,7 @@
 
 enum about { ABOUT_ALL, ABOUT_TRACE, ABOUT_NODE, ABOUT_PEER };
 
-/* What the arguments ask for.  Returns 0 or -1. */
+/* Reads the arguments.  Returns 0 or -1. */
 static int read_arguments(struct session *session, enum about *ret_about, const char **ret_name) {
     static const char *const words[] = {[ABOUT_TRACE] = "trace", [ABOUT_NODE] = "node", [ABOUT_PEER] = "peer"};
     const struct options *options = session->options;
@@ -26,7 +26,7 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
     return 0;
 }
 
-/* The full id that a name means to traced, as node or peer of the newest event that has it; the caller frees it. */
+/* The full id that traced understands by a name, taken from the newest event with it as node or peer; the caller frees it. */
 static int resolve_name(struct session *session, enum about about, const char *name, char **ret_id) {
     const char *key = about == ABOUT_NODE ? "node_id" : "peer_id";
     json_t *answer, *params = json_pack("{s:s,s:i,s:s}", key, name, "limit", 1, "order", "desc");
@@ -44,7 +44,7 @@ static int resolve_name(struct session *session, enum about about, const char *n
 
 /* ---- reading ---- */
 
-/* Params of `query`: one trace whole, or what concerns the analysis, the newest first.  NULL without memory. */
+/* The params of `query`: a whole trace, or the newest events that the analysis needs.  NULL when out of memory. */
 static json_t *query_new(const struct session *session, enum about about, const char *name) {
     json_t *filter = session_filter_new(session);
     int failed = !filter;
@@ -64,7 +64,7 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
     int result = pages_init(&pages, &session->inquiry, query_new, limit);
     *ret_cut = false;
     while (!result && !(result = pages_next(&pages, &answer)) && answer) {
-        bool whole_trace = json_object_get(pages.params, "trace_id"); /* else the gaps are among the events */
+        bool whole_trace = json_object_get(pages.params, "trace_id"); /* otherwise the gaps are among the events */
         if (facts_add(facts, json_get_array(answer, "events")) ||
             (whole_trace && facts_add(facts, json_get_array(answer, "gaps"))))
             result = session_out_of_memory(session);
@@ -75,7 +75,7 @@ static int read_facts(struct session *session, json_t *query_new, uint64_t limit
     return result;
 }
 
-/* The time from the first fact to the last, both included, in whole microseconds; {} without facts.  NULL without memory. */
+/* The time from the first fact to the last, both included, in whole microseconds; {} without facts.  NULL when out of memory. */
 static json_t *time_of_facts(const struct facts *facts) {
     uint64_t first_ns = UINT64_MAX, last_ns = 0;
     for (size_t i = 0; i < facts->count; i++) {
@@ -86,7 +86,7 @@ static json_t *time_of_facts(const struct facts *facts) {
     return facts->count ? json_pack("{s:I,s:I}", "from", from_us, "to", last_us + 1) : json_object();
 }
 
-/* How many events there are of each node, and how many are missing: those that were read may be but a part. */
+/* Asks how many events of each node there are, and how many are missing: those that were read may be only a part. */
 static int count_facts(struct session *session, struct facts *facts, enum about about) {
     json_t *answer, *params = about == ABOUT_TRACE ? time_of_facts(facts) : session_filter_new(session);
     if (!params || json_object_set_new(params, "group_by", json_string("node")) ||
@@ -101,7 +101,7 @@ static int count_facts(struct session *session, struct facts *facts, enum about 
     return result;
 }
 
-/* What traced says of the nodes. */
+/* Asks traced for the nodes. */
 static int read_states(struct session *session, const struct facts *facts, struct node_states *ret_states) {
     json_t *nodes;
     if (session_ask(session, "nodes", NULL, &nodes)) return -1;
@@ -111,7 +111,7 @@ static int read_states(struct session *session, const struct facts *facts, struc
     return result;
 }
 
-/* Ages count to the end of what was looked at: now, or with --until in the past the newest event. */
+/* Ages are measured from the end of the time that was analyzed: now, or the newest event if --until is in the past. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
     bool past = option_given(session->options, OPTION_UNTIL) && facts->count;
     return past ? facts->items[facts->count - 1].time_ns : source_now_ns(session->inquiry.source);
@@ -124,11 +124,11 @@ static int show_findings(struct session *session, const struct analysis *analysi
     if (!options_want_data(session->options)) {
         if (!analysis->facts->count &&
             (option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL)))
-            session_tell_nothing(session, "event");
+            session_report_nothing(session, "event");
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }
-    if (scope->cut) output_note("older events of that time were not read: --limit N reads more");
+    if (scope->cut) output_note("older events of this time were not read: --limit N reads more");
     for (size_t i = 0; !result && i < analysis->count; i++) {
         json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
         result = line ? output_json(&session->output, line) : session_out_of_memory(session);
@@ -137,7 +137,7 @@ static int show_findings(struct session *session, const struct analysis *analysi
     return result;
 }
 
-/* Nothing found is something only where there was enough to judge. */
+/* "Nothing found" means something only if there was enough to judge. */
 static enum outcome outcome_of(const struct analysis *analysis) {
     const struct coverage *coverage = &analysis->coverage;
     uint64_t judged = coverage->links_judged + coverage->paths_judged + coverage->rtt_judged + coverage->requests_whole;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the configuration says. */
+ * Shows the configuration. */
 #include "commands.h"
 #include "limits.h"
 

@@ -16,7 +16,7 @@ static json_t *change_new(const struct options *options) {
     }
     if (sample) {
         double share = 0;
-        (void)parse_share(sample, &share); /* options_parse has taken it */
+        (void)parse_share(sample, &share); /* options_parse has checked it */
         failed |= json_object_set_new(params, "sample", json_real(share));
     }
     if (option_given(options, OPTION_RESET)) failed |= json_object_set_new(params, "reset", json_true());

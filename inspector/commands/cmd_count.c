@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many events, by what. */
+ * How many events, by fields. */
 #include "commands.h"
 #include "count_list.h"
 #include "json_get.h"
@@ -9,7 +9,7 @@
 
 #define GROUPS_DEFAULT 20
 
-/* The params of `count`, NULL without memory. */
+/* The params of `count`.  NULL when out of memory. */
 static json_t *params_new(const struct session *session) {
     const struct options *options = session->options;
     const char *by = options->texts[OPTION_BY], *value = options->texts[OPTION_VALUE], *hist = options->texts[OPTION_HIST];
@@ -26,7 +26,7 @@ static json_t *params_new(const struct session *session) {
     return NULL;
 }
 
-/* The groups as rows: for --format csv or tsv, and --fields. */
+/* The groups as rows, for --format csv or tsv, and for --fields. */
 static int show_rows(struct session *session, const json_t *answer) {
     struct count_list list;
     if (count_list_init(&list, answer)) return session_out_of_memory(session);
@@ -35,7 +35,7 @@ static int show_rows(struct session *session, const json_t *answer) {
     if (!result && options_want_data(session->options))
         result = output_json_lines(&session->output, json_get_array(answer, "rows"));
     bool text = !options_want_data(session->options), none = !json_get_count(answer, "events");
-    if (!result && text && none) session_tell_nothing(session, "event");
+    if (!result && text && none) session_report_nothing(session, "event");
     if (!result && text) render_count(&session->output.text, &session->view, answer);
     if (!result) records_end(&session->output.records, &session->output.text);
     session->list = NULL;
@@ -48,9 +48,9 @@ int run_count(struct session *session) {
     bool whole = options_want_data(options) && session->output.records.format == RECORD_JSON && !session->view.fields;
     json_t *answer;
     if (option_given(options, OPTION_VALUE) && option_given(options, OPTION_HIST))
-        return failure_set(&session->failure, EXIT_USAGE, "--hist FIELD draws what --value FIELD tells: give one of them");
+        return failure_set(&session->failure, EXIT_USAGE, "--hist FIELD draws what --value FIELD prints: give one of them");
     if (option_given(options, OPTION_BY) && !options->texts[OPTION_BY][strspn(options->texts[OPTION_BY], ",")])
-        return failure_set(&session->failure, EXIT_USAGE, "--by takes fields, like kind or peer,kind");
+        return failure_set(&session->failure, EXIT_USAGE, "--by expects fields, like kind or peer,kind");
     json_t *params = params_new(session);
     if (!params) return session_out_of_memory(session);
     if (!whole && session_learn_names(session)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two traces side by side: what one did that the other did not, and where their times parted. */
+ * Compares two traces: what one did and the other did not, and where their times diverged. */
 #include "commands.h"
 #include "event_list.h"
 #include "json_get.h"
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* One of the two. */
+/* One of the two traces. */
 struct diffed {
     json_t *answer, *events;
     const char *trace_id; /* borrowed from the events */
@@ -25,7 +25,7 @@ static int fetch(struct session *session, const char *prefix, struct diffed *ret
     if (!ret->trace_id)
         return failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
     if (json_get_bool(ret->answer, "more"))
-        output_note("the traces are longer than what diff reads: only their first events are compared");
+        output_note("a trace is longer than diff can read: only the first events are compared");
     names_see(&session->names, ret->answer);
     ret->events = events_merge(json_get_array(ret->answer, "events"), json_get_array(ret->answer, "gaps"));
     if (!ret->events || timeline_init(&ret->timeline, ret->events)) return session_out_of_memory(session);
@@ -56,7 +56,7 @@ static json_t *side_new(const struct diffed *diffed, const struct diff_side *sid
                      "steps", (json_int_t)side->count);
 }
 
-/* Who did what: the members that lines about steps have. */
+/* The members that say who did what, in lines about steps. */
 static json_t *step_new(const char *what, const struct diff_side *side, size_t step) {
     const json_t *event = side->timeline->items[side->steps[step].item].event;
     return json_pack("{s:s,s:o,s:o,s:s}", "diff", what, "node_id", id_or_null(json_get_hex(event, "node_id", NODE_DIGITS)),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The live stream.  Ctrl-C needs no handler: nothing is held back. */
+ * The live stream.  Ctrl-C needs no handler, because no output is buffered. */
 #include "commands.h"
 #include "show_stream.h"
 
@@ -9,7 +9,7 @@ int run_follow(struct session *session) {
     unsigned can = session->inquiry.source->ops->can;
     bool past = can & SOURCE_PAST;
     if (speed && !past)
-        return failure_set(&session->failure, EXIT_USAGE, "--speed needs --read: live events come as they happen");
+        return failure_set(&session->failure, EXIT_USAGE, "--speed needs --read: live events are shown as they happen");
     struct show_stream wish = {.source = session->inquiry.source,
                                .params_new = session_filter_new(session),
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER),

@@ -18,13 +18,13 @@ static json_t *end_new(const struct timeline *timeline, size_t event) {
     return event == NO_EVENT ? json_null() : json_incref((json_t *)timeline->items[event].event);
 }
 
-/* The node of an end, as events tell it: also when it is a peer that has none itself. */
+/* The node of an end: its event names it; otherwise the other end's event names it as its peer. */
 static json_t *node_new(const struct timeline *timeline, size_t own, size_t others) {
     if (own != NO_EVENT) return id_new(json_get_hex(timeline->items[own].event, "node_id", NODE_DIGITS));
     return id_new(others == NO_EVENT ? NULL : json_get_hex(timeline->items[others].event, "peer_id", NODE_DIGITS));
 }
 
-/* NULL without memory. */
+/* NULL when out of memory. */
 static json_t *message_new(const struct timeline *timeline, const struct messages *messages, const struct message *message) {
     size_t sender = message->send != NO_EVENT ? message->send : message->lost;
     bool both = message->send != NO_EVENT && message->receive != NO_EVENT && !message->untimed;

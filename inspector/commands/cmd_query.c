@@ -31,7 +31,7 @@ static enum outcome outcome_of(size_t events, size_t gaps) {
     return events ? OUTCOME_FOUND : gaps ? OUTCOME_UNJUDGED : OUTCOME_NOTHING;
 }
 
-/* After the last page. */
+/* Called after the last page. */
 static int show_end(struct session *session) { return wants_json(session) ? session_json_evicted(session) : 0; }
 
 int run_recent(struct session *session) {
@@ -49,7 +49,7 @@ int run_recent(struct session *session) {
     session->outcome = outcome_of(events, json_array_size(json_get_array(answer, "gaps")));
     if (text) names_see(&session->names, answer);
     if (text && !none) render_events_titles(&session->output.text, &session->view);
-    if (text && none) session_tell_nothing(session, "event");
+    if (text && none) session_report_nothing(session, "event");
     int result = show_events(session, answer);
     json_decref(answer);
     return result ? result : show_end(session);
@@ -85,15 +85,15 @@ int run_range(struct session *session) {
     pages_fini(&pages);
     session->outcome = outcome_of(events, shown - events);
     if (!result && !shown && !wants_json(session)) {
-        session->options = &options; /* with what was an argument */
-        session_tell_nothing(session, "event");
+        session->options = &options; /* with the argument as an option */
+        session_report_nothing(session, "event");
     }
     return result ? result : show_end(session);
 }
 
 /* ---- one peer ---- */
 
-/* There is no event: it may be there, and be filtered out.  Returns -1. */
+/* Reports that there is no such event, or that the filter hides it.  Returns -1. */
 static int nothing_of(struct session *session, const char *what, const char *name) {
     struct strbuf filters = {0};
     bool filtered = question_describe(&filters, session->options);
@@ -103,7 +103,7 @@ static int nothing_of(struct session *session, const char *what, const char *nam
     return -1;
 }
 
-/* The row in `peers` of that full id, or without one of that name; or NULL. */
+/* The row of `peers` with that full id, or else with that name; or NULL. */
 static json_t *find_peer(const json_t *peers, const char *peer_id, const char *name) {
     size_t i;
     json_t *row;
@@ -149,7 +149,7 @@ int run_peer(struct session *session) {
 
 /* ---- one trace ---- */
 
-/* The trace's row in `traces`, a new reference, or NULL: found by its first event's time. */
+/* The trace's row of `traces`, found by the time of its first event: a new reference, or NULL. */
 static int fetch_summary(struct session *session, const json_t *first, const char *trace_id, json_t **ret_row) {
     uint64_t us;
     size_t i;
@@ -167,7 +167,7 @@ static int fetch_summary(struct session *session, const json_t *first, const cha
     return 0;
 }
 
-/* The trace as people see it: {"trace_id", "summary"} join the events in answer. */
+/* Shows the trace; adds "trace_id" and "summary" to the answer for the views. */
 static int show_trace(struct session *session, json_t *answer, const json_t *first, const char *trace_id) {
     json_t *summary;
     if (fetch_summary(session, first, trace_id, &summary)) return -1;

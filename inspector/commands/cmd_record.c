@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands that make recordings: of a stream, and of what nodes left behind. */
+ * The commands that write recordings: of a stream, and of what nodes left behind. */
 #include "commands.h"
 
 #include "end_signal.h"
@@ -25,11 +25,11 @@ struct record {
     struct event_writer *writer;
     struct stream stream;
     uint64_t missed;   /* events that never came */
-    uint64_t names_ms; /* when nodes were asked for */
+    uint64_t names_ms; /* when we last asked for nodes */
     uint64_t wait_ms;  /* how long traced may be away */
-    bool reported;     /* that the file cannot be written */
-    uint64_t end_ns;   /* when the user asked for the end, Unix time; 0: not yet */
-    unsigned quiet;    /* answers since the last event, once the user asked for the end */
+    bool reported;     /* we reported that the file cannot be written */
+    uint64_t end_ns;   /* when the user ended it, Unix time; 0: not yet */
+    unsigned quiet;    /* answers since the last event, once the user ended it */
 };
 
 static int learn_nodes(struct record *record) {
@@ -62,13 +62,13 @@ static int record_events(struct record *record, json_t *events_new) {
     if (!error || record->reported) return result;
     record->reported = true;
     char text[256];
-    snprintf(text, sizeof text, "cannot write the recording: %s; events are lost, and recording goes on", strerror(-error));
+    snprintf(text, sizeof text, "cannot write the recording: %s; events are lost, and recording continues", strerror(-error));
     output_note(text);
     return result;
 }
 
-/* Are all of these events later than the end that the user asked for, by more than traced needs to drain a lane?  Then the nodes
- * emit without a pause, and all events before the end have arrived. */
+/* Are all of these events later than the user's end by more than traced needs to drain a lane?  Then the nodes emit without a
+ * pause, and all events before the end have arrived. */
 static bool is_past_end(const struct record *record, const json_t *events) {
     uint64_t time_ns, last_ns = record->end_ns + RECORD_LATER_MS * UINT64_C(1000000);
     size_t i;
@@ -79,8 +79,8 @@ static bool is_past_end(const struct record *record, const json_t *events) {
     return true;
 }
 
-/* Does the recording have everything that traced had when the user ended it, however slow traced is?  An answer comes after the
- * events that traced sent before it: if no event comes between two answers, there are no more. */
+/* Does the recording have everything that traced had when the user ended it, however slow traced is?  An answer arrives after
+ * the events that traced sent before it: if no event comes between two answers, there are no more. */
 static bool is_whole(struct record *record) {
     if (record->quiet == 2) return true;
     record->quiet++;
@@ -154,16 +154,16 @@ static int begin_record(struct record *record) {
     return begin_stream(session, &record->stream, session->inquiry.source, begin, record_away);
 }
 
-/* The file is made when there is something to record, and nothing is left of one without events: it would be no recording. */
+/* Creates the file once there is something to record; a recording without events leaves no file. */
 static int record_to(struct record *record, const char *path) {
     struct session *session = record->session;
     struct event_writer_stats stats;
     struct failure failure, closing;
-    end_signal_catch(NULL); /* the open segment has to be written */
+    end_signal_catch(NULL); /* the open segment must be written */
     if (event_writer_open(&record->writer, path, &session->failure)) return -1;
     int result = learn_nodes(record) && stream_lost(&record->stream) ? -1 : record_stream(record);
     failure = session->failure;
-    if (!record->stream.away.is) (void)learn_nodes(record); /* counters and states of now; otherwise those of before stay */
+    if (!record->stream.away.is) (void)learn_nodes(record); /* newer counters and states, if they come */
     session->failure = failure;
     int failed = event_writer_close(record->writer, &stats, &closing);
     if (!stats.bytes) (void)unlink(path);
@@ -174,7 +174,7 @@ static int record_to(struct record *record, const char *path) {
 int run_record(struct session *session) {
     const char *path = session->options->texts[OPTION_OUTPUT];
     struct record record = {.session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
-    if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write: -o FILE");
+    if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write to: -o FILE");
     int result = begin_record(&record);
     if (!result) result = record_to(&record, path);
     stream_fini(&record.stream);
@@ -183,6 +183,6 @@ int run_record(struct session *session) {
 
 int run_salvage(struct session *session) {
     const char *path = session->options->texts[OPTION_OUTPUT];
-    if (!path) return failure_set(&session->failure, EXIT_USAGE, "salvage needs a file to write: -o FILE");
+    if (!path) return failure_set(&session->failure, EXIT_USAGE, "salvage needs a file to write to: -o FILE");
     return salvage_rings(session, path);
 }

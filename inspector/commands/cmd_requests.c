@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests by command, node or time: how many, how many not ok, how long they took. */
+ * Requests by command, node or time: how many there were, how many failed, how long they took. */
 #include "commands.h"
 
 #include "json_get.h"
@@ -8,7 +8,7 @@
 
 #define ROWS_DEFAULT 20
 
-/* The params of `requests`, NULL without memory. */
+/* The params of `requests`.  NULL when out of memory. */
 static json_t *params_new(const struct session *session) {
     const struct options *options = session->options;
     const char *by = options->texts[OPTION_BY], *app = options->texts[OPTION_APP];
@@ -22,7 +22,7 @@ static json_t *params_new(const struct session *session) {
     return NULL;
 }
 
-/* What no row tells; a last line when there is any. */
+/* What no row contains: a last line, if there is any. */
 static int show_rest(struct session *session, const json_t *answer) {
     uint64_t rootless = json_get_count(answer, "rootless"), ungrouped = json_get_count(answer, "ungrouped");
     uint64_t lost = json_get_count(answer, "lost");
@@ -34,7 +34,7 @@ static int show_rest(struct session *session, const json_t *answer) {
     return result;
 }
 
-/* The rows as a table, or as data: --format csv or tsv, and --fields. */
+/* The rows as a table; or as data, for --format csv or tsv, and for --fields. */
 static int show_rows(struct session *session, const json_t *answer) {
     struct request_list list;
     bool data = options_want_data(session->options);

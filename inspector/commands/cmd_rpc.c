@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Any method of the socket, and its result as it is. */
+ * Any method of the socket, and its unchanged result. */
 #include "commands.h"
 
 #include "json_put.h"

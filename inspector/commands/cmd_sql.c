@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector sql`: a statement of the command line, those of a file on stdin, or a shell. */
+ * `inspector sql`: a statement from the command line, statements from stdin, or a shell. */
 #include "commands.h"
 #include "limits.h"
 #include "sql.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* All of stdin. */
+/* Reads all of stdin. */
 static int read_input(struct session *session, struct strbuf *text) {
     char bytes[4096];
     for (;;) {
@@ -24,7 +24,7 @@ static int read_input(struct session *session, struct strbuf *text) {
                                SQL_STATEMENT_BYTES_MAX);
     }
     if (strlen(strbuf_text(text)) == text->bytes) return 0;
-    return failure_set(&session->failure, EXIT_USAGE, "what is on stdin is no text");
+    return failure_set(&session->failure, EXIT_USAGE, "the input is not text");
 }
 
 int run_sql(struct session *session) {
@@ -33,7 +33,7 @@ int run_sql(struct session *session) {
     struct sql sql;
     struct strbuf input = {0};
     bool from_stdin = statement ? !strcmp(statement, "-") : !isatty(STDIN_FILENO);
-    if (!from_stdin && !statement) session->output.paged = false; /* a shell shows its rows between the statements */
+    if (!from_stdin && !statement) session->output.paged = false; /* the shell shows rows between statements */
     int result = from_stdin ? read_input(session, &input) : 0;
     if (!result && option_given(options, OPTION_FLEET) && (from_stdin || statement)) {
         result = run_fleet_sql(session, from_stdin ? strbuf_text(&input) : statement);

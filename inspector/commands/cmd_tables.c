@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands that ask one method and show its whole answer. */
+ * Commands that ask one method and show the whole answer. */
 #include "commands.h"
 
 #include "json_get.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Of methods that answer with all rows --limit keeps the first.  Returns whether there were more. */
+/* For methods that answer with all rows: keeps the first --limit rows.  Returns whether there were more. */
 static bool cut_rows(const struct session *session, json_t *rows) {
     uint64_t limit = option_number(session->options, OPTION_LIMIT, UINT64_MAX);
     bool more = json_array_size(rows) > limit;
@@ -16,7 +16,7 @@ static bool cut_rows(const struct session *session, json_t *rows) {
     return more;
 }
 
-/* noun: what a row is, of answers that options filter; NULL: of others. */
+/* noun: what a row is, if options filter the answer; otherwise NULL. */
 static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member, const char *noun,
                         void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     json_t *answer;
@@ -35,11 +35,11 @@ static int ask_and_show(struct session *session, const char *method, json_t *par
     } else if (json) {
         result = output_json(&session->output, answer);
     } else if (noun && !json_array_size(json_get_array(answer, member))) {
-        session_tell_nothing(session, noun);
+        session_report_nothing(session, noun);
     } else {
         names_see(&session->names, answer);
         render(&session->output.text, &session->view, answer);
-        if (more && session->view.header) strbuf_puts(&session->output.text, "there are more; a greater --limit shows them\n");
+        if (more && session->view.header) strbuf_puts(&session->output.text, "there are more; a larger --limit shows them\n");
     }
     json_decref(answer);
     return result;
@@ -72,8 +72,8 @@ static void put_condition(struct strbuf *out, const char *field, const char *nam
     strbuf_puts(out, "\"");
 }
 
-/* traces knows no node and no peer, but filters of whole traces do.  What is wrong with the filter is to be shown in that of
- * the user. */
+/* The method `traces` has no params for a node or a peer, but its filters can test both.  If the filter is wrong, the fault
+ * must be shown in the text that the user wrote. */
 static int set_filter(struct session *session, json_t *params) {
     const struct options *options = session->options;
     const char *where = options->texts[OPTION_WHERE], *node = options->texts[OPTION_NODE], *peer = options->texts[OPTION_PEER];
@@ -89,7 +89,7 @@ static int set_filter(struct session *session, json_t *params) {
     return failed;
 }
 
-/* A fault of the filter that set_filter made: of the user's own part it is shown there, of the rest it needs no place. */
+/* Adapts a fault of the filter that set_filter made: shows it in the user's own part; a fault in the rest has no place. */
 static void place_fault(struct session *session) {
     struct failure *failure = &session->failure;
     const struct options *options = session->options;
@@ -118,7 +118,7 @@ int run_traces(struct session *session) {
     nearest_look(&nearest, "connection");
     if (kind && strcmp(kind, "request") != 0 && strcmp(kind, "connection") != 0) {
         json_decref(params);
-        return failure_set(&session->failure, EXIT_USAGE, "--kind %s: of traces it is request or connection%s%s%s", kind,
+        return failure_set(&session->failure, EXIT_USAGE, "--kind %s: traces are request or connection%s%s%s", kind,
                            nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
     }
     int result =

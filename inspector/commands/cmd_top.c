@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector top`: asks traced once an interval, and does what the keys say while it waits.
+ * `inspector top`: asks traced once per interval, and handles keys while it waits.
  *
- * A round is what is asked for at once: `stats`, `nodes`, `peers` (unless they are many and not looked at), what the user's page
- * shows, and `stats` again.  It is shown when
- * all of it has come, and the next begins when the interval is over, and not before: a slow traced is asked less often.  The two
- * `stats` say whether events left the history between the `peers` of this round and of the one before. */
+ * A round is a set of questions sent together: `stats`, `nodes`, `peers` (unless there are many and they are not shown), what
+ * the user's page shows, and `stats` again.  It is shown when all answers have arrived.  The next round begins when the
+ * interval is over, but not before that: a slow traced is asked less often.  The two `stats` show whether events left the
+ * history between this round's `peers` and the previous one. */
 #include "commands.h"
 
 #include "json_get.h"
@@ -20,13 +20,13 @@
 #define ASKS_MAX 16U
 #define INTERVAL_MS_DEFAULT 1000U
 #define INTERVAL_MS_MIN 100U
-#define STATS_SERIAL 0U /* no page has it */
+#define STATS_SERIAL 0U /* no page has this serial */
 
-/* A question that is under way, or answered and waiting for the rest of its round. */
+/* A question that was sent; or answered, and waiting for the rest of its round. */
 struct ask {
     int64_t id;
-    unsigned serial; /* of the page that it is for */
-    bool round;      /* of a round; else shown as soon as it comes */
+    unsigned serial; /* the serial of its page */
+    bool round;      /* it belongs to a round; otherwise it is shown on arrival */
     bool answered;
     json_t *result; /* NULL: refused */
     uint64_t time_ms;
@@ -40,9 +40,9 @@ struct watch {
     struct top top;
     struct ask asks[ASKS_MAX];
     unsigned ask_count;
-    uint64_t next_ms;  /* when the next round, or the next attempt to connect, is due */
-    uint64_t asked_ms; /* when the oldest question without an answer was asked */
-    uint64_t evicted;  /* at the beginning of the round before */
+    uint64_t next_ms;  /* when the next round or the next attempt to connect is due */
+    uint64_t asked_ms; /* when the oldest unanswered question was sent */
+    uint64_t evicted;  /* at the beginning of the previous round */
     bool connected;
 };
 
@@ -59,7 +59,7 @@ static bool under_way(const struct watch *watch) {
     return false;
 }
 
-/* What cannot be sent is noticed when the connection is waited on. */
+/* If sending fails, waiting on the connection reports it. */
 static void send_ask(struct watch *watch, unsigned serial, bool round, const char *method, json_t *params_new) {
     struct ask *ask = &watch->asks[watch->ask_count];
     struct failure failure;
@@ -72,12 +72,12 @@ static void send_ask(struct watch *watch, unsigned serial, bool round, const cha
     if (!source_send(watch->source, method, params_new, &ask->id, &failure)) watch->ask_count++;
 }
 
-/* What is shown is up to here. */
+/* The time up to which events are shown. */
 static uint64_t now_ns(const struct watch *watch) {
     return watch->top.past ? watch->top.position_ns : source_now_ns(watch->source);
 }
 
-/* Not while an answer for it is still to come, nor with the round that follows one at once: a rate over a moment says little. */
+/* Not while an answer for it is pending, nor in a round that follows at once: a rate over a moment is worthless. */
 static void ask_for_page(struct watch *watch, struct top_page *page, bool round) {
     json_t *params = NULL;
     uint64_t fed_ms = page->table.time_ms;
@@ -101,7 +101,7 @@ static void begin_round(struct watch *watch) {
     send_ask(watch, STATS_SERIAL, true, "stats", NULL);
 }
 
-/* The page that the user has come to, when it has nothing to show yet, or what it shows does not come with every round. */
+/* Asks for the user's page at once, if it has nothing to show yet, or is not part of every round. */
 static void ask_now(struct watch *watch) {
     struct top_page *page = top_page(&watch->top);
     bool has_rates = page->kind == TOP_PAGE_TABLE && page->table.view != TOP_TRACES;
@@ -179,7 +179,7 @@ static void try_again(struct watch *watch) {
     watch->next_ms = trace_now_monotonic_ms();
 }
 
-static void tell_silence(struct watch *watch) {
+static void report_silence(struct watch *watch) {
     uint64_t silent_ms = trace_now_monotonic_ms() - watch->asked_ms;
     if (silent_ms >= TOP_SILENCE_MS)
         snprintf(watch->top.trouble, sizeof watch->top.trouble, "traced has not answered for %u s", (unsigned)(silent_ms / 1000));
@@ -197,7 +197,7 @@ static void time_is_over(struct watch *watch) {
     if (!watch->connected)
         try_again(watch);
     else if (under_way(watch))
-        tell_silence(watch);
+        report_silence(watch);
     if (watch->connected && !under_way(watch) && !top_is_frozen(&watch->top)) begin_round(watch);
 }
 
@@ -235,11 +235,11 @@ static void show_screen(struct watch *watch, bool anew) {
     strbuf_fini(&screen);
 }
 
-/* Until the user, or a signal, ends it. */
+/* Runs until the user or a signal ends it. */
 static int watch_on(struct watch *watch) {
     struct session *session = watch->session;
     bool anew = false;
-    begin_round(watch); /* before the first key: with it come the names */
+    begin_round(watch); /* before the first key; the answer also has the names */
     while (!watch->top.failed) {
         struct failure failure;
         struct source_news news;
@@ -263,7 +263,7 @@ int run_top(struct session *session) {
     struct top *top = &watch.top;
     uint64_t interval_ms = option_number(session->options, OPTION_INTERVAL, INTERVAL_MS_DEFAULT);
     if (options_want_data(session->options))
-        return failure_set(&session->failure, EXIT_USAGE, "top has no --json: ask for nodes, peers or traces with it");
+        return failure_set(&session->failure, EXIT_USAGE, "top has no --json; nodes, peers and traces have it");
     if (source_need_nodes(watch.source, "top", &session->failure)) return -1;
     if (interval_ms < INTERVAL_MS_MIN)
         return failure_set(&session->failure, EXIT_USAGE, "--interval: at least %u ms", INTERVAL_MS_MIN);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waits for a condition, and keeps what happened around it, while the history still has it.
+ * Waits for a condition, and keeps what happened around it while the history still has it.
  *
- * A window is from --before the first event that fits to --after it.  When it is over, and what the nodes emitted in it has
- * surely been drained, its events are fetched and written as NDJSON: a line that says why, the events, a line that says how
- * many; or, if the file is to be a recording, its events alone. */
+ * A window lasts from --before the first matching event to --after it.  When it is over, and traced has surely drained what the
+ * nodes emitted in it, its events are fetched and written as NDJSON: a line with the reason, the events, a line with the
+ * counts; or, if the file is a recording, only its events. */
 #include "children.h"
 #include "commands.h"
 
@@ -30,25 +30,25 @@
 struct trigger {
     struct session *session;
     const char *condition;
-    const char *file; /* NULL: the output; with a %: a file for each window */
+    const char *file; /* NULL: the output; with a %: one file per window */
     uint64_t before_ns, after_ns, every_ns;
     uint64_t deadline_ms;            /* of --for; WAIT_FOREVER */
-    uint64_t left;                   /* windows until --limit */
-    uint64_t windows;                /* kept so far */
-    uint64_t number;                 /* of the last file, when each window has its own */
-    struct stream stream;            /* of the events that fit */
-    bool past;                       /* the source has the past alone */
-    uint64_t begin_ns;               /* nothing before it is meant */
+    uint64_t left;                   /* windows left until --limit */
+    uint64_t windows;                /* windows kept */
+    uint64_t number;                 /* number of the last file, if each window has its own */
+    struct stream stream;            /* filter of the events that match */
+    bool past;                       /* the source has only the past */
+    uint64_t begin_ns;               /* nothing before it counts */
     uint64_t next_ns;                /* no window begins with an event before this: --every */
-    uint64_t seen_ns;                /* the latest time of all that fitted */
-    uint64_t suppressed;             /* events that fitted since the last window, and began none */
-    uint64_t missed;                 /* events of the stream that were not read, since the last window */
-    json_t *event;                   /* that opened the window which is under way; NULL: none */
-    uint64_t from_ns, to_ns, fitted; /* of that window */
-    uint64_t recorded_us;            /* the end of the last window in a recording of several: no event is in it twice */
-    bool runs;                       /* --exec: a program for each window */
+    uint64_t seen_ns;                /* the latest time of all that matched */
+    uint64_t suppressed;             /* matching events since the last window that began none */
+    uint64_t missed;                 /* missed events of the stream since the last window */
+    json_t *event;                   /* the event that opened the open window; NULL: none is open */
+    uint64_t from_ns, to_ns, fitted; /* times of that window */
+    uint64_t recorded_us;            /* the end of the last window in a recording with several: no event is in it twice */
+    bool runs;                       /* --exec: a program per window */
     struct children children;
-    struct event_writer *writer; /* of a window that is written as a recording; else NULL */
+    struct event_writer *writer; /* for a window that is written as a recording; otherwise NULL */
 };
 
 static json_t *time_new(uint64_t ns) {
@@ -85,7 +85,7 @@ static int check_filters(struct session *session) {
     return 0;
 }
 
-/* An event that fits: it opens a window, lies in the one that is open, or comes too soon after the last one. */
+/* Takes a matching event: it opens a window, lies in the open one, or comes too soon after the last one. */
 static void take_event(struct trigger *trigger, json_t *event, uint64_t ns) {
     if (trigger->event && ns < trigger->to_ns) {
         trigger->fitted++;
@@ -93,22 +93,22 @@ static void take_event(struct trigger *trigger, json_t *event, uint64_t ns) {
         trigger->suppressed++;
     } else {
         trigger->event = json_incref(event);
-        json_object_del(event, "log"); /* the stream alone needs it */
+        json_object_del(event, "log"); /* only the stream needs it */
         trigger->from_ns = ns > trigger->before_ns ? ns - trigger->before_ns : 0;
-        trigger->to_ns = ns + trigger->after_ns + 1; /* also the event itself, with --after 0 */
+        trigger->to_ns = ns + trigger->after_ns + 1; /* includes the event itself, with --after 0 */
         trigger->fitted = 1;
     }
 }
 
 /* ---- a window ----------------------------------------------------------------------------------------------------------- */
 
-/* What a window turned out to have. */
+/* The content of a window. */
 struct window {
     uint64_t events, lost, evicted;
-    bool truncated; /* the history begins within it */
+    bool truncated; /* the history begins within the window */
 };
 
-/* Adds {"trigger": what opened it}. */
+/* Adds {"trigger": the event that opened it}. */
 static int put_head(struct trigger *trigger) {
     json_t *head = json_pack("{s:{s:s,s:I,s:o,s:o,s:O}}", "trigger", "condition", trigger->condition, "window",
                              (json_int_t)trigger->windows + 1, "from", time_new(trigger->from_ns), "to", time_new(trigger->to_ns),
@@ -118,7 +118,7 @@ static int put_head(struct trigger *trigger) {
     return result;
 }
 
-/* {"end": what it has}. */
+/* {"end": the counts}. */
 static json_t *end_new(const struct trigger *trigger, const struct window *window) {
     return json_pack("{s:I,s:I,s:I,s:b,s:I,s:I,s:I}", "events", (json_int_t)window->events, "lost", (json_int_t)window->lost,
                      "evicted", (json_int_t)window->evicted, "truncated", window->truncated, "fitted",
@@ -136,7 +136,7 @@ static int put_page(struct trigger *trigger, const json_t *events) {
     return 0;
 }
 
-/* Events and gaps of the window, whatever they are unless options narrow it. */
+/* Asks for all events and gaps of the window, unless options narrow it. */
 static int put_events(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     struct pages pages;
@@ -186,7 +186,7 @@ static int put_window(struct trigger *trigger, struct window *window) {
     return result ? -1 : output_flush(&session->output);
 }
 
-/* Its nodes and applications, and its events. */
+/* Its nodes and applications, then its events. */
 static int fill_recording(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     json_t *nodes = NULL, *apps = NULL;
@@ -200,7 +200,7 @@ static int fill_recording(struct trigger *trigger, struct window *window) {
     return result;
 }
 
-/* Behind what the file has: several windows in one recording are read as one. */
+/* After what the file already has: several windows in one recording are read as one. */
 static int put_recording(struct trigger *trigger, struct window *window, int fd) {
     struct failure failure;
     if (event_writer_open_fd(&trigger->writer, fd, &trigger->session->failure)) return -1;
@@ -218,7 +218,7 @@ static bool is_recording(const char *name) {
     return bytes >= sizeof suffix && !strcmp(name + bytes - (sizeof suffix - 1), suffix);
 }
 
-/* Writes the whole window into a file that is open. */
+/* Writes the whole window into an open file. */
 static int put_window_to(struct trigger *trigger, struct window *window, int fd) {
     struct session *session = trigger->session;
     int out = session->output.fd;
@@ -230,8 +230,8 @@ static int put_window_to(struct trigger *trigger, struct window *window, int fd)
     return result;
 }
 
-/* FILE with its first % made the next number of which there is no file: what an earlier trigger kept is not written over.  The
- * caller's; NULL without memory. */
+/* FILE with its first % replaced by the next number for which there is no file: windows of an earlier trigger are not
+ * overwritten.  The caller frees it; NULL when out of memory. */
 static char *numbered_new(struct trigger *trigger) {
     const char *percent = strchr(trigger->file, '%');
     int head = (int)(percent - trigger->file);
@@ -244,7 +244,8 @@ static char *numbered_new(struct trigger *trigger) {
     }
 }
 
-/* What cannot be written is told before anything is waited for, not when the first window is lost by it.  Makes no file. */
+/* Reports a file that cannot be written now, before anything is waited for, and not when the first window is lost.  Creates no
+ * file. */
 static int check_file(const struct trigger *trigger) {
     bool numbered = strchr(trigger->file, '%');
     if (!numbered && !faccessat(AT_FDCWD, trigger->file, W_OK, AT_EACCESS)) return 0;
@@ -270,30 +271,29 @@ static int put_numbered(struct trigger *trigger, struct window *window, const ch
     return outfile_end(&file, true, &session->failure);
 }
 
-/* At the end of a file that windows are added to; a window that fails is taken away again. */
+/* Writes at the end of a file that collects windows; removes a window that fails. */
 static int put_appended(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     int fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
     off_t before = lseek(fd, 0, SEEK_END);
     int result = put_window_to(trigger, window, fd);
-    if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it was given */
+    if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it got */
     if (close(fd) && !result)
         result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
     return result;
 }
 
-/* One line about a window that was kept: for people, or with --json for programs; on stderr when the windows themselves go to
- * stdout. */
-static int tell_window(struct trigger *trigger, const struct window *window, const char *name) {
+/* Reports a window that was kept, in one line: for people, or with --json for programs; on stderr if the windows go to stdout. */
+static int report_window(struct trigger *trigger, const struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct strbuf line = {0};
     if (options_want_data(session->options) && name) {
-        json_t *told = end_new(trigger, window);
-        int failed = !told || json_object_set_new(told, "window", json_integer((json_int_t)trigger->windows)) ||
-                     json_object_set_new(told, "file", json_string(name)) || json_object_set(told, "event", trigger->event);
-        int result = failed ? session_out_of_memory(session) : output_json(&session->output, told);
-        json_decref(told);
+        json_t *object = end_new(trigger, window);
+        int failed = !object || json_object_set_new(object, "window", json_integer((json_int_t)trigger->windows)) ||
+                     json_object_set_new(object, "file", json_string(name)) || json_object_set(object, "event", trigger->event);
+        int result = failed ? session_out_of_memory(session) : output_json(&session->output, object);
+        json_decref(object);
         return result ? -1 : output_flush(&session->output);
     }
     render_time(&line, &session->view, trigger->event, false);
@@ -303,8 +303,8 @@ static int tell_window(struct trigger *trigger, const struct window *window, con
     text_count(&line, window->events, "event");
     if (window->lost) strbuf_printf(&line, ", %" PRIu64 " lost", window->lost);
     if (window->evicted || window->truncated) strbuf_puts(&line, ", its beginning had left the history");
-    if (trigger->suppressed) strbuf_printf(&line, "; fitted too soon after the last: %" PRIu64, trigger->suppressed);
-    if (trigger->missed) strbuf_printf(&line, "; not read fast enough: %" PRIu64, trigger->missed);
+    if (trigger->suppressed) strbuf_printf(&line, "; matched too soon after the last: %" PRIu64, trigger->suppressed);
+    if (trigger->missed) strbuf_printf(&line, "; missed because not read fast enough: %" PRIu64, trigger->missed);
     if (name) strbuf_printf(&line, "; in %s", name);
     int result = 0;
     if (name) {
@@ -344,7 +344,7 @@ static int learn_new_names(struct trigger *trigger) {
     return session_learn_names(trigger->session);
 }
 
-/* The window is over: fetches and writes it.  A lost connection leaves it as it is, to be fetched when traced is there again. */
+/* The window is over: fetches and writes it.  If the connection is lost, keeps it open, to fetch it when traced is back. */
 static int close_window(struct trigger *trigger) {
     struct window window = {0};
     if (learn_new_names(trigger)) return -1;
@@ -357,10 +357,11 @@ static int close_window(struct trigger *trigger) {
     if (!result) {
         trigger->windows++;
         trigger->left--;
-        result = tell_window(trigger, &window, name ? name : trigger->file);
+        result = report_window(trigger, &window, name ? name : trigger->file);
         if (!result && trigger->runs) result = run_program(trigger, &window, name ? name : trigger->file);
         uint64_t next_ns = trigger->to_ns - 1 - trigger->after_ns + trigger->every_ns;
-        trigger->next_ns = next_ns > trigger->to_ns ? next_ns : trigger->to_ns; /* one in two windows would be told twice */
+        trigger->next_ns =
+            next_ns > trigger->to_ns ? next_ns : trigger->to_ns; /* an event in two windows would be written twice */
         trigger->suppressed = trigger->missed = 0;
         json_decref(trigger->event);
         trigger->event = NULL;
@@ -371,7 +372,7 @@ static int close_window(struct trigger *trigger) {
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-/* When the window that is open can be fetched, on clock_monotonic_ms: what it has was drained by then. */
+/* When the open window can be fetched, on the clock of trace_now_monotonic_ms(): by then all of it was drained. */
 static uint64_t due_ms(const struct trigger *trigger) {
     uint64_t due_ns = trigger->to_ns + TRIGGER_SETTLE_MS * UINT64_C(1000000), now_ns = trace_now_unix_ns();
     uint64_t now_ms = trace_now_monotonic_ms();
@@ -383,7 +384,7 @@ static bool is_due(const struct trigger *trigger) {
     return !trigger->past && !trigger->stream.away.is && trigger->event && due_ms(trigger) <= trace_now_monotonic_ms();
 }
 
-/* Of a past source a window is fetched when the first event behind it comes: everything in it has happened. */
+/* If the source is the past, a window is fetched at the first event after it: everything in it has happened. */
 static int take_events(struct trigger *trigger, json_t *events_new) {
     size_t i;
     json_t *event;
@@ -407,7 +408,7 @@ static void note_settled(const struct source_news *settled) {
     strbuf_fini(&line);
 }
 
-/* The time of --for is over.  The window that is open is kept as far as it has come; without traced it cannot be fetched. */
+/* The time of --for is over.  Keeps the open window as far as it has come; without traced it cannot be fetched. */
 static int end_watch(struct trigger *trigger) {
     if (!trigger->event) return 0;
     if (!trigger->stream.away.is) {
@@ -415,10 +416,10 @@ static int end_watch(struct trigger *trigger) {
         if (stream_lost(&trigger->stream)) return -1;
     }
     return failure_set(&trigger->session->failure, EXIT_NOT_THERE,
-                       "the window that is open cannot be kept: traced did not come back in the time of --for");
+                       "the open window cannot be kept: traced did not come back before the end of --for");
 }
 
-/* Until the end that was asked for: 0; or a failure: -1. */
+/* Runs until the chosen end: returns 0; or -1 with the failure. */
 static int watch_stream(struct trigger *trigger) {
     while (trigger->left) {
         struct source_news news;

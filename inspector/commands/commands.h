@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The commands: a function each.  A command asks its source, and shows the answer. */
+ * The commands: one function each.  A command asks its source, and shows the answer. */
 #ifndef INSPECTOR_COMMANDS_H
 #define INSPECTOR_COMMANDS_H
 
@@ -33,7 +33,7 @@ command_run run_rpc;                                               /* cmd_rpc.c 
 
 extern const struct list config_list; /* cmd_config.c */
 
-/* Asks, and shows the answer; --json gives a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */
+/* Asks, and shows the answer; with --json, a line for each element of `member` (NULL: the whole answer).  cmd_tables.c */
 int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
                      void (*render)(struct strbuf *out, const struct view *view, const json_t *answer));
 

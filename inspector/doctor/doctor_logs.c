@@ -47,7 +47,7 @@ void doctor_look_at_directory(struct doctor *doctor) {
 
 /* ---- one log ---- */
 
-static void tell_bad(struct doctor *doctor, const char *name, enum trace_attach_fault fault, int result) {
+static void report_bad(struct doctor *doctor, const char *name, enum trace_attach_fault fault, int result) {
     const char *reason = fault == TRACE_ATTACH_SYSTEM ? strerror(-result) : trace_attach_fault_text(fault);
     const char *remedy = fault == TRACE_ATTACH_BAD_VERSION ? "build the node with the library of this version"
                          : fault == TRACE_ATTACH_BAD_CLOCK ? "start the node with P2PTRACE_CLOCK=monotonic"
@@ -193,7 +193,7 @@ static void look_at_entry(struct doctor *doctor, int dir, const char *name, stru
     logs->own++;
     int result = trace_reader_attach(&reader, dir, name, geteuid(), 0, &fault);
     if (result) {
-        tell_bad(doctor, name, fault, result);
+        report_bad(doctor, name, fault, result);
         return;
     }
     look_at_log(doctor, name, reader);

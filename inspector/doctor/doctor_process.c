@@ -51,7 +51,7 @@ bool doctor_has_library(pid_t pid) {
     return found;
 }
 
-static void tell_no_log(struct doctor *doctor, const struct process_logs *logs) {
+static void report_no_log(struct doctor *doctor, const struct process_logs *logs) {
     int pid = (int)logs->pid;
     if (logs->removed)
         doctor_wrong(doctor, "process", "start the process again",
@@ -96,7 +96,7 @@ void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
         doctor_wrong(doctor, "process", doctor_remedy("sudo -u %s inspector doctor %d", name, (int)pid),
                      "process %d (%s) is %s's: only a traced of that user reads it", (int)pid, logs.comm, name);
     else if (!logs.count)
-        tell_no_log(doctor, &logs);
+        report_no_log(doctor, &logs);
     for (unsigned i = 0; logs.state != PROCESS_GONE && logs.uid == geteuid() && i < logs.count; i++)
         look_at_place(doctor, &logs, &logs.logs[i]);
 }

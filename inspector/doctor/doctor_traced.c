@@ -46,7 +46,7 @@ static const char *owner_of(const char *path) {
     return user ? user->pw_name : "another user";
 }
 
-static void tell_no_traced(struct doctor *doctor, const struct trace_socket_path *path, int error) {
+static void report_no_traced(struct doctor *doctor, const struct trace_socket_path *path, int error) {
     char socket[TRACE_SOCKET_PATH_BYTES] = "";
     pid_t holder = drain_lock_holder(doctor->dir, socket);
     if (holder > 0 && strcmp(socket, path->path) != 0)
@@ -127,7 +127,7 @@ void doctor_look_for_traced(struct doctor *doctor) {
         return; /* the session reported it and did not begin */
     int error = try_connect(path.path);
     if (error) {
-        tell_no_traced(doctor, &path, error);
+        report_no_traced(doctor, &path, error);
         return;
     }
     if (session_open(session, CALL_TIMEOUT_MS) || session_ask(session, "hello", NULL, &hello)) {

@@ -99,7 +99,7 @@ static void each_process(const struct doctor *doctor, bool (*look)(void *arg, pi
 struct search {
     struct doctor *doctor;
     const struct ports *ports;
-    unsigned told;
+    unsigned reported;
     pid_t found;
 };
 
@@ -110,7 +110,7 @@ static bool look_at_sockets(void *arg, pid_t pid) {
     if (!port) return false;
     process_logs_find(&logs, pid);
     if (logs.state != PROCESS_OURS || logs.count || logs.removed) return false;
-    search->told++;
+    search->reported++;
     bool library = doctor_has_library(pid);
     doctor_wrong(search->doctor, "untraced",
                  library ? doctor_remedy("inspector doctor %d", (int)pid)
@@ -128,7 +128,7 @@ int doctor_look_for_untraced(struct doctor *doctor) {
     find_sockets(&ports, "/proc/net/udp");
     find_sockets(&ports, "/proc/net/udp6");
     if (ports.count) each_process(doctor, look_at_sockets, &search);
-    if (ports.count && !search.told)
+    if (ports.count && !search.reported)
         doctor_fine(doctor, "untraced", "no process here has a port that nodes have connections with, and no log");
     return 0;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define URL_BYTES 512
-#define TIMEOUT_MS 600000 /* of one request that moves */
+#define TIMEOUT_MS 600000 /* for a request that makes progress */
 #define STALL_S 60
 
 struct clickhouse {
@@ -31,13 +31,13 @@ static int read_url(struct clickhouse *server, const char *url, struct failure *
     if (!path) return bad_url(url, "the database is missing", failure);
     if (memchr(host, '@', (size_t)(path - host)))
         return failure_set(failure, EXIT_USAGE,
-                           "a user in the URL is seen by all who list processes: write user:password to a file "
+                           "anyone who lists processes sees a user in the URL: write user:password to a file "
                            "of mode 600, and name it with --login FILE");
     if (path == host) return bad_url(url, "the host is missing", failure);
     if (!fleet_name_is_fit(path + 1)) return bad_url(url, "the database's name must be letters, digits and _", failure);
     end = *host == '[' ? memchr(host, ']', (size_t)(path - host)) : host;
     bool has_port = end && memchr(end, ':', (size_t)(path - end));
-    if (!end || strpbrk(host, " ?#&%\"'<>\\")) return bad_url(url, "no such host can be", failure);
+    if (!end || strpbrk(host, " ?#&%\"'<>\\")) return bad_url(url, "this is not a host name", failure);
     int bytes = snprintf(server->address, sizeof server->address, "http%s://%.*s", https ? "s" : "", (int)(path - host), host);
     if (bytes < 0 || bytes + 8 > (int)sizeof server->address) return bad_url(url, "it is too long", failure);
     if (!has_port) snprintf(server->address + bytes, sizeof server->address - (size_t)bytes, ":%d", CLICKHOUSE_PORT);
@@ -127,7 +127,7 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     case CODE_REQUIRED_PASSWORD:
     case CODE_AUTHENTICATION_FAILED:
         failure_set(failure, EXIT_FAILED,
-                    "%s does not know this user or password: name a file with user:password by --login FILE", at);
+                    "%s does not know this user or password: name a file that has user:password with --login FILE", at);
         return CLICKHOUSE_REFUSED;
     case CODE_IP_NOT_ALLOWED:
         failure_set(failure, EXIT_FAILED, "%s does not let this user in from this machine: see `networks` of its users.xml", at);
@@ -143,7 +143,7 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
         return CLICKHOUSE_REFUSED;
     case CODE_UNKNOWN_DATABASE:
     case CODE_UNKNOWN_TABLE:
-        failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: make it with inspector fleet init %s/%s", at,
+        failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: create it with inspector fleet init %s/%s", at,
                     database, at, database);
         return CLICKHOUSE_REFUSED;
     case CODE_NO_SUCH_COLUMN:
@@ -165,7 +165,7 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
         failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
         return CLICKHOUSE_UNSURE;
     default:
-        /* Of an insert some partitions may be in. */
+        /* An insert may have stored some partitions. */
         failure_set(failure, EXIT_FAILED, "%s cannot do it: %s", at, answer->reason);
         return CLICKHOUSE_UNSURE;
     }
@@ -180,7 +180,7 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
     case HTTP_STOPPED: failure_set(failure, EXIT_FAILED, "interrupted"); return CLICKHOUSE_STOPPED;
     case HTTP_AWAY:
         failure_set(failure, EXIT_NOT_THERE,
-                    "no server answers at %s: is ClickHouse running there, and may it be reached from here? (%s)", at,
+                    "no server answers at %s: is ClickHouse running there, and can it be reached from here? (%s)", at,
                     answer->reason);
         return CLICKHOUSE_AGAIN;
     case HTTP_BROKEN:
@@ -219,12 +219,12 @@ enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sq
                                        struct failure *failure) {
     const struct http_body body = {sql, strlen(sql), "text/plain; charset=UTF-8", false};
     strbuf_clear(&server->url);
-    /* An error in the midst of the answer then has a status of its own, too. */
+    /* So that an error in the middle of the answer changes the status, too. */
     strbuf_printf(&server->url, "%s/?wait_end_of_query=1", server->address);
     return post(server, &body, ret_answer, failure);
 }
 
-/* A user who may only read may not set it either. */
+/* A read-only user may not set this either. */
 static enum clickhouse_outcome ask_readonly(struct clickhouse *server, bool *ret_readonly, struct failure *failure) {
     struct clickhouse_answer answer;
     enum clickhouse_outcome outcome =

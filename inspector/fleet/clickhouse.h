@@ -17,13 +17,13 @@
 
 struct clickhouse;
 
-/* How it ended; the failure says why, except of CLICKHOUSE_OK. */
+/* How a request ended; the failure says why, except for CLICKHOUSE_OK. */
 enum clickhouse_outcome {
     CLICKHOUSE_OK,
     CLICKHOUSE_AGAIN,   /* the server cannot do it now, and has done nothing */
-    CLICKHOUSE_UNSURE,  /* nor is it known whether it has done it */
-    CLICKHOUSE_REFUSED, /* trying again will not help */
-    CLICKHOUSE_STOPPED, /* by the flag of clickhouse_stop_on; it may have done it */
+    CLICKHOUSE_UNSURE,  /* likewise, and it may have done it */
+    CLICKHOUSE_REFUSED, /* retrying will not help */
+    CLICKHOUSE_STOPPED, /* stopped by the flag of clickhouse_stop_on; it may have done it */
 };
 
 struct clickhouse_settings {
@@ -33,15 +33,15 @@ struct clickhouse_settings {
 
 #define CLICKHOUSE_PORT 8123
 
-/* Reads the URL: http or https, host, port (8123 unless given), and a database.  Does not connect.  Returns 0, or -1 with the
- * failure: a URL of another form, a file of which others could read the password. */
+/* Parses the URL: http or https, host, port (8123 if missing), and a database.  Does not connect.  Returns 0, or -1 with the
+ * failure: an invalid URL, or a login file that others can read. */
 int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
                     struct failure *failure);
 void clickhouse_close(struct clickhouse *server);
 
 const char *clickhouse_database(const struct clickhouse *server);
 
-/* The URL without the database, for sentences. */
+/* The URL without the database, for messages. */
 const char *clickhouse_address(const struct clickhouse *server);
 
 /* Is it on this machine, by its name or address? */
@@ -52,7 +52,7 @@ struct http *clickhouse_http(struct clickhouse *server);
 struct clickhouse_answer {
     const char *bytes; /* NUL-terminated; valid until the next request to this server */
     size_t count;
-    int code;               /* the server's number of the error; 0: none */
+    int code;               /* the server's error code; 0: none */
     uint64_t retry_after_s; /* as http.h */
 };
 
@@ -60,12 +60,12 @@ struct clickhouse_answer {
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure);
 
-/* Runs a statement of the user's own in the database; it can change nothing.  format: for statements that do not name theirs.
- * What the server says against it is told as it is. */
+/* Runs a user's statement in the database; it cannot change anything.  format: for statements that name none.  An error of the
+ * server is reported as it is. */
 enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char *sql, const char *format,
                                           struct clickhouse_answer *ret_answer, struct failure *failure);
 
-/* Inserts rows into a table of the database.  All of them are there or none, as long as they are of one partition. */
+/* Inserts rows into a table of the database.  Either all are stored or none, if they are of one partition. */
 enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
                                           const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
                                           struct failure *failure);

@@ -22,7 +22,7 @@ static struct fleet_layout layout_of(const struct fleet_admin *admin, const stru
     return (struct fleet_layout){clickhouse_database(server), admin->cluster, admin->on_cluster, admin->replicated};
 }
 
-/* The tables that are not there.  The view comes last: what it says is true of all that is before it. */
+/* Creates the missing tables.  The view comes last: when it exists, so do the others. */
 static int make_tables(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct fleet_layout layout = layout_of(admin, server);
     struct strbuf sql = {0};
@@ -50,7 +50,7 @@ static int make_view(const struct fleet_admin *admin, struct clickhouse *server,
     return result;
 }
 
-/* At no moment is there none: the fleet's id would be lost. */
+/* There is always one: otherwise the fleet's id would be lost. */
 static int replace_view(const struct fleet_admin *admin, struct clickhouse *server, const char *id, struct failure *failure) {
     static const char next[] = FLEET_SCHEMA_VIEW "_next", last[] = FLEET_SCHEMA_VIEW "_last";
     struct fleet_layout layout = layout_of(admin, server);
@@ -68,7 +68,7 @@ static int replace_view(const struct fleet_admin *admin, struct clickhouse *serv
     return result;
 }
 
-/* A Merge table becomes a Distributed one, for instance: no row is in either. */
+/* For instance, a Merge table becomes a Distributed one; neither contains rows. */
 static int drop_globals(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct fleet_layout layout = layout_of(admin, server);
     struct strbuf sql = {0};
@@ -88,12 +88,12 @@ static int drop_globals(const struct fleet_admin *admin, struct clickhouse *serv
 static int new_id(char out[FLEET_ID_BYTES], struct failure *failure) {
     uint8_t bytes[(FLEET_ID_BYTES - 1) / 2];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return failure_set(failure, EXIT_FAILED, "no random numbers can be had");
+        return failure_set(failure, EXIT_FAILED, "cannot get random numbers");
     *trace_hex_encode(out, bytes, sizeof bytes) = 0;
     return 0;
 }
 
-/* The id that one of the servers has; "" when none has one. */
+/* The id that one of the servers has; "" if none has one. */
 static int common_id(const struct fleet_admin *admin, char out[FLEET_ID_BYTES], struct failure *failure) {
     *out = 0;
     for (size_t i = 0; i < admin->server_count; i++) {
@@ -103,12 +103,12 @@ static int common_id(const struct fleet_admin *admin, char out[FLEET_ID_BYTES], 
         if (!schema.exists) continue;
         if (schema.version > FLEET_SCHEMA_VERSION)
             return failure_set(failure, EXIT_FAILED,
-                               "%s/%s was made by a newer inspector (schema %u; this one knows up to %u): update this one",
+                               "%s/%s was created by a newer inspector (schema %u; this one knows up to %u): update this one",
                                clickhouse_address(server), clickhouse_database(server), schema.version, FLEET_SCHEMA_VERSION);
         if (schema.replicated != admin->replicated)
             return failure_set(
                 failure, EXIT_FAILED,
-                "%s/%s has a fleet %s replicas: tables cannot change that, so make another database, or move the rows by hand "
+                "%s/%s has a fleet %s replicas: tables cannot change that, so create another database, or move the rows by hand "
                 "(docs/fleet.md)",
                 clickhouse_address(server), clickhouse_database(server), schema.replicated ? "with" : "without");
         if (*out && strcmp(out, schema.id) != 0)
@@ -119,7 +119,7 @@ static int common_id(const struct fleet_admin *admin, char out[FLEET_ID_BYTES], 
     return 0;
 }
 
-/* With another cluster than before only what has no rows is made again. */
+/* With a different cluster than before, creates again only what contains no rows. */
 static int init_server(const struct fleet_admin *admin, struct clickhouse *server, const char *id, struct failure *failure) {
     struct fleet_schema schema;
     if (fleet_schema_read(server, &schema, failure)) return -1;
@@ -140,7 +140,7 @@ int fleet_init(const struct fleet_admin *admin, struct failure *failure) {
 
 /* ---- migrate -------------------------------------------------------------------------------------------------------------- */
 
-/* What to add, noted first: an answer is gone once the next statement runs. */
+/* Collects what to add first: an answer is gone once the next statement runs. */
 struct additions {
     struct strbuf *sql;
     size_t count, room;
@@ -177,17 +177,17 @@ static int add_columns(const struct fleet_admin *admin, struct clickhouse *serve
     return result;
 }
 
-/* Each server says itself what it is; only whether statements reach the whole cluster is the caller's word. */
+/* Each server says itself what it is; only whether statements reach the whole cluster comes from the caller. */
 static int migrate_server(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct fleet_schema schema;
     const char *at = clickhouse_address(server), *database = clickhouse_database(server);
     if (fleet_schema_read(server, &schema, failure)) return -1;
     if (!schema.exists)
-        return failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: make it with inspector fleet init %s/%s",
+        return failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: create it with inspector fleet init %s/%s",
                            at, database, at, database);
     if (schema.version > FLEET_SCHEMA_VERSION)
         return failure_set(failure, EXIT_FAILED,
-                           "%s/%s was made by a newer inspector (schema %u; this one knows up to %u): update this one", at,
+                           "%s/%s was created by a newer inspector (schema %u; this one knows up to %u): update this one", at,
                            database, schema.version, FLEET_SCHEMA_VERSION);
     struct fleet_admin same = *admin;
     same.cluster = *schema.cluster ? schema.cluster : NULL;

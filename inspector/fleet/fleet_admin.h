@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Making a fleet's tables, and bringing them up to date.  Everything may be done again: what is there already stays. */
+ * Creates a fleet's tables, and brings them up to date.  Everything can be repeated: what exists is kept. */
 #ifndef INSPECTOR_FLEET_ADMIN_H
 #define INSPECTOR_FLEET_ADMIN_H
 
@@ -10,20 +10,20 @@
 typedef void fleet_admin_say(void *arg, const char *address, const char *sql);
 
 struct fleet_admin {
-    struct clickhouse **servers; /* the same fleet: its shards and replicas, or one of them with on_cluster */
+    struct clickhouse **servers; /* of one fleet: its shards and replicas, or one of them with on_cluster */
     size_t server_count;
     const char *cluster; /* NULL: a single server */
     bool on_cluster, replicated;
-    bool dry_run; /* only say what would be run */
+    bool dry_run; /* only report what would be run */
     fleet_admin_say *say;
     void *arg;
 };
 
-/* Makes database, tables and the schema view on all servers.  Returns 0, or -1 with the failure: servers of different fleets, or
- * one that has a fleet of another layout. */
+/* Creates the database, the tables and the schema view on all servers.  Returns 0, or -1 with the failure: for instance,
+ * servers of different fleets, or a fleet with another layout. */
 int fleet_init(const struct fleet_admin *admin, struct failure *failure);
 
-/* Adds what is missing to an older fleet, on all servers.  Returns 0, or -1 with the failure: there is none, it is newer. */
+/* Adds what an older fleet lacks, on all servers.  Returns 0, or -1 with the failure: there is none, or it is newer. */
 int fleet_migrate(const struct fleet_admin *admin, struct failure *failure);
 
 #endif

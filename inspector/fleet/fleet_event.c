@@ -181,7 +181,7 @@ static unsigned rank_of(const char *name) {
     return rank;
 }
 
-/* The tables are constant, so that the first test that runs would meet a limit that is too low. */
+/* The tables are constant, so the first test that runs would hit a limit that is too low. */
 static void make_plan(void) {
     unsigned kind_count;
     const struct trace_kind_info *kinds = trace_kind_table(&kind_count);
@@ -246,7 +246,7 @@ static uint8_t *put_data(uint8_t *at, const struct kind_plan *kind, const struct
             texts[column->place] = field;
         else if (field->type == TRACE_TYPE_bool)
             at[column->place] = event->data.bytes[field->offset] != 0;
-        else /* a narrower number is the lower bytes of a wider one */
+        else /* a narrower number is the low bytes of a wider one */
             memcpy(at + column->place, event->data.bytes + field->offset, kind->fields[i].bytes);
     }
     at += plan.numbers_bytes;
@@ -259,7 +259,7 @@ static uint8_t *put_data(uint8_t *at, const struct kind_plan *kind, const struct
     return at;
 }
 
-/* Of a kind that is newer than we: all its bytes are in `data`. */
+/* A kind that is newer than this program: all its bytes are in `data`. */
 static uint8_t *put_unknown(uint8_t *at, const struct trace_event *event) {
     size_t place = find_column("data")->place;
     memset(at, 0, plan.numbers_bytes);
@@ -298,7 +298,7 @@ static void copy_read(struct row_reader *reader, void *out, size_t count) {
     if (at) memcpy(out, at, count);
 }
 
-/* A text as its column has it, into its field.  Returns false for one that does not fit. */
+/* Stores a text of its column in its field.  Returns false if it does not fit. */
 static bool take_text(uint8_t *data, const struct trace_field_info *field, const char *text, size_t bytes) {
     char copy[TRACE_ENDPOINT_TEXT_MAX];
     struct trace_endpoint endpoint;
@@ -347,7 +347,7 @@ int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
     event->timestamp = row_read_u64(reader);
     copy_read(reader, event->trace_id.bytes, sizeof event->trace_id.bytes);
     event->sequence = row_read_u32(reader);
-    (void)row_read_string(reader, &bytes); /* its name; the number says more */
+    (void)row_read_string(reader, &bytes); /* the kind's name; the number is enough */
     event->kind = row_read_u16(reader);
     event->flags = row_read_u8(reader);
     copy_read(reader, event->peer_id.bytes, sizeof event->peer_id.bytes);

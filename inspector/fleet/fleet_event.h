@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events as rows of the fleet's table `events`: a column for each data field of proto/tbl/events.def.  A field that several kinds
- * have is one column, as wide as the widest of them; a kind that does not have it has zero, or "", there.
+ * Events as rows of the fleet's table `events`: a column for each data field of proto/tbl/events.def.  A field that several
+ * kinds have is one column, as wide as the widest of them; a kind without that field has zero, or "", in it.
  *
  *     struct fleet_origin origin;
  *     fleet_origin_make(&origin, &node_id, log_id, "alpha", instance, segment);
  *     uint8_t *at = row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX);
  *     row_writer_end(&rows, fleet_event_put(at, &origin, lane, event));
  *
- * and back with fleet_event_read, which gives the same event but for what nothing shows: reserved bytes, what stands behind the
- * NUL of a text, a peer id without its flag, the padding of data, and booleans other than 0 and 1.  Any thread. */
+ * fleet_event_read returns the same event, except for invisible parts: reserved bytes, what follows the NUL of a text, a peer
+ * id without its flag, the padding of data, and booleans other than 0 and 1.  Any thread. */
 #ifndef INSPECTOR_FLEET_EVENT_H
 #define INSPECTOR_FLEET_EVENT_H
 
@@ -19,18 +19,18 @@
 
 /* A column of a table. */
 struct fleet_column {
-    const char *name; /* in SQL it must be quoted with backticks: some are words of its grammar */
+    const char *name; /* quote it with backticks in SQL: some names are keywords */
     const char *type;
-    const char *alias; /* how it is computed when it is read; NULL: it is stored */
+    const char *alias; /* its expression when it is read; NULL: it is stored */
 };
 
-/* The columns of events, those that are stored first, in the order of fleet_event_put. */
+/* The columns of events: the stored ones first, in the order of fleet_event_put. */
 const struct fleet_column *fleet_event_columns(size_t *ret_count);
 
 #define FLEET_HOST_BYTES_MAX 64
 #define FLEET_EVENT_BYTES_MAX 1024 /* no row is longer */
 
-/* What all events of one log in one segment have in common, encoded. */
+/* The part that all events of one log in one segment share, encoded. */
 struct fleet_origin {
     size_t count;
     uint8_t bytes[TRACE_NODE_ID_BYTES + 8 + 1 + FLEET_HOST_BYTES_MAX + 8 + 8];
@@ -43,7 +43,7 @@ void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_
 /* Writes a row; needs FLEET_EVENT_BYTES_MAX bytes.  Returns the end. */
 uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t lane, const struct trace_event *event);
 
-/* Where the kind comes among all when they are sorted as the column `kind` is: by name. */
+/* The place of a kind when all are sorted as the column `kind` is: by name. */
 unsigned fleet_event_kind_rank(uint16_t kind);
 
 struct fleet_event {
@@ -55,7 +55,7 @@ struct fleet_event {
     char host[FLEET_HOST_BYTES_MAX + 1];
 };
 
-/* Reads a row of all stored columns, in their order.  Returns 0, or -EBADMSG: it ends too early, or has what no event has. */
+/* Reads a row of all stored columns, in their order.  Returns 0, or -EBADMSG: it is too short, or is not a valid event. */
 int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event);
 
 #endif

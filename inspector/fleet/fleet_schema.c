@@ -153,13 +153,13 @@ enum clickhouse_outcome fleet_schema_need(struct clickhouse *server, struct flee
     enum clickhouse_outcome outcome = fleet_schema_read(server, ret_schema, failure);
     if (outcome) return outcome;
     if (!ret_schema->exists) {
-        failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: make it with inspector fleet init %s/%s", at,
+        failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: create it with inspector fleet init %s/%s", at,
                     database, at, database);
         return CLICKHOUSE_REFUSED;
     }
     if (ret_schema->version > FLEET_SCHEMA_VERSION) {
         failure_set(failure, EXIT_FAILED,
-                    "%s/%s was made by a newer inspector (schema %u; this one knows up to %u): update this one", at, database,
+                    "%s/%s was created by a newer inspector (schema %u; this one knows up to %u): update this one", at, database,
                     ret_schema->version, FLEET_SCHEMA_VERSION);
         return CLICKHOUSE_REFUSED;
     }
@@ -171,7 +171,7 @@ enum clickhouse_outcome fleet_schema_need(struct clickhouse *server, struct flee
     }
     outcome = fleet_schema_missing(server, refuse_missing, &missing, &tables, failure);
     if (!outcome && tables < 2 * wanted) {
-        failure_set(failure, EXIT_FAILED, "%s/%s lacks tables: make them with inspector fleet migrate %s/%s", at, database, at,
+        failure_set(failure, EXIT_FAILED, "%s/%s lacks tables: create them with inspector fleet migrate %s/%s", at, database, at,
                     database);
         return CLICKHOUSE_REFUSED;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a server has of a fleet: its schema's version and id, its place in the cluster, and which columns are missing. */
+ * A server's part of a fleet: version and id of its schema, its place in the cluster, and missing columns. */
 #ifndef INSPECTOR_FLEET_SCHEMA_H
 #define INSPECTOR_FLEET_SCHEMA_H
 
@@ -16,14 +16,14 @@ struct fleet_schema {
     char server_version[32];
 };
 
-/* Asks for it.  A database that is not there is no failure: ret_schema->exists is false. */
+/* Asks for it.  A missing database is not a failure: ret_schema->exists is false. */
 enum clickhouse_outcome fleet_schema_read(struct clickhouse *server, struct fleet_schema *ret_schema, struct failure *failure);
 
-/* The same, and refuses what cannot be used: no fleet, a newer schema, an older one, missing columns. */
+/* The same, but fails if it cannot be used: no fleet, a newer or older schema, missing columns. */
 enum clickhouse_outcome fleet_schema_need(struct clickhouse *server, struct fleet_schema *ret_schema, struct failure *failure);
 
-/* Calls `each` for every column that a table of ours (`events_local`, ...) lacks, as long as it returns 0.  A table that is not
- * there lacks none: *ret_tables says how many there are. */
+/* Calls `each` for every column that one of our tables (`events_local`, ...) lacks, as long as it returns 0.  A missing table
+ * lacks none: *ret_tables counts the tables that exist. */
 enum clickhouse_outcome fleet_schema_missing(struct clickhouse *server,
                                              int (*each)(void *arg, const char *table, const struct fleet_column *column),
                                              void *arg, size_t *ret_tables, struct failure *failure);

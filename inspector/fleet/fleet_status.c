@@ -40,7 +40,7 @@ static void read_text(struct row_reader *reader, char *out, size_t room) {
     out[bytes] = 0;
 }
 
-/* The newest row of each is chosen here: replicas of a shard that has moved may still have older ones. */
+/* Chooses the newest row of each: replicas of a shard that has moved may still have older ones. */
 enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
                                     void *arg, struct failure *failure) {
     struct clickhouse_answer answer;

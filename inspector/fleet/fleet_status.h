@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a fleet is: its servers, and the machines that ship to it. */
+ * The state of a fleet: its servers, and the machines that ship to it. */
 #ifndef INSPECTOR_FLEET_STATUS_H
 #define INSPECTOR_FLEET_STATUS_H
 
 #include "fleet_schema.h"
 
-/* What one server has itself. */
+/* One server's own part. */
 struct fleet_server_status {
     struct fleet_schema schema;
-    uint64_t rows;  /* of events, those that are there twice until they are merged counted twice */
-    uint64_t bytes; /* on disk, of all its tables */
+    uint64_t rows;  /* events; duplicates count twice until they are merged */
+    uint64_t bytes; /* on disk, for all its tables */
     size_t columns_missing;
 };
 enum clickhouse_outcome fleet_server_status(struct clickhouse *server, struct fleet_server_status *ret_status,
@@ -21,7 +21,7 @@ struct fleet_host_status {
     uint64_t seen_ns, segments, events, lost_segments, lost_events, newest_ns, waiting_segments, waiting_bytes;
 };
 
-/* Calls `each` for every machine, in the order of their names; asks all servers of the cluster. */
+/* Calls `each` for every machine, in the order of names; asks all servers of the cluster. */
 enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
                                     void *arg, struct failure *failure);
 

@@ -17,7 +17,7 @@ static const struct fleet_column index_columns[] = {
 static const struct fleet_column node_columns[] = {
     {"node_id", "FixedString(32)", NULL},
     {"log_id", "UInt64", NULL},
-    {"seen_ns", "UInt64", NULL}, /* when this was so */
+    {"seen_ns", "UInt64", NULL}, /* when this was the state */
     {"host", "String", NULL},
     {"name", "String", NULL},
     {"pid", "Int32", NULL},
@@ -63,9 +63,9 @@ static const struct fleet_column loss_columns[] = {
     {"first_segment", "UInt64", NULL},
     {"cause", "String", NULL}, /* missing: gone before it was shipped, or never written; damaged */
     {"found_ns", "UInt64", NULL},
-    {"segments", "UInt64", NULL}, /* wholly lost; 0: events of one */
+    {"segments", "UInt64", NULL}, /* completely lost; 0: some events of one */
     {"events_max", "UInt64", NULL},
-    {"from_ns", "UInt64", NULL}, /* the newest event before it, 0: not known; the oldest behind it */
+    {"from_ns", "UInt64", NULL}, /* the newest event before it, 0: not known; the oldest after it */
     {"to_ns", "UInt64", NULL},
 };
 
@@ -78,10 +78,10 @@ static const struct fleet_column segment_columns[] = {
 
 static const struct fleet_column host_columns[] = {
     {"host", "String", NULL},
-    {"shipper", "String", NULL}, /* tells two machines of one name apart */
+    {"shipper", "String", NULL}, /* tells apart two machines with the same name */
     {"seen_ns", "UInt64", NULL},
     {"program", "String", NULL},
-    {"segments", "UInt64", NULL}, /* shipped since the place was begun, as the next */
+    {"segments", "UInt64", NULL}, /* shipped since the place was created, like the next */
     {"events", "UInt64", NULL},
     {"lost_segments", "UInt64", NULL},
     {"lost_events", "UInt64", NULL},

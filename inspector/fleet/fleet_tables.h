@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tables of a fleet, and the SQL that makes them.  Each is there twice on each server: NAME_local has the rows of its shard,
- * and NAME answers for all shards (Distributed; on a single server Merge over the local one, so that both have the same names
- * when a second server comes).
+ * The tables of a fleet, and the SQL that creates them.  Each exists twice on each server: NAME_local has the rows of its
+ * shard, and NAME answers for all shards (Distributed; on a single server Merge over the local one, so that names do not change
+ * when a second server is added).
  *
  *   events       a row for each event
- *   trace_index  where the events of a trace are: for each trace and peer the time from the first to the last event.  It has no
- *                counts, so that a row which is there twice changes no answer
- *   nodes, apps  a row for each log, and for each application of one: the newest snapshot stays
- *   losses       what never came: segments that were gone before they were shipped, or damaged
+ *   trace_index  where the events of a trace are: for each trace and peer, the times of the first and last event.  It has no
+ *                counts, so a duplicate row changes no answer
+ *   nodes, apps  a row for each log, and for each application of a log: the newest snapshot wins
+ *   losses       what was never shipped: segments that were removed before, or were damaged
  *   segments     a row for each segment of a recording, written once all of its events are there: what `follow` reads next
- *   hosts        a row for each machine: how far it is
+ *   hosts        a row for each machine, with its progress
  *
- * All are ReplacingMergeTree, where a row with the same key replaces one that was there; FINAL or LIMIT 1 BY shows it once until
- * that has happened.  The view p2ptrace_schema has the version, the id of the fleet, and its cluster.
+ * All are ReplacingMergeTree, where a row replaces an earlier one with the same key; until that has happened, FINAL or LIMIT 1
+ * BY shows only one of them.  The view p2ptrace_schema has the version, the id of the fleet, and its cluster.
  *
- * The SQL runs on 18.16 and later, and has no settings whose values differ between versions. */
+ * The SQL runs on 18.16 and later, and uses no settings whose values differ between versions. */
 #ifndef INSPECTOR_FLEET_TABLES_H
 #define INSPECTOR_FLEET_TABLES_H
 
 #include "fleet_event.h"
 #include "strbuf.h"
 
-/* Changes when what is there means something else.  A new column does not change it: `fleet migrate` adds what is missing. */
+/* Changes when existing data gets another meaning.  A new column does not change it: `fleet migrate` adds what is missing. */
 #define FLEET_SCHEMA_VERSION 1
 #define FLEET_SCHEMA_VIEW "p2ptrace_schema"
 #define FLEET_ID_BYTES 33 /* 32 digits and a NUL */
-#define FLEET_NAME_MAX 64 /* of a database or a cluster */
+#define FLEET_NAME_MAX 64 /* name of a database or a cluster */
 
 struct fleet_table {
     const char *name;
     const struct fleet_column *columns;
     size_t column_count;
-    const char *key;       /* rows with the same one are one row */
+    const char *key;       /* rows with the same key are one row */
     const char *primary;   /* the part of it that is kept in memory; NULL: all */
     const char *partition; /* NULL: none */
     const char *version;   /* the row with the greatest stays; NULL: they are alike */

@@ -15,7 +15,7 @@
 #define EXPAND_DEPTH_MAX 16U
 #define EXPANDED_BYTES_MAX 16384U
 
-/* What no file may do for the user: what acts, chooses what is asked, or changes what the output is. */
+/* Options that no file may set: they act, choose what is asked, or change what the output is. */
 #define NEVER_DEFAULT                                                                                                          \
     (OPTION_BIT(HELP) | OPTION_BIT(VERSION) | OPTION_BIT(RESET) | OPTION_BIT(SAMPLE) | OPTION_BIT(OUTPUT) | OPTION_BIT(PUSH) | \
      OPTION_BIT(PID) | OPTION_BIT(READ) | OPTION_BIT(JSON) | OPTION_BIT(EXEC))
@@ -38,27 +38,29 @@ static int refuse(const struct config *config, struct failure *failure, const ch
     return failure_set(failure, EXIT_USAGE, "%s: %s", config->path, why);
 }
 
-/* Not the file's fault. */
+/* A problem of the file as a whole. */
 static int cannot_read(const struct config *config, struct failure *failure) {
     return failure_set(failure, EXIT_FAILED, "%s cannot be read: %s", config->path, strerror(errno));
 }
 
 static int check_file(const struct config *config, const struct stat *status, struct failure *failure) {
     if (!S_ISREG(status->st_mode)) return refuse(config, failure, "is not a regular file");
-    if (status->st_uid != geteuid() && status->st_uid != 0) return refuse(config, failure, "is another user's, and is not read");
+    if (status->st_uid != geteuid() && status->st_uid != 0)
+        return refuse(config, failure, "belongs to another user, and is not read");
     if (status->st_mode & (S_IWGRP | S_IWOTH))
-        return refuse(config, failure, "others may write to it, and so it is not read: chmod go-w");
+        return refuse(config, failure, "others may write to it, so it is not read: chmod go-w");
     if (status->st_size > CONFIG_BYTES_MAX) return refuse(config, failure, "is longer than 65536 bytes");
     return 0;
 }
 
-/* Reads the whole file into config->text; there may be none. */
+/* Reads the whole file into config->text; it may not exist. */
 static int read_file(struct config *config, struct failure *failure) {
     struct stat status;
     if (!config->path[0]) return 0;
     int fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
-    if (fd < 0 && errno == EACCES && stat(config->path, &status)) return 0; /* as another user, of whose home we see nothing */
+    if (fd < 0 && errno == EACCES && stat(config->path, &status))
+        return 0; /* we run as another user, and cannot see into this home */
     if (fd < 0) return cannot_read(config, failure);
     int result = fstat(fd, &status) ? cannot_read(config, failure) : check_file(config, &status, failure);
     config->text = result ? NULL : calloc(1, (size_t)status.st_size + 1);
@@ -125,11 +127,11 @@ static int read_section(struct reading *reading, char *line) {
 static int read_filter(struct reading *reading, struct config_entry *entry) {
     const char *name = entry->name;
     if (!*name || name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")])
-        return wrong(reading, "the name of a filter has letters, digits, _ and -, unlike \"%.100s\"", name, NULL);
+        return wrong(reading, "a filter's name consists of letters, digits, _ and -, not \"%.100s\"", name, NULL);
     if (!entry->value || !*entry->value) return wrong(reading, "the filter %.100s is empty", name, NULL);
     for (unsigned i = 0; i < reading->config->count; i++)
         if (reading->config->entries[i].kind == CONFIG_FILTER && !strcmp(reading->config->entries[i].name, name))
-            return wrong(reading, "there is a filter %.100s already", name, NULL);
+            return wrong(reading, "there already is a filter %.100s", name, NULL);
     return 0;
 }
 
@@ -139,7 +141,7 @@ static int read_option(struct reading *reading, struct config_entry *entry) {
     entry->option = strlen(entry->name) > 1 ? option_find(entry->name) : OPTION_COUNT_;
     for (unsigned i = 0; i < OPTION_COUNT_; i++) nearest_look(&nearest, option_table[i].spelling);
     if (entry->option == OPTION_COUNT_) return wrong(reading, "there is no option %.100s", entry->name, nearest.word);
-    if (NEVER_DEFAULT >> entry->option & 1) return wrong(reading, "%.100s is for the command line only", entry->name, NULL);
+    if (NEVER_DEFAULT >> entry->option & 1) return wrong(reading, "%.100s is only for the command line", entry->name, NULL);
     bool flag = option_table[entry->option].type == VALUE_NONE || option_table[entry->option].type == VALUE_SECONDS;
     if (!entry->value && !flag) return wrong(reading, "%.100s needs a value", entry->name, NULL);
     if (!options_default(&probe, entry->option, entry->value, reading->failure)) return 0;
@@ -191,8 +193,8 @@ void config_fini(struct config *config) {
 
 int config_apply(const struct config *config, struct options *options, const char *command, uint64_t allowed,
                  struct failure *failure) {
-    for (int own = 1; own >= 0; own--) {             /* what is said of this command comes before what is said of all */
-        for (unsigned i = config->count; i-- > 0;) { /* and the last of several counts */
+    for (int own = 1; own >= 0; own--) {             /* entries for this command win over those for all */
+        for (unsigned i = config->count; i-- > 0;) { /* and the last of several wins */
             const struct config_entry *entry = &config->entries[i];
             bool meant = entry->kind == CONFIG_OPTION && (entry->command ? own && !strcmp(entry->command, command) : !own);
             bool data = entry->option == OPTION_FORMAT && option_given(options, OPTION_JSON);
@@ -218,11 +220,11 @@ static const struct config_entry *find_filter(const struct config *config, const
 
 static bool is_name(char c) { return isalnum((unsigned char)c) || c == '_' || c == '-'; }
 
-/* What can stand in a word of the filter language, so that an @ in it is none of ours. */
+/* Characters of a word in the filter language: an @ inside a word does not begin one of our names. */
 static bool is_word(char c) { return isalnum((unsigned char)c) || (c && strchr("_.:+-/*?@%[]", c)) || (unsigned char)c >= 0x80; }
 
 static int expand(const struct config *config, const char *text, unsigned depth, struct strbuf *out, struct failure *failure) {
-    char before = 0; /* the last that was no space: behind a comparison an @ is a value's */
+    char before = 0; /* the last character that was not a space: after a comparison, an @ belongs to a value */
     for (const char *at = text; *at;) {
         size_t bytes = 1;
         if (*at == '"' || *at == '\'') {
@@ -239,7 +241,7 @@ static int expand(const struct config *config, const char *text, unsigned depth,
                                    nearest.word ? "; did you mean @" : "", nearest.word ? nearest.word : "",
                                    nearest.word ? "?" : "", *config->path ? config->path : "the configuration");
             if (depth == EXPAND_DEPTH_MAX || out->bytes > EXPANDED_BYTES_MAX)
-                return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s has itself in it, or is too long", config->path,
+                return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself, or is too long", config->path,
                                    entry->line, name);
             strbuf_puts(out, "(");
             if (expand(config, entry->value, depth + 1, out, failure)) return -1;

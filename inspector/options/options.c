@@ -42,7 +42,7 @@ int parse_pid(const char *text, pid_t *ret_pid) {
     return 0;
 }
 
-/* Reads "1.5s"; a number without a unit is in unit_ms.  The end of the text must follow. */
+/* Reads "1.5s"; a number without a unit is in unit_ms.  Nothing may follow. */
 static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
     static const struct {
         const char *name;
@@ -127,7 +127,7 @@ int options_note(struct options *options, enum option option, const char *value)
     return 0;
 }
 
-/* Reads the value of an option (NULL: none), and notes it. */
+/* Reads the value of an option (NULL: none), and stores it. */
 static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share, factor;
     pid_t pid;
@@ -153,7 +153,7 @@ static int take_value(struct options *options, enum option option, const char *v
             return bad_value(option, value, "a number of seconds", failure);
         return 0;
     case VALUE_PID:
-        if (parse_pid(value, &pid)) return bad_value(option, value, "the number of a process", failure);
+        if (parse_pid(value, &pid)) return bad_value(option, value, "a process id", failure);
         return 0;
     case VALUE_COLOR:
     case VALUE_ORDER:
@@ -177,7 +177,7 @@ enum option option_find(const char *spelling) { return find_option(spelling, str
 enum option option_of_word(const char *word, const char **ret_value) {
     *ret_value = NULL;
     if (word[0] != '-') return OPTION_COUNT_;
-    if (word[1] != '-') { /* a letter, and perhaps its value */
+    if (word[1] != '-') { /* a letter, maybe followed by its value */
         enum option option = find_option(word + 1, 1);
         bool joined = word[1] && word[2] && option != OPTION_COUNT_ && option_table[option].type != VALUE_NONE;
         if (joined) *ret_value = word + 2;
@@ -202,11 +202,11 @@ static int unknown_option(const char *word, struct failure *failure) {
                        option_table[option_find(nearest.word)].spelling);
 }
 
-/* --utc=no: as if it had not been said, and no default may say it. */
+/* --utc=no: as if it had not been given, and no default may set it. */
 static int take_flag(struct options *options, enum option option, const char *value, struct failure *failure) {
     if (!value) return take_value(options, option, value, failure);
     if (strcmp(value, "no") != 0 && strcmp(value, "yes") != 0)
-        return failure_set(failure, EXIT_USAGE, "--%s takes no value but yes or no", option_table[option].spelling);
+        return failure_set(failure, EXIT_USAGE, "--%s takes no value, or yes or no", option_table[option].spelling);
     if (!strcmp(value, "yes")) return take_value(options, option, NULL, failure);
     options->given &= ~(UINT64_C(1) << option);
     options->refused |= UINT64_C(1) << option;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the options of the command line to the params of a method (docs/protocol.md). */
+ * Turns options of the command line into the params of a method (docs/protocol.md). */
 #ifndef INSPECTOR_QUESTION_H
 #define INSPECTOR_QUESTION_H
 
@@ -9,17 +9,17 @@
 
 #include <jansson.h>
 
-/* "a,b" as an array.  NULL without memory. */
+/* "a,b" as an array.  NULL when out of memory. */
 json_t *question_list_new(const char *text);
 
-/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --since, --until and --where.  now_ns: what times like
- * 12:00 are the last before, Unix ns.  NULL without memory. */
+/* Params of `query` and `subscribe` from --kind, --node, --peer, --trace, --since, --until and --where.  now_ns: Unix time that
+ * times like 12:00 are relative to.  NULL when out of memory. */
 json_t *question_filter_new(const struct options *options, uint64_t now_ns);
 
-/* The same, and one param more. */
+/* The same, with one more param. */
 json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, const char *param, const char *value);
 
-/* Appends the options that filter, as they were typed: " --kind packet_lost --since -5s".  Returns whether there are any. */
+/* Appends the filtering options as they were typed: " --kind packet_lost --since -5s".  Returns whether there are any. */
 bool question_describe(struct strbuf *out, const struct options *options);
 
 #endif

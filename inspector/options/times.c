@@ -10,16 +10,16 @@
 
 #define FRACTION_DIGITS_MAX 9U
 
-/* What was read of a time; the calendar's fields are as they were written, and may name a day that there never was. */
+/* A parsed time; the fields are as written, and may name a day that does not exist. */
 struct moment {
-    int year, month, day; /* 0: a time of day alone */
+    int year, month, day; /* 0: only a time of day */
     int hour, minute, second;
-    char fraction[FRACTION_DIGITS_MAX + 1]; /* digits behind the point */
-    bool zoned;                             /* said itself what it is relative to: */
+    char fraction[FRACTION_DIGITS_MAX + 1]; /* digits after the point */
+    bool zoned;                             /* the zone was given: */
     int offset_s;                           /* seconds before UTC */
 };
 
-/* Reads exactly so many digits.  Returns what is behind them; NULL when there are others, or text is NULL. */
+/* Reads exactly that many digits.  Returns the text after them; NULL if there are others, or text is NULL. */
 static const char *digits(const char *text, unsigned count, int *ret_number) {
     int number = 0;
     for (unsigned i = 0; text && i < count; i++) {
@@ -30,7 +30,7 @@ static const char *digits(const char *text, unsigned count, int *ret_number) {
     return text ? text + count : NULL;
 }
 
-/* The text behind that character; NULL when it does not begin so. */
+/* The text after that character; NULL if it does not begin with it. */
 static const char *after(const char *text, char c) { return text && *text == c ? text + 1 : NULL; }
 
 /* YYYY-MM-DD. */
@@ -73,17 +73,18 @@ static bool read_moment(const char *text, struct moment *ret_moment) {
     return read_zone(read_clock(text, ret_moment), ret_moment);
 }
 
-/* Is there such a day and time of day?  A leap second is one. */
+/* Do this day and time of day exist?  A leap second does. */
 static bool exists(const struct moment *moment) {
     struct tm tm = {.tm_year = moment->year - 1900, .tm_mon = moment->month - 1, .tm_mday = moment->day};
     struct tm asked = tm;
-    timegm(&tm); /* puts in order what is not */
+    timegm(&tm); /* normalizes invalid fields */
     bool day = !moment->year || (tm.tm_mon == asked.tm_mon && tm.tm_mday == asked.tm_mday);
     return day && moment->hour < 24 && moment->minute < 60 && moment->second <= 60;
 }
 
-/* Unix seconds of the fields of tm, which may be out of range: the last days of a month before.  A local time that the clock
- * shows twice, because it is set back, is the later one that is not behind `latest`, else the earlier. */
+/* Unix seconds of the fields of tm, which may be out of range: the day before the first is the last of the previous month.  Of
+ * a local time that occurs twice, because the clock is set back, the later one that is not after `latest`; otherwise the
+ * earlier. */
 static time_t unix_seconds(struct tm *tm, const struct moment *moment, bool utc, time_t latest) {
     if (utc || moment->zoned) return timegm(tm) - moment->offset_s;
     struct tm first = *tm, second = *tm;
@@ -115,7 +116,7 @@ static json_t *last_moment_new(const struct moment *moment, bool utc, uint64_t n
     return json_integer(unix_us);
 }
 
-/* A day and its time as traced reads it, in UTC.  One that there never was keeps its fields: traced says so. */
+/* A date with its time, in UTC, as traced reads it.  If it does not exist, its fields are kept: traced reports it. */
 static json_t *calendar_new(const struct moment *moment, bool utc) {
     struct tm tm = {.tm_year = moment->year - 1900,
                     .tm_mon = moment->month - 1,
@@ -125,7 +126,7 @@ static json_t *calendar_new(const struct moment *moment, bool utc) {
                     .tm_sec = moment->second};
     time_t seconds = 0;
     if (exists(moment)) {
-        seconds = unix_seconds(&tm, moment, utc, 0); /* of a time that comes twice the first */
+        seconds = unix_seconds(&tm, moment, utc, 0); /* of a time that occurs twice, the first */
         gmtime_r(&seconds, &tm);
     }
     return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d%s%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,

@@ -551,7 +551,7 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     strbuf_puts(out, "\n");
     render_clocks(out, view, facts);
     if (scope->cut)
-        text_styled(out, view->color, STYLE_WARN, "! older events of that time were not read: --limit N reads more\n");
+        text_styled(out, view->color, STYLE_WARN, "! older events of this time were not read: --limit N reads more\n");
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
     if (!facts->count)

@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-/* Below one in 2^32 there is nothing: what was told is no share. */
+/* There is no share below one in 2^32: a smaller number is not a share. */
 #define SHARE_MIN 1e-10
 
 static bool is_all(const char *kinds) { return kinds && !strcmp(kinds, "all"); }
 
-/* "all kinds", "nothing", "packet_lost, app_start"; "-" when it is not told. */
+/* "all kinds", "nothing", "packet_lost, app_start"; "-" if traced did not say. */
 static void emitted_kinds(struct strbuf *out, const json_t *row) {
     const char *kinds = json_get_text(row, "kinds");
     const json_t *names = json_get_array(row, "kinds");
@@ -29,7 +29,7 @@ static void emitted_kinds(struct strbuf *out, const json_t *row) {
     }
 }
 
-/* "every trace", "1 in 100 traces", "66.7 % of traces"; "-" when it is not told. */
+/* "every trace", "1 in 100 traces", "66.7 % of traces"; "-" if traced did not say. */
 static void sampled_traces(struct strbuf *out, const json_t *row) {
     double share = json_get_real(row, "sample", 0), every;
     if (!(share >= SHARE_MIN && share <= 1)) {

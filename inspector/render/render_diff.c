@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define PARTINGS_MAX 5U     /* told, of those that are */
+#define PARTINGS_MAX 5U     /* at most this many are reported */
 #define PARTING_PART_MIN 10 /* of the largest */
 #define PLACES_MAX 12U      /* rows of the table */
 #define STEPS_MAX 20U       /* that one trace has alone; the others are counted */
@@ -106,7 +106,7 @@ static void put_partings(struct strbuf *out, const struct view *view, const stru
 
 static void put_place(struct strbuf *out, const struct view *view, const struct diff_place *place) {
     render_node(out, view, place->kind == WAIT_PEER ? place->peer_id : place->node_id);
-    if (place->kind == WAIT_PEER) path_untold(out, view, place->peer_id);
+    if (place->kind == WAIT_PEER) path_not_traced(out, view, place->peer_id);
     if (place->kind != WAIT_LINK) return;
     strbuf_puts(out, " -> ");
     render_node(out, view, place->peer_id);

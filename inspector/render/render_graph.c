@@ -4,7 +4,7 @@
  * where it was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies
  * in one row.
  *
- * What does not fit is left out and told: nodes beyond the width, arrows beyond the lanes between two columns (their ends
+ * What does not fit is left out and reported: nodes beyond the width, arrows beyond the lanes between two columns (their ends
  * stay). */
 #include "event_list.h"
 #include "event_role.h"
@@ -463,11 +463,11 @@ static void draw_titles(const struct diagram *diagram) {
     text_styled(out, diagram->view->color, STYLE_HEAD, "event\n");
 }
 
-static void tell_left_out(const struct diagram *diagram) {
+static void report_left_out(const struct diagram *diagram) {
     const struct timeline *timeline = diagram->timeline;
     struct strbuf *out = diagram->out;
     uint64_t events = 0;
-    unsigned told = 0;
+    unsigned named = 0;
     if (diagram->shown_count == timeline->node_count) return;
     for (size_t i = 0; i < timeline->item_count; i++) events += diagram->place[timeline->items[i].node] < 0;
     text_style_on(out, diagram->view->color, STYLE_WARN);
@@ -475,18 +475,18 @@ static void tell_left_out(const struct diagram *diagram) {
                   timeline->node_count);
     text_count(out, events, "event");
     strbuf_puts(out, ": ");
-    for (unsigned i = 0; i < timeline->node_count && told < VERDICTS_MAX; i++) {
+    for (unsigned i = 0; i < timeline->node_count && named < VERDICTS_MAX; i++) {
         if (diagram->place[i] >= 0) continue;
-        strbuf_puts(out, told++ ? ", " : "");
+        strbuf_puts(out, named++ ? ", " : "");
         names_node(out, diagram->view->names, node_id(diagram, i));
     }
-    if (told < timeline->node_count - diagram->shown_count) strbuf_puts(out, ", ...");
+    if (named < timeline->node_count - diagram->shown_count) strbuf_puts(out, ", ...");
     text_style_off(out, diagram->view->color, STYLE_WARN);
     strbuf_puts(out, "\n");
     if (diagram->view->columns) strbuf_puts(out, "a wider terminal shows more, and so does a pipe: --graph | less -S\n");
 }
 
-static void tell_part(struct strbuf *out, uint64_t count, const char *what) {
+static void report_part(struct strbuf *out, uint64_t count, const char *what) {
     if (count) strbuf_printf(out, ", %" PRIu64 " %s", count, what);
 }
 
@@ -500,17 +500,17 @@ static const char *what_was_sent(const struct messages *messages) {
     return !own ? "packets" : packets ? "packets and messages" : "messages";
 }
 
-static void tell_totals(const struct diagram *diagram) {
+static void report_totals(const struct diagram *diagram) {
     const struct graph_totals *totals = &diagram->graph->totals;
     struct strbuf *out = diagram->out;
     strbuf_printf(out, "%s: %" PRIu64 " matched", what_was_sent(diagram->graph->messages), totals->matched);
-    tell_part(out, totals->lost, "lost");
-    tell_part(out, totals->wrongly_lost, "given up and received all the same");
-    tell_part(out, totals->repeats, "likely sent again");
-    tell_part(out, totals->unreceived, "not seen to arrive");
-    tell_part(out, totals->unsent, "not seen to be sent");
-    tell_part(out, totals->duplicates, "received again");
-    tell_part(out, totals->ambiguous, "ends ambiguous");
+    report_part(out, totals->lost, "lost");
+    report_part(out, totals->wrongly_lost, "given up and received all the same");
+    report_part(out, totals->repeats, "likely sent again");
+    report_part(out, totals->unreceived, "not seen to arrive");
+    report_part(out, totals->unsent, "not seen to be sent");
+    report_part(out, totals->duplicates, "received again");
+    report_part(out, totals->ambiguous, "ends ambiguous");
     strbuf_puts(out, "\n");
     if (diagram->timeline->events_missing && totals->unreceived + totals->unsent)
         strbuf_puts(out, "other ends may be among the events that are missing\n");
@@ -543,8 +543,8 @@ static void draw(struct diagram *diagram) {
     cut_rows(diagram, begin);
     strbuf_puts(diagram->out, "\n");
     render_path(diagram->out, diagram->view, timeline);
-    tell_totals(diagram);
-    tell_left_out(diagram);
+    report_totals(diagram);
+    report_left_out(diagram);
     if (diagram->view->header) draw_legend(diagram);
 }
 

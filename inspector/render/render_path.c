@@ -10,12 +10,12 @@
 #include <p2ptrace/event.h>
 #include <proto/event_table.h>
 
-/* Places that are told, the first always, the others with so much of the request; what is left is summed up. */
+/* Limits on the places that are listed: the first always is, others if they took at least this share; the rest is summed up. */
 #define PLACES_MAX 8U
 #define PLACE_SHARE_MIN 0.005
 #define REST_PART_MAX 1000 /* of the request: what is less is not worth its words */
 
-void path_untold(struct strbuf *out, const struct view *view, const char *peer_id) {
+void path_not_traced(struct strbuf *out, const struct view *view, const char *peer_id) {
     strbuf_puts(out, names_knows(view->names, peer_id) ? " (no events here)" : " (not traced)");
 }
 
@@ -23,7 +23,7 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
                 unsigned peer) {
     if (kind == WAIT_PEER) {
         render_node(out, view, facts_node(facts, peer));
-        path_untold(out, view, facts_node(facts, peer));
+        path_not_traced(out, view, facts_node(facts, peer));
         return;
     }
     render_node(out, view, facts_node(facts, node));

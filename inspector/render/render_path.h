@@ -8,7 +8,7 @@
 #include "render.h"
 
 /* Why a peer has no events: " (not traced)", or of a node that traced knows " (no events here)". */
-void path_untold(struct strbuf *out, const struct view *view, const char *peer_id);
+void path_not_traced(struct strbuf *out, const struct view *view, const char *peer_id);
 
 /* "bob", "alice -> bob", "dave (not traced)". */
 void path_place(struct strbuf *out, const struct view *view, const struct facts *facts, enum wait_kind kind, unsigned node,

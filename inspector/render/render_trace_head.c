@@ -24,10 +24,10 @@ static const json_t *span_event(const struct timeline_span *span) { return span-
 /* Of the spans that are here; what traced says counts where its own span, or more, is not here. */
 static const char *outcome_of(const struct timeline *timeline, const struct timeline_span *root, const json_t *answer) {
     static const char *const known[] = {"ok", "failed", "open", "none", "expired"};
-    const char *told = json_get_text(json_object_get(answer, "summary"), "outcome");
+    const char *outcome = json_get_text(json_object_get(answer, "summary"), "outcome");
     bool whole = root && root->start && root->parent == NO_SPAN && !root->parent_missing && !json_get_bool(answer, "more");
-    for (size_t i = 0; told && !whole && i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i], told)) return known[i];
+    for (size_t i = 0; outcome && !whole && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i], outcome)) return known[i];
     if (!root) return "none";
     if (root->end && !root->ok) return root->expired ? "expired" : "failed";
     for (size_t i = 0; i < timeline->span_count; i++)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 atomic_int end_signal;
-static void (*also_call)(void); /* written before the handler is installed */
+static void (*also_call)(void); /* set before the handler is installed */
 
 static void note_signal(int number) {
     end_signal = number;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a running command has: its options, its source, the names of nodes, and its output. */
+ * The state of a running command: its options, its source, the names of nodes, and its output. */
 #ifndef INSPECTOR_SESSION_H
 #define INSPECTOR_SESSION_H
 
@@ -16,7 +16,7 @@
 
 /* What a command found, for --exit-code. */
 enum outcome {
-    OUTCOME_NONE, /* it does not say */
+    OUTCOME_NONE, /* not stated */
     OUTCOME_FOUND,
     OUTCOME_NOTHING,
     OUTCOME_UNJUDGED, /* nothing, but events are missing, or too few */
@@ -26,7 +26,7 @@ struct session {
     const struct options *options;
     const struct config *config; /* or NULL */
     source_opener *opener;       /* opens its source */
-    struct inquiry inquiry;      /* its source is NULL for a command that opens none, or another one */
+    struct inquiry inquiry;      /* its source is NULL if the command opens none, or opens another one */
     struct names names;
     struct view view;
     const struct list *list;   /* of the rows that it shows; or NULL */
@@ -61,7 +61,7 @@ int session_learn_names(struct session *session);
 int session_json_evicted(struct session *session);
 
 /* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
-void session_tell_nothing(struct session *session, const char *what);
+void session_report_nothing(struct session *session, const char *what);
 
 /* After a failure about a name: appends the nearest existing name. */
 void session_suggest(struct session *session);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which source the options choose. */
+ * Opens the source that the options choose. */
 #ifndef INSPECTOR_SOURCE_OPEN_H
 #define INSPECTOR_SOURCE_OPEN_H
 
@@ -13,7 +13,7 @@
 typedef int source_opener(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms,
                           struct failure *failure);
 
-/* The recordings of --read, the fleet of --fleet, or the rings of --pid; else traced's socket, with --socket and --wait. */
+/* The recordings of --read, the fleet of --fleet, or the rings of --pid; otherwise traced's socket, with --socket and --wait. */
 source_opener source_open;
 
 /* Opens one process (source_process.h).  Returns 0, or -1 with the failure. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What to say when nothing was found: what was filtered, and which name may have been meant. */
+ * What to say if nothing was found: what was filtered, and which name may have been meant. */
 #include "json_get.h"
 #include "limits.h"
 #include "nearest.h"
@@ -14,12 +14,12 @@
 /* ---- nothing is left ---- */
 
 /* "; the history has 3055 events, the newest 2.31 s ago" */
-static void tell_history(struct session *session, struct strbuf *out) {
+static void report_history(struct session *session, struct strbuf *out) {
     json_t *stats;
     uint64_t newest;
     struct failure failure = session->failure;
     if (session_ask(session, "stats", NULL, &stats)) {
-        session->failure = failure; /* what was asked for has been answered */
+        session->failure = failure; /* the question itself was answered */
         return;
     }
     const json_t *history = json_object_get(stats, "history");
@@ -36,7 +36,7 @@ static void tell_history(struct session *session, struct strbuf *out) {
 }
 
 /* "; no application is called TSET; did you mean TEST?" */
-static void tell_app(struct session *session, struct strbuf *out) {
+static void report_app(struct session *session, struct strbuf *out) {
     const char *app = session->options->texts[OPTION_APP];
     struct nearest nearest = nearest_to(app ? app : "");
     json_t *answer;
@@ -63,15 +63,15 @@ static void tell_app(struct session *session, struct strbuf *out) {
     json_decref(answer);
 }
 
-void session_tell_nothing(struct session *session, const char *what) {
+void session_report_nothing(struct session *session, const char *what) {
     struct strbuf *out = &session->output.text, filters = {0};
     if (!session->view.header) return;
     if (question_describe(&filters, session->options))
         strbuf_printf(out, "no %s matches%s", what, strbuf_text(&filters));
     else
         strbuf_printf(out, "no %ss", what);
-    tell_app(session, out);
-    tell_history(session, out);
+    report_app(session, out);
+    report_history(session, out);
     strbuf_puts(out, "\n");
     out->failed |= filters.failed;
     strbuf_fini(&filters);

@@ -115,7 +115,7 @@ static bool is_encoded(const struct place *place, const char *text, size_t bytes
 static int make_new(struct place *place, struct failure *failure) {
     uint64_t random;
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        return failure_set(failure, EXIT_FAILED, "no random numbers can be had");
+        return failure_set(failure, EXIT_FAILED, "cannot get random numbers");
     *place = (struct place){0};
     snprintf(place->shipper, sizeof place->shipper, "%016" PRIx64, random);
     return 0;

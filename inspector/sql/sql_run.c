@@ -273,7 +273,7 @@ static int result_end(struct result *shown, struct sql *sql, bool done) {
 }
 
 /* SQLite's plan of a statement: the nesting of its loops over tables. */
-static int tell_plan(struct sql *sql, sqlite3_stmt *statement) {
+static int report_plan(struct sql *sql, sqlite3_stmt *statement) {
     sqlite3_stmt *plan = NULL;
     if (!sql->explain || sqlite3_stmt_isexplain(statement)) return 0;
     char *text = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite3_sql(statement));
@@ -317,7 +317,7 @@ int sql_run(struct sql *sql, const char *text) {
             return statement_failed(sql, text, SQLITE_READONLY, false);
         }
         if (statement) {
-            tell_plan(sql, statement);
+            report_plan(sql, statement);
             result = run_statement(sql, text, statement);
             sqlite3_finalize(statement);
             sql_statement_end(sql);

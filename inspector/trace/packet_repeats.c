@@ -84,13 +84,13 @@ static bool mark_fresh(struct sending *sendings, size_t count) {
     return any;
 }
 
-static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_told) {
+static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_known) {
     bool same = sending->bytes && sending->bytes == lost->bytes;
     if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
         return false;
     if (lost->space < TRACE_SPACE_1RTT)
         return sending->event > declared || (same && sending->time_ns > lost->time_ns + FLIGHT_NS_MAX);
-    return sending->event > declared || (bytes_told && same);
+    return sending->event > declared || (bytes_known && same);
 }
 
 /* Was the packet lost?  Its sender declared it lost; or, since the keys of a handshake are soon dropped, and nothing is declared
@@ -105,7 +105,7 @@ static bool is_lost(const struct messages *messages, const struct sending *sendi
     return false;
 }
 
-static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_told) {
+static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_known) {
     size_t behind = 0; /* search from here: everything before is taken or fresh */
     for (size_t i = 0; i < count; i++) {
         if (sendings[i].message == NO_EVENT) continue;
@@ -115,7 +115,7 @@ static void mark_repeated(struct messages *messages, struct sending *sendings, s
         while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
             behind++;
         size_t next = behind;
-        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_told)) next++;
+        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_known)) next++;
         if (next == count) continue;
         sendings[next].taken = true;
         messages->items[sendings[next].message].replaces = sendings[i].message;
@@ -130,8 +130,8 @@ int messages_find_repeats(struct messages *messages, const struct trace_events *
         for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to &&
                           sendings[end].space == sendings[begin].space;)
             end++;
-        bool bytes_told = mark_fresh(sendings + begin, end - begin);
-        mark_repeated(messages, sendings + begin, end - begin, bytes_told);
+        bool bytes_known = mark_fresh(sendings + begin, end - begin);
+        mark_repeated(messages, sendings + begin, end - begin, bytes_known);
     }
     free(sendings);
     return 0;

@@ -42,12 +42,12 @@ static void hold_signal(bool hold) {
     sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
-/* Says how a child ended, if it failed, and frees its slot. */
+/* Reports how a child ended, if it failed, and frees its slot. */
 static void conclude(struct child *child, const char *name) {
     char text[256];
     int status = child->status;
     if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "%.100s, of window %" PRIu64 ", was ended by signal %d", name, child->number,
+        snprintf(text, sizeof text, "%.100s, of window %" PRIu64 ", was killed by signal %d", name, child->number,
                  WTERMSIG(status));
     else
         snprintf(text, sizeof text, "%.100s, of window %" PRIu64 ", ended with code %d", name, child->number,
@@ -65,7 +65,7 @@ static void conclude_ended(const struct children *children) {
 
 /* ---- the command ---- */
 
-/* The next word of text, unquoted in place; NULL at the end.  *ret_open: a quote has no end. */
+/* The next word of text, unquoted in place; NULL at the end.  *ret_open: a quote is not closed. */
 static char *next_word(char **text, bool *ret_open) {
     char *at = *text + strspn(*text, " \t\n"), *word = at, *out = at, quote = 0;
     if (!*at) return NULL;
@@ -92,8 +92,8 @@ int children_init(struct children *children, const char *command, struct failure
         if (count == CHILD_WORDS_MAX) return failure_set(failure, EXIT_USAGE, "--exec: at most %u words", CHILD_WORDS_MAX);
         children->words[count++] = word;
     }
-    if (open) return failure_set(failure, EXIT_USAGE, "--exec %s: a quote has no end", command);
-    if (!count) return failure_set(failure, EXIT_USAGE, "--exec: no program is named");
+    if (open) return failure_set(failure, EXIT_USAGE, "--exec %s: a quote is not closed", command);
+    if (!count) return failure_set(failure, EXIT_USAGE, "--exec names no program");
     sigaction(SIGCHLD, &action, NULL);
     return 0;
 }
@@ -105,7 +105,7 @@ static bool is_ours(const char *entry) {
            !strncmp(entry, "P2PTRACE_EVENT", strlen("P2PTRACE_EVENT"));
 }
 
-/* Our environment and the other; NULL without memory. */
+/* Our environment with the additions; NULL when out of memory. */
 static char **environment_new(const json_t *more) {
     size_t count = 0, used = 0;
     const char *name;
@@ -129,7 +129,7 @@ static void environment_free(char **entries) {
     free(entries);
 }
 
-/* Returns 0 or the error number. */
+/* Returns 0 or an errno. */
 static int spawn(pid_t *ret_pid, const char *const *words, char **environment) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -140,7 +140,7 @@ static int spawn(pid_t *ret_pid, const char *const *words, char **environment) {
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO); /* stdout may have windows */
+    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO); /* stdout may carry windows */
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Programs that `trigger --exec` runs: found in PATH and given their words as they are, never by a shell.  They read from
+ * Programs that `trigger --exec` runs: found in PATH, called with exactly these words, never by a shell.  They read from
  * /dev/null and write to stderr.  At most CHILDREN_MAX run at a time; each is reaped when it ends, whatever we are doing. */
 #ifndef INSPECTOR_CHILDREN_H
 #define INSPECTOR_CHILDREN_H
@@ -13,20 +13,20 @@
 #define CHILD_WORDS_MAX 64U
 
 struct children {
-    char *command;                          /* the words, cut up */
-    const char *words[CHILD_WORDS_MAX + 1]; /* up to a NULL */
+    char *command;                          /* the words, split in place */
+    const char *words[CHILD_WORDS_MAX + 1]; /* ends with a NULL */
 };
 
-/* Splits a command into words at its blanks; quotes, ' or ", keep blanks.  No other character means anything.  Returns 0, or -1
- * with the failure; children_fini in both cases.  One of these at a time. */
+/* Splits a command into words at its blanks; quotes, ' or ", keep blanks.  No other character is special.  Returns 0, or -1
+ * with the failure; call children_fini in both cases.  Only one of these may exist at a time. */
 int children_init(struct children *children, const char *command, struct failure *failure);
 
-/* Runs the command with more in its environment, an object of strings; of what our own has by these names, P2PTRACE_WINDOW and
- * P2PTRACE_EVENT at the beginning, nothing is left.  number: what to call it.  Says on stderr when it cannot be run or too many
- * run, and first how earlier ones ended when they failed. */
+/* Runs the command with more in its environment, an object of strings; our own variables that begin with P2PTRACE_WINDOW or
+ * P2PTRACE_EVENT are removed.  number: the window's, for reports.  Reports on stderr if it cannot be run or too many run; and
+ * first, earlier ones that failed. */
 void children_run(struct children *children, uint64_t number, const json_t *environment);
 
-/* Waits for those that run, and says how they ended when they failed. */
+/* Waits for those that run, and reports which failed. */
 void children_fini(struct children *children);
 
 #endif

@@ -11,18 +11,18 @@
 
 #define NAME_BYTES_MAX 64
 
-/* P2PTRACE_EVENT_DATA_PACKET_NUM of "packet_num"; false when the name has other letters: anybody may have chosen it. */
+/* P2PTRACE_EVENT_DATA_PACKET_NUM from "packet_num"; false if the name has other characters: a node may have chosen it. */
 static bool variable_of(char name[NAME_BYTES_MAX], const char *group, const char *field) {
     int bytes = snprintf(name, NAME_BYTES_MAX, "P2PTRACE_EVENT_%s%s", group, field);
     if (bytes < 0 || bytes >= NAME_BYTES_MAX) return false;
-    for (; *name; name++) { /* the caller's pointer stays */
+    for (; *name; name++) { /* the caller's pointer does not move */
         if (!isalnum((unsigned char)*name) && *name != '_') return false;
         *name = (char)toupper((unsigned char)*name);
     }
     return true;
 }
 
-/* A text as it is, anything else as JSON has it; what is null, or has a NUL, is left out. */
+/* Text as it is, anything else as JSON; omits null, and text with a NUL. */
 static int set(json_t *environment, const char *group, const char *field, const json_t *value) {
     char name[NAME_BYTES_MAX];
     struct strbuf text = {0};

@@ -317,7 +317,7 @@ END_TEST
 
 /* ---- streams --------------------------------------------------------------------------------------------------------------- */
 
-static void tell_request(struct quic_end *end, int64_t stream_id) {
+static void report_request(struct quic_end *end, int64_t stream_id) {
     TRACE_NGTCP2_STREAM(end->trace, stream_id, &request);
     TRACE_CUSTOM(logs[1], &request, NULL, 0, CODE_OF_THE_USER, NULL, 0);
 }
@@ -331,7 +331,7 @@ START_TEST(a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_tr
     enum trace_ngtcp2_source source = (enum trace_ngtcp2_source)_i;
     uint32_t i;
 
-    open_pair(source, (struct quic_pair_options){.received = tell_request});
+    open_pair(source, (struct quic_pair_options){.received = report_request});
     quic_pair_send(&pair.ends[0], 100, &request);
     quic_pair_run(&pair);
     quic_pair_close(&pair);
@@ -375,7 +375,7 @@ START_TEST(a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_s
 }
 END_TEST
 
-static void tell_request_once(struct quic_end *end, int64_t stream_id) {
+static void report_request_once(struct quic_end *end, int64_t stream_id) {
     if (end->received == 0) TRACE_NGTCP2_STREAM(end->trace, stream_id, &request);
     TRACE_CUSTOM(logs[1], &request, NULL, 0, CODE_OF_THE_USER, NULL, 0);
 }
@@ -383,7 +383,7 @@ static void tell_request_once(struct quic_end *end, int64_t stream_id) {
 START_TEST(bytes_of_a_stream_that_is_known_are_told_before_what_the_user_emits) {
     unsigned bytes = 0, by_user = 0;
 
-    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){.received = tell_request_once});
+    open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){.received = report_request_once});
     quic_pair_send(&pair.ends[0], 20000, &request);
     quic_pair_run(&pair);
     quic_pair_close(&pair);

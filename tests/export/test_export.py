@@ -62,7 +62,7 @@ class Command(unittest.TestCase):
             self.fails(1, "", *args, "-o", str(path))
             self.assertEqual(sorted(WORLD.directory.glob("nothing*")), [])
 
-    def test_a_file_that_cannot_be_written_is_told(self):
+    def test_a_file_that_cannot_be_written_is_reported(self):
         self.fails(1, "cannot write /proc/nonexistent/x", "-o", "/proc/nonexistent/x")
         with open("/dev/full", "wb") as full:
             done = subprocess.run([INSPECTOR, "export"], stdout=full, stderr=subprocess.PIPE, timeout=60,
@@ -70,7 +70,7 @@ class Command(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr.decode().count("\n")), (1, 1))
         self.assertIn("No space left", done.stderr.decode())
 
-    def test_a_closed_pipe_is_told(self):
+    def test_a_closed_pipe_is_reported(self):
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run([INSPECTOR, "export"], stdout=writer, stderr=subprocess.PIPE, timeout=60,
@@ -142,7 +142,7 @@ class Csv(unittest.TestCase):
             self.assertEqual(row["packet_sent.packet_num"], str(data["packet_num"]) if event["kind"] == "packet_sent" else "")
             self.assertEqual(json.loads(row["fields"] or "null"), event.get("fields"))
 
-    def test_an_unknown_column_is_told(self):
+    def test_an_unknown_column_is_reported(self):
         done = WORLD.run("--format", "csv", "--columns", "time,siz")
         self.assertEqual((done.returncode, done.stderr.decode()), (2, "inspector: there is no field siz; did you mean size?\n"))
         self.assertEqual(WORLD.run("--format", "csv", "--columns", ",").returncode, 2)
@@ -469,7 +469,7 @@ class Push(unittest.TestCase):
             self.push(receiver, 1, "cannot push: HTTP status 503: later; it asks for 3600 s")
         self.assertEqual(len(receiver.requests), 1)
 
-    def test_a_receiver_that_takes_a_part_is_told(self):
+    def test_a_receiver_that_accepts_only_a_part_is_reported(self):
         answer = b'{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old\\u001b[31m"}}'
         with Receiver((200, {}, answer)) as receiver:
             self.push(receiver, 1, "the receiver rejected 3 of the spans: too old?[31m")
@@ -481,12 +481,12 @@ class Push(unittest.TestCase):
         del receiver.requests[0]
         self.assertEqual(receiver.spans(None), self.spans)
 
-    def test_a_receiver_that_refuses_is_told_at_once(self):
+    def test_a_receiver_that_refuses_is_reported_at_once(self):
         with Receiver((401, {}, b"who are you?\n")) as receiver:
             self.push(receiver, 1, "the receiver refuses: HTTP status 401: who are you?")
         self.assertEqual(len(receiver.requests), 1)
 
-    def test_what_makes_no_sense_is_told(self):
+    def test_nonsense_is_reported(self):
         for args, said in ((["--push", "nowhere"], "a URL like"), (["--push", "http://x", "-o", "y"], "either --push or --output"),
                            (["--push", "http://x", "--format", "csv"], "--push is for --format otlp")):
             done = WORLD.run(*args)
@@ -606,7 +606,7 @@ class Losses(unittest.TestCase):
                                                                         "the export says where\n"))
         return done.stdout.decode()
 
-    def test_each_format_tells_them_once_with_a_filter_and_without(self):
+    def test_each_format_reports_them_once_with_a_filter_and_without(self):
         for question in ([], ["--kind", "packet_sent"]):
             document = json.loads(self.export(*question))
             self.assertEqual((document["lost"], sum(gap["data"]["count"] for gap in document["gaps"])), (self.lost, self.lost))

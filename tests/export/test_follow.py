@@ -105,7 +105,7 @@ class Live(Case):
         done = self.run_export("--follow", "--from", "0", "--format", "csv", "--columns", "sequence", "--limit", "50")
         self.assertEqual(done.stdout.split()[1:], [str(n) for n in range(50)])
 
-    def test_it_goes_on_with_the_next_traced(self):
+    def test_it_continues_with_the_next_traced(self):
         connection, node = self.started(), self.place.node("alice", "ab" * 32)
         follower = self.follow()
         self.subscribed(connection)
@@ -222,8 +222,8 @@ class Recorded(Case):
         document = json.loads(self.run_export("-r", str(self.path), "-n", "2").stdout)
         self.assertEqual([e["sequence"] for e in document["events"]], [0, 1])
 
-    def test_what_makes_no_sense_is_told(self):
-        for args, said in ((["--follow", "--format", "chrome"], "chrome has to be whole"), (["--follow", "-o", "x"], "> FILE"),
+    def test_nonsense_is_reported(self):
+        for args, said in ((["--follow", "--format", "chrome"], "chrome can only be read when it is complete"), (["--follow", "-o", "x"], "> FILE"),
                            (["--follow", "--format", "parquet"], "ndjson, csv, tsv and otlp"), (["--follow", "--until", "now"], "either --follow or --until"),
                            (["--recent", "5"], "--recent is for --follow"), (["--for", "5s"], "--for is for --follow")):
             done = self.run_export("--read", str(self.path), *args)

@@ -171,7 +171,7 @@ class Scenes(unittest.TestCase):
         self.assertEqual(self.rows("ipv6.src", "udp.srcport", "ipv6.dst", "udp.dstport", "frame.len", "ipv6.plen"),
                          [["2001:db8::6", "701", "2001:db8::5", "700", "1248", "1208"]] * 2)
 
-    def test_losses_are_told_at_the_next_packet(self):
+    def test_losses_are_reported_at_the_next_packet(self):
         self.scene.packet("alice", "sent", "bob", 0)
         self.scene.emit("alice", "events_lost", {"count": 17, "first": 1, "cause": "overwritten"})
         self.scene.packet("alice", "sent", "bob", 1)
@@ -181,7 +181,7 @@ class Scenes(unittest.TestCase):
         self.assertIn(b"17 events were lost", done.stderr)
         self.assertEqual([COMMENT.match(row[0])[8] for row in tshark(path, "frame.comment")], [None, "17"])
 
-    def test_a_key_log_that_is_none_is_told(self):
+    def test_an_invalid_key_log_is_reported(self):
         self.scene.packet("alice", "sent", "bob", 0)
         events, bad = self.scene.write(self.directory / "e.ndjson"), self.directory / "bad.log"
         for content, said in ((b"no secrets\n", "is not a key log"), (b"\0" * 100, "is not a key log"), (b"", "is not a key log"), (None, "No such file")):

@@ -290,7 +290,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual([(row["host"], row["events"], row["lost_segments"]) for row in hosts], [(HOST, 3 * SEGMENT, 2)])
         self.assertNotEqual(instance, other)
 
-    def test_what_was_gone_before_the_first_run_is_no_loss(self):
+    def test_what_was_gone_before_the_first_run_is_not_a_loss(self):
         instance = self.spool(3 * SEGMENT)
         self.segment(instance, 0).unlink()
         self.init()
@@ -339,7 +339,7 @@ class Fleet(unittest.TestCase):
         cases = [
             (["--to", f"http://127.0.0.1:{self.servers[1].tcp}/x", "--wait=0"], 1, "what answers at"),
             (["--to", "http://127.0.0.1:1/x", "--wait=0"], 3, "is ClickHouse running there"),
-            (["--to", "http://no.such.host.invalid/x", "--wait=0"], 3, "may it be reached from here"),
+            (["--to", "http://no.such.host.invalid/x", "--wait=0"], 3, "can it be reached from here"),
             (["--to", self.url], 1, f"inspector fleet init {self.url}"),
             (["--to", self.server.url], 2, "the database is missing"),
             (["--from", self.dir / "none", "--to", self.url], 1, "cannot be read"),

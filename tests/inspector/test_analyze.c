@@ -94,7 +94,7 @@ START_TEST(a_link_that_loses_more_than_others_is_named_with_its_losses) {
 END_TEST
 
 /* Too few packets, too few losses, too low a rate, not sure enough, and no less elsewhere. */
-START_TEST(chance_is_no_loss_and_neither_is_what_all_have) {
+START_TEST(chance_is_not_a_finding_and_neither_is_what_all_have) {
     static const unsigned sent[] = {LOSS_SENT_MIN - 1, 100, 2000, 200, 200}, lost[] = {20, LOSS_LOST_MIN - 1, 21, 5, 20};
     unsigned elsewhere = _i == 4 ? 12 : 0;
     send_some(ALICE, BOB, sent[_i], lost[_i]);
@@ -217,7 +217,7 @@ START_TEST(messages_behind_the_last_that_the_receiver_tells_are_not_lost) {
 }
 END_TEST
 
-START_TEST(where_packets_are_told_messages_are_not_counted_too) {
+START_TEST(where_packets_are_reported_messages_are_not_counted_too) {
     talk(ALICE, BOB, 200, true, false);
     send_some(ALICE, BOB, 200, 0);
     run();
@@ -421,7 +421,7 @@ START_TEST(a_part_without_an_end_does_not_hide_where_the_time_went) {
 }
 END_TEST
 
-START_TEST(of_one_trace_its_own_slow_place_is_told) {
+START_TEST(of_one_trace_its_own_slow_place_is_reported) {
     one_trace = true;
     request(0, 40 * MS, 0);
     run();
@@ -562,7 +562,7 @@ END_TEST
 /* ---- streams and nodes ---- */
 
 /* Open for long: a finding.  Closed, young, opened again in a new connection, or gone with its connection: none. */
-START_TEST(a_stream_that_is_open_for_long_is_told) {
+START_TEST(a_stream_that_is_open_for_long_is_reported) {
     add(FACT_STREAM_OPENED, ALICE, BOB, _i == 2 ? NOW - S : NOW - 20 * S)->stream_id = 4;
     add(FACT_STREAM_OPENED, ALICE, BOB, NOW - 20 * S)->stream_id = 8;
     add(FACT_STREAM_CLOSED, ALICE, BOB, NOW - 19 * S)->stream_id = 8;
@@ -583,7 +583,7 @@ START_TEST(a_stream_that_is_open_for_long_is_told) {
 }
 END_TEST
 
-START_TEST(a_node_that_crashed_is_told_before_all_else) {
+START_TEST(a_node_that_crashed_is_reported_before_all_else) {
     send_some(ALICE, BOB, 200, 20);
     states[BOB].live = false, states[BOB].crashed = true;
     states[CAROL].live = false, states[CAROL].crashed = true; /* nothing of it here: long ago */
@@ -597,7 +597,7 @@ START_TEST(a_node_that_crashed_is_told_before_all_else) {
 END_TEST
 
 /* 1: too few events; 2: it was as long silent before; 3: the others are, too; 4: it has ended. */
-START_TEST(a_node_that_falls_silent_while_others_speak_is_told) {
+START_TEST(a_node_that_falls_silent_while_others_speak_is_reported) {
     unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
     if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);
     for (unsigned i = 0; i < count; i++) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 60 * S + i * MS);
@@ -639,7 +639,7 @@ int main(void) {
     TCase *tcase = tcase_create("findings");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_link_that_loses_more_than_others_is_named_with_its_losses);
-    tcase_add_loop_test(tcase, chance_is_no_loss_and_neither_is_what_all_have, 0, 5);
+    tcase_add_loop_test(tcase, chance_is_not_a_finding_and_neither_is_what_all_have, 0, 5);
     tcase_add_test(tcase, a_faulty_pair_is_not_compared_with_its_other_direction);
     tcase_add_test(tcase, two_nodes_alone_are_judged_too);
     tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_named_itself);
@@ -648,7 +648,7 @@ int main(void) {
     tcase_add_test(tcase, where_one_end_alone_tells_of_messages_nothing_is_lost_or_judged);
     tcase_add_test(tcase, with_events_missing_no_message_is_lost);
     tcase_add_test(tcase, messages_behind_the_last_that_the_receiver_tells_are_not_lost);
-    tcase_add_test(tcase, where_packets_are_told_messages_are_not_counted_too);
+    tcase_add_test(tcase, where_packets_are_reported_messages_are_not_counted_too);
     tcase_add_loop_test(tcase, the_median_without_one_or_two_is_that_of_the_others, 0, 200);
     tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
     tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);
@@ -660,7 +660,7 @@ int main(void) {
     tcase_add_test(tcase, a_way_that_takes_most_of_the_time_is_the_links);
     tcase_add_loop_test(tcase, a_place_is_not_slow_for_little, 0, 3);
     tcase_add_test(tcase, a_part_without_an_end_does_not_hide_where_the_time_went);
-    tcase_add_test(tcase, of_one_trace_its_own_slow_place_is_told);
+    tcase_add_test(tcase, of_one_trace_its_own_slow_place_is_reported);
     tcase_add_test(tcase, who_asks_twice_waits_twice);
     tcase_add_test(tcase, what_a_request_spends_at_a_node_in_two_visits_adds_up);
     tcase_add_test(tcase, who_is_asked_side_by_side_is_waited_for_once);
@@ -669,9 +669,9 @@ int main(void) {
     tcase_add_test(tcase, a_request_without_an_end_is_told_where_nobody_else_is_waited_for);
     tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);
     tcase_add_loop_test(tcase, missing_events_count_also_where_they_were_not_read, 0, 2);
-    tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_told, 0, 6);
-    tcase_add_test(tcase, a_node_that_crashed_is_told_before_all_else);
-    tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_told, 0, 5);
+    tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
+    tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
+    tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_reported, 0, 5);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
     tcase_add_test(tcase, nothing_at_all_is_nothing_found);
     suite_add_tcase(suite, tcase);

@@ -100,10 +100,10 @@ class InspectorTest(unittest.TestCase):
 
 
 class Connecting(InspectorTest):
-    def test_no_socket_is_told_with_what_to_do(self):
+    def test_no_socket_is_reported_with_what_to_do(self):
         self.fails(3, f"cannot connect to {self.path}: no traced is running there; start traced, or pass --socket", "nodes")
 
-    def test_a_stale_socket_is_told_the_same(self):
+    def test_a_stale_socket_is_reported_the_same(self):
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(self.path)
         stale.close()
@@ -132,19 +132,19 @@ class Connecting(InspectorTest):
 
 
 class Answers(InspectorTest):
-    def test_a_garbage_line_is_told(self):
+    def test_a_garbage_line_is_reported(self):
         with self.traced({"nodes": Raw(b"\x00\xff garbage\n")}):
             self.fails(1, "not JSON-RPC", "nodes")
 
-    def test_an_answer_to_nobody_is_told(self):
+    def test_an_answer_to_nobody_is_reported(self):
         with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":77,"result":{}}\n')}):
             self.fails(1, "a request that we did not make", "nodes")
 
-    def test_a_connection_that_ends_within_a_line_is_told(self):
+    def test_a_connection_that_ends_within_a_line_is_reported(self):
         with self.traced({"nodes": Raw(b'{"jsonrpc":"2.0","id":1,"res', close=True)}):
             self.fails(1, "went away", "nodes")
 
-    def test_an_error_is_told_with_its_candidates(self):
+    def test_an_error_is_reported_with_its_candidates(self):
         error = Error(-32002, "Ambiguous id", {"candidates": ["aa" * 16, "ab" * 16]})
         with self.traced({"query": error}):
             self.fails(1, f"Ambiguous id; it could be {'aa' * 16}, {'ab' * 16}", "trace", "a")
@@ -185,7 +185,7 @@ class Answers(InspectorTest):
         for text in out, whole:
             self.assertTrue(all(" " <= character <= "~" or character == "\n" for character in text), text)
 
-    def test_a_reader_that_has_gone_is_no_failure(self):
+    def test_a_reader_that_has_gone_is_not_a_failure(self):
         reader, writer = os.pipe()
         os.close(reader)
         with self.traced():
@@ -233,7 +233,7 @@ class Queries(InspectorTest):
                                      "peer_id": "bob", "trace_id": "c3", "limit": 8})
         self.assertEqual([p.get("cursor") for p in params], [None, "7"])
 
-    def test_explain_tells_the_index_and_sums_up_the_pages(self):
+    def test_explain_reports_the_index_and_sums_up_the_pages(self):
         def explained(params):
             return pages_10(params) | ({"explain": {"index": "trace", "examined": 20}} if params.get("explain") is True else {})
         pages_10 = pages(10)
@@ -247,7 +247,7 @@ class Queries(InspectorTest):
                     self.assertEqual(out, plain)
             self.fails(2, "inspector stats takes no --explain", "stats", "--explain")
 
-    def test_an_explanation_that_is_none_is_not_shown(self):
+    def test_an_empty_explanation_is_not_shown(self):
         for explain in ({"index": "\x1b[2J", "examined": 1}, {"index": "x" * 100}, {"index": 5}, "trace", None, {"index": ""}):
             with self.traced({"query": pages(1)({"limit": 1}) | {"explain": explain}}):
                 code, _, err = self.run_inspector("recent", "--explain")
@@ -271,7 +271,7 @@ class Queries(InspectorTest):
             self.assertEqual(json.loads(self.run_inspector("control", "--json")[1]), answer["nodes"][0])
             self.assertIn('"sample":0.3333333333}', self.run_inspector("control", "--json")[1])
 
-    def test_a_share_that_is_none_is_wrong_usage(self):
+    def test_an_invalid_share_is_a_usage_error(self):
         for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
             self.fails(2, f"--sample {share}: a share like 1/100, 0.01 or 1%, up to 1, is expected", "control", "--sample", share)
 
@@ -295,7 +295,7 @@ class Queries(InspectorTest):
             out = self.run_inspector("recent", "--json")[1]
         self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], [1, 2, 3])
 
-    def test_a_page_that_is_empty_and_goes_on_does_not_go_on_for_ever(self):
+    def test_an_empty_page_with_a_cursor_does_not_go_on_forever(self):
         with self.traced({"query": {"events": [], "cursor": "x", "gaps": []}}):
             self.assertEqual(self.run_inspector("range", "-5s", "now")[0], 0)
 
@@ -368,7 +368,7 @@ class Export(InspectorTest):
             self.assertEqual(f.read(), before)
         self.assertEqual(sorted(os.listdir(self.directory.name)), ["trace.json", "traced.sock"])
 
-    def test_a_file_that_cannot_be_made_is_told(self):
+    def test_a_file_that_cannot_be_made_is_reported(self):
         with self.traced(self.ANSWERS):
             self.fails(1, "cannot write /proc/nonexistent/x", "export", TRACE, "-o", "/proc/nonexistent/x")
 
@@ -406,7 +406,7 @@ class Follow(InspectorTest):
                 return
         self.fail("nothing was shown")
 
-    def test_losses_are_told(self):
+    def test_losses_are_reported(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
             self.assertIn("!! 12 events missed here", self.run_inspector("follow", "--count", "1")[1])
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
@@ -471,14 +471,14 @@ class Follow(InspectorTest):
         self.assertEqual([params.get("recent") for params in asked], [5, None, None])
         self.assertEqual([params.get("from") for params in asked[1:]], [BASE + 1, BASE + 1])
 
-    def test_what_it_cost_is_told(self):
+    def test_its_cost_is_reported(self):
         code, told, err, _ = self.resumed([logged(1)], [loss(0, 9), logged(9), logged(10)], lines=4)
         self.assertEqual((code, told), (0, [1, ("overwritten", 2, 7), 9, 10]))
         self.assertRegex(err, r"(?s)went away.*connected again after \d.\d s; missed 7 events\n")
         code, told, err, _ = self.resumed([logged(1)], [logged(1), logged(2)], lines=2)
         self.assertRegex(err, r"connected again after \d.\d s; missed nothing\n")
 
-    def test_what_no_loss_explains_is_told_as_gone(self):
+    def test_what_no_loss_explains_is_reported_as_gone(self):
         self.assertEqual(self.resumed([logged(1)], [logged(50), logged(51)], args=["--count", "3"])[1], [1, ("gone", 48), 50, 51])
 
     def test_the_numbers_go_round_with_a_restart_between(self):
@@ -496,13 +496,13 @@ class Follow(InspectorTest):
         code, told, _, _ = self.resumed([logged(5)], [logged(3, log=NEW_LOG), logged(9, lane=3)], args=["--count", "3"])
         self.assertEqual((code, told), (0, [5, ("gone", 3), 3, 9]))
 
-    def test_losses_without_a_place_are_told_once(self):
+    def test_losses_without_a_place_are_reported_once(self):
         discards = [loss(6, count, "discarded") for count in (4, 14, 3)]
         code, told, _, _ = self.resumed([logged(5), discards[0]], [logged(5), discards[1]], [logged(5), discards[1], discards[2], logged(6)],
                                         args=["--count", "4"])
         self.assertEqual((code, told), (0, [5, ("discarded", 6, 4), ("discarded", 6, 3), 6]))
 
-    def test_a_filter_hides_losses_and_they_are_told_at_most(self):
+    def test_a_filter_hides_losses_and_they_are_reported_at_most(self):
         code, told, err, asked = self.resumed([logged(1)], [logged(9)], hidden=[loss(0, 9)], args=["--kind", "packet_sent"], lines=3)
         self.assertEqual([params.get("kind") for params in asked], [["packet_sent"], ["packet_sent"], "events_lost"])
         self.assertEqual(sorted(told, key=str), [("hidden", 7), 1, 9])
@@ -520,7 +520,7 @@ class Follow(InspectorTest):
         self.assertEqual((code, len(out.splitlines()), len(asked)), (0, 2, 3))
         self.assertEqual(err.count("went away"), 1)
 
-    def test_waiting_goes_on_when_one_dies_with_our_connection_in_its_queue(self):
+    def test_waiting_continues_when_one_dies_with_our_connection_in_its_queue(self):
         process = self.start("follow", "--wait", "--no-header", "--count", "1")
         for _ in range(20):
             if os.path.exists(self.path):
@@ -664,14 +664,14 @@ class Terminal(InspectorTest):
 
 
 class Usage(InspectorTest):
-    def test_wrong_usage_is_told_before_anything_is_asked(self):
+    def test_wrong_usage_is_reported_before_anything_is_asked(self):
         for args, reason in [([], "a command is missing"), (["trase", "x"], "did you mean trace?"), (["zzzzzzzzzzzz"], "see inspector help"),
                              (["trace"], "usage: inspector trace ID"), (["nodes", "x"], "usage: inspector nodes; see"), (["bogus"], "no command bogus; see"),
                              (["stats", "--limit", "3"], "takes no --limit"), (["recent", "--limt", "3"], "unknown option --limt; did you mean --limit?"),
                              (["recent", "-x"], "unknown option -x"), (["traces", "--limit"], "--limit needs a value: N"),
                              (["traces", "--limit", "-3"], "a whole number"), (["recent", "many"], "a whole number"),
                              (["follow", "--for", "fast"], "a duration"), (["nodes", "--color", "pink"], "auto, always or never"),
-                             (["nodes", "--json=maybe"], "takes no value but yes or no"), (["recent", "--form", "5s"], "did you mean --for?"),
+                             (["nodes", "--json=maybe"], "takes no value, or yes or no"), (["recent", "--form", "5s"], "did you mean --for?"),
                              (["traces", "--order", "newst"], "did you mean newest?"), (["nodes", "--format", "cvs"], "did you mean csv?"),
                              (["nodes", "--fields", "nmae"], "there is no field nmae; did you mean name?"),
                              (["recent", "--fields", "packet_sent.sise"], "there is no field"), (["recent", "--fields", "sise"], "did you mean size?"),
@@ -686,7 +686,7 @@ class Usage(InspectorTest):
                 else:
                     self.fails(2, reason, *args)
 
-    def test_an_output_that_is_closed_is_told(self):
+    def test_an_output_that_is_closed_is_reported(self):
         with self.traced():
             done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', INSPECTOR, "nodes", "--socket", self.path], stdin=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -705,7 +705,7 @@ class Usage(InspectorTest):
         self.assertEqual(self.run_inspector("--help")[1], out)
         self.assertRegex(self.run_inspector("--version")[1], r"^inspector \d+\.\d+\.\d+\n$")
 
-    def test_an_output_that_cannot_be_written_is_told(self):
+    def test_an_output_that_cannot_be_written_is_reported(self):
         with self.traced(), open("/dev/full", "w") as full:
             process = subprocess.run([INSPECTOR, "nodes"], stdout=full, stderr=subprocess.PIPE, text=True, env=self.env, check=False)
         self.assertEqual(process.returncode, 1)

@@ -339,7 +339,7 @@ START_TEST(groups_that_never_talk_have_a_reference_each) {
 }
 END_TEST
 
-START_TEST(a_step_is_told_with_its_size) {
+START_TEST(a_step_is_reported_with_its_size) {
     struct world world = {.machine_count = 2, .length_ns = 100 * SECOND, .packet_count = 4000};
     chance_state = 5;
     add_both(&world, 0, 1, 1e6, 1e6);
@@ -433,7 +433,7 @@ int main(void) {
     tcase_add_test(tests, no_packets_tell_nothing);
     tcase_add_test(tests, one_packet_each_way_is_enough);
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
-    tcase_add_test(tests, a_step_is_told_with_its_size);
+    tcase_add_test(tests, a_step_is_reported_with_its_size);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
     tcase_add_test(tests, packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);

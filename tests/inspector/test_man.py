@@ -73,7 +73,7 @@ class Topics(unittest.TestCase):
         with open(PAGES["inspector.1"], encoding="utf-8") as page:
             self.assertEqual(output(INSPECTOR, "help", "--man"), page.read())
 
-    def test_a_reader_that_goes_is_no_failure(self):
+    def test_a_reader_that_goes_is_not_a_failure(self):
         with subprocess.Popen([INSPECTOR, "help", "filter"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stdout.close()
             self.assertEqual((process.stderr.read(), process.wait(60)), (b"", 0))
@@ -94,7 +94,7 @@ class Man(unittest.TestCase):
             self.assertEqual([line for line in done.stdout.splitlines() if not re.search(fine, line)], [])
 
     @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
-    def test_each_page_tells_all_that_help_tells(self):
+    def test_each_page_says_all_that_help_says(self):
         for name in [name for name in commands() if name != "help"]:
             page = shown(f"inspector-{name}.1")
             usage, told = output(INSPECTOR, "help", name).split("\n", 1)
@@ -121,7 +121,7 @@ class Man(unittest.TestCase):
 
 
 class Names(unittest.TestCase):
-    def test_what_others_call_a_command_is_answered_with_ours(self):
+    def test_the_name_of_a_command_elsewhere_is_answered_with_ours(self):
         for word, ours in {"tail": "follow", "failed": "traces --where 'outcome == failed'", "slowest": "traces --order slowest",
                            "graph": "trace ID --graph", "why": "analyze", "version": "--version"}.items():
             done = subprocess.run([INSPECTOR, word], capture_output=True, text=True, check=False)

@@ -382,7 +382,7 @@ START_TEST(a_message_is_no_packet_and_one_transport_no_other) {
 }
 END_TEST
 
-START_TEST(a_message_sent_twice_and_received_twice_is_told_by_no_order) {
+START_TEST(a_message_sent_twice_and_received_twice_is_ambiguous_in_any_order) {
     own(PACKET_SENT, 100, 0);
     own(PACKET_SENT, 110, 0);
     own(PACKET_RECEIVED, 200, 0);
@@ -546,7 +546,7 @@ END_TEST
 
 /* Behind the declaration the next packet is likely the repetition; one before it, and an acknowledgement, is none.  1: stream
  * bytes are told, and the packet before the declaration has none and the lost one's size: a probe. */
-START_TEST(where_no_stream_bytes_are_told_only_what_comes_behind_the_declaration_repeats) {
+START_TEST(where_no_stream_bytes_are_reported_only_what_comes_behind_the_declaration_repeats) {
     if (_i) bytes(ALICE, BOB);
     packet("packet_sent", ALICE, BOB, 1);
     packet("packet_sent", ALICE, BOB, 2);
@@ -613,7 +613,7 @@ int main(void) {
     tcase_add_test(tcase, messages_of_different_traces_are_different);
     tcase_add_test(tcase, a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure);
     tcase_add_test(tcase, a_message_is_no_packet_and_one_transport_no_other);
-    tcase_add_test(tcase, a_message_sent_twice_and_received_twice_is_told_by_no_order);
+    tcase_add_test(tcase, a_message_sent_twice_and_received_twice_is_ambiguous_in_any_order);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("timelines");
     tcase_add_checked_fixture(tcase, timeline_setup, timeline_teardown);
@@ -621,7 +621,7 @@ int main(void) {
     tcase_add_test(tcase, a_span_that_another_node_caused_is_a_request_and_its_end_an_answer);
     tcase_add_test(tcase, who_does_not_wait_gets_no_answer_and_who_asked_may_be_missing);
     tcase_add_loop_test(tcase, a_packet_without_new_bytes_behind_a_lost_one_likely_repeats_it, 0, 2);
-    tcase_add_loop_test(tcase, where_no_stream_bytes_are_told_only_what_comes_behind_the_declaration_repeats, 0, 2);
+    tcase_add_loop_test(tcase, where_no_stream_bytes_are_reported_only_what_comes_behind_the_declaration_repeats, 0, 2);
     tcase_add_loop_test(tcase, with_events_missing_a_receive_before_a_send_is_not_joined_to_it, 0, 2);
     tcase_add_test(tcase, ten_thousand_events_of_a_timeline_are_matched);
     suite_add_tcase(suite, tcase);

@@ -324,7 +324,7 @@ class Keys(TopTest):
         screen.send("enter")
         screen.wait(lambda s: "> alice to bob: traces" in s.lines[2] and row_names(s) == ["02020202"], "the trace of both")
 
-    def test_a_refused_question_is_told_in_its_place(self):
+    def test_a_refused_question_is_reported_in_its_place(self):
         self.traced(query=Error(-32001, "no trace has an id that begins so"))
         screen = self.top()
         screen.send("5")
@@ -400,7 +400,7 @@ class Ends(TopTest):
                     screen.interrupt(how)
                 self.assert_left_well(screen, status)
 
-    def test_a_traced_that_says_nothing_is_told_and_ctrl_c_works(self):
+    def test_a_traced_that_says_nothing_is_reported_and_ctrl_c_works(self):
         silent = FakeTraced(self.path, {})
         silent.answer = lambda *_: True
         with silent:
@@ -416,7 +416,7 @@ class Ends(TopTest):
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertIn("top needs a terminal", done.stderr)
 
-    def test_an_unknown_terminal_is_told(self):
+    def test_an_unknown_terminal_is_reported(self):
         self.traced()
         screen = self.top(TERM="nonsense", LSAN_OPTIONS="detect_leaks=0")  # ncurses forgets some memory then
         self.assertEqual(screen.wait_for_end(), 1)
@@ -430,7 +430,7 @@ class Live(unittest.TestCase):
         self.place = Place()
         self.addCleanup(self.place.close)
 
-    def test_it_waits_for_a_traced_that_went_away_and_goes_on_with_the_next(self):
+    def test_it_waits_for_a_traced_that_went_away_and_continues_with_the_next(self):
         self.place.start()
         node = self.place.node("alice", hex_id(0xa1))
         node.do("packets", 50, hex_id(7, 32), hex_id(0xb2))

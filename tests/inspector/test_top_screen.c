@@ -190,7 +190,7 @@ START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt) {
 }
 END_TEST
 
-START_TEST(trouble_is_told_and_the_rows_stay) {
+START_TEST(trouble_is_reported_and_the_rows_stay) {
     strcpy(top.trouble, "traced went away");
     ck_assert_str_eq(line(1), "traced went away");
     ck_assert_ptr_nonnull(strstr(line(4), "07000000"));
@@ -325,7 +325,7 @@ START_TEST(of_a_peer_all_traces_are_shown_that_traced_gives) {
 }
 END_TEST
 
-START_TEST(a_refused_question_is_told_harmlessly) {
+START_TEST(a_refused_question_is_reported_harmlessly) {
     struct top_moment moment = {.time_ms = time_ms};
     key(TOP_KEY_ENTER);
     top_feed(&top, top_page(&top), NULL, "no such \x1b]0;peer", &moment);
@@ -628,7 +628,7 @@ int main(void) {
     tcase_add_test(tcase, links_and_kinds_are_drawn_as_they_were_counted);
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
-    tcase_add_test(tcase, trouble_is_told_and_the_rows_stay);
+    tcase_add_test(tcase, trouble_is_reported_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);
     tcase_add_test(tcase, a_chosen_row_keeps_the_cursor_and_the_first_place_keeps_it_otherwise);
     tcase_add_test(tcase, enter_opens_what_the_row_is_about_and_escape_closes_it);
@@ -636,7 +636,7 @@ int main(void) {
     tcase_add_test(tcase, each_interval_is_counted_once_and_the_first_look_is_longer);
     tcase_add_test(tcase, an_answer_to_a_page_that_was_left_finds_none);
     tcase_add_test(tcase, of_a_peer_all_traces_are_shown_that_traced_gives);
-    tcase_add_test(tcase, a_refused_question_is_told_harmlessly);
+    tcase_add_test(tcase, a_refused_question_is_reported_harmlessly);
     tcase_add_test(tcase, a_timeline_is_walked_down_and_sideways);
     tcase_add_test(tcase, typing_a_filter_takes_letters_that_are_keys_otherwise);
     tcase_add_test(tcase, space_freezes_and_says_since_when_and_thaws_without_old_rates);

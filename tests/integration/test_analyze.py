@@ -73,7 +73,7 @@ class ALinkThatLoses(Verdicts):
         self.assertAlmostEqual(finding["rate"], finding["count"] / finding["of"])
         holds(self, self.net, finding)
 
-    def test_it_is_told_of_the_node_and_of_the_peer_and_of_nobody_else(self):
+    def test_it_is_reported_for_the_node_and_the_peer_and_nobody_else(self):
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("node", "carol")])
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("peer", "bob")])
         self.steadily(lambda: self.assertEqual(self.net.severe("node", "erin") + self.net.severe("peer", "erin"), []))
@@ -104,7 +104,7 @@ class ALinkThatLoses(Verdicts):
         self.assertTrue(done.stdout.isascii())
         self.assertIn(b"->", done.stdout)
 
-    def test_a_graph_fits_the_terminal_and_tells_what_does_not(self):
+    def test_a_graph_fits_the_terminal_and_reports_what_does_not(self):
         for columns, left_out in ((100, None), (80, None), (40, "no column for 3 of 5 nodes")):
             with self.subTest(columns=columns):
                 shown = self.net.run_in_terminal(columns, "trace", self.traces[0], "--graph")
@@ -114,9 +114,9 @@ class ALinkThatLoses(Verdicts):
                 self.assertEqual(left_out is None, "no column for" not in shown, shown)
                 self.assertIn((left_out or "packets: ")[:columns], shown)
 
-    def test_a_limit_is_told(self):
-        self.assertIn("older events of that time were not read", self.net.run("analyze", "--limit", "100"))
-        self.assertNotIn("older events of that time were not read", self.net.run("analyze"))
+    def test_a_limit_is_reported(self):
+        self.assertIn("older events of this time were not read", self.net.run("analyze", "--limit", "100"))
+        self.assertNotIn("older events of this time were not read", self.net.run("analyze"))
 
     def test_what_is_not_there_is_refused(self):
         self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))
@@ -245,13 +245,13 @@ class ThePage(unittest.TestCase):
     def setUp(self):
         self.page = pathlib.Path(ROOT, "docs/analyze.md").read_text(encoding="utf-8")
 
-    def test_it_tells_every_finding(self):
+    def test_it_lists_every_finding(self):
         table = pathlib.Path(ROOT, "inspector/analyze/analyze.def").read_text(encoding="utf-8")
         names = re.findall(r'^FINDING\(\w+, "(\w+)"', table, re.M)
         self.assertGreater(len(names), 5)
         self.assertEqual(re.findall(r"^### `(\w+)`$", self.page, re.M), names)
 
-    def test_it_tells_every_threshold_with_its_value(self):
+    def test_it_lists_every_threshold_with_its_value(self):
         header = pathlib.Path(ROOT, "inspector/analyze/analyze_thresholds.h").read_text(encoding="utf-8")
         values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
         self.assertGreater(len(values), 15)

@@ -113,7 +113,7 @@ class Applications(ProtocolTest):
         self.assertIn("DMAP 7: ok", other)
         self.assertIn("DMAP 7 data 41424344", other)
 
-    def test_names_that_are_no_text_reach_no_terminal(self):
+    def test_names_that_are_not_text_reach_no_terminal(self):
         client = self.start()
         alice = self.place.node("alice", ALICE)
         alice.do("app", "Data\x1b[31m", 1, "ST\x07ORE", "k\x9by", BYTES, 2)

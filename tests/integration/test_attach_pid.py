@@ -185,7 +185,7 @@ class Attach(ProtocolTest):
         self.place.traced.kill()
         self.place.finish()
         node.do("packets", 20000)
-        until(lambda: attached.said("going on with the ring itself"), "it to be noticed")
+        until(lambda: attached.said("continuing with the ring itself"), "it to be noticed")
         node.do("packets", 17)
         node.close()
         self.accounts_for(attached, emitted + 20017)
@@ -232,7 +232,7 @@ class Attach(ProtocolTest):
         self.assertEqual(attached.finish(), 0)
         self.assertTrue(attached.said("its log shrank"), attached.notes)
 
-    def test_why_it_cannot_is_told_with_the_remedy(self):
+    def test_the_reason_why_it_cannot_is_reported_with_the_remedy(self):
         gone = subprocess.Popen(["true"])
         gone.wait()
         self.fails("there is no process %d, and no log of one in %s" % (gone.pid, self.place.directory), gone.pid)
@@ -245,7 +245,7 @@ class Attach(ProtocolTest):
         self.fails("its header has a wrong magic", gone.pid)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
-    def test_another_users_log_is_told_with_the_remedy(self):
+    def test_another_users_log_is_reported_with_the_remedy(self):
         program = program_for_all(os.environ["TEST_NODE"], self.place.directory)
         os.chmod(self.place.directory, 0o777)
         node = subprocess.Popen([program, "alice", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -274,7 +274,7 @@ class ExitCodes(unittest.TestCase):
             with self.subTest(words=words):
                 self.fails(2, *words, said=said)
 
-    def test_a_cursor_that_has_expired_is_no_wrong_command_line(self):
+    def test_an_expired_cursor_is_not_a_usage_error(self):
         self.fails(1, "rpc", "query", '{"cursor": "x"}', said="cursor")
 
     def test_help_says_the_codes_and_so_does_the_page(self):

@@ -420,7 +420,7 @@ class Machines(unittest.TestCase):
             inspect("record", "-o", path, *self.recordings)
             self.assertEqual(differ(answers(*self.recordings), answers("--read", path, "--no-clock-correction")), [])
 
-    def test_the_machines_are_told(self):
+    def test_the_machines_are_reported(self):
         rows = [json.loads(line) for line in inspect("nodes", "--json", *self.recordings).splitlines()]
         self.assertEqual({(row["name"], row["host"]) for row in rows}, {("alice", "hill"), ("bob", "vale")})
         self.assertEqual(len({row["machine"] for row in rows}), 2)

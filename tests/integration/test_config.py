@@ -58,7 +58,7 @@ several = nodes >= 2
         self.assertEqual(code, 0)
         self.assertEqual(json.loads(out.splitlines()[0])["trigger"]["condition"], "(rtt > 1ms)")
 
-    def test_an_at_sign_in_a_value_is_none(self):
+    def test_an_at_sign_in_a_value_names_no_filter(self):
         self.write(self.FILE)
         for text in ("reason == @slow", 'reason == "@slow"', "reason ~ '*@slow'", "reason != @nothing", "reason == a@slow"):
             self.assertEqual(self.of("recent", "--where", text)[0], 0, text)
@@ -76,11 +76,11 @@ several = nodes >= 2
         self.assertEqual(self.of("recent", "--where", "custom or @wrong"),
                          (2, "", '  custom or (szie > 3)\n             ^~~~\ninspector: there is no field or kind "szie"; did you mean "size"?\n'))
 
-    def test_a_filter_within_itself_is_told(self):
+    def test_a_filter_within_itself_is_reported(self):
         self.write("[filters]\na = @b\nb = not @a\n")
         code, _, err = self.of("recent", "--where", "@a")
         self.assertEqual(code, 2)
-        self.assertRegex(err, rf"{self.path}:[23]: the filter @[ab] has itself in it")
+        self.assertRegex(err, rf"{self.path}:[23]: the filter @[ab] contains itself")
 
 
 class Options(Configured):
@@ -102,9 +102,9 @@ class Options(Configured):
         for text, line, told in (("[options]\nlimt = 3\n", 2, "there is no option limt; did you mean limit?"), ("\n\n[filtres]\n", 3, "did you mean filters?"),
                                  ("[options]\nlimit = many\n", 2, "a whole number"), ("[options]\nlimit\n", 2, "limit needs a value"),
                                  ("limit = 3\n", 1, "before the first section"), ("[options nodse]\n", 1, "there is no command nodse"),
-                                 ("[filters]\na b = c\n", 2, "the name of a filter"), ("[filters]\na =\n", 2, "the filter a is empty"),
-                                 ("[filters]\na = b\na = c\n", 3, "there is a filter a already"), ("[options]\nreset\n", 2, "for the command line only"),
-                                 ("[options]\nexec = rm\n", 2, "for the command line only"), ("[options\n", 1, "a section is"),
+                                 ("[filters]\na b = c\n", 2, "a filter's name consists of"), ("[filters]\na =\n", 2, "the filter a is empty"),
+                                 ("[filters]\na = b\na = c\n", 3, "there already is a filter a"), ("[options]\nreset\n", 2, "only for the command line"),
+                                 ("[options]\nexec = rm\n", 2, "only for the command line"), ("[options\n", 1, "a section is"),
                                  ("[options]\nutc = maybe\n", 2, "yes or no"), ("[options]\ncolor = pnk\n", 2, "auto, always or never")):
             with self.subTest(text=text):
                 self.write(text)
@@ -127,7 +127,7 @@ class Options(Configured):
     def test_a_file_of_another_user_is_refused(self):
         self.write("[options]\nno-header\n")
         os.chown(self.path, 12345, 12345)
-        self.assertEqual(self.of("nodes"), (2, "", f"inspector: {self.path}: is another user's, and is not read\n"))
+        self.assertEqual(self.of("nodes"), (2, "", f"inspector: {self.path}: belongs to another user, and is not read\n"))
 
     def test_help_needs_no_configuration_and_the_path_can_be_chosen(self):
         self.write("[nonsense\n")

@@ -130,7 +130,7 @@ class Control(NodesTest):
         self.indexed(1, 0)
         self.assertEqual((self.emits("alice"), self.emits("bob")), ((["custom"], 0.5), ("all", 1)))
 
-    def test_nobody_to_control_is_no_error_but_a_node_that_is_gone_is(self):
+    def test_nobody_to_control_is_not_an_error_but_a_node_that_is_gone_is(self):
         self.assertEqual(self.control(kinds="none"), set())
         alice = self.node("alice", ALICE)
         alice.kill()

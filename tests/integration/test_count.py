@@ -157,7 +157,7 @@ class Count(CountTest):
         one = self.client.call("count", kind="app_start")
         self.assertEqual((one["events"], one["seconds"], one["rows"][0]["rate"]), (1, None, None))
 
-    def test_mistakes_are_told(self):
+    def test_mistakes_are_reported(self):
         cases = [({"group_by": "knid"}, "group_by", "kind"), ({"group_by": ["kind", "kind"]}, "group_by", None),
                  ({"group_by": ["a"] * 5}, "group_by", None), ({"value": "kind"}, "value", None), ({"value": "rt"}, "value", "rtt"),
                  ({"histogram": True}, "histogram", None), ({"group_by": []}, "group_by", None), ({"limit": 0}, "limit", None),
@@ -166,7 +166,7 @@ class Count(CountTest):
             error = self.client.fail("count", **params)
             self.assertEqual((error["code"], error["data"]["param"], error["data"].get("suggestion")), (-32602, param, suggestion), params)
 
-    def test_explain_tells_the_index(self):
+    def test_explain_reports_the_index(self):
         self.assertEqual(self.client.call("count", trace_id=TRACE_2, explain=True)["explain"], {"index": "trace", "examined": 5})
         self.assertEqual(self.client.call("count", filter="rtt > 1", explain=True)["explain"]["index"], "kind")
 
@@ -191,7 +191,7 @@ class Count(CountTest):
         self.assertTrue(done.stdout.startswith("kind metrics: 16 values"), done.stdout)
         done = self.inspect("--by", ",")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("--by takes fields", done.stderr)
+        self.assertIn("--by expects fields", done.stderr)
         done = self.inspect("--by", "time/1ns", "--limit", "1")
         self.assertIn("; the 1 newest of ", done.stdout)
         done = self.inspect("--by", "knid")
@@ -209,7 +209,7 @@ class Limits(CountTest):
         self.assertEqual((answer["events"], answer["groups"], len(answer["rows"])), (80_000, 65_536, 3))
         self.assertEqual(answer["ungrouped"], 80_000 - 65_536)
 
-    def test_what_was_lost_is_told_for_the_nodes_that_were_asked_about(self):
+    def test_what_was_lost_is_reported_for_the_nodes_that_were_asked_about(self):
         self.place.hold()
         self.alice.do("packets", 200_000)
         self.bob.do("packets", 10)

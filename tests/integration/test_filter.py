@@ -128,7 +128,7 @@ class Query(FilterTest):
         self.place.settle(self.client, 1021)
         self.assertEqual(self.client.call("query", filter="not packet_num in {900..999}", total=True, limit=1)["total"], 921)
 
-    def test_a_mistake_is_told_with_its_place_and_what_was_meant(self):
+    def test_a_mistake_is_reported_with_its_place_and_what_was_meant(self):
         cases = [("rrt > 5ms", 0, 3, "rtt"), ("packet_sent and szie > 5", 16, 4, "size"), ("rtt > 5mz", 7, 2, "ms"),
                  ("node == alcie", 8, 5, "alice"), ("peer in {bob, alise}", 14, 5, "alice"), ("packet_lst", 0, 10, "packet_lost"),
                  ("DMAP.kay == 5", 5, 3, "key"), ("DMAQ.key == 5", 0, 4, "DMAP"), ("command == GET_CHUNKS", 11, 10, "GET_CHUNK"),
@@ -147,7 +147,7 @@ class Query(FilterTest):
         self.assertEqual(self.client.fail("query", filter=5)["data"]["param"], "filter")
         self.assertEqual(self.client.fail("query", filter="é" * 200)["code"], -32602)
 
-    def test_where_the_filter_says_which_nodes_their_gaps_are_told(self):
+    def test_where_the_filter_says_which_nodes_their_gaps_are_reported(self):
         self.assertEqual(self.client.call("query", filter="node == bob")["gaps"], [])
 
 
@@ -212,7 +212,7 @@ class Inspector(FilterTest):
         self.assertEqual((code, len(json.loads(out)["events"])), (0, 2))
         self.assertIn("index kind", self.inspect("recent", *slow, "--explain")[2])
 
-    def test_what_a_filter_leaves_nothing_of_is_told_as_that(self):
+    def test_what_a_filter_leaves_nothing_of_is_reported_as_that(self):
         self.assertEqual(self.inspect("trace", "11", "--where", "metrics"),
                          (1, "", "inspector: no event in the history belongs to a trace 11 and matches --where metrics\n"))
         code, out, _ = self.inspect("recent", "--where", "fin")

@@ -78,7 +78,7 @@ class Follow(ProtocolTest):
         self.assertEqual(len(names) + follower.missed, emitted)
         self.assertTrue(follower.whole)
 
-    def test_every_event_is_shown_once_or_told_as_missed_while_traced_is_killed_again_and_again(self):
+    def test_every_event_is_shown_once_or_reported_as_missed_while_traced_is_killed_again_and_again(self):
         chance = random.Random(5)
         self.start()
         followers = [self.follow(), self.follow(recent=None)]
@@ -111,7 +111,7 @@ class Follow(ProtocolTest):
         self.assertTrue(any("missed at most" in note for note in some.notes), some.notes)
         self.assertEqual(len(set(some.names())), len(some.names()))
 
-    def test_a_node_that_is_started_again_while_traced_is_away_is_told_from_its_old_log(self):
+    def test_a_node_that_is_started_again_while_traced_is_away_is_reported_from_its_old_log(self):
         self.start()
         follower = self.follow()
         for turn in range(3):

@@ -96,7 +96,7 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(early.ask("wait-peers 1"), ["peers", "1"])
         self.assertEqual(early.ask("peers")[2].split("@")[0], again.id)
 
-    def test_a_node_goes_on_when_its_neighbour_stops(self):
+    def test_a_node_continues_when_its_neighbour_stops(self):
         a, b, c = self.line("abc")
         self.assertEqual(b.end(), 0)
         stored = a.ask("store lonely")

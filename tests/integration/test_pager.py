@@ -100,7 +100,7 @@ class Pager(ReadTest):
         self.assertEqual(code, 1)
         self.assertIn("did you mean alice?", shown)
 
-    def test_quitting_early_is_no_error(self):
+    def test_quitting_early_is_not_an_error(self):
         shown, code = self.terminal("range", "0", "now", PAGER="head -n 1").wait()
         self.assertEqual(code, 0)
         self.assertEqual(len(shown.splitlines()), 1)

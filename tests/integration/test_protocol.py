@@ -35,7 +35,7 @@ class Framing(ProtocolTest):
     def alive(self):
         self.assertEqual(self.client.call("hello")["name"], "traced")
 
-    def test_hello_tells_who_and_what_limits(self):
+    def test_hello_says_who_answers_and_with_what_limits(self):
         hello = self.client.call("hello")
         self.assertEqual(hello["protocol"], 1)
         self.assertEqual(hello["pid"], self.place.traced.pid)
@@ -49,7 +49,7 @@ class Framing(ProtocolTest):
             self.assertIsInstance(reply["error"]["data"]["position"], int)
         self.alive()
 
-    def test_json_that_is_no_request_is_invalid(self):
+    def test_json_that_is_not_a_request_is_invalid(self):
         for text in ("1", "\"x\"", "{}", "[]", "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"hello\"}",
                      "{\"jsonrpc\":\"2.0\",\"id\":1}", "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"hello\"}",
                      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}"):
@@ -311,7 +311,7 @@ class Methods(ProtocolTest):
             self.total += 30000
             self.place.settle(self.client, self.total)
 
-    def test_what_left_the_history_between_two_pages_is_told(self):
+    def test_what_left_the_history_between_two_pages_is_reported(self):
         questions = ({"trace_id": TRACE_1}, {"peer_id": BOB, "kind": "packet_sent"}, {"from": "-1h"}, {"order": "desc"},
                      {"filter": "kind == packet_sent", "total": True}, {"filter": "size > 0"}, {"kind": "packet_sent", "total": True}, {"node_id": ALICE, "order": "desc", "total": True}, {"kind": "packet_sent"})
         self.assertEqual(self.client.call("query", limit=2, total=True, trace_id=TRACE_2)["total"], 5)
@@ -411,7 +411,7 @@ class Methods(ProtocolTest):
 
 
 class Gaps(ProtocolTest):
-    def test_losses_are_told_with_the_answer_they_belong_to(self):
+    def test_losses_are_reported_with_the_answer_they_belong_to(self):
         early = self.place.node("early", ALICE)
         early.do("packets", 100000, TRACE_1)  # more than a lane holds, and nobody reads
         late = self.place.node("late", BOB)
@@ -433,7 +433,7 @@ class Gaps(ProtocolTest):
         self.assertEqual((len(other["events"]), other["lost"], other["gaps"]), (10, 0, []))
         self.assertEqual(client.call("query", node_id="early", order="desc", limit=5)["lost"], 0)
 
-    def test_a_gap_between_two_pages_is_told_once(self):
+    def test_a_gap_between_two_pages_is_reported_once(self):
         client = self.start("--history", "128M")
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 10, TRACE_1)

@@ -33,7 +33,7 @@ class Subscriptions(ProtocolTest):
             lost += told["lost"]
         return events, lost
 
-    def test_new_events_are_told_as_they_come(self):
+    def test_new_events_are_reported_as_they_come(self):
         self.assertEqual(self.client.call("subscribe"), {"subscription": 1})
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 1000, TRACE_1, BOB)
@@ -133,7 +133,7 @@ class Subscriptions(ProtocolTest):
                 client.close()
         alice.do("packets", 1)
 
-    def test_a_stream_from_a_time_begins_in_the_history_and_goes_on(self):
+    def test_a_stream_from_a_time_begins_in_the_history_and_continues(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 9000)
         self.place.settle(self.client, 9000)
@@ -263,7 +263,7 @@ class Subscriptions(ProtocolTest):
         self.assertEqual(len(self.collect(subscriber, 10000)[0]), 10000)
         self.assertEqual(stats["process"]["limit_bytes"] >> 20, int(self.place.log[-1].rsplit("at most ", 1)[1].split()[0]))
 
-    def test_recent_events_that_go_before_they_are_read_are_told(self):
+    def test_recent_events_that_go_before_they_are_read_are_reported(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 20000)
         self.place.settle(self.client, 20000)

@@ -203,7 +203,7 @@ class EveryCommand(ReadTest):
         for args in (["attach", "4242"], ["doctor"]):
             self.read(*args, code=1, err="inspector: inspector %s needs live nodes: a recording has none\n" % args[0])
         code, _, err = run(self.place, "nodes", "--read", self.dir, "--pid", "1")
-        self.assertEqual((code, err), (2, "inspector: --read and --pid exclude each other: ask one or the other\n"))
+        self.assertEqual((code, err), (2, "inspector: --read and --pid exclude each other: use one of them\n"))
 
     def test_the_short_form_and_several_are_read_as_one(self):
         self.stop()
@@ -231,7 +231,7 @@ class Damage(ReadTest):
         self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
         self.assertIn(sentence, err)
 
-    def test_what_is_no_recording_is_one_line(self):
+    def test_a_file_that_is_not_a_recording_is_reported_in_one_line(self):
         place = pathlib.Path(self.place.directory)
         (place / "empty").write_bytes(b"")
         (place / "foreign").write_bytes(b"\x7fELF" + bytes(20000))
@@ -485,7 +485,7 @@ class Json(ReadTest):
         for line in err.splitlines():
             self.assertRegex(line, r"^inspector: .*saved\.json: at byte \d+: ")
 
-    def test_json_without_events_is_no_recording(self):
+    def test_json_without_events_is_not_a_recording(self):
         for text, sentence in (("{}", "neither events nor nodes"), ("[1, 2]", "neither events nor nodes"),
                                ('{"events":[]}', "neither events nor nodes"), ("{" * 100000, "neither events nor nodes"),
                                ("[" * 100000, "neither events nor nodes"), ("{", "neither events nor nodes"),

@@ -138,7 +138,7 @@ class Record(ProtocolTest):
         answers, _ = ask([self.dir], "count")
         self.assertEqual(total(answers[0]["result"]) % SEGMENT, 10)
 
-    def test_a_full_disk_drops_segments_and_tracing_goes_on(self):
+    def test_a_full_disk_drops_segments_and_tracing_continues(self):
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))  # a whole segment does not fit, a rest does
@@ -215,7 +215,7 @@ class Salvage(ProtocolTest):
         self.assertEqual(timeless(client.call("query", trace_id=TRACES[0], limit=1000)["events"]),
                          timeless(answers[1]["result"]["events"]))
 
-    def test_what_is_no_ring_is_told_and_passed_over(self):
+    def test_a_file_that_is_not_a_ring_is_reported_and_skipped(self):
         pathlib.Path(self.place.directory, "p2ptrace.0.1.0123456789abcdef").write_bytes(b"x" * 30000)
         self.place.node("alice", ALICE).do("packets", 3)
         told = self.salvage()

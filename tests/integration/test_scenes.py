@@ -57,7 +57,7 @@ class Scenes(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""), command)
         return done.stdout
 
-    def test_they_are_told_in_the_same_sentences(self):
+    def test_they_are_reported_in_the_same_sentences(self):
         for scene in sorted(SCENES.glob("*.scene")):
             if "\nmissing " in scene.read_text(encoding="utf-8"):
                 continue  # no ring can be made to lose an event at a given moment

@@ -59,7 +59,7 @@ class Log(ServiceTest):
         self.assertEqual((code, rest), (0, ""))
         self.assertIn("stopped", read(log))
 
-    def test_a_log_that_cannot_be_opened_anew_goes_on_where_it_was(self):
+    def test_a_log_that_cannot_be_opened_anew_continues_where_it_was(self):
         directory = self.path("logs")
         os.mkdir(directory)
         client = self.start_quietly("--log", os.path.join(directory, "log"))
@@ -92,7 +92,7 @@ class Log(ServiceTest):
         self.assertEqual(levels, {"warning"})
         self.assertIn("object p2ptrace.bad rejected", read(log))
 
-    def test_a_log_goes_on_behind_what_it_has_line_by_line(self):
+    def test_a_log_continues_behind_what_it_has_line_by_line(self):
         log = self.path("log")
         with open(self.path("p2ptrace.two\nlines\x7f"), "wb") as bad:
             bad.write(b"no ring" * 1000)
@@ -130,7 +130,7 @@ class Log(ServiceTest):
         self.assertRegex(line, rb"^\(\d+ lines are missing here, for nobody read them\)\n$")
         self.assertIn(b"another", self.place.traced.stderr.readline())
 
-    def test_an_error_at_the_start_is_told_on_stderr_and_in_the_log(self):
+    def test_an_error_at_the_start_is_reported_on_stderr_and_in_the_log(self):
         log = self.path("log")
         text = self.fails("--log", log, "--shm-dir", self.path("none"))
         self.assertIn("none", text)
@@ -208,7 +208,7 @@ class OneDrains(ServiceTest):
         self.assertEqual(len([name for name in os.listdir(self.place.directory) if name.startswith("p2ptrace.")]), 1)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can make another's file")
-    def test_a_name_that_another_user_took_first_is_told_and_no_obstacle(self):
+    def test_a_name_that_another_user_took_first_is_reported_and_does_not_matter(self):
         lock = self.path(".p2ptrace.%d.drain" % os.geteuid())
         with open(lock, "w", encoding="utf-8"):
             os.chown(lock, 65534, -1)
@@ -294,7 +294,7 @@ class Check(ServiceTest):
         self.assertEqual(len([sentence for _, sentence in told if " of user " in sentence]), 8)
         self.assertEqual(told[-1], ("note", "11 of other users in all"))
 
-    def test_who_would_be_served_is_told(self):
+    def test_the_clients_that_would_be_served_are_reported(self):
         self.assertTrue(self.check()[1]["socket"][0][1].endswith(", for this user and root"))
         os.chmod(self.place.directory, 0o711)
         self.assertTrue(self.check("--group", "54321")[1]["socket"][0][1].endswith(", for this user, root and the group"))
@@ -355,7 +355,7 @@ class Group(ServiceTest):
         self.assertIn('"result"', self.visit(STRANGERS, 7, GROUP))
         self.assertEqual(client.call("stats")["clients"]["refused"], 1)
 
-    def test_a_directory_that_keeps_the_group_out_is_told_at_the_start(self):
+    def test_a_directory_that_keeps_the_group_out_is_reported_at_the_start(self):
         os.chmod(self.place.directory, 0o700)
         text = self.fails("--group", str(GROUP))
         self.assertIn("the group cannot enter " + self.place.directory, text)
@@ -471,7 +471,7 @@ class ServiceManager(ServiceTest):
                 self.assertEqual(self.place.stop()[0], 0)
                 self.assertEqual(notify.recv(1000), b"STOPPING=1")
 
-    def test_a_manager_that_does_not_listen_is_no_harm(self):
+    def test_a_manager_that_does_not_listen_does_no_harm(self):
         self.place.environment["NOTIFY_SOCKET"] = self.path("nobody")
         self.start().call("hello")
         self.assertEqual(self.place.stop()[0], 0)

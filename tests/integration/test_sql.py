@@ -403,7 +403,7 @@ class Large(ProtocolTest):
         self.assertEqual((process.stderr.read(), process.wait()), (b"", 0))
         process.stderr.close()
 
-    def test_what_was_lost_before_traced_could_read_it_is_told_once(self):
+    def test_what_was_lost_before_traced_could_read_it_is_reported_once(self):
         client = self.start()
         alice = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")
         alice.do("packets", 10)
@@ -447,7 +447,7 @@ def has_socket(pid):
 
 
 class Gone(ProtocolTest):
-    def test_a_traced_that_goes_away_is_told_in_one_line(self):
+    def test_a_traced_that_goes_away_is_reported_in_one_line(self):
         self.start()
         self.place.hold()
         process = subprocess.Popen([os.environ["INSPECTOR"], "sql", "SELECT 1"], env=self.place.environment, stdout=subprocess.PIPE,
@@ -537,7 +537,7 @@ class Strange(unittest.TestCase):
             found = self.asked_filter([("ONE", [fields]), ("ONE", [other]), ("TWO", [("x", "hash", 1)])], "SELECT 1 FROM ONE WHERE " + condition)
             self.assertEqual(found, said, (fields, other, condition))
 
-    def test_its_refusal_is_told(self):
+    def test_its_refusal_is_reported(self):
         done, _ = self.ask("SELECT * FROM events", Error(-32603, "out of \x1b[31m memory"))
         self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "inspector: out of \\x1b[31m memory\n"))
 
@@ -554,7 +554,7 @@ class Strange(unittest.TestCase):
             done, _ = self.ask("SELECT * FROM events", answer)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""), answer)
 
-    def test_a_line_that_is_no_json_is_told(self):
+    def test_a_line_that_is_not_json_is_reported(self):
         for line in (b'{"jsonrpc":"2.0","id":4,"result":{"events":[{"a":"\n', b'{"jsonrpc":"2.0","id":4,"result":{"events":[1,2],"cursor\n', b"\n"):
             done, _ = self.ask("SELECT * FROM events", Raw(line))
             self.assertEqual((done.returncode, done.stdout), (1, ""))

@@ -128,7 +128,7 @@ class SqlShell(ProtocolTest):
         shell.begin("0 as ';' -- of everything;")
         self.assertEqual(shell.ask("from events;"), " ;\r\n10\r\n")
 
-    def test_it_goes_on_after_an_error(self):
+    def test_it_continues_after_an_error(self):
         shell = self.shell()
         self.assertEqual(shell.ask("select missing;"), "inspector: no such column: missing\r\n  select missing;\r\n         ^\r\n")
         self.assertEqual(shell.ask("select 7;"), "7\r\n7\r\n")
@@ -174,7 +174,7 @@ class SqlShell(ProtocolTest):
             self.assertEqual(shell.end(), 0)
             self.assertIn(last + PROMPT, shell.seen)
 
-    def test_control_space_is_no_control_d(self):
+    def test_control_space_is_not_control_d(self):
         shell = self.shell()
         shell.send("\0select 9;\r")
         shell.expect("\r\n9\r\n9\r\n" + PROMPT)

@@ -182,7 +182,7 @@ class Traces(ProtocolTest):
         self.assertEqual(self.ids(order="oldest", filter="unfinished", limit=2),
                          ([id for id in oldest if id in unfinished][:2], len(unfinished)))
 
-    def test_mistakes_are_told(self):
+    def test_mistakes_are_reported(self):
         for params, param, suggestion in (({"filter": "packet_sent"}, "filter", "any packet_sent"), ({"filter": "nods > 3"}, "filter", "nodes"),
                                           ({"filter": "any (rrt > 5)"}, "filter", "rtt"), ({"order": "fastest"}, "order", None),
                                           ({"filter": "duration > 5KiB"}, "filter", None)):

@@ -214,7 +214,7 @@ class Trigger(TriggerTest):
             self.assertEqual(len(self.window(name)[1]), 1)
         self.with_time_enough(attempt)
 
-    def test_a_history_that_begins_too_late_is_told(self):
+    def test_a_history_that_begins_too_late_is_reported(self):
         process = self.begin("rtt > 100ms", "--before", "1h", "--after", "0s", "--write", "w.ndjson", "--limit", "1", "--where", "metrics")
         for _ in range(12):
             self.packets(40_000)
@@ -224,7 +224,7 @@ class Trigger(TriggerTest):
         self.assertEqual(process.wait(), 0)
         self.assertTrue(self.window("w.ndjson")[2]["truncated"])
 
-    def test_mistakes_are_told_before_anything_is_waited_for(self):
+    def test_mistakes_are_reported_before_anything_is_waited_for(self):
         for words, text in ((("rrt > 5ms",), "  rrt > 5ms\n  ^~~\n"), (("packet_lost", "--where", "szie > 5"), "  szie > 5\n  ^~~~\n")):
             process = self.begin(*words)
             out, notes = process.communicate()
@@ -358,8 +358,8 @@ class Exec(TriggerTest):
         self.assertEqual(process.returncode, 0)
         self.assertEqual(sorted(line.split(",")[1] for line in err.splitlines()), sorted(f" of window {number}" for number in (1, 2, 3, 4, 6)), err)
 
-    def test_one_that_fails_is_told_and_stops_nothing(self):
-        for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "ended by signal 9"),
+    def test_one_that_fails_is_reported_and_stops_nothing(self):
+        for command, told in ((self.script("exit 3"), "of window 1, ended with code 3"), (self.script("kill -9 $$", "other"), "killed by signal 9"),
                               ("/proc/nonexistent/program", "cannot be run: No such file")):
             process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "-n", "1", "--exec", command)
             self.emit(*SLOW)
@@ -368,8 +368,8 @@ class Exec(TriggerTest):
             self.assertEqual(len(out.splitlines()), 3)
             self.assertIn(told, err)
 
-    def test_a_command_that_is_none_is_told_at_once(self):
-        for command, told in (("", "no program is named"), ("a 'b", "a quote has no end"), ("x " * 70, "at most 64 words")):
+    def test_an_invalid_command_is_reported_at_once(self):
+        for command, told in (("", "names no program"), ("a 'b", "a quote is not closed"), ("x " * 70, "at most 64 words")):
             process = self.begin("rtt > 100ms", "--exec", command)
             _, err = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 2)

@@ -54,7 +54,7 @@ class Udp(unittest.TestCase):
     def test_it_works_and_says_so(self):
         self.assertEqual((self.said, self.status), (f"{COUNT} of {COUNT} answered\n", 0))
 
-    def test_every_message_is_told_at_both_ends(self):
+    def test_every_message_is_reported_at_both_ends(self):
         sent, received = self.of("alice", "message_sent", type="PING"), self.of("bob", "message_received", type="PING")
         arrived = len(sent) - len(sent) // DROP  # each DROP-th is lost
         self.assertGreaterEqual(len(self.again()), 2)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leaves the inspector for other programs: the events of a trace, or all that match, in one of the formats of ../export.
- * With --follow: cmd_export_follow.c. */
+ * Exports for other programs: the events of a trace, or all that match, in one of the formats of ../export. --follow is in
+ * cmd_export_follow.c. */
 #include "cmd_export_follow.h"
 
 #include "formats.h"
@@ -21,7 +21,7 @@
 
 #define PROGRESS_MS 200
 
-/* Where the output goes. */
+/* The destination of the output. */
 struct destination {
     const char *path; /* NULL: standard output */
     bool is_directory;
@@ -29,14 +29,14 @@ struct destination {
     struct outdir directory;
 };
 
-/* One that ends. */
+/* An export that ends. */
 struct running {
     struct exporting exporting;
     struct destination destination;
     char trace_id[TRACE_DIGITS + 1]; /* in full */
-    uint64_t total;                  /* events that match; 0: not known */
-    uint64_t told_ms;                /* progress, last */
-    bool tells;                      /* progress: stderr is a terminal that the output does not go to */
+    uint64_t total;                  /* matching events; 0: not known */
+    uint64_t shown_ms;               /* when progress was last shown */
+    bool progress;                   /* shows progress: stderr is a terminal, and the output does not go there */
 };
 
 /* ---- Ctrl-C ---- */
@@ -53,7 +53,7 @@ static void on_signal(int signal) {
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 #define SIGNALS (sizeof signals / sizeof *signals)
 
-/* Until the output is ended; nothing half is left then. */
+/* Until the output is complete: nothing half-written may stay. */
 static void catch_signals(const struct source *source, struct sigaction before[SIGNALS]) {
     struct sigaction action = {.sa_handler = on_signal};
     interruptible = source;
@@ -70,10 +70,10 @@ static void release_signals(const struct sigaction before[SIGNALS]) {
 
 /* ---- progress ---- */
 
-static void tell_progress(struct running *running) {
+static void show_progress(struct running *running) {
     uint64_t now_ms = trace_now_monotonic_ms();
-    if (!running->tells || now_ms - running->told_ms < PROGRESS_MS) return;
-    running->told_ms = now_ms;
+    if (!running->progress || now_ms - running->shown_ms < PROGRESS_MS) return;
+    running->shown_ms = now_ms;
     if (running->total)
         fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", running->exporting.export.events, running->total);
     else
@@ -81,12 +81,12 @@ static void tell_progress(struct running *running) {
 }
 
 static void end_progress(const struct running *running) {
-    if (running->tells) fputs("\r\033[K", stderr);
+    if (running->progress) fputs("\r\033[K", stderr);
 }
 
 /* ---- events ---- */
 
-/* The id in full, as the first event has it. */
+/* Takes the id in full from the first event. */
 static void find_trace_id(struct running *running, struct json_span events) {
     struct json_span event, id, plain;
     size_t at = 0;
@@ -97,7 +97,7 @@ static void find_trace_id(struct running *running, struct json_span events) {
     running->exporting.settings.trace_id = running->trace_id;
 }
 
-/* Once there is an event: who the nodes are, and how the output begins. */
+/* Begins the output at the first event: asks for the nodes first. */
 static int begin(struct running *running, struct json_span events) {
     struct destination *destination = &running->destination;
     int fd = destination->path ? destination->file.fd : running->exporting.session->output.fd;
@@ -118,7 +118,7 @@ static int give_page(struct running *running, const struct strbuf *text, const j
     if (export_page(&running->exporting.export, events, json_object_get(page, "gaps"))) return -1;
     if (export_missed(&running->exporting.export, json_get_count(page, "evicted"), "gone")) return -1;
     running->total = json_get_count(page, "total");
-    tell_progress(running);
+    show_progress(running);
     return 0;
 }
 
@@ -142,7 +142,7 @@ static int give_all(struct running *running) {
     json_t *page;
     int result = pages_init(&pages, &session->inquiry, params, PAGES_ALL);
     pages.text = &text;
-    /* An interrupted question ends at once; one that has not been asked yet would open the connection again. */
+    /* An interrupted question ends at once; one that is asked later would open the connection again. */
     if (!result && interrupted) result = -1;
     while (!result && !(result = pages_next(&pages, &page)) && page) {
         result = give_page(running, &text, page);
@@ -194,7 +194,7 @@ static int close_destination(struct running *running, int result) {
     return result ? result : failed;
 }
 
-static void tell_losses(const struct exporting *exporting) {
+static void report_losses(const struct exporting *exporting) {
     char text[128];
     if (!exporting->export.lost) return;
     snprintf(text, sizeof text, "%" PRIu64 " events were lost before traced could read them; the export says where",
@@ -209,7 +209,7 @@ static int export_once(struct exporting *exporting) {
     catch_signals(session->inquiry.source, before);
     int result = open_destination(&running);
     if (!result) {
-        running.tells = isatty(STDERR_FILENO) && !(session->output.terminal && !running.destination.path);
+        running.progress = isatty(STDERR_FILENO) && !(session->output.terminal && !running.destination.path);
         result = give_all(&running);
         end_progress(&running);
         result = close_destination(&running, result);
@@ -235,9 +235,10 @@ static int check_options(const struct exporting *exporting) {
         return 0;
     }
     if (!exporting->format->follow_ms)
-        return failure_set(failure, EXIT_USAGE, "%s has to be whole to be read: --follow is for ndjson, csv, tsv and otlp",
+        return failure_set(failure, EXIT_USAGE,
+                           "%s can only be read when it is complete: --follow is for ndjson, csv, tsv and otlp",
                            exporting->format->name);
-    if (output) return failure_set(failure, EXIT_USAGE, "--follow never has the whole: write it with > FILE");
+    if (output) return failure_set(failure, EXIT_USAGE, "--follow has no end to complete a file at: write it with > FILE");
     if (option_given(options, OPTION_UNTIL)) return failure_set(failure, EXIT_USAGE, "either --follow or --until");
     return 0;
 }
@@ -261,7 +262,7 @@ int run_export(struct session *session) {
     exporting.format = export_find(name ? name : push ? "otlp" : follow ? "ndjson" : "json", &session->failure);
     if (!exporting.format || check_options(&exporting)) return -1;
     int result = follow ? export_follow(&exporting) : export_once(&exporting);
-    if (!result) tell_losses(&exporting);
+    if (!result) report_losses(&exporting);
     if (exporting.began) export_fini(&exporting.export);
     json_decref(exporting.hello);
     json_decref(exporting.nodes);

@@ -26,11 +26,11 @@ struct following {
     struct exporting *exporting;
     struct stream stream;
     uint64_t wait_ms;  /* how long traced may be away */
-    uint64_t names_ms; /* when nodes were asked for */
-    uint64_t flush_ms; /* when to write out what was given; WAIT_FOREVER: nothing was */
+    uint64_t names_ms; /* when we last asked for nodes */
+    uint64_t flush_ms; /* when to flush; WAIT_FOREVER: nothing to flush */
 };
 
-/* Nodes that are new have names, too; they are asked for once in a while. */
+/* Asks for the names of new nodes, but not too often. */
 static int learn_node(struct following *following, const json_t *event) {
     const char *id = json_get_hex(event, "node_id", 2 * TRACE_NODE_ID_BYTES);
     struct trace_node_id bytes;
@@ -76,7 +76,7 @@ static int give_gap(struct following *following, const struct source_news *gap) 
     return export_missed(&following->exporting->export, gap->count, reasons[gap->why].word);
 }
 
-/* Takes one piece of news.  Returns 1 at the end, 0, or -1 with the failure. */
+/* Handles one piece of news.  Returns 1 at the end, 0, or -1 with the failure. */
 static int take_news(struct following *following) {
     struct source_news news;
     struct strbuf line = {0};
@@ -109,7 +109,7 @@ static int follow_to_the_end(struct following *following) {
         if (export_flush(export)) result = -1;
     }
     if (result >= 0) result = export_end(export);
-    /* A reader that has seen enough is no failure of a stream. */
+    /* A reader that has seen enough is not a failure. */
     return result && export->out && export->out->error == EPIPE ? 0 : result;
 }
 
@@ -122,7 +122,7 @@ int export_follow(struct exporting *exporting) {
         stream_wish_of(session->options, trace_now_monotonic_ms(), params, following.wait_ms ? CONNECT_RETRY_MS : 0);
     int result = begin_stream(session, &following.stream, session->inquiry.source, begin, away_note);
     if (!result) {
-        end_signal_catch(push_hurry); /* what is open ends in the output, and what waits is pushed, for a moment */
+        end_signal_catch(push_hurry); /* completes the output, and still pushes what waits, for a moment */
         if (!exporting->settings.push) source_watch_output(session->inquiry.source, session->output.fd);
         result = export_start(exporting, exporting->settings.push ? -1 : session->output.fd, NULL);
     }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define WAITING_MANY 3
-#define QUIET_NS UINT64_C(180000000000) /* a machine renews its row every minute at least */
+#define QUIET_NS UINT64_C(180000000000) /* a machine renews its row at least every minute */
 
 /* ---- init, migrate ---- */
 
@@ -39,7 +39,7 @@ static int administer(struct session *session, struct clickhouse **servers, size
                            cluster);
     if (init && !cluster && (admin.on_cluster || admin.replicated || server_count > 1))
         return failure_set(&session->failure, EXIT_USAGE,
-                           "several servers are a cluster: --cluster NAME, as their configuration calls it");
+                           "several servers form a cluster: --cluster NAME, its name in their configuration");
     if (init ? fleet_init(&admin, &session->failure) : fleet_migrate(&admin, &session->failure)) return -1;
     if (!admin.dry_run && session->view.header)
         strbuf_printf(&session->output.text, "%s/%s is ready%s\n", clickhouse_address(servers[0]),
@@ -56,7 +56,7 @@ static int show_server(struct session *session, struct clickhouse *server) {
     if (fleet_server_status(server, &is, &session->failure)) return -1;
     if (!is.schema.exists)
         return failure_set(&session->failure, EXIT_FAILED,
-                           "%s has no fleet in the database %s: make it with inspector fleet init %s/%s", at,
+                           "%s has no fleet in the database %s: create it with inspector fleet init %s/%s", at,
                            clickhouse_database(server), at, clickhouse_database(server));
     if (options_want_data(session->options)) {
         json_t *line =
@@ -85,7 +85,7 @@ struct host_list {
     struct table table;
     uint64_t now_ns;
     char last[FLEET_HOST_BYTES_MAX + 1];
-    bool twice; /* two machines have one name */
+    bool twice; /* two machines have the same name */
 };
 
 static void put_age(struct table *table, bool known, uint64_t ns, uint64_t now_ns, enum style style) {
@@ -141,7 +141,7 @@ static int show_status(struct session *session, struct clickhouse **servers, siz
         bool none = !list.table.cell_count;
         table_end(&list.table, &session->output.text);
         if (none) strbuf_puts(&session->output.text, "no machine has shipped anything: inspector ship\n");
-        if (list.twice) output_note("two machines have one name: give one of them another by inspector ship --host NAME");
+        if (list.twice) output_note("two machines have the same name: give one of them another with inspector ship --host NAME");
     }
     table_fini(&list.table);
     return result;

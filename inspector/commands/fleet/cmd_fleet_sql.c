@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector --fleet URL sql`: statements in ClickHouse's own dialect, run by the server, which changes nothing for them. */
+ * `inspector --fleet URL sql`: statements in ClickHouse's own dialect.  The server runs them, and lets them change nothing. */
 #include "commands.h"
 
 #include "clickhouse.h"
 
 #include <string.h>
 
-/* How the server writes what --format asks for. */
+/* The server's name for the format that --format chose. */
 static const char *format_of(const struct options *options) {
     static const struct {
         const char *word, *format;

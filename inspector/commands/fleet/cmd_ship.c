@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings into a fleet. */
+ * Ships recordings into a fleet. */
 #include "commands.h"
 
 #include "end_signal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `spread`: reads a trace and those that links join to it, or what has a key, and shows how it went through the network. */
+ * `spread`: reads a trace with all traces linked to it, or the events with a key, and shows how it spread through the network. */
 #include "commands.h"
 #include "json_get.h"
 #include "pages.h"
@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOINED_MAX 256 /* that links or a key join */
+#define JOINED_MAX 256 /* traces joined by links or a key */
 
-/* What is read, and what is still to read. */
+/* What was read, and what is still to be read. */
 struct gathering {
     struct session *session;
     struct facts facts;
-    json_t *traces; /* ids as members, in the order they were found */
-    uint64_t left;  /* events that may still be read */
+    json_t *traces; /* ids as members, in the order in which they were found */
+    uint64_t left;  /* how many more events may be read */
     bool cut;
 };
 
 static json_t *filter_new(const char *text) { return json_pack("{s:s}", "filter", text); }
 
-/* Reads events into the facts, and adds their traces to those to be read if that is wanted.  Steals params_new. */
+/* Reads events into the facts; on request, adds their traces to those to be read.  Steals params_new. */
 static int read_events(struct gathering *gathering, json_t *params_new, bool take, bool want_traces) {
     json_t *answer;
     size_t i;
@@ -50,7 +50,7 @@ static int read_events(struct gathering *gathering, json_t *params_new, bool tak
     return failed ? session_out_of_memory(gathering->session) : 0;
 }
 
-/* Reads the traces that are not read yet, and those that are joined to them by links, whichever has the link. */
+/* Reads the traces not read yet, and those that links join to them, in either direction. */
 static int read_traces(struct gathering *gathering) {
     char filter[128];
     int result = 0;
@@ -80,7 +80,7 @@ static int read_traces(struct gathering *gathering) {
 
 /* ---- what the argument means ---- */
 
-/* Appends FIELD == "VALUE", and what --where asks. */
+/* Appends FIELD == "VALUE", and the user's --where. */
 static int make_filter(struct session *session, struct strbuf *out, const char *field, size_t field_bytes, const char *value) {
     const char *where = session->options->texts[OPTION_WHERE], *quote = strchr(value, '"') ? "'" : "\"";
     if (strchr(value, '"') && strchr(value, '\''))
@@ -91,7 +91,7 @@ static int make_filter(struct session *session, struct strbuf *out, const char *
     return out->failed ? session_out_of_memory(session) : 0;
 }
 
-/* The events that have a field of that value: messages alone, for others the traces that have it. */
+/* Reads the events that have that value in that field: for messages only these, for others their traces. */
 static int read_key(struct gathering *gathering, const char *field, size_t field_bytes, const char *value) {
     struct session *session = gathering->session;
     struct strbuf filter = {0};
@@ -110,7 +110,7 @@ static int read_key(struct gathering *gathering, const char *field, size_t field
     return result;
 }
 
-/* A trace id, of which this is the beginning. */
+/* Appends the test for a trace id that begins with this. */
 static int read_trace(struct gathering *gathering, const char *prefix) {
     if (read_events(gathering, session_filter_of_new(gathering->session, "trace_id", prefix), true, true)) return -1;
     const char *id = gathering->facts.count ? json_object_iter_key(json_object_iter(gathering->traces)) : NULL;
@@ -132,7 +132,7 @@ static bool may_be_number(const char *text) {
     return *text && !text[strspn(text, "0123456789")];
 }
 
-/* Does any trace begin with that?  Returns 0 or -1. */
+/* Does any trace id begin with that?  Returns 0 or -1. */
 static int begins_trace(struct session *session, const char *digits, bool *ret_found) {
     char filter[64];
     json_t *answer;
@@ -143,7 +143,8 @@ static int begins_trace(struct session *session, const char *digits, bool *ret_f
     return 0;
 }
 
-/* FIELD=VALUE; else a trace; else the id of a message.  *ret_key: the message or value, to be freed; NULL for a trace. */
+/* Reads the argument: FIELD=VALUE; otherwise a trace; otherwise the id of a message.  *ret_key: the message or value, freed by
+ * the caller; NULL for a trace. */
 static int gather(struct gathering *gathering, const char *argument, char **ret_key) {
     struct session *session = gathering->session;
     const char *equals = strchr(argument, '=');

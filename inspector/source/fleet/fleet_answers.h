@@ -15,8 +15,8 @@
 struct fleet_kept {
     char *condition;
     struct source *source;   /* a closed store */
-    uint64_t used;           /* when, in questions */
-    uint64_t from_ns, to_ns; /* of a window, as it was cut */
+    uint64_t used;           /* time of last use, counted in questions */
+    uint64_t from_ns, to_ns; /* of a window, after it was cut */
 };
 
 struct fleet_answers {
@@ -25,15 +25,15 @@ struct fleet_answers {
     const char *title;
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
-    char *total_of;    /* the newest count: of which condition, */
-    uint64_t total;    /* and how many */
-    uint64_t first_ns; /* of the fleet's oldest event, once it is known; 0: not asked for */
+    char *total_of;    /* the last count: its condition, */
+    uint64_t total;    /* and its result */
+    uint64_t first_ns; /* of the fleet's oldest event; 0: not asked yet */
 };
 
 struct fleet_question {
     struct fleet_answers *answers;
     const char *method;
-    json_t *params; /* an object; valid but for ids that nobody has */
+    json_t *params; /* an object; valid, except for unknown ids */
     const struct source_apart *apart;
     json_t **ret_result;
     struct failure *failure;
@@ -57,17 +57,16 @@ void fleet_answers_fini(struct fleet_answers *answers);
 /* The store kept for a condition, or NULL. */
 struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition);
 
-/* Keeps a store for a condition; owns it from here on, and drops the one that was not used for the longest time.  Returns
- * NULL with the failure. */
+/* Keeps a store for a condition, and takes it over; drops the least recently used one.  Returns NULL with the failure. */
 struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct trace_text *condition, struct store *store,
                                   struct failure *failure);
 void fleet_kept_drop(struct fleet_kept *kept);
 
-/* Loads all events for which the condition is true, in slices of time, because an answer is held while it is read.  A
- * question that needs more than FLEET_LOAD_EVENTS_MAX is refused before anything is loaded. */
+/* Loads all events for which the condition is true, in slices of time, because a whole answer is in memory while it is read.
+ * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure);
 
-/* The time of the fleet's oldest event, 0: none. */
+/* Asks for the time of the fleet's oldest event; 0: there is none. */
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure);
 
 /* Asks a store the question with its params. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `count`, `requests` and `stats` of a fleet: what they count is loaded, and the store counts it. */
+ * `count`, `requests` and `stats` of a fleet: the events to be counted are loaded, and the store counts them. */
 #include "fleet_answers.h"
 #include "json_get.h"
 
@@ -10,7 +10,7 @@
 
 /* ---- count ---------------------------------------------------------------------------------------------------------------- */
 
-/* `took` is the time from the start of a span to its end: of those that match, the starts as well. */
+/* `took` is the time from the start of a span to its end: matching ends need their starts, too. */
 static void put_spans(struct trace_text *out, const struct fleet_question *question, const struct fleet_scope *scope) {
     const char *value = json_get_text(question->params, "value");
     if (!value || strcmp(value, "took") != 0) return;
@@ -23,7 +23,7 @@ static void put_spans(struct trace_text *out, const struct fleet_question *quest
     trace_text_puts(out, "))");
 }
 
-/* The one trace that is asked for, by the beginning of its id. */
+/* Narrows to the one trace whose id begins with that. */
 static int put_trace(struct trace_text *out, const struct fleet_question *question, bool *nothing) {
     const char *text = json_get_text(question->params, "trace_id");
     struct trace_id_prefix prefix;
@@ -40,7 +40,7 @@ static int put_trace(struct trace_text *out, const struct fleet_question *questi
         return fleet_scope_put_trace(out, &question->answers->context, &id, &first_ns, &last_ns, question->failure);
     }
     if (!count) return 0;
-    trace_text_puts(out, " OR "); /* they are too many, which the store says */
+    trace_text_puts(out, " OR "); /* too many: the store says so */
     trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
     return 0;
 }
@@ -74,7 +74,7 @@ int fleet_answer_requests(struct fleet_question *question) {
     struct trace_text condition = {0};
     uint64_t from_ns, to_ns;
     if (fleet_scope_times(context, question->params, &from_ns, &to_ns, question->failure)) return -1;
-    /* A filter may ask for anything about a trace; without one, its spans are enough. */
+    /* A filter may test anything about a trace; without a filter, its spans are enough. */
     fleet_put_format(&condition,
                      "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
                      json_object_get(question->params, "filter") ? "1" : APP_KINDS, clickhouse_database(context->server));
@@ -93,7 +93,7 @@ static json_t *time_new(uint64_t ns) {
     return json_pack("{s:I, s:I}", "timestamp", (json_int_t)(ns / 1000), "ns", (json_int_t)(ns % 1000));
 }
 
-/* Approximate where the fleet still has rows twice: nobody concludes anything from it. */
+/* Approximate while the fleet has duplicate rows; no conclusion depends on it. */
 int fleet_answer_stats(struct fleet_question *question) {
     struct clickhouse *server = question->answers->context.server;
     struct trace_text sql = {0};

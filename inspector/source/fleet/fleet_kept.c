@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the answers of a fleet have in common (fleet_answers.h). */
+ * What the answers of a fleet share (fleet_answers.h). */
 #include "fleet_answers.h"
 #include "source_store.h"
 
@@ -87,15 +87,14 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
     return kept;
 }
 
-#define SLICE_ROWS 400000U /* in one answer of the server, some 120 MB */
+#define SLICE_ROWS 400000U /* in one answer of the server: about 120 MB */
 #define SLICES_MAX 16
 
 static int refuse_size(struct failure *failure) {
-    return failure_set(
-        failure, EXIT_FAILED,
-        "this question needs more than %u events of the fleet, which is the most that is loaded for one: narrow it by "
-        "time, node, kind or filter, or ask ClickHouse itself with inspector sql",
-        FLEET_LOAD_EVENTS_MAX);
+    return failure_set(failure, EXIT_FAILED,
+                       "this question needs more than %u events of the fleet, which is the limit: narrow it by "
+                       "time, node, kind or filter, or ask ClickHouse itself with inspector sql",
+                       FLEET_LOAD_EVENTS_MAX);
 }
 
 static int count_rows(struct clickhouse *server, const char *condition, bool once, uint64_t *ret_rows, struct failure *failure) {
@@ -110,7 +109,7 @@ static int count_rows(struct clickhouse *server, const char *condition, bool onc
     return result;
 }
 
-/* Times that cut the rows into `slices` parts of about the same size. */
+/* Times that divide the rows into `slices` parts of about equal size. */
 static int find_cuts(struct clickhouse *server, const char *condition, unsigned slices, uint64_t *ret_cuts,
                      struct failure *failure) {
     struct trace_text sql = {0};
@@ -145,7 +144,7 @@ static int load_slice(struct fleet_load *load, const char *condition, uint64_t f
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure) {
     uint64_t rows, once, cuts[SLICES_MAX + 1] = {0};
     int result = count_rows(load->server, condition, false, &rows, failure);
-    if (!result && rows > FLEET_LOAD_EVENTS_MAX) { /* some may be there twice */
+    if (!result && rows > FLEET_LOAD_EVENTS_MAX) { /* some may be duplicates */
         result = count_rows(load->server, condition, true, &once, failure);
         if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
     }
@@ -175,7 +174,8 @@ int fleet_ask_store(struct fleet_question *question, struct source *store) {
                       question->failure);
 }
 
-/* Rates count from where the history begins, if that is later than `from`: an event that nothing matches says when that was. */
+/* Rates begin where the history begins, if that is later than `from`: an event that matches nothing tells the store when that
+ * was. */
 static int load_beginning(struct fleet_answers *answers, struct fleet_load *load, uint64_t from_ns, struct failure *failure) {
     struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
     if (!from_ns || !answers->context.logs.count) return 0;

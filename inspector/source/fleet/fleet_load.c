@@ -8,7 +8,7 @@
 
 #define STORE_BYTES_EVENT 256 /* in a store, with its indices */
 
-/* Equal rows are neighbours; then it is the order of answers (store/history.h), because logs are sorted, too. */
+/* Equal rows become neighbours; otherwise this is the order of answers (store/history.h), because logs are sorted, too. */
 static const char key[] = "time_ns%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s, cause%s";
 
 int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
@@ -38,7 +38,7 @@ struct store *fleet_load_end(struct fleet_load *load) {
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------------- */
 
-/* A log whose events came between our questions for nodes and for events. */
+/* A log whose events arrived between our questions for nodes and for events. */
 static int find_stranger(struct fleet_load *load, const struct fleet_event *event, uint32_t *ret_index) {
     for (size_t i = 0; i < load->stranger_count; i++) {
         const struct fleet_stranger *stranger = &load->strangers[i];
@@ -72,7 +72,7 @@ bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *ot
            !memcmp(&one->event, &other->event, sizeof one->event);
 }
 
-/* The rows of an answer: how many, and the times of the first and the last. */
+/* The rows of an answer: their number, and the times of the first and the last. */
 static int count_rows(struct row_reader reader, uint64_t *ret_count, uint64_t *ret_first_ns, uint64_t *ret_last_ns) {
     struct fleet_event event;
     for (*ret_count = 0; row_reader_more(&reader); ++*ret_count) {
@@ -83,7 +83,7 @@ static int count_rows(struct row_reader reader, uint64_t *ret_count, uint64_t *r
     return reader.failed ? -EBADMSG : 0;
 }
 
-/* Appends the rows but those of the time of the cut. */
+/* Appends the rows, except those at the time of the cut. */
 static int append_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
     struct fleet_event events[2];
     bool cut = part->more && part->by_time;

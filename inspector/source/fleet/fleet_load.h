@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events of a fleet, into a store.
+ * Loads events of a fleet into a store.
  *
  *     fleet_load_begin(&load, server, logs, now_ns, &failure)
- *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      as often as there are parts
+ *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      for each part
  *     store = fleet_load_end(&load)
  *
- * A batch that was sent twice has equal rows until they are merged; of these one is loaded.  So it is with an event that is in
- * two recordings, because a traced that was restarted reads the rings again. */
+ * A batch that was sent twice has duplicate rows until they are merged; only one of each is loaded.  The same
+ * holds for an event that is in two recordings, because a traced that was restarted reads the rings again. */
 #ifndef INSPECTOR_FLEET_LOAD_H
 #define INSPECTOR_FLEET_LOAD_H
 
 #include "fleet_logs.h"
 
-/* An answer holds no more: some 400 MB.  A question that needs more is refused. */
+/* The limit of an answer: about 400 MB.  A question that needs more is refused. */
 #define FLEET_LOAD_EVENTS_MAX 2000000U
 
 struct fleet_load {
@@ -22,7 +22,7 @@ struct fleet_load {
     struct store *store;
     uint64_t now_ns;
     uint64_t events;
-    struct fleet_stranger { /* a log whose row has not come yet */
+    struct fleet_stranger { /* a log whose row has not arrived yet */
         struct trace_node_id node_id;
         uint64_t log_id;
         uint32_t index;
@@ -30,23 +30,24 @@ struct fleet_load {
     size_t stranger_count;
 };
 
-/* Which of the events that match. */
+/* Which of the matching events to load. */
 struct fleet_part {
-    uint64_t limit;       /* no more than these */
-    bool newest;          /* those, otherwise the oldest */
-    bool by_time;         /* cut between two times, so that none of the time of cut_ns is there.  Otherwise just cut */
-    bool more;            /* result: the limit was reached */
-    uint64_t cut_ns;      /* result, with more and by_time: only events before it were loaded, or with newest from it on */
-    uint64_t first_ns;    /* result: of the oldest that was loaded; 0: none */
-    uint64_t loaded;      /* result */
-    const char *limit_by; /* "trace_id": one of each; NULL */
+    uint64_t limit;       /* at most this many */
+    bool newest;          /* the newest; otherwise the oldest */
+    bool by_time;         /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
+    const char *limit_by; /* "trace_id": only one event of each; NULL */
+    /* Results. */
+    bool more;         /* the limit was reached */
+    uint64_t cut_ns;   /* with more and by_time: only events before it were loaded, or, with newest, only events from it on */
+    uint64_t first_ns; /* time of the oldest event loaded; 0: none */
+    uint64_t loaded;
 };
 
-/* An empty store that knows the logs.  Returns 0, or -1 with the failure. */
+/* Begins with an empty store that knows the logs.  Returns 0, or -1 with the failure. */
 int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
                      struct failure *failure);
 
-/* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then fleet_load_drop. */
+/* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
 int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure);
 
 /* Appends one event.  Returns 0 or a negative errno. */

@@ -59,7 +59,7 @@ static void read_log(struct row_reader *reader, struct fleet_log *log) {
     info->clock_source = row_read_u8(reader) == TRACE_CLOCK_TSC ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
     log->control = row_read_u64(reader);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) log->lost[cause] = row_read_u64(reader);
-    (void)row_read_u64(reader); /* seen_ns, by which the newest of two is chosen */
+    (void)row_read_u64(reader); /* seen_ns, by which the newest row is chosen */
 }
 
 static int refuse(struct clickhouse *server, struct failure *failure) {
@@ -100,7 +100,7 @@ static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct 
 static const char app_columns[] = "node_id, log_id, app_id, name, command_count, field_count, command_numbers, command_names, "
                                   "field_names, field_types, field_offsets, field_bytes, seen_ns";
 
-/* The elements of an array beyond what a description has are read, and dropped. */
+/* Reads the elements of an array; drops those beyond the limits of a description. */
 #define EACH_ELEMENT(reader, index, limit, into, otherwise)                                               \
     for (uint64_t index = 0, end_ = row_read_count(reader); index < end_ && !(reader)->failed; index++) { \
         if (index < (limit)) {                                                                            \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The logs of a fleet and their applications, as its tables `nodes` and `apps` have them, for a store. */
+ * The logs of a fleet and their applications, from its tables `nodes` and `apps`, for a store. */
 #ifndef INSPECTOR_FLEET_LOGS_H
 #define INSPECTOR_FLEET_LOGS_H
 
@@ -18,22 +18,22 @@ struct fleet_log {
     struct trace_app *apps[TRACE_APPS_MAX];
 };
 
-/* Sorted by node id, then log: a log's place here is its index in a store. */
+/* Sorted by node id, then log: the index here is the index in a store. */
 struct fleet_logs {
     struct fleet_log *all;
     size_t count;
     struct trace_filter_sql_log *for_filters; /* the same, in the same order */
 };
 
-/* Reads them.  Returns 0, or -1 with the failure: a fleet with more logs than a store can have, too. */
+/* Reads them.  Returns 0, or -1 with the failure: also if there are more logs than a store can have. */
 int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure);
 void fleet_logs_fini(struct fleet_logs *logs);
 
 /* The index of a log, or -1. */
 int64_t fleet_logs_find(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id);
 
-/* Adds all of them to an empty store; then the events; then what the tables say of each, which their nodes knew better.
- * Returns 0 or a negative errno. */
+/* Adds all of them to an empty store; then come the events; then the counters from the tables, because only the nodes knew
+ * those.  Returns 0 or a negative errno. */
 int fleet_logs_add(const struct fleet_logs *logs, struct store *store);
 void fleet_logs_settle(const struct fleet_logs *logs, struct store *store);
 

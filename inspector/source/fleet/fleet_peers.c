@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `peers` of a fleet: ClickHouse sums up, as store/history/history_peers.c does. */
+ * `peers` of a fleet: ClickHouse sums up what store/history/history_peers.c would. */
 #include "fleet_answers.h"
 #include "json_get.h"
 

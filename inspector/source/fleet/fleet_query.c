@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `query` of a fleet.  A trace is loaded whole.  Anything else is loaded in windows of time, from the end where the answer
- * begins: the first holds a page, the others many.  The store of a window answers page by page; a cursor is "FROM.TO.CURSOR":
- * the window, and the store's own cursor in it, "-" for its beginning. */
+ * `query` of a fleet.  A trace is loaded completely.  Anything else is loaded in windows of time, beginning where the answer
+ * begins: the first window holds one page, later ones many.  The store of a window answers page by page.  A cursor is
+ * "FROM.TO.CURSOR": the window, and the store's cursor in it, "-" for its beginning. */
 #include "fleet_answers.h"
 #include "json_get.h"
 
@@ -20,15 +20,15 @@ struct window {
     struct fleet_question *question;
     struct fleet_scope scope;
     bool newest;
-    uint64_t from_ns, to_ns; /* as it was cut; to 0: no end */
-    const char *cursor;      /* the store's own; NULL: at the beginning */
+    uint64_t from_ns, to_ns; /* after it was cut; to 0: no end */
+    const char *cursor;      /* the store's cursor; NULL: the beginning */
     bool first;
     struct fleet_kept *kept;
 };
 
 /* ---- one window ----------------------------------------------------------------------------------------------------------- */
 
-/* So that the store knows that the peer exists, also when none of its events is in the window. */
+/* Loads one event of the peer, so that the store knows it even if the window has none. */
 static int load_witness(struct fleet_question *question, const struct fleet_scope *scope, struct fleet_load *load,
                         const struct trace_text *condition) {
     struct trace_text text = {0};
@@ -54,11 +54,11 @@ static int make_condition(struct window *window, struct trace_text *out) {
     return 0;
 }
 
-/* What matches of the time that is left, as much as one window may have; cuts the window there. */
+/* Loads the matching events of the remaining time, as many as one window may have; cuts the window there. */
 static int load_matching(struct window *window, struct fleet_load *load) {
     struct fleet_question *question = window->question;
     json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));
-    /* Who wants the total wants other pages, too (pages.c).  Rows may be there twice. */
+    /* A client that asks for the total will ask for more pages (pages.c).  May count duplicate rows. */
     bool page = window->first && !json_is_true(json_object_get(question->params, "total"));
     struct fleet_part part = {.limit = page ? 2 * (uint64_t)(limit ? limit : PAGE_DEFAULT) + WINDOW_SPARE : WINDOW_EVENTS,
                               .newest = window->newest,
@@ -79,7 +79,7 @@ static int load_matching(struct window *window, struct fleet_load *load) {
     return 0;
 }
 
-/* What was lost in the window, unless that matches as well. */
+/* Loads what was lost in the window, unless that matches as well. */
 static int load_losses(struct window *window, struct fleet_load *load, const struct trace_text *condition) {
     struct trace_text text = {0};
     if (!window->scope.has_losses) return 0;
@@ -94,7 +94,7 @@ static int load_losses(struct window *window, struct fleet_load *load, const str
     return result;
 }
 
-/* condition: of the window; made anew when it is cut. */
+/* condition: that of the window; written again when the window is cut. */
 static int load_window(struct window *window, struct trace_text *condition) {
     struct fleet_question *question = window->question;
     const struct fleet_context *context = &question->answers->context;
@@ -132,7 +132,7 @@ static json_t *time_new(uint64_t ns) {
     return json_string(text);
 }
 
-/* The params for the store: with the window's time where it was cut. */
+/* The params for the store: with the time of the window, if it was cut. */
 static json_t *store_params_new(const struct window *window) {
     const struct fleet_scope *scope = &window->scope;
     json_t *params = json_copy(window->question->params);
@@ -173,7 +173,7 @@ static int count_all(struct window *window) {
     return result;
 }
 
-/* The cursor of the next page: in this window, or in the one behind it. */
+/* The cursor of the next page: in this window, or in the next one. */
 static json_t *cursor_new(const struct window *window, const json_t *own) {
     const struct fleet_scope *scope = &window->scope;
     uint64_t from_ns = window->from_ns, to_ns = window->to_ns;
@@ -224,7 +224,7 @@ static int answer_window(struct window *window) {
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* The trace, and what was lost around it. */
+/* Loads the trace, and what was lost around it. */
 static int put_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
                      struct trace_text *out) {
     uint64_t first_ns, last_ns;
@@ -290,7 +290,7 @@ static int read_cursor(struct window *window, const char *text) {
     window->from_ns = strtoull(text, &end, 10);
     if (*end == '.') window->to_ns = strtoull(end + 1, &end, 10);
     if (*end != '.')
-        return failure_set(window->question->failure, EXIT_FAILED, "cursor: not one that this query gave, with these params");
+        return failure_set(window->question->failure, EXIT_FAILED, "cursor: this query, with these params, never returned it");
     window->cursor = strcmp(end + 1, "-") != 0 ? end + 1 : NULL;
     return 0;
 }

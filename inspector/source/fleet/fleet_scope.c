@@ -15,7 +15,7 @@
 #include <string.h>
 #include <urcu.h>
 
-#define TRACE_PEERS_MAX 64 /* of more, their times together */
+#define TRACE_PEERS_MAX 64 /* of more, only their common time */
 
 void fleet_put_format(struct trace_text *out, const char *format, ...) {
     char line[1024];
@@ -133,7 +133,7 @@ static void put_and(struct trace_text *out) {
     if (out->bytes) trace_text_puts(out, " AND ");
 }
 
-/* Returns false when the store will refuse it. */
+/* Returns false if the store will refuse it. */
 static bool put_node(struct trace_text *out, const struct fleet_context *context, const char *text) {
     struct trace_rpc_error error = {0};
     struct trace_node_id id;
@@ -178,7 +178,7 @@ static bool put_trace_id(struct trace_text *out, const char *text) {
     return true;
 }
 
-/* A name or a whole id of a node; otherwise the ids that begin so. */
+/* A name or a complete id of a node; otherwise all ids that begin with it. */
 static bool put_peer(struct trace_text *out, const struct fleet_context *context, const char *text, struct fleet_scope *scope) {
     struct trace_rpc_error error = {0};
     struct trace_id_prefix prefix;
@@ -190,7 +190,7 @@ static bool put_peer(struct trace_text *out, const struct fleet_context *context
     trace_rpc_error_fini(&error);
     if (named && !hex) prefix = whole(id.bytes, sizeof id.bytes);
     if (named && hex && prefix.digits < 2 * TRACE_NODE_ID_BYTES && !trace_id_prefix_matches(&prefix, id.bytes))
-        prefix = whole(id.bytes, sizeof id.bytes); /* a name that could be digits */
+        prefix = whole(id.bytes, sizeof id.bytes); /* a name that looks like digits */
     if (!named && !hex) return false;
     scope->peer = prefix;
     put_and(out);
@@ -223,8 +223,9 @@ static void put_kinds(struct trace_text *out, const json_t *kind) {
     trace_text_puts(out, ")");
 }
 
-/* The names that a filter may use, as the store has them for its own (store/params/expression.c). */
-static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
+/* The names that a filter may use: the same that the store offers (store/params/expression.c). */
+static int compile(const struct fleet_context *context, const char *text, bool complete,
+                   struct trace_filter **ret_filter) {
     const struct fleet_logs *logs = &context->logs;
     struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
     const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
@@ -247,7 +248,7 @@ static int compile(const struct fleet_context *context, const char *text, bool c
     return result;
 }
 
-/* Sets *nothing when the store will refuse it.  Returns 0 or -ENOMEM. */
+/* Sets *nothing if the store will refuse it.  Returns 0 or -ENOMEM. */
 static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which events of the fleet a question is about, as conditions of SQL: what docs/protocol.md calls the params, of `query`,
- * `count`, `traces` and `requests`.  They choose every event that the store needs for the answer, and few others: the store
- * asks for the same again. */
+ * Turns params (docs/protocol.md) of `query`, `count`, `traces` and `requests` into SQL conditions on the fleet's events.  They
+ * choose every event that the store needs for the answer, and few others: the store applies the params again. */
 #ifndef INSPECTOR_FLEET_SCOPE_H
 #define INSPECTOR_FLEET_SCOPE_H
 
@@ -11,26 +10,26 @@
 #include <jansson.h>
 #include <proto/hex.h>
 
-#define FLEET_IDS_MAX 1000 /* that begin alike: an error says how many they are */
+#define FLEET_IDS_MAX 1000 /* ids with the same beginning: an error reports how many there are */
 
-/* What a source knows. */
+/* What a source has. */
 struct fleet_context {
     struct clickhouse *server;
     struct fleet_logs logs;
-    struct store *store; /* of the logs alone, without events: tells what names mean */
-    uint64_t now_ns;     /* what relative times count back from */
+    struct store *store; /* only the logs, without events: resolves names */
+    uint64_t now_ns;     /* relative times count back from it */
 };
 
 struct fleet_scope {
     uint64_t from_ns, to_ns;     /* [from, to); to 0: no end */
-    struct trace_text matching;  /* the condition for what matches, but for the time; empty: none */
-    struct trace_text text;      /* and for what was lost there besides; empty: none */
-    bool has_losses;             /* the two differ */
+    struct trace_text matching;  /* the condition for matches, without the time; empty: none */
+    struct trace_text text;      /* the condition for what was lost besides; empty: none */
+    bool has_losses;             /* the two conditions differ */
     bool nothing;                /* the store will refuse the question: no events are needed */
-    struct trace_id_prefix peer; /* digits 0: no peer was asked for by its id */
+    struct trace_id_prefix peer; /* digits 0: the params name no peer by its id */
 };
 
-/* Of params that choose events.  They are valid but for ids that nobody has.  Returns 0, or -1 with the failure. */
+/* Reads params that choose events; they are valid, except for unknown ids.  Returns 0, or -1 with the failure. */
 int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
                        struct failure *failure);
 
@@ -40,7 +39,7 @@ int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context
                        struct failure *failure);
 void fleet_scope_fini(struct fleet_scope *scope);
 
-/* The same with a time, [from_ns, to_ns). */
+/* The same, with another time, [from_ns, to_ns). */
 void fleet_scope_put(struct trace_text *out, const struct fleet_scope *scope, uint64_t from_ns, uint64_t to_ns);
 
 /* "(time_ns >= 1 AND time_ns < 2)", or "1". */
@@ -50,11 +49,12 @@ void fleet_scope_put_times(struct trace_text *out, uint64_t from_ns, uint64_t to
 int fleet_scope_times(const struct fleet_context *context, const json_t *params, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
                       struct failure *failure);
 
-/* How many traces have an id that begins so, and one of them.  Returns 0, or -1 with the failure: more than FLEET_IDS_MAX. */
+/* How many traces have an id that begins with these digits, and one of them.  Returns 0, or -1 with the failure: more than
+ * FLEET_IDS_MAX. */
 int fleet_scope_find_traces(const struct fleet_context *context, const struct trace_id_prefix *prefix, struct trace_id *ret_id,
                             size_t *ret_count, struct failure *failure);
 
-/* Appends the condition for the events of one trace: by the index. */
+/* Appends the condition for the events of one trace, using the index. */
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
                           uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `traces` of a fleet.  By time, the index says which traces are asked for, and their events are loaded.  By a filter of whole
- * traces, and for the slowest, every trace that may be meant is loaded. */
+ * `traces` of a fleet.  By time, the index finds the traces, and their events are loaded.  With a filter of whole traces, or
+ * for the slowest, every trace that may match is loaded. */
 #include "fleet_answers.h"
 #include "json_get.h"
 
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #define TRACES_DEFAULT 20
-#define TRACES_SPARE 64 /* of the same time as the last */
+#define TRACES_SPARE 64 /* with the same time as the last */
 
-/* " AND trace_id GLOBAL IN (SELECT ...)": what can be said of a trace by one of its events. */
+/* " AND trace_id GLOBAL IN (SELECT ...)": conditions that one event of a trace can decide. */
 static void put_which(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns) {
     const char *database = clickhouse_database(question->answers->context.server);
     const char *kind = json_get_text(question->params, "kind"), *app = json_get_text(question->params, "app");
@@ -50,7 +50,7 @@ static int count_traces(struct fleet_question *question, const struct trace_text
     return result;
 }
 
-/* Appends the condition for the events of the first traces in the order. */
+/* Appends the condition for the events of the first traces in this order. */
 static int put_first(struct fleet_question *question, const struct trace_text *which, bool oldest, struct trace_text *out) {
     struct clickhouse *server = question->answers->context.server;
     json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));

@@ -28,7 +28,7 @@ static const struct {
     {"requests", fleet_answer_requests}, {"peers", fleet_answer_peers}, {"stats", fleet_answer_stats},
 };
 
-/* The store of the logs refuses what is wrong in itself, before ClickHouse has to look for events. */
+/* The store of the logs refuses invalid params, before ClickHouse has to search events. */
 static int check_params(struct fleet_question *question) {
     static const char *const ids[] = {"trace_id", "peer_id", "cursor"};
     json_t *params = json_deep_copy(question->params), *result;
@@ -51,7 +51,7 @@ static int fleet_source_ask(struct source *base, const char *method, json_t *par
     for (i = 0; i < sizeof methods / sizeof *methods && strcmp(methods[i].name, method) != 0; i++) continue;
     if (!params)
         (void)failure_out_of_memory(failure);
-    else if (i == sizeof methods / sizeof *methods) /* nodes, apps, hello; or it has no such method */
+    else if (i == sizeof methods / sizeof *methods) /* nodes, apps, hello; it refuses methods that do not exist */
         result = fleet_ask_store(&question, fleet->answers.logs);
     else if (!strcmp(method, "stats") || !check_params(&question))
         result = methods[i].answer(&question);
@@ -100,7 +100,7 @@ static void fleet_source_close(struct source *base) {
 
 /* ---- opening -------------------------------------------------------------------------------------------------------------- */
 
-/* Settings of a user's profile that would make an answer smaller than the truth, without a word. */
+/* Finds settings of the user's profile that would silently make answers incomplete. */
 static int refuse_partial(struct clickhouse *server, struct failure *failure) {
     struct clickhouse_answer answer;
     if (clickhouse_ask(

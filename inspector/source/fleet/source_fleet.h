@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A fleet as a source: the tables that `inspector ship` fills (docs/fleet.md).  It answers the methods of docs/protocol.md but
- * `control`, over all shards; a shard that does not answer makes a question fail.
+ * A fleet as a source: the tables that `inspector ship` fills (docs/fleet.md).  It answers the methods of docs/protocol.md,
+ * except `control`, over all shards; if a shard does not answer, the question fails.
  *
- * ClickHouse selects by time, node, peer, trace, kind and filter, and sums up peers; what it selected is loaded into a store,
- * which answers (fleet_load.h says how much it may be). */
+ * ClickHouse selects by time, node, peer, trace, kind and filter, and sums up peers; what it selects is loaded into a store,
+ * which answers (fleet_load.h has the limits). */
 #ifndef INSPECTOR_SOURCE_FLEET_H
 #define INSPECTOR_SOURCE_FLEET_H
 
