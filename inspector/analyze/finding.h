@@ -44,6 +44,7 @@ struct finding {
     enum direction direction;      /* of a node's links */
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
+    bool divided;                  /* of a place: no place has most of the time */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool rootless;                 /* of failed requests: what caused them is not here */

@@ -114,8 +114,12 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
-    strbuf_puts(out, finding->after ? " spends most of the time " : " spends most of its time ");
-    if (finding->kind == FINDING_UNTRACED_PEER) {
+    strbuf_puts(out, finding->divided ? " spends much of " : " spends most of ");
+    strbuf_puts(out, finding->after ? "the time " : "its time ");
+    if (finding->kind == FINDING_UNTRACED_PEER && finding->node == NO_NUMBER) {
+        strbuf_puts(out, "waiting for several peers without events");
+        if (finding->unanswered) strbuf_puts(out, ", which did not answer");
+    } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
@@ -138,7 +142,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
     if (finding->of > 1)
-        strbuf_printf(out, " (median), and at least half of it all in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
+        strbuf_printf(out, " (median), and at least %s of it all in %" PRIu64 " of %" PRIu64,
+                      finding->divided ? "a quarter" : "half", finding->count, finding->of);
     if (!finding->usual_ns) return;
     strbuf_puts(out, "; other links take ");
     text_duration(out, finding->usual_ns);
