@@ -140,6 +140,13 @@ static enum finding_kind kind_of(const struct visit *visit) {
     return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
 
+/* Did the whole machine stand still while the request waited there longest?  Within one trace nobody can tell. */
+static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
+    size_t from = longest->evidence[0], to = longest->evidence[1];
+    if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
+    return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
 /* All requests of one command at one place.  divided: no place has most of their time, and a smaller share is enough.  Returns
  * whether that is a finding. */
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
@@ -159,6 +166,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
+    if (stood_still(analysis, longest)) return false;
     /* Many short ways are no slow link. */
     if (visits->kind == WAIT_LINK && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;

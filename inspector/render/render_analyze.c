@@ -236,12 +236,16 @@ static void connections_closed(struct strbuf *out, const struct view *view, cons
 }
 
 static void node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
-    strbuf_puts(out, " did nothing for ");
+    bool everybody = finding->node == NO_NUMBER;
+    if (everybody)
+        strbuf_puts(out, "no node");
+    else
+        node(out, view, facts, finding->node);
+    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
     text_duration(out, finding->ns);
-    strbuf_puts(out, " although others talked to it, from ");
+    strbuf_printf(out, " although %s, from ", everybody ? "packets were under way" : "others talked to it");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, " on");
+    strbuf_puts(out, everybody ? " on: the machine stood still" : " on");
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " times in all, this was the longest", finding->count);
 }
 
