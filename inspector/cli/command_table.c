@@ -388,7 +388,7 @@ const struct command command_table[] = {
                        "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
                        "With --fleet, ClickHouse runs a statement itself, in its own dialect and over the tables of docs/fleet.md; it only reads.",
-        .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
+        .examples = {{"inspector sql \"select peer, p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
                      {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
     },
