@@ -347,7 +347,7 @@ const struct command command_table[] = {
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with how many there are, how many were lost, and whether the history began too late. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both.\n"
+                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both, and makes tables of them: a window has no --format of its own.\n"
                        "Matching events within --every of one that opened a window open none; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; at Ctrl-C it is not.\n"
@@ -382,7 +382,7 @@ const struct command command_table[] = {
         .run = run_sql,
         .summary = "SQL over the history, a recording, or a fleet",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
-                       "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
+                       "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only. A statement names its columns itself, so there is no --fields.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
                        "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
@@ -423,6 +423,7 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_stats,
         .summary = "traced's own counters",
+        .description = "They are one tree of counters and no table: there is no --format or --fields, but --json has all of them.",
         .examples = {{"inspector stats", "is it healthy, and does it have room?"},
                      {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
     },

@@ -44,7 +44,7 @@ static void help_item(FILE *out, const char *label, const char *text, unsigned c
     wrap(out, text, strlen(text), LABEL_COLUMNS, columns, LABEL_COLUMNS);
 }
 
-/* A command to type.  A longer one continues on lines of its own, as the shell has it. */
+/* A command to type.  On a narrow terminal a longer one continues on lines of its own, as the shell has it. */
 static void help_line(FILE *out, const char *line, unsigned columns) {
     size_t column = 2;
     bool first = true;
@@ -56,7 +56,7 @@ static void help_line(FILE *out, const char *line, unsigned columns) {
             if (quote ? line[word] == quote : line[word] == '\'' || line[word] == '"') quote = quote ? 0 : line[word];
         }
         size_t width = text_columns(line, word);
-        if (!first && column + 3 + width > columns) {
+        if (!first && columns < HELP_COLUMNS && column + 3 + width > columns) {
             fputs(" \\\n     ", out);
             column = 5;
         }
