@@ -30,9 +30,11 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
 /* Says of a name that traced does not know where the known ones are, and which may have been meant.  Returns -1. */
 static int unknown_name(struct session *session, enum about about, const char *name) {
     struct failure *failure = &session->failure;
-    const char *word = about == ABOUT_NODE ? "node" : "peer", *meant = strstr(failure->text, "; did you mean ");
+    const char *word = about == ABOUT_NODE ? "node" : "peer", *meant;
     char hint[128] = "";
     if (strcmp(failure->param, about == ABOUT_NODE ? "node_id" : "peer_id") != 0) return -1;
+    session_suggest(session);
+    meant = strstr(failure->text, "; did you mean ");
     if (meant)
         snprintf(hint, sizeof hint, "%s", meant);
     else
