@@ -99,8 +99,8 @@ const struct command command_table[] = {
         .completes = VALUE_TRACE,
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times parted",
-        .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets; the "
-                       "n-th step of a node with a peer and a name is the same in both. The times parted most where b needed most more, or less, from one common step to the next. "
+        .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
+                       "of each node are aligned by what they have in common, in order, and then by what was done, however it ended. The times parted most where b needed most more, or less, from one common step to the next. "
                        "The table is that of whose time it was, as in trace.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
