@@ -4,6 +4,7 @@
 #include "recording_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,15 @@ const struct recording_problem *recording_problem(const struct recording *record
     return index < recording->problem_count && index < RECORDING_PROBLEMS_MAX ? &recording->problems[index] : NULL;
 }
 
+uint64_t recording_events(const struct recording *recording) {
+    uint64_t events = 0;
+    for (size_t i = 0; i < recording->frame_count; i++) {
+        const struct recording_frame *frame = recording->frames[i];
+        if (frame->lost < frame->header.events) events += frame->header.events - frame->lost;
+    }
+    return events;
+}
+
 uint64_t recording_events_lost(const struct recording *recording) { return recording->events_lost; }
 
 /* ---- blocks, read when the history needs them ---------------------------------------------------------------------------- */
@@ -49,6 +59,7 @@ static bool table_ready(struct recording *recording, struct recording_frame *fra
     free(frame->table);
     frame->table = NULL;
     frame->table_bad = true;
+    frame->lost = frame->header.events;
     if (!frame->cut || error != -ENODATA)
         recording__problem(recording, file, frame->offset, frame->header.events, "the table of its blocks is damaged");
     return false;
@@ -70,13 +81,14 @@ static bool is_known(const struct recording_frame *frame, int error) {
     return frame->cut && error == -ENODATA && (frame->header.flags & RECORDING_COMPRESSED) == 0;
 }
 
-static void note_block(struct recording *recording, const struct recording_frame *frame, uint32_t block, uint64_t at, int error) {
+static void note_block(struct recording *recording, struct recording_frame *frame, uint32_t block, uint64_t at, int error) {
     const struct recording_file *file = &recording->files[frame->file];
     struct history_shape shape;
     uint32_t events;
 
     recording__shape(&frame->header, &shape);
     events = history_image_block_events(&shape, frame->header.block_bytes, block);
+    frame->lost += events;
     if (error != -EBADMSG && error != -ENODATA)
         recording__problem(recording, file, at, events, "cannot be read: %s", strerror(-error));
     else if (events > 0)
@@ -102,7 +114,7 @@ static int load(void *context, uint32_t segment, uint32_t block, void *out, size
 
 static void reject(void *context, uint32_t segment, uint32_t block) {
     struct recording *recording = context;
-    const struct recording_frame *frame = recording->frames[segment];
+    struct recording_frame *frame = recording->frames[segment];
     note_block(recording, frame, block, block_offset(frame, block), -EBADMSG);
 }
 
@@ -162,6 +174,17 @@ static int refuse(char *ret_reason, int error, const char *what) {
     return error;
 }
 
+/* Of all events not one can be read: an answer would be empty, and wrong. */
+static int refuse_unreadable(const struct recording *recording, char *ret_reason) {
+    const struct recording_problem *problem = recording_problem(recording, 0);
+    char events[48] = "";
+
+    if (problem->events > 0)
+        snprintf(events, sizeof events, " (%" PRIu64 " event%s)", problem->events, problem->events == 1 ? "" : "s");
+    snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing in it can be read: %.300s: %s%s", problem->path, problem->text, events);
+    return -EBADMSG;
+}
+
 static int open_paths(struct recording *recording, const char *const *paths, size_t path_count, char *ret_reason) {
     int error;
 
@@ -169,13 +192,11 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
         error = recording__scan(recording, paths[i], ret_reason);
         if (error < 0) return error;
     }
-    if (recording->frame_count == 0) {
-        const struct recording_problem *problem = recording_problem(recording, 0);
-        snprintf(ret_reason, RECORDING_REASON_BYTES, "nothing in it can be read: %.300s: %s", problem ? problem->path : "",
-                 problem ? problem->text : "there is nothing");
-        return -EBADMSG;
-    }
     recording__arrange(recording);
+    if (recording->frame_count == 0 && recording->problem_count == 0)
+        return refuse(ret_reason, -EBADMSG, "nothing in it can be read: there is nothing");
+    if (recording->frame_count == 0 || (recording->events_lost > 0 && recording_events(recording) == 0))
+        return refuse_unreadable(recording, ret_reason);
     recording->packed = malloc(recording__packed_bytes());
     recording->decompressor = ZSTD_createDCtx();
     if (!recording->packed || !recording->decompressor) return refuse(ret_reason, -ENOMEM, "out of memory");

@@ -24,6 +24,7 @@ struct recording_frame {
     uint32_t file;
     uint64_t offset;
     uint64_t group_ns; /* least time of its instance */
+    uint64_t lost;     /* events that cannot be read, as far as known */
     bool cut;          /* the file ends within it */
     bool table_bad;
     struct recording_block *table; /* read when first needed */

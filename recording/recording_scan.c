@@ -96,8 +96,9 @@ static void note_cut(struct recording *recording, const struct recording_file *f
     uint64_t end = frame->offset + frame->header.frame_bytes;
     if (file->bytes >= end) return;
     frame->cut = true;
-    recording__problem(recording, file, frame->offset, events_behind(frame, file->bytes),
-                       "the file ends %" PRIu64 " bytes before its segment does", end - file->bytes);
+    frame->lost = events_behind(frame, file->bytes);
+    recording__problem(recording, file, frame->offset, frame->lost, "the file ends %" PRIu64 " bytes before its segment does",
+                       end - file->bytes);
 }
 
 /* The offset of the next frame's magic; the end of the file if there is none. */

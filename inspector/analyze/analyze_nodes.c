@@ -230,10 +230,22 @@ static size_t incoming_after(const struct incoming *incoming, size_t count, unsi
     return low;
 }
 
+static void take_pause(struct finding *finding, const struct incoming *first, uint64_t from_ns, uint64_t to_ns) {
+    finding->count++;
+    if (to_ns - from_ns <= finding->ns) return;
+    finding->ns = to_ns - from_ns;
+    finding->time_ns = from_ns;
+    finding->weight = (double)finding->ns / 1e9;
+    finding->evidence_count = 0;
+    finding_show(finding, first->send);
+    finding_show(finding, first->receive);
+}
+
 /* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to it
- * then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest stall. */
-static void judge_pause(struct finding *finding, const struct incoming *incoming, size_t count, uint64_t from_ns,
-                        uint64_t to_ns) {
+ * then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest stall; or to
+ * that of all nodes, `everybody`, of which one pause counts once. */
+static void judge_pause(const struct facts *facts, struct finding *finding, struct finding *everybody,
+                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns) {
     size_t waited = 0, lost = 0, first = NO_FACT;
     for (size_t i = incoming_after(incoming, count, finding->node, from_ns);
          i < count && incoming[i].node == finding->node && incoming[i].sent_ns < to_ns; i++) {
@@ -244,14 +256,10 @@ static void judge_pause(struct finding *finding, const struct incoming *incoming
     }
     if (!waited || lost > waited) return;
     if (!from_ns) from_ns = incoming[first].sent_ns; /* we do not have what it did before */
-    finding->count++;
-    if (to_ns - from_ns <= finding->ns) return;
-    finding->ns = to_ns - from_ns;
-    finding->time_ns = from_ns;
-    finding->weight = (double)finding->ns / 1e9;
-    finding->evidence_count = 0;
-    finding_show(finding, incoming[first].send);
-    finding_show(finding, incoming[first].receive);
+    if (facts_active(facts, from_ns, to_ns))
+        take_pause(finding, &incoming[first], from_ns, to_ns);
+    else if (everybody->until_ns <= from_ns)
+        take_pause(everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
 }
 
 /* The newest event of all nodes whose times can be compared with this node's. */
@@ -286,17 +294,19 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     const struct facts *facts = analysis->facts;
     struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
+    struct finding everybody = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
     if (stalls && last_ns) {
         for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
             uint64_t *last = &last_ns[fact->node];
             if (fact->time_ns - *last >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
-                judge_pause(&stalls[fact->node], incoming, count, *last, fact->time_ns);
+                judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, *last, fact->time_ns);
             *last = fact->time_ns;
         }
         for (unsigned i = 0; i < nodes; i++)
             if (stalls[i].count) analysis_add(analysis, &stalls[i]);
+        if (everybody.count) analysis_add(analysis, &everybody);
     } else {
         analysis->failed = true;
     }

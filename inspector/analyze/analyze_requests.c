@@ -140,23 +140,35 @@ static enum finding_kind kind_of(const struct visit *visit) {
     return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
 
-/* All requests of one command at one place.  Returns whether that is a finding. */
+/* Did the whole machine stand still while the request waited there longest?  Within one trace nobody can tell. */
+static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
+    size_t from = longest->evidence[0], to = longest->evidence[1];
+    if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
+    return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
+/* All requests of one command at one place.  divided: no place has most of their time, and a smaller share is enough.  Returns
+ * whether that is a finding. */
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
-                        const struct usual *usual, const struct visit *visits, size_t count) {
+                        const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
     uint64_t slow = 0, usual_ns = 0;
     bool unanswered = true;
+    double share = divided ? SLOW_DIVIDED_MIN : SLOW_SHARE_MIN;
     for (size_t i = 0; i < count; i++) {
         unanswered &= visits[i].unanswered;
-        slow += visits[i].ns && (double)visits[i].ns >= SLOW_SHARE_MIN * (double)visits[i].whole_ns;
+        slow += visits[i].ns && (double)visits[i].ns >= share * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
         usual->room[i] = (double)visits[i].ns;
     }
     sort_values(usual->room, count);
     uint64_t middle_ns = (uint64_t)usual->room[count / 2];
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
-        (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < SLOW_NS_MIN)
+        (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
+    if (stood_still(analysis, longest)) return false;
+    /* Many short ways are no slow link. */
+    if (visits->kind == WAIT_LINK && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
@@ -173,6 +185,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .usual_ns = usual_ns,
                               .stopped = longest->stopped,
                               .unanswered = unanswered,
+                              .divided = divided,
                               .after = visits->after};
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     *ret_finding = finding;
@@ -218,13 +231,15 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
-/* The visits of one command, within its requests or after them, ordered by place. */
-static void judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                         struct slow_links *slow, const struct visit *visits, size_t count) {
+/* The visits of one command, within its requests or after them, ordered by place.  Returns whether any place is a finding. */
+static bool judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                         struct slow_links *slow, const struct visit *visits, size_t count, bool divided) {
+    bool any = false;
     for (size_t begin = 0, end; begin < count; begin = end) {
         struct finding finding;
         for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
-        bool found = judge_place(&finding, analysis, requests, usual, visits + begin, end - begin);
+        bool found = judge_place(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
+        any |= found;
         if (visits[begin].kind != WAIT_LINK) {
             if (found) analysis_add(analysis, &finding);
             continue;
@@ -233,6 +248,44 @@ static void judge_places(struct analysis *analysis, const struct requests *reque
         slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
     }
     report_slow_links(analysis, slow);
+    return any;
+}
+
+static int compare_requests(const void *left, const void *right) {
+    const struct visit *a = left, *b = right;
+    int order = compare(a->request, b->request);
+    return order ? order : compare_visits(left, right);
+}
+
+/* The peers of one command together: each request may wait for peers of its own.  Returns whether that is a finding. */
+static bool judge_peers(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                        const struct visit *visits, size_t count) {
+    struct visit *sums = calloc(count + 1, sizeof *sums), *last = NULL;
+    size_t kept = 0, request_count = 0;
+    struct finding finding;
+    if (!sums) {
+        analysis->failed = true;
+        return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (visits[i].kind == WAIT_PEER) sums[kept++] = visits[i];
+    qsort(sums, kept, sizeof *sums, compare_requests);
+    size_t peers = kept;
+    for (size_t i = 0; i < kept; i++) {
+        if (last && last->request == sums[i].request) {
+            last->ns += sums[i].ns;
+            last->unanswered &= sums[i].unanswered;
+        } else {
+            last = &sums[request_count++];
+            *last = sums[i];
+        }
+    }
+    bool found = peers > request_count && judge_place(&finding, analysis, requests, usual, sums, request_count, false);
+    free(sums);
+    if (!found) return false;
+    finding.node = NO_NUMBER;
+    analysis_add(analysis, &finding);
+    return true;
 }
 
 void analyze_places(struct analysis *analysis, struct requests *requests) {
@@ -251,7 +304,9 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
                 end++;
-            judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin);
+            if (!judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, false) &&
+                !judge_peers(analysis, requests, &usual, visits + begin, end - begin))
+                (void)judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, true);
         }
     } else {
         analysis->failed = true;

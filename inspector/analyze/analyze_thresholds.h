@@ -22,6 +22,7 @@
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
 #define ONE_WAY_PART 10                    /* of what came after it: a request that took a smaller part is a one-way message */
 #define SLOW_SHARE_MIN 0.5                 /* of a request: time there, for the request to count */
+#define SLOW_DIVIDED_MIN 0.25              /* of a request: the same, if no place has most of the time */
 #define SLOW_OFTEN_MIN 0.6                 /* of the requests: this many count */
 #define SLOW_NS_MIN UINT64_C(1000000)      /* ns: the median time there */
 #define SLOW_SEVERE_NS UINT64_C(10000000)  /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */

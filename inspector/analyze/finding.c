@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define EDGE_PART 10 /* of a time: what happens in the first or last of this many parts belongs to its edges */
+
 const char *finding_name(enum finding_kind kind) {
     static const char *const names[] = {
 #define FINDING(NAME, name, meaning) name,
@@ -65,6 +67,19 @@ double median_without(const double *sorted, size_t count, const double *own, uns
     if (middle >= low) middle++;
     if (own_count == 2 && middle >= high) middle++;
     return sorted[middle];
+}
+
+bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t edge_ns = (to_ns - from_ns) / EDGE_PART;
+    size_t low = 0, high = facts->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (facts->items[middle].time_ns < from_ns + edge_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < facts->count && facts->items[low].time_ns <= to_ns - edge_ns;
 }
 
 /* Facts are in time order, so the newest comparable one comes first when searching from the end. */

@@ -39,11 +39,13 @@ struct finding {
     uint64_t ns;                   /* its own time: rtt after, time on the way or at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
     uint64_t time_ns;              /* when: the jump, the last event, the beginning of the stall */
+    uint64_t until_ns;             /* of a pause of all nodes: when the last one ended */
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */
     enum direction direction;      /* of a node's links */
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
+    bool divided;                  /* of a place: no place has most of the time */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool rootless;                 /* of failed requests: what caused them is not here */
@@ -85,6 +87,9 @@ uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */
 void finding_show(struct finding *finding, size_t fact);
+
+/* Did any node have an event in the middle of that time?  If none did, the machine stood still. */
+bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);
 

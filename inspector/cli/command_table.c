@@ -99,8 +99,8 @@ const struct command command_table[] = {
         .completes = VALUE_TRACE,
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times diverged",
-        .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets; the "
-                       "n-th step of a node with a peer and a name is the same in both. Their times diverged most where b took much longer, or less long, than a from one common step to the next. "
+        .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
+                       "of each node are aligned by what they have in common, in order, and then by what was done, however it ended. Their times diverged most where b took much longer, or less long, than a from one common step to the next. "
                        "The table says where each request spent its time, as in trace.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
@@ -349,7 +349,7 @@ const struct command command_table[] = {
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with their number, how many were lost, and whether the history began too late. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command. With a name that ends in .p2rec, windows are recordings; --read opens both.\n"
+                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both, and makes tables of them: a window has no --format of its own.\n"
                        "Matching events within --every of an event that opened a window do not open another; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; on Ctrl-C it is not.\n"
@@ -384,13 +384,13 @@ const struct command command_table[] = {
         .run = run_sql,
         .summary = "SQL over the history, a recording, or a fleet",
         .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
-                       "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only.\n"
+                       "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only. A statement names its columns itself, so there is no --fields.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
                        "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
                        "With --fleet, ClickHouse runs the statement, in its own dialect, over the tables of docs/fleet.md; it only reads.",
-        .examples = {{"inspector sql \"select peer, count(*), p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
+        .examples = {{"inspector sql \"select peer, p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
                      {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
     },
@@ -425,6 +425,7 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_stats,
         .summary = "traced's own counters",
+        .description = "They are one tree of counters and no table: there is no --format or --fields, but --json has all of them.",
         .examples = {{"inspector stats", "is it healthy, and does it have room?"},
                      {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
     },

@@ -9,13 +9,16 @@
 
 #include <stdio.h>
 
-#define HELP_COLUMNS 100U
+#define HELP_COLUMNS 100U /* at most, and where no terminal says less */
 
 /* All commands, one line each, and the options that every command takes. */
-void help_all(FILE *out);
+void help_all(FILE *out, unsigned columns);
+
+/* The topics. */
+void help_topics(FILE *out, unsigned columns);
 
 /* One command: usage, description, options, examples. */
-void help_command(FILE *out, const struct command *command);
+void help_command(FILE *out, const struct command *command, unsigned columns);
 
 /* Appends the names of a list's fields, for --fields. */
 void help_field_names(struct strbuf *out, const struct list *list);

@@ -85,6 +85,9 @@ static int check_usage(const struct command *command, const struct options *opti
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);
     if (wrong & OPTION_BIT(READ))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a recording has none", command->name);
+    if (!strcmp(command->name, "top") && wrong & OPTION_BIT(ONCE))
+        return failure_set(failure, EXIT_USAGE,
+                           "inspector top takes no --once: inspector requests, peers and nodes show it once");
     unsigned first = (unsigned)__builtin_ctzll(wrong);
     return failure_set(failure, EXIT_USAGE, "inspector %s takes no --%s; see inspector help %s", command->name,
                        option_table[first].spelling, command->name);
@@ -168,7 +171,8 @@ static void show_man(const struct command *command) {
 static int show_help(const struct options *options, const char *name, struct failure *failure) {
     const struct command *command = name ? find_command(name) : NULL;
     const struct topic *topic = name ? find_topic(name) : NULL;
-    if (name && strcmp(name, "help") != 0 && !command && !topic) return unknown_topic(name, failure);
+    bool list_topics = name && !strcmp(name, "topics");
+    if (name && strcmp(name, "help") != 0 && !command && !topic && !list_topics) return unknown_topic(name, failure);
     if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND | TOPIC]");
     if (option_given(options, OPTION_MAN) && topic && !command)
         return failure_set(failure, EXIT_USAGE, "%s is a topic, and has no manual page: inspector help %s", name, name);
@@ -179,11 +183,15 @@ static int show_help(const struct options *options, const char *name, struct fai
     struct winsize size = {0};
     bool terminal = isatty(STDOUT_FILENO);
     unsigned columns = terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : HELP_COLUMNS;
+    if (columns > HELP_COLUMNS) columns = HELP_COLUMNS;
     if (terminal && !option_given(options, OPTION_NO_PAGER)) (void)pager_begin(false);
-    if (command) help_command(stdout, command);
+    if (command) help_command(stdout, command, columns);
     if (command && topic) fputc('\n', stdout);
-    if (topic) help_topic(stdout, topic, columns < HELP_COLUMNS ? columns : HELP_COLUMNS);
-    if (!command && !topic) help_all(stdout);
+    if (topic) help_topic(stdout, topic, columns);
+    if (list_topics)
+        help_topics(stdout, columns);
+    else if (!command && !topic)
+        help_all(stdout, columns);
     return 0;
 }
 

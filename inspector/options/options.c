@@ -190,8 +190,27 @@ enum option option_of_word(const char *word, const char **ret_value) {
     return find_option(word + 2, bytes);
 }
 
+/* What the same is called elsewhere, or in thought. */
+static const struct {
+    const char *spelling, *instead;
+} elsewhere[] = {
+    {"failed", "--where 'outcome == failed'"},
+    {"failures", "--where 'outcome == failed'"},
+    {"errors", "--where 'outcome == failed'"},
+    {"slow", "--order slowest"},
+    {"slowest", "--order slowest"},
+    {"oldest", "--order oldest"},
+    {"unfinished", "--where unfinished"},
+    {"open", "--where unfinished"},
+    {"lost", "--where packet_lost"},
+    {"tail", "-n N"},
+};
+
 static int unknown_option(const char *word, struct failure *failure) {
     char name[64];
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (word[0] == '-' && word[1] == '-' && !strcmp(word + 2, elsewhere[i].spelling))
+            return failure_set(failure, EXIT_USAGE, "unknown option %s; try %s", word, elsewhere[i].instead);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     struct nearest nearest = nearest_to(name + strspn(name, "-"));
     for (unsigned i = 0; i < OPTION_COUNT_; i++) nearest_look(&nearest, option_table[i].spelling);

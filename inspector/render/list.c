@@ -140,9 +140,24 @@ static bool is_data_field(struct nearest *nearest, const char *name) {
     return false;
 }
 
-int list_check(const struct list *list, const struct field_names *names, struct failure *failure) {
+/* The field whose column has that title, with "_" or "-" for a space, too; NULL when there is none. */
+static const char *field_of_title(const struct list *list, const char *name) {
+    for (unsigned i = 0; i < list->count; i++) {
+        const char *title = list->columns[i].title;
+        size_t at = 0;
+        while (title && title[at] && (title[at] == name[at] || (title[at] == ' ' && (name[at] == '_' || name[at] == '-')))) at++;
+        if (title && !title[at] && !name[at]) return list->columns[i].field;
+    }
+    return NULL;
+}
+
+int list_check(const struct list *list, struct field_names *names, struct failure *failure) {
     for (unsigned k = 0; k < names->count; k++) {
-        const char *name = names->names[k];
+        const char *name = names->names[k], *titled = find_column(list, name) ? NULL : field_of_title(list, name);
+        if (titled) {
+            snprintf(names->names[k], sizeof names->names[k], "%s", titled);
+            continue;
+        }
         struct nearest nearest = nearest_to(name);
         bool found = false;
         for (unsigned i = 0; i < list->count; i++) {

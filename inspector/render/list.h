@@ -44,8 +44,8 @@ extern const struct list node_list, peer_list, trace_list, app_list, control_lis
 /* Appends the rows, an array; without any, `none`, when there are titles at all. */
 void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none);
 
-/* Is each name a field?  Returns 0, or -1 with the failure, which suggests one. */
-int list_check(const struct list *list, const struct field_names *names, struct failure *failure);
+/* Is each name a field?  Replaces the title of a column by its field.  Returns 0, or -1 with the failure, which suggests one. */
+int list_check(const struct list *list, struct field_names *names, struct failure *failure);
 
 /* The fields that csv and tsv have unless others are chosen. */
 void list_usual(const struct list *list, struct field_names *ret_names);

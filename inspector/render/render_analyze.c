@@ -114,8 +114,12 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
-    strbuf_puts(out, finding->after ? " spends most of the time " : " spends most of its time ");
-    if (finding->kind == FINDING_UNTRACED_PEER) {
+    strbuf_puts(out, finding->divided ? " spends much of " : " spends most of ");
+    strbuf_puts(out, finding->after ? "the time " : "its time ");
+    if (finding->kind == FINDING_UNTRACED_PEER && finding->node == NO_NUMBER) {
+        strbuf_puts(out, "waiting for several peers without events");
+        if (finding->unanswered) strbuf_puts(out, ", which did not answer");
+    } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
@@ -138,7 +142,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
     if (finding->of > 1)
-        strbuf_printf(out, " (median), and at least half of it all in %" PRIu64 " of %" PRIu64, finding->count, finding->of);
+        strbuf_printf(out, " (median), and at least %s of it all in %" PRIu64 " of %" PRIu64,
+                      finding->divided ? "a quarter" : "half", finding->count, finding->of);
     if (!finding->usual_ns) return;
     strbuf_puts(out, "; other links take ");
     text_duration(out, finding->usual_ns);
@@ -231,12 +236,16 @@ static void connections_closed(struct strbuf *out, const struct view *view, cons
 }
 
 static void node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
-    strbuf_puts(out, " did nothing for ");
+    bool everybody = finding->node == NO_NUMBER;
+    if (everybody)
+        strbuf_puts(out, "no node");
+    else
+        node(out, view, facts, finding->node);
+    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
     text_duration(out, finding->ns);
-    strbuf_puts(out, " although others talked to it, from ");
+    strbuf_printf(out, " although %s, from ", everybody ? "packets were under way" : "others talked to it");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, " on");
+    strbuf_puts(out, everybody ? " on: the machine stood still" : " on");
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " times in all, this was the longest", finding->count);
 }
 

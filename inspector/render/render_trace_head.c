@@ -112,7 +112,13 @@ static void worry_more(struct strbuf *out, const struct view *view, uint64_t cou
     worry_end(out, view, STYLE_WARN);
 }
 
-/* The failed spans that no failed span below explains. */
+/* Did a failed span fail only after the one that asked for it had failed?  Then it was given up. */
+static bool was_given_up(const struct timeline *timeline, const struct timeline_span *span) {
+    const struct timeline_span *parent = span->parent == NO_SPAN ? NULL : &timeline->spans[span->parent];
+    return parent && parent->end && !parent->ok && span->end_ns > parent->end_ns;
+}
+
+/* The failed spans that no failed span below explains, and that were not given up before. */
 static void failures(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     uint64_t count = 0;
     bool *explained = calloc(timeline->span_count + 1, sizeof *explained);
@@ -122,12 +128,13 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
     }
     for (size_t i = 0; i < timeline->span_count; i++) {
         const struct timeline_span *span = &timeline->spans[i];
-        if (span->end && !span->ok && span->parent != NO_SPAN) explained[span->parent] = true;
+        if (span->end && !span->ok && span->parent != NO_SPAN && !was_given_up(timeline, span)) explained[span->parent] = true;
     }
     for (size_t i = 0; i < timeline->span_count; i++) {
         const struct timeline_span *span = &timeline->spans[i];
         bool in_circle = span->depth == SPAN_DEPTH_MAX;
-        if (!span->end || span->ok || (explained[i] && !in_circle) || count++ >= VERDICTS_MAX) continue;
+        if (!span->end || span->ok || (explained[i] && !in_circle) || was_given_up(timeline, span) || count++ >= VERDICTS_MAX)
+            continue;
         worry_begin(out, view, STYLE_BAD);
         event_command(out, span->end);
         strbuf_puts(out, span->expired ? " expired at " : " failed at ");

@@ -73,6 +73,14 @@ static int learn_new_names(struct show *show, const json_t *events) {
     return 0;
 }
 
+/* Who resizes the terminal gets the columns that fit now, under titles of their own. */
+static void fit_terminal(struct session *session) {
+    unsigned columns = output_columns(&session->output);
+    if (columns == session->view.columns) return;
+    session->view.columns = columns;
+    render_events_titles(&session->output.text, &session->view);
+}
+
 static int show_events(struct show *show, json_t *events_new) {
     struct session *session = show->session;
     int result = 0, learned = 0;
@@ -82,6 +90,7 @@ static int show_events(struct show *show, json_t *events_new) {
         json_t *answer = json_pack("{s:O}", "events", events_new);
         learned = learn_new_names(show, events_new); /* if that fails, still show these events */
         names_see(&session->names, events_new);
+        fit_terminal(session);
         if (answer)
             render_events(&session->output.text, &session->view, answer);
         else

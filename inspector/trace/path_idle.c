@@ -59,8 +59,9 @@ static void take_sent(struct idle_walk *walk, struct idle_direction *direction, 
         return;
     }
     bool arrived = sent->other_ns != UINT64_MAX;
-    if (!is_signal(sent)) direction->missing = !arrived;
-    if (!arrived || is_signal(sent)) return;
+    if (sent->repeat && direction->missing) direction->missing--;
+    direction->missing += !arrived;
+    if (!arrived) return;
     walk->busy_until_ns = walk->busy_until_ns == UINT64_MAX ? sent->other_ns : greatest(walk->busy_until_ns, sent->other_ns);
     walk->signal.node = NO_NUMBER;
 }

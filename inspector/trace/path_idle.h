@@ -18,7 +18,7 @@ struct idle_direction {
     size_t sent_count, received_count;
     size_t next_sent, next_received;
     uint64_t stream_sent, stream_received;
-    bool missing; /* the last packet with content did not arrive, and nothing was sent since */
+    size_t missing; /* packets with content that did not arrive, and were not sent again */
 };
 
 /* A walk over what two nodes sent each other. */

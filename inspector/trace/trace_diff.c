@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DIFF_CELLS_MAX ((size_t)1 << 22) /* of the table that aligns the steps of one node */
+
 /* ---- steps -------------------------------------------------------------------------------------------------------------- */
 
 static const char *end_word(const json_t *event) {
@@ -76,38 +78,97 @@ static int side_init(struct diff_side *side, const struct timeline *timeline) {
 
 /* ---- alignment ---------------------------------------------------------------------------------------------------------- */
 
-/* Identifies a step: node, peer, what was done, and the occurrence.  tally: {node, peer and what was done: count}. */
-static bool step_key(struct strbuf *out, const struct diff_side *side, size_t step, json_t *tally) {
-    const json_t *event = side->timeline->items[side->steps[step].item].event;
-    const char *node_id = json_get_hex(event, "node_id", NODE_DIGITS), *peer_id = json_get_hex(event, "peer_id", NODE_DIGITS);
-    strbuf_clear(out);
-    strbuf_printf(out, "%s %s %.*s", node_id ? node_id : "-", peer_id ? peer_id : "-", (int)side->steps[step].what_bytes,
-                  side->steps[step].name);
-    json_int_t times = json_integer_value(json_object_get(tally, strbuf_text(out)));
-    if (out->failed || json_object_set_new(tally, strbuf_text(out), json_integer(times + 1))) return false;
-    strbuf_printf(out, " %" JSON_INTEGER_FORMAT, times);
-    return !out->failed;
+/* The steps of one node in one trace that have no counterpart yet, in order. */
+struct lane {
+    struct diff_side *side;
+    size_t *steps;
+    size_t count;
+};
+
+static const json_t *event_of(const struct diff_side *side, size_t step) {
+    return side->timeline->items[side->steps[step].item].event;
 }
 
+static const char *node_of(const struct diff_side *side, size_t step) {
+    const char *node_id = json_get_hex(event_of(side, step), "node_id", NODE_DIGITS);
+    return node_id ? node_id : "";
+}
+
+static bool is_same_peer(const json_t *x, const json_t *y) {
+    const char *a = json_get_hex(x, "peer_id", NODE_DIGITS), *b = json_get_hex(y, "peer_id", NODE_DIGITS);
+    return (!a && !b) || (a && b && !strcmp(a, b));
+}
+
+/* Do two steps of a node do the same with the same peer?  wholly: and end in the same way. */
+static bool is_same_step(const struct lane *a, size_t i, const struct lane *b, size_t j, bool wholly) {
+    const struct diff_step *x = &a->side->steps[a->steps[i]], *y = &b->side->steps[b->steps[j]];
+    if (wholly ? strcmp(x->name, y->name) != 0 : x->what_bytes != y->what_bytes || memcmp(x->name, y->name, x->what_bytes) != 0)
+        return false;
+    return is_same_peer(event_of(a->side, a->steps[i]), event_of(b->side, b->steps[j]));
+}
+
+static void pair(struct lane *a, size_t i, struct lane *b, size_t j) {
+    a->side->steps[a->steps[i]].other = b->steps[j];
+    b->side->steps[b->steps[j]].other = a->steps[i];
+}
+
+/* Pairs the longest common subsequence of two lanes: of several as long, the latest, so that what one did besides comes first.
+ * Lanes too long for its table are left to the other rule. */
+static int pair_common(struct lane *a, struct lane *b) {
+    size_t wide = b->count + 1;
+    if (!a->count || !b->count || a->count > DIFF_CELLS_MAX / wide) return 0;
+    unsigned *longest = calloc((a->count + 1) * wide, sizeof *longest); /* [i][j]: of the first i and j steps */
+    if (!longest) return -ENOMEM;
+    for (size_t i = 1; i <= a->count; i++)
+        for (size_t j = 1; j <= b->count; j++) {
+            unsigned up = longest[(i - 1) * wide + j], left = longest[i * wide + j - 1];
+            bool same = is_same_step(a, i - 1, b, j - 1, true);
+            longest[i * wide + j] = same ? longest[(i - 1) * wide + j - 1] + 1 : up > left ? up : left;
+        }
+    for (size_t i = a->count, j = b->count; i && j;) {
+        if (is_same_step(a, i - 1, b, j - 1, true)) {
+            pair(a, --i, b, --j);
+        } else if (longest[(i - 1) * wide + j] >= longest[i * wide + j - 1]) {
+            i--;
+        } else {
+            j--;
+        }
+    }
+    free(longest);
+    return 0;
+}
+
+/* Pairs what is left by its order: the first of a with the first of b that did the same, however it ended. */
+static void pair_rest(struct lane *a, struct lane *b) {
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t j = 0; j < b->count && a->side->steps[a->steps[i]].other == NO_STEP; j++)
+            if (b->side->steps[b->steps[j]].other == NO_STEP && is_same_step(a, i, b, j, false)) pair(a, i, b, j);
+}
+
+static void fill_lane(struct lane *lane, struct diff_side *side, const char *node_id) {
+    lane->side = side;
+    lane->count = 0;
+    for (size_t i = 0; i < side->count; i++)
+        if (!strcmp(node_of(side, i), node_id)) lane->steps[lane->count++] = i;
+}
+
+/* Node by node: the order of what different nodes do at once differs each time. */
 static int align(struct diff_side *a, struct diff_side *b) {
-    json_t *tally_a = json_object(), *tally_b = json_object(), *steps = json_object();
-    struct strbuf key = {0};
-    bool good = tally_a && tally_b && steps;
-    for (size_t i = 0; good && i < b->count; i++) {
-        good = step_key(&key, b, i, tally_b) && !json_object_set_new(steps, strbuf_text(&key), json_integer((json_int_t)i));
+    struct lane x = {.steps = calloc(a->count + 1, sizeof *x.steps)}, y = {.steps = calloc(b->count + 1, sizeof *y.steps)};
+    json_t *done = json_object();
+    int result = x.steps && y.steps && done ? 0 : -ENOMEM;
+    for (size_t i = 0; i < a->count && !result; i++) {
+        const char *node_id = node_of(a, i);
+        if (json_object_get(done, node_id)) continue;
+        fill_lane(&x, a, node_id);
+        fill_lane(&y, b, node_id);
+        result = json_object_set_new(done, node_id, json_true()) ? -ENOMEM : pair_common(&x, &y);
+        if (!result) pair_rest(&x, &y);
     }
-    for (size_t i = 0; good && i < a->count; i++) {
-        good = step_key(&key, a, i, tally_a);
-        const json_t *other = good ? json_object_get(steps, strbuf_text(&key)) : NULL;
-        if (!other) continue;
-        a->steps[i].other = (size_t)json_integer_value(other);
-        b->steps[a->steps[i].other].other = i;
-    }
-    strbuf_fini(&key);
-    json_decref(tally_a);
-    json_decref(tally_b);
-    json_decref(steps);
-    return good ? 0 : -ENOMEM;
+    free(x.steps);
+    free(y.steps);
+    json_decref(done);
+    return result;
 }
 
 /* ---- where the times parted --------------------------------------------------------------------------------------------- */

@@ -137,42 +137,39 @@ static void measure(struct table *table) {
 
 /* ---- lines ---- */
 
-static bool is_last(const struct table *table, unsigned column) {
-    while (++column < table->column_count)
-        if (!table->measures[column].hidden) return false;
-    return true;
-}
-
 static bool is_first(const struct table *table, unsigned column) {
     while (column-- > 0)
         if (!table->measures[column].hidden) return false;
     return true;
 }
 
-/* A cell in its column; no spaces follow the last one of a line. */
-static void put_cell(struct strbuf *out, const struct table *table, unsigned i, const char *text, size_t bytes,
-                     enum style style) {
+/* A cell in its column.  *spaces: those before it, which are written only when something follows: no line ends with spaces. */
+static void put_cell(struct strbuf *out, const struct table *table, unsigned i, const char *text, size_t bytes, enum style style,
+                     unsigned *spaces) {
     const struct table_column *column = &table->columns[i];
     const struct table_measure *measured = &table->measures[i];
     unsigned columns = text_columns(text, bytes);
     bool right = column->align == TABLE_RIGHT || (column->align == TABLE_AUTO && measured->numbers && !measured->text);
     bool cut = table->how.columns && columns > measured->width && is_cut(table, i);
     unsigned pad = columns < measured->width ? measured->width - columns : 0;
-    if (!is_first(table, i)) strbuf_spaces(out, SPACE_BETWEEN);
-    if (right) strbuf_spaces(out, pad);
+    if (!is_first(table, i)) *spaces += SPACE_BETWEEN;
+    if (right || !bytes) *spaces += pad;
+    if (!bytes) return;
+    strbuf_spaces(out, *spaces);
+    *spaces = right ? 0 : pad;
     text_style_on(out, table->how.color, style);
     if (cut)
         text_cut(out, text, bytes, measured->width);
     else
         strbuf_add(out, text, bytes);
     text_style_off(out, table->how.color, style);
-    if (!right && !is_last(table, i)) strbuf_spaces(out, pad);
 }
 
 static void put_titles(struct strbuf *out, const struct table *table) {
+    unsigned spaces = 0;
     for (unsigned i = 0; i < table->column_count; i++)
         if (!table->measures[i].hidden)
-            put_cell(out, table, i, table->columns[i].title, strlen(table->columns[i].title), STYLE_HEAD);
+            put_cell(out, table, i, table->columns[i].title, strlen(table->columns[i].title), STYLE_HEAD, &spaces);
     strbuf_puts(out, "\n");
 }
 
@@ -206,12 +203,15 @@ void table_put(struct table *table, struct strbuf *out, bool all) {
     if (!table->measured) measure(table);
     if (!table->measured && table->how.header) put_titles(out, table);
     table->measured = true;
+    unsigned spaces = 0;
     for (size_t i = 0; i < table->cell_count; i++) {
         unsigned column = (unsigned)(i % table->column_count);
         const struct table_cell_text *cell = &table->cells[i];
         if (!table->measures[column].hidden)
-            put_cell(out, table, column, strbuf_text(&table->text) + cell->offset, cell->bytes, cell->style);
-        if (column + 1 == table->column_count) strbuf_puts(out, "\n");
+            put_cell(out, table, column, strbuf_text(&table->text) + cell->offset, cell->bytes, cell->style, &spaces);
+        if (column + 1 < table->column_count) continue;
+        strbuf_puts(out, "\n");
+        spaces = 0;
     }
     table->cell_count = 0;
     strbuf_clear(&table->text);

@@ -251,6 +251,31 @@ class ThePage(unittest.TestCase):
         self.assertGreater(len(names), 5)
         self.assertEqual(re.findall(r"^### `(\w+)`$", self.page, re.M), names)
 
+    def test_each_incident_of_its_table_is_tested(self):
+        [table] = re.findall(r"^\| incident \|.*\n\|[-|]*\n((?:\|.*\n)+)", self.page, re.M)
+        findings = re.findall(r"^### `(\w+)`$", self.page, re.M)
+        tests = "".join(pathlib.Path(ROOT, "tests/integration", name).read_text(encoding="utf-8")
+                        for name in ("test_analyze.py", "test_incidents.py"))
+        self.assertGreater(len(table.splitlines()), 15)
+        for row in table.splitlines():
+            _, incident, commands, finding, tested, _ = row.split("|")
+            with self.subTest(incident=incident.strip()):
+                names = re.findall(r"`(\w+)`", tested)
+                self.assertTrue(names)
+                for name in names:
+                    if name[0].isupper():
+                        self.assertIn(f"class {name}(", tests)
+                        continue
+                    said = pathlib.Path(ROOT, "tests/inspector/scenes", name + ".txt").read_text(encoding="utf-8")
+                    command = "analyze trace" if "analyze trace" in commands else "analyze"
+                    first = re.findall(rf"^\$ inspector {command}.*\n(?:(?!severe|notable|note|\$).*\n)*(?:severe|notable|note) +(\w+)",
+                                       said, re.M)
+                    wanted = [word for word in re.findall(r"`(\w+)`", finding) if word in findings]
+                    if wanted:
+                        self.assertIn(wanted[0], first)
+                    else:
+                        self.assertIn("there is nothing to judge", said)
+
     def test_it_lists_every_threshold_with_its_value(self):
         header = pathlib.Path(ROOT, "inspector/analyze/analyze_thresholds.h").read_text(encoding="utf-8")
         values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))

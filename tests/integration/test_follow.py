@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """inspector follow beside a traced that is killed and started again: every event is shown once, or told as missed."""
+import fcntl
 import json
 import os
+import pty
 import random
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import unittest
 
@@ -146,6 +150,37 @@ class Follow(ProtocolTest):
         node.close()
         self.accounts_for(follower, emitted)
         self.assertGreater(follower.missed, 100000)
+
+
+class AtATerminal(ProtocolTest):
+    def test_a_resized_terminal_gets_the_columns_that_fit(self):
+        self.start()
+        node = self.place.node("alice", ALICE)
+        primary, secondary = pty.openpty()
+        self.addCleanup(os.close, primary)
+        shown = ""
+
+        def read_until(words):
+            nonlocal shown
+            while words not in shown:
+                shown += os.read(primary, 65536).decode()
+            before, shown = shown, ""
+            return before
+
+        for round_, width in enumerate((120, 50)):
+            fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+            if not round_:
+                process = subprocess.Popen([INSPECTOR, "follow", "--no-pager"], stdin=subprocess.DEVNULL, stdout=secondary,
+                                           stderr=subprocess.DEVNULL, env=self.place.environment | {"TERM": "dumb", "LC_ALL": "C"})
+                self.addCleanup(process.wait)
+                self.addCleanup(process.kill)
+                read_until("event")  # the titles: it follows
+            node.do("custom", f"round{round_}")
+            text = read_until("custom")
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), width, line)
+            self.assertEqual(round_ == 1, "kind" in text or "event" in text, text)
+        os.close(secondary)
 
 
 if __name__ == "__main__":

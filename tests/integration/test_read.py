@@ -256,6 +256,22 @@ class Damage(ReadTest):
         self.assertRegex(err, r"^inspector: .*\.p2rec: at byte 0: the file ends \d+ bytes before its segment does \((\d+) events\)\n")
         self.assertEqual(count + int(err.split("(")[1].split()[0]), self.events)
 
+    def test_what_was_cut_off_is_in_no_sentence(self):
+        self.file.write_bytes(self.whole[:HEADER + 4096 + 200_000])
+        code, out, err = run(self.place, "recent", "--kind", "conn_retry", "-r", self.file)
+        lost = int(err.split("(")[1].split()[0])
+        self.assertEqual(code, 0, err)
+        self.assertIn(f"; the history has {self.events - lost} events", out + err)
+        code, out, err = run(self.place, "stats", "--json", "-r", self.file)
+        self.assertEqual((code, json.loads(out)["history"]["events"]), (0, self.events - lost), err)
+
+    def test_a_file_cut_before_its_events_is_refused(self):
+        self.file.write_bytes(self.whole[:HEADER + 100])
+        for command in (["count"], ["recent"], ["traces"], ["analyze"], ["stats"]):
+            code, out, err = run(self.place, *command, "-r", self.file)
+            self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
+            self.assertRegex(err, rf"nothing in it can be read: .*: the file ends \d+ bytes before its segment does \({self.events} events\)$")
+
     def test_a_damaged_block_costs_its_events_alone(self):
         damaged = bytearray(self.whole)
         damaged[HEADER + 4096 + 100_000] ^= 1

@@ -243,6 +243,40 @@ START_TEST(a_file_cut_at_any_block_is_read_up_to_there) {
 }
 END_TEST
 
+/* The nodes are before the events: a file that ends between them has none of what its header counts. */
+START_TEST(a_file_cut_before_its_events_is_refused) {
+    const char *name = path;
+    struct recording *recording;
+    write_file(_i == 1);
+    struct recording_header header = header_at(0);
+    ck_assert_uint_gt(header.events, 0);
+    for (uint64_t cut = RECORDING_ALIGN; cut > 64; cut /= 2) {
+        ck_assert_int_eq(truncate(path, (off_t)(cut + RECORDING_ALIGN)), 0);
+        ck_assert_int_lt(recording_open(&recording, &name, 1, reason), 0);
+        ck_assert_ptr_nonnull(strstr(reason, "nothing in it can be read"));
+        ck_assert_ptr_nonnull(strstr(reason, " bytes before its segment does ("));
+    }
+    checks_end();
+}
+END_TEST
+
+START_TEST(events_that_were_cut_off_are_not_counted) {
+    const char *name = path;
+    struct recording *recording;
+    struct history_stats stats;
+    write_file(false);
+    struct recording_header header = header_at(0);
+    ck_assert_int_eq(truncate(path, (off_t)(header.frame_bytes - header.frame_bytes / 3)), 0);
+    ck_assert_int_eq(recording_open(&recording, &name, 1, reason), 0);
+    ck_assert_int_eq(history_stats(recording_store(recording)->history, &stats), 0);
+    uint64_t readable = recording_events(recording);
+    ck_assert_uint_eq(readable, all_events(recording));
+    ck_assert_uint_eq(readable + recording_events_lost(recording), header.events);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
 START_TEST(a_flipped_bit_is_found_wherever_it_is) {
     uint64_t whole;
     write_file(_i == 1);
@@ -466,6 +500,8 @@ int main(void) {
     tcase_add_checked_fixture(tcase, begin_files, end_files);
     tcase_add_loop_test(tcase, what_is_written_is_read_again, 0, 2 * LOADS);
     tcase_add_loop_test(tcase, a_file_cut_at_any_block_is_read_up_to_there, 0, 2);
+    tcase_add_loop_test(tcase, a_file_cut_before_its_events_is_refused, 0, 2);
+    tcase_add_test(tcase, events_that_were_cut_off_are_not_counted);
     tcase_add_loop_test(tcase, a_flipped_bit_is_found_wherever_it_is, 0, 2);
     tcase_add_test(tcase, a_damaged_header_costs_its_segment_alone);
     tcase_add_loop_test(tcase, what_cannot_be_read_is_refused_with_a_sentence, 0, 5);

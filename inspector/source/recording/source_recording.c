@@ -51,8 +51,17 @@ static void close_recording(void *arg) {
     free(owner);
 }
 
+/* The history counts the events that its segments had; some may be damaged. */
+static void count_readable(const struct recording_owner *owner, json_t *result) {
+    json_t *history = json_object_get(result, "history");
+    json_int_t events = (json_int_t)recording_events(owner->recording);
+    if (events < json_integer_value(json_object_get(history, "events")))
+        (void)json_object_set_new(history, "events", json_integer(events));
+}
+
 static void annotate(void *arg, const char *method, json_t *result) {
     const struct recording_owner *owner = arg;
+    if (!strcmp(method, "stats")) count_readable(owner, result);
     if (owner->clocks) recorded_clocks_annotate(owner->clocks, method, result);
 }
 

@@ -72,6 +72,7 @@ static int store_source_ask(struct source *base, const char *method, json_t *par
     if (hello || stats) {
         *ret_result = hello ? hello_new() : stats_new(source);
         if (!*ret_result) result = failure_out_of_memory(failure);
+        if (!result && source->owner.annotate) source->owner.annotate(source->owner.owner, method, *ret_result);
     } else {
         result = ask_store(source, method, params_new, apart, ret_result, failure);
     }

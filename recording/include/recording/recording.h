@@ -21,7 +21,7 @@ struct recording;
 
 /* Opens files and directories (their *.p2rec files) as one recording.  Reads a segment that occurs twice once, and merges nodes
  * by log.  Returns 0, or a negative errno with a sentence in ret_reason: a path does not exist, is not a recording, is empty, or
- * was written by a newer p2ptrace. */
+ * was written by a newer p2ptrace, or none of its events can be read. */
 int recording_open(struct recording **ret_recording, const char *const *paths, size_t path_count,
                    char ret_reason[RECORDING_REASON_BYTES]);
 void recording_close(struct recording *recording);
@@ -53,7 +53,10 @@ struct recording_problem {
 size_t recording_problem_count(const struct recording *recording);
 const struct recording_problem *recording_problem(const struct recording *recording, size_t index); /* NULL: not kept */
 
-/* Events that cannot be read, as far as known. */
+/* Events that can be read, as far as known. */
+uint64_t recording_events(const struct recording *recording);
+
+/* Events that cannot be read, as far as known; those of a segment that is there twice count, too. */
 uint64_t recording_events_lost(const struct recording *recording);
 
 /* Reads everything, to find all problems. */
