@@ -13,6 +13,9 @@ import unittest
 from daemon import Traced, wait_for
 from nodes import PATIENCE_S
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../inspector"))
+from screen import Screen
+
 TRACED = INSPECTOR = PLAY_SCENE = SCENE = None
 COMMANDS = {
     "peers": ["peers"],
@@ -46,6 +49,7 @@ class Probes(unittest.TestCase):
             live = {name: cls.ask(command, "--socket", str(traced.socket_path)) for name, command in COMMANDS.items()}
         finally:
             traced.end()
+        cls.recording = recording
         cls.said = [live, {name: cls.ask(command, "--read", recording) for name, command in COMMANDS.items()}]
 
     @staticmethod
@@ -71,6 +75,12 @@ class Probes(unittest.TestCase):
         for said in self.said:
             self.assertEqual((said["count"][0]["events"], said["losses"][0]["events"]), (4, 1))
             self.assertEqual({row["group"]["kind"]: row["count"] for row in said["probes"][0]["rows"]}, {"packet_sent": 3, "packet_lost": 3})
+
+    def test_the_links_of_top_leave_them_out(self):
+        with Screen([INSPECTOR, "top", "--read", self.recording], dict(os.environ, LC_ALL="C.UTF-8"), 24, 120) as screen:
+            screen.send("3")
+            screen.wait(lambda s: "[3 links]" in s.text and any("alice" in line and "bob" in line and "16.7%" in line for line in s.lines),
+                        "one of six packets lost")
 
     def test_qlog_marks_them(self):
         for said in self.said:
