@@ -39,6 +39,16 @@ func NewContext(flags uint8) Context { return fromC(C.trace_context_new(C.uint8_
 // Child is a new span in the same trace: our part of it.
 func (context *Context) Child() Context { return fromC(C.trace_context_child(toC(context))) }
 
+// With is the context of one event that has more flags than its trace: Retransmission, Expired, Probe.  A nil context is fine.
+func (context *Context) With(flags uint8) *Context {
+	var own Context
+	if context != nil {
+		own = *context
+	}
+	own.Flags |= flags
+	return &own
+}
+
 // Span is the context's span: the parent of who is asked.  A program that is to be built with notrace, too, asks for it so.
 func (context *Context) Span() uint64 { return context.SpanID }
 

@@ -16,6 +16,13 @@ const (
 	hasPeer      = 8
 )
 
+// Flags of one event alone, beside those of its trace: see Context.With.
+const (
+	Retransmission = 32  // of a packet or message that was sent before, to the same peer under the same number or id
+	Expired        = 64  // of an AppEnd that is not ok: time ran out
+	Probe          = 128 // of a packet that probes the path's MTU, sent or lost: its loss is no loss
+)
+
 // Options says how to open a log.
 type Options struct {
 	DiscardNewest bool   // newest events are dropped when there is no room, instead of the oldest

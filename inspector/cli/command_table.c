@@ -186,7 +186,7 @@ const struct command command_table[] = {
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
                      {"inspector count --hist rtt", "the distribution of round trips"},
                      {"inspector count --kind app_end --by node,command --value took", "how long requests took, by node and command"},
-                     {"inspector count --kind packet_lost --by time/1s", "losses, second by second"}},
+                     {"inspector count --where 'packet_lost and not probe' --by time/1s", "losses, second by second"}},
     },
     {
         .name = "follow",

@@ -37,7 +37,7 @@ void fold_describe(struct strbuf *out, const struct view *view, const struct fol
     if (fold->has_stream) describe_stream(out, fold);
     if (fold->packets) {
         if (fold->has_stream) strbuf_puts(out, "; ");
-        text_count(out, fold->packets, "packet");
+        text_count(out, fold->packets, fold->probes ? "MTU probe" : "packet");
         if (!fold->has_stream) strbuf_puts(out, !strcmp(fold->arrow, "<-") ? " received" : " sent");
         strbuf_puts(out, ", ");
         text_bytes(out, fold->packet_bytes);

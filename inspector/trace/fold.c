@@ -38,13 +38,14 @@ static bool same_text(const char *a, const char *b) { return a && b ? !strcmp(a,
 
 static bool has_direction(const char *arrow) { return !strcmp(arrow, "->") || !strcmp(arrow, "<-"); }
 
-/* The group of an event: same node, peer and direction.  An event without a direction joins any direction. */
-static int find_group(const struct fold *groups, size_t count, const struct timeline_item *item, const char *peer,
-                      const char *arrow, bool metrics) {
+/* The group that an event joins, which alone would be `own`: same node, peer, sort and direction.  An event without a direction joins
+ * any direction. */
+static int find_group(const struct fold *groups, size_t count, const struct fold *own) {
     for (size_t i = count; i-- > 0;) {
         const struct fold *group = &groups[i];
-        if (group->first->node != item->node || !same_text(group->peer, peer) || group->metrics != metrics) continue;
-        if (!has_direction(arrow) || !has_direction(group->arrow) || !strcmp(arrow, group->arrow)) return (int)i;
+        if (group->first->node != own->first->node || !same_text(group->peer, own->peer)) continue;
+        if (group->metrics != own->metrics || group->probes != own->probes) continue;
+        if (!has_direction(own->arrow) || !has_direction(group->arrow) || !strcmp(own->arrow, group->arrow)) return (int)i;
     }
     return -1;
 }
@@ -76,14 +77,18 @@ size_t fold_groups(const struct timeline_item *items, size_t count, struct fold 
     size_t group_count = 0;
     for (size_t i = 0; i < count; i++) {
         enum part part = part_of(items[i].kind);
-        const char *peer = json_get_hex(items[i].event, "peer_id", NODE_DIGITS), *arrow = event_arrow(items[i].event);
-        int group = find_group(ret_groups, group_count, &items[i], peer, arrow, part == PART_METRICS);
+        struct fold own = {.first = &items[i],
+                           .peer = json_get_hex(items[i].event, "peer_id", NODE_DIGITS),
+                           .arrow = event_arrow(items[i].event),
+                           .metrics = part == PART_METRICS,
+                           .probes = part == PART_PACKET && event_has_flag(items[i].event, "probe")};
+        int group = find_group(ret_groups, group_count, &own);
         if (group < 0 && group_count < FOLD_GROUPS_MAX) {
             group = (int)group_count++;
-            ret_groups[group] = (struct fold){.first = &items[i], .peer = peer, .arrow = arrow, .metrics = part == PART_METRICS};
+            ret_groups[group] = own;
         }
         ret_group_of[i] = group;
-        if (group >= 0) add_item(&ret_groups[group], &items[i], part, arrow);
+        if (group >= 0) add_item(&ret_groups[group], &items[i], part, own.arrow);
     }
     return group_count;
 }

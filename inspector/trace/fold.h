@@ -15,7 +15,7 @@ struct fold {
     uint64_t items;
     uint64_t packets, packet_bytes;
     uint64_t stream_id, stream_bytes, stream_pieces;
-    bool metrics; /* only metrics */
+    bool metrics, probes; /* only metrics, only probes of the MTU: packets that carry nothing */
     bool has_stream, many_streams, opened, closed, fin;
 };
 

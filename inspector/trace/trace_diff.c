@@ -43,7 +43,9 @@ static bool step_name(struct strbuf *out, const struct timeline_item *item, size
         text_member(out, data, "type");
         strbuf_puts(out, item->kind == TRACE_KIND_MESSAGE_SENT ? " sent" : " received");
         return true;
-    case TRACE_KIND_PACKET_LOST: strbuf_puts(out, "packet LOST"); return true;
+    case TRACE_KIND_PACKET_LOST:
+        strbuf_puts(out, event_has_flag(item->event, "probe") ? "MTU probe LOST" : "packet LOST");
+        return true;
     case TRACE_KIND_CUSTOM: strbuf_printf(out, "custom %" PRIu64, json_get_count(data, "code")); return true;
     case TRACE_KIND_CONN_INIT: strbuf_puts(out, "connection begun"); return true;
     case TRACE_KIND_CONN_ESTABLISHED: strbuf_puts(out, "connection established"); return true;

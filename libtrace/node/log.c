@@ -129,7 +129,7 @@ static int open_log(struct trace_log **ret_log, const struct trace_log_options *
     log = calloc(1, sizeof *log);
     if (log) log->dir = realpath(shm_dir(), NULL);
     if (!log || !log->dir) {
-        result = -ENOMEM;
+        result = -errno;
         goto fail;
     }
     log->pid = getpid();

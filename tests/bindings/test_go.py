@@ -119,6 +119,28 @@ class Go(unittest.TestCase):
                 self.assertEqual(shown[kind.name]["data"][field.name], SHOWN[field.type], (kind.name, field.name))
             self.assertEqual(shown[kind.name]["peer_id"], "07".ljust(64, "0"))
 
+    def test_flags_of_one_event_are_its_own(self):
+        program = self.program(["p2ptrace"], """func main() {
+    log, err := p2ptrace.Open("flags", p2ptrace.RandomNodeID(), p2ptrace.Options{LaneEvents: 4096})
+    if err != nil {
+        panic(err)
+    }
+    root := p2ptrace.NewContext(p2ptrace.Debug)
+    for _, context := range []*p2ptrace.Context{&root, nil} {
+        log.PacketSent(context.With(p2ptrace.Retransmission), nil, 1, 1200, p2ptrace.Space1RTT)
+        log.AppEnd(context.With(p2ptrace.Expired), nil, "DMAP", 1, false)
+        log.PacketLost(context.With(p2ptrace.Probe), nil, 1, p2ptrace.Space1RTT)
+        log.PacketLost(context, nil, 1, p2ptrace.Space1RTT)
+    }
+    log.Close()
+}
+""")
+        traced = self.traced()
+        run(program, P2PTRACE_SHM_DIR=str(traced.shm_dir))
+        traced.wait_drained(["flags"], key="name")
+        flags = [["retransmission"], ["expired"], ["probe"], []]
+        self.assertEqual([event["flags"] for event in traced.query()], [["debug", *own] for own in flags] + flags)
+
     def test_batches_of_many_goroutines_lose_nothing_and_keep_the_time_of_each_event(self):
         program = self.program(["p2ptrace", "sync"], """func main() {
     log, err := p2ptrace.Open("many", p2ptrace.RandomNodeID(), p2ptrace.Options{})

@@ -80,7 +80,7 @@ class Python(unittest.TestCase):
         self.assertEqual(ring[ring.index(payload) - 1], 44)
         self.assertEqual(ring[ring.index(bytes(data.endpoint)) + 20], 1)
 
-    def test_what_was_sent_before_and_what_expired_say_so(self):
+    def test_what_was_sent_before_what_expired_and_what_probes_say_so(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
         os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
@@ -97,10 +97,12 @@ class Python(unittest.TestCase):
                 log.emit("packet_sent", where, flags=p2ptrace.RETRANSMISSION)
                 log.emit("message_sent", where, flags=p2ptrace.RETRANSMISSION)
                 log.emit("app_end", where, flags=p2ptrace.EXPIRED)
+                log.emit("packet_lost", where, flags=p2ptrace.PROBE)
         self.assertEqual(context.flags, p2ptrace.DEBUG)
         traced.wait_drained(["again"], key="name")
         said = [(e["kind"], e["flags"], e["data"].get("ok")) for e in traced.query()]
         once = [("packet_sent", "retransmission", None), ("message_sent", "retransmission", None), ("app_end", "expired", False)] * 2
+        once.append(("packet_lost", "probe", None))
         self.assertEqual(said, [(kind, ["debug", flag], ok) for kind, flag, ok in once] + [(kind, [flag], ok) for kind, flag, ok in once])
 
     def test_contexts_travel(self):

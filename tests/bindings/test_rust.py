@@ -95,6 +95,21 @@ class Rust(unittest.TestCase):
                 self.assertEqual(shown[kind.name]["data"][field.name], SHOWN[field.type], (kind.name, field.name))
             self.assertEqual(shown[kind.name]["peer_id"], "07" * 32)
 
+    def test_flags_of_one_event_are_its_own(self):
+        top = self.user("fn main() {\nlet log = p2ptrace::Log::open(\"flags\", &p2ptrace::NodeId::random()).unwrap();\n"
+                        "let context = p2ptrace::Context::new(p2ptrace::DEBUG);\n"
+                        "p2ptrace::packet_sent!(&log, &context.with(p2ptrace::RETRANSMISSION), None, 1, 1200, p2ptrace::SPACE_1RTT);\n"
+                        "p2ptrace::app_end!(&log, &context.with(p2ptrace::EXPIRED), None, b\"DMAP\", 1, false);\n"
+                        "p2ptrace::packet_lost!(&log, &context.with(p2ptrace::PROBE), None, 1, p2ptrace::SPACE_1RTT);\n"
+                        "p2ptrace::packet_lost!(&log, &context, None, 1, p2ptrace::SPACE_1RTT);\n}\n")
+        cargo("build", crate=top, features="on")
+        traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
+        self.addCleanup(traced.end)
+        run(SCRATCH / "target/debug/user", P2PTRACE_SHM_DIR=str(traced.shm_dir))
+        traced.wait_drained(["flags"], key="name")
+        self.assertEqual([event["flags"] for event in traced.query()],
+                         [["debug", "retransmission"], ["debug", "expired"], ["debug", "probe"], ["debug"]])
+
     def test_one_trace_in_so_many_is_kept_and_a_small_lane_is_small(self):
         top = self.user("fn main() {\nlet options = p2ptrace::Options { sample: 4, lane_events: 4096, ..Default::default() };\n"
                         "let log = p2ptrace::Log::open_with(\"sampled\", &p2ptrace::NodeId::random(), options).ok();\n"

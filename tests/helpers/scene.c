@@ -140,6 +140,7 @@ static void set_packet(struct trace_event *event, const struct words *words) {
         event->data.packet_sent.size = (uint32_t)bytes;
         event->data.packet_sent.space = (uint8_t)space;
     }
+    if (words->at[0][0] == 'p') event->flags |= TRACE_FLAG_PROBE;
 }
 
 static void set_stream_data(struct trace_event *event, const struct words *words) {
@@ -161,6 +162,8 @@ static const struct verb {
     {"sent", TRACE_KIND_PACKET_SENT, 2, 6},
     {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
     {"lost", TRACE_KIND_PACKET_LOST, 2, 6},
+    {"psent", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"plost", TRACE_KIND_PACKET_LOST, 2, 6},
     {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
     {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},
     {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},

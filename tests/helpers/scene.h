@@ -10,6 +10,7 @@
  *     start N TRACE SPAN PARENT [PEER [CMD]]   app_start; TRACE in hexadecimal, padded with zeros; SPAN and PARENT hexadecimal
  *     end N TRACE SPAN OK [PEER [CMD]]         app_end
  *     sent|recv|lost N PEER NUMBER [BYTES [SPACE [TRACE]]]
+ *     psent|plost N PEER NUMBER [BYTES [SPACE [TRACE]]]   the same of a probe of the MTU
  *     msent|mrecv|magain N PEER ID TYPE [TRACE]   message_sent, message_received over UDP; magain: sent again
  *     link N TRACE SPAN TRACE SPAN             a link, from a span to another
  *     expire N TRACE SPAN [PEER [CMD]]         app_end of a span for which time ran out

@@ -22,11 +22,12 @@ import os
 
 from . import _table
 
-__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "RETRANSMISSION", "EXPIRED", "available", "node_id_from", "node_id_random"]
+__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "RETRANSMISSION", "EXPIRED", "PROBE", "available", "node_id_from", "node_id_random"]
 
 CONTEXT_BYTES = 26
 SAMPLED, DEBUG, APP_INITIATED = 1, 2, 4
-RETRANSMISSION, EXPIRED = 32, 64  # of one event: it was sent before; the span ended because time ran out
+# Of one event: it was sent before; the span ended because time ran out; the packet probes the path's MTU.
+RETRANSMISSION, EXPIRED, PROBE = 32, 64, 128
 DISCARD_NEWEST = 1
 
 
@@ -297,7 +298,7 @@ class Log:
             raise ValueError(os.strerror(-result))
 
     def emit(self, kind, context=None, peer=None, *, flags=0, **fields):
-        """An event of a kind by its name.  flags: of this event alone, RETRANSMISSION or EXPIRED."""
+        """An event of a kind by its name.  flags: of this event alone, RETRANSMISSION, EXPIRED or PROBE."""
         row = KINDS[kind]
         if context is not None and any(field.name == "span_id" for field in row.fields):
             fields.setdefault("span_id", context.span_id)

@@ -30,6 +30,14 @@ pub const SAMPLED: u8 = 1;
 pub const DEBUG: u8 = 2;
 pub const APP_INITIATED: u8 = 4;
 
+/// Flags of one event alone, beside those of its trace: [`Context::with`].  Of a packet or message that was sent before, to the same peer
+/// under the same number or id.
+pub const RETRANSMISSION: u8 = 32;
+/// Of an `app_end` that is not ok: time ran out.
+pub const EXPIRED: u8 = 64;
+/// Of a packet that probes the path's MTU, sent or lost: its loss is no loss.
+pub const PROBE: u8 = 128;
+
 /// Where we are in a trace: the trace, the span of this node's part of it, flags.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +51,11 @@ impl Context {
     /// A new trace and its first span.
     pub fn new(flags: u8) -> Context {
         unsafe { sys::trace_context_new(flags) }
+    }
+
+    /// The context of one event that has more flags than its trace: `RETRANSMISSION`, `EXPIRED`, `PROBE`.
+    pub fn with(&self, flags: u8) -> Context {
+        Context { flags: self.flags | flags, ..*self }
     }
 
     /// A new span in the same trace: our part of it.

@@ -184,6 +184,7 @@ static int put_packet(struct export *export, const struct export_event *event, s
         record.at = PUT(record.at, ",\"raw\":{\"length\":");
         record.at = PUT(put_u64(record.at, packet->size), "}");
     }
+    if (event->event->flags & TRACE_FLAG_PROBE) record.at = PUT(record.at, ",\"is_mtu_probe_packet\":true");
     return end_record(&record, event);
 }
 
