@@ -144,8 +144,8 @@ static enum http_outcome outcome_of_code(CURLcode code, bool sent) {
     case CURLE_ABORTED_BY_CALLBACK: return HTTP_STOPPED;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE: return HTTP_INVALID;
+    case CURLE_PEER_FAILED_VERIFICATION: return HTTP_UNTRUSTED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR: return HTTP_AWAY;
@@ -182,6 +182,14 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
     if (answer->outcome == HTTP_ARRIVED) return;
+    /* The words of OpenSSL and of GnuTLS for bytes that are no handshake. */
+    if (code == CURLE_SSL_CONNECT_ERROR &&
+        (strstr(http->error, "wrong version number") || strstr(http->error, "unexpected TLS packet")))
+        answer->outcome = HTTP_NO_TLS;
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        copy_line(answer->reason, sizeof answer->reason, "the file of --ca cannot be read, or has no certificates");
+        return;
+    }
     if (code != CURLE_OK) {
         copy_line(answer->reason, sizeof answer->reason, *http->error ? http->error : curl_easy_strerror(code));
         return;

@@ -402,8 +402,8 @@ static int read_app_data(struct filter_parser *parser, const struct filter_test 
 
 /* Fields that are null in JSON when they are missing. */
 static bool may_be_null(const struct filter_field *field) {
-    return field->class == FIELD_HOST || field->class == FIELD_PEER || field->class == FIELD_TRACE || field->type == FILTER_ENDPOINT ||
-           field->type == FILTER_COMMAND;
+    return field->class == FIELD_HOST || field->class == FIELD_PEER || field->class == FIELD_TRACE ||
+           field->type == FILTER_ENDPOINT || field->type == FILTER_COMMAND;
 }
 
 int filter__add_value(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {

@@ -50,8 +50,8 @@ static int known_init(struct known *known, const struct store *store, bool compl
     for (uint32_t i = 0; i < count && !error; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
-        known->nodes[known->names.node_count++] = (struct trace_filter_name){
-            node->info.node_id, node->info.node_name, node->info.machine.name};
+        known->nodes[known->names.node_count++] =
+            (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
         error = list_apps(known, node);
     }
     known->names.nodes = known->nodes;

@@ -53,6 +53,11 @@ clientPortAddress=127.0.0.1
 admin.enableServer=false
 """
 
+TLS = """  <https_port>{port}</https_port>
+  <openSSL><server><certificateFile>{certificate}</certificateFile><privateKeyFile>{key}</privateKeyFile><verificationMode>none</verificationMode>
+    <loadDefaultCAFile>false</loadDefaultCAFile><cacheSessions>true</cacheSessions><disableProtocols>sslv2,sslv3</disableProtocols></server></openSSL>
+"""
+
 USERS = """<?xml version="1.0"?>
 <yandex>
   <profiles><default></default><readonly><readonly>1</readonly></readonly></profiles>
@@ -111,6 +116,13 @@ class Server:
         text = CONFIG.format(dir=escape(str(self.directory)), http=self.http, tcp=self.tcp, zone=self.zone, more=more,
                              shards="".join(SHARD.format("".join(REPLICA.format(port) for port in ports)) for ports in shards))
         (self.directory / "config.xml").write_text(text)
+
+    def serve_tls(self, certificate, key):
+        """Before it starts: also serves https, on the port that this returns."""
+        self.https = free_port()
+        config = self.directory / "config.xml"
+        config.write_text(config.read_text().replace("</yandex>", TLS.format(port=self.https, certificate=certificate, key=key) + "</yandex>"))
+        return self.https
 
     def begin(self):
         self.process = subprocess.Popen(["clickhouse-server", f"--config-file={self.directory}/config.xml"], stdin=subprocess.DEVNULL,

@@ -54,9 +54,8 @@ static void list_logs(const struct store *store, struct logs *logs) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node) continue;
         logs->names[logs->count] = (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
-        logs->all[logs->count++] =
-            (struct trace_filter_sql_log){node->info.node_id, node->info.log,  node->info.node_name,
-                                          node->apps,         node->app_count, node->info.machine.name};
+        logs->all[logs->count++] = (struct trace_filter_sql_log){node->info.node_id, node->info.log,  node->info.node_name,
+                                                                 node->apps,         node->app_count, node->info.machine.name};
         if (node->app_count) logs->apps[logs->app_count++] = node->apps[0];
     }
     qsort(logs->all, logs->count, sizeof *logs->all, compare);

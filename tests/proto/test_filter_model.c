@@ -104,12 +104,14 @@ static void make_sample(struct sample *sample) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count), *kind = &kinds[below(count)];
     bool alice = chance(60);
-    *sample = (struct sample){
-        .event = {.timestamp = EVENTS_NOW - random_number() % 4000000000,
-                  .sequence = (uint32_t)random_number(),
-                  .kind = chance(95) ? kind->id : 77,
-                  .flags = (uint8_t)below(32)},
-        .origin = {.node_id = alice ? &id_alice : &id_bob, .node_name = alice ? "alice" : "bob", .lane = below(3), .host = sample_hosts[below(COUNT_OF(sample_hosts))]}};
+    *sample = (struct sample){.event = {.timestamp = EVENTS_NOW - random_number() % 4000000000,
+                                        .sequence = (uint32_t)random_number(),
+                                        .kind = chance(95) ? kind->id : 77,
+                                        .flags = (uint8_t)below(32)},
+                              .origin = {.node_id = alice ? &id_alice : &id_bob,
+                                         .node_name = alice ? "alice" : "bob",
+                                         .lane = below(3),
+                                         .host = sample_hosts[below(COUNT_OF(sample_hosts))]}};
     if (chance(70)) memcpy(sample->event.trace_id.bytes, (uint8_t[]){0x4f, 0x2a, (uint8_t)below(3)}, 3);
     if (sample->event.flags & TRACE_FLAG_HAS_PEER) sample->event.peer_id = chance(50) ? id_bob : chance(50) ? id_carol : id_alice;
     for (unsigned i = 0; i < kind->field_count; i++) fill_field(&sample->event, &kind->fields[i]);
@@ -124,7 +126,25 @@ static void make_sample(struct sample *sample) {
 
 /* ---- what can be asked -------------------------------------------------------------------------------------------------- */
 
-enum class { NUMBER, TIME, BOOL, TRACE_ID, ID64, NODE, HOST, PEER, KIND, FLAGS, NAMED, TEXT, HEX, ENDPOINT, APP, COMMAND, APP_DATA };
+enum class {
+    NUMBER,
+    TIME,
+    BOOL,
+    TRACE_ID,
+    ID64,
+    NODE,
+    HOST,
+    PEER,
+    KIND,
+    FLAGS,
+    NAMED,
+    TEXT,
+    HEX,
+    ENDPOINT,
+    APP,
+    COMMAND,
+    APP_DATA
+};
 enum op { EQ, NE, LT, LE, GT, GE, IN, GLOB };
 static const char *const ops[] = {"==", "!=", "<", "<=", ">", ">=", "in", "~"};
 

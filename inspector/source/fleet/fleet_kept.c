@@ -27,7 +27,8 @@ void fleet_answers_fini(struct fleet_answers *answers) {
     source_close(answers->logs); /* and context.store */
     fleet_logs_fini(&answers->context.logs);
     free(answers->total_of);
-    *answers = (struct fleet_answers){.context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
+    *answers = (struct fleet_answers){
+        .context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {

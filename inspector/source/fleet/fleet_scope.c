@@ -248,7 +248,8 @@ static int compile(const struct fleet_context *context, const char *text, bool c
 }
 
 /* Sets *nothing when the store will refuse it.  Returns 0 or -ENOMEM. */
-static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing) {
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete,
+                      bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;
     int error = compile(context, text, complete, &filter);

@@ -137,7 +137,8 @@ static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct
     /* Rows may be there twice. */
     if (wish->newest) fleet_put_format(&sql, NEWEST_FIRST " LIMIT %" PRIu64 ")", 2 * wish->newest);
     trace_text_puts(&sql, ROW_ORDER);
-    int result = columns.failed || wish->condition->failed ? failure_out_of_memory(failure) : fleet_ask(server, &sql, ret_rows, failure);
+    int result =
+        columns.failed || wish->condition->failed ? failure_out_of_memory(failure) : fleet_ask(server, &sql, ret_rows, failure);
     strbuf_fini(&columns);
     trace_text_fini(&sql);
     return result;
@@ -245,7 +246,8 @@ static int load_past(struct fleet_stream *stream, uint64_t recent, uint64_t from
     fleet_scope_put_times(&condition, from_ns, 0);
     int result = load(stream, &condition, newest, 0, &missing, failure);
     trace_text_fini(&condition);
-    if (result || recent || !stream->batch || history_end_position(stream->batch->history) <= FLEET_STREAM_PAST_MAX) return result;
+    if (result || recent || !stream->batch || history_end_position(stream->batch->history) <= FLEET_STREAM_PAST_MAX)
+        return result;
     return failure_set(failure, EXIT_FAILED, "more than %u events have come since then: export them, and follow what comes next",
                        FLEET_STREAM_PAST_MAX);
 }
