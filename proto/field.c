@@ -111,7 +111,8 @@ void trace_field_destroy(struct trace_field *field) {
 
 unsigned trace_field_uses(const struct trace_field *field) {
     switch (field->field.class) {
-    case FIELD_NODE: return TRACE_FILTER_USES_NODE;
+    case FIELD_NODE:
+    case FIELD_HOST: return TRACE_FILTER_USES_NODE;
     case FIELD_LANE: return TRACE_FILTER_USES_LANE;
     case FIELD_APP:
     case FIELD_COMMAND:
@@ -309,6 +310,8 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
     case FIELD_FLAGS: return read_flags(out, event);
     case FIELD_SEQUENCE: return put_number(out, event->sequence);
     case FIELD_LANE: return put_number(out, origin->lane);
+    case FIELD_HOST:
+        return origin->host && *origin->host ? put_text(out, origin->host, TRACE_VALUE_BYTES_MAX - 1) : put_null(out);
     case FIELD_APP: return read_app(out, event, origin);
     case FIELD_COMMAND: return read_command(out, event, origin);
     case FIELD_APP_DATA: return read_app_data(out, &field->field, event, origin);

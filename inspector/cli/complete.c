@@ -108,7 +108,7 @@ static bool is_repeated(const struct trace_kind_info *kinds, unsigned kind, cons
 }
 
 static void offer_fields(struct completion *completion) {
-    static const char *const every[] = {"kind", "node", "peer", "trace", "time/1s", "lane", "flags", "app", "command"};
+    static const char *const every[] = {"kind", "node", "host", "peer", "trace", "time/1s", "lane", "flags", "app", "command"};
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
     const char *list = begin_list(completion);

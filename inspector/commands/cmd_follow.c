@@ -14,7 +14,7 @@ int run_follow(struct session *session) {
                                .params_new = session_filter_new(session),
                                .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER),
                                .away = can & SOURCE_SHIPPED ? "the fleet does not answer; waiting for it to come back"
-                                                                : "traced went away; waiting for it to come back",
+                                                            : "traced went away; waiting for it to come back",
                                .reports_restart = true};
     if (speed) (void)parse_speed(speed, &wish.speed); /* options_parse has checked it */
     return show_stream(session, &wish);

@@ -96,6 +96,8 @@ enum {
     CODE_ENDED_EARLY = 32,
     CODE_UNKNOWN_IDENTIFIER = 47,
     CODE_UNKNOWN_TABLE = 60,
+    CODE_CANNOT_WRITE = 75,
+    CODE_CANNOT_OPEN = 76,
     CODE_UNKNOWN_DATABASE = 81,
     CODE_READONLY = 164,
     CODE_UNKNOWN_USER = 192,
@@ -154,6 +156,10 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     case CODE_TABLE_IS_READ_ONLY:
         failure_set(failure, EXIT_FAILED, "%s is read-only now: its ZooKeeper or Keeper does not answer", at);
         return CLICKHOUSE_AGAIN;
+    case CODE_CANNOT_WRITE:
+    case CODE_CANNOT_OPEN:
+        failure_set(failure, EXIT_FAILED, "%s cannot write to its disk, which may be full: %s", at, answer->reason);
+        return CLICKHOUSE_UNSURE;
     case CODE_NOT_ENOUGH_SPACE: failure_set(failure, EXIT_FAILED, "the disk of %s is full", at); return CLICKHOUSE_UNSURE;
     case CODE_TOO_MANY_PARTS: failure_set(failure, EXIT_FAILED, "%s is behind with its merges", at); return CLICKHOUSE_UNSURE;
     case CODE_ALL_CONNECTION_TRIES_FAILED:
@@ -188,6 +194,15 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
         return CLICKHOUSE_UNSURE;
     case HTTP_BUSY: failure_set(failure, EXIT_FAILED, "%s is busy: %s", at, answer->reason); return CLICKHOUSE_UNSURE;
     case HTTP_INVALID: failure_set(failure, EXIT_FAILED, "%s cannot be used: %s", at, answer->reason); return CLICKHOUSE_REFUSED;
+    case HTTP_UNTRUSTED:
+        failure_set(failure, EXIT_FAILED,
+                    "the certificate of %s is not accepted: %s; if it has not expired, name the authority that signed it by --ca "
+                    "FILE",
+                    at, answer->reason);
+        return CLICKHOUSE_REFUSED;
+    case HTTP_NO_TLS:
+        failure_set(failure, EXIT_FAILED, "what answers at %s does not speak TLS: use http://, or ClickHouse's https_port", at);
+        return CLICKHOUSE_REFUSED;
     case HTTP_REFUSED: break;
     }
     if (answer->status == 401 || answer->status == 403) return explain_code(server, answer, CODE_WRONG_PASSWORD, failure);
@@ -197,9 +212,9 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
 
 /* Is it somebody who is away, rather than the statement? */
 static bool is_away(enum clickhouse_outcome outcome, int code) {
-    return outcome == CLICKHOUSE_AGAIN || (outcome == CLICKHOUSE_UNSURE && (code == 0 || code == CODE_ENDED_EARLY ||
-                                                                           code == CODE_SOCKET_TIMEOUT ||
-                                                                           code == CODE_NETWORK_ERROR));
+    return outcome == CLICKHOUSE_AGAIN ||
+           (outcome == CLICKHOUSE_UNSURE &&
+            (code == 0 || code == CODE_ENDED_EARLY || code == CODE_SOCKET_TIMEOUT || code == CODE_NETWORK_ERROR));
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------- */

@@ -146,8 +146,8 @@ static enum http_outcome outcome_of_code(CURLcode code, bool sent) {
     case CURLE_ABORTED_BY_CALLBACK: return HTTP_STOPPED;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE: return HTTP_INVALID;
+    case CURLE_PEER_FAILED_VERIFICATION: return HTTP_UNTRUSTED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR: return HTTP_AWAY;
@@ -187,6 +187,14 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     if (answer->outcome == HTTP_ARRIVED) return;
     if (answer->outcome == HTTP_STOPPED) {
         copy_line(answer->reason, sizeof answer->reason, "no answer came in time");
+        return;
+    }
+    /* The words of OpenSSL and of GnuTLS for bytes that are not a handshake. */
+    if (code == CURLE_SSL_CONNECT_ERROR &&
+        (strstr(http->error, "wrong version number") || strstr(http->error, "unexpected TLS packet")))
+        answer->outcome = HTTP_NO_TLS;
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        copy_line(answer->reason, sizeof answer->reason, "the file of --ca cannot be read, or has no certificates");
         return;
     }
     if (code != CURLE_OK) {

@@ -23,13 +23,15 @@ struct http;
 
 /* How a request ended. */
 enum http_outcome {
-    HTTP_ARRIVED, /* status 2xx */
-    HTTP_REFUSED, /* another status: retrying will not help */
-    HTTP_BUSY,    /* 429, 502, 503, 504: retry later */
-    HTTP_AWAY,    /* no connection: the server has not seen the request */
-    HTTP_BROKEN,  /* the connection ended or timed out: the server may have executed the request */
-    HTTP_STOPPED, /* the flag was set, and its grace time has passed; the same uncertainty */
-    HTTP_INVALID, /* the URL cannot be used, or the server's certificate is not trusted */
+    HTTP_ARRIVED,   /* status 2xx */
+    HTTP_REFUSED,   /* another status: retrying will not help */
+    HTTP_BUSY,      /* 429, 502, 503, 504: retry later */
+    HTTP_AWAY,      /* no connection: the server has not seen the request */
+    HTTP_BROKEN,    /* the connection ended or timed out: the server may have executed the request */
+    HTTP_STOPPED,   /* the flag was set, and its grace time has passed; the same uncertainty */
+    HTTP_INVALID,   /* the URL, or the file of certificates to trust, cannot be used */
+    HTTP_UNTRUSTED, /* the server's certificate is not trusted */
+    HTTP_NO_TLS,    /* what answers an https URL does not speak TLS */
 };
 
 struct http_body {

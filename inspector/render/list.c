@@ -201,6 +201,7 @@ static bool is_shown(const struct view *view, const struct list_column *column, 
     size_t i;
     const json_t *row;
     if (column->flags & LIST_ASKED || (column->flags & LIST_AGO && !view->now_ns)) return false;
+    if (column->flags & LIST_HOSTS && !names_hosts_differ(view->names)) return false;
     if (!(column->flags & LIST_UNLESS_ZERO)) return true;
     json_array_foreach(rows, i, row) {
         if (json_get_count(row, column->field)) return true;

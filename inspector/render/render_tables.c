@@ -107,6 +107,8 @@ static const struct list_column node_columns[] = {
     {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
     {"node_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
     {"log", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"host", NULL, TABLE_LEFT, 1, 6, LIST_HOSTS, draw_text},
+    {"machine", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
     {"state", NULL, TABLE_LEFT, 1, 0, 0, draw_state},
     {"pid", NULL, TABLE_RIGHT, 4, 0, 0, draw_count},
     {"emitted", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},
@@ -147,9 +149,22 @@ static enum style draw_loss(struct strbuf *cell, const struct view *view, const 
     return json_get_count(row, "packets_lost") ? STYLE_BAD : STYLE_PLAIN;
 }
 
+static json_t *peer_host_new(const struct view *view, const json_t *row) {
+    const char *host = names_host(view->names, json_get_hex(row, "peer_id", NODE_DIGITS));
+    return host ? json_string(host) : json_null();
+}
+
+static enum style draw_peer_host(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const char *host = names_host(view->names, json_get_hex(row, "peer_id", NODE_DIGITS));
+    (void)field;
+    text_untrusted(cell, host ? host : "-", strlen(host ? host : "-"), CELL_COLUMNS_MAX);
+    return STYLE_PLAIN;
+}
+
 static const struct list_column peer_columns[] = {
     {"name", "peer", TABLE_LEFT, 0, 8, 0, draw_head},
     {"peer_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
+    {"host", NULL, TABLE_LEFT, 3, 6, LIST_HOSTS, draw_peer_host, peer_host_new},
     {"rtt", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
     {"min_rtt", "least", TABLE_RIGHT, 8, 0, 0, draw_duration},
     {"loss", NULL, TABLE_RIGHT, 1, 0, 0, draw_loss},
@@ -211,6 +226,34 @@ static enum style draw_events(struct strbuf *cell, const struct view *view, cons
     return STYLE_PLAIN;
 }
 
+/* The machines of a trace's nodes, each once, in the order of the nodes. */
+static json_t *hosts_new(const struct view *view, const json_t *row) {
+    json_t *hosts = json_array(), *seen = json_object();
+    size_t i;
+    const json_t *node;
+    json_array_foreach(json_get_array(row, "nodes"), i, node) {
+        const char *host = names_host(view->names, json_string_value(node));
+        if (!host || json_object_get(seen, host)) continue;
+        json_object_set_new(seen, host, json_true());
+        json_array_append_new(hosts, json_string(host));
+    }
+    json_decref(seen);
+    return hosts;
+}
+
+static enum style draw_hosts(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    json_t *hosts = hosts_new(view, row), *host;
+    size_t i;
+    (void)field;
+    json_array_foreach(hosts, i, host) {
+        if (i) strbuf_puts(cell, " ");
+        text_untrusted(cell, json_string_value(host), json_string_length(host), CELL_COLUMNS_MAX);
+    }
+    if (!json_array_size(hosts)) strbuf_puts(cell, "-");
+    json_decref(hosts);
+    return STYLE_PLAIN;
+}
+
 static const struct list_column trace_columns[] = {
     {"trace_id", "trace", TABLE_LEFT, 0, 0, 0, draw_trace_id},
     {"first", "began", TABLE_LEFT, 5, 0, 0, draw_time},
@@ -223,6 +266,7 @@ static const struct list_column trace_columns[] = {
     {"events", NULL, TABLE_RIGHT, 4, 0, 0, draw_events},
     {"packets_lost", "pkts lost", TABLE_RIGHT, 3, 0, 0, draw_bad_count},
     {"nodes", NULL, TABLE_LEFT, 3, 10, 0, draw_names},
+    {"hosts", NULL, TABLE_LEFT, 4, 6, LIST_HOSTS, draw_hosts, hosts_new},
     {"peers", NULL, TABLE_LEFT, 1, 10, LIST_ASKED, draw_names},
     {"unfinished", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, NULL},
     {"app_id", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},

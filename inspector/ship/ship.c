@@ -27,6 +27,7 @@
 
 #define PLACE_NAME "p2ptrace-ship.place"
 #define REPORT_MS 60000
+#define HOST_BYTES_MAX (MACHINE_NAME_BYTES - 1) /* of those that a row can hold: then `nodes` and filters have the same name */
 
 struct ship {
     struct ship_options options;
@@ -60,16 +61,16 @@ static void find_host(char out[FLEET_HOST_BYTES_MAX + 1]) {
     }
     line[strcspn(line, " \t\r\n")] = 0;
     if (!*line && gethostname(line, sizeof line - 1)) strcpy(line, "unknown");
-    snprintf(out, FLEET_HOST_BYTES_MAX + 1, "%.*s", FLEET_HOST_BYTES_MAX, line);
+    snprintf(out, FLEET_HOST_BYTES_MAX + 1, "%.*s", HOST_BYTES_MAX, line);
 }
 
 static int check_host(const char *host, struct failure *failure) {
     size_t bytes = strlen(host);
-    bool fit = bytes && bytes <= FLEET_HOST_BYTES_MAX;
+    bool fit = bytes && bytes <= HOST_BYTES_MAX;
     for (const char *at = host; *at; at++) fit = fit && (unsigned char)*at > ' ' && *at != 0x7f;
     return fit ? 0
                : failure_set(failure, EXIT_USAGE, "--host %.80s: a name of 1 to %d bytes without spaces is expected", host,
-                             FLEET_HOST_BYTES_MAX);
+                             HOST_BYTES_MAX);
 }
 
 static int open_files(struct ship *ship, struct failure *failure) {

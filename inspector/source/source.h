@@ -23,13 +23,13 @@
 
 /* What a source can do: a set of bits.  Every source answers `nodes`. */
 enum {
-    SOURCE_ASK = 1,     /* answers the other methods as well */
-    SOURCE_FOLLOW = 2,  /* has a stream of events */
-    SOURCE_CONTROL = 4, /* can change what nodes emit */
-    SOURCE_STREAMS = 8, /* can be followed several times at once */
+    SOURCE_ASK = 1,      /* answers the other methods as well */
+    SOURCE_FOLLOW = 2,   /* has a stream of events */
+    SOURCE_CONTROL = 4,  /* can change what nodes emit */
+    SOURCE_STREAMS = 8,  /* can be followed several times at once */
     SOURCE_SHIPPED = 32, /* its stream has what has been shipped: late, one machine's after another's, and perhaps again; when
                           * it comes back, it goes on where it was */
-    SOURCE_PAST = 16,   /* holds the past only: its stream is its events, and ends */
+    SOURCE_PAST = 16,    /* holds the past only: its stream is its events, and ends */
 };
 
 enum source_event {

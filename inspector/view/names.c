@@ -69,7 +69,10 @@ int names_init(struct names *names) {
     names->by_log = json_object();
     names->shared = json_object();
     names->ranks = json_object();
-    if (names->by_id && names->by_name && names->by_log && names->shared && names->ranks) return 0;
+    names->hosts = json_object();
+    names->machines = json_object();
+    if (names->by_id && names->by_name && names->by_log && names->shared && names->ranks && names->hosts && names->machines)
+        return 0;
     names_fini(names);
     return -ENOMEM;
 }
@@ -82,7 +85,9 @@ void names_fini(struct names *names) {
     json_decref(names->by_log);
     json_decref(names->shared);
     json_decref(names->ranks);
-    names->by_id = names->by_name = names->by_log = names->shared = names->ranks = NULL;
+    json_decref(names->hosts);
+    json_decref(names->machines);
+    names->by_id = names->by_name = names->by_log = names->shared = names->ranks = names->hosts = names->machines = NULL;
 }
 
 static void measure_columns(struct names *names) {
@@ -134,8 +139,11 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
     json_array_foreach(json_get_array(nodes_answer, "nodes"), i, node) {
         const char *id = json_get_hex(node, "node_id", NODE_DIGITS), *name = json_get_text(node, "name");
         if (!id || !name || !*name || json_object_size(names->by_id) >= NAMES_MAX) continue;
+        const char *host = json_get_text(node, "host");
         set_add(&names->nodes, id);
         json_object_set_new(names->by_id, id, json_string(name));
+        if (host) json_object_set_new(names->hosts, id, json_string(host));
+        if (host) json_object_set_new(names->machines, host, json_true());
         if (!json_object_get(names->ranks, id))
             json_object_set_new(names->ranks, id, json_integer((json_int_t)json_object_size(names->ranks)));
         const json_t *owner = json_object_get(names->by_name, name);
@@ -147,6 +155,12 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
     learn_shared(names, json_get_array(nodes_answer, "nodes"));
     measure_columns(names);
 }
+
+const char *names_host(const struct names *names, const char *node_id) {
+    return node_id ? json_string_value(json_object_get(names->hosts, node_id)) : NULL;
+}
+
+bool names_hosts_differ(const struct names *names) { return json_object_size(names->machines) > 1; }
 
 static void see_string(struct names *names, const char *text) {
     if (json_is_hex(text, NODE_DIGITS))

@@ -7,6 +7,7 @@
 #include "strbuf.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* A set of ids, and how many digits distinguish them. */
 struct id_set {
@@ -24,6 +25,8 @@ struct names {
     json_t *by_log;       /* node id and log, of ids that several live logs share: name */
     json_t *shared;       /* node id that several live logs share: all their names */
     json_t *ranks;        /* node id: its number, in the order they were learned */
+    json_t *hosts;        /* node id: the machine that it runs on */
+    json_t *machines;     /* host: true, of all nodes */
     unsigned columns;     /* of the widest name known, ID_DIGITS_MIN at least */
 };
 
@@ -48,6 +51,12 @@ void names_node(struct strbuf *out, const struct names *names, const char *node_
 
 /* Appends the name of an event's node.  If live logs share its id, this is the name of its own log, if the event says which. */
 void names_event_node(struct strbuf *out, const struct names *names, const json_t *event);
+
+/* The machine that a node runs on, or NULL. */
+const char *names_host(const struct names *names, const char *node_id);
+
+/* Do nodes run on several machines? */
+bool names_hosts_differ(const struct names *names);
 
 /* Appends a shortened id. */
 void names_short_node(struct strbuf *out, const struct names *names, const char *node_id);

@@ -44,6 +44,7 @@ static uint32_t cost_of(const struct trace_filter *filter, const struct filter_i
     switch ((enum filter_op)instruction->op) {
     case OP_NODE_GLOB: return glob_cost(value, TRACE_NODE_NAME_BYTES) + glob_cost(value, 2 * TRACE_NODE_ID_BYTES);
     case OP_TEXT_GLOB: return glob_cost(value, instruction->low);
+    case OP_HOST_GLOB: return glob_cost(value, FILTER_HOST_BYTES);
     case OP_HEX_GLOB:
     case OP_PAYLOAD_GLOB: return glob_cost(value, 2 * instruction->low);
     case OP_ID64_GLOB: return glob_cost(value, 16);
@@ -55,6 +56,7 @@ static uint32_t cost_of(const struct trace_filter *filter, const struct filter_i
     case OP_PAYLOAD: return (uint32_t)instruction->low;
     case OP_PEER_SET: return 16;
     case OP_NODE:
+    case OP_HOST:
     case OP_PREFIX:
     case OP_TEXT:
     case OP_ENDPOINT:
@@ -67,6 +69,7 @@ static uint32_t cost_of(const struct trace_filter *filter, const struct filter_i
     case OP_MASK:
     case OP_LANE:
     case OP_TRACE:
+    case OP_HAS_HOST:
     case OP_NO_ENDPOINT: break;
     }
     return 1;
@@ -193,6 +196,10 @@ static struct filter_instruction instruction_of(struct maker *maker, const struc
     case FIELD_FLAGS: return number(OP_MASK, offsetof(struct trace_event, flags), value);
     case FIELD_NODE: maker->uses |= TRACE_FILTER_USES_NODE; return node_instruction(test, value);
     case FIELD_PEER: return node_instruction(test, value);
+    case FIELD_HOST:
+        maker->uses |= TRACE_FILTER_USES_NODE;
+        instruction.op = test->glob ? OP_HOST_GLOB : OP_HOST;
+        return instruction;
     case FIELD_TRACE:
         instruction.op = test->glob ? OP_HEX_GLOB : OP_PREFIX;
         instruction.offset = offsetof(struct trace_event, trace_id);
@@ -257,6 +264,9 @@ static uint16_t make_presence(struct maker *maker, const struct filter_test *tes
                                                        .on_true = present,
                                                        .on_false = absent});
     case FIELD_TRACE: return emit(maker, (struct filter_instruction){.op = OP_TRACE, .on_true = present, .on_false = absent});
+    case FIELD_HOST:
+        maker->uses |= TRACE_FILTER_USES_NODE;
+        return emit(maker, (struct filter_instruction){.op = OP_HAS_HOST, .on_true = present, .on_false = absent});
     case FIELD_DATA:
         if (test->field.type != FILTER_ENDPOINT) return present;
         struct filter_instruction none = {.op = OP_NO_ENDPOINT, .on_true = absent, .on_false = present};

@@ -32,6 +32,7 @@ static const struct named_field event_fields[] = {
     {"flags", {.class = FIELD_FLAGS, .type = FILTER_NAMED}},
     {"sequence", {.class = FIELD_SEQUENCE, .type = FILTER_NUMBER}},
     {"lane", {.class = FIELD_LANE, .type = FILTER_NUMBER}},
+    {"host", {.class = FIELD_HOST, .type = FILTER_TEXT, .length = FILTER_HOST_BYTES}},
     {"app", {.class = FIELD_APP, .type = FILTER_TEXT}},
     {"command", {.class = FIELD_COMMAND, .type = FILTER_COMMAND}},
 };

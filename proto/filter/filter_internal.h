@@ -63,6 +63,7 @@ enum filter_field_class {
     FIELD_FLAGS,
     FIELD_SEQUENCE,
     FIELD_LANE,
+    FIELD_HOST,
     FIELD_APP,
     FIELD_COMMAND,
     FIELD_APP_DATA,
@@ -167,6 +168,9 @@ enum filter_op {
     OP_PEER_SET, /* peer_id is one of the value's ids */
     OP_NODE,
     OP_NODE_GLOB,
+    OP_HAS_HOST,
+    OP_HOST,
+    OP_HOST_GLOB,
     OP_TEXT, /* NUL-padded text at offset, low bytes long */
     OP_TEXT_GLOB,
     OP_HEX_GLOB, /* low bytes at offset as hex digits */
@@ -196,6 +200,8 @@ struct filter_instruction {
     uint32_t cost;  /* what it takes at most, as trace_filter_match_counted has it */
     uint64_t low, span;
 };
+
+#define FILTER_HOST_BYTES 63 /* no machine has a longer name (store/machine.h) */
 
 /* As in bit sets of kinds, all kinds from 63 up count as one, which this version does not know either. */
 #define FILTER_KINDS 64

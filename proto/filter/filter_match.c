@@ -142,6 +142,8 @@ bool filter__node_fits(const struct filter_test *test, const struct filter_value
     return test->glob ? node_glob(value, node_id, name) : node_equals(value, node_id, name);
 }
 
+static bool has_host(const struct trace_filter_origin *origin) { return origin->host && *origin->host; }
+
 static bool in_ids(const struct trace_filter *filter, const struct filter_value *value, const uint8_t *id) {
     const struct trace_node_id *ids = filter->ids + value->id_first;
     size_t low = 0, high = value->id_count;
@@ -294,6 +296,9 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
     case OP_PEER_SET: return in_ids(filter, value, at);
     case OP_NODE: return node_equals(value, origin->node_id, origin->node_name);
     case OP_NODE_GLOB: return node_glob(value, origin->node_id, origin->node_name);
+    case OP_HAS_HOST: return has_host(origin);
+    case OP_HOST: return has_host(origin) && equals(value, origin->host, strlen(origin->host));
+    case OP_HOST_GLOB: return has_host(origin) && filter__glob(value->text, origin->host, strlen(origin->host));
     case OP_TEXT: return equals(value, (const char *)at, strnlen((const char *)at, low));
     case OP_TEXT_GLOB: return filter__glob(value->text, (const char *)at, strnlen((const char *)at, low));
     case OP_HEX_GLOB: return hex_fits(value, true, at, low);

@@ -503,6 +503,7 @@ static void put_value(struct writer *writer, const struct filter_test *test, con
     case FIELD_APP: put_app(writer, test, value); return;
     case FIELD_COMMAND: put_command(writer, test, value); return;
     case FIELD_DATA: put_data(writer, test, value); return;
+    case FIELD_HOST:
     case FIELD_APP_DATA:
     case FIELD_SUMMARY: break;
     }
@@ -522,6 +523,35 @@ static const char *presence(const struct filter_test *test, char *out, size_t ro
     }
 }
 
+/* A whole test of the host, with its values. */
+struct host_test {
+    const struct trace_filter *filter;
+    const struct filter_test *test;
+    bool wanted; /* false: the logs of which it is not true */
+};
+
+static bool log_passes(const struct trace_filter_sql_log *log, const void *arg) {
+    const struct host_test *host = arg;
+    const struct filter_test *test = host->test;
+    bool known = log->host && *log->host, any = false;
+    for (uint32_t i = test->value_first; i < test->value_first + test->value_count; i++) {
+        const struct filter_value *value = &host->filter->values[i];
+        any = any || (value->is_null ? !known : known && text_fits(value, test->glob, log->host, strlen(log->host)));
+    }
+    return ((known || any) && any != test->negated) == host->wanted;
+}
+
+/* Of rows whose log nobody knows the host is not known either. */
+static void put_host(struct writer *writer, const struct filter_test *test) {
+    static const struct trace_filter_sql_log stranger = {.log_id = 0};
+    struct host_test host = {writer->filter, test, true};
+    struct list list = {0};
+    host.wanted = !log_passes(&stranger, &host);
+    if (!host.wanted) put(writer, "NOT ");
+    put_logs(writer, &list, log_passes, &host);
+    put_list_end(writer, &list);
+}
+
 static void put_test(struct writer *writer, const struct filter_test *test) {
     const struct filter_field *field = &test->field;
     bool null = false, of_kinds = field->class == FIELD_DATA || field->class == FIELD_APP || field->class == FIELD_COMMAND;
@@ -529,6 +559,10 @@ static void put_test(struct writer *writer, const struct filter_test *test) {
     struct list list = {0};
     if (field->class == FIELD_APP_DATA) {
         put_app_data(writer, test);
+        return;
+    }
+    if (field->class == FIELD_HOST) {
+        put_host(writer, test);
         return;
     }
     const char *present = presence(test, text, sizeof text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Suggests what may have been meant: the candidate with the smallest edit distance to a word (insertion, deletion, replacement,
- * and the swap of two neighbours cost 2 each; the same letter in another case costs 1), or else the shortest that contains it. */
+ * and the swap of two neighbours cost 2 each; the same letter in another case costs 1), or else the shortest that contains it.
+ * One that ends with the word (packet_lost for lost) is nearer than one that differs by a letter (host). */
 #include "filter_internal.h"
 
 #include <ctype.h>
@@ -36,6 +37,11 @@ static unsigned distance(const char *a, size_t a_bytes, const char *b, size_t b_
     return rows[a_bytes % 3][b_bytes];
 }
 
+static bool ends_with_word(const char *candidate, size_t bytes, const struct filter_suggest *suggest) {
+    return bytes > suggest->bytes + 1 && suggest->bytes > 2 && candidate[bytes - suggest->bytes - 1] == '_' &&
+           !strcmp(candidate + bytes - suggest->bytes, suggest->word);
+}
+
 void filter__suggest_begin(struct filter_suggest *suggest, const char *word) {
     *suggest = (struct filter_suggest){.word = word, .bytes = strlen(word), .best = NEVER};
 }
@@ -47,7 +53,9 @@ void filter__suggest_add(struct filter_suggest *suggest, const char *prefix, con
     /* One error for every three characters, and at least one. */
     unsigned slips = suggest->bytes < 6 ? 1 : (unsigned)suggest->bytes / 3;
     if (suggest->bytes == 1 && cost > 1) return; /* all letters are one error apart: accept only the other case */
-    if (cost > COST * slips) {
+    if (ends_with_word(candidate, bytes, suggest)) {
+        cost = least(cost, COST - 1);
+    } else if (cost > COST * slips) {
         if (suggest->bytes < 3 || !strcasestr(candidate, suggest->word)) return;
         cost = CONTAINS + (unsigned)bytes;
     }

@@ -312,6 +312,22 @@ static int read_text(struct filter_parser *parser, const struct filter_test *tes
     return 0;
 }
 
+/* If all nodes are known, a machine that none of them runs on is an error. */
+static int read_host(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {
+    const struct trace_filter_names *names = parser->options->names;
+    struct filter_suggest suggest;
+    int error = read_text(parser, test, token);
+    if (error || !names || !names->complete) return error;
+    filter__suggest_begin(&suggest, token->text);
+    for (size_t i = 0; i < names->node_count; i++) {
+        const char *host = names->nodes[i].host;
+        if (host && !strcmp(host, token->text)) return 0;
+        if (host) filter__suggest_add(&suggest, "", host);
+    }
+    return filter__fail_token(parser, token, suggest.text[0] ? suggest.text : NULL, "no node runs on a host \"%.40s\"",
+                              token->text);
+}
+
 static int read_hex(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {
     if (strspn(token->text, "0123456789abcdefABCDEF") != token->bytes || token->bytes % 2 ||
         token->bytes > 2 * test->field.length)
@@ -386,8 +402,8 @@ static int read_app_data(struct filter_parser *parser, const struct filter_test 
 
 /* Fields that are null in JSON when they are missing. */
 static bool may_be_null(const struct filter_field *field) {
-    return field->class == FIELD_PEER || field->class == FIELD_TRACE || field->type == FILTER_ENDPOINT ||
-           field->type == FILTER_COMMAND;
+    return field->class == FIELD_HOST || field->class == FIELD_PEER || field->class == FIELD_TRACE ||
+           field->type == FILTER_ENDPOINT || field->type == FILTER_COMMAND;
 }
 
 int filter__add_value(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token) {
@@ -415,6 +431,7 @@ int filter__add_value(struct filter_parser *parser, const struct filter_test *te
     case FILTER_TEXT:
         error = test->glob                   ? 0
                 : field->class == FIELD_DATA ? read_text(parser, test, token)
+                : field->class == FIELD_HOST ? read_host(parser, test, token)
                                              : check_registered(parser, test, token);
         break;
     case FILTER_HEX: error = test->glob ? 0 : read_hex(parser, test, token); break;

@@ -50,7 +50,8 @@ static int known_init(struct known *known, const struct store *store, bool compl
     for (uint32_t i = 0; i < count && !error; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
-        known->nodes[known->names.node_count++] = (struct trace_filter_name){node->info.node_id, node->info.node_name};
+        known->nodes[known->names.node_count++] =
+            (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
         error = list_apps(known, node);
     }
     known->names.nodes = known->nodes;
@@ -167,6 +168,7 @@ void expression_origin(const struct store *store, unsigned uses, const struct tr
     if (!node) return;
     ret_origin->node_id = &node->info.node_id;
     ret_origin->node_name = node->info.node_name;
+    ret_origin->host = node->info.machine.name;
     if (uses & TRACE_FILTER_USES_APP) ret_origin->app = nodes_event_app(node, event);
 }
 

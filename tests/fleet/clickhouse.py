@@ -5,7 +5,7 @@
         servers[0].sql("SELECT 1")          rows as lists of text
         servers[0].kill(); servers[0].start()
 
-They know each other as the cluster "fleet".  Standard library only."""
+They know each other as the cluster "fleet".  With a ZooKeeper there may be several replicas of a shard.  Standard library only."""
 import os
 import pathlib
 import shutil
@@ -35,10 +35,28 @@ CONFIG = """<?xml version="1.0"?>
   <keep_alive_timeout>3</keep_alive_timeout>
   <timezone>{zone}</timezone>
   <remote_servers><fleet>{shards}</fleet></remote_servers>
+  {more}
 </yandex>
 """
 
-SHARD = "<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>{}</port></replica></shard>"
+SHARD = "<shard><internal_replication>true</internal_replication>{}</shard>"
+REPLICA = "<replica><host>127.0.0.1</host><port>{}</port></replica>"
+REPLICATION = """<interserver_http_port>{interserver}</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>
+  <zookeeper><node><host>127.0.0.1</host><port>{zookeeper}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+  <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
+  <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>"""
+ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
+ZOOKEEPER = """tickTime=500
+dataDir={dir}
+clientPort={port}
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+"""
+
+TLS = """  <https_port>{port}</https_port>
+  <openSSL><server><certificateFile>{certificate}</certificateFile><privateKeyFile>{key}</privateKeyFile><verificationMode>none</verificationMode>
+    <loadDefaultCAFile>false</loadDefaultCAFile><cacheSessions>true</cacheSessions><disableProtocols>sslv2,sslv3</disableProtocols></server></openSSL>
+"""
 
 USERS = """<?xml version="1.0"?>
 <yandex>
@@ -68,6 +86,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def why_no_replicas():
+    """Why there can be no replicas here, or None."""
+    if not shutil.which("java") or not os.path.exists(ZOOKEEPER_JAR):
+        return "no ZooKeeper: ./dev setup-fleet-replicas installs it"
+    return why_not()
+
+
 class Refused(Exception):
     """What the server said against a statement."""
 
@@ -76,7 +101,7 @@ class Server:
     def __init__(self, directory, zone="UTC"):
         self.directory = pathlib.Path(directory)
         self.zone = zone
-        self.http, self.tcp = free_port(), free_port()
+        self.http, self.tcp, self.interserver = free_port(), free_port(), free_port()
         self.process = None
         for name in ("data", "tmp"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -86,10 +111,18 @@ class Server:
     def url(self):
         return f"http://127.0.0.1:{self.http}"
 
-    def configure(self, shards):
-        text = CONFIG.format(dir=escape(str(self.directory)), http=self.http, tcp=self.tcp, zone=self.zone,
-                             shards="".join(SHARD.format(port) for port in shards))
+    def configure(self, shards, more=""):
+        """shards: of each the TCP ports of its replicas."""
+        text = CONFIG.format(dir=escape(str(self.directory)), http=self.http, tcp=self.tcp, zone=self.zone, more=more,
+                             shards="".join(SHARD.format("".join(REPLICA.format(port) for port in ports)) for ports in shards))
         (self.directory / "config.xml").write_text(text)
+
+    def serve_tls(self, certificate, key):
+        """Before it starts: also serves https, on the port that this returns."""
+        self.https = free_port()
+        config = self.directory / "config.xml"
+        config.write_text(config.read_text().replace("</yandex>", TLS.format(port=self.https, certificate=certificate, key=key) + "</yandex>"))
+        return self.https
 
     def begin(self):
         self.process = subprocess.Popen(["clickhouse-server", f"--config-file={self.directory}/config.xml"], stdin=subprocess.DEVNULL,
@@ -140,16 +173,50 @@ class Server:
         return int(self.sql(statement)[0][0])
 
 
-class Servers(list):
-    """So many servers; each is a shard of the cluster "fleet"."""
+class ZooKeeper:
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True)
+        self.port = free_port()
+        (self.directory / "zoo.cfg").write_text(ZOOKEEPER.format(dir=self.directory / "data", port=self.port))
+        self.start()
 
-    def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata")):
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"srvr")
+                return b"Mode" in connection.recv(4096)
+        except OSError:
+            return False
+
+    def start(self):
+        self.process = subprocess.Popen(["java", "-Xmx256m", "-cp", f"{ZOOKEEPER_JAR}:/usr/share/java/*", "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                                         "zoo.cfg"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        end = time.monotonic() + DEADLINE_S
+        while not self.answers():
+            assert self.process.poll() is None and time.monotonic() < end, "ZooKeeper does not start"
+            time.sleep(0.02)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Servers(list):
+    """The cluster "fleet": so many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
+
+    def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
         super().__init__()
+        sizes = shards if zookeeper else [1] * shards
         for _ in range(STARTS):
-            self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(shards)]
-            for server in self:
-                server.configure([each.tcp for each in self])
-                server.begin()
+            self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes))]
+            rest = iter(self)
+            self.shards = [[next(rest) for _ in range(size)] for size in sizes]
+            for number, replicas in enumerate(self.shards):
+                for replica, server in enumerate(replicas):
+                    more = REPLICATION.format(interserver=server.interserver, zookeeper=zookeeper.port, shard=number, replica=replica) if zookeeper else ""
+                    server.configure([[each.tcp for each in shard] for shard in self.shards], more)
+                    server.begin()
             if all([server.wait() for server in self]):
                 return
             self.close()

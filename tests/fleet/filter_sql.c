@@ -33,7 +33,8 @@ static int see(void *context, const struct trace_event *event, history_source so
     struct sums *sums = context;
     const struct node *node = nodes_at(sums->store->nodes, history_source_node(source));
     uint32_t lane = history_source_lane(source);
-    const struct trace_filter_origin origin = {&node->info.node_id, node->info.node_name, lane, nodes_event_app(node, event)};
+    const struct trace_filter_origin origin = {&node->info.node_id, node->info.node_name, lane, nodes_event_app(node, event),
+                                               node->info.machine.name};
     if (!trace_filter_match(sums->filter, event, &origin)) return 0;
     sums->count++;
     sums->sequences += event->sequence;
@@ -52,9 +53,9 @@ static void list_logs(const struct store *store, struct logs *logs) {
     for (uint32_t i = 0; i < nodes_count(store->nodes) && logs->count < LOGS_MAX; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node) continue;
-        logs->names[logs->count] = (struct trace_filter_name){node->info.node_id, node->info.node_name};
-        logs->all[logs->count++] =
-            (struct trace_filter_sql_log){node->info.node_id, node->info.log, node->info.node_name, node->apps, node->app_count};
+        logs->names[logs->count] = (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
+        logs->all[logs->count++] = (struct trace_filter_sql_log){node->info.node_id, node->info.log,  node->info.node_name,
+                                                                 node->apps,         node->app_count, node->info.machine.name};
         if (node->app_count) logs->apps[logs->app_count++] = node->apps[0];
     }
     qsort(logs->all, logs->count, sizeof *logs->all, compare);

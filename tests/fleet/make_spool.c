@@ -106,12 +106,14 @@ static void repeat_event(uint64_t i, const struct trace_event *last, struct trac
 
 static struct store *make_store(uint64_t seed) {
     struct store *store;
+    static const char *const hosts[] = {"hill", "hill", "", "valley", "valley.example"};
     if (store_create(&store, HISTORY_BYTES_MIN)) exit(1);
     for (uint32_t i = 0; i < RANDOM_NODES; i++) {
         struct node_info info = {
             .node_id = random_node_id(i), .log = 1000 * seed + i, .pid = (int)(100 + i), .started_unix_ns = 5};
         uint32_t node;
         snprintf(info.node_name, sizeof info.node_name, "node%" PRIu32, i);
+        snprintf(info.machine.name, sizeof info.machine.name, "%s", hosts[i % (sizeof hosts / sizeof *hosts)]);
         if (store_add_node(store, &info, NODE_LIVE, &node) || node != i) exit(1);
         store_add_app(store, node, &random_app);
     }

@@ -61,6 +61,14 @@ class Filters:
             return f"{name} in {{{', '.join(self.random.sample(words, min(2, len(words))))}}}"
         return f"{name} {self.one(['==', '!='])} {self.one(words)}"
 
+    def host(self):
+        if self.random.random() < 0.3:
+            return f"host ~ {self.quote(self.one(['h*', '*', '?*', 'v*', '*.example', '', 'x*']))}"
+        hosts = ["hill", "valley", "valley.example", "null"]
+        if self.random.random() < 0.3:
+            return f"host in {{{', '.join(self.random.sample(hosts, 2))}}}"
+        return f"host {self.one(['==', '!='])} {self.one(hosts)}"
+
     def text(self):
         name = self.one(["reason", "type", "app_id", "endpoint", "data", "span_id", "parent_id", "app", "command", "space", "cause", "transport", "kind", "flags"])
         value = self.seen(name)
@@ -102,7 +110,7 @@ class Filters:
         return f"time {self.one(ORDERED)} {self.one([str(event['timestamp']), '-20ms', '-1us'])}"
 
     def test(self):
-        return self.one([self.numeric, self.numeric, self.identity, self.text, self.text, self.application, self.time,
+        return self.one([self.numeric, self.numeric, self.identity, self.host, self.text, self.text, self.application, self.time,
                          lambda: self.one(BARE), lambda: self.one(self.kinds)])()
 
     def tree(self, depth):

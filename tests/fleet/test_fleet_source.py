@@ -127,6 +127,31 @@ class FleetSource(unittest.TestCase):
         fleet = rows_of(run("--fleet", self.random_url, "nodes", "--json"))
         self.assertEqual(fleet, [{**row, "host": "alpha"} for row in recorded])
 
+    def test_machines_are_told_apart_in_filters_and_tables(self):
+        url = f"{self.servers[0].url}/hosts"
+        self.made("--cluster", "fleet", url, f"{self.servers[1].url}/hosts")
+        sizes = {"alpha": 4000, "beta": 1500}
+        for seed, (host, events) in enumerate(sizes.items(), 20):
+            directory = pathlib.Path(self.temporary.name) / host
+            self.spool(directory, events, seed, "load")
+            done = run("ship", "--from", directory, "--to", self.servers[seed % 2].url + "/hosts", "--host", host, "--once")
+            self.assertEqual(done.returncode, 0, done)
+        counted = rows_of(run("--fleet", url, "count", "--by", "host", "--json"))[0]["rows"]
+        self.assertEqual({row["group"]["host"]: row["count"] for row in counted}, sizes)
+        for text, events in (("host == beta", 1500), ("host != beta", 4000), ("not host ~ 'a*'", 1500), ("host == null", 0), ("host in {alpha, beta}", 5500)):
+            self.assertEqual(rows_of(run("--fleet", url, "count", "--where", text, "--json"))[0]["events"], events, text)
+            exported = run("--fleet", url, "range", "2000-01-01", "2100-01-01", "--where", text, "--json").stdout.splitlines()
+            self.assertEqual(len(exported), events, text)
+        nodes = run("--fleet", url, "nodes", "--fields", "name,host", "--json")
+        self.assertEqual({row["host"] for row in rows_of(nodes)}, set(sizes))
+        for words in ["nodes"], ["peers", "--limit", "3"], ["traces", "--limit", "3"]:
+            self.assertIn("host", run("--fleet", url, *words).stdout.splitlines()[0], words)
+        done = run("--fleet", url, "recent", "3", "--where", "host == betta")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('did you mean "beta"', done.stderr)
+        self.assertEqual(rows_of(run("--fleet", url, "sql", "SELECT host, toUInt32(count()) AS n FROM events GROUP BY host ORDER BY host", "--json")),
+                         [{"host": host, "n": events} for host, events in sizes.items()])
+
     def test_questions_about_a_trace_or_a_peer(self):
         for directory, url, in_order in (self.random, self.random_url, False), (self.load, self.load_url, True):
             trace, peer, since, until = self.facts(directory)

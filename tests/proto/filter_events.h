@@ -63,7 +63,7 @@ static inline unsigned make_events(struct test_event events[static sizeof EVENTS
                                                   .kind = kinds[i],
                                                   .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER,
                                                   .peer_id = id_bob},
-                                        .origin = {.node_id = &id_alice, .node_name = "alice", .lane = i % 2}};
+                                        .origin = {.node_id = &id_alice, .node_name = "alice", .lane = i % 2, .host = "hill"}};
     }
     events[0].event.data.packet_sent = (struct trace_packet_sent){.packet_num = 7, .size = 1200, .space = TRACE_SPACE_1RTT};
     events[1].event.data.packet_lost = (struct trace_packet_lost){.packet_num = 5, .space = TRACE_SPACE_HANDSHAKE};
@@ -74,6 +74,8 @@ static inline unsigned make_events(struct test_event events[static sizeof EVENTS
         (struct trace_metrics){.rtt = 150000000, .min_rtt = 1000000, .cwnd = 65536, .in_flight = UINT64_MAX};
     events[2].origin.node_id = &id_bob;
     events[2].origin.node_name = "bob";
+    events[2].origin.host = "valley";
+    events[3].origin.host = "";
     events[2].event.peer_id = id_carol;
     events[3].event.data.stream_data = (struct trace_stream_data){.stream_id = 4, .length = 1000, .fin = 1, .sent = 2};
     events[4].event.data.conn_init = (struct trace_conn_init){.endpoint = {{192, 0, 2, 1}, 443, 4, 0}, .by_remote = 1};

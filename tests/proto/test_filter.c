@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 static const struct trace_filter_name node_names[] = {
-    {{{0xa1, 0x1c, 0xe0}}, "alice"}, {{{0xb0, 0xb0}}, "bob"}, {{{0xca, 0x01}}, "ca"}};
+    {{{0xa1, 0x1c, 0xe0}}, "alice", "hill"}, {{{0xb0, 0xb0}}, "bob", "valley"}, {{{0xca, 0x01}}, "ca"}};
 static const struct trace_app *const apps[] = {&app_dmap};
 static const struct trace_filter_names all_names = {node_names, COUNT_OF(node_names), apps, COUNT_OF(apps), true};
 static const struct trace_filter_names open_names = {node_names, COUNT_OF(node_names), apps, COUNT_OF(apps), false};
@@ -157,6 +157,15 @@ static const struct {
     {"node ~ a*", "SLDIJXCAENU"},
     {"node ~ 'b0b0*'", "M"},
     {"node in {alice, bob}", EVENTS_ALL},
+    /* machines */
+    {"host == valley", "M"},
+    {"host != valley", "SLIJXCAENU"},
+    {"host == null", "D"},
+    {"host != null", "SLMIJXCAENU"},
+    {"host in {valley, null}", "MD"},
+    {"host ~ h*", "SLIJXCAENU"},
+    {"not host == hill", "MD"},
+    {"host == hill and packet_lost", "L"},
     {"peer == bob", "SDIJXCAENU"},
     {"peer_id == b0b0", "SDIJXCAENU"},
     {"peer == b0b0000000000000000000000000000000000000000000000000000000000000", "SDIJXCAENU"},

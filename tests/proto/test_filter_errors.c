@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct trace_filter_name node_names[] = {{{{0xa1, 0x1c, 0xe0}}, "alice"}, {{{0xb0, 0xb0}}, "bob"}};
+static const struct trace_filter_name node_names[] = {{{{0xa1, 0x1c, 0xe0}}, "alice", "hill"}, {{{0xb0, 0xb0}}, "bob"}};
 static const struct trace_app *const apps[] = {&app_dmap};
 static const struct trace_filter_names all_names = {node_names, COUNT_OF(node_names), apps, COUNT_OF(apps), true};
 static const struct trace_filter_names open_names = {node_names, COUNT_OF(node_names), apps, COUNT_OF(apps), false};
@@ -55,6 +55,7 @@ static const struct {
     {"cause == ^overwriten$", "cause is never \"overwriten\"", "overwritten"},
     {"flags == ^sampeld$", "flags is never \"sampeld\"", "sampled"},
     {"node == ^alcie$", "no node is called \"alcie\"", "alice"},
+    {"host == ^hil$", "no node runs on a host \"hil\"", "hill"},
     {"peer in {bob, ^alcie$}", "no node is called \"alcie\"", "alice"},
     {"app == ^DataMop$", "no node has registered an application \"DataMop\"", "DataMap"},
     {"command == ^GET_CHUNKS$", "no node has registered a command \"GET_CHUNKS\"", "GET_CHUNK"},

@@ -97,17 +97,21 @@ static const struct trace_app *app_of(const struct trace_event *event) {
     return memcmp(id, "DMAP", 4) == 0 ? &app_dmap : &app_other;
 }
 
+static const char *const sample_hosts[] = {"hill", "valley", "", NULL}, *const hosts[] = {"hill", "valley", "hilltop", "0"};
+
 static void make_sample(struct sample *sample) {
     static char json[TRACE_EVENT_JSON_MAX];
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count), *kind = &kinds[below(count)];
     bool alice = chance(60);
-    *sample = (struct sample){
-        .event = {.timestamp = EVENTS_NOW - random_number() % 4000000000,
-                  .sequence = (uint32_t)random_number(),
-                  .kind = chance(95) ? kind->id : 77,
-                  .flags = (uint8_t)below(32)},
-        .origin = {.node_id = alice ? &id_alice : &id_bob, .node_name = alice ? "alice" : "bob", .lane = below(3)}};
+    *sample = (struct sample){.event = {.timestamp = EVENTS_NOW - random_number() % 4000000000,
+                                        .sequence = (uint32_t)random_number(),
+                                        .kind = chance(95) ? kind->id : 77,
+                                        .flags = (uint8_t)below(32)},
+                              .origin = {.node_id = alice ? &id_alice : &id_bob,
+                                         .node_name = alice ? "alice" : "bob",
+                                         .lane = below(3),
+                                         .host = sample_hosts[below(COUNT_OF(sample_hosts))]}};
     if (chance(70)) memcpy(sample->event.trace_id.bytes, (uint8_t[]){0x4f, 0x2a, (uint8_t)below(3)}, 3);
     if (sample->event.flags & TRACE_FLAG_HAS_PEER) sample->event.peer_id = chance(50) ? id_bob : chance(50) ? id_carol : id_alice;
     for (unsigned i = 0; i < kind->field_count; i++) fill_field(&sample->event, &kind->fields[i]);
@@ -116,11 +120,31 @@ static void make_sample(struct sample *sample) {
     char *end = trace_event_json(json, &sample->event, &origin);
     sample->json = json_loadb(json, (size_t)(end - json), 0, NULL);
     ck_assert_msg(sample->json != NULL, "%.*s", (int)(end - json), json);
+    if (sample->origin.host && *sample->origin.host) /* what `nodes` says of the event's node */
+        json_object_set_new(sample->json, "host", json_string(sample->origin.host));
 }
 
 /* ---- what can be asked -------------------------------------------------------------------------------------------------- */
 
-enum class { NUMBER, TIME, BOOL, TRACE_ID, ID64, NODE, PEER, KIND, FLAGS, NAMED, TEXT, HEX, ENDPOINT, APP, COMMAND, APP_DATA };
+enum class {
+    NUMBER,
+    TIME,
+    BOOL,
+    TRACE_ID,
+    ID64,
+    NODE,
+    HOST,
+    PEER,
+    KIND,
+    FLAGS,
+    NAMED,
+    TEXT,
+    HEX,
+    ENDPOINT,
+    APP,
+    COMMAND,
+    APP_DATA
+};
 enum op { EQ, NE, LT, LE, GT, GE, IN, GLOB };
 static const char *const ops[] = {"==", "!=", "<", "<=", ">", ">=", "in", "~"};
 
@@ -162,7 +186,7 @@ static void choose_field(struct test *test) {
         enum class class;
     } common[] = {{"time", TIME},       {"timestamp", TIME}, {"node", NODE},      {"node_id", NODE},      {"peer", PEER},
                   {"peer_id", PEER},    {"kind", KIND},      {"trace", TRACE_ID}, {"trace_id", TRACE_ID}, {"flags", FLAGS},
-                  {"sequence", NUMBER}, {"lane", NUMBER},    {"app", APP},        {"command", COMMAND}};
+                  {"sequence", NUMBER}, {"lane", NUMBER},    {"app", APP},        {"command", COMMAND},   {"host", HOST}};
     static const char *const app_fields[] = {"DMAP.hash",    "DMAP.size", "DMAP.path",  "DMAP.key",
                                              "DataMap.size", "NOPE.size", "fields.size"};
     unsigned count;
@@ -242,6 +266,7 @@ static const char *choose_text(const struct test *test) {
     case ID64: return ids[3 + below(COUNT_OF(ids) - 3)];
     case NODE:
     case PEER: return chance(50) ? ANY(ids) : ANY(names);
+    case HOST: return ANY(hosts);
     case KIND: return kind_name();
     case FLAGS: return trace_flag_name(below(4));
     case NAMED:
@@ -271,7 +296,8 @@ static bool is_ordered(enum class class) { return class == NUMBER || class == TI
 
 static void choose_value(struct test *test, struct value *value) {
     *value = (struct value){0};
-    bool nullable = test->class == PEER || test->class == TRACE_ID || test->class == ENDPOINT || test->class == COMMAND;
+    bool nullable = test->class == HOST || test->class == PEER || test->class == TRACE_ID || test->class == ENDPOINT ||
+                    test->class == COMMAND;
     bool numeric = test->class == NUMBER || (test->class == APP_DATA && (test->op >= LT && test->op <= GE));
     if (test->op == GLOB)
         snprintf(value->text, sizeof value->text, "%s", ANY(globs));
@@ -557,7 +583,7 @@ static bool evaluate_test(const struct test *test, const json_t *event) {
     }
     if (test->class == FLAGS) return evaluate_flags(test, event);
     for (unsigned i = 0; i < test->count; i++) null |= test->values[i].null;
-    bool nullable = test->class == PEER || test->class == TRACE_ID || (test->class == ENDPOINT && json);
+    bool nullable = test->class == HOST || test->class == PEER || test->class == TRACE_ID || (test->class == ENDPOINT && json);
     if (!json || json_is_null(json)) return nullable && null && test->op != NE;
     if (test->class == NUMBER) return number_of(json, &number), evaluate_numbers(test, number);
     if (test->class == APP_DATA) return evaluate_app_data(test, json);

@@ -198,7 +198,8 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         }
     }
     if (optind < argc) return wrong(err, "unexpected argument: ", argv[optind]);
-    if (!options.record && (options.record_bytes_max || options.record_age_ns || options.record_seal_ns || options.record_compress))
+    if (!options.record &&
+        (options.record_bytes_max || options.record_age_ns || options.record_seal_ns || options.record_compress))
         return wrong(err, "--record-max, --record-age, --record-seal and --record-compress need --record DIR", "");
     *ret_options = options;
     return OPTIONS_RUN;

@@ -23,6 +23,7 @@ struct fleet_answers {
     struct fleet_context context;
     struct source *logs; /* context.store */
     const char *title;
+    bool replicated; /* of the schema */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
     char *total_of;    /* the last count: its condition, */

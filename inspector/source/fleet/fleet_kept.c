@@ -27,11 +27,13 @@ void fleet_answers_fini(struct fleet_answers *answers) {
     source_close(answers->logs); /* and context.store */
     fleet_logs_fini(&answers->context.logs);
     free(answers->total_of);
-    *answers = (struct fleet_answers){.context.server = answers->context.server, .title = answers->title};
+    *answers = (struct fleet_answers){
+        .context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
-    struct fleet_answers next = {.context.server = answers->context.server, .title = answers->title};
+    struct fleet_answers next = {
+        .context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
     struct fleet_context *context = &next.context;
     struct fleet_load load;
     if (fleet_logs_read(&context->logs, context->server, failure)) return -1;

@@ -69,7 +69,7 @@ int fleet_load_append(struct fleet_load *load, const struct fleet_event *event) 
 bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other) {
     return one->log_id == other->log_id && one->lane == other->lane &&
            !memcmp(&one->node_id, &other->node_id, sizeof one->node_id) &&
-           !memcmp(&one->event, &other->event, sizeof one->event);
+           !memcmp((const uint8_t *)&one->event, (const uint8_t *)&other->event, sizeof one->event);
 }
 
 /* The rows of an answer: their number, and the times of the first and the last. */

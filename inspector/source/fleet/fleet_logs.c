@@ -175,8 +175,9 @@ int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, stru
     }
     for (size_t i = 0; i < logs.count; i++) {
         const struct fleet_log *log = &logs.all[i];
-        logs.for_filters[i] = (struct trace_filter_sql_log){log->info.node_id, log->info.log, log->info.node_name,
-                                                            (const struct trace_app *const *)log->apps, log->app_count};
+        logs.for_filters[i] = (struct trace_filter_sql_log){log->info.node_id,   log->info.log,
+                                                            log->info.node_name, (const struct trace_app *const *)log->apps,
+                                                            log->app_count,      log->info.machine.name};
     }
     *ret_logs = logs;
     return 0;

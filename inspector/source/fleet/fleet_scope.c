@@ -233,7 +233,7 @@ static int compile(const struct fleet_context *context, const char *text, bool c
     size_t app_count = 0;
     for (size_t i = 0; names && apps && i < logs->count; i++) {
         const struct fleet_log *log = &logs->all[i];
-        names[i] = (struct trace_filter_name){log->info.node_id, log->info.node_name};
+        names[i] = (struct trace_filter_name){log->info.node_id, log->info.node_name, log->info.machine.name};
         for (uint32_t k = 0; k < log->app_count; k++) {
             bool listed = false;
             for (size_t a = 0; a < app_count && !listed; a++) listed = !memcmp(apps[a], log->apps[k], sizeof *log->apps[k]);

@@ -201,7 +201,8 @@ static void take(struct fleet_arrival *arrival, const struct segment *segment) {
 /* Where a traced of which we have read nothing begins: what was removed before its first shipment was never to be shipped. */
 static uint64_t first_of(const struct rows *rows, const struct segment *segment) {
     for (size_t i = 0; i < rows->loss_count; i++)
-        if (rows->losses[i].instance == segment->instance && rows->losses[i].first < segment->number) return rows->losses[i].first;
+        if (rows->losses[i].instance == segment->instance && rows->losses[i].first < segment->number)
+            return rows->losses[i].first;
     return segment->number;
 }
 
@@ -258,8 +259,7 @@ void fleet_arrivals_put(struct trace_text *out, const struct fleet_arrivals *arr
     for (size_t i = 0; i < arrivals->count; i++) {
         const struct fleet_arrival *arrival = &arrivals->all[i];
         if (!arrival->events) continue;
-        fleet_put_format(out,
-                         "%s(instance = %" PRIu64 " AND segment >= %" PRIu64 " AND segment < %" PRIu64 ")",
+        fleet_put_format(out, "%s(instance = %" PRIu64 " AND segment >= %" PRIu64 " AND segment < %" PRIu64 ")",
                          any ? " OR " : "", arrival->instance, arrival->begin, arrival->end);
         if (arrival->first_ns < first_ns) first_ns = arrival->first_ns;
         if (arrival->last_ns > last_ns) last_ns = arrival->last_ns;

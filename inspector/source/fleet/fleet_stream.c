@@ -65,13 +65,21 @@ static int refuse_rows(struct clickhouse *server, struct failure *failure) {
                        clickhouse_database(server));
 }
 
-/* Rows that are there twice are neighbours. */
-static int read_rows(struct row_reader rows, struct due **ret_all, size_t *ret_count, struct clickhouse *server,
+/* What a question chose. */
+struct chosen {
+    struct due *all;
+    size_t count;  /* of the events that are wanted */
+    size_t looked; /* of all that it looked at */
+};
+
+/* Rows that are there twice are neighbours.  flagged: behind each row stands whether it is wanted. */
+static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_chosen, struct clickhouse *server,
                      struct failure *failure) {
     struct due *all = NULL;
-    size_t room = 0;
-    for (*ret_count = 0; row_reader_more(&rows);) {
-        if (*ret_count == room) {
+    struct fleet_event last;
+    size_t room = 0, count = 0, looked = 0;
+    while (row_reader_more(&rows)) {
+        if (count == room) {
             struct due *more = realloc(all, (room = room ? 2 * room : 1024) * sizeof *all);
             if (!more) {
                 free(all);
@@ -79,53 +87,72 @@ static int read_rows(struct row_reader rows, struct due **ret_all, size_t *ret_c
             }
             all = more;
         }
-        struct due *next = &all[*ret_count];
-        if (fleet_event_read(&rows, &next->event)) {
+        struct fleet_event *next = &all[count].event;
+        if (fleet_event_read(&rows, next)) {
             free(all);
             return refuse_rows(server, failure);
         }
-        if (!*ret_count || !fleet_load_same(&next[-1].event, &next->event)) ++*ret_count;
+        bool wanted = !flagged || row_read_u8(&rows);
+        if (looked && fleet_load_same(&last, next)) continue;
+        last = *next;
+        looked++;
+        count += wanted;
     }
-    *ret_all = all;
+    *ret_chosen = (struct chosen){all, count, looked};
     return 0;
 }
 
 #define ROW_ORDER " ORDER BY node_id, log_id, lane, sequence, time_ns, kind_id, cause FORMAT RowBinary"
 #define NEWEST_FIRST " ORDER BY time_ns DESC, node_id DESC, log_id DESC, lane DESC, sequence DESC, kind_id DESC, cause DESC"
 
-/* The events of a condition; newest: at most so many, the newest ones; 0: all. */
-static int ask_rows(struct fleet_stream *stream, const struct trace_text *condition, uint64_t newest, struct row_reader *ret_rows,
-                    struct failure *failure) {
+/* A question: which events, and which of them are wanted. */
+struct wish {
+    const struct trace_text *condition;
+    const struct trace_text *matching; /* empty: all */
+    bool flagged;                      /* ask for the others, too, to count them */
+    uint64_t newest;                   /* at most so many, the newest ones; 0: all */
+};
+
+static void put_wish(struct trace_text *sql, const struct wish *wish, const char *database) {
+    bool has_filter = wish->matching->bytes != 0;
+    if (wish->flagged) trace_text_puts(sql, ", toUInt8(");
+    if (wish->flagged && has_filter) trace_text_add(sql, wish->matching->data, wish->matching->bytes);
+    if (wish->flagged) trace_text_puts(sql, has_filter ? ")" : "1)");
+    fleet_put_format(sql, " FROM `%s`.events WHERE ", database);
+    trace_text_add(sql, wish->condition->data, wish->condition->bytes);
+    if (wish->flagged || !has_filter) return;
+    trace_text_puts(sql, " AND ");
+    trace_text_add(sql, wish->matching->data, wish->matching->bytes);
+}
+
+static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct row_reader *ret_rows, struct failure *failure) {
     struct clickhouse *server = stream->answers->context.server;
     struct strbuf columns = {0};
     struct trace_text sql = {0};
     fleet_column_list(&columns, fleet_table_find("events"));
-    if (newest) trace_text_puts(&sql, "SELECT * FROM (");
+    if (wish->newest) trace_text_puts(&sql, "SELECT * FROM (");
     trace_text_puts(&sql, "SELECT ");
     trace_text_puts(&sql, strbuf_text(&columns));
-    fleet_put_format(&sql, " FROM `%s`.events WHERE ", clickhouse_database(server));
-    trace_text_add(&sql, condition->data, condition->bytes);
-    if (newest) fleet_put_format(&sql, NEWEST_FIRST " LIMIT %" PRIu64 ")", newest);
+    put_wish(&sql, wish, clickhouse_database(server));
+    /* Rows may be there twice. */
+    if (wish->newest) fleet_put_format(&sql, NEWEST_FIRST " LIMIT %" PRIu64 ")", 2 * wish->newest);
     trace_text_puts(&sql, ROW_ORDER);
-    int result = columns.failed || condition->failed ? failure_out_of_memory(failure) : fleet_ask(server, &sql, ret_rows, failure);
+    int result =
+        columns.failed || wish->condition->failed ? failure_out_of_memory(failure) : fleet_ask(server, &sql, ret_rows, failure);
     strbuf_fini(&columns);
     trace_text_fini(&sql);
     return result;
 }
 
 /* As a store that yield_events empties; of more than `newest` events, the last ones. */
-static int load_rows(struct fleet_stream *stream, struct row_reader rows, uint64_t newest, struct failure *failure) {
+static int load_chosen(struct fleet_stream *stream, const struct chosen *chosen, uint64_t newest, struct failure *failure) {
     const struct fleet_context *context = &stream->answers->context;
-    struct due *all = NULL;
     struct fleet_load load;
-    size_t count = 0;
+    size_t count = chosen->count, first = newest && count > newest ? count - newest : 0;
     int error = 0;
-    if (read_rows(rows, &all, &count, context->server, failure)) return -1;
-    order(all, count);
-    size_t first = newest && count > newest ? count - newest : 0;
+    order(chosen->all, count);
     int result = count ? fleet_load_begin(&load, context->server, &context->logs, context->now_ns, failure) : 0;
-    for (size_t i = first; !result && !error && i < count; i++) error = fleet_load_append(&load, &all[i].event);
-    free(all);
+    for (size_t i = first; !result && !error && i < count; i++) error = fleet_load_append(&load, &chosen->all[i].event);
     if (result || !count) return result;
     if (error) {
         fleet_load_drop(&load);
@@ -136,27 +163,40 @@ static int load_rows(struct fleet_stream *stream, struct row_reader rows, uint64
     return 0;
 }
 
-/* Those of a condition that the stream wants. */
-static int load(struct fleet_stream *stream, struct trace_text *condition, uint64_t newest, struct failure *failure) {
+/* Those of a condition that the stream wants.  least: how many events there are, whether it wants them or not; *ret_missing is
+ * how many fewer the server has shown, and then nothing is loaded.  0: nobody counts. */
+static int load(struct fleet_stream *stream, struct trace_text *condition, uint64_t newest, uint64_t least, uint64_t *ret_missing,
+                struct failure *failure) {
     struct fleet_scope scope;
     struct row_reader rows;
+    struct chosen chosen = {NULL};
     if (fleet_scope_stream(&scope, &stream->answers->context, stream->params, failure)) return -1;
-    if (scope.matching.bytes) trace_text_puts(condition, " AND ");
-    if (scope.matching.bytes) trace_text_add(condition, scope.matching.data, scope.matching.bytes);
-    /* Rows may be there twice. */
-    int result = scope.nothing ? 0 : ask_rows(stream, condition, 2 * newest, &rows, failure);
-    if (!result && !scope.nothing) result = load_rows(stream, rows, newest, failure);
+    const struct wish wish = {condition, &scope.matching, least != 0, newest};
+    int result = scope.nothing ? 0 : ask_rows(stream, &wish, &rows, failure);
+    if (!result && !scope.nothing) result = read_rows(rows, wish.flagged, &chosen, stream->answers->context.server, failure);
+    *ret_missing = !result && !scope.nothing && least > chosen.looked ? least - chosen.looked : 0;
+    if (!result && !*ret_missing) result = load_chosen(stream, &chosen, newest, failure);
+    free(chosen.all);
     fleet_scope_fini(&scope);
     return result;
 }
 
-static int load_arrivals(struct fleet_stream *stream, struct failure *failure) {
+/* Replicas get the rows of one table before those of another.  So where there are any, count: a segment that one of them has
+ * announced may not be there yet.  Returns 1 when it is not, 0, or -1 with the failure. */
+static int load_arrivals(struct fleet_stream *stream, bool patient, struct failure *failure) {
+    struct fleet_arrivals *arrivals = &stream->arrivals;
     struct trace_text condition = {0};
+    uint64_t least = 0, missing;
     if (fleet_answers_renew(stream->answers, failure)) return -1;
-    fleet_arrivals_put(&condition, &stream->arrivals);
-    int result = load(stream, &condition, 0, failure);
+    for (size_t i = 0; stream->answers->replicated && i < arrivals->count; i++) least += arrivals->all[i].events;
+    fleet_arrivals_put(&condition, arrivals);
+    int result = load(stream, &condition, 0, least, &missing, failure);
+    if (!result && missing && !patient) {
+        stream->lost += missing;
+        result = load(stream, &condition, 0, 0, &missing, failure);
+    }
     trace_text_fini(&condition);
-    return result;
+    return result ? -1 : missing != 0;
 }
 
 /* ---- the beginning -------------------------------------------------------------------------------------------------------- */
@@ -199,14 +239,15 @@ static int check_params(const struct fleet_context *context, const json_t *param
 /* Events of segments that the stream does not read, because they were there before it: the newest ones, or all from a time on. */
 static int load_past(struct fleet_stream *stream, uint64_t recent, uint64_t from_ns, struct failure *failure) {
     struct trace_text condition = {0};
-    uint64_t newest = recent ? recent : FLEET_STREAM_PAST_MAX + 1;
+    uint64_t missing, newest = recent ? recent : FLEET_STREAM_PAST_MAX + 1;
     trace_text_puts(&condition, "(instance = 0 OR segment < ");
     fleet_places_put(&condition, &stream->places);
     trace_text_puts(&condition, ") AND ");
     fleet_scope_put_times(&condition, from_ns, 0);
-    int result = load(stream, &condition, newest, failure);
+    int result = load(stream, &condition, newest, 0, &missing, failure);
     trace_text_fini(&condition);
-    if (result || recent || !stream->batch || history_end_position(stream->batch->history) <= FLEET_STREAM_PAST_MAX) return result;
+    if (result || recent || !stream->batch || history_end_position(stream->batch->history) <= FLEET_STREAM_PAST_MAX)
+        return result;
     return failure_set(failure, EXIT_FAILED, "more than %u events have come since then: export them, and follow what comes next",
                        FLEET_STREAM_PAST_MAX);
 }
@@ -285,7 +326,13 @@ static int look(struct fleet_stream *stream, struct failure *failure) {
     struct fleet_arrivals *arrivals = &stream->arrivals;
     bool patient = stream->missing < FLEET_STREAM_PATIENCE;
     if (fleet_arrivals_find(arrivals, &stream->places, stream->answers->context.server, patient, failure)) return -1;
-    if (arrivals->count && load_arrivals(stream, failure)) return -1;
+    int incomplete = arrivals->count ? load_arrivals(stream, patient, failure) : 0;
+    if (incomplete > 0) {
+        stream->missing++;
+        stream->due_ms = trace_now_monotonic_ms() + FLEET_STREAM_POLL_MS;
+        return 0;
+    }
+    if (incomplete < 0) return -1;
     if (fleet_places_advance(&stream->places, arrivals, failure)) return -1;
     stream->missing = arrivals->waits ? stream->missing + 1 : 0;
     for (size_t i = 0; i < arrivals->count; i++) stream->lost += arrivals->all[i].lost_max;

@@ -13,7 +13,7 @@
 
 #define FLEET_STREAM_POLL_MS 1000
 #define FLEET_STREAM_PAST_MAX 400000U /* events to begin with */
-#define FLEET_STREAM_PATIENCE 60 /* questions for a segment that is missing before it counts as lost */
+#define FLEET_STREAM_PATIENCE 60      /* questions for a segment that is missing before it counts as lost */
 
 struct fleet_stream {
     struct fleet_answers *answers;

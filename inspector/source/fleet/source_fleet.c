@@ -127,7 +127,7 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
                                           .reopen = fleet_source_reopen,
                                           .close = fleet_source_close};
     struct source_fleet *fleet = calloc(1, sizeof *fleet);
-    struct fleet_schema schema;
+    struct fleet_schema schema = {0};
     if (!fleet) return failure_out_of_memory(failure);
     snprintf(fleet->title, sizeof fleet->title, "the fleet at %.300s", url);
     source_init(&fleet->source, &ops, fleet->title);
@@ -136,6 +136,7 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     if (!result) result = refuse_partial(fleet->server, failure);
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
+    fleet->answers.replicated = schema.replicated;
     if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {
         fleet_source_close(&fleet->source);

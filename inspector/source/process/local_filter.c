@@ -8,6 +8,7 @@
 #include <proto/clock.h>
 #include <proto/hex.h>
 #include <stdlib.h>
+#include <store/machine.h>
 #include <string.h>
 
 /* Appends a value in quotes.  Names with quotes are refused. */
@@ -33,12 +34,14 @@ static int put_params(struct strbuf *out, const json_t *params, struct failure *
     return 0;
 }
 
-static size_t read_names(const json_t *nodes, struct trace_filter_name *names) {
+/* All of them run on this machine. */
+static size_t read_names(const json_t *nodes, const char *host, struct trace_filter_name *names) {
     size_t i, count = 0;
     const json_t *node;
     json_array_foreach(json_get_array(nodes, "nodes"), i, node) {
         const char *id = json_get_hex(node, "node_id", NODE_DIGITS);
         names[count].name = json_get_text(node, "name");
+        names[count].host = host;
         if (id && names[count].name && !trace_hex_decode(names[count].id.bytes, id, TRACE_NODE_ID_BYTES)) count++;
     }
     return count;
@@ -51,8 +54,10 @@ static int compile_filter(struct trace_filter **ret_filter, const char *text, bo
     struct trace_filter_names names = {.nodes = list, .complete = true};
     struct trace_filter_options options = {.mode = TRACE_FILTER_EVENTS, .names = &names, .now_ns = trace_now_unix_ns()};
     struct trace_filter_error error;
+    struct machine here;
     if (!list) return failure_out_of_memory(failure);
-    names.node_count = read_names(nodes, list);
+    machine_here(&here);
+    names.node_count = read_names(nodes, here.name, list);
     int result = trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
     free(list);
     if (!result) return 0;

@@ -75,6 +75,7 @@ int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct 
     pause_ns(CLOCK_SETTLE_NS); /* the clock's rate needs two samples some time apart */
     trace_clock_init(&rings.clock, first, trace_clock_read());
     rings.clock_due_ns = trace__monotonic_ns() + trace_clock_interval_ns(&rings.clock);
+    machine_here(&rings.machine);
     *ret_rings = rings;
     return 0;
 }
@@ -115,7 +116,7 @@ static const struct trace_app *find_app(struct ring *ring, const struct trace_ev
 
 static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *event) {
     const struct trace_reader_info *info = trace_reader_info(ring->reader);
-    struct trace_filter_origin origin = {&info->node_id, info->node_name, lane, NULL};
+    struct trace_filter_origin origin = {&info->node_id, info->node_name, lane, NULL, rings->machine.name};
     if (event->timestamp < rings->from_ns) return false;
     if (!rings->filter) return true;
     if (trace_filter_uses(rings->filter) & TRACE_FILTER_USES_APP) origin.app = find_app(ring, event);

@@ -13,6 +13,7 @@
 #include <libtrace/clock.h>
 #include <libtrace/reader.h>
 #include <proto/filter.h>
+#include <store/machine.h>
 
 struct ring {
     struct trace_reader *reader;
@@ -28,6 +29,7 @@ struct rings {
     unsigned count;
     struct ring *rings;
     struct trace_clock clock;
+    struct machine machine; /* ours, and so that of all nodes */
     uint64_t clock_due_ns, check_due_ns;
     uint64_t from_ns;            /* skip older events */
     struct trace_filter *filter; /* NULL: all events */

@@ -53,6 +53,7 @@ struct trace_filter_names {
     const struct trace_filter_name {
         struct trace_node_id id;
         const char *name;
+        const char *host; /* the machine that it runs on; NULL or "" when unknown */
     } * nodes;
     size_t node_count;
     /* What nodes registered. */
@@ -97,9 +98,10 @@ struct trace_filter_origin {
     const char *node_name; /* NULL when unknown */
     uint32_t lane;
     const struct trace_app *app; /* the node's description of the event's application; NULL when unknown or not an app event */
+    const char *host;            /* the machine that the node runs on; NULL or "" when unknown */
 };
 
-/* Which of these the filter looks at; the others may be zero. */
+/* Which of these the filter looks at; the others may be zero.  NODE: also name and host. */
 enum trace_filter_use { TRACE_FILTER_USES_NODE = 1, TRACE_FILTER_USES_LANE = 2, TRACE_FILTER_USES_APP = 4 };
 unsigned trace_filter_uses(const struct trace_filter *filter);
 

@@ -18,6 +18,7 @@ struct trace_filter_sql_log {
     const char *name;                    /* NULL: not known */
     const struct trace_app *const *apps; /* of two with one id the first counts */
     size_t app_count;
+    const char *host; /* NULL or "": not known */
 };
 
 /* Appends the condition, in parentheses where it needs them.  logs: sorted by node_id, then log_id; those whose name or

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A fleet with replicas: two servers of one shard and one of another, with a ZooKeeper.
+
+INSPECTOR and MAKE_SPOOL name the programs.  Skipped where ZooKeeper is not installed (./dev setup-fleet-replicas)."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from clickhouse import DEADLINE_S, Refused, Servers, ZooKeeper, why_no_replicas  # noqa: E402
+from harness import until  # noqa: E402
+from test_fleet_follow import Follower, key, recorded  # noqa: E402
+
+EVENTS = 70000
+
+
+def run(*words):
+    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=4 * DEADLINE_S, check=False)
+
+
+def rows_of(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@unittest.skipIf(why_no_replicas(), why_no_replicas())
+class FleetReplicas(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        cls.root = pathlib.Path(cls.temporary.name)
+        cls.zookeeper = ZooKeeper(cls.root / "zookeeper")
+        cls.addClassCleanup(lambda: cls.zookeeper.kill())
+        cls.servers = Servers(cls.root / "servers", [2, 1], zookeeper=cls.zookeeper)
+        cls.addClassCleanup(cls.servers.close)
+        cls.count = 0
+
+    def setUp(self):
+        FleetReplicas.count += 1
+        self.database = f"d{FleetReplicas.count}"
+        self.one, self.two, self.other = self.servers
+        self.urls = [f"{server.url}/{self.database}" for server in self.servers]
+        done = run("fleet", "init", "--cluster", "fleet", "--on-cluster", "--replicated", self.urls[0])
+        self.assertEqual(done.returncode, 0, done)
+        self.dir = self.root / self.database
+        self.dir.mkdir()
+
+    def spool(self, name, events, seed, *words):
+        directory = self.dir / name
+        directory.mkdir()
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "load", *words], stdout=subprocess.DEVNULL, check=True)
+        return directory
+
+    def words(self, directory, url, host="alpha"):
+        return ["ship", "--from", directory, "--to", url, "--host", host]
+
+    def ship(self, directory, url, host="alpha"):
+        done = run(*self.words(directory, url, host), "--once")
+        self.assertEqual(done.returncode, 0, done)
+
+    def rows(self, server):
+        return server.number(f"SELECT count() FROM {self.database}.events_local FINAL")
+
+    def events(self, url):
+        done = run("--fleet", url, "count", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        return rows_of(done)[0]["events"]
+
+    def assert_same(self, directories, url, *words):
+        reads = [word for directory in directories for word in ("--read", directory)]
+        fleet, recordings = run("--fleet", url, *words, "--json"), run(*reads, *words, "--json")
+        self.assertEqual((fleet.returncode, fleet.stderr), (0, ""), words)
+        self.assertEqual(fleet.stdout, recordings.stdout, words)
+
+    def test_statements_reach_all_servers_and_each_replica_has_its_shard(self):
+        one, other = self.spool("one", EVENTS, 1), self.spool("other", 5000, 2)
+        self.ship(one, self.urls[0])
+        self.ship(other, self.urls[2], "beta")
+        until(lambda: self.rows(self.two) == EVENTS, "the second replica to have the rows")
+        self.assertEqual([self.rows(server) for server in self.servers], [EVENTS, EVENTS, 5000])
+        for url in self.urls:
+            for words in ["count", "--by", "kind"], ["traces"], ["recent", "40"]:
+                self.assert_same([one, other], url, *words)
+            done = run("fleet", "status", url)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn("replica", done.stdout)
+
+    def test_the_same_rows_by_another_replica_count_once(self):
+        spool = self.spool("one", EVENTS, 3)
+        self.ship(spool, self.urls[0])
+        (spool / "p2ptrace-ship.place").unlink()
+        self.ship(spool, self.urls[1])  # the place is lost: all of it again
+        for url in self.urls:
+            self.assertEqual(self.events(url), EVENTS)
+
+    def test_a_replica_that_is_killed_catches_up_and_answers_go_on(self):
+        first, then = self.spool("first", EVENTS, 4), self.spool("then", 9000, 5)
+        self.ship(first, self.urls[0])
+        until(lambda: self.rows(self.two) == EVENTS, "the second replica to have the rows")
+        self.one.kill()
+        try:
+            self.assertEqual(self.events(self.urls[2]), EVENTS)  # asked by the other shard: it takes the replica that lives
+            done = run(*self.words(then, self.urls[0]), "--once", "--wait=0")
+            self.assertEqual(done.returncode, 3, done)
+            self.ship(then, self.urls[1])
+            self.assertEqual(self.events(self.urls[1]), EVENTS + 9000)
+        finally:
+            self.one.start()
+        until(lambda: self.rows(self.one) == EVENTS + 9000, "the first replica to catch up")
+        self.assert_same([first, then], self.urls[0], "count", "--by", "kind,node")
+
+    def test_a_shard_without_any_replica_is_named(self):
+        self.ship(self.spool("one", 3000, 6), self.urls[2])
+        self.one.kill()
+        self.two.kill()
+        try:
+            done = run("--fleet", self.urls[2], "count")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("a shard of the cluster does not answer", done.stderr)
+        finally:
+            self.one.start()
+            self.two.start()
+        self.assertEqual(self.events(self.urls[2]), 3000)
+
+    def test_without_zookeeper_recordings_wait_and_questions_are_answered(self):
+        first, then = self.spool("first", 4000, 7), self.spool("then", EVENTS, 8)
+        self.ship(first, self.urls[0])
+        self.zookeeper.kill()
+        try:
+            until(lambda: self.is_read_only(self.one), "the server to notice")
+            done = run(*self.words(then, self.urls[0]), "--once", "--wait=1")
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("read-only now: its ZooKeeper or Keeper does not answer", done.stderr)
+            self.assertEqual(self.events(self.urls[0]), 4000)
+            shipper = subprocess.Popen([os.environ["INSPECTOR"], *map(str, self.words(then, self.urls[0])), "--once", "--wait=600"],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        finally:
+            self.zookeeper.start()
+        _, said = shipper.communicate(timeout=4 * DEADLINE_S)
+        self.assertEqual(shipper.returncode, 0, said)
+        self.assertEqual(self.events(self.urls[0]), 4000 + EVENTS)
+        until(lambda: self.rows(self.two) == 4000 + EVENTS, "the second replica to have the rows")
+
+    def is_read_only(self, server):
+        try:
+            return server.number("SELECT max(is_readonly) FROM system.replicas") == 1
+        except Refused:
+            return False
+
+    def test_follow_sees_each_event_once_by_whichever_replica(self):
+        followers = [Follower("--fleet", url, "follow") for url in self.urls]
+        for follower in followers:
+            self.addCleanup(follower.end)
+        first, then = self.spool("first", 2000, 9), self.spool("then", 1500, 10)
+        self.ship(first, self.urls[0])
+        self.ship(then, self.urls[1], "beta")
+        wanted = sorted(map(key, recorded(first) + recorded(then)))
+        for follower in followers:
+            follower.wait_for(3500)
+            self.assertEqual(sorted(map(key, follower.end().events())), wanted)
+
+    def test_an_older_schema_is_migrated_on_all_servers(self):
+        for server in self.servers:
+            server.sql(f"DROP TABLE {self.database}.segments")
+            server.sql(f"DROP TABLE {self.database}.segments_local")
+        done = run("--fleet", self.urls[1], "count")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("inspector fleet migrate", done.stderr)
+        done = run("fleet", "migrate", "--on-cluster", self.urls[0])
+        self.assertEqual(done.returncode, 0, done)
+        for url in self.urls:
+            self.assertEqual(self.events(url), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
