@@ -29,7 +29,8 @@ void measure_fini(struct measure *measure);
 /* Makes room for a group.  Returns 0 or a negative errno. */
 int measure_grow(struct measure *measure, uint32_t group);
 
-/* Adds a number to a group below COUNT_SPREAD_GROUPS_MAX.  Returns as count_spread_add.  Inline: `count` calls it for each event. */
+/* Adds a number to a group below COUNT_SPREAD_GROUPS_MAX.  Returns as count_spread_add.  Inline, because `count`
+ * calls it for each event. */
 static inline int measure_add(struct measure *measure, uint32_t group, uint64_t number) {
     int error = group >= measure->capacity ? measure_grow(measure, group) : 0;
     if (error) return error;

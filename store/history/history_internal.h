@@ -145,8 +145,8 @@ struct table {
 #define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
 #define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
 
-/* A question visits every segment, and most have nothing for it.  What tells so is in two cache lines: the bounds in the first, the
- * table of traces in the second. */
+/* A search visits every segment, and most have nothing that matches.  It finds this out from two cache lines: the bounds are in
+ * the first, the table of traces in the second. */
 struct segment {
     uint64_t number; /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
     struct block bounds;
@@ -518,8 +518,8 @@ static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, 
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source);
 
 /* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock.  hash: of the id, by
- * history__hash_trace or history__hash_peer; callers that go through many segments compute it once.  Sets *ret_whole to false where
- * the index is damaged, so that the caller has to look at the events themselves; otherwise leaves it alone. */
+ * history__hash_trace or history__hash_peer; callers that go through many segments compute it once.  If the index is damaged,
+ * *ret_whole becomes false, and the caller has to look at the events themselves; otherwise it does not change. */
 struct trace_tally *history__find_trace(const struct segment *segment, const struct trace_id *id, uint64_t hash, bool *ret_whole);
 struct peer_tally *history__find_peer(const struct segment *segment, const struct trace_node_id *id, uint64_t hash,
                                       bool *ret_whole);
