@@ -18,7 +18,7 @@ void measure_fini(struct measure *measure) {
     *measure = (struct measure){0};
 }
 
-static int grow(struct measure *measure, uint32_t group) {
+int measure_grow(struct measure *measure, uint32_t group) {
     size_t capacity = measure->capacity ? measure->capacity : GROUPS_FIRST;
     while (capacity <= group) capacity *= 2;
     struct measure_sum *sums = realloc(measure->sums, capacity * sizeof *sums);
@@ -27,17 +27,6 @@ static int grow(struct measure *measure, uint32_t group) {
     measure->sums = sums;
     measure->capacity = capacity;
     return 0;
-}
-
-int measure_add(struct measure *measure, uint32_t group, uint64_t number) {
-    int error = group >= measure->capacity ? grow(measure, group) : 0;
-    if (error) return error;
-    struct measure_sum *sum = &measure->sums[group];
-    if (!sum->count || number < sum->min) sum->min = number;
-    if (!sum->count || number > sum->max) sum->max = number;
-    sum->count++;
-    sum->total += number;
-    return count_spread_add(&measure->spread, group, number);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------------------ */

@@ -426,10 +426,10 @@ static void *damaged(bool *ret_whole) {
     return NULL;
 }
 
-struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
+struct trace_tally *history__find_trace(const struct segment *segment, const struct trace_id *id, uint64_t hash,
                                         bool *ret_whole) {
     const struct table *table = &segment->by_trace;
-    uint64_t hash = history__hash_trace_by(history__keys(history, segment), id);
+    if (segment->backed) hash = history__hash_trace_by(history__backed_keys(segment), id);
     uint32_t fingerprint = history__fingerprint(hash), version, slot;
     struct trace_tally *found = NULL;
 
@@ -450,10 +450,10 @@ struct trace_tally *history__find_trace(const struct history *history, const str
     return found;
 }
 
-struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
-                                      const struct trace_node_id *id, bool *ret_whole) {
+struct peer_tally *history__find_peer(const struct segment *segment, const struct trace_node_id *id, uint64_t hash,
+                                      bool *ret_whole) {
     const struct table *table = &segment->by_peer;
-    uint64_t hash = history__hash_peer_by(history__keys(history, segment), id);
+    if (segment->backed) hash = history__hash_peer_by(history__backed_keys(segment), id);
     uint32_t fingerprint = history__fingerprint(hash), version, slot;
     struct peer_tally *found = NULL;
 

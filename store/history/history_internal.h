@@ -145,33 +145,39 @@ struct table {
 #define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
 #define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
 
+/* A search visits every segment, and most have nothing that matches.  It finds this out from two cache lines: the bounds are in
+ * the first, the table of traces in the second. */
 struct segment {
-    uint64_t number;       /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
-    struct segment *next;  /* in the list of spare, retired or idle segments */
-    uint32_t trace_count;  /* tallies in use; the ingest thread's */
-    uint32_t peer_count;   /* likewise */
-    uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
-    uint32_t swept_peers;  /* likewise */
-    uint32_t chunk_count;  /* of chunks[] */
+    uint64_t number; /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
     struct block bounds;
-    struct block *blocks;
-    struct trace_event *events;
-    history_source *sources;
+    struct backed *backed;       /* NULL: in memory; otherwise see history_backed.c */
+    uint32_t capacity;           /* events that it can hold: all, but those of a backed segment were sealed earlier */
+    _Atomic uint32_t kept_count; /* bits in kept */
+    _Atomic uint64_t *kept; /* bit set of events that were copied here when their segment was retired; NULL: without shares */
+    struct table by_trace, by_peer;
     struct trace_tally *traces;
     uint16_t *trace_links, *peer_links, *peer_numbers;
-    struct table by_trace, by_peer;
+    struct trace_event *events;
+    history_source *sources;
+    struct block *blocks;
     _Atomic uint32_t traces_published; /* tallies that may be looked at in a row */
     _Atomic uint32_t peers_published;
     _Atomic uint32_t rare;      /* events whose peers have no tally here */
     _Atomic uint16_t rare_head; /* of their chain, in peer_links; only if there are some */
-    uint32_t capacity;          /* events that it can hold: all, but those of a backed segment were sealed earlier */
-    struct backed *backed;      /* NULL: in memory; otherwise see history_backed.c */
-    _Atomic uint64_t *kept;     /* bit set of events that were copied here when their segment was retired; NULL: without shares */
-    _Atomic uint32_t kept_count; /* how many */
-    uint64_t kept_before;        /* copies in all segments before this one; constant while readers can reach it */
-    uint32_t only_node;          /* of all its events; NODE_MANY: of several nodes; the ingest thread's */
+    uint64_t kept_before;       /* copies in all segments before this one; constant while readers can reach it */
+
+    /* The ingest thread's. */
+    struct segment *next;  /* in the list of spare, retired or idle segments */
+    uint32_t trace_count;  /* tallies in use */
+    uint32_t peer_count;   /* likewise */
+    uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
+    uint32_t swept_peers;  /* likewise */
+    uint32_t chunk_count;  /* of chunks[] */
+    uint32_t only_node;    /* of all its events; NODE_MANY: of several nodes */
     struct peer_tally *chunks[SEGMENT_CHUNKS];
+    char end_pad[32];
 };
+TRACE_STATIC_ASSERT_(offsetof(struct segment, by_trace) == 64 && sizeof(struct segment) % 64 == 0, "the two lines");
 
 /* Head of a directory entry.  The two numbers are segment numbers + 1; last_in is 0 for an entry that nobody has. */
 struct entry {
@@ -511,12 +517,12 @@ static inline void history__slot_publish(_Atomic uint32_t *slot, uint64_t hash, 
 /* Ingest thread: indexes `count` events from `first` on; the pools have room for them. */
 void history__index(struct history *history, struct segment *segment, uint32_t first, uint32_t count, history_source source);
 
-/* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock.  *ret_whole is set to false where
- * the index is damaged, so that only the events themselves can tell; it is otherwise left alone. */
-struct trace_tally *history__find_trace(const struct history *history, const struct segment *segment, const struct trace_id *id,
-                                        bool *ret_whole);
-struct peer_tally *history__find_peer(const struct history *history, const struct segment *segment,
-                                      const struct trace_node_id *id, bool *ret_whole);
+/* Readers: the tally of a trace or of a peer in a segment, or NULL.  Under the RCU read lock.  hash: of the id, by
+ * history__hash_trace or history__hash_peer; callers that go through many segments compute it once.  If the index is damaged,
+ * *ret_whole becomes false, and the caller has to look at the events themselves; otherwise it does not change. */
+struct trace_tally *history__find_trace(const struct segment *segment, const struct trace_id *id, uint64_t hash, bool *ret_whole);
+struct peer_tally *history__find_peer(const struct segment *segment, const struct trace_node_id *id, uint64_t hash,
+                                      bool *ret_whole);
 
 /* Can the chain from `head` be walked to its end?  Asked before anything is taken from it. */
 bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t *head, const uint16_t *links);

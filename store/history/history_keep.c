@@ -134,7 +134,7 @@ const uint64_t *history__keep_collect(struct history *history, const struct segm
 
 void history__keep_copied(const struct history *history, const struct trace_id *id) {
     bool whole = true;
-    struct trace_tally *tally = history__find_trace(history, history->newest, id, &whole);
+    struct trace_tally *tally = history__find_trace(history->newest, id, history__hash_trace(history, id), &whole);
 
     if (tally) history__kept_store(tally, TRACE_KEPT);
 }
@@ -194,13 +194,14 @@ static void decide(const struct history *history, const struct kept_trace *trace
     found = find_entry(history, &trace->id, trace->entry, &span, &truncated);
     grace_read_unlock();
     if (!found) return;
+    uint64_t hash = history__hash_trace(history, &trace->id);
     for (uint64_t n = span.begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < span.end; n++) {
         const struct segment *segment;
         struct trace_tally *tally;
         bool whole = true;
         grace_read_lock();
         segment = history__segment_bounds(history, n);
-        tally = segment != NULL ? history__find_trace(history, segment, &trace->id, &whole) : NULL;
+        tally = segment != NULL ? history__find_trace(segment, &trace->id, hash, &whole) : NULL;
         if (tally) history__kept_store(tally, kept);
         grace_read_unlock();
     }

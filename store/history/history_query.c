@@ -76,6 +76,7 @@ struct selection {
     const struct history *history;
     const struct history_query *query;
     uint64_t begin, end;
+    uint64_t hash; /* of the trace or the peer that is asked for */
     bool newest_first;
     const struct history_key *after; /* or NULL */
     struct history_key after_key;
@@ -333,10 +334,10 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
     if (!segment || first >= behind) {
         /* evicted meanwhile, or sealed before it was full */
     } else if (how == SEARCH_TRACE) {
-        trace = history__find_trace(selection->history, segment, &selection->query->trace_id, &whole);
+        trace = history__find_trace(segment, &selection->query->trace_id, selection->hash, &whole);
         if (trace) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
-        peer = history__find_peer(selection->history, segment, &selection->query->peer_id, &whole);
+        peer = history__find_peer(segment, &selection->query->peer_id, selection->hash, &whole);
         if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
         /* those that came before it had a tally */
         if (selection->error == 0 && history__rare_chain(segment))
@@ -398,6 +399,8 @@ static enum search search(struct selection *selection) {
     enum search how = choose(query);
     uint64_t node_bits = fold_nodes(query), segments, first;
 
+    if (how == SEARCH_TRACE) selection->hash = history__hash_trace(selection->history, &query->trace_id);
+    if (how == SEARCH_PEER) selection->hash = history__hash_peer(selection->history, &query->peer_id);
     first = selection->begin / HISTORY_SEGMENT_EVENTS;
     segments = selection->end > selection->begin ? (selection->end - 1) / HISTORY_SEGMENT_EVENTS - first + 1 : 0;
     for (uint64_t i = 0; i < segments && selection->error == 0; i++)

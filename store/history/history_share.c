@@ -208,11 +208,12 @@ static bool all_chosen(const struct history_share *share, const struct segment *
 
 /* The number + 1 of the first segment behind `number` that has events of the trace, or will have those that are kept. */
 static uint64_t first_after(const struct history *history, uint64_t number, const struct trace_id *id, uint64_t last_in) {
+    uint64_t hash = history__hash_trace(history, id);
     bool whole = true;
 
     for (uint64_t n = number + 1; n < last_in; n++) {
         const struct segment *segment = history__segment_bounds(history, n);
-        if (segment && history__find_trace(history, segment, id, &whole)) return n + 1;
+        if (segment && history__find_trace(segment, id, hash, &whole)) return n + 1;
     }
     return history->newest->number + 1;
 }
@@ -227,7 +228,7 @@ static void settle_trace(struct history *history, const struct segment *segment,
     bool whole = true;
 
     if (history__id_none(id)) return;
-    tally = history__find_trace(history, segment, id, &whole);
+    tally = history__find_trace(segment, id, history__hash_trace(history, id), &whole);
     number = (uint32_t)(tally - segment->traces);
     if (history__bit_get(seen, number)) return;
     history__bit_set(seen, number);

@@ -47,14 +47,14 @@ static size_t find_ids(const struct history *history, const struct directory *di
 
 static bool trace_exists(struct history *history, const struct trace_id *id) {
     struct history_query query = {.by_trace = true, .trace_id = *id};
-    uint64_t end = history_end_position(history);
+    uint64_t end = history_end_position(history), hash = history__hash_trace(history, id);
     bool found = false, whole = true;
 
     for (uint64_t n = history_begin_position(history) / HISTORY_SEGMENT_EVENTS; !found && n * HISTORY_SEGMENT_EVENTS < end; n++) {
         struct segment *segment;
         grace_read_lock();
         segment = history__segment(history, n);
-        found = segment != NULL && history__find_trace(history, segment, id, &whole) != NULL;
+        found = segment != NULL && history__find_trace(segment, id, hash, &whole) != NULL;
         grace_read_unlock();
     }
     return found || (!whole && history_count(history, &query, 0, end, false, NULL) > 0);
@@ -155,7 +155,7 @@ static uint32_t entry_of(const struct history *history, const struct segment *se
     bool whole = true;
 
     if (history->backed) return history__backed_entry(history, id);
-    tally = history__find_trace(history, segment, id, &whole);
+    tally = history__find_trace(segment, id, history__hash_trace(history, id), &whole);
     return tally != NULL ? tally->entry : 0;
 }
 

@@ -287,7 +287,7 @@ static int gather_segment(struct gather *gather, const struct history_span *span
 
     grace_read_lock();
     segment = history__span_segment(gather->history, span, number, &behind);
-    tally = segment != NULL ? history__find_trace(gather->history, segment, id, &whole) : NULL;
+    tally = segment != NULL ? history__find_trace(segment, id, history__hash_trace(gather->history, id), &whole) : NULL;
     if (tally) whole = history__chain_whole(segment, &tally->head, segment->trace_links);
     if (!whole) {
         error = gather_scan(gather, segment, behind);

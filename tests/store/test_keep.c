@@ -400,7 +400,8 @@ END_TEST
 static void leave_kept(uint64_t trace, uint64_t segment) {
     struct trace_id id = trace_of(trace);
     bool whole = true;
-    struct trace_tally *tally = history__find_trace(store.history, history__segment_bounds(store.history, segment), &id, &whole);
+    struct trace_tally *tally = history__find_trace(history__segment_bounds(store.history, segment), &id,
+                                                    history__hash_trace(store.history, &id), &whole);
     ck_assert_ptr_nonnull(tally);
     history__kept_store(tally, TRACE_KEPT);
 }

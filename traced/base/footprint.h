@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The memory that traced says it takes, and keeping that word.
+ * How much memory traced promises to use at most, and how it keeps the promise.
  *
- * The history and the node table are taken at the start.  What comes after it (clients, answers in the making) is bounded by
- * traced_limits.h, and all of it together by the kernel: footprint_keep sets RLIMIT_DATA so that an allocation which would take more
- * fails.  Then one answer becomes an error, or one client is let go.
+ * The history and the node table are allocated at the start.  What comes later (clients, unfinished answers) is bounded by
+ * traced_limits.h, and in total by the kernel: footprint_keep sets RLIMIT_DATA, so that an allocation beyond it fails.  Then one
+ * answer becomes an error, or one client is disconnected.
  *
- * Resident size here is RssAnon + RssFile of /proc/PID/status.  The rings, which are mapped too, are shared memory (RssShmem):
- * they are the nodes', exist without traced, and are not counted. */
+ * Resident size here means RssAnon + RssFile of /proc/PID/status.  The rings are mapped, too, but they are shared memory
+ * (RssShmem) that belongs to the nodes and exists without traced, so they do not count. */
 #ifndef TRACED_FOOTPRINT_H
 #define TRACED_FOOTPRINT_H
 

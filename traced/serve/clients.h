@@ -22,7 +22,8 @@ struct connection;
 struct clients_counters {
     uint64_t accepted, refused, requests, errors;
     uint64_t events_notified, events_dropped; /* of subscriptions: sent, and evicted before they could be sent */
-    /* How often a limit of traced_limits.h was reached; descriptors: how often accepting paused; memory: answers that ran out of it. */
+    /* How often a limit of traced_limits.h was reached.  descriptors: how often accepting paused; memory: answers that ran out
+     * of it. */
     struct {
         uint64_t clients, subscriptions, line_bytes, answer_bytes, held_bytes, memory, descriptors;
     } limits;

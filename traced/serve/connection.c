@@ -35,7 +35,8 @@ static size_t held(const struct connection *connection) { return connection->hel
 
 static void note_progress(struct connection *connection) { connection->progress_ms = uv_now(connection->clients->loop); }
 
-/* Who holds more than `bytes` and has taken nothing for the longest time; of two, who holds more.  NULL: nobody. */
+/* Of the connections that hold more than `bytes`, the one that has made no progress for the longest time; if two are equal, the
+ * one that holds more.  NULL: there is none. */
 static struct connection *find_stuck(const struct clients *clients, size_t bytes) {
     struct connection *worst = NULL;
     for (struct connection *connection = clients->connections; connection; connection = connection->next) {
@@ -47,7 +48,7 @@ static struct connection *find_stuck(const struct clients *clients, size_t bytes
     return worst;
 }
 
-/* Closes clients until what the others hold is within the limit: those with answers first, for a subscriber that does not read
+/* Closes clients until the rest is within the limit.  Those with unread answers go first, because a subscriber that does not read
  * holds little. */
 static void relieve(struct clients *clients) {
     while (clients->held_bytes > LIMIT_HELD_BYTES) {
@@ -116,7 +117,7 @@ static void free_output(struct connection *connection) {
     connection->output_bytes = 0;
 }
 
-/* Frees the client when neither the loop nor the pool knows it any more. */
+/* Frees the connection once neither the loop nor the pool uses it. */
 static void free_if_gone(struct connection *connection) {
     if (!connection->closed || connection->exchange.working) return;
     exchange_drop(&connection->exchange);
@@ -148,7 +149,7 @@ void connection_close(struct connection *connection) {
     clients->connection_count--;
     subscriptions_close(&connection->subscriptions);
     free_output(connection);
-    clients->held_bytes -= connection->held_bytes; /* what is left is freed with the handle */
+    clients->held_bytes -= connection->held_bytes; /* the rest is freed with the handle */
     connection->held_bytes = 0;
     exchange_cancel(&connection->exchange);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
@@ -160,7 +161,7 @@ bool connection_is_idle(const struct connection *connection) {
 
 /* ---- output ------------------------------------------------------------------------------------------------------------- */
 
-/* What the socket takes at once.  Returns the number of bytes, or a negative errno when the client is gone. */
+/* Sends what the socket takes without blocking.  Returns the number of bytes, or a negative errno if the client is gone. */
 static ssize_t send_now(struct connection *connection, const char *bytes, size_t count) {
     size_t sent = 0;
     while (sent < count) {
@@ -181,7 +182,7 @@ static void update_poll(struct connection *connection) {
     if (!connection->ended && !connection->clients->stopping && connection->input_end - connection->input_begin < INPUT_BYTES_MAX)
         events |= UV_READABLE;
     if (connection->output_bytes) events |= UV_WRITABLE;
-    /* Nothing to wait for but its going: a hang-up is told whatever is asked for, as long as something is. */
+    /* We wait only for a hang-up.  The kernel reports it for any event mask that is not empty. */
     if (!events) events = UV_PRIORITIZED;
     if (events == connection->polled) return;
     connection->polled = events;
@@ -200,7 +201,7 @@ static void keep(struct connection *connection, struct trace_text *text, size_t 
     *text = (struct trace_text){.bytes_max = text->bytes_max};
     *connection->output_last = output;
     connection->output_last = &output->next;
-    if (!connection->output_bytes) note_progress(connection); /* up to now it had taken all */
+    if (!connection->output_bytes) note_progress(connection); /* until now it had read everything */
     connection->output_bytes += output->text.bytes - sent;
     hold(connection, (ptrdiff_t)output->text.bytes);
     relieve(connection->clients);
@@ -284,7 +285,7 @@ static enum line take_line(struct connection *connection, const char **ret_line,
     }
 }
 
-/* Twice the room for a line that fills it, the least again after a long one. */
+/* Doubles the buffer if a line fills it, and shrinks it to the minimum after a long line. */
 static void fit_input(struct connection *connection) {
     size_t bytes = connection->input_bytes;
     if (connection->input_end == bytes && bytes < INPUT_BYTES_MAX)
@@ -322,7 +323,7 @@ static void read_input(struct connection *connection) {
 
 /* ---- turns -------------------------------------------------------------------------------------------------------------- */
 
-/* The client will send no more, and has everything that it asked for. */
+/* The client will send no more, and has all its answers. */
 static bool is_done(const struct connection *connection) {
     return connection->ended && connection_is_idle(connection) && connection->input_begin == connection->input_end &&
            !connection->subscriptions.first;
@@ -392,7 +393,7 @@ uint64_t connection_answer(struct connection *connection) {
 
 static void renewed(void *arg) { connection_want_news(arg); }
 
-/* Sends what a subscription has, for so much work.  Returns true when there is more to look at. */
+/* Sends a subscription's events until they took work_max.  Returns true if there are more to look at. */
 static bool notify(struct connection *connection, struct subscription *subscription, uint64_t work_max) {
     struct clients *clients = connection->clients;
     uint64_t begin = subscription->work.done;
@@ -406,7 +407,7 @@ static bool notify(struct connection *connection, struct subscription *subscript
         clients->counters.events_dropped += news.dropped;
         clients->counters.events_notified += news.events;
         if (out->failed)
-            connection_close(connection); /* out of memory: better no stream than one with holes that it does not report */
+            connection_close(connection); /* out of memory: no stream is better than one with unreported holes */
         else if (out->bytes)
             send_copy(connection, out->data, out->bytes);
     }
@@ -443,7 +444,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         connection_close(connection);
         return;
     }
-    /* A hang-up with nothing asked for but news of it. */
+    /* We waited only for a hang-up, and this is it. */
     if (connection->polled == UV_PRIORITIZED && (events & UV_PRIORITIZED || !events)) {
         connection_close(connection);
         return;
@@ -452,7 +453,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (!connection->closing && connection->output) flush(connection);
     if (connection->closing) return;
     want_answers(connection);
-    if (connection->subscriptions.first) connection_want_news(connection); /* it may have taken what was before them */
+    if (connection->subscriptions.first) connection_want_news(connection); /* the output before them may have been sent */
     update_poll(connection);
 }
 

@@ -2,19 +2,19 @@
  *
  * A connection: lines in, lines out, and its subscriptions.  Loop's thread only.
  *
- * Memory is bounded.  Input is at most one line; output stops growing at LIMIT_OUTPUT_BYTES and one answer; a notification is
- * only made when the client has taken everything before it.  LIMIT_HELD_BYTES bounds what all connections hold together.
- * Above it, the connection that has taken nothing for the longest time is closed: of those that hold more than
- * LIMIT_OUTPUT_BYTES, else of all.
+ * Memory is bounded.  Input is at most one line.  Output stops growing at LIMIT_OUTPUT_BYTES plus one answer.  A notification is
+ * written only when the client has read everything before it.  LIMIT_HELD_BYTES bounds what all connections hold together.  Above
+ * it, the server closes the connection that has read nothing for the longest time, preferably one that holds more than
+ * LIMIT_OUTPUT_BYTES.
  *
- * A connection is freed when its handle is closed and the pool has no exchange of it. */
+ * A connection is freed when its handle is closed and its exchange is not on the pool. */
 #ifndef TRACED_CONNECTION_H
 #define TRACED_CONNECTION_H
 
 #include "exchange.h"
 #include "traced_limits.h"
 
-struct output; /* bytes that the socket has not taken yet */
+struct output; /* bytes not sent yet */
 
 struct connection {
     uv_poll_t poll;
@@ -44,13 +44,13 @@ struct connection {
 /* Takes ownership of fd.  client: the process that connected.  Returns 0 or a negative errno; then fd is closed. */
 int connection_create(struct clients *clients, int fd, pid_t client);
 
-/* Begins to close; may be called again. */
+/* Begins to close it.  Further calls do nothing. */
 void connection_close(struct connection *connection);
 
-/* Its turn to have lines answered: until they took LIMIT_ANSWER_WORK.  Returns what they took. */
+/* Its turn to have lines answered, for up to LIMIT_ANSWER_WORK.  Returns the work done. */
 uint64_t connection_answer(struct connection *connection);
 
-/* Its turn to send events: until its subscriptions took work_max, in equal shares.  Returns what they took. */
+/* Its turn to send events: its subscriptions share work_max equally.  Returns the work done. */
 uint64_t connection_notify(struct connection *connection, uint64_t work_max);
 
 /* Puts it in the queue for its subscriptions. */
@@ -61,7 +61,7 @@ static inline bool connection_takes_news(const struct connection *connection) {
     return !connection->closing && !connection->output_bytes;
 }
 
-/* Nothing under way and nothing left to send: a server that stops need not wait for it. */
+/* No request runs and nothing is left to send: a server that stops need not wait for it. */
 bool connection_is_idle(const struct connection *connection);
 
 #endif

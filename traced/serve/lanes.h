@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two lanes to the pool of threads: one for what is short, one for what may take long.
+ * Two lanes to the pool of threads: one for short jobs, one for those that may take long.
  *
- * The pool has LIMIT_SHORT_THREADS + LIMIT_LONG_THREADS threads (lanes_size_pool), and long jobs are never more than the latter,
- * so that a short job finds a thread, or waits for short ones only.
+ * The pool has LIMIT_SHORT_THREADS + LIMIT_LONG_THREADS threads (lanes_size_pool).  Long jobs never take more than the latter, so
+ * that a short job finds a thread or waits only for other short ones.
  *
  * Long jobs are fair by client: a client's first job comes before any other's second, and no client has more than half of the
- * threads.  Of those that have a thread, LIMIT_LONG_RUNNING run at a time; each gives way to the next after LIMIT_LONG_SLICE_MS
- * (lanes_pause), so that one that takes minutes does not hold up one that takes a moment.
+ * threads.  Of those that have a thread, LIMIT_LONG_RUNNING run at a time.  Each yields to the next after LIMIT_LONG_SLICE_MS
+ * (lanes_pause), so that a job of minutes does not delay one of milliseconds.
  *
  * All of it is for the loop's thread, except lanes_pause, which the job calls. */
 #ifndef TRACED_LANES_H
@@ -35,7 +35,7 @@ struct job {
     unsigned rank; /* jobs of the same client that were before it when it came */
     bool queued;
     uint64_t slice_ns;      /* when its slice began */
-    struct job *next_ready; /* in the queue of those that gave way */
+    struct job *next_ready; /* in the queue of those that yielded */
     bool may_run;
 };
 
@@ -59,11 +59,11 @@ void lanes_fini(struct lanes *lanes);
 /* Has job->work called on the pool, now or later, and then job->done.  Returns 0, or a negative errno: then neither is called. */
 int lanes_submit(struct lanes *lanes, struct job *job);
 
-/* Nobody wants it any more.  If it has not begun, it does not; job->done is called later, or, when it was not on the pool yet,
- * from here. */
+/* Cancels a job.  If it has not begun, it never runs.  job->done is called later, or from here if the job was not on the pool
+ * yet. */
 void lanes_cancel(struct job *job);
 
-/* From the job's own thread, holding no lock that others may want: gives way if its slice is over and another waits. */
+/* From the job's own thread, which must hold no lock that others need: yields if its slice is over and another job waits. */
 void lanes_pause(struct job *job);
 
 #endif

@@ -13,15 +13,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Connections taken before the other sockets are looked at. */
+/* Connections accepted before the loop looks at its other sockets. */
 #define ACCEPTS_PER_TURN 16
 
 /* ---- turns -------------------------------------------------------------------------------------------------------------- */
 
 #define CONNECTION_OF(turn, member) ((struct connection *)((char *)(turn)-offsetof(struct connection, member)))
 
-/* One round: each client that stands in a queue now gets a turn; who comes back to it waits for the next round.  Requests that
- * are left over when the work of a round is done are the first in the next. */
+/* One round: each client that is in a queue now gets one turn; if it queues again, it waits for the next round.  Requests that do
+ * not fit into a round come first in the next. */
 static void run_turns(struct clients *clients) {
     uint64_t left = LIMIT_ROUND_WORK;
     for (uint32_t turns = clients->asks.count; turns && left && clients->asks.first; turns--) {
@@ -113,12 +113,12 @@ static void resume_accept(struct server *server) {
 
 static void on_accept_pause(uv_timer_t *timer) { resume_accept(timer->data); }
 
-/* Out of descriptors or memory: connections wait in the backlog until a client has gone, or for a moment. */
+/* Out of descriptors or memory: connections wait in the backlog until a client disconnects or a short time has passed. */
 static void pause_accept(struct server *server, int error) {
     if (uv_timer_start(&server->accept_pause, on_accept_pause, LIMIT_ACCEPT_PAUSE_MS, 0)) return;
     uv_poll_stop(&server->listener);
     server->accepting = false;
-    if (server->accept_paused) return; /* said and counted once, until one is accepted again */
+    if (server->accept_paused) return; /* logged and counted once, until a connection is accepted again */
     server->accept_paused = true;
     server->clients.counters.limits.descriptors++;
     log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
@@ -126,17 +126,17 @@ static void pause_accept(struct server *server, int error) {
 
 static void on_gone(void *server) { resume_accept(server); }
 
-/* Says why, and closes: error_new is all that this connection gets. */
+/* Sends error_new and closes the connection. */
 static void refuse(struct server *server, int fd, struct trace_rpc_error *error_new) {
     struct trace_text line = {0};
     trace_rpc_write_error(&line, NULL, error_new);
     trace_text_puts(&line, "\n");
-    /* A fresh socket has room for one line. */
+    /* A new socket has room for one line. */
     ssize_t sent = line.failed ? 0 : send(fd, line.data, line.bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     trace_text_fini(&line);
     trace_rpc_error_fini(error_new);
-    /* With a request that came already and was not read, close() would end the connection by a reset. */
+    /* If a request has arrived that we did not read, close() resets the connection, and the client may not see why. */
     char unread[4096];
     sent = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
     close(fd);
@@ -178,7 +178,7 @@ static void on_connection(uv_poll_t *listener, int status, int events) {
             pause_accept(server, -errno);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            return; /* EAGAIN: that was all */
+            return; /* EAGAIN: no more connections wait */
         }
     }
 }
@@ -198,7 +198,7 @@ int server_init(struct server *server, uv_loop_t *loop, struct service *service,
     turns_init(&server->clients.asks);
     turns_init(&server->clients.news);
     lanes_init(&server->clients.lanes, loop);
-    /* Handles that libuv only initialises cannot fail; what can comes after them, so that close_all may always close all. */
+    /* These initialisations cannot fail.  Those that can come after them, so that close_all can always close every handle. */
     uv_timer_init(loop, &server->accept_pause);
     uv_timer_init(loop, &server->stop_limit);
     uv_idle_init(loop, &server->clients.again);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server: the listening socket, its connections, and whose turn it is.  Everything here but server_wake is for the loop's
- * thread.
+ * The server: the listening socket, its connections, and whose turn it is.  Only server_wake may be called from other threads
+ * than the loop's.
  *
- * A connection waits in one queue with lines to answer, and in another with events to send.  In each round of the loop first all
- * lines get a turn, then the events, and each of the two a bounded amount of work (traced_limits.h), in equal shares for each
- * connection;
- * what one does not need is the others'.  Between two rounds the loop looks at its sockets.  So no client, no burst of events
- * and no filter delays a request by more than a round, and a subscription whose filter takes more than its share falls behind
- * alone. */
+ * A connection with lines to answer waits in one queue, and one with events to send in another.  In each round, the loop serves
+ * first the lines, then the events.  Each of the two gets a bounded amount of work (traced_limits.h), shared equally among the
+ * connections; what one does not use, the others get.  Between two rounds the loop looks at its sockets.  So no client, no burst
+ * of events and no filter delays a request by more than a round, and a subscription whose filter takes more than its share falls
+ * behind alone. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A queue of those that want a turn of the loop.  First come, first served; nobody stands in it twice. */
+ * A queue of connections that wait for a turn of the loop.  First come, first served; none is in it twice. */
 #ifndef TRACED_TURNS_H
 #define TRACED_TURNS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A place in the queue; part of whatever wants the turn. */
+/* A place in the queue; a member of what waits. */
 struct turn {
     struct turn *next;
     bool waits;
@@ -39,7 +39,7 @@ static inline void turns_drop(struct turns *turns, struct turn *turn) {
     turn->waits = false;
 }
 
-/* The one whose turn it is, out of the queue; NULL: nobody waits. */
+/* Removes the first one from the queue and returns it; NULL: the queue is empty. */
 static inline struct turn *turns_take(struct turns *turns) {
     struct turn *turn = turns->first;
     if (turn) turns_drop(turns, turn);
