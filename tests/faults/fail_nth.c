@@ -11,7 +11,7 @@
  *     short    read, write, and their kin                           takes one byte only
  *     count    the same as error                                    nothing: the report says how many there are
  *
- * FILE gets the name of what failed; it stays empty when the program never gets to the nth.  When the program then aborts, it also
+ * FILE gets the name of what failed; it stays empty if the program never gets to the nth.  When the program then aborts, it also
  * gets " abort" and the library or program that called abort() or whose assertion failed.  Counting begins with main: what the
  * dynamic linker does is not ours.  After the nth everything works again.
  *
