@@ -2,8 +2,8 @@
  *
  * Gossip and lookups over UDP, traced: each node passes a rumour on to its peers once, and answers what it has.
  *
- *     gossip NAME [DELAY_MS [ANSWER_MS]]   says "listening PORT"; holds each rumour for DELAY_MS before it passes it on, and waits
- *                                          ANSWER_MS for answers, by default 400
+ *     gossip NAME [DELAY_MS [ANSWER_MS]]   says "listening PORT"; holds each rumour for DELAY_MS before it passes it on;
+ *                                          waits ANSWER_MS for answers, by default 400
  *
  * Commands on its input, whose end ends it:
  *

@@ -92,11 +92,11 @@ bool trace_clock_tsc_usable(void);
 void trace_clock_init(struct trace_clock *clock, struct trace_clock_sample first, struct trace_clock_sample second);
 
 /* How long after the newest sample the next one should be taken: as long as the slope has been measured, from 5 ms to 1 s.  So
- * in the first second, too, the line strays by no more than a sample's own error. */
+ * in the first second, too, the line strays by no more than a few times a sample's own error. */
 uint64_t trace_clock_interval_ns(const struct trace_clock *clock);
 
-/* Takes a new sample; call it after trace_clock_interval_ns, and at least every few seconds.  Returns true when Unix time, or the clock's idea of it, was stepped
- * since the last one: the offset changed, or a new line began. */
+/* Takes a new sample; call it after trace_clock_interval_ns, and at least every few seconds.  Returns true when Unix time, or the
+ * clock's idea of it, was stepped since the last one: the offset changed, or a new line began. */
 bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sample);
 
 /* Would a new line begin with this sample?  Then it should be taken at once. */
