@@ -38,8 +38,8 @@ static bool same_text(const char *a, const char *b) { return a && b ? !strcmp(a,
 
 static bool has_direction(const char *arrow) { return !strcmp(arrow, "->") || !strcmp(arrow, "<-"); }
 
-/* The group that an event joins, which alone would be `own`: same node, peer, sort and direction.  An event without a direction joins
- * any direction. */
+/* The group that an event joins, which alone would be `own`: same node, peer, sort and direction.  An event without a direction
+ * joins any direction. */
 static int find_group(const struct fold *groups, size_t count, const struct fold *own) {
     for (size_t i = count; i-- > 0;) {
         const struct fold *group = &groups[i];

@@ -294,7 +294,7 @@ static bool was_probe(const struct trace_ngtcp2 *trace, const struct trace_ngtcp
     return packet->space == TRACE_SPACE_1RTT && sent->probe && sent->number_next == packet->number + 1;
 }
 
-/* Whether the server takes early data is known at the end of the handshake; a server may receive the first of it later than that. */
+/* Whether the server takes early data is known at the end of the handshake; the server may receive the first of it later. */
 static void note_early(struct trace_ngtcp2 *trace) {
     if (trace->early) return;
     trace->early = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reading ngtcp2's qlog records: see ngtcp2_packet.h.  A record is read from its end, where its fixed part is; the frames
- * before it are only searched for the first STREAM frame.  Only an Initial packet after a Retry, or of a client that has been here
- * before, has a token in its header, of any length.
+ * before it are only searched for the first STREAM frame.  Only an Initial packet after a Retry, or of a client that has been
+ * here before, has a token in its header, of any length.
  *
  * The format is that of ngtcp2 0.12; other records are ignored (without the 1E and LF around them):
  *

@@ -2,7 +2,8 @@
  *
  * See quic_peer.h.
  *
- * usage: quic_peer server|client NAME QLOG_DIR [--source qlog|crypto] [--port PORT] [--secret TEXT] [--versions HEX,...] [--retry]
+ * usage: quic_peer server|client NAME QLOG_DIR [--source qlog|crypto] [--port PORT] [--secret TEXT] [--versions HEX,...]
+ *                  [--retry]
  *
  * Prints "listening PORT VERSION": the other version of QUIC that it speaks beside 1.  Commands, and what answers them:
  *
@@ -40,7 +41,7 @@ uint64_t monotonic_ns(void) {
     return (uint64_t)now.tv_sec * NGTCP2_SECONDS + (uint64_t)now.tv_nsec;
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sockets --------------------------------------------------------------------------------------------------------------- */
 
 struct sockaddr_in address_of(int fd) {
     struct sockaddr_in address;
@@ -65,7 +66,7 @@ static void answer(struct quic_peer *peer, const struct sockaddr_in *to, const u
     if (sendto(peer->fds[0], packet, (size_t)count, 0, (const struct sockaddr *)to, sizeof *to) < 0) die("sending", 0);
 }
 
-/* ---- what a server says without a connection ---------------------------------------------------------------------------------- */
+/* ---- what a server says without a connection ------------------------------------------------------------------------------- */
 
 static void answer_with_versions(struct quic_peer *peer, const struct sockaddr_in *from, const ngtcp2_version_cid *ids) {
     uint8_t packet[1500];
@@ -95,7 +96,7 @@ static void answer_with_reset(struct quic_peer *peer, const struct sockaddr_in *
     answer(peer, from, packet, ngtcp2_pkt_write_stateless_reset(packet, sizeof packet, token, noise, sizeof noise));
 }
 
-/* ---- datagrams ------------------------------------------------------------------------------------------------------------------ */
+/* ---- datagrams ------------------------------------------------------------------------------------------------------------- */
 
 static bool has_id(struct quic_peer_conn *conn, const uint8_t *bytes, size_t count) {
     ngtcp2_cid ids[64];
@@ -164,7 +165,8 @@ static void read_all(struct quic_peer *peer, int fd) {
         datagram_received(peer, fd, &from, packet, (size_t)count);
 }
 
-/* Writes all that is due, waits for a datagram, a timer, or stdin if `commands`, and reads.  Returns whether stdin is readable. */
+/* Writes all that is due, waits for a datagram, a timer, or stdin if `commands`, and reads.  Returns whether stdin is
+ * readable. */
 static bool turn(struct quic_peer *peer, bool commands) {
     struct pollfd polls[3] = {{.fd = peer->fds[0], .events = POLLIN},
                               {.fd = peer->fds[1], .events = POLLIN},
@@ -185,7 +187,7 @@ static bool turn(struct quic_peer *peer, bool commands) {
     return (polls[2].revents & (POLLIN | POLLHUP)) != 0;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------------------------------------- */
 
 static struct quic_peer_conn *last(struct quic_peer *peer) {
     if (peer->conn_count == 0) die("not connected", 0);
@@ -297,7 +299,7 @@ static bool obey(struct quic_peer *peer, const char *line) {
     return true;
 }
 
-/* ---- begin and end -------------------------------------------------------------------------------------------------------------- */
+/* ---- begin and end --------------------------------------------------------------------------------------------------------- */
 
 static void versions_parse(struct quic_peer *peer, const char *text) {
     char *end;

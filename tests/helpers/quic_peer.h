@@ -60,8 +60,8 @@ struct quic_peer {
 
 /* ---- quic_peer_conn.c ----------------------------------------------------------------------------------------------------- */
 
-/* Makes a connection: a client's for hd NULL, which begins with `version`; a server's for its first packet.  original: of a server
- * after a Retry, the id that the client used first; otherwise NULL.  Ends the program when it fails. */
+/* Makes a connection: a client's for hd NULL, which begins with `version`; a server's for its first packet.  original: of a
+ * server after a Retry, the id that the client used first; otherwise NULL.  Ends the program when it fails. */
 struct quic_peer_conn *conn_create(struct quic_peer *peer, const struct sockaddr_in *remote, const ngtcp2_pkt_hd *hd,
                                    const ngtcp2_cid *original, uint32_t version);
 void conn_destroy(struct quic_peer_conn *conn);

@@ -14,7 +14,7 @@ static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES
                                  "%DISABLE_TLS13_COMPAT_MODE";
 static const uint8_t zeros[1 << 14];
 
-/* ---- TLS: tickets are sent once the handshake is complete, and kept for the next connection ---------------------------------- */
+/* ---- TLS: tickets are sent once the handshake is complete, and kept for the next connection -------------------------------- */
 
 static ngtcp2_conn *conn_of_tls(ngtcp2_crypto_conn_ref *ref) { return ((struct quic_peer_conn *)ref->user_data)->ngtcp2; }
 
@@ -70,7 +70,7 @@ static void tls_open(struct quic_peer_conn *conn) {
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->tls);
 }
 
-/* ---- what ngtcp2 calls ------------------------------------------------------------------------------------------------------ */
+/* ---- what ngtcp2 calls ----------------------------------------------------------------------------------------------------- */
 
 static void on_random(uint8_t *out, size_t count, const ngtcp2_rand_ctx *context) {
     (void)context;
@@ -162,7 +162,7 @@ static const ngtcp2_callbacks callbacks = {
     .stream_close = on_stream_close,
 };
 
-/* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
+/* ---- beginning and end ----------------------------------------------------------------------------------------------------- */
 
 static ngtcp2_path path_of(struct quic_peer_conn *conn) {
     return (ngtcp2_path){.local = {(struct sockaddr *)&conn->local, sizeof conn->local},
@@ -247,7 +247,7 @@ void conn_destroy(struct quic_peer_conn *conn) {
     free(conn);
 }
 
-/* ---- packets ------------------------------------------------------------------------------------------------------------------ */
+/* ---- packets --------------------------------------------------------------------------------------------------------------- */
 
 static void conn_over(struct quic_peer_conn *conn, int result) {
     conn->over = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that a seccomp filter forbids a system call: by name, before it opens its log, and after.  Each time it goes on and ends well,
- * opening fails with the filter's error or works, and no event vanishes that is not counted.  docs/memory.md says which calls matter. */
+ * A program that a seccomp filter forbids a system call: one after the other, before it opens its log, and after.  Each time it
+ * goes on and ends well, opening fails with the filter's error or works, and every event is written or counted.  docs/memory.md
+ * says which calls matter. */
 #include "ring_fixture.h"
 
 #include "../helpers/skip.h"

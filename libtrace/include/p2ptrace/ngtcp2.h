@@ -76,7 +76,7 @@
  * Which trace an event belongs to
  *
  *     A connection is one trace on both its nodes.  Its id is the original destination connection id, which both know, cut to
- *     16 bytes or padded with zeros.  A qlog calls the same bytes group_id (but that of a 1.x server after a Retry names the Retry's).
+ *     16 bytes or padded with zeros.  A qlog calls the same bytes group_id; only that of a 1.x server has another after a Retry.
  *     A stream's events are in the trace that TRACE_NGTCP2_STREAM names, and so are the packets that carry its bytes, even lost
  *     ones.  A packet with bytes of several streams belongs to the first of them.
  *     The first events of a stream that the peer opened are emitted when its first bytes arrive: as soon as your recv_stream_data
@@ -95,9 +95,9 @@
  *
  * Only the thread that uses the connection may use its trace.
  *
- * For ngtcp2 0.12 or 1.x, according to the headers that this one finds.  Build the adapter with the same headers.  The tests run with
- * the version that the build finds.  The adapter was compiled with each minor version from 1.0 to 1.25, and the tests of
- * connections and of the example were run with 1.0, 1.12 and 1.25 on GnuTLS. */
+ * For ngtcp2 0.12 or 1.x, according to the headers that this one finds.  Build the adapter with the same headers.  The tests run
+ * with the version that the build finds.  The adapter was compiled with the headers of 1.0 to 1.25; the tests of connections were
+ * run with 1.0, 1.12 and 1.25 on GnuTLS, and those of the example with 1.0 and 1.25. */
 #ifndef P2PTRACE_NGTCP2_H
 #define P2PTRACE_NGTCP2_H
 
