@@ -263,8 +263,8 @@ static unsigned asker_of(const struct walk *walk, const struct span *span) {
     return at->asks ? NO_NUMBER : at->peer;
 }
 
-/* One more packet to a peer that has not answered.  A transport that gets no acknowledgement probes its peer, each time after twice
- * the time (RFC 9002, 6.2), and may never declare the packets lost. */
+/* One more packet to a peer that has not answered.  A transport that gets no acknowledgement probes its peer, each time after
+ * twice the time (RFC 9002, 6.2), and may never declare the packets lost. */
 static void send_again(struct branch *exchange, const struct transport *transport) {
     uint64_t gap_ns = transport->time_ns - exchange->last_sent_ns;
     exchange->lost |= transport->lost;
