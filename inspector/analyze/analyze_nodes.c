@@ -241,9 +241,9 @@ static void take_pause(struct finding *finding, const struct incoming *first, ui
     finding_show(finding, first->receive);
 }
 
-/* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to it
- * then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest stall; or to
- * that of all nodes, `everybody`, of which one pause counts once. */
+/* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to
+ * it then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest
+ * stall; or to that of all nodes, `everybody`, of which one pause counts once. */
 static void judge_pause(const struct facts *facts, struct finding *finding, struct finding *everybody,
                         const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns) {
     size_t waited = 0, lost = 0, first = NO_FACT;

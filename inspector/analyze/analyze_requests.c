@@ -200,6 +200,12 @@ struct slow_links {
     struct end_count *ends;
 };
 
+/* Of two that are as slow, the one that was shown first: the numbers of nodes depend on the order in which events were read. */
+static bool is_slower(const struct finding *a, const struct finding *b) {
+    if (a->ns != b->ns || !a->evidence_count || !b->evidence_count) return a->ns > b->ns;
+    return a->evidence[0] < b->evidence[0];
+}
+
 /* One finding for the slow links of a node, in place of theirs: the slowest, with all requests. */
 static void report_slow_ends(struct analysis *analysis, struct slow_links *slow, unsigned node, enum direction direction) {
     struct finding all = {.ns = 0};
@@ -210,7 +216,7 @@ static void report_slow_ends(struct analysis *analysis, struct slow_links *slow,
         links++;
         count += slow->findings[i].count;
         of += slow->findings[i].of;
-        if (slow->findings[i].ns > all.ns) all = slow->findings[i];
+        if (is_slower(&slow->findings[i], &all)) all = slow->findings[i];
     }
     all.node = node;
     all.peer = NO_NUMBER;
@@ -254,7 +260,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
 static int compare_requests(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     int order = compare(a->request, b->request);
-    return order ? order : compare_visits(left, right);
+    return order ? order : compare(a->evidence[0], b->evidence[0]);
 }
 
 /* The peers of one command together: each request may wait for peers of its own.  Returns whether that is a finding. */

@@ -24,9 +24,9 @@ struct end_count {
 bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad, and if no other
- * node is as likely; otherwise one whose judged links in one direction are all bad, if none of their other ends explains them; NO_NUMBER when there is none.
- * room: as many as there are node numbers, and a few more. */
+/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad, and if no
+ * other node is as likely; otherwise one whose judged links in one direction are all bad, if none of their other ends explains
+ * them; NO_NUMBER when there is none. room: as many as there are node numbers, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 
 /* Is it one of the node's links in that direction? */

@@ -65,10 +65,10 @@ int messages_match(struct messages *ret_messages, struct packet *packets, size_t
  * finds what was likely sent again (messages_find_repeats).  Returns 0 or -ENOMEM. */
 int messages_of_events(struct messages *ret_messages, const struct trace_events *events, const struct spans *spans);
 
-/* Finds which packet repeats which lost one: the first of its space to the same peer after the loss was declared that carries no
- * new stream bytes and is more than an acknowledgement.  A packet before the declaration is a repetition only if it is a probe: it
- * has the size of the lost packet, and the sender reports stream bytes for other packets, or it was sent later than the packets of
- * a handshake that belong together.  Returns 0 or -ENOMEM. */
+/* Finds which packet repeats which lost one: the first of its space to the same peer after the loss was declared that carries
+ * no new stream bytes and is more than an acknowledgement.  A packet before the declaration is a repetition only if it is a
+ * probe: it has the size of the lost packet, and the sender reports stream bytes for other packets, or it was sent later than
+ * the packets of a handshake that belong together.  Returns 0 or -ENOMEM. */
 int messages_find_repeats(struct messages *messages, const struct trace_events *events);
 
 /* A packet of that size, beside one of beside_bytes, is likely only an acknowledgement. */

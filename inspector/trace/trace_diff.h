@@ -3,8 +3,9 @@
  * Two traces side by side: what one did that the other did not, where their times parted, and where they spent their time.  Pure.
  *
  * A step is an event that says what was done: a part of a request begins or ends, a command of an application, a message, a
- * stream or connection opens or closes, a lost packet.  The steps of each node are aligned by their longest common subsequence, and
- * what is left by its order, however it ended: a question that one trace asked once more is what it did besides.  Packets and acknowledgements are not steps: they differ each time. */
+ * stream or connection opens or closes, a lost packet.  The steps of each node are aligned by their longest common
+ * subsequence, and what is left by its order, however it ended: a question that one trace asked once more is what it did
+ * besides.  Packets and acknowledgements are not steps: they differ each time. */
 #ifndef INSPECTOR_TRACE_DIFF_H
 #define INSPECTOR_TRACE_DIFF_H
 
