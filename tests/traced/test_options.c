@@ -42,6 +42,13 @@ static const struct {
     {{"--keep", "outcome == failed or any node == later"}, OPTIONS_RUN, "", ""},
     {{"--keep", "outcome == faild"}, OPTIONS_WRONG, "", "--keep, at byte 11: "},
     {{"--log-level", "loud"}, OPTIONS_WRONG, "", "--log-level is not"},
+    {{"--record", "/d", "--record-age", "1h", "--record-seal", "5s"}, OPTIONS_RUN, "", ""},
+    {{"--record", "/d", "--record-seal", "10ms"},
+     OPTIONS_WRONG,
+     "",
+     "--record-seal is not a time of a second or more, like 5s: 10ms"},
+    {{"--record", "/d", "--record-age", "soon"}, OPTIONS_WRONG, "", "--record-age is not a time, like 30m or 24h: soon"},
+    {{"--record-seal", "5s"}, OPTIONS_WRONG, "", "--record-seal and --record-compress need --record DIR"},
     {{"--nonsense"}, OPTIONS_WRONG, "", "option: --nonsense"},
     {{"--help=yes"}, OPTIONS_WRONG, "", "option: --help=yes"},
 };

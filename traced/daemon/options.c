@@ -108,48 +108,60 @@ static int parse_time(const char *text, uint64_t *ret_ns) {
     return 0;
 }
 
+/* The value of the option that getopt has just met. */
+static bool read_time(const char *complaint, uint64_t least_ns, uint64_t *ret_ns, FILE *err) {
+    if (!parse_time(optarg, ret_ns) && *ret_ns >= least_ns) return true;
+    (void)wrong(err, complaint, optarg);
+    return false;
+}
+
+static bool shapes_recordings(const struct options *options) {
+    return options->record_bytes_max || options->record_age_ns || options->record_seal_ns || options->record_compress;
+}
+
+enum {
+    SOCKET = 256,
+    HISTORY,
+    KEEP,
+    SHM_DIR,
+    LOG,
+    LOG_LEVEL,
+    PIDFILE,
+    GROUP,
+    READ_ONLY,
+    CHECK,
+    FOREGROUND,
+    VERSION,
+    HELP,
+    RECORD,
+    RECORD_MAX,
+    RECORD_AGE,
+    RECORD_SEAL,
+    RECORD_COMPRESS
+};
+static const struct option table[] = {
+    {"socket", required_argument, NULL, SOCKET},
+    {"history", required_argument, NULL, HISTORY},
+    {"keep", required_argument, NULL, KEEP},
+    {"shm-dir", required_argument, NULL, SHM_DIR},
+    {"record", required_argument, NULL, RECORD},
+    {"record-max", required_argument, NULL, RECORD_MAX},
+    {"record-age", required_argument, NULL, RECORD_AGE},
+    {"record-seal", required_argument, NULL, RECORD_SEAL},
+    {"record-compress", no_argument, NULL, RECORD_COMPRESS},
+    {"log", required_argument, NULL, LOG},
+    {"log-level", required_argument, NULL, LOG_LEVEL},
+    {"pidfile", required_argument, NULL, PIDFILE},
+    {"group", required_argument, NULL, GROUP},
+    {"read-only", no_argument, NULL, READ_ONLY},
+    {"check", no_argument, NULL, CHECK},
+    {"foreground", no_argument, NULL, FOREGROUND},
+    {"version", no_argument, NULL, VERSION},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
+};
+
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
-    enum {
-        SOCKET = 256,
-        HISTORY,
-        KEEP,
-        SHM_DIR,
-        LOG,
-        LOG_LEVEL,
-        PIDFILE,
-        GROUP,
-        READ_ONLY,
-        CHECK,
-        FOREGROUND,
-        VERSION,
-        HELP,
-        RECORD,
-        RECORD_MAX,
-        RECORD_AGE,
-        RECORD_SEAL,
-        RECORD_COMPRESS
-    };
-    static const struct option table[] = {
-        {"socket", required_argument, NULL, SOCKET},
-        {"history", required_argument, NULL, HISTORY},
-        {"keep", required_argument, NULL, KEEP},
-        {"shm-dir", required_argument, NULL, SHM_DIR},
-        {"record", required_argument, NULL, RECORD},
-        {"record-max", required_argument, NULL, RECORD_MAX},
-        {"record-age", required_argument, NULL, RECORD_AGE},
-        {"record-seal", required_argument, NULL, RECORD_SEAL},
-        {"record-compress", no_argument, NULL, RECORD_COMPRESS},
-        {"log", required_argument, NULL, LOG},
-        {"log-level", required_argument, NULL, LOG_LEVEL},
-        {"pidfile", required_argument, NULL, PIDFILE},
-        {"group", required_argument, NULL, GROUP},
-        {"read-only", no_argument, NULL, READ_ONLY},
-        {"check", no_argument, NULL, CHECK},
-        {"foreground", no_argument, NULL, FOREGROUND},
-        {"version", no_argument, NULL, VERSION},
-        {"help", no_argument, NULL, HELP},
-        {NULL, 0, NULL, 0},
-    };
     struct options options = {
         .shm_dir = default_shm_dir(), .history_bytes = LIMIT_HISTORY_BYTES_DEFAULT, .log_level = LOG_LEVEL_INFO};
     optind = 0; /* glibc: begin anew, also for a second call */
@@ -178,12 +190,12 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
                 return wrong(err, "--record-max is not a size: ", optarg);
             break;
         case RECORD_AGE:
-            if (parse_time(optarg, &options.record_age_ns))
-                return wrong(err, "--record-age is not a time, like 30m or 24h: ", optarg);
+            if (!read_time("--record-age is not a time, like 30m or 24h: ", 1, &options.record_age_ns, err)) return OPTIONS_WRONG;
             break;
         case RECORD_SEAL:
-            if (parse_time(optarg, &options.record_seal_ns) || options.record_seal_ns < LIMIT_RECORD_SEAL_NS_MIN)
-                return wrong(err, "--record-seal is not a time of a second or more, like 5s: ", optarg);
+            if (!read_time("--record-seal is not a time of a second or more, like 5s: ", LIMIT_RECORD_SEAL_NS_MIN,
+                           &options.record_seal_ns, err))
+                return OPTIONS_WRONG;
             break;
         case LOG_LEVEL: {
             int level = log_level_by_name(optarg);
@@ -198,8 +210,7 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
         }
     }
     if (optind < argc) return wrong(err, "unexpected argument: ", argv[optind]);
-    if (!options.record &&
-        (options.record_bytes_max || options.record_age_ns || options.record_seal_ns || options.record_compress))
+    if (!options.record && shapes_recordings(&options))
         return wrong(err, "--record-max, --record-age, --record-seal and --record-compress need --record DIR", "");
     *ret_options = options;
     return OPTIONS_RUN;
