@@ -49,7 +49,10 @@ void names_node(struct strbuf *out, const struct names *names, const char *node_
 /* Appends the name of an event's node.  If live logs share its id, this is the name of its own log, if the event says which. */
 void names_event_node(struct strbuf *out, const struct names *names, const json_t *event);
 
-/* Appends a shortened id. */
+/* Is it the id of somebody of whom only an address is known?  node_id: NODE_DIGITS hex digits. */
+int names_is_address(const char *node_id);
+
+/* Appends a shortened id; the address, when it is the id of one. */
 void names_short_node(struct strbuf *out, const struct names *names, const char *node_id);
 void names_short_trace(struct strbuf *out, const struct names *names, const char *trace_id);
 
