@@ -31,7 +31,9 @@ static bool read_endpoint(const char *text, struct trace_endpoint *endpoint) {
     return read_port(end + 1 + is_v6, &endpoint->port) && inet_pton(is_v6 ? AF_INET6 : AF_INET, host, endpoint->address) == 1;
 }
 
-struct trace_node_id trace_node_id_of_endpoint(const struct trace_endpoint *endpoint) { return trace_address_id_make(endpoint); }
+struct trace_node_id trace_node_id_of_endpoint(const struct trace_endpoint *endpoint) {
+    return trace_address_id_make(endpoint);
+}
 
 struct trace_node_id trace_node_id_of_address(const char *address) {
     struct trace_endpoint endpoint = {.port = 0};

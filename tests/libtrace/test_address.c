@@ -20,7 +20,8 @@ static const char *shown(struct trace_node_id id) {
 }
 
 START_TEST(an_address_comes_back_from_its_id) {
-    static const char *const addresses[] = {"192.0.2.1:4001", "0.0.0.0:0", "255.255.255.255:65535", "[2001:db8::1]:4001", "[::]:1"};
+    static const char *const addresses[] = {"192.0.2.1:4001", "0.0.0.0:0", "255.255.255.255:65535", "[2001:db8::1]:4001",
+                                            "[::]:1"};
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
         ck_assert_str_eq(shown(trace_node_id_of_address(addresses[i])), addresses[i]);
 }
@@ -40,8 +41,9 @@ START_TEST(one_address_has_one_id) {
 END_TEST
 
 START_TEST(what_reads_as_an_address_elsewhere_has_the_same_id_here) {
-    static const char *const texts[] = {"192.0.2.1:4001", "[2001:db8::1]:4001", "192.0.2.1:65536", "192.0.2.1:", "192.0.2:1",
-                                        "[::1]4001",      "[::1",               ":4001",           "a:1",        "192.0.2.1:+1"};
+    static const char *const texts[] = {
+        "192.0.2.1:4001", "[2001:db8::1]:4001", "192.0.2.1:65536", "192.0.2.1:", "192.0.2:1", "[::1]4001", "[::1", ":4001", "a:1",
+        "192.0.2.1:+1"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct trace_endpoint endpoint;
         bool has_port, is_endpoint = !trace_endpoint_parse(texts[i], &endpoint, &has_port) && has_port;
