@@ -486,7 +486,6 @@ const struct trace_node_id *alias_picture_resolve(const struct alias_picture *pi
     if (!picture || *alias_place(picture, id) == NONE) return id;
     for (unsigned step = 0; step < STEPS_MAX; step++) {
         const struct alias *said;
-        if (known_has(picture, id)) return id;
         said = said_of_peer(picture, node, time_ns, id);
         if (!said) said = said_of_itself(picture, time_ns, id);
         if (!said) return id;

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) { return trace->has_peer ? &trace->peer : NULL; }
+static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) {
+    return trace->has_peer || trace->has_address ? &trace->peer : NULL;
+}
 
 static const struct trace_context *context_of(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_stream *stream) {
     return stream && stream->has_context ? &stream->context : &trace->context;
@@ -41,6 +43,12 @@ static struct trace_endpoint endpoint_of(const ngtcp2_addr *address) {
     return endpoint;
 }
 
+/* Only once the peer has been authenticated: until then anybody could be at that address. */
+void trace_ngtcp2__who(struct trace_ngtcp2 *trace) {
+    if (trace->conn && trace->has_peer && trace->has_address)
+        TRACE_ENDPOINT(trace->log, &trace->context, &trace->peer, TRACE_TRANSPORT_QUIC, &trace->remote);
+}
+
 /* After a Retry the client's packets go to another id; the server knows the original one from its transport parameters. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     bool is_server = ngtcp2_conn_is_server(conn) != 0;
@@ -52,7 +60,10 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     trace->remote = endpoint_of(&ngtcp2_conn_get_path(conn)->remote);
     memcpy(trace->context.trace_id.bytes, original->data,
            original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
+    trace->has_address = trace->remote.family != 0;
+    if (!trace->has_peer) trace->peer = trace_node_id_of_endpoint(&trace->remote);
     TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->remote, is_server);
+    trace_ngtcp2__who(trace);
     if (is_server && ngtcp2_conn_get_local_transport_params(conn)->retry_scid_present) trace_ngtcp2__retried(trace);
 }
 
@@ -78,6 +89,7 @@ void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) {
     if (!trace->conn) return;
     trace->remote = remote;
     TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &remote, moved);
+    if (moved) trace_ngtcp2__who(trace);
 }
 
 void trace_ngtcp2__keys_made(struct trace_ngtcp2 *trace) {
