@@ -186,6 +186,29 @@ class Address(WhoTest):
         rows = self.rows("recent", "--read", saved)
         self.assertEqual([row.get("peer_as") for row in rows if row.get("kind") == "message_sent"], [ADDRESS_ID, None])
 
+    def test_tables_list_the_addresses(self):
+        self.learn()
+        self.assertIn(ADDRESS, self.run_inspector("peers", "--fields", "name,aliases"))
+        self.tell(self.bob, "address", "-", IPV6)
+        self.settle()
+        self.assertIn(f"bob is also {IPV6}\n", self.run_inspector("nodes"))
+
+    def test_sql_joins_by_the_peer_that_is_meant(self):
+        self.learn()
+        text = self.run_inspector("sql", "--json", "select count(*) as n from events where peer = 'bob' and node = 'alice'")
+        self.assertEqual(json.loads(text)["n"], 3)
+
+    def test_an_address_is_completed(self):
+        def offers(option):
+            return [line.split("\t")[0] for line in self.run_inspector("complete", "recent", option, "").splitlines()]
+        self.settle()
+        self.assertIn(ADDRESS, offers("--peer"))
+        self.learn()
+        self.tell(self.bob, "address", "-", ADDRESS)
+        self.settle()
+        self.assertEqual({"bob", ADDRESS} - set(offers("--peer")), set())
+        self.assertIn(ADDRESS, offers("--node"))
+
     def test_a_process_without_traced_knows_it_too(self):
         self.learn()
         self.place.stop()
@@ -256,6 +279,18 @@ class Liar(WhoTest):
         self.assertEqual(self.ids(node_id=BOB), [])
         self.assertEqual(self.ids(peer_id="mallory", filter="message_sent"), [])
         self.assertEqual(self.ids(filter="peer == mallory"), [])
+
+    def test_people_are_told_of_a_disputed_id(self):
+        self.tell(self.bob, "address", "-", ADDRESS)
+        self.tell(self.mallory, "address", "-", ADDRESS)
+        self.tell(self.mallory, "alias", "-", KEY, "key")
+        self.settle()
+        nodes = self.run_inspector("nodes")
+        self.assertIn(f"bob says that it is also {ADDRESS}, and so does another node: events of that id are shown as neither's\n", nodes)
+        self.assertIn("mallory is also 77777777 (key)\n", nodes)
+        done = subprocess.run([os.environ["INSPECTOR"], "doctor"], capture_output=True, text=True, check=False, env=self.place.environment)
+        self.assertIn(f"mallory says that it is also {ADDRESS}, and so does another node: it counts for neither", done.stdout)
+        self.assertNotIn(f"also {KEY}", done.stdout)
 
     def test_an_id_that_two_say_is_theirs_is_neither_s(self):
         self.tell(self.bob, "alias", "-", KEY, "long-term")
