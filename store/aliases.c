@@ -2,8 +2,8 @@
  *
  * The table of aliases: see aliases.h.
  *
- * What the appending thread notes goes into a queue.  Whoever makes a picture moves it from there into the table, under a lock that
- * the appending thread only takes when it gets it at once: when the queue is full.
+ * What the appending thread notes goes into a queue.  Whoever makes a picture moves it from there into the table, under a
+ * lock that the appending thread only takes when it gets it at once: when the queue is full.
  *
  *      label    where           pairs with   without it
  *      noted:R  aliases_note    noted:A      a reader takes an entry of the queue whose bytes are still on the way
@@ -456,8 +456,8 @@ static bool life_of(const struct alias_picture *picture, uint32_t index, struct 
     return true;
 }
 
-/* Of those that say this id is theirs, the one whose it was at that time: the only one that ran then or, if none did, the one that
- * ran last before, or else first after.  NULL when two ran. */
+/* Of those that say this id is theirs, the one whose it was at that time: the only one that ran then or, if none did, the one
+ * that ran last before, or else first after.  NULL when two ran. */
 static const struct alias *said_of_itself(const struct alias_picture *picture, uint64_t time_ns, const struct trace_node_id *id) {
     const struct alias *best = NULL;
     struct life best_life = {0, 0};

@@ -60,7 +60,7 @@ static int init_with(struct store *store, struct history *history) {
     return 0;
 }
 
-/* In the order of their times, as a node says one thing after the other; the newest, if there are many more than the table has. */
+/* In the order of their times, as a node says one thing after the other; the newest, if there are many more than fit. */
 void store_read_aliases(struct store *store) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_ALIAS};
     struct history_answer answer;

@@ -276,8 +276,8 @@ static int fail_node(struct filter_parser *parser, const struct filter_token *to
                               "no node is called \"%.40s\", and it is not the beginning of an id", token->text);
 }
 
-/* A whole id or an address; else the name of a known node; else the beginning of an id, or an alias; else the name of a node still
- * to come. */
+/* A whole id or an address; else the name of a known node; else the beginning of an id, or an alias; else the name of a node
+ * still to come. */
 static int read_node(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                      struct filter_value *value) {
     const struct trace_filter_names *names = parser->options->names;

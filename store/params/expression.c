@@ -44,8 +44,8 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
-/* Whom each alias means, and for whose events.  A label is text that names it where it is an address; what a program calls a sort of
- * id ("group key") names nobody. */
+/* Whom each alias means, and for whose events.  A label is text that names it where it is an address; what a program calls a
+ * sort of id ("group key") names nobody. */
 static int list_aliases(struct known *known, const struct alias_picture *picture) {
     size_t count = alias_picture_count(picture);
     known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;

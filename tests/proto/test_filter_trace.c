@@ -303,7 +303,8 @@ START_TEST(a_filter_tells_what_it_looks_at_besides_the_event) {
         {"rtt > 5ms", 0, false},
         {"node == alice", TRACE_FILTER_USES_NODE, true},
         {"node == a1", TRACE_FILTER_USES_NODE, true},
-        {"node == a11ce00000000000000000000000000000000000000000000000000000000000", TRACE_FILTER_USES_NODE, true}, /* an alias, perhaps */
+        {"node == a11ce00000000000000000000000000000000000000000000000000000000000", TRACE_FILTER_USES_NODE,
+         true}, /* an alias, perhaps */
         {"peer == alice", TRACE_FILTER_USES_PEER, true},
         {"peer ~ a*", TRACE_FILTER_USES_PEER, true},
         {"peer == null", 0, false},

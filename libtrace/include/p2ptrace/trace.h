@@ -327,11 +327,11 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * const char *, the program's word for how they belong together ("retry of"), NULL for none, cut to 24 bytes.  Emit it while the
  * span is open.  `inspector spread` follows links; exports have them as links. */
 #define TRACE_LINK(log, context, peer, linked, relation) TRACE_EMIT_((relation), link, LINK, log, context, peer, linked, relation)
-/* Who is who: several ids are one node, so that filters, summaries and pairs of events take them for one.  peer: the node id that
- * the other end is known by from now on; NULL: this node itself, which has the node_id of its log and this id besides.  An alias
- * counts for earlier events, too.  What a node says about a peer counts for its own events only; what it says about itself counts
- * for all nodes' events, unless another node says the same about itself.  Saying it again is cheap and does nothing new; a program
- * that runs long does it now and then, because the oldest events are overwritten.
+/* Who is who: several ids are one node, so that filters, summaries and pairs of events take them for one.  peer: the node id
+ * that the other end is known by from now on; NULL: this node itself, which has the node_id of its log and this id
+ * besides.  An alias counts for earlier events, too.  What a node says about a peer counts for its own events only; what it
+ * says about itself counts for all nodes' events, unless another node says the same about itself.  Saying it again is cheap
+ * and does nothing new; a program that runs long does it now and then, because the oldest events are overwritten.
  *
  *     TRACE_ALIAS       alias_id: const struct trace_node_id *, the other id: of another key, or the id that the node got late.
  *                       transport: TRACE_TRANSPORT_OTHER when it is no address.  label: const char *, what sort of id it is

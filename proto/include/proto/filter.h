@@ -61,8 +61,8 @@ struct trace_filter_names {
     /* The list is complete: anything that is neither a listed name nor the beginning of an id is an error.  Otherwise it is taken
      * as the name of a node still to come. */
     bool complete;
-    /* Other ids of nodes: events of the node `by` (zero: of any) whose peer is peer_id are meant, too, by this id, and by this text
-     * unless it is empty. */
+    /* Other ids of nodes: events of the node `by` (zero: of any) whose peer is peer_id are meant, too, by this id, and by
+     * this text unless it is empty. */
     const struct trace_filter_alias {
         struct trace_node_id alias_id, peer_id, by;
         bool own; /* said by the peer of itself: it means the node peer_id, too */
@@ -90,7 +90,8 @@ int trace_filter_compile(struct trace_filter **ret_filter, const char *text, siz
                          const struct trace_filter_options *options, struct trace_filter_error *ret_error);
 void trace_filter_destroy(struct trace_filter *filter);
 
-/* True if it used names->nodes or names->aliases.  Then compile it again (with the same now_ns) when it should know a new node. */
+/* True if it used names->nodes or names->aliases.  Then compile it again (with the same now_ns) when it should know a new node
+ * or alias. */
 bool trace_filter_uses_names(const struct trace_filter *filter);
 
 /* A hash of what the names in the text mean: the peers that they stand for, and which are names and which are beginnings of ids.

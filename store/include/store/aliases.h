@@ -41,8 +41,8 @@ void aliases_stats(struct aliases *aliases, struct aliases_stats *ret_stats);
 
 struct alias_picture;
 
-/* The table as it is now, or as it was when a picture was last made if nothing has changed since.  NULL when it is empty or memory
- * is short: then every id stands for itself.  The caller's, until alias_picture_release.  Any thread. */
+/* The table as it is now, or as it was when a picture was last made if nothing has changed since.  NULL when it is empty or
+ * memory is short: then every id stands for itself.  The caller's, until alias_picture_release.  Any thread. */
 struct alias_picture *alias_picture_take(struct aliases *aliases);
 void alias_picture_release(struct alias_picture *picture);
 

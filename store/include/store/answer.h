@@ -32,8 +32,9 @@ json_t *answer_aliases(const struct store *store, const struct alias_picture *pi
  * NULL when memory runs out. */
 json_t *answer_history(const struct store *store);
 
-/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still
- * in the history: then its node is still in the table.  Returns false when it is not. */
+/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside
+ * rcu_read_lock(), with an event that is still in the history: then its node is still in the table.  Returns false when it is
+ * not. */
 bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
                   const struct trace_event *event, history_source source, bool with_log);
 
