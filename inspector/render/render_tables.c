@@ -148,7 +148,7 @@ static void node_aliases(struct strbuf *out, const struct view *view, const json
         text_member(out, row, "name");
         strbuf_puts(out, " says that it is also ");
         put_alias(out, view, alias);
-        strbuf_puts(out, ", and so does another node: events of that id are shown as neither's");
+        strbuf_puts(out, ", which another node has or says it has: it does not count");
         text_style_off(out, view->color, STYLE_BAD);
         strbuf_puts(out, "\n");
     }
