@@ -55,7 +55,7 @@ static int list_aliases(struct known *known, const struct alias_picture *picture
         struct trace_filter_alias *name = &known->aliases[known->names.alias_count];
         const struct trace_node_id *peer_id = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
         const struct node *node = nodes_at(known->store->nodes, alias->node);
-        if (alias->disputed || !node || !memcmp(peer_id, &alias->alias_id, sizeof *peer_id)) continue;
+        if (!node || !memcmp(peer_id, &alias->alias_id, sizeof *peer_id)) continue;
         *name = (struct trace_filter_alias){.alias_id = alias->alias_id, .peer_id = *peer_id, .own = alias->own};
         if (!alias->own) name->by = node->info.node_id;
         if (alias->transport != TRACE_TRANSPORT_OTHER) memcpy(name->text, alias->label, sizeof alias->label);

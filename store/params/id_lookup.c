@@ -78,7 +78,7 @@ static void search_aliases(const struct store *store, const char *text, const st
         const struct alias *alias = alias_picture_at(picture, i);
         bool named = alias->transport != TRACE_TRANSPORT_OTHER && strlen(text) < sizeof alias->label &&
                      !strncmp(alias->label, text, sizeof alias->label) && *text;
-        if (alias->disputed || (!peer && !alias->own)) continue;
+        if (!peer && !alias->own) continue;
         if (!named && !(prefix && trace_id_prefix_matches(prefix, alias->alias_id.bytes))) continue;
         rcu_read_lock();
         const struct trace_node_id *whose = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);

@@ -103,6 +103,7 @@ class Address(WhoTest):
                 self.assertEqual([row["count"] for row in rows], [1])
 
     def test_pages_go_over_all_of_the_ids(self):
+        self.tell(self.alice, "message", "sent", CAROL, 5)  # between them: of no page
         self.learn()
         found, cursor = [], None
         while True:
@@ -142,6 +143,16 @@ class Address(WhoTest):
         for connection in (stream, by_id):
             event, = connection.notification()["events"]
             self.assertEqual((event["data"]["message_id"], event["peer_id"], event["peer_as"]), (3, BOB, ADDRESS_ID))
+
+    def test_a_stream_by_an_address_has_its_peer_s_other_ids(self):
+        self.settle()
+        stream = self.place.connect()
+        stream.call("subscribe", filter=f"peer == {ADDRESS} and message_sent and node == alice")
+        self.learn()
+        self.tell(self.alice, "message", "sent", CAROL, 3)
+        self.tell(self.alice, "message", "sent", BOB, 4)
+        event, = stream.notification()["events"]
+        self.assertEqual(event["data"]["message_id"], 4)
 
     def test_what_one_node_says_of_a_peer_counts_for_it_alone(self):
         carol = self.place.node("carol", CAROL)

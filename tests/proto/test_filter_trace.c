@@ -325,16 +325,20 @@ END_TEST
 /* ---- aliases ------------------------------------------------------------------------------------------------------------- */
 
 /* 7700... is bob, as bob says himself; node.example:1 is bob, as alice says. */
-static struct trace_filter *compile_with_aliases(const char *text) {
+static int try_with_aliases(const char *text, struct trace_filter **ret_filter) {
     struct trace_filter_alias aliases[2] = {{.peer_id = id_bob, .own = true}, {.peer_id = id_bob, .by = id_alice}};
     struct trace_filter_names with = {.complete = true, .aliases = aliases, .alias_count = 2};
     struct trace_filter_options options = {.names = &with};
     struct trace_filter_error error;
-    struct trace_filter *filter;
     memset(aliases[0].alias_id.bytes, 0x77, sizeof aliases[0].alias_id);
     memset(aliases[1].alias_id.bytes, 0x88, sizeof aliases[1].alias_id);
     strcpy(aliases[1].text, "node.example:1");
-    ck_assert_int_eq(trace_filter_compile(&filter, text, strlen(text), &options, &error), 0);
+    return trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
+}
+
+static struct trace_filter *compile_with_aliases(const char *text) {
+    struct trace_filter *filter;
+    ck_assert_int_eq(try_with_aliases(text, &filter), 0);
     return filter;
 }
 
@@ -368,6 +372,12 @@ START_TEST(an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant)
         ck_assert_msg(trace_filter_match(filter, &event, &origin), "%s", texts[i]);
         trace_filter_destroy(filter);
     }
+}
+END_TEST
+
+START_TEST(what_a_node_says_of_a_peer_names_no_node) {
+    struct trace_filter *filter;
+    ck_assert_int_eq(try_with_aliases("node == node.example:1", &filter), -EINVAL);
 }
 END_TEST
 
@@ -432,6 +442,7 @@ int main(void) {
     tcase_add_test(tcase, a_filter_tells_what_it_looks_at_besides_the_event);
     tcase_add_test(tcase, an_alias_means_the_peer_for_the_events_of_who_says_so);
     tcase_add_test(tcase, an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant);
+    tcase_add_test(tcase, what_a_node_says_of_a_peer_names_no_node);
     tcase_add_test(tcase, what_may_be_an_alias_bounds_no_peer);
     tcase_add_test(tcase, a_name_that_means_other_peers_than_before_is_told);
     suite_add_tcase(suite, tcase);
