@@ -256,6 +256,12 @@ struct history {
     struct segment *idle;    /* had it */
     bool stop;
 
+    struct {
+        uint64_t kind_bit; /* 0: nobody watches */
+        void (*seen)(void *arg, const struct trace_event *event, history_source source);
+        void *arg;
+    } watch;
+
     struct history_share *share; /* NULL: the oldest events go, whose ever they are */
     struct history_keep *keep;   /* NULL: no trace is kept longer than others */
     _Atomic uint64_t gone_ns;    /* no event that is gone is later */

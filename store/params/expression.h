@@ -12,8 +12,9 @@
 struct expression {
     const struct store *store;
     struct trace_filter *filter;
-    uint64_t now_ns;     /* what relative times count back from */
-    uint64_t generation; /* of the node table when it was compiled */
+    struct alias_picture *aliases; /* or NULL: who is who, for expression_match */
+    uint64_t now_ns;               /* what relative times count back from */
+    uint64_t generation;           /* of the node table and of the aliases when it was compiled */
     bool complete;
     uint64_t *work; /* or NULL: where expression_match adds what it took */
     char text[];    /* NUL-terminated */
@@ -41,10 +42,13 @@ struct trace_filter *expression_compile_again(const struct expression *expressio
  * thread asks it. */
 void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 
-/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses:
- * TRACE_FILTER_USES_ bits, the rest is left out.  Inside rcu_read_lock(). */
-void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
-                       struct trace_filter_origin *ret_origin);
+/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  aliases: may be NULL.
+ * uses: TRACE_FILTER_USES_ bits, the rest is left out.  Inside rcu_read_lock(), and valid there. */
+void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
+                       const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
+
+/* Knows from now on who is who as the store does now.  What the names in it mean stays until it is compiled again. */
+void expression_renew_aliases(struct expression *expression);
 
 /* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for
  * NULL. */

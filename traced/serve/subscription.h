@@ -26,6 +26,7 @@ struct subscription {
     bool announced;           /* its answer was sent: notifications may follow */
     uint64_t *recent;         /* positions of the events to send first; NULL once they are sent */
     size_t recent_count, recent_next;
+    struct alias_picture *aliases;        /* who is who, as of the last notification */
     struct subscription_renewal *renewal; /* under way: until it is done nothing is looked at */
 };
 

@@ -22,14 +22,21 @@ json_t *answer_log(const struct node *node);
 /* Writes `explain` as a further member: the index that served, and how many events were examined. */
 void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
 
-/* `history` of `stats`: what the history holds, and how much of its memory it uses.  A new reference, NULL when memory runs
- * out. */
-json_t *answer_history(struct history *history);
+/* The other ids of a node or peer, as `aliases` of `nodes` and `peers` has them: what the logs in `node_indices` say of the peer
+ * (NULL: none is asked), and what it says of itself.  At most ANSWER_ALIASES_MAX.  Inside rcu_read_lock().  A new reference. */
+#define ANSWER_ALIASES_MAX 32
+json_t *answer_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *id,
+                       const uint32_t *node_indices, size_t node_count);
 
-/* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still
- * in the history: then its node is still in the table.  Returns false when it is not. */
-bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,
-                  bool with_log);
+/* `history` of `stats`: what the history holds, how much of its memory it uses, and how many aliases are known.  A new reference,
+ * NULL when memory runs out. */
+json_t *answer_history(const struct store *store);
+
+/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside
+ * rcu_read_lock(), with an event that is still in the history: then its node is still in the table.  Returns false when it is
+ * not. */
+bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
+                  const struct trace_event *event, history_source source, bool with_log);
 
 /* Writes events, separated by commas.  Skips those that have left the history meanwhile, for the table may have given their
  * node's index to another.  Takes the RCU read lock piecewise.  Returns how many it wrote. */

@@ -15,12 +15,14 @@
 #define STORE_STORE_H
 
 #include <stdatomic.h>
+#include <store/aliases.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
 struct store {
     struct history *history;
     struct nodes *nodes;
+    struct aliases *aliases;          /* NULL: every id stands for itself */
     uint64_t instance;                /* differs from one store to the next: a query's cursor is valid for one store only */
     _Atomic uint64_t closed_ns;       /* what "now" is once the store is closed; 0: it is open */
     _Atomic uint64_t events_answered; /* events written into answers */
@@ -40,6 +42,13 @@ void store_fini(struct store *store);
  * HISTORY_BYTES_MIN counts as that.  Enters the calling thread.  Returns as store_init; NULL is fine for store_destroy. */
 int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
+
+/* Makes the table of aliases from the events that a history has, for one that is only read; again, when their times have changed.
+ * Without memory every id stands for itself. */
+void store_read_aliases(struct store *store);
+
+/* What summaries ask who is who, by a picture, which must live as long; NULL for a NULL picture: nobody has several ids. */
+const struct history_who *store_who(const struct alias_picture *picture, struct history_who *who);
 
 /* ---- loading: the appending thread --------------------------------------------------------------------------------------- */
 
