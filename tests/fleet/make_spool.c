@@ -5,8 +5,8 @@
  *     make_spool DIR EVENTS SEED [load]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind, with any text (random_events.h); with `load` they are such as a busy network has: 1000 peers, requests of about 20
- * packets.
+ * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h); with `load` they are such as a
+ * busy network has: 1000 peers, requests of about 20 packets.
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
@@ -138,7 +138,8 @@ int main(int argc, char **argv) {
         if (load) {
             load_event(&random, &event, &node, &lane);
         } else {
-            random_event(&random, 1, &event, &node, &lane);
+            do random_event(&random, 1, &event, &node, &lane);
+            while (event.kind == TRACE_KIND_ALIAS);
             repeat_event(i, &last, &event);
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }
