@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
+ * The ngtcp2 adapter, on two connections in this process: which events it emits, and that the user's own callbacks do not
+ * notice. */
 #include "ngtcp2_events.h"
 #include "ngtcp2_names.h"
 #include "quic_pair.h"
@@ -456,7 +457,7 @@ START_TEST(bytes_that_are_sent_have_their_offsets_without_a_hole) {
 }
 END_TEST
 
-/* ---- the connection ---------------------------------------------------------------------------------------------------------- */
+/* ---- the connection ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip) {
     struct events *both[2] = {&client, &server};
@@ -520,7 +521,7 @@ START_TEST(an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_tol
 }
 END_TEST
 
-/* ---- the user's own ---------------------------------------------------------------------------------------------------------- */
+/* ---- the user's own ---------------------------------------------------------------------------------------------------- */
 
 /* That user_data is the user's in every callback, the pair checks itself. */
 START_TEST(the_users_writers_get_every_record_to_the_last) {
@@ -631,7 +632,7 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
 }
 END_TEST
 
-/* ---- the wrap, packet by packet: what it wraps are functions of the test, and the connection is only said to have begun -------- */
+/* ---- wrapped functions, packet by packet: they belong to the test, and the connection is only declared to have begun --- */
 
 static int protect_result;
 

@@ -181,7 +181,8 @@ START_TEST(a_sleep_is_followed_within_a_second_and_breaks_no_duration) {
     for (unsigned i = 0; i < 20; i++) {
         sample = machine_sample();
         expect_exact(&clock, clock_of_ring, sample);
-        /* Nothing of old is told anew; but a counter that began again comes to the same ticks, long after their events were read. */
+        /* Old values stay the same.  But a counter that restarted reaches the same ticks again, long after their events were
+         * read. */
         if (machine.counter != FALLS || i < 10) expect_exact(&clock, clock_of_ring, before);
         later = sample;
         later.ticks += (uint64_t)(0.1 * machine.hz);

@@ -201,7 +201,7 @@ static struct {
 } inside;
 
 static void ask_here(const char *name) {
-    if (inside.point == NULL || strcmp(name, inside.point) != 0) return;
+    if (!inside.point || strcmp(name, inside.point) != 0) return;
     inside.point = NULL;
     inside.calls++;
     inside.answer = ask_trace(inside.query, 1);
@@ -234,7 +234,7 @@ START_TEST(a_question_inside_an_emit_finds_all_events_but_that_one) {
 END_TEST
 
 static void leave_here(const char *name) {
-    if (inside.point == NULL || strcmp(name, inside.point) != 0) return;
+    if (!inside.point || strcmp(name, inside.point) != 0) return;
     inside.point = NULL;
     longjmp(inside.leave, 1);
 }
@@ -566,7 +566,7 @@ START_TEST(a_long_timeline_is_written_whole) {
     while (fgets(text, sizeof text, file) != NULL) {
         unsigned code;
         const char *at = strstr(text, "code=");
-        if (at == NULL) continue;
+        if (!at) continue;
         ck_assert_int_eq(sscanf(at, "code=%u", &code), 1);
         ck_assert_uint_eq(code, 5000 - 4096 + lines++);
     }

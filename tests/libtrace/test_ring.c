@@ -23,7 +23,7 @@ static uint32_t read_all(struct trace_reader *reader, unsigned lane, bool final,
         lost += read.lost;
         ck_assert_uint_lt(count, sizeof events / sizeof events[0] - 1000);
     } while (read.more || read.count != 0);
-    if (ret_lost != NULL) *ret_lost = lost;
+    if (ret_lost) *ret_lost = lost;
     return count;
 }
 
@@ -771,7 +771,7 @@ START_TEST(a_reader_beside_a_fast_writer_takes_no_torn_event_and_counts_all) {
 }
 END_TEST
 
-/* ---- slots that are never committed ------------------------------------------------------------------------------------------ */
+/* ---- slots that are never committed ------------------------------------------------------------------------------------ */
 
 START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned) {
     struct trace_log *log = open_log(EVENTS);

@@ -26,7 +26,7 @@ static int read_params(const char *text, struct wanted *wanted, json_t **ret_par
         {"filter", TRACE_RPC_OBJECT, .json = &wanted->filter},
     };
     *ret_params = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (text != NULL) ck_assert_ptr_nonnull(*ret_params);
+    if (text) ck_assert_ptr_nonnull(*ret_params);
     return trace_rpc_params_read(*ret_params, list, COUNT_OF(list), ret_error);
 }
 

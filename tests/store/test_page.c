@@ -65,8 +65,8 @@ static uint64_t note_matching(const struct history_query *query, uint8_t *matchi
     return count;
 }
 
-/* Takes the events of a page off those that match.  Every second one that went meanwhile is not given, as if it had gone between the
- * finding and the writing; returns how many. */
+/* Removes the events of a page from those that match.  Of those evicted meanwhile every second one is not returned, as if it
+ * had been evicted between search and output.  Returns how many. */
 static uint64_t take(struct page *page, uint8_t *matching) {
     uint64_t dropped = 0;
     for (size_t i = 0; i < page->answer.count; i++) {

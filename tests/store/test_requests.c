@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `requests`, and `took` as a number of `count`: against a plain model of random requests, and the cases that a model does not meet.
- * Also the numbers of `count` and `peers` that once were wrong. */
+ * `requests`, and `took` as a number of `count`: against a plain model of random requests, and cases that the model does not
+ * reach.  Also numbers of `count` and `peers` that once were wrong. */
 #include "store_fixture.h"
 
 #include <inttypes.h>

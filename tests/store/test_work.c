@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What answers take is counted, and ends them: nothing here is timed. */
+#include "store_fixture.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <urcu.h>
-
-#include "store_fixture.h"
 #include <store/ask.h>
 #include <store/event_filter.h>
 #include <store/event_params.h>
+#include <urcu.h>
 
 #define EVENTS 100000U
 

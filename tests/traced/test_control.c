@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The box between who asks for control and the ingest thread, and the arithmetic of the control word. */
+#include "control.h"
+
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -8,8 +10,6 @@
 #include <stdlib.h>
 #include <store/control_word.h>
 #include <string.h>
-
-#include "control.h"
 
 static struct control *control;
 

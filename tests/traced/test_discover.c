@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Discovery of names: with inotify and without, each test in a directory of its own. */
+#include "../helpers/skip.h"
+#include "discover.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +15,6 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "../helpers/skip.h"
-#include "discover.h"
 
 static char dir[64];
 static struct discover *discover;
@@ -199,8 +199,8 @@ END_TEST
 static long queue_limit(void) {
     long limit = 0;
     FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
-    if (file == NULL || fscanf(file, "%ld", &limit) != 1) limit = 0;
-    if (file != NULL) fclose(file);
+    if (!file || fscanf(file, "%ld", &limit) != 1) limit = 0;
+    if (file) fclose(file);
     return limit;
 }
 
@@ -259,9 +259,9 @@ START_TEST(too_many_names_are_left_out_until_others_have_gone) {
 }
 END_TEST
 
-/* Names of another user's files take no room, however many there are.  (Instead of making files of another user, which only root can, we look for
- * another user's: ours are the stranger's.) */
-START_TEST(names_of_other_users_files_are_not_told_and_take_no_room) {
+/* Names of another user's files take no room, however many there are.  (Only root can make files of another user.  So we look
+ * for the files of another user, and ours are the foreign ones.) */
+START_TEST(names_of_other_users_files_are_not_reported_and_take_no_room) {
     char name[64];
     uint32_t stranger = (uint32_t)geteuid();
     ck_assert_int_eq(discover_create(&discover, dir, &handler, _i), 0);
@@ -300,7 +300,7 @@ int main(void) {
     tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_tells_the_rest);
     tcase_add_test(tcase, when_the_watch_is_taken_away_scans_go_on);
     tcase_add_test(tcase, too_many_names_are_left_out_until_others_have_gone);
-    tcase_add_loop_test(tcase, names_of_other_users_files_are_not_told_and_take_no_room, 0, 2);
+    tcase_add_loop_test(tcase, names_of_other_users_files_are_not_reported_and_take_no_room, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ingest: real rings in a directory of their own, passes driven by hand with a time that the test makes, and the real history.
- * Only the last tests run the thread. */
+ * The ingest: real rings in a directory of their own, the real history, and passes that the test drives with a simulated time.
+ *  Only the last tests run the thread. */
+#define TRACE_FULL
+#include "grace.h"
+#include "ingest_internal.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <p2ptrace/trace.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -19,12 +24,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define TRACE_FULL
-#include <p2ptrace/trace.h>
-
-#include "grace.h"
-#include "ingest_internal.h"
 
 #define MS UINT64_C(1000000)
 #define HISTORY_BYTES (UINT64_C(64) << 20)
@@ -80,7 +79,7 @@ static void open_ingest_with(bool watch) {
 static void open_ingest(void) { open_ingest_with(true); }
 
 static void close_ingest(void) {
-    if (ingest == NULL) return;
+    if (!ingest) return;
     ingest_fini(ingest);
     free(ingest);
     ingest = NULL;
@@ -152,7 +151,7 @@ static void emit(struct trace_log *log, uint32_t from, uint32_t to) {
 static struct node *node_named(const char *name) {
     for (uint32_t i = nodes_count(nodes); i-- > 0;) {
         struct node *node = nodes_at(nodes, i);
-        if (node != NULL && strcmp(node->info.node_name, name) == 0) return node;
+        if (node && strcmp(node->info.node_name, name) == 0) return node;
     }
     return NULL;
 }

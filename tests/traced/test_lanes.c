@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who gets a thread of the pool, in which order; and that who has one lets the others run.  No time is measured: jobs wait for each
- * other. */
+ * Which job gets a thread of the pool, and in which order; and that a job with a thread lets the others run.  Nothing is timed:
+ * jobs wait for each other. */
+#include "lanes.h"
+#include "traced_limits.h"
+
 #include <check.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#include "lanes.h"
-#include "traced_limits.h"
 
 #define JOBS 64
 
