@@ -29,7 +29,7 @@ void id_lookup_trace(const struct store *store, const char *text, bool unknown_o
     conclude(ret_lookup);
 }
 
-/* Adds an id, unless it is among those that are kept. */
+/* Adds an id, unless it is in the list. */
 static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     size_t kept = lookup->count < STORE_CANDIDATES_MAX ? lookup->count : STORE_CANDIDATES_MAX;
     for (size_t i = 0; i < kept; i++)
@@ -38,7 +38,7 @@ static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     lookup->count++;
 }
 
-/* Nodes of the table with this name, those of them that are live, and those whose id has this prefix (NULL: none has). */
+/* Nodes of the table with this name, the live ones among them, and those whose id has this prefix (NULL: none). */
 static void search_nodes(const struct store *store, const char *name, const struct trace_id_prefix *prefix,
                          struct id_lookup *by_name, struct id_lookup *by_live_name, struct id_lookup *by_prefix) {
     uint32_t count = nodes_count(store->nodes);
@@ -56,7 +56,7 @@ static void search_nodes(const struct store *store, const char *name, const stru
     rcu_read_unlock();
 }
 
-/* A node is named by its whole id, else by its name, else by a prefix of its id. */
+/* A text means a full id, else a name, else a prefix of an id. */
 static void find_node_or_peer(const struct store *store, const char *text, bool unknown_ok, bool peer,
                               struct id_lookup *ret_lookup) {
     struct trace_id_prefix prefix;
@@ -69,7 +69,7 @@ static void find_node_or_peer(const struct store *store, const char *text, bool 
         return;
     }
     search_nodes(store, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
-    /* Somebody who restarts a program with a new id means the one that runs. */
+    /* After a restart with a new id, the running node is meant. */
     if (by_live_name.count == 1) by_name = by_live_name;
     *ret_lookup = by_name;
     if (!by_name.count || whole) {

@@ -223,7 +223,7 @@ START_TEST(dead_rings_make_room_when_shm_is_full) {
 }
 END_TEST
 
-START_TEST(dead_rings_make_room_when_there_is_none_even_for_a_header) {
+START_TEST(dead_rings_are_removed_when_even_a_header_does_not_fit) {
     trace_log_close(open_log(64));
     room_bytes = used_bytes();
     trace_log_close(open_log(64));
@@ -687,7 +687,7 @@ int main(void) {
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
     tcase_add_loop_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus, 0, 2);
     tcase_add_loop_test(tcase, dead_rings_make_room_when_shm_is_full, 0, 2);
-    tcase_add_test(tcase, dead_rings_make_room_when_there_is_none_even_for_a_header);
+    tcase_add_test(tcase, dead_rings_are_removed_when_even_a_header_does_not_fit);
     tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
     tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
     tcase_add_test(tcase, a_thread_without_a_lane_asks_for_one_seldom);

@@ -294,7 +294,7 @@ START_TEST(a_query_outlives_its_log) {
 }
 END_TEST
 
-START_TEST(a_forked_child_is_told_that_the_ring_is_its_parents) {
+START_TEST(a_query_in_a_forked_child_fails_because_the_ring_is_its_parents) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i), *other = query;
     struct trace_query_answer answer = {.count = 99};
@@ -480,7 +480,7 @@ static void expect_text(const char *got, const char *expected) {
     ck_assert_str_eq(at, "");
 }
 
-START_TEST(a_timeline_tells_each_event_on_a_line) {
+START_TEST(a_timeline_prints_each_event_on_a_line) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_context context = context_of(1);
     int fd = temporary_fd();
@@ -635,11 +635,11 @@ int main(void) {
     tcase_add_loop_test(tcase, what_lies_behind_a_slot_left_in_the_making_is_found, 0, 2);
     tcase_add_test(tcase, a_null_log_has_no_events);
     tcase_add_loop_test(tcase, a_query_outlives_its_log, 0, 2);
-    tcase_add_loop_test(tcase, a_forked_child_is_told_that_the_ring_is_its_parents, 0, 2);
+    tcase_add_loop_test(tcase, a_query_in_a_forked_child_fails_because_the_ring_is_its_parents, 0, 2);
     tcase_add_loop_test(tcase, a_closed_query_has_given_everything_back, 0, 2);
     tcase_add_loop_test(tcase, json_is_what_traced_would_say, 0, 2);
     tcase_add_loop_test(tcase, an_export_ends_when_its_taker_says_so_or_the_stream_is_full, 0, 2);
-    tcase_add_test(tcase, a_timeline_tells_each_event_on_a_line);
+    tcase_add_test(tcase, a_timeline_prints_each_event_on_a_line);
     tcase_add_test(tcase, a_timeline_begins_with_the_date);
     tcase_add_test(tcase, timelines_for_debuggers_go_to_stderr);
     tcase_add_test(tcase, a_long_timeline_is_written_whole);

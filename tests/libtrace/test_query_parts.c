@@ -198,7 +198,7 @@ static void start_clock(struct query_clock *clock, struct machine *machine) {
 #define TOLD_MAX 4000
 static struct { uint64_t ticks, unix_ns; } told[TOLD_MAX];
 
-START_TEST(a_time_that_was_told_stays_and_time_never_goes_back) {
+START_TEST(a_reported_time_stays_and_time_never_goes_back) {
     struct query_clock clock;
     struct machine machine;
     unsigned count = 0;
@@ -289,7 +289,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_writer_that_passes_by_ends_the_lane_and_is_counted, 0, EVENTS + 10);
     tcase_add_loop_test(tcase, an_index_that_is_lapped_before_it_has_caught_up_says_so, 0, EVENTS + 10);
     tcase_add_loop_test(tcase, the_newest_are_kept_in_order_whatever_order_they_come_in, 0, 2);
-    tcase_add_loop_test(tcase, a_time_that_was_told_stays_and_time_never_goes_back, 0, 2);
+    tcase_add_loop_test(tcase, a_reported_time_stays_and_time_never_goes_back, 0, 2);
     tcase_add_test(tcase, times_stay_near_the_measure_over_hours_of_questions);
     tcase_add_test(tcase, after_a_step_of_the_system_time_new_events_have_the_new_time_and_old_ones_the_old);
     tcase_add_loop_test(tcase, a_sleep_of_the_machine_is_noticed_by_the_next_question, 0, 2);

@@ -107,7 +107,7 @@ static uint64_t check_pages(const struct history_query *query, bool newest_first
     return told;
 }
 
-START_TEST(what_was_there_is_given_or_told_as_gone) {
+START_TEST(every_match_is_returned_or_reported_as_evicted) {
     unsigned combination = (unsigned)_i;
 
     begin(&loads[(_i + _i / LOADS) % LOADS]);
@@ -232,7 +232,7 @@ int main(void) {
     Suite *suite = suite_create("page");
     TCase *pages = tcase_create("pages");
     tcase_set_timeout(pages, 120);
-    tcase_add_loop_test(pages, what_was_there_is_given_or_told_as_gone, 0, COMBINATIONS);
+    tcase_add_loop_test(pages, every_match_is_returned_or_reported_as_evicted, 0, COMBINATIONS);
     tcase_add_test(pages, when_all_is_gone_the_last_page_is_empty_and_says_how_many);
     tcase_add_test(pages, without_a_count_only_what_the_indices_tell_is_known);
     tcase_add_test(pages, nothing_is_missed_of_what_goes_while_a_page_is_made);
