@@ -11,7 +11,7 @@
  * Counting is almost free if the indices know the number.  If they do not (history_counts_by_index), we count only on request;
  * otherwise `gone` is unknown once the history has moved on.
  *
- * Any thread that RCU knows; not inside rcu_read_lock(). */
+ * Any registered RCU thread; not inside rcu_read_lock(). */
 #ifndef STORE_PAGE_H
 #define STORE_PAGE_H
 
