@@ -147,7 +147,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
     }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
     start_pool(daemon);
-    error = footprint_keep(LIMIT_BESIDE_BYTES + optional_bytes(daemon, options, true));
+    error = footprint_keep(LIMIT_BESIDE_BYTES + aliases_bytes() + optional_bytes(daemon, options, true));
     if (error) log_say(LOG_LEVEL_WARNING, "cannot bound the memory of answers: %s", strerror(-error));
     struct history_stats stats;
     history_stats(service->store.history, &stats);

@@ -5,7 +5,6 @@
 #include "path_edges.h"
 #include "path_idle.h"
 #include "path_losses.h"
-#include "path_sums.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -524,8 +523,8 @@ static int walk_path(struct walk *walk) {
     spend_reach(walk);
     spend_all(walk);
     if (walk->failed) return -ENOMEM;
-    path_waits_order(path);
-    return path_sum_up(path) ||
+    path->count = path_waits_order(path->waits, path->count, path->end_ns, &path->within);
+    return path_sum_up(&path->spent, &path->spent_count, path->waits, path->within) ||
                    path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, &path->messages, walk->events)
                ? -ENOMEM
                : 0;

@@ -15,14 +15,7 @@
 #define INSPECTOR_CRITICAL_PATH_H
 
 #include "path_losses.h"
-
-/* The request's total wait at one place. */
-struct spent {
-    enum wait_kind kind;
-    unsigned node, peer;
-    uint64_t ns;
-    size_t longest; /* an index into waits */
-};
+#include "path_sums.h"
 
 struct critical_path {
     struct spans spans;

@@ -16,20 +16,20 @@ static bool same_place(const struct wait *a, const struct wait *b) {
            a->unanswered == b->unanswered;
 }
 
-void path_waits_order(struct critical_path *path) {
-    size_t count = 0;
-    if (path->count) qsort(path->waits, path->count, sizeof *path->waits, compare_waits);
-    path->within = 0;
-    for (size_t i = 0; i < path->count; i++) {
-        struct wait *wait = &path->waits[i], *last = count ? &path->waits[count - 1] : NULL;
-        bool behind = wait->from_ns >= path->end_ns && last && last->from_ns < path->end_ns;
+size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {
+    size_t kept = 0, within = 0;
+    if (count) qsort(waits, count, sizeof *waits, compare_waits);
+    for (size_t i = 0; i < count; i++) {
+        struct wait *wait = &waits[i], *last = kept ? &waits[kept - 1] : NULL;
+        bool behind = wait->from_ns >= end_ns && last && last->from_ns < end_ns;
         if (last && !behind && same_place(last, wait) && last->to_ns == wait->from_ns)
             last->to_ns = wait->to_ns;
         else
-            path->waits[count++] = *wait;
+            waits[kept++] = *wait;
     }
-    path->count = count;
-    while (path->within < count && path->waits[path->within].from_ns < path->end_ns) path->within++;
+    while (within < kept && waits[within].from_ns < end_ns) within++;
+    *ret_within = within;
+    return kept;
 }
 
 static int compare_places(const void *left, const void *right) {
@@ -48,24 +48,24 @@ static int compare_spent(const void *left, const void *right) {
 
 static uint64_t length_of(const struct wait *wait) { return wait->to_ns - wait->from_ns; }
 
-int path_sum_up(struct critical_path *path) {
-    struct spent *spent = calloc(path->within + 1, sizeof *spent);
+int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *waits, size_t wait_count) {
+    struct spent *spent = calloc(wait_count + 1, sizeof *spent);
     size_t count = 0;
     if (!spent) return -ENOMEM;
-    for (size_t i = 0; i < path->within; i++)
-        spent[i] = (struct spent){path->waits[i].kind, path->waits[i].node, path->waits[i].peer, length_of(&path->waits[i]), i};
-    qsort(spent, path->within, sizeof *spent, compare_places);
-    for (size_t i = 0; i < path->within; i++) {
+    for (size_t i = 0; i < wait_count; i++)
+        spent[i] = (struct spent){waits[i].kind, waits[i].node, waits[i].peer, length_of(&waits[i]), i};
+    qsort(spent, wait_count, sizeof *spent, compare_places);
+    for (size_t i = 0; i < wait_count; i++) {
         struct spent *last = count ? &spent[count - 1] : NULL;
         if (!last || last->kind != spent[i].kind || last->node != spent[i].node || last->peer != spent[i].peer) {
             spent[count++] = spent[i];
             continue;
         }
-        if (spent[i].ns > length_of(&path->waits[last->longest])) last->longest = spent[i].longest;
+        if (spent[i].ns > length_of(&waits[last->longest])) last->longest = spent[i].longest;
         last->ns += spent[i].ns;
     }
     qsort(spent, count, sizeof *spent, compare_spent);
-    path->spent = spent;
-    path->spent_count = count;
+    *ret_spent = spent;
+    *ret_count = count;
     return 0;
 }

@@ -4,12 +4,21 @@
 #ifndef INSPECTOR_PATH_SUMS_H
 #define INSPECTOR_PATH_SUMS_H
 
-#include "critical_path.h"
+#include "path_losses.h"
 
-/* Sorts the waits, joins adjacent ones of the same kind and place, and counts those within the request. */
-void path_waits_order(struct critical_path *path);
+/* The request's total wait at one place. */
+struct spent {
+    enum wait_kind kind;
+    unsigned node, peer;
+    uint64_t ns;
+    size_t longest; /* an index into waits */
+};
 
-/* Fills path->spent from the waits within, which are in order.  Returns 0 or -ENOMEM. */
-int path_sum_up(struct critical_path *path);
+/* Sorts the waits, and joins adjacent ones of the same kind and place.  Returns how many are left, *ret_within of them before
+ * end_ns. */
+size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within);
+
+/* Sums up the waits, which are in order: the longest sum first.  The caller frees *ret_spent.  Returns 0 or -ENOMEM. */
+int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *waits, size_t wait_count);
 
 #endif

@@ -34,6 +34,7 @@ struct count_params {
 
 struct counting {
     const struct store *store;
+    struct alias_picture *aliases; /* or NULL */
     struct trace_field *fields[STORE_COUNT_FIELDS_MAX];
     struct trace_field *value; /* NULL: nothing is measured, or it is `took` */
     bool measures_took;
@@ -131,7 +132,7 @@ static int count_event(void *context, const struct trace_event *event, history_s
     struct counting *counting = context;
     struct trace_filter_origin origin = {0};
     uint64_t number;
-    if (counting->uses) expression_origin(counting->store, counting->uses, event, source, &origin);
+    if (counting->uses) expression_origin(counting->store, counting->aliases, counting->uses, event, source, &origin);
     if (!counting->events || event->timestamp < counting->first_ns) counting->first_ns = event->timestamp;
     if (!counting->events || event->timestamp > counting->last_ns) counting->last_ns = event->timestamp;
     counting->events++;
@@ -163,6 +164,7 @@ static void counting_fini(struct counting *counting) {
     measure_fini(&counting->measure);
     took_fini(&counting->took);
     free(counting->events_of);
+    alias_picture_release(counting->aliases);
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------------------- */
@@ -361,6 +363,7 @@ int ask_count(struct ask *ask) {
     if (read_params(ask, &params)) return -1;
     int error = event_params_read(ask->store, &params.filter, false, now_ns, &filter, &ask->error);
     if (error) return error;
+    counting.aliases = alias_picture_take(ask->store->aliases);
     error = time_param_read("from", params.from, now_ns, &filter.query.from_ns, &ask->error);
     if (!error) error = time_param_read_end("to", params.to, now_ns, &filter.query.to_ns, &ask->error);
     if (!error) error = find_fields(ask, &params, &counting);

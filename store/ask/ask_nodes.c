@@ -63,7 +63,7 @@ static void set_machine(json_t *json, const struct machine *machine) {
     json_object_set_new(json, "machine", machine_known(machine) ? json_string(id) : json_null());
 }
 
-static json_t *node_json(const struct node *node) {
+static json_t *node_json(const struct store *store, const struct alias_picture *aliases, const struct node *node) {
     /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be half-written. */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
     bool rejected = state == NODE_REJECTED;
@@ -75,6 +75,7 @@ static json_t *node_json(const struct node *node) {
     json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
     json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
     json_object_set_new(json, "name", value_text(node->info.node_name, sizeof node->info.node_name));
+    json_object_set_new(json, "aliases", known ? answer_aliases(store, aliases, &node->info.node_id, NULL, 0) : json_array());
     set_machine(json, &node->info.machine);
     json_object_set_new(json, "pid", !known || !node->info.pid ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));
@@ -118,6 +119,7 @@ int ask_nodes(struct ask *ask) {
     uint32_t count = nodes_count(ask->store->nodes), used = 0;
     struct row *rows = calloc(count ? count : 1, sizeof *rows);
     if (!rows) return ask_fail_memory(ask);
+    struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(ask->store->nodes, i);
@@ -126,9 +128,10 @@ int ask_nodes(struct ask *ask) {
         memcpy(row->name, node->info.node_name, sizeof row->name);
         row->id = node->info.node_id;
         row->index = i;
-        row->json = node_json(node);
+        row->json = node_json(ask->store, aliases, node);
     }
     rcu_read_unlock();
+    alias_picture_release(aliases);
     qsort(rows, used, sizeof *rows, compare_rows);
     json_t *list = json_array();
     for (uint32_t i = 0; i < used; i++) json_array_append_new(list, rows[i].json);

@@ -82,9 +82,8 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
                                     "or use the node's full id");
     query->now_ns = cursor.now_ns;
     filter->query.by_trace = cursor.by_trace;
-    filter->query.by_peer = cursor.by_peer;
     filter->query.trace_id = cursor.trace_id;
-    filter->query.peer_id = cursor.peer_id;
+    if (cursor.by_peer && event_filter_set_peer(filter, ask->store, &cursor.peer_id, false)) return ask_fail_memory(ask);
     filter->query.from_ns = cursor.from_ns;
     filter->query.to_ns = cursor.to_ns;
     filter->has_node = cursor.by_node;
@@ -101,7 +100,7 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
         .from_ns = conditions->from_ns,
         .to_ns = conditions->to_ns,
         .by_trace = conditions->by_trace,
-        .by_peer = conditions->by_peer,
+        .by_peer = query->filter.has_peer,
         .by_node = query->filter.has_node,
         .trace_id = conditions->trace_id,
         .peer_id = conditions->peer_id,

@@ -361,6 +361,7 @@ int ask_requests(struct ask *ask) {
         error =
             expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, now_ns, &ask->error);
         if (!error) requests.sieve.filter = expression->filter;
+        if (!error) requests.sieve.aliases = expression->aliases;
     }
     if (!error) error = count_and_answer(ask, &requests, now_ns);
     expression_destroy(expression);

@@ -21,7 +21,8 @@ void trace_names_find(const struct store *store, const struct history_trace *tra
 
 struct trace_sieve {
     const struct store *store;
-    const struct trace_filter *filter; /* made for traces */
+    const struct trace_filter *filter;   /* made for traces */
+    const struct alias_picture *aliases; /* or NULL */
     uint64_t now_ns;
     struct trace_filter_tally tally; /* of the trace at hand */
     struct history_work *work;       /* where it adds what it took */

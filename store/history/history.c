@@ -396,12 +396,36 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
     return &history->newest->events[history->filled];
 }
 
+void history_watch(struct history *history, uint16_t kind,
+                   void (*seen)(void *arg, const struct trace_event *event, history_source source), void *arg) {
+    assert(kind < 63);
+    history->watch.kind_bit = history__kind_bit(kind);
+    history->watch.seen = seen;
+    history->watch.arg = arg;
+}
+
+/* The blocks say which kinds are in them, so that events of other kinds cost nothing. */
+static void show_watched(const struct history *history, uint32_t first, uint32_t behind, history_source source) {
+    const struct segment *segment = history->newest;
+
+    for (uint32_t block = first / BLOCK_EVENTS; block * BLOCK_EVENTS < behind; block++) {
+        uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
+        if ((history__load(&segment->blocks[block].kinds) & history->watch.kind_bit) == 0) continue;
+        if (from < first) from = first;
+        if (to > behind) to = behind;
+        for (uint32_t i = from; i < to; i++)
+            if (history__kind_bit(segment->events[i].kind) == history->watch.kind_bit)
+                history->watch.seen(history->watch.arg, &segment->events[i], source);
+    }
+}
+
 void history_append(struct history *history, uint32_t count, history_source source) {
     assert(count <= history->reserved);
     assert(history_source_node(source) < HISTORY_NODES_MAX);
     history->reserved = 0;
     if (count == 0) return;
     history__index(history, history->newest, history->filled, count, source);
+    if (history->watch.kind_bit) show_watched(history, history->filled, history->filled + count, source);
     if (history->share) history__share_note(history, history_source_node(source), count);
     history->filled += count;
     publish_end(history);

@@ -6,7 +6,8 @@
  * it.  A block of its image is loaded when something in it is first needed (history__ready), never before; so finding a trace
  * in hundreds of segments reads one or two blocks of each.
  *
- * Images are untrusted even if their checksums are right.  A block is checked and adjusted when it is loaded, in our own memory, where nobody changes it afterwards:
+ * Images are untrusted even if their checksums are right.  A block is checked and adjusted when it is loaded, in our own memory,
+ * where nobody changes it afterwards:
  *   - numbers of tallies and links of events are within their arrays, and a link leads to an older event, so that no chain loops;
  *   - node indices are translated to those of this history.
  * Therefore the code in history_*.c may use them like those of a segment in memory.

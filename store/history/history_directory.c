@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A directory's entries and its hash table.  The table is private to the ingest thread: open addressing with linear probing.
- *  The home slot is the hash's top bits, so a table grows to twice the size in one forward pass over both.
+ * The home slot is the hash's top bits, so a table grows to twice the size in one forward pass over both.
  *
  * Invariants
  *   - Between a slot and its home there is no empty slot: removing closes the gap.

@@ -55,7 +55,7 @@
  *      head:A     history__chain_*                    head:R
  *      ring:R     history.c open_segment              ring:A       a reader sees a segment's old events under its new number
  *      ring:A     history__segment                    ring:R
- *      gone:R     history.c retire_oldest             ring:A       a reader misses a segment without noticing that its events moved
+ *      gone:R     history.c retire_oldest             ring:A       a reader misses a segment, and not that its events moved
  *      entry:R    history_index.c, new entry          entry:A      a reader lists an entry whose id is not written yet
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
@@ -256,7 +256,13 @@ struct history {
     struct segment *idle;    /* had it */
     bool stop;
 
-    struct history_share *share; /* NULL: the oldest events are evicted, whatever their node */
+    struct {
+        uint64_t kind_bit; /* 0: no watcher */
+        void (*seen)(void *arg, const struct trace_event *event, history_source source);
+        void *arg;
+    } watch;
+
+    struct history_share *share; /* NULL: the oldest events are evicted */
     struct history_keep *keep;   /* NULL: no trace is kept longer than others */
     _Atomic uint64_t gone_ns;    /* every evicted event is at or before it */
     _Atomic uint64_t early;      /* events evicted while there was memory for more, because of traces */

@@ -307,7 +307,7 @@ static int is_wanted(const struct judging *judging, const struct trace_id *id, u
         grace_read_unlock();
         if (!found) return 0;
         judging->work->done = 0;
-        error = history__trace_gather(history, &span, id, judging->test, judging->work, ret_trace);
+        error = history__trace_gather(history, &span, id, judging->test, NULL, judging->work, ret_trace);
         if (error == 0) error = history_work_check(judging->work);
         ret_trace->truncated = truncated;
         /* The test has seen events: this call makes it forget them, whatever it returns. */

@@ -19,6 +19,7 @@
 #define NODE_WORDS (HISTORY_NODES_MAX / 64)
 #define NO_SUM UINT32_MAX
 #define OTHER_PASS (UINT32_MAX - 1)
+#define EACH_EVENT (UINT32_MAX - 2) /* the id may be an alias: who is meant is each event's */
 /* Sums in memory at a time: about 20 MiB. */
 #define PEERS_A_PASS 32768
 
@@ -63,12 +64,13 @@ struct peer_sums {
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
     uint64_t begin, end;
-    struct history_work *work; /* or NULL */
+    const struct history_who *who; /* or NULL */
+    struct history_work *work;     /* or NULL */
     uint32_t pass, passes;
     struct history__seen seen; /* number of an id's sum */
     struct peer_sum *list;
     size_t capacity;
-    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not seen yet; or OTHER_PASS */
+    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not seen yet; OTHER_PASS; EACH_EVENT */
 };
 
 static bool is_of_pass(const struct peer_sums *sums, const struct trace_node_id *id) {
@@ -95,19 +97,21 @@ static int sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uin
     return 0;
 }
 
-/* The sum of the peer that has this number in the segment; NULL: it is of another pass. */
+/* The sum of the peer that has this number in the segment; NULL: it is of another pass, or its events are counted one by one. */
 static int sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number, struct peer_sum **ret_sum) {
     uint32_t *index = &sums->sum_of[number];
     int error = 0;
 
     if (*index == NO_SUM) {
         const struct trace_node_id *id = &history__peer_tally(segment, number)->id;
-        if (is_of_pass(sums, id))
+        if (sums->who && sums->who->is_alias(sums->who->context, id))
+            *index = EACH_EVENT;
+        else if (is_of_pass(sums, id))
             error = sum_of_id(sums, id, index);
         else
             *index = OTHER_PASS;
     }
-    *ret_sum = error == 0 && *index != OTHER_PASS ? &sums->list[*index] : NULL;
+    *ret_sum = error == 0 && *index < EACH_EVENT ? &sums->list[*index] : NULL;
     return error;
 }
 
@@ -136,11 +140,13 @@ static bool node_asked(const struct peer_sums *sums, uint32_t node) {
 /* A single event. */
 static int add_event(struct peer_sums *sums, const struct segment *segment, uint32_t index) {
     const struct trace_event *event = &segment->events[index];
+    const struct trace_node_id *id = &event->peer_id;
     uint32_t node = history_source_node(segment->sources[index]), number;
     int error;
 
-    if (!node_asked(sums, node) || !is_of_pass(sums, &event->peer_id)) return 0;
-    error = sum_of_id(sums, &event->peer_id, &number);
+    if (sums->who) id = sums->who->resolve(sums->who->context, event, segment->sources[index]);
+    if (!node_asked(sums, node) || !is_of_pass(sums, id)) return 0;
+    error = sum_of_id(sums, id, &number);
     if (error < 0) return error;
     history__peer_count(&sums->list[number].tally, event, node);
     note_node(&sums->list[number], node);
@@ -167,9 +173,10 @@ static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, 
         if (sum) add_tally(&sum->tally, history__peer_tally(segment, number));
     }
     for (uint32_t i = 0; i < behind; i++) {
-        uint32_t number = segment->peer_numbers[i];
-        if (number < count && sums->sum_of[number] != OTHER_PASS)
-            note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
+        uint32_t number = segment->peer_numbers[i], index = number < count ? sums->sum_of[number] : OTHER_PASS;
+        int error = index == EACH_EVENT ? add_event(sums, segment, i) : 0;
+        if (error < 0) return error;
+        if (index < EACH_EVENT) note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
     }
     return add_rare(sums, segment, behind);
 }
@@ -181,6 +188,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
         int error;
         if (number >= count || !node_asked(sums, node)) continue;
         error = sum_of(sums, segment, number, &sum);
+        if (error == 0 && sums->sum_of[number] == EACH_EVENT) error = add_event(sums, segment, i);
         if (error < 0) return error;
         if (!sum) continue;
         history__peer_count(&sum->tally, &segment->events[i], node);
@@ -198,7 +206,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
     return error;
 }
 
-/* Can everything that add_all_nodes and add_some_nodes use be read?  Only a set of nodes needs the events. */
+/* Can everything that add_all_nodes and add_some_nodes use be read?  Only a set of nodes and aliases need the events. */
 static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
     if (!segment->backed) return true;
     if (!history__times_whole(segment)) return false;
@@ -208,7 +216,7 @@ static bool columns_ready(const struct peer_sums *sums, const struct segment *se
     }
     return history__ready(segment, segment->peer_numbers, behind * sizeof *segment->peer_numbers) &&
            history__ready(segment, segment->sources, behind * sizeof *segment->sources) &&
-           (!sums->node_set || history__ready(segment, segment->events, behind * sizeof *segment->events));
+           ((!sums->node_set && !sums->who) || history__ready(segment, segment->events, behind * sizeof *segment->events));
 }
 
 static int add_segment(struct peer_sums *sums, uint64_t number) {
@@ -304,8 +312,12 @@ static int run_pass(struct peer_sums *sums) {
 
 int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
                         size_t *ret_count, size_t *ret_total) {
-    struct peer_sums sums = {
-        .history = history, .node_set = query->node_set, .node_set_bits = query->node_set_bits, .work = query->work, .passes = 1};
+    struct peer_sums sums = {.history = history,
+                             .node_set = query->node_set,
+                             .node_set_bits = query->node_set_bits,
+                             .who = query->who,
+                             .work = query->work,
+                             .passes = 1};
     struct history_span span = history__span(history);
     struct rows rows = {0};
     int error = -ENOMEM;

@@ -21,14 +21,22 @@ static inline bool match_node(const struct history_query *query, uint32_t node) 
     return node < query->node_set_bits && history__bit_get(query->node_set, node);
 }
 
+static bool match_peer(const struct history_query *query, const struct trace_event *event) {
+    if (!(event->flags & TRACE_FLAG_HAS_PEER)) return false;
+    if (!query->peer_ids) return history__peer_equal(&query->peer_id, &event->peer_id);
+    for (size_t i = 0; i < query->peer_id_count; i++)
+        if (history__peer_equal(&query->peer_ids[i], &event->peer_id)) return true;
+    return false;
+}
+
 bool history_match(const struct history_query *query, const struct trace_event *event, history_source source) {
     if (event->timestamp < query->from_ns) return false;
     if (query->to_ns != 0 && event->timestamp >= query->to_ns) return false;
     if (query->kinds != 0 && (query->kinds & history__kind_bit(event->kind)) == 0) return false;
     if (query->by_node && !match_node(query, history_source_node(source))) return false;
     if (query->by_trace && !history__id_equal(&query->trace_id, &event->trace_id)) return false;
-    if (query->by_peer && (!(event->flags & TRACE_FLAG_HAS_PEER) || !history__peer_equal(&query->peer_id, &event->peer_id)))
-        return false;
+    if (query->by_peer && !match_peer(query, event)) return false;
+    if (query->peer_test && !query->peer_test(query->peer_test_arg, event, source)) return false;
     return !query->test || query->test(query->test_arg, event, source);
 }
 
@@ -215,6 +223,31 @@ static bool search_chain(struct selection *selection, const struct segment *segm
     return true;
 }
 
+static uint64_t peer_hash(const struct selection *selection, const struct trace_node_id *id) {
+    return selection->query->peer_ids ? history__hash_peer(selection->history, id) : selection->hash;
+}
+
+/* The chains of all peers that are asked for, or nothing when one of them is broken. */
+static bool search_peers(struct selection *selection, const struct segment *segment, uint32_t first, uint32_t behind) {
+    const struct history_query *query = selection->query;
+    const struct trace_node_id *ids = query->peer_ids ? query->peer_ids : &query->peer_id;
+    size_t count = query->peer_ids ? query->peer_id_count : 1;
+    bool whole = true;
+
+    for (size_t i = 0; i < count && whole && count > 1; i++) {
+        const struct peer_tally *peer = history__find_peer(segment, &ids[i], peer_hash(selection, &ids[i]), &whole);
+        if (peer && whole) whole = history__chain_whole(segment, &peer->head, segment->peer_links);
+    }
+    for (size_t i = 0; i < count && whole && selection->error == 0; i++) {
+        const struct peer_tally *peer = history__find_peer(segment, &ids[i], peer_hash(selection, &ids[i]), &whole);
+        if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+    }
+    /* those that came before it had a tally */
+    if (whole && selection->error == 0 && history__rare_chain(segment))
+        (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
+    return whole;
+}
+
 /* What a query can find is at least in these bounds. */
 static bool bounds_match(const struct selection *selection, uint64_t min_ns, uint64_t max_ns) {
     const struct history_query *query = selection->query;
@@ -316,7 +349,7 @@ static enum search choose(const struct history_query *query) {
 bool history_counts_by_index(const struct history_query *query) {
     enum search how = choose(query);
     return how == SEARCH_TRACE || how == SEARCH_PEER ||
-           (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test);
+           (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test && !query->peer_test);
 }
 
 /* Along a chain, or block by block, what lies in [first, behind) of a segment. */
@@ -324,7 +357,6 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
                         uint32_t behind) {
     struct segment *segment;
     const struct trace_tally *trace;
-    const struct peer_tally *peer;
     bool whole = true;
 
     grace_read_lock();
@@ -336,11 +368,7 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
         trace = history__find_trace(segment, &selection->query->trace_id, selection->hash, &whole);
         if (trace) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
-        peer = history__find_peer(segment, &selection->query->peer_id, selection->hash, &whole);
-        if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
-        /* those that came before it had a tally */
-        if (selection->error == 0 && history__rare_chain(segment))
-            (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
+        whole = search_peers(selection, segment, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }

@@ -325,7 +325,8 @@ static int sift_traces(struct listing *listing) {
     for (size_t i = kept; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
         struct history_trace trace;
-        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, listing->query->work, &trace);
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, listing->query->who,
+                                          listing->query->work, &trace);
         if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) return error;
         trace.truncated = candidate->truncated;
@@ -385,8 +386,8 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
     if (!traces) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
-        int error =
-            history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, listing->query->work, &traces[count]);
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, listing->query->who,
+                                          listing->query->work, &traces[count]);
         if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) {
             free(traces);

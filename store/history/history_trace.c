@@ -192,6 +192,7 @@ bool history__app_is(const struct trace_event *event, const char app_id[4]) {
 struct gather {
     const struct history *history;
     const struct history_trace_test *test; /* or NULL */
+    const struct history_who *who;         /* or NULL */
     struct history_work *work;             /* or NULL */
     uint64_t held;                         /* history__breathe's */
     struct history_trace *trace;
@@ -218,6 +219,10 @@ static int gather_app(struct gather *gather, const struct trace_event *event, ui
     return 0;
 }
 
+static const struct trace_node_id *peer_of(const struct gather *gather, const struct trace_event *event, history_source source) {
+    return gather->who ? gather->who->resolve(gather->who->context, event, source) : &event->peer_id;
+}
+
 static int gather_event(struct gather *gather, const struct trace_event *event, history_source source, uint64_t position) {
     struct history_key key = history__key(event, source, position);
     struct history_trace *trace = gather->trace;
@@ -233,7 +238,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     memcpy(node_as_id.bytes, &node, sizeof node);
     error = firsts_note(gather->history, &gather->nodes, &node_as_id, &key);
     if (error == 0 && (event->flags & TRACE_FLAG_HAS_PEER) != 0)
-        error = firsts_note(gather->history, &gather->peers, &event->peer_id, &key);
+        error = firsts_note(gather->history, &gather->peers, peer_of(gather, event, source), &key);
     if (error == 0 && (history__kind_bit(event->kind) & HISTORY_APP_KINDS) != 0) error = gather_app(gather, event, node, &key);
     return error;
 }
@@ -349,9 +354,10 @@ static void gather_finish(struct gather *gather) {
 }
 
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace) {
+                          const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
+                          struct history_trace *ret_trace) {
     struct gather gather = {
-        .history = history, .test = test, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
+        .history = history, .test = test, .who = who, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);

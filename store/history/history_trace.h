@@ -32,9 +32,10 @@ struct history_span history__entry_span(const struct entry *entry, const struct 
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind);
 
-/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  work: or NULL.
- * Returns 0, -E2BIG, -ECANCELED or -ENOMEM. */
+/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  who, work: or
+ * NULL. Returns 0, -E2BIG, -ECANCELED or -ENOMEM. */
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace);
+                          const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
+                          struct history_trace *ret_trace);
 
 #endif

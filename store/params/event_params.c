@@ -85,12 +85,17 @@ int event_params_read(const struct store *store, const struct event_params *para
         error = id_param_read_trace(store, "trace_id", params->trace_id, wait, &filter.query.trace_id, ret_error);
     }
     if (!error && params->peer_id) {
-        filter.query.by_peer = true;
-        error = id_param_read_peer(store, "peer_id", params->peer_id, wait, &filter.query.peer_id, ret_error);
+        struct trace_node_id id;
+        error = id_param_read_peer(store, "peer_id", params->peer_id, wait, &id, ret_error);
+        if (!error && event_filter_set_peer(&filter, store, &id, wait))
+            error = trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     }
     if (!error && params->node_id) error = read_node(store, params->node_id, wait, &filter, ret_error);
     if (!error) error = event_params_read_expression(store, params->expression, wait, now_ns, &filter, ret_error);
-    if (error) return error;
+    if (error) {
+        event_filter_fini(&filter);
+        return error;
+    }
     *ret_filter = filter;
     return 0;
 }

@@ -12,8 +12,9 @@
 struct expression {
     const struct store *store;
     struct trace_filter *filter;
-    uint64_t now_ns;     /* the origin of relative times */
-    uint64_t generation; /* of the node table when it was compiled */
+    struct alias_picture *aliases; /* or NULL: who is who, for expression_match */
+    uint64_t now_ns;               /* the origin of relative times */
+    uint64_t generation;           /* of the node table and of the aliases when it was compiled */
     bool complete;
     uint64_t *work; /* or NULL: where expression_match adds its work */
     char text[];    /* NUL-terminated */
@@ -41,10 +42,13 @@ struct trace_filter *expression_compile_again(const struct expression *expressio
 /* Uses the new compilation from now on; NULL: keeps the old one until another node comes.  Not while another thread uses it. */
 void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 
-/* What trace_filter_match, trace_filter_tally_add and trace_field_read need besides the event.  uses: TRACE_FILTER_USES_ bits;
- * the rest is omitted.  Inside rcu_read_lock(). */
-void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
-                       struct trace_filter_origin *ret_origin);
+/* What trace_filter_match, trace_filter_tally_add and trace_field_read need besides the event.  aliases: may be NULL.  uses:
+ * TRACE_FILTER_USES_ bits; the rest is omitted.  Inside rcu_read_lock(), and valid there. */
+void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
+                       const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
+
+/* Takes over the current aliases of the store.  The meaning of the names in it stays until it is compiled again. */
+void expression_renew_aliases(struct expression *expression);
 
 /* A hash of what its names mean (trace_filter_names_hash), to compare with a later compilation of the same text; 0 for NULL. */
 uint64_t expression_names(const struct expression *expression);

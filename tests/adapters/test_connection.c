@@ -171,7 +171,13 @@ START_TEST(a_connection_that_moves_says_where_to) {
     const struct trace_event *moved = only(TRACE_KIND_CONN_MIGRATED);
     ck_assert_uint_eq(moved->data.conn_migrated.endpoint.port, 5000);
     ck_assert_uint_eq(moved->data.conn_migrated.by_remote, 1);
+    struct trace_node_id address = trace_node_id_of_endpoint(&moved->data.conn_migrated.endpoint);
+    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 2); /* where it was at first, and where it is now */
+    for (uint32_t i = 0; i < event_count; i++)
+        if (events[i].kind == TRACE_KIND_ALIAS) moved = &events[i];
+    ck_assert_mem_eq(moved->data.alias.alias_id, address.bytes, sizeof address);
     read_end(0);
+    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 1); /* the server did not move */
     ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.endpoint.port, 4001);
     ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.by_remote, 0);
     quic_pair_move_client(&pair, 4000); /* and back */

@@ -473,7 +473,15 @@ START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_tri
         ck_assert_uint_eq(init->data.conn_init.endpoint.family, 4);
         ck_assert_uint_eq(init->data.conn_init.endpoint.port, 4001 - i);
         ck_assert_uint_eq(init->data.conn_init.endpoint.address[0], 127);
-        ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED);
+        /* Until the peer is authenticated it is its address; then it is told that they are one. */
+        const struct trace_event *alias = first(both[i], TRACE_KIND_ALIAS);
+        struct trace_node_id address = trace_node_id_of_endpoint(&init->data.conn_init.endpoint);
+        ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
+        ck_assert_mem_eq(&init->peer_id, &address, sizeof address);
+        ck_assert_uint_eq(count_of(both[i], TRACE_KIND_ALIAS), 1);
+        ck_assert_mem_eq(alias->data.alias.alias_id, address.bytes, sizeof address);
+        ck_assert_uint_eq(alias->data.alias.transport, TRACE_TRANSPORT_QUIC);
+        ck_assert_uint_eq(alias->peer_id.bytes[0], 2 - i);
         ck_assert_uint_eq(established->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
         ck_assert_uint_eq(established->peer_id.bytes[0], 2 - i);
         ck_assert_uint_gt(established->data.conn_established.rtt, 0);

@@ -84,6 +84,7 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     struct trace_reader *reader = attach_log(log);
     struct trace_context context = trace_context_new(0), linked = trace_context_new(0);
     struct trace_endpoint endpoint = {.address = {127, 0, 0, 1}, .port = 4433, .family = 4};
+    struct trace_node_id alias = {{1, [31] = 2}}, peer = {{7}}, address = trace_node_id_of_endpoint(&endpoint);
 
     TRACE_CONN_INIT(log, &context, NULL, &endpoint, 1);
     TRACE_CONN_ESTABLISHED(log, &context, NULL, 1000);
@@ -111,8 +112,25 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     TRACE_KEY_UPDATED(log, &context, NULL, 3);
     TRACE_PROBE_SENT(log, &context, NULL, 8, 1452, TRACE_SPACE_1RTT);
     TRACE_PROBE_LOST(log, &context, NULL, 8, TRACE_SPACE_1RTT);
+    TRACE_ALIAS(log, &context, NULL, &alias, TRACE_TRANSPORT_OTHER, "a label of more bytes than the thirty there are");
+    TRACE_ADDRESS(log, &context, &peer, TRACE_TRANSPORT_TCP, "127.0.0.1:4433");
+    TRACE_ENDPOINT(log, &context, &peer, TRACE_TRANSPORT_UDP, &endpoint);
 
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 26);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 29);
+    for (unsigned i = 26; i < 29; i++) {
+        ck_assert_uint_eq(events[i].kind, TRACE_KIND_ALIAS);
+        ck_assert_uint_eq(events[i].flags, i == 26 ? 0 : TRACE_FLAG_HAS_PEER);
+        ck_assert_uint_eq(events[i].data.alias.alias_id_bytes, 32);
+    }
+    ck_assert_mem_eq(events[26].data.alias.alias_id, &alias, sizeof alias);
+    ck_assert_uint_eq(events[26].data.alias.transport, TRACE_TRANSPORT_OTHER);
+    ck_assert_mem_eq(events[26].data.alias.label, "a label of more bytes than the", 30);
+    ck_assert_mem_eq(&events[27].peer_id, &peer, sizeof peer);
+    ck_assert_mem_eq(events[27].data.alias.alias_id, address.bytes, sizeof address);
+    ck_assert_uint_eq(events[27].data.alias.transport, TRACE_TRANSPORT_TCP);
+    ck_assert_str_eq(events[27].data.alias.label, "127.0.0.1:4433");
+    ck_assert_mem_eq(events[28].data.alias.alias_id, address.bytes, sizeof address);
+    ck_assert_str_eq(events[28].data.alias.label, "");
     for (unsigned i = 18; i < 24; i++) ck_assert_uint_eq(events[i].kind, i + 1);
     ck_assert_mem_eq(&events[18].data.conn_migrated.endpoint, &endpoint, sizeof endpoint);
     ck_assert_uint_eq(events[18].data.conn_migrated.by_remote, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The ingest: real rings in a directory of their own, the real history, and passes that the test drives with a simulated time.
- *  Only the last tests run the thread. */
+ * Only the last tests run the thread. */
 #define TRACE_FULL
 #include "grace.h"
 #include "ingest_internal.h"

@@ -3,6 +3,7 @@
  * See footprint.h. */
 #include "footprint.h"
 #include "traced_limits.h"
+#include <store/aliases.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
@@ -24,7 +25,7 @@
 #endif
 
 uint64_t footprint_promise(uint64_t history_bytes) {
-    return history_bytes + nodes_bytes() + LIMIT_BESIDE_BYTES + LIMIT_PROGRAM_BYTES;
+    return history_bytes + nodes_bytes() + aliases_bytes() + LIMIT_BESIDE_BYTES + LIMIT_PROGRAM_BYTES;
 }
 
 /* ---- what there is ------------------------------------------------------------------------------------------------------ */

@@ -36,7 +36,7 @@ uint64_t footprint_available_in(const char *meminfo, const char *root, const cha
 void footprint_begin(void);
 
 /* From now on at most bytes_more can be allocated.  Call it after the threads were started, because their stacks count.
- *  Returns 0 or a negative errno. */
+ * Returns 0 or a negative errno. */
 int footprint_keep(uint64_t bytes_more);
 
 /* Has jansson failed to allocate memory in this thread since the last call?  Then its result may have holes. */

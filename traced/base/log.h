@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The daemon's log: one line each, "time level text", on stderr or in a file.  Callable from any thread: a line is one write.
- *  A pipe that nobody reads blocks nothing: lines that do not fit are dropped, and the next line reports their number. */
+ * A pipe that nobody reads blocks nothing: lines that do not fit are dropped, and the next line reports their number. */
 #ifndef TRACED_LOG_H
 #define TRACED_LOG_H
 

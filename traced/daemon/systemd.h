@@ -6,12 +6,12 @@
 #define TRACED_SYSTEMD_H
 
 /* Takes the listening socket that the manager opened for us: $LISTEN_PID, $LISTEN_FDS; both are removed from the environment.
- *  Returns 1 with *ret_fd, close-on-exec and non-blocking; 0 when there is none; or a negative errno with a sentence for the
+ * Returns 1 with *ret_fd, close-on-exec and non-blocking; 0 when there is none; or a negative errno with a sentence for the
  * user in `reason` (TRACE_SOCKET_REASON_BYTES): several sockets, or one that is not a listening Unix stream socket. */
 int systemd_take_socket(int *ret_fd, char *reason);
 
 /* Reports our state to the manager ($NOTIFY_SOCKET): "READY=1", "STOPPING=1", "STATUS=..."; several separated by newlines.
- *  Does nothing without a manager.  Does not block, and ignores a manager that does not listen.  Any thread. */
+ * Does nothing without a manager.  Does not block, and ignores a manager that does not listen.  Any thread. */
 void systemd_notify(const char *state);
 
 #endif

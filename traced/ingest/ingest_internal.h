@@ -211,7 +211,7 @@ bool rejected_is_duplicate(const struct ingest *ingest, const struct trace_reade
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault);
 
 /* Drains the ring.  Events, losses and skipped slots count towards the INGEST_LANE_EVENTS of each lane; returns their sum.
- *  *ret_more: it has more. */
+ * *ret_more: it has more. */
 uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_more);
 
 /* Checks whether the node lives.  The next drain will also read what is not read in every pass: all lanes, descriptions, losses

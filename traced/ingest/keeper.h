@@ -13,7 +13,7 @@ struct keeper;
 int keeper_start(struct keeper **ret_keeper, struct store *store, const char *filter, struct trace_rpc_error *ret_error);
 
 /* Ends the thread within some milliseconds and frees the keeper.  Call it after the ingest has ended and before store_fini.
- *  NULL is fine. */
+ * NULL is fine. */
 void keeper_stop(struct keeper *keeper);
 
 /* The filter's text. */

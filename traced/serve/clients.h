@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What all clients of the socket share: the service, the queues for turns, the pool, their total memory, and the counters.
- *  Loop's thread only.
+ * Loop's thread only.
  *
  * The files of this folder include each other one way:
  *

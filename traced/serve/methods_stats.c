@@ -109,7 +109,7 @@ static json_t *record_json(const struct service *service) {
 
 int methods_stats_work(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
-    call->history = answer_history(call->service->store.history);
+    call->history = answer_history(&call->service->store);
     return 0;
 }
 

@@ -90,6 +90,7 @@ bool subscription_renew(struct subscription *subscription, struct lanes *lanes, 
 void subscription_destroy(struct subscription *subscription) {
     if (!subscription) return;
     free(subscription->recent);
+    alias_picture_release(subscription->aliases);
     if (subscription->renewal)
         subscription->renewal->subscription = NULL; /* which still uses our filter, and will free it */
     else
@@ -218,6 +219,8 @@ static void look(struct subscription *subscription, struct store *store, uint64_
                  struct subscription_news *news) {
     struct history_work *work = &subscription->work;
     uint64_t work_end = work->done + work_max;
+    (void)alias_picture_renew(store->aliases, &subscription->aliases);
+    event_filter_renew_aliases(&subscription->filter);
     rcu_read_lock();
     uint64_t end = history_end_position(store->history);
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
@@ -231,7 +234,7 @@ static void look(struct subscription *subscription, struct store *store, uint64_
         size_t before = out->bytes;
         work->done += WORK_WRITE;
         if (news->events) trace_text_add(out, ",", 1);
-        if (answer_event(store, out, event, source, subscription->with_log))
+        if (answer_event(store, subscription->aliases, out, event, source, subscription->with_log))
             news->events++;
         else
             out->bytes = before;

@@ -25,6 +25,7 @@ struct subscription {
     bool announced;           /* its answer was sent: notifications may follow */
     uint64_t *recent;         /* positions of the events to send first; NULL once they are sent */
     size_t recent_count, recent_next;
+    struct alias_picture *aliases;        /* the aliases as of the last notification */
     struct subscription_renewal *renewal; /* under way: no event is examined until it is done */
 };
 

@@ -224,8 +224,7 @@ static void put_kinds(struct trace_text *out, const json_t *kind) {
 }
 
 /* The names that a filter may use: the same that the store offers (store/params/expression.c). */
-static int compile(const struct fleet_context *context, const char *text, bool complete,
-                   struct trace_filter **ret_filter) {
+static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
     const struct fleet_logs *logs = &context->logs;
     struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
     const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
@@ -249,7 +248,8 @@ static int compile(const struct fleet_context *context, const char *text, bool c
 }
 
 /* Sets *nothing if the store will refuse it.  Returns 0 or -ENOMEM. */
-static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing) {
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete,
+                      bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;
     int error = compile(context, text, complete, &filter);

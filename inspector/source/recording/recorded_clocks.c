@@ -23,6 +23,7 @@ struct id_slot {
 
 struct recorded_clocks {
     struct store *store;
+    struct alias_picture *aliases; /* or NULL: a packet's ends name each other by whatever id they know */
     struct clocks *clocks;
     struct machine *machines; /* by name, then id: in whatever order recordings are given, the same is the first */
     uint32_t machine_count;
@@ -94,8 +95,10 @@ static bool may_cross(struct recorded_clocks *clocks, const struct trace_event *
     return slot->used && slot->machine != machine && slot->machine != CLOCKS_NOBODY;
 }
 
-static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *event, uint32_t node,
+static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *written, uint32_t node,
                       uint64_t position) {
+    struct trace_event meant = *written, *event = &meant;
+    meant.peer_id = *alias_picture_resolve(clocks->aliases, node, written->timestamp, &written->peer_id);
     struct clock_end end = {.order = position + 1, .time_ns = event->timestamp, .machine = clocks->machine_of[node]};
     const struct node *entry = nodes_at(clocks->store->nodes, node);
     if (end.machine == CLOCKS_NOBODY || !entry || !(event->flags & TRACE_FLAG_HAS_PEER) ||
@@ -190,6 +193,7 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
     *ret_clocks = NULL;
     if (!clocks) return -ENOMEM;
     clocks->store = store;
+    clocks->aliases = alias_picture_take(store->aliases);
     int result = list_machines(clocks);
     if (!result && clocks->machine_count < 2) {
         recorded_clocks_close(clocks);
@@ -212,6 +216,7 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
 void recorded_clocks_close(struct recorded_clocks *clocks) {
     if (!clocks) return;
     clocks_destroy(clocks->clocks);
+    alias_picture_release(clocks->aliases);
     free(clocks->machines);
     free(clocks->segment_machines);
     free(clocks);

@@ -22,13 +22,22 @@ json_t *answer_log(const struct node *node);
 /* Writes `explain` as a further member: the index used, and how many events were examined. */
 void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
 
-/* `history` of `stats`: the contents of the history and its use of memory.  A new reference, NULL when memory runs out. */
-json_t *answer_history(struct history *history);
+/* The other ids of a node or peer, as `aliases` of `nodes` and `peers` has them: those that the logs in `node_indices` give the
+ * peer (NULL: no logs), and those that it gives itself.  At most ANSWER_ALIASES_MAX.  Inside rcu_read_lock().  A new
+ * reference. */
+#define ANSWER_ALIASES_MAX 32
+json_t *answer_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *id,
+                       const uint32_t *node_indices, size_t node_count);
 
-/* Writes one event as JSON; with_log: with its log as a further member.  Inside rcu_read_lock(), with an event that is still in
- * the history, so that its node is still in the table.  Returns false if it is not. */
-bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,
-                  bool with_log);
+/* `history` of `stats`: the contents of the history, its use of memory, and the number of known aliases.  A new reference, NULL
+ * when memory runs out. */
+json_t *answer_history(const struct store *store);
+
+/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside
+ * rcu_read_lock(), with an event that is still in the history, so that its node is still in the table.  Returns false if it is
+ * not. */
+bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
+                  const struct trace_event *event, history_source source, bool with_log);
 
 /* Writes events, separated by commas.  Skips those evicted meanwhile, because their node's index may have been reused.  Takes
  * the RCU read lock piecewise.  Returns how many it wrote. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * How params and answers represent a control word (p2ptrace/shm.h): which kinds a node emits, and which share of traces.
- *  Pure. */
+ * Pure. */
 #ifndef STORE_CONTROL_WORD_H
 #define STORE_CONTROL_WORD_H
 

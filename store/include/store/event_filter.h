@@ -11,6 +11,8 @@ struct expression;
 
 struct event_filter {
     struct history_query query; /* by_node is not set yet: the next four say which nodes */
+    bool has_peer;              /* of this peer: query.peer_id, whatever other ids it has */
+    struct event_filter_peer *peer;
     bool has_node;
     struct trace_node_id node_id;
     char node_name[TRACE_NODE_NAME_BYTES + 1]; /* when not empty: nodes of this name instead of node_id (subscribe) */
@@ -18,6 +20,14 @@ struct event_filter {
 };
 
 void event_filter_fini(struct event_filter *filter);
+
+/* Only events of this peer, or that this id is an alias of.  later: aliases that come later count, too, after
+ * event_filter_renew_aliases.  Returns 0 or -ENOMEM. */
+int event_filter_set_peer(struct event_filter *filter, const struct store *store, const struct trace_node_id *peer_id,
+                          bool later);
+
+/* For a filter that lives long: knows from now on who is who as the store does now. */
+void event_filter_renew_aliases(struct event_filter *filter);
 
 /* Completes filter->query, for history_select, with the index that serves it best.  `set` is the caller's, and must live as
  * long as the query.  Searches the history. */

@@ -54,6 +54,10 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
 /* Indexes and publishes the first `count` events of the reserved place, all of one source.  timestamp must be Unix ns. */
 void history_append(struct history *history, uint32_t count, history_source source);
 
+/* From now on shows `seen` each event of this kind (below 63) before readers can see it.  Once for a history. */
+void history_watch(struct history *history, uint16_t kind,
+                   void (*seen)(void *arg, const struct trace_event *event, history_source source), void *arg);
+
 /* With shares: a node begins at this index, or ends.  Of the dead, those that died last have a share. */
 void history_node_begins(struct history *history, uint32_t node);
 void history_node_ends(struct history *history, uint32_t node);
@@ -93,14 +97,18 @@ struct history_query {
     bool by_trace, by_peer, by_node; /* which of the next three are set */
     struct trace_id trace_id;
     struct trace_node_id peer_id;
+    const struct trace_node_id *peer_ids; /* by_peer: any of these, each once, instead of peer_id; NULL: only peer_id */
+    size_t peer_id_count;
     const uint64_t *node_set; /* by_node: bit set of node indices, node_set_bits long */
     uint32_t node_set_bits;
     uint64_t kinds;          /* bit set of kinds, bit 63 for all kinds from 63 up; 0: all */
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
     uint64_t examine_max;    /* history_select fails with -E2BIG rather than examine more events; 0: no limit */
-    /* A condition that no index serves, called last and inside rcu_read_lock(); NULL: none. */
+    /* Conditions that no index serves, called last and inside rcu_read_lock(); NULL: none.  An event must pass both. */
     bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
     const void *test_arg;
+    bool (*peer_test)(const void *peer_test_arg, const struct trace_event *event, history_source source);
+    const void *peer_test_arg;
     /* Or NULL.  A test adds its work here.  After each millisecond or so of work the RCU read lock is released for a moment, so
      * that no test delays the ingest. */
     struct history_work *work;
@@ -149,7 +157,7 @@ int history_visit(struct history *history, const struct history_query *query, ui
                   struct history_visited *ret_visited);
 
 /* How many events in [begin, end) positions match and, where `after` is not NULL, come after it in the answer's direction.
- *  Events evicted meanwhile may be counted or not.  If query->work ends it, history_work_check reports that, and the number is
+ * Events evicted meanwhile may be counted or not.  If query->work ends it, history_work_check reports that, and the number is
  * meaningless.  Callable from any registered thread. */
 uint64_t history_count(struct history *history, const struct history_query *query, uint64_t begin, uint64_t end,
                        bool newest_first, const struct history_hit *after);
@@ -223,6 +231,13 @@ enum history_trace_order {
 
 enum history_trace_kind { HISTORY_TRACES_ALL, HISTORY_TRACES_REQUESTS, HISTORY_TRACES_CONNECTIONS };
 
+/* Who the peer of an event is, where a peer has several ids.  Called inside rcu_read_lock(). */
+struct history_who {
+    const void *context;
+    bool (*is_alias)(const void *context, const struct trace_node_id *id); /* may it be another one's? */
+    const struct trace_node_id *(*resolve)(const void *context, const struct trace_event *event, history_source source);
+};
+
 struct history_traces_query {
     uint64_t from_ns, to_ns; /* with an event in [from, to); to 0: no end */
     const char *app_id;      /* with an event of this application, 4 characters; NULL: any */
@@ -231,7 +246,8 @@ struct history_traces_query {
     enum history_trace_order order;
     enum history_trace_kind kind;
     size_t limit;
-    struct history_work *work; /* or NULL */
+    const struct history_who *who; /* or NULL */
+    struct history_work *work;     /* or NULL */
 };
 
 /* The first `limit` traces in that order.  *ret_total is their number without the limit.  Returns 0, -E2BIG, -ECANCELED
@@ -255,7 +271,8 @@ struct history_peers_query {
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
     size_t limit;
-    struct history_work *work; /* or NULL */
+    const struct history_who *who; /* or NULL */
+    struct history_work *work;     /* or NULL */
 };
 
 /* The first `limit` peers, most events first.  *ret_total is how many there are without the limit.  There may be as many as

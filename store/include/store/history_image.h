@@ -71,7 +71,8 @@ struct history_segment_info {
 /* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be
  * sealed, or nobody may be appending.  Takes and releases the RCU read lock for each part, so that the ingest never waits long.
  *  If the segment's index lacks some of its peers, the events are reindexed, which temporarily takes up to
- * HISTORY_IMAGE_ANEW_BYTES.  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENODATA when nothing in it belongs into an image, -ENOMEM. */
+ * HISTORY_IMAGE_ANEW_BYTES.  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENODATA when
+ * nothing in it belongs into an image, or -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
 /* The same for the events in [first, end) of the segment, even while others are being appended behind them: end is at most the

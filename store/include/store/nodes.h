@@ -74,7 +74,7 @@ struct history;
 struct nodes;
 
 /* history: holds the nodes' events.  It is informed when nodes come and go, and asked whether it still has events of a node.
- *  NULL: there is none. */
+ * NULL: there is none. */
 int nodes_create(struct nodes **ret_nodes, struct history *history);
 void nodes_destroy(struct nodes *nodes);
 
@@ -84,8 +84,8 @@ size_t nodes_bytes(void);
 /* ---- the appending thread ----------------------------------------------------------------------------------------------- */
 
 /* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.
- *  history_begin_position: the position of the oldest event in the history; it determines which dead nodes may be forgotten.
- *  May wait for readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead
+ * history_begin_position: the position of the oldest event in the history; it determines which dead nodes may be forgotten.
+ * May wait for readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead
  * or has events in the history, or when NODES_REJECTED_MAX is reached. */
 int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin_position, uint32_t *ret_index);

@@ -15,12 +15,14 @@
 #define STORE_STORE_H
 
 #include <stdatomic.h>
+#include <store/aliases.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
 struct store {
     struct history *history;
     struct nodes *nodes;
+    struct aliases *aliases;          /* NULL: every id stands for itself */
     uint64_t instance;                /* differs from one store to the next: a query's cursor is valid for one store only */
     _Atomic uint64_t closed_ns;       /* "now" of a closed store; 0: it is open */
     _Atomic uint64_t events_answered; /* events written into answers */
@@ -31,7 +33,7 @@ struct store {
 void store_enter_thread(void);
 
 /* Makes a store whose whole history is in memory from the start, for a daemon that promises a bound on its memory.
- *  history_bytes: at least HISTORY_BYTES_MIN.  Returns 0, -EINVAL, -ENOMEM or another negative errno; then nothing is left to
+ * history_bytes: at least HISTORY_BYTES_MIN.  Returns 0, -EINVAL, -ENOMEM or another negative errno; then nothing is left to
  * free. */
 int store_init(struct store *store, size_t history_bytes);
 void store_fini(struct store *store);
@@ -42,6 +44,13 @@ void store_fini(struct store *store);
  * store_destroy. */
 int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
+
+/* Makes the table of aliases from the events that a history has, for one that is only read; again, when their times have changed.
+ * Without memory every id stands for itself. */
+void store_read_aliases(struct store *store);
+
+/* What summaries ask who is who, by a picture, which must live as long; NULL for a NULL picture: nobody has several ids. */
+const struct history_who *store_who(const struct alias_picture *picture, struct history_who *who);
 
 /* ---- loading: the appending thread --------------------------------------------------------------------------------------- */
 
