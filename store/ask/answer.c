@@ -10,10 +10,10 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Hits written under one hold of the RCU read lock: some tens of microseconds, during which the ingest may have to wait. */
+/* Hits written under one hold of the RCU read lock: tens of microseconds, during which the ingest may have to wait. */
 #define HITS_PER_LOCK 64
 
-/* Is the node of an index one that an index before it has, too?  A node that was restarted has two logs, but is one node. */
+/* Does an earlier index belong to the same node?  A node that was restarted has two logs, but is one node. */
 static bool is_log_of_one_before(const struct store *store, const uint32_t *node_indices, size_t index) {
     const struct node *node = nodes_at(store->nodes, node_indices[index]);
     for (size_t i = 0; node && i < index; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `nodes` and `apps`: what the node table says. */
+ * `nodes` and `apps`: the contents of the node table. */
 #include "ask_methods.h"
 
 #include <proto/event_table.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Relaxed: single counters that the ingest thread writes; an answer is a picture of about now. */
+/* Relaxed: single counters that the ingest thread writes; an answer is an approximate snapshot. */
 static uint64_t load(const _Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
 
 static const char *state_name(uint32_t state) {
@@ -44,7 +44,7 @@ static json_t *app_ids(const struct node *node) {
     return ids;
 }
 
-/* What only a ring says.  A rejected object's is not believed. */
+/* What only a ring knows.  We do not trust a rejected object's. */
 static void set_ring(json_t *json, const struct node *node, bool rejected) {
     const struct node_info *info = &node->info;
     const char *clock = info->clock_source == TRACE_CLOCK_TSC ? "tsc" : "monotonic";
@@ -55,7 +55,7 @@ static void set_ring(json_t *json, const struct node *node, bool rejected) {
     json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
 }
 
-/* Two nodes with one machine have one clock. */
+/* Nodes on one machine share its clock. */
 static void set_machine(json_t *json, const struct machine *machine) {
     char id[2 * MACHINE_ID_BYTES + 1] = "";
     trace_hex_encode(id, machine->id, sizeof machine->id);

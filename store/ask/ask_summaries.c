@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `peers` and `traces`: what the history's directories say. */
+ * `peers` and `traces`: summaries from the history's directories. */
 #include "ask_methods.h"
 #include "expression.h"
 #include "trace_sieve.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Rows are written as they are made: all of them as one tree would take many times the memory of the answer. */
+/* Each row is written at once: a tree of all rows would take many times the memory of the answer. */
 static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
     if (index) trace_text_puts(out, ",");
     trace_rpc_write_json(out, row_new);
@@ -177,7 +177,7 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
     return 0;
 }
 
-/* Without these, the directory alone says which traces are meant. */
+/* Without these, the directory alone determines the traces. */
 bool ask_traces_is_long(const struct ask *ask) {
     static const char *const searched[] = {"filter", "order", "to", "app", "kind"};
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)

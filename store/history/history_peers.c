@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the nodes say about each peer.
+ * Statistics of each peer, as the nodes see it.
  *
- * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source
- * and number of the peer).  For a set of nodes their events are counted one by one, and so are those of rare peers.  All are
- * exact for the events that were there at the beginning; the newest segment's tallies may already know of a few more.
+ * For all nodes, the tallies of the segments are added up; only the reporting nodes come from the events' columns (source and
+ * peer number).  For a set of nodes, their events are counted one by one, and so are those of rare peers.  All counts are exact
+ * for the events present at the start; the newest segment's tallies may already include a few more.
  *
- * There may be as many peers as events, and an answer must not take the memory of all of them.  So they are gone through in
- * several passes, each for those whose hash leaves a certain remainder, and what is not among the first is dropped after each.
+ * There may be as many peers as events, and an answer must not take memory for all of them.  So several passes each handle the
+ * peers whose hash leaves a certain remainder, and only the first rows are retained after each pass.
  *
  * Called from any registered thread; gives up the RCU read lock between segments. */
 #include "history_trace.h"
@@ -25,8 +25,8 @@
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
-/* By kind: what it counts as, and whether it holds a round-trip sample or is a message.  Each is written as its difference from
- * PACKET_NONE, which all others are. */
+/* By kind: its packet class, and whether it has a round-trip sample or is a message.  Stored as the difference from
+ * PACKET_NONE, which applies to all other kinds. */
 const uint8_t history__packet_classes[32] = {
     [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE,
     [TRACE_KIND_PACKET_SENT] = PACKET_SENT ^ PACKET_NONE,
@@ -70,7 +70,7 @@ struct peer_sums {
     struct history__seen seen; /* number of an id's sum */
     struct peer_sum *list;
     size_t capacity;
-    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet; OTHER_PASS; EACH_EVENT */
+    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not seen yet; OTHER_PASS; EACH_EVENT */
 };
 
 static bool is_of_pass(const struct peer_sums *sums, const struct trace_node_id *id) {
@@ -137,7 +137,7 @@ static bool node_asked(const struct peer_sums *sums, uint32_t node) {
     return !sums->node_set || (node < sums->node_set_bits && history__bit_get(sums->node_set, node));
 }
 
-/* One event by itself. */
+/* A single event. */
 static int add_event(struct peer_sums *sums, const struct segment *segment, uint32_t index) {
     const struct trace_event *event = &segment->events[index];
     const struct trace_node_id *id = &event->peer_id;
@@ -197,7 +197,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return add_rare(sums, segment, behind);
 }
 
-/* The index of a backed segment is damaged, or has other times: its events are counted one by one. */
+/* The index of a backed segment is damaged or has different times, so its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
     int error = 0;
     for (uint32_t i = 0; i < behind && error == 0; i++)
@@ -206,8 +206,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
     return error;
 }
 
-/* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes, and
- * for aliases. */
+/* Can everything that add_all_nodes and add_some_nodes use be read?  Only a set of nodes and aliases need the events. */
 static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
     if (!segment->backed) return true;
     if (!history__times_whole(segment)) return false;
@@ -232,7 +231,7 @@ static int add_segment(struct peer_sums *sums, uint64_t number) {
         /* peers:A  Pairs with peers:R. */
         count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
         for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
-        /* PEER_NONE is a number only where each of 65536 events has a peer of its own, and then no event has none */
+        /* PEER_NONE is a valid number only if each of 65536 events has its own peer, and then no event lacks one */
         if (!columns_ready(sums, segment, behind, count))
             error = add_events(sums, segment, behind);
         else if (!sums->node_set)
@@ -283,7 +282,7 @@ struct rows {
     size_t count, total;
 };
 
-/* Adds those of a pass, and keeps the first `limit`. */
+/* Adds the rows of a pass, and retains the first `limit`. */
 static int add_rows(struct rows *rows, const struct peer_sums *sums, size_t limit) {
     uint32_t count = sums->seen.count;
     struct history_peer *list = realloc(rows->list, (rows->count + count + 1) * sizeof *list);
@@ -329,7 +328,7 @@ int history_peers_first(struct history *history, const struct history_peers_quer
     if (!sums.sum_of) goto out;
     for (sums.pass = 0; sums.pass < sums.passes; sums.pass++) {
         error = run_pass(&sums);
-        if (error == -EOVERFLOW) { /* begin anew, with smaller parts */
+        if (error == -EOVERFLOW) { /* start over with smaller parts */
             sums.passes *= 4;
             sums.pass = UINT32_MAX;
             rows.count = rows.total = 0;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * history_select: which events match, in exact order; history_visit: all that match, as they lie; history_count: how many.
+ * history_select: matching events, in exact order; history_visit: all matches, unordered; history_count: their number.
  *
- * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
- * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
- * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events
- * arriving in the order of their times.
+ * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block by block, skipping
+ * segments and blocks whose bounds rule out a match.  Matches go into a heap of the best limit + 1; once that is full, blocks
+ * that cannot improve on its worst are skipped, too.  Events need not arrive in order of their times.
  *
  * Called from any registered thread. */
 #include "history_internal.h"
@@ -13,7 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Looked at under one read lock: whole blocks. */
+/* Events examined under one read lock: whole blocks. */
 #define EVENTS_A_LOCK 4096U
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
@@ -198,7 +197,7 @@ static inline void examine(struct selection *selection, const struct segment *se
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
-/* After each event that a filter has seen: what it costs to find that nothing is due counts. */
+/* Runs after each event that a filter has seen, so it must be cheap when nothing is due. */
 static inline void breathe(struct selection *selection, const struct segment *segment) {
     const struct history_work *work = selection->query->work;
     if (__builtin_expect(work && work->done - selection->held >= HISTORY_WORK_A_LOCK, 0))
@@ -213,7 +212,7 @@ static bool search_chain(struct selection *selection, const struct segment *segm
 
     if (!history__chain_whole(segment, head, links)) return false;
     for (history__chain_begin(&chain, head, links); history__chain_next(&chain, &index);) {
-        if (index >= behind) continue; /* not published yet, or newer than what is asked for */
+        if (index >= behind) continue; /* not published yet, or newer than the query */
         if (index < first) break;
         if (!history__event_ready(segment, index)) continue;
         count_work(selection->query->work, 1);
@@ -264,7 +263,7 @@ static bool bounds_match(const struct selection *selection, uint64_t min_ns, uin
     return true;
 }
 
-/* Do these bounds say that all events in them match? */
+/* Do these bounds imply that all events within them match? */
 static bool bounds_match_all(const struct selection *selection, const struct block *bounds) {
     const struct history_query *query = selection->query;
     uint64_t min_ns = history__load(&bounds->min_ns), max_ns = history__load(&bounds->max_ns);
@@ -274,7 +273,7 @@ static bool bounds_match_all(const struct selection *selection, const struct blo
     return selection->newest_first ? max_ns < selection->after->time_ns : min_ns > selection->after->time_ns;
 }
 
-/* A count need not look into what matches as a whole. */
+/* A count need not examine what matches as a whole. */
 static bool count_all(struct selection *selection, const struct segment *segment, const struct block *bounds, uint32_t events) {
     const struct history_query *query = selection->query;
 
@@ -326,7 +325,7 @@ static void search_blocks(struct selection *selection, const struct segment *seg
     }
 }
 
-/* The nodes that are asked for, folded to the 64 bits of a block. */
+/* The nodes of the query, folded to the 64 bits of a block. */
 static uint64_t fold_nodes(const struct history_query *query) {
     uint64_t bits = 0;
     for (uint32_t word = 0; query->by_node && word < (query->node_set_bits + 63) / 64; word++) bits |= query->node_set[word];
@@ -335,7 +334,7 @@ static uint64_t fold_nodes(const struct history_query *query) {
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-/* The last four go block by block, past those whose bounds exclude them; they are told apart for whoever asks how. */
+/* The last four go block by block and skip those that their bounds exclude; only the name that `explain` shows differs. */
 enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_KIND, SEARCH_NODE, SEARCH_SCAN };
 static const char *const search_names[] = {"trace", "peer", "time", "kind", "node", "scan"};
 
@@ -375,10 +374,10 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
     }
     if (!whole) search_blocks(selection, segment, node_bits, first, behind);
     grace_read_unlock();
-    if (selection->error == -ENOENT) selection->error = 0; /* evicted while we took a breath */
+    if (selection->error == -ENOENT) selection->error = 0; /* evicted while we had released the lock */
 }
 
-/* One look at its bounds, for the most part of a history is not meant by most questions. */
+/* Checks the bounds only, because most queries exclude most of the history. */
 static bool segment_matches(const struct selection *selection, uint64_t number, uint64_t node_bits) {
     const struct segment *segment;
     bool matches;
@@ -390,8 +389,8 @@ static bool segment_matches(const struct selection *selection, uint64_t number, 
     return matches;
 }
 
-/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and
- * what is asked of each event may take long. */
+/* Blocks are searched in portions: before the ingest reuses a segment, it waits for its readers, and the test of each event may
+ * take long. */
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t node_bits) {
     uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
@@ -407,7 +406,7 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
     }
 }
 
-/* What of [begin, end) there is. */
+/* The part of [begin, end) that is still in the history. */
 static void clip(struct selection *selection) {
     struct history_span span = history__span(selection->history);
 
@@ -447,7 +446,7 @@ int history_select(struct history *history, const struct history_query *query, u
     selection.examine_max = query->examine_max ? query->examine_max : UINT64_MAX;
     clip(&selection);
     selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
-    if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
+    if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know whether there are more */
     set_after(&selection, after);
     how = search(&selection);
     if (selection.error == 0) selection.error = history_work_check(query->work);

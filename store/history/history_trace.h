@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include
+ * One trace, collected along its chains; and a set of ids.  Internal to the summaries: only the files of store/history include
  * this. */
 #ifndef TRACED_HISTORY_TRACE_H
 #define TRACED_HISTORY_TRACE_H
@@ -13,7 +13,7 @@
 /* Is it an app event of that application? */
 bool history__app_is(const struct trace_event *event, const char app_id[4]);
 
-/* Ids, numbered from 0 in the order in which they came. */
+/* Ids, numbered from 0 in order of arrival. */
 struct history__seen {
     struct trace_node_id *ids;
     uint32_t *slots; /* number + 1; 0: empty */

@@ -26,7 +26,7 @@ static bool is_listed(const struct known *known, const struct trace_app *app) {
     return false;
 }
 
-/* Descriptions that differ: nodes of one program say the same. */
+/* Different descriptions; nodes of one program have the same. */
 static int list_apps(struct known *known, const struct node *node) {
     /* app:A  Pairs with app:R of nodes.c.  Without it we could take a half-written description. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
@@ -165,7 +165,7 @@ void expression_destroy(struct expression *expression) {
     free(expression);
 }
 
-/* Each name in the text is held against each node's, and each description against all others. */
+/* Each name in the text is compared with each node's, and each description with all others. */
 uint64_t expression_renewal_work(const struct expression *expression) {
     uint64_t nodes = nodes_count(expression->store->nodes);
     if (generation(expression->store) == expression->generation) return 0;

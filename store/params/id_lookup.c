@@ -31,7 +31,7 @@ void id_lookup_trace(const struct store *store, const char *text, bool unknown_o
     conclude(ret_lookup);
 }
 
-/* Adds an id, unless it is among those that are kept. */
+/* Adds an id, unless it is in the list. */
 static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     size_t kept = lookup->count < STORE_CANDIDATES_MAX ? lookup->count : STORE_CANDIDATES_MAX;
     for (size_t i = 0; i < kept; i++)
@@ -40,7 +40,7 @@ static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     lookup->count++;
 }
 
-/* Nodes of the table with this name, those of them that are live, and those whose id has this prefix (NULL: none has). */
+/* Nodes of the table with this name, the live ones among them, and those whose id has this prefix (NULL: none). */
 static void search_nodes(const struct store *store, const char *name, const struct trace_id_prefix *prefix,
                          struct id_lookup *by_name, struct id_lookup *by_live_name, struct id_lookup *by_prefix) {
     uint32_t count = nodes_count(store->nodes);
@@ -69,8 +69,8 @@ static bool read_address(const char *text, struct trace_id_prefix *ret_prefix) {
     return true;
 }
 
-/* Adds the nodes or peers that have an alias with this prefix, or of this text.  A peer is found under the alias itself, for who
- * it is depends on who says so. */
+/* Adds the nodes or peers that have an alias with this prefix or this text.  A peer is listed under the alias itself, because
+ * its identity depends on the reporting node. */
 static void search_aliases(const struct store *store, const char *text, const struct trace_id_prefix *prefix, bool peer,
                            struct id_lookup *by_alias) {
     struct alias_picture *picture = alias_picture_take(store->aliases);
@@ -89,7 +89,7 @@ static void search_aliases(const struct store *store, const char *text, const st
     alias_picture_release(picture);
 }
 
-/* A node is named by its whole id or its address, else by its name, else by a prefix of its id or of another one that it has. */
+/* A text means a full id or an address, else a name, else a prefix of an id or of an alias. */
 static void find_node_or_peer(const struct store *store, const char *text, bool unknown_ok, bool peer,
                               struct id_lookup *ret_lookup) {
     struct trace_id_prefix prefix;
@@ -102,7 +102,7 @@ static void find_node_or_peer(const struct store *store, const char *text, bool 
         return;
     }
     search_nodes(store, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
-    /* Somebody who restarts a program with a new id means the one that runs. */
+    /* After a restart with a new id, the running node is meant. */
     if (by_live_name.count == 1) by_name = by_live_name;
     *ret_lookup = by_name;
     if (!by_name.count || whole) {

@@ -23,7 +23,7 @@ static uint32_t read_all(struct trace_reader *reader, unsigned lane, bool final,
         lost += read.lost;
         ck_assert_uint_lt(count, sizeof events / sizeof events[0] - 1000);
     } while (read.more || read.count != 0);
-    if (ret_lost != NULL) *ret_lost = lost;
+    if (ret_lost) *ret_lost = lost;
     return count;
 }
 
@@ -185,7 +185,7 @@ START_TEST(every_kind_comes_through_with_its_fields) {
 }
 END_TEST
 
-START_TEST(what_is_sent_again_and_what_expires_is_told_by_a_flag) {
+START_TEST(retransmissions_and_expiry_set_a_flag) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED);
@@ -436,7 +436,7 @@ START_TEST(two_readers_see_the_same_events) {
 }
 END_TEST
 
-START_TEST(an_event_that_is_none_costs_its_place_and_is_counted) {
+START_TEST(an_invalid_event_costs_its_slot_and_is_counted) {
     static const struct {
         uint16_t kind;
         uint8_t reserved;
@@ -789,7 +789,7 @@ START_TEST(a_reader_beside_a_fast_writer_takes_no_torn_event_and_counts_all) {
 }
 END_TEST
 
-/* ---- slots that are never committed ------------------------------------------------------------------------------------------ */
+/* ---- slots that are never committed ------------------------------------------------------------------------------------ */
 
 START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned) {
     struct trace_log *log = open_log(EVENTS);
@@ -889,7 +889,7 @@ int main(void) {
     tcase_add_test(tcase, an_emitted_event_is_read_with_all_its_bytes);
     tcase_add_test(tcase, the_rest_of_the_data_is_zero_also_in_a_slot_that_was_used_before);
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
-    tcase_add_test(tcase, what_is_sent_again_and_what_expires_is_told_by_a_flag);
+    tcase_add_test(tcase, retransmissions_and_expiry_set_a_flag);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
@@ -898,7 +898,7 @@ int main(void) {
     tcase_add_test(tcase, a_burst_that_fits_into_the_ring_is_read_whole);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);
     tcase_add_test(tcase, two_readers_see_the_same_events);
-    tcase_add_loop_test(tcase, an_event_that_is_none_costs_its_place_and_is_counted, 0, 3);
+    tcase_add_loop_test(tcase, an_invalid_event_costs_its_slot_and_is_counted, 0, 3);
     tcase_add_test(tcase, an_unknown_kind_is_an_event);
     tcase_add_test(tcase, a_discard_newest_ring_keeps_the_oldest_and_counts_the_rest);
     tcase_add_test(tcase, a_masked_kind_is_not_emitted_and_its_arguments_are_not_evaluated);
