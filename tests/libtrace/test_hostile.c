@@ -2,6 +2,8 @@
  *
  * An adversary's rings, of our own user: objects whose headers are right and whose contents lie.  What they must not get: memory that they did
  * not have, old events as new ones, and more of a reader's time than an honest ring. */
+#include "../helpers/skip.h"
+#include "../helpers/userfaultfd.h"
 #include "ring_fixture.h"
 
 #include <sys/stat.h>
@@ -117,6 +119,33 @@ START_TEST(between_the_holes_of_a_ring_its_events_are_read) {
             ck_assert_uint_eq(code_of(&events[i]), taken < 32 ? 64 + taken : EVENTS - 64 + taken);
     } while (read.more && read.first < EVENTS);
     ck_assert_uint_eq(taken, 64);
+    trace_reader_detach(reader);
+    ck_assert_uint_eq(allocated(), before);
+}
+END_TEST
+
+/* A live node takes back what its reader has already seen: a slot's page, or the header's. */
+START_TEST(a_hole_that_comes_while_a_ring_is_read_stays_a_hole) {
+    if (!is_userfaultfd_allowed()) SKIP_TEST("the kernel, or a filter, does not allow userfaultfd");
+    unsigned flags = _i & 1 ? TRACE_READER_CONTROL : 0;
+    off_t at = _i & 2 ? 0 : TRACE_SHM_LANES_OFFSET;
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    struct trace_watch watch;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = 1;
+    put_header(&header);
+    put_slot(0, trace_shm_mark(0), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(flags);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.count, 1);
+    trace_reader_watch(reader, 1, &watch);
+    ck_assert_int_eq(fallocate(object_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 4096), 0);
+    uint64_t before = allocated();
+    if (_i & 4) (void)trace_watch_stirs(&watch);
+    look_everywhere(reader, (_i & 8) != 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_LOST_PAGES);
     trace_reader_detach(reader);
     ck_assert_uint_eq(allocated(), before);
 }
@@ -263,6 +292,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, reading_a_ring_of_holes_allocates_nothing, 0, 4 * (int)(sizeof heads / sizeof *heads));
     tcase_add_test(tcase, between_the_holes_of_a_ring_its_events_are_read);
+    tcase_add_loop_test(tcase, a_hole_that_comes_while_a_ring_is_read_stays_a_hole, 0, 16);
     tcase_add_test(tcase, a_ring_whose_pages_come_one_by_one_is_read_whole);
     tcase_add_loop_test(tcase, a_ring_whose_marks_are_ahead_of_its_head_is_a_liar, 0, 10);
     tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
