@@ -252,6 +252,43 @@ START_TEST(a_head_that_goes_where_no_writer_gets_is_a_lie) {
 }
 END_TEST
 
+START_TEST(a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = UINT64_C(1) << 62;
+    put_header(&header);
+    struct trace_reader *reader = attach_with(0);
+    trace_reader_read(reader, 0, events, 64, false, header.open_monotonic_ns + 1, &read);
+    ck_assert_uint_eq(read.lost, 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_BAD_MARKS);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* What lies behind the last lane is no lane, whatever is there. */
+START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lane_count = 1;
+    header.object_bytes = TRACE_SHM_LANES_OFFSET + EVENTS * TRACE_EVENT_BYTES;
+    header.lanes[1].state = TRACE_LANE_OWNED;
+    header.lanes[1].head = 1;
+    put_header(&header);
+    put_slot(0, trace_shm_mark(0), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert(!trace_reader_lane_used(reader, 1));
+    trace_reader_read(reader, 1, events, 64, true, 1, &read);
+    ck_assert_uint_eq(read.count + read.lost + read.work, 0);
+    ck_assert(!read.more);
+    ck_assert_uint_eq(trace_reader_position(reader, 1), 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_OK);
+    trace_reader_detach(reader);
+}
+END_TEST
+
 /* Time passes, and with it a writer may get anywhere: then the distance is a loss, and no lie. */
 START_TEST(a_head_that_a_writer_may_have_reached_meanwhile_is_believed) {
     struct trace_shm_header header = good;
@@ -297,6 +334,8 @@ int main(void) {
     tcase_add_loop_test(tcase, a_ring_whose_marks_are_ahead_of_its_head_is_a_liar, 0, 10);
     tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
     tcase_add_loop_test(tcase, a_head_that_goes_where_no_writer_gets_is_a_lie, 0, 5);
+    tcase_add_test(tcase, a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss);
+    tcase_add_test(tcase, a_lane_that_the_ring_does_not_have_is_empty);
     tcase_add_test(tcase, a_head_that_a_writer_may_have_reached_meanwhile_is_believed);
     tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_lie);
     suite_add_tcase(suite, tcase);
