@@ -16,6 +16,7 @@
  *     command TRACE SPAN CMD TEXT     app_command of DMAP
  *     end TRACE SPAN CMD OK           app_end of DMAP
  *     custom TEXT                     a custom event with these bytes
+ *     threads COUNT EVENTS            so many threads at once, each of which emits EVENTS metrics
  *     stream MICROSECONDS             one packet_sent every so often, until the next command comes
  *     close                           closes the log and ends
  *
@@ -25,6 +26,7 @@
 
 #include <poll.h>
 #include <proto/hex.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +94,25 @@ static void stream(unsigned long microseconds) {
     }
 }
 
+static pthread_barrier_t together;
+
+static void *emit_metrics(void *events) {
+    pthread_barrier_wait(&together);
+    for (uintptr_t i = 0; i < (uintptr_t)events; i++) TRACE_METRICS(trace_log, NULL, NULL, i, 1, 12000, 3000);
+    pthread_barrier_wait(&together); /* until here each keeps its lane */
+    return NULL;
+}
+
+static void run_threads(unsigned count, unsigned long events) {
+    pthread_t *threads = calloc(count, sizeof *threads);
+    if (!threads || pthread_barrier_init(&together, NULL, count)) exit(4);
+    for (unsigned i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, emit_metrics, (void *)events)) exit(4);
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&together);
+    free(threads);
+}
+
 static bool obey(char *line) {
     char *word[7] = {0}, *rest = NULL;
     unsigned count = 0;
@@ -117,6 +138,8 @@ static bool obey(char *line) {
         TRACE_APP_END(trace_log, &context, NULL, "DMAP", (uint16_t)atoi(word[3]), atoi(word[4]) != 0);
     } else if (!strcmp(word[0], "custom") && count == 2) {
         TRACE_CUSTOM(trace_log, NULL, NULL, 1, 2, word[1], strlen(word[1]));
+    } else if (!strcmp(word[0], "threads") && count == 3) {
+        run_threads((unsigned)atoi(word[1]), strtoul(word[2], NULL, 10));
     } else if (!strcmp(word[0], "stream") && count == 2) {
         puts("ok"); /* it has begun */
         fflush(stdout);

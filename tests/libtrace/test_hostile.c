@@ -267,6 +267,34 @@ START_TEST(a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss) 
 }
 END_TEST
 
+/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: whoever looks at the gap when
+ * the run ends, and again in the next read, must not jump as if it had been lapped twice. */
+START_TEST(a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = 32;
+    put_header(&header);
+    for (unsigned i = 0; i < 32; i++) put_slot(i, trace_shm_mark(i), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(0);
+    trace_reader_read(reader, 0, events, 8, false, 1, &read);
+    ck_assert_uint_eq(read.count, 8);
+    put_slot(16, trace_shm_mark(16 + EVENTS), TRACE_KIND_CUSTOM);
+    header.lanes[0].head = 16 + EVENTS + 1;
+    put_header(&header);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.count, 8);
+    ck_assert_uint_eq(read.lost, 0);
+    ck_assert(read.more);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.lost, 1);
+    ck_assert_uint_eq(read.count, 15);
+    ck_assert_uint_eq(code_of(&events[0]), 17);
+    trace_reader_detach(reader);
+}
+END_TEST
+
 /* What lies behind the last lane is no lane, whatever is there. */
 START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
     struct trace_shm_header header = good;
@@ -335,6 +363,7 @@ int main(void) {
     tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
     tcase_add_loop_test(tcase, a_head_that_goes_where_no_writer_gets_is_a_lie, 0, 5);
     tcase_add_test(tcase, a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss);
+    tcase_add_test(tcase, a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact);
     tcase_add_test(tcase, a_lane_that_the_ring_does_not_have_is_empty);
     tcase_add_test(tcase, a_head_that_a_writer_may_have_reached_meanwhile_is_believed);
     tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_lie);
