@@ -354,7 +354,7 @@ enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader) {
     if (!reader->broken) return TRACE_ATTACH_OK;
     if (reader->lies) return TRACE_ATTACH_BAD_MARKS;
     return fstat(reader->fd, &status) == 0 && (uint64_t)status.st_size >= reader->mapped_bytes ? TRACE_ATTACH_LOST_PAGES
-                                                                                                : TRACE_ATTACH_BAD_SIZE;
+                                                                                               : TRACE_ATTACH_BAD_SIZE;
 }
 
 enum trace_node_state trace_reader_state(const struct trace_reader *reader) {

@@ -162,7 +162,8 @@ END_TEST
 /* ---- app:R and app:A ---- */
 
 static void *register_an_app(void *arg) {
-    struct trace_app app = {.app_id = {'D', 'M', 'A', 'P'}, .name = "registered", .command_count = 1, .commands = {{1, "registered"}}};
+    struct trace_app app = {
+        .app_id = {'D', 'M', 'A', 'P'}, .name = "registered", .command_count = 1, .commands = {{1, "registered"}}};
     ck_assert_int_eq(trace_log_register_app(log_, &app), 0);
     return arg;
 }
