@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <store/answer.h>
@@ -309,7 +310,7 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
     }
     rcu_read_unlock();
     trace_text_puts(&out, "]");
-    news->value = out.failed ? NULL : json_loadb(out.data, out.bytes, 0, NULL);
+    news->value = out.failed ? NULL : trace_json_loadb(out.data, out.bytes, 0, NULL);
     news->in_order = true;
     trace_text_fini(&out);
     if (stream->position == end) {
