@@ -5,7 +5,7 @@
 #ifndef INSPECTOR_FLEET_SCOPE_H
 #define INSPECTOR_FLEET_SCOPE_H
 
-#include "fleet_logs.h"
+#include "fleet_clocks.h"
 
 #include <jansson.h>
 #include <proto/hex.h>
@@ -16,8 +16,9 @@
 struct fleet_context {
     struct clickhouse *server;
     struct fleet_logs logs;
-    struct store *store; /* only the logs, without events: resolves names */
-    uint64_t now_ns;     /* relative times count back from it */
+    struct fleet_clocks clocks; /* {0}: times are as each machine had them */
+    struct store *store;        /* only the logs, without events: resolves names */
+    uint64_t now_ns;            /* relative times count back from it */
 };
 
 struct fleet_scope {
@@ -40,10 +41,11 @@ int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context
 void fleet_scope_fini(struct fleet_scope *scope);
 
 /* The same, with another time, [from_ns, to_ns). */
-void fleet_scope_put(struct trace_text *out, const struct fleet_scope *scope, uint64_t from_ns, uint64_t to_ns);
+void fleet_scope_put(struct trace_text *out, const struct fleet_context *context, const struct fleet_scope *scope,
+                     uint64_t from_ns, uint64_t to_ns);
 
-/* "(time_ns >= 1 AND time_ns < 2)", or "1". */
-void fleet_scope_put_times(struct trace_text *out, uint64_t from_ns, uint64_t to_ns);
+/* The condition for events with shown times in [from_ns, to_ns): "(time_ns >= 1 AND time_ns < 2)", or "1". */
+void fleet_scope_put_times(struct trace_text *out, const struct fleet_context *context, uint64_t from_ns, uint64_t to_ns);
 
 /* from and to. */
 int fleet_scope_times(const struct fleet_context *context, const json_t *params, uint64_t *ret_from_ns, uint64_t *ret_to_ns,

@@ -24,9 +24,15 @@ struct member {
     uint32_t machine; /* CLOCKS_NOBODY: not known */
 };
 
-struct machine_clocks {
+/* Nodes may come while machines stay. */
+struct estimate {
     struct clocks *clocks;
-    struct machine *machines; /* by name, then id: in whatever order nodes are given, the same is the first */
+    unsigned users;
+};
+
+struct machine_clocks {
+    struct estimate *estimate; /* NULL: none yet */
+    struct machine *machines;  /* by name, then id: in whatever order nodes are given, the same is the first */
     uint32_t machine_count;
     struct member *members; /* by node */
     uint32_t member_count;
@@ -102,7 +108,10 @@ int machine_clocks_create(struct machine_clocks **ret_clocks, const struct node_
 
 void machine_clocks_destroy(struct machine_clocks *clocks) {
     if (!clocks) return;
-    clocks_destroy(clocks->clocks);
+    if (clocks->estimate && !--clocks->estimate->users) {
+        clocks_destroy(clocks->estimate->clocks);
+        free(clocks->estimate);
+    }
     free(clocks->machines);
     free(clocks->members);
     free(clocks);
@@ -118,7 +127,9 @@ const struct machine *machine_clocks_at(const struct machine_clocks *clocks, uin
     return &clocks->machines[machine];
 }
 
-const struct clocks *machine_clocks_estimated(const struct machine_clocks *clocks) { return clocks->clocks; }
+const struct clocks *machine_clocks_estimated(const struct machine_clocks *clocks) {
+    return clocks->estimate ? clocks->estimate->clocks : NULL;
+}
 
 /* ---- packets ---- */
 
@@ -128,7 +139,8 @@ static bool may_cross(struct machine_clocks *clocks, const struct trace_event *e
     return slot->used && slot->machine != machine && slot->machine != CLOCKS_NOBODY;
 }
 
-bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event *event, uint32_t node, struct clock_end *ret_end) {
+bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event *event, uint32_t node,
+                        struct clock_end *ret_end) {
     *ret_end = (struct clock_end){.time_ns = event->timestamp, .machine = machine_clocks_machine(clocks, node)};
     return ret_end->machine != CLOCKS_NOBODY && (event->flags & TRACE_FLAG_HAS_PEER) &&
            may_cross(clocks, event, ret_end->machine) &&
@@ -137,11 +149,23 @@ bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event 
 
 int machine_clocks_estimate(struct machine_clocks *clocks, struct clock_ends *ends) {
     struct clocks_packet *packets = NULL;
+    struct estimate *estimate = calloc(1, sizeof *estimate);
     size_t count;
-    int result = clock_ends_match(ends, &packets, &count);
-    if (!result) result = clocks_create(&clocks->clocks, clocks->machine_count, packets, count);
+    int result = estimate ? clock_ends_match(ends, &packets, &count) : -ENOMEM;
+    if (!result) result = clocks_create(&estimate->clocks, clocks->machine_count, packets, count);
     free(packets);
-    return result;
+    if (result) {
+        free(estimate);
+        return result;
+    }
+    estimate->users = 1;
+    clocks->estimate = estimate;
+    return 0;
+}
+
+void machine_clocks_share(struct machine_clocks *clocks, struct machine_clocks *with) {
+    clocks->estimate = with->estimate;
+    clocks->estimate->users++;
 }
 
 /* ---- what answers say ---- */
@@ -163,7 +187,7 @@ static json_t *number_new(bool has, int64_t number) { return has ? json_integer(
 /* NULL without memory. */
 static json_t *lead_new(const struct machine_clocks *clocks, uint32_t machine, uint64_t time_ns, bool all) {
     struct clocks_lead lead;
-    clocks_lead(clocks->clocks, machine, time_ns, &lead);
+    clocks_lead(clocks->estimate->clocks, machine, time_ns, &lead);
     bool known = lead.known || lead.is_reference;
     json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "host", name_new(clocks, machine), "machine", id_new(clocks, machine),
                              "lead", number_new(known, lead.lead_ns), "error", number_new(known, (int64_t)lead.error_ns),
@@ -207,6 +231,8 @@ static void annotate_rows(const struct machine_clocks *clocks, const json_t *row
             json_object_set_new(row, "clock_lead", lead_new(clocks, machine, time_ns, nodes));
     }
 }
+
+void machine_clocks_annotate_events(const struct machine_clocks *clocks, json_t *events) { annotate_rows(clocks, events, false); }
 
 void machine_clocks_annotate(const struct machine_clocks *clocks, const char *method, json_t *result) {
     if (!strcmp(method, "nodes")) annotate_rows(clocks, json_object_get(result, "nodes"), true);

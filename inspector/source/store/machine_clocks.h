@@ -33,10 +33,16 @@ bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event 
 /* Estimates the clocks, once.  Sorts the ends.  Returns 0 or -ENOMEM. */
 int machine_clocks_estimate(struct machine_clocks *clocks, struct clock_ends *ends);
 
+/* Instead of that: has what was estimated for the same machines. */
+void machine_clocks_share(struct machine_clocks *clocks, struct machine_clocks *with);
+
 /* What was estimated; NULL before. */
 const struct clocks *machine_clocks_estimated(const struct machine_clocks *clocks);
 
 /* Adds `clock_lead` (docs/protocol.md) to what answers a method, where it is an event or a node. */
 void machine_clocks_annotate(const struct machine_clocks *clocks, const char *method, json_t *result);
+
+/* Likewise to an array of events. */
+void machine_clocks_annotate_events(const struct machine_clocks *clocks, json_t *events);
 
 #endif
