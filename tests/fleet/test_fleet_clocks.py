@@ -111,8 +111,7 @@ class FleetClocks(unittest.TestCase):
             self.assert_same(*words, "--json")
         for words in ["trace", trace], ["trace", trace, "--graph"], ["analyze", "trace", trace], ["traces", "--limit", 5]:
             self.assert_same(*words)
-        nodes = [{key: value for key, value in row.items() if key != "host"} for row in rows_of(run("--fleet", self.url, "nodes", "--json"))]
-        self.assertEqual(nodes, rows_of(run(*self.reads, "nodes", "--json")))
+        self.assert_same("nodes", "--json")
         exported = [run("export", *source, "--format", "ndjson").stdout.splitlines() for source in (self.reads, ["--fleet", self.url])]
         self.assertEqual(len(exported[0]), len(exported[1]))
         self.assertEqual(exported[0][:2000], exported[1][:2000])

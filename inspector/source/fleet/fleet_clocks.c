@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_clocks.h"
 
-#include "fleet_scope.h"
+#include "fleet_sql.h"
 
 #include <inttypes.h>
+#include <proto/hex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,8 +118,7 @@ struct end_row {
 };
 
 static struct end_row read_row(struct row_reader *rows) {
-    struct end_row row;
-    memset(&row, 0, sizeof row);
+    struct end_row row = {0};
     row.key = row_read_u64(rows);
     row.time_ns = row_read_u64(rows);
     const uint8_t *at = row_read(rows, sizeof row.node_id.bytes);
@@ -129,6 +130,11 @@ static struct end_row read_row(struct row_reader *rows) {
     return row;
 }
 
+static bool same_row(const struct end_row *a, const struct end_row *b) {
+    return a->key == b->key && a->time_ns == b->time_ns && a->log_id == b->log_id && a->lane == b->lane &&
+           a->sequence == b->sequence && a->sent == b->sent && !memcmp(&a->node_id, &b->node_id, sizeof a->node_id);
+}
+
 /* Rows that are there twice are neighbours.  The limit may have cut the last key's rows: then they are left out. */
 static int read_ends(const struct fleet_clocks *clocks, const struct fleet_logs *logs, struct row_reader rows,
                      struct clock_ends *ends) {
@@ -137,7 +143,7 @@ static int read_ends(const struct fleet_clocks *clocks, const struct fleet_logs 
     for (; row_reader_more(&rows); last = row, count++) {
         row = read_row(&rows);
         if (rows.failed) return -1;
-        if (count && !memcmp(&row, &last, sizeof row)) continue;
+        if (count && same_row(&row, &last)) continue;
         int64_t log = fleet_logs_find(logs, &row.node_id, row.log_id);
         uint32_t machine = machine_of(clocks, log);
         if (machine == CLOCKS_NOBODY) continue;

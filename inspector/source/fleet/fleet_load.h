@@ -6,8 +6,9 @@
  *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      for each part
  *     store = fleet_load_end(&load)
  *
- * Times are the shown ones (fleet_clocks.h).  A batch that was sent twice has duplicate rows until they are merged; only one of each is loaded.  The same
- * holds for an event that is in two recordings, because a traced that was restarted reads the rings again. */
+ * Times are the shown ones (fleet_clocks.h).  A batch that was sent twice has duplicate rows until they are merged; only one of
+ * each is loaded.  The same holds for an event that is in two recordings, because a traced that was restarted reads the rings
+ * again. */
 #ifndef INSPECTOR_FLEET_LOAD_H
 #define INSPECTOR_FLEET_LOAD_H
 

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_table.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <store/id_param.h>
 #include <store/time_param.h>
@@ -16,24 +14,6 @@
 #include <urcu.h>
 
 #define TRACE_PEERS_MAX 64 /* of more, only their common time */
-
-void fleet_put_format(struct trace_text *out, const char *format, ...) {
-    char line[1024];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    trace_text_puts(out, line);
-}
-
-int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure) {
-    struct clickhouse_answer answer;
-    trace_text_add(sql, "", 1);
-    if (sql->failed) return failure_out_of_memory(failure);
-    if (clickhouse_ask(server, sql->data, &answer, failure)) return -1;
-    *ret_rows = row_reader_of(answer.bytes, answer.count);
-    return 0;
-}
 
 /* ---- times ---------------------------------------------------------------------------------------------------------------- */
 

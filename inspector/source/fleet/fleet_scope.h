@@ -6,6 +6,7 @@
 #define INSPECTOR_FLEET_SCOPE_H
 
 #include "fleet_clocks.h"
+#include "fleet_sql.h"
 
 #include <jansson.h>
 #include <proto/hex.h>
@@ -59,10 +60,5 @@ int fleet_scope_find_traces(const struct fleet_context *context, const struct tr
 /* Appends the condition for the events of one trace, using the index. */
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
                           uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure);
-
-void fleet_put_format(struct trace_text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Asks; `sql` ends with a NUL.  Returns 0, or -1 with the failure. */
-int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure);
 
 #endif

@@ -16,8 +16,8 @@
 
 struct machine_clocks;
 
-/* nodes: by index; NULL entries are allowed.  With nodes of one machine, or of none that is known, *ret_clocks is NULL.  Returns 0
- * or -ENOMEM. */
+/* nodes: by index; NULL entries are allowed.  With nodes of one machine, or of none that is known, *ret_clocks is NULL.  Returns
+ * 0 or -ENOMEM. */
 int machine_clocks_create(struct machine_clocks **ret_clocks, const struct node_info *const *nodes, uint32_t count);
 void machine_clocks_destroy(struct machine_clocks *clocks); /* NULL is allowed */
 
