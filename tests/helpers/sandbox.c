@@ -8,9 +8,9 @@
  *     DIRECTORY   the only one that can be written
  *     CALLS       numbers of system calls, with commas between them: any other ends the program
  *
- * All mounts are read-only, also below; networks and IPC are new ones, without an interface; no privileges, and none to get;
- * sockets are Unix sockets; no new name spaces; no memory that is both writable and executable.  Exit code 77: the kernel does not
- * allow this here.  x86-64 Linux. */
+ * All mounts are read-only, also below; networks and IPC are new ones, without an interface; no privileges, and none to
+ * get; sockets are Unix sockets; no new name spaces; no memory that is both writable and executable.  Exit code 77: the
+ * kernel does not allow this here.  x86-64 Linux. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
