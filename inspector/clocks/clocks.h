@@ -42,6 +42,24 @@ bool clocks_is_one(const struct clocks *clocks, uint32_t machine, uint64_t first
  * are of. */
 void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_ns, uint64_t *max_ns);
 
+/* How the times of one stretch of a machine's clock are shown, for a program that cannot call clocks_time, as a database:
+ *
+ *     plus_ns + llround(((double)(int64_t)(own_ns - minus_ns) - at) / pace)
+ *
+ * with the same result to the last bit.  It holds where an event's order is its own time. */
+struct clocks_formula {
+    uint64_t before_ns; /* for own times below this, from the formula before it on; UINT64_MAX: all further times */
+    bool same;          /* times are shown as they are */
+    uint64_t minus_ns, plus_ns;
+    double at, pace;
+};
+
+/* The formulas of a machine, in order of their times; the caller owns *ret_formulas.  Returns 0 or -ENOMEM. */
+int clocks_formulas(const struct clocks *clocks, uint32_t machine, struct clocks_formula **ret_formulas, size_t *ret_count);
+
+/* Turns bounds of shown times into bounds of own times, whichever machine and clock they are of. */
+void clocks_unwiden(const struct clocks *clocks, uint64_t *min_ns, uint64_t *max_ns);
+
 /* A machine's clock at a moment. */
 struct clocks_lead {
     bool known;         /* there is a link; false for the reference, and for a machine without others */

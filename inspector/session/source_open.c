@@ -24,7 +24,8 @@ int source_open(struct source **ret_source, const struct options *options, uint6
                                      !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     if (option_given(options, OPTION_FLEET)) {
         const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
-        return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings, failure);
+        return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings,
+                                 !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     }
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */

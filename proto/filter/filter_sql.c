@@ -19,6 +19,7 @@ struct writer {
     const struct trace_filter *filter;
     const struct trace_filter_sql_log *logs;
     size_t log_count;
+    const char *time; /* an expression of any length */
     struct trace_text *out;
 };
 
@@ -60,6 +61,16 @@ static void put_range(struct writer *writer, const char *expression, uint64_t lo
         put_format(writer, "%s >= %" PRIu64, expression, low);
     else
         put_format(writer, "(%s >= %" PRIu64 " AND %s <= %" PRIu64 ")", expression, low, expression, high);
+}
+
+static void put_time(struct writer *writer, uint64_t low, uint64_t span) {
+    uint64_t high = low + span;
+    bool wraps = high < low;
+    put_format(writer, "(");
+    put(writer, writer->time);
+    put_format(writer, " >= %" PRIu64 " %s ", low, wraps ? "OR" : "AND");
+    put(writer, writer->time);
+    put_format(writer, " <= %" PRIu64 ")", high);
 }
 
 /* The bytes of an id between the least and the greatest that begin so: the primary key can use that. */
@@ -486,7 +497,7 @@ static void put_value(struct writer *writer, const struct filter_test *test, con
         return;
     }
     switch (test->field.class) {
-    case FIELD_TIME: put_range(writer, "time_ns", value->low, value->span); return;
+    case FIELD_TIME: put_time(writer, value->low, value->span); return;
     case FIELD_KIND_ID: put_range(writer, "kind_id", value->low, value->span); return;
     case FIELD_SEQUENCE: put_range(writer, "sequence", value->low, value->span); return;
     case FIELD_LANE: put_range(writer, "lane", value->low, value->span); return;
@@ -609,8 +620,8 @@ static void put_node_of(struct writer *writer, uint16_t number, uint8_t parent) 
 }
 
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
-                      struct trace_text *out) {
-    struct writer writer = {filter, logs, log_count, out};
+                      const char *time, struct trace_text *out) {
+    struct writer writer = {filter, logs, log_count, time, out};
     put_node_of(&writer, filter->root, NODE_SUB);
 }
 

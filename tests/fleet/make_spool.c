@@ -2,11 +2,13 @@
  *
  * Writes what traced --record would: a directory of segments.
  *
- *     make_spool DIR EVENTS SEED [load]
+ *     make_spool DIR EVENTS SEED [load | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind, with any text (random_events.h); with `load` they are such as a busy network has: 1000 peers, requests of about 20
- * packets.
+ * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h).  With `load` they are such as a
+ * busy network has: 1000 peers, requests of about 20 packets.  With `machine` they are what one of two machines sees of packets
+ * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
+ * with one seed for both.
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
@@ -79,6 +81,76 @@ static void load_event(struct random_events *random, struct trace_event *ret_eve
     *ret_event = event;
 }
 
+/* ---- two machines --------------------------------------------------------------------------------------------------------- */
+
+#define MACHINES 2
+#define BEGIN_NS UINT64_C(1790000000000000000)
+#define APART_NS 2000000 /* between packets, on average */
+#define TRAVEL_NS 40000  /* at least */
+#define QUEUES_NS 300000
+
+struct machine_clock {
+    uint32_t number;
+    int64_t lead_ns, drift_ppb, step_ns;
+    uint64_t step_at_ns;
+};
+
+/* Both machines; the events of one of them are written. */
+struct two_machines {
+    struct machine_clock clock;
+    uint32_t sequences[MACHINES];
+    uint64_t now_ns, number, trace;
+};
+
+static uint64_t own_time(const struct machine_clock *clock, uint64_t true_ns) {
+    int64_t since = (int64_t)(true_ns - BEGIN_NS);
+    return true_ns + (uint64_t)(clock->lead_ns + since / 1000 * clock->drift_ppb / 1000000 +
+                                (true_ns >= clock->step_at_ns ? clock->step_ns : 0));
+}
+
+/* A packet leaves one machine and arrives at the other; every fifth is a message.  Sometimes one end says something else. */
+static void next_packet(struct two_machines *two, struct trace_event events[MACHINES], uint64_t times[MACHINES]) {
+    uint32_t from = rnd(MACHINES), to = 1 - from;
+    two->now_ns += TRAVEL_NS + QUEUES_NS + rnd(2 * APART_NS);
+    if (!rnd(LOAD_TRACE_EVENTS)) two->trace++;
+    memset(events, 0, MACHINES * sizeof *events);
+    times[from] = two->now_ns;
+    times[to] = two->now_ns + TRAVEL_NS + (rnd(4) ? rnd(QUEUES_NS) : 0);
+    for (uint32_t i = 0; i < MACHINES; i++) {
+        events[i].flags = TRACE_FLAG_HAS_PEER | TRACE_FLAG_SAMPLED;
+        events[i].trace_id = load_trace(two->trace);
+        events[i].peer_id = random_node_id(1 - i);
+        events[i].sequence = two->sequences[i]++;
+    }
+    two->number++;
+    if (two->number % 5) {
+        events[from].kind = TRACE_KIND_PACKET_SENT;
+        events[from].data.packet_sent = (struct trace_packet_sent){two->number, 1200, TRACE_SPACE_1RTT};
+        events[to].kind = TRACE_KIND_PACKET_RECEIVED;
+        events[to].data.packet_received = (struct trace_packet_received){two->number, 1200, TRACE_SPACE_1RTT};
+    } else {
+        events[from].kind = TRACE_KIND_MESSAGE_SENT;
+        events[from].data.message_sent.message_id = two->number;
+        events[to].kind = TRACE_KIND_MESSAGE_RECEIVED;
+        events[to].data.message_received.message_id = two->number;
+    }
+    if (two->number % 7 < 2) { /* both ends of a request */
+        events[from].kind = two->number % 7 ? TRACE_KIND_APP_START : TRACE_KIND_APP_END;
+        events[from].data.app_start = (struct trace_app_start){.span_id = two->trace, .app_id = "DMA", .cmd = 2};
+    } else if (two->number % 11 == 0) {
+        events[to].kind = TRACE_KIND_METRICS;
+        events[to].data.metrics = (struct trace_metrics){20000000 + rnd(5000000), 19000000, 65536, rnd(65536)};
+    }
+}
+
+static void machine_event(struct two_machines *two, struct trace_event *ret_event) {
+    struct trace_event events[MACHINES];
+    uint64_t times[MACHINES];
+    next_packet(two, events, times);
+    *ret_event = events[two->clock.number];
+    ret_event->timestamp = own_time(&two->clock, times[two->clock.number]);
+}
+
 static void write_segment(struct recording_maker *maker, struct store *store, const char *dir, uint64_t number) {
     char path[4096];
     uint64_t bytes;
@@ -104,6 +176,18 @@ static void repeat_event(uint64_t i, const struct trace_event *last, struct trac
     event->data.events_lost.cause = (uint8_t)((last->data.events_lost.cause + 1) % TRACE_LOSS_COUNT);
 }
 
+static struct store *make_machine(uint64_t seed, uint32_t number) {
+    struct store *store;
+    uint32_t node;
+    struct node_info info = {
+        .node_id = random_node_id(number), .log = 1000 * seed + number, .pid = (int)(100 + number), .started_unix_ns = BEGIN_NS};
+    snprintf(info.node_name, sizeof info.node_name, "node%" PRIu32, number);
+    snprintf(info.machine.name, sizeof info.machine.name, "host%" PRIu32, number);
+    memset(info.machine.id, (int)(number + 1), sizeof info.machine.id);
+    if (store_create(&store, HISTORY_BYTES_MIN) || store_add_node(store, &info, NODE_LIVE, &node)) exit(1);
+    return store;
+}
+
 static struct store *make_store(uint64_t seed) {
     struct store *store;
     static const char *const hosts[] = {"hill", "hill", "", "valley", "valley.example"};
@@ -126,19 +210,27 @@ int main(int argc, char **argv) {
     uint64_t events = strtoull(argv[2], NULL, 10), written = 0;
     struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
     struct recording_maker *maker;
-    struct store *store = make_store(random.state);
+    struct two_machines two = {.now_ns = BEGIN_NS};
+    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5;
+    if (machine)
+        two.clock = (struct machine_clock){(uint32_t)strtoul(argv[5], NULL, 10) % MACHINES, strtoll(argv[6], NULL, 10),
+                                           strtoll(argv[7], NULL, 10), argc > 8 ? strtoll(argv[8], NULL, 10) : 0,
+                                           BEGIN_NS + events / 2 * (TRAVEL_NS + QUEUES_NS + APART_NS)};
+    struct store *store = machine ? make_machine(random.state, two.clock.number) : make_store(random.state);
     struct trace_event event = {0}, last;
     uint32_t node = 0, lane = 0;
-    bool load = argc > 4;
     state = random.state;
     if (recording_maker_create(&maker, false)) return 1;
     for (uint64_t i = 0; i < events; i++) {
         uint32_t node_before = node, lane_before = lane;
         last = event;
-        if (load) {
+        if (machine) {
+            machine_event(&two, &event);
+        } else if (load) {
             load_event(&random, &event, &node, &lane);
         } else {
-            random_event(&random, 1, &event, &node, &lane);
+            do random_event(&random, 1, &event, &node, &lane);
+            while (event.kind == TRACE_KIND_ALIAS);
             repeat_event(i, &last, &event);
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }

@@ -359,6 +359,64 @@ START_TEST(a_step_is_reported_with_its_size) {
 }
 END_TEST
 
+/* ---- as formulas ---- */
+
+static uint64_t shown_by(const struct clocks_formula *formulas, size_t count, uint64_t own_ns) {
+    size_t i = 0;
+    while (i + 1 < count && own_ns >= formulas[i].before_ns) i++;
+    const struct clocks_formula *formula = &formulas[i];
+    if (formula->same) return own_ns;
+    double behind = ((double)(int64_t)(own_ns - formula->minus_ns) - formula->at) / formula->pace;
+    return formula->plus_ns + (uint64_t)(int64_t)((behind < 0 ? -1 : 1) * floor(fabs(behind) + 0.5));
+}
+
+static void check_formulas(const struct clocks *clocks, unsigned machine, uint64_t from_ns, uint64_t to_ns) {
+    struct clocks_formula *formulas;
+    size_t count;
+    ck_assert_int_eq(clocks_formulas(clocks, machine, &formulas, &count), 0);
+    ck_assert_uint_ge(count, 1);
+    ck_assert_uint_eq(formulas[count - 1].before_ns, UINT64_MAX);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t own_ns = from_ns + (uint64_t)(chance() * (double)(to_ns - from_ns)), least, greatest;
+        if (i < 5 * (count - 1)) own_ns = formulas[i / 5].before_ns + i % 5 - 2;
+        uint64_t shown_ns = clocks_time(clocks, machine, own_ns, own_ns);
+        ck_assert_uint_eq(shown_by(formulas, count, own_ns), shown_ns);
+        least = greatest = shown_ns;
+        clocks_unwiden(clocks, &least, &greatest);
+        ck_assert_uint_le(least, own_ns);
+        ck_assert_uint_ge(greatest, own_ns);
+    }
+    free(formulas);
+}
+
+START_TEST(formulas_show_the_same_times_where_orders_are_times) {
+    unsigned parts = 0;
+    chance_state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(_i + 1);
+    for (unsigned i = 0; i < CASES / 20; i++) {
+        struct world world;
+        struct clocks *clocks;
+        kinds[_i].make(&world);
+        clocks_destroy(estimate(&world));
+        uint64_t least = UINT64_MAX, greatest = 0;
+        for (size_t k = 0; k < world.packet_count; k++) {
+            struct clocks_packet *packet = &packets[k];
+            packet->sent_order = packet->sent_ns;
+            packet->received_order = packet->received_ns;
+            if (packet->sent_ns < least) least = packet->sent_ns;
+            if (packet->received_ns > greatest) greatest = packet->received_ns;
+        }
+        ck_assert_int_eq(clocks_create(&clocks, world.machine_count, packets, world.packet_count), 0);
+        for (unsigned m = 0; m < world.machine_count; m++) {
+            check_formulas(clocks, m, least, greatest);
+            struct clocks_step step;
+            parts += clocks_step(clocks, m, 0, &step);
+        }
+        clocks_destroy(clocks);
+    }
+    if (kinds[_i].make == step_midway || kinds[_i].make == steps_of_many) ck_assert_uint_gt(parts, 0);
+}
+END_TEST
+
 /* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first.
  * The steps are those of both. */
 static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns) {
@@ -434,6 +492,7 @@ int main(void) {
     tcase_add_test(tests, one_packet_each_way_is_enough);
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
     tcase_add_test(tests, a_step_is_reported_with_its_size);
+    tcase_add_loop_test(tests, formulas_show_the_same_times_where_orders_are_times, 0, sizeof kinds / sizeof *kinds);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
     tcase_add_test(tests, packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);

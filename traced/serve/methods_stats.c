@@ -28,6 +28,7 @@ static const char *const fault_names[] = {
     [TRACE_ATTACH_SYSTEM] = "system",
     [TRACE_ATTACH_BAD_MARKS] = "bad_marks",
     [TRACE_ATTACH_DUPLICATE] = "duplicate",
+    [TRACE_ATTACH_LOST_PAGES] = "lost_pages",
 };
 
 static void set_unsigned(json_t *object, const char *name, uint64_t value) {

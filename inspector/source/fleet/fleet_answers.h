@@ -24,6 +24,7 @@ struct fleet_answers {
     struct source *logs; /* context.store */
     const char *title;
     bool replicated; /* of the schema */
+    bool correct;    /* clocks */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
     char *total_of;    /* the last count: its condition, */

@@ -19,7 +19,7 @@ static void put_spans(struct trace_text *out, const struct fleet_question *quest
         " OR (kind IN ('app_start','app_end') AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE "
         "kind = 'app_end' AND ",
         clickhouse_database(question->answers->context.server));
-    fleet_scope_put_times(out, scope->from_ns, scope->to_ns);
+    fleet_scope_put_times(out, &question->answers->context, scope->from_ns, scope->to_ns);
     trace_text_puts(out, "))");
 }
 
@@ -53,10 +53,10 @@ int fleet_answer_count(struct fleet_question *question) {
     trace_text_puts(&condition, "(");
     if (one_trace) {
         trace_text_puts(&condition, "(kind = 'events_lost' AND ");
-        fleet_scope_put_times(&condition, scope.from_ns, scope.to_ns);
+        fleet_scope_put_times(&condition, &question->answers->context, scope.from_ns, scope.to_ns);
         trace_text_puts(&condition, ")");
     } else {
-        fleet_scope_put(&condition, &scope, scope.from_ns, scope.to_ns);
+        fleet_scope_put(&condition, &question->answers->context, &scope, scope.from_ns, scope.to_ns);
     }
     int result = put_trace(&condition, question, &scope.nothing);
     put_spans(&condition, question, &scope);
@@ -78,9 +78,9 @@ int fleet_answer_requests(struct fleet_question *question) {
     fleet_put_format(&condition,
                      "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
                      json_object_get(question->params, "filter") ? "1" : APP_KINDS, clickhouse_database(context->server));
-    fleet_scope_put_times(&condition, from_ns, to_ns);
+    fleet_scope_put_times(&condition, context, from_ns, to_ns);
     trace_text_puts(&condition, ")) OR (kind = 'events_lost' AND ");
-    fleet_scope_put_times(&condition, from_ns, to_ns);
+    fleet_scope_put_times(&condition, context, from_ns, to_ns);
     trace_text_puts(&condition, "))");
     int result = fleet_answer_loaded(question, &condition, from_ns, false);
     trace_text_fini(&condition);
@@ -96,10 +96,14 @@ static json_t *time_new(uint64_t ns) {
 /* Approximate while the fleet has duplicate rows; no conclusion depends on it. */
 int fleet_answer_stats(struct fleet_question *question) {
     struct clickhouse *server = question->answers->context.server;
+    const char *column = fleet_clocks_column(&question->answers->context.clocks);
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT count(), min(time_ns), max(time_ns) FROM `%s`.events FORMAT RowBinary",
-                     clickhouse_database(server));
+    trace_text_puts(&sql, "SELECT count(), min(");
+    trace_text_puts(&sql, column);
+    trace_text_puts(&sql, "), max(");
+    trace_text_puts(&sql, column);
+    fleet_put_format(&sql, ") FROM `%s`.events FORMAT RowBinary", clickhouse_database(server));
     int result = fleet_ask(server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;

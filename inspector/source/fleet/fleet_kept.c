@@ -11,7 +11,35 @@
 
 /* ---- the logs ------------------------------------------------------------------------------------------------------------- */
 
-static void close_store(void *store) { store_destroy(store); }
+/* A store that was loaded, and the clocks of its times. */
+struct loaded {
+    struct store *store;
+    const struct machine_clocks *clocks; /* NULL: none */
+};
+
+static void close_loaded(void *owner) {
+    struct loaded *loaded = owner;
+    store_destroy(loaded->store);
+    free(loaded);
+}
+
+static void annotate_loaded(void *owner, const char *method, json_t *result) {
+    const struct loaded *loaded = owner;
+    if (loaded->clocks) machine_clocks_annotate(loaded->clocks, method, result);
+}
+
+/* Takes over the store. */
+static int open_loaded(struct source **ret_source, struct store *store, const struct fleet_context *context, const char *title,
+                       struct failure *failure) {
+    struct loaded *loaded = malloc(sizeof *loaded);
+    if (!loaded) {
+        store_destroy(store);
+        return failure_out_of_memory(failure);
+    }
+    *loaded = (struct loaded){store, context->clocks.machines};
+    return source_store_open(ret_source, store, (struct source_store_owner){close_loaded, loaded, annotate_loaded}, title,
+                             failure);
+}
 
 /* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
  * open for longer than is known. */
@@ -26,23 +54,30 @@ void fleet_answers_fini(struct fleet_answers *answers) {
     for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) fleet_kept_drop(&answers->kept[i]);
     source_close(answers->logs); /* and context.store */
     fleet_logs_fini(&answers->context.logs);
+    fleet_clocks_fini(&answers->context.clocks);
     free(answers->total_of);
-    *answers = (struct fleet_answers){
-        .context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
+    *answers = (struct fleet_answers){.context.server = answers->context.server,
+                                      .title = answers->title,
+                                      .replicated = answers->replicated,
+                                      .correct = answers->correct};
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
-    struct fleet_answers next = {
-        .context.server = answers->context.server, .title = answers->title, .replicated = answers->replicated};
+    struct fleet_answers next = {.context.server = answers->context.server,
+                                 .title = answers->title,
+                                 .replicated = answers->replicated,
+                                 .correct = answers->correct};
     struct fleet_context *context = &next.context;
     struct fleet_load load;
     if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
+    int result = 0;
+    if (next.correct)
+        result = fleet_clocks_open(&context->clocks, &context->logs, context->server, &answers->context.clocks, failure);
     context->now_ns = find_now(&context->logs);
-    int result = fleet_load_begin(&load, context->server, &context->logs, context->now_ns, failure);
+    if (!result) result = fleet_load_begin(&load, context, failure);
     if (!result) {
         context->store = fleet_load_end(&load);
-        result = source_store_open(&next.logs, context->store, (struct source_store_owner){close_store, context->store, NULL},
-                                   next.title, failure);
+        result = open_loaded(&next.logs, context->store, context, next.title, failure);
     }
     fleet_answers_fini(result ? &next : answers);
     if (!result) *answers = next;
@@ -77,8 +112,7 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
     for (size_t i = 1; i < FLEET_PARTS_KEPT; i++)
         if (answers->kept[i].used < kept->used) kept = &answers->kept[i];
     fleet_kept_drop(kept);
-    if (source_store_open(&kept->source, store, (struct source_store_owner){close_store, store, NULL}, "the fleet", failure))
-        return NULL;
+    if (open_loaded(&kept->source, store, &answers->context, "the fleet", failure)) return NULL;
     kept->condition = strndup(condition->data, condition->bytes);
     if (!kept->condition) {
         fleet_kept_drop(kept);
@@ -112,16 +146,18 @@ static int count_rows(struct clickhouse *server, const char *condition, bool onc
 }
 
 /* Times that divide the rows into `slices` parts of about equal size. */
-static int find_cuts(struct clickhouse *server, const char *condition, unsigned slices, uint64_t *ret_cuts,
+static int find_cuts(const struct fleet_context *context, const char *condition, unsigned slices, uint64_t *ret_cuts,
                      struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
     trace_text_puts(&sql, "SELECT quantilesExact(");
     for (unsigned i = 1; i < slices; i++) fleet_put_format(&sql, "%s%.4f", i > 1 ? "," : "", (double)i / slices);
-    fleet_put_format(&sql, ")(time_ns) FROM `%s`.events WHERE ", clickhouse_database(server));
+    trace_text_puts(&sql, ")(");
+    trace_text_puts(&sql, fleet_clocks_column(&context->clocks));
+    fleet_put_format(&sql, ") FROM `%s`.events WHERE ", clickhouse_database(context->server));
     trace_text_puts(&sql, condition);
     trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(server, &sql, &rows, failure);
+    int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);
     if (result) return -1;
     uint64_t count = row_read_count(&rows);
@@ -135,7 +171,7 @@ static int load_slice(struct fleet_load *load, const char *condition, uint64_t f
     trace_text_puts(&text, "(");
     trace_text_puts(&text, condition);
     trace_text_puts(&text, ") AND ");
-    fleet_scope_put_times(&text, from_ns, to_ns);
+    fleet_scope_put_times(&text, load->context, from_ns, to_ns);
     trace_text_add(&text, "", 1);
     int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, text.data, &part, failure);
     if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
@@ -145,14 +181,14 @@ static int load_slice(struct fleet_load *load, const char *condition, uint64_t f
 
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure) {
     uint64_t rows, once, cuts[SLICES_MAX + 1] = {0};
-    int result = count_rows(load->server, condition, false, &rows, failure);
+    int result = count_rows(load->context->server, condition, false, &rows, failure);
     if (!result && rows > FLEET_LOAD_EVENTS_MAX) { /* some may be duplicates */
-        result = count_rows(load->server, condition, true, &once, failure);
+        result = count_rows(load->context->server, condition, true, &once, failure);
         if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
     }
     if (result) return -1;
     unsigned slices = rows / SLICE_ROWS < SLICES_MAX ? (unsigned)(rows / SLICE_ROWS) + 1 : SLICES_MAX;
-    if (slices > 1) result = find_cuts(load->server, condition, slices, cuts + 1, failure);
+    if (slices > 1) result = find_cuts(load->context, condition, slices, cuts + 1, failure);
     for (unsigned i = 0; i < slices && !result; i++)
         if (i + 1 == slices || cuts[i] != cuts[i + 1])
             result = load_slice(load, condition, cuts[i], i + 1 < slices ? cuts[i + 1] : 0, failure);
@@ -164,7 +200,9 @@ int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct
     struct row_reader rows;
     *ret_first_ns = answers->first_ns;
     if (answers->first_ns) return 0;
-    fleet_put_format(&sql, "SELECT min(time_ns) FROM `%s`.events FORMAT RowBinary", clickhouse_database(answers->context.server));
+    trace_text_puts(&sql, "SELECT min(");
+    trace_text_puts(&sql, fleet_clocks_column(&answers->context.clocks));
+    fleet_put_format(&sql, ") FROM `%s`.events FORMAT RowBinary", clickhouse_database(answers->context.server));
     int result = fleet_ask(answers->context.server, &sql, &rows, failure);
     trace_text_fini(&sql);
     if (!result) *ret_first_ns = answers->first_ns = row_read_u64(&rows);
@@ -194,7 +232,7 @@ int fleet_answer_loaded(struct fleet_question *question, struct trace_text *cond
     if (kept) return fleet_ask_store(question, kept->source);
     trace_text_add(condition, "", 1);
     if (condition->failed) return failure_out_of_memory(question->failure);
-    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
+    if (fleet_load_begin(&load, context, question->failure)) return -1;
     int result = nothing ? 0 : fleet_load_all(&load, condition->data, question->failure);
     if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
     if (result) {

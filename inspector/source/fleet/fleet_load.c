@@ -9,13 +9,12 @@
 #define STORE_BYTES_EVENT 256 /* in a store, with its indices */
 
 /* Equal rows become neighbours; otherwise this is the order of answers (store/history.h), because logs are sorted, too. */
-static const char key[] = "time_ns%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s, cause%s";
+static const char key[] = "%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s, cause%s";
 
-int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
-                     struct failure *failure) {
-    *load = (struct fleet_load){.server = server, .logs = logs, .now_ns = now_ns};
+int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure) {
+    *load = (struct fleet_load){.context = context};
     int error = store_create(&load->store, HISTORY_BYTES_MIN + (size_t)FLEET_LOAD_EVENTS_MAX * STORE_BYTES_EVENT);
-    if (!error) error = fleet_logs_add(logs, load->store);
+    if (!error) error = fleet_logs_add(&context->logs, load->store);
     if (!error) return 0;
     fleet_load_drop(load);
     return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's nodes: %s", strerror(-error));
@@ -29,8 +28,8 @@ void fleet_load_drop(struct fleet_load *load) {
 
 struct store *fleet_load_end(struct fleet_load *load) {
     struct store *store = load->store;
-    fleet_logs_settle(load->logs, store);
-    store_close(store, load->now_ns);
+    fleet_logs_settle(&load->context->logs, store);
+    store_close(store, load->context->now_ns);
     free(load->strangers);
     *load = (struct fleet_load){0};
     return store;
@@ -57,8 +56,17 @@ static int find_stranger(struct fleet_load *load, const struct fleet_event *even
     return error;
 }
 
+int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event) {
+    struct trace_event *event = &ret_event->event;
+    if (fleet_event_read(reader, ret_event)) return -EBADMSG;
+    if (!context->clocks.shown) return 0;
+    int64_t log = fleet_logs_find(&context->logs, &ret_event->node_id, ret_event->log_id);
+    event->timestamp = fleet_clocks_time(&context->clocks, log, event->timestamp);
+    return 0;
+}
+
 int fleet_load_append(struct fleet_load *load, const struct fleet_event *event) {
-    int64_t known = fleet_logs_find(load->logs, &event->node_id, event->log_id);
+    int64_t known = fleet_logs_find(&load->context->logs, &event->node_id, event->log_id);
     uint32_t index = known < 0 ? 0 : (uint32_t)known;
     int error = known < 0 ? find_stranger(load, event, &index) : 0;
     if (!error) error = store_append(load->store, index, event->lane, &event->event, 1);
@@ -73,10 +81,11 @@ bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *ot
 }
 
 /* The rows of an answer: their number, and the times of the first and the last. */
-static int count_rows(struct row_reader reader, uint64_t *ret_count, uint64_t *ret_first_ns, uint64_t *ret_last_ns) {
+static int count_rows(const struct fleet_context *context, struct row_reader reader, uint64_t *ret_count, uint64_t *ret_first_ns,
+                      uint64_t *ret_last_ns) {
     struct fleet_event event;
     for (*ret_count = 0; row_reader_more(&reader); ++*ret_count) {
-        if (fleet_event_read(&reader, &event)) return -EBADMSG;
+        if (fleet_load_read(context, &reader, &event)) return -EBADMSG;
         if (!*ret_count) *ret_first_ns = event.event.timestamp;
         *ret_last_ns = event.event.timestamp;
     }
@@ -89,7 +98,7 @@ static int append_rows(struct fleet_load *load, struct row_reader reader, struct
     bool cut = part->more && part->by_time;
     for (size_t i = 0; row_reader_more(&reader); i++) {
         struct fleet_event *event = &events[i % 2];
-        if (fleet_event_read(&reader, event)) return -EBADMSG;
+        if (fleet_load_read(load->context, &reader, event)) return -EBADMSG;
         bool again = i && fleet_load_same(event, &events[(i + 1) % 2]);
         uint64_t time_ns = event->event.timestamp;
         if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
@@ -102,7 +111,7 @@ static int append_rows(struct fleet_load *load, struct row_reader reader, struct
 
 static int read_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
     uint64_t rows, first_ns = 0, last_ns = 0;
-    int error = count_rows(reader, &rows, &first_ns, &last_ns);
+    int error = count_rows(load->context, reader, &rows, &first_ns, &last_ns);
     part->more = !error && rows >= part->limit;
     part->loaded = part->first_ns = 0;
     part->cut_ns = part->newest ? first_ns + 1 : last_ns;
@@ -112,7 +121,8 @@ static int read_rows(struct fleet_load *load, struct row_reader reader, struct f
 
 /* ---- the question --------------------------------------------------------------------------------------------------------- */
 
-static void put_key(struct strbuf *sql, const char *direction) {
+static void put_key(struct strbuf *sql, const struct fleet_load *load, const char *direction) {
+    strbuf_puts(sql, fleet_clocks_column(&load->context->clocks));
     strbuf_printf(sql, key, direction, direction, direction, direction, direction, direction, direction);
 }
 
@@ -120,13 +130,13 @@ static void make_sql(struct strbuf *sql, const struct fleet_load *load, const ch
     if (part->newest) strbuf_puts(sql, "SELECT * FROM (");
     strbuf_puts(sql, "SELECT ");
     fleet_column_list(sql, fleet_table_find("events"));
-    strbuf_printf(sql, " FROM `%s`.events WHERE %s ORDER BY ", clickhouse_database(load->server), condition);
-    put_key(sql, part->newest ? " DESC" : "");
+    strbuf_printf(sql, " FROM `%s`.events WHERE %s ORDER BY ", clickhouse_database(load->context->server), condition);
+    put_key(sql, load, part->newest ? " DESC" : "");
     if (part->limit_by) strbuf_printf(sql, " LIMIT 1 BY %s", part->limit_by);
     strbuf_printf(sql, " LIMIT %" PRIu64, part->limit);
     if (part->newest) {
         strbuf_puts(sql, ") ORDER BY ");
-        put_key(sql, "");
+        put_key(sql, load, "");
     }
     strbuf_puts(sql, " FORMAT RowBinary");
 }
@@ -136,7 +146,7 @@ int fleet_load_events(struct fleet_load *load, const char *condition, struct fle
     struct strbuf sql = {0};
     make_sql(&sql, load, condition, part);
     enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
-                                                 : clickhouse_ask(load->server, strbuf_text(&sql), &answer, failure);
+                                                 : clickhouse_ask(load->context->server, strbuf_text(&sql), &answer, failure);
     strbuf_fini(&sql);
     if (outcome) return -1;
     int error = read_rows(load, row_reader_of(answer.bytes, answer.count), part);
@@ -148,7 +158,7 @@ int fleet_load_events(struct fleet_load *load, const char *condition, struct fle
                            part->limit);
     case -EBADMSG:
         return failure_set(failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
-                           clickhouse_address(load->server), clickhouse_database(load->server));
+                           clickhouse_address(load->context->server), clickhouse_database(load->context->server));
     default: return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's events: %s", strerror(-error));
     }
 }

@@ -2,25 +2,24 @@
  *
  * Loads events of a fleet into a store.
  *
- *     fleet_load_begin(&load, server, logs, now_ns, &failure)
+ *     fleet_load_begin(&load, context, &failure)
  *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      for each part
  *     store = fleet_load_end(&load)
  *
- * A batch that was sent twice has duplicate rows until they are merged; only one of each is loaded.  The same
- * holds for an event that is in two recordings, because a traced that was restarted reads the rings again. */
+ * Times are the shown ones (fleet_clocks.h).  A batch that was sent twice has duplicate rows until they are merged; only one of
+ * each is loaded.  The same holds for an event that is in two recordings, because a traced that was restarted reads the rings
+ * again. */
 #ifndef INSPECTOR_FLEET_LOAD_H
 #define INSPECTOR_FLEET_LOAD_H
 
-#include "fleet_logs.h"
+#include "fleet_scope.h"
 
 /* The limit of an answer: about 400 MB.  A question that needs more is refused. */
 #define FLEET_LOAD_EVENTS_MAX 2000000U
 
 struct fleet_load {
-    struct clickhouse *server;
-    const struct fleet_logs *logs;
+    const struct fleet_context *context;
     struct store *store;
-    uint64_t now_ns;
     uint64_t events;
     struct fleet_stranger { /* a log whose row has not arrived yet */
         struct trace_node_id node_id;
@@ -44,13 +43,15 @@ struct fleet_part {
 };
 
 /* Begins with an empty store that knows the logs.  Returns 0, or -1 with the failure. */
-int fleet_load_begin(struct fleet_load *load, struct clickhouse *server, const struct fleet_logs *logs, uint64_t now_ns,
-                     struct failure *failure);
+int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure);
 
 /* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
 int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure);
 
-/* Appends one event.  Returns 0 or a negative errno. */
+/* Reads an event, and corrects its time.  Returns 0 or -EBADMSG. */
+int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event);
+
+/* Appends one event, with its time as it is.  Returns 0 or a negative errno. */
 int fleet_load_append(struct fleet_load *load, const struct fleet_event *event);
 
 /* Are these one event, whichever recording has it? */

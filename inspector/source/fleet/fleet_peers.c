@@ -9,13 +9,13 @@
 #include <store/value.h>
 #include <string.h>
 
-#define PEER_COLUMNS                                                                                                         \
-    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), "                         \
-    "countIf(kind = 'packet_lost' AND bitAnd(flags, 128) = 0), "                                                             \
-    "countIf(kind = 'message_sent'), countIf(kind = 'message_received'), sumIf(size, kind = 'packet_sent'), "                \
-    "sumIf(size, kind = 'packet_received'), countIf(kind = 'metrics'), countIf(kind IN ('metrics','conn_established')), "    \
-    "toUInt64(argMaxIf(rtt, time_ns, kind IN ('metrics','conn_established'))), toUInt64(minIf(min_rtt, kind = 'metrics')), " \
-    "min(time_ns), max(time_ns), arraySort(groupUniqArray(node_id))"
+#define PEER_COLUMNS                                                                                                          \
+    "peer_id, count() AS events, countIf(kind = 'packet_sent'), countIf(kind = 'packet_received'), "                          \
+    "countIf(kind = 'packet_lost' AND bitAnd(flags, 128) = 0), "                                                              \
+    "countIf(kind = 'message_sent'), countIf(kind = 'message_received'), sumIf(size, kind = 'packet_sent'), "                 \
+    "sumIf(size, kind = 'packet_received'), countIf(kind = 'metrics'), countIf(kind IN ('metrics','conn_established')), "     \
+    "toUInt64(argMaxIf(rtt, shown_ns, kind IN ('metrics','conn_established'))), toUInt64(minIf(min_rtt, kind = 'metrics')), " \
+    "min(shown_ns), max(shown_ns), arraySort(groupUniqArray(node_id))"
 
 _Static_assert(TRACE_FLAG_PROBE == 128, "PEER_COLUMNS: a lost probe is no loss");
 
@@ -41,6 +41,7 @@ static json_t *peer_new(struct row_reader *rows, const struct id_lookup_names *n
     const char *name = id_lookup_names_find(names, &id);
     json_object_set_new(json, "peer_id", value_node_id(&id));
     json_object_set_new(json, "name", name ? value_text(name, TRACE_NODE_NAME_BYTES) : json_null());
+    json_object_set_new(json, "aliases", json_array()); /* ids are as they were written */
     json_object_set_new(json, "events", value_unsigned(numbers[0]));
     json_object_set_new(json, "packets_sent", value_unsigned(numbers[1]));
     json_object_set_new(json, "packets_received", value_unsigned(numbers[2]));
@@ -79,7 +80,9 @@ int fleet_answer_peers(struct fleet_question *question) {
     struct row_reader rows;
     struct trace_rpc_error error = {0};
     json_t *peers = NULL;
-    fleet_put_format(&sql, "SELECT " PEER_COLUMNS);
+    trace_text_puts(&sql, "WITH ");
+    trace_text_puts(&sql, fleet_clocks_column(&context->clocks));
+    trace_text_puts(&sql, " AS shown_ns SELECT " PEER_COLUMNS);
     fleet_put_format(&sql, " FROM `%s`.events FINAL WHERE bitAnd(flags,%u) != 0", clickhouse_database(context->server),
                      TRACE_FLAG_HAS_PEER);
     if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {

@@ -47,7 +47,7 @@ static int load_witness(struct fleet_question *question, const struct fleet_scop
 
 static int make_condition(struct window *window, struct trace_text *out) {
     trace_text_clear(out);
-    fleet_scope_put(out, &window->scope, window->from_ns, window->to_ns);
+    fleet_scope_put(out, &window->question->answers->context, &window->scope, window->from_ns, window->to_ns);
     trace_text_add(out, "", 1);
     if (out->failed) return failure_out_of_memory(window->question->failure);
     out->bytes--;
@@ -64,7 +64,7 @@ static int load_matching(struct window *window, struct fleet_load *load) {
                               .newest = window->newest,
                               .by_time = true};
     struct trace_text text = {0};
-    fleet_scope_put_times(&text, window->from_ns, window->to_ns);
+    fleet_scope_put_times(&text, &question->answers->context, window->from_ns, window->to_ns);
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_add(&text, "", 1);
@@ -99,7 +99,7 @@ static int load_window(struct window *window, struct trace_text *condition) {
     struct fleet_question *question = window->question;
     const struct fleet_context *context = &question->answers->context;
     struct fleet_load load;
-    if (fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure)) return -1;
+    if (fleet_load_begin(&load, context, question->failure)) return -1;
     int result = window->scope.nothing ? 0 : load_matching(window, &load);
     if (!result) result = make_condition(window, condition);
     if (!result && !window->scope.nothing) result = load_losses(window, &load, condition);
@@ -151,7 +151,7 @@ static int count_all(struct window *window) {
     struct row_reader rows;
     struct failure *failure = window->question->failure;
     fleet_put_format(&text, "SELECT count() FROM `%s`.events FINAL WHERE ", clickhouse_database(answers->context.server));
-    fleet_scope_put_times(&text, window->scope.from_ns, window->scope.to_ns);
+    fleet_scope_put_times(&text, &answers->context, window->scope.from_ns, window->scope.to_ns);
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     if (window->scope.matching.bytes) trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_puts(&text, " FORMAT RowBinary");
@@ -227,11 +227,14 @@ static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 /* Loads the trace, and what was lost around it. */
 static int put_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
                      struct trace_text *out) {
+    const struct fleet_context *context = &question->answers->context;
     uint64_t first_ns, last_ns;
     trace_text_puts(out, "(");
-    if (fleet_scope_put_trace(out, &question->answers->context, id, &first_ns, &last_ns, question->failure)) return -1;
+    if (fleet_scope_put_trace(out, context, id, &first_ns, &last_ns, question->failure)) return -1;
     trace_text_puts(out, " OR (kind = 'events_lost' AND ");
-    fleet_scope_put_times(out, scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns, later(scope->to_ns, last_ns + 1));
+    fleet_clocks_widen(&context->clocks, &first_ns, &last_ns); /* the index has own times */
+    fleet_scope_put_times(out, context, scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns,
+                          later(scope->to_ns, last_ns + 1));
     trace_text_puts(out, "))");
     return 0;
 }
@@ -270,7 +273,7 @@ static int answer_trace(struct fleet_question *question, const char *text, const
     struct fleet_kept *kept = fleet_kept_find(question->answers, &condition);
     if (!kept) {
         if (hex) result = fleet_scope_find_traces(context, &prefix, &id, &count, question->failure);
-        if (!result) result = fleet_load_begin(&load, context->server, &context->logs, context->now_ns, question->failure);
+        if (!result) result = fleet_load_begin(&load, context, question->failure);
         if (!result && count && load_traces(question, scope, &id, count, &prefix, &load)) {
             fleet_load_drop(&load);
             result = -1;

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_table.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <store/id_param.h>
 #include <store/time_param.h>
@@ -16,24 +14,6 @@
 #include <urcu.h>
 
 #define TRACE_PEERS_MAX 64 /* of more, only their common time */
-
-void fleet_put_format(struct trace_text *out, const char *format, ...) {
-    char line[1024];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    trace_text_puts(out, line);
-}
-
-int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure) {
-    struct clickhouse_answer answer;
-    trace_text_add(sql, "", 1);
-    if (sql->failed) return failure_out_of_memory(failure);
-    if (clickhouse_ask(server, sql->data, &answer, failure)) return -1;
-    *ret_rows = row_reader_of(answer.bytes, answer.count);
-    return 0;
-}
 
 /* ---- times ---------------------------------------------------------------------------------------------------------------- */
 
@@ -53,15 +33,35 @@ int fleet_scope_times(const struct fleet_context *context, const json_t *params,
     return 0;
 }
 
-void fleet_scope_put_times(struct trace_text *out, uint64_t from_ns, uint64_t to_ns) {
-    if (from_ns && to_ns)
-        fleet_put_format(out, "(time_ns >= %" PRIu64 " AND time_ns < %" PRIu64 ")", from_ns, to_ns);
-    else if (from_ns)
-        fleet_put_format(out, "time_ns >= %" PRIu64, from_ns);
-    else if (to_ns)
-        fleet_put_format(out, "time_ns < %" PRIu64, to_ns);
-    else
+static void put_bounds(struct trace_text *out, const char *column, uint64_t from_ns, uint64_t to_ns) {
+    trace_text_puts(out, "(");
+    if (from_ns) {
+        trace_text_puts(out, column);
+        fleet_put_format(out, " >= %" PRIu64 "%s", from_ns, to_ns ? " AND " : "");
+    }
+    if (to_ns) {
+        trace_text_puts(out, column);
+        fleet_put_format(out, " < %" PRIu64, to_ns);
+    }
+    trace_text_puts(out, ")");
+}
+
+/* The tables are sorted by own times: bounds of those leave most of a table unread, whatever the clocks. */
+void fleet_scope_put_times(struct trace_text *out, const struct fleet_context *context, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t least = from_ns, beyond = to_ns ? to_ns : from_ns;
+    if (!from_ns && !to_ns) {
         trace_text_puts(out, "1");
+        return;
+    }
+    if (context->clocks.shown) {
+        if (!from_ns) least = to_ns;
+        fleet_clocks_unwiden(&context->clocks, &least, &beyond);
+        trace_text_puts(out, "(");
+        put_bounds(out, "time_ns", from_ns ? least : 0, to_ns ? beyond : 0);
+        trace_text_puts(out, " AND ");
+    }
+    put_bounds(out, fleet_clocks_column(&context->clocks), from_ns, to_ns);
+    if (context->clocks.shown) trace_text_puts(out, ")");
 }
 
 /* ---- traces --------------------------------------------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ static int put_filter(struct trace_text *out, const struct fleet_context *contex
     *nothing = *nothing || error;
     if (error) return 0;
     put_and(out);
-    trace_filter_sql(filter, context->logs.for_filters, context->logs.count, out);
+    trace_filter_sql(filter, context->logs.for_filters, context->logs.count, fleet_clocks_column(&context->clocks), out);
     trace_filter_destroy(filter);
     return 0;
 }
@@ -313,9 +313,10 @@ void fleet_scope_fini(struct fleet_scope *scope) {
     trace_text_fini(&scope->text);
 }
 
-void fleet_scope_put(struct trace_text *out, const struct fleet_scope *scope, uint64_t from_ns, uint64_t to_ns) {
+void fleet_scope_put(struct trace_text *out, const struct fleet_context *context, const struct fleet_scope *scope,
+                     uint64_t from_ns, uint64_t to_ns) {
     trace_text_puts(out, "(");
-    fleet_scope_put_times(out, from_ns, to_ns);
+    fleet_scope_put_times(out, context, from_ns, to_ns);
     if (scope->text.bytes) trace_text_puts(out, " AND ");
     if (scope->text.bytes) trace_text_add(out, scope->text.data, scope->text.bytes);
     trace_text_puts(out, ")");

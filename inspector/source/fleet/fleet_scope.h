@@ -5,7 +5,8 @@
 #ifndef INSPECTOR_FLEET_SCOPE_H
 #define INSPECTOR_FLEET_SCOPE_H
 
-#include "fleet_logs.h"
+#include "fleet_clocks.h"
+#include "fleet_sql.h"
 
 #include <jansson.h>
 #include <proto/hex.h>
@@ -16,8 +17,9 @@
 struct fleet_context {
     struct clickhouse *server;
     struct fleet_logs logs;
-    struct store *store; /* only the logs, without events: resolves names */
-    uint64_t now_ns;     /* relative times count back from it */
+    struct fleet_clocks clocks; /* {0}: times are as each machine had them */
+    struct store *store;        /* only the logs, without events: resolves names */
+    uint64_t now_ns;            /* relative times count back from it */
 };
 
 struct fleet_scope {
@@ -40,10 +42,11 @@ int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context
 void fleet_scope_fini(struct fleet_scope *scope);
 
 /* The same, with another time, [from_ns, to_ns). */
-void fleet_scope_put(struct trace_text *out, const struct fleet_scope *scope, uint64_t from_ns, uint64_t to_ns);
+void fleet_scope_put(struct trace_text *out, const struct fleet_context *context, const struct fleet_scope *scope,
+                     uint64_t from_ns, uint64_t to_ns);
 
-/* "(time_ns >= 1 AND time_ns < 2)", or "1". */
-void fleet_scope_put_times(struct trace_text *out, uint64_t from_ns, uint64_t to_ns);
+/* The condition for events with shown times in [from_ns, to_ns): "(time_ns >= 1 AND time_ns < 2)", or "1". */
+void fleet_scope_put_times(struct trace_text *out, const struct fleet_context *context, uint64_t from_ns, uint64_t to_ns);
 
 /* from and to. */
 int fleet_scope_times(const struct fleet_context *context, const json_t *params, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
@@ -57,10 +60,5 @@ int fleet_scope_find_traces(const struct fleet_context *context, const struct tr
 /* Appends the condition for the events of one trace, using the index. */
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
                           uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure);
-
-void fleet_put_format(struct trace_text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Asks; `sql` ends with a NUL.  Returns 0, or -1 with the failure. */
-int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure);
 
 #endif

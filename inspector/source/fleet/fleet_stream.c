@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <store/answer.h>
@@ -73,7 +74,7 @@ struct chosen {
 };
 
 /* Rows that are there twice are neighbours.  flagged: behind each row stands whether it is wanted. */
-static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_chosen, struct clickhouse *server,
+static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_chosen, const struct fleet_context *context,
                      struct failure *failure) {
     struct due *all = NULL;
     struct fleet_event last;
@@ -88,9 +89,9 @@ static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_ch
             all = more;
         }
         struct fleet_event *next = &all[count].event;
-        if (fleet_event_read(&rows, next)) {
+        if (fleet_load_read(context, &rows, next)) {
             free(all);
-            return refuse_rows(server, failure);
+            return refuse_rows(context->server, failure);
         }
         bool wanted = !flagged || row_read_u8(&rows);
         if (looked && fleet_load_same(&last, next)) continue;
@@ -103,7 +104,7 @@ static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_ch
 }
 
 #define ROW_ORDER " ORDER BY node_id, log_id, lane, sequence, time_ns, kind_id, cause FORMAT RowBinary"
-#define NEWEST_FIRST " ORDER BY time_ns DESC, node_id DESC, log_id DESC, lane DESC, sequence DESC, kind_id DESC, cause DESC"
+#define NEWEST_FIRST " DESC, node_id DESC, log_id DESC, lane DESC, sequence DESC, kind_id DESC, cause DESC"
 
 /* A question: which events, and which of them are wanted. */
 struct wish {
@@ -135,7 +136,11 @@ static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct
     trace_text_puts(&sql, strbuf_text(&columns));
     put_wish(&sql, wish, clickhouse_database(server));
     /* Rows may be there twice. */
-    if (wish->newest) fleet_put_format(&sql, NEWEST_FIRST " LIMIT %" PRIu64 ")", 2 * wish->newest);
+    if (wish->newest) {
+        trace_text_puts(&sql, " ORDER BY ");
+        trace_text_puts(&sql, fleet_clocks_column(&stream->answers->context.clocks));
+        fleet_put_format(&sql, NEWEST_FIRST " LIMIT %" PRIu64 ")", 2 * wish->newest);
+    }
     trace_text_puts(&sql, ROW_ORDER);
     int result =
         columns.failed || wish->condition->failed ? failure_out_of_memory(failure) : fleet_ask(server, &sql, ret_rows, failure);
@@ -151,7 +156,7 @@ static int load_chosen(struct fleet_stream *stream, const struct chosen *chosen,
     size_t count = chosen->count, first = newest && count > newest ? count - newest : 0;
     int error = 0;
     order(chosen->all, count);
-    int result = count ? fleet_load_begin(&load, context->server, &context->logs, context->now_ns, failure) : 0;
+    int result = count ? fleet_load_begin(&load, context, failure) : 0;
     for (size_t i = first; !result && !error && i < count; i++) error = fleet_load_append(&load, &chosen->all[i].event);
     if (result || !count) return result;
     if (error) {
@@ -173,7 +178,7 @@ static int load(struct fleet_stream *stream, struct trace_text *condition, uint6
     if (fleet_scope_stream(&scope, &stream->answers->context, stream->params, failure)) return -1;
     const struct wish wish = {condition, &scope.matching, least != 0, newest};
     int result = scope.nothing ? 0 : ask_rows(stream, &wish, &rows, failure);
-    if (!result && !scope.nothing) result = read_rows(rows, wish.flagged, &chosen, stream->answers->context.server, failure);
+    if (!result && !scope.nothing) result = read_rows(rows, wish.flagged, &chosen, &stream->answers->context, failure);
     *ret_missing = !result && !scope.nothing && least > chosen.looked ? least - chosen.looked : 0;
     if (!result && !*ret_missing) result = load_chosen(stream, &chosen, newest, failure);
     free(chosen.all);
@@ -243,7 +248,7 @@ static int load_past(struct fleet_stream *stream, uint64_t recent, uint64_t from
     trace_text_puts(&condition, "(instance = 0 OR segment < ");
     fleet_places_put(&condition, &stream->places);
     trace_text_puts(&condition, ") AND ");
-    fleet_scope_put_times(&condition, from_ns, 0);
+    fleet_scope_put_times(&condition, &stream->answers->context, from_ns, 0);
     int result = load(stream, &condition, newest, 0, &missing, failure);
     trace_text_fini(&condition);
     if (result || recent || !stream->batch || history_end_position(stream->batch->history) <= FLEET_STREAM_PAST_MAX)
@@ -294,6 +299,7 @@ void fleet_stream_fini(struct fleet_stream *stream) {
 
 /* The next events of the batch. */
 static enum source_event yield_events(struct fleet_stream *stream, struct source_news *news, struct failure *failure) {
+    const struct machine_clocks *clocks = stream->answers->context.clocks.machines;
     struct store *store = stream->batch;
     struct trace_text out = {0};
     uint64_t end = history_end_position(store->history), behind = stream->position + NOTIFY_EVENTS;
@@ -309,7 +315,8 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
     }
     rcu_read_unlock();
     trace_text_puts(&out, "]");
-    news->value = out.failed ? NULL : json_loadb(out.data, out.bytes, 0, NULL);
+    news->value = out.failed ? NULL : trace_json_loadb(out.data, out.bytes, 0, NULL);
+    if (news->value && clocks) machine_clocks_annotate_events(clocks, news->value);
     news->in_order = true;
     trace_text_fini(&out);
     if (stream->position == end) {

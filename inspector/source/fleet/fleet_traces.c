@@ -30,7 +30,7 @@ static void put_which(struct trace_text *out, const struct fleet_question *quest
     }
     if (from_ns || to_ns) {
         fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE ", database);
-        fleet_scope_put_times(out, from_ns, to_ns);
+        fleet_scope_put_times(out, &question->answers->context, from_ns, to_ns);
         trace_text_puts(out, ")");
     }
 }
@@ -50,37 +50,75 @@ static int count_traces(struct fleet_question *question, const struct trace_text
     return result;
 }
 
-/* Appends the condition for the events of the first traces in this order. */
-static int put_first(struct fleet_question *question, const struct trace_text *which, bool oldest, struct trace_text *out) {
+/* The first traces in this order, by own times. */
+struct first_traces {
+    struct trace_text ids; /* SQL literals */
+    uint64_t count;
+    uint64_t first_ns, last_ns; /* of all of them */
+    uint64_t turn_ns;           /* that by which the last of them is in its place */
+};
+
+static int find_first(struct fleet_question *question, const struct trace_text *which, bool oldest, uint64_t limit,
+                      struct first_traces *ret_first) {
     struct clickhouse *server = question->answers->context.server;
-    json_int_t limit = json_integer_value(json_object_get(question->params, "limit"));
     struct trace_text sql = {0};
     struct row_reader rows;
-    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    *ret_first = (struct first_traces){.first_ns = UINT64_MAX};
     fleet_put_format(&sql, "SELECT trace_id, min(first_ns) AS f, max(last_ns) AS l FROM `%s`.trace_index WHERE ",
                      clickhouse_database(server));
     trace_text_add(&sql, which->data, which->bytes);
-    fleet_put_format(&sql, " GROUP BY trace_id ORDER BY %s LIMIT %" PRIu64 " FORMAT RowBinary", oldest ? "f" : "l DESC",
-                     (uint64_t)(limit ? limit : TRACES_DEFAULT) + TRACES_SPARE);
+    fleet_put_format(&sql, " GROUP BY trace_id ORDER BY %s LIMIT %" PRIu64 " FORMAT RowBinary", oldest ? "f" : "l DESC", limit);
     int result = fleet_ask(server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    trace_text_puts(out, "trace_id IN (");
-    for (bool any = false; row_reader_more(&rows); any = true) {
+    while (row_reader_more(&rows)) {
         const uint8_t *at = row_read(&rows, TRACE_ID_BYTES);
         uint64_t first = row_read_u64(&rows), last = row_read_u64(&rows);
         char digits[2 * TRACE_ID_BYTES + 1];
         if (!at) break;
         *trace_hex_encode(digits, at, TRACE_ID_BYTES) = 0;
-        fleet_put_format(out, "%stoFixedString(unhex('%s'),%d)", any ? "," : "", digits, TRACE_ID_BYTES);
-        if (first < first_ns) first_ns = first;
-        if (last > last_ns) last_ns = last;
+        fleet_put_format(&ret_first->ids, "%stoFixedString(unhex('%s'),%d)", ret_first->count++ ? "," : "", digits,
+                         TRACE_ID_BYTES);
+        if (first < ret_first->first_ns) ret_first->first_ns = first;
+        if (last > ret_first->last_ns) ret_first->last_ns = last;
+        ret_first->turn_ns = oldest ? first : last;
     }
-    if (!last_ns) {
-        trace_text_clear(out);
-        return 0;
+    return 0;
+}
+
+/* The index has own times.  As far as clocks differ, other traces may come before the last one; their leads change by at most a
+ * thousandth meanwhile. */
+static void put_near(struct trace_text *out, const struct fleet_context *context, const struct trace_text *which, bool oldest,
+                     uint64_t turn_ns) {
+    uint64_t least = turn_ns, greatest = turn_ns;
+    fleet_clocks_widen(&context->clocks, &least, &greatest);
+    uint64_t apart = greatest - least, room = apart + apart / 100 + 1000000;
+    fleet_put_format(out, "trace_id GLOBAL IN (SELECT trace_id FROM `%s`.trace_index WHERE ",
+                     clickhouse_database(context->server));
+    trace_text_add(out, which->data, which->bytes);
+    trace_text_puts(out, " GROUP BY trace_id HAVING ");
+    if (oldest)
+        fleet_put_format(out, "min(first_ns) <= %" PRIu64 ")", turn_ns + room);
+    else
+        fleet_put_format(out, "max(last_ns) >= %" PRIu64 ")", turn_ns > room ? turn_ns - room : 0);
+}
+
+/* Appends the condition for the events of the first traces in this order; nothing if there are no traces. */
+static int put_first(struct fleet_question *question, const struct trace_text *which, bool oldest, struct trace_text *out) {
+    const struct fleet_context *context = &question->answers->context;
+    json_int_t wanted = json_integer_value(json_object_get(question->params, "limit"));
+    uint64_t limit = (uint64_t)(wanted ? wanted : TRACES_DEFAULT) + TRACES_SPARE;
+    struct first_traces first;
+    if (find_first(question, which, oldest, limit, &first)) return -1;
+    if (first.count == limit && context->clocks.shown) {
+        put_near(out, context, which, oldest, first.turn_ns);
+    } else if (first.count) {
+        trace_text_puts(out, "trace_id IN (");
+        trace_text_add(out, first.ids.data, first.ids.bytes);
+        fleet_put_format(out, ") AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, first.first_ns, first.last_ns);
     }
-    fleet_put_format(out, ") AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, first_ns, last_ns);
+    out->failed |= first.ids.failed;
+    trace_text_fini(&first.ids);
     return 0;
 }
 

@@ -118,7 +118,7 @@ static int refuse_partial(struct clickhouse *server, struct failure *failure) {
                        clickhouse_address(server), (int)bytes, name);
 }
 
-int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings,
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
                       struct failure *failure) {
     static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
                                           .ask = fleet_source_ask,
@@ -137,6 +137,7 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
     fleet->answers.replicated = schema.replicated;
+    fleet->answers.correct = correct;
     if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {
         fleet_source_close(&fleet->source);

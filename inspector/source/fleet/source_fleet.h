@@ -11,8 +11,9 @@
 #include "clickhouse.h"
 #include "source.h"
 
-/* Opens it: checks the schema, reads nodes and applications.  Returns 0, or -1 with the failure. */
-int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings,
+/* Opens it: checks the schema, reads nodes and applications, and estimates the clocks of several machines
+ * unless `correct` is false.  Returns 0, or -1 with the failure. */
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
                       struct failure *failure);
 
 #endif

@@ -67,7 +67,7 @@ uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
 /* True when every ring has ended. */
 bool rings_ended(const struct rings *rings);
 
-/* Why a ring became unreadable: TRACE_ATTACH_BAD_SIZE (its object shrank) or TRACE_ATTACH_BAD_MARKS (its marks are invalid);
+/* Why a ring became unreadable: TRACE_ATTACH_BAD_SIZE (its object shrank), _LOST_PAGES (it got holes) or _BAD_MARKS (its marks are invalid);
  * TRACE_ATTACH_OK if none did. */
 enum trace_attach_fault rings_fault(const struct rings *rings);
 

@@ -22,10 +22,10 @@ struct trace_filter_sql_log {
 };
 
 /* Appends the condition, in parentheses where it needs them.  logs: sorted by node_id, then log_id; those whose name or
- * applications are known.  Rows of other logs are as those of a log without either.  out->failed tells of missing memory; it may
- * be as long as out->bytes_max allows.  Any thread. */
+ * applications are known.  time: the event's time as SQL, in ns: "time_ns", or an expression.  Rows of other logs are as those of
+ * a log without either.  out->failed tells of missing memory; it may be as long as out->bytes_max allows.  Any thread. */
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
-                      struct trace_text *out);
+                      const char *time, struct trace_text *out);
 
 /* Appends the condition that an id in this column, of so many bytes, begins so.  The primary key can use it. */
 void trace_filter_sql_prefix(struct trace_text *out, const char *column, const struct trace_id_prefix *prefix, size_t bytes);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet_sql.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void fleet_put_format(struct trace_text *out, const char *format, ...) {
+    char line[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    trace_text_puts(out, line);
+}
+
+int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure) {
+    struct clickhouse_answer answer;
+    trace_text_add(sql, "", 1);
+    if (sql->failed) return failure_out_of_memory(failure);
+    if (clickhouse_ask(server, sql->data, &answer, failure)) return -1;
+    *ret_rows = row_reader_of(answer.bytes, answer.count);
+    return 0;
+}

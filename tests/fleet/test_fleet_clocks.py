@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Machines whose clocks differ: inspector --fleet corrects times as --read does with the same recordings.
+
+INSPECTOR and MAKE_SPOOL name the programs."""
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from clickhouse import DEADLINE_S, Servers, why_not  # noqa: E402
+
+EVENTS = 66000  # more than a segment
+LEAD_NS, DRIFT_PPB = 7_200_000_123_456, 20_000
+STEP_NS = 3_000_000_000
+ERROR_NS = 100_000
+
+
+def run(*words):
+    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
+
+
+def rows_of(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def time_text(us):
+    """As filters take it."""
+    return f"'{datetime.datetime.fromtimestamp(int(us) / 1e6, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%f')}Z'"
+
+
+def ns_of(event):
+    return event["timestamp"] * 1000 + event["ns"]
+
+
+@unittest.skipIf(why_not(), why_not())
+class FleetClocks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        cls.root = pathlib.Path(cls.temporary.name)
+        cls.servers = Servers(cls.root / "servers", shards=2)
+        cls.addClassCleanup(cls.servers.close)
+        cls.reads, cls.url = cls.network("apart", EVENTS, 5, [(0, 0, 0), (LEAD_NS, DRIFT_PPB, 0)])
+
+    @classmethod
+    def network(cls, name, events, seed, clocks):
+        """Two machines with such clocks, shipped twice.  Returns how to read their recordings, and the URL."""
+        urls = [f"{server.url}/{name}" for server in cls.servers]
+        done = run("fleet", "init", "--cluster", "fleet", *urls)
+        assert done.returncode == 0, done
+        for server in cls.servers:
+            server.sql("SYSTEM STOP MERGES")  # what was sent twice stays there twice
+        reads = []
+        for number, clock in enumerate(clocks):
+            directory = cls.root / f"{name}{number}"
+            directory.mkdir()
+            subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "machine", str(number), *map(str, clock)],
+                           stdout=subprocess.DEVNULL, check=True)
+            for time in range(2):
+                done = run("ship", "--from", directory, "--to", urls[number], "--host", f"host{number}", "--once",
+                           "--place", cls.root / f"{name}{number}.{time}.place")
+                assert done.returncode == 0, done
+            reads += ["--read", directory]
+        return reads, urls[0]
+
+    def assert_same(self, *words, reads=None, url=None):
+        recorded, fleet = run(*(reads or self.reads), *words), run("--fleet", url or self.url, *words)
+        self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr), words)
+        one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
+        self.assertEqual(len(one), len(other), words)
+        self.assertGreater(len(one), 0, words)
+        for line, same in zip(one, other):
+            self.assertEqual(same, line, words)
+        return fleet.stdout
+
+    def facts(self):
+        """A trace, and times of events in the middle."""
+        recent = rows_of(run(*self.reads, "recent", "9000", "--json"))
+        return recent[4500]["trace_id"], str(recent[3000]["timestamp"]), str(recent[6000]["timestamp"])
+
+    def test_a_lead_and_its_drift_are_found(self):
+        nodes = {row["name"]: row["clock_lead"] for row in rows_of(run("--fleet", self.url, "nodes", "--json"))}
+        leads = {host: nodes[node] for node, host in (("node0", "host0"), ("node1", "host1"))}
+        self.assertEqual({host: lead["host"] for host, lead in leads.items()}, {host: host for host in leads})
+        reference = next(lead for lead in leads.values() if lead["lead"] == 0)
+        other = next(lead for lead in leads.values() if lead["lead"] != 0)
+        sign = 1 if reference["host"] == "host0" else -1
+        last_ns = ns_of(next(row for row in rows_of(run("--fleet", self.url, "nodes", "--json")) if row["name"] == "node0")["last"])
+        since_s = (last_ns - 1_790_000_000_000_000_000) / 1e9
+        self.assertLess(other["error"], ERROR_NS)
+        self.assertLessEqual(abs(sign * other["lead"] - LEAD_NS - DRIFT_PPB * since_s), other["error"] + 1000)
+        self.assertAlmostEqual(sign * other["drift"], DRIFT_PPB / 1e9, delta=1e-6)
+
+    def test_answers_are_those_of_the_recordings(self):
+        trace, since, until = self.facts()
+        times = [time_text(time) for time in (since, until)]
+        for words in (["recent", 300], ["recent", 30, "--kind", "metrics"], ["recent", 20, "--to", since], ["range", since, until],
+                      ["range", since, until, "--kind", "message_received", "--limit", 50], ["peer", "node0", "--limit", 100], ["peers"], ["traces"],
+                      ["traces", "--limit", 3], ["traces", "--order", "oldest"], ["traces", "--order", "slowest"], ["traces", "--from", since, "--to", until],
+                      ["trace", trace], ["count"], ["count", "--by", "kind,node"], ["count", "--by", "time/1s"], ["count", "--from", since], ["count", "--where", f"time >= {times[0]}", "--by", "kind"],
+                      ["recent", 20, "--where", f"time < {times[1]} and not kind == metrics"],
+                      ["count", "--from", since, "--to", until, "--by", "node"], ["analyze"]):
+            self.assert_same(*words, "--json")
+        for words in ["trace", trace], ["trace", trace, "--graph"], ["analyze", "trace", trace], ["traces", "--limit", 5]:
+            self.assert_same(*words)
+        self.assert_same("nodes", "--json")
+        exported = [run("export", *source, "--format", "ndjson").stdout.splitlines() for source in (self.reads, ["--fleet", self.url])]
+        self.assertEqual(len(exported[0]), len(exported[1]))
+        self.assertEqual(exported[0][:2000], exported[1][:2000])
+        self.assertEqual(sorted(exported[0]), sorted(exported[1]))
+
+    def test_the_correction_is_said_and_no_effect_comes_before_its_cause(self):
+        trace = self.facts()[0]
+        said = run("--fleet", self.url, "trace", trace).stdout
+        self.assertRegex(said, r"node\d's clock \(on host\d\) is .*(ahead of|behind) host\d's, ± ")
+        self.assertNotIn("before sent", said)
+        raw = run("--fleet", self.url, "trace", trace, "--no-clock-correction").stdout
+        self.assertNotIn("corrected", raw)
+        self.assertIn("events in 2h", raw)
+        self.assertNotIn("events in 2h", said)
+
+    def test_without_correction_times_are_those_of_each_machine(self):
+        trace, since, until = self.facts()
+        for words in (["recent", 100], ["traces"], ["trace", trace], ["count", "--from", since, "--to", until, "--by", "node"], ["peers"]):
+            self.assert_same(*words, "--json", "--no-clock-correction")
+        self.assertNotIn("clock_lead", run("--fleet", self.url, "nodes", "--json", "--no-clock-correction").stdout)
+
+    def test_events_that_are_followed_have_the_shown_times(self):
+        followed = rows_of(run("--fleet", self.url, "follow", "--recent", "200", "--limit", "200", "--json"))
+        recent = rows_of(run("--fleet", self.url, "recent", "200", "--json"))
+        key = lambda event: (event["node_id"], event["lane"], event["sequence"])  # noqa: E731
+        self.assertEqual({key(event): (ns_of(event), event["clock_lead"]) for event in followed},
+                         {key(event): (ns_of(event), event["clock_lead"]) for event in recent})
+
+    def test_a_step_forward_is_found(self):
+        reads, url = self.network("step", 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, STEP_NS)])
+        for words in (["recent", 300, "--json"], ["count", "--by", "time/1s", "--json"],
+                      ["traces", "--order", "oldest", "--limit", 40, "--json"], ["peers", "--json"]):
+            self.assert_same(*words, reads=reads, url=url)
+        leads = [{row["name"]: row["clock_lead"] for row in rows_of(run(*source, "nodes", "--json"))} for source in (reads, ["--fleet", url])]
+        self.assertEqual(leads[0], leads[1])
+        steps = [row["clock_lead"]["steps"] for row in rows_of(run("--fleet", url, "nodes", "--json"))]
+        self.assertEqual(sorted(steps), [0, 1])
+
+
+if __name__ == "__main__":
+    unittest.main()
