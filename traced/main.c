@@ -142,7 +142,8 @@ static int serve(struct daemon *daemon, const struct options *options) {
     if (!error) error = uv_loop_init(&daemon->loop);
     if (error) return fail("cannot create the loop", error);
     error = loop_widen(&daemon->loop, NODES_MAX + LIMIT_CLIENTS + OTHER_DESCRIPTORS);
-    if (error) log_say(LOG_LEVEL_WARNING, "cannot allocate the table for the descriptors of all clients yet: %s", strerror(-error));
+    if (error)
+        log_say(LOG_LEVEL_WARNING, "cannot allocate the table for the descriptors of all clients yet: %s", strerror(-error));
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("cannot create the server", error);
     if (start_keeper(service, options) || start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;
