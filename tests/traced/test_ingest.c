@@ -1164,7 +1164,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     pass();
     ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 2);
-    ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are 4096 nodes with events already"));
+    ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are already 4096 nodes with events"));
 
     emit(alice, 3, 4); /* the others go on, to their end */
     end_copies(alice, NODES_MAX);
